@@ -1,0 +1,42 @@
+"""Closed-loop molecular design: a campaign file goes in, a table of better molecules comes out.
+
+The names below are the whole public face. They are loaded when first used, so ``import designloop`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from designloop.api import load_campaign as load_campaign
+    from designloop.api import load_model as load_model
+    from designloop.api import open_candidates as open_candidates
+    from designloop.api import pretrain as pretrain
+    from designloop.api import run as run
+    from designloop.api import score as score
+    from designloop.api import status as status
+    from designloop.api import validate as validate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "load_campaign",
+    "validate",
+    "score",
+    "run",
+    "status",
+    "open_candidates",
+    "pretrain",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(importlib.import_module("designloop.api"), name)
+    raise AttributeError(f"module 'designloop' has no attribute {name!r}; it offers {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
