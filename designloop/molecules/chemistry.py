@@ -1,0 +1,43 @@
+"""What a molecule is to this project: its identity, its numbers, its fingerprints, its alerts. RDKit and numpy only.
+
+The public face of the chemistry: each concept has a module of its own beside this one.
+"""
+
+from __future__ import annotations
+
+from designloop.molecules.alerts import ALERT_SETS, Pattern, alerts, unstable, unstable_patterns
+from designloop.molecules.descriptors import DESCRIPTORS, descriptor, esol, inchikey, sa_score, scaffold
+from designloop.molecules.errors import MoleculeError
+from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
+from designloop.molecules.parsing import canonical, parse, parse_all, require
+from designloop.molecules.standardize import Mode, Stereo, identity, standard_form, standard_forms, without_stereo
+
+__all__ = [
+    "ALERT_SETS",
+    "DESCRIPTORS",
+    "FINGERPRINTS",
+    "Mode",
+    "MoleculeError",
+    "Pattern",
+    "Stereo",
+    "alerts",
+    "canonical",
+    "count_fingerprints",
+    "descriptor",
+    "esol",
+    "fingerprint",
+    "fingerprints",
+    "identity",
+    "inchikey",
+    "parse",
+    "parse_all",
+    "require",
+    "sa_score",
+    "scaffold",
+    "standard_form",
+    "standard_forms",
+    "tanimoto",
+    "unstable",
+    "unstable_patterns",
+    "without_stereo",
+]

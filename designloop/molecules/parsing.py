@@ -1,0 +1,54 @@
+"""SMILES in, RDKit molecules out: the one door, cached and quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from rdkit import Chem, rdBase
+
+from designloop.molecules.errors import MoleculeError
+
+CACHE_SIZE = 50_000
+"""Molecules kept by each cache here: some rounds of a campaign, about 150 MB of RDKit objects when full."""
+
+
+@lru_cache(CACHE_SIZE)
+def parse(smiles: str) -> Chem.Mol | None:
+    """The sanitised molecule, or None where the SMILES is empty or invalid.
+
+    Cached: callers share the object and must not modify it. White space within the text is refused, as what follows
+    a blank in a SMILES line is a name, not the molecule.
+    """
+    text = smiles.strip()
+    if not text or len(text.split()) > 1:
+        return None
+    with rdBase.BlockLogs():
+        return Chem.MolFromSmiles(text)
+
+
+def parse_all(smiles: Sequence[str]) -> list[Chem.Mol | None]:
+    """One molecule for each SMILES, in the same order; None where one is invalid."""
+    return [parse(one) for one in smiles]
+
+
+def require(smiles: str) -> Chem.Mol:
+    """The sanitised molecule.
+
+    Raises:
+        MoleculeError: when the SMILES is empty or invalid.
+    """
+    molecule = parse(smiles)
+    if molecule is None:
+        raise MoleculeError(
+            f"found {smiles!r}, expected a valid SMILES such as 'CC(=O)Nc1ccc(O)cc1'; "
+            "check brackets, ring closures and valences, or leave the molecule out"
+        )
+    return molecule
+
+
+@lru_cache(CACHE_SIZE)
+def canonical(smiles: str) -> str | None:
+    """RDKit's canonical isomeric SMILES, or None where the SMILES is empty or invalid."""
+    molecule = parse(smiles)
+    return None if molecule is None else Chem.MolToSmiles(molecule)
