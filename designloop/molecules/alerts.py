@@ -17,15 +17,25 @@ ALERT_SETS: tuple[str, ...] = tuple(sorted(FilterCatalogParams.FilterCatalogs.na
 """RDKit's catalogues: PAINS (Baell & Holloway 2010), NIH, BRENK, ZINC, and the sets that ChEMBL collected."""
 
 
+def check_alert_set(name: str) -> None:
+    """Nothing, where there is such a set.
+
+    Raises:
+        MoleculeError: where there is none; the message lists them and gives the nearest.
+    """
+    if name not in ALERT_SETS:
+        folded = {one.lower(): one for one in ALERT_SETS}
+        near = get_close_matches(name.lower(), folded, n=1)
+        hint = f"did you mean {folded[near[0]]!r}?" if near else "take one of these."
+        raise MoleculeError(f"found alert set {name!r}, expected one of {', '.join(ALERT_SETS)}; {hint}")
+
+
 @lru_cache(32)
 def _catalog(sets: tuple[str, ...]) -> FilterCatalog:
     """One catalogue that holds all the sets."""
     parameters = FilterCatalogParams()
     for name in sets:
-        if name not in ALERT_SETS:
-            near = get_close_matches(name.upper(), ALERT_SETS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "take one of these."
-            raise MoleculeError(f"found alert set {name!r}, expected one of {', '.join(ALERT_SETS)}; {hint}")
+        check_alert_set(name)
         parameters.AddCatalog(FilterCatalogParams.FilterCatalogs.names[name])
     return FilterCatalog(parameters)
 

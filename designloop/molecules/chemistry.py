@@ -5,7 +5,7 @@ The public face of the chemistry: each concept has a module of its own beside th
 
 from __future__ import annotations
 
-from designloop.molecules.alerts import ALERT_SETS, Pattern, alerts, unstable, unstable_patterns
+from designloop.molecules.alerts import ALERT_SETS, Pattern, alerts, check_alert_set, unstable, unstable_patterns
 from designloop.molecules.descriptors import DESCRIPTORS, descriptor, esol, inchikey, sa_score, scaffold
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
@@ -22,6 +22,7 @@ __all__ = [
     "Stereo",
     "alerts",
     "canonical",
+    "check_alert_set",
     "count_fingerprints",
     "descriptor",
     "esol",
