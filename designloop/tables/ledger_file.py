@@ -1,0 +1,229 @@
+"""The ledger as a file: its schema, its one writer, and errors that say what to do.
+
+``synchronous=FULL`` in WAL mode: the log is fsynced at each commit, so a transaction that returned survives a power
+cut. Readers need no lock and never wait for the writer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+SCHEMA_VERSION = 1
+"""Kept in the file as ``PRAGMA user_version``."""
+
+APPLICATION_ID = 0x64736C67
+"""``dslg`` in the file's header: tells our files from those of other programs."""
+
+BUSY_MILLISECONDS = 10_000
+"""How long to wait for SQLite's own short locks (a checkpoint, the recovery of a killed writer's log)."""
+
+_SCHEMA = """
+CREATE TABLE oracles (
+    id INTEGER PRIMARY KEY,
+    fingerprint TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL
+) STRICT;
+CREATE TABLE askers (
+    id INTEGER PRIMARY KEY,
+    campaign TEXT NOT NULL,
+    purpose TEXT NOT NULL CHECK (purpose IN ('round', 'check')),
+    UNIQUE (campaign, purpose)
+) STRICT;
+CREATE TABLE runs (
+    oracle INTEGER NOT NULL REFERENCES oracles,
+    smiles TEXT NOT NULL,
+    asker INTEGER NOT NULL REFERENCES askers,
+    number INTEGER NOT NULL,  -- 1, 2, ... within oracle, molecule and asker
+    attempt INTEGER NOT NULL,  -- what it counts as against the retries; 0: as none
+    status TEXT CHECK (status IN ('ok', 'failed', 'timeout')),  -- null: intended, no outcome
+    value REAL,  -- of an oracle that gives one number
+    outputs TEXT,  -- of one with named outputs: JSON, name -> number, or why it has none
+    error TEXT,
+    seconds REAL,
+    finished REAL,  -- seconds since 1970 UTC
+    PRIMARY KEY (oracle, smiles, asker, number)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+class LedgerError(RuntimeError):
+    """The ledger cannot be opened, read or written; the message ends in what to do."""
+
+
+class LedgerBusy(LedgerError):
+    """Another campaign writes to this ledger now; the same command works when it has ended."""
+
+
+_held: weakref.WeakValueDictionary[str, WriterLock] = weakref.WeakValueDictionary()
+"""Locks of this process by file: a POSIX lock does not keep a process out of its own files."""
+
+
+class WriterLock:
+    """The right to write to one ledger, until released or until the process ends, however it ends.
+
+    A POSIX lock and not ``flock``: a child that outlives a killed driver must not keep the ledger locked. It is on a
+    file beside the ledger, because closing any descriptor of the ledger itself would drop SQLite's own locks; and that
+    file is never removed, because a lock on a removed file and one on its successor would both be granted.
+    """
+
+    def __init__(self, ledger: Path, campaign: str) -> None:
+        """Take the lock and write into it who has it.
+
+        Raises:
+            LedgerBusy: another process, or another Ledger of this one, has it.
+            LedgerError: the folder cannot be written.
+        """
+        self._descriptor = -1
+        self._key = os.path.realpath(ledger)
+        if self._key in _held:
+            raise LedgerBusy(f"{ledger} is open for writing in this process already. Close that campaign first.")
+        path = ledger.with_name(ledger.name + ".lock")
+        try:
+            ledger.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise LedgerError(
+                f"{path} cannot be written ({error.strerror}). Make the folder writable, or name another file "
+                "under `ledger:` in the campaign file."
+            ) from error
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = _holder(descriptor)
+            os.close(descriptor)
+            if not isinstance(error, BlockingIOError | PermissionError):
+                raise LedgerError(
+                    f"{path} cannot be locked ({error.strerror}): its file system has no locks. Name a file on "
+                    "a local disk under `ledger:` in the campaign file."
+                ) from error
+            raise LedgerBusy(
+                f"{ledger} is being written by {holder}. Wait until that campaign has ended, or stop it; or give this "
+                "campaign a ledger of its own under `ledger:`."
+            ) from error
+        self._descriptor = descriptor
+        told = json.dumps({"campaign": campaign, "process": os.getpid(), "host": socket.gethostname()})
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, told.encode(), 0)
+        _held[self._key] = self
+
+    def release(self) -> None:
+        """Give the lock back; twice does no harm."""
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            _held.pop(self._key, None)
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.release()
+
+
+def connect_for_writing(path: Path) -> sqlite3.Connection:
+    """A connection to the ledger, which is made when it is not there; the caller has its ``WriterLock``."""
+    with readable_errors(path):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+            if _pragma(connection, "schema_version") == 0 and _pragma(connection, "application_id") == 0:
+                connection.execute("PRAGMA journal_mode = WAL")
+                _create(connection)
+            _refuse_foreign(connection, path)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def connect_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, to a ledger that a campaign may be writing to."""
+    if not path.is_file():
+        raise LedgerError(f"There is no ledger at {path}: no oracle has run yet. Run the campaign first.")
+    with readable_errors(path):
+        address = path.resolve().as_uri() + "?mode=ro"
+        if not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
+            address += "&immutable=1"  # read-only media: no one writes, and SQLite could not make its shared memory
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+            _refuse_foreign(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def connect_in_memory() -> sqlite3.Connection:
+    """A ledger that no file keeps."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    _create(connection)
+    return connection
+
+
+@contextlib.contextmanager
+def readable_errors(path: Path) -> Iterator[None]:
+    """SQLite's errors as LedgerError, each with what to do about it."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise LedgerError(f"The ledger {path} cannot be used: {error}. {_advice(error)}") from error
+
+
+def _advice(error: sqlite3.DatabaseError) -> str:
+    # The extended name begins with the primary one: SQLITE_READONLY_DIRECTORY is a kind of SQLITE_READONLY.
+    name = "_".join((getattr(error, "sqlite_errorname", None) or "").split("_")[:2])
+    match name:
+        case "SQLITE_NOTADB":
+            return "It is not an SQLite file. Name another file under `ledger:` in the campaign file."
+        case "SQLITE_CORRUPT":
+            return "It is damaged. Restore it from a backup, or save what is left with `sqlite3 FILE .recover`."
+        case "SQLITE_FULL" | "SQLITE_IOERR":
+            return "See that the disk has space and works, and run the same command again; nothing recorded is lost."
+        case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM":
+            return "Make the file and its folder writable, or name another file under `ledger:`."
+        case "SQLITE_BUSY" | "SQLITE_LOCKED":
+            return "Another program holds it. Close that program and run the same command again."
+        case _:
+            return "Run the same command again; nothing recorded is lost."
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    """The tables and the two numbers in the header, in one transaction: a killed creation leaves an empty file."""
+    connection.executescript(
+        f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; {_SCHEMA} COMMIT;"
+    )
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        raise LedgerError(
+            f"{path} is an SQLite file, but no designloop ledger. It was left as it is; name another file under "
+            "`ledger:` in the campaign file."
+        )
+    if (version := _pragma(connection, "user_version")) > SCHEMA_VERSION:
+        raise LedgerError(
+            f"{path} was written by a newer designloop (ledger schema {version}; this one knows up to "
+            f"{SCHEMA_VERSION}). Upgrade designloop, or name another file under `ledger:`."
+        )
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _holder(descriptor: int) -> str:
+    """The writer, in words; one that has only just come has not said yet who it is."""
+    try:
+        told = json.loads(os.pread(descriptor, 4096, 0))
+        return f"campaign {told['campaign']} (process {told['process']} on {told['host']})"
+    except (ValueError, KeyError, TypeError):
+        return "another campaign"

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from designloop.tables.ledger import Finished, Intent, Ledger, LedgerBusy, LedgerError, LedgerResult, read_runs
+from designloop.tables.ledger_file import SCHEMA_VERSION
+
+ROOT = Path(__file__).parents[2]
+NAMES = {"f1": "qed", "f2": "docking"}
+V1 = Path(__file__).parent / "data" / "ledger_v1.sqlite"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "demo.ledger.sqlite"
+
+
+def ok(intent, value=1.0):
+    return Finished(intent, "ok", value, None, 0.5, attempt=1)
+
+
+def failed(intent, error="ValueError: no", attempt=1, again=None, status="failed"):
+    return Finished(intent, status, None, error, 0.5, attempt=attempt, again=again)
+
+
+def run_python(code, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_an_ok_result_is_known_to_every_campaign(path):
+    with Ledger(path, "one") as ledger:
+        [intent] = ledger.intend({"f1": ["C"]}, NAMES)
+        assert ledger.known("f1", ["C"]) == {}
+        ledger.record([ok(intent, 0.25)])
+    with Ledger(path, "two") as ledger:
+        assert ledger.known("f1", ["CC", "C"]) == {"C": LedgerResult("ok", 0.25, None, 0.5, 1)}
+        assert ledger.known("f2", ["C"]) == {}
+        assert ledger.seconds("f1") == [0.5]
+        assert ledger.seconds("f2") == []
+
+
+@pytest.mark.parametrize("status", ["failed", "timeout"])
+def test_a_failure_holds_within_its_campaign_only(path, status):
+    with Ledger(path, "one") as ledger:
+        ledger.record([failed(ledger.intend({"f1": ["C"]}, NAMES)[0], status=status)])
+        assert ledger.known("f1", ["C"])["C"].status == status
+    with Ledger(path, "two") as ledger:
+        assert ledger.known("f1", ["C"]) == {}
+        ledger.record([ok(ledger.intend({"f1": ["C"]}, NAMES)[0])])
+    with Ledger(path, "one") as ledger:
+        assert ledger.known("f1", ["C"])["C"].status == status, "a campaign's own failure holds: its table has it"
+    with Ledger(path, "three") as ledger:
+        assert ledger.known("f1", ["C"])["C"].status == "ok"
+
+
+def test_a_failure_that_is_to_be_repeated_settles_nothing(path):
+    with Ledger(path, "one") as ledger:
+        [first] = ledger.intend({"f1": ["C"]}, NAMES)
+        second = Intent("f1", "C", number=2, attempt=2)
+        ledger.record([failed(first, again=second)])
+        assert ledger.known("f1", ["C"]) == {}
+        ledger.record([failed(second, error="again no", attempt=2)])
+        assert ledger.known("f1", ["C"])["C"] == LedgerResult("failed", None, "again no", 0.5, 2)
+        assert [(run.number, run.attempt, run.status) for run in ledger.runs()] == [(1, 1, "failed"), (2, 2, "failed")]
+
+
+def test_an_intent_without_outcome_is_run_again_as_the_same_attempt(path):
+    with Ledger(path, "one") as ledger:
+        [first] = ledger.intend({"f1": ["C"]}, NAMES)
+        ledger.record([failed(first, again=Intent("f1", "C", number=2, attempt=2))])
+    with Ledger(path, "one") as ledger:
+        assert ledger.intend({"f1": ["C", "CC"]}, NAMES) == [Intent("f1", "C", 3, 2), Intent("f1", "CC", 1, 1)]
+    with Ledger(path, "two") as ledger:
+        assert ledger.intend({"f1": ["C"]}, NAMES) == [Intent("f1", "C", 1, 1)]
+
+
+def test_checks_are_kept_apart(path):
+    with Ledger(path, "one") as ledger:
+        intents = ledger.intend({"f1": ["C", "CC"]}, NAMES, "check")
+        ledger.record([failed(intents[0]), ok(intents[1])], "check")
+        assert set(ledger.known("f1", ["C", "CC"])) == {"CC"}, "a failed check is not a failed row"
+        assert set(ledger.known("f1", ["C", "CC"], "check")) == {"CC"}, "nor does it stop the next check"
+        assert ledger.intend({"f1": ["C"]}, NAMES, "check") == [Intent("f1", "C", 2, 1)]
+        assert {run.purpose for run in ledger.runs()} == {"check"}
+
+
+@pytest.mark.parametrize("value", [0.1 + 0.2, 5e-324, -1.7976931348623157e308, 3.0, {"a": 1 / 3, "b": "answered nan"}])
+def test_values_come_back_bit_for_bit(path, value):
+    with Ledger(path, "one") as ledger:
+        ledger.record([ok(ledger.intend({"f1": ["C"]}, NAMES)[0], value)])
+    with Ledger(path, "one") as ledger:
+        found = ledger.known("f1", ["C"])["C"].value
+        assert found == value
+        assert type(found) is type(value)
+    assert read_runs(path)[0].value == value
+
+
+def test_intents_are_all_written_or_none(path):
+    with Ledger(path, "one") as ledger:
+        with pytest.raises(LedgerError, match="UNIQUE"):
+            ledger.intend({"f1": ["C", "C"]}, NAMES)
+        assert ledger.runs() == []
+        assert ledger.intend({"f1": ["C"]}, NAMES) == [Intent("f1", "C")], "and the ledger goes on"
+
+
+def test_a_killed_writer_loses_nothing_that_was_recorded(path):
+    code = """
+import os, signal, sys
+from pathlib import Path
+from designloop.tables.ledger import Ledger, Finished
+ledger = Ledger(Path(sys.argv[1]), "one")
+intents = ledger.intend({"f1": ["C", "CC", "CCC"]}, {"f1": "qed"})
+ledger.record([Finished(intents[0], "ok", 1.0, None, 0.1, attempt=1)])
+ledger._connection.execute("BEGIN IMMEDIATE")
+ledger._connection.execute("UPDATE runs SET status = 'ok', value = 9.0")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert run_python(code, path).returncode == -signal.SIGKILL
+    assert path.with_name(path.name + "-wal").exists(), "the writer had no time to tidy up"
+    with Ledger(path, "one") as ledger:
+        assert set(ledger.known("f1", ["C", "CC", "CCC"])) == {"C"}
+        assert ledger.intend({"f1": ["CC", "CCC"]}, NAMES) == [Intent("f1", "CC", 2, 1), Intent("f1", "CCC", 2, 1)]
+        assert [run.status for run in ledger.runs()] == ["ok", None, None, None, None]
+
+
+def test_a_second_writer_is_told_who_has_the_ledger(path):
+    code = """
+import sys
+from pathlib import Path
+from designloop.tables.ledger import Ledger
+ledger = Ledger(Path(sys.argv[1]), "quickstart-1a2b")
+print("open", flush=True)
+sys.stdin.read()
+"""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code, path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "open\n"
+        expected = rf"written by campaign quickstart-1a2b \(process {writer.pid} on .*Wait until .* `ledger:`"
+        with pytest.raises(LedgerBusy, match=expected):
+            Ledger(path, "two")
+        writer.kill()
+    Ledger(path, "two").close()
+
+
+def test_a_second_writer_in_one_process_is_refused_and_takes_no_lock_away(path):
+    with Ledger(path, "one"):
+        with pytest.raises(LedgerBusy, match="open for writing in this process already"):
+            Ledger(path, "two")
+        code = "import sys, pathlib; from designloop.tables.ledger import Ledger; Ledger(pathlib.Path(sys.argv[1]))"
+        assert "LedgerBusy" in run_python(code, path).stderr
+    Ledger(path, "two").close()
+
+
+def test_a_forgotten_ledger_gives_its_lock_back(path):
+    Ledger(path, "one")
+    Ledger(path, "two").close()
+
+
+def test_a_child_of_a_dead_writer_does_not_keep_the_lock(path):
+    code = """
+import os, sys, time
+from pathlib import Path
+from designloop.tables.ledger import Ledger
+ledger = Ledger(Path(sys.argv[1]))
+child = os.fork()
+if child == 0:
+    os.close(1); os.close(2)
+    time.sleep(60)
+print(child, flush=True)
+os._exit(0)
+"""
+    child = int(run_python(code, path).stdout)
+    try:
+        Ledger(path).close()
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_readers_see_every_transaction_whole_while_the_writer_writes(path):
+    with Ledger(path, "one") as ledger:
+        stop = threading.Event()
+        seen: list[int] = []
+        torn: list[int] = []
+
+        def read():
+            while not stop.is_set():
+                runs = [run for run in read_runs(path) if run.status is not None]
+                seen.append(len(runs))
+                torn.extend([len(runs)] if len(runs) % 25 else [])
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        for block in range(40):
+            intents = ledger.intend({"f1": [f"C{block}.{row}" for row in range(25)]}, NAMES)
+            ledger.record([ok(intent) for intent in intents])
+        stop.set()
+        reader.join()
+    assert torn == []
+    assert seen == sorted(seen)
+    assert len(read_runs(path)) == 1000
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+def test_a_ledger_on_read_only_media_can_be_read(path):
+    with Ledger(path, "one") as ledger:
+        ledger.record([ok(ledger.intend({"f1": ["C"]}, NAMES)[0])])
+    path.parent.chmod(0o555)
+    try:
+        assert len(read_runs(path)) == 1
+        with pytest.raises(LedgerError, match="Make the folder writable"):
+            Ledger(path.parent / "new.sqlite")
+    finally:
+        path.parent.chmod(0o755)
+
+
+def test_a_foreign_sqlite_file_is_refused_and_left_alone(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE addresses (street TEXT)")
+    connection.close()
+    before = path.read_bytes()
+    for open_it in (Ledger, read_runs):
+        with pytest.raises(LedgerError, match=r"no designloop ledger.*name another file under `ledger:`"):
+            open_it(path)
+    assert path.read_bytes() == before
+    with pytest.raises(LedgerError):  # and the lock was given back, or this would be LedgerBusy
+        Ledger(path)
+
+
+def test_a_file_that_is_no_database_is_refused(path):
+    path.write_text("SMILES,activity\n" * 100)
+    for open_it in (Ledger, read_runs):
+        with pytest.raises(LedgerError, match=r"not an SQLite file\. Name another file"):
+            open_it(path)
+
+
+def test_a_damaged_ledger_is_named(path):
+    with Ledger(path, "one") as ledger:
+        ledger.intend({"f1": [f"C{row}" for row in range(2000)]}, NAMES)
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\x5a" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(LedgerError, match=r"damaged. Restore it from a backup"):
+        read_runs(path)
+
+
+def test_a_newer_ledger_is_refused(path):
+    Ledger(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    for open_it in (Ledger, read_runs):
+        with pytest.raises(LedgerError, match=rf"newer designloop \(ledger schema {SCHEMA_VERSION + 1}.*Upgrade"):
+            open_it(path)
+
+
+def test_reading_a_ledger_that_is_not_there(path):
+    with pytest.raises(LedgerError, match=r"There is no ledger at .* Run the campaign first"):
+        read_runs(path)
+    assert not path.exists()
+
+
+def test_an_empty_file_becomes_a_ledger(path):
+    path.touch()
+    Ledger(path).close()
+    assert read_runs(path) == []
+
+
+def test_every_commit_is_synchronous(path):
+    with Ledger(path) as ledger:
+        assert ledger._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert ledger._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_ledger_without_a_file_keeps_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Ledger(None) as ledger:
+        ledger.record([ok(ledger.intend({"f1": ["C"]}, NAMES)[0])])
+        assert set(ledger.known("f1", ["C"])) == {"C"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ledger_of_schema_1_stays_readable(tmp_path):
+    kept = shutil.copy(V1, tmp_path)  # SQLite leaves files beside what it reads
+    rows = [[run.campaign, run.oracle, run.smiles, run.status, run.value] for run in read_runs(Path(kept))]
+    assert rows == json.loads(V1.with_suffix(".json").read_text())
