@@ -1,0 +1,270 @@
+"""Pretraining of the sequence VAE on a corpus; resumes after a kill to the same weights.
+
+Every step's batch and noise levels follow from (seed, step) alone, and the generator of the posterior's noise is part of
+the checkpoint, so a run that was killed and taken up again goes through the same steps as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from designloop.molecules.corpus import TokenRows
+from designloop.molecules.errors import MoleculeError
+from designloop.molecules.sequence_vae import Architecture, SequenceVAE, shorten
+from designloop.vae.fit import Batch, Step, cosine, fit
+from designloop.vae.losses import ELBO, Loss, PropertyLoss, ramp
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a sequence VAE is pretrained. The defaults gave the shipped weights."""
+
+    steps: int = 6000
+    batch: int = 256
+    learning_rate: float = 2e-3
+    warmup: int = 300
+    seed: int = 0
+    clean: float = 0.3
+    """Share of rows at noise level 0."""
+    noise: tuple[float, float] = (0.2, 8.0)
+    """Range of the other rows' noise levels, log-uniform."""
+    beta: tuple[float, float] = (0.01, 0.05)
+    """Weight of the KL at the start of the second half of the run, and at its end; it grows from 0 to the first before."""
+    fingerprint_weight: float = 10.0
+    """Weight of the head that predicts fingerprint components from z; grows over the first third."""
+    fingerprint_components: int = 96
+
+
+def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: float) -> np.ndarray:
+    """(n,) float32 noise levels: 0 in a share ``clean`` of rows, else log-uniform in low..high."""
+    drawn = np.exp(rng.uniform(np.log(low), np.log(high), n))
+    return np.where(rng.random(n) < clean, 0.0, drawn).astype(np.float32)
+
+
+def batches(rows: TokenRows, use: np.ndarray, recipe: Recipe, start: int, targets: np.ndarray | None = None) -> Iterator[Batch]:
+    """The stream of training batches from step ``start`` on.
+
+    Rows are dealt out in epochs; chunks of 32 batches are sorted by length and cut, so that little of a batch is padding,
+    and the batches of a chunk are shuffled.
+
+    Args:
+        use: row numbers to train on.
+        targets: (len(rows), components) fingerprint components, or None.
+    """
+    size, chunk_batches = recipe.batch, 32
+    per_epoch = max(len(use) // size, 1)
+    order, cut = np.empty(0, int), -1
+    for step in range(start, recipe.steps):
+        epoch, within = divmod(step, per_epoch)
+        chunk, at = divmod(within, chunk_batches)
+        if (epoch, chunk) != cut:
+            dealt = np.random.default_rng([recipe.seed, 1, epoch]).permutation(use)
+            part = dealt[chunk * chunk_batches * size : min((chunk + 1) * chunk_batches, per_epoch) * size]
+            part = part[np.argsort(rows.lengths[part], kind="stable")]
+            groups = [part[i : i + size] for i in range(0, len(part), size)]
+            shuffled = np.random.default_rng([recipe.seed, 2, epoch, chunk]).permutation(len(groups))
+            order, cut = shuffled, (epoch, chunk)
+        picked = groups[order[at]]
+        rng = np.random.default_rng([recipe.seed, 3, step])
+        yield Batch(
+            x=torch.from_numpy(shorten(rows.take(picked))),
+            context={"noise": torch.from_numpy(levels(rng, len(picked), recipe.clean, *recipe.noise))},
+            targets={} if targets is None else {"fingerprint": torch.from_numpy(targets[picked].astype(np.float32))},
+        )
+
+
+def fingerprint_components(counts: np.ndarray, components: int) -> np.ndarray:
+    """Leading principal components of log(1 + count) fingerprints, scaled to mean square 1 over all of them.
+
+    Args:
+        counts: (rows, size) counts.
+    Returns:
+        (rows, components) float16.
+    """
+    rng = np.random.default_rng(0)
+    some = np.log1p(counts[rng.permutation(len(counts))[:40_000]].astype(np.float32))
+    mean = some.mean(0)
+    _, vectors = np.linalg.eigh(np.cov(some, rowvar=False))
+    axes = vectors[:, ::-1][:, :components].astype(np.float32)
+    axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(components)])  # the sign of an eigenvector is arbitrary
+    out = np.concatenate([(np.log1p(part.astype(np.float32)) - mean) @ axes for part in np.array_split(counts, 50)])
+    return (out / np.sqrt((out**2).mean())).astype(np.float16)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How good a sequence VAE is on molecules that it has not seen."""
+
+    step: int
+    seconds: float
+    reconstruction: float
+    """Share decoded exactly, posterior mean, greedy."""
+    nats: dict[str, float]
+    """Noise level -> mean −log p(x | z), nats a molecule."""
+    kl: float
+    """KL at noise level 0, nats a molecule."""
+
+
+@torch.no_grad()
+def held_out_measures(vae: SequenceVAE, tokens: Tensor, step: int, seconds: float) -> HeldOut:
+    """The measures that are watched during training.
+
+    Args:
+        tokens: (n, length) held-out rows.
+    """
+    generator = torch.Generator(vae.device).manual_seed(0)
+    nats: dict[str, float] = {}
+    kl = 0.0
+    for level in (0.0, 0.5, 1.0, 2.0, 8.0):
+        context = {"noise": torch.full((len(tokens),), level, device=vae.device)}
+        seen = vae(tokens, None, context, vae.draw_noise(len(tokens), generator))
+        nats[f"{level:g}"] = -float(seen.log_prob.mean())
+        kl = float(seen.kl.mean()) if level == 0 else kl
+    greedy = vae.likelihood.sample(vae.decode(vae.encode(tokens).mean), temperature=0)[:, : tokens.shape[1]]
+    return HeldOut(step, seconds, float((greedy == tokens).all(1).float().mean()), nats, kl)
+
+
+def pretrain(
+    vae: SequenceVAE,
+    rows: TokenRows,
+    use: np.ndarray,
+    held_out: np.ndarray,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    fingerprints: np.ndarray | None = None,
+    every_seconds: float = 300.0,
+    threads: int | None = None,
+    on_measure: Callable[[HeldOut], None] | None = None,
+    on_step: Callable[[Step], None] | None = None,
+) -> list[HeldOut]:
+    """Trains ``vae`` in place from the newest checkpoint in ``folder``, or from its own weights; returns held-out curves.
+
+    Args:
+        use, held_out: row numbers to train on, and to measure on.
+        folder: ``checkpoint.safetensors``, ``checkpoint.json`` and, at the end, ``model.safetensors`` go here.
+        fingerprints: (len(rows), components) targets of the fingerprint head, or None to do without.
+        every_seconds: between checkpoints.
+    Raises:
+        MoleculeError: the folder's checkpoint was made under another recipe or architecture.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    loss: Loss = Loss([(1.0, ELBO(_beta(recipe)))])
+    if fingerprints is not None:
+        head = PropertyLoss(nn.Linear(vae.architecture.latent, fingerprints.shape[1]), "fingerprint").to(vae.device)
+        loss = loss + head * ramp(0.0, recipe.fingerprint_weight, recipe.steps // 3)
+    optimizer = torch.optim.Adam([*vae.parameters(), *loss.parameters()], lr=recipe.learning_rate, betas=(0.9, 0.98))
+    generator = torch.Generator(vae.device).manual_seed(recipe.seed)
+    run = _Run(vae, loss, optimizer, generator, recipe, folder)
+    start, curve = run.resume()
+    tokens = torch.from_numpy(rows.take(held_out)).to(vae.device)
+    began, saved = time.monotonic() - (curve[-1].seconds if curve else 0.0), time.monotonic()
+
+    def after(step: Step) -> None:
+        nonlocal saved
+        if on_step is not None:
+            on_step(step)
+        if time.monotonic() - saved > every_seconds or step.number + 1 == recipe.steps:
+            vae.eval()
+            curve.append(held_out_measures(vae, tokens, step.number + 1, time.monotonic() - began))
+            vae.train()
+            run.save(step.number + 1, curve)
+            saved = time.monotonic()
+            if on_measure is not None:
+                on_measure(curve[-1])
+
+    device = vae.device
+    stream = (_to(batch, device) for batch in batches(rows, use, recipe, start, fingerprints))
+    fit(vae, loss, stream, optimizer, generator=generator, schedule=cosine(recipe.steps, recipe.warmup, 0.02), start=start, on_step=after)
+    vae.save(folder / "model.safetensors", {"recipe": asdict(recipe), "curve": [asdict(point) for point in curve]}, half=True)
+    return curve
+
+
+def _beta(recipe: Recipe) -> Callable[[int], float]:
+    half = recipe.steps // 2
+    first, second = ramp(0.0, recipe.beta[0], half), ramp(recipe.beta[0], recipe.beta[1], recipe.steps - half, after=half)
+    return lambda step: first(step) if step < half else second(step)
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    if device.type == "cpu":
+        return batch
+    return Batch(
+        batch.x.to(device),
+        None,
+        {name: value.to(device) for name, value in batch.context.items()},
+        {name: value.to(device) for name, value in batch.targets.items()},
+    )
+
+
+@dataclass
+class _Run:
+    """The checkpoint of a run: weights, optimizer, generator and curve, written aside and renamed."""
+
+    vae: SequenceVAE
+    loss: Loss
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    recipe: Recipe
+    folder: Path
+
+    def _settings(self) -> dict[str, object]:
+        return json.loads(json.dumps({"recipe": asdict(self.recipe), "architecture": asdict(self.vae.architecture)}))
+
+    def save(self, step: int, curve: list[HeldOut]) -> None:
+        tensors = {f"vae.{name}": value for name, value in self.vae.state_dict().items()}
+        tensors |= {f"loss.{name}": value for name, value in self.loss.state_dict().items()}
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+        tensors["generator"] = self.generator.get_state()
+        told = {"step": step, "curve": [asdict(point) for point in curve], **self._settings()}
+        aside = self.folder / f"checkpoint.{os.getpid()}.aside"
+        save_file({name: value.detach().contiguous().clone() for name, value in tensors.items()}, aside, {"told": json.dumps(told)})
+        aside.replace(self.folder / "checkpoint.safetensors")
+
+    def resume(self) -> tuple[int, list[HeldOut]]:
+        path = self.folder / "checkpoint.safetensors"
+        if not path.is_file():
+            return 0, []
+        from safetensors import safe_open
+
+        with safe_open(path, framework="pt") as file:
+            told = json.loads(file.metadata()["told"])
+        for key, ours in self._settings().items():
+            if told[key] != ours:
+                raise MoleculeError(
+                    f"{path} was made with {key} {told[key]}, this run asks for {ours}; give another folder or the same settings"
+                )
+        tensors = load_file(path)
+        self.vae.load_state_dict({n.removeprefix("vae."): v for n, v in tensors.items() if n.startswith("vae.")})
+        self.loss.load_state_dict({n.removeprefix("loss."): v for n, v in tensors.items() if n.startswith("loss.")})
+        state = self.optimizer.state_dict()
+        state["state"] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, slot = name.split(".")
+                state["state"].setdefault(int(index), {})[slot] = value
+        self.optimizer.load_state_dict(state)
+        self.generator.set_state(tensors["generator"].cpu())
+        return int(told["step"]), [HeldOut(**point) for point in told["curve"]]
+
+
+def new_model(codec_json: str, architecture: Architecture, seed: int) -> SequenceVAE:
+    """A sequence VAE with fresh weights that follow from the seed."""
+    from designloop.molecules.codec import Codec
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return SequenceVAE(Codec.from_json(codec_json), architecture)

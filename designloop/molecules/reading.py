@@ -1,0 +1,115 @@
+"""Reading a user's molecules from .smi, .csv or .parquet, bad lines reported by number and never dropped in silence."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdkit import Chem, rdBase
+
+from designloop.molecules.errors import MoleculeError
+
+_COLUMNS = ("smiles", "canonical_smiles", "structure", "smi")
+
+
+@dataclass(frozen=True, slots=True)
+class LineProblem:
+    """One line that holds no molecule that can be used."""
+
+    line: int
+    """From 1, the header counted."""
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReadMolecules:
+    """What a file of molecules holds."""
+
+    smiles: list[str]
+    """As written."""
+    names: list[str]
+    """Names beside them, empty where there are none."""
+    lines: list[int]
+    """Line number of each, from 1."""
+    problems: list[LineProblem]
+
+
+def read_molecules(path: Path | str) -> ReadMolecules:
+    """The molecules of a ``.smi`` (SMILES, then a name), ``.csv`` or ``.parquet`` (a column ``smiles``) file.
+
+    Raises:
+        MoleculeError: no such file, an ending that is not known, no SMILES column, or no line that RDKit can read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MoleculeError(f"{path} is not a file; give a .smi, .csv or .parquet file of molecules")
+    readers = {".smi": _smi, ".smiles": _smi, ".txt": _smi, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise MoleculeError(f"{path} ends in {path.suffix!r}, expected .smi, .csv, .tsv or .parquet; rename or convert it")
+    smiles, names, lines, problems = [], [], [], []
+    try:
+        with rdBase.BlockLogs():
+            for line, text, name in reader(path):
+                mol = Chem.MolFromSmiles(text) if text else None
+                if mol is None or mol.GetNumAtoms() == 0:
+                    problems.append(LineProblem(line, text, "empty" if not text else "not a SMILES that RDKit can read"))
+                else:
+                    smiles.append(text)
+                    names.append(name)
+                    lines.append(line)
+    except UnicodeDecodeError as error:
+        raise MoleculeError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
+    if not smiles:
+        first = f"; line {problems[0].line} holds {problems[0].text!r}" if problems else ""
+        raise MoleculeError(f"{path} holds no molecule that RDKit can read{first}; give one SMILES a line")
+    return ReadMolecules(smiles, names, lines, problems)
+
+
+def _smi(path: Path) -> Iterator[tuple[int, str, str]]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            text, _, name = line.strip().partition("\t" if "\t" in line.strip() else " ")
+            if number == 1 and text.lower() in _COLUMNS:
+                continue
+            yield number, text.strip(), name.strip()
+
+
+def _csv(path: Path) -> Iterator[tuple[int, str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        header = next(reader, [])
+        at, name_at = _column(path, header)
+        for row in reader:
+            if not row:
+                continue
+            yield reader.line_num, row[at].strip() if at < len(row) else "", row[name_at].strip() if name_at is not None and name_at < len(row) else ""
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, str, str]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise MoleculeError(f"{path} is not a Parquet file ({error}); export it again") from error
+    at, name_at = _column(path, table.column_names)
+    texts: Iterable[object] = table.column(at).to_pylist()
+    names: Iterable[object] = table.column(name_at).to_pylist() if name_at is not None else [""] * table.num_rows
+    for number, (text, name) in enumerate(zip(texts, names, strict=True), start=1):
+        yield number, str(text or "").strip(), str(name or "")
+
+
+def _column(path: Path, header: list[str]) -> tuple[int, int | None]:
+    """Where the SMILES and the names stand."""
+    low = [name.strip().lower() for name in header]
+    at = next((low.index(name) for name in _COLUMNS if name in low), None)
+    if at is None:
+        raise MoleculeError(f"{path} has the columns {', '.join(header) or '(none)'}, expected one named smiles; rename it")
+    return at, next((low.index(name) for name in ("name", "id", "title") if name in low), None)

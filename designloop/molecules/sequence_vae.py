@@ -1,0 +1,230 @@
+"""The SELFIES sequence VAE: ``vae.VAE`` with a ``TokenSequence`` likelihood and a noise-conditioned decoder.
+
+    z0 ~ N(0, I),  z = z0 + σ ε                     a latent and what is left of it under noise of level σ
+    q(z | x, σ) = N(m(x), s(x)² + σ²)               the encoder's posterior, noised; mean |m|² = latent
+    x ~ prod_t p(x_t | x_<t, plan_t(z, σ))          the decoder is told σ
+
+σ is read from ``context["noise"]`` (batch,) and is 0 without it. At σ = 0 it is a VAE that reconstructs, at large σ a
+language model, between them one that repairs what z cannot say (conditioning augmentation, Ho et al. 2022).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from designloop.molecules.codec import Codec
+from designloop.molecules.errors import MoleculeError
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.tokens import TokenSequence
+from designloop.vae.model import VAE
+from designloop.vae.networks import mlp
+from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.priors.standard_normal import NoisedStandardNormal
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The widths of a sequence VAE."""
+
+    latent: int = 128
+    embedding: int = 96
+    features: int = 48
+    """Of the plan and of the encoder, for each position."""
+    channels: int = 128
+    """Between the encoder's two convolutions."""
+    width: int = 384
+    """Of the hidden layers."""
+    hidden: int = 384
+    """Of the recurrent head."""
+
+
+class SequenceEncoder(nn.Module):
+    """Two convolutions over the tokens, flattened by position, an MLP to mean and scale; widened by the noise level."""
+
+    def __init__(self, vocabulary: int, length: int, arch: Architecture) -> None:
+        super().__init__()
+        self.features = arch.features
+        self.embedding = nn.Embedding(vocabulary, arch.embedding, padding_idx=TokenSequence.PAD)
+        self.convolutions = nn.Sequential(
+            nn.Conv1d(arch.embedding, arch.channels, 5, padding=2),
+            nn.SiLU(),
+            nn.Conv1d(arch.channels, arch.features, 5, padding=2),
+            nn.SiLU(),
+        )
+        self.by_position = nn.Linear(length * arch.features, arch.width)
+        self.out = nn.Sequential(nn.SiLU(), nn.Linear(arch.width, arch.width), nn.SiLU(), nn.Linear(arch.width, 2 * arch.latent))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
+        """(batch, length) tokens -> (batch, latent) posterior."""
+        there = (x != TokenSequence.PAD).unsqueeze(-1)
+        seen = self.convolutions(self.embedding(x).transpose(1, 2)).transpose(1, 2) * there
+        # Padded positions are zero, so only the weights of the positions at hand are multiplied.
+        flat = seen.flatten(1)
+        mean, log_scale = self.out(
+            nn.functional.linear(flat, self.by_position.weight[:, : flat.shape[1]], self.by_position.bias)
+        ).chunk(2, -1)
+        # On the sphere of a standard normal's radius, so a noise level means the same signal-to-noise ratio throughout.
+        mean = mean * (mean.square().mean(-1, keepdim=True) + 1e-6).rsqrt()
+        scale = log_scale.clamp(-8, 2).exp()
+        if context is not None and "noise" in context:
+            scale = (scale.square() + context["noise"].square().unsqueeze(-1)).sqrt()
+        return DiagonalNormal(mean, scale)
+
+
+class PlanDecoder(nn.Module):
+    """z, and the level of noise in it, to one vector for each position."""
+
+    def __init__(self, length: int, arch: Architecture) -> None:
+        super().__init__()
+        self.length, self.features = length, arch.features
+        self.net = nn.Sequential(mlp([arch.latent + 1, arch.width, arch.width]), nn.SiLU())
+        self.by_position = nn.Linear(arch.width, length * arch.features)
+
+    def forward(self, z: Tensor, context: Context | None = None, length: int | None = None) -> Tensor:
+        """(batch, latent) -> (batch, length, features); ``context["length"]`` and longer positions are not needed."""
+        noise = context["noise"] if context is not None and "noise" in context else z.new_zeros(z.shape[0])
+        told = torch.cat([z / (1 + noise.square()).sqrt().unsqueeze(-1), noise.log1p().unsqueeze(-1)], -1)
+        wanted = (length or self.length) * self.features
+        plan = nn.functional.linear(self.net(told), self.by_position.weight[:wanted], self.by_position.bias[:wanted])
+        return plan.unflatten(-1, (-1, self.features))
+
+
+class SequenceVAE(VAE):
+    """A VAE over SELFIES with its codec; speaks strings as well as tensors.
+
+    Args:
+        codec: the frozen alphabet.
+        architecture: the widths.
+    """
+
+    encoder: SequenceEncoder
+    decoder: PlanDecoder
+    likelihood: TokenSequence
+
+    def __init__(self, codec: Codec, architecture: Architecture | None = None) -> None:
+        arch = architecture or Architecture()
+        length = codec.greatest_length + 1
+        super().__init__(
+            SequenceEncoder(codec.size, length, arch),
+            PlanDecoder(length, arch),
+            TokenSequence(codec.size, arch.features, arch.hidden, arch.embedding),
+            NoisedStandardNormal(arch.latent),
+        )
+        self.codec, self.architecture = codec, arch
+
+    @property
+    def device(self) -> torch.device:
+        return self.likelihood.head.weight.device
+
+    def tokens(self, selfies: list[str]) -> Tensor:
+        """(batch, length) padded tokens of SELFIES strings, on the model's device.
+
+        Raises:
+            MoleculeError: a symbol that the alphabet lacks, or too long.
+        """
+        return torch.from_numpy(self.codec.pad([self.codec.tokens(one) for one in selfies])).to(self.device)
+
+    @torch.no_grad()
+    def latents(self, selfies: list[str], batch: int = 512) -> Tensor:
+        """(n, latent) posterior means."""
+        parts = [self.encode(self.tokens(selfies[at : at + batch])).mean for at in range(0, len(selfies), batch)]
+        return torch.cat(parts) if parts else torch.zeros(0, self.architecture.latent, device=self.device)
+
+    @torch.no_grad()
+    def write(
+        self,
+        z: Tensor,
+        noise: Tensor | float = 0.0,
+        generator: torch.Generator | None = None,
+        temperature: float = 0.0,
+        batch: int = 512,
+    ) -> list[str]:
+        """SELFIES decoded from latents, one a row; greedy at temperature 0.
+
+        Args:
+            z: (n, latent).
+            noise: (n,) or one number: the level of noise that the decoder is told.
+        """
+        level = torch.as_tensor(noise, dtype=z.dtype, device=z.device).expand(z.shape[0])
+        out: list[str] = []
+        for at in range(0, z.shape[0], batch):
+            plan = self.decode(z[at : at + batch], {"noise": level[at : at + batch]})
+            drawn = self.likelihood.sample(plan, generator, temperature=temperature)
+            out += self.codec.selfies_of(drawn.cpu().numpy())
+        return out
+
+    @torch.no_grad()
+    def draw(self, n: int, generator: torch.Generator, noise: float, temperature: float = 1.0) -> list[str]:
+        """SELFIES of ``n`` draws from the prior at noise level ``noise``."""
+        level = torch.full((n,), noise, device=self.device)
+        z = self.prior.sample(1, {"noise": level}, generator)[0]
+        return self.write(z, level, generator, temperature)
+
+    # ---- files
+
+    def save(self, path: Path, record: dict[str, object] | None = None, half: bool = False) -> None:
+        """Writes weights, architecture and codec as one safetensors file; ``half`` rounds the weights to float16."""
+        tensors = {
+            name: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
+            for name, value in self.state_dict().items()
+        }
+        metadata = {
+            "architecture": json.dumps(asdict(self.architecture)),
+            "codec": self.codec.to_json(),
+            "record": json.dumps(record or {}),
+        }
+        save_file(tensors, path, metadata)
+
+
+def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> SequenceVAE:
+    """A sequence VAE from a file, or a shipped one by name.
+
+    Args:
+        model: name of a file in ``molecules/pretrained``, or a path to one that ``pretrain`` wrote.
+    Raises:
+        MoleculeError: no such file, or not one of ours.
+    """
+    path = find(model)
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        metadata = file.metadata() or {}
+        if "architecture" not in metadata or "codec" not in metadata:
+            raise MoleculeError(f"{path} is not a sequence VAE (no architecture in its header); give a file that `designloop pretrain` wrote")
+        vae = SequenceVAE(Codec.from_json(metadata["codec"]), Architecture(**json.loads(metadata["architecture"])))
+        vae.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})
+    return vae.to(device).eval()
+
+
+def training_record(model: str | Path = "zinc250k") -> dict[str, object]:
+    """What was written beside the weights when the model was trained."""
+    with safe_open(find(model), framework="np") as file:
+        record: dict[str, object] = json.loads((file.metadata() or {}).get("record", "{}"))
+    return record
+
+
+def find(model: str | Path) -> Path:
+    """The file of a model.
+
+    Raises:
+        MoleculeError: lists the shipped names.
+    """
+    shipped = PRETRAINED / f"{model}.safetensors"
+    path = shipped if shipped.is_file() else Path(model)
+    if not path.is_file():
+        names = ", ".join(sorted(p.stem for p in PRETRAINED.glob("*.safetensors"))) or "none"
+        raise MoleculeError(f"model {str(model)!r} is neither a shipped model ({names}) nor a file; give one of these names or a path")
+    return path
+
+
+def shorten(tokens: np.ndarray) -> np.ndarray:
+    """Token rows without the columns that are padding in all of them."""
+    return tokens[:, : int((tokens != TokenSequence.PAD).any(0).nonzero()[0].max()) + 1]

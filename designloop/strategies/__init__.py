@@ -1,0 +1,1 @@
+"""How scores become the next molecules. One strategy a file, found by the file's name; see ``base``."""

@@ -1,0 +1,110 @@
+"""What a strategy is, what it is given, and how one is found by name.
+
+A strategy NAME is the file ``strategies/NAME.py`` with two names in it: ``Settings``, a frozen pydantic model of what a
+campaign file may say under ``strategy:``, and ``build(settings, surroundings, state)``, which gives the strategy. Adding
+that file is all that a new strategy takes. This module and the ``Settings`` of each load no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from pydantic import BaseModel
+
+from designloop.records import Candidate, Scored, State
+
+if TYPE_CHECKING:
+    import torch
+
+    from designloop.molecules.sequence_vae import SequenceVAE
+
+_PARTS = {"base", "proposers", "surrogate", "learning", "latent_surrogate", "elites"}
+"""Files of this folder that strategies are composed of, and that are none themselves."""
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Turns scores into the next candidates. The only object of the loop that has state."""
+
+    def ask(self, wanted: int) -> Iterator[Candidate]:
+        """A lazy stream of candidates, the best first, of which the loop takes until ``wanted`` are admitted.
+
+        It may end (exhausted). Its randomness follows from (campaign seed, round) alone, and drawing from it changes
+        nothing that a later round sees: what was drawn and not admitted is forgotten.
+        """
+        ...
+
+    def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
+        """Learns from a round, starting molecules included; gives the round's metrics.
+
+        Rows whose score is None failed: they are known, and never learned from as if they were bad.
+        """
+        ...
+
+    def state(self) -> State:
+        """All that ``build`` needs to go on exactly as this strategy would."""
+        ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a strategy may know of the campaign it serves."""
+
+    seed: int
+    allowed: Callable[[Sequence[Candidate]], list[Candidate]]
+    """Those of some candidates that could be admitted now, in standard form and in the given order."""
+    load_model: Callable[[], SequenceVAE]
+    """Loads the campaign's pretrained model, a new object each time."""
+    model_fingerprint: str = ""
+    keep: tuple[str, ...] = ()
+    """SMARTS that every molecule must hold: steps that would break them need not be tried."""
+    resolve: Callable[[str], str] = str
+    """A path of the campaign file, made absolute."""
+
+
+def available() -> list[str]:
+    """Names of the strategies there are, sorted."""
+    folder = __package__ or "designloop.strategies"
+    return sorted(m.name for m in iter_modules(import_module(folder).__path__) if m.name not in _PARTS and m.name[0] != "_")
+
+
+def settings_of(name: str) -> type[BaseModel]:
+    """The settings model of a strategy.
+
+    Raises:
+        KeyError: no strategy of that name; the message lists those there are.
+    """
+    if name not in available():
+        raise KeyError(f"no strategy {name!r}; there are {', '.join(available())}")
+    model: type[BaseModel] = import_module(f"designloop.strategies.{name}").Settings
+    return model
+
+
+def build(name: str, settings: BaseModel, surroundings: Surroundings, state: State | None = None) -> Strategy:
+    """The strategy ``name``, fresh or as ``state`` left it."""
+    strategy: Strategy = import_module(f"designloop.strategies.{name}").build(settings, surroundings, state)
+    return strategy
+
+
+def seed_of(*parts: int | str) -> int:
+    """A 63-bit seed that follows from its parts alone, the same in every process."""
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def rng_of(*parts: int | str) -> np.random.Generator:
+    """NumPy's generator for one task, from (campaign seed, round, what for)."""
+    return np.random.default_rng(seed_of(*parts))
+
+
+def torch_generator(device: torch.device | str, *parts: int | str) -> torch.Generator:
+    """Torch's generator for one task."""
+    import torch
+
+    return torch.Generator(device).manual_seed(seed_of(*parts))

@@ -1,0 +1,128 @@
+"""The one training loop: every VAE of the project, from PPCA to the sequence VAE, is fitted here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from designloop.vae.errors import VAEError
+from designloop.vae.losses import Loss, Schedule, Term
+from designloop.vae.model import VAE
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows to learn from in one step."""
+
+    x: Tensor
+    """(batch, …)"""
+    mask: Tensor | None = None
+    context: Mapping[str, Tensor] = field(default_factory=dict)
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
+    weights: Tensor | None = None
+    """(batch,) non-negative; the loss is the weighted mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What ``fit`` reports after each step."""
+
+    number: int
+    """From 0."""
+    loss: float
+    terms: Mapping[str, float]
+    """Each term's own value, before its weight."""
+    log_prob: float
+    """Mean log p(x | z), nats a row."""
+    kl: float
+    """Mean KL(q || p), nats a row."""
+
+
+def fit(
+    vae: VAE,
+    loss: Loss | Term,
+    batches: Iterable[Batch],
+    optimizer: torch.optim.Optimizer,
+    *,
+    generator: torch.Generator,
+    schedule: Schedule | None = None,
+    clip: float = 1.0,
+    precision: torch.dtype | None = None,
+    start: int = 0,
+    on_step: Callable[[Step], None] | None = None,
+) -> int:
+    """Fits a VAE by stochastic gradients; the stream of batches says for how long.
+
+    Args:
+        vae: trained in place.
+        loss: ``ELBO(…) + weight * Penalty(…)``; terms with parameters are trained if the optimizer holds them.
+        batches: one step each.
+        generator: draws the posterior's noise, on the model's device.
+        schedule: step number -> factor on the optimizer's learning rates as they are at the call.
+        clip: greatest norm of the gradient.
+        precision: autocast to it (``torch.bfloat16`` where the CPU has AMX); None trains in the parameters' own.
+        start: number of the first step, for a run that is resumed.
+        on_step: called after each step.
+    Returns:
+        Number of the next step.
+    Raises:
+        VAEError: the loss stopped being finite; the weights are those before that step.
+    """
+    loss = loss if isinstance(loss, Loss) else Loss([(1.0, loss)])
+    base_rates = [group.setdefault("base_lr", group["lr"]) for group in optimizer.param_groups]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    vae.train()
+    number = start
+    for batch in batches:
+        if schedule is not None:
+            for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+                group["lr"] = rate * schedule(number)
+        noise = vae.draw_noise(batch.x.shape[0], generator)
+        with _autocast(precision, batch.x.device.type):
+            seen = vae(batch.x, batch.mask, batch.context, noise, batch.targets, batch.weights)
+            value, terms = loss(seen)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(value)
+        norm = nn.utils.clip_grad_norm_(parameters, clip)
+        if not math.isfinite(float(norm)) or not math.isfinite(float(value.detach())):
+            optimizer.zero_grad(set_to_none=True)
+            raise VAEError(
+                f"the loss is {float(value.detach())} with gradient norm {float(norm)} at step {number}; "
+                "the weights are those before it: lower the learning rate or check the data for NaN"
+            )
+        optimizer.step()
+        loss.update(seen)
+        if on_step is not None:
+            on_step(
+                Step(
+                    number,
+                    float(value.detach()),
+                    {name: float(term) for name, term in terms.items()},
+                    float(seen.log_prob.detach().mean()),
+                    float(seen.kl.detach().mean()),
+                )
+            )
+        number += 1
+    vae.eval()
+    return number
+
+
+def _autocast(precision: torch.dtype | None, device: str) -> AbstractContextManager[object]:
+    return nullcontext() if precision is None else torch.autocast(device, dtype=precision)
+
+
+def cosine(steps: int, warmup: int = 0, floor: float = 0.0) -> Schedule:
+    """A learning-rate factor: linear warm-up to 1, then half a cosine down to ``floor`` at ``steps``."""
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        done = min((step - warmup) / max(steps - warmup, 1), 1.0)
+        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+    return factor

@@ -1,0 +1,1 @@
+"""Likelihoods p(x | z): each turns the decoder's output into a distribution over data. One file a family."""

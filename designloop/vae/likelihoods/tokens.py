@@ -1,0 +1,128 @@
+"""Token sequences: an autoregressive likelihood that owns its head.
+
+The decoder maps z to one vector for each position (the plan); the head is a recurrent network that reads the plan and
+what was written so far: p(x | z) = prod_t p(x_t | x_<t, plan_t).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from designloop.vae.errors import ShapeError
+from designloop.vae.likelihoods.base import Context
+
+
+class TokenSequence(nn.Module):
+    """Sequences of tokens that end with an end mark, padded behind it.
+
+    Args:
+        vocabulary: number of tokens, padding (0) and end mark (1) included.
+        features: width of the plan that the decoder gives for each position.
+        hidden: width of the recurrent head.
+        embedding: width of a token's embedding.
+        lookahead: how many first positions of the plan set the head's initial state.
+    """
+
+    PAD, END = 0, 1
+
+    def __init__(self, vocabulary: int, features: int, hidden: int, embedding: int, lookahead: int = 8) -> None:
+        super().__init__()
+        self.vocabulary, self.features, self.lookahead = vocabulary, features, lookahead
+        self.embedding = nn.Embedding(vocabulary, embedding)
+        self.initial = nn.Linear(lookahead * features, hidden)
+        self.recurrent = nn.GRU(embedding + features, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, vocabulary)
+
+    def _initial_state(self, params: Tensor) -> Tensor:
+        first = params[:, : self.lookahead]
+        if first.shape[1] < self.lookahead:
+            first = functional.pad(first, (0, 0, 0, self.lookahead - first.shape[1]))
+        return torch.tanh(self.initial(first.flatten(1))).unsqueeze(0)
+
+    def logits(self, params: Tensor, x: Tensor) -> Tensor:
+        """Teacher-forced logits: position t has seen x_<t, padding (0) standing before the first.
+
+        Args:
+            params: (batch, length or more, features).
+            x: (batch, length) tokens.
+        Returns:
+            (batch, length, vocabulary)
+        """
+        if x.ndim != 2 or params.ndim != 3 or params.shape[1] < x.shape[1] or params.shape[2] != self.features:
+            raise ShapeError(
+                "params", params.shape, f"(batch, at least {x.shape[-1]}, {self.features})", "let the decoder plan every position of x"
+            )
+        before = functional.pad(x[:, :-1], (1, 0), value=self.PAD)
+        plan = params[:, : x.shape[1]]
+        seen, _ = self.recurrent(torch.cat([self.embedding(before), plan], -1), self._initial_state(params))
+        return self.head(seen)
+
+    def token_log_prob(self, params: Tensor, x: Tensor) -> Tensor:
+        """(batch, length) log p(x_t | x_<t, plan), zero behind the end mark. Arguments as ``logits``."""
+        logits = self.logits(params, x)
+        nats = functional.cross_entropy(logits.flatten(0, 1), x.flatten(), reduction="none", ignore_index=self.PAD)
+        return -nats.view_as(x)
+
+    def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
+        """(batch,) log p(x | params) in nats, end mark included.
+
+        Args:
+            params: (batch, length or more, features).
+            x: (batch, length) tokens.
+            mask: (batch, length) True up to the end mark. It can only repeat where the padding is: a missing inner
+                token would have to be marginalised.
+        """
+        each = self.token_log_prob(params, x)
+        return (each if mask is None else each * mask).sum(-1)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        params: Tensor,
+        generator: torch.Generator | None = None,
+        context: Context | None = None,
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """(batch, length) tokens rolled out one by one, END and then PAD behind each; the greedy ones at temperature 0.
+
+        The roll-out stops where the plan does: a row that has not ended by then is closed with END.
+
+        Args:
+            params: (batch, length, features).
+            temperature: divides the logits; 0 takes the most probable token.
+        """
+        batch, length = params.shape[:2]
+        state = self._initial_state(params)[0]
+        weights_in, weights_hidden = self.recurrent.weight_ih_l0, self.recurrent.weight_hh_l0
+        # The plan's share of the input gates is one matrix product for all positions; a step adds the token's own row.
+        width = self.embedding.embedding_dim
+        gates_of_token = self.embedding.weight @ weights_in[:, :width].T + self.recurrent.bias_ih_l0
+        gates_of_plan = params @ weights_in[:, width:].T
+        token = torch.zeros(batch, dtype=torch.long, device=params.device)
+        out = torch.zeros(batch, length, dtype=torch.long, device=params.device)
+        alive = torch.arange(batch, device=params.device)
+        for position in range(length):
+            r_in, u_in, n_in = (gates_of_token[token] + gates_of_plan[alive, position]).chunk(3, -1)
+            r_h, u_h, n_h = functional.linear(state, weights_hidden, self.recurrent.bias_hh_l0).chunk(3, -1)
+            update = torch.sigmoid(u_in + u_h)
+            proposal = torch.tanh(n_in + torch.sigmoid(r_in + r_h) * n_h)
+            state = proposal + update * (state - proposal)
+            logits = self.head(state)
+            logits[:, self.PAD] = -torch.inf
+            if position == 0:
+                logits[:, self.END] = -torch.inf  # an empty sequence is no datum
+            if temperature == 0:
+                token = logits.argmax(-1)
+            else:
+                chances = (logits.float() / temperature).softmax(-1)
+                token = torch.multinomial(chances, 1, generator=generator).squeeze(-1)
+            if position == length - 1:
+                token = torch.full_like(token, self.END)
+            out[alive, position] = token
+            going = token != self.END
+            alive, token, state = alive[going], token[going], state[going]
+            if alive.numel() == 0:
+                break
+        return out

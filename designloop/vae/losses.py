@@ -1,0 +1,125 @@
+"""Losses: an ELBO and weighted penalties, added up.
+
+    loss = ELBO(beta=0.1) + 0.5 * PropertyLoss(head, "logp")
+
+A term sees one ``Pass`` and gives a value for each row or one for the batch; ``fit`` minimises the weighted mean of the
+rows plus the batch values. Terms are modules: they may have parameters, and an ``update`` that is called after each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from designloop.vae.errors import VAEError
+from designloop.vae.model import Pass
+
+Schedule = Callable[[int], float]
+"""Step number (from 0) -> weight."""
+
+
+def ramp(start: float, end: float, steps: int, after: int = 0) -> Schedule:
+    """A weight that goes linearly from ``start`` to ``end`` in ``steps`` steps, begun after ``after`` steps."""
+    return lambda step: start + (end - start) * min(max((step - after) / max(steps, 1), 0.0), 1.0)
+
+
+class Term(nn.Module):
+    """One named term of a loss. Subclasses give ``forward(seen) -> (batch,) or ()``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__.lower()
+
+    def update(self, seen: Pass) -> None:
+        """Called once after each optimiser step, with the pass of that step."""
+        self.step += 1
+
+    def __add__(self, other: Term | Loss) -> Loss:
+        return Loss([(1.0, self)]) + other
+
+    def __mul__(self, weight: float | Schedule) -> Loss:
+        return Loss([(weight, self)])
+
+    __rmul__ = __mul__
+
+
+class Loss(nn.Module):
+    """A weighted sum of terms."""
+
+    def __init__(self, parts: list[tuple[float | Schedule, Term]]) -> None:
+        super().__init__()
+        self.weights = [weight for weight, _ in parts]
+        self.terms = nn.ModuleList([term for _, term in parts])
+
+    def __add__(self, other: Term | Loss) -> Loss:
+        more = other if isinstance(other, Loss) else Loss([(1.0, other)])
+        return Loss([*zip(self.weights, self.terms, strict=True), *zip(more.weights, more.terms, strict=True)])
+
+    def forward(self, seen: Pass) -> tuple[Tensor, dict[str, Tensor]]:
+        """The number to minimise and each term's own weighted mean, by name.
+
+        Raises:
+            VAEError: a term gave neither one value a row nor one for the batch.
+        """
+        batch = seen.x.shape[0]
+        total: Tensor | float = 0.0
+        report: dict[str, Tensor] = {}
+        for weight, term in zip(self.weights, self.terms, strict=True):
+            value = term(seen)
+            if value.shape == (batch,):
+                value = value.mean() if seen.weights is None else (value * seen.weights).sum() / seen.weights.sum()
+            elif value.ndim != 0:
+                raise VAEError(f"{term.name} gave shape {tuple(value.shape)}, expected ({batch},) or (); reduce it inside the term")
+            strength = weight(int(term.step)) if callable(weight) else weight
+            total = total + strength * value
+            report[term.name] = value.detach()
+        assert isinstance(total, Tensor)
+        return total, report
+
+    def update(self, seen: Pass) -> None:
+        """Passes the step on to each term."""
+        for term in self.terms:
+            term.update(seen)
+
+
+class ELBO(Term):
+    """−(log p(x | z) − β max(KL, free_bits)), nats a row.
+
+    Args:
+        beta: weight of the KL, a number or a schedule (Higgins et al. 2017; annealing as Bowman et al. 2016).
+        free_bits: nats of KL that cost nothing (Kingma et al. 2016), for the row as a whole.
+    """
+
+    def __init__(self, beta: float | Schedule = 1.0, free_bits: float = 0.0) -> None:
+        super().__init__()
+        self.beta, self.free_bits = beta, free_bits
+
+    def forward(self, seen: Pass) -> Tensor:
+        beta = self.beta(int(self.step)) if callable(self.beta) else self.beta
+        kl = seen.kl.clamp_min(self.free_bits) if self.free_bits else seen.kl
+        return beta * kl - seen.log_prob
+
+
+class PropertyLoss(Term):
+    """Squared error of a head that predicts ``targets[target]`` from the posterior mean, averaged over its outputs.
+
+    It pulls what the head can say into the latent (Gómez-Bombarelli et al. 2018, joint property prediction).
+
+    Args:
+        head: (batch, latent) -> (batch, outputs).
+        target: name in the batch's targets, of (batch, outputs).
+    """
+
+    def __init__(self, head: nn.Module, target: str) -> None:
+        super().__init__()
+        self.head, self.target = head, target
+
+    def forward(self, seen: Pass) -> Tensor:
+        wanted = seen.targets[self.target]
+        return (self.head(seen.posterior.mean) - wanted).square().flatten(1).mean(-1)

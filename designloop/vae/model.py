@@ -1,0 +1,185 @@
+"""VAE = encoder + decoder + likelihood + prior.
+
+    z ~ p(z | context),   x | z ~ likelihood(decoder(z, context))            generative process
+    q(z | x) = encoder(x, mask, context)                                     approximate posterior
+
+The four parts are plain objects that can be replaced one by one. Source: Kingma & Welling 2014; Burda et al. 2016 (IWAE).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from designloop.vae.errors import CapabilityError, VAEError
+from designloop.vae.likelihoods.base import Context, Likelihood
+from designloop.vae.posterior import DiagonalNormal, standard_noise
+from designloop.vae.priors.base import Prior
+
+Encoder = Callable[[Tensor, Tensor | None, Context | None], DiagonalNormal]
+Decoder = Callable[[Tensor, Context | None], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What every term of a loss sees: one batch on its way through the VAE."""
+
+    x: Tensor
+    """(batch, …) data."""
+    mask: Tensor | None
+    """True where an entry of x is observed."""
+    posterior: DiagonalNormal
+    z: Tensor
+    """(batch, latent) drawn from the posterior."""
+    params: Any
+    """(batch, …) decoder output at z."""
+    log_prob: Tensor
+    """(batch,) log p(x | z), nats."""
+    kl: Tensor
+    """(batch,) KL(q(z | x) || p(z)), nats."""
+    context: Mapping[str, Tensor] = field(default_factory=dict)
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
+    """What penalties compare with: name -> (batch, …)."""
+    weights: Tensor | None = None
+    """(batch,) weight of each row in the loss."""
+
+
+class VAE(nn.Module):
+    """A variational autoencoder, composed of four parts.
+
+    Args:
+        encoder: (x, mask, context) -> ``DiagonalNormal``.
+        decoder: (z, context) -> params of the likelihood.
+        likelihood: params -> distribution over x.
+        prior: distribution over z.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: Decoder, likelihood: Likelihood, prior: Prior) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.likelihood = likelihood
+        self.prior = prior
+
+    def with_prior(self, prior: Prior) -> VAE:
+        """The same VAE, parts shared, with another prior to sample from.
+
+        Raises:
+            VAEError: the prior is of another latent width.
+        """
+        if prior.latent != self.prior.latent:
+            raise VAEError(f"the prior has {prior.latent} units, this VAE {self.prior.latent}; fit the prior on this VAE's latents")
+        return VAE(self.encoder, self.decoder, self.likelihood, prior)
+
+    def encode(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
+        """q(z | x), (batch, latent)."""
+        return self.encoder(x, mask, context)
+
+    def decode(self, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch, …) params of the likelihood at z (batch, latent)."""
+        return self.decoder(z, context)
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        context: Context | None = None,
+        noise: Tensor | None = None,
+        targets: Mapping[str, Tensor] | None = None,
+        weights: Tensor | None = None,
+    ) -> Pass:
+        """One batch through encoder, posterior, decoder and likelihood; pure given ``noise``.
+
+        Args:
+            x: (batch, …) data.
+            noise: (batch, latent) standard normal; None decodes the posterior mean.
+        """
+        posterior = self.encode(x, mask, context)
+        z = posterior.mean if noise is None else posterior.at(noise)
+        params = self.decode(z, context)
+        return Pass(
+            x=x,
+            mask=mask,
+            posterior=posterior,
+            z=z,
+            params=params,
+            log_prob=self.likelihood.log_prob(params, x, mask, context),
+            kl=self.prior.kl(posterior, z, context),
+            context=context or {},
+            targets=targets or {},
+            weights=weights,
+        )
+
+    def elbo(
+        self, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, noise: Tensor
+    ) -> Tensor:
+        """(batch,) evidence lower bound in nats at one draw a row; pure, compiles whole.
+
+        Args:
+            noise: (batch, latent) standard normal.
+        """
+        seen = self(x, mask, context, noise)
+        return seen.log_prob - seen.kl
+
+    def draw_noise(self, batch: int, generator: torch.Generator | None = None, samples: int | None = None) -> Tensor:
+        """(batch, latent) standard normal noise, or (samples, batch, latent), in the model's dtype and on its device."""
+        like = next(p for p in self.parameters() if p.is_floating_point())
+        return standard_noise(like.new_empty(batch, self.prior.latent), generator, samples)
+
+    @torch.no_grad()
+    def log_evidence(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        context: Context | None = None,
+        *,
+        k: int,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """(batch,) importance-weighted estimate of log p(x) in nats: log mean over k of p(x, z) / q(z | x).
+
+        A lower bound in expectation, tight as k grows. Source: Burda et al. 2016, eq. 8.
+
+        Raises:
+            CapabilityError: the prior has no ``log_prob``.
+        """
+        prior_log_prob = getattr(self.prior, "log_prob", None)
+        if prior_log_prob is None:
+            raise CapabilityError(
+                f"{type(self.prior).__name__} has no log_prob, so there is no evidence under it; use a prior with a density"
+            )
+        posterior = self.encode(x, mask, context)
+        terms = []
+        for _ in range(k):
+            z = posterior.rsample(generator)
+            joint = self.likelihood.log_prob(self.decode(z, context), x, mask, context) + prior_log_prob(z, context)
+            terms.append(joint - posterior.log_prob(z))
+        return torch.stack(terms).logsumexp(0) - math.log(k)
+
+    @torch.no_grad()
+    def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None, **how: Any) -> Tensor:
+        """(n, …) data drawn from the prior and the likelihood, or one a row of the context where that has n rows.
+
+        Args:
+            context: name -> (n, …); each row is drawn under its own.
+            how: passed on to the likelihood's ``sample`` (a temperature, say).
+        """
+        z = self.prior.sample(1, context, generator)[0] if context else self.prior.sample(n, None, generator)
+        return self.likelihood.sample(self.decode(z, context), generator, context, **how)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
+        """(batch, …) the likelihood's mean at the posterior mean.
+
+        Raises:
+            CapabilityError: the likelihood has no ``mean``.
+        """
+        mean = getattr(self.likelihood, "mean", None)
+        if mean is None:
+            raise CapabilityError(f"{type(self.likelihood).__name__} has no mean; use its sample at the decoded posterior mean")
+        return mean(self.decode(self.encode(x, mask, context).mean, context), context)

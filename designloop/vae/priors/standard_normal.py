@@ -1,0 +1,69 @@
+"""The standard normal prior, and the same seen through noise of a known level."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.posterior import DiagonalNormal
+
+
+class StandardNormal(nn.Module):
+    """p(z) = N(0, I).
+
+    Args:
+        latent: width of z.
+    """
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.latent = latent
+        self.register_buffer("like", torch.zeros(()), persistent=False)
+
+    def variance(self, context: Context | None = None) -> Tensor:
+        """() or (batch, 1), the same in every direction."""
+        return torch.ones_like(self.like)
+
+    def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """(n, latent) draws; with a context (n, batch, latent)."""
+        scale = self.variance(context).sqrt()
+        rows = next((value.shape[0] for value in context.values()), None) if context else None
+        shape = (n, self.latent) if rows is None else (n, rows, self.latent)
+        return scale * torch.randn(shape, dtype=scale.dtype, device=scale.device, generator=generator)
+
+    def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
+        """(..., batch) log p(z) in nats.
+
+        Args:
+            z: (..., batch, latent).
+        """
+        variance = self.variance(context)
+        return -0.5 * (z.square() / variance + variance.log() + math.log(2 * math.pi)).sum(-1)
+
+    def kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats, closed form (Kingma & Welling 2014, appendix B)."""
+        return self.kl_units(posterior, context).sum(-1)
+
+    def kl_units(self, posterior: DiagonalNormal, context: Context | None = None) -> Tensor:
+        """(batch, latent) the KL of each unit."""
+        variance = self.variance(context)
+        ratio = posterior.scale.square() / variance
+        return 0.5 * (ratio + posterior.mean.square() / variance - 1 - ratio.log())
+
+
+class NoisedStandardNormal(StandardNormal):
+    """p(z | σ) = N(0, (1 + σ²) I): a standard normal plus noise of level σ, read from ``context["noise"]``.
+
+    The prior that goes with a noise-conditioned decoder: at every σ it is what the noised aggregate posterior would be
+    if the clean one were standard normal (Ho et al. 2022, "Cascaded diffusion models", conditioning augmentation). With
+    no context σ is 0.
+    """
+
+    def variance(self, context: Context | None = None) -> Tensor:
+        """() without a noise level, (batch, 1) with one."""
+        if context is None or "noise" not in context:
+            return torch.ones_like(self.like)
+        return (1 + context["noise"].square()).unsqueeze(-1)
