@@ -1,0 +1,61 @@
+"""What is worth scoring: property values for molecules, by name, by import path or from a file of one's own.
+
+    from oracles import available, load, oracle
+
+Everything is loaded when first asked for: ``import oracles`` costs nothing. A new built-in is one new function with
+``@oracle(...)`` in any module of this package; it is found by its name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oracles.answers import Answer, read_answers
+    from oracles.base import Oracle, OracleError, ParameterError, ParameterProblem, oracle
+    from oracles.loading import from_callable, load, load_recipe
+    from oracles.registry import OracleCard, available, describe
+
+__all__ = [
+    "Answer",
+    "Oracle",
+    "OracleCard",
+    "OracleError",
+    "ParameterError",
+    "ParameterProblem",
+    "available",
+    "describe",
+    "from_callable",
+    "load",
+    "load_recipe",
+    "oracle",
+    "read_answers",
+]
+
+_HOME = {
+    "Answer": "answers",
+    "read_answers": "answers",
+    "Oracle": "base",
+    "OracleError": "base",
+    "ParameterError": "base",
+    "ParameterProblem": "base",
+    "oracle": "base",
+    "from_callable": "loading",
+    "load": "loading",
+    "load_recipe": "loading",
+    "OracleCard": "registry",
+    "available": "registry",
+    "describe": "registry",
+}
+"""Public name -> the module that has it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'oracles' has no attribute {name!r}; its public names are {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"oracles.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,196 @@
+"""From what a campaign file says of an oracle to the oracle, here and, by its recipe, in any other process."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import importlib.util
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from oracles import own_files
+from oracles.base import Declaration, Oracle, OracleError, ParameterError, ParameterProblem, declaration_of
+from oracles.parameters import Arguments, read_arguments
+from oracles.references import Found, find, names_file
+
+_OWN = "own"
+_PARAMS = "params"
+_NOWHERE: Mapping[str, Path] = MappingProxyType({})
+
+
+def load(reference: str, params: Mapping[str, Any] | None = None, folder: Path | None = None) -> Oracle:
+    """The oracle that a reference names, its parameters checked. Nothing of it runs but the import of its module.
+
+    Args:
+        reference: A built-in name (``qed``), an import path (``my_module:my_function``, installed wherever workers
+            run), or a file (``./my_oracle.py:score``).
+        params: What it is called with, JSON values.
+        folder: What relative paths are relative to: the campaign file's folder; by default the current one.
+    Raises:
+        ParameterError: All wrong parameters together.
+        OracleError: It is not there, cannot be imported, or contradicts what it declares.
+    """
+    return _build(reference, params or {}, (folder or Path.cwd()).resolve())
+
+
+def from_callable(target: Callable[..., Any], params: Mapping[str, Any] | None = None) -> Oracle:
+    """The oracle that a function or class in hand is, loaded as a campaign would: by import path, else by file.
+
+    Raises:
+        OracleError: It cannot be imported from outside: a lambda, or defined inside a function.
+    """
+    name, module = getattr(target, "__qualname__", ""), getattr(target, "__module__", "")
+    if not name.isidentifier():
+        raise OracleError(f"{target!r} is not at the top of a module, so workers cannot import it; move it there")
+    source = Path(inspect.getsourcefile(target) or "<unknown>")
+    if module != "__main__" and _is_importable(module, source):
+        return load(f"{module}:{name}", params)
+    if not source.is_file():
+        raise OracleError(f"{name} comes from no file, so workers cannot import it; write it into one")
+    return load(f"./{source.name}:{name}", params, source.parent)
+
+
+def load_recipe(
+    recipe: Mapping[str, Any], file_bytes: Mapping[str, bytes] | None = None, folder: Path | None = None
+) -> Oracle:
+    """The oracle that another process described by ``Oracle.recipe()``, and provably the same one.
+
+    Args:
+        recipe: What ``Oracle.recipe()`` gave.
+        file_bytes: What ``Oracle.file_bytes`` gave. Not needed where an earlier call has left the files.
+        folder: Where the files are written, below a folder named by the fingerprint; by default a private temporary
+            folder of this machine.
+    Raises:
+        OracleError: Files did not come, a module is not installed here, or the oracle has another fingerprint here.
+    """
+    reference, wanted = recipe["reference"], recipe["files"]
+    home = (folder or own_files.worker_folder()).resolve() / recipe["fingerprint"]
+    if wanted and not own_files.holds(home, wanted):
+        if file_bytes is None or own_files.digests(file_bytes) != wanted:
+            raise OracleError(f"the files of oracle {reference!r} did not come with its recipe; send file_bytes too")
+        own_files.write_files(file_bytes, home)
+    pointed = {name.split("/")[1]: home / name for name in wanted if name.startswith(f"{_PARAMS}/")}
+    place, _, attribute = reference.rpartition(":")
+    here = f"./{_OWN}/{Path(place).name}:{attribute}" if names_file(place) else reference
+    loaded = _build(here, recipe["params"], home, pointed)
+    if loaded.fingerprint != recipe["fingerprint"]:
+        differs = f"RDKit is {loaded.rdkit} here and {recipe['rdkit']} there" if loaded.rdkit != recipe["rdkit"] else ""
+        raise OracleError(
+            f"oracle {reference!r} is not the same here as where the campaign runs: {differs or 'its module differs'}; "
+            "install the same versions wherever workers run"
+        )
+    return dataclasses.replace(loaded, reference=reference)
+
+
+def _build(reference: str, params: Mapping[str, Any], folder: Path, moved: Mapping[str, Path] = _NOWHERE) -> Oracle:
+    """The oracle; ``moved`` has where the files lie that parameters point at, if not where the parameters say."""
+    found = find(reference, folder)
+    declared = declaration_of(found.target)
+    name = declared.name or getattr(found.target, "__name__", reference)
+    arguments = read_arguments(name, found.target, declared, params)
+    files = own_files.read_files(found.home, declared.files)
+    _check_imports(found, declared, files)
+    paths = _pointed(name, arguments, found.home, folder) | dict(moved)
+    pointed = {key: path.read_bytes() for key, path in paths.items()}
+    rdkit = _rdkit_version() if declared.uses_rdkit else None
+    identity = {
+        "name": name,
+        "version": declared.version,
+        "oracle": dict(found.identity),
+        "params": dict(arguments.written) | own_files.digests(pointed),
+        "files": own_files.digests(files),
+        "rdkit": rdkit,
+    }
+    travelling = {f"{_OWN}/{file}": data for file, data in {**files, **found.own}.items()} if found.own else {}
+    travelling |= {f"{_PARAMS}/{key}/{paths[key].name}": data for key, data in pointed.items()}
+    return Oracle(
+        name=name,
+        reference=reference,
+        params=MappingProxyType(dict(arguments.written)),
+        version=declared.version,
+        stochastic=declared.stochastic,
+        costly=declared.costly,
+        uses_rdkit=declared.uses_rdkit,
+        sees_stereo=_sees_stereo(name, declared, arguments),
+        files=declared.files,
+        unit=declared.unit,
+        outputs=MappingProxyType(dict(declared.outputs)),
+        summary=(inspect.getdoc(found.target) or "").partition("\n")[0],
+        fingerprint=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        file_bytes=MappingProxyType(travelling),
+        rdkit=rdkit,
+        make=functools.partial(_scoring, found, dict(arguments.python) | paths),
+    )
+
+
+def _scoring(found: Found, arguments: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function of molecules (and seeds) alone; a class is constructed now."""
+    imports = found.imports.active if found.imports else contextlib.nullcontext
+    if isinstance(found.target, type):
+        with imports():
+            call = found.target(**arguments).score
+    else:
+        call = functools.partial(found.target, **arguments)
+
+    def score(*molecules_and_seeds: Sequence[Any]) -> Any:
+        with imports():
+            return call(*molecules_and_seeds)
+
+    return score
+
+
+def _check_imports(found: Found, declared: Declaration, files: Mapping[str, bytes]) -> None:
+    """Refuse helper modules that lie beside the oracle's file and would be left behind."""
+    missing = found.imports.undeclared({**files, **found.own}) if found.imports else []
+    if missing:
+        raise OracleError(
+            f"the oracle's file imports {missing[0]}, which workers elsewhere would lack; "
+            f"declare it: @oracle(files={[*declared.files, *missing]!r})"
+        )
+
+
+def _pointed(name: str, arguments: Arguments, home: Path, folder: Path) -> dict[str, Path]:
+    """Parameter -> the file that it points at: sought beside the campaign file, a default one beside the oracle."""
+    given = {key: folder / path for key, path in arguments.paths.items()}
+    paths = {key: home / path for key, path in arguments.default_paths.items()} | given
+    problems = [
+        ParameterProblem(key, repr(str(path)), "a file", "relative paths are relative to the campaign file")
+        for key, path in paths.items()
+        if not path.is_file()
+    ]
+    if problems:
+        raise ParameterError(name, problems)
+    return paths
+
+
+def _sees_stereo(name: str, declared: Declaration, arguments: Arguments) -> bool:
+    if isinstance(declared.sees_stereo, bool):
+        return declared.sees_stereo
+    value = arguments.written.get(declared.sees_stereo)
+    if not isinstance(value, bool):
+        raise OracleError(
+            f"oracle {name!r} declares sees_stereo={declared.sees_stereo!r}, which is no true/false parameter of it; "
+            "name one, or write True or False"
+        )
+    return value
+
+
+def _rdkit_version() -> str:
+    from rdkit import rdBase
+
+    return str(rdBase.rdkitVersion)
+
+
+def _is_importable(module: str, source: Path) -> bool:
+    """Whether the module's name leads to this file, here and so in a process with the same path."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and spec.origin is not None and Path(spec.origin).resolve() == source.resolve()

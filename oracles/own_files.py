@@ -1,0 +1,167 @@
+"""A user's own oracle file: what travels with it, and importing it without it clashing with another.
+
+Everything that counts is bytes. The file that runs is the one that was fingerprinted; on a worker the same bytes are
+written into a folder of their own. ``own/`` holds the oracle's file and what it declares, ``params/NAME/`` the file
+that its parameter NAME points at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import itertools
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+
+from oracles.base import OracleError
+
+_number = itertools.count()
+
+
+def digests(file_bytes: Mapping[str, bytes]) -> dict[str, str]:
+    """Name -> SHA-256 of the bytes, names sorted."""
+    return {name: hashlib.sha256(file_bytes[name]).hexdigest() for name in sorted(file_bytes)}
+
+
+def read_files(folder: Path, declared: Sequence[str]) -> dict[str, bytes]:
+    """Path relative to the folder -> bytes, of each declared file and of each file below a declared folder.
+
+    Raises:
+        OracleError: One is missing, or lies outside the folder.
+    """
+    found: dict[str, bytes] = {}
+    for name in declared:
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise OracleError(
+                f"declared file {name!r} lies outside {folder}, so it cannot travel; "
+                "put it beside the oracle, or name it by a parameter annotated pathlib.Path"
+            )
+        if not path.exists():
+            raise OracleError(f"declared file {name!r} is not in {folder}; put it there or leave it out of files=[…]")
+        below = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in below:
+            if file.is_file() and "__pycache__" not in file.parts:
+                found[str(PurePosixPath(file.relative_to(folder)))] = file.read_bytes()
+    return found
+
+
+def write_files(file_bytes: Mapping[str, bytes], folder: Path) -> None:
+    """Write the folder, which then holds these bytes; several processes may write the same one at once.
+
+    It is written aside and renamed into place, so that it is there whole or not at all; one whose bytes differ (after a
+    crash, or a clean-up of old temporary files) is replaced.
+    """
+    expected = digests(file_bytes)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f"{folder.name[:16]}.", dir=folder.parent))
+    try:
+        for name, data in file_bytes.items():
+            path = aside / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        if folder.exists() and not holds(folder, expected):
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            aside.rename(folder)
+        except OSError:  # another process was first, which is as good if its bytes are right
+            if not holds(folder, expected):
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    importlib.invalidate_caches()  # the finders may remember the folder as it was before
+
+
+def worker_folder() -> Path:
+    """The user's folder on this machine for files that came with recipes.
+
+    Raises:
+        OracleError: It belongs to somebody else, whose code would then be run.
+    """
+    folder = Path(tempfile.gettempdir()) / f"designloop-oracles-{os.getuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise OracleError(f"{folder} belongs to another user; remove it, or set TMPDIR to a folder of your own")
+    return folder
+
+
+def holds(folder: Path, expected: Mapping[str, str]) -> bool:
+    """Whether the folder has each of these files, with the bytes of that digest."""
+    there = all((folder / name).is_file() for name in expected)
+    return there and digests({name: (folder / name).read_bytes() for name in expected}) == dict(expected)
+
+
+class OwnImports:
+    """What one oracle's file imports: its folder first on the path, its helper modules its own.
+
+    Two campaigns may each have a ``helper.py``. So while an oracle of a file is imported, made or called, its folder
+    leads ``sys.path`` and its own helpers stand in ``sys.modules``; afterwards both are as they were.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        modules = {entry.stem for entry in self.folder.glob("*.py")}
+        packages = {entry.parent.name for entry in self.folder.glob("*/__init__.py")}
+        # Never a second copy of ours or of the standard library, whatever lies beside the oracle (a checkout, say).
+        self._local = (modules | packages) - sys.stdlib_module_names - {"designloop", "oracles"}
+        self._helpers: dict[str, ModuleType] = {}
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """While this lasts, imports are those of the oracle's file."""
+        others = self._take_out()
+        sys.modules.update(self._helpers)
+        sys.path.insert(0, str(self.folder))
+        try:
+            yield
+        finally:
+            sys.path.remove(str(self.folder))
+            self._helpers = self._take_out()
+            sys.modules.update(others)
+
+    def undeclared(self, declared: Mapping[str, bytes]) -> list[str]:
+        """Helper files imported so far that are not declared, relative to the folder."""
+        files = {Path(module.__file__).resolve() for module in self._helpers.values() if module.__file__}
+        return sorted({str(PurePosixPath(file.relative_to(self.folder))) for file in files} - set(declared))
+
+    def _take_out(self) -> dict[str, ModuleType]:
+        """The modules whose names are this folder's, taken out of ``sys.modules``."""
+        names = [name for name in sys.modules if name.partition(".")[0] in self._local]
+        return {name: sys.modules.pop(name) for name in names}
+
+
+def import_file(path: Path, source: bytes, imports: OwnImports) -> ModuleType:
+    """The module that these bytes of a file make, under a name that no other file has.
+
+    The bytes are compiled here rather than by Python's own loader, which may take a stale ``.pyc`` for the file.
+
+    Raises:
+        OracleError: Whatever stopped the import, with the line of the file.
+    """
+    module = ModuleType(f"oracle_file_{path.stem}_{next(_number)}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses and pickle look a class up by its module's name
+    try:
+        with imports.active():
+            exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
+    except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
+        raise OracleError(
+            f"{path}:{_line(error, path)}: {type(error).__name__}: {error}; the file must import without an error"
+        ) from error
+    return module
+
+
+def _line(error: BaseException, path: Path) -> int | str:
+    """The line of the file at which it failed."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return error.lineno or "?"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return (lines[-1] if lines else None) or "?"

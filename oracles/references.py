@@ -1,0 +1,117 @@
+"""What a reference names: a built-in, a function of an installed module, or one of a file beside the campaign."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from oracles import own_files, registry
+from oracles.base import OracleError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Found:
+    """The function or class that a reference names, and what makes it what it is."""
+
+    target: Callable[..., Any]
+    identity: Mapping[str, str]
+    """What of the reference counts in the fingerprint."""
+    home: Path
+    """The folder that its declared files are relative to."""
+    own: Mapping[str, bytes] = field(default_factory=dict)
+    """The user's own file: its name and bytes. Empty for an installed oracle, which does not travel."""
+    imports: own_files.OwnImports | None = None
+    """Needed around every call of an oracle of a file."""
+
+
+def find(reference: str, folder: Path) -> Found:
+    """What the reference names, imported.
+
+    Raises:
+        OracleError: It is not there, or cannot be imported.
+    """
+    place, _, attribute = reference.rpartition(":")
+    if names_file(reference) and not place:
+        place, attribute = reference, ""
+    if names_file(place):
+        return _in_file(folder / place, attribute, reference)
+    if place:
+        return _in_module(place, attribute, folder)
+    return _built_in(reference, folder)
+
+
+def names_file(place: str) -> bool:
+    """Whether it is a path, and not a module's or a built-in's name."""
+    return place.endswith(".py") or "/" in place or "\\" in place
+
+
+def _built_in(name: str, folder: Path) -> Found:
+    known = registry.built_ins()
+    if name in known:
+        target = known[name]
+        return Found(target, {"built_in": name}, Path(registry.__file__).parent)
+    if (folder / f"{name}.py").is_file():
+        raise OracleError(f"no oracle is called {name!r}; for your own file, write ./{name}.py:FUNCTION")
+    if "." in name:
+        module, _, attribute = name.rpartition(".")
+        raise OracleError(f"no oracle is called {name!r}; for a function of your own, write {module}:{attribute}")
+    near = difflib.get_close_matches(name, known, n=1)
+    lists = "`designloop oracles` lists them, ./my_oracle.py:FUNCTION names your own"
+    hint = f"did you mean {near[0]!r}?" if near else lists
+    raise OracleError(f"no oracle is called {name!r}; {hint}")
+
+
+def _in_module(module_name: str, attribute: str, folder: Path) -> Found:
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise OracleError(f"module {module_name!r} imports {error.name!r}, which is not installed") from error
+        beside = folder / f"{module_name.replace('.', '/')}.py"
+        fix = "install it here and wherever workers run, or name a file: ./my_oracle.py:score"
+        if beside.is_file():
+            fix = f"for the file beside the campaign, write ./{beside.relative_to(folder)}:{attribute}"
+        raise OracleError(f"no module {module_name!r} is installed; {fix}") from error
+    except Exception as error:
+        raise OracleError(
+            f"module {module_name!r} fails when imported: {type(error).__name__}: {error}; mend or reinstall it"
+        ) from error
+    target = _attribute(module, attribute, module_name)
+    home = Path(module.__file__).parent if module.__file__ else folder
+    return Found(target, {"module": f"{module_name}:{attribute}"}, home)
+
+
+def _in_file(path: Path, attribute: str, reference: str) -> Found:
+    if not path.is_file():
+        near = difflib.get_close_matches(path.name, [other.name for other in path.parent.glob("*.py")], n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "paths are relative to the campaign file"
+        raise OracleError(f"there is no file {path}; {hint}")
+    source = path.read_bytes()
+    imports = own_files.OwnImports(path.parent)
+    module = own_files.import_file(path, source, imports)
+    target = _attribute(module, attribute, reference.rpartition(":")[0] or reference)
+    identity = {"function": attribute, "source": hashlib.sha256(source).hexdigest()}
+    return Found(target, identity, path.parent, {path.name: source}, imports)
+
+
+def _attribute(module: ModuleType, name: str, place: str) -> Callable[..., Any]:
+    """The function or class of that name in the module."""
+    theirs = [key for key, item in vars(module).items() if _is_own(item, module) and not key.startswith("_")]
+    if not name:
+        raise OracleError(f"{place!r} names no function; write {place}:{theirs[0] if theirs else 'FUNCTION'}")
+    if not hasattr(module, name):
+        raise OracleError(f"{place} has no {name!r}; {did_you_mean(name, theirs)}")
+    target = getattr(module, name)
+    if not callable(target):
+        raise OracleError(f"{name!r} of {place} is {type(target).__name__}; name a function or a class")
+    return target  # type: ignore[no-any-return]
+
+
+def _is_own(item: Any, module: ModuleType) -> bool:
+    return callable(item) and getattr(item, "__module__", None) == module.__name__
