@@ -1,0 +1,33 @@
+"""Conformance suites for users' own parts: what ours pass, theirs can be put to.
+
+    from designloop.testing import check_oracle
+
+    def test_my_oracle():
+        check_oracle("./my_oracle.py:score", folder=Path(__file__).parent)
+
+Each suite has a module of its own, named as its part is, and is loaded when asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from designloop.testing.oracle import check_oracle
+    from designloop.testing.report import NonConformance, Report
+
+__all__ = ["NonConformance", "Report", "check_oracle"]
+
+_HOME = {"NonConformance": "report", "Report": "report", "check_oracle": "oracle"}
+"""Public name -> the module that has it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'designloop.testing' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"designloop.testing.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
