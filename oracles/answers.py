@@ -96,7 +96,8 @@ def _read_number(value: object) -> float | str:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return f"answered {_short(value)} ({type(value).__name__}), expected a number"
-    return number if math.isfinite(number) else f"answered {number}, expected a finite number"
+    # Minus zero becomes zero, as in SQLite: a ledger and the oracle itself must not differ in a bit.
+    return number + 0.0 if math.isfinite(number) else f"answered {number}, expected a finite number"
 
 
 def _not_a_mapping(answer: object) -> str:

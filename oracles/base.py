@@ -83,6 +83,10 @@ class OracleClass(Protocol):
     ``score`` keeps the contract of :class:`OracleFunction`, without the parameters.
     """
 
+    def prepare(self) -> None:
+        """Construct a class now, rather than in the time of the first molecules."""
+        _ = self._scores
+
     def score(self, smiles: Sequence[str], /, *seeds: Sequence[int]) -> Mapping[str, Value]: ...
 
 
@@ -227,11 +231,15 @@ class Oracle:
     rdkit: str | None = field(repr=False)
     """RDKit's version where ``uses_rdkit``."""
     make: Callable[[], Callable[..., Any]] = field(repr=False)
-    """Builds the function that scores; a class is constructed here, on the first call and never before."""
+    """Builds the function that scores; a class is constructed here, when first needed and never before."""
 
     @cached_property
     def _scores(self) -> Callable[..., Any]:
         return self.make()
+
+    def prepare(self) -> None:
+        """Construct a class now, rather than in the time of the first molecules."""
+        _ = self._scores
 
     def score(self, smiles: Sequence[str], seeds: Sequence[int] | None = None) -> Any:
         """What the oracle answered, unread: only :func:`oracles.read_answers` knows what of it counts.
