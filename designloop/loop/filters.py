@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from rdkit import Chem, rdBase
+from rdkit.Chem import rdqueries
 
 from designloop.molecules.chemistry import (
     Mode,
@@ -138,12 +139,12 @@ def _words(ends: tuple[float | None, float | None]) -> str:
 
 
 def _elements(symbols: Sequence[str], _: Context) -> Refuses:
-    numbers = frozenset(map(Chem.GetPeriodicTable().GetAtomicNumber, symbols))
+    numbers = map(Chem.GetPeriodicTable().GetAtomicNumber, symbols)
+    other = Chem.MolFromSmarts(f"[{';'.join(f'!#{number}' for number in numbers)}]").GetAtomWithIdx(0)
 
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        for atom in mol.GetAtoms():
-            if atom.GetAtomicNum() not in numbers:
-                return f"element {atom.GetSymbol()}, allowed are {' '.join(symbols)}"
+        for atom in mol.GetAtomsMatchingQuery(other):
+            return f"element {atom.GetSymbol()}, allowed are {' '.join(symbols)}"
         return None
 
     return refuses
@@ -166,8 +167,10 @@ def _net_charge(ends: tuple[int | None, int | None], _: Context) -> Refuses:
 
 
 def _radicals(allowed: bool, _: Context) -> Refuses:
+    radical = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
+
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        if not allowed and any(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms()):
+        if not allowed and len(mol.GetAtomsMatchingQuery(radical)):
             return "unpaired electrons"
         return None
 

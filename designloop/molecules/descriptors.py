@@ -14,7 +14,7 @@ from rdkit.Chem import QED, Crippen, Descriptors, FindMolChiralCenters, Mol, Mol
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from designloop.molecules.errors import MoleculeError
-from designloop.molecules.parsing import CACHE_SIZE, require
+from designloop.molecules.parsing import TEXT_CACHE_SIZE, require
 
 
 @cache
@@ -109,7 +109,7 @@ def descriptor(name: str) -> Callable[[Mol], float]:
     return DESCRIPTORS[name]
 
 
-@lru_cache(CACHE_SIZE)
+@lru_cache(TEXT_CACHE_SIZE)
 def scaffold(smiles: str) -> str:
     """Canonical SMILES of the Bemis-Murcko scaffold, without stereo; empty for a molecule without rings.
 
@@ -119,7 +119,7 @@ def scaffold(smiles: str) -> str:
     return MolToSmiles(MurckoScaffold.GetScaffoldForMol(require(smiles)), isomericSmiles=False)
 
 
-@lru_cache(CACHE_SIZE)
+@lru_cache(TEXT_CACHE_SIZE)
 def inchikey(smiles: str) -> str:
     """The 27 characters of the standard InChIKey; empty where InChI has none for the molecule.
 

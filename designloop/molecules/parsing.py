@@ -9,11 +9,14 @@ from rdkit import Chem, rdBase
 
 from designloop.molecules.errors import MoleculeError
 
-CACHE_SIZE = 50_000
-"""Molecules kept by each cache here: some rounds of a campaign, about 150 MB of RDKit objects when full."""
+MOLECULE_CACHE_SIZE = 5_000
+"""Molecules kept in memory: an RDKit molecule of ZINC's size takes about 31 KB, so 150 MB when full."""
+
+TEXT_CACHE_SIZE = 100_000
+"""Texts kept by each cache of SMILES in, text out: about 30 MB when full."""
 
 
-@lru_cache(CACHE_SIZE)
+@lru_cache(MOLECULE_CACHE_SIZE)
 def parse(smiles: str) -> Chem.Mol | None:
     """The sanitised molecule, or None where the SMILES is empty or invalid.
 
@@ -47,7 +50,7 @@ def require(smiles: str) -> Chem.Mol:
     return molecule
 
 
-@lru_cache(CACHE_SIZE)
+@lru_cache(TEXT_CACHE_SIZE)
 def canonical(smiles: str) -> str | None:
     """RDKit's canonical isomeric SMILES, or None where the SMILES is empty or invalid."""
     molecule = parse(smiles)
