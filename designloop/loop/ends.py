@@ -1,0 +1,118 @@
+"""Why a campaign ends, read from its committed rounds; the same campaign opened again tomorrow ends for the same reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from designloop.loop.screening import DRAWS_PER_WANTED, Take
+from designloop.tables.manifest import RoundInfo
+
+GAIN = 0.001
+"""What the mean top-10 must gain for a round not to count against ``patience``."""
+
+FRUITLESS = 3
+"""Rounds running without one good result after which something is broken."""
+
+Reason = Literal[
+    "oracle_calls", "rounds", "hours", "patience", "per_oracle", "exhausted", "stagnated", "no_results"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a campaign ended, and in words what that means and what can be done."""
+
+    reason: Reason
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}"
+
+    @classmethod
+    def parse(cls, text: str) -> End:
+        """The end that ``str`` wrote, as it stands in the table."""
+        reason, _, message = text.partition(": ")
+        return cls(reason, message)  # type: ignore[arg-type]  # only what ``str`` wrote
+
+
+class BudgetLike(Protocol):
+    """The most that a campaign may spend; None where there is no such limit."""
+
+    @property
+    def oracle_calls(self) -> int: ...
+    @property
+    def rounds(self) -> int | None: ...
+    @property
+    def hours(self) -> float | None: ...
+    @property
+    def patience(self) -> int | None: ...
+    @property
+    def per_oracle(self) -> Mapping[str, int]: ...
+
+
+def why_it_ends(
+    budget: BudgetLike, rounds: Sequence[RoundInfo], asked: Mapping[str, int], resumed_after: int = -1
+) -> End | None:
+    """The end that the campaign has reached; None while there are rounds left.
+
+    Args:
+        rounds: those committed, ascending.
+        asked: property -> molecules that its oracle was asked about.
+        resumed_after: the last round before this process took over. Rounds without a result count from there, so that a
+            campaign whose oracle has been mended goes on.
+    """
+    calls = rounds[-1].calls if rounds else 0
+    if calls >= budget.oracle_calls:
+        return End("oracle_calls", f"all {budget.oracle_calls:,} oracle calls of the budget are spent; raise `budget.oracle_calls`")
+    run = [info for info in rounds if info.kind == "round"]
+    if budget.rounds is not None and len(run) >= budget.rounds:
+        return End("rounds", f"all {budget.rounds} rounds of the budget are run; raise `budget.rounds`")
+    hours = sum(float(info.metrics.get("seconds", 0.0)) for info in rounds) / 3600
+    if budget.hours is not None and hours >= budget.hours:
+        return End("hours", f"{hours:.2f} of {budget.hours:g} hours are spent; raise `budget.hours`")
+    for name, most in budget.per_oracle.items():
+        if asked.get(name, 0) >= most:
+            return End("per_oracle", f"all {most:,} calls that `budget.per_oracle` gives {name!r} are spent; raise them")
+    if budget.patience is not None and (stale := rounds_without_gain(rounds)) >= budget.patience:
+        return End("patience", f"{stale} rounds without a gain of more than {GAIN} in the mean top-10; raise `budget.patience`")
+    return _unfruitful(run, resumed_after)
+
+
+def _unfruitful(run: Sequence[RoundInfo], resumed_after: int) -> End | None:
+    """The end of a campaign whose rounds give nothing any more."""
+    takes = [take_of(info) for info in run[-2:]]
+    if takes and takes[-1].exhausted:
+        return End("exhausted", f"the strategy has no more molecules to give that are new and allowed ({takes[-1]}); widen `filters`")
+    if len(takes) == 2 and all(take.meagre for take in takes):
+        return End("stagnated", f"hardly anything that the strategy draws is new and allowed ({takes[-1]}); widen `filters`")
+    here = [info for info in run if info.number > resumed_after][-FRUITLESS:]
+    if len(here) == FRUITLESS and not any(info.metrics.get("ok") for info in here):
+        return End("no_results", f"{FRUITLESS} rounds running without one good result; see what the oracles said, mend them, run again")
+    return None
+
+
+def rounds_without_gain(rounds: Sequence[RoundInfo]) -> int:
+    """Rounds since the mean top-10 last rose by more than 0.001; counted once ten molecules were charged."""
+    best, stale = float("-inf"), 0
+    for info in rounds:
+        mean = float(info.metrics.get("mean_top_10", "-inf"))
+        if mean > best + GAIN or info.calls < 10:
+            best, stale = mean, 0
+        else:
+            stale += 1
+    return stale
+
+
+def take_of(info: RoundInfo) -> Take:
+    """What screening did in a round, as its metrics keep it."""
+    wanted, drawn, admitted = (int(info.metrics[name]) for name in ("wanted", "drawn", "admitted"))
+    ended = admitted < wanted and drawn < DRAWS_PER_WANTED * wanted
+    prefix = "refused_"
+    reasons = {
+        name.removeprefix(prefix): int(count)
+        for name, count in info.metrics.items()
+        if name.startswith(prefix) and not isinstance(count, str)
+    }
+    return Take(wanted, drawn, admitted, ended, reasons)

@@ -1,0 +1,85 @@
+"""The loop itself: round after round a strategy proposes, oracles score, the scores teach the strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from designloop.loop.campaign import Campaign
+from designloop.loop.checks import capped_by
+from designloop.loop.ends import why_it_ends
+from designloop.loop.evaluation import Evaluator
+from designloop.loop.pretrained import Pretrained
+from designloop.loop.screening import Screening
+from designloop.loop.standing import Clock, Standing
+from designloop.molecules.errors import MoleculeError
+from designloop.records import Candidate, Round, State
+from designloop.strategies import base
+from designloop.tables import CandidateTable
+
+
+def silent(done: Round) -> None:
+    """Says nothing about a committed round."""
+
+
+def run_campaign(*, campaign: Campaign, table: CandidateTable, on_round: Callable[[Round], None] = silent) -> None:
+    """Runs the rounds that a campaign has left; each is committed as one atom, and the end is marked in the table."""
+    allowed = Screening(campaign, table)
+    with Evaluator(campaign, table.ledger) as evaluate:
+        strategy = build_strategy(campaign, table.last_state(), allowed)  # as the last committed round left it
+        standing, clock = Standing(table.scores()), Clock()
+        for number, wanted in rounds_left(campaign, table):
+            with clock("propose"):
+                drawn = starting(campaign) if number == 0 else strategy.ask(wanted)
+                admitted = allowed.take(drawn, wanted)
+            with clock("oracle"):
+                scored = campaign.objective(evaluate(admitted))
+            with clock("learn"):
+                learned = strategy.tell(scored)  # its metrics of the round
+            metrics = {"wanted": wanted, **allowed.counts(), **standing.after(scored), **learned, **clock.lap()}
+            table.commit(done := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))
+            on_round(done)
+
+
+def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) -> base.Strategy:
+    """The campaign's strategy, fresh or as its state left it, with what it may know of the campaign."""
+    model = Pretrained.of(campaign)
+    surroundings = base.Surroundings(
+        seed=campaign.seed,
+        allowed=allowed,
+        load_model=model.load,
+        load_replay=model.replay,
+        keep=tuple(campaign.filters.require_smarts),
+        resolve=lambda path: str(campaign.resolve(path)),
+    )
+    return base.build(campaign.strategy.name, campaign.strategy.settings, surroundings, state)
+
+
+def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int, int]]:
+    """(number, molecules wanted) of each round until the campaign ends; then marks the end in the table.
+
+    Round 0 holds all starting molecules, and is left out when there are none.
+    """
+    budget, resumed_after = campaign.budget, table.next_round() - 1
+    if table.next_round() == 0 and (given := len(campaign.starting())):
+        yield 0, given
+    while (end := why_it_ends(budget, table.rounds(), asked(campaign, table), resumed_after)) is None:
+        capped = [budget.per_oracle[name] - count for name, count in asked(campaign, table).items()]
+        yield max(table.next_round(), 1), min(campaign.batch_size, budget.oracle_calls - table.calls(), *capped)
+    table.finish(str(end))
+
+
+def asked(campaign: Campaign, table: CandidateTable) -> dict[str, int]:
+    """Key of ``budget.per_oracle`` -> molecules that the oracle behind it was asked about so far."""
+    by_property, capped = table.per_oracle_calls(), capped_by(campaign.dump())
+    return {key: max(by_property.get(name, 0) for name in capped[key]) for key in campaign.budget.per_oracle}
+
+
+def starting(campaign: Campaign) -> Iterator[Candidate]:
+    """The user's own molecules; those that the model's alphabet cannot express have no ``selfies``."""
+    codec = Pretrained.of(campaign).codec()
+    for molecule in campaign.starting():
+        try:
+            selfies = codec.to_selfies(molecule.smiles)
+        except MoleculeError:  # it is scored and kept, but not learned from
+            selfies = None
+        yield Candidate(molecule.smiles, "start", selfies, written=molecule.written)

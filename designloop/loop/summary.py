@@ -1,0 +1,117 @@
+"""What a campaign's folder tells about it, in numbers: how far it is, how well it does, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from designloop.loop.ends import End
+from designloop.tables import open_candidates
+from designloop.tables.manifest import RoundInfo, round_file
+from designloop.tables.rows import EMPTY_DIGEST
+
+EXAMPLES = 3
+"""Different errors shown of each oracle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Molecules for which one property has no value."""
+
+    property: str
+    status: str
+    """failed or timeout"""
+    molecules: int
+    examples: Sequence[str]
+    """``error (molecule)``, a few that differ."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A campaign as far as it is committed."""
+
+    name: str
+    folder: Path
+    rounds: Sequence[RoundInfo]
+    budget: int
+    """Oracle calls it may spend."""
+    failures: Sequence[Failures]
+    refused_starting: Sequence[str]
+    """Starting molecules that are no rows, each with the filter's name and what it found."""
+    end: End | None
+    """None while it has not ended."""
+    changes: Sequence[str]
+    """What was changed after the campaign had begun, a sentence each."""
+
+    @property
+    def calls(self) -> int:
+        return self.rounds[-1].calls if self.rounds else 0
+
+    @property
+    def digest(self) -> str:
+        """Digest of the table; equal digests mean identical tables."""
+        return self.rounds[-1].digest if self.rounds else EMPTY_DIGEST
+
+    @property
+    def best(self) -> float | None:
+        return self._last("best")
+
+    @property
+    def mean_top_10(self) -> float | None:
+        return self._last("mean_top_10")
+
+    def metric(self, name: str) -> dict[int, float]:
+        """Round -> a metric, of the rounds that have it."""
+        return {info.number: float(info.metrics[name]) for info in self.rounds if name in info.metrics}
+
+    def _last(self, name: str) -> float | None:
+        return next(reversed(self.metric(name).values()), None)
+
+
+def summarize(folder: Path) -> Summary:
+    """The summary of the campaign in an output folder; safe while the campaign runs.
+
+    Raises:
+        QueryError: there is no campaign in it.
+        TableError: a file is missing or damaged.
+    """
+    (stored,) = open_candidates(folder).campaigns()
+    refused = str(stored.rounds[0].metrics.get("refused_starting", "")) if stored.rounds else ""
+    return Summary(
+        name=stored.record.name,
+        folder=folder,
+        rounds=stored.rounds,
+        budget=int(stored.record.openings[-1].dump["budget"]["oracle_calls"]),
+        failures=_failures(folder, stored.rounds),
+        refused_starting=refused.split("; ") if refused else [],
+        end=End.parse(stored.finish.reason) if stored.finish else None,
+        changes=[
+            f"after round {opening.after_round}: the oracle of {name} had changed, which was accepted"
+            for opening in stored.record.openings
+            for name in opening.accepted
+        ],
+    )
+
+
+def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> list[Failures]:
+    """What failed, by property and status; an amendment's rows supersede those of earlier rounds."""
+    last: dict[tuple[str, str], tuple[str, str | None]] = {}
+    for info in rounds:
+        smiles = pq.read_table(round_file(folder, "rounds", info.number, ".parquet"), columns=["smiles"])["smiles"]
+        for row in pq.read_table(round_file(folder, "details", info.number, ".parquet")).to_pylist():
+            last[row["property"], smiles[row["position"]].as_py()] = (row["status"], row["error"])
+    grouped: dict[tuple[str, str], dict[str, str | None]] = {}
+    for (name, molecule), (status, error) in last.items():
+        if status in ("failed", "timeout"):
+            grouped.setdefault((name, status), {})[molecule] = error
+    return [Failures(*key, len(errors), _examples(errors)) for key, errors in grouped.items()]
+
+
+def _examples(errors: Mapping[str, str | None]) -> list[str]:
+    first_of: dict[str, str] = {}
+    for molecule, error in errors.items():
+        first_of.setdefault(error or "no reason given", molecule)
+    return [f"{error} ({molecule})" for error, molecule in list(first_of.items())[:EXAMPLES]]
