@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from designloop.molecules.sequence_vae import SequenceVAE
+    from designloop.strategies.learning import Replay
 
 _PARTS = {"base", "proposers", "surrogate", "learning", "latent_surrogate", "elites"}
 """Files of this folder that strategies are composed of, and that are none themselves."""
@@ -61,7 +62,8 @@ class Surroundings:
     """Those of some candidates that could be admitted now, in standard form and in the given order."""
     load_model: Callable[[], SequenceVAE]
     """Loads the campaign's pretrained model, a new object each time."""
-    model_fingerprint: str = ""
+    load_replay: Callable[[], Replay]
+    """The model's own training corpus and its held-out rows."""
     keep: tuple[str, ...] = ()
     """SMARTS that every molecule must hold: steps that would break them need not be tried."""
     resolve: Callable[[str], str] = str

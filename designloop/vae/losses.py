@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
-from designloop.vae.model import Pass
+from designloop.vae.model import VAE, Pass
 
 Schedule = Callable[[int], float]
 """Step number (from 0) -> weight."""
@@ -123,3 +123,35 @@ class PropertyLoss(Term):
     def forward(self, seen: Pass) -> Tensor:
         wanted = seen.targets[self.target]
         return (self.head(seen.posterior.mean) - wanted).square().flatten(1).mean(-1)
+
+
+class ReferenceKL(Term):
+    """KL(reference || model) of the next-token distributions, nats a row, along the data and at the reference's own z.
+
+    Keeps a fine-tuned sequence model near the frozen one it came from (Jaques et al. 2017, "Sequence tutor"). The model's
+    decoder is asked at the z of the frozen encoder, drawn with the same noise as the pass.
+
+    Args:
+        vae: the model that is trained.
+        reference: the frozen model; both likelihoods have ``logits(params, x)``.
+        rows: look at the first so many rows of a batch only; None for all.
+    """
+
+    def __init__(self, vae: VAE, reference: VAE, rows: int | None = None) -> None:
+        super().__init__()
+        # Held outside the module tree: a loss does not own the models it compares.
+        self._models, self.rows = (vae, reference.requires_grad_(False)), rows
+
+    def forward(self, seen: Pass) -> Tensor:
+        vae, reference = self._models
+        x = seen.x[: self.rows]
+        context = {name: value[: self.rows] for name, value in seen.context.items()}
+        with torch.no_grad():
+            posterior = reference.encode(x, None, context)
+            noise = ((seen.z - seen.posterior.mean) / seen.posterior.scale)[: self.rows]
+            z = posterior.at(noise)
+            wanted = reference.likelihood.logits(reference.decode(z, context), x).log_softmax(-1)
+        got = vae.likelihood.logits(vae.decode(z, context), x).log_softmax(-1)
+        each = (wanted.exp() * (wanted - got)).sum(-1)
+        rows = (each * (x != 0)).sum(-1)
+        return rows.mean()

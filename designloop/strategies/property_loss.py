@@ -1,0 +1,253 @@
+"""Property loss: the VAE is fine-tuned on the best molecules so far, and proposes beside genetic steps.
+
+One round: a pool of free candidates (draws from the prior, from the posterior of elites, SELFIES mutations and
+crossovers), those that the campaign allows, ranked by a Tanimoto GP on what was paid for; then the scores come back, the
+proposers' shares follow what each brought, and decoder and likelihood learn from the elites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from designloop.records import Candidate, Scored, State
+from designloop.strategies.base import Surroundings, rng_of, torch_generator
+
+if TYPE_CHECKING:
+    import torch
+
+    from designloop.molecules.sequence_vae import SequenceVAE
+    from designloop.strategies.proposers import Elite
+    from designloop.strategies.surrogate import TanimotoGP
+
+Proposer = Literal["prior", "posterior", "mutation", "crossover"]
+
+
+class Learning(BaseModel):
+    """How the VAE is fine-tuned after each round."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    steps: int = Field(6, ge=0, description="gradient steps a round; 0 leaves the pretrained model as it is")
+    batch: int = Field(96, ge=2, description="molecules a step, half of them elites, half of the training corpus")
+    learning_rate: float = Field(5e-4, gt=0)
+    kl_weight: float = Field(0.1, ge=0, description="weight of the KL to the pretrained model, per nat a molecule")
+    clean: float = Field(0.2, ge=0, le=1, description="share of rows at noise level 0")
+    noise: tuple[float, float] = Field((0.3, 8.0), description="range of the other rows' noise levels, log-uniform")
+    tolerance: float = Field(0.05, ge=0, le=1, description="fall of held-out reconstruction at which a round's learning is rolled back")
+
+
+class Settings(BaseModel):
+    """What a campaign file may say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Literal["property_loss"] = "property_loss"
+    proposers: tuple[Proposer, ...] = Field(("prior", "posterior", "mutation", "crossover"), min_length=1)
+    elites: int = Field(200, ge=2, description="best molecules that are bred, encoded and learned from")
+    pool: float = Field(6, ge=1, description="free candidates for each one wanted, ranked before any is paid for")
+    surrogate: Literal["tanimoto", "none"] = "tanimoto"
+    kappa: float = Field(0.5, ge=0, description="standard deviations of doubt added to the mean when ranking")
+    prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
+    posterior_noise: tuple[float, float] = Field((0.3, 1.5), description="range of the noise level around elites")
+    learning: Learning = Learning()
+
+
+MOST_SEEN = 2000
+"""Molecules that the surrogate is fitted on: the best half and the latest."""
+
+
+class PropertyLoss:
+    """The strategy. Its state: what was told (bounded), the proposers' credit, the learned weights."""
+
+    def __init__(self, settings: Settings, surroundings: Surroundings, state: State | None) -> None:
+        from designloop.strategies.learning import Replay, reconstruction
+
+        self.settings, self.around = settings, surroundings
+        self.vae = surroundings.load_model()
+        self.reference = surroundings.load_model()
+        self.replay: Replay = surroundings.load_replay()
+        self.told, self.model_round = 0, 0
+        self.seen: list[Elite] = []
+        self.credit = dict.fromkeys(settings.proposers, 1.0)
+        self.features: dict[str, np.ndarray] = {}
+        if state is None:
+            self.pretrained_reconstruction = reconstruction(self.reference, self.replay)
+        else:
+            self._restore(state)
+
+    # ---- ask
+
+    def ask(self, wanted: int) -> Iterator[Candidate]:
+        """Blocks of ranked candidates without end; before there is anything to rank by, draws from the prior."""
+        block = 0
+        gp = self._fit_surrogate(wanted)
+        while True:
+            pool = self.around.allowed(self._pool(max(wanted, 16), block, ranked=gp is not None))
+            if gp is not None and pool:
+                order = gp.rank(self._features([c.smiles for c in pool]), wanted, self.settings.kappa)
+                pool = [pool[i] for i in order]
+            yield from pool
+            block += 1
+
+    def _fit_surrogate(self, wanted: int) -> TanimotoGP | None:
+        from designloop.strategies.surrogate import TanimotoGP
+
+        if self.settings.surrogate == "none" or len(self.seen) < 10:
+            return None
+        use = self.seen
+        if len(use) > MOST_SEEN:
+            best = sorted(range(len(use)), key=lambda i: -use[i].score)[: MOST_SEEN // 2]
+            use = [use[i] for i in sorted({*best, *range(len(use) - MOST_SEEN // 2, len(use))})]
+        return TanimotoGP.fit(self._features([e.smiles for e in use]), np.array([e.score for e in use]))
+
+    def _features(self, smiles: Sequence[str]) -> np.ndarray:
+        from designloop.strategies.surrogate import features
+
+        new = [s for s in smiles if s not in self.features]
+        if new:
+            self.features.update(zip(new, features(new).astype(bool), strict=True))
+        return np.stack([self.features[s] for s in smiles]).astype(np.float32)
+
+    def _pool(self, wanted: int, block: int, ranked: bool) -> list[Candidate]:
+        """Free candidates of all proposers, each its share, interleaved so that an unranked pool serves each in turn."""
+        from designloop.strategies import proposers as free
+
+        elites = self.elites()
+        seed, where = self.around.seed, (self.told, block)
+        rng = rng_of(seed, *where, "pool")
+        generator = torch_generator(self.vae.device, seed, *where, "pool")
+        n = int(wanted * (self.settings.pool if ranked else 1.5))
+        if len(elites) < 2:
+            return free.from_prior(self.vae, n, generator, self.settings.prior_noise, self.model_round)
+        latents: torch.Tensor | None = None
+        drawn: list[list[Candidate]] = []
+        for name, share in free.shares(self.credit).items():
+            count = max(int(n * share), 4)
+            if name == "prior":
+                drawn.append(free.from_prior(self.vae, count, generator, self.settings.prior_noise, self.model_round))
+            elif name == "posterior":
+                if latents is None:
+                    latents = self.vae.latents([e.selfies for e in elites])
+                drawn.append(
+                    free.from_posterior(
+                        self.vae, elites, latents, count, rng, generator, self.settings.posterior_noise, self.model_round
+                    )
+                )
+            elif name == "mutation":
+                drawn.append(free.mutated(self.vae.codec, elites, count, rng, self.model_round))
+            else:
+                drawn.append(free.crossed(self.vae.codec, elites, count, rng, self.model_round))
+        places = [(at / len(part), index, candidate) for index, part in enumerate(drawn) for at, candidate in enumerate(part)]
+        return [candidate for _, _, candidate in sorted(places, key=lambda place: place[:2])]
+
+    # ---- tell
+
+    def elites(self) -> list[Elite]:
+        """The best molecules so far, best first; the earlier one first among equals."""
+        return sorted(self.seen, key=lambda e: -e.score)[: self.settings.elites]
+
+    def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
+        """Takes the scores in, moves the proposers' shares and fine-tunes the model."""
+        from designloop.strategies.learning import fine_tune
+
+        good = [row for row in scored if row.score is not None]
+        self._take_in(good)
+        elites = self.elites()
+        metrics = self._give_credit(good, elites)
+        self.told += 1
+        how = self.settings.learning
+        if how.steps and len(elites) >= 20:
+            before = {name: value.clone() for name, value in self._learned().items()}
+            metrics |= fine_tune(self.vae, self.reference, elites, self.replay, how, self.around.seed, self.told)
+            self.model_round = self.told
+            metrics |= self._check_health(before)
+        return metrics
+
+    def _take_in(self, good: Sequence[Scored]) -> None:
+        """Rows that the model can express, in its own canonical writing."""
+        from designloop.molecules.errors import MoleculeError
+        from designloop.strategies.proposers import Elite
+
+        codec = self.vae.codec
+        for row in good:
+            written = row.candidate.selfies
+            try:
+                own = codec.to_smiles(written) if written else row.smiles
+                selfies = codec.to_selfies(own or row.smiles)
+            except MoleculeError:
+                continue  # scored and kept in the table, but not learned from: the alphabet cannot express it
+            assert row.score is not None
+            self.seen.append(Elite(row.smiles, selfies, row.score))
+
+    def _give_credit(self, good: Sequence[Scored], elites: Sequence[Elite]) -> dict[str, float]:
+        """A proposer's credit is a running mean of how many elites it brought a round."""
+        chosen = {e.smiles for e in elites[: max(len(elites) // 2, 1)]}
+        metrics: dict[str, float] = {}
+        for name in self.credit:
+            brought = sum(row.candidate.proposer == name and row.smiles in chosen for row in good)
+            if self.told:
+                self.credit[name] = 0.8 * self.credit[name] + 0.2 * brought
+            metrics[f"elites_by_{name}"] = float(brought)
+        return metrics
+
+    def _check_health(self, before: Mapping[str, torch.Tensor]) -> dict[str, float]:
+        """Held-out reconstruction; what was learned this round is undone when it fell too far."""
+        from designloop.strategies.learning import reconstruction
+
+        now = reconstruction(self.vae, self.replay)
+        metrics = {"reconstruction": now, "rolled_back": 0.0}
+        if now < self.pretrained_reconstruction - self.settings.learning.tolerance:
+            self.vae.load_state_dict(dict(before), strict=False)
+            metrics |= {"rolled_back": 1.0, "reconstruction_rolled_back": now, "reconstruction": reconstruction(self.vae, self.replay)}
+        return metrics | self._prior_samples()
+
+    def _prior_samples(self, n: int = 100) -> dict[str, float]:
+        """How the model's own samples do: share that the campaign allows, and their mean SA score."""
+        from designloop.molecules.chemistry import parse_all, sa_score
+        from designloop.strategies.proposers import from_prior
+
+        generator = torch_generator(self.vae.device, self.around.seed, self.told, "health")
+        drawn = from_prior(self.vae, n, generator, self.settings.prior_noise, self.model_round)
+        scores = [sa_score(mol) for mol in parse_all([c.smiles for c in drawn]) if mol is not None]
+        return {
+            "prior_allowed": len(self.around.allowed(drawn)) / n,
+            "prior_sa": float(np.mean(scores)) if scores else float("nan"),
+        }
+
+    # ---- state
+
+    def _learned(self) -> dict[str, torch.Tensor]:
+        """The weights that learning changes, by name."""
+        return {n: v for n, v in self.vae.state_dict().items() if n.startswith(("decoder.", "likelihood."))}
+
+    def state(self) -> State:
+        arrays = {n: v.detach().cpu().numpy() for n, v in self._learned().items()} if self.model_round else {}
+        data: dict[str, Any] = {
+            "told": self.told,
+            "model_round": self.model_round,
+            "credit": self.credit,
+            "pretrained_reconstruction": self.pretrained_reconstruction,
+            "seen": [[e.smiles, e.selfies, e.score] for e in self.seen],
+        }
+        return State(arrays, data)
+
+    def _restore(self, state: State) -> None:
+        import torch
+
+        from designloop.strategies.proposers import Elite
+
+        data = state.data
+        self.told, self.model_round = int(data["told"]), int(data["model_round"])
+        self.credit = dict(data["credit"])
+        self.pretrained_reconstruction = float(data["pretrained_reconstruction"])
+        self.seen = [Elite(smiles, selfies, score) for smiles, selfies, score in data["seen"]]
+        if state.arrays:
+            weights = {name: torch.from_numpy(np.array(value)).to(self.vae.device) for name, value in state.arrays.items()}
+            self.vae.load_state_dict(weights, strict=False)
+
+
+def build(settings: Settings, surroundings: Surroundings, state: State | None) -> PropertyLoss:
+    """Fresh, or as it was after its last round."""
+    return PropertyLoss(settings, surroundings, state)
