@@ -1,0 +1,79 @@
+"""What has changed between a campaign as it was begun and as its file says now, and what of it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from designloop.loop.campaign import Campaign
+
+MAY_CHANGE = ("budget", "evaluation")
+"""Keys that decide how much is spent and how fast, but not what a molecule's row holds."""
+
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A key whose value is not what it was."""
+
+    key: str
+    """Dotted, with a property by its name: ``objective.properties[qed].weight``."""
+    before: Any
+    """None where there was none."""
+    now: Any
+    allowed: bool
+    """Whether a campaign that was begun may go on with it."""
+
+    def __str__(self) -> str:
+        return f"{self.key} (was {self.before!r}, is {self.now!r})"
+
+
+def changes(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
+    """Every key in which a stored `Campaign.dump()` and the campaign differ, in the order of the file.
+
+    What the stored one does not say, having been written before there was such a key, is the key's default.
+    """
+    before = dict(_flat(_with_defaults(old)))
+    now = dict(_flat(campaign.dump()))
+    keys = [*now, *(key for key in before if key not in now)]
+    return [
+        Change(key, before.get(key), now.get(key), key.split(".")[0] in MAY_CHANGE)
+        for key in keys
+        if before.get(key, _ABSENT) != now.get(key, _ABSENT)
+    ]
+
+
+def changed_keys(old: Mapping[str, Any], campaign: Campaign) -> list[str]:
+    """The keys that changed and may not: a campaign that was begun with ``old`` cannot go on if there are any."""
+    return [change.key for change in changes(old, campaign) if not change.allowed]
+
+
+def identity_of(dump: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a `Campaign.dump()` that decides what the table will hold."""
+    return {key: value for key, value in dump.items() if key not in MAY_CHANGE}
+
+
+def _with_defaults(old: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {key: value for key, value in old.items() if key != "files"}
+    try:
+        read = Campaign.model_validate(settings).model_dump(mode="json")
+    except ValidationError:  # from a version whose keys this one does not know: compared as it stands
+        return dict(old)
+    return {**read, "files": old.get("files", {})}
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of everything that is no mapping; a list counts as one value, but for properties."""
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _flat(inner, f"{key}.{name}" if key else str(name))
+    elif key == "objective.properties":
+        yield f"{key} (their order)", [item["name"] for item in value]
+        for item in value:
+            yield from _flat(item, f"{key}[{item['name']}]")
+    else:
+        yield key, value
