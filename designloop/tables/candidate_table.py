@@ -1,0 +1,330 @@
+"""All rounds of a campaign as rows, each committed as one atom.
+
+A round's files are written and fsynced first; then its manifest is renamed into place. What has no manifest did not
+happen: a reader does not see it, and the next ``open`` removes what is left of it. After a process, a machine or a
+disk failed, at whatever moment, the table is as it was before the round or as it is after it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cached_property
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from designloop.records import Round, State
+from designloop.tables.durable import TEMPORARY, FileRecord, Piece, make_folder, remove, sync_folder, write_file
+from designloop.tables.errors import TableError
+from designloop.tables.ledger import Ledger
+from designloop.tables.lock import FolderLock
+from designloop.tables.manifest import (
+    EMPTY_DIGEST,
+    FOLDERS,
+    CampaignRecord,
+    Finish,
+    RoundInfo,
+    manifest_path,
+    read_campaign,
+    read_checked,
+    read_finish,
+    read_rounds,
+    round_file,
+    round_numbers,
+    write_campaign,
+    write_finish,
+    write_round,
+)
+from designloop.tables.opening import CampaignLike, ChangedKeys, check_same, now, recorded, set_aside
+from designloop.tables.rows import asked, check_rows, details_table, digest, from_parquet, rows_table, to_parquet
+from designloop.tables.schema import check_metrics, check_properties
+from designloop.tables.state_files import state_from, state_pieces
+
+STATES_KEPT = 2
+"""Last rounds whose state stays: with the one before last, a damaged last round can be taken back."""
+
+
+class CandidateTable:
+    """The one writer of a campaign's folder; a context manager. Used by one thread at a time."""
+
+    def __init__(self, folder: Path, record: CampaignRecord, ledger_path: Path, lock: FolderLock) -> None:
+        """Reads what is committed; ``open`` is the way to make one."""
+        self.folder = folder
+        self.ledger_path = ledger_path
+        self._record = record
+        self._lock = lock
+        self._rounds = read_rounds(folder, record)
+        self._scores: dict[str, float | None] = {}
+        self._torn = False
+        _remove_leftovers(folder, self._rounds)
+        for info in self._rounds:
+            for name in info.files:
+                if name.startswith("states/"):
+                    continue  # the last one is checked when it is read, the others are not needed
+                content = read_checked(folder, info, name, last=info is self._rounds[-1])
+                if name.startswith("rounds/"):
+                    rows = from_parquet(content, ["smiles", "score"])
+                    self._scores |= zip(rows["smiles"].to_pylist(), rows["score"].to_pylist(), strict=True)
+
+    @classmethod
+    def open(
+        cls,
+        campaign: CampaignLike,
+        *,
+        changed_keys: ChangedKeys,
+        fresh: bool = False,
+        accept_changed_oracles: bool = False,
+        environment: Mapping[str, Any] | None = None,
+    ) -> CandidateTable:
+        """The campaign's table, new or as its last committed round left it.
+
+        Args:
+            changed_keys: says which settings differ from the stored ones and may not.
+            fresh: move an earlier table of this campaign aside, to NAME.1, NAME.2, …, and begin anew.
+            accept_changed_oracles: go on although an oracle's fingerprint has changed; recorded.
+            environment: what the campaign runs on, as JSON values; recorded. The first one stays ``table.environment``.
+        Raises:
+            TableBusy: another process is running this campaign.
+            TableError: the folder is another campaign's, the campaign has changed, or a file is missing or damaged.
+        """
+        check_properties(list(campaign.oracles))
+        folder = campaign.output_folder
+        try:
+            if fresh:
+                set_aside(campaign)
+            for each in (folder, *(folder / name for name in FOLDERS)):
+                make_folder(each)
+            lock = FolderLock(folder)
+        except OSError as problem:
+            raise TableError(
+                f"{folder} cannot be written to ({problem}). Make it writable, or set `output:` to another folder."
+            ) from problem
+        try:
+            stored = read_campaign(folder)
+            if stored is not None:
+                check_same(folder, stored, campaign, changed_keys, accept_changed_oracles)
+            record = recorded(stored, campaign, environment, max(round_numbers(folder), default=-1))
+            if record != stored:
+                write_campaign(folder, record)
+            return cls(folder, record, campaign.ledger_path, lock)
+        except BaseException:
+            lock.close()
+            raise
+
+    def __enter__(self) -> CandidateTable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the ledger, where it was opened, and lets other processes write; twice does no harm."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+        self._lock.close()
+
+    @property
+    def campaign_id(self) -> str:
+        """Drawn when the table was begun; the campaign's name in ledgers."""
+        return self._record.id
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """What the campaign was begun on: what a resumed one has to use again to stay identical."""
+        return self._record.openings[0].environment
+
+    @property
+    def properties(self) -> list[str]:
+        """Names of the objective's properties, in its order."""
+        return self._record.properties
+
+    @property
+    def finished(self) -> Finish | None:
+        """How the campaign ended; None while it has not, or has been taken up again."""
+        finish = read_finish(self.folder)
+        return finish if finish and finish.after_round == self._last_number() else None
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, opened for writing in this campaign's name when first used.
+
+        Raises:
+            LedgerBusy: another campaign is writing to it.
+        """
+        return Ledger(self.ledger_path, self.campaign_id)
+
+    def rounds(self) -> list[RoundInfo]:
+        """The committed rounds, ascending."""
+        return list(self._rounds)
+
+    def next_round(self) -> int:
+        """Number of the next round; 0, that of the starting molecules, for a table without rounds."""
+        return self._last_number() + 1
+
+    def seen(self) -> list[str]:
+        """Standard forms of all molecules charged, in the order of their calls."""
+        return list(self._scores)
+
+    def scores(self) -> dict[str, float | None]:
+        """Standard form -> score of all molecules charged, in the order of their calls; None where there is none."""
+        return dict(self._scores)
+
+    def calls(self) -> int:
+        """Oracle calls spent: distinct molecules charged."""
+        return len(self._scores)
+
+    def per_oracle_calls(self) -> dict[str, int]:
+        """Property name -> molecules that its oracle was asked about; amendments ask about no new ones."""
+        charged = [info for info in self._rounds if info.kind != "amendment"]
+        return {name: sum(info.asked[name] for info in charged) for name in self.properties}
+
+    def digest(self) -> str:
+        """Hex digest of all rows: equal digests mean identical tables."""
+        return self._rounds[-1].digest if self._rounds else EMPTY_DIGEST
+
+    def last_state(self) -> State | None:
+        """The strategy's state as the last committed round left it; None before the first.
+
+        Raises:
+            TableError: a file of it is missing or damaged.
+        """
+        if not self._rounds:
+            return None
+        info = self._rounds[-1]
+        arrays, data = (_relative(self.folder, path) for path in _state_files(self.folder, info.number))
+        return state_from(*(read_checked(self.folder, info, name, last=True) for name in (arrays, data)))
+
+    def commit(self, done: Round) -> RoundInfo:
+        """Makes a round true, durably and all at once, and gives its record.
+
+        Raises:
+            TableError: the round does not fit the table (nothing was written), or the disk failed (whether the round
+                counts is decided by the next ``open``; this table takes no more rounds).
+        """
+        self._check(done)
+        pieces, data = state_pieces(done.state)
+        self._torn = True  # until all is written; also when interrupted
+        try:
+            rows, files = self._write_files(done, pieces, data)
+            info = RoundInfo(
+                campaign=self.campaign_id,
+                number=done.number,
+                kind=done.kind,
+                rows=len(done.scored),
+                calls=self.calls() + (0 if done.kind == "amendment" else len(done.scored)),
+                asked=asked(done.scored, self.properties),
+                metrics={name: one if isinstance(one, str) else float(one) for name, one in done.metrics.items()},
+                digest_before=self.digest(),
+                digest=digest(rows, self.properties, self.digest()),
+                committed=now(),
+                files=files,
+            )
+            write_round(self.folder, info)
+        except OSError as problem:
+            raise TableError(
+                f"round {done.number} could not be committed to {self.folder} ({problem}). "
+                "See that the disk works and has room, then give the same command again; what was paid for is kept."
+            ) from problem
+        self._rounds.append(info)
+        self._scores |= {row.smiles: row.score for row in done.scored}
+        with suppress(OSError):  # the round is committed; what cannot be removed now is removed by the next open
+            for number in range(done.number - STATES_KEPT, -1, -1):
+                if not _remove_states(self.folder, number):
+                    break
+        self._torn = False
+        return info
+
+    def finish(self, reason: str) -> None:
+        """Marks the end of the campaign; a round committed later takes the mark away."""
+        write_finish(self.folder, Finish(reason, self._last_number(), now()))
+
+    def _last_number(self) -> int:
+        return self._rounds[-1].number if self._rounds else -1
+
+    def _check(self, done: Round) -> None:
+        """Refuses a round that does not fit what is committed."""
+        if self._torn:
+            raise TableError(
+                "an earlier commit did not end well, so this table takes no more. Close it and open it again."
+            )
+        expected = {0, 1} if not self._rounds else {self.next_round()}
+        if done.number not in expected:
+            raise TableError(
+                f"found round {done.number}, expected {' or '.join(map(str, sorted(expected)))}. Commit rounds in turn."
+            )
+        check_rows(done, self.properties)
+        check_metrics(done.metrics)
+        for name, value in done.metrics.items():
+            if not isinstance(value, str | Real):
+                raise TableError(
+                    f"the metric {name!r} is {value!r}, expected a number or text. Leave out what has no value."
+                )
+        smiles = [row.smiles for row in done.scored]
+        if len(set(smiles)) < len(smiles):
+            twice = next(one for place, one in enumerate(smiles) if one in smiles[:place])
+            raise TableError(
+                f"round {done.number} holds {twice} twice. A molecule is charged once; screen the round first."
+            )
+        for one in smiles:
+            if (one in self._scores) != (done.kind == "amendment"):
+                raise TableError(
+                    f"round {done.number} of kind {done.kind} holds {one}, which was "
+                    + (
+                        "charged before. Screen the round first."
+                        if one in self._scores
+                        else "never charged. Amend rows that are there."
+                    )
+                )
+
+    def _write_files(self, done: Round, pieces: Sequence[Piece], data: bytes) -> tuple[pa.Table, dict[str, FileRecord]]:
+        """The round's rows, and all of its files but the manifest on the disk under their names."""
+        rows_path = round_file(self.folder, "rounds", done.number, ".parquet")
+        details_path = round_file(self.folder, "details", done.number, ".parquet")
+        arrays_path, data_path = _state_files(self.folder, done.number)
+        # Megabytes of state are hashed, written and fsynced outside the interpreter's lock, while the chemistry runs.
+        with ThreadPoolExecutor(1) as beside:
+            arrays = beside.submit(write_file, arrays_path, pieces)
+            rows = rows_table(done, self.properties, self.campaign_id, self.calls())
+            written = {
+                rows_path: write_file(rows_path, [to_parquet(rows)]),
+                details_path: write_file(details_path, [to_parquet(details_table(done.scored, self.properties))]),
+                data_path: write_file(data_path, [data]),
+                arrays_path: arrays.result(),
+            }
+        for folder in sorted({path.parent for path in written}):
+            sync_folder(folder)
+        return rows, {_relative(self.folder, path): record for path, record in written.items()}
+
+
+def _remove_leftovers(folder: Path, rounds: Sequence[RoundInfo]) -> None:
+    """Removes what an interrupted commit left: our own files that no manifest names, and states too old to keep."""
+    kept = {folder / name for info in rounds for name in info.files if not name.startswith("states/")}
+    kept |= {path for info in rounds[-STATES_KEPT:] for path in _state_files(folder, info.number)}
+    kept |= {manifest_path(folder, info.number) for info in rounds}
+    for path in [path for name in FOLDERS for path in (folder / name).iterdir()]:
+        stem, _, suffix = path.name.partition(".")
+        if path not in kept and stem.isdecimal() and suffix in {"parquet", "safetensors", "json", "json" + TEMPORARY}:
+            remove(path)
+    for name in ("campaign.json", "finished.json"):
+        remove(folder / (name + TEMPORARY))
+
+
+def _state_files(folder: Path, number: int) -> tuple[Path, Path]:
+    return round_file(folder, "states", number, ".safetensors"), round_file(folder, "states", number, ".json")
+
+
+def _remove_states(folder: Path, number: int) -> bool:
+    """Removes a round's state; whether there was one."""
+    files = [path for path in _state_files(folder, number) if path.exists()]
+    for path in files:
+        remove(path)
+    return bool(files)
+
+
+def _relative(folder: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()

@@ -1,0 +1,129 @@
+"""Files that survive a crash: written and fsynced, published by a rename, sealed with their own checksum.
+
+Every write, fsync, rename and removal of a candidate table goes through this module and through its name ``os``, so
+that a test can stop the world at each of them in turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from designloop.tables.errors import TableError
+
+SCHEMA_VERSION = 1
+"""Version of the files' layout; a reader refuses what is newer than itself."""
+
+TEMPORARY = ".tmp"
+"""Suffix of a file that is not published yet."""
+
+Piece = bytes | memoryview
+"""Bytes to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """What a manifest says of a file."""
+
+    sha256: str
+    size: int
+    """Bytes."""
+
+    @classmethod
+    def of(cls, content: bytes) -> FileRecord:
+        return cls(hashlib.sha256(content).hexdigest(), len(content))
+
+
+def write_file(path: Path, pieces: Iterable[Piece]) -> FileRecord:
+    """The record of a file whose content has reached the disk; its name has only after ``sync_folder``."""
+    digest = hashlib.sha256()
+    size = 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        for piece in pieces:
+            digest.update(piece)
+            rest = memoryview(piece)
+            size += len(rest)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return FileRecord(digest.hexdigest(), size)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable: a created or renamed file is only then there after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those above it that lack, durably."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    try:
+        os.mkdir(folder)  # noqa: PTH102
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    sync_folder(folder.parent)
+
+
+def remove(path: Path) -> None:
+    """Removes a file that may be gone already. Not synced: whoever finds it again removes it again."""
+    try:
+        os.unlink(path)  # noqa: PTH108
+    except FileNotFoundError:
+        return
+
+
+def publish_json(path: Path, body: Mapping[str, Any]) -> None:
+    """Puts a sealed JSON file in place as one atom: a reader, or a restart, sees the old file or the new one."""
+    text = _encode(body)
+    sealed = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "schema_version": SCHEMA_VERSION, "body": body}
+    temporary = path.with_name(path.name + TEMPORARY)
+    write_file(temporary, [_encode(sealed, indent=1).encode()])
+    os.replace(temporary, path)  # noqa: PTH105
+    sync_folder(path.parent)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The body of a sealed JSON file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        TableError: it is damaged, edited by hand, or of a newer schema version.
+    """
+    try:
+        sealed = json.loads(path.read_text(encoding="utf-8"))
+        version, seal, body = sealed["schema_version"], sealed["sha256"], sealed["body"]
+    except (KeyError, TypeError, ValueError) as problem:
+        raise TableError(
+            f"{path} is damaged ({problem}). Restore it from a backup, or start again with --fresh."
+        ) from problem
+    if version != SCHEMA_VERSION:
+        raise TableError(
+            f"{path} has schema version {version!r}; this designloop reads {SCHEMA_VERSION}. "
+            "Use the release of designloop that wrote it, or a newer one."
+        )
+    if hashlib.sha256(_encode(body).encode()).hexdigest() != seal or not isinstance(body, dict):
+        raise TableError(
+            f"{path} is damaged or was edited: its content does not match its own checksum. "
+            "Restore it from a backup, or start again with --fresh."
+        )
+    return body
+
+
+def _encode(value: Any, indent: int | None = None) -> str:
+    """JSON text; floats by ``repr``, so they come back bit for bit (NaN and infinities as Python writes them)."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)

@@ -1,0 +1,153 @@
+"""Whether a folder is this campaign's, and what is recorded of each time it was opened."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
+
+from designloop.tables.durable import sync_folder
+from designloop.tables.errors import TableError
+from designloop.tables.lock import FolderLock
+from designloop.tables.manifest import CampaignRecord, Opening
+
+ChangedKeys = Callable[[Mapping[str, Any], Any], Sequence[object]]
+"""Called with the stored settings and the campaign; gives the keys that differ and may not."""
+
+
+def now() -> str:
+    """The time, UTC, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def set_aside(campaign: CampaignLike) -> Path | None:
+    """Where the campaign's earlier folder was moved to (NAME.1, NAME.2, …); None when there was no earlier table.
+
+    Raises:
+        TableBusy: a process is writing to it.
+        TableError: the campaign's own file lies in it, and would be moved too.
+    """
+    folder = campaign.output_folder
+    if not (folder / "campaign.json").exists() and not (folder / "manifests").exists():
+        return None
+    if campaign.folder.resolve().is_relative_to(folder.resolve()):
+        raise TableError(
+            f"--fresh would move {folder} aside, and the campaign file with it. "
+            "Set `output:` to a folder of its own, or move the earlier results away yourself."
+        )
+    lock = FolderLock(folder)
+    try:
+        aside = next(path for n in count(1) if not (path := folder.with_name(f"{folder.name}.{n}")).exists())
+        folder.rename(aside)
+        sync_folder(folder.parent)
+        return aside
+    finally:
+        lock.close()
+
+
+def check_same(
+    folder: Path,
+    stored: CampaignRecord,
+    campaign: CampaignLike,
+    changed_keys: ChangedKeys,
+    accept_changed_oracles: bool,
+) -> None:
+    """Refuses to go on with a campaign that is no longer the one that was begun.
+
+    Raises:
+        TableError: another campaign, other settings, or other oracles that were not accepted.
+    """
+    begun = stored.openings[-1]
+    if stored.name != campaign.name:
+        raise TableError(
+            f"{folder} holds the campaign {stored.name!r}, found {campaign.name!r}. Set `output:` to another folder."
+        )
+    if changed := [str(key) for key in changed_keys(begun.dump, campaign)]:
+        raise TableError(
+            f"the campaign {stored.name!r} was begun with other settings of: {', '.join(changed)}. Set them back to go "
+            "on, give the campaign another name, or begin anew with --fresh (which moves the earlier results aside)."
+        )
+    if list(campaign.oracles) != stored.properties:
+        raise TableError(
+            f"the campaign {stored.name!r} was begun with the properties {', '.join(stored.properties)}, found "
+            f"{', '.join(campaign.oracles)}. Set them back to go on, or begin anew with --fresh."
+        )
+    if (changed := _changed_oracles(begun, campaign)) and not accept_changed_oracles:
+        raise TableError(
+            f"since the campaign {stored.name!r} was begun, the oracle behind these properties has changed (its "
+            f"version, parameters, files, or RDKit): {', '.join(changed)}. Put the earlier one back; or go on with "
+            "values of both kinds by --accept-changed-oracles, which is recorded; or begin anew with --fresh, which "
+            "moves the earlier results aside."
+        )
+
+
+def recorded(
+    stored: CampaignRecord | None, campaign: CampaignLike, environment: Mapping[str, Any] | None, after_round: int
+) -> CampaignRecord:
+    """The campaign's record with this opening in it, where it differs from the last one.
+
+    Args:
+        environment: None is that of the last opening.
+        after_round: the last round committed; -1 for none.
+    """
+    before = stored.openings[-1] if stored else None
+    if environment is None:
+        environment = before.environment if before else {}
+    opening = Opening(
+        after_round=after_round,
+        when=now(),
+        fingerprint=campaign.fingerprint,
+        dump=_as_json(campaign.dump()),
+        oracles={name: oracle.fingerprint for name, oracle in campaign.oracles.items()},
+        accepted=_changed_oracles(before, campaign) if before else [],
+        environment=_as_json(environment),
+    )
+    ledger = Path(os.path.relpath(campaign.ledger_path, campaign.output_folder)).as_posix()
+    if stored is None or before is None:
+        return CampaignRecord(uuid.uuid4().hex, campaign.name, ledger, [opening])
+    same = replace(before, after_round=after_round, when=opening.when, accepted=[]) == opening
+    return replace(stored, ledger=ledger, openings=stored.openings if same else [*stored.openings, opening])
+
+
+def _changed_oracles(begun: Opening, campaign: CampaignLike) -> list[str]:
+    """Properties whose oracle is not what it was."""
+    return [name for name, oracle in campaign.oracles.items() if begun.oracles.get(name) != oracle.fingerprint]
+
+
+def _as_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The value as it will be read back, so that it can be compared with what was."""
+    plain: dict[str, Any] = json.loads(json.dumps(value))
+    return plain
+
+
+class Fingerprinted(Protocol):
+    """An oracle, as far as the table needs one."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+class CampaignLike(Protocol):
+    """A campaign, as far as the table needs one; ``designloop.loop.campaign.Campaign`` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def output_folder(self) -> Path: ...
+    @property
+    def ledger_path(self) -> Path: ...
+    @property
+    def oracles(self) -> Mapping[str, Fingerprinted]: ...
+    def dump(self) -> Mapping[str, Any]:
+        """The settings as JSON values."""
+        ...

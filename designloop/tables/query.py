@@ -1,0 +1,168 @@
+"""Questions to candidate tables, in SQL or as a table: read-only, while campaigns run, over many at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from designloop.tables.best import best
+from designloop.tables.errors import QueryError
+from designloop.tables.ledger import LedgerError
+from designloop.tables.manifest import EMPTY_DIGEST
+from designloop.tables.schema import RUNS
+from designloop.tables.views import (
+    FolderReader,
+    StoredCampaign,
+    candidates_view,
+    empty_runs,
+    labels,
+    rounds_view,
+    runs_view,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LOCKED = (
+    "SET enable_external_access = false",  # no file, no network, no extension
+    "SET python_enable_replacements = false",  # no variable of the calling program
+    "SET lock_configuration = true",
+)
+
+
+def open_candidates(folders: Path | str | Iterable[Path | str]) -> Candidates:
+    """The candidates of one campaign, or of several, by their output folders.
+
+    Raises:
+        QueryError: a folder holds no campaign.
+        TableError: a file of a campaign is missing or damaged.
+    """
+    return Candidates([folders] if isinstance(folders, str | os.PathLike) else list(folders))
+
+
+class Candidates:
+    """All that some campaigns have found out. Each question is answered from what is committed when it is asked."""
+
+    def __init__(self, folders: Sequence[Path | str]) -> None:
+        """See ``open_candidates``."""
+        if not folders:
+            raise QueryError("found no folder, expected the output folder of at least one campaign. Give its path.")
+        distinct = dict.fromkeys(Path(folder).resolve() for folder in folders)
+        self._readers = [FolderReader(folder) for folder in distinct]
+        self.campaigns()
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{c.label}: {c.rounds[-1].calls if c.rounds else 0} calls" for c in self.campaigns())
+        return f"<Candidates of {told}>"
+
+    def campaigns(self) -> list[StoredCampaign]:
+        """What each folder holds now: its settings, rounds and end."""
+        found = [(reader.folder, *reader.read()) for reader in self._readers]
+        names = labels([folder for folder, *_ in found], [record.name for _, record, *_ in found])
+        return [
+            StoredCampaign(folder, label, record, rounds, finish)
+            for (folder, record, rounds, finish), label in zip(found, names, strict=True)
+        ]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the table of the one campaign that is open: equal digests mean identical tables.
+
+        Raises:
+            QueryError: several are open; ``campaigns()`` has the digest of each round of each.
+        """
+        campaigns = self.campaigns()
+        if len(campaigns) > 1:
+            raise QueryError(
+                f"{len(campaigns)} campaigns are open, and each has a digest of its own. Open one of them."
+            )
+        rounds = campaigns[0].rounds
+        return rounds[-1].digest if rounds else EMPTY_DIGEST
+
+    def to_arrow(self) -> pa.Table:
+        """The view ``candidates``, in the order of campaigns and calls."""
+        return self._candidates(self.campaigns())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The view ``candidates``, in the order of campaigns and calls."""
+        return self.to_arrow().to_pandas()
+
+    def top(self, n: int = 10, diverse: bool = False) -> pa.Table:
+        """Rows of ``candidates`` with the ``n`` highest scores, best first, one a stereo-free parent.
+
+        Args:
+            n: how many at most.
+            diverse: leave out near-duplicates, too (``designloop.tables.best``).
+        """
+        rows = self.to_arrow()
+        picks = best(rows["smiles"].to_pylist(), rows["score"].to_pylist(), n, diverse)
+        return rows.take(pa.array([pick.row for pick in picks], pa.int64()))
+
+    def query(self, sql: str, parameters: Sequence[Any] | None = None) -> pa.Table:
+        """Answer to one SQL query (DuckDB's) over the views ``candidates``, ``rounds`` and ``runs`` of docs/schema.md.
+
+        Args:
+            sql: one statement that gives rows; it can read the views and nothing else.
+            parameters: values for the ``?`` in it.
+        Raises:
+            QueryError: the statement is not one, not allowed, or wrong; the message has DuckDB's own, and the columns.
+        """
+        campaigns = self.campaigns()
+        views = {"candidates": self._candidates(campaigns), "rounds": rounds_view(campaigns)}
+        # A ledger may be long, so it is read only for those that name it, or ask what there is.
+        if "runs" in sql.lower() or not any(name in sql.lower() for name in views):
+            views["runs"] = _runs(campaigns, asked="runs" in sql.lower())
+        try:
+            return _answer(sql, parameters, views)
+        except duckdb.Error as problem:
+            raise _explained(problem, views) from problem
+
+    def _candidates(self, campaigns: Sequence[StoredCampaign]) -> pa.Table:
+        pairs = zip(self._readers, campaigns, strict=True)
+        return candidates_view(campaigns, [reader.rows(len(campaign.rounds)) for reader, campaign in pairs])
+
+
+def _runs(campaigns: Sequence[StoredCampaign], asked: bool) -> pa.Table:
+    try:
+        return runs_view(campaigns)
+    except LedgerError as problem:
+        if not asked:
+            return empty_runs()
+        raise QueryError(f"the view runs cannot be read: {problem}") from problem
+
+
+def _answer(sql: str, parameters: Sequence[Any] | None, views: dict[str, pa.Table]) -> pa.Table:
+    """The statement's rows, from a database of its own that knows the views and cannot reach anything else."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": "",
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    with duckdb.connect(":memory:", config=settings) as connection:
+        for setting in _LOCKED:
+            connection.execute(setting)
+        for name, table in views.items():
+            connection.register(name, table)
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1:
+            raise QueryError(f"found {len(statements)} SQL statements, expected one. Ask them one at a time.")
+        if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+            raise QueryError(
+                f"found a statement of type {statements[0].type.name}, expected a query. "
+                "The tables are read-only: begin with SELECT, FROM, WITH, DESCRIBE or SHOW TABLES."
+            )
+        return connection.sql(sql, params=parameters).to_arrow_table()
+
+
+def _explained(problem: duckdb.Error, views: dict[str, pa.Table]) -> QueryError:
+    """DuckDB's message, and what could have been asked."""
+    named = {name: table.column_names for name, table in views.items()} | {"runs": [column.name for column in RUNS]}
+    columns = [f"  {name}: {', '.join(names)}" for name, names in named.items()]
+    return QueryError(
+        "\n".join([str(problem).strip(), "The views and their columns are", *columns, "Correct the query."])
+    )

@@ -1,0 +1,208 @@
+"""The three views as Arrow tables, made of what some campaigns' folders hold at one moment."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from designloop.tables.errors import QueryError
+from designloop.tables.ledger import Run, Value, read_runs
+from designloop.tables.manifest import (
+    CampaignRecord,
+    Finish,
+    RoundInfo,
+    read_campaign,
+    read_checked,
+    read_finish,
+    read_rounds,
+)
+from designloop.tables.rows import from_parquet
+from designloop.tables.schema import CANDIDATES, RESULTS, ROUNDS, RUNS, property_columns, stored_schema
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCampaign:
+    """What a folder held when it was read."""
+
+    folder: Path
+    label: str
+    """What the column ``campaign`` says: the campaign's name, or its folder where several opened ones share it."""
+    record: CampaignRecord
+    rounds: Sequence[RoundInfo]
+    finish: Finish | None
+    """How it ended; None while it has not."""
+
+    @property
+    def ledger_path(self) -> Path:
+        return Path(os.path.normpath(self.folder / self.record.ledger))
+
+
+@dataclass(slots=True)
+class FolderReader:
+    """Reads a campaign's folder again and again; what is committed never changes, so each round is read once."""
+
+    folder: Path
+    _rounds: list[RoundInfo] = field(default_factory=list)
+    _rows: list[pa.Table] = field(default_factory=list)
+    _id: str | None = None
+
+    def read(self) -> tuple[CampaignRecord, Sequence[RoundInfo], Finish | None]:
+        """What the folder holds now.
+
+        Raises:
+            QueryError: there is no campaign.
+            TableError: a file is missing or damaged.
+        """
+        record = read_campaign(self.folder)
+        if record is None:
+            raise QueryError(f"{self.folder} holds no campaign. {_campaigns_near(self.folder)}")
+        if record.id != self._id:  # begun anew since
+            self._id, self._rounds, self._rows = record.id, [], []
+        new = read_rounds(self.folder, record, before=self._rounds[-1] if self._rounds else None)
+        names = [next(name for name in info.files if name.startswith("rounds/")) for info in new]
+        rows = [
+            from_parquet(read_checked(self.folder, info, name, last=info is new[-1]))
+            for info, name in zip(new, names, strict=True)
+        ]
+        self._rounds = [*self._rounds, *new]
+        self._rows = [*self._rows, *rows]
+        finish = read_finish(self.folder)
+        last = self._rounds[-1].number if self._rounds else -1
+        return record, tuple(self._rounds), finish if finish and finish.after_round == last else None
+
+    def rows(self, rounds: int) -> list[pa.Table]:
+        """Rows of the first so many rounds, a table a round, as stored."""
+        return self._rows[:rounds]
+
+
+def labels(folders: Sequence[Path], names: Sequence[str]) -> list[str]:
+    """A distinct label for each campaign: its name, or its folder from the folder they all lie in."""
+    uses = Counter(names)
+    above = Path(os.path.commonpath([folder.parent for folder in folders]))
+    return [
+        name if uses[name] == 1 else folder.relative_to(above).as_posix()
+        for folder, name in zip(folders, names, strict=True)
+    ]
+
+
+def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence[pa.Table]]) -> pa.Table:
+    """View ``candidates``: each campaign's rows, amendments in place, properties of all campaigns as columns."""
+    spelling: dict[str, str] = {}
+    parts = []
+    for campaign, tables in zip(campaigns, rows, strict=True):
+        properties = campaign.record.properties
+        stored = pa.concat_tables([stored_schema(properties, campaign.record.id).empty_table(), *tables])
+        columns = [column.name for column in (*CANDIDATES[1:], *property_columns(properties))]
+        merged = _amended(stored, columns).replace_schema_metadata(None)
+        # SQL does not tell upper from lower case, so one spelling of a property's name has to do for all campaigns.
+        merged = merged.rename_columns([spelling.setdefault(name.lower(), name) for name in columns])
+        label = pa.array([campaign.label], pa.string()).take(pa.array([0] * len(merged), pa.int64()))
+        parts.append(merged.add_column(0, "campaign", label))
+    return pa.concat_tables(parts, promote_options="default")
+
+
+def rounds_view(campaigns: Sequence[StoredCampaign]) -> pa.Table:
+    """View ``rounds``: a row a committed round, a column a metric."""
+    infos = [(campaign.label, info) for campaign in campaigns for info in campaign.rounds]
+    fixed: dict[str, Iterable[Any]] = {
+        "campaign": [label for label, _ in infos],
+        "round": [info.number for _, info in infos],
+        "kind": [info.kind for _, info in infos],
+        "rows": [info.rows for _, info in infos],
+        "calls": [info.calls for _, info in infos],
+        "committed": [datetime.fromisoformat(info.committed).astimezone(UTC).replace(tzinfo=None) for _, info in infos],
+        "digest": [info.digest for _, info in infos],
+    }
+    table = _table(ROUNDS, fixed)
+    lowered = [{name.lower(): value for name, value in info.metrics.items()} for _, info in infos]
+    spelling: dict[str, str] = {}
+    for _, info in infos:
+        for name in info.metrics:
+            spelling.setdefault(name.lower(), name)
+    for key, name in spelling.items():
+        values = [metrics.get(key) for metrics in lowered]
+        text = any(isinstance(value, str) for value in values)
+        column = pa.array(
+            [str(v) if text and v is not None else v for v in values], pa.string() if text else pa.float64()
+        )
+        table = table.append_column(name, column)
+    return table
+
+
+def runs_view(campaigns: Sequence[StoredCampaign]) -> pa.Table:
+    """View ``runs``: a row an oracle run and output, of the ledgers of all campaigns.
+
+    Raises:
+        LedgerError: a ledger is missing or cannot be read.
+    """
+    label_of = {campaign.record.id: campaign.label for campaign in campaigns}
+    paths = dict.fromkeys(campaign.ledger_path for campaign in campaigns)
+    outputs = [(run, *output) for path in paths for run in read_runs(path) for output in _outputs(run)]
+    return _table(
+        RUNS,
+        {
+            "campaign": [label_of.get(run.campaign, run.campaign) for run, *_ in outputs],
+            "oracle": [run.oracle for run, *_ in outputs],
+            "fingerprint": [run.fingerprint for run, *_ in outputs],
+            "smiles": [run.smiles for run, *_ in outputs],
+            "output": [output for _, output, *_ in outputs],
+            "status": [status for _, _, status, _, _ in outputs],
+            "value": [value for _, _, _, value, _ in outputs],
+            "error": [error for *_, error in outputs],
+            "attempt": [run.attempt for run, *_ in outputs],
+            "seconds": [run.seconds for run, *_ in outputs],
+            "purpose": [run.purpose for run, *_ in outputs],
+        },
+    )
+
+
+def empty_runs() -> pa.Table:
+    """View ``runs`` without rows."""
+    return _table(RUNS, {column.name: [] for column in RUNS})
+
+
+def _amended(stored: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """The charged rows, each with the results of the last amendment of its molecule."""
+    amendment = pc.equal(stored["kind"], "amendment")
+    if not pc.any(amendment).as_py():
+        return stored.select(columns)
+    smiles = stored["smiles"].to_pylist()
+    latest = {molecule: row for row, molecule in enumerate(smiles)}
+    charged = [row for row, later in enumerate(amendment.to_pylist()) if not later]
+    places = {column.name for column in CANDIDATES} - set(RESULTS)
+    first = stored.take(charged)
+    last = stored.take([latest[smiles[row]] for row in charged])
+    return pa.table({name: (first if name in places else last)[name] for name in columns})
+
+
+def _outputs(run: Run) -> list[tuple[str | None, str | None, float | None, str | None]]:
+    """(output, status, value, error) for each output of a run; one without a name for a run without named outputs."""
+    value: Value | None = run.value
+    if not isinstance(value, Mapping):
+        return [(None, run.status, value, run.error)]
+    failed = run.status if run.status != "ok" else "failed"
+    return [
+        (name, failed, None, one) if isinstance(one, str) else (name, "ok", one, None) for name, one in value.items()
+    ]
+
+
+def _table(columns: Sequence[Any], values: Mapping[str, Iterable[Any]]) -> pa.Table:
+    return pa.table({c.name: pa.array(values[c.name], c.type) for c in columns})
+
+
+def _campaigns_near(folder: Path) -> str:
+    """What to open instead."""
+    if not folder.is_dir():
+        return "There is no such folder; give a campaign's output folder, by default NAME/ beside its file."
+    near = sorted(path.parent.name for path in folder.glob("*/campaign.json"))
+    if near:
+        return f"Open one of the campaigns in it: {', '.join(near[:10])}."
+    return "Give a campaign's output folder, by default NAME/ beside its file; it is there once the campaign has begun."
