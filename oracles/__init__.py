@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from oracles.answers import Answer, read_answers
-    from oracles.base import Oracle, OracleError, ParameterError, ParameterProblem, oracle
+    from oracles.base import Oracle, OracleError, ParameterError, ParameterProblem
+    from oracles.declaration import oracle
     from oracles.loading import from_callable, load, load_recipe
     from oracles.registry import OracleCard, available, describe
 
@@ -40,7 +41,7 @@ _HOME = {
     "OracleError": "base",
     "ParameterError": "base",
     "ParameterProblem": "base",
-    "oracle": "base",
+    "oracle": "declaration",
     "from_callable": "loading",
     "load": "loading",
     "load_recipe": "loading",

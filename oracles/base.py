@@ -1,31 +1,22 @@
-"""What an oracle is, and what one declares about itself.
+"""What an oracle is: what one writes (a function or a class), and what the loop holds once it is loaded.
 
-An oracle gives property values for molecules, and answers by molecule, never by position:
-
-    @oracle(version="2", unit="kcal/mol", files=["model.pkl"])
-    def affinity(smiles: Sequence[str], temperature: float = 298.0) -> dict[str, float]:
-        return {molecule: ... for molecule in smiles}
-
-A value is a float, or a mapping of output name to float. A molecule without an answer has failed; a failure is never a
-number. This module loads neither RDKit nor pydantic: a user's own file imports ``oracle`` at no cost.
+An oracle gives property values for molecules, and answers by molecule, never by position. A value is a float, or a
+mapping of output name to float. A molecule without an answer has failed; a failure is never a number.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from oracles.answers import Answer
 
 Value = float | Mapping[str, float]
 """What an oracle says of one molecule: a number, or a number for each of its outputs."""
-
-Target = TypeVar("Target", bound=Callable[..., Any])
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
@@ -83,122 +74,7 @@ class OracleClass(Protocol):
     ``score`` keeps the contract of :class:`OracleFunction`, without the parameters.
     """
 
-    def prepare(self) -> None:
-        """Construct a class now, rather than in the time of the first molecules."""
-        _ = self._scores
-
     def score(self, smiles: Sequence[str], /, *seeds: Sequence[int]) -> Mapping[str, Value]: ...
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """What an oracle says about itself; the defaults are those of a plain function."""
-
-    name: str = ""
-    """Empty for the name of the function or class."""
-    version: str = "1"
-    """Raise it whenever values change: old results in a ledger are then not taken for new ones."""
-    stochastic: bool = False
-    """Called ``score(smiles, seeds)``, a seed a molecule."""
-    costly: bool = False
-    """Sent to workers one molecule at a time, and never run merely to check a set-up."""
-    uses_rdkit: bool = False
-    """Its values may change with RDKit's release, which then is part of its fingerprint."""
-    sees_stereo: bool | str = False
-    """Stereoisomers may differ in value; or the name of the boolean parameter on which that depends."""
-    files: tuple[str, ...] = ()
-    """Files that it reads or imports, or folders of them, relative to its own; they travel with it."""
-    unit: str = ""
-    """Unit of its value; empty for a pure number."""
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    """Name of each output -> its unit; empty when a value is one number."""
-    example: Mapping[str, Any] = field(default_factory=dict)
-    """What a campaign file might say of it: its ``params``, and the ``transform`` of the property."""
-
-    def __post_init__(self) -> None:
-        given: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}  # users have no mypy
-        if not _are_texts(given["files"]):
-            raise OracleError(f"declared files={self.files!r}; expected file names, as files=['model.pkl']")
-        object.__setattr__(self, "files", tuple(self.files))
-        if not _are_texts(given["outputs"]):
-            raise OracleError(f"declared outputs={self.outputs!r}; expected names, as outputs=['affinity', 'strain']")
-        if not isinstance(given["outputs"], Mapping):
-            object.__setattr__(self, "outputs", dict.fromkeys(self.outputs, self.unit))
-        for key, kinds in _KINDS.items():
-            found = given[key]
-            if not isinstance(found, kinds):
-                expected = " or ".join(kind.__name__ for kind in kinds)
-                raise OracleError(f"declared {key}={found!r}, which is {type(found).__name__}; expected {expected}")
-
-
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "name": (str,),
-    "version": (str,),
-    "stochastic": (bool,),
-    "costly": (bool,),
-    "uses_rdkit": (bool,),
-    "sees_stereo": (bool, str),
-    "unit": (str,),
-    "example": (Mapping,),
-}
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, Collection) and not isinstance(value, str) and all(isinstance(one, str) for one in value)
-
-
-DECLARED = tuple(item.name for item in fields(Declaration))
-"""The names that ``@oracle(...)`` takes and that a class may have as attributes."""
-
-
-@overload
-def oracle(target: Target, /) -> Target: ...
-
-
-@overload
-def oracle(
-    *,
-    name: str = "",
-    version: str = "1",
-    stochastic: bool = False,
-    costly: bool = False,
-    uses_rdkit: bool = False,
-    sees_stereo: bool | str = False,
-    files: Sequence[str] = (),
-    unit: str = "",
-    outputs: Sequence[str] | Mapping[str, str] = (),
-    example: Mapping[str, Any] = MappingProxyType({}),
-) -> Callable[[Target], Target]: ...
-
-
-def oracle(target: Target | None = None, /, **declared: Any) -> Target | Callable[[Target], Target]:
-    """The same function or class, with what it declares written on it; see :class:`Declaration` for the names.
-
-    Raises:
-        OracleError: A name that is no declaration, a value of the wrong kind, or a class that has both the decorator
-            and an attribute of the same meaning.
-    """
-    if unknown := sorted(set(declared) - set(DECLARED)):
-        raise OracleError(f"@oracle({unknown[0]}=…) is no declaration; {did_you_mean(unknown[0], DECLARED)}")
-    declaration = Declaration(**declared)
-
-    def declare(target: Target) -> Target:
-        if isinstance(target, type) and (twice := [key for key in DECLARED if hasattr(target, key)]):
-            raise OracleError(f"{target.__name__} declares {twice[0]!r} as an attribute beside @oracle(…); keep one")
-        target.__oracle__ = declaration  # type: ignore[attr-defined]
-        return target
-
-    return declare if target is None else declare(target)
-
-
-def declaration_of(target: Callable[..., Any]) -> Declaration:
-    """What a function or class declares: by its decorator, else (a class) by its attributes, else the defaults."""
-    declared = getattr(target, "__oracle__", None)
-    if isinstance(declared, Declaration):
-        return declared
-    if isinstance(target, type):
-        return Declaration(**{key: getattr(target, key) for key in DECLARED if hasattr(target, key)})
-    return Declaration()
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +89,8 @@ class Oracle:
     """As the campaign file names it: ``qed``, ``my_module:my_function`` or ``./my_oracle.py:score``."""
     params: Mapping[str, Any]
     """Every parameter as JSON, defaults filled in."""
+    given: Mapping[str, Any] = field(repr=False)
+    """Those of the parameters that the campaign gives; its own defaults an oracle has wherever it is."""
     version: str
     stochastic: bool
     costly: bool
@@ -286,7 +164,7 @@ class Oracle:
 
         return {
             "reference": self.reference,
-            "params": dict(self.params),
+            "params": dict(self.given),
             "fingerprint": self.fingerprint,
             "rdkit": self.rdkit,
             "files": digests(self.file_bytes),

@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 from oracles import own_files
-from oracles.base import Declaration, Oracle, OracleError, ParameterError, ParameterProblem, declaration_of
+from oracles.base import Oracle, OracleError, ParameterError, ParameterProblem
+from oracles.declaration import Declaration, declaration_of
 from oracles.parameters import Arguments, read_arguments
 from oracles.references import Found, find, names_file
 
@@ -96,7 +97,7 @@ def _build(reference: str, params: Mapping[str, Any], folder: Path, moved: Mappi
     arguments = read_arguments(name, found.target, declared, params)
     files = own_files.read_files(found.home, declared.files)
     _check_imports(found, declared, files)
-    paths = _pointed(name, arguments, found.home, folder) | dict(moved)
+    paths = _pointed(name, arguments, found.home, folder, moved)
     pointed = {key: path.read_bytes() for key, path in paths.items()}
     rdkit = _rdkit_version() if declared.uses_rdkit else None
     identity = {
@@ -113,6 +114,7 @@ def _build(reference: str, params: Mapping[str, Any], folder: Path, moved: Mappi
         name=name,
         reference=reference,
         params=MappingProxyType(dict(arguments.written)),
+        given=MappingProxyType({key: arguments.written[key] for key in params}),
         version=declared.version,
         stochastic=declared.stochastic,
         costly=declared.costly,
@@ -155,10 +157,11 @@ def _check_imports(found: Found, declared: Declaration, files: Mapping[str, byte
         )
 
 
-def _pointed(name: str, arguments: Arguments, home: Path, folder: Path) -> dict[str, Path]:
+def _pointed(name: str, arguments: Arguments, home: Path, folder: Path, moved: Mapping[str, Path]) -> dict[str, Path]:
     """Parameter -> the file that it points at: sought beside the campaign file, a default one beside the oracle."""
-    given = {key: folder / path for key, path in arguments.paths.items()}
-    paths = {key: home / path for key, path in arguments.default_paths.items()} | given
+    paths = {key: home / path for key, path in arguments.default_paths.items()}
+    paths |= {key: folder / path for key, path in arguments.paths.items()}
+    paths |= moved
     problems = [
         ParameterProblem(key, repr(str(path)), "a file", "relative paths are relative to the campaign file")
         for key, path in paths.items()

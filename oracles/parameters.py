@@ -23,7 +23,8 @@ import pydantic
 import pydantic_core
 from pydantic.errors import PydanticUserError
 
-from oracles.base import Declaration, OracleError, ParameterError, ParameterProblem, did_you_mean
+from oracles.base import OracleError, ParameterError, ParameterProblem, did_you_mean
+from oracles.declaration import Declaration
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _MISSING = inspect.Parameter.empty

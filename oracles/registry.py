@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oracles.base import Declaration, OracleError, declaration_of
+from oracles.base import OracleError
+from oracles.declaration import Declaration, declaration_of
 
 
 @dataclass(frozen=True)

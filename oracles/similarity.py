@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 from rdkit.Chem import rdFingerprintGenerator
-from rdkit.DataStructs import ExplicitBitVect
 
 from designloop.molecules import chemistry
-from oracles.base import oracle
 from oracles.chemical import Smiles, as_list
+from oracles.declaration import oracle
 
 Kind = Literal["ecfp4", "ecfp6", "fcfp4", "fcfp6", "atom_pair"]
 
@@ -43,7 +42,7 @@ def similarity(
         fingerprint: The features compared, in 2,048 bits: circular of radius 2 or 3 (ecfp4, ecfp6), the same by
             pharmacophoric role (fcfp4, fcfp6), or pairs of atoms at a distance (atom_pair).
         aggregate: With several references, whether the nearest (max), the mean or the farthest (min) counts.
-        chirality: Whether configuration at tetrahedral centres is a feature too.
+        chirality: Whether configuration at tetrahedral centres is a feature too; fingerprints then are not folded.
 
     Source: Rogers & Hahn 2010, J. Chem. Inf. Model. 50, 742 (ECFP, FCFP); Carhart et al. 1985, J. Chem. Inf. Comput.
     Sci. 25, 64 (atom pairs).
@@ -57,18 +56,19 @@ def similarity(
     return dict(zip(valid, _AGGREGATES[aggregate](likeness, axis=1).tolist(), strict=True))
 
 
-def _fingerprints(smiles: Sequence[str], kind: Kind, chirality: bool) -> list[ExplicitBitVect]:
+def _fingerprints(smiles: Sequence[str], kind: Kind, chirality: bool) -> list[Any]:
     if not chirality:
         return chemistry.fingerprints(smiles, kind)
-    return [_chiral_generator(kind).GetFingerprint(chemistry.require(one)) for one in smiles]
+    # Not folded: of an atom pair's code the part that has the configuration is mostly lost in 2,048 bits.
+    return [_chiral_generator(kind).GetSparseFingerprint(chemistry.require(one)) for one in smiles]
 
 
 @cache
 def _chiral_generator(kind: Kind) -> Any:
     if kind == "atom_pair":
-        return rdFingerprintGenerator.GetAtomPairGenerator(fpSize=2048, includeChirality=True)
+        return rdFingerprintGenerator.GetAtomPairGenerator(includeChirality=True)
     roles = rdFingerprintGenerator.GetMorganFeatureAtomInvGen() if kind.startswith("fcfp") else None
     radius = int(kind[-1]) // 2  # the name has the diameter
     return rdFingerprintGenerator.GetMorganGenerator(
-        radius=radius, fpSize=2048, includeChirality=True, atomInvariantsGenerator=roles
+        radius=radius, includeChirality=True, atomInvariantsGenerator=roles
     )

@@ -178,7 +178,8 @@ def neighbours(trial: Trial) -> Iterator[str]:
 
 def duplicates(trial: Trial) -> Iterator[str]:
     """A molecule asked twice in a batch is answered as if it was asked once."""
-    yield from trial.differences(trial.answers(trial.molecules * 2), "when it is asked twice; " + _BY_MOLECULE)
+    twice = [molecule for molecule in trial.molecules for _ in range(2)]
+    yield from trial.differences(trial.answers(twice), "when it is asked twice; " + _BY_MOLECULE)
 
 
 def empty(trial: Trial) -> Iterator[str]:
@@ -199,7 +200,7 @@ def stereo(trial: Trial) -> Iterator[str]:
     if trial.oracle.sees_stereo or trial.oracle.costly:
         return
     for pair in STEREOISOMERS:
-        one, other = (trial.answers([molecule])[molecule] for molecule in pair)
+        one, other = (trial.oracle.answers([molecule], [0])[molecule] for molecule in pair)
         if None not in (one.value, other.value) and not _alike(one.value, other.value, trial.tolerance):
             yield f"{pair[0]} has {_said(one)} and {pair[1]} {_said(other)}; declare @oracle(sees_stereo=True)"
             return

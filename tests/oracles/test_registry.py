@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+import yaml
+
+import oracles
+from oracles import OracleCard, OracleError, available, describe, load, registry
+from tests.oracles.conftest import Write
+
+BUILT_INS = (
+    "alerts esol hba hbd isomer logp molecular_weight qed rings rotatable_bonds sa_score similarity substructure tpsa"
+)
+
+
+def test_the_built_ins_are_found_by_name() -> None:
+    assert [card.name for card in available()] == BUILT_INS.split()
+
+
+@pytest.mark.parametrize("card", available(), ids=lambda card: card.name)
+def test_a_card_says_all_that_one_needs(card: OracleCard) -> None:
+    assert card.summary.endswith(".")
+    assert card.description.startswith(card.summary)
+    assert all(item.meaning.endswith(".") for item in card.parameters)
+    declared = load(card.reference, yaml.safe_load(card.example)[0].get("params"))
+    assert declared.uses_rdkit
+    assert card.unit == declared.unit
+
+
+@pytest.mark.parametrize("card", available(), ids=lambda card: card.name)
+def test_the_example_of_a_card_works_as_it_stands(card: OracleCard) -> None:
+    (entry,) = yaml.safe_load(card.example)
+    oracle = load(entry["oracle"], entry.get("params"))
+    assert set(entry) <= {"name", "oracle", "params", "transform"}
+    assert set(entry["transform"]) == {"type", "low", "high"}
+    assert oracle.answers(["CC(=O)Nc1ccc(O)cc1"])["CC(=O)Nc1ccc(O)cc1"].error is None
+
+
+def test_parameters_are_told_in_words() -> None:
+    (card,) = [card for card in available() if card.name == "similarity"]
+    told = {item.name: (item.kind, item.required, item.default) for item in card.parameters}
+    assert told == {
+        "reference": ("SMILES or list of SMILES", True, None),
+        "fingerprint": ("ecfp4 | ecfp6 | fcfp4 | fcfp6 | atom_pair", False, "ecfp4"),
+        "aggregate": ("max | mean | min", False, "max"),
+        "chirality": ("true | false", False, False),
+    }
+    assert card.source.startswith("Rogers & Hahn 2010")
+
+
+def test_a_users_oracle_has_a_card_too(write: Write) -> None:
+    folder = write('''
+        from oracles import oracle
+
+        @oracle(name="vina affinity", outputs=["affinity"], unit="kcal/mol")
+        def dock(smiles, receptor: str, box: list[float] = [20.0, 20.0, 20.0]):
+            """Affinity to a receptor.
+
+            Args:
+                receptor: Name of
+                    the receptor.
+            """
+    ''')
+    card = describe("./my_oracle.py:dock", folder)
+    assert [(item.name, item.kind, item.meaning) for item in card.parameters] == [
+        ("receptor", "text", "Name of the receptor."),
+        ("box", "list of numbers", ""),
+    ]
+    assert card.example.splitlines() == [
+        "- name: vina_affinity",
+        "  oracle: ./my_oracle.py:dock",
+        '  params: {receptor: "…"}',
+        "  output: affinity",
+        "  transform: {type: linear, low: 0, high: 1}",
+    ]
+    with pytest.raises(OracleError, match="no oracle is called 'qde'; did you mean 'qed'"):
+        describe("qde")
+
+
+@pytest.fixture
+def fresh_registry() -> None:
+    registry.built_ins.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_registry")
+def test_a_new_file_in_the_package_is_all_that_a_new_built_in_needs(
+    write: Write, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(registry.built_ins.cache_clear)
+    folder = (
+        write(
+            """
+        from oracles import oracle
+        from oracles.chemical import each
+
+        @oracle(unit="atoms")
+        def brand_new(smiles):
+            return each(smiles, lambda mol: mol.GetNumAtoms())
+    """,
+            "more/new_one.py",
+        )
+        / "more"
+    )
+    monkeypatch.setattr(oracles, "__path__", [*oracles.__path__, str(folder)])
+    assert load("brand_new").score(["CCO"]) == {"CCO": 3.0}
+    monkeypatch.delitem(sys.modules, "oracles.new_one")
+
+
+@pytest.mark.usefixtures("fresh_registry")
+def test_two_built_ins_of_one_name_are_refused(
+    write: Write, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(registry.built_ins.cache_clear)
+    folder = write("from oracles import oracle\n@oracle\ndef qed(smiles):\n    return {}", "more/second.py") / "more"
+    monkeypatch.setattr(oracles, "__path__", [*oracles.__path__, str(folder)])
+    with pytest.raises(OracleError, match=r"oracles\.second and oracles\.physchem both have 'qed'; rename one"):
+        load("qed")
+    monkeypatch.delitem(sys.modules, "oracles.second")
