@@ -52,6 +52,7 @@ def read_answers(smiles: Sequence[str], answer: object, output: str | None = Non
         answer: What the oracle returned.
         output: Of a value that maps output names to numbers, the one to pick. None leaves such a value whole, to be
             picked from by :meth:`Answer.pick`.
+
     Raises:
         OracleError: The answer is no mapping, so nothing says which value belongs to which molecule.
     """

@@ -125,6 +125,7 @@ class Oracle:
         Args:
             smiles: (n,) molecules in standard form.
             seeds: (n,) one for each; needed by a stochastic oracle, not passed on to another.
+
         Raises:
             OracleError: A stochastic oracle without a seed for each molecule. Whatever the oracle itself raises.
         """

@@ -33,6 +33,7 @@ def load(reference: str, params: Mapping[str, Any] | None = None, folder: Path |
             run), or a file (``./my_oracle.py:score``).
         params: What it is called with, JSON values.
         folder: What relative paths are relative to: the campaign file's folder; by default the current one.
+
     Raises:
         ParameterError: All wrong parameters together.
         OracleError: It is not there, cannot be imported, or contradicts what it declares.
@@ -67,6 +68,7 @@ def load_recipe(
         file_bytes: What ``Oracle.file_bytes`` gave. Not needed where an earlier call has left the files.
         folder: Where the files are written, below a folder named by the fingerprint; by default a private temporary
             folder of this machine.
+
     Raises:
         OracleError: Files did not come, a module is not installed here, or the oracle has another fingerprint here.
     """

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
@@ -122,7 +122,8 @@ class OwnImports:
         try:
             yield
         finally:
-            sys.path.remove(str(self.folder))
+            with suppress(ValueError):  # the oracle's own code may have set the path anew
+                sys.path.remove(str(self.folder))
             self._helpers = self._take_out()
             sys.modules.update(others)
 

@@ -105,7 +105,7 @@ def parameters_of(target: Callable[..., Any], declared: Declaration) -> tuple[di
         if not callable(score):
             raise OracleError(f"class {target.__name__} has no method 'score'; give it score(self, smiles)")
         _molecules_and_seeds(list(inspect.signature(score).parameters.values())[1:], declared, target)  # without self
-        namespace = _globals(vars(target).get("__init__", target))
+        namespace = _globals(getattr(target, "__init__", None))
     named = {
         item.name: Parameter(item.name, _resolved(item, namespace), item.default) for item in own if item.kind in _NAMED
     }
@@ -130,6 +130,8 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
         try:
             python[key] = parameter.read(value)
             written[key] = parameter.write(python[key])
+            if _holds_a_path(python[key]):
+                problems.append(ParameterProblem(key, repr(value), "one file", "give each file a parameter of its own"))
         except pydantic.ValidationError as error:
             problems.append(_ill_typed(key, value, error))
         except (TypeError, ValueError) as error:
@@ -171,6 +173,12 @@ def kind(annotation: Any) -> str:
 
 def _paths(values: Mapping[str, Any]) -> dict[str, Path]:
     return {key: value for key, value in values.items() if isinstance(value, Path)}
+
+
+def _holds_a_path(value: Any) -> bool:
+    """Whether a list or mapping has paths in it, which would be sought nowhere and would not travel."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple | set) else ()
+    return any(isinstance(item, Path) or _holds_a_path(item) for item in inner)
 
 
 def _globals(target: Any) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _in_module(module_name: str, attribute: str, folder: Path) -> Found:
         if beside.is_file():
             fix = f"for the file beside the campaign, write ./{beside.relative_to(folder)}:{attribute}"
         raise OracleError(f"no module {module_name!r} is installed; {fix}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise OracleError(
             f"module {module_name!r} fails when imported: {type(error).__name__}: {error}; mend or reinstall it"
         ) from error

@@ -46,7 +46,7 @@ def substructure(
 
     def patterns(mol: Chem.Mol) -> float:
         present = sum(mol.HasSubstructMatch(query, useChirality=chirality) for query in queries)
-        return {"any": present > 0, "all": present == len(queries), "patterns": present}[count]
+        return float({"any": present > 0, "all": present == len(queries), "patterns": present}[count])
 
     return each(smiles, matches if count == "matches" else patterns)
 

@@ -106,8 +106,8 @@ def check_oracle(
         params: Its parameters, unless it is loaded already.
         folder: What relative paths of the reference are relative to; by default the current folder.
         molecules: (n,) ones that it must answer for, by default twelve of many kinds; three of them for an oracle that
-            declares itself costly.
-        odd: Ones that it need not answer for, but must bear; by default nineteen, none for a costly oracle.
+            declares itself costly, for which ``stereo`` and ``bears_odd`` are left out too.
+        odd: Ones that it need not answer for, but must bear; by default nineteen.
         tolerance: How far, relative and absolute, a value may move with the batch. With anything but 0 a campaign
             is not repeated to the last bit.
         timeout: Seconds for the run in another process.
@@ -124,11 +124,12 @@ def check_oracle(
     trial = Trial(
         oracle,
         tuple(molecules if molecules is not None else MOLECULES[: 3 if oracle.costly else None]),
-        tuple(odd if odd is not None else () if oracle.costly else ODD),
+        tuple(odd if odd is not None else ODD),
         tolerance,
         timeout,
     )
-    return run_checks(f"oracle {oracle.name!r}", trial, CHECKS, skip)
+    too_costly = ["stereo", "bears_odd"] if oracle.costly else []
+    return run_checks(f"oracle {oracle.name!r}", trial, CHECKS, [*skip, *too_costly])
 
 
 def seeds(smiles: Sequence[str]) -> list[int]:
@@ -197,7 +198,7 @@ def repeats(trial: Trial) -> Iterator[str]:
 
 def stereo(trial: Trial) -> Iterator[str]:
     """Stereoisomers have one value, unless it declares that it sees stereo: a campaign pays for one of them only."""
-    if trial.oracle.sees_stereo or trial.oracle.costly:
+    if trial.oracle.sees_stereo:
         return
     for pair in STEREOISOMERS:
         one, other = (trial.oracle.answers([molecule], [0])[molecule] for molecule in pair)

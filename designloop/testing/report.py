@@ -58,7 +58,7 @@ def run_checks(
             problems[check.__name__] = found
     if problems:
         raise NonConformance(name, len(names), problems)
-    return Report(name, tuple(check for check in names if check not in skip), tuple(skip))
+    return Report(name, *(tuple(check for check in names if (check in skip) is left_out) for left_out in (False, True)))
 
 
 def _guarded(check: Check[Subject], subject: Subject) -> Iterator[str]:

@@ -108,6 +108,37 @@ def test_defaults_are_filled_in_and_numbers_are_of_the_annotated_kind(write: Wri
     assert loaded.score(["CCO"]) == {"CCO": 2.0}
 
 
+def test_annotations_of_an_inherited_constructor_are_read_where_it_is_written(write: Write) -> None:
+    write(
+        """
+        from __future__ import annotations
+        from typing import Literal as OneOf
+
+        class Base:
+            def __init__(self, mode: OneOf["a", "b"]):
+                self.mode = mode
+    """,
+        "base_of_mine.py",
+    )
+    folder = write("""
+        from oracles import oracle
+        from base_of_mine import Base
+
+        @oracle(files=["base_of_mine.py"])
+        class Score(Base):
+            def score(self, smiles):
+                return dict.fromkeys(smiles, 1.0)
+    """)
+    (problem,) = problems("./my_oracle.py:Score", {"mode": "c"}, folder)
+    assert "found 'c', expected 'a' or 'b'" in problem
+
+
+def test_a_list_of_files_is_refused(write: Write) -> None:
+    folder = write("from pathlib import Path\ndef score(smiles, models: list[Path]):\n    return {}")
+    (problem,) = problems("./my_oracle.py:score", {"models": ["a.pkl", "b.pkl"]}, folder)
+    assert problem.endswith("found ['a.pkl', 'b.pkl'], expected one file; give each file a parameter of its own")
+
+
 def test_any_parameter_goes_where_the_signature_takes_any(write: Write) -> None:
     folder = write("def score(smiles, **params):\n    return dict.fromkeys(smiles, params['weight'])")
     assert load("./my_oracle.py:score", {"weight": 3}, folder).score(["CCO"]) == {"CCO": 3}
