@@ -1,0 +1,169 @@
+"""Two static pictures: the best molecules with their scores, and the score against the oracle calls spent.
+
+Both are SVG, and the same molecules give the same bytes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import io
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import pyarrow as pa
+from rdkit import rdBase
+from rdkit.Chem.Draw import rdMolDraw2D
+
+from designloop.molecules.chemistry import require, without_stereo
+from designloop.report.top import TopMolecule, top_molecules
+from designloop.tables.query import Candidates
+
+CELL = (300, 240)
+"""Width and height of a molecule's drawing."""
+
+CAPTION = 20
+"""Height of a line of text."""
+
+ACROSS = 5
+"""Molecules in a row of the picture."""
+
+
+def draw_best(molecules: Sequence[TopMolecule]) -> str:
+    """The molecules as one SVG picture, best first: under each its rank and score, and what each property adds."""
+    lines = [[_headline(molecule), *_breakdown(molecule)] for molecule in molecules]
+    height = CELL[1] + CAPTION * (max(map(len, lines), default=0) + 1)
+    across = max(1, min(ACROSS, len(molecules)))
+    down = max(1, math.ceil(len(molecules) / ACROSS))
+    total = f'width="{across * CELL[0]}" height="{down * height}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {total} font-family="sans-serif" font-size="13">',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    if not molecules:
+        parts.append('<text x="10" y="20">No molecule has a score.</text>')
+    for place, (molecule, texts) in enumerate(zip(molecules, lines, strict=True)):
+        left, top = place % ACROSS * CELL[0], place // ACROSS * height
+        parts.append(f'<g transform="translate({left} {top})">')
+        parts.append(f"<title>{escape(molecule.smiles)}</title>")
+        parts.append(_drawing(molecule.smiles))
+        for number, text in enumerate(texts):
+            weight = ' font-weight="bold"' if number == 0 else ""
+            y = CELL[1] + CAPTION * (number + 0.7)
+            parts.append(f'<text x="{CELL[0] / 2:g}" y="{y:g}" text-anchor="middle"{weight}>{escape(text)}</text>')
+        parts.append("</g>")
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def draw_progress(campaigns: Mapping[str, Sequence[tuple[str, float | None]]], n: int = 10) -> str:
+    """Score against oracle calls as one SVG picture: each molecule, the best so far, and the mean of the ``n`` best.
+
+    Args:
+        campaigns: name -> (smiles, score) of each call, in the order of calls; no score is None.
+        n: molecules in the mean, one a stereo-free parent.
+    """
+    from matplotlib import style  # half a second
+    from matplotlib.figure import Figure
+
+    # The reader's own settings, and what differs from run to run, must not change the bytes.
+    with style.context(["default", {"svg.hashsalt": "designloop", "svg.fonttype": "path"}]):
+        figure = Figure(figsize=(8, 5), layout="constrained")
+        axes = figure.add_subplot()
+        for number, (name, calls) in enumerate(campaigns.items()):
+            colour = f"C{number}"
+            scored = [(call, score) for call, (_, score) in enumerate(calls, 1) if score is not None]
+            best, mean = running(calls, n)
+            label = f"{name}: " if len(campaigns) > 1 else ""
+            axes.scatter(*_columns(scored), s=6, color=colour, alpha=0.35, linewidths=0)
+            axes.step(*_columns(best), where="post", color=colour, linewidth=1, linestyle="--", label=f"{label}best")
+            axes.step(*_columns(mean), where="post", color=colour, linewidth=2, label=f"{label}mean of the {n} best")
+        axes.set(xlabel="oracle calls", ylabel="score", ylim=(-0.02, 1.02))
+        axes.set_xlim(left=0)
+        axes.grid(alpha=0.3)
+        if campaigns:
+            axes.legend(loc="lower right")
+        content = io.BytesIO()
+        figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
+    return content.getvalue().decode()
+
+
+def running(
+    calls: Sequence[tuple[str, float | None]], n: int
+) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+    """(call, best so far) and (call, mean of the ``n`` best so far), from the first score on, where either changes.
+
+    Stereoisomers of one molecule count once; fewer than ``n`` have their own mean.
+    """
+    of_parent: dict[str, float] = {}
+    best: list[tuple[int, float]] = []
+    mean: list[tuple[int, float]] = []
+    top: list[float] = []
+    for call, (smiles, score) in enumerate(calls, 1):
+        if score is None:
+            continue
+        parent = without_stereo(smiles)
+        if score > of_parent.get(parent, -math.inf):
+            of_parent[parent] = score
+            if len(top) < n or score > top[-1]:
+                top = heapq.nlargest(n, of_parent.values())
+                best.append((call, top[0]))
+                mean.append((call, math.fsum(top) / len(top)))
+    if top:
+        best.append((len(calls), top[0]))
+        mean.append((len(calls), mean[-1][1]))
+    return best, mean
+
+
+def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Path]:
+    """Paths of ``best.svg``, with the ``n`` best molecules, and ``progress.svg``, written into a folder."""
+    table = candidates.to_arrow()
+    pictures = {"best.svg": draw_best(top_molecules(table, n)), "progress.svg": draw_progress(calls_of(table))}
+    for name, picture in pictures.items():
+        (folder / name).write_text(picture, encoding="utf-8")
+    return [folder / name for name in pictures]
+
+
+def calls_of(table: pa.Table) -> dict[str, list[tuple[str, float | None]]]:
+    """Campaign -> (smiles, score) of each call in turn, of a view ``candidates`` in its own order."""
+    calls: dict[str, list[tuple[str, float | None]]] = {}
+    columns = (table[name].to_pylist() for name in ("campaign", "smiles", "score"))
+    for campaign, smiles, score in zip(*columns, strict=True):
+        calls.setdefault(campaign, []).append((smiles, score))
+    return calls
+
+
+def _headline(molecule: TopMolecule) -> str:
+    return f"{molecule.rank}.   score {molecule.score:.3f}"
+
+
+def _breakdown(molecule: TopMolecule) -> list[str]:
+    """A line a property, and one on what the molecule is close to."""
+    lines = [
+        f"{_shortened(name)} {one.value:.4g} \N{RIGHTWARDS ARROW} {one.desirability:.2f}"
+        for name, one in molecule.properties.items()
+    ]
+    near = [
+        f"{label} {one.similarity:.2f}"
+        for label, one in (("nearest start", molecule.start), ("nearest known", molecule.known))
+        if one is not None
+    ]
+    return [*lines, *([", ".join(near)] if near else [])]
+
+
+def _shortened(name: str, most: int = 30) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def _drawing(smiles: str) -> str:
+    """The molecule as an SVG element of one cell."""
+    with rdBase.BlockLogs():
+        drawer = rdMolDraw2D.MolDraw2DSVG(*CELL)
+        rdMolDraw2D.PrepareAndDrawMolecule(drawer, require(smiles))
+        drawer.FinishDrawing()
+        text: str = drawer.GetDrawingText()
+    return text[text.index("<svg") :].strip()
+
+
+def _columns(points: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]

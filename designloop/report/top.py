@@ -1,0 +1,121 @@
+"""The best molecules: their scores broken down by property, and what they are close to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from designloop.molecules.chemistry import fingerprints, tanimoto
+from designloop.tables.best import best
+from designloop.tables.query import Candidates
+from designloop.tables.schema import DESIRABILITY
+
+
+def top_molecules(
+    candidates: Candidates | pa.Table,
+    n: int = 10,
+    *,
+    diverse: bool = False,
+    nearest_known: Callable[[Sequence[str]], Sequence[Neighbour]] | None = None,
+) -> list[TopMolecule]:
+    """The molecules with the highest scores, best first, one a stereo-free parent.
+
+    Args:
+        candidates: what was found, or its view ``candidates``.
+        n: how many at most.
+        diverse: leave out near-duplicates of better ones, too (``designloop.tables.best``).
+        nearest_known: gives the nearest known molecule of each, such as ``molecules.neighbours.nearest_zinc``.
+    """
+    table = candidates.to_arrow() if isinstance(candidates, Candidates) else candidates
+    smiles = table["smiles"].to_pylist()
+    picks = best(smiles, table["score"].to_pylist(), n, diverse)
+    rows = table.take(pa.array([pick.row for pick in picks], pa.int64())).to_pylist()
+    properties = [name.removesuffix(DESIRABILITY) for name in table.column_names if name.endswith(DESIRABILITY)]
+    chosen = [row["smiles"] for row in rows]
+    started = [one for one, proposer in zip(smiles, table["proposer"].to_pylist(), strict=True) if proposer == "start"]
+    starts = nearest_start(chosen, list(dict.fromkeys(started)))
+    known: Sequence[Neighbour | None] = nearest_known(chosen) if nearest_known and chosen else [None] * len(chosen)
+    return [
+        TopMolecule(
+            rank=rank,
+            smiles=row["smiles"],
+            score=row["score"],
+            properties={
+                name: PropertyScore(row[name], row[name + DESIRABILITY])
+                for name in properties
+                if row[name] is not None and row[name + DESIRABILITY] is not None
+            },
+            campaign=row["campaign"],
+            call=row["call"],
+            proposer=row["proposer"],
+            inchikey=row["inchikey"],
+            scaffold=row["scaffold"],
+            hides=pick.hides,
+            start=start,
+            known=near,
+        )
+        for rank, (row, pick, start, near) in enumerate(zip(rows, picks, starts, known, strict=True), 1)
+    ]
+
+
+def nearest_start(smiles: Sequence[str], started: Sequence[str]) -> list[StartingMolecule | None]:
+    """The most similar of the starting molecules to each; None where there are none."""
+    if not started:
+        return [None] * len(smiles)
+    similarity = tanimoto(fingerprints(smiles), fingerprints(started))
+    return [StartingMolecule(started[row.argmax()], float(row.max())) for row in similarity]
+
+
+class Neighbour(Protocol):
+    """A molecule that another one is close to."""
+
+    @property
+    def smiles(self) -> str: ...
+    @property
+    def similarity(self) -> float:
+        """ECFP4 Tanimoto similarity, 0..1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StartingMolecule:
+    """A neighbour among the starting molecules."""
+
+    smiles: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyScore:
+    """What one property adds to a molecule's score."""
+
+    value: float
+    """In the oracle's own unit."""
+    desirability: float
+    """0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopMolecule:
+    """One of the best molecules."""
+
+    rank: int
+    """From 1."""
+    smiles: str
+    score: float
+    properties: Mapping[str, PropertyScore]
+    campaign: str
+    call: int
+    """Oracle calls spent when it was found."""
+    proposer: str
+    inchikey: str | None
+    scaffold: str
+    hides: int
+    """Stereoisomers and, where these were collapsed, near-duplicates of lower score that it stands for."""
+    start: Neighbour | None = None
+    """The most similar starting molecule; None where there are none."""
+    known: Neighbour | None = None
+    """The most similar known molecule, where it was asked for."""
