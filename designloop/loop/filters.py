@@ -1,8 +1,8 @@
 """The filters of a campaign: what a molecule must be before any oracle is asked of it.
 
 One registry, the model ``Filters``: each field is a filter, in the order in which they are asked, cheapest first, with
-its settings' type, its default and the function that builds its predicate. A new filter is one such function and one
-field.
+its settings' type, its default and the function that builds its predicate. A new filter is one function in
+``predicates`` and one field here.
 """
 
 from __future__ import annotations
@@ -14,36 +14,14 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdqueries
 
-from designloop.molecules.chemistry import (
-    Mode,
-    MoleculeError,
-    Stereo,
-    alerts,
-    check_alert_set,
-    descriptor,
-    identity,
-    parse,
-    standard_forms,
-    unstable,
-)
-from designloop.molecules.reading import read_molecules
+from designloop.loop import predicates
+from designloop.loop.predicates import Context, Refuses
+from designloop.molecules.chemistry import Mode, MoleculeError, check_alert_set, descriptor, parse, standard_forms
 
-Refuses = Callable[[Chem.Mol, str], str | None]
-"""(molecule, its standard form) -> why it is refused, in a few words; None where it is allowed."""
+__all__ = ["Context", "Filter", "Filters", "Refuses", "build", "shares_passing"]
 
 T = TypeVar("T", int, float)
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What of a campaign a filter may need beside its own settings."""
-
-    folder: Path
-    """Where relative paths start: the campaign file's folder."""
-    standardize: Mode = "parent"
-    stereo: Stereo = "ignore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +36,8 @@ class Filter:
 class BuiltBy:
     """Mark on a field of ``Filters``: the function that makes its predicate from its settings."""
 
-    build: Callable[[Any, Context], Refuses]
+    build: Callable[[Any, Context], Refuses | None]
+    """Gives None where the settings switch the filter off."""
 
 
 # --- settings ------------------------------------------------------------------------------------------------------
@@ -122,144 +101,6 @@ Smarts = Annotated[str, AfterValidator(_smarts)]
 DescriptorName = Annotated[str, AfterValidator(_descriptor)]
 
 
-# --- predicates ----------------------------------------------------------------------------------------------------
-
-
-def _outside(value: float, ends: tuple[float | None, float | None]) -> bool:
-    """Whether a value is out of range; one that is not a number always is."""
-    low, high = ends
-    return not ((low is None or value >= low) and (high is None or value <= high))
-
-
-def _words(ends: tuple[float | None, float | None]) -> str:
-    low, high = ends
-    if low == high:
-        return f"{low:g}"
-    return f"at most {high:g}" if low is None else f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
-
-
-def _elements(symbols: Sequence[str], _: Context) -> Refuses:
-    numbers = map(Chem.GetPeriodicTable().GetAtomicNumber, symbols)
-    other = Chem.MolFromSmarts(f"[{';'.join(f'!#{number}' for number in numbers)}]").GetAtomWithIdx(0)
-
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        for atom in mol.GetAtomsMatchingQuery(other):
-            return f"element {atom.GetSymbol()}, allowed are {' '.join(symbols)}"
-        return None
-
-    return refuses
-
-
-def _heavy_atoms(ends: tuple[int | None, int | None], _: Context) -> Refuses:
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        count = mol.GetNumHeavyAtoms()
-        return f"{count} heavy atoms, allowed are {_words(ends)}" if _outside(count, ends) else None
-
-    return refuses
-
-
-def _net_charge(ends: tuple[int | None, int | None], _: Context) -> Refuses:
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        charge = Chem.GetFormalCharge(mol)
-        return f"net charge {charge:+d}, allowed is {_words(ends)}" if _outside(charge, ends) else None
-
-    return refuses
-
-
-def _radicals(allowed: bool, _: Context) -> Refuses:
-    radical = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
-
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        if not allowed and len(mol.GetAtomsMatchingQuery(radical)):
-            return "unpaired electrons"
-        return None
-
-    return refuses
-
-
-def _ring_size(ends: tuple[int | None, int | None], _: Context) -> Refuses:
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        for ring in mol.GetRingInfo().AtomRings():
-            if _outside(len(ring), ends):
-                return f"a ring of {len(ring)}, allowed are {_words(ends)}"
-        return None
-
-    return refuses
-
-
-def _at_most(name: str) -> Callable[[int, Context], Refuses]:
-    """Builder of the filter that caps a descriptor."""
-
-    def build(most: int, context: Context) -> Refuses:
-        return _descriptors({name: (None, most)}, context)
-
-    return build
-
-
-def _descriptors(ranges: Mapping[str, tuple[float | None, float | None]], _: Context) -> Refuses:
-    wanted = [(name, descriptor(name), ends) for name, ends in ranges.items()]
-
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        for name, compute, ends in wanted:
-            value = compute(mol)
-            if _outside(value, ends):
-                return f"{name} {value:.4g}, allowed is {_words(ends)}"
-        return None
-
-    return refuses
-
-
-def _exclude(path: Path, context: Context) -> Refuses:
-    absolute = context.folder / path
-    if not absolute.is_file():
-        raise MoleculeError(f"filters.exclude: no file {absolute}; the path is relative to the campaign file's folder")
-    forms = standard_forms(read_molecules(absolute).smiles, context.standardize)
-    excluded = frozenset(identity(form, context.stereo) for form in forms if form is not None)
-
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        return f"listed in {path}" if identity(smiles, context.stereo) in excluded else None
-
-    return refuses
-
-
-def _require_smarts(smarts: Sequence[str], _: Context) -> Refuses:
-    queries = [(text, Chem.MolFromSmarts(text)) for text in smarts]
-
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        for text, query in queries:
-            if not mol.HasSubstructMatch(query):
-                return f"no {text}"
-        return None
-
-    return refuses
-
-
-def _forbid_smarts(smarts: Sequence[str], _: Context) -> Refuses:
-    queries = [(text, Chem.MolFromSmarts(text)) for text in smarts]
-
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        for text, query in queries:
-            if mol.HasSubstructMatch(query):
-                return f"has {text}"
-        return None
-
-    return refuses
-
-
-def _unstable(wanted: bool, _: Context) -> Refuses:
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        return next(iter(unstable(mol)), None) if wanted else None
-
-    return refuses
-
-
-def _alerts(sets: Sequence[str], _: Context) -> Refuses:
-    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        return next(iter(alerts(mol, sets)), None)
-
-    return refuses
-
-
 # --- the registry --------------------------------------------------------------------------------------------------
 
 
@@ -269,33 +110,35 @@ class Filters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     # Not boron: its few approved drugs are special cases, and generators write boranes. Who wants them adds B here.
-    elements: Annotated[tuple[Element, ...] | None, BuiltBy(_elements)] = (
+    elements: Annotated[tuple[Element, ...] | None, BuiltBy(predicates.elements)] = (
         "H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I",
     )  # fmt: skip
     """Elements allowed."""
-    heavy_atoms: Annotated[IntRange | None, BuiltBy(_heavy_atoms)] = (10, 50)
+    heavy_atoms: Annotated[IntRange | None, BuiltBy(predicates.heavy_atoms)] = (10, 50)
     """Range of the number of heavy atoms."""
-    net_charge: Annotated[IntRange | None, BeforeValidator(_pair), BuiltBy(_net_charge)] = (0, 0)
+    net_charge: Annotated[IntRange | None, BeforeValidator(_pair), BuiltBy(predicates.net_charge)] = (0, 0)
     """Net charge, or its range, in standard form: what no proton can neutralise, such as a quaternary ammonium."""
-    radicals: Annotated[bool, BuiltBy(_radicals)] = False
+    radicals: Annotated[bool, BuiltBy(predicates.radicals)] = False
     """Whether unpaired electrons are allowed."""
-    ring_size: Annotated[IntRange | None, BuiltBy(_ring_size)] = (3, 7)
+    ring_size: Annotated[IntRange | None, BuiltBy(predicates.ring_size)] = (3, 7)
     """Range of the sizes of rings (smallest set of smallest rings)."""
-    largest_ring: Annotated[int | None, BuiltBy(_at_most("largest_ring"))] = None
+    largest_ring: Annotated[int | None, BuiltBy(predicates.at_most("largest_ring"))] = None
     """Most atoms in the largest ring."""
-    exclude: Annotated[Path | None, BuiltBy(_exclude)] = None
+    exclude: Annotated[Path | None, BuiltBy(predicates.exclude)] = None
     """File of molecules (.smi, .csv, .parquet) that are never wanted, such as those already made."""
-    forbid_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_listed), BuiltBy(_forbid_smarts)] = ()
+    forbid_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_listed), BuiltBy(predicates.forbid_smarts)] = ()
     """SMARTS of which none may be there."""
-    require_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_listed), BuiltBy(_require_smarts)] = ()
+    require_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_listed), BuiltBy(predicates.require_smarts)] = ()
     """SMARTS of which all must be there: a core to keep."""
-    unstable: Annotated[bool, BuiltBy(_unstable)] = True
+    unstable: Annotated[bool, BuiltBy(predicates.unstable)] = True
     """Whether to refuse what would not survive on the shelf or in water (unstable.smarts)."""
-    undefined_stereo: Annotated[int | None, BuiltBy(_at_most("undefined_stereo"))] = None
+    undefined_stereo: Annotated[int | None, BuiltBy(predicates.at_most("undefined_stereo"))] = None
     """Most stereocentres and double bonds without a stereo mark."""
-    descriptors: Annotated[Mapping[DescriptorName, Range], BuiltBy(_descriptors)] = Field(default_factory=dict)
+    descriptors: Annotated[Mapping[DescriptorName, Range], BuiltBy(predicates.descriptors)] = Field(
+        default_factory=dict
+    )
     """Ranges of descriptors by name, such as {logp: [1, 4]}."""
-    alerts: Annotated[tuple[AlertSet, ...], BeforeValidator(_listed), BuiltBy(_alerts)] = ("PAINS", "NIH")
+    alerts: Annotated[tuple[AlertSet, ...], BeforeValidator(_listed), BuiltBy(predicates.alerts)] = ("PAINS", "NIH")
     """RDKit's catalogues of structural alerts, by name."""
     max_per_scaffold: Annotated[int | None, Field(ge=1)] = None
     """Most molecules of one Bemis-Murcko scaffold in the whole campaign; molecules without rings are not counted."""
@@ -312,10 +155,12 @@ def build(filters: Filters, context: Context) -> list[Filter]:
     built = []
     for name, field in Filters.model_fields.items():
         setting = getattr(filters, name)
-        off = setting is None or setting == () or setting == {}
+        if setting is None or setting == () or setting == {}:
+            continue
         for mark in field.metadata:
-            if isinstance(mark, BuiltBy) and not off:
-                built.append(Filter(name, mark.build(setting, context)))
+            refuses = mark.build(setting, context) if isinstance(mark, BuiltBy) else None
+            if refuses is not None:
+                built.append(Filter(name, refuses))
     return built
 
 

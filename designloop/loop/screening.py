@@ -182,7 +182,7 @@ class Screening:
         return admitted
 
     def counts(self) -> dict[str, float | str]:
-        """The last take as metrics of its round: drawn, admitted, refused_REASON; refused_starting where there are any."""
+        """The last take as metrics of its round: drawn, admitted, refused_REASON, refused_starting if there are any."""
         take = self.last_take
         counts: dict[str, float | str] = {"drawn": take.drawn, "admitted": take.admitted}
         counts |= {f"refused_{reason}": count for reason, count in take.reasons.items()}

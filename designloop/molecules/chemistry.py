@@ -5,7 +5,16 @@ The public face of the chemistry: each concept has a module of its own beside th
 
 from __future__ import annotations
 
-from designloop.molecules.alerts import ALERT_SETS, Pattern, alerts, check_alert_set, unstable, unstable_patterns
+from designloop.molecules.alerts import (
+    ALERT_SETS,
+    Pattern,
+    alerts,
+    check_alert_set,
+    first_alert,
+    first_unstable,
+    unstable,
+    unstable_patterns,
+)
 from designloop.molecules.descriptors import DESCRIPTORS, descriptor, esol, inchikey, sa_score, scaffold
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
@@ -28,6 +37,8 @@ __all__ = [
     "esol",
     "fingerprint",
     "fingerprints",
+    "first_alert",
+    "first_unstable",
     "identity",
     "inchikey",
     "parse",

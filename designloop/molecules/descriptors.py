@@ -9,12 +9,15 @@ from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from rdkit import RDConfig, rdBase
-from rdkit.Chem import QED, Crippen, Descriptors, FindMolChiralCenters, Mol, MolToInchiKey, MolToSmiles, rdMolDescriptors
+from rdkit import Chem, RDConfig, rdBase
+from rdkit.Chem import QED, Descriptors, GetFormalCharge, Mol, MolToInchiKey, MolToSmiles, rdMolDescriptors
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.parsing import TEXT_CACHE_SIZE, require
+
+_RDKIT: Mapping[str, Callable[[Mol], float]] = dict(Descriptors.descList)
+"""All of RDKit's descriptors under its own names."""
 
 
 @cache
@@ -34,47 +37,50 @@ def sa_score(mol: Mol) -> float:
 
     Source: Ertl & Schuffenhauer 2009, J. Cheminform. 1:8, in RDKit's contributed implementation.
     """
-    return float(_sascorer().calculateScore(mol))
+    if not mol.GetNumAtoms():
+        raise MoleculeError("found a molecule without atoms, expected at least one; leave it out")
+    return float(_sascorer().calculateScore(Chem.Mol(mol)))  # a copy: the scorer marks atoms as it counts centres
 
 
 def esol(mol: Mol) -> float:
     """Aqueous solubility, log10 of mol/L.
 
-    0.16 - 0.63 logP - 0.0062 MW + 0.066 rotatable bonds - 0.74 aromatic proportion, with Crippen's logP in place of
-    Daylight's clogP.
+    0.16 - 0.63 logP - 0.0062 MW + 0.066 rotatable bonds - 0.74 aromatic proportion (aromatic share of the heavy
+    atoms), with Crippen's logP in place of Daylight's clogP.
 
     Source: Delaney 2004, J. Chem. Inf. Comput. Sci. 44, 1000.
     """
     heavy = mol.GetNumHeavyAtoms()
-    aromatic = sum(atom.GetIsAromatic() for atom in mol.GetAtoms())
+    aromatic = len(mol.GetAromaticAtoms())
     return float(
         0.16
-        - 0.63 * Crippen.MolLogP(mol)
-        - 0.0062 * Descriptors.MolWt(mol)
+        - 0.63 * _RDKIT["MolLogP"](mol)
+        - 0.0062 * _RDKIT["MolWt"](mol)
         + 0.066 * rdMolDescriptors.CalcNumRotatableBonds(mol)
         - 0.74 * (aromatic / heavy if heavy else 0.0)
     )
-
-
-def _formal_charge(mol: Mol) -> float:
-    return sum(atom.GetFormalCharge() for atom in mol.GetAtoms())
 
 
 def _largest_ring(mol: Mol) -> float:
     return max(map(len, mol.GetRingInfo().AtomRings()), default=0)
 
 
+def _stereo(mol: Mol) -> list[Chem.StereoInfo]:
+    """All that can be stereogenic in the molecule, marked or not."""
+    return list(Chem.FindPotentialStereo(Chem.Mol(mol), cleanIt=False))
+
+
 def _stereo_centers(mol: Mol) -> float:
-    return len(FindMolChiralCenters(mol, includeUnassigned=True, useLegacyImplementation=False))
+    return float(sum(one.type == Chem.StereoType.Atom_Tetrahedral for one in _stereo(mol)))
 
 
 def _undefined_stereo(mol: Mol) -> float:
-    return rdMolDescriptors.CalcNumUnspecifiedAtomStereoCenters(mol)
+    return float(sum(one.specified == Chem.StereoSpecified.Unspecified for one in _stereo(mol)))
 
 
 _SHORT: Mapping[str, Callable[[Mol], float]] = {
-    "molecular_weight": Descriptors.MolWt,
-    "logp": Crippen.MolLogP,
+    "molecular_weight": _RDKIT["MolWt"],
+    "logp": _RDKIT["MolLogP"],
     "tpsa": rdMolDescriptors.CalcTPSA,
     "qed": QED.qed,
     "hbd": rdMolDescriptors.CalcNumHBD,
@@ -83,7 +89,7 @@ _SHORT: Mapping[str, Callable[[Mol], float]] = {
     "rings": rdMolDescriptors.CalcNumRings,
     "aromatic_rings": rdMolDescriptors.CalcNumAromaticRings,
     "heavy_atoms": Mol.GetNumHeavyAtoms,
-    "formal_charge": _formal_charge,
+    "formal_charge": GetFormalCharge,
     "fraction_csp3": rdMolDescriptors.CalcFractionCSP3,
     "sa_score": sa_score,
     "esol": esol,
@@ -92,7 +98,7 @@ _SHORT: Mapping[str, Callable[[Mol], float]] = {
     "undefined_stereo": _undefined_stereo,
 }
 
-DESCRIPTORS: Mapping[str, Callable[[Mol], float]] = MappingProxyType({**_SHORT, **dict(Descriptors.descList)})
+DESCRIPTORS: Mapping[str, Callable[[Mol], float]] = MappingProxyType({**_SHORT, **_RDKIT})
 """Name -> function of a molecule: our short names, then all of RDKit's under RDKit's own."""
 
 

@@ -50,9 +50,12 @@ def fingerprint(mol: Mol, kind: str = "ecfp4") -> ExplicitBitVect:
     Raises:
         MoleculeError: when there is no such kind.
     """
+    bits: ExplicitBitVect
     if kind == "maccs":
-        return rdMolDescriptors.GetMACCSKeysFingerprint(mol)
-    return _generator(kind, BITS).GetFingerprint(mol)
+        bits = rdMolDescriptors.GetMACCSKeysFingerprint(mol)
+    else:
+        bits = _generator(kind, BITS).GetFingerprint(mol)
+    return bits
 
 
 def fingerprints(smiles: Sequence[str], kind: str = "ecfp4") -> list[ExplicitBitVect]:
@@ -69,6 +72,7 @@ def count_fingerprints(smiles: Sequence[str], kind: str = "ecfp4", size: int = B
 
     Returns:
         (n, size) float32, in the order of ``smiles``.
+
     Raises:
         MoleculeError: when a SMILES is invalid, or the kind has no counts (``maccs``) or does not exist.
     """

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Literal
 
 from rdkit import Chem, rdBase
-from rdkit.Chem import Descriptors, rdqueries
+from rdkit.Chem import rdMolDescriptors, rdqueries
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from designloop.molecules.errors import MoleculeError
@@ -72,6 +72,7 @@ _ACIDS = (
 )
 """What gives its proton, the strongest first, where a cation that holds none is left to be balanced."""
 
+
 @lru_cache(TEXT_CACHE_SIZE)
 def standard_form(smiles: str, mode: Mode = "parent") -> str:
     """The molecule's canonical isomeric SMILES at a fixed point of ``mode``: the standard form of it is itself.
@@ -87,7 +88,9 @@ def standard_form(smiles: str, mode: Mode = "parent") -> str:
         if after in seen:  # RDKit's canonical form has no fixed point here: the least of the cycle is one for us
             return min(seen[seen.index(after) :])
         seen.append(after)
-    raise MoleculeError(f"{smiles!r} has no standard form within {_MOST_PASSES} passes; leave it out, or write it neutral")
+    raise MoleculeError(
+        f"{smiles!r} has no standard form within {_MOST_PASSES} passes; leave it out, or write it neutral"
+    )
 
 
 def standard_forms(smiles: Sequence[str], mode: Mode = "parent") -> list[str | None]:
@@ -176,7 +179,7 @@ def _largest_organic(fragments: Sequence[Chem.Mol]) -> Chem.Mol:
             organic,
             neutral not in _counterions(),
             fragment.GetNumHeavyAtoms(),
-            Descriptors.MolWt(fragment),
+            rdMolDescriptors.CalcExactMolWt(fragment),
             Chem.MolToSmiles(fragment),
         )
 
