@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from designloop.loop.given import Given, GivenMolecule, bracket_hint, cut_text, read_given
+from designloop.loop.given import Given, GivenMolecule, bracket_hint, misread_text, read_given
 from designloop.loop.problems import Finding, PathKey, Problem, did_you_mean, listed
 from designloop.loop.yaml_file import Document
 from designloop.molecules.chemistry import Mode, Stereo, parse
@@ -48,7 +48,7 @@ def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Par
     findings: list[Finding] = []
     for path, item in _properties(data):
         findings += _load_oracle(document, path, item, folder, parts.oracles)
-    findings += _cut_filters(document, data)
+    findings += _misread_filters(document, data)
     findings += _files(data, folder)
     _decide_stereo(data, parts)
     standardize: Any = data.get("standardize")
@@ -78,8 +78,8 @@ def _load_oracle(
     reference, params, output = item.get("oracle"), item.get("params") or {}, item.get("output")
     if not isinstance(reference, str) or not isinstance(params, Mapping):
         return []
-    if cut := list(_cut_params(document, (*path, "params"), params)):
-        return cut
+    if misread := list(_misread_params(document, (*path, "params"), params)):
+        return misread
     try:
         oracle = load(reference, params, folder)
     except ParameterError as error:
@@ -104,27 +104,27 @@ def _load_oracle(
     return []
 
 
-def _cut_params(document: Document, path: PathKey, value: Any) -> Iterator[Finding]:
-    """Parameters that are cut off at ` #` and may be molecules or patterns (``ecfp4 # why`` is none)."""
+def _misread_params(document: Document, path: PathKey, value: Any) -> Iterator[Finding]:
+    """Parameters that may be molecules or patterns, and were not read as meant (``ecfp4 # why`` is no molecule)."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _cut_params(document, (*path, key), inner)
+            yield from _misread_params(document, (*path, key), inner)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _cut_params(document, (*path, index), inner)
-    elif isinstance(value, str) and ("smarts" in map(str, path) or parse(value) is not None):
-        finding = cut_text(document, path, value)
+            yield from _misread_params(document, (*path, index), inner)
+    elif isinstance(value, str) and ("smarts" in path or not value.isprintable() or parse(value) is not None):
+        finding = misread_text(document, path, value)
         if finding:
             yield finding
 
 
-def _cut_filters(document: Document, data: Mapping[str, Any]) -> Iterator[Finding]:
+def _misread_filters(document: Document, data: Mapping[str, Any]) -> Iterator[Finding]:
     filters = data.get("filters")
     for key in ("require_smarts", "forbid_smarts"):
         value = filters.get(key) if isinstance(filters, Mapping) else None
         items = [((), value)] if isinstance(value, str) else [((i,), item) for i, item in enumerate(value or ())]
         for part, text in items:
-            finding = cut_text(document, ("filters", key, *part), text) if isinstance(text, str) else None
+            finding = misread_text(document, ("filters", key, *part), text) if isinstance(text, str) else None
             if finding:
                 yield finding
 

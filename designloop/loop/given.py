@@ -11,6 +11,7 @@ from designloop.loop.problems import Finding, PathKey, Problem
 from designloop.loop.yaml_file import Document
 from designloop.loop.yaml_nodes import quoted
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, parse, standard_form
+from designloop.molecules.reading import read_molecules
 
 _ENDINGS = (".smi", ".smiles", ".txt", ".csv", ".tsv", ".parquet", ".safetensors")
 
@@ -91,8 +92,14 @@ def read_given(document: Document, key: str, value: Any, folder: Path, standardi
     return given
 
 
-def cut_text(document: Document, path: PathKey, text: str) -> Finding | None:
-    """The finding that a SMILES or SMARTS is cut off at ` #`, which YAML takes for a comment; None if it is whole."""
+def misread_text(document: Document, path: PathKey, text: str) -> Finding | None:
+    """The finding that YAML did not read a SMILES or SMARTS as it was meant; None if it did.
+
+    Without quotes it ends at ` #`, where a comment begins; in double quotes ``C\\N`` holds a line end.
+    """
+    if not text.isprintable():
+        hint = "in double quotes a backslash is an escape: use single quotes"
+        return Finding(path, f"{text!r}, with an invisible character", "a molecule", hint)
     if not document.is_cut(path):
         return None
     hint = f"write {quoted(text)} before the comment, or quote all of it"
@@ -116,8 +123,9 @@ def _listed(document: Document, key: str, value: Any, given: Given) -> Iterator[
         if not isinstance(text, str):
             continue
         path = (key, part)
-        finding = cut_text(document, path, text)
-        if finding is None and parse(text) is None:
+        finding = misread_text(document, path, text)
+        # RDKit takes what stands behind a space for the molecule's name.
+        if finding is None and (" " in text or parse(text) is None):
             hint = bracket_hint(document, (key,)) or "check its brackets, ring closures and valences"
             finding = Finding(path, repr(text), "a SMILES that RDKit can read", hint)
         if finding is not None:
@@ -129,8 +137,6 @@ def _listed(document: Document, key: str, value: Any, given: Given) -> Iterator[
 
 
 def _in_file(key: str, path: str, document: Document, folder: Path, given: Given) -> Iterator[_Entry]:
-    from designloop.molecules.corpus import read_molecules
-
     absolute = folder / path
     try:
         read = read_molecules(absolute)

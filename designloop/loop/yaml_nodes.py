@@ -162,9 +162,11 @@ def _syntax_hint(problem: str, lines: list[str]) -> str:
     if r"'\t'" in problem:
         return "indent with spaces, not with tabs"
     for match in filter(None, map(_VALUE_ON_LINE.match, lines)):
-        value = match["value"]
-        is_open = value[0] in "[{" and value.count("[") + value.count("{") > value.count("]") + value.count("}")
-        return f"quote the SMILES: {quoted(value)}" + (" (a list needs its closing bracket)" if is_open else "")
+        value = re.sub(r"\s+#.*", "", match["value"])
+        if not re.search(r"\s", value):  # a SMILES has no spaces; a list or mapping most likely has
+            return f"quote the SMILES: {quoted(value)}"
+        if value[0] in "[{" and sum(map(value.count, "[{")) > sum(map(value.count, "]}")):
+            return "close the bracket"
     if "mapping values are not allowed" in problem:
         return "quote a text that holds a colon and a space, and check the indentation"
     return "check indentation, brackets and quotes on this line and the one before"
