@@ -231,6 +231,7 @@ def load_campaign(path: Path | str, overrides: Mapping[str, Any] | None = None) 
 
     Args:
         overrides: values set from outside, by dotted key: ``{"budget.oracle_calls": 50}``.
+
     Raises:
         CampaignError: all that is wrong with it, each with its line; a YAML syntax error alone.
     """
