@@ -7,14 +7,6 @@ from typing import Protocol
 from designloop.loop.oracle_process import OracleProcess, Reply, Request
 
 
-class EvaluationError(RuntimeError):
-    """Scoring cannot go on, through no fault of an oracle; what was recorded is kept, and the campaign can be resumed."""
-
-
-class NoWorkers(EvaluationError):
-    """There is nowhere to run oracles: no worker starts, or workers keep dying."""
-
-
 class Backend(Protocol):
     """A place that scores requests, several at once if it can, and gives each exactly one reply.
 

@@ -18,16 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from designloop.loop import oracle_child
+from designloop.loop.evaluation_errors import NoWorkers
 
 START_SECONDS = 120.0
 """How long a bare child may take to start, before its first import of an oracle."""
 
 END_SECONDS = 5.0
 """How long the guard may take to end everything, before its process group is killed from here."""
-
-
-class OracleProcessError(RuntimeError):
-    """The child cannot be started at all: the fault of this machine, not of an oracle."""
 
 
 class ChildEnded(Exception):
@@ -95,9 +92,9 @@ class Child:
             )
         except (TimeoutError, ChildEnded) as error:
             self.end()
-            raise OracleProcessError(
-                f"the process that runs oracles does not start with {sys.executable}: {error or 'it does not answer'}. "
-                "Check that this Python starts and that the machine has memory left."
+            raise NoWorkers(
+                f"The process that runs oracles does not start with {sys.executable}: {error or 'it does not answer'}. "
+                "See that this Python starts and that the machine has memory left, then run the same command again."
             ) from error
 
     def ask(self, message: bytes, seconds: float) -> dict[str, Any]:

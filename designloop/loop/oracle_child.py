@@ -177,6 +177,8 @@ def _work(requests: int, replies: int) -> None:
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), errors="backslashreplace", line_buffering=True)
     faulthandler.enable(file=2)
     faulthandler.register(signal.SIGUSR2, file=2, all_threads=False)
+    with contextlib.suppress(OSError):  # when memory runs out, the kernel is to take this process and no other
+        Path("/proc/self/oom_score_adj").write_text("1000")
     loaded: dict[str, Oracle] = {}
     worker = os.getpid()
     with open(requests, "rb") as incoming:

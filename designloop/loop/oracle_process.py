@@ -11,16 +11,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Literal
 
 from designloop.loop import oracle_child
-from designloop.loop.guarded_child import Child, ChildEnded, OracleProcessError, Surroundings, last_frame
+from designloop.loop.guarded_child import Child, ChildEnded, Surroundings, last_frame
 
 __all__ = [
     "Answer",
     "Failure",
     "OracleProcess",
-    "OracleProcessError",
     "PortableOracle",
     "Reply",
     "Request",
@@ -55,6 +55,8 @@ class Request:
     """One a molecule for a stochastic oracle, else None."""
     deadline: float
     """Seconds after which the child is killed."""
+    expected: float = inf
+    """Seconds that it should take, as far as one knows."""
 
 
 Answer = tuple[float | Mapping[str, float | str] | None, str | None]
@@ -89,7 +91,7 @@ class OracleProcess:
         """Have a child now rather than at the first request.
 
         Raises:
-            OracleProcessError: it does not start.
+            NoWorkers: it does not start.
         """
         if self._child is not None and self._child.has_ended():
             # Between requests: whatever ended it, no molecule did.

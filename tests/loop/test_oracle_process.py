@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from designloop.loop import oracle_child, oracle_process
+from designloop.loop.evaluation_errors import NoWorkers
+from designloop.loop.oracle_child import pack, unpack
+from designloop.loop.oracle_process import OracleProcess, PortableOracle, Request, Surroundings
+from oracles import load
+from tests.loop.misbehaving import BAD, MISCHIEF, TIMED_OUT
+
+ROOT = Path(__file__).parents[2]
+
+
+class Place:
+    """An OracleProcess with one oracle, and the way to ask it."""
+
+    def __init__(self, folder, reference="./mischief.py:score", **params):
+        (folder / "mischief.py").write_text(MISCHIEF)
+        oracle = load(reference, params, folder)
+        self.fingerprint = oracle.fingerprint
+        portable = PortableOracle(oracle.fingerprint, oracle.recipe(), dict(oracle.file_bytes))
+        self.process = OracleProcess([portable], Surroundings.of_driver(folder))
+
+    def __call__(self, *smiles, deadline=30.0, seeds=None):
+        return self.process.score(Request(self.fingerprint, smiles, seeds, deadline))
+
+
+@pytest.fixture
+def place(tmp_path):
+    place = Place(tmp_path)
+    yield place
+    place.process.close()
+
+
+def running(pattern):
+    """Process ids whose command line has the pattern."""
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True).stdout
+    return {int(pid) for pid in found.split()}
+
+
+def until(condition, seconds=10.0):
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_answers_come_in_the_order_asked(place):
+    reply = place("CCO", "C", "CC")
+    assert reply.failure is None
+    assert reply.answers == ((3.0, None), (1.0, None), (2.0, None))
+    assert 0 < reply.seconds < 1
+
+
+@pytest.mark.parametrize("molecule", BAD)
+def test_whatever_an_oracle_does_is_told_and_the_next_request_is_served(place, molecule):
+    reply = place(molecule, deadline=0.5 if molecule in TIMED_OUT else 30.0)
+    error = reply.error if reply.answers is None else reply.answers[0][1]
+    assert error is not None
+    assert re.search(BAD[molecule], error), error
+    assert "\n" not in error
+    assert (reply.failure == "timeout") == (molecule in TIMED_OUT)
+    assert place("CC").answers == ((2.0, None),)
+
+
+@pytest.mark.parametrize("molecule", ["twin", "shout"])
+def test_what_is_printed_or_answered_twice_is_not_taken_for_an_answer(place, molecule):
+    for smiles in (molecule, "CC", molecule, "C"):
+        assert place(smiles).answers == ((float(len(smiles)), None),)
+
+
+@pytest.mark.parametrize(("molecule", "deadline"), [("family", 1.0), ("orphans", 30.0)])
+def test_nothing_that_an_oracle_started_survives_it(place, molecule, deadline):
+    assert place("C").failure is None
+    assert place(molecule, deadline=deadline).failure in ("timeout", "died")
+    assert running("^sleep 613") == set(), "also those that fled into sessions of their own"
+
+
+def test_the_deadline_is_kept_and_says_where_time_went(place):
+    place("C")
+    start = time.monotonic()
+    reply = place("hang", deadline=0.5)
+    assert 0.5 <= time.monotonic() - start < 2.0
+    line = MISCHIEF.splitlines().index("            time.sleep(600)") + 1
+    assert reply.error == f"no answer within 0.5 s; it was in act (mischief.py:{line})"
+    assert 0.5 <= reply.seconds < 2.0
+
+
+def test_loading_is_not_charged_to_the_first_molecules(tmp_path):
+    place = Place(tmp_path, "./mischief.py:Slow")
+    reply = place("C", deadline=0.5)
+    assert reply.answers == ((1.0, None),)
+    assert reply.seconds < 0.5
+    place.process.close()
+
+
+def test_an_oracle_that_cannot_be_loaded_says_why(tmp_path):
+    (tmp_path / "late.py").write_text(
+        "import os\nclass Late:\n    def __init__(self):\n        raise RuntimeError('no licence')\n"
+        "    def score(self, smiles):\n        return {}\n"
+    )
+    place = Place(tmp_path, "./late.py:Late")
+    reply = place("C")
+    assert (reply.failure, reply.answers) == ("unloaded", None)
+    assert reply.error == "could not be loaded: RuntimeError: no licence (late.py:4)"
+    place.process.close()
+
+
+def test_an_oracle_that_hangs_or_dies_while_loading(tmp_path, monkeypatch):
+    monkeypatch.setattr(oracle_process, "LOAD_SECONDS", 0.5)
+    for body, expected in (
+        ("import time; time.sleep(600)", "could not be loaded within 0.5 s; it was in __init__ (late.py:3)"),
+        ("import os; os._exit(7)", "could not be loaded: its process exited with code 7"),
+    ):
+        (tmp_path / "late.py").write_text(
+            f"class Late:\n    def __init__(self):\n        {body}\n    def score(self, smiles):\n        return {{}}\n"
+        )
+        place = Place(tmp_path, "./late.py:Late")
+        reply = place("C")
+        assert (reply.failure, reply.error) == ("unloaded", expected)
+        place.process.close()
+
+
+def test_a_child_that_dies_between_requests_costs_nothing(place):
+    place("C")
+    child = place.process._child
+    os.killpg(child._process.pid, signal.SIGKILL)
+    assert until(child.has_ended)
+    assert place("CC").answers == ((2.0, None),)
+
+
+def test_a_request_larger_than_a_pipe_holds(place):
+    smiles = [f"C{number}" * 10 for number in range(20_000)]
+    reply = place(*smiles)
+    assert reply.answers == tuple((float(len(molecule)), None) for molecule in smiles)
+
+
+def test_seeds_arrive_with_their_molecules(tmp_path):
+    place = Place(tmp_path, "./mischief.py:noise")
+    assert place("C", "CC", seeds=(2**32 - 1, 7)).answers == ((float(2**32 - 1), None), (7.0, None))
+    place.process.close()
+
+
+def test_outputs_keep_their_names_and_the_failed_ones_their_reasons(tmp_path):
+    place = Place(tmp_path, "./mischief.py:outputs")
+    whole, half = place("CCO", "half").answers
+    assert whole == ({"length": 3.0, "carbons": 2.0}, None)
+    assert half == ({"length": 4.0, "carbons": "answered nan, expected a finite number"}, None)
+    place.process.close()
+
+
+def test_the_child_sees_the_same_world_everywhere(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    place = Place(tmp_path, "./mischief.py:where")
+    [(value, _)] = place("C").answers
+    assert value["threads"] == 1
+    place.process.close()
+    orders = set()
+    for seed in ("1", "2", "3"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        place = Place(tmp_path, "./mischief.py:order")
+        orders.add(place("C").answers)
+        place.process.close()
+    assert len(orders) == 1
+
+
+def test_closing_ends_the_child_and_twice_does_no_harm(place):
+    place("C")
+    guard = place.process._child._process.pid
+    place.process.close()
+    place.process.close()
+    assert not Path(f"/proc/{guard}").exists()
+    assert place("C").answers == ((1.0, None),)
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from tests.loop.test_oracle_process import Place
+place = Place(Path(sys.argv[1]))
+place("C")
+print(place.process._child._process.pid, flush=True)
+place(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("molecule", ["hang", "deaf", "family"])
+def test_nothing_survives_a_driver_that_is_killed(tmp_path, molecule):
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, tmp_path, molecule], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with driver:
+        assert driver.stdout is not None
+        guard = int(driver.stdout.readline())
+        assert os.getsid(guard) == guard, "a session of its own: Ctrl-C in the terminal does not reach it"
+        time.sleep(0.3)
+        driver.kill()
+    assert until(lambda: not Path(f"/proc/{guard}").exists())
+    assert running("^sleep 613") == set()
+
+
+def test_an_interrupt_leaves_no_reply_to_be_mistaken_for_the_next(place):
+    place("C")
+    signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            place("hang")
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    assert place("CCO").answers == ((3.0, None),)
+
+
+def test_a_python_that_does_not_start_is_no_oracles_fault(place, monkeypatch):
+    monkeypatch.setattr(oracle_child, "__file__", "/nowhere/oracle_child.py")
+    with pytest.raises(NoWorkers, match=r"does not start with .* run the same command again"):
+        place("C")
+
+
+def test_no_descriptor_is_left_open(place):
+    place("C")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for molecule in ("kill", "hang", "C", "die"):
+        place(molecule, deadline=0.3)
+    place("C")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_messages_survive_packing():
+    head, blobs = {"a": [1.5, None, "é"]}, [b"", b"\x00\xff" * 1000]
+    assert unpack(pack(head, blobs)[8:]) == (head, blobs)
