@@ -7,10 +7,9 @@ disk failed, at whatever moment, the table is as it was before the round or as i
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import Any
 import pyarrow as pa
 
 from designloop.records import Round, State
-from designloop.tables.durable import TEMPORARY, FileRecord, Piece, make_folder, remove, sync_folder, write_file
+from designloop.tables.durable import FileRecord, Piece, make_folder, sync_folder, write_file
 from designloop.tables.errors import TableError
+from designloop.tables.files import details_file, relative, remove_leftovers, remove_old_states, rows_file, state_files
 from designloop.tables.ledger import Ledger
 from designloop.tables.lock import FolderLock
 from designloop.tables.manifest import (
@@ -29,12 +29,10 @@ from designloop.tables.manifest import (
     CampaignRecord,
     Finish,
     RoundInfo,
-    manifest_path,
     read_campaign,
     read_checked,
     read_finish,
     read_rounds,
-    round_file,
     round_numbers,
     write_campaign,
     write_finish,
@@ -45,8 +43,16 @@ from designloop.tables.rows import asked, check_rows, details_table, digest, fro
 from designloop.tables.schema import check_metrics, check_properties
 from designloop.tables.state_files import state_from, state_pieces
 
-STATES_KEPT = 2
-"""Last rounds whose state stays: with the one before last, a damaged last round can be taken back."""
+_KEPT = "See that the disk works and has room, then give the same command again; what was paid for is kept."
+
+
+@contextmanager
+def _told(what: str, advice: str) -> Iterator[None]:
+    """The operating system's errors as ours: what could not be done, why, and what to do."""
+    try:
+        yield
+    except OSError as problem:
+        raise TableError(f"{what} ({problem}). {advice}") from problem
 
 
 class CandidateTable:
@@ -56,12 +62,14 @@ class CandidateTable:
         """Reads what is committed; ``open`` is the way to make one."""
         self.folder = folder
         self.ledger_path = ledger_path
+        self.moved_aside: Path | None = None
+        """Where ``open(fresh=True)`` moved the earlier table."""
         self._record = record
         self._lock = lock
         self._rounds = read_rounds(folder, record)
         self._scores: dict[str, float | None] = {}
         self._torn = False
-        _remove_leftovers(folder, self._rounds)
+        remove_leftovers(folder, self._rounds)
         for info in self._rounds:
             for name in info.files:
                 if name.startswith("states/"):
@@ -94,24 +102,23 @@ class CandidateTable:
         """
         check_properties(list(campaign.oracles))
         folder = campaign.output_folder
-        try:
-            if fresh:
-                set_aside(campaign)
+        unwritable = f"{folder} cannot be written to"
+        with _told(unwritable, "Make it writable, or set `output:` to another folder."):
+            aside = set_aside(campaign) if fresh else None
             for each in (folder, *(folder / name for name in FOLDERS)):
                 make_folder(each)
             lock = FolderLock(folder)
-        except OSError as problem:
-            raise TableError(
-                f"{folder} cannot be written to ({problem}). Make it writable, or set `output:` to another folder."
-            ) from problem
         try:
             stored = read_campaign(folder)
             if stored is not None:
                 check_same(folder, stored, campaign, changed_keys, accept_changed_oracles)
             record = recorded(stored, campaign, environment, max(round_numbers(folder), default=-1))
-            if record != stored:
-                write_campaign(folder, record)
-            return cls(folder, record, campaign.ledger_path, lock)
+            with _told(unwritable, "See that the disk works and has room, then give the same command again."):
+                if record != stored:
+                    write_campaign(folder, record)
+                table = cls(folder, record, campaign.ledger_path, lock)
+            table.moved_aside = aside
+            return table
         except BaseException:
             lock.close()
             raise
@@ -196,7 +203,7 @@ class CandidateTable:
         if not self._rounds:
             return None
         info = self._rounds[-1]
-        arrays, data = (_relative(self.folder, path) for path in _state_files(self.folder, info.number))
+        arrays, data = (relative(self.folder, path) for path in state_files(self.folder, info.number))
         return state_from(*(read_checked(self.folder, info, name, last=True) for name in (arrays, data)))
 
     def commit(self, done: Round) -> RoundInfo:
@@ -209,7 +216,7 @@ class CandidateTable:
         self._check(done)
         pieces, data = state_pieces(done.state)
         self._torn = True  # until all is written; also when interrupted
-        try:
+        with _told(f"round {done.number} could not be committed to {self.folder}", _KEPT):
             rows, files = self._write_files(done, pieces, data)
             info = RoundInfo(
                 campaign=self.campaign_id,
@@ -225,33 +232,37 @@ class CandidateTable:
                 files=files,
             )
             write_round(self.folder, info)
-        except OSError as problem:
-            raise TableError(
-                f"round {done.number} could not be committed to {self.folder} ({problem}). "
-                "See that the disk works and has room, then give the same command again; what was paid for is kept."
-            ) from problem
         self._rounds.append(info)
         self._scores |= {row.smiles: row.score for row in done.scored}
         with suppress(OSError):  # the round is committed; what cannot be removed now is removed by the next open
-            for number in range(done.number - STATES_KEPT, -1, -1):
-                if not _remove_states(self.folder, number):
-                    break
+            remove_old_states(self.folder, done.number)
         self._torn = False
         return info
 
     def finish(self, reason: str) -> None:
-        """Marks the end of the campaign; a round committed later takes the mark away."""
-        write_finish(self.folder, Finish(reason, self._last_number(), now()))
+        """Marks the end of the campaign; a round committed later takes the mark away.
+
+        Raises:
+            TableError: the disk failed.
+        """
+        self._check_writable()
+        with _told(f"the end of the campaign could not be marked in {self.folder}", _KEPT):
+            write_finish(self.folder, Finish(reason, self._last_number(), now()))
 
     def _last_number(self) -> int:
         return self._rounds[-1].number if self._rounds else -1
 
-    def _check(self, done: Round) -> None:
-        """Refuses a round that does not fit what is committed."""
+    def _check_writable(self) -> None:
+        if not self._lock.held:
+            raise TableError(f"the table in {self.folder} is closed. Open it again to go on.")
         if self._torn:
             raise TableError(
                 "an earlier commit did not end well, so this table takes no more. Close it and open it again."
             )
+
+    def _check(self, done: Round) -> None:
+        """Refuses a round that does not fit what is committed."""
+        self._check_writable()
         expected = {0, 1} if not self._rounds else {self.next_round()}
         if done.number not in expected:
             raise TableError(
@@ -283,9 +294,8 @@ class CandidateTable:
 
     def _write_files(self, done: Round, pieces: Sequence[Piece], data: bytes) -> tuple[pa.Table, dict[str, FileRecord]]:
         """The round's rows, and all of its files but the manifest on the disk under their names."""
-        rows_path = round_file(self.folder, "rounds", done.number, ".parquet")
-        details_path = round_file(self.folder, "details", done.number, ".parquet")
-        arrays_path, data_path = _state_files(self.folder, done.number)
+        rows_path, details_path = rows_file(self.folder, done.number), details_file(self.folder, done.number)
+        arrays_path, data_path = state_files(self.folder, done.number)
         # Megabytes of state are hashed, written and fsynced outside the interpreter's lock, while the chemistry runs.
         with ThreadPoolExecutor(1) as beside:
             arrays = beside.submit(write_file, arrays_path, pieces)
@@ -298,33 +308,4 @@ class CandidateTable:
             }
         for folder in sorted({path.parent for path in written}):
             sync_folder(folder)
-        return rows, {_relative(self.folder, path): record for path, record in written.items()}
-
-
-def _remove_leftovers(folder: Path, rounds: Sequence[RoundInfo]) -> None:
-    """Removes what an interrupted commit left: our own files that no manifest names, and states too old to keep."""
-    kept = {folder / name for info in rounds for name in info.files if not name.startswith("states/")}
-    kept |= {path for info in rounds[-STATES_KEPT:] for path in _state_files(folder, info.number)}
-    kept |= {manifest_path(folder, info.number) for info in rounds}
-    for path in [path for name in FOLDERS for path in (folder / name).iterdir()]:
-        stem, _, suffix = path.name.partition(".")
-        if path not in kept and stem.isdecimal() and suffix in {"parquet", "safetensors", "json", "json" + TEMPORARY}:
-            remove(path)
-    for name in ("campaign.json", "finished.json"):
-        remove(folder / (name + TEMPORARY))
-
-
-def _state_files(folder: Path, number: int) -> tuple[Path, Path]:
-    return round_file(folder, "states", number, ".safetensors"), round_file(folder, "states", number, ".json")
-
-
-def _remove_states(folder: Path, number: int) -> bool:
-    """Removes a round's state; whether there was one."""
-    files = [path for path in _state_files(folder, number) if path.exists()]
-    for path in files:
-        remove(path)
-    return bool(files)
-
-
-def _relative(folder: Path, path: Path) -> str:
-    return Path(os.path.relpath(path, folder)).as_posix()
+        return rows, {relative(self.folder, path): record for path, record in written.items()}

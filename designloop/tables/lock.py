@@ -48,6 +48,11 @@ class FolderLock:
         self._descriptor = descriptor
         _held[self._key] = self
 
+    @property
+    def held(self) -> bool:
+        """Whether it has not been given back."""
+        return self._descriptor >= 0
+
     def close(self) -> None:
         """Gives the lock back; harmless when it has been."""
         if self._descriptor >= 0:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from designloop.tables.errors import QueryError
+from designloop.tables.files import refuse_lost_manifests, rows_numbers
 from designloop.tables.ledger import Run, Value, read_runs
 from designloop.tables.manifest import (
     CampaignRecord,
@@ -66,7 +67,9 @@ class FolderReader:
             raise QueryError(f"{self.folder} holds no campaign. {_campaigns_near(self.folder)}")
         if record.id != self._id:  # begun anew since
             self._id, self._rounds, self._rows = record.id, [], []
+        found = rows_numbers(self.folder)  # before the manifests: a running campaign may commit meanwhile
         new = read_rounds(self.folder, record, before=self._rounds[-1] if self._rounds else None)
+        refuse_lost_manifests(self.folder, found, [*self._rounds, *new])
         names = [next(name for name in info.files if name.startswith("rounds/")) for info in new]
         rows = [
             from_parquet(read_checked(self.folder, info, name, last=info is new[-1]))
@@ -104,7 +107,7 @@ def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence
         merged = _amended(stored, columns).replace_schema_metadata(None)
         # SQL does not tell upper from lower case, so one spelling of a property's name has to do for all campaigns.
         merged = merged.rename_columns([spelling.setdefault(name.lower(), name) for name in columns])
-        label = pa.array([campaign.label], pa.string()).take(pa.array([0] * len(merged), pa.int64()))
+        label = pa.repeat(pa.scalar(campaign.label, pa.string()), len(merged))
         parts.append(merged.add_column(0, "campaign", label))
     return pa.concat_tables(parts, promote_options="default")
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,8 @@ from hypothesis.extra import numpy as npst
 
 from designloop.records import Candidate, Evaluation, Result, Round, Scored, State, Status
 from designloop.tables import durable, open_candidates
-from designloop.tables.candidate_table import STATES_KEPT, CandidateTable
 from designloop.tables.errors import TableError
+from designloop.tables.files import STATES_KEPT
 from designloop.tables.manifest import EMPTY_DIGEST, FOLDERS
 from tests.tables.disks import ForgetfulOs, Image, Stopped, StoppingOs
 from tests.tables.fakes import FakeCampaign, FakeOracle, a_round, molecule, open_table, scored, unscored
@@ -443,6 +444,37 @@ def test_opening_after_a_crash_may_be_stopped_too(tmp_path, monkeypatch):
     assert not {name for name in files_of(folder) if "00003" in name}
 
 
+def test_lost_manifests_are_told_and_no_rounds_are_removed(campaign):
+    with open_table(campaign) as table:
+        for number in range(4):
+            table.commit(a_round(number))
+    shutil.rmtree(campaign.output_folder / "manifests")
+    before = files_of(campaign.output_folder)
+    for opening in (open_table, lambda campaign: open_candidates(campaign.output_folder)):
+        with pytest.raises(TableError, match=r"round 3, though the last manifest is that of round -1: later ones"):
+            opening(campaign)
+    assert files_of(campaign.output_folder) == before
+
+
+def test_an_end_that_cannot_be_marked_is_told(campaign, monkeypatch):
+    def refuse() -> None:
+        raise OSError(28, "No space left on device")
+
+    with open_table(campaign) as table:
+        monkeypatch.setattr(durable, "os", StoppingOs(1, refuse))
+        with pytest.raises(TableError, match=r"end of the campaign could not be marked in .*No space left"):
+            table.finish("budget spent")
+
+
+def test_a_closed_table_takes_no_more(campaign):
+    with open_table(campaign) as table:
+        table.commit(a_round(0))
+    with pytest.raises(TableError, match="is closed"):
+        table.commit(a_round(1))
+    with pytest.raises(TableError, match="is closed"):
+        table.finish("budget spent")
+
+
 def test_files_of_others_are_never_touched(campaign):
     with open_table(campaign) as table:
         table.commit(a_round(0))
@@ -632,4 +664,3 @@ def test_the_folder_is_made_with_those_above_it(tmp_path):
     campaign = FakeCampaign(tmp_path / "a" / "b")
     with open_table(campaign) as table:
         assert {path.name for path in table.folder.iterdir()} == {*FOLDERS, "campaign.json", ".lock"}
-    assert CandidateTable is type(table)

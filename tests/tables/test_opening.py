@@ -103,6 +103,7 @@ def test_fresh_moves_aside_and_deletes_nothing(campaign):
     for number in range(3):
         with open_table(campaign, fresh=True) as table:
             assert table.rounds() == []
+            assert table.moved_aside == (campaign.folder / f"small.{number}" if number else None)
             for one in range(number + 1):
                 table.commit(a_round(one))
             ids.append(table.campaign_id)
