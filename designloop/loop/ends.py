@@ -1,4 +1,4 @@
-"""Why a campaign ends, read from its committed rounds; the same campaign opened again tomorrow ends for the same reason."""
+"""Why a campaign ends, read from its committed rounds: opened again tomorrow it ends for the same reason."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ GAIN = 0.001
 FRUITLESS = 3
 """Rounds running without one good result after which something is broken."""
 
-Reason = Literal[
-    "oracle_calls", "rounds", "hours", "patience", "per_oracle", "exhausted", "stagnated", "no_results"
-]
+Reason = Literal["oracle_calls", "rounds", "hours", "patience", "per_oracle", "exhausted", "stagnated", "no_results"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +63,36 @@ def why_it_ends(
     """
     calls = rounds[-1].calls if rounds else 0
     if calls >= budget.oracle_calls:
-        return End("oracle_calls", f"all {budget.oracle_calls:,} oracle calls of the budget are spent; raise `budget.oracle_calls`")
+        spent = f"all {budget.oracle_calls:,} oracle calls of the budget are spent"
+        return End("oracle_calls", f"{spent}; raise `budget.oracle_calls` to go on")
     run = [info for info in rounds if info.kind == "round"]
     if budget.rounds is not None and len(run) >= budget.rounds:
-        return End("rounds", f"all {budget.rounds} rounds of the budget are run; raise `budget.rounds`")
+        return End("rounds", f"all {budget.rounds:,} rounds of the budget are run; raise `budget.rounds` to go on")
     hours = sum(float(info.metrics.get("seconds", 0.0)) for info in rounds) / 3600
     if budget.hours is not None and hours >= budget.hours:
-        return End("hours", f"{hours:.2f} of {budget.hours:g} hours are spent; raise `budget.hours`")
+        return End("hours", f"{hours:.2f} of {budget.hours:g} hours are spent; raise `budget.hours` to go on")
     for name, most in budget.per_oracle.items():
         if asked.get(name, 0) >= most:
-            return End("per_oracle", f"all {most:,} calls that `budget.per_oracle` gives {name!r} are spent; raise them")
+            spent = f"all {most:,} calls that `budget.per_oracle` gives {name!r} are spent"
+            return End("per_oracle", f"{spent}; raise them to go on")
     if budget.patience is not None and (stale := rounds_without_gain(rounds)) >= budget.patience:
-        return End("patience", f"{stale} rounds without a gain of more than {GAIN} in the mean top-10; raise `budget.patience`")
+        stuck = f"{stale} rounds without a gain of more than {GAIN} in the mean top-10"
+        return End("patience", f"{stuck}; raise `budget.patience` to go on")
     return _unfruitful(run, resumed_after)
 
 
 def _unfruitful(run: Sequence[RoundInfo], resumed_after: int) -> End | None:
     """The end of a campaign whose rounds give nothing any more."""
     takes = [take_of(info) for info in run[-2:]]
+    begin_anew = "loosen `filters` and begin anew with --fresh; the ledger keeps what was paid for"
     if takes and takes[-1].exhausted:
-        return End("exhausted", f"the strategy has no more molecules to give that are new and allowed ({takes[-1]}); widen `filters`")
+        return End("exhausted", f"the strategy's stream ended with nothing new and allowed ({takes[-1]}); {begin_anew}")
     if len(takes) == 2 and all(take.meagre for take in takes):
-        return End("stagnated", f"hardly anything that the strategy draws is new and allowed ({takes[-1]}); widen `filters`")
+        return End("stagnated", f"hardly anything drawn is new and allowed ({takes[-1]}); {begin_anew}")
     here = [info for info in run if info.number > resumed_after][-FRUITLESS:]
     if len(here) == FRUITLESS and not any(info.metrics.get("ok") for info in here):
-        return End("no_results", f"{FRUITLESS} rounds running without one good result; see what the oracles said, mend them, run again")
+        why = f"{FRUITLESS} rounds running without one good result; `designloop status` shows what the oracles said"
+        return End("no_results", f"{why}; mend them and give the same command again")
     return None
 
 

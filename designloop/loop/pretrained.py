@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from designloop.loop.campaign import Campaign
 
 if TYPE_CHECKING:
     from designloop.molecules.codec import Codec
     from designloop.molecules.sequence_vae import SequenceVAE
-    from designloop.strategies.learning import Replay
+    from designloop.molecules.training_corpus import Corpus
 
 
 @dataclass(frozen=True)
@@ -54,9 +52,21 @@ class Pretrained:
         with safe_open(find(self.model), framework="np") as file:
             return Codec.from_json(file.metadata()["codec"])
 
-    def replay(self) -> Replay:
-        """The rows that the model was trained on, and those held out from them."""
-        from designloop.molecules.corpus import held_out_rows, training_rows, zinc_tokens
-        from designloop.strategies.learning import Replay
+    def draws(self, n: int, seed: int) -> list[str]:
+        """(n,) SMILES drawn from the prior as the model writes them, repetitions kept; the same for the same seed."""
+        from designloop.strategies.base import torch_generator
+        from designloop.strategies.random import Settings
 
-        return Replay(zinc_tokens(), np.asarray(training_rows()), np.asarray(held_out_rows()))
+        model, noise = self.load(), Settings().noise
+        generator = torch_generator(model.device, seed, "draws")
+        found: list[str] = []
+        while len(found) < n:  # a draw may hold no atom at all
+            drawn = map(model.codec.to_smiles, model.draw(n - len(found), generator, noise))
+            found += [smiles for smiles in drawn if smiles is not None]
+        return found
+
+    def replay(self) -> Corpus:
+        """The rows that the model was trained on, and those held out from them."""
+        from designloop.molecules.training_corpus import Corpus
+
+        return Corpus.of_model(self.model)

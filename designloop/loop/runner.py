@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from designloop.loop.campaign import Campaign
-from designloop.loop.checks import capped_by
 from designloop.loop.ends import why_it_ends
 from designloop.loop.evaluation import Evaluator
 from designloop.loop.pretrained import Pretrained
@@ -62,16 +61,10 @@ def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int
     budget, resumed_after = campaign.budget, table.next_round() - 1
     if table.next_round() == 0 and (given := len(campaign.starting())):
         yield 0, given
-    while (end := why_it_ends(budget, table.rounds(), asked(campaign, table), resumed_after)) is None:
-        capped = [budget.per_oracle[name] - count for name, count in asked(campaign, table).items()]
+    while (end := why_it_ends(budget, table.rounds(), table.per_oracle_calls(), resumed_after)) is None:
+        capped = [most - table.per_oracle_calls().get(name, 0) for name, most in budget.per_oracle.items()]
         yield max(table.next_round(), 1), min(campaign.batch_size, budget.oracle_calls - table.calls(), *capped)
     table.finish(str(end))
-
-
-def asked(campaign: Campaign, table: CandidateTable) -> dict[str, int]:
-    """Key of ``budget.per_oracle`` -> molecules that the oracle behind it was asked about so far."""
-    by_property, capped = table.per_oracle_calls(), capped_by(campaign.dump())
-    return {key: max(by_property.get(name, 0) for name in capped[key]) for key in campaign.budget.per_oracle}
 
 
 def starting(campaign: Campaign) -> Iterator[Candidate]:

@@ -11,30 +11,53 @@ from designloop.molecules.chemistry import without_stereo
 from designloop.records import Scored
 
 
+class BestTen:
+    """The ten best scores so far, one a stereo-free parent: stereoisomers of one molecule count once."""
+
+    def __init__(self) -> None:
+        self._best_of: dict[str, float] = {}
+        """Of every parent whose score is, or once was, among the ten best."""
+
+    def add(self, smiles: str, score: float | None) -> None:
+        """Takes one molecule in; without a score it changes nothing."""
+        ten = self.scores
+        if score is None or (len(ten) == 10 and score <= ten[-1]):
+            return
+        parent = without_stereo(smiles)
+        self._best_of[parent] = max(score, self._best_of.get(parent, score))
+
+    @property
+    def scores(self) -> list[float]:
+        """At most ten, best first."""
+        return heapq.nlargest(10, self._best_of.values())
+
+    @property
+    def mean(self) -> float | None:
+        """Of as many as there are; None without any."""
+        scores = self.scores
+        return sum(scores) / len(scores) if scores else None
+
+
 class Standing:
-    """The best scores so far, one a stereo-free parent: stereoisomers of one molecule count once.
+    """What each round adds to the campaign's standing.
 
     Args:
         scores: molecule -> score of what is committed already; None where the status is not ok.
     """
 
     def __init__(self, scores: Mapping[str, float | None]) -> None:
-        self._best_of: dict[str, float] = {}
+        self._ten = BestTen()
         for smiles, score in scores.items():
-            self._add(smiles, score)
+            self._ten.add(smiles, score)
 
     def after(self, scored: Sequence[Scored]) -> dict[str, float]:
-        """``ok`` (rows with a score), ``best`` and ``mean_top_10`` with a round's rows; the last two once there is a score."""
+        """``ok`` (rows with a score), and once there is a score ``best`` and ``mean_top_10``, with a round's rows."""
         for row in scored:
-            self._add(row.smiles, row.score)
-        ten = heapq.nlargest(10, self._best_of.values())
+            self._ten.add(row.smiles, row.score)
         counted: dict[str, float] = {"ok": sum(row.score is not None for row in scored)}
-        return counted | ({"best": ten[0], "mean_top_10": sum(ten) / len(ten)} if ten else {})
-
-    def _add(self, smiles: str, score: float | None) -> None:
-        if score is not None:
-            parent = without_stereo(smiles)
-            self._best_of[parent] = max(score, self._best_of.get(parent, score))
+        if (mean := self._ten.mean) is not None:
+            counted |= {"best": self._ten.scores[0], "mean_top_10": mean}
+        return counted
 
 
 class Clock:

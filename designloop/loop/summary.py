@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from designloop.loop.campaign import Campaign
 from designloop.loop.ends import End
-from designloop.tables import open_candidates
-from designloop.tables.manifest import RoundInfo, round_file
-from designloop.tables.rows import EMPTY_DIGEST
+from designloop.loop.yaml_file import read_yaml
+from designloop.tables import QueryError, open_candidates
+from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo, round_file
 
 EXAMPLES = 3
 """Different errors shown of each oracle."""
@@ -94,6 +95,34 @@ def summarize(folder: Path) -> Summary:
             for name in opening.accepted
         ],
     )
+
+
+def results_folder(campaign: Campaign | Path | str) -> Path:
+    """The folder of a campaign's results: of a campaign, of its file, or the folder itself.
+
+    Raises:
+        CampaignError: the file is no YAML.
+    """
+    if isinstance(campaign, Campaign):
+        return campaign.output_folder
+    path = Path(campaign)
+    if path.is_dir():
+        return path
+    said = read_yaml(path).data  # not loaded as a campaign: results can be read when an oracle is gone
+    return (path.absolute().parent / str(said.get("output") or said.get("name") or path.stem)).resolve()
+
+
+def results_below(folder: Path) -> list[Path]:
+    """All folders of results in a folder and up to two levels below it.
+
+    Raises:
+        QueryError: there is none.
+    """
+    places = ("campaign.json", "*/campaign.json", "*/*/campaign.json")
+    found = sorted(path.parent for place in places for path in folder.glob(place))
+    if not found:
+        raise QueryError(f"{folder} and the folders below it hold no results; name a campaign file or its folder")
+    return found
 
 
 def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> list[Failures]:

@@ -1,0 +1,325 @@
+"""The verbs of the tool. Each command of the command line is one of them; here they take and give Python objects.
+
+    import designloop
+
+    campaign = designloop.load_campaign("campaigns/quickstart.yaml", {"budget.oracle_calls": 500})
+    outcome = designloop.run(campaign)
+    designloop.open_candidates(campaign.output_folder).top(10).to_pandas()
+
+A campaign may be given as the object or as the path of its file, and where only its results are asked for, also as
+their folder. What needs torch or Ray is imported where it is used, so that a question to a table is answered at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import oracles as oracle_package
+from designloop.loop import preflight
+from designloop.loop import templates as template
+from designloop.loop.campaign import Campaign, load_campaign
+from designloop.loop.changes import changed_keys
+from designloop.loop.logbook import logbook
+from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
+from designloop.loop.preflight import Estimate, Plan
+from designloop.loop.progress import Progress, watched
+from designloop.loop.summary import Summary, results_below, results_folder, summarize
+from designloop.molecules.neighbours import nearest_zinc
+from designloop.molecules.reconstruction import Reconstruction
+from designloop.report import comparison
+from designloop.report.references import Reference, read_references, write_references
+from designloop.report.top import TopMolecule, top_molecules
+from designloop.tables import CandidateTable, open_candidates
+from designloop.tables.ledger import Ledger
+from oracles import OracleCard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from designloop.molecules.pretrain import HeldOut
+    from designloop.molecules.sequence_vae import SequenceVAE
+
+Say = Callable[[str], None]
+
+
+def silent(_: object) -> None:
+    """Says nothing."""
+
+
+class InputError(ValueError):
+    """Something that was asked for cannot be done as asked; the message ends in what to do."""
+
+
+# --- before a campaign ----------------------------------------------------------------------------------------------
+
+
+def templates() -> dict[str, str]:
+    """Name of each template of ``init`` -> what it is for."""
+    return {name: template.summary(name) for name in template.names()}
+
+
+def init(path: Path | str = "campaign.yaml", start_from: str = template.DEFAULT) -> list[Path]:
+    """Writes a commented campaign file, and what it needs beside it; never over a file that is there.
+
+    Raises:
+        TemplateError: there is no such template.
+        InputError: a file exists, or cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".yaml":
+        raise InputError(f"{path} ends in {path.suffix!r}, expected .yaml; call it {path.stem}.yaml")
+    texts = {path.with_name(name): text for name, text in template.render(start_from, path.stem).items()}
+    if there := [str(one) for one in texts if one.exists()]:
+        raise InputError(f"{', '.join(there)} is there already and is not overwritten; give another name or folder")
+    try:
+        for one, text in texts.items():
+            one.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
+    return list(texts)
+
+
+def validate(campaign: Campaign | Path | str) -> Plan:
+    """The plan of a campaign: every oracle is run on known molecules, every filter on ZINC and on the model's draws.
+
+    Raises:
+        CampaignError: all that is wrong with the file.
+        LedgerBusy: the campaign, or another on its ledger, is running.
+    """
+    campaign = _loaded(campaign)
+    with Ledger(campaign.ledger_path) as ledger:
+        return preflight.plan(campaign, ledger)
+
+
+def score(campaign: Campaign | Path | str, molecules: Path | str | Sequence[str]) -> list[OwnMolecule]:
+    """Properties, desirabilities and scores of molecules of one's own, recorded in the ledger as checks.
+
+    Args:
+        molecules: a .smi, .csv or .parquet file, or SMILES.
+    Raises:
+        MoleculeError: one of them cannot be read.
+    """
+    campaign = _loaded(campaign)
+    if isinstance(molecules, str | Path):
+        written, names = read_own(molecules)
+    else:
+        written, names = list(molecules), [""] * len(molecules)
+    with Ledger(campaign.ledger_path) as ledger:
+        return score_own(campaign, ledger, written, names)
+
+
+def dry_run(campaign: Campaign | Path | str) -> Estimate:
+    """Calls and time to expect; for it every oracle that is not costly is run on known molecules."""
+    campaign = _loaded(campaign)
+    begun = (campaign.output_folder / "campaign.json").is_file()
+    with Ledger(campaign.ledger_path) as ledger:
+        return preflight.estimate(campaign, ledger, summarize(campaign.output_folder).calls if begun else 0)
+
+
+# --- the campaign ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a campaign ended, and what came of it."""
+
+    summary: Summary
+    best: Sequence[TopMolecule]
+    references: Sequence[Reference]
+    pictures: Sequence[Path]
+
+
+def run(
+    campaign: Campaign | Path | str,
+    *,
+    fresh: bool = False,
+    accept_changed_oracles: bool = False,
+    on_round: Callable[[Progress], None] = silent,
+    say: Say = silent,
+) -> Outcome:
+    """Runs a campaign to its end, from its last committed round on if it was begun before; leaves two pictures.
+
+    Args:
+        fresh: begin anew; earlier results are moved aside, never deleted, and the ledger keeps what was paid for.
+        accept_changed_oracles: resume although an oracle is not the one it was; recorded.
+        on_round: told after each round.
+        say: told what a person should know.
+    Raises:
+        CampaignError: all that is wrong with the file.
+        TableError, TableBusy, LedgerBusy: the results cannot be written to, or not now.
+        BrokenOracle: an oracle works on no known molecule; nothing was charged.
+        EvaluationError: there are no workers; the same call resumes.
+    """
+    from designloop.loop.environment import environment, take_up
+    from designloop.loop.runner import rounds_left, run_campaign
+    from designloop.report.pictures import write_pictures
+
+    campaign = _loaded(campaign)
+    opening = CandidateTable.open(
+        campaign,
+        changed_keys=changed_keys,
+        fresh=fresh,
+        accept_changed_oracles=accept_changed_oracles,
+        environment=environment(),
+    )
+    with opening as table, logbook(table.folder, say) as book:
+        for warning in [*campaign.warnings, *take_up(table.environment)]:
+            book.say(warning)
+        if next(rounds_left(campaign, table), None):
+            _score_first(campaign, table)
+            book.say(f"{'resuming' if table.rounds() else 'starting'} at round {table.next_round()}")
+            run_campaign(campaign=campaign, table=table, on_round=watched(campaign, table, book.also(on_round)))
+        summary = summarize(table.folder)
+        book.note(f"ended: {summary.end}")
+        pictures = write_pictures(open_candidates(table.folder), table.folder)
+    return Outcome(summary, top_molecules(open_candidates(table.folder)), read_references(table.folder), pictures)
+
+
+def _score_first(campaign: Campaign, table: CandidateTable) -> None:
+    """Looks whether the oracles work, and scores the references; what the ledger knows of it is not run again."""
+    preflight.refuse_broken(campaign, table.ledger)
+    given = campaign.references()
+    scored = preflight.score_checks(campaign, table.ledger, [one.smiles for one in given])
+    write_references([Reference.of(one.name, row) for one, row in zip(given, scored, strict=True)], table.folder)
+
+
+# --- what it found --------------------------------------------------------------------------------------------------
+
+
+def status(campaign: Campaign | Path | str) -> Summary:
+    """How far a campaign is, how well it does and what went wrong; also while it runs."""
+    return summarize(results_folder(campaign))
+
+
+def query(sql: str, campaigns: Sequence[Campaign | Path | str] = ()) -> pa.Table:
+    """Answer to one SQL query over the views ``candidates``, ``rounds`` and ``runs`` of some campaigns.
+
+    Args:
+        campaigns: by default all whose folders of results lie below the current folder.
+    Raises:
+        QueryError: the statement is wrong, or a folder holds no campaign.
+    """
+    folders = [results_folder(one) for one in campaigns] or results_below(Path.cwd())
+    return open_candidates(folders).query(sql)
+
+
+def top(
+    campaigns: Campaign | Path | str | Sequence[Campaign | Path | str],
+    n: int = 10,
+    *,
+    diverse: bool = False,
+    say: Say = silent,
+) -> tuple[list[TopMolecule], list[Reference]]:
+    """The ``n`` best molecules of some campaigns, one a stereo-free parent, and the references to compare with.
+
+    Args:
+        diverse: leave out near-duplicates of better ones.
+        say: told when the nearest ZINC molecules take a while.
+    """
+    several = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
+    folders = [results_folder(one) for one in several]
+    best = top_molecules(
+        open_candidates(folders), n, diverse=diverse, nearest_known=lambda smiles: nearest_zinc(smiles, say)
+    )
+    references = {one.smiles: one for folder in folders for one in read_references(folder)}
+    return best, list(references.values())
+
+
+def write_top(best: Sequence[TopMolecule], path: Path | str) -> Path:
+    """Writes molecules as .csv, .smi, .sdf or .svg, by the path's ending.
+
+    Raises:
+        InputError: another ending.
+    """
+    from designloop.report.export import write_csv, write_sdf, write_smi
+    from designloop.report.pictures import draw_best
+
+    path = Path(path)
+    writers: Mapping[str, Callable[[Sequence[TopMolecule], Path], object]] = {
+        ".csv": write_csv,
+        ".smi": write_smi,
+        ".sdf": write_sdf,
+        ".svg": lambda molecules, to: to.write_text(draw_best(molecules), encoding="utf-8"),
+    }
+    if path.suffix.lower() not in writers:
+        raise InputError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(writers)}; give another name")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writers[path.suffix.lower()](best, path)
+    return path
+
+
+def compare(campaigns: Sequence[Campaign | Path | str]) -> list[comparison.Standings]:
+    """Campaigns side by side: calls, best, mean of the ten best, and PMO's area under its curve."""
+    return comparison.compare(open_candidates([results_folder(one) for one in campaigns]))
+
+
+# --- oracles and models ---------------------------------------------------------------------------------------------
+
+
+def oracles() -> list[OracleCard]:
+    """A card for each built-in oracle."""
+    return oracle_package.available()
+
+
+def oracle(reference: str) -> OracleCard:
+    """All about one oracle: built in, ``my_module:my_function`` or ``./my_oracle.py:score``."""
+    return oracle_package.describe(reference)
+
+
+def load_model(model: str | Path = "zinc250k", device: str = "cpu") -> SequenceVAE:
+    """A sequence VAE: a shipped one by name, or a file that ``pretrain`` wrote."""
+    from designloop.molecules.sequence_vae import load
+
+    return load(model, device)
+
+
+def sample(n: int = 10, *, model: str = "zinc250k", seed: int = 0) -> list[str]:
+    """(n,) SMILES drawn from a model's prior."""
+    from designloop.loop.pretrained import Pretrained
+
+    return Pretrained(model).draws(n, seed)
+
+
+def reconstruct(molecules: Path | str | Sequence[str], *, model: str = "zinc250k") -> list[Reconstruction]:
+    """Molecules encoded and decoded again.
+
+    Args:
+        molecules: a file of molecules, or SMILES.
+    """
+    from designloop.molecules.reconstruction import reconstruct as there_and_back
+
+    smiles = read_own(molecules)[0] if isinstance(molecules, str | Path) else molecules
+    return there_and_back(load_model(model), smiles)
+
+
+def pretrain(
+    output: Path | str,
+    *,
+    corpus: Path | str | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    on_measure: Callable[[HeldOut], None] = silent,
+) -> Path:
+    """The file of a sequence VAE trained on a corpus, in a folder that is resumed if it was begun before.
+
+    Args:
+        output: the folder.
+        corpus: a .smi, .csv or .parquet file; by default ZINC 250k, which gives the shipped model.
+        steps: gradient steps; by default the recipe's.
+        on_measure: told the held-out measures from time to time.
+    """
+    from designloop.molecules.pretrain import Recipe, pretrain_corpus
+
+    recipe = Recipe(seed=seed)
+    if steps is not None:
+        recipe = replace(recipe, steps=steps)
+    file = None if corpus is None else Path(corpus)
+    return pretrain_corpus(Path(output), file, recipe, device=device, on_measure=on_measure)
+
+
+def _loaded(campaign: Campaign | Path | str) -> Campaign:
+    return campaign if isinstance(campaign, Campaign) else load_campaign(campaign)

@@ -1,0 +1,33 @@
+"""What the command line exits with.
+
+| code | means |
+|---|---|
+| 0 | done; the reason of a campaign's end is printed |
+| 1 | a defect of ours |
+| 2 | bad input: a file, an oracle, a query that has to be mended |
+| 3 | a campaign stopped because round after round gave no result |
+| 4 | stopped, and the same command goes on: no workers, or another process is writing |
+| 130 | interrupted by Ctrl-C; the same command goes on |
+"""
+
+from __future__ import annotations
+
+DONE, DEFECT, BAD_INPUT, NO_RESULTS, RESUMABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+def exit_code(error: Exception) -> int:
+    """The code for an error that ended a command."""
+    from designloop.api import InputError
+    from designloop.loop.campaign import CampaignError
+    from designloop.loop.evaluation_errors import EvaluationError
+    from designloop.loop.preflight import BrokenOracle
+    from designloop.loop.templates import TemplateError
+    from designloop.molecules.errors import MoleculeError
+    from designloop.tables import QueryError, TableBusy, TableError
+    from designloop.tables.ledger import LedgerBusy, LedgerError
+    from oracles import OracleError
+
+    if isinstance(error, LedgerBusy | TableBusy | EvaluationError):
+        return RESUMABLE
+    ours = (BrokenOracle, CampaignError, InputError, LedgerError, MoleculeError, OracleError, QueryError)
+    return BAD_INPUT if isinstance(error, (*ours, TableError, TemplateError)) else DEFECT

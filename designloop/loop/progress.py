@@ -1,0 +1,66 @@
+"""How far a running campaign is, after each of its rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from designloop.loop.campaign import Campaign
+from designloop.records import Round
+from designloop.tables import CandidateTable
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A campaign just after a round was committed."""
+
+    round: Round
+    calls: int
+    """Oracle calls spent."""
+    budget: int
+    """Oracle calls that may be spent."""
+    left_seconds: float | None
+    """Until the budget is spent, at the pace since this process took over."""
+
+    def metric(self, name: str) -> float | None:
+        """A metric of the round; None where it has none."""
+        value = self.round.metrics.get(name)
+        return None if value is None else float(value)
+
+    def __str__(self) -> str:
+        """One line, for a log or a screen that is no terminal."""
+        parts = [f"round {self.round.number}", f"{self.calls:,} of {self.budget:,} calls"]
+        parts += [f"{label} {value:.3f}" for label, value in self.scores().items()]
+        rows, good = len(self.round.scored), int(self.metric("ok") or 0)
+        parts += [f"{rows - good} of {rows} failed"] if good < rows else []
+        parts += [", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds().items())]
+        return " | ".join([*parts, *([f"about {duration(self.left_seconds)} left"] if self.left_seconds else [])])
+
+    def scores(self) -> dict[str, float]:
+        """``best`` and ``mean top-10``, once there is a score."""
+        named = {"best": self.metric("best"), "mean top-10": self.metric("mean_top_10")}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def seconds(self) -> dict[str, float]:
+        """What the round's time went to: ``propose``, ``oracle``, ``learn``."""
+        return {part: self.metric(f"{part}_seconds") or 0.0 for part in ("propose", "oracle", "learn")}
+
+
+def watched(campaign: Campaign, table: CandidateTable, tell: Callable[[Progress], None]) -> Callable[[Round], None]:
+    """What ``run_campaign`` calls after each round so that ``tell`` hears how far it is."""
+    began, before = monotonic(), table.calls()
+
+    def on_round(done: Round) -> None:
+        calls, budget = table.calls(), campaign.budget.oracle_calls
+        pace = (monotonic() - began) / (calls - before) if calls > before else None
+        tell(Progress(done, calls, budget, None if pace is None else pace * (budget - calls)))
+
+    return on_round
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: ``40 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

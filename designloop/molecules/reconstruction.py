@@ -1,0 +1,51 @@
+"""Molecules by way of a model's latent space and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from designloop.molecules.chemistry import canonical, fingerprints, tanimoto
+from designloop.molecules.errors import MoleculeError
+
+if TYPE_CHECKING:
+    from designloop.molecules.sequence_vae import SequenceVAE
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """A molecule, and what a model made of it."""
+
+    smiles: str
+    """RDKit's canonical form; as written where RDKit cannot read it."""
+    decoded: str | None
+    """None where the molecule cannot be encoded."""
+    similarity: float | None
+    """ECFP4 Tanimoto of the two."""
+    error: str | None = None
+    """Why it cannot be encoded."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether the very same molecule came back."""
+        return self.decoded == self.smiles
+
+
+def reconstruct(vae: SequenceVAE, smiles: Sequence[str]) -> list[Reconstruction]:
+    """Each molecule encoded to its posterior's mean and decoded greedily, in the same order."""
+    errors: dict[str, str] = {}
+    selfies: dict[str, str] = {}
+    for one in smiles:
+        try:
+            selfies[one] = vae.codec.to_selfies(one)
+        except MoleculeError as error:
+            errors[one] = str(error)
+    written = vae.write(vae.latents(list(selfies.values())))
+    decoded = {one: vae.codec.to_smiles(back) for one, back in zip(selfies, written, strict=True)}
+    found = []
+    for one in smiles:
+        shown, back = canonical(one) or one, decoded.get(one)
+        similarity = float(tanimoto(fingerprints([shown]), fingerprints([back]))[0, 0]) if back else None
+        found.append(Reconstruction(shown, back, similarity, errors.get(one)))
+    return found
