@@ -1,6 +1,7 @@
 """SMILES <-> SELFIES <-> token tensors, under one frozen alphabet.
 
-Token 0 is padding and token 1 the end mark; every molecule is its SELFIES symbols followed by one end mark. The alphabet,
+Token 0 is padding and token 1 the end mark; every molecule is its SELFIES symbols followed by one end mark. The
+alphabet,
 the greatest length, the version of ``selfies`` and its semantic constraints (which are global state in that library)
 belong to the codec and travel with the model.
 """
@@ -71,7 +72,8 @@ class Codec:
             except selfies.EncoderError as error:
                 reason = str(error).strip().splitlines()[-1].strip()
                 raise MoleculeError(
-                    f"{smiles!r} cannot be written as SELFIES ({reason}); it can be scored, but the model cannot learn from it"
+                    f"{smiles!r} cannot be written as SELFIES ({reason}); "
+                    "it can be scored, but the model cannot learn from it"
                 ) from error
         self.tokens(encoded, of=smiles)
         return encoded
@@ -81,6 +83,7 @@ class Codec:
 
         Returns:
             (length + 1,) uint8.
+
         Raises:
             MoleculeError: names the symbol that the alphabet lacks, or the length.
         """
@@ -179,7 +182,7 @@ class Codec:
 
 
 def alphabet(selfies_strings: Iterable[str]) -> tuple[str, ...]:
-    """The symbols of a corpus and SELFIES' own robust alphabet, sorted: wider than the corpus, so drugs can be written."""
+    """Symbols of a corpus and of SELFIES' robust alphabet, sorted: wider than the corpus, so drugs can be written."""
     found = selfies.get_alphabet_from_selfies(selfies_strings)
     robust = selfies.get_semantic_robust_alphabet()
     return tuple(sorted(found | robust))

@@ -100,7 +100,9 @@ def zinc_tokens() -> TokenRows:
         flat = np.frombuffer(file.read(), dtype=np.uint8)
     rows = TokenRows.of_flat(flat)
     if len(rows) != len(zinc()):
-        raise MoleculeError(f"zinc250k.tokens.xz holds {len(rows)} rows, zinc250k.smi.xz {len(zinc())}; reinstall the package")
+        raise MoleculeError(
+            f"zinc250k.tokens.xz holds {len(rows)} rows, zinc250k.smi.xz {len(zinc())}; reinstall the package"
+        )
     return rows
 
 
@@ -166,7 +168,7 @@ def _gather(
 
 
 def cache_folder() -> Path:
-    """Where tokenised corpora are kept: ``$DESIGNLOOP_CACHE``, else ``$XDG_CACHE_HOME/designloop``, else ``~/.cache/designloop``."""
+    """Where token rows lie: ``$DESIGNLOOP_CACHE``, else ``designloop`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     if named := os.environ.get("DESIGNLOOP_CACHE"):
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "designloop"
@@ -190,7 +192,9 @@ def tokenised_file(path: Path, codec: Codec, on_done: Callable[[int], None] | No
     tokens_lines = [LineProblem(read.lines[p.line - 1], p.text, p.reason) for p in rows.problems]
     rows = TokenRows(rows.flat, rows.starts, tuple(sorted([*read.problems, *tokens_lines], key=lambda p: p.line)))
     if not len(rows):
-        raise MoleculeError(f"{path}: none of its {len(read.smiles)} molecules can be expressed by the model's alphabet")
+        raise MoleculeError(
+            f"{path}: none of its {len(read.smiles)} molecules can be expressed by the model's alphabet"
+        )
     kept.parent.mkdir(parents=True, exist_ok=True)
     aside = kept.with_suffix(f".{os.getpid()}.npz")
     told = np.array([(str(p.line), p.text, p.reason) for p in rows.problems], dtype=np.str_).reshape(-1, 3)

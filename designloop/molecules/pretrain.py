@@ -1,7 +1,7 @@
 """Pretraining of the sequence VAE on a corpus; resumes after a kill to the same weights.
 
-Every step's batch and noise levels follow from (seed, step) alone, and the generator of the posterior's noise is part of
-the checkpoint, so a run that was killed and taken up again goes through the same steps as one that was not.
+Every step's batch and noise levels follow from (seed, step) alone, and the generator of the posterior's noise is part
+of the checkpoint, so a run that was killed and taken up again goes through the same steps as one that was not.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from designloop.molecules.corpus import TokenRows
+from designloop.molecules.codec import Codec
+from designloop.molecules.corpus import TokenRows, zinc_codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import Architecture, SequenceVAE, shorten
+from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
 from designloop.vae.fit import Batch, Step, cosine, fit
 from designloop.vae.losses import ELBO, Loss, PropertyLoss, ramp
 
@@ -39,7 +42,7 @@ class Recipe:
     noise: tuple[float, float] = (0.2, 8.0)
     """Range of the other rows' noise levels, log-uniform."""
     beta: tuple[float, float] = (0.01, 0.05)
-    """Weight of the KL at the start of the second half of the run, and at its end; it grows from 0 to the first before."""
+    """Weight of the KL at half of the run, and at its end; it grows linearly from 0 to one, then to the other."""
     fingerprint_weight: float = 10.0
     """Weight of the head that predicts fingerprint components from z; grows over the first third."""
     fingerprint_components: int = 96
@@ -51,11 +54,13 @@ def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: flo
     return np.where(rng.random(n) < clean, 0.0, drawn).astype(np.float32)
 
 
-def batches(rows: TokenRows, use: np.ndarray, recipe: Recipe, start: int, targets: np.ndarray | None = None) -> Iterator[Batch]:
+def batches(
+    rows: TokenRows, use: np.ndarray, recipe: Recipe, start: int, targets: np.ndarray | None = None
+) -> Iterator[Batch]:
     """The stream of training batches from step ``start`` on.
 
-    Rows are dealt out in epochs; chunks of 32 batches are sorted by length and cut, so that little of a batch is padding,
-    and the batches of a chunk are shuffled.
+    Rows are dealt out in epochs; chunks of 32 batches are sorted by length and cut, so that little of a batch is
+    padding, and the batches of a chunk are shuffled.
 
     Args:
         use: row numbers to train on.
@@ -63,7 +68,8 @@ def batches(rows: TokenRows, use: np.ndarray, recipe: Recipe, start: int, target
     """
     size, chunk_batches = recipe.batch, 32
     per_epoch = max(len(use) // size, 1)
-    order, cut = np.empty(0, int), -1
+    order, cut = np.empty(0, int), (-1, -1)
+    groups: list[np.ndarray] = []
     for step in range(start, recipe.steps):
         epoch, within = divmod(step, per_epoch)
         chunk, at = divmod(within, chunk_batches)
@@ -81,24 +87,6 @@ def batches(rows: TokenRows, use: np.ndarray, recipe: Recipe, start: int, target
             context={"noise": torch.from_numpy(levels(rng, len(picked), recipe.clean, *recipe.noise))},
             targets={} if targets is None else {"fingerprint": torch.from_numpy(targets[picked].astype(np.float32))},
         )
-
-
-def fingerprint_components(counts: np.ndarray, components: int) -> np.ndarray:
-    """Leading principal components of log(1 + count) fingerprints, scaled to mean square 1 over all of them.
-
-    Args:
-        counts: (rows, size) counts.
-    Returns:
-        (rows, components) float16.
-    """
-    rng = np.random.default_rng(0)
-    some = np.log1p(counts[rng.permutation(len(counts))[:40_000]].astype(np.float32))
-    mean = some.mean(0)
-    _, vectors = np.linalg.eigh(np.cov(some, rowvar=False))
-    axes = vectors[:, ::-1][:, :components].astype(np.float32)
-    axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(components)])  # the sign of an eigenvector is arbitrary
-    out = np.concatenate([(np.log1p(part.astype(np.float32)) - mean) @ axes for part in np.array_split(counts, 50)])
-    return (out / np.sqrt((out**2).mean())).astype(np.float16)
 
 
 @dataclass(frozen=True)
@@ -142,24 +130,23 @@ def pretrain(
     recipe: Recipe,
     folder: Path,
     *,
+    corpus_name: str = "",
     fingerprints: np.ndarray | None = None,
     every_seconds: float = 300.0,
-    threads: int | None = None,
     on_measure: Callable[[HeldOut], None] | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> list[HeldOut]:
-    """Trains ``vae`` in place from the newest checkpoint in ``folder``, or from its own weights; returns held-out curves.
+    """Trains ``vae`` in place, from the newest checkpoint in ``folder`` if there is one; returns held-out curves.
 
     Args:
         use, held_out: row numbers to train on, and to measure on.
         folder: ``checkpoint.safetensors``, ``checkpoint.json`` and, at the end, ``model.safetensors`` go here.
         fingerprints: (len(rows), components) targets of the fingerprint head, or None to do without.
         every_seconds: between checkpoints.
+
     Raises:
         MoleculeError: the folder's checkpoint was made under another recipe or architecture.
     """
-    if threads:
-        torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
     loss: Loss = Loss([(1.0, ELBO(_beta(recipe)))])
     if fingerprints is not None:
@@ -187,14 +174,40 @@ def pretrain(
 
     device = vae.device
     stream = (_to(batch, device) for batch in batches(rows, use, recipe, start, fingerprints))
-    fit(vae, loss, stream, optimizer, generator=generator, schedule=cosine(recipe.steps, recipe.warmup, 0.02), start=start, on_step=after)
-    vae.save(folder / "model.safetensors", {"recipe": asdict(recipe), "curve": [asdict(point) for point in curve]}, half=True)
+    rate = cosine(recipe.steps, recipe.warmup, 0.02)
+    fit(
+        vae,
+        loss,
+        stream,
+        optimizer,
+        generator=generator,
+        schedule=rate,
+        precision=precision(device),
+        start=start,
+        on_step=after,
+    )
+    points = [asdict(point) for point in curve]
+    record: dict[str, object] = {"corpus": corpus_name, "recipe": asdict(recipe), "curve": points}
+    vae.save(folder / "model.safetensors", record, half=True)
     return curve
+
+
+def precision(device: torch.device) -> torch.dtype | None:
+    """bfloat16 on a GPU or a CPU with AMX tiles, where it is several times as fast; None, float32, elsewhere.
+
+    On a CPU without AMX bfloat16 is emulated, and slower by two orders of magnitude.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16
+    return torch.bfloat16 if torch.cpu._is_amx_tile_supported() else None
 
 
 def _beta(recipe: Recipe) -> Callable[[int], float]:
     half = recipe.steps // 2
-    first, second = ramp(0.0, recipe.beta[0], half), ramp(recipe.beta[0], recipe.beta[1], recipe.steps - half, after=half)
+    first, second = (
+        ramp(0.0, recipe.beta[0], half),
+        ramp(recipe.beta[0], recipe.beta[1], recipe.steps - half, after=half),
+    )
     return lambda step: first(step) if step < half else second(step)
 
 
@@ -221,7 +234,8 @@ class _Run:
     folder: Path
 
     def _settings(self) -> dict[str, object]:
-        return json.loads(json.dumps({"recipe": asdict(self.recipe), "architecture": asdict(self.vae.architecture)}))
+        told = {"recipe": asdict(self.recipe), "architecture": asdict(self.vae.architecture)}
+        return dict(json.loads(json.dumps(told)))  # through JSON, so that tuples compare as what the file holds
 
     def save(self, step: int, curve: list[HeldOut]) -> None:
         tensors = {f"vae.{name}": value for name, value in self.vae.state_dict().items()}
@@ -231,21 +245,24 @@ class _Run:
         tensors["generator"] = self.generator.get_state()
         told = {"step": step, "curve": [asdict(point) for point in curve], **self._settings()}
         aside = self.folder / f"checkpoint.{os.getpid()}.aside"
-        save_file({name: value.detach().contiguous().clone() for name, value in tensors.items()}, aside, {"told": json.dumps(told)})
+        save_file(
+            {name: value.detach().contiguous().clone() for name, value in tensors.items()},
+            aside,
+            {"told": json.dumps(told)},
+        )
         aside.replace(self.folder / "checkpoint.safetensors")
 
     def resume(self) -> tuple[int, list[HeldOut]]:
         path = self.folder / "checkpoint.safetensors"
         if not path.is_file():
             return 0, []
-        from safetensors import safe_open
-
         with safe_open(path, framework="pt") as file:
             told = json.loads(file.metadata()["told"])
         for key, ours in self._settings().items():
             if told[key] != ours:
                 raise MoleculeError(
-                    f"{path} was made with {key} {told[key]}, this run asks for {ours}; give another folder or the same settings"
+                    f"{path} was made with {key} {told[key]}, this run asks for {ours}; "
+                    "give another folder or the same settings"
                 )
         tensors = load_file(path)
         self.vae.load_state_dict({n.removeprefix("vae."): v for n, v in tensors.items() if n.startswith("vae.")})
@@ -261,10 +278,42 @@ class _Run:
         return int(told["step"]), [HeldOut(**point) for point in told["curve"]]
 
 
-def new_model(codec_json: str, architecture: Architecture, seed: int) -> SequenceVAE:
+def new_model(codec: Codec, architecture: Architecture, seed: int) -> SequenceVAE:
     """A sequence VAE with fresh weights that follow from the seed."""
-    from designloop.molecules.codec import Codec
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return SequenceVAE(Codec.from_json(codec_json), architecture)
+        return SequenceVAE(codec, architecture)
+
+
+def pretrain_corpus(
+    folder: Path,
+    file: Path | None = None,
+    recipe: Recipe | None = None,
+    *,
+    architecture: Architecture | None = None,
+    device: str = "cpu",
+    every_seconds: float = 300.0,
+    on_measure: Callable[[HeldOut], None] | None = None,
+) -> Path:
+    """Trains a sequence VAE on ZINC 250k or on a user's file, from the newest checkpoint in ``folder`` if there is one.
+
+    Args:
+        file: .smi, .csv or .parquet; None for ZINC 250k.
+
+    Returns:
+        The model's file, to be named by ``model:`` in a campaign.
+    """
+    recipe, codec = recipe or Recipe(), zinc_codec()
+    corpus = Corpus.zinc() if file is None else Corpus.of_file(file, codec)
+    targets = (
+        fingerprint_targets(corpus.rows, codec, recipe.fingerprint_components) if recipe.fingerprint_weight else None
+    )
+    vae = new_model(codec, architecture or Architecture(), recipe.seed).to(device)
+    name = "zinc250k" if file is None else str(file)
+    pretrain(
+        vae, corpus.rows, corpus.train, corpus.held_out[:500], recipe, folder,
+        corpus_name=name, fingerprints=targets, every_seconds=every_seconds, on_measure=on_measure,
+    )  # fmt: skip
+    if file is not None:
+        corpus.save(folder / f"model{CORPUS_ENDING}")
+    return folder / "model.safetensors"

@@ -49,20 +49,26 @@ def read_molecules(path: Path | str) -> ReadMolecules:
     readers = {".smi": _smi, ".smiles": _smi, ".txt": _smi, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise MoleculeError(f"{path} ends in {path.suffix!r}, expected .smi, .csv, .tsv or .parquet; rename or convert it")
+        raise MoleculeError(
+            f"{path} ends in {path.suffix!r}, expected .smi, .csv, .tsv or .parquet; rename or convert it"
+        )
     smiles, names, lines, problems = [], [], [], []
     try:
         with rdBase.BlockLogs():
             for line, text, name in reader(path):
                 mol = Chem.MolFromSmiles(text) if text else None
                 if mol is None or mol.GetNumAtoms() == 0:
-                    problems.append(LineProblem(line, text, "empty" if not text else "not a SMILES that RDKit can read"))
+                    problems.append(
+                        LineProblem(line, text, "empty" if not text else "not a SMILES that RDKit can read")
+                    )
                 else:
                     smiles.append(text)
                     names.append(name)
                     lines.append(line)
     except UnicodeDecodeError as error:
-        raise MoleculeError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
+        raise MoleculeError(
+            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
     if not smiles:
         first = f"; line {problems[0].line} holds {problems[0].text!r}" if problems else ""
         raise MoleculeError(f"{path} holds no molecule that RDKit can read{first}; give one SMILES a line")
@@ -88,7 +94,11 @@ def _csv(path: Path) -> Iterator[tuple[int, str, str]]:
         for row in reader:
             if not row:
                 continue
-            yield reader.line_num, row[at].strip() if at < len(row) else "", row[name_at].strip() if name_at is not None and name_at < len(row) else ""
+            yield (
+                reader.line_num,
+                row[at].strip() if at < len(row) else "",
+                row[name_at].strip() if name_at is not None and name_at < len(row) else "",
+            )
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, str, str]]:
@@ -111,5 +121,7 @@ def _column(path: Path, header: list[str]) -> tuple[int, int | None]:
     low = [name.strip().lower() for name in header]
     at = next((low.index(name) for name in _COLUMNS if name in low), None)
     if at is None:
-        raise MoleculeError(f"{path} has the columns {', '.join(header) or '(none)'}, expected one named smiles; rename it")
+        raise MoleculeError(
+            f"{path} has the columns {', '.join(header) or '(none)'}, expected one named smiles; rename it"
+        )
     return at, next((low.index(name) for name in ("name", "id", "title") if name in low), None)

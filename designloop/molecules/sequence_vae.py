@@ -62,7 +62,9 @@ class SequenceEncoder(nn.Module):
             nn.SiLU(),
         )
         self.by_position = nn.Linear(length * arch.features, arch.width)
-        self.out = nn.Sequential(nn.SiLU(), nn.Linear(arch.width, arch.width), nn.SiLU(), nn.Linear(arch.width, 2 * arch.latent))
+        self.out = nn.Sequential(
+            nn.SiLU(), nn.Linear(arch.width, arch.width), nn.SiLU(), nn.Linear(arch.width, 2 * arch.latent)
+        )
 
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
         """(batch, length) tokens -> (batch, latent) posterior."""
@@ -96,7 +98,8 @@ class PlanDecoder(nn.Module):
         told = torch.cat([z / (1 + noise.square()).sqrt().unsqueeze(-1), noise.log1p().unsqueeze(-1)], -1)
         wanted = (length or self.length) * self.features
         plan = nn.functional.linear(self.net(told), self.by_position.weight[:wanted], self.by_position.bias[:wanted])
-        return plan.unflatten(-1, (-1, self.features))
+        by_position: Tensor = plan.unflatten(-1, (-1, self.features))
+        return by_position
 
 
 class SequenceVAE(VAE):
@@ -191,6 +194,7 @@ def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> 
 
     Args:
         model: name of a file in ``molecules/pretrained``, or a path to one that ``pretrain`` wrote.
+
     Raises:
         MoleculeError: no such file, or not one of ours.
     """
@@ -198,9 +202,17 @@ def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> 
     with safe_open(path, framework="pt", device=str(device)) as file:
         metadata = file.metadata() or {}
         if "architecture" not in metadata or "codec" not in metadata:
-            raise MoleculeError(f"{path} is not a sequence VAE (no architecture in its header); give a file that `designloop pretrain` wrote")
+            raise MoleculeError(
+                f"{path} is not a sequence VAE (no architecture in its header); "
+                "give a file that `designloop pretrain` wrote"
+            )
         vae = SequenceVAE(Codec.from_json(metadata["codec"]), Architecture(**json.loads(metadata["architecture"])))
-        vae.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})
+        vae.load_state_dict(
+            {
+                name: file.get_tensor(name).float()
+                for name in file.keys()  # noqa: SIM118 - a safe_open is no mapping
+            }
+        )
     return vae.to(device).eval()
 
 
@@ -221,7 +233,9 @@ def find(model: str | Path) -> Path:
     path = shipped if shipped.is_file() else Path(model)
     if not path.is_file():
         names = ", ".join(sorted(p.stem for p in PRETRAINED.glob("*.safetensors"))) or "none"
-        raise MoleculeError(f"model {str(model)!r} is neither a shipped model ({names}) nor a file; give one of these names or a path")
+        raise MoleculeError(
+            f"model {str(model)!r} is neither a shipped model ({names}) nor a file; give one of these names or a path"
+        )
     return path
 
 

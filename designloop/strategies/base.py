@@ -1,8 +1,8 @@
 """What a strategy is, what it is given, and how one is found by name.
 
 A strategy NAME is the file ``strategies/NAME.py`` with two names in it: ``Settings``, a frozen pydantic model of what a
-campaign file may say under ``strategy:``, and ``build(settings, surroundings, state)``, which gives the strategy. Adding
-that file is all that a new strategy takes. This module and the ``Settings`` of each load no torch.
+campaign file may say under ``strategy:``, and ``build(settings, surroundings, state)``, which gives the strategy.
+Adding that file is all that a new strategy takes. This module and the ``Settings`` of each load no torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from designloop.molecules.sequence_vae import SequenceVAE
-    from designloop.strategies.learning import Replay
+    from designloop.molecules.training_corpus import Corpus
 
 _PARTS = {"base", "proposers", "surrogate", "learning", "latent_surrogate", "elites"}
 """Files of this folder that strategies are composed of, and that are none themselves."""
@@ -62,7 +62,7 @@ class Surroundings:
     """Those of some candidates that could be admitted now, in standard form and in the given order."""
     load_model: Callable[[], SequenceVAE]
     """Loads the campaign's pretrained model, a new object each time."""
-    load_replay: Callable[[], Replay]
+    load_replay: Callable[[], Corpus]
     """The model's own training corpus and its held-out rows."""
     keep: tuple[str, ...] = ()
     """SMARTS that every molecule must hold: steps that would break them need not be tried."""
@@ -73,7 +73,9 @@ class Surroundings:
 def available() -> list[str]:
     """Names of the strategies there are, sorted."""
     folder = __package__ or "designloop.strategies"
-    return sorted(m.name for m in iter_modules(import_module(folder).__path__) if m.name not in _PARTS and m.name[0] != "_")
+    return sorted(
+        m.name for m in iter_modules(import_module(folder).__path__) if m.name not in _PARTS and m.name[0] != "_"
+    )
 
 
 def settings_of(name: str) -> type[BaseModel]:

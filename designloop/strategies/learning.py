@@ -1,6 +1,7 @@
 """Reward-weighted fine-tuning of the sequence VAE on the best molecules so far.
 
-A step sees elites, drawn by rank, and as many molecules of the model's own training corpus; the loss is their ELBO plus a
+A step sees elites, drawn by rank, and as many molecules of the model's own training corpus; the loss is their ELBO
+plus a
 KL to the pretrained model. The encoder stays as it was pretrained, so latents keep their meaning from round to round.
 Source: Tripp et al. 2020 (weighted retraining).
 """
@@ -8,7 +9,6 @@ Source: Tripp et al. 2020 (weighted retraining).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,28 +18,25 @@ from designloop.molecules.pretrain import levels
 from designloop.molecules.sequence_vae import shorten
 from designloop.strategies.base import rng_of, torch_generator
 from designloop.strategies.proposers import Elite, pick
-from designloop.vae.fit import Batch, fit
+from designloop.vae.fit import Batch, Step, fit
 from designloop.vae.losses import ELBO, ReferenceKL
 
 if TYPE_CHECKING:
-    from designloop.molecules.corpus import TokenRows
     from designloop.molecules.sequence_vae import SequenceVAE
+    from designloop.molecules.training_corpus import Corpus
     from designloop.strategies.property_loss import Learning
 
 
-@dataclass(frozen=True)
-class Replay:
-    """The model's own training corpus, from which half of each batch comes, and its held-out rows."""
-
-    rows: TokenRows
-    train: np.ndarray
-    held_out: np.ndarray
-
-
 def fine_tune(
-    vae: SequenceVAE, reference: SequenceVAE, elites: Sequence[Elite], replay: Replay, how: Learning, seed: int, told: int
+    vae: SequenceVAE,
+    reference: SequenceVAE,
+    elites: Sequence[Elite],
+    replay: Corpus,
+    how: Learning,
+    seed: int,
+    told: int,
 ) -> dict[str, float]:
-    """Trains decoder and likelihood of ``vae`` in place; gives the mean −log p of elites and corpus in nats, and the KL.
+    """Trains decoder and likelihood of ``vae`` in place; gives the mean −log p and the KL, in nats.
 
     Args:
         reference: the frozen pretrained model.
@@ -61,7 +58,13 @@ def fine_tune(
             x[:half, : own.shape[1]] = own
             x[half:, : old.shape[1]] = old
             noise = levels(rng, 2 * half, how.clean, *how.noise)
-            yield Batch(torch.from_numpy(shorten(x)).to(vae.device), context={"noise": torch.from_numpy(noise).to(vae.device)})
+            yield Batch(
+                torch.from_numpy(shorten(x)).to(vae.device), context={"noise": torch.from_numpy(noise).to(vae.device)}
+            )
+
+    def note(step: Step) -> None:
+        seen["learn_nats"].append(-step.log_prob)
+        seen["learn_kl_to_pretrained"].append(step.terms["referencekl"])
 
     loss = ELBO(beta=0.0) + how.kl_weight * ReferenceKL(vae, reference, rows=half)
     fit(
@@ -70,16 +73,13 @@ def fine_tune(
         stream(),
         optimizer,
         generator=torch_generator(vae.device, seed, told, "learn"),
-        on_step=lambda step: (
-            seen["learn_nats"].append(-step.log_prob),
-            seen["learn_kl_to_pretrained"].append(step.terms["referencekl"]),
-        ),
+        on_step=note,
     )
     return {name: float(np.mean(values)) for name, values in seen.items() if values}
 
 
 @torch.no_grad()
-def reconstruction(vae: SequenceVAE, replay: Replay, molecules: int = 500) -> float:
+def reconstruction(vae: SequenceVAE, replay: Corpus, molecules: int = 500) -> float:
     """Share of held-out molecules that come back exactly from their posterior mean, decoded greedily."""
     tokens = torch.from_numpy(replay.rows.take(replay.held_out[:molecules])).to(vae.device)
     greedy = vae.likelihood.sample(vae.decode(vae.encode(tokens).mean), temperature=0)[:, : tokens.shape[1]]

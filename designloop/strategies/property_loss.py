@@ -1,8 +1,8 @@
 """Property loss: the VAE is fine-tuned on the best molecules so far, and proposes beside genetic steps.
 
 One round: a pool of free candidates (draws from the prior, from the posterior of elites, SELFIES mutations and
-crossovers), those that the campaign allows, ranked by a Tanimoto GP on what was paid for; then the scores come back, the
-proposers' shares follow what each brought, and decoder and likelihood learn from the elites.
+crossovers), those that the campaign allows, ranked by a Tanimoto GP on what was paid for; then the scores come back,
+the proposers' shares follow what each brought, and decoder and likelihood learn from the elites.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from designloop.strategies.base import Surroundings, rng_of, torch_generator
 if TYPE_CHECKING:
     import torch
 
-    from designloop.molecules.sequence_vae import SequenceVAE
+    from designloop.molecules.training_corpus import Corpus
     from designloop.strategies.proposers import Elite
     from designloop.strategies.surrogate import TanimotoGP
 
@@ -36,7 +36,9 @@ class Learning(BaseModel):
     kl_weight: float = Field(0.1, ge=0, description="weight of the KL to the pretrained model, per nat a molecule")
     clean: float = Field(0.2, ge=0, le=1, description="share of rows at noise level 0")
     noise: tuple[float, float] = Field((0.3, 8.0), description="range of the other rows' noise levels, log-uniform")
-    tolerance: float = Field(0.05, ge=0, le=1, description="fall of held-out reconstruction at which a round's learning is rolled back")
+    tolerance: float = Field(
+        0.05, ge=0, le=1, description="fall of held-out reconstruction at which a round's learning is rolled back"
+    )
 
 
 class Settings(BaseModel):
@@ -62,15 +64,15 @@ class PropertyLoss:
     """The strategy. Its state: what was told (bounded), the proposers' credit, the learned weights."""
 
     def __init__(self, settings: Settings, surroundings: Surroundings, state: State | None) -> None:
-        from designloop.strategies.learning import Replay, reconstruction
+        from designloop.strategies.learning import reconstruction
 
         self.settings, self.around = settings, surroundings
         self.vae = surroundings.load_model()
         self.reference = surroundings.load_model()
-        self.replay: Replay = surroundings.load_replay()
+        self.replay: Corpus = surroundings.load_replay()
         self.told, self.model_round = 0, 0
         self.seen: list[Elite] = []
-        self.credit = dict.fromkeys(settings.proposers, 1.0)
+        self.credit: dict[str, float] = dict.fromkeys(settings.proposers, 1.0)
         self.features: dict[str, np.ndarray] = {}
         if state is None:
             self.pretrained_reconstruction = reconstruction(self.reference, self.replay)
@@ -111,7 +113,7 @@ class PropertyLoss:
         return np.stack([self.features[s] for s in smiles]).astype(np.float32)
 
     def _pool(self, wanted: int, block: int, ranked: bool) -> list[Candidate]:
-        """Free candidates of all proposers, each its share, interleaved so that an unranked pool serves each in turn."""
+        """Free candidates of all proposers, each its share; interleaved, so an unranked pool serves each in turn."""
         from designloop.strategies import proposers as free
 
         elites = self.elites()
@@ -132,14 +134,23 @@ class PropertyLoss:
                     latents = self.vae.latents([e.selfies for e in elites])
                 drawn.append(
                     free.from_posterior(
-                        self.vae, elites, latents, count, rng, generator, self.settings.posterior_noise, self.model_round
+                        self.vae,
+                        elites,
+                        latents,
+                        count,
+                        rng,
+                        generator,
+                        self.settings.posterior_noise,
+                        self.model_round,
                     )
                 )
             elif name == "mutation":
                 drawn.append(free.mutated(self.vae.codec, elites, count, rng, self.model_round))
             else:
                 drawn.append(free.crossed(self.vae.codec, elites, count, rng, self.model_round))
-        places = [(at / len(part), index, candidate) for index, part in enumerate(drawn) for at, candidate in enumerate(part)]
+        places = [
+            (at / len(part), index, candidate) for index, part in enumerate(drawn) for at, candidate in enumerate(part)
+        ]
         return [candidate for _, _, candidate in sorted(places, key=lambda place: place[:2])]
 
     # ---- tell
@@ -200,7 +211,11 @@ class PropertyLoss:
         metrics = {"reconstruction": now, "rolled_back": 0.0}
         if now < self.pretrained_reconstruction - self.settings.learning.tolerance:
             self.vae.load_state_dict(dict(before), strict=False)
-            metrics |= {"rolled_back": 1.0, "reconstruction_rolled_back": now, "reconstruction": reconstruction(self.vae, self.replay)}
+            metrics |= {
+                "rolled_back": 1.0,
+                "reconstruction_rolled_back": now,
+                "reconstruction": reconstruction(self.vae, self.replay),
+            }
         return metrics | self._prior_samples()
 
     def _prior_samples(self, n: int = 100) -> dict[str, float]:
@@ -244,7 +259,9 @@ class PropertyLoss:
         self.pretrained_reconstruction = float(data["pretrained_reconstruction"])
         self.seen = [Elite(smiles, selfies, score) for smiles, selfies, score in data["seen"]]
         if state.arrays:
-            weights = {name: torch.from_numpy(np.array(value)).to(self.vae.device) for name, value in state.arrays.items()}
+            weights = {
+                name: torch.from_numpy(np.array(value)).to(self.vae.device) for name, value in state.arrays.items()
+            }
             self.vae.load_state_dict(weights, strict=False)
 
 

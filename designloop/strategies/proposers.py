@@ -1,7 +1,7 @@
 """Free candidates: draws from the prior, from the posterior of elites, and genetic steps on their SELFIES.
 
-Each function gives candidates marked with its name; none of them costs an oracle call, and none knows a score beyond the
-order of the elites it is given.
+Each function gives candidates marked with its name; none of them costs an oracle call, and none knows a score beyond
+the order of the elites it is given.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def rank_weights(n: int, k: float = 0.02) -> np.ndarray:
     Source: Tripp et al. 2020, "Sample-efficient optimization in the latent space of deep generative models via weighted
     retraining", eq. 2.
     """
-    weights = 1.0 / (k * n + np.arange(n) + 1.0)
-    return weights / weights.sum()
+    weights: np.ndarray = 1.0 / (k * n + np.arange(n) + 1.0)
+    return np.asarray(weights / weights.sum())
 
 
 def pick(rng: np.random.Generator, elites: Sequence[Elite], n: int) -> list[int]:
@@ -80,7 +80,8 @@ def from_posterior(
 ) -> list[Candidate]:
     """Elites encoded, noised and decoded again (proposer ``posterior``).
 
-    The decoder is told how much noise there is, so it repairs rather than obeys; each draw has a noise level of its own.
+    The decoder is told how much noise there is, so it repairs rather than obeys; each draw has a noise level of its
+    own.
 
     Args:
         latents: (len(elites), latent) posterior means of the elites.
@@ -100,19 +101,19 @@ def from_posterior(
 
 @lru_cache(maxsize=4)
 def symbol_chances(codec: Codec) -> np.ndarray:
-    """(codec.size,) how often each token stands in ZINC 250k, padding and end mark at 0, unseen ones at half a count."""
+    """(codec.size,) shares of the tokens in ZINC 250k; padding and end mark 0, unseen ones half a count."""
     from designloop.molecules.corpus import zinc_codec, zinc_tokens
 
     counts = np.bincount(zinc_tokens().flat, minlength=zinc_codec().size).astype(float)
     of: Mapping[str, float] = dict(zip(zinc_codec().symbols, counts[2:], strict=True))
     chances = np.array([0.0, 0.0] + [max(of.get(symbol, 0.0), 0.5) for symbol in codec.symbols])
-    return chances / chances.sum()
+    return np.asarray(chances / chances.sum())
 
 
 def mutated(
     codec: Codec, elites: Sequence[Elite], n: int, rng: np.random.Generator, model_round: int = 0
 ) -> list[Candidate]:
-    """One to three random edits of an elite's SELFIES: a symbol substituted, inserted or deleted (proposer ``mutation``)."""
+    """One to three symbols of an elite's SELFIES substituted, inserted or deleted (proposer ``mutation``)."""
     chances = symbol_chances(codec)
     chosen = pick(rng, elites, n)
     rows = []
@@ -145,8 +146,8 @@ def crossed(
         first, second = codec.tokens(elites[a].selfies)[:-1], codec.tokens(elites[b].selfies)[:-1]
         # Cut both at about the same share of their length, so children stay of their parents' size.
         share = rng.uniform(0.1, 0.9)
-        cut_first = int(round(share * len(first)))
-        cut_second = int(round(np.clip(share + rng.normal(0, 0.1), 0, 1) * len(second)))
+        cut_first = round(share * len(first))
+        cut_second = round(float(np.clip(share + rng.normal(0, 0.1), 0, 1)) * len(second))
         child = [*first[:cut_first], *second[cut_second:]][: codec.greatest_length]
         if child:
             rows.append(np.array([*child, END], dtype=np.uint8))
@@ -159,10 +160,23 @@ def _written(codec: Codec, rows: Sequence[np.ndarray]) -> list[str]:
 
 
 def shares(credit: Mapping[str, float], floor: float = 0.1) -> dict[str, float]:
-    """The share of the pool that each proposer gets: proportional to its credit, none below ``floor`` of an equal share."""
+    """Each proposer's share of the pool: proportional to its credit, none below ``floor`` of an equal share."""
     least = floor / len(credit)
     total = sum(credit.values())
-    return {name: least + (1 - floor) * (value / total if total > 0 else 1 / len(credit)) for name, value in credit.items()}
+    return {
+        name: least + (1 - floor) * (value / total if total > 0 else 1 / len(credit)) for name, value in credit.items()
+    }
 
 
-__all__ = ["PAD", "Elite", "crossed", "from_posterior", "from_prior", "mutated", "pick", "rank_weights", "read", "shares"]
+__all__ = [
+    "PAD",
+    "Elite",
+    "crossed",
+    "from_posterior",
+    "from_prior",
+    "mutated",
+    "pick",
+    "rank_weights",
+    "read",
+    "shares",
+]

@@ -1,4 +1,4 @@
-"""What a score is believed to be before it is paid for: a Gaussian process with a Tanimoto kernel on fingerprint counts.
+"""What a score is believed to be before it is paid for: a Gaussian process with a Tanimoto kernel.
 
     k(a, b) = s² sum_i min(a_i, b_i) / sum_i max(a_i, b_i)
 
@@ -84,6 +84,7 @@ class TanimotoGP:
 
         Args:
             new: (m, d) bit rows.
+
         Returns:
             (m,) and (m, m).
         """
@@ -93,12 +94,13 @@ class TanimotoGP:
         return self.mean + cross @ self.weights, covariance
 
     def rank(self, new: np.ndarray, wanted: int, kappa: float) -> np.ndarray:
-        """Order in which to pay for molecules: greedy upper confidence bounds, each pick shrinking the doubt about its kin.
+        """Order in which to pay for molecules: greedy upper bounds, each pick shrinking the doubt about its kin.
 
         Args:
             new: (m, d) bit rows.
             wanted: how many are picked this way; the rest follow by their bound.
             kappa: standard deviations added to the mean.
+
         Returns:
             (m,) indices, the best first.
         """

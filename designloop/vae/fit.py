@@ -68,8 +68,10 @@ def fit(
         precision: autocast to it (``torch.bfloat16`` where the CPU has AMX); None trains in the parameters' own.
         start: number of the first step, for a run that is resumed.
         on_step: called after each step.
+
     Returns:
         Number of the next step.
+
     Raises:
         VAEError: the loss stopped being finite; the weights are those before that step.
     """

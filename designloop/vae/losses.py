@@ -3,12 +3,13 @@
     loss = ELBO(beta=0.1) + 0.5 * PropertyLoss(head, "logp")
 
 A term sees one ``Pass`` and gives a value for each row or one for the batch; ``fit`` minimises the weighted mean of the
-rows plus the batch values. Terms are modules: they may have parameters, and an ``update`` that is called after each step.
+rows plus the batch values. Terms are modules: they may have parameters, and an ``update`` that is called after each
+step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ def ramp(start: float, end: float, steps: int, after: int = 0) -> Schedule:
 
 class Term(nn.Module):
     """One named term of a loss. Subclasses give ``forward(seen) -> (batch,) or ()``."""
+
+    step: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,12 +57,12 @@ class Loss(nn.Module):
 
     def __init__(self, parts: list[tuple[float | Schedule, Term]]) -> None:
         super().__init__()
-        self.weights = [weight for weight, _ in parts]
-        self.terms = nn.ModuleList([term for _, term in parts])
+        self.parts = parts
+        self.terms = nn.ModuleList([term for _, term in parts])  # so that their parameters are found
 
     def __add__(self, other: Term | Loss) -> Loss:
         more = other if isinstance(other, Loss) else Loss([(1.0, other)])
-        return Loss([*zip(self.weights, self.terms, strict=True), *zip(more.weights, more.terms, strict=True)])
+        return Loss([*self.parts, *more.parts])
 
     def forward(self, seen: Pass) -> tuple[Tensor, dict[str, Tensor]]:
         """The number to minimise and each term's own weighted mean, by name.
@@ -70,12 +73,14 @@ class Loss(nn.Module):
         batch = seen.x.shape[0]
         total: Tensor | float = 0.0
         report: dict[str, Tensor] = {}
-        for weight, term in zip(self.weights, self.terms, strict=True):
+        for weight, term in self.parts:
             value = term(seen)
             if value.shape == (batch,):
                 value = value.mean() if seen.weights is None else (value * seen.weights).sum() / seen.weights.sum()
             elif value.ndim != 0:
-                raise VAEError(f"{term.name} gave shape {tuple(value.shape)}, expected ({batch},) or (); reduce it inside the term")
+                raise VAEError(
+                    f"{term.name} gave shape {tuple(value.shape)}, expected ({batch},) or (); reduce it inside the term"
+                )
             strength = weight(int(term.step)) if callable(weight) else weight
             total = total + strength * value
             report[term.name] = value.detach()
@@ -84,7 +89,7 @@ class Loss(nn.Module):
 
     def update(self, seen: Pass) -> None:
         """Passes the step on to each term."""
-        for term in self.terms:
+        for _, term in self.parts:
             term.update(seen)
 
 
@@ -122,14 +127,15 @@ class PropertyLoss(Term):
 
     def forward(self, seen: Pass) -> Tensor:
         wanted = seen.targets[self.target]
-        return (self.head(seen.posterior.mean) - wanted).square().flatten(1).mean(-1)
+        error: Tensor = (self.head(seen.posterior.mean) - wanted).square()
+        return error.flatten(1).mean(-1)
 
 
 class ReferenceKL(Term):
     """KL(reference || model) of the next-token distributions, nats a row, along the data and at the reference's own z.
 
-    Keeps a fine-tuned sequence model near the frozen one it came from (Jaques et al. 2017, "Sequence tutor"). The model's
-    decoder is asked at the z of the frozen encoder, drawn with the same noise as the pass.
+    Keeps a fine-tuned sequence model near the frozen one it came from (Jaques et al. 2017, "Sequence tutor"). The
+    model's decoder is asked at the z of the frozen encoder, drawn with the same noise as the pass.
 
     Args:
         vae: the model that is trained.
@@ -139,6 +145,10 @@ class ReferenceKL(Term):
 
     def __init__(self, vae: VAE, reference: VAE, rows: int | None = None) -> None:
         super().__init__()
+        for model in (vae, reference):
+            if not hasattr(model.likelihood, "logits"):
+                name = type(model.likelihood).__name__
+                raise VAEError(f"{name} has no logits(params, x), so there is no KL token by token; use TokenSequence")
         # Held outside the module tree: a loss does not own the models it compares.
         self._models, self.rows = (vae, reference.requires_grad_(False)), rows
 
@@ -150,8 +160,14 @@ class ReferenceKL(Term):
             posterior = reference.encode(x, None, context)
             noise = ((seen.z - seen.posterior.mean) / seen.posterior.scale)[: self.rows]
             z = posterior.at(noise)
-            wanted = reference.likelihood.logits(reference.decode(z, context), x).log_softmax(-1)
-        got = vae.likelihood.logits(vae.decode(z, context), x).log_softmax(-1)
+            wanted = _next_token(reference, z, x, context)
+        got = _next_token(vae, z, x, context)
         each = (wanted.exp() * (wanted - got)).sum(-1)
-        rows = (each * (x != 0)).sum(-1)
+        rows: Tensor = (each * (x != 0)).sum(-1)
         return rows.mean()
+
+
+def _next_token(vae: VAE, z: Tensor, x: Tensor, context: Mapping[str, Tensor]) -> Tensor:
+    """(batch, length, vocabulary) log-probabilities of the next token along ``x``."""
+    logits: Tensor = vae.likelihood.logits(vae.decode(z, context), x)  # type: ignore[attr-defined]  # checked above
+    return logits.log_softmax(-1)

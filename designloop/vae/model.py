@@ -3,7 +3,8 @@
     z ~ p(z | context),   x | z ~ likelihood(decoder(z, context))            generative process
     q(z | x) = encoder(x, mask, context)                                     approximate posterior
 
-The four parts are plain objects that can be replaced one by one. Source: Kingma & Welling 2014; Burda et al. 2016 (IWAE).
+The four parts are plain objects that can be replaced one by one. Source: Kingma & Welling 2014; Burda et al. 2016
+(IWAE).
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ class VAE(nn.Module):
             VAEError: the prior is of another latent width.
         """
         if prior.latent != self.prior.latent:
-            raise VAEError(f"the prior has {prior.latent} units, this VAE {self.prior.latent}; fit the prior on this VAE's latents")
+            raise VAEError(
+                f"the prior has {prior.latent} units, this VAE {self.prior.latent}; fit the prior on this VAE's latents"
+            )
         return VAE(self.encoder, self.decoder, self.likelihood, prior)
 
     def encode(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
@@ -82,7 +85,8 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch, …) params of the likelihood at z (batch, latent)."""
-        return self.decoder(z, context)
+        params: Tensor = self.decoder(z, context)
+        return params
 
     def forward(
         self,
@@ -115,9 +119,7 @@ class VAE(nn.Module):
             weights=weights,
         )
 
-    def elbo(
-        self, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, noise: Tensor
-    ) -> Tensor:
+    def elbo(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, noise: Tensor) -> Tensor:
         """(batch,) evidence lower bound in nats at one draw a row; pure, compiles whole.
 
         Args:
@@ -127,7 +129,7 @@ class VAE(nn.Module):
         return seen.log_prob - seen.kl
 
     def draw_noise(self, batch: int, generator: torch.Generator | None = None, samples: int | None = None) -> Tensor:
-        """(batch, latent) standard normal noise, or (samples, batch, latent), in the model's dtype and on its device."""
+        """(batch, latent) standard normal noise, or (samples, batch, latent), of the model's dtype and device."""
         like = next(p for p in self.parameters() if p.is_floating_point())
         return standard_noise(like.new_empty(batch, self.prior.latent), generator, samples)
 
@@ -151,7 +153,8 @@ class VAE(nn.Module):
         prior_log_prob = getattr(self.prior, "log_prob", None)
         if prior_log_prob is None:
             raise CapabilityError(
-                f"{type(self.prior).__name__} has no log_prob, so there is no evidence under it; use a prior with a density"
+                f"{type(self.prior).__name__} has no log_prob, so there is no evidence under it; "
+                "use a prior with a density"
             )
         posterior = self.encode(x, mask, context)
         terms = []
@@ -162,7 +165,9 @@ class VAE(nn.Module):
         return torch.stack(terms).logsumexp(0) - math.log(k)
 
     @torch.no_grad()
-    def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None, **how: Any) -> Tensor:
+    def sample(
+        self, n: int, context: Context | None = None, generator: torch.Generator | None = None, **how: Any
+    ) -> Tensor:
         """(n, …) data drawn from the prior and the likelihood, or one a row of the context where that has n rows.
 
         Args:
@@ -170,7 +175,8 @@ class VAE(nn.Module):
             how: passed on to the likelihood's ``sample`` (a temperature, say).
         """
         z = self.prior.sample(1, context, generator)[0] if context else self.prior.sample(n, None, generator)
-        return self.likelihood.sample(self.decode(z, context), generator, context, **how)
+        drawn: Tensor = self.likelihood.sample(self.decode(z, context), generator, context, **how)
+        return drawn
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
@@ -181,5 +187,8 @@ class VAE(nn.Module):
         """
         mean = getattr(self.likelihood, "mean", None)
         if mean is None:
-            raise CapabilityError(f"{type(self.likelihood).__name__} has no mean; use its sample at the decoded posterior mean")
-        return mean(self.decode(self.encode(x, mask, context).mean, context), context)
+            raise CapabilityError(
+                f"{type(self.likelihood).__name__} has no mean; use its sample at the decoded posterior mean"
+            )
+        reconstructed: Tensor = mean(self.decode(self.encode(x, mask, context).mean, context), context)
+        return reconstructed

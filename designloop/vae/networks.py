@@ -51,6 +51,6 @@ class MLPDecoder(nn.Module):
         self.net = mlp([latent, *hidden, params])
 
     def forward(self, z: Tensor, context: Context | None = None) -> Tensor:
-        """(..., latent) -> (..., params)"""
+        """(..., latent) -> (..., params)."""
         out: Tensor = self.net(z)
         return out

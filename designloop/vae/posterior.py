@@ -25,6 +25,7 @@ class DiagonalNormal:
 
         Args:
             noise: (..., batch, latent) standard normal.
+
         Returns:
             (..., batch, latent)
         """
@@ -39,6 +40,7 @@ class DiagonalNormal:
 
         Args:
             z: (..., batch, latent).
+
         Returns:
             (..., batch)
         """
@@ -52,6 +54,7 @@ def standard_noise(like: Tensor, generator: torch.Generator | None = None, sampl
     Args:
         like: (batch, latent).
         samples: None for one draw, else a leading axis of as many.
+
     Returns:
         (batch, latent), or (samples, batch, latent).
     """

@@ -27,7 +27,9 @@ def test_gaussian_against_scipy_and_mask() -> None:
     np.testing.assert_allclose(likelihood.log_prob(params, x).detach(), wanted.sum(1), rtol=1e-12)
     mask = torch.rand(6, 4, generator=rng(1)) > 0.5
     hidden = torch.where(mask, x, torch.full_like(x, torch.nan))
-    np.testing.assert_allclose(likelihood.log_prob(params, hidden, mask).detach(), (wanted * mask.numpy()).sum(1), rtol=1e-12)
+    np.testing.assert_allclose(
+        likelihood.log_prob(params, hidden, mask).detach(), (wanted * mask.numpy()).sum(1), rtol=1e-12
+    )
     drawn = likelihood.sample(params.expand(20_000, 6, 4), rng(2)).detach()
     assert float((drawn.mean(0) - params).abs().max()) < 5 * np.sqrt(2.5 / 20_000)
 
@@ -53,12 +55,14 @@ def test_fisher_is_the_variance_of_the_score(likelihood) -> None:
     spread = params.detach().expand(200_000, 3).clone().requires_grad_()
     (score,) = torch.autograd.grad(likelihood.log_prob(spread, drawn).sum(), spread)
     along = score @ tangents[0].T
-    torch.testing.assert_close(likelihood.fisher(params.detach(), tangents)[0], along.T @ along / 200_000, rtol=0.05, atol=0.02)
+    torch.testing.assert_close(
+        likelihood.fisher(params.detach(), tangents)[0], along.T @ along / 200_000, rtol=0.05, atol=0.02
+    )
 
 
 def test_all_are_likelihoods_and_refuse_what_cannot_be() -> None:
     assert all(isinstance(one, Likelihood) for one in (Gaussian(2), Bernoulli(), small()))
-    with pytest.raises(VAEError, match="variance is -1.0, expected a positive number"):
+    with pytest.raises(VAEError, match=r"variance is -1\.0, expected a positive number"):
         Gaussian(2, -1.0)
     with pytest.raises(ShapeError, match=r"x has shape \(5, 3\), expected \(batch, 2\)"):
         Gaussian(2).log_prob(torch.zeros(5, 3), torch.zeros(5, 3))

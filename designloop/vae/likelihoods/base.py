@@ -31,6 +31,8 @@ class Likelihood(Protocol):
         """
         ...
 
-    def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None) -> Tensor:
+    def sample(
+        self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
+    ) -> Tensor:
         """(batch, …) one draw a row."""
         ...

@@ -25,7 +25,9 @@ class Bernoulli:
         each = x * functional.logsigmoid(params) + (1 - x) * functional.logsigmoid(-params)
         return (each if mask is None else each * mask).sum(-1)
 
-    def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None) -> Tensor:
+    def sample(
+        self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
+    ) -> Tensor:
         """(batch, features) zeros and ones."""
         return torch.bernoulli(params.sigmoid(), generator=generator)
 

@@ -21,6 +21,7 @@ class Gaussian(nn.Module):
         variance: start value, in the data's unit squared.
         per_feature: one variance a feature instead of one for all.
         learned: False fixes the variance.
+
     Raises:
         VAEError: ``variance`` is not positive.
     """
@@ -28,7 +29,9 @@ class Gaussian(nn.Module):
     def __init__(self, features: int, variance: float = 1.0, per_feature: bool = False, learned: bool = True) -> None:
         super().__init__()
         if variance <= 0:
-            raise VAEError(f"variance is {variance}, expected a positive number; give the scale of the data's noise, squared")
+            raise VAEError(
+                f"variance is {variance}, expected a positive number; give the scale of the data's noise, squared"
+            )
         self.features = features
         start = torch.full((features if per_feature else 1,), math.log(variance))
         if learned:
@@ -52,17 +55,19 @@ class Gaussian(nn.Module):
         each = -0.5 * ((x - params).square() * (-log_variance).exp() + log_variance + _LOG_2PI)
         return (each if mask is None else each * mask).sum(-1)
 
-    def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None) -> Tensor:
+    def sample(
+        self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
+    ) -> Tensor:
         """(batch, features) one draw a row."""
         noise = torch.randn(params.shape, dtype=params.dtype, device=params.device, generator=generator)
         return params + (0.5 * self.log_variance).exp() * noise
 
     def mean(self, params: Tensor, context: Context | None = None) -> Tensor:
-        """(batch, features)"""
+        """(batch, features), the data's unit."""
         return params
 
     def variance(self, params: Tensor, context: Context | None = None) -> Tensor:
-        """(batch, features)"""
+        """(batch, features), the data's unit."""
         return self.log_variance.exp().expand_as(params)
 
     def fisher(
@@ -73,6 +78,7 @@ class Gaussian(nn.Module):
         Args:
             params: (batch, features).
             tangents: (batch, k, features) directions in ``params``.
+
         Returns:
             (batch, k, k)
         """

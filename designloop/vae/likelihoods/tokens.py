@@ -47,17 +47,22 @@ class TokenSequence(nn.Module):
         Args:
             params: (batch, length or more, features).
             x: (batch, length) tokens.
+
         Returns:
             (batch, length, vocabulary)
         """
         if x.ndim != 2 or params.ndim != 3 or params.shape[1] < x.shape[1] or params.shape[2] != self.features:
             raise ShapeError(
-                "params", params.shape, f"(batch, at least {x.shape[-1]}, {self.features})", "let the decoder plan every position of x"
+                "params",
+                params.shape,
+                f"(batch, at least {x.shape[-1]}, {self.features})",
+                "let the decoder plan every position of x",
             )
         before = functional.pad(x[:, :-1], (1, 0), value=self.PAD)
         plan = params[:, : x.shape[1]]
         seen, _ = self.recurrent(torch.cat([self.embedding(before), plan], -1), self._initial_state(params))
-        return self.head(seen)
+        logits: Tensor = self.head(seen)
+        return logits
 
     def token_log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(batch, length) log p(x_t | x_<t, plan), zero behind the end mark. Arguments as ``logits``."""
@@ -95,17 +100,17 @@ class TokenSequence(nn.Module):
         """
         batch, length = params.shape[:2]
         state = self._initial_state(params)[0]
-        weights_in, weights_hidden = self.recurrent.weight_ih_l0, self.recurrent.weight_hh_l0
+        weights_in, weights_hidden, bias_in, bias_hidden = self.recurrent.all_weights[0]
         # The plan's share of the input gates is one matrix product for all positions; a step adds the token's own row.
         width = self.embedding.embedding_dim
-        gates_of_token = self.embedding.weight @ weights_in[:, :width].T + self.recurrent.bias_ih_l0
+        gates_of_token = self.embedding.weight @ weights_in[:, :width].T + bias_in
         gates_of_plan = params @ weights_in[:, width:].T
         token = torch.zeros(batch, dtype=torch.long, device=params.device)
         out = torch.zeros(batch, length, dtype=torch.long, device=params.device)
         alive = torch.arange(batch, device=params.device)
         for position in range(length):
             r_in, u_in, n_in = (gates_of_token[token] + gates_of_plan[alive, position]).chunk(3, -1)
-            r_h, u_h, n_h = functional.linear(state, weights_hidden, self.recurrent.bias_hh_l0).chunk(3, -1)
+            r_h, u_h, n_h = functional.linear(state, weights_hidden, bias_hidden).chunk(3, -1)
             update = torch.sigmoid(u_in + u_h)
             proposal = torch.tanh(n_in + torch.sigmoid(r_in + r_h) * n_h)
             state = proposal + update * (state - proposal)

@@ -15,7 +15,8 @@ from designloop.vae.posterior import DiagonalNormal
 class Prior(Protocol):
     """A distribution over latents, perhaps given a context.
 
-    One that has a density also offers ``log_prob(z, context) -> (..., batch)``; the ELBO needs it unless ``kl`` is closed.
+    One that has a density also offers ``log_prob(z, context) -> (..., batch)``; the ELBO needs it unless ``kl`` is
+    closed.
     """
 
     latent: int

@@ -18,6 +18,8 @@ class StandardNormal(nn.Module):
         latent: width of z.
     """
 
+    like: Tensor
+
     def __init__(self, latent: int) -> None:
         super().__init__()
         self.latent = latent

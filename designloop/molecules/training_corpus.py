@@ -1,0 +1,134 @@
+"""What a sequence VAE is trained on: token rows, which of them are held out, and targets of its fingerprint head."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from designloop.molecules.chemistry import count_fingerprints
+from designloop.molecules.codec import Codec
+from designloop.molecules.corpus import (
+    TokenRows,
+    cache_folder,
+    held_out_rows,
+    tokenised_file,
+    training_rows,
+    zinc_tokens,
+)
+from designloop.molecules.errors import MoleculeError
+from designloop.molecules.sequence_vae import PRETRAINED, find, training_record
+
+CORPUS_ENDING = ".corpus.npz"
+"""What the corpus of a user's model is called beside its weights."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Token rows and which of them are trained on."""
+
+    rows: TokenRows
+    train: np.ndarray
+    held_out: np.ndarray
+
+    @classmethod
+    def zinc(cls) -> Corpus:
+        """ZINC 250k with the shipped split."""
+        return cls(zinc_tokens(), training_rows(), held_out_rows())
+
+    @classmethod
+    def of_file(cls, path: Path, codec: Codec, held_out: float = 0.02) -> Corpus:
+        """A user's molecules; a share of them, 5,000 at most, is held out at random.
+
+        Raises:
+            MoleculeError: nothing in the file can be read, or fewer than 100 molecules can be expressed.
+        """
+        rows = tokenised_file(path, codec)
+        if len(rows) < 100:
+            raise MoleculeError(
+                f"{path} holds {len(rows)} molecules that the alphabet can express, expected at least 100; add more"
+            )
+        order = np.random.default_rng(0).permutation(len(rows))
+        cut = min(max(int(held_out * len(rows)), 10), 5000)
+        return cls(rows, np.sort(order[cut:]), order[:cut])
+
+    def save(self, path: Path) -> None:
+        """Writes what a campaign's replay needs, beside a model's weights."""
+        with path.open("wb") as file:
+            np.savez_compressed(file, flat=self.rows.flat, train=self.train, held_out=self.held_out)
+
+    @classmethod
+    def load(cls, path: Path) -> Corpus:
+        """What ``save`` wrote."""
+        with np.load(path) as stored:
+            return cls(TokenRows.of_flat(stored["flat"]), stored["train"], stored["held_out"])
+
+    @classmethod
+    def of_model(cls, model: str | Path) -> Corpus:
+        """The corpus of a model: ZINC for the shipped ones, else the file that ``pretrain`` left beside the weights.
+
+        Raises:
+            MoleculeError: there is none.
+        """
+        path = find(model)
+        if path.parent == PRETRAINED:
+            return cls.zinc()
+        beside = path.with_name(path.stem + CORPUS_ENDING)
+        if not beside.is_file():
+            if training_record(path).get("corpus") == "zinc250k":
+                return cls.zinc()
+            raise MoleculeError(
+                f"{path} has no {beside.name} beside it; copy it from the folder that `designloop pretrain` wrote"
+            )
+        return cls.load(beside)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Fingerprint counts of a chunk of token rows, for a pool."""
+
+    codec: Codec
+
+    def __call__(self, tokens: np.ndarray) -> np.ndarray:
+        smiles = [self.codec.to_smiles(one) or "C" for one in self.codec.selfies_of(tokens)]
+        return np.asarray(np.minimum(count_fingerprints(smiles, "ecfp4", 1024), 255).astype(np.uint8))
+
+
+def fingerprint_targets(rows: TokenRows, codec: Codec, components: int) -> np.ndarray:
+    """Targets of the fingerprint head, (len(rows), components) float16; made once for a corpus and kept."""
+    key = hashlib.sha256(rows.flat.tobytes() + codec.to_json().encode() + str(components).encode()).hexdigest()[:32]
+    kept = cache_folder() / f"fingerprints-{key}.npy"
+    if not kept.is_file():
+        chunks = [rows.take(part) for part in np.array_split(np.arange(len(rows)), max(len(rows) // 1000, 1))]
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
+            counts = np.concatenate(list(pool.map(_Counts(codec), chunks)))
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        aside = kept.with_suffix(f".{os.getpid()}.npy")
+        np.save(aside, fingerprint_components(counts, components))
+        aside.replace(kept)
+    targets: np.ndarray = np.load(kept)
+    return targets
+
+
+def fingerprint_components(counts: np.ndarray, components: int) -> np.ndarray:
+    """Leading principal components of log(1 + count) fingerprints, scaled to mean square 1 over all of them.
+
+    Args:
+        counts: (rows, size) counts.
+
+    Returns:
+        (rows, components) float16.
+    """
+    rng = np.random.default_rng(0)
+    some = np.log1p(counts[rng.permutation(len(counts))[:40_000]].astype(np.float32))
+    mean = some.mean(0)
+    _, vectors = np.linalg.eigh(np.cov(some, rowvar=False))
+    axes = vectors[:, ::-1][:, :components].astype(np.float32)
+    axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(components)])  # the sign of an eigenvector is arbitrary
+    out = np.concatenate([(np.log1p(part.astype(np.float32)) - mean) @ axes for part in np.array_split(counts, 50)])
+    return np.asarray((out / np.sqrt((out**2).mean())).astype(np.float16))
