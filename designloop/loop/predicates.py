@@ -120,7 +120,10 @@ def descriptors(ranges: Mapping[str, Ends], _: Context) -> Refuses:
 
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
         for name, compute, ends in wanted:
-            value = compute(mol)
+            try:
+                value = compute(mol)
+            except (ValueError, RuntimeError) as error:  # some of RDKit's lack parameters for some elements
+                return f"{name} cannot be computed ({str(error).splitlines()[0] if str(error) else error!r})"
             if _outside(value, ends):
                 return f"{name} {value:.4g}, allowed is {_words(ends)}"
         return None

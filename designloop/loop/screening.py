@@ -26,7 +26,8 @@ MEAGRE = 0.1
 INVALID, KNOWN, REPEAT, SCAFFOLD = "invalid", "known", "repeat", "max_per_scaffold"
 """Reasons beside the filters' names: no molecule; charged before; twice in one batch; its scaffold is full."""
 
-_JUDGEMENTS = 100_000
+_REMEMBERED = 100_000
+"""Molecules of which a screening remembers what the filters say."""
 
 
 class CampaignLike(Protocol):
@@ -92,9 +93,30 @@ class Take:
         return f"{self.drawn:,} drawn, {self.admitted:,} of {self.wanted:,} admitted; refused: {counts or 'none'}"
 
 
+class _Charged:
+    """Molecules that count against newness, and against the fill of their scaffolds."""
+
+    def __init__(self, count_scaffolds: bool) -> None:
+        self._count_scaffolds = count_scaffolds
+        self.identities: set[str] = set()
+        """Asked for membership only, never iterated: the order of a set of strings changes from process to process."""
+        self.scaffolds: Counter[str] = Counter()
+
+    def add(self, smiles: str, identity: str) -> None:
+        """Count a molecule in standard form."""
+        self.identities.add(identity)
+        if self._count_scaffolds:
+            self.scaffolds[scaffold(smiles)] += 1
+
+    def update(self, other: _Charged) -> None:
+        """Count all that another counts."""
+        self.identities |= other.identities
+        self.scaffolds.update(other.scaffolds)
+
+
 @dataclass(frozen=True, slots=True)
-class _Judgement:
-    """What holds of a drawn SMILES whatever else the campaign has seen."""
+class _Verdict:
+    """What a drawn SMILES is, and why it is refused just now, if it is."""
 
     smiles: str = ""
     """Its standard form."""
@@ -103,22 +125,12 @@ class _Judgement:
     detail: str = ""
 
 
-@dataclass
-class _Charged:
-    """Molecules that count against newness."""
-
-    identities: set[str] = field(default_factory=set)
-    """Asked for membership only, never iterated: the order of a set of strings changes from process to process."""
-    scaffolds: Counter[str] = field(default_factory=Counter)
-
-    def add(self, smiles: str, identity: str, count_scaffold: bool) -> None:
-        self.identities.add(identity)
-        if count_scaffold:
-            self.scaffolds[scaffold(smiles)] += 1
-
-
 class Screening:
-    """The candidates that may be scored: in standard form, new to the campaign, allowed by its filters."""
+    """The candidates that may be scored: in standard form, new to the campaign, allowed by its filters.
+
+    What a filter says of a molecule is remembered, so that what a strategy has asked about costs nothing when it is
+    drawn.
+    """
 
     def __init__(self, campaign: CampaignLike, table: TableLike) -> None:
         """Read what the campaign was charged for so far.
@@ -129,10 +141,10 @@ class Screening:
         self._mode, self._stereo = campaign.standardize, campaign.stereo
         self._filters = build(campaign.filters, Context(campaign.folder, self._mode, self._stereo))
         self._most = campaign.filters.max_per_scaffold
-        self._charged = _Charged()
+        self._charged = self._none_charged()
         for smiles in table.seen():
-            self._charge(self._charged, smiles, identity(smiles, self._stereo))
-        self._judge = lru_cache(_JUDGEMENTS)(self._judge_anew)
+            self._charged.add(smiles, identity(smiles, self._stereo))
+        self._refusal = lru_cache(_REMEMBERED)(self._ask_filters)
         self.filter_seconds = 0.0
         """Time spent in the filters' own predicates since the start; the rest of screening is book-keeping."""
         self.last_take = Take(0)
@@ -140,13 +152,13 @@ class Screening:
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Those that could be admitted now, in standard form and in the same order; a repeat within them is dropped."""
-        batch = _Charged()
+        batch = self._none_charged()
         admissible = []
         for candidate in candidates:
-            judgement = self._verdict(candidate.smiles, batch)
-            if judgement.reason is None:
-                self._charge(batch, judgement.smiles, judgement.identity)
-                admissible.append(replace(candidate, smiles=judgement.smiles))
+            verdict = self._verdict(candidate.smiles, batch)
+            if verdict.reason is None:
+                batch.add(verdict.smiles, verdict.identity)
+                admissible.append(replace(candidate, smiles=verdict.smiles))
         return admissible
 
     def take(self, drawn: Iterable[Candidate], wanted: int) -> list[Candidate]:
@@ -154,30 +166,28 @@ class Screening:
 
         What is admitted counts as charged from now on. ``last_take`` and ``counts()`` tell of the rest.
         """
+        names = [INVALID, KNOWN, REPEAT, *(one.name for one in self._filters), *([SCAFFOLD] if self._most else [])]
+        reasons = dict.fromkeys(names, 0)
         admitted: list[Candidate] = []
-        reasons = dict.fromkeys([INVALID, KNOWN, REPEAT, *(one.name for one in self._filters)], 0)
-        if self._most is not None:
-            reasons[SCAFFOLD] = 0
         refused: list[Refused] = []
-        count, ended = 0, False
-        batch = _Charged()
+        batch = self._none_charged()
         stream = islice(drawn, DRAWS_PER_WANTED * wanted)
+        count, ended = 0, False
         while len(admitted) < wanted:
             candidate = next(stream, None)
             if candidate is None:
                 ended = count < DRAWS_PER_WANTED * wanted
                 break
             count += 1
-            judgement = self._verdict(candidate.smiles, batch)
-            if judgement.reason is None:
-                self._charge(batch, judgement.smiles, judgement.identity)
-                admitted.append(replace(candidate, smiles=judgement.smiles))
+            verdict = self._verdict(candidate.smiles, batch)
+            if verdict.reason is None:
+                batch.add(verdict.smiles, verdict.identity)
+                admitted.append(replace(candidate, smiles=verdict.smiles))
                 continue
-            reasons[judgement.reason] += 1
+            reasons[verdict.reason] += 1
             if candidate.proposer == "start":
-                refused.append(Refused(candidate.written or candidate.smiles, judgement.reason, judgement.detail))
-        self._charged.identities |= batch.identities
-        self._charged.scaffolds.update(batch.scaffolds)
+                refused.append(Refused(candidate.written or candidate.smiles, verdict.reason, verdict.detail))
+        self._charged.update(batch)
         self.last_take = Take(wanted, count, len(admitted), ended, reasons, tuple(refused))
         return admitted
 
@@ -190,39 +200,38 @@ class Screening:
             counts["refused_starting"] = "; ".join(map(str, take.refused_starting))
         return counts
 
-    def _verdict(self, smiles: str, batch: _Charged) -> _Judgement:
-        """What a drawn SMILES is, and why it is refused just now, if it is."""
-        judgement = self._judge(smiles)
-        if judgement.reason == INVALID:
-            return judgement
-        if judgement.identity in self._charged.identities:
-            return replace(judgement, reason=KNOWN, detail=judgement.smiles)
-        if judgement.identity in batch.identities:
-            return replace(judgement, reason=REPEAT, detail=judgement.smiles)
-        if judgement.reason is None and self._most is not None:
-            core = scaffold(judgement.smiles)
-            if core and self._charged.scaffolds[core] + batch.scaffolds[core] >= self._most:
-                return replace(judgement, reason=SCAFFOLD, detail=f"{self._most} molecules of {core} already")
-        return judgement
+    def _none_charged(self) -> _Charged:
+        return _Charged(count_scaffolds=self._most is not None)
 
-    def _charge(self, charged: _Charged, smiles: str, identity: str) -> None:
-        charged.identities.add(identity)
-        if self._most is not None:
-            charged.scaffolds[scaffold(smiles)] += 1
-
-    def _judge_anew(self, drawn: str) -> _Judgement:
+    def _verdict(self, drawn: str, batch: _Charged) -> _Verdict:
+        """The verdict on a drawn SMILES, cheapest question first."""
         try:
             smiles = standard_form(drawn, self._mode)
         except MoleculeError as error:
-            return _Judgement(reason=INVALID, detail=str(error))
-        mol = require(smiles)
+            return _Verdict(reason=INVALID, detail=str(error))
         same = identity(smiles, self._stereo)
+        if same in self._charged.identities:
+            return _Verdict(smiles, same, KNOWN, f"{smiles} was scored already")
+        if same in batch.identities:
+            return _Verdict(smiles, same, REPEAT, f"{smiles} is there twice")
+        refusal = self._refusal(smiles)
+        if refusal is not None:
+            return _Verdict(smiles, same, *refusal)
+        if self._most is not None:
+            core = scaffold(smiles)
+            if core and self._charged.scaffolds[core] + batch.scaffolds[core] >= self._most:
+                return _Verdict(smiles, same, SCAFFOLD, f"{self._most} molecules of {core} already")
+        return _Verdict(smiles, same)
+
+    def _ask_filters(self, smiles: str) -> tuple[str, str] | None:
+        """(name, why) of the first filter that refuses a standard form; None where all allow it."""
+        mol = require(smiles)
         started = perf_counter()
-        reason, detail = None, ""
-        for one in self._filters:
-            why = one.refuses(mol, smiles)
-            if why is not None:
-                reason, detail = one.name, why
-                break
-        self.filter_seconds += perf_counter() - started
-        return _Judgement(smiles, same, reason, detail)
+        try:
+            for one in self._filters:
+                why = one.refuses(mol, smiles)
+                if why is not None:
+                    return one.name, why
+            return None
+        finally:
+            self.filter_seconds += perf_counter() - started

@@ -193,6 +193,10 @@ def _uncharge(molecule: Chem.Mol) -> Chem.Mol:
     however its acid is written; the rest of their charge stays.
     """
     neutral = _uncharger().uncharge(molecule)
+    try:
+        neutral.UpdatePropertyCache(strict=True)
+    except Chem.AtomValenceException:  # hexafluorophosphate and its like: anions whose acid is no covalent molecule
+        return molecule
     surplus = Chem.GetFormalCharge(neutral)
     if surplus > 0:
         neutral = _deprotonated(neutral, surplus)

@@ -1,0 +1,46 @@
+"""SMILES in, molecules out."""
+
+from __future__ import annotations
+
+import pytest
+
+from designloop.molecules.chemistry import MoleculeError, canonical, parse, parse_all, require
+from designloop.molecules.parsing import MOLECULE_CACHE_SIZE
+
+
+def test_different_writings_of_a_molecule_are_one():
+    assert canonical("OCC") == canonical("C(O)C") == canonical(" CCO ") == "CCO"
+
+
+def test_stereo_isotopes_and_atom_maps_are_kept():
+    assert canonical("O[C@H](C)Cl") == "C[C@@H](O)Cl"
+    assert canonical("C[13CH2:4]O") == "C[13CH2:4]O"
+
+
+@pytest.mark.parametrize(
+    "smiles", ["", "  ", "\n", "C1CC", "c1ccc1c", "C(C", "N(C)(C)(C)(C)C", "CCO ethanol", "Cl-Cl-Cl", "no"]
+)
+def test_what_is_no_molecule_is_none(smiles, capfd):
+    assert parse(smiles) is None
+    assert canonical(smiles) is None
+    with pytest.raises(MoleculeError, match="expected a valid SMILES"):
+        require(smiles)
+    assert capfd.readouterr().err == ""
+
+
+def test_order_and_gaps_are_kept():
+    mols = parse_all(["CCO", "nonsense", "C"])
+    assert [mol and mol.GetNumAtoms() for mol in mols] == [3, None, 1]
+
+
+def test_molecules_are_cached():
+    assert parse("CCCCO") is parse("CCCCO")
+    assert parse.cache_info().maxsize == MOLECULE_CACHE_SIZE
+
+
+def test_the_log_of_rdkit_is_the_users_own(capfd):
+    from rdkit import Chem
+
+    parse("C1CC")
+    assert Chem.MolFromSmiles("C1CC") is None
+    assert "unclosed ring" in capfd.readouterr().err
