@@ -12,6 +12,7 @@ their folder. What needs torch or Ray is imported where it is used, so that a qu
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,8 @@ from typing import TYPE_CHECKING
 import oracles as oracle_package
 from designloop.loop import preflight
 from designloop.loop import templates as template
-from designloop.loop.campaign import Campaign, load_campaign
+from designloop.loop.campaign import Campaign
+from designloop.loop.campaign import load_campaign as load_campaign
 from designloop.loop.changes import changed_keys
 from designloop.loop.logbook import logbook
 from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
@@ -32,7 +34,8 @@ from designloop.molecules.reconstruction import Reconstruction
 from designloop.report import comparison
 from designloop.report.references import Reference, read_references, write_references
 from designloop.report.top import TopMolecule, top_molecules
-from designloop.tables import CandidateTable, open_candidates
+from designloop.tables import CandidateTable
+from designloop.tables import open_candidates as open_candidates
 from designloop.tables.ledger import Ledger
 from oracles import OracleCard
 
@@ -170,7 +173,7 @@ def run(
             book.say(warning)
         if next(rounds_left(campaign, table), None):
             _score_first(campaign, table)
-            book.say(f"{'resuming' if table.rounds() else 'starting'} at round {table.next_round()}")
+            book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")
             run_campaign(campaign=campaign, table=table, on_round=watched(campaign, table, book.also(on_round)))
         summary = summarize(table.folder)
         book.note(f"ended: {summary.end}")
@@ -228,11 +231,13 @@ def top(
     return best, list(references.values())
 
 
-def write_top(best: Sequence[TopMolecule], path: Path | str) -> Path:
-    """Writes molecules as .csv, .smi, .sdf or .svg, by the path's ending.
+def write_top(best: Sequence[TopMolecule], path: Path | str, ending: str = "") -> Path:
+    """Writes molecules as .csv, .smi, .sdf or .svg.
 
+    Args:
+        ending: which of these; by default the path's own.
     Raises:
-        InputError: another ending.
+        InputError: another ending, or the file cannot be written.
     """
     from designloop.report.export import write_csv, write_sdf, write_smi
     from designloop.report.pictures import draw_best
@@ -244,11 +249,32 @@ def write_top(best: Sequence[TopMolecule], path: Path | str) -> Path:
         ".sdf": write_sdf,
         ".svg": lambda molecules, to: to.write_text(draw_best(molecules), encoding="utf-8"),
     }
-    if path.suffix.lower() not in writers:
+    writer = writers.get(ending or path.suffix.lower())
+    if writer is None:
         raise InputError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(writers)}; give another name")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writers[path.suffix.lower()](best, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer(best, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
     return path
+
+
+def write_rows(rows: pa.Table, path: Path | str) -> Path:
+    """Writes the answer to a query as CSV; a list as its words.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(rows.column_names)
+            for row in rows.to_pylist():
+                writer.writerow([" ".join(one) if isinstance(one, list) else one for one in row.values()])
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
+    return Path(path)
 
 
 def compare(campaigns: Sequence[Campaign | Path | str]) -> list[comparison.Standings]:

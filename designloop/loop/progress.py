@@ -53,7 +53,8 @@ def watched(campaign: Campaign, table: CandidateTable, tell: Callable[[Progress]
 
     def on_round(done: Round) -> None:
         calls, budget = table.calls(), campaign.budget.oracle_calls
-        pace = (monotonic() - began) / (calls - before) if calls > before else None
+        # Starting molecules are scored in no time, and nothing is learned from a start alone.
+        pace = (monotonic() - began) / (calls - before) if calls > before and done.kind == "round" else None
         tell(Progress(done, calls, budget, None if pace is None else pace * (budget - calls)))
 
     return on_round

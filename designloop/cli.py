@@ -1,0 +1,264 @@
+"""The command line: one thin command for each verb of ``designloop.api``.
+
+Exit codes: 0 done, 1 a defect of ours, 2 bad input, 3 stopped without results, 4 stopped and can be resumed, 130
+Ctrl-C.
+Modules are imported inside the commands, so that ``--version`` and ``--help`` answer at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import designloop
+from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, exit_code
+
+app = typer.Typer(
+    help="A campaign file goes in; a VAE proposes, oracles score, the scores teach it; a table of molecules comes out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+CampaignFile = Annotated[Path, typer.Argument(help="A campaign file.", show_default=False)]
+Results = Annotated[Path, typer.Argument(help="A campaign file, or the folder of its results.", show_default=False)]
+Several = Annotated[list[Path], typer.Argument(help="Campaign files, or folders of results.", show_default=False)]
+Model = Annotated[str, typer.Option(help="A shipped model by name, or a file that `designloop pretrain` wrote.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same molecules.")]
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+def command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Registers a command whose errors are told in plain words, with the exit code that says what to do next."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            code = function(*args, **kwargs)
+        except KeyboardInterrupt:
+            typer.echo("\nInterrupted. What is committed stays; the same command goes on from there.", err=True)
+            code = INTERRUPTED
+        except BrokenPipeError:  # whoever reads our output has seen enough, as in `designloop top … | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes
+            code = DONE
+        except Exception as error:
+            code = exit_code(error)
+            if code == DEFECT:
+                raise  # with Python's own traceback, and its exit code 1
+            typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(code or 0)
+
+    return app.command(function.__name__.replace("_", "-"))(guarded)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"designloop {designloop.__version__}")
+        raise typer.Exit
+
+
+@command
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write; never one that is there.")] = Path("campaign.yaml"),
+    template: Annotated[str, typer.Option(help="What to start from.")] = "quickstart",
+    list_: Annotated[bool, typer.Option("--list", help="List the templates.")] = False,
+) -> None:
+    """Write a commented campaign file to start from."""
+    from designloop import api, display
+
+    if list_:
+        display.grid(("template", "what it is for"), list(api.templates().items()))
+        return
+    typer.echo(f"Wrote {', '.join(map(str, api.init(path, template)))}")
+    typer.echo(f"Next: designloop validate {path}")
+
+
+@command
+def validate(campaign: CampaignFile) -> int:
+    """Check a campaign file, print its plan, and run every oracle on three known molecules."""
+    from designloop import api, display
+
+    plan = api.validate(campaign)
+    display.plan(plan)
+    return DONE if plan.ready else BAD_INPUT
+
+
+@command
+def score(
+    campaign: CampaignFile,
+    molecules: Annotated[Path, typer.Argument(help="A .smi, .csv or .parquet file.", show_default=False)],
+) -> None:
+    """Score molecules of your own, outside any budget: properties, desirabilities, and what the filters say."""
+    from designloop import api, display
+
+    display.scores(api.score(campaign, molecules))
+
+
+@command
+def run(
+    campaign: CampaignFile,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; earlier results are moved aside.")] = False,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or HOST:PORT.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Workers that score at once.")] = None,
+    backend: Annotated[str | None, typer.Option(help="ray, or inline for one child process.")] = None,
+    accept_changed_oracles: Annotated[
+        bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
+    ] = False,
+) -> int:
+    """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
+    from designloop import api, display
+
+    said = {"address": address, "workers": workers, "backend": backend}
+    loaded = api.load_campaign(
+        campaign, {f"evaluation.{key}": value for key, value in said.items() if value is not None}
+    )
+    if dry_run:
+        display.estimate(api.dry_run(loaded))
+        return DONE
+    with display.RunDisplay(loaded) as shown:
+        outcome = api.run(
+            loaded,
+            fresh=fresh,
+            accept_changed_oracles=accept_changed_oracles,
+            on_round=shown.on_round,
+            say=shown.say,
+        )
+    display.outcome(outcome)
+    end = outcome.summary.end
+    return NO_RESULTS if end is not None and end.reason == "no_results" else DONE
+
+
+@command
+def status(campaign: Results) -> None:
+    """Tell how far a campaign is, how well it does and what went wrong; also while it runs."""
+    from designloop import api, display
+
+    display.status(api.status(campaign))
+
+
+@command
+def top(
+    campaigns: Several,
+    n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
+    diverse: Annotated[bool, typer.Option("--diverse", help="Leave out near-duplicates of better ones.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write them as CSV.")] = None,
+    smi: Annotated[Path | None, typer.Option(help="Write them as SMILES, with names.")] = None,
+    sdf: Annotated[Path | None, typer.Option(help="Write them as SDF, with their properties.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Draw them.")] = None,
+) -> None:
+    """Show the best molecules, one a stereo-free parent, their score broken down by property."""
+    from designloop import api, display
+
+    best, references = api.top(campaigns, n, diverse=diverse, say=functools.partial(typer.echo, err=True))
+    display.top(best, references)
+    for ending, path in {".csv": csv, ".smi": smi, ".sdf": sdf, ".svg": svg}.items():
+        if path is not None:
+            typer.echo(f"Wrote {api.write_top(best, path, ending)}")
+
+
+@command
+def compare(campaigns: Several) -> None:
+    """Set campaigns side by side: calls, best, mean of the ten best, and how soon they were found."""
+    from designloop import api, display
+
+    display.comparison(api.compare(campaigns))
+
+
+@command
+def query(
+    sql: Annotated[str, typer.Argument(help='Such as "SELECT smiles, score FROM candidates LIMIT 5".')],
+    campaigns: Annotated[
+        list[Path] | None, typer.Argument(help="Campaign files or folders of results; by default all below this one.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the rows to this file instead.")] = None,
+) -> None:
+    """Ask in SQL (DuckDB's) over the views candidates, rounds and runs; read-only, also while campaigns run."""
+    from designloop import api, display
+
+    answer = api.query(sql, campaigns or ())
+    if csv is None:
+        display.rows(answer)
+    else:
+        typer.echo(f"Wrote {api.write_rows(answer, csv)}")
+
+
+@command
+def oracles(
+    name: Annotated[
+        str | None, typer.Argument(help="A name, MODULE:FUNCTION or FILE:FUNCTION.", show_default=False)
+    ] = None,
+) -> None:
+    """List the oracles there are, or tell all about one: parameters, units, an example."""
+    from designloop import api, display
+
+    if name is None:
+        display.oracles(api.oracles())
+    else:
+        display.oracle(api.oracle(name))
+
+
+@command
+def sample(
+    n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
+    model: Model = "zinc250k",
+    seed: Seed = 0,
+) -> None:
+    """Draw molecules from a model's prior, one SMILES a line."""
+    from designloop import api
+
+    for smiles in api.sample(n, model=model, seed=seed):
+        typer.echo(smiles)
+
+
+@command
+def reconstruct(
+    molecules: Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)],
+    model: Model = "zinc250k",
+) -> None:
+    """Encode molecules and decode them again: what comes back, and how similar it is."""
+    from designloop import api, display
+
+    is_file = len(molecules) == 1 and Path(molecules[0]).is_file()
+    display.reconstructions(api.reconstruct(Path(molecules[0]) if is_file else molecules, model=model))
+
+
+@command
+def pretrain(
+    output: Annotated[
+        Path, typer.Argument(help="Folder of the run; one that is there is resumed.", show_default=False)
+    ],
+    corpus: Annotated[Path | None, typer.Option(help="A .smi, .csv or .parquet file; by default ZINC 250k.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps; by default the recipe's.", min=1)] = None,
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train a sequence VAE on a corpus; after a kill the same command resumes, to the same weights."""
+    from designloop import api, display
+
+    path = api.pretrain(output, corpus=corpus, steps=steps, seed=seed, device=device, on_measure=display.training)
+    typer.echo(f"Wrote {path}. A campaign uses it by `model: {path}`.")
+
+
+@command
+def benchmark(
+    name: Annotated[str, typer.Argument(help="A benchmark, or all; without a name they are listed.")] = "",
+    output: Annotated[Path, typer.Option(help="Where its record goes.")] = Path("docs/benchmarks"),
+) -> None:
+    """Run a benchmark and write its record."""
+    from designloop import benchmarks
+
+    benchmarks.main(name, output)

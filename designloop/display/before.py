@@ -1,0 +1,108 @@
+"""What is printed before a campaign runs: its plan, molecules of the user's own, the bill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from designloop.display.tables import cell, grid, property_value, say
+from designloop.loop.progress import duration
+
+if TYPE_CHECKING:
+    from designloop.loop.own_molecules import OwnMolecule
+    from designloop.loop.preflight import Estimate, Plan
+
+
+def plan(planned: Plan) -> None:
+    """Prints what ``validate`` found."""
+    campaign = planned.campaign
+    say(f"{campaign.name}: {campaign.path}")
+    calls = f"{campaign.budget.oracle_calls:,} oracle calls, {campaign.batch_size:,} a round"
+    given = f", {len(campaign.starting()):,} of them for starting molecules" if campaign.starting() else ""
+    say(f"strategy {campaign.strategy.name}, {calls}{given}, seed {campaign.seed}")
+    for warning in campaign.warnings:
+        say(f"note: {warning}")
+    say(f"\nObjective: {campaign.objective.aggregate} of")
+    grid(
+        ("property", "oracle", "unit", "transform", "weight"),
+        [
+            (
+                one.name,
+                one.oracle,
+                campaign.oracles[one.name].unit,
+                f"{one.transform.type} {_setting(one.transform.model_dump(exclude_none=True, exclude={'type'}))}",
+                one.weight,
+            )
+            for one in campaign.objective.properties
+        ],
+    )
+    say("\nFilters, and the share of molecules that passes each")
+    rows = [(one.name, _setting(one.setting), f"{one.zinc:.1%}", f"{one.prior:.1%}") for one in planned.filters]
+    grid(("filter", "setting", "of ZINC 250k", "of the model's draws"), rows)
+    if planned.checks:
+        say("\nOracles on molecules that all know")
+        grid(
+            ("property", "molecule", "value", "desirability", "error"),
+            [(one.property, one.molecule, one.value, one.desirability, one.error) for one in planned.checks],
+        )
+    costly = [name for name, oracle in campaign.oracles.items() if oracle.costly]
+    if costly:
+        say(f"\nNot tried, as they declare themselves costly: {', '.join(costly)}")
+    say()
+    for problem in planned.problems:
+        say(f"problem: {problem}")
+    say("Ready: designloop run " + str(campaign.path) if planned.ready else "Not ready: mend what is named above.")
+
+
+def _setting(setting: object) -> str:
+    if isinstance(setting, Mapping):
+        return ", ".join(f"{name} {_setting(value)}" for name, value in setting.items())
+    if isinstance(setting, float):
+        return f"{setting:g}"
+    if isinstance(setting, list | tuple):
+        return "[" + ", ".join("…" if one is None else str(one) for one in setting) + "]"
+    return cell(setting)
+
+
+def scores(molecules: Sequence[OwnMolecule]) -> None:
+    """Prints what ``score`` found, the best first."""
+    if not molecules:
+        return
+    properties = list(molecules[0].scored.desirability)
+    ranked = sorted(molecules, key=lambda one: -1.0 if one.scored.score is None else one.scored.score, reverse=True)
+    grid(
+        ("score", *properties, "name", "smiles", "remark"),
+        [
+            (
+                one.scored.score,
+                *(property_value(*_of(one, name)) for name in properties),
+                one.name,
+                one.scored.smiles,
+                "; ".join(_remarks(one)),
+            )
+            for one in ranked
+        ],
+    )
+    say("\nA property's value, and in brackets the desirability that its transform makes of it.")
+
+
+def _of(molecule: OwnMolecule, name: str) -> tuple[float | None, float | None]:
+    return molecule.scored.evaluation.results[name].value, molecule.scored.desirability[name]
+
+
+def _remarks(molecule: OwnMolecule) -> list[str]:
+    results = molecule.scored.evaluation.results
+    failed = [f"{name} {one.status}: {one.error}" for name, one in results.items() if one.status != "ok"]
+    return [*([f"refused by {molecule.refused}"] if molecule.refused else []), *failed]
+
+
+def estimate(bill: Estimate) -> None:
+    """Prints what ``run --dry-run`` found."""
+    say(f"{bill.calls:,} oracle calls are left, in {bill.rounds:,} rounds.")
+    rows = [(name, "not known" if each is None else f"{each:.3g} s") for name, each in bill.seconds.items()]
+    grid(("oracle of", "a molecule takes"), rows)
+    total = bill.oracle_seconds
+    if total is None:
+        say("The time of a costly oracle is known once it has run: `designloop score` runs it on molecules of yours.")
+    else:
+        say(f"Scoring takes about {duration(total)} on {bill.workers} workers; proposing and learning come on top.")

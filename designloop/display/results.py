@@ -1,0 +1,130 @@
+"""What is printed of a campaign's results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from designloop.display.tables import grid, property_value, say
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from designloop.api import Outcome
+    from designloop.loop.summary import Summary
+    from designloop.report.comparison import Standings
+    from designloop.report.references import Reference
+    from designloop.report.top import TopMolecule
+
+
+def outcome(ended: Outcome) -> None:
+    """Prints how a campaign ended, its references above its ten best, and where everything lies."""
+    summary = ended.summary
+    say()
+    top(ended.best, ended.references)
+    say()
+    if summary.end is not None:
+        say(f"Ended ({summary.end.reason}): {summary.end.message}.")
+    say(f"Table     {summary.folder}   (designloop top, status and query read it)")
+    say(f"Pictures  {', '.join(path.name for path in ended.pictures)} in the same folder")
+
+
+def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
+    """Prints the best molecules, their score broken down by property, under the references."""
+    if not best:
+        say("No molecule has a score yet.")
+        return
+    shown: list[Reference | TopMolecule] = [*references, *best]
+    properties = list(dict.fromkeys(name for one in shown for name in one.properties))
+    rows: list[dict[str, Any]] = []
+    for reference in references:
+        row: dict[str, Any] = {"#": "", "score": reference.score, "from": reference.name, "smiles": reference.smiles}
+        rows.append(row | {name: _property(reference, name) for name in properties})
+    for one in best:
+        row = {"#": str(one.rank), "score": one.score, "from": one.proposer, "smiles": one.smiles}
+        row |= {name: _property(one, name) for name in properties}
+        row |= {"campaign": one.campaign} if len({each.campaign for each in best}) > 1 else {}
+        row |= {"start": one.start.similarity} if one.start else {}
+        row |= {"ZINC": one.known.similarity} if one.known else {}
+        rows.append(row)
+    order = ["#", "score", *properties, "from", "campaign", "start", "ZINC", "smiles"]
+    columns = [name for name in order if any(name in row for row in rows)]
+    grid(columns, [[row.get(name) for name in columns] for row in rows])
+    say("\nA property's value, and in brackets its desirability.")
+    told = {"start": "the nearest starting molecule", "ZINC": "the nearest molecule of ZINC 250k"}
+    for name in [each for each in told if each in columns]:
+        say(f"{name}: ECFP4 similarity to {told[name]}.")
+
+
+def _property(molecule: TopMolecule | Reference, name: str) -> str:
+    one = molecule.properties.get(name)
+    return "" if one is None else property_value(one.value, one.desirability)
+
+
+def status(summary: Summary) -> None:
+    """Prints what ``status`` found."""
+    rounds = len([info for info in summary.rounds if info.kind == "round"])
+    say(f"{summary.name}: {summary.calls:,} of {summary.budget:,} oracle calls, {rounds} rounds  ({summary.folder})")
+    if summary.best is not None and summary.mean_top_10 is not None:
+        say(f"best {summary.best:.3f}, mean top-10 {summary.mean_top_10:.3f}")
+    say(
+        f"ended ({summary.end.reason}): {summary.end.message}"
+        if summary.end
+        else "not ended: designloop run goes on with it"
+    )
+    recent = summary.rounds[-10:]
+    if recent:
+        say("\nLast rounds")
+        parts = ("propose", "oracle", "learn")
+        grid(
+            ("round", "calls", "failed", "best", "mean top-10", *(f"{part} s" for part in parts)),
+            [
+                (
+                    info.number,
+                    info.calls,
+                    info.rows - int(info.metrics.get("ok", 0)),
+                    info.metrics.get("best"),
+                    info.metrics.get("mean_top_10"),
+                    *(info.metrics.get(f"{part}_seconds") for part in parts),
+                )
+                for info in recent
+            ],
+        )
+    for name, words in _WORTH_SHOWING.items():
+        found = summary.metric(name)
+        if found:
+            last = ", ".join(f"{value:.2f}" for value in list(found.values())[-10:])
+            say(f"{words}: {last}")
+    if summary.failures:
+        say("\nFailures")
+        rows = [(one.property, one.status, one.molecules, " / ".join(one.examples)) for one in summary.failures]
+        grid(("property", "status", "molecules", "examples"), rows)
+    for refused in summary.refused_starting:
+        say(f"starting molecule refused: {refused}")
+    for change in summary.changes:
+        say(f"changed: {change}")
+    say(f"\ndigest {summary.digest}")
+
+
+_WORTH_SHOWING = {
+    "rank_correlation": "Rank correlation of the surrogate with each batch before it was paid for",
+    "reconstruction": "Held-out molecules that the model reconstructs",
+    "prior_allowed": "Prior samples that pass the filters",
+}
+"""Metrics of a strategy that ``status`` shows over the last rounds, where there are any."""
+
+
+def comparison(standings: Sequence[Standings]) -> None:
+    """Prints campaigns side by side."""
+    grid(
+        ("campaign", "calls", "failed", "best", "mean top-10", "AUC top-10"),
+        [(one.campaign, one.calls, one.failed, one.best, one.mean_top_10, one.auc_top_10) for one in standings],
+    )
+    say("AUC top-10: mean over the calls of the mean of the ten best so far; it rewards finding them soon.")
+
+
+def rows(table: pa.Table) -> None:
+    """Prints the answer to a query."""
+    exact = [[f"{one:.8g}" if isinstance(one, float) else one for one in row.values()] for row in table.to_pylist()]
+    grid(table.column_names, exact)
+    say(f"({table.num_rows:,} rows)")
