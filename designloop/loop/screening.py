@@ -11,6 +11,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
+from rdkit import rdBase
+
 from designloop.loop.filters import Context, Filters, build
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, require, scaffold, standard_form
 from designloop.records import Candidate
@@ -228,10 +230,11 @@ class Screening:
         mol = require(smiles)
         started = perf_counter()
         try:
-            for one in self._filters:
-                why = one.refuses(mol, smiles)
-                if why is not None:
-                    return one.name, why
+            with rdBase.BlockLogs():
+                for one in self._filters:
+                    why = one.refuses(mol, smiles)
+                    if why is not None:
+                        return one.name, why
             return None
         finally:
             self.filter_seconds += perf_counter() - started

@@ -122,7 +122,9 @@ def scaffold(smiles: str) -> str:
     Raises:
         MoleculeError: when the SMILES is invalid.
     """
-    return MolToSmiles(MurckoScaffold.GetScaffoldForMol(require(smiles)), isomericSmiles=False)
+    with rdBase.BlockLogs():
+        text: str = MolToSmiles(MurckoScaffold.GetScaffoldForMol(require(smiles)), isomericSmiles=False)
+    return text
 
 
 @lru_cache(TEXT_CACHE_SIZE)

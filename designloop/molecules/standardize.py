@@ -82,7 +82,10 @@ def standard_form(smiles: str, mode: Mode = "parent") -> str:
     """
     seen = [_step(smiles, mode)]
     while len(seen) <= _MOST_PASSES:
-        after = _step(seen[-1], mode)
+        try:
+            after = _step(seen[-1], mode)
+        except MoleculeError as error:
+            raise MoleculeError(f"{smiles!r} becomes {seen[-1]!r}, which is no molecule; write it neutral") from error
         if after == seen[-1]:
             return after
         if after in seen:  # RDKit's canonical form has no fixed point here: the least of the cycle is one for us
@@ -112,11 +115,12 @@ def without_stereo(smiles: str) -> str:
         MoleculeError: when the SMILES is empty or invalid.
     """
     molecule = require(smiles)
-    if not _ISOTOPE.search(smiles):
-        return Chem.MolToSmiles(molecule, isomericSmiles=False)
-    molecule = Chem.Mol(molecule)  # to RDKit isotopes are isomeric too: they stay, at three times the price
-    Chem.RemoveStereochemistry(molecule)
-    return Chem.MolToSmiles(molecule)
+    isotopes = bool(_ISOTOPE.search(smiles))
+    if isotopes:  # to RDKit they are isomeric too, so that to keep them stereo has to be taken off a copy
+        molecule = Chem.Mol(molecule)
+        Chem.RemoveStereochemistry(molecule)
+    text: str = Chem.MolToSmiles(molecule, isomericSmiles=isotopes)
+    return text
 
 
 def identity(smiles: str, stereo: Stereo = "ignore") -> str:
@@ -134,7 +138,8 @@ def _step(smiles: str, mode: Mode) -> str:
             if mode == "parent":
                 molecule = _parent(smiles, molecule)
             molecule = _uncharge(molecule)
-    return Chem.MolToSmiles(molecule)
+    text: str = Chem.MolToSmiles(molecule)
+    return text
 
 
 def _parent(smiles: str, molecule: Chem.Mol) -> Chem.Mol:
