@@ -14,6 +14,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 
 import numpy as np
 import selfies
@@ -36,7 +37,15 @@ class Codec:
     greatest_length: int = GREATEST_LENGTH
     constraints: Mapping[str, int] = field(default_factory=lambda: dict(selfies.get_preset_constraints("default")))
     """Bonds each atom may have, by symbol, as ``selfies.set_semantic_constraints`` takes them."""
-    selfies_version: str = selfies.__version__
+    selfies_version: str = field(default_factory=lambda: version("selfies"))
+    """Of the release; what ``selfies.__version__`` says was not always kept up with it."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.symbols)) != len(self.symbols) or self.size > 256:
+            raise MoleculeError(
+                f"the alphabet has {len(self.symbols)} symbols, {len(set(self.symbols))} of them distinct; "
+                "give at most 254 distinct ones, so that a token fits a byte"
+            )
 
     @cached_property
     def _token_of(self) -> dict[str, int]:
@@ -70,9 +79,8 @@ class Codec:
             try:
                 encoded = str(selfies.encoder(written))
             except selfies.EncoderError as error:
-                reason = str(error).strip().splitlines()[-1].strip()
                 raise MoleculeError(
-                    f"{smiles!r} cannot be written as SELFIES ({reason}); "
+                    f"{smiles!r} cannot be written as SELFIES ({_reason(error)}); "
                     "it can be scored, but the model cannot learn from it"
                 ) from error
         self.tokens(encoded, of=smiles)
@@ -85,12 +93,17 @@ class Codec:
             (length + 1,) uint8.
 
         Raises:
-            MoleculeError: names the symbol that the alphabet lacks, or the length.
+            MoleculeError: names the symbol that the alphabet lacks, or the length; or it is no SELFIES string.
         """
         what = repr(of if of is not None else selfies_string)
-        found = list(selfies.split_selfies(selfies_string))
-        if not found:
+        if not selfies_string:
             raise MoleculeError(f"{what} is empty; give a molecule with at least one atom")
+        try:
+            found = list(selfies.split_selfies(selfies_string))
+        except ValueError:  # a bracket that is not closed
+            found = []
+        if "".join(found) != selfies_string:
+            raise MoleculeError(f"{what} is not SELFIES, which is symbols in brackets like [C][=O]; encode the SMILES")
         if len(found) > self.greatest_length:
             raise MoleculeError(
                 f"{what} takes {len(found)} SELFIES symbols, the model holds at most {self.greatest_length}; "
@@ -130,9 +143,19 @@ class Codec:
         return ["".join([names[t] for t in row[:n]]) for row, n in zip(tokens.tolist(), lengths, strict=True)]
 
     def to_smiles(self, selfies_string: str) -> str | None:
-        """RDKit's canonical isomeric SMILES of a SELFIES string; None where it decodes to no atom at all."""
+        """RDKit's canonical isomeric SMILES of a SELFIES string; None where it decodes to no atom at all.
+
+        Raises:
+            MoleculeError: not SELFIES.
+        """
         with self.semantics():
-            decoded = selfies.decoder(selfies_string)
+            try:
+                decoded = selfies.decoder(selfies_string)
+            except selfies.DecoderError as error:
+                said = str(error).splitlines()[0]
+                raise MoleculeError(
+                    f"{selfies_string!r} is not SELFIES ({said}); give symbols in brackets like [C][=O]"
+                ) from error
         if not decoded:
             return None
         with rdBase.BlockLogs():
@@ -179,6 +202,15 @@ class Codec:
 
     def __hash__(self) -> int:
         return hash((self.symbols, self.greatest_length, self.selfies_version))
+
+
+def _reason(error: selfies.EncoderError) -> str:
+    """What selfies holds against a molecule, with the atom that it is about."""
+    parser_says = getattr(error.__cause__, "reason", None)
+    if parser_says is not None:
+        return str(parser_says)
+    said = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return said[-1] if len(said) > 2 else said[0]  # "violates …", the SMILES, then the atoms
 
 
 def alphabet(selfies_strings: Iterable[str]) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
+import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -146,6 +148,8 @@ def tokenise(
         results = map(_Tokenise(codec), chunks)
         for chunk, done in zip(chunks, results, strict=True):
             line = _gather(chunk, done, line, rows, problems)
+            if on_done is not None:
+                on_done(line)
     else:
         with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
             for chunk, done in zip(chunks, pool.map(_Tokenise(codec), chunks), strict=True):
@@ -178,14 +182,15 @@ def tokenised_file(path: Path, codec: Codec, on_done: Callable[[int], None] | No
     """Token rows of a user's file, from the cache where the same bytes were tokenised under the same alphabet before.
 
     Raises:
-        MoleculeError: nothing in the file can be read.
+        MoleculeError: no such file, or nothing in it can be read or expressed.
     """
-    key = hashlib.sha256(path.read_bytes() + codec.to_json().encode()).hexdigest()[:32]
-    kept = cache_folder() / f"tokens-{key}.npz"
-    if kept.is_file():
-        with np.load(kept) as stored:
-            problems = [LineProblem(int(n), str(text), str(why)) for n, text, why in stored["problems"]]
-            return TokenRows.of_flat(stored["flat"], problems)
+    if not path.is_file():
+        raise MoleculeError(f"{path} is not a file; give a .smi, .csv or .parquet file of molecules")
+    # The ending decides how the bytes are read; another release of selfies may write a molecule in another way.
+    how = "\0".join([path.suffix.lower(), version("selfies"), codec.to_json()])
+    kept = cache_folder() / f"tokens-{hashlib.sha256(path.read_bytes() + how.encode()).hexdigest()[:32]}.npz"
+    if (stored := _kept(kept)) is not None:
+        return stored
     read = read_molecules(path)
     rows = tokenise(read.smiles, codec, on_done=on_done)
     # Problems of tokenise are counted along what was read; a person wants the line of the file.
@@ -201,3 +206,13 @@ def tokenised_file(path: Path, codec: Codec, on_done: Callable[[int], None] | No
     np.savez_compressed(aside, flat=rows.flat, problems=told)
     aside.replace(kept)
     return rows
+
+
+def _kept(path: Path) -> TokenRows | None:
+    """What the cache holds; None where it holds nothing, or a copy that was damaged and has to be made again."""
+    try:
+        with np.load(path) as stored:
+            problems = [LineProblem(int(line), str(text), str(why)) for line, text, why in stored["problems"]]
+            return TokenRows.of_flat(stored["flat"], problems)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return None

@@ -6,6 +6,7 @@ of the checkpoint, so a run that was killed and taken up again goes through the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -145,7 +146,7 @@ def pretrain(
         every_seconds: between checkpoints.
 
     Raises:
-        MoleculeError: the folder's checkpoint was made under another recipe or architecture.
+        MoleculeError: the folder's checkpoint was made under another recipe or architecture, or on another corpus.
     """
     folder.mkdir(parents=True, exist_ok=True)
     loss: Loss = Loss([(1.0, ELBO(_beta(recipe)))])
@@ -154,7 +155,9 @@ def pretrain(
         loss = loss + head * ramp(0.0, recipe.fingerprint_weight, recipe.steps // 3)
     optimizer = torch.optim.Adam([*vae.parameters(), *loss.parameters()], lr=recipe.learning_rate, betas=(0.9, 0.98))
     generator = torch.Generator(vae.device).manual_seed(recipe.seed)
-    run = _Run(vae, loss, optimizer, generator, recipe, folder)
+    corpus = b"".join([rows.flat.tobytes(), use.tobytes(), held_out.tobytes(), vae.codec.to_json().encode()])
+    digest = hashlib.sha256(corpus).hexdigest()[:16]
+    run = _Run(vae, loss, optimizer, generator, recipe, f"{corpus_name} {digest}".strip(), folder)
     start, curve = run.resume()
     tokens = torch.from_numpy(rows.take(held_out)).to(vae.device)
     began, saved = time.monotonic() - (curve[-1].seconds if curve else 0.0), time.monotonic()
@@ -231,10 +234,16 @@ class _Run:
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     recipe: Recipe
+    corpus: str
+    """Its name and a digest of its rows."""
     folder: Path
 
     def _settings(self) -> dict[str, object]:
-        told = {"recipe": asdict(self.recipe), "architecture": asdict(self.vae.architecture)}
+        told = {
+            "recipe": asdict(self.recipe),
+            "architecture": asdict(self.vae.architecture),
+            "corpus": self.corpus,
+        }
         return dict(json.loads(json.dumps(told)))  # through JSON, so that tuples compare as what the file holds
 
     def save(self, step: int, curve: list[HeldOut]) -> None:
@@ -259,9 +268,9 @@ class _Run:
         with safe_open(path, framework="pt") as file:
             told = json.loads(file.metadata()["told"])
         for key, ours in self._settings().items():
-            if told[key] != ours:
+            if told.get(key) != ours:
                 raise MoleculeError(
-                    f"{path} was made with {key} {told[key]}, this run asks for {ours}; "
+                    f"{path} was made with {key} {told.get(key)}, this run asks for {ours}; "
                     "give another folder or the same settings"
                 )
         tensors = load_file(path)

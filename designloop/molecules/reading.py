@@ -67,7 +67,11 @@ def read_molecules(path: Path | str) -> ReadMolecules:
                     lines.append(line)
     except UnicodeDecodeError as error:
         raise MoleculeError(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+            f"{path}:{_line_not_utf8(path)}: not UTF-8 text ({error.reason}); save it as UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise MoleculeError(
+            f"{path} cannot be read as a table ({error}); look for a quote that is not closed"
         ) from error
     if not smiles:
         first = f"; line {problems[0].line} holds {problems[0].text!r}" if problems else ""
@@ -80,10 +84,20 @@ def _smi(path: Path) -> Iterator[tuple[int, str, str]]:
         for number, line in enumerate(file, start=1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
-            text, _, name = line.strip().partition("\t" if "\t" in line.strip() else " ")
+            text, *name = line.split(maxsplit=1)
             if number == 1 and text.lower() in _COLUMNS:
                 continue
-            yield number, text.strip(), name.strip()
+            yield number, text, name[0].strip() if name else ""
+
+
+def _line_not_utf8(path: Path) -> int:
+    """Number of the first line that is not UTF-8: a reader's own error counts from where its buffer starts."""
+    found = path.read_bytes()
+    try:
+        found.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return found.count(b"\n", 0, error.start) + 1
+    return 1
 
 
 def _csv(path: Path) -> Iterator[tuple[int, str, str]]:

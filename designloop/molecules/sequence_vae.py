@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -68,10 +68,14 @@ class SequenceEncoder(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
         """(batch, length) tokens -> (batch, latent) posterior."""
-        there = (x != TokenSequence.PAD).unsqueeze(-1)
-        seen = self.convolutions(self.embedding(x).transpose(1, 2)).transpose(1, 2) * there
-        # Padded positions are zero, so only the weights of the positions at hand are multiplied.
-        flat = seen.flatten(1)
+        there = (x != TokenSequence.PAD).unsqueeze(1)
+        seen = self.embedding(x).transpose(1, 2)
+        for at in (0, 2):
+            # Padding is zero before each convolution, as what lies beyond the last column is: rows do not see how long
+            # the longest of their batch is.
+            seen = self.convolutions[at + 1](self.convolutions[at](seen)) * there
+        # For the same reason only the weights of the positions at hand are multiplied.
+        flat = seen.transpose(1, 2).flatten(1)
         mean, log_scale = self.out(
             nn.functional.linear(flat, self.by_position.weight[:, : flat.shape[1]], self.by_position.bias)
         ).chunk(2, -1)
@@ -93,7 +97,7 @@ class PlanDecoder(nn.Module):
         self.by_position = nn.Linear(arch.width, length * arch.features)
 
     def forward(self, z: Tensor, context: Context | None = None, length: int | None = None) -> Tensor:
-        """(batch, latent) -> (batch, length, features); ``context["length"]`` and longer positions are not needed."""
+        """(batch, latent) -> (batch, length, features), of all positions where ``length`` is None."""
         noise = context["noise"] if context is not None and "noise" in context else z.new_zeros(z.shape[0])
         told = torch.cat([z / (1 + noise.square()).sqrt().unsqueeze(-1), noise.log1p().unsqueeze(-1)], -1)
         wanted = (length or self.length) * self.features
@@ -199,13 +203,13 @@ def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> 
         MoleculeError: no such file, or not one of ours.
     """
     path = find(model)
+    metadata = _header(path)
+    if "architecture" not in metadata or "codec" not in metadata:
+        raise MoleculeError(
+            f"{path} is not a sequence VAE (no architecture in its header); "
+            "give a file that `designloop pretrain` wrote"
+        )
     with safe_open(path, framework="pt", device=str(device)) as file:
-        metadata = file.metadata() or {}
-        if "architecture" not in metadata or "codec" not in metadata:
-            raise MoleculeError(
-                f"{path} is not a sequence VAE (no architecture in its header); "
-                "give a file that `designloop pretrain` wrote"
-            )
         vae = SequenceVAE(Codec.from_json(metadata["codec"]), Architecture(**json.loads(metadata["architecture"])))
         vae.load_state_dict(
             {
@@ -218,9 +222,23 @@ def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> 
 
 def training_record(model: str | Path = "zinc250k") -> dict[str, object]:
     """What was written beside the weights when the model was trained."""
-    with safe_open(find(model), framework="np") as file:
-        record: dict[str, object] = json.loads((file.metadata() or {}).get("record", "{}"))
+    record: dict[str, object] = json.loads(_header(find(model)).get("record", "{}"))
     return record
+
+
+def _header(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself.
+
+    Raises:
+        MoleculeError: it is none, or was cut short.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise MoleculeError(
+            f"{path} is not a safetensors file ({error}); give a file that `designloop pretrain` wrote"
+        ) from error
 
 
 def find(model: str | Path) -> Path:

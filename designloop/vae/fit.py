@@ -63,7 +63,7 @@ def fit(
         loss: ``ELBO(…) + weight * Penalty(…)``; terms with parameters are trained if the optimizer holds them.
         batches: one step each.
         generator: draws the posterior's noise, on the model's device.
-        schedule: step number -> factor on the optimizer's learning rates as they are at the call.
+        schedule: step number -> factor on the optimizer's learning rates as they were when it was first given here.
         clip: greatest norm of the gradient.
         precision: autocast to it (``torch.bfloat16`` where the CPU has AMX); None trains in the parameters' own.
         start: number of the first step, for a run that is resumed.

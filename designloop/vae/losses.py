@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from designloop.vae.errors import VAEError
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.model import VAE, Pass
 
 Schedule = Callable[[int], float]
@@ -125,9 +125,30 @@ class PropertyLoss(Term):
         super().__init__()
         self.head, self.target = head, target
 
+    @property
+    def name(self) -> str:
+        return f"propertyloss_{self.target}"
+
     def forward(self, seen: Pass) -> Tensor:
-        wanted = seen.targets[self.target]
-        error: Tensor = (self.head(seen.posterior.mean) - wanted).square()
+        """(batch,) mean squared error.
+
+        Raises:
+            VAEError: the batch has no such target, or one of another shape than the head gives.
+        """
+        if self.target not in seen.targets:
+            given = ", ".join(sorted(seen.targets)) or "none"
+            raise VAEError(
+                f"the batch has no target {self.target!r} ({given}); give Batch(targets={{{self.target!r}: …}})"
+            )
+        wanted, said = seen.targets[self.target], self.head(seen.posterior.mean)
+        if wanted.shape != said.shape:
+            raise ShapeError(
+                f"targets[{self.target!r}]",
+                wanted.shape,
+                f"{tuple(said.shape)} as the head gives",
+                "reshape one of them",
+            )
+        error: Tensor = (said - wanted).square()
         return error.flatten(1).mean(-1)
 
 
