@@ -1,4 +1,4 @@
-"""What holds for every test: few threads, no windows, no telemetry, and a cache folder of its own."""
+"""What holds for every test: few threads, no windows, no telemetry, a cache folder of its own; a model of no weight."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # Set before torch, matplotlib and Ray are first imported, and inherited by every process that a test starts.
-os.environ["OMP_NUM_THREADS"] = "2"
+os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["COLUMNS"] = "200"  # rich would break lines, and tests would look for words that stand apart
@@ -21,3 +26,16 @@ def cache_folder_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["XDG_CACHE_HOME"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sequence VAE of random weights over the shipped alphabet: it does what a trained one does, badly and fast."""
+    from designloop.molecules.corpus import zinc_codec
+    from designloop.molecules.pretrain import new_model
+    from designloop.molecules.sequence_vae import Architecture
+
+    small = Architecture(latent=8, embedding=8, features=4, channels=8, width=16, hidden=16)
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    new_model(zinc_codec(), small, seed=0).save(path, {"corpus": "zinc250k"})
+    return path

@@ -34,8 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": LOOP | {"report", "api"},
     "testing": ALL_BUT_FACES | {"benchmarks"},
     "benchmarks": ALL_BUT_FACES | {"benchmarks"},
-    "display": ALL_BUT_FACES,
-    "cli": ALL_BUT_FACES | {"benchmarks", "display", "cli"},
+    "display": ALL_BUT_FACES | {"display"},
+    "exit_codes": ALL_BUT_FACES,
+    "cli": ALL_BUT_FACES | {"benchmarks", "display", "exit_codes", "cli"},
 }
 """Layer -> the layers that it may name; every other arrow runs back. `designloop` itself (its version) is open."""
 

@@ -97,11 +97,16 @@ def _unfruitful(run: Sequence[RoundInfo], resumed_after: int) -> End | None:
 
 
 def rounds_without_gain(rounds: Sequence[RoundInfo]) -> int:
-    """Rounds since the mean top-10 last rose by more than 0.001; counted once ten molecules were charged."""
+    """Rounds since the mean top-10 last rose by more than 0.001.
+
+    Counted once ten molecules were charged: the mean of a few good starting molecules falls as others join them.
+    """
     best, stale = float("-inf"), 0
     for info in rounds:
+        if info.calls < 10:
+            continue
         mean = float(info.metrics.get("mean_top_10", "-inf"))
-        if mean > best + GAIN or info.calls < 10:
+        if mean > best + GAIN:
             best, stale = mean, 0
         else:
             stale += 1

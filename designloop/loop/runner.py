@@ -10,6 +10,7 @@ from designloop.loop.evaluation import Evaluator
 from designloop.loop.pretrained import Pretrained
 from designloop.loop.screening import Screening
 from designloop.loop.standing import Clock, Standing
+from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
 from designloop.records import Candidate, Round, State
 from designloop.strategies import base
@@ -45,6 +46,7 @@ def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) 
     surroundings = base.Surroundings(
         seed=campaign.seed,
         allowed=allowed,
+        standard_forms=lambda smiles: standard_forms(smiles, campaign.standardize),
         load_model=model.load,
         load_replay=model.replay,
         keep=tuple(campaign.filters.require_smarts),

@@ -1,0 +1,140 @@
+"""Every reason why a campaign ends, and none too early."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from designloop.loop.campaign import Budget
+from designloop.loop.ends import End, rounds_without_gain, take_of, why_it_ends
+from designloop.tables.manifest import RoundInfo
+
+GOOD: Mapping[str, float] = {"wanted": 100, "drawn": 120, "admitted": 100, "refused_alerts": 20, "ok": 100}
+
+
+def rounds(*metrics: Mapping[str, Any], start: bool = False) -> list[RoundInfo]:
+    """Committed rounds of 100 rows, or of as many as were admitted, with these metrics."""
+    infos, calls = [], 0
+    for number, each in enumerate(metrics, 0 if start else 1):
+        said = {**GOOD, **each}
+        calls += int(said["admitted"])
+        infos.append(
+            RoundInfo(
+                campaign="",
+                number=number,
+                kind="start" if number == 0 else "round",
+                rows=int(said["admitted"]),
+                calls=calls,
+                asked={},
+                metrics=said,
+                digest_before="",
+                digest="",
+                committed="",
+                files={},
+            )
+        )
+    return infos
+
+
+def reason(
+    infos: Sequence[RoundInfo], asked: Mapping[str, int] | None = None, after: int = -1, **budget: Any
+) -> str | None:
+    end = why_it_ends(Budget(**{"oracle_calls": 10_000, **budget}), infos, asked or {}, after)
+    return None if end is None else end.reason
+
+
+def test_a_campaign_without_rounds_goes_on() -> None:
+    assert reason([]) is None
+
+
+def test_a_spent_budget_of_calls_ends_it_and_a_raised_one_does_not() -> None:
+    assert reason(rounds({}, {}), oracle_calls=200) == "oracle_calls"
+    assert reason(rounds({}, {}), oracle_calls=201) is None
+
+
+def test_the_round_of_starting_molecules_is_none_of_the_budgets_rounds() -> None:
+    assert reason(rounds({}, {}, start=True), rounds=2) is None
+    assert reason(rounds({}, {}, {}, start=True), rounds=2) == "rounds"
+
+
+def test_hours_are_summed_over_all_runs_of_the_campaign() -> None:
+    assert reason(rounds({"seconds": 1800.0}, {"seconds": 1799.0}), hours=1.0) is None
+    assert reason(rounds({"seconds": 1800.0}, {"seconds": 1800.0}), hours=1.0) == "hours"
+
+
+def test_a_spent_oracle_ends_it() -> None:
+    assert reason(rounds({}), {"qed": 100}, per_oracle={"qed": 100}) == "per_oracle"
+    assert reason(rounds({}), {"qed": 99}, per_oracle={"qed": 100}) is None
+
+
+@pytest.mark.parametrize(
+    ("means", "stale"),
+    [([], 0), ([0.1, 0.2, 0.3], 0), ([0.1, 0.1005, 0.101], 2), ([0.1, 0.2, 0.2, 0.2], 2), ([0.5, 0.5, 0.502], 0)],
+)
+def test_patience_counts_rounds_without_a_gain_of_more_than_a_thousandth(means: list[float], stale: int) -> None:
+    assert rounds_without_gain(rounds(*({"mean_top_10": mean} for mean in means))) == stale
+
+
+def test_a_slow_creep_of_small_gains_is_a_gain_in_the_end() -> None:
+    creep = rounds(*({"mean_top_10": 0.5 + 0.0006 * step} for step in range(5)))
+    assert rounds_without_gain(creep) == 0
+
+
+def test_patience_ends_it_and_is_off_by_default() -> None:
+    stuck = rounds(*({"mean_top_10": 0.5} for _ in range(4)))
+    assert reason(stuck, patience=3) == "patience"
+    assert reason(stuck, patience=4) is None
+    assert reason(stuck) is None
+
+
+def test_the_mean_of_fewer_than_ten_starting_molecules_is_no_mark_to_beat() -> None:
+    few = rounds({"admitted": 3, "mean_top_10": 0.9}, {"mean_top_10": 0.4}, {"mean_top_10": 0.5}, start=True)
+    assert rounds_without_gain(few) == 0
+
+
+def test_a_stream_that_ends_with_nothing_admitted_is_exhausted() -> None:
+    assert reason(rounds({}, {"drawn": 7, "admitted": 0, "ok": 0})) == "exhausted"
+    assert reason(rounds({}, {"drawn": 7, "admitted": 1, "ok": 1})) is None
+    assert reason(rounds({"drawn": 3, "admitted": 0, "ok": 0}, start=True)) is None, "starting molecules are no stream"
+
+
+def test_two_meagre_rounds_running_are_stagnation_and_one_is_not() -> None:
+    meagre = {"drawn": 5000, "admitted": 9, "ok": 9, "refused_known": 4991}
+    assert reason(rounds({}, meagre)) is None
+    assert reason(rounds(meagre, {}, meagre)) is None
+    assert reason(rounds({}, meagre, meagre)) == "stagnated"
+    assert reason(rounds({}, meagre, {**meagre, "admitted": 10})) is None
+
+
+def test_three_rounds_without_one_good_result_end_it() -> None:
+    bad = {"ok": 0}
+    assert reason(rounds(bad, bad)) is None
+    assert reason(rounds(bad, bad, bad)) == "no_results"
+    assert reason(rounds({}, bad, {"ok": 1}, bad, bad)) is None
+
+
+def test_bad_rounds_count_from_the_resumption_so_that_a_mended_oracle_goes_on() -> None:
+    bad = [{"ok": 0}] * 5
+    assert reason(rounds(*bad), after=3) is None
+    assert reason(rounds(*bad), after=2) == "no_results"
+
+
+def test_the_end_of_a_barren_stream_says_how_many_were_refused_and_why() -> None:
+    end = why_it_ends(Budget(oracle_calls=100), rounds({"drawn": 7, "admitted": 0, "ok": 0, "refused_alerts": 7}), {})
+    assert end is not None
+    assert "7 drawn" in end.message
+    assert "alerts 7" in end.message
+
+
+def test_a_take_comes_back_from_the_metrics_of_its_round() -> None:
+    (info,) = rounds({"drawn": 4000, "admitted": 60, "refused_known": 3000, "refused_starting": "CC (known: twin)"})
+    take = take_of(info)
+    assert (take.wanted, take.drawn, take.admitted, take.ended) == (100, 4000, 60, True)
+    assert take.reasons == {"alerts": 20, "known": 3000}
+
+
+def test_an_end_comes_back_from_its_text() -> None:
+    end = End("rounds", "all 3 rounds are run: raise it")
+    assert End.parse(str(end)) == end

@@ -1,0 +1,200 @@
+"""The loop with all its real parts: what it commits, when it ends, and that a crash changes nothing."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import designloop
+from designloop.loop import runner
+from designloop.loop.summary import Summary
+from designloop.records import Round
+from tests.campaigns import MOLECULES, write_campaign
+
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+PARAMS = "objective.properties.0.params"
+
+RUN = """
+import os, signal, sys
+import designloop
+from designloop.loop.evaluation import Evaluator
+
+path, moment, round_ = sys.argv[1], sys.argv[2], int(sys.argv[3])
+score = Evaluator.__call__
+rounds = iter(range(len(designloop.status(path).rounds) if os.path.isdir(path[:-5]) else 0, 100))
+
+def score_and_die(self, candidates):
+    scored = score(self, candidates)
+    if moment == "scored" and next(rounds) == round_:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return scored
+
+def on_round(progress):
+    if moment == "committed" and progress.round.number == round_:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Evaluator.__call__ = score_and_die
+print(designloop.run(path, on_round=on_round).summary.digest)
+"""
+
+
+def run(folder: Path, model: Path, changes: Mapping[str, Any] | None = None) -> Summary:
+    return designloop.run(write_campaign(folder, model, changes)).summary
+
+
+def start_elsewhere(path: Path, hash_seed: int, moment: str = "never", number: int = 0) -> subprocess.Popen[str]:
+    """A run in another process, which kills itself when a round was ``scored``, or ``committed``."""
+    command = [sys.executable, "-c", RUN, str(path), moment, str(number)]
+    environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def table(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = designloop.open_candidates(folder / "small").to_arrow().to_pylist()
+    return rows
+
+
+def test_run_campaign_is_one_screen_long() -> None:
+    assert len(inspect.getsource(runner.run_campaign).splitlines()) <= 50
+
+
+def test_a_campaign_spends_its_budget_to_the_last_call(tmp_path: Path, tiny_model: Path) -> None:
+    summary = run(tmp_path, tiny_model)
+    assert [info.rows for info in summary.rounds] == [20, 20, 5]
+    assert [info.number for info in summary.rounds] == [1, 2, 3], "round 0 is left out without starting molecules"
+    assert summary.calls == len(table(tmp_path)) == 45
+    assert summary.end is not None
+    assert summary.end.reason == "oracle_calls"
+
+
+def test_starting_molecules_are_round_0_whatever_the_batch_size(tmp_path: Path, tiny_model: Path) -> None:
+    given = [ASPIRIN, "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]", "CCN(CC)CCNC(=O)c1ccc(N)cc1", "B(O)(O)c1ccccc1CC1CC1"]
+    changes = {"starting_molecules": given, "batch_size": 2, "budget.oracle_calls": 6}
+    summary = run(tmp_path, tiny_model, changes)
+    first = [row for row in table(tmp_path) if row["round"] == 0]
+    assert [row["smiles"] for row in first] == [ASPIRIN, "CCN(CC)CCNC(=O)c1ccc(N)cc1"], "a salt is its parent"
+    assert {row["proposer"] for row in first} == {"start"}
+    assert all(row["selfies"] for row in first)
+    assert [info.rows for info in summary.rounds] == [2, 2, 2]
+    (refused,) = summary.refused_starting
+    assert "elements" in refused, "a boronic acid is refused by name and charged to nothing"
+
+
+def test_what_the_alphabet_cannot_express_is_scored_but_has_no_selfies(tmp_path: Path, tiny_model: Path) -> None:
+    odd = "C[Si](C)(C)CCc1ccccc1"
+    changes = {"starting_molecules": [odd], "filters": {"elements": ["C", "N", "O", "Si"]}, "budget.oracle_calls": 1}
+    run(tmp_path, tiny_model, changes)
+    (row,) = table(tmp_path)
+    assert (row["smiles"], row["selfies"], row["status"]) == (odd, None, "ok")
+
+
+def test_a_round_in_which_all_fails_is_charged_and_three_of_them_stop_it(tmp_path: Path, tiny_model: Path) -> None:
+    changes = {
+        PARAMS: {"fails": "c"},
+        "budget.oracle_calls": 100,
+        "batch_size": 5,
+        "filters": {"require_smarts": ["c"]},
+    }
+    summary = run(tmp_path, tiny_model, {**changes, "reference": ["CCCCCCCCCC"]})
+    assert summary.end is not None
+    assert summary.end.reason == "no_results"
+    assert summary.calls == 15
+    assert {row["score"] for row in table(tmp_path)} == {None}, "a failure is never a zero"
+    (failures,) = summary.failures
+    assert (failures.property, failures.status, failures.molecules) == ("carbons", "failed", 15)
+
+
+def test_a_mended_oracle_goes_on_after_that(tmp_path: Path, tiny_model: Path) -> None:
+    changes = {
+        PARAMS: {"fails": "c"},
+        "batch_size": 5,
+        "filters": {"require_smarts": ["c"]},
+        "reference": ["CCCCCCCCCC"],
+    }
+    run(tmp_path, tiny_model, changes)
+    source = (tmp_path / "my_oracle.py").read_text()
+    path = write_campaign(tmp_path, tiny_model, changes)
+    (tmp_path / "my_oracle.py").write_text(source.replace("fails not in s", "s"))
+    summary = designloop.run(path, accept_changed_oracles=True).summary
+    assert summary.calls == 45
+    assert len(summary.changes) == 1
+
+
+def test_a_file_of_molecules_that_is_used_up_exhausts_it(tmp_path: Path, tiny_model: Path) -> None:
+    summary = run(tmp_path, tiny_model, {"budget.oracle_calls": 1000, "batch_size": 100})
+    assert summary.end is not None
+    assert summary.end.reason == "exhausted"
+    assert summary.rounds[-1].rows == 0
+    assert 0 < summary.calls <= MOLECULES
+
+
+def test_a_capped_oracle_shortens_the_round_and_ends_it(tmp_path: Path, tiny_model: Path) -> None:
+    summary = run(tmp_path, tiny_model, {"budget.per_oracle": {"carbons": 25}})
+    assert [info.rows for info in summary.rounds] == [20, 5]
+    assert summary.end is not None
+    assert summary.end.reason == "per_oracle"
+
+
+def test_killed_in_any_round_it_resumes_to_the_identical_table(tmp_path: Path, tiny_model: Path) -> None:
+    folders = [tmp_path / name for name in ("whole", "killed")]
+    for folder in folders:
+        folder.mkdir()
+    changes = {"starting_molecules": [ASPIRIN]}
+    whole, killed = (write_campaign(folder, tiny_model, changes) for folder in folders)
+    with start_elsewhere(whole, hash_seed=1) as uninterrupted:
+        for seed, (moment, number) in enumerate([("scored", 0), ("scored", 1), ("committed", 2)], 2):
+            with start_elsewhere(killed, seed, moment, number) as process:
+                errors = process.communicate()
+                assert process.returncode == -signal.SIGKILL, errors
+        with start_elsewhere(killed, hash_seed=5) as process:
+            resumed, errors = process.communicate()
+        digest, _ = uninterrupted.communicate()
+    assert resumed == digest, errors
+    assert digest
+    assert table(folders[0]) == table(folders[1])
+
+
+SMALL_STRATEGIES = [{"name": "property_loss", "pool": 2, "learning": {"steps": 1, "batch": 8}}, {"name": "latent_bo"}]
+
+
+@pytest.mark.parametrize("strategy", SMALL_STRATEGIES, ids=lambda settings: settings["name"])
+def test_each_strategy_resumes_to_the_identical_table(
+    tmp_path: Path, tiny_model: Path, strategy: dict[str, Any]
+) -> None:
+    folders = [tmp_path / name for name in ("whole", "stopped")]
+    for folder in folders:
+        folder.mkdir()
+    anything = {
+        "alerts": [],
+        "unstable": False,
+        "ring_size": None,
+        "radicals": True,
+        "heavy_atoms": None,
+        "net_charge": None,
+    }
+    changes = {"strategy": strategy, "filters": anything, "batch_size": 12, "budget.oracle_calls": 36}
+    whole, stopped = (write_campaign(folder, tiny_model, changes) for folder in folders)
+    digest = designloop.run(whole).summary.digest
+    for most in (24, 36):
+        begun = designloop.load_campaign(stopped, {"budget.oracle_calls": most})
+        summary = designloop.run(begun).summary
+    assert summary.digest == digest
+
+
+def test_the_callback_hears_of_each_committed_round(tmp_path: Path, tiny_model: Path) -> None:
+    heard: list[tuple[int, int]] = []
+
+    def on_round(progress: Any) -> None:
+        done: Round = progress.round
+        heard.append((done.number, progress.calls))
+
+    designloop.run(write_campaign(tmp_path, tiny_model), on_round=on_round)
+    assert heard == [(1, 20), (2, 40), (3, 45)]
