@@ -1,0 +1,99 @@
+"""A part of one molecule bound to a part of another.
+
+Source: Jensen 2019, "A graph-based genetic algorithm and generative model/Monte Carlo tree search for the exploration
+of chemical space", Chem. Sci. 10, 3567; here the second cut is drawn so that a child is about as large as its parents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp
+
+import numpy as np
+from rdkit import Chem
+
+from designloop.molecules.molecular_graph import (
+    End,
+    Graph,
+    Part,
+    join,
+    may_bind,
+    outcome,
+    read_graph,
+    remove,
+    ring_parts,
+)
+
+ATTEMPTS = 8
+"""Cuts tried for one child; after so many failures there is none."""
+
+RING_SHARE = 0.3
+"""Share of cuts that go through a ring."""
+
+SPREAD = 3.0
+"""Heavy atoms by which a child's size strays from the mean of its parents'."""
+
+
+def offspring(first: str, second: str, rng: np.random.Generator, keep: tuple[str, ...] = ()) -> str | None:
+    """Canonical SMILES of a part of the first bound to a part of the second; None where there is none.
+
+    Both are cut at an acyclic single bond, or at two bonds of a ring so that the halves make a new ring. All that is
+    kept comes from the first.
+    """
+    a, b = read_graph(first, keep), read_graph(second, keep)
+    if a is None or b is None:
+        return None
+    for _ in range(ATTEMPTS):
+        one = _ring_part(a, rng) if rng.random() < RING_SHARE else _acyclic_part(a, rng)
+        two = None if one is None else _partner(a, one, b, rng)
+        if one is None or two is None:
+            continue
+        child = outcome(_joined(a, one, b, two), keep)
+        if child is not None and child not in (a.smiles, b.smiles):
+            return child
+    return None
+
+
+def _acyclic_part(graph: Graph, rng: np.random.Generator) -> Part | None:
+    """One side of an acyclic bond, with all that is kept; sides of one or two atoms, a mutation's work, are rarer."""
+    parts = [part for part in graph.parts if not graph.kept & ~part.side]
+    return _draw(rng, parts, [min(part.size, graph.size - part.size, 6) for part in parts])
+
+
+def _ring_part(graph: Graph, rng: np.random.Generator) -> Part | None:
+    """One side of a ring cut at two bonds, with all that is kept."""
+    parts = [part for part in ring_parts(graph) if not graph.kept & ~part.side]
+    return _draw(rng, parts, [1.0] * len(parts))
+
+
+def _partner(a: Graph, one: Part, b: Graph, rng: np.random.Generator) -> Part | None:
+    """A part of ``b``, cut in the same manner, that binds to the part of ``a`` and makes up a parent's size."""
+    missing = (a.size + b.size) / 2 + rng.normal(0, SPREAD) - one.size
+    fitting = [
+        part
+        for part in (ring_parts(b) if one.arc else b.parts)
+        if not b.kept & part.side
+        and (not one.arc or 5 <= one.arc + part.arc <= 7)
+        and all(
+            x.order == y.order and may_bind(a.kinds[x.kept], b.kinds[y.kept])
+            for x, y in zip(one.ends, part.ends, strict=True)
+        )
+    ]
+    return _draw(rng, fitting, [exp(-abs(part.size - missing) / 2) for part in fitting])
+
+
+def _joined(a: Graph, one: Part, b: Graph, two: Part) -> Chem.RWMol:
+    mol, shift = Chem.RWMol(a.mol), a.size
+    mol.InsertMol(b.mol)
+    for x, y in zip(one.ends, two.ends, strict=True):
+        join(mol, x, End(y.kept + shift, y.lost + shift, y.order))
+    remove(mol, a.everything & ~one.side | (b.everything & ~two.side) << shift)
+    return mol
+
+
+def _draw(rng: np.random.Generator, parts: Sequence[Part], weights: Sequence[float]) -> Part | None:
+    """One of some parts by weight; None of none."""
+    if not parts:
+        return None
+    sums = np.cumsum(weights)
+    return parts[min(int(np.searchsorted(sums, rng.random() * sums[-1], side="right")), len(parts) - 1)]
