@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE
     from designloop.molecules.training_corpus import Corpus
 
-_PARTS = {"base", "proposers", "surrogate", "learning", "latent_surrogate", "elites"}
+_PARTS = {"base", "proposers", "surrogate", "learning", "latent_surrogate", "graph_steps"}
 """Files of this folder that strategies are composed of, and that are none themselves."""
 
 
@@ -60,6 +60,8 @@ class Surroundings:
     seed: int
     allowed: Callable[[Sequence[Candidate]], list[Candidate]]
     """Those of some candidates that could be admitted now, in standard form and in the given order."""
+    standard_forms: Callable[[Sequence[str]], Sequence[str | None]]
+    """The campaign's standard forms of some SMILES; None where there is none."""
     load_model: Callable[[], SequenceVAE]
     """Loads the campaign's pretrained model, a new object each time."""
     load_replay: Callable[[], Corpus]

@@ -7,8 +7,11 @@ the proposers' shares follow what each brought, and decoder and likelihood learn
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from functools import lru_cache
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
     from designloop.strategies.proposers import Elite
     from designloop.strategies.surrogate import TanimotoGP
 
-Proposer = Literal["prior", "posterior", "mutation", "crossover"]
+Proposer = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover"]
+PROPOSERS: tuple[Proposer, ...] = get_args(Proposer)
 
 
 class Learning(BaseModel):
@@ -46,11 +50,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["property_loss"] = "property_loss"
-    proposers: tuple[Proposer, ...] = Field(("prior", "posterior", "mutation", "crossover"), min_length=1)
+    proposers: tuple[Proposer, ...] = Field(PROPOSERS, min_length=1)
     elites: int = Field(200, ge=2, description="best molecules that are bred, encoded and learned from")
-    pool: float = Field(6, ge=1, description="free candidates for each one wanted, ranked before any is paid for")
+    per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
+    pool: float = Field(4, ge=1, description="free candidates of a generation for each one wanted")
+    generations: int = Field(
+        3, ge=1, description="free generations a round: each after the first is bred from what ranks best"
+    )
     surrogate: Literal["tanimoto", "none"] = "tanimoto"
-    kappa: float = Field(0.5, ge=0, description="standard deviations of doubt added to the mean when ranking")
+    parents: int = Field(40, ge=2, description="free candidates that each generation after the first is bred from")
+    kappa: float = Field(1.0, ge=0, description="standard deviations of doubt added to the mean when ranking")
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
     posterior_noise: tuple[float, float] = Field((0.3, 1.5), description="range of the noise level around elites")
     learning: Learning = Learning()
@@ -82,18 +91,41 @@ class PropertyLoss:
     # ---- ask
 
     def ask(self, wanted: int) -> Iterator[Candidate]:
-        """Blocks of ranked candidates without end; before there is anything to rank by, draws from the prior."""
-        block = 0
-        gp = self._fit_surrogate(wanted)
-        while True:
-            pool = self.around.allowed(self._pool(max(wanted, 16), block, ranked=gp is not None))
-            if gp is not None and pool:
-                order = gp.rank(self._features([c.smiles for c in pool]), wanted, self.settings.kappa)
-                pool = [pool[i] for i in order]
-            yield from pool
-            block += 1
+        """Blocks of candidates without end, each ranked by the surrogate; draws from the prior before it has data."""
+        gp = self._fit_surrogate()
+        elites = self.elites()
+        for block in count():
+            if gp is None or len(elites) < 2:
+                yield from self._drawn(elites, int(1.5 * max(wanted, 16)), (block, 0))
+            else:
+                yield from self._ranked(gp, elites, wanted, block)
 
-    def _fit_surrogate(self, wanted: int) -> TanimotoGP | None:
+    def _ranked(self, gp: TanimotoGP, elites: Sequence[Elite], wanted: int, block: int) -> Iterator[Candidate]:
+        """Free generations, each bred from the best so far by the surrogate's bound; then the best of all.
+
+        Screening is the dearest step, so only what is about to breed or to be paid for is screened.
+        """
+        n, kappa = int(self.settings.pool * max(wanted, 16)), self.settings.kappa
+        pool: dict[str, Candidate] = {}
+        parents = elites
+        for generation in range(self.settings.generations):
+            drawn = self._drawn(parents, n, (block, generation), only_bred=generation > 0)
+            for smiles, candidate in zip(self.around.standard_forms([c.smiles for c in drawn]), drawn, strict=True):
+                if smiles is not None:
+                    pool.setdefault(smiles, candidate)
+            if pool and generation + 1 < self.settings.generations:
+                bound = gp.bound(self._features(list(pool)), kappa)
+                found = list(pool.values())
+                by_bound = (found[i] for i in np.argsort(-bound, kind="stable"))
+                best = islice((one for c in by_bound for one in self.around.allowed([c])), self.settings.parents)
+                parents = [elite for c in best if (elite := self._elite(c, 0.0)) is not None]
+        found = list(pool.values())
+        admissible = lru_cache(None)(lambda at: self.around.allowed([found[at]]))
+        if found:
+            for at in gp.picks(self._features(list(pool)), 4 * wanted, kappa, lambda at: bool(admissible(at))):
+                yield from admissible(at)
+
+    def _fit_surrogate(self) -> TanimotoGP | None:
         from designloop.strategies.surrogate import TanimotoGP
 
         if self.settings.surrogate == "none" or len(self.seen) < 10:
@@ -112,52 +144,63 @@ class PropertyLoss:
             self.features.update(zip(new, features(new).astype(bool), strict=True))
         return np.stack([self.features[s] for s in smiles]).astype(np.float32)
 
-    def _pool(self, wanted: int, block: int, ranked: bool) -> list[Candidate]:
-        """Free candidates of all proposers, each its share; interleaved, so an unranked pool serves each in turn."""
+    def _drawn(
+        self, elites: Sequence[Elite], n: int, where: tuple[int, int], only_bred: bool = False
+    ) -> list[Candidate]:
+        """About ``n`` free candidates of all proposers, each its share, interleaved so that each is served in turn.
+
+        Args:
+            elites: what is bred and encoded, the best first; with fewer than two, all draws are from the prior.
+            where: block and generation, for the seeds.
+            only_bred: leave the prior out, which knows no parents.
+        """
+        from designloop.strategies import graph_steps
         from designloop.strategies import proposers as free
 
-        elites = self.elites()
-        seed, where = self.around.seed, (self.told, block)
-        rng = rng_of(seed, *where, "pool")
-        generator = torch_generator(self.vae.device, seed, *where, "pool")
-        n = int(wanted * (self.settings.pool if ranked else 1.5))
+        rng = rng_of(self.around.seed, self.told, *where, "pool")
+        generator = torch_generator(self.vae.device, self.around.seed, self.told, *where, "pool")
+        settings, codec = self.settings, self.vae.codec
         if len(elites) < 2:
-            return free.from_prior(self.vae, n, generator, self.settings.prior_noise, self.model_round)
-        latents: torch.Tensor | None = None
+            return [] if only_bred else free.from_prior(self.vae, n, generator, settings.prior_noise, self.model_round)
+        credit = {name: value for name, value in self.credit.items() if name != "prior" or not only_bred}
         drawn: list[list[Candidate]] = []
-        for name, share in free.shares(self.credit).items():
-            count = max(int(n * share), 4)
+        for name, share in (free.shares(credit) if credit else {}).items():
+            many = max(int(n * share), 4)
             if name == "prior":
-                drawn.append(free.from_prior(self.vae, count, generator, self.settings.prior_noise, self.model_round))
+                found = free.from_prior(self.vae, many, generator, settings.prior_noise, self.model_round)
             elif name == "posterior":
-                if latents is None:
-                    latents = self.vae.latents([e.selfies for e in elites])
-                drawn.append(
-                    free.from_posterior(
-                        self.vae,
-                        elites,
-                        latents,
-                        count,
-                        rng,
-                        generator,
-                        self.settings.posterior_noise,
-                        self.model_round,
-                    )
-                )
+                latents = self.vae.latents([e.selfies for e in elites])
+                noise = settings.posterior_noise
+                found = free.from_posterior(self.vae, elites, latents, many, rng, generator, noise, self.model_round)
             elif name == "mutation":
-                drawn.append(free.mutated(self.vae.codec, elites, count, rng, self.model_round))
+                found = free.mutated(codec, elites, many, rng, self.model_round)
+            elif name == "crossover":
+                found = free.crossed(codec, elites, many, rng, self.model_round)
+            elif name == "graph_mutation":
+                found = graph_steps.graph_mutated(elites, many, rng, self.around.keep, self.model_round)
             else:
-                drawn.append(free.crossed(self.vae.codec, elites, count, rng, self.model_round))
-        places = [
-            (at / len(part), index, candidate) for index, part in enumerate(drawn) for at, candidate in enumerate(part)
-        ]
+                found = graph_steps.graph_crossed(elites, many, rng, self.around.keep, self.model_round)
+            drawn.append(found)
+        places = [(at / len(part), k, candidate) for k, part in enumerate(drawn) for at, candidate in enumerate(part)]
         return [candidate for _, _, candidate in sorted(places, key=lambda place: place[:2])]
 
     # ---- tell
 
     def elites(self) -> list[Elite]:
-        """The best molecules so far, best first; the earlier one first among equals."""
-        return sorted(self.seen, key=lambda e: -e.score)[: self.settings.elites]
+        """The best molecules so far, best first, the earlier one first among equals; no scaffold holds them all."""
+        from designloop.molecules.chemistry import scaffold
+
+        most = max(int(self.settings.per_scaffold * self.settings.elites), 1)
+        held: Counter[str] = Counter()
+        chosen: list[Elite] = []
+        for one in sorted(self.seen, key=lambda e: -e.score):
+            kind = scaffold(one.smiles)
+            if held[kind] < most:
+                held[kind] += 1
+                chosen.append(one)
+                if len(chosen) == self.settings.elites:
+                    break
+        return chosen
 
     def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
         """Takes the scores in, moves the proposers' shares and fine-tunes the model."""
@@ -177,20 +220,24 @@ class PropertyLoss:
         return metrics
 
     def _take_in(self, good: Sequence[Scored]) -> None:
-        """Rows that the model can express, in its own canonical writing."""
+        """Rows that the model can express; others are scored and kept in the table, but not learned from."""
+        for row in good:
+            assert row.score is not None
+            elite = self._elite(row.candidate, row.score)
+            if elite is not None:
+                self.seen.append(elite)
+
+    def _elite(self, candidate: Candidate, score: float) -> Elite | None:
+        """A candidate in the model's own canonical writing; None where the alphabet cannot express it."""
         from designloop.molecules.errors import MoleculeError
         from designloop.strategies.proposers import Elite
 
         codec = self.vae.codec
-        for row in good:
-            written = row.candidate.selfies
-            try:
-                own = codec.to_smiles(written) if written else row.smiles
-                selfies = codec.to_selfies(own or row.smiles)
-            except MoleculeError:
-                continue  # scored and kept in the table, but not learned from: the alphabet cannot express it
-            assert row.score is not None
-            self.seen.append(Elite(row.smiles, selfies, row.score))
+        try:
+            own = codec.to_smiles(candidate.selfies) if candidate.selfies else candidate.smiles
+            return Elite(candidate.smiles, codec.to_selfies(own or candidate.smiles), score)
+        except MoleculeError:
+            return None
 
     def _give_credit(self, good: Sequence[Scored], elites: Sequence[Elite]) -> dict[str, float]:
         """A proposer's credit is a running mean of how many elites it brought a round."""

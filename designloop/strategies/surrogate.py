@@ -8,7 +8,7 @@ Desautels et al. 2014, GP-BUCB (batches).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,28 +93,36 @@ class TanimotoGP:
         covariance = self.variance * (tanimoto_kernel(new, new) - half.T @ half)
         return self.mean + cross @ self.weights, covariance
 
-    def rank(self, new: np.ndarray, wanted: int, kappa: float) -> np.ndarray:
-        """Order in which to pay for molecules: greedy upper bounds, each pick shrinking the doubt about its kin.
+    def bound(self, new: np.ndarray, kappa: float) -> np.ndarray:
+        """(m,) upper confidence bounds, mean + kappa standard deviations of the noise-free score."""
+        cross = tanimoto_kernel(new, self.seen).astype(np.float64)
+        half = solve_triangular(self.cholesky, cross.T, lower=True)
+        doubt = np.sqrt(np.maximum(self.variance * (1 - np.square(half).sum(0)), 0))
+        return np.asarray(self.mean + cross @ self.weights + kappa * doubt)
+
+    def picks(
+        self, new: np.ndarray, most: int, kappa: float, admissible: Callable[[int], bool] = lambda at: True
+    ) -> Iterator[int]:
+        """Indices in the order in which to pay for molecules: the highest upper bound first, one at a time.
+
+        Each pick that is admissible is taken as if its score were what is expected of it, which shrinks the doubt about
+        its kin and so spreads a batch (GP-BUCB); what is not admissible is passed over and teaches nothing.
 
         Args:
             new: (m, d) bit rows.
-            wanted: how many are picked this way; the rest follow by their bound.
+            most: only so many of the highest first bounds are considered.
             kappa: standard deviations added to the mean.
-
-        Returns:
-            (m,) indices, the best first.
+            admissible: asked about an index when its turn has come.
         """
-        mean, covariance = self.predict(new)
+        considered = np.argsort(-self.bound(new, kappa), kind="stable")[:most]
+        mean, covariance = self.predict(new[considered])
         noise = self.noise * self.variance
         left = np.ones(len(mean), dtype=bool)
-        order = []
-        for _ in range(min(wanted, len(mean))):
+        while left.any():
             doubt = np.sqrt(np.maximum(np.diagonal(covariance), 0))
             at = int(np.argmax(np.where(left, mean + kappa * doubt, -np.inf)))
-            order.append(at)
             left[at] = False
-            column = covariance[:, at].copy()
-            covariance = covariance - np.outer(column, column) / (column[at] + noise + 1e-12)
-        doubt = np.sqrt(np.maximum(np.diagonal(covariance), 0))
-        rest = np.flatnonzero(left)
-        return np.array([*order, *rest[np.argsort(-(mean + kappa * doubt)[rest], kind="stable")]], dtype=int)
+            if admissible(int(considered[at])):
+                yield int(considered[at])
+                column = covariance[:, at].copy()
+                covariance -= np.outer(column, column) / (column[at] + noise + 1e-12)
