@@ -25,7 +25,7 @@ from designloop.molecules.errors import MoleculeError
 PAD, END = 0, 1
 _SPECIAL = ("<pad>", "<end>")
 GREATEST_LENGTH = 128
-"""SELFIES symbols a molecule may have, the end mark apart (venetoclax takes 106)."""
+"""SELFIES symbols a molecule may have, the end mark apart (venetoclax takes 109)."""
 
 
 @dataclass(frozen=True)

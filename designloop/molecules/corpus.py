@@ -211,7 +211,7 @@ def tokenised_file(path: Path, codec: Codec, on_done: Callable[[int], None] | No
 def _kept(path: Path) -> TokenRows | None:
     """What the cache holds; None where it holds nothing, or a copy that was damaged and has to be made again."""
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             problems = [LineProblem(int(line), str(text), str(why)) for line, text, why in stored["problems"]]
             return TokenRows.of_flat(stored["flat"], problems)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):

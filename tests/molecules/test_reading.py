@@ -1,0 +1,135 @@
+"""Files of molecules as people have them; every bad line is told by its number, none is dropped in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from designloop.molecules.errors import MoleculeError
+from designloop.molecules.reading import LineProblem, read_molecules
+
+NOT_READ = "not a SMILES that RDKit can read"
+
+
+def write(folder: Path, name: str, data: bytes | str | pa.Table) -> Path:
+    path = folder / name
+    if isinstance(data, bytes):
+        path.write_bytes(data)
+    elif isinstance(data, str):
+        path.write_text(data, encoding="utf-8", newline="")
+    else:
+        pq.write_table(data, path)
+    return path
+
+
+def test_smi_with_names_windows_newlines_and_bad_lines(tmp_path: Path) -> None:
+    text = "CCO ethanol\r\nbad one\r\n\r\n# a remark\r\nC1CC open ring\r\nCC\ttwo words\r\n  CN  \r\nCO a\tb"
+    read = read_molecules(write(tmp_path, "a.smi", text))
+    assert read.smiles == ["CCO", "CC", "CN", "CO"]
+    assert read.names == ["ethanol", "two words", "", "a\tb"]
+    assert read.lines == [1, 6, 7, 8]
+    assert read.problems == [LineProblem(2, "bad", NOT_READ), LineProblem(5, "C1CC", NOT_READ)]
+
+
+def test_a_name_behind_a_space_and_more_behind_a_tab(tmp_path: Path) -> None:
+    read = read_molecules(write(tmp_path, "a.smi", "CCO ethanol\t46.07\n"))
+    assert (read.smiles, read.names) == (["CCO"], ["ethanol\t46.07"])
+
+
+@pytest.mark.parametrize("name", ["a.smi", "a.smiles", "a.txt", "A.SMI"])
+@pytest.mark.parametrize("head", [b"", b"\xef\xbb\xbf", b"SMILES name\n", b"\xef\xbb\xbfsmiles\n"])
+def test_smi_with_or_without_byte_order_mark_and_header(tmp_path: Path, name: str, head: bytes) -> None:
+    read = read_molecules(write(tmp_path, name, head + b"CCO a\nCC b\n"))
+    assert (read.smiles, read.names, read.problems) == (["CCO", "CC"], ["a", "b"], [])
+    assert read.lines == ([2, 3] if b"\n" in head else [1, 2])
+
+
+def test_a_molecule_in_the_first_line_is_no_header(tmp_path: Path) -> None:
+    assert read_molecules(write(tmp_path, "a.smi", "C\nsmiles\n")).problems == [LineProblem(2, "smiles", NOT_READ)]
+
+
+def test_csv_with_windows_newlines_bad_and_empty_and_short_rows(tmp_path: Path) -> None:
+    text = 'name,Smiles\r\neth,CCO\r\n\r\nbad,xx\r\nnone,\r\nshort\r\n"multi\r\nline", CC \r\n"a, b",C\r\n'
+    read = read_molecules(write(tmp_path, "a.csv", text))
+    assert read.smiles == ["CCO", "CC", "C"]
+    assert read.names == ["eth", "multi\r\nline", "a, b"]
+    assert read.lines == [2, 8, 9]
+    assert read.problems == [
+        LineProblem(4, "xx", NOT_READ),
+        LineProblem(5, "", "empty"),
+        LineProblem(6, "", "empty"),
+    ]
+
+
+@pytest.mark.parametrize("column", ["smiles", "SMILES", " Smiles ", "canonical_smiles", "structure", "smi"])
+def test_csv_columns_by_their_usual_names(tmp_path: Path, column: str) -> None:
+    read = read_molecules(write(tmp_path, "a.csv", f"\ufeffID,{column}\n7,CCO\n"))
+    assert (read.smiles, read.names) == (["CCO"], ["7"])
+
+
+def test_tsv_and_old_macintosh_newlines(tmp_path: Path) -> None:
+    assert read_molecules(write(tmp_path, "a.tsv", "title\tsmiles\ne, t\tCCO\n")).names == ["e, t"]
+    assert read_molecules(write(tmp_path, "a.csv", "smiles,name\rCCO,1\rCC,2\r")).smiles == ["CCO", "CC"]
+
+
+def test_parquet_with_nulls(tmp_path: Path) -> None:
+    table = pa.table({"SMILES": ["CCO", None, "xx", "CC"], "id": [1, 2, 3, None]})
+    read = read_molecules(write(tmp_path, "a.parquet", table))
+    assert (read.smiles, read.names, read.lines) == (["CCO", "CC"], ["1", ""], [1, 4])
+    assert read.problems == [LineProblem(2, "", "empty"), LineProblem(3, "xx", NOT_READ)]
+
+
+def test_parquet_in_a_folder_named_like_a_partition(tmp_path: Path) -> None:
+    (tmp_path / "run=3").mkdir()
+    read = read_molecules(write(tmp_path, "run=3/a.parquet", pa.table({"smiles": ["CCO"]})))
+    assert (read.smiles, read.names) == (["CCO"], [""])
+
+
+def test_zero_bytes_among_the_text_are_a_bad_line(tmp_path: Path) -> None:
+    read = read_molecules(write(tmp_path, "a.smi", b"C\0C x\nCC\n\0\0\n"))
+    assert read.smiles == ["CC"]
+    assert [problem.line for problem in read.problems] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("junk.smi", bytes(range(256)), r"junk\.smi:2: not UTF-8 text \(invalid start byte\); save it as UTF-8"),
+        ("latin.smi", b"CC\n" * 9000 + b"CC caf\xe9\n", r"latin\.smi:9001: not UTF-8 text .*; save it as UTF-8"),
+        ("latin.csv", b"smiles,name\nCC,caf\xe9\n", r"latin\.csv:2: not UTF-8 text"),
+        ("utf16.smi", "CCO a\n".encode("utf-16"), r"utf16\.smi:1: not UTF-8 text"),
+        ("empty.smi", b"", r"empty\.smi holds no molecule that RDKit can read; give one SMILES a line"),
+        ("blank.smi", b"\n  \n", "holds no molecule that RDKit can read"),
+        (
+            "words.smi",
+            b"no\nmolecule\n",
+            "holds no molecule that RDKit can read; line 1 holds 'no'; give one SMILES a line",
+        ),
+        ("table.smi", b"smiles,name\nCCO,1\n", "line 1 holds 'smiles,name'"),
+        ("empty.csv", b"", r"empty\.csv has the columns \(none\), expected one named smiles; rename it"),
+        ("head.csv", b"smiles\n", "holds no molecule that RDKit can read; give one SMILES a line"),
+        ("a.csv", b"a,b\nCCO,1\n", "has the columns a, b, expected one named smiles; rename it"),
+        ("semicolon.csv", b"smiles;name\nCCO;1\n", "has the columns smiles;name, expected one named smiles"),
+        ("quote.csv", b'smiles\n"CC\n' + b"CC\n" * 60000, r"quote\.csv cannot be read as a table \(field larger"),
+        ("junk.parquet", b"junk" * 99, r"junk\.parquet is not a Parquet file .*; export it again"),
+        ("empty.parquet", b"", r"empty\.parquet is not a Parquet file"),
+        ("a.parquet", pa.table({"x": ["CC"]}), "has the columns x, expected one named smiles; rename it"),
+        ("numbers.parquet", pa.table({"smiles": [1.5]}), "line 1 holds '1.5'"),
+        ("none.parquet", pa.table({"smiles": pa.array([], pa.string())}), "holds no molecule that RDKit can read"),
+        ("a.sdf", b"x", r"a\.sdf ends in '\.sdf', expected \.smi, \.csv, \.tsv or \.parquet; rename or convert it"),
+        ("plain", b"CCO", "plain ends in '', expected"),
+    ],
+)
+def test_what_is_no_file_of_molecules_is_told(tmp_path: Path, name: str, data: bytes | pa.Table, message: str) -> None:
+    with pytest.raises(MoleculeError, match=message):
+        read_molecules(write(tmp_path, name, data))
+
+
+def test_no_such_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(MoleculeError, match=r"gone\.smi is not a file; give a \.smi, \.csv or \.parquet file"):
+        read_molecules(str(tmp_path / "gone.smi"))
+    with pytest.raises(MoleculeError, match="is not a file"):
+        read_molecules(tmp_path)
