@@ -256,9 +256,18 @@ def pretrain(
 @command
 def benchmark(
     name: Annotated[str, typer.Argument(help="A benchmark, or all; without a name they are listed.")] = "",
-    output: Annotated[Path, typer.Option(help="Where its record goes.")] = Path("docs/benchmarks"),
+    output: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("docs/benchmarks"),
+    campaign: Annotated[Path | None, typer.Option(help="Another campaign file.")] = None,
+    model: Annotated[str | None, typer.Option(help="Another model, by name or file.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.", min=1)] = None,
+    calls: Annotated[int | None, typer.Option(help="Oracle calls of each campaign.", min=1)] = None,
+    arms: Annotated[str, typer.Option(help="Only these arms, with commas between.")] = "",
+    jobs: Annotated[int, typer.Option(help="Processes side by side.", min=1)] = 1,
+    work: Annotated[Path, typer.Option(help="Where an interrupted one is kept.")] = Path("build/benchmarks"),
 ) -> None:
-    """Run a benchmark and write its record."""
+    """Run a benchmark, print what it found and write its record; without options as the records in docs are made."""
     from designloop import benchmarks
 
-    benchmarks.main(name, output)
+    chosen = tuple(one.strip() for one in arms.split(",") if one.strip())
+    options = benchmarks.Options(campaign, model, seeds, calls, chosen, jobs, work)
+    benchmarks.main(name, output, options)

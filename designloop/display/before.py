@@ -41,10 +41,10 @@ def plan(planned: Plan) -> None:
     grid(("filter", "setting", "of ZINC 250k", "of the model's draws"), rows)
     if planned.checks:
         say("\nOracles on molecules that all know")
-        grid(
-            ("property", "molecule", "value", "desirability", "error"),
-            [(one.property, one.molecule, one.value, one.desirability, one.error) for one in planned.checks],
-        )
+        known = list(dict.fromkeys(one.molecule for one in planned.checks))
+        values = {(one.property, one.molecule): property_value(one.value, one.desirability) for one in planned.checks}
+        properties = list(dict.fromkeys(one.property for one in planned.checks))
+        grid(("property", *known), [(name, *(values[name, one] or "failed" for one in known)) for name in properties])
     costly = [name for name, oracle in campaign.oracles.items() if oracle.costly]
     if costly:
         say(f"\nNot tried, as they declare themselves costly: {', '.join(costly)}")
@@ -60,6 +60,8 @@ def _setting(setting: object) -> str:
     if isinstance(setting, float):
         return f"{setting:g}"
     if isinstance(setting, list | tuple):
+        if len(setting) == 2 and setting[0] == setting[1]:  # a range of one value
+            return _setting(setting[0])
         return "[" + ", ".join("…" if one is None else str(one) for one in setting) + "]"
     return cell(setting)
 

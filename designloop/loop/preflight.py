@@ -28,7 +28,7 @@ KNOWN_MOLECULES: Mapping[str, str] = {
 }
 """Name -> SMILES of what every oracle is run on before it is paid for."""
 
-SAMPLE = 1000
+SAMPLE = 500
 """Molecules that a filter's share is taken of."""
 
 
@@ -107,7 +107,7 @@ def plan(campaign: Campaign, ledger: Ledger) -> Plan:
 
 
 def filter_shares(campaign: Campaign) -> list[FilterShare]:
-    """Each filter that is on, with the shares of 1,000 ZINC molecules and 1,000 draws from the prior that pass."""
+    """Each filter that is on, with the shares of 500 ZINC molecules and 500 draws from the prior that pass."""
     from designloop.molecules.corpus import zinc
 
     filters = build(campaign.filters, Context(campaign.folder, campaign.standardize, campaign.stereo))
