@@ -73,7 +73,7 @@ def _library(say: Callable[[str], None]) -> np.ndarray:
 
 @cache
 def _mapped(path: str) -> np.ndarray:
-    return np.load(path, mmap_mode="r")
+    return np.asarray(np.load(path, mmap_mode="r"))
 
 
 def _of_chunk(smiles: Sequence[str]) -> np.ndarray:

@@ -61,7 +61,7 @@ class Settings(BaseModel):
     parents: int = Field(40, ge=2, description="free candidates that each generation after the first is bred from")
     kappa: float = Field(1.0, ge=0, description="standard deviations of doubt added to the mean when ranking")
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
-    posterior_noise: tuple[float, float] = Field((0.3, 1.5), description="range of the noise level around elites")
+    posterior_noise: tuple[float, float] = Field((0.2, 1.0), description="range of the noise level around elites")
     learning: Learning = Learning()
 
 

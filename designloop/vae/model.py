@@ -126,7 +126,8 @@ class VAE(nn.Module):
             noise: (batch, latent) standard normal.
         """
         seen = self(x, mask, context, noise)
-        return seen.log_prob - seen.kl
+        bound: Tensor = seen.log_prob - seen.kl
+        return bound
 
     def draw_noise(self, batch: int, generator: torch.Generator | None = None, samples: int | None = None) -> Tensor:
         """(batch, latent) standard normal noise, or (samples, batch, latent), of the model's dtype and device."""

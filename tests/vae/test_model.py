@@ -38,9 +38,7 @@ def ppca(x: Tensor, q: int, widen: float = 1.0) -> tuple[VAE, float]:
             return DiagonalNormal(mean, widen * (noise / values[:q]).sqrt().expand_as(mean))
 
     decoder = MLPDecoder(q, d).double()
-    with torch.no_grad():
-        decoder.net[0].weight.copy_(weights)
-        decoder.net[0].bias.zero_()
+    decoder.load_state_dict({"net.0.weight": weights, "net.0.bias": torch.zeros(d).double()})
     vae = VAE(Encoder(), decoder, Gaussian(d, noise, learned=False).double(), StandardNormal(q).double())
     exact = -0.5 * (d * math.log(2 * math.pi) + float(values[:q].log().sum()) + (d - q) * math.log(noise) + d)
     return vae, exact
