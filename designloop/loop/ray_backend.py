@@ -100,7 +100,8 @@ class RayBackend:
         self._lost: list[int] = []
         self._times_sent: Counter[int] = Counter()
         self._failed_starts = 0
-        self._keeper = RayKeeper(workers or 1, address)
+        # The keeper makes the first workers; once Ray is up, only the thread that scores touches them.
+        self._keeper = RayKeeper(workers or 1, address, first=self._fill)
 
     def takes(self, request: Request) -> bool:
         """Whether a worker is idle, or so quickly through with what it has that it may have this too."""
@@ -122,7 +123,8 @@ class RayBackend:
         Raises:
             NoWorkers: Ray or its workers do not start, or a request's workers died 21 times.
         """
-        self._start_workers()
+        self._keeper.wait_until_up()
+        self._fill()
         import ray
 
         waiting: list[Any] = [*self._replies, *self._starting]
@@ -141,7 +143,8 @@ class RayBackend:
 
     def load(self, fingerprint: str) -> dict[str, str]:
         """Node -> why the oracle cannot be loaded there; asks one worker on each node. For use while none is busy."""
-        self._start_workers()
+        self._keeper.wait_until_up()
+        self._fill()
         import ray
 
         for ref in ray.wait([*self._starting], num_returns=len(self._starting), timeout=ALL_SECONDS)[0]:
@@ -178,9 +181,8 @@ class RayBackend:
         short = sum(one.expected for one in [*ahead, request]) <= SHORT_SECONDS
         return worker if len(ahead) == 1 and short else None
 
-    def _start_workers(self) -> None:
+    def _fill(self) -> None:
         """As many workers as there are to be, each replaced that was lost; they may take a while to be there."""
-        self._keeper.wait_until_up()
         import ray
 
         if self._make_worker is None:
@@ -245,7 +247,7 @@ class RayBackend:
 
     def _send_lost(self) -> None:
         """Send again what was lost, as far as there is room; before anything new is taken."""
-        self._start_workers()
+        self._fill()
         while self._lost and self._worker_for(self._requests[self._lost[0]]):
             key = self._lost.pop(0)
             self.resent += 1

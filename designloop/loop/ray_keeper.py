@@ -9,32 +9,40 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from designloop.loop.evaluation_errors import NoWorkers
 
+_ANSWER_SECONDS = 10.0
+"""How long a cluster may take to answer at all."""
+
 _OBJECT_STORE_BYTES = 80 * 2**20
 """Requests and replies are small; Ray takes no less than 75 MiB."""
 
-# Read by Ray when it is imported, or by the processes that it starts; what a user has set stays.
-_QUIET = {
+SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_enable_metrics_collection": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # an oracle may use a GPU, though Ray is not asked for one
     "RAY_memory_monitor_refresh_ms": "0",  # out of memory is for the kernel, which takes the oracle's child
+    "RAY_worker_niceness": "0",  # a time-out is wall-clock time: beside another busy process an oracle would miss it
 }
+"""Environment variables that Ray reads when it is imported, or in the processes that it starts; a user's own stay."""
+
+_one_at_a_time = threading.Lock()
+"""A process has one Ray, so of two keepers the second has to see whether the first started it."""
 
 
 class RayKeeper:
     """Ray, as long as this lives: started on this machine, or a running cluster joined."""
 
-    def __init__(self, workers: int, address: str | None) -> None:
-        """Begin to start Ray with CPUs for so many workers, or to join the cluster at an address."""
-        self._workers, self._address = workers, address
+    def __init__(self, workers: int, address: str | None, first: Callable[[], None]) -> None:
+        """Begin to start Ray with CPUs for so many workers, or to join the cluster at an address; then do ``first``."""
+        self._workers, self._address, self._first = workers, address, first
         self._up, self._over = threading.Event(), threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._keep, name="ray", daemon=True)
@@ -66,6 +74,7 @@ class RayKeeper:
     def _keep(self) -> None:
         try:
             ours = self._start()
+            self._first()
         except BaseException as error:  # told to whoever waits for it
             self._error = error
             self._up.set()
@@ -79,25 +88,34 @@ class RayKeeper:
 
     def _start(self) -> bool:
         """Start Ray or join the cluster; False where this process had done so before, and is to keep it."""
-        for name, value in _QUIET.items():
+        for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         import ray
 
-        if ray.is_initialized():
-            return False
         options: Mapping[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if self._address is not None:
-            ray.init(self._address, **options)
-        else:
-            ray.init(
-                "local",  # also where RAY_ADDRESS names a cluster
-                num_cpus=self._workers,
-                include_dashboard=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                _node_ip_address="127.0.0.1",
-                **options,
-            )
+        with _one_at_a_time:
+            if ray.is_initialized():
+                return False
+            if self._address is not None:
+                _knock(self._address)
+                ray.init(self._address, **options)
+            else:
+                ray.init(
+                    "local",  # also where RAY_ADDRESS names a cluster
+                    num_cpus=self._workers,
+                    include_dashboard=False,
+                    object_store_memory=_OBJECT_STORE_BYTES,
+                    _node_ip_address="127.0.0.1",
+                    **options,
+                )
         return True
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens: Ray would try for minutes and say on the terminal that it does."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), _ANSWER_SECONDS).close()
 
 
 def last_line(error: BaseException) -> str:

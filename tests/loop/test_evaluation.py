@@ -46,7 +46,7 @@ def test_no_candidates(tmp_path, ledger):
 @pytest.mark.parametrize("bad", ["raise", "hang", "kill", "list", "nan", "too few"])
 def test_a_molecule_that_an_oracle_fails_on_costs_no_other(tmp_path, ledger, bad):
     smiles = [*GOOD[:3], bad, *GOOD[3:]]
-    found = evaluate(campaign(tmp_path, timeout=0.7 if bad in TIMED_OUT else 60.0), smiles, ledger)
+    found = evaluate(campaign(tmp_path, timeout=1.5 if bad in TIMED_OUT else 60.0), smiles, ledger)
     assert statuses(found) == {**dict.fromkeys(GOOD, "ok"), bad: "timeout" if bad in TIMED_OUT else "failed"}
     assert values(found) == {**{molecule: float(len(molecule)) for molecule in GOOD}, bad: None}
     [error] = [one.results["length"].error for one in found if one.results["length"].error]
@@ -55,7 +55,7 @@ def test_a_molecule_that_an_oracle_fails_on_costs_no_other(tmp_path, ledger, bad
 
 def test_all_the_bad_ones_at_once(tmp_path, ledger):
     smiles = [*GOOD, *BAD]
-    with Evaluator(campaign(tmp_path, timeout=0.7), ledger) as evaluator:
+    with Evaluator(campaign(tmp_path, timeout=1.5), ledger) as evaluator:
         found = evaluator(candidates(smiles))
         effort = evaluator.effort
     assert {molecule for molecule, status in statuses(found).items() if status == "ok"} == set(GOOD)

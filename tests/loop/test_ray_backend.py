@@ -1,0 +1,248 @@
+"""Ray: one cluster of a head and two nodes for most tests; a Ray of its own for those that start or kill one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from designloop.loop import ray_backend
+from designloop.loop.evaluation import Evaluator, NoWorkers
+from designloop.loop.ray_backend import RayBackend
+from designloop.loop.ray_keeper import SETTINGS
+from designloop.tables.ledger import Ledger
+from tests.loop.misbehaving import BAD, GOOD, TIMED_OUT, campaign, candidates, statuses, values
+
+ROOT = Path(__file__).parents[2]
+MANY = ["C" * number for number in range(1, 61)]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without CPUs, as a driver's machine may be, and two nodes with one each."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    from ray.cluster_utils import Cluster
+
+    memory = 80 * 2**20
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": memory})
+    for _ in range(2):
+        cluster.add_node(num_cpus=1, object_store_memory=memory)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture
+def on_cluster(cluster, tmp_path):
+    """A campaign on the cluster."""
+
+    def make(wanted=None, folder=tmp_path, **settings):
+        return campaign(folder, wanted, backend="ray", address=cluster.address, **settings)
+
+    return make
+
+
+def backend_of(evaluator):
+    assert isinstance(evaluator._backend, RayBackend)
+    return evaluator._backend
+
+
+def outcome(evaluations):
+    return [(one.candidate.smiles, one.results["length"].value, one.status) for one in evaluations]
+
+
+def test_the_cluster_gives_what_one_process_gives(on_cluster, tmp_path):
+    smiles = [*MANY[:20], *GOOD[2:], *BAD, *MANY[20:]]
+    with Evaluator(campaign(tmp_path, timeout=2.0)) as evaluator:
+        inline = evaluator(candidates(smiles))
+    with Ledger(tmp_path / "test.sqlite", "one") as ledger, Evaluator(on_cluster(timeout=2.0), ledger) as evaluator:
+        found = evaluator(candidates(smiles))
+        assert evaluator.effort.resent_chunks == 0
+        assert len(backend_of(evaluator)._workers) == 2, "by default a worker for each CPU of the cluster"
+        assert len({worker.node for worker in backend_of(evaluator)._workers}) == 2
+        attempts = {run.smiles: run.attempt for run in ledger.runs()}
+    assert outcome(found) == outcome(inline)
+    assert {molecule for molecule, status in statuses(found).items() if status == "timeout"} == TIMED_OUT
+    assert set(attempts.values()) == {1}
+
+
+def test_no_room_on_the_cluster(on_cluster, monkeypatch):
+    with Evaluator(on_cluster(workers=2)) as evaluator, Evaluator(on_cluster()) as other:
+        evaluator(candidates(["C"]))
+        while any(not worker.node for worker in backend_of(evaluator)._workers):
+            backend_of(evaluator).wait()
+        monkeypatch.setattr(ray_backend, "START_SECONDS", 1.0)
+        with pytest.raises(NoWorkers, match=r"No worker started within 1 s. Ray has 2 CPUs, 0 of them free"):
+            other(candidates(["C"]))
+
+
+def test_an_actor_that_is_killed_costs_nothing(on_cluster, tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import time\ndef score(smiles):\n    time.sleep(0.2)\n    return {m: float(len(m)) for m in smiles}\n"
+    )
+    import ray
+
+    asked = on_cluster({"length": ("./slow.py:score", {}, None)}, chunk=4)
+    with Ledger(tmp_path / "test.sqlite", "one") as ledger, Evaluator(asked, ledger) as evaluator:
+        evaluator(candidates(["N"]))
+        victim = backend_of(evaluator)._workers[0].actor
+        pid = ray.get(victim.__ray_call__.remote(lambda worker: os.getpid()))
+        child = ray.get(victim.__ray_call__.remote(lambda worker: worker._process._child._process.pid))
+        timer = threading.Timer(0.5, os.kill, (pid, signal.SIGKILL))
+        timer.start()
+        found = evaluator(candidates(MANY))
+        assert evaluator.effort.resent_chunks >= 1
+        assert {(run.number, run.attempt, run.status) for run in ledger.runs()} == {(1, 1, "ok")}
+    assert values(found) == {molecule: float(len(molecule)) for molecule in MANY}
+    assert not Path(f"/proc/{child}").exists(), "the oracle does not outlive its worker"
+
+
+def test_a_node_that_dies_costs_nothing(cluster, on_cluster, tmp_path):
+    node = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    (tmp_path / "slow.py").write_text(
+        "import time\ndef score(smiles):\n    time.sleep(0.2)\n    return {m: float(len(m)) for m in smiles}\n"
+    )
+    asked = on_cluster({"length": ("./slow.py:score", {}, None)}, chunk=4)
+    with Evaluator(asked) as evaluator:
+        evaluator(candidates(["N", "O", "F"]))
+        timer = threading.Timer(0.3, cluster.remove_node, (node,), {"allow_graceful": False})
+        timer.start()
+        found = evaluator(candidates(MANY))
+        timer.join()
+    assert values(found) == {molecule: float(len(molecule)) for molecule in MANY}
+
+
+def test_a_chunk_under_which_every_worker_dies_stops_the_campaign(on_cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_backend, "MOST_RESENT", 1)
+    (tmp_path / "killer.py").write_text(
+        "import os, signal\n\n\ndef score(smiles):\n"
+        "    actor = int(open(f'/proc/{os.getppid()}/stat').read().rpartition(')')[2].split()[1])\n"
+        "    os.kill(actor, signal.SIGKILL)\n"
+    )
+    asked = on_cluster({"length": ("./killer.py:score", {}, None)})
+    with Ledger(tmp_path / "test.sqlite", "one") as ledger:
+        with (
+            Evaluator(asked, ledger) as evaluator,
+            pytest.raises(NoWorkers, match=r"2 workers in a row died under the same molecules.*to resume"),
+        ):
+            evaluator(candidates(["C"]))
+        assert [(run.status, run.attempt) for run in ledger.runs()] == [(None, 1)], "to be run again, as attempt 1"
+
+
+def test_each_node_says_whether_it_can_load_the_oracles(on_cluster, tmp_path):
+    with Evaluator(on_cluster()) as evaluator:
+        assert evaluator.cannot_load() == []
+    (tmp_path / "late.py").write_text(
+        "class Late:\n    def __init__(self):\n        raise RuntimeError('no licence')\n"
+        "    def score(self, smiles):\n        return {}\n"
+    )
+    with Evaluator(on_cluster({"length": ("./late.py:Late", {}, None)})) as evaluator:
+        problems = evaluator.cannot_load()
+    assert len(problems) == 2
+    assert all("could not be loaded: RuntimeError: no licence (late.py:3)" in problem for problem in problems)
+
+
+def test_a_cluster_that_is_not_there(tmp_path):
+    asked = campaign(tmp_path, backend="ray", address="127.0.0.1:1")
+    with (
+        Evaluator(asked) as evaluator,
+        pytest.raises(NoWorkers, match=r"No Ray cluster can be joined at 127.0.0.1:1.*`ray start --head`"),
+    ):
+        evaluator(candidates(["C"]))
+
+
+LOCAL = """
+import os, signal, sys, time
+from pathlib import Path
+start = time.monotonic()
+from designloop.loop.evaluation import Evaluator
+from tests.loop.misbehaving import campaign, candidates, values
+with Evaluator(campaign(Path(sys.argv[1]), backend="ray", workers=2)) as evaluator:
+    assert time.monotonic() - start < 20 and "ray" not in sys.argv
+    print(sorted(values(evaluator(candidates(["C", "CC", "CCO"]))).values()), flush=True)
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    if sys.argv[2:]:
+        import ray
+        for worker in evaluator._backend._workers:
+            print(ray.get(worker.actor.__ray_call__.remote(lambda worker: worker._process._child._process.pid)))
+        print("hanging", flush=True)
+        evaluator(candidates(sys.argv[2:]))
+"""
+
+
+def local(folder, *smiles):
+    """A driver with a Ray of its own, in a process group of its own as a shell gives it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", LOCAL, folder, *smiles],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        env={**os.environ, "RAY_ADDRESS": "127.0.0.1:1"},  # not to be joined unless the campaign says so
+    )
+
+
+def group_of(pgid):
+    """Process ids in a process group."""
+    found = subprocess.run(["pgrep", "-g", str(pgid)], capture_output=True, text=True).stdout
+    return {int(pid) for pid in found.split()}
+
+
+def alive(pids):
+    """What still runs of these, with its name; one that only waits to be buried by its parent does not."""
+    found = {}
+    for pid in pids:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            continue
+        if stat.rpartition(")")[2].split()[0] not in "ZX":
+            found[pid] = stat.partition("(")[2].rpartition(")")[0]
+    return found
+
+
+def left_over(pids, seconds=15.0):
+    """What is still alive of these after so many seconds at most."""
+    limit = time.monotonic() + seconds
+    while (found := alive(pids)) and time.monotonic() < limit:
+        time.sleep(0.05)
+    return found
+
+
+def test_a_local_ray_is_quiet_and_leaves_nothing_behind(tmp_path):
+    driver = local(tmp_path)
+    out, err = driver.communicate(timeout=90)
+    assert out == "[1.0, 2.0, 3.0]\n"
+    assert err == ""
+    assert driver.returncode == 0
+    assert left_over(group_of(driver.pid)) == {}
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "kill"])
+def test_nothing_survives_a_driver_that_is_stopped(tmp_path, how):
+    driver = local(tmp_path, "hang", "family")
+    with driver:
+        assert driver.stdout is not None
+        lines = [driver.stdout.readline()]
+        while lines[-1] not in ("hanging\n", ""):
+            lines.append(driver.stdout.readline())
+        children = [int(line) for line in lines[1:-1]]
+        assert len(children) == 2
+        time.sleep(0.5)
+        group = group_of(driver.pid)
+        assert len(group) > 3, "the driver and Ray's own processes"
+        if how == "ctrl-c":
+            os.killpg(driver.pid, signal.SIGINT)  # as the terminal does
+            assert driver.wait(30) == -signal.SIGINT
+        else:
+            driver.kill()
+    left = left_over([*group, *children], seconds=5.0)
+    # Ray's own two helpers take about a minute to notice that their raylet was killed; they run nothing of ours.
+    assert [name for name in left.values() if name not in ("ray::DashboardA", "ray::RuntimeEnv")] == []
