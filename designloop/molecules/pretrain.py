@@ -151,12 +151,14 @@ def pretrain(
     folder.mkdir(parents=True, exist_ok=True)
     loss: Loss = Loss([(1.0, ELBO(_beta(recipe)))])
     if fingerprints is not None:
-        head = PropertyLoss(nn.Linear(vae.architecture.latent, fingerprints.shape[1]), "fingerprint").to(vae.device)
-        loss = loss + head * ramp(0.0, recipe.fingerprint_weight, recipe.steps // 3)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            head = nn.Linear(vae.architecture.latent, fingerprints.shape[1]).to(vae.device)
+        loss = loss + PropertyLoss(head, "fingerprint") * ramp(0.0, recipe.fingerprint_weight, recipe.steps // 3)
     optimizer = torch.optim.Adam([*vae.parameters(), *loss.parameters()], lr=recipe.learning_rate, betas=(0.9, 0.98))
     generator = torch.Generator(vae.device).manual_seed(recipe.seed)
-    corpus = b"".join([rows.flat.tobytes(), use.tobytes(), held_out.tobytes(), vae.codec.to_json().encode()])
-    digest = hashlib.sha256(corpus).hexdigest()[:16]
+    parts = (rows.flat.tobytes(), use.tobytes(), held_out.tobytes(), vae.codec.to_json().encode())
+    digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
     run = _Run(vae, loss, optimizer, generator, recipe, f"{corpus_name} {digest}".strip(), folder)
     start, curve = run.resume()
     tokens = torch.from_numpy(rows.take(held_out)).to(vae.device)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from designloop.molecules.codec import Codec
@@ -173,7 +173,7 @@ class SequenceVAE(VAE):
     @torch.no_grad()
     def draw(self, n: int, generator: torch.Generator, noise: float, temperature: float = 1.0) -> list[str]:
         """SELFIES of ``n`` draws from the prior at noise level ``noise``."""
-        level = torch.full((n,), noise, device=self.device)
+        level = torch.full((n,), noise, device=self.device, dtype=self.likelihood.head.weight.dtype)
         z = self.prior.sample(1, {"noise": level}, generator)[0]
         return self.write(z, level, generator, temperature)
 
@@ -209,14 +209,15 @@ def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> 
             f"{path} is not a sequence VAE (no architecture in its header); "
             "give a file that `designloop pretrain` wrote"
         )
-    with safe_open(path, framework="pt", device=str(device)) as file:
-        vae = SequenceVAE(Codec.from_json(metadata["codec"]), Architecture(**json.loads(metadata["architecture"])))
-        vae.load_state_dict(
-            {
-                name: file.get_tensor(name).float()
-                for name in file.keys()  # noqa: SIM118 - a safe_open is no mapping
-            }
-        )
+    try:
+        with torch.random.fork_rng(devices=[]):  # fresh weights are drawn before they are replaced
+            vae = SequenceVAE(Codec.from_json(metadata["codec"]), Architecture(**json.loads(metadata["architecture"])))
+        vae.load_state_dict({name: value.float() for name, value in load_file(path, device=str(device)).items()})
+    except (TypeError, KeyError, RuntimeError) as error:
+        raise MoleculeError(
+            f"{path} does not hold what its header says ({str(error).splitlines()[0]}); "
+            "was it written by another version of designloop? Train it again or install that version"
+        ) from error
     return vae.to(device).eval()
 
 

@@ -1,0 +1,197 @@
+"""The sequence VAE: what a row gives hangs on the row alone; files; noise levels; draws that follow their generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from designloop.molecules import sequence_vae
+from designloop.molecules.errors import MoleculeError
+from designloop.molecules.sequence_vae import SequenceVAE, find, load, shorten, training_record
+from tests.tiny import ARCHITECTURE, tiny_vae
+
+SHORT, LONG = "[C][C][O]", "[C]" * 20 + "[N]"
+
+
+@pytest.fixture(scope="module")
+def vae() -> SequenceVAE:
+    return tiny_vae().double()
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_shapes(vae: SequenceVAE) -> None:
+    tokens = vae.tokens([SHORT, LONG])
+    assert tokens.shape == (2, 22)
+    posterior = vae.encode(tokens)
+    assert posterior.mean.shape == posterior.scale.shape == (2, ARCHITECTURE.latent)
+    assert bool((posterior.scale > 0).all())
+    torch.testing.assert_close(
+        posterior.mean.square().sum(-1), torch.full((2,), 8.0, dtype=torch.float64), rtol=1e-3, atol=0
+    )
+    plan = vae.decode(posterior.mean)
+    assert plan.shape == (2, 25, ARCHITECTURE.features)
+    torch.testing.assert_close(vae.decoder(posterior.mean, None, 7), plan[:, :7])
+    assert vae.elbo(tokens, noise=vae.draw_noise(2, generator())).shape == (2,)
+    assert vae.latents([]).shape == (0, 8)
+    assert vae.latents([SHORT] * 5, batch=2).shape == (5, 8)
+    assert vae.write(torch.zeros(0, 8, dtype=torch.float64)) == []
+    assert vae.draw(0, generator(), 1.0) == []
+
+
+@pytest.mark.parametrize("extra", [1, 2, 3, 10])
+def test_padding_changes_nothing(vae: SequenceVAE, extra: int) -> None:
+    tokens = vae.tokens([SHORT])
+    padded = torch.nn.functional.pad(tokens, (0, extra))
+    noise = vae.draw_noise(1, generator())
+    torch.testing.assert_close(vae.encode(padded).mean, vae.encode(tokens).mean, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(vae.encode(padded).scale, vae.encode(tokens).scale, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(vae.elbo(padded, noise=noise), vae.elbo(tokens, noise=noise), rtol=1e-12, atol=1e-12)
+
+
+def test_batch_mates_change_nothing(vae: SequenceVAE) -> None:
+    strings = [SHORT, LONG, "[N]", "[C][=C][Cl]"]
+    together = vae.latents(strings)
+    alone = torch.cat([vae.latents([one]) for one in strings])
+    torch.testing.assert_close(together, alone, rtol=1e-12, atol=1e-12)
+    z = torch.randn(9, 8, dtype=torch.float64, generator=generator())
+    assert vae.write(z) == [vae.write(one.unsqueeze(0))[0] for one in z] == vae.write(z, batch=4)
+
+
+def test_a_noise_level_widens_the_posterior_and_the_prior_and_is_told_to_the_decoder(vae: SequenceVAE) -> None:
+    tokens = vae.tokens([SHORT, SHORT])
+    level = {"noise": torch.tensor([0.0, 2.0], dtype=torch.float64)}
+    plain, noised = vae.encode(tokens), vae.encode(tokens, None, level)
+    torch.testing.assert_close(noised.mean, plain.mean)
+    torch.testing.assert_close(noised.scale[0], plain.scale[0])
+    torch.testing.assert_close(noised.scale[1].square(), plain.scale[1].square() + 4)
+    z = torch.randn(2, 8, dtype=torch.float64, generator=generator())
+    torch.testing.assert_close(vae.decode(z, level)[0], vae.decode(z)[0])
+    assert not torch.allclose(vae.decode(z, level)[1], vae.decode(z)[1])
+    seen = vae(tokens, None, level, vae.draw_noise(2, generator()))
+    assert bool(seen.kl[1] < seen.kl[0])
+
+
+def test_the_decoder_sees_a_noised_latent_at_the_scale_of_a_clean_one() -> None:
+    deaf = tiny_vae().double()
+    with torch.no_grad():
+        dict(deaf.decoder.named_parameters())["net.0.0.weight"][:, -1] = 0  # does not hear the level itself
+    z = torch.randn(2, 8, dtype=torch.float64, generator=generator())
+    level = {"noise": torch.full((2,), 2.0, dtype=torch.float64)}
+    torch.testing.assert_close(deaf.decode(z * 5**0.5, level), deaf.decode(z))
+
+
+def test_draws_follow_the_generator_alone(vae: SequenceVAE) -> None:
+    before = torch.get_rng_state()
+    first, again, other = (vae.draw(20, generator(seed), 4.0) for seed in (1, 1, 2))
+    assert first == again != other
+    assert len(first) == 20
+    assert all(vae.codec.tokens(one).size <= 25 for one in first)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert vae.draw(5, generator(), 4.0, temperature=0.0) == vae.draw(5, generator(), 4.0, temperature=0.0)
+
+
+def test_writing_is_greedy_at_temperature_zero_and_drawn_above(vae: SequenceVAE) -> None:
+    z = torch.zeros(30, 8, dtype=torch.float64)
+    assert len(set(vae.write(z))) == 1
+    assert len(set(vae.write(z, 0.0, generator(), temperature=1.0))) > 10
+
+
+def test_strings_that_the_alphabet_lacks_are_told(vae: SequenceVAE) -> None:
+    with pytest.raises(MoleculeError, match=r"needs the SELFIES symbol \[Si\]"):
+        vae.tokens([SHORT, "[C][Si]"])
+    with pytest.raises(MoleculeError, match="takes 25 SELFIES symbols, the model holds at most 24"):
+        vae.latents(["[C]" * 25])
+
+
+def test_every_weight_is_learned() -> None:
+    vae = tiny_vae()
+    tokens = vae.tokens([SHORT, LONG, "[N][=C][Branch1][C][O][C]"])
+    context = {"noise": torch.tensor([0.0, 0.5, 2.0])}
+    (-vae.elbo(tokens, None, context, noise=vae.draw_noise(3, generator()))).sum().backward()
+    idle = [name for name, weight in vae.named_parameters() if weight.grad is None or not weight.grad.abs().sum() > 0]
+    assert idle == []
+    assert vae.encoder.embedding.weight.grad is not None
+    assert float(vae.encoder.embedding.weight.grad[0].abs().sum()) == 0  # padding
+
+
+def test_files_come_back_as_they_were_written(tmp_path: Path) -> None:
+    vae, path = tiny_vae(3), tmp_path / "own.safetensors"
+    vae.save(path, {"corpus": "mine", "curve": [1.5]})
+    before = torch.get_rng_state()
+    again = load(path)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert again.codec == vae.codec
+    assert again.architecture == vae.architecture
+    assert not again.training
+    for name, value in vae.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
+    assert again.draw(10, generator(), 2.0) == vae.draw(10, generator(), 2.0)
+    assert training_record(path) == {"corpus": "mine", "curve": [1.5]}
+    assert load(str(path)).codec == vae.codec
+
+
+def test_half_files_are_half_as_large_and_hold_the_rounded_weights(tmp_path: Path) -> None:
+    vae = tiny_vae(3)
+    vae.save(tmp_path / "full.safetensors")
+    vae.save(tmp_path / "half.safetensors", half=True)
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("full", "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    again = load(tmp_path / "half.safetensors")
+    for name, value in vae.state_dict().items():
+        found = again.state_dict()[name]
+        assert found.dtype == torch.float32
+        assert torch.equal(found, value.half().float()), name
+    assert training_record(tmp_path / "half.safetensors") == {}
+
+
+def test_shipped_models_go_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequence_vae, "PRETRAINED", tmp_path)
+    with pytest.raises(
+        MoleculeError, match=r"model 'gone' is neither a shipped model \(none\) nor a file; give one of"
+    ):
+        load("gone")
+    tiny_vae().save(tmp_path / "mine.safetensors")
+    tiny_vae().save(tmp_path / "another.safetensors")
+    assert find("mine") == tmp_path / "mine.safetensors"
+    assert load("mine").architecture == ARCHITECTURE
+    with pytest.raises(MoleculeError, match=r"neither a shipped model \(another, mine\) nor a file"):
+        find(tmp_path)  # a folder
+
+
+def test_what_is_no_model_is_told(tmp_path: Path) -> None:
+    whole, path = tmp_path / "whole.safetensors", tmp_path / "bad.safetensors"
+    tiny_vae().save(whole)
+    for junk in (b"", b"junk" * 100, whole.read_bytes()[:-100]):
+        path.write_bytes(junk)
+        for read in (load, training_record):
+            with pytest.raises(
+                MoleculeError, match=r"bad\.safetensors is not a safetensors file \(.*; give a file that"
+            ):
+                read(path)
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(
+        MoleculeError, match=r"bad\.safetensors is not a sequence VAE \(no architecture in its header\)"
+    ):
+        load(path)
+    with safe_open(whole, framework="pt") as file:
+        header = dict(file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    save_file(tensors, path, header | {"architecture": '{"latent": 8, "depth": 3}'})
+    with pytest.raises(MoleculeError, match=r"does not hold what its header says \(.*depth.*Train it again or install"):
+        load(path)
+    save_file(tensors, path, header | {"architecture": '{"latent": 8}'})
+    with pytest.raises(MoleculeError, match="does not hold what its header says"):
+        load(path)
+
+
+def test_columns_of_padding_are_cut() -> None:
+    assert shorten(np.array([[5, 1, 0, 0], [5, 5, 1, 0]])).tolist() == [[5, 1, 0], [5, 5, 1]]
+    assert shorten(np.array([[5, 1]])).tolist() == [[5, 1]]
