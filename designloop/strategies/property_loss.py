@@ -34,7 +34,7 @@ class Learning(BaseModel):
     """How the VAE is fine-tuned after each round."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    steps: int = Field(6, ge=0, description="gradient steps a round; 0 leaves the pretrained model as it is")
+    steps: int = Field(4, ge=0, description="gradient steps a round; 0 leaves the pretrained model as it is")
     batch: int = Field(96, ge=2, description="molecules a step, half of them elites, half of the training corpus")
     learning_rate: float = Field(5e-4, gt=0)
     kl_weight: float = Field(0.1, ge=0, description="weight of the KL to the pretrained model, per nat a molecule")
@@ -53,7 +53,7 @@ class Settings(BaseModel):
     proposers: tuple[Proposer, ...] = Field(PROPOSERS, min_length=1)
     elites: int = Field(200, ge=2, description="best molecules that are bred, encoded and learned from")
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
-    pool: float = Field(4, ge=1, description="free candidates of a generation for each one wanted")
+    pool: float = Field(3, ge=1, description="free candidates of a generation for each one wanted")
     generations: int = Field(
         3, ge=1, description="free generations a round: each after the first is bred from what ranks best"
     )
@@ -61,12 +61,16 @@ class Settings(BaseModel):
     parents: int = Field(40, ge=2, description="free candidates that each generation after the first is bred from")
     kappa: float = Field(1.0, ge=0, description="standard deviations of doubt added to the mean when ranking")
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
+    temperature: float = Field(0.8, gt=0, description="of the decoder's draws; below 1 they are more like its corpus")
     posterior_noise: tuple[float, float] = Field((0.2, 1.0), description="range of the noise level around elites")
     learning: Learning = Learning()
 
 
-MOST_SEEN = 2000
-"""Molecules that the surrogate is fitted on: the best half and the latest."""
+MOST_SEEN = 1000
+"""Scored molecules that are remembered, and that the surrogate is fitted on: the best half and the latest."""
+
+_EMPTY_BLOCKS = 10
+"""So many blocks running without a candidate end the stream."""
 
 
 class PropertyLoss:
@@ -91,25 +95,37 @@ class PropertyLoss:
     # ---- ask
 
     def ask(self, wanted: int) -> Iterator[Candidate]:
-        """Blocks of candidates without end, each ranked by the surrogate; draws from the prior before it has data."""
+        """Blocks of candidates, each ranked by the surrogate; draws from the prior before it has data.
+
+        It ends when the proposers give nothing more.
+        """
         gp = self._fit_surrogate()
         elites = self.elites()
+        empty = 0
         for block in count():
             if gp is None or len(elites) < 2:
-                yield from self._drawn(elites, int(1.5 * max(wanted, 16)), (block, 0))
+                candidates = iter(self._drawn(elites, int(1.5 * max(wanted, 16)), (block, 0)))
             else:
-                yield from self._ranked(gp, elites, wanted, block)
+                candidates = self._ranked(gp, elites, wanted, block)
+            first = next(candidates, None)
+            empty = empty + 1 if first is None else 0
+            if empty == _EMPTY_BLOCKS:
+                return
+            if first is not None:
+                yield first
+                yield from candidates
 
     def _ranked(self, gp: TanimotoGP, elites: Sequence[Elite], wanted: int, block: int) -> Iterator[Candidate]:
         """Free generations, each bred from the best so far by the surrogate's bound; then the best of all.
 
-        Screening is the dearest step, so only what is about to breed or to be paid for is screened.
+        Screening is the dearest step, so only what is about to breed or to be paid for is screened. Where nothing may
+        be admitted the pool goes out as it is: the loop counts why, and can end.
         """
         n, kappa = int(self.settings.pool * max(wanted, 16)), self.settings.kappa
         pool: dict[str, Candidate] = {}
         parents = elites
         for generation in range(self.settings.generations):
-            drawn = self._drawn(parents, n, (block, generation), only_bred=generation > 0)
+            drawn = self._drawn(parents, n, (block, generation), bred=generation > 0)
             for smiles, candidate in zip(self.around.standard_forms([c.smiles for c in drawn]), drawn, strict=True):
                 if smiles is not None:
                     pool.setdefault(smiles, candidate)
@@ -121,20 +137,21 @@ class PropertyLoss:
                 parents = [elite for c in best if (elite := self._elite(c, 0.0)) is not None]
         found = list(pool.values())
         admissible = lru_cache(None)(lambda at: self.around.allowed([found[at]]))
-        if found:
-            for at in gp.picks(self._features(list(pool)), 4 * wanted, kappa, lambda at: bool(admissible(at))):
-                yield from admissible(at)
+        if not found:
+            return
+        picked = False
+        for at in gp.picks(self._features(list(pool)), 4 * wanted, kappa, lambda at: bool(admissible(at))):
+            picked = True
+            yield from admissible(at)
+        if not picked:
+            yield from found
 
     def _fit_surrogate(self) -> TanimotoGP | None:
         from designloop.strategies.surrogate import TanimotoGP
 
         if self.settings.surrogate == "none" or len(self.seen) < 10:
             return None
-        use = self.seen
-        if len(use) > MOST_SEEN:
-            best = sorted(range(len(use)), key=lambda i: -use[i].score)[: MOST_SEEN // 2]
-            use = [use[i] for i in sorted({*best, *range(len(use) - MOST_SEEN // 2, len(use))})]
-        return TanimotoGP.fit(self._features([e.smiles for e in use]), np.array([e.score for e in use]))
+        return TanimotoGP.fit(self._features([e.smiles for e in self.seen]), np.array([e.score for e in self.seen]))
 
     def _features(self, smiles: Sequence[str]) -> np.ndarray:
         from designloop.strategies.surrogate import features
@@ -144,45 +161,15 @@ class PropertyLoss:
             self.features.update(zip(new, features(new).astype(bool), strict=True))
         return np.stack([self.features[s] for s in smiles]).astype(np.float32)
 
-    def _drawn(
-        self, elites: Sequence[Elite], n: int, where: tuple[int, int], only_bred: bool = False
-    ) -> list[Candidate]:
-        """About ``n`` free candidates of all proposers, each its share, interleaved so that each is served in turn.
+    def _drawn(self, elites: Sequence[Elite], n: int, where: tuple[int, int], bred: bool = False) -> list[Candidate]:
+        """About ``n`` free candidates; ``where``, block and generation, seeds them."""
+        from designloop.strategies.pool import draw
 
-        Args:
-            elites: what is bred and encoded, the best first; with fewer than two, all draws are from the prior.
-            where: block and generation, for the seeds.
-            only_bred: leave the prior out, which knows no parents.
-        """
-        from designloop.strategies import graph_steps
-        from designloop.strategies import proposers as free
-
-        rng = rng_of(self.around.seed, self.told, *where, "pool")
-        generator = torch_generator(self.vae.device, self.around.seed, self.told, *where, "pool")
-        settings, codec = self.settings, self.vae.codec
-        if len(elites) < 2:
-            return [] if only_bred else free.from_prior(self.vae, n, generator, settings.prior_noise, self.model_round)
-        credit = {name: value for name, value in self.credit.items() if name != "prior" or not only_bred}
-        drawn: list[list[Candidate]] = []
-        for name, share in (free.shares(credit) if credit else {}).items():
-            many = max(int(n * share), 4)
-            if name == "prior":
-                found = free.from_prior(self.vae, many, generator, settings.prior_noise, self.model_round)
-            elif name == "posterior":
-                latents = self.vae.latents([e.selfies for e in elites])
-                noise = settings.posterior_noise
-                found = free.from_posterior(self.vae, elites, latents, many, rng, generator, noise, self.model_round)
-            elif name == "mutation":
-                found = free.mutated(codec, elites, many, rng, self.model_round)
-            elif name == "crossover":
-                found = free.crossed(codec, elites, many, rng, self.model_round)
-            elif name == "graph_mutation":
-                found = graph_steps.graph_mutated(elites, many, rng, self.around.keep, self.model_round)
-            else:
-                found = graph_steps.graph_crossed(elites, many, rng, self.around.keep, self.model_round)
-            drawn.append(found)
-        places = [(at / len(part), k, candidate) for k, part in enumerate(drawn) for at, candidate in enumerate(part)]
-        return [candidate for _, _, candidate in sorted(places, key=lambda place: place[:2])]
+        key = (self.around.seed, self.told, *where, "pool")
+        rng, generator = rng_of(*key), torch_generator(self.vae.device, *key)
+        credit = {name: value for name, value in self.credit.items() if not (bred and name == "prior")}
+        keep = self.around.keep
+        return draw(self.vae, self.settings, credit, elites, n, rng, generator, keep, self.model_round)
 
     # ---- tell
 
@@ -204,19 +191,13 @@ class PropertyLoss:
 
     def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
         """Takes the scores in, moves the proposers' shares and fine-tunes the model."""
-        from designloop.strategies.learning import fine_tune
-
         good = [row for row in scored if row.score is not None]
         self._take_in(good)
         elites = self.elites()
         metrics = self._give_credit(good, elites)
         self.told += 1
-        how = self.settings.learning
-        if how.steps and len(elites) >= 20:
-            before = {name: value.clone() for name, value in self._learned().items()}
-            metrics |= fine_tune(self.vae, self.reference, elites, self.replay, how, self.around.seed, self.told)
-            self.model_round = self.told
-            metrics |= self._check_health(before)
+        if self.settings.learning.steps and len(elites) >= 20:
+            metrics |= self._learn(elites)
         return metrics
 
     def _take_in(self, good: Sequence[Scored]) -> None:
@@ -226,6 +207,11 @@ class PropertyLoss:
             elite = self._elite(row.candidate, row.score)
             if elite is not None:
                 self.seen.append(elite)
+        seen = self.seen
+        if len(seen) > MOST_SEEN:
+            best = sorted(range(len(seen)), key=lambda i: -seen[i].score)[: MOST_SEEN // 2]
+            self.seen = [seen[i] for i in sorted({*best, *range(len(seen) - MOST_SEEN // 2, len(seen))})]
+        self.features = {e.smiles: self.features[e.smiles] for e in self.seen if e.smiles in self.features}
 
     def _elite(self, candidate: Candidate, score: float) -> Elite | None:
         """A candidate in the model's own canonical writing; None where the alphabet cannot express it."""
@@ -250,19 +236,25 @@ class PropertyLoss:
             metrics[f"elites_by_{name}"] = float(brought)
         return metrics
 
-    def _check_health(self, before: Mapping[str, torch.Tensor]) -> dict[str, float]:
-        """Held-out reconstruction; what was learned this round is undone when it fell too far."""
-        from designloop.strategies.learning import reconstruction
+    def _learn(self, elites: Sequence[Elite]) -> dict[str, float]:
+        """Fine-tunes the model; undone where held-out reconstruction fell too far, or the loss stopped being finite."""
+        from designloop.strategies.learning import fine_tune, reconstruction
+        from designloop.vae.errors import VAEError
 
-        now = reconstruction(self.vae, self.replay)
-        metrics = {"reconstruction": now, "rolled_back": 0.0}
-        if now < self.pretrained_reconstruction - self.settings.learning.tolerance:
-            self.vae.load_state_dict(dict(before), strict=False)
-            metrics |= {
-                "rolled_back": 1.0,
-                "reconstruction_rolled_back": now,
-                "reconstruction": reconstruction(self.vae, self.replay),
-            }
+        how = self.settings.learning
+        before = {name: value.clone() for name, value in self._learned().items()}
+        try:
+            metrics = fine_tune(self.vae, self.reference, elites, self.replay, how, self.around.seed, self.told)
+            now = reconstruction(self.vae, self.replay)
+            keep = now >= self.pretrained_reconstruction - how.tolerance
+        except VAEError:
+            metrics, now, keep = {}, 0.0, False
+        if keep:
+            self.model_round = self.told
+        else:
+            self.vae.load_state_dict(before, strict=False)
+            metrics["reconstruction_rolled_back"], now = now, reconstruction(self.vae, self.replay)
+        metrics |= {"reconstruction": now, "rolled_back": float(not keep)}
         return metrics | self._prior_samples()
 
     def _prior_samples(self, n: int = 100) -> dict[str, float]:
@@ -271,12 +263,12 @@ class PropertyLoss:
         from designloop.strategies.proposers import from_prior
 
         generator = torch_generator(self.vae.device, self.around.seed, self.told, "health")
-        drawn = from_prior(self.vae, n, generator, self.settings.prior_noise, self.model_round)
+        drawn = from_prior(
+            self.vae, n, generator, self.settings.prior_noise, self.model_round, self.settings.temperature
+        )
         scores = [sa_score(mol) for mol in parse_all([c.smiles for c in drawn]) if mol is not None]
-        return {
-            "prior_allowed": len(self.around.allowed(drawn)) / n,
-            "prior_sa": float(np.mean(scores)) if scores else float("nan"),
-        }
+        metrics = {"prior_allowed": len(self.around.allowed(drawn)) / n}
+        return metrics | ({"prior_sa": float(np.mean(scores))} if scores else {})
 
     # ---- state
 
@@ -285,11 +277,12 @@ class PropertyLoss:
         return {n: v for n, v in self.vae.state_dict().items() if n.startswith(("decoder.", "likelihood."))}
 
     def state(self) -> State:
-        arrays = {n: v.detach().cpu().numpy() for n, v in self._learned().items()} if self.model_round else {}
+        # Copies: what is learned later must not change a state that was given away.
+        arrays = {n: v.detach().cpu().numpy().copy() for n, v in self._learned().items()} if self.model_round else {}
         data: dict[str, Any] = {
             "told": self.told,
             "model_round": self.model_round,
-            "credit": self.credit,
+            "credit": dict(self.credit),
             "pretrained_reconstruction": self.pretrained_reconstruction,
             "seen": [[e.smiles, e.selfies, e.score] for e in self.seen],
         }

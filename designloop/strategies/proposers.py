@@ -77,6 +77,7 @@ def from_posterior(
     generator: torch.Generator,
     noise: tuple[float, float],
     model_round: int,
+    temperature: float = 1.0,
 ) -> list[Candidate]:
     """Elites encoded, noised and decoded again (proposer ``posterior``).
 
@@ -92,7 +93,7 @@ def from_posterior(
     sigma = torch.from_numpy(level).to(latents)
     base = latents[torch.as_tensor(chosen)]
     z = base + sigma.unsqueeze(-1) * torch.randn(base.shape, generator=generator, device=base.device, dtype=base.dtype)
-    written = vae.write(z, sigma, generator, temperature=1.0)
+    written = vae.write(z, sigma, generator, temperature)
     return read(vae.codec, written, "posterior", [(elites[i].smiles,) for i in chosen], model_round)
 
 

@@ -17,7 +17,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["random"] = "random"
     source: str = Field("prior", description="prior, zinc (the model's training molecules), or a file of molecules")
-    noise: float = Field(4.0, gt=0, le=8, description="noise level at which the prior is sampled")
+    temperature: float = Field(0.8, gt=0, description="of the decoder's draws")
+    noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
 
 
 class RandomDraws:
@@ -35,7 +36,9 @@ class RandomDraws:
 
             generator = torch_generator(self.model.device, seed, self.told, "prior")
             while True:
-                yield from from_prior(self.model, max(wanted, 32), generator, self.settings.noise, model_round=0)
+                yield from from_prior(
+                    self.model, max(wanted, 32), generator, self.settings.noise, 0, self.settings.temperature
+                )
         smiles = self._molecules()
         for row in rng_of(seed, self.told, "order").permutation(len(smiles)):
             yield Candidate(smiles=smiles[row], proposer="file")
