@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from rdkit import rdBase
 
-from designloop.molecules.graph_crossover import offspring
-from designloop.molecules.graph_mutation import mutant
+from designloop.molecules.graphs.crossover import offspring
+from designloop.molecules.graphs.mutation import mutant
 from designloop.records import Candidate
 from designloop.strategies.proposers import Elite, pick
 

@@ -1,7 +1,8 @@
 """A part of one molecule bound to a part of another.
 
 Source: Jensen 2019, "A graph-based genetic algorithm and generative model/Monte Carlo tree search for the exploration
-of chemical space", Chem. Sci. 10, 3567; here the second cut is drawn so that a child is about as large as its parents.
+of chemical space", Chem. Sci. 10, 3567; here the second cut is drawn so that a child is about as large as its parents,
+and cut rings match each other's bond orders, so that halves of aromatic rings make an aromatic ring.
 """
 
 from __future__ import annotations
@@ -12,17 +13,9 @@ from math import exp
 import numpy as np
 from rdkit import Chem
 
-from designloop.molecules.molecular_graph import (
-    End,
-    Graph,
-    Part,
-    join,
-    may_bind,
-    outcome,
-    read_graph,
-    remove,
-    ring_parts,
-)
+from designloop.molecules.graphs.edits import join, outcome, remove
+from designloop.molecules.graphs.graph import BINDS, Graph, read_graph
+from designloop.molecules.graphs.parts import End, Part, acyclic_parts, ring_parts
 
 ATTEMPTS = 8
 """Cuts tried for one child; after so many failures there is none."""
@@ -55,8 +48,8 @@ def offspring(first: str, second: str, rng: np.random.Generator, keep: tuple[str
 
 
 def _acyclic_part(graph: Graph, rng: np.random.Generator) -> Part | None:
-    """One side of an acyclic bond, with all that is kept; sides of one or two atoms, a mutation's work, are rarer."""
-    parts = [part for part in graph.parts if not graph.kept & ~part.side]
+    """One side of an acyclic bond, with all that is kept; sides of few atoms, a mutation's work, are rarer."""
+    parts = [part for part in acyclic_parts(graph) if not graph.kept & ~part.side]
     return _draw(rng, parts, [min(part.size, graph.size - part.size, 6) for part in parts])
 
 
@@ -69,20 +62,24 @@ def _ring_part(graph: Graph, rng: np.random.Generator) -> Part | None:
 def _partner(a: Graph, one: Part, b: Graph, rng: np.random.Generator) -> Part | None:
     """A part of ``b``, cut in the same manner, that binds to the part of ``a`` and makes up a parent's size."""
     missing = (a.size + b.size) / 2 + rng.normal(0, SPREAD) - one.size
+    largest = 6 if one.aromatic else 7
     fitting = [
         part
-        for part in (ring_parts(b) if one.arc else b.parts)
-        if not b.kept & part.side
-        and (not one.arc or 5 <= one.arc + part.arc <= 7)
-        and all(
-            x.order == y.order and may_bind(a.kinds[x.kept], b.kinds[y.kept])
-            for x, y in zip(one.ends, part.ends, strict=True)
-        )
+        for part in (ring_parts(b) if one.arc else acyclic_parts(b))
+        if (not one.arc or (5 <= one.arc + part.arc <= largest and one.aromatic == part.aromatic))
+        and not b.kept & part.side
+        and all(_bind(a, x, b, y) for x, y in zip(one.ends, part.ends, strict=True))
     ]
     return _draw(rng, fitting, [exp(-abs(part.size - missing) / 2) for part in fitting])
 
 
+def _bind(a: Graph, x: End, b: Graph, y: End) -> bool:
+    """Whether the ends of two parts may be bound."""
+    return x.order == y.order and b.kind(y.kept, y.lost) in BINDS[a.kind(x.kept, x.lost)]
+
+
 def _joined(a: Graph, one: Part, b: Graph, two: Part) -> Chem.RWMol:
+    """Both parts in one molecule, end bound to end."""
     mol, shift = Chem.RWMol(a.mol), a.size
     mol.InsertMol(b.mol)
     for x, y in zip(one.ends, two.ends, strict=True):

@@ -1,0 +1,92 @@
+"""The edits that genetic steps are made of, on a Kekulé copy in which hydrogens fill up by themselves.
+
+RDKit reads the outcome afresh, so what is no molecule is found out, and stereo marks away from the edit stay.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from rdkit import Chem
+
+from designloop.molecules.graphs.graph import patterns, read_graph
+from designloop.molecules.graphs.parts import End
+
+ORDERS = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
+
+
+class Group(NamedTuple):
+    """What can be bound to a molecule by its first atom."""
+
+    mol: Chem.Mol
+    """Kekulé form, hydrogens implicit."""
+    order: int
+    """Order of the bond that attaches it."""
+    kind: str
+    """Kind of its first atom, as in ``BINDS``."""
+    element: int
+    """Atomic number of its first atom."""
+
+
+@lru_cache(256)
+def read_group(text: str) -> Group:
+    """A group from its SMILES; one that a double bond attaches has ``=`` before it."""
+    smiles = text.lstrip("=")
+    graph = read_graph(smiles, ())
+    assert graph is not None, text
+    return Group(graph.mol, 1 + len(text) - len(smiles), graph.kinds[0], graph.elements[0])
+
+
+def attach(mol: Chem.RWMol, at: int, group: Group, lost: int | None = None) -> None:
+    """Bind a group to the atom ``at``, in the place of its neighbour ``lost`` or of hydrogens."""
+    first = mol.GetNumAtoms()
+    mol.InsertMol(group.mol)
+    if lost is not None:
+        cut(mol, at, lost)
+    mol.AddBond(at, first, ORDERS[group.order])
+
+
+def join(mol: Chem.RWMol, first: End, second: End) -> None:
+    """Cut both bonds, and bind the atoms that stay to each other with the first bond's order."""
+    cut(mol, first.kept, first.lost)
+    cut(mol, second.kept, second.lost)
+    mol.AddBond(first.kept, second.kept, ORDERS[first.order])
+
+
+def cut(mol: Chem.RWMol, kept: int, lost: int) -> None:
+    """Cut a bond so that the next one added to ``kept`` takes its place.
+
+    RDKit reads a stereocentre's mark by the order of its bonds, in which the new one will be the last.
+    """
+    keep_mark(mol, kept, lost)
+    mol.RemoveBond(kept, lost)
+
+
+def keep_mark(mol: Chem.RWMol, kept: int, lost: int) -> None:
+    """Turn a stereocentre's mark as it has to be read once its bond to ``lost`` has become its last."""
+    atom = mol.GetAtomWithIdx(kept)
+    if atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED:
+        others = [bond.GetOtherAtomIdx(kept) for bond in atom.GetBonds()]
+        if (len(others) - 1 - others.index(lost)) % 2:
+            atom.InvertChirality()
+
+
+def remove(mol: Chem.RWMol, atoms: int) -> None:
+    """Take the atoms of a bit mask away."""
+    mol.BeginBatchEdit()
+    for i in range(atoms.bit_length()):
+        if atoms >> i & 1:
+            mol.RemoveAtom(i)
+    mol.CommitBatchEdit()
+
+
+def outcome(mol: Chem.RWMol, keep: tuple[str, ...]) -> str | None:
+    """Canonical SMILES of an edited molecule; None where it is none, falls apart or lacks a pattern to keep."""
+    mol.UpdatePropertyCache(strict=False)
+    text = Chem.MolToSmiles(mol, canonical=False)
+    child = Chem.MolFromSmiles(text) if text and "." not in text else None
+    if child is None or not all(child.HasSubstructMatch(pattern) for pattern in patterns(keep)):
+        return None
+    smiles: str = Chem.MolToSmiles(child)
+    return smiles

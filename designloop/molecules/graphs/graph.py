@@ -1,0 +1,179 @@
+"""A molecule as edits read it: tuples by atom index, what may be touched, and which bonds an edit may make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from rdkit import Chem
+
+from designloop.molecules.chemistry import parse
+
+CARBON, NITROGEN, OXYGEN, SULFUR = 6, 7, 8, 16
+
+BINDS = {
+    "R": "RCAUVYNOSFX",  # aromatic carbon, and elements that are not listed
+    "C": "RCAUVYNOSF",  # saturated carbon
+    "A": "RCAUV",  # saturated carbon with a heteroatom: a second one would make an acetal, an aminal or their like
+    "U": "RCANO",  # carbon doubly bound to a heteroatom, such as a carbonyl's
+    "V": "RCA",  # carbon doubly bound to carbon: with a heteroatom it would be an enol, an enamine or their like
+    "Y": "RC",  # carbon of a triple bond
+    "N": "RCUS",
+    "O": "RCU",  # and divalent sulfur
+    "S": "RCN",  # sulfur of a higher valence
+    "F": "RC",
+    "X": "R",  # the heavier halogens, which leave a saturated carbon too easily
+    "I": "",  # anions, as in a nitro group
+}
+"""Kind of atom -> kinds that an edit may bind it to: no more than rules of thumb for what lasts, and is no alert."""
+
+_KINDS = {1: "X", 7: "N", 8: "O", 9: "F", 17: "X", 35: "X", 53: "X"}
+
+
+class Bond(NamedTuple):
+    """A bond of the Kekulé form."""
+
+    a: int
+    b: int
+    order: int
+    aromatic: bool
+    rings: tuple[int, ...]
+    """Sizes of the smallest rings that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """A molecule as edits read it. Compared and hashed by identity."""
+
+    smiles: str
+    mol: Chem.Mol
+    """Kekulé form, hydrogens implicit; copied, never edited."""
+    elements: tuple[int, ...]
+    hydrogens: tuple[int, ...]
+    valence: tuple[int, ...]
+    """Sum of bond orders, hydrogens left out."""
+    aromatic: tuple[bool, ...]
+    kinds: str
+    """A letter of ``BINDS`` for each atom."""
+    heteros: tuple[int, ...]
+    """How many neighbours are not carbon."""
+    neighbours: Sequence[Sequence[int]]
+    bonds: tuple[Bond, ...]
+    rings: tuple[tuple[int, ...], ...]
+    """Atoms of each of the smallest rings, in order round it."""
+    free: tuple[int, ...]
+    """Atoms that may be changed: no charge, no radical, and no match of what is to be kept."""
+    kept: int
+    """Bit mask of the atoms that match what is to be kept."""
+
+    @property
+    def size(self) -> int:
+        """How many heavy atoms there are."""
+        return len(self.elements)
+
+    @property
+    def everything(self) -> int:
+        """Bit mask of all atoms."""
+        return (1 << self.size) - 1
+
+    def kind(self, atom: int, without: int) -> str:
+        """The atom's kind once its bond to a neighbour is cut."""
+        only_one = self.kinds[atom] == "A" and self.heteros[atom] == 1 and self.elements[without] != CARBON
+        return "C" if only_one else self.kinds[atom]
+
+
+@lru_cache(4096)
+def read_graph(smiles: str, keep: tuple[str, ...]) -> Graph | None:
+    """The molecule as edits read it; None where it is invalid or lacks one of the SMARTS to keep."""
+    mol = parse(smiles)
+    if mol is None:
+        return None
+    kept = 0
+    for pattern in patterns(keep):
+        matches = mol.GetSubstructMatches(pattern)
+        if not matches:
+            return None
+        kept |= mask(i for match in matches for i in match)
+    form = kekule(mol)
+    rings = mol.GetRingInfo()
+    sizes: list[tuple[int, ...]] = [()] * mol.GetNumBonds()
+    for ring in rings.BondRings():
+        for index in ring:
+            sizes[index] += (len(ring),)
+    bonds = tuple(
+        Bond(one.GetBeginAtomIdx(), one.GetEndAtomIdx(), int(one.GetBondType()), other.GetIsAromatic(), size)
+        for one, other, size in zip(form.GetBonds(), mol.GetBonds(), sizes, strict=True)
+    )
+    atoms = list(mol.GetAtoms())
+    elements = tuple([atom.GetAtomicNum() for atom in atoms])
+    neighbours: list[list[int]] = [[] for _ in atoms]
+    valence, heteros, multiple = [0] * len(atoms), [0] * len(atoms), [""] * len(atoms)
+    for bond in bonds:
+        for i, j in ((bond.a, bond.b), (bond.b, bond.a)):
+            neighbours[i].append(j)
+            valence[i] += bond.order
+            heteros[i] += elements[j] != CARBON
+            if bond.order > 1:
+                multiple[i] += "Y" if bond.order == 3 else "V" if elements[j] == CARBON else "U"
+    aromatic = tuple([atom.GetIsAromatic() for atom in atoms])
+    charges = [atom.GetFormalCharge() for atom in atoms]
+    free = [i for i, charge in enumerate(charges) if not (charge or kept >> i & 1)]
+    return Graph(
+        smiles=smiles,
+        mol=form,
+        elements=elements,
+        hydrogens=tuple([atom.GetTotalNumHs() for atom in atoms]),
+        valence=tuple(valence),
+        aromatic=aromatic,
+        kinds="".join(map(_kind, elements, charges, aromatic, multiple, heteros, valence)),
+        heteros=tuple(heteros),
+        neighbours=neighbours,
+        bonds=bonds,
+        rings=rings.AtomRings(),
+        free=tuple([i for i in free if not atoms[i].GetNumRadicalElectrons()]),
+        kept=kept,
+    )
+
+
+def _kind(element: int, charge: int, aromatic: bool, multiple: str, heteros: int, valence: int) -> str:
+    """The atom's letter in ``BINDS``."""
+    if charge < 0:
+        return "I"
+    if element == SULFUR:
+        return "S" if valence > 2 else "O"
+    if element != CARBON or aromatic:
+        return _KINDS.get(element, "R")
+    return min(multiple, default="A" if heteros else "C")
+
+
+@lru_cache(64)
+def patterns(keep: tuple[str, ...]) -> tuple[Chem.Mol, ...]:
+    """Queries of some SMARTS."""
+    return tuple(map(Chem.MolFromSmarts, keep))
+
+
+def kekule(mol: Chem.Mol) -> Chem.Mol:
+    """A Kekulé copy whose hydrogens are implicit wherever the same number of them would be filled up."""
+    mol = Chem.Mol(mol)
+    Chem.Kekulize(mol, clearAromaticFlags=True)
+    for atom in mol.GetAtoms():
+        if atom.GetNoImplicit():
+            explicit, total = atom.GetNumExplicitHs(), atom.GetTotalNumHs()
+            atom.SetNumExplicitHs(0)
+            atom.SetNoImplicit(False)
+            atom.UpdatePropertyCache(strict=False)
+            if atom.GetTotalNumHs() != total:
+                atom.SetNumExplicitHs(explicit)
+                atom.SetNoImplicit(True)
+                atom.UpdatePropertyCache(strict=False)
+    return mol
+
+
+def mask(atoms: Iterable[int]) -> int:
+    """Bit mask of some atoms."""
+    bits = 0
+    for i in atoms:
+        bits |= 1 << i
+    return bits
