@@ -33,7 +33,7 @@ from designloop.vae.losses import ELBO, Loss, PropertyLoss, ramp
 class Recipe:
     """How a sequence VAE is pretrained. The defaults gave the shipped weights."""
 
-    steps: int = 6000
+    steps: int = 4800
     batch: int = 256
     learning_rate: float = 2e-3
     warmup: int = 300
