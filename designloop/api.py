@@ -28,7 +28,8 @@ from designloop.loop.logbook import logbook
 from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
 from designloop.loop.preflight import Estimate, Plan
 from designloop.loop.progress import Progress, watched
-from designloop.loop.summary import Summary, results_below, results_folder, summarize
+from designloop.loop.summary import Summary, results_below, summarize
+from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.neighbours import nearest_zinc
 from designloop.molecules.reconstruction import Reconstruction
 from designloop.report import comparison

@@ -1,18 +1,21 @@
-"""The nearest ZINC 250k molecule of any molecule, by ECFP4: is it new, or in the library already?
+"""The nearest ZINC 250k molecule of any molecule, by ECFP4: whether it is new, or in the library already.
 
-The fingerprints of all 249,456 are made once and kept in the user's cache folder (64 MB); a search then takes a fraction
-of a second.
+The fingerprints of all 249,456 are made once and kept in the user's cache folder (64 MB); a search then takes a
+fraction of a second.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import rdkit
@@ -61,14 +64,24 @@ def _library(say: Callable[[str], None]) -> np.ndarray:
     kept = cache_folder() / f"zinc250k-ecfp4-{key}.npy"
     if not kept.is_file():
         say("Making the fingerprints of ZINC 250k, once; this takes about a minute …")
-        chunks = [zinc()[at : at + CHUNK] for at in range(0, len(zinc()), CHUNK)]
-        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
-            library = np.concatenate(list(pool.map(_of_chunk, chunks)))
         kept.parent.mkdir(parents=True, exist_ok=True)
-        aside = kept.with_suffix(f".{os.getpid()}.npy")
-        np.save(aside, library)
-        aside.replace(kept)
+        _make_elsewhere(kept)
     return _mapped(str(kept))
+
+
+def _make_elsewhere(path: Path) -> None:
+    """Makes the library in a process of its own: a pool would import the caller's script again, guarded or not."""
+    subprocess.run([sys.executable, "-m", __name__, str(path)], check=True)
+
+
+def make(path: Path) -> None:
+    """Writes the library to a file, made on all cores."""
+    chunks = [zinc()[at : at + CHUNK] for at in range(0, len(zinc()), CHUNK)]
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
+        library = np.concatenate(list(pool.map(_of_chunk, chunks)))
+    aside = path.with_suffix(f".{os.getpid()}.npy")
+    np.save(aside, library)
+    aside.replace(path)
 
 
 @cache
@@ -97,3 +110,7 @@ def _packed(prints: Sequence[ExplicitBitVect]) -> np.ndarray:
     """(n, 32) uint64: 2,048 bits a molecule."""
     rows = [np.frombuffer(DataStructs.BitVectToBinaryText(one), dtype=np.uint64) for one in prints]
     return np.stack(rows) if rows else np.zeros((0, 32), np.uint64)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))

@@ -1,0 +1,71 @@
+"""What is looked at before the first paid call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from designloop.loop import preflight
+from designloop.loop.campaign import load_campaign
+from designloop.loop.preflight import KNOWN_MOLECULES, Check, Estimate, broken
+from designloop.molecules.chemistry import standard_form
+from designloop.tables.ledger import Ledger
+from tests.campaigns import write_campaign
+
+
+def check(name: str, molecule: str, value: float | None, error: str | None = None) -> Check:
+    return Check(name, molecule, value, value, error, 0.0)
+
+
+def test_an_oracle_is_broken_that_has_no_value_for_any_known_molecule() -> None:
+    good = [check("good", molecule, 1.0 if molecule == "aspirin" else None, "too big") for molecule in KNOWN_MOLECULES]
+    bad = [check("bad", molecule, None, "no licence") for molecule in KNOWN_MOLECULES]
+    (sentence,) = broken([*good, *bad])
+    assert "'bad'" in sentence
+    assert sentence.count("no licence") == 1, "the same words once"
+
+
+def test_the_known_molecules_are_in_standard_form() -> None:
+    assert {standard_form(smiles) for smiles in KNOWN_MOLECULES.values()} == set(KNOWN_MOLECULES.values())
+
+
+def test_checks_are_recorded_as_such_and_not_run_twice_when_they_went_well(tmp_path: Path, tiny_model: Path) -> None:
+    campaign = load_campaign(write_campaign(tmp_path, tiny_model, {"objective.properties.0.params": {"fails": "n"}}))
+    with Ledger(None) as ledger:
+        for _ in range(2):
+            checks = preflight.check_oracles(campaign, ledger)
+        runs = ledger.runs()
+    assert {one.molecule: one.value for one in checks} == {"aspirin": 0.9, "caffeine": None, "ibuprofen": 1.3}
+    assert {run.purpose for run in runs} == {"check"}
+    assert len([run for run in runs if run.status == "ok"]) == 2, "aspirin and ibuprofen, once each"
+
+
+def test_each_filter_has_its_share_of_zinc_and_of_the_models_draws(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "SAMPLE", 50)
+    campaign = load_campaign(write_campaign(tmp_path, tiny_model, {"filters": {"heavy_atoms": [30, 50]}}))
+    shares = {one.name: one for one in preflight.filter_shares(campaign)}
+    assert shares["heavy_atoms"].setting == (30, 50)
+    assert 0 < shares["heavy_atoms"].zinc < 0.5
+    assert all(0 <= one.prior <= 1 for one in shares.values())
+    assert shares["all"].zinc <= min(one.zinc for one in shares.values())
+
+
+def test_a_bill_without_an_oracles_time_has_no_total() -> None:
+    assert Estimate(100, 1, {"a": 0.5, "b": 1.5}, 4).oracle_seconds == pytest.approx(50)
+    assert Estimate(100, 1, {"a": 0.5, "b": None}, 4).oracle_seconds is None
+
+
+def test_two_properties_of_one_oracle_are_billed_once(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(tmp_path, tiny_model)
+    twin = path.read_text().replace(
+        "- name: carbons",
+        "- name: twin\n    oracle: ./my_oracle.py:score\n    weight: 0.0\n    "
+        "transform: {type: linear, low: 0, high: 3}\n  - name: carbons",
+    )
+    path.write_text(twin)
+    with Ledger(None) as ledger:
+        bill = preflight.estimate(load_campaign(path), ledger, calls_spent=0)
+    assert list(bill.seconds) == ["twin"]

@@ -1,0 +1,47 @@
+"""The nearest ZINC molecules, on a part of ZINC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from designloop.molecules import neighbours
+from designloop.molecules.chemistry import fingerprints, standard_forms, tanimoto
+from designloop.molecules.corpus import zinc
+from designloop.molecules.neighbours import nearest_zinc
+
+
+@pytest.fixture(autouse=True)
+def part_of_zinc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[str, ...]:
+    part = zinc()[:300]
+    monkeypatch.setattr(neighbours, "zinc", lambda: part)
+    monkeypatch.setattr(neighbours, "CHUNK", 100)
+    monkeypatch.setattr(neighbours, "_make_elsewhere", neighbours.make)  # where that part is all there is
+    monkeypatch.setenv("DESIGNLOOP_CACHE", str(tmp_path))
+    return part
+
+
+def test_the_nearest_is_that_of_comparing_with_all(part_of_zinc: tuple[str, ...]) -> None:
+    queries = ["CC(=O)Oc1ccccc1C(=O)O", "CCN(CC)CCOc1ccccc1", "O=C(Nc1ccccc1)C1CCNCC1"]
+    forms = [form for form in standard_forms(part_of_zinc) if form is not None]
+    similarity = tanimoto(fingerprints(queries), fingerprints(forms))
+    found = nearest_zinc(queries)
+    assert [one.similarity for one in found] == pytest.approx(similarity.max(1))
+    assert [one.smiles for one in found] == [forms[row] for row in similarity.argmax(1)]
+
+
+def test_a_charged_molecule_of_zinc_is_found_by_its_neutral_form(part_of_zinc: tuple[str, ...]) -> None:
+    charged = [one for one in part_of_zinc if "[NH+]" in one or "[NH2+]" in one][:3]
+    neutral = [form for form in standard_forms(charged) if form is not None]
+    assert [one.similarity for one in nearest_zinc(neutral)] == [1.0] * 3
+
+
+def test_the_fingerprints_are_made_once_and_said_so(tmp_path: Path) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        nearest_zinc(["CCO"], said.append)
+    assert len(said) == 1
+    (kept,) = tmp_path.glob("*.npy")
+    assert np.load(kept).shape == (300, 32)
