@@ -1,4 +1,4 @@
-"""What the README shows is run: its campaign, its oracle, its commands, its Python; and its links lead somewhere."""
+"""What the pages tell a reader to type is typed here: the README's campaigns, oracle, commands, Python; links too."""
 
 from __future__ import annotations
 
@@ -7,86 +7,153 @@ import shlex
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from designloop import api
+from designloop import api, benchmarks
 from designloop.cli import app
 from designloop.loop import preflight
 from designloop.loop.campaign import load_campaign
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-BUDGET = "oracle_calls: 500"
-SMALL = "oracle_calls: 24"
+CALLS = 24
+
+CHEAP = f"""
+strategy: {{name: property_loss, generations: 1, learning: {{steps: 0}}}}
+batch_size: {CALLS // 2}
+evaluation: {{backend: inline}}
+budget: {{oracle_calls: {CALLS}}}
+"""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-CAMPAIGN, ENTRY = blocks("yaml")
-ORACLE, PYTHON = blocks("python")
-COMMANDS = [
-    line.split("    #")[0].strip()
-    for block in blocks("sh")
-    for line in block.splitlines()
-    if line.startswith("designloop ")
-]
+FILES = {
+    named[1]: block
+    for language in ("yaml", "python")
+    for block in blocks(language)
+    if (named := re.match(r"# (\S+\.(?:yaml|py))\n", block))
+}
+"""Name of each file that the README shows -> its text."""
+
+CAMPAIGNS = [name for name in FILES if name.endswith(".yaml")]
+
+PYTHON = [block for block in blocks("python") if block not in FILES.values()]
+
+
+def commands(text: str) -> list[str]:
+    """Every designloop command of a page, those inside sentences included."""
+    typed = [line.split(" #")[0].strip() for block in blocks("sh", text) for line in block.splitlines()]
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    told = [" ".join(one.split()) for one in re.findall(r"`(designloop\s[^`]*)`", prose)]
+    return [one for one in [*typed, *told] if one.startswith("designloop ") and "…" not in one]
+
+
+def cut(campaign: str) -> str:
+    """The same campaign for a few calls."""
+    return re.sub(r"^(strategy|batch_size|budget):.*\n(?:  .*\n)*", "", campaign, flags=re.MULTILINE) + CHEAP
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the README's campaign and oracle in it, its budget cut."""
-    assert BUDGET in CAMPAIGN
+    """A folder with the README's files in it, the budgets cut."""
     folder = tmp_path_factory.mktemp("readme")
-    campaign = CAMPAIGN.replace(BUDGET, SMALL) + "batch_size: 12\nevaluation: {backend: inline}\n"
-    (folder / "campaign.yaml").write_text(campaign)
-    (folder / "my_oracle.py").write_text(ORACLE)
-    (folder / "mine.smi").write_text("CC(=O)Oc1ccccc1C(=O)O aspirin\n")
+    for name, text in FILES.items():
+        (folder / name).write_text(cut(text) if name in CAMPAIGNS else text)
     return folder
 
 
-def test_the_campaign_file_has_twenty_lines() -> None:
-    assert len(CAMPAIGN.splitlines()) <= 20
+def test_the_campaign_file_has_twenty_lines_and_the_oracle_ten() -> None:
+    lines = {name: [one for one in text.splitlines()[1:] if one.strip()] for name, text in FILES.items()}
+    assert len(lines["campaign.yaml"]) == 20
+    assert len(lines["my_oracle.py"]) <= 10
+    assert len(lines["sized.yaml"]) <= 12
 
 
-def test_the_oracle_has_ten_lines_of_code_and_its_campaign_runs(folder: Path) -> None:
-    assert len([line for line in ORACLE.splitlines() if line.strip() and not line.startswith("#")]) <= 10
-    entry = "\n".join(line for line in ENTRY.splitlines() if not line.startswith("#"))
-    campaign = (folder / "campaign.yaml").read_text().replace("strategy:", f"{entry}\nstrategy:", 1)
-    (folder / "with_mine.yaml").write_text(campaign)
-    outcome = api.run(folder / "with_mine.yaml")
-    assert outcome.summary.calls == 24
-    assert not outcome.summary.failures
-    assert "size" in outcome.best[0].properties
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_the_campaign_files_are_valid_as_they_stand(name: str, tmp_path: Path) -> None:
+    for each, text in FILES.items():
+        (tmp_path / each).write_text(text)
+    campaign = load_campaign(tmp_path / name)
+    assert not campaign.warnings
+    assert cut(FILES[name]).count("oracle_calls") == 1
 
 
 def test_every_command_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(api, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
     monkeypatch.setattr(preflight, "SAMPLE", 20)
-    here = [command for command in COMMANDS if "HEAD" not in command]
-    assert len(here) >= 8
-    campaign = (folder / "campaign.yaml").read_text()
-    for command in here:
-        if command.startswith("designloop init"):  # which the README's own campaign stands for
-            (folder / "campaign.yaml").unlink()
-        done = CliRunner().invoke(app, shlex.split(command)[1:])
-        assert done.exit_code == 0, f"{command}\n{done.output}"
-        (folder / "campaign.yaml").write_text(campaign)
-    assert (folder / "best.sdf").read_text().count("$$$$") >= 1
+    typed = [one for block in blocks("sh") for one in commands(f"```sh\n{block}```\n")]
+    here = [one for one in typed if "HEAD" not in one and not one.startswith("designloop benchmark")]
+    assert {one.split()[1] for one in here} >= set("validate run status top query oracles".split())
+    for one in here:
+        done = CliRunner().invoke(app, shlex.split(one)[1:])
+        assert done.exit_code == 0, f"{one}\n{done.output}"
+    for name in CAMPAIGNS:
+        summary = api.status(folder / name)
+        assert summary.calls == CALLS
+        assert not summary.failures
+    assert {path.name for path in folder.glob("best.*")} == {"best.csv", "best.smi", "best.sdf", "best.svg"}
+
+
+def test_a_campaign_leaves_the_files_that_are_listed(folder: Path) -> None:
+    path = folder / "campaign.yaml"
+    if not (folder / "campaign").exists():
+        api.run(path)
+    listed = re.findall(r"`(NAME[^`]+)`", README.partition("## What a campaign leaves")[2].partition("\n\n`run")[0])
+    there = [name.replace("NAME", "campaign") for name in listed]
+    assert len(there) >= 10
+    assert [name for name in there if not (folder / name).exists()] == []
+    mine = {entry.name for entry in (folder / "campaign").iterdir()} - {".lock"}
+    assert {name.split("/")[1] for name in there if "/" in name} == mine
 
 
 def test_the_python_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(folder)
-    exec(compile(PYTHON.replace("500", "24"), "README.md", "exec"), {})
-    assert capsys.readouterr().out.strip()
+    (source,) = PYTHON
+    exec(compile(source.replace("500", str(CALLS)), "README.md", "exec"), {})
+    assert "'mean'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_is_one_that_there_is(page: Path) -> None:
+    group = typer.main.get_command(app)
+    for one in commands(page.read_text(encoding="utf-8")):
+        words = shlex.split(one)[1:]
+        if words[0].startswith("-"):
+            continue
+        command = group.commands[words[0]]  # type: ignore[attr-defined]
+        options = {name for parameter in command.params for name in parameter.opts}
+        unknown = [word for word in words[1:] if word.startswith("-") and word not in options]
+        assert not unknown, f"{one}: no option {unknown[0]}"
+        if words[0] == "benchmark" and len(words) > 1 and words[1].islower():
+            assert words[1] in [*benchmarks.available(), "all"]
+
+
+def test_every_make_target_is_there() -> None:
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    wanted = [name for page in PAGES for name in re.findall(r"(?:^|`)make (\w+)", page.read_text(), re.MULTILINE)]
+    assert {"demo", "test"} <= set(wanted) <= set(targets)
+
+
+def test_every_claim_names_tests_that_there_are() -> None:
+    claims = re.findall(r"`pytest ([^`]+)`", README)
+    assert len(claims) >= 8
+    for claim in claims:
+        *files, option, words = shlex.split(claim)
+        assert option == "-k"
+        names = [name for file in files for name in re.findall(r"^def (test_\w+)", (ROOT / file).read_text(), re.M)]
+        for word in words.split(" or "):
+            assert any(word in name for name in names), f"pytest {claim}: no test has {word} in its name"
 
 
 def test_the_address_is_one_that_a_campaign_takes(folder: Path) -> None:
-    (command,) = [command for command in COMMANDS if "HEAD" in command]
+    (command,) = {one for one in commands(README) if "HEAD" in one}
     _, _, file, option, address = shlex.split(command)
     campaign = load_campaign(folder / file, {"evaluation.address": address})
     assert option == "--address"
@@ -99,5 +166,7 @@ def test_links_and_named_files_are_there(page: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     named = re.findall(r"`((?:tests|designloop|oracles|campaigns|docs)/[\w/.]+?)`", text)
     missing = [link for link in links if not (page.parent / link).exists()]
+    # What a campaign leaves is there once it has run; its file is there now.
+    named = [re.sub(r"^(campaigns/\w+)/$", r"\1.yaml", name) for name in named]
     missing += [name for name in named if "NAME" not in name and not (ROOT / name).exists()]
     assert not missing
