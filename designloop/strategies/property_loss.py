@@ -38,7 +38,7 @@ class Learning(BaseModel):
     batch: int = Field(96, ge=2, description="molecules a step, half of them elites, half of the training corpus")
     learning_rate: float = Field(5e-4, gt=0)
     kl_weight: float = Field(0.1, ge=0, description="weight of the KL to the pretrained model, per nat a molecule")
-    clean: float = Field(0.2, ge=0, le=1, description="share of rows at noise level 0")
+    clean: float = Field(0.3, ge=0, le=1, description="share of rows at noise level 0")
     noise: tuple[float, float] = Field((0.3, 8.0), description="range of the other rows' noise levels, log-uniform")
     tolerance: float = Field(
         0.05, ge=0, le=1, description="fall of held-out reconstruction at which a round's learning is rolled back"
@@ -66,6 +66,9 @@ class Settings(BaseModel):
     learning: Learning = Learning()
 
 
+FIRST_CREDIT = 20.0
+"""Elites a round that a proposer is believed to bring, had it the pool to itself."""
+
 MOST_SEEN = 1000
 """Scored molecules that are remembered, and that the surrogate is fitted on: the best half and the latest."""
 
@@ -85,7 +88,7 @@ class PropertyLoss:
         self.replay: Corpus = surroundings.load_replay()
         self.told, self.model_round = 0, 0
         self.seen: list[Elite] = []
-        self.credit: dict[str, float] = dict.fromkeys(settings.proposers, 1.0)
+        self.credit: dict[str, float] = dict.fromkeys(settings.proposers, FIRST_CREDIT)
         self.features: dict[str, np.ndarray] = {}
         if state is None:
             self.pretrained_reconstruction = reconstruction(self.reference, self.replay)
@@ -226,13 +229,19 @@ class PropertyLoss:
             return None
 
     def _give_credit(self, good: Sequence[Scored], elites: Sequence[Elite]) -> dict[str, float]:
-        """A proposer's credit is a running mean of how many elites it brought a round."""
+        """A proposer's credit is a running mean of the elites it brought a round, over its share of the pool.
+
+        Over its share, because one that is hardly asked cannot bring many, however good what it brings.
+        """
+        from designloop.strategies.proposers import shares
+
+        share = shares(self.credit)
         chosen = {e.smiles for e in elites[: max(len(elites) // 2, 1)]}
         metrics: dict[str, float] = {}
         for name in self.credit:
             brought = sum(row.candidate.proposer == name and row.smiles in chosen for row in good)
             if self.told:
-                self.credit[name] = 0.8 * self.credit[name] + 0.2 * brought
+                self.credit[name] = 0.8 * self.credit[name] + 0.2 * brought / share[name]
             metrics[f"elites_by_{name}"] = float(brought)
         return metrics
 

@@ -160,7 +160,7 @@ def _written(codec: Codec, rows: Sequence[np.ndarray]) -> list[str]:
     return codec.selfies_of(codec.pad(rows)) if rows else []
 
 
-def shares(credit: Mapping[str, float], floor: float = 0.1) -> dict[str, float]:
+def shares(credit: Mapping[str, float], floor: float = 0.3) -> dict[str, float]:
     """Each proposer's share of the pool: proportional to its credit, none below ``floor`` of an equal share."""
     least = floor / len(credit)
     total = sum(credit.values())
