@@ -133,7 +133,8 @@ class Child:
                 os.write(self._lifeline, oracle_child.TELL_WHERE)
         os.close(self._lifeline)
         told = self._read_report()
-        # A guard that is gone cannot have ended its group; one that works has, and then this finds nobody.
+        # A guard that is gone cannot have ended its group; one that works has, and then this finds nobody. The group
+        # bears the number of the process started here, which is nobody else's until that is waited for.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,7 +1,7 @@
 """The program that runs oracles: a worker that calls them, and the guard that outlives it.
 
-``OracleProcess`` starts this file in a session of its own. The guard is the first process; it forks the worker before
-anything is imported, then only waits. It takes in what the worker prints (so that a flood never blocks it), and ends
+``OracleProcess`` starts this file in a session of its own. It becomes the guard, which forks the worker before anything
+is imported, then only waits. It takes in what the worker prints (so that a flood never blocks it), and ends
 the worker when told to or when the process above it is gone. Whatever way the worker ends, the guard ends all that
 came from it, also processes that fled into sessions of their own, and then tells how it ended.
 
@@ -39,6 +39,7 @@ _KEPT_OUTPUT = 8192
 _TRACEBACK_SECONDS = 0.3
 """How long the worker may take to say what it is doing."""
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -66,11 +67,15 @@ def main() -> NoReturn:
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # Ray blocks SIGINT in all that it starts
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if os.fork():
+        # The guard must be nobody's child: Ray, when a worker of its own ends, kills that worker's children, and would
+        # take the guard before the guard can end what is below it.
+        os._exit(0)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     output, printed = os.pipe()
     worker = os.fork()
     if worker == 0:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a guard that is killed takes the worker along
         for descriptor in (lifeline, report, output):
             os.close(descriptor)
         for standard in (1, 2):
@@ -81,6 +86,12 @@ def main() -> NoReturn:
     for descriptor in (requests, replies, printed):
         os.close(descriptor)
     _guard(worker, lifeline, report, output)
+
+
+def _prctl(option: int, value: int) -> None:
+    """Ask Linux for something about this process; other systems have no such thing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 # --- the guard ---

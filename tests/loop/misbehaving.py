@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -189,3 +191,21 @@ def values(evaluations: Sequence[Evaluation], name: str = "length") -> dict[str,
 
 def statuses(evaluations: Sequence[Evaluation]) -> dict[str, str]:
     return {one.candidate.smiles: one.status for one in evaluations}
+
+
+def living_in(folder: Path) -> dict[int, str]:
+    """The processes whose working folder this is: an oracle's, and all that it started. Process id -> name."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or only waits to be buried
+            if (process / "cwd").readlink() == folder:
+                found[int(process.name)] = (process / "comm").read_text().strip()
+    return found
+
+
+def left_over(find: Callable[[], dict[int, str]], seconds: float = 10.0) -> dict[int, str]:
+    """What is still found after so many seconds at most."""
+    limit = time.monotonic() + seconds
+    while (found := find()) and time.monotonic() < limit:
+        time.sleep(0.05)
+    return found

@@ -15,7 +15,7 @@ from designloop.loop.evaluation_errors import NoWorkers
 from designloop.loop.oracle_child import pack, unpack
 from designloop.loop.oracle_process import OracleProcess, PortableOracle, Request, Surroundings
 from oracles import load
-from tests.loop.misbehaving import BAD, MISCHIEF, TIMED_OUT
+from tests.loop.misbehaving import BAD, MISCHIEF, TIMED_OUT, left_over, living_in
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,21 +39,6 @@ def place(tmp_path):
     place = Place(tmp_path)
     yield place
     place.process.close()
-
-
-def running(pattern):
-    """Process ids whose command line has the pattern."""
-    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True).stdout
-    return {int(pid) for pid in found.split()}
-
-
-def until(condition, seconds=10.0):
-    limit = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > limit:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_answers_come_in_the_order_asked(place):
@@ -81,10 +66,25 @@ def test_what_is_printed_or_answered_twice_is_not_taken_for_an_answer(place, mol
 
 
 @pytest.mark.parametrize(("molecule", "deadline"), [("family", 1.0), ("orphans", 30.0)])
-def test_nothing_that_an_oracle_started_survives_it(place, molecule, deadline):
+def test_nothing_that_an_oracle_started_survives_it(place, tmp_path, molecule, deadline):
     assert place("C").failure is None
+    assert sorted(living_in(tmp_path).values()) == ["python", "python"], "the guard and the worker"
     assert place(molecule, deadline=deadline).failure in ("timeout", "died")
-    assert running("^sleep 613") == set(), "also those that fled into sessions of their own"
+    assert living_in(tmp_path) == {}, "also those that fled into sessions of their own"
+
+
+def test_a_guard_that_is_killed_takes_the_worker_along(place, tmp_path):
+    place("C")
+    os.kill(min(living_in(tmp_path)), signal.SIGKILL)  # the guard is the elder
+    assert left_over(lambda: living_in(tmp_path)) == {}
+    assert place("CC").answers == ((2.0, None),)
+
+
+def test_the_guard_is_nobodys_child(place, tmp_path):
+    """Ray kills the children of a worker that ends; it must not get at the guard."""
+    place("C")
+    guard = min(living_in(tmp_path))
+    assert int(Path(f"/proc/{guard}/stat").read_text().rpartition(")")[2].split()[1]) != os.getpid()
 
 
 def test_the_deadline_is_kept_and_says_where_time_went(place):
@@ -118,9 +118,9 @@ def test_an_oracle_that_cannot_be_loaded_says_why(tmp_path):
 
 
 def test_an_oracle_that_hangs_or_dies_while_loading(tmp_path, monkeypatch):
-    monkeypatch.setattr(oracle_process, "LOAD_SECONDS", 0.5)
+    monkeypatch.setattr(oracle_process, "LOAD_SECONDS", 4.0)
     for body, expected in (
-        ("import time; time.sleep(600)", "could not be loaded within 0.5 s; it was in __init__ (late.py:3)"),
+        ("import time; time.sleep(600)", "could not be loaded within 4 s; it was in __init__ (late.py:3)"),
         ("import os; os._exit(7)", "could not be loaded: its process exited with code 7"),
     ):
         (tmp_path / "late.py").write_text(
@@ -132,11 +132,12 @@ def test_an_oracle_that_hangs_or_dies_while_loading(tmp_path, monkeypatch):
         place.process.close()
 
 
-def test_a_child_that_dies_between_requests_costs_nothing(place):
+def test_a_child_that_dies_between_requests_costs_nothing(place, tmp_path):
     place("C")
     child = place.process._child
     os.killpg(child._process.pid, signal.SIGKILL)
-    assert until(child.has_ended)
+    assert left_over(lambda: living_in(tmp_path)) == {}
+    assert child.has_ended()
     assert place("CC").answers == ((2.0, None),)
 
 
@@ -175,12 +176,11 @@ def test_the_child_sees_the_same_world_everywhere(tmp_path, monkeypatch):
     assert len(orders) == 1
 
 
-def test_closing_ends_the_child_and_twice_does_no_harm(place):
+def test_closing_ends_the_child_and_twice_does_no_harm(place, tmp_path):
     place("C")
-    guard = place.process._child._process.pid
     place.process.close()
     place.process.close()
-    assert not Path(f"/proc/{guard}").exists()
+    assert living_in(tmp_path) == {}
     assert place("C").answers == ((1.0, None),)
 
 
@@ -190,7 +190,7 @@ from pathlib import Path
 from tests.loop.test_oracle_process import Place
 place = Place(Path(sys.argv[1]))
 place("C")
-print(place.process._child._process.pid, flush=True)
+print("scoring", flush=True)
 place(sys.argv[2])
 """
 
@@ -202,12 +202,12 @@ def test_nothing_survives_a_driver_that_is_killed(tmp_path, molecule):
     )
     with driver:
         assert driver.stdout is not None
-        guard = int(driver.stdout.readline())
-        assert os.getsid(guard) == guard, "a session of its own: Ctrl-C in the terminal does not reach it"
+        assert driver.stdout.readline() == "scoring\n"
         time.sleep(0.3)
+        sessions = {os.getsid(pid) for pid in living_in(tmp_path)}
+        assert os.getsid(driver.pid) not in sessions, "so a Ctrl-C in the terminal does not reach it"
         driver.kill()
-    assert until(lambda: not Path(f"/proc/{guard}").exists())
-    assert running("^sleep 613") == set()
+    assert left_over(lambda: living_in(tmp_path)) == {}
 
 
 def test_an_interrupt_leaves_no_reply_to_be_mistaken_for_the_next(place):
