@@ -7,7 +7,6 @@ and cut rings match each other's bond orders, so that halves of aromatic rings m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import exp
 
 import numpy as np
@@ -16,6 +15,7 @@ from rdkit import Chem
 from designloop.molecules.graphs.edits import join, outcome, remove
 from designloop.molecules.graphs.graph import BINDS, Graph, read_graph
 from designloop.molecules.graphs.parts import End, Part, acyclic_parts, ring_parts
+from designloop.molecules.graphs.tables import Table
 
 ATTEMPTS = 8
 """Cuts tried for one child; after so many failures there is none."""
@@ -41,7 +41,7 @@ def offspring(first: str, second: str, rng: np.random.Generator, keep: tuple[str
         two = None if one is None else _partner(a, one, b, rng)
         if one is None or two is None:
             continue
-        child = outcome(_joined(a, one, b, two), keep)
+        child = outcome(_joined(a, one, b, two), a)
         if child is not None and child not in (a.smiles, b.smiles):
             return child
     return None
@@ -50,13 +50,13 @@ def offspring(first: str, second: str, rng: np.random.Generator, keep: tuple[str
 def _acyclic_part(graph: Graph, rng: np.random.Generator) -> Part | None:
     """One side of an acyclic bond, with all that is kept; sides of few atoms, a mutation's work, are rarer."""
     parts = [part for part in acyclic_parts(graph) if not graph.kept & ~part.side]
-    return _draw(rng, parts, [min(part.size, graph.size - part.size, 6) for part in parts])
+    return Table(parts, [min(part.size, graph.size - part.size, 6) for part in parts]).draw(rng) if parts else None
 
 
 def _ring_part(graph: Graph, rng: np.random.Generator) -> Part | None:
     """One side of a ring cut at two bonds, with all that is kept."""
     parts = [part for part in ring_parts(graph) if not graph.kept & ~part.side]
-    return _draw(rng, parts, [1.0] * len(parts))
+    return parts[int(rng.integers(len(parts)))] if parts else None
 
 
 def _partner(a: Graph, one: Part, b: Graph, rng: np.random.Generator) -> Part | None:
@@ -70,7 +70,7 @@ def _partner(a: Graph, one: Part, b: Graph, rng: np.random.Generator) -> Part | 
         and not b.kept & part.side
         and all(_bind(a, x, b, y) for x, y in zip(one.ends, part.ends, strict=True))
     ]
-    return _draw(rng, fitting, [exp(-abs(part.size - missing) / 2) for part in fitting])
+    return Table(fitting, [exp(-abs(part.size - missing) / 2) for part in fitting]).draw(rng) if fitting else None
 
 
 def _bind(a: Graph, x: End, b: Graph, y: End) -> bool:
@@ -86,11 +86,3 @@ def _joined(a: Graph, one: Part, b: Graph, two: Part) -> Chem.RWMol:
         join(mol, x, End(y.kept + shift, y.lost + shift, y.order))
     remove(mol, a.everything & ~one.side | (b.everything & ~two.side) << shift)
     return mol
-
-
-def _draw(rng: np.random.Generator, parts: Sequence[Part], weights: Sequence[float]) -> Part | None:
-    """One of some parts by weight; None of none."""
-    if not parts:
-        return None
-    sums = np.cumsum(weights)
-    return parts[min(int(np.searchsorted(sums, rng.random() * sums[-1], side="right")), len(parts) - 1)]

@@ -1,6 +1,7 @@
 """The edits that genetic steps are made of, on a Kekulé copy in which hydrogens fill up by themselves.
 
-RDKit reads the outcome afresh, so what is no molecule is found out, and stereo marks away from the edit stay.
+What comes of them is sanitised in the end, so that what is no molecule is found out; stereo marks away from the edit
+stay.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from rdkit import Chem
 
-from designloop.molecules.graphs.graph import patterns, read_graph
+from designloop.molecules.graphs.graph import Graph, read_graph
 from designloop.molecules.graphs.parts import End
 
 ORDERS = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
@@ -55,16 +56,16 @@ def join(mol: Chem.RWMol, first: End, second: End) -> None:
 
 
 def cut(mol: Chem.RWMol, kept: int, lost: int) -> None:
-    """Cut a bond so that the next one added to ``kept`` takes its place.
-
-    RDKit reads a stereocentre's mark by the order of its bonds, in which the new one will be the last.
-    """
+    """Cut a bond so that the next one added to ``kept``, or a hydrogen if there is none, takes its place."""
     keep_mark(mol, kept, lost)
     mol.RemoveBond(kept, lost)
 
 
 def keep_mark(mol: Chem.RWMol, kept: int, lost: int) -> None:
-    """Turn a stereocentre's mark as it has to be read once its bond to ``lost`` has become its last."""
+    """Turn a stereocentre's mark as it has to be read once its bond to ``lost`` has become its last.
+
+    RDKit reads a mark by the order of the bonds, to which new ones, and hydrogens that are no atoms, come last.
+    """
     atom = mol.GetAtomWithIdx(kept)
     if atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED:
         others = [bond.GetOtherAtomIdx(kept) for bond in atom.GetBonds()]
@@ -81,12 +82,17 @@ def remove(mol: Chem.RWMol, atoms: int) -> None:
     mol.CommitBatchEdit()
 
 
-def outcome(mol: Chem.RWMol, keep: tuple[str, ...]) -> str | None:
-    """Canonical SMILES of an edited molecule; None where it is none, falls apart or lacks a pattern to keep."""
-    mol.UpdatePropertyCache(strict=False)
-    text = Chem.MolToSmiles(mol, canonical=False)
-    child = Chem.MolFromSmiles(text) if text and "." not in text else None
-    if child is None or not all(child.HasSubstructMatch(pattern) for pattern in patterns(keep)):
+def outcome(mol: Chem.RWMol, parent: Graph) -> str | None:
+    """Canonical SMILES of an edited molecule; None where it is none, fell apart, or lost what was to be kept."""
+    if Chem.SanitizeMol(mol, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
         return None
-    smiles: str = Chem.MolToSmiles(child)
-    return smiles
+    for atom in mol.GetAtoms():
+        # RDKit writes the mark of a centre that comes first in a SMILES wrongly where its hydrogen is not explicit.
+        if atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED and atom.GetTotalNumHs() == 1:
+            atom.SetNumExplicitHs(1)
+            atom.SetNoImplicit(True)
+    Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+    if any(len(mol.GetSubstructMatches(pattern)) < count for pattern, count in parent.matches):
+        return None
+    smiles: str = Chem.MolToSmiles(mol)
+    return smiles if smiles and "." not in smiles else None

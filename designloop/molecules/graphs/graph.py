@@ -67,6 +67,8 @@ class Graph:
     """Atoms that may be changed: no charge, no radical, and no match of what is to be kept."""
     kept: int
     """Bit mask of the atoms that match what is to be kept."""
+    matches: tuple[tuple[Chem.Mol, int], ...]
+    """What is to be kept, and how often it is there."""
 
     @property
     def size(self) -> int:
@@ -90,12 +92,10 @@ def read_graph(smiles: str, keep: tuple[str, ...]) -> Graph | None:
     mol = parse(smiles)
     if mol is None:
         return None
-    kept = 0
-    for pattern in patterns(keep):
-        matches = mol.GetSubstructMatches(pattern)
-        if not matches:
-            return None
-        kept |= mask(i for match in matches for i in match)
+    found = [(pattern, mol.GetSubstructMatches(pattern)) for pattern in _patterns(keep)]
+    if not all(matches for _, matches in found):
+        return None
+    kept = mask(i for _, matches in found for match in matches for i in match)
     form = kekule(mol)
     rings = mol.GetRingInfo()
     sizes: list[tuple[int, ...]] = [()] * mol.GetNumBonds()
@@ -134,6 +134,7 @@ def read_graph(smiles: str, keep: tuple[str, ...]) -> Graph | None:
         rings=rings.AtomRings(),
         free=tuple([i for i in free if not atoms[i].GetNumRadicalElectrons()]),
         kept=kept,
+        matches=tuple((pattern, len(matches)) for pattern, matches in found),
     )
 
 
@@ -149,8 +150,7 @@ def _kind(element: int, charge: int, aromatic: bool, multiple: str, heteros: int
 
 
 @lru_cache(64)
-def patterns(keep: tuple[str, ...]) -> tuple[Chem.Mol, ...]:
-    """Queries of some SMARTS."""
+def _patterns(keep: tuple[str, ...]) -> tuple[Chem.Mol, ...]:
     return tuple(map(Chem.MolFromSmarts, keep))
 
 

@@ -44,20 +44,20 @@ def mutant(smiles: str, rng: np.random.Generator, keep: tuple[str, ...] = ()) ->
     if graph is None:
         return None
     for _ in range(ATTEMPTS):
-        child = mutated_by(STEPS.draw(rng), graph, rng, keep)
+        child = mutated_by(STEPS.draw(rng), graph, rng)
         if child is not None:
             return child
     return None
 
 
-def mutated_by(step: Step, graph: Graph, rng: np.random.Generator, keep: tuple[str, ...] = ()) -> str | None:
+def mutated_by(step: Step, graph: Graph, rng: np.random.Generator) -> str | None:
     """Canonical SMILES of a molecule after a given step; None where it has no place or gives nothing new."""
     choice = step(graph, rng)
     if not choice.places:
         return None
     mol = Chem.RWMol(graph.mol)
     choice.edit(mol, choice.places[int(rng.integers(len(choice.places)))])
-    child = outcome(mol, keep)
+    child = outcome(mol, graph)
     return child if child != graph.smiles else None
 
 
@@ -82,8 +82,12 @@ def _append(graph: Graph, group: Group) -> Choice[int]:
 
 def delete_group(graph: Graph, rng: np.random.Generator) -> Choice[Part]:
     """A hydrogen in the place of a group of 2 to 10 atoms."""
-    places = [part for part in _without_group(graph, 2, 10) if _takes_hydrogen(graph, part.ends[0].kept)]
-    return Choice(places, lambda mol, part: remove(mol, graph.everything & ~part.side))
+
+    def edit(mol: Chem.RWMol, part: Part) -> None:
+        cut(mol, part.ends[0].kept, part.ends[0].lost)
+        remove(mol, graph.everything & ~part.side)
+
+    return Choice([part for part in _without_group(graph, 2, 10) if _takes_hydrogen(graph, part.ends[0].kept)], edit)
 
 
 def replace_group(graph: Graph, rng: np.random.Generator) -> Choice[Part]:
@@ -169,6 +173,8 @@ def delete_atom(graph: Graph, rng: np.random.Generator) -> Choice[int]:
         near = graph.neighbours[at]
         if len(near) == 2:
             join(mol, End(near[0], at, 1), End(near[1], at, 1))
+        else:
+            cut(mol, near[0], at)
         remove(mol, 1 << at)
 
     return Choice([i for i in graph.free if removable(i)], edit)
@@ -214,6 +220,8 @@ def raise_order(graph: Graph, rng: np.random.Generator) -> Choice[Bond]:
         a, b, order = bond[:3]
         if bond.aromatic or min(bond.rings, default=5) < 5 or not (graph.hydrogens[a] and graph.hydrogens[b]):
             return False
+        if order == 1 and any(graph.kinds[i] in "UVY" for i in (a, b)):
+            return False  # a second double bond of one atom
         if graph.elements[a] == graph.elements[b] == CARBON:
             return order < (2 if bond.rings else 3) and _no_other_hetero(graph, a, b)
         return order == 1 and {graph.elements[a], graph.elements[b]} == {CARBON, OXYGEN}
@@ -269,11 +277,14 @@ def open_ring(graph: Graph, rng: np.random.Generator) -> Choice[Bond]:
         single = bond.order == len(bond.rings) == 1 and not bond.aromatic
         return single and _takes_hydrogen(graph, bond.a) and _takes_hydrogen(graph, bond.b)
 
-    places = [bond for bond in graph.bonds if breakable(bond)]
-    return Choice(places, lambda mol, bond: mol.RemoveBond(bond.a, bond.b))
+    def edit(mol: Chem.RWMol, bond: Bond) -> None:
+        keep_mark(mol, bond.b, bond.a)
+        cut(mol, bond.a, bond.b)
+
+    return Choice([bond for bond in graph.bonds if breakable(bond)], edit)
 
 
-STEPS: Table[Step] = Table(
+STEPS: Table[Step] = Table.of(
     {
         append_group: 3, append_ring: 0.5, delete_group: 1, replace_group: 2, replace_ring: 1.5, move_substituent: 1.5,
         insert_atom: 1.5, delete_atom: 2, change_element: 2, swap_aromatic_nitrogen: 2, raise_order: 0.5,

@@ -6,7 +6,7 @@ Groups and rings are attached by their first atom, by a single bond where no ``=
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from typing import Generic, TypeVar
 
@@ -18,30 +18,35 @@ T = TypeVar("T")
 class Table(Generic[T]):
     """Things to draw by weight."""
 
-    def __init__(self, weights: Mapping[T, float]) -> None:
-        self.items = tuple(weights)
-        self._cumulative = tuple(accumulate(weights.values()))
+    def __init__(self, things: Iterable[T], weights: Iterable[float]) -> None:
+        self.things = tuple(things)
+        self._sums = tuple(accumulate(weights))
+
+    @classmethod
+    def of(cls, weights: Mapping[T, float]) -> Table[T]:
+        """The keys, by their values."""
+        return cls(weights, weights.values())
 
     def draw(self, rng: np.random.Generator) -> T:
         """One of them."""
-        return self.items[bisect(self._cumulative, rng.random() * self._cumulative[-1], hi=len(self.items) - 1)]
+        return self.things[bisect(self._sums, rng.random() * self._sums[-1], hi=len(self.things) - 1)]
 
 
-ATOMS = Table({"C": 5, "N": 3, "O": 3, "S": 1, "F": 1.5, "Cl": 1, "Br": 0.3})
+ATOMS = Table.of({"C": 5, "N": 3, "O": 3, "S": 1, "F": 1.5, "Cl": 1, "Br": 0.3})
 
-LINKS = Table({"C": 4, "N": 2, "O": 2, "C=O": 1.5, "S": 0.4})
+LINKS = Table.of({"C": 4, "N": 2, "O": 2, "C=O": 1.5, "S": 0.4})
 """What is put between two atoms that were bound; the second is bound to the first atom too."""
 
-GROUPS = Table(
+GROUPS = Table.of(
     {
         "C": 6, "F": 4, "Cl": 3, "O": 3, "N": 3, "OC": 3, "C#N": 2, "C(F)(F)F": 2, "CC": 2, "=O": 2, "NC": 1.5,
         "N(C)C": 1.5, "C(=O)N": 1.5, "C(C)C": 1, "CO": 1, "CN": 1, "C(=O)O": 1, "C(C)=O": 1, "C(=O)NC": 1,
         "NC(C)=O": 1, "S(C)(=O)=O": 1, "S(N)(=O)=O": 0.5, "OCC": 1, "COC": 1, "C1CC1": 1, "Br": 0.5, "SC": 0.5,
-        "OC(F)F": 0.5, "C(C)(C)C": 0.5, "C(C)(C)O": 0.5, "NS(C)(=O)=O": 0.5, "C#C": 0.3, "[N+](=O)[O-]": 0.1,
+        "OC(F)F": 0.5, "C(C)(C)C": 0.5, "C(C)(C)O": 0.5, "NS(C)(=O)=O": 0.5, "C#C": 0.3, "[NH+](=O)[O-]": 0.1,
     }
 )  # fmt: skip
 
-RINGS = Table(
+RINGS = Table.of(
     {
         "c1ccccc1": 6, "c1ccccn1": 2, "c1cccnc1": 3, "c1ccncc1": 2, "c1ncccn1": 1, "c1cncnc1": 1, "c1cnccn1": 1,
         "c1cccs1": 1, "c1ccsc1": 0.5, "c1ccco1": 1, "c1cscn1": 0.5, "c1nccs1": 1, "c1cocn1": 0.5, "c1ccno1": 0.5,
