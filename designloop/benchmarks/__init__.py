@@ -1,0 +1,95 @@
+"""Benchmarks, each a file of this folder, behind ``designloop benchmark NAME``; what they share lies in ``common/``.
+
+A run prints its results, writes them as a record of JSON, and makes the page of all records anew.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, cast
+
+import typer
+
+from designloop.benchmarks.common.options import Benchmark, Options
+
+if TYPE_CHECKING:
+    from designloop.benchmarks.common.options import Say
+
+__all__ = ["Benchmark", "Options", "available", "load", "main"]
+
+
+def available() -> list[str]:
+    """Names of the benchmarks there are, sorted."""
+    return sorted(one.name.replace("_", "-") for one in iter_modules(__path__) if not one.ispkg and one.name[0] != "_")
+
+
+def load(name: str) -> Benchmark:
+    """The benchmark of a name.
+
+    Raises:
+        InputError: there is none; the message lists those there are.
+    """
+    from designloop.api import InputError
+
+    if name not in available():
+        raise InputError(f"no benchmark {name!r}; give one of {', '.join(available())}, or all")
+    return cast("Benchmark", import_module(f"{__name__}.{name.replace('-', '_')}"))
+
+
+def main(name: str, output: Path, options: Options | None = None, say: Say = typer.echo) -> None:
+    """Runs a benchmark, or ``all``, and writes its record into a folder; without a name, lists what there is.
+
+    Args:
+        output: folder of the records; the page of all of them is ``output`` with ``.md`` behind it.
+        options: what differs from the benchmarks' own defaults.
+    Raises:
+        InputError: no such benchmark, or an option that it does not heed.
+    """
+    if not name:
+        for one in available():
+            say(f"{one:12} {load(one).SUMMARY}")
+        say("Run one by `designloop benchmark NAME`, or all of them by `designloop benchmark all`.")
+        return
+    options = options or Options()
+    chosen = {one: load(one) for one in (available() if name == "all" else [name])}
+    for one, benchmark in chosen.items():
+        _refuse_unheeded(one, benchmark, options)
+    for one, benchmark in chosen.items():
+        _run(one, benchmark, output, options, say)
+
+
+def _refuse_unheeded(name: str, benchmark: Benchmark, options: Options) -> None:
+    from designloop.api import InputError
+
+    if unheeded := sorted(options.given().keys() - benchmark.HEEDS):
+        heeded = ", ".join(f"--{one}" for one in sorted(benchmark.HEEDS)) or "none"
+        raise InputError(
+            f"the benchmark {name} has no option --{unheeded[0]}; it has {heeded}. Leave --{unheeded[0]} out."
+        )
+
+
+def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: Say) -> None:
+    import designloop
+    from designloop.benchmarks.common.machine import calibrations, machine
+    from designloop.benchmarks.common.page import write_page
+    from designloop.benchmarks.common.records import Record, write_record
+
+    say(f"{name}: {benchmark.SUMMARY}")
+    measured = calibrations()
+    results = benchmark.run(options, say)
+    record = Record(
+        benchmark=name,
+        command=options.command(name),
+        designloop=designloop.__version__,
+        date=datetime.now(UTC).date().isoformat(),
+        seeds=list(results["seeds"]),
+        machine=machine(),
+        calibrations=measured,
+        results={key: value for key, value in results.items() if key != "seeds"},
+    )
+    path = write_record(record, output)
+    say("\n" + benchmark.report(record.results))
+    say(f"Wrote {path} and {write_page(output)}")

@@ -1,0 +1,162 @@
+"""Arms that are ordinary campaigns: one campaign file, and for each arm what differs from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from designloop import api
+from designloop.benchmarks.common.measures import Call, measures
+from designloop.benchmarks.common.options import Options
+from designloop.benchmarks.common.trials import Found, Trial
+from designloop.loop.campaign import Campaign, load_campaign
+from designloop.loop.screening import Screening
+from designloop.molecules.corpus import zinc
+from designloop.records import Candidate
+from designloop.strategies.base import rng_of
+
+ROUND_METRICS = ("mean_top_10", "reconstruction", "rolled_back", "prior_allowed", "prior_sa", "rank_correlation")
+"""What is kept of each round."""
+
+
+def run_campaign_arm(file: Path, overrides: Mapping[str, Any], folder: Path) -> Found:
+    """Runs a campaign into a folder, or goes on with the one that is there; its measures and what its rounds told."""
+    own = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
+    campaign = load_campaign(file, {**overrides, **own})
+    summary = api.run(campaign).summary
+    rows = api.open_candidates(campaign.output_folder).to_arrow()
+    columns = (rows[name].to_pylist() for name in ("smiles", "score", "proposer"))
+    calls = [Call(*row) for row in zip(*columns, strict=True)]
+    return {
+        **measures(calls, campaign.budget.oracle_calls),
+        "seconds": sum(summary.metric("seconds").values()),
+        "digest": summary.digest,
+        "end": str(summary.end),
+        "rounds": {
+            name: {str(number): value for number, value in summary.metric(name).items()}
+            for name in ROUND_METRICS
+            if summary.metric(name)
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way to search."""
+
+    name: str
+    what: str
+    """In a few words."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from the campaign file, by dotted key."""
+    search: Callable[[Path, Mapping[str, Any], Path], Found] = run_campaign_arm
+    """(campaign file, overrides, folder) -> measures; a function of a module, so that it can be pickled."""
+
+
+RANDOM_PRIOR = Arm("random_prior", "random draws from the prior", {"strategy": {"name": "random"}})
+RANDOM_ZINC = Arm("random_zinc", "random ZINC molecules", {"strategy": {"name": "random", "source": "zinc"}})
+
+
+def chosen(names: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """The names that were asked for, in their own order; all where none was.
+
+    Raises:
+        InputError: one is no arm.
+    """
+    if unknown := [name for name in asked if name not in names]:
+        raise api.InputError(f"no arm {unknown[0]!r}; give some of {','.join(names)}")
+    return [name for name in names if name in asked or not asked]
+
+
+def seeds_of(options: Options, default: int = 5) -> list[int]:
+    """0, 1, … as many as are wanted."""
+    return list(range(options.seeds or default))
+
+
+def campaign_file(options: Options, default: str) -> Path:
+    """The campaign file that a benchmark runs.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = options.campaign or Path(default)
+    if not path.is_file():
+        raise api.InputError(
+            f"there is no {path}; run in a clone of the repository, or give a campaign file by --campaign"
+        )
+    return path
+
+
+def overrides_of(options: Options) -> dict[str, Any]:
+    """What holds for every arm: inline, which leaves the cores to the model and gives the identical table."""
+    said: dict[str, Any] = {"evaluation.backend": "inline"}
+    if options.model is not None:
+        is_file = Path(options.model).is_file()
+        said["model"] = str(Path(options.model).resolve()) if is_file else options.model
+    if options.calls is not None:
+        said["budget.oracle_calls"] = options.calls
+    return said
+
+
+def model_digest(campaign: Campaign) -> str:
+    """Digest of the weights that a campaign starts from."""
+    from designloop.molecules.sequence_vae import find  # loads torch
+
+    return hashlib.sha256(find(campaign.model_file).read_bytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _NothingCharged:
+    """A table before its first call."""
+
+    def seen(self) -> list[str]:
+        return []
+
+
+def admissible(campaign: Campaign) -> Screening:
+    """A screening of a campaign that was charged for nothing yet."""
+    return Screening(campaign, _NothingCharged())
+
+
+def random_start(campaign: Campaign, n: int, seed: int) -> list[str]:
+    """(n,) random ZINC molecules in standard form that the campaign's filters let pass; the same for the same seed."""
+    rows = rng_of(seed, "start").permutation(len(zinc()))
+    drawn = (Candidate(zinc()[row], "file") for row in rows)
+    start = [candidate.smiles for candidate in admissible(campaign).take(drawn, n)]
+    if len(start) < n:
+        raise api.InputError(
+            f"the filters of {campaign.path} let too few ZINC molecules pass to start from; loosen them"
+        )
+    return start
+
+
+def trials(file: Path, arms: Sequence[Arm], seeds: Sequence[int], common: Mapping[str, Any], start: int) -> list[Trial]:
+    """A trial for each arm and seed; all arms of a seed start from the same molecules.
+
+    Args:
+        common: overrides of every arm.
+        start: random ZINC molecules that each starts from, counted; with 0, those of the file.
+    Raises:
+        CampaignError: an arm's campaign cannot be run.
+    """
+    made = []
+    starts = {seed: _start(file, common, start, seed) for seed in seeds}
+    for arm in arms:
+        for seed in seeds:
+            overrides = {**common, **arm.overrides, **starts[seed], "seed": seed}
+            campaign = load_campaign(file, overrides)
+            identity = {
+                "campaign": campaign.fingerprint,
+                "model": model_digest(campaign),
+                "calls": campaign.budget.oracle_calls,
+            }
+            made.append(Trial(arm.name, seed, partial(arm.search, file.resolve(), overrides), identity))
+    return made
+
+
+def _start(file: Path, common: Mapping[str, Any], start: int, seed: int) -> dict[str, Any]:
+    return {"starting_molecules": random_start(load_campaign(file, common), start, seed)} if start else {}

@@ -1,0 +1,105 @@
+"""How well a search did, from the molecules that it paid for in turn; the same for every arm."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean, stdev
+from typing import Any
+
+from designloop.report.pictures import running
+from designloop.tables.best import best
+
+BEST = 10
+"""Molecules in the mean."""
+
+SHARED = 100
+"""Best molecules that are divided among the proposers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One molecule charged."""
+
+    smiles: str
+    """Standard form."""
+    score: float | None
+    """None where it failed."""
+    proposer: str
+
+
+def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
+    """Measures of one search, all of molecules one a stereo-free parent.
+
+    Args:
+        calls: in the order in which they were charged.
+        budget: calls that could be spent; the area holds the last mean to its end.
+    Returns:
+        ``calls``, ``failed``, ``best``, ``mean_top_10``, ``auc_top_10`` (PMO's: Gao et al. 2022), ``top_10`` (smiles,
+        score, proposer) and ``proposers``, each one's share of the 100 best.
+    """
+    _, mean = running([(call.smiles, call.score) for call in calls], BEST)
+    # A mean holds from the call that made it until the next that changes it.
+    area = math.fsum(value * (later - call) for (call, value), (later, _) in pairwise([*mean, (budget + 1, 0.0)]))
+    picks = best([call.smiles for call in calls], [call.score for call in calls], SHARED)
+    top = [calls[pick.row] for pick in picks]
+    counted = Counter(call.proposer for call in top)
+    return {
+        "calls": len(calls),
+        "failed": sum(call.score is None for call in calls),
+        "best": top[0].score if top else None,
+        "mean_top_10": mean[-1][1] if mean else 0.0,
+        "auc_top_10": area / budget,
+        "top_10": [{"smiles": call.smiles, "score": call.score, "proposer": call.proposer} for call in top[:BEST]],
+        "proposers": {proposer: count / len(top) for proposer, count in counted.most_common()},
+    }
+
+
+def over_seeds(found: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """Means over seeds, their standard error of the mean top-10, the shares of the proposers, and each seed's own."""
+    tens = [one["mean_top_10"] for one in found.values()]
+    shares: Counter[str] = Counter()
+    for one in found.values():
+        shares.update({proposer: share / len(found) for proposer, share in one["proposers"].items()})
+    return {
+        "mean_top_10": fmean(tens),
+        "standard_error": stdev(tens) / math.sqrt(len(tens)) if len(tens) > 1 else None,
+        "auc_top_10": fmean(one["auc_top_10"] for one in found.values()),
+        "best": fmean(one["best"] or 0.0 for one in found.values()),
+        "seconds": fmean(one["seconds"] for one in found.values()),
+        "proposers": dict(shares.most_common()),
+        "seeds": {str(seed): dict(one) for seed, one in found.items()},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """By what the mean top-10 of one arm has to be above that of another."""
+
+    above: str
+    below: str
+    by: float = 0.0
+    """The least difference; with 0 it has to be more."""
+    on_each_seed: bool = False
+    """Whether on every seed; else in the mean of them."""
+    than_best: bool = False
+    """Whether it has to be above the single best molecule of the other arm, which is more."""
+
+    def __str__(self) -> str:
+        where = "on each seed" if self.on_each_seed else "in the mean"
+        least = f"at least {self.by:g} " if self.by else ""
+        return f"{self.above} {least}above {'the best of ' if self.than_best else ''}{self.below} {where}"
+
+    def judged(self, arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+        """The bar in words, the paired differences, and whether it holds; None without its arms."""
+        if self.above not in arms or self.below not in arms:
+            return None
+        above, below = arms[self.above]["seeds"], arms[self.below]["seeds"]
+        measure = "best" if self.than_best else "mean_top_10"
+        differences = {seed: above[seed]["mean_top_10"] - below[seed][measure] for seed in above if seed in below}
+        least = min(differences.values()) if self.on_each_seed else fmean(differences.values())
+        holds = least >= self.by if self.by else least > 0
+        return {"bar": str(self), "difference": least, "differences": differences, "holds": holds}

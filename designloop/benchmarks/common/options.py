@@ -1,0 +1,68 @@
+"""What may be said to a benchmark, and what each one is."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+Results = Mapping[str, Any]
+"""What a benchmark found, as JSON values."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may set; each benchmark lists those that it heeds, and None stands for its own default."""
+
+    campaign: Path | None = None
+    """The campaign file that is run."""
+    model: str | None = None
+    """A shipped model by name, or a file, instead of the campaign's."""
+    seeds: int | None = None
+    """Seeds 0, 1, … of each arm."""
+    calls: int | None = None
+    """Oracle calls of each campaign."""
+    arms: tuple[str, ...] = ()
+    """Only these arms; all without any."""
+    jobs: int = 1
+    """Processes side by side, among which the cores are shared out."""
+    work: Path = Path("build/benchmarks")
+    """Folder of what is kept, so that a benchmark that was interrupted goes on where it was."""
+
+    def given(self) -> dict[str, Any]:
+        """The options that are not at their defaults."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
+
+    def command(self, name: str) -> str:
+        """The command line that runs a benchmark so."""
+        words = ["designloop", "benchmark", name]
+        for option, value in self.given().items():
+            words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
+        return shlex.join(words)
+
+
+class Benchmark(Protocol):
+    """A module of ``designloop.benchmarks``: adding one file with these four names is all that a new one takes."""
+
+    SUMMARY: str
+    """What it shows, in one line."""
+    HEEDS: frozenset[str]
+    """The options that it heeds."""
+
+    @staticmethod
+    def run(options: Options, say: Say) -> Results:
+        """Runs it, telling how far it is.
+
+        Raises:
+            InputError: the options do not fit, or something is not installed.
+        """
+        ...
+
+    @staticmethod
+    def report(results: Results) -> str:
+        """Results as Markdown, for the terminal and for docs/benchmarks.md."""
+        ...

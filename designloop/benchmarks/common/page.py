@@ -1,0 +1,72 @@
+"""``docs/benchmarks.md``, made from the records: ``python -m designloop.benchmarks.common.page docs/benchmarks``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from designloop import benchmarks
+from designloop.benchmarks.common.records import Record, read_records
+
+_HEAD = """\
+# Benchmarks
+
+Made of the records in `benchmarks/`, each written by the command that stands with it; none of the numbers was typed.
+`python -m designloop.benchmarks.common.page docs/benchmarks` makes this page anew. Times hold for the machine that is
+named; its two calibrations were taken in the same run.
+"""
+
+
+def to_markdown(records: Sequence[Record]) -> str:
+    """The page."""
+    there = {record.benchmark for record in records}
+    lacking = [name for name in benchmarks.available() if name not in there]
+    parts = [_HEAD, *map(_section, records)]
+    if lacking:
+        parts.append("## Not recorded yet\n")
+        parts.append("".join(f"- `designloop benchmark {one}`: {benchmarks.load(one).SUMMARY}\n" for one in lacking))
+    return "\n".join(parts)
+
+
+def write_page(folder: Path) -> Path:
+    """The page of all records in a folder, beside it and called like it."""
+    path = folder.parent / f"{folder.name}.md"
+    path.write_text(to_markdown(read_records(folder)), encoding="utf-8")
+    return path
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; numbers to three decimals, nothing for None."""
+    lines = [list(columns), ["---"] * len(columns), *(list(map(cell, row)) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def cell(value: object) -> str:
+    """A value as text of a table."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "**no**"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _section(record: Record) -> str:
+    benchmark = benchmarks.load(record.benchmark)
+    here, speed = record.machine, record.calibrations
+    seeds = ", ".join(map(str, record.seeds))
+    return "\n".join(
+        [
+            f"## {record.benchmark}\n",
+            f"{benchmark.SUMMARY}\n",
+            f"`{record.command}`, designloop {record.designloop}, {record.date}, seeds {seeds}. {here['cpu']}, "
+            f"{here['cores']} cores, {here['memory_gb']:.0f} GB, {'AMX' if here['amx'] else 'no AMX'}: "
+            f"{speed['fp32_matmul_tflops']:.3f} TFLOP/s in fp32, {speed['rdkit_parses_per_second']:,.0f} RDKit parses "
+            f"a second. torch {here['torch']}, RDKit {here['rdkit']}.\n",
+            benchmark.report(record.results),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"Wrote {write_page(Path(sys.argv[1]))}\n")

@@ -1,0 +1,77 @@
+"""The record of a benchmark's run: how, when and on what machine it was made, and what came out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+DIGITS = 6
+"""Significant digits that a number of a record keeps."""
+
+
+class RecordError(ValueError):
+    """A record that cannot be read; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run of one benchmark."""
+
+    benchmark: str
+    """Its name."""
+    command: str
+    """What was typed."""
+    designloop: str
+    """Version."""
+    date: str
+    """Of the end, UTC, YYYY-MM-DD."""
+    seeds: Sequence[int]
+    machine: Mapping[str, Any]
+    calibrations: Mapping[str, float]
+    """Taken in the same run, so that times of different machines can be set side by side."""
+    results: Mapping[str, Any]
+
+
+def write_record(record: Record, folder: Path) -> Path:
+    """The file ``NAME.json`` that a record was written to, over an earlier one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{record.benchmark}.json"
+    text = json.dumps(_rounded(asdict(record)), indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """The record in a file.
+
+    Raises:
+        RecordError: the file holds none.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} cannot be read ({error}); run the benchmark again") from error
+    expected = [one.name for one in fields(Record)]
+    if not isinstance(data, dict) or sorted(data) != sorted(expected):
+        found = ", ".join(data) if isinstance(data, dict) else type(data).__name__
+        raise RecordError(f"{path}: found {found}, expected {', '.join(expected)}; run the benchmark again")
+    return Record(**data)
+
+
+def read_records(folder: Path) -> list[Record]:
+    """All records of a folder, by name."""
+    return [read_record(path) for path in sorted(folder.glob("*.json"))]
+
+
+def _rounded(value: Any) -> Any:
+    """JSON values with every number to so many significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_rounded(inner) for inner in value]
+    return value

@@ -1,0 +1,41 @@
+"""Searches set side by side, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from designloop.benchmarks.common.page import table
+
+
+def arms_table(arms: Mapping[str, Mapping[str, Any]]) -> str:
+    """An arm a row: mean top-10, its area, the best, the proposers' shares of the 100 best."""
+    columns = ("arm", "what it is", "mean top-10", "AUC top-10", "best", "of the 100 best, by proposer", "seconds")
+    return table(columns, [_row(name, arm) for name, arm in arms.items()])
+
+
+def bars_table(bars: Sequence[Mapping[str, Any]]) -> str:
+    """A bar a row: the difference of the mean top-10, those of each seed, whether it holds."""
+    columns = ("mean top-10 of", "difference", "by seed", "holds")
+    rows = [(one["bar"], one["difference"], _signed(one["differences"].values()), one["holds"]) for one in bars]
+    return table(columns, rows) if rows else ""
+
+
+def best_table(name: str, arm: Mapping[str, Any]) -> str:
+    """The ten best molecules of an arm on its first seed."""
+    seed, found = next(iter(arm["seeds"].items()))
+    rows = [
+        (place, one["score"], one["proposer"], f"`{one['smiles']}`") for place, one in enumerate(found["top_10"], 1)
+    ]
+    return f"The ten best of {name}, seed {seed}:\n\n" + table(("", "score", "proposer", "molecule"), rows)
+
+
+def _row(name: str, arm: Mapping[str, Any]) -> tuple[object, ...]:
+    error = arm["standard_error"]
+    mean = f"{arm['mean_top_10']:.3f}" + (f" ± {error:.3f}" if error is not None else "")
+    shares = ", ".join(f"{proposer} {share:.0%}" for proposer, share in arm["proposers"].items())
+    return name, arm["what"], mean, arm["auc_top_10"], arm["best"], shares, f"{arm['seconds']:.0f}"
+
+
+def _signed(values: Any) -> str:
+    return " ".join(f"{value:+.3f}" for value in values)

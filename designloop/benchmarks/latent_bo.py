@@ -1,0 +1,94 @@
+"""Latent Bayesian optimization of few, costly calls against random draws, and how well its surrogate foresees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
+
+from designloop.benchmarks.common.arms import (
+    RANDOM_PRIOR,
+    RANDOM_ZINC,
+    Arm,
+    campaign_file,
+    chosen,
+    overrides_of,
+    seeds_of,
+    trials,
+)
+from designloop.benchmarks.common.measures import Bar, over_seeds
+from designloop.benchmarks.common.options import Options, Results, Say
+from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.search_report import arms_table, bars_table
+from designloop.benchmarks.common.trials import Found, run_trials
+from designloop.loop.campaign import load_campaign
+
+SUMMARY = "Latent Bayesian optimization of a costly score against random draws, and its surrogate's rank correlation."
+
+HEEDS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "work"})
+
+SETTLED = 3
+"""Rounds after which the surrogate's rank correlation has to be positive."""
+
+ARMS = (Arm("latent_bo", "the campaign as it stands"), RANDOM_PRIOR, RANDOM_ZINC)
+
+BARS = (Bar("latent_bo", "random_prior"), Bar("latent_bo", "random_zinc"))
+
+
+def run(options: Options, say: Say) -> Results:
+    """Runs every arm on every seed."""
+    file = campaign_file(options, "campaigns/latent_bo.yaml")
+    common = overrides_of(options)
+    arms = {arm.name: arm for arm in ARMS}
+    names, seeds = chosen(list(arms), options.arms), seeds_of(options)
+    planned = trials(file, [arms[name] for name in names], seeds, common, start=0)
+    found = run_trials(planned, options.work / "latent-bo", options.jobs, say)
+    results = {name: {"what": arms[name].what, **over_seeds(found[name])} for name in names}
+    return {
+        "seeds": seeds,
+        "campaign": str(file),
+        "calls": load_campaign(file, common).budget.oracle_calls,
+        "arms": results,
+        "bars": [judged for bar in BARS if (judged := bar.judged(results)) is not None],
+        "surrogate": rank_correlations(found["latent_bo"]) if "latent_bo" in found else None,
+    }
+
+
+def rank_correlations(found: Mapping[int, Found]) -> dict[str, Any]:
+    """Spearman's rank correlation of the surrogate's mean with the scores of batches that were not yet paid for.
+
+    Returns:
+        ``by_round``: round -> mean over the seeds, ``mean`` over all rounds after the third, and whether it is
+        positive, ``holds``.
+    """
+    of_round: dict[int, list[float]] = {}
+    for one in found.values():
+        for number, value in one["rounds"].get("rank_correlation", {}).items():
+            of_round.setdefault(int(number), []).append(value)
+    settled = [value for number, values in of_round.items() if number > SETTLED for value in values]
+    mean = fmean(settled) if settled else None
+    return {
+        "by_round": {str(number): fmean(values) for number, values in sorted(of_round.items())},
+        "mean": mean,
+        "holds": mean is not None and mean > 0,
+    }
+
+
+def report(results: Results) -> str:
+    """The arms, what was to be shown, and the surrogate round by round."""
+    head = (
+        f"`{results['campaign']}`, {results['calls']:,} calls. All measures count stereoisomers once and are "
+        "means over the seeds, ± their standard error.\n"
+    )
+    parts = [head, arms_table(results["arms"]), bars_table(results["bars"])]
+    surrogate = results["surrogate"]
+    if surrogate is not None and surrogate["by_round"]:
+        parts.append(
+            "Rank correlation of the surrogate with each batch before it was paid for, in the mean of the seeds:\n"
+        )
+        by_round: Mapping[str, float] = surrogate["by_round"]
+        parts.append(table(("round", *by_round), [("ρ", *(f"{value:.2f}" for value in by_round.values()))]))
+        if surrogate["mean"] is not None:
+            holds = "positive" if surrogate["holds"] else "**not positive**"
+            parts.append(f"After round {SETTLED}: {surrogate['mean']:.3f} in the mean, {holds}.\n")
+    return "\n".join(parts)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from designloop import benchmarks
+from designloop.api import InputError
+from designloop.benchmarks import Options
+from designloop.benchmarks.common.options import Say
+from designloop.benchmarks.common.records import read_record
+
+
+class Doubling:
+    """A benchmark that takes no time."""
+
+    SUMMARY = "Twice the calls."
+    HEEDS = frozenset({"calls", "seeds"})
+
+    @staticmethod
+    def run(options: Options, say: Say) -> Mapping[str, Any]:
+        say("doubling")
+        return {"seeds": [0, 1], "calls": 2 * (options.calls or 1)}
+
+    @staticmethod
+    def report(results: Mapping[str, Any]) -> str:
+        return f"{results['calls']} calls\n"
+
+
+@pytest.fixture
+def doubling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmarks, "available", lambda: ["doubling"])
+    monkeypatch.setattr(benchmarks, "load", lambda name: Doubling)
+    monkeypatch.setattr("designloop.benchmarks.common.machine.calibrations", calibrations)
+
+
+def calibrations() -> dict[str, float]:
+    return {"fp32_matmul_tflops": 0.1234, "rdkit_parses_per_second": 9876.5}
+
+
+@pytest.mark.parametrize("name", benchmarks.available())
+def test_each_file_is_a_benchmark(name: str) -> None:
+    benchmark = benchmarks.load(name)
+    assert benchmark.SUMMARY.endswith(".")
+    assert {one.name for one in fields(Options)} >= benchmark.HEEDS
+    assert list(inspect.signature(benchmark.run).parameters) == ["options", "say"]
+    assert list(inspect.signature(benchmark.report).parameters) == ["results"]
+
+
+def test_without_a_name_they_are_listed(tmp_path: Path) -> None:
+    said: list[str] = []
+    benchmarks.main("", tmp_path, say=said.append)
+    assert [line.split()[0] for line in said[:-1]] == benchmarks.available()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_leaves_a_record_and_the_page(doubling: None, tmp_path: Path) -> None:
+    said: list[str] = []
+    benchmarks.main("all", tmp_path / "records", Options(calls=3), said.append)
+    record = read_record(tmp_path / "records" / "doubling.json")
+    assert record.command == "designloop benchmark doubling --calls 3"
+    assert record.seeds == [0, 1]
+    assert record.results == {"calls": 6}
+    assert record.calibrations == calibrations()
+    page = (tmp_path / "records.md").read_text()
+    assert "`designloop benchmark doubling --calls 3`" in page
+    assert "0.123 TFLOP/s in fp32, 9,876 RDKit parses a second" in page
+    assert page.endswith("6 calls\n")
+    assert "\n6 calls\n" in said
+
+
+def test_an_option_that_is_not_heeded_is_refused_before_anything_runs(doubling: None, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the benchmark doubling has no option --jobs; it has --calls, --seeds"):
+        benchmarks.main("doubling", tmp_path, Options(jobs=2))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_name_is_told_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no benchmark 'dmeo'; give one of demo, latent-bo, overhead, or all"):
+        benchmarks.main("dmeo", tmp_path)
+
+
+def test_the_command_says_what_was_given() -> None:
+    assert Options().command("demo") == "designloop benchmark demo"
+    options = Options(campaign=Path("my campaign.yaml"), arms=("N", "N0"), seeds=1)
+    assert options.command("demo") == "designloop benchmark demo --campaign 'my campaign.yaml' --seeds 1 --arms N,N0"
