@@ -54,7 +54,7 @@ class RunDisplay:
         if self._bar is None:
             say(str(progress))
         else:
-            self._bar.console.print(str(progress), markup=False, highlight=False)
+            self._bar.console.print(progress.told, markup=False, highlight=False)
             left = f", about {duration(progress.left_seconds)} left" if progress.left_seconds else ""
             told = f"{progress.calls:,} of {progress.budget:,} calls{left}"
             self._bar.update(self._task, completed=progress.calls, told=told)
@@ -62,4 +62,6 @@ class RunDisplay:
 
 def training(measured: HeldOut) -> None:
     """Prints what ``pretrain`` measures from time to time."""
-    say(str(measured))
+    nats = ", ".join(f"{value:.1f} at noise {level}" for level, value in measured.nats.items())
+    told = f"reconstruction {measured.reconstruction:.1%} | nats a molecule {nats} | KL {measured.kl:.1f} nats"
+    say(f"step {measured.step:,} | {duration(measured.seconds)} | held out: {told}")

@@ -30,12 +30,17 @@ class Progress:
 
     def __str__(self) -> str:
         """One line, for a log or a screen that is no terminal."""
+        return self.told + (f" | about {duration(self.left_seconds)} left" if self.left_seconds else "")
+
+    @property
+    def told(self) -> str:
+        """The line without what is left."""
         parts = [f"round {self.round.number}", f"{self.calls:,} of {self.budget:,} calls"]
         parts += [f"{label} {value:.3f}" for label, value in self.scores().items()]
         rows, good = len(self.round.scored), int(self.metric("ok") or 0)
         parts += [f"{rows - good} of {rows} failed"] if good < rows else []
         parts += [", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds().items())]
-        return " | ".join([*parts, *([f"about {duration(self.left_seconds)} left"] if self.left_seconds else [])])
+        return " | ".join(parts)
 
     def scores(self) -> dict[str, float]:
         """``best`` and ``mean top-10``, once there is a score."""
