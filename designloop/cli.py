@@ -19,6 +19,10 @@ import typer
 import designloop
 from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, exit_code
 
+# Read by OpenMP when torch is first imported. Threads that spin while they wait make a machine that anything else runs
+# on (Ray's workers, a browser) slower by an order of magnitude; on a quiet one they gain nothing that can be measured.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 app = typer.Typer(
     help="A campaign file goes in; a VAE proposes, oracles score, the scores teach it; a table of molecules comes out.",
     no_args_is_help=True,
