@@ -185,9 +185,9 @@ def test_a_deadline_grows_with_the_chunk_and_the_median(tmp_path):
 def test_a_slow_oracle_is_slow_only_in_its_first_chunk(tmp_path, ledger):
     """Once a molecule's seconds are known, from this run or the ledger, chunks have the time that they need."""
     (tmp_path / "slow.py").write_text(
-        "import time\ndef score(smiles):\n    time.sleep(0.3 * len(smiles))\n    return {m: 1.0 for m in smiles}\n"
+        "import time\ndef score(smiles):\n    time.sleep(0.6 * len(smiles))\n    return {m: 1.0 for m in smiles}\n"
     )
-    asked = campaign(tmp_path, {"length": ("./slow.py:score", {}, None)}, chunk=3, timeout=0.7)
+    asked = campaign(tmp_path, {"length": ("./slow.py:score", {}, None)}, chunk=3, timeout=1.5)
     with Evaluator(asked, ledger) as evaluator:
         assert set(statuses(evaluator(candidates(["C", "CC", "CCC"]))).values()) == {"ok"}
         assert evaluator.effort.repeated_runs == 3
@@ -215,15 +215,20 @@ def test_oracles_that_load_are_no_problem(tmp_path):
         assert evaluator.cannot_load() == []
 
 
-def test_an_evaluator_goes_on_after_an_interrupt(tmp_path, ledger):
+def test_an_evaluator_goes_on_after_an_interrupt(tmp_path, ledger, monkeypatch):
+    def record_and_be_interrupted_soon(runs, purpose="round", record=ledger.record):
+        record(runs, purpose)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+
+    monkeypatch.setattr(ledger, "record", record_and_be_interrupted_soon)
     with Evaluator(campaign(tmp_path, chunk=1), ledger) as evaluator:
         signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-        signal.setitimer(signal.ITIMER_REAL, 1.0)
         try:
             with pytest.raises(KeyboardInterrupt):
                 evaluator(candidates(["C", "hang", "CC"]))
         finally:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        monkeypatch.undo()
         assert values(evaluator(candidates(["C", "CC"]))) == {"C": 1.0, "CC": 2.0}
         assert evaluator.effort.known_results == 1
     numbers = [(run.smiles, run.number, run.status) for run in ledger.runs()]

@@ -91,10 +91,10 @@ def test_the_deadline_is_kept_and_says_where_time_went(place):
     place("C")
     start = time.monotonic()
     reply = place("hang", deadline=0.5)
-    assert 0.5 <= time.monotonic() - start < 2.0
+    assert 0.5 <= time.monotonic() - start < 5.0
     line = MISCHIEF.splitlines().index("            time.sleep(600)") + 1
     assert reply.error == f"no answer within 0.5 s; it was in act (mischief.py:{line})"
-    assert 0.5 <= reply.seconds < 2.0
+    assert 0.5 <= reply.seconds < 5.0
 
 
 def test_loading_is_not_charged_to_the_first_molecules(tmp_path):
