@@ -20,7 +20,7 @@ import designloop
 from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, exit_code
 
 # Read by OpenMP when torch is first imported. Threads that spin while they wait make a machine that anything else runs
-# on (Ray's workers, a browser) slower by an order of magnitude; on a quiet one they gain nothing that can be measured.
+# on (Ray's workers, a browser) slower by an order of magnitude.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 app = typer.Typer(

@@ -1,0 +1,55 @@
+"""Fine-tuning: it learns the elites, leaves the encoder alone, and is the same again from the same seeds."""
+
+from __future__ import annotations
+
+import torch
+
+from designloop.strategies.learning import fine_tune, reconstruction
+from designloop.strategies.property_loss import Learning
+from designloop.strategies.proposers import Elite
+from tests.tiny import small_molecules, tiny_corpus, tiny_vae
+
+REPLAY = tiny_corpus()
+
+
+def tuned(seed: int = 0, **how):
+    vae, reference = tiny_vae(), tiny_vae()
+    elites = [Elite(one, vae.codec.to_selfies(one), 1.0) for one in small_molecules(20)]
+    settings = Learning(**{"steps": 5, "batch": 16, "learning_rate": 1e-2} | how)
+    metrics = fine_tune(vae, reference, elites, REPLAY, settings, seed, 1)
+    return vae, reference, metrics
+
+
+def same(one: dict, other: dict) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_it_learns_and_leaves_encoder_and_reference_alone() -> None:
+    fresh = tiny_vae().state_dict()
+    vae, reference, first = tuned()
+    assert same(reference.state_dict(), fresh)
+    assert same(vae.encoder.state_dict(), reference.encoder.state_dict())
+    assert not same(vae.likelihood.state_dict(), reference.likelihood.state_dict())
+    _, _, longer = tuned(steps=80)
+    assert longer["learn_nats"] < first["learn_nats"]
+    assert longer["learn_kl_to_pretrained"] > first["learn_kl_to_pretrained"] > 0
+
+
+def test_seeds_decide() -> None:
+    one, again, other = (tuned(seed)[0].state_dict() for seed in (0, 0, 1))
+    assert same(one, again)
+    assert not same(one, other)
+
+
+def test_the_kl_holds_it_back() -> None:
+    _, _, free = tuned(steps=60, kl_weight=0)
+    _, _, held = tuned(steps=60, kl_weight=20)
+    assert held["learn_kl_to_pretrained"] < free["learn_kl_to_pretrained"]
+
+
+def test_reconstruction_counts_exact_rows() -> None:
+    vae = tiny_vae()
+    assert reconstruction(vae, REPLAY) == 0.0
+    tokens = torch.from_numpy(REPLAY.rows.take(REPLAY.held_out))
+    vae.likelihood.sample = lambda params, temperature: tokens  # type: ignore[method-assign]
+    assert reconstruction(vae, REPLAY) == 1.0
