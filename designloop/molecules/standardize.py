@@ -135,9 +135,13 @@ def _step(smiles: str, mode: Mode) -> str:
     molecule = require(smiles)
     if mode != "none" and _UNTOUCHED.search(smiles.replace("[N+](=O)[O-]", "").replace("O=[N+]([O-])", "")):
         with rdBase.BlockLogs():
-            if mode == "parent":
-                molecule = _parent(smiles, molecule)
-            molecule = _uncharge(molecule)
+            try:
+                if mode == "parent":
+                    molecule = _parent(smiles, molecule)
+                molecule = _uncharge(molecule)
+            except RuntimeError as error:  # a check inside RDKit, which some random strings of SELFIES trip
+                said = "; ".join(line.strip() for line in str(error).splitlines()[:2])
+                raise MoleculeError(f"{smiles!r} has no standard form (RDKit: {said}); leave it out") from error
     text: str = Chem.MolToSmiles(molecule)
     return text
 

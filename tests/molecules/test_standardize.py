@@ -264,3 +264,10 @@ def test_the_standard_form_costs_little_more_than_reading_the_molecule():
             identity(standard_form(one))
         ratios.append((process_time() - between) / (between - start))
     assert min(ratios) < 4
+
+
+def test_a_check_inside_rdkit_that_a_random_string_trips_is_no_crash() -> None:
+    strange = "[B+]/[N+]=[PH2]/C=[S]\\[NH2+][N+]=[S][O-]"
+    with pytest.raises(MoleculeError, match=r"has no standard form \(RDKit: Pre-condition Violation.*; leave it out"):
+        standard_form(strange)
+    assert standard_forms([strange, "CCO"]) == [None, "CCO"]
