@@ -116,11 +116,12 @@ def check_strategy(
 def plays(trial: Trial) -> Iterator[str]:
     """It is asked, told and asked for its state, round after round; molecules that no model expresses included."""
     rehearsal = Rehearsal(trial.company)
-    if not isinstance(rehearsal.strategy, base.Strategy):
-        missing = [name for name in ("ask", "tell", "state") if not hasattr(rehearsal.strategy, name)]
+    given: Any = rehearsal.strategy  # what a user's strategy is and gives need not be what annotations say
+    if not isinstance(given, base.Strategy):
+        missing = [name for name in ("ask", "tell", "state") if not hasattr(given, name)]
         yield f"it has no {', '.join(missing)}; a strategy has ask(wanted), tell(scored) and state()"
         return
-    stream = rehearsal.strategy.ask(trial.wanted)
+    stream: Any = rehearsal.strategy.ask(trial.wanted)
     if not isinstance(stream, Iterator):
         yield f"ask gives a {type(stream).__name__}, not an iterator; yield the candidates one by one"
         return
@@ -142,10 +143,11 @@ def candidates(trial: Trial) -> Iterator[str]:
 def metrics(trial: Trial) -> Iterator[str]:
     """What ``tell`` gives is finite numbers by name."""
     for number, played in enumerate(trial.course):
-        if not isinstance(played.metrics, Mapping):
-            yield f"round {number}: tell gave {played.metrics!r}; return a mapping of names to numbers, or an empty one"
+        told: Any = played.metrics
+        if not isinstance(told, Mapping):
+            yield f"round {number}: tell gave {told!r}; return a mapping of names to numbers, or an empty one"
             return
-        for name, value in played.metrics.items():
+        for name, value in told.items():
             if not isinstance(name, str) or not isinstance(value, int | float) or not math.isfinite(value):
                 yield f"round {number}: the metric {name!r} is {value!r}; leave out what is no finite number"
 
@@ -266,7 +268,7 @@ CHECKS = (
 )
 
 
-def _faults(candidate: Candidate, codec: Codec, number: int) -> Iterator[str]:
+def _faults(candidate: Any, codec: Codec, number: int) -> Iterator[str]:
     if not isinstance(candidate, Candidate):
         yield "is no Candidate; give designloop.records.Candidate"
         return

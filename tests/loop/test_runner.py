@@ -152,8 +152,8 @@ def test_killed_in_any_round_it_resumes_to_the_identical_table(tmp_path: Path, t
     with start_elsewhere(whole, hash_seed=1) as uninterrupted:
         for seed, (moment, number) in enumerate([("scored", 0), ("scored", 1), ("committed", 2)], 2):
             with start_elsewhere(killed, seed, moment, number) as process:
-                errors = process.communicate()
-                assert process.returncode == -signal.SIGKILL, errors
+                said = process.communicate()
+                assert process.returncode == -signal.SIGKILL, said
         with start_elsewhere(killed, hash_seed=5) as process:
             resumed, errors = process.communicate()
         digest, _ = uninterrupted.communicate()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pytest
 import torch
+from torch import Tensor
 
 from designloop.strategies.learning import fine_tune, reconstruction
 from designloop.strategies.property_loss import Learning
@@ -20,7 +24,7 @@ def tuned(seed: int = 0, **how):
     return vae, reference, metrics
 
 
-def same(one: dict, other: dict) -> bool:
+def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
@@ -47,9 +51,9 @@ def test_the_kl_holds_it_back() -> None:
     assert held["learn_kl_to_pretrained"] < free["learn_kl_to_pretrained"]
 
 
-def test_reconstruction_counts_exact_rows() -> None:
+def test_reconstruction_counts_exact_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     vae = tiny_vae()
     assert reconstruction(vae, REPLAY) == 0.0
     tokens = torch.from_numpy(REPLAY.rows.take(REPLAY.held_out))
-    vae.likelihood.sample = lambda params, temperature: tokens  # type: ignore[method-assign]
+    monkeypatch.setattr(vae.likelihood, "sample", lambda params, temperature: tokens)
     assert reconstruction(vae, REPLAY) == 1.0

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from designloop.molecules.chemistry import parse
+from designloop.records import Candidate
 from designloop.strategies import proposers
 from designloop.strategies.proposers import Elite
 from tests.tiny import small_molecules, tiny_vae
@@ -17,21 +18,21 @@ VAE = tiny_vae()
 ELITES = [Elite(one, VAE.codec.to_selfies(one), 1.0 - at / 100) for at, one in enumerate(small_molecules(30))]
 
 
-def prior(seed: int) -> list:
+def prior(seed: int) -> list[Candidate]:
     return proposers.from_prior(VAE, 40, torch.Generator().manual_seed(seed), 4.0, 3, 0.8)
 
 
-def posterior(seed: int) -> list:
+def posterior(seed: int) -> list[Candidate]:
     latents = VAE.latents([one.selfies for one in ELITES])
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     return proposers.from_posterior(VAE, ELITES, latents, 40, rng, generator, (0.2, 1.0), 3)
 
 
-def mutation(seed: int) -> list:
+def mutation(seed: int) -> list[Candidate]:
     return proposers.mutated(VAE.codec, ELITES, 40, np.random.default_rng(seed), 3)
 
 
-def crossover(seed: int) -> list:
+def crossover(seed: int) -> list[Candidate]:
     return proposers.crossed(VAE.codec, ELITES, 40, np.random.default_rng(seed), 3)
 
 
