@@ -61,16 +61,21 @@ def _ring_part(graph: Graph, rng: np.random.Generator) -> Part | None:
 
 def _partner(a: Graph, one: Part, b: Graph, rng: np.random.Generator) -> Part | None:
     """A part of ``b``, cut in the same manner, that binds to the part of ``a`` and makes up a parent's size."""
-    missing = (a.size + b.size) / 2 + rng.normal(0, SPREAD) - one.size
-    largest = 6 if one.aromatic else 7
+    parts = _ring_partners(one, b) if one.arc else acyclic_parts(b)
     fitting = [
         part
-        for part in (ring_parts(b) if one.arc else acyclic_parts(b))
-        if (not one.arc or (5 <= one.arc + part.arc <= largest and one.aromatic == part.aromatic))
-        and not b.kept & part.side
-        and all(_bind(a, x, b, y) for x, y in zip(one.ends, part.ends, strict=True))
+        for part in parts
+        if not b.kept & part.side and all(_bind(a, x, b, y) for x, y in zip(one.ends, part.ends, strict=True))
     ]
+    missing = (a.size + b.size) / 2 + rng.normal(0, SPREAD) - one.size
     return Table(fitting, [exp(-abs(part.size - missing) / 2) for part in fitting]).draw(rng) if fitting else None
+
+
+def _ring_partners(one: Part, graph: Graph) -> list[Part]:
+    """Parts of another molecule's rings that close a ring of 5 to 7 atoms with this one, each either way round."""
+    largest = 6 if one.aromatic else 7
+    parts = [part for part in ring_parts(graph) if 5 <= one.arc + part.arc <= largest and one.aromatic == part.aromatic]
+    return parts + [part._replace(ends=part.ends[::-1]) for part in parts]
 
 
 def _bind(a: Graph, x: End, b: Graph, y: End) -> bool:

@@ -10,11 +10,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from rdkit import Chem
+from rdkit.Chem import rdqueries
 
 from designloop.molecules.graphs.graph import Graph, read_graph
 from designloop.molecules.graphs.parts import End
 
 ORDERS = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
+
+_MARKED = rdqueries.HasChiralTagQueryAtom()
 
 
 class Group(NamedTuple):
@@ -86,9 +89,9 @@ def outcome(mol: Chem.RWMol, parent: Graph) -> str | None:
     """Canonical SMILES of an edited molecule; None where it is none, fell apart, or lost what was to be kept."""
     if Chem.SanitizeMol(mol, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
         return None
-    for atom in mol.GetAtoms():
+    for atom in mol.GetAtomsMatchingQuery(_MARKED):
         # RDKit writes the mark of a centre that comes first in a SMILES wrongly where its hydrogen is not explicit.
-        if atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED and atom.GetTotalNumHs() == 1:
+        if atom.GetTotalNumHs() == 1:
             atom.SetNumExplicitHs(1)
             atom.SetNoImplicit(True)
     Chem.AssignStereochemistry(mol, cleanIt=True, force=True)

@@ -1,4 +1,4 @@
-"""A molecule as edits read it: tuples by atom index, what may be touched, and which bonds an edit may make."""
+"""A molecule as edits read it: lists by atom index, what may be touched, and which bonds an edit may make."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 from rdkit import Chem
 
 from designloop.molecules.chemistry import parse
@@ -45,29 +46,29 @@ class Bond(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """A molecule as edits read it. Compared and hashed by identity."""
+    """A molecule as edits read it, never changed. Compared and hashed by identity."""
 
     smiles: str
     mol: Chem.Mol
     """Kekulé form, hydrogens implicit; copied, never edited."""
-    elements: tuple[int, ...]
-    hydrogens: tuple[int, ...]
-    valence: tuple[int, ...]
+    elements: Sequence[int]
+    hydrogens: Sequence[int]
+    valence: Sequence[int]
     """Sum of bond orders, hydrogens left out."""
-    aromatic: tuple[bool, ...]
+    aromatic: Sequence[bool]
     kinds: str
     """A letter of ``BINDS`` for each atom."""
-    heteros: tuple[int, ...]
+    heteros: Sequence[int]
     """How many neighbours are not carbon."""
     neighbours: Sequence[Sequence[int]]
-    bonds: tuple[Bond, ...]
-    rings: tuple[tuple[int, ...], ...]
+    bonds: Sequence[Bond]
+    rings: Sequence[tuple[int, ...]]
     """Atoms of each of the smallest rings, in order round it."""
-    free: tuple[int, ...]
+    free: Sequence[int]
     """Atoms that may be changed: no charge, no radical, and no match of what is to be kept."""
     kept: int
     """Bit mask of the atoms that match what is to be kept."""
-    matches: tuple[tuple[Chem.Mol, int], ...]
+    matches: Sequence[tuple[Chem.Mol, int]]
     """What is to be kept, and how often it is there."""
 
     @property
@@ -96,46 +97,70 @@ def read_graph(smiles: str, keep: tuple[str, ...]) -> Graph | None:
     if not all(matches for _, matches in found):
         return None
     kept = mask(i for _, matches in found for match in matches for i in match)
-    form = kekule(mol)
-    rings = mol.GetRingInfo()
-    sizes: list[tuple[int, ...]] = [()] * mol.GetNumBonds()
-    for ring in rings.BondRings():
-        for index in ring:
-            sizes[index] += (len(ring),)
-    bonds = tuple(
-        Bond(one.GetBeginAtomIdx(), one.GetEndAtomIdx(), int(one.GetBondType()), other.GetIsAromatic(), size)
-        for one, other, size in zip(form.GetBonds(), mol.GetBonds(), sizes, strict=True)
-    )
-    atoms = list(mol.GetAtoms())
-    elements = tuple([atom.GetAtomicNum() for atom in atoms])
+    form, atoms = _kekule(mol)
+    elements = [atom.GetAtomicNum() for atom in atoms]
+    bonds = _bonds(mol, form)
     neighbours: list[list[int]] = [[] for _ in atoms]
     valence, heteros, multiple = [0] * len(atoms), [0] * len(atoms), [""] * len(atoms)
+    aromatic = [False] * len(atoms)
     for bond in bonds:
         for i, j in ((bond.a, bond.b), (bond.b, bond.a)):
             neighbours[i].append(j)
             valence[i] += bond.order
             heteros[i] += elements[j] != CARBON
+            aromatic[i] |= bond.aromatic
             if bond.order > 1:
                 multiple[i] += "Y" if bond.order == 3 else "V" if elements[j] == CARBON else "U"
-    aromatic = tuple([atom.GetIsAromatic() for atom in atoms])
     charges = [atom.GetFormalCharge() for atom in atoms]
-    free = [i for i, charge in enumerate(charges) if not (charge or kept >> i & 1)]
     return Graph(
         smiles=smiles,
         mol=form,
         elements=elements,
-        hydrogens=tuple([atom.GetTotalNumHs() for atom in atoms]),
-        valence=tuple(valence),
+        hydrogens=[atom.GetTotalNumHs() for atom in atoms],
+        valence=valence,
         aromatic=aromatic,
         kinds="".join(map(_kind, elements, charges, aromatic, multiple, heteros, valence)),
-        heteros=tuple(heteros),
+        heteros=heteros,
         neighbours=neighbours,
         bonds=bonds,
-        rings=rings.AtomRings(),
-        free=tuple([i for i in free if not atoms[i].GetNumRadicalElectrons()]),
+        rings=mol.GetRingInfo().AtomRings(),
+        free=[i for i, atom in enumerate(atoms) if not (charges[i] or kept >> i & 1 or atom.GetNumRadicalElectrons())],
         kept=kept,
-        matches=tuple((pattern, len(matches)) for pattern, matches in found),
+        matches=[(pattern, len(matches)) for pattern, matches in found],
     )
+
+
+def _kekule(mol: Chem.Mol) -> tuple[Chem.Mol, list[Chem.Atom]]:
+    """A Kekulé copy whose hydrogens are implicit wherever the same number of them would be filled up, and its atoms."""
+    form = Chem.Mol(mol)
+    Chem.Kekulize(form, clearAromaticFlags=True)
+    atoms = list(form.GetAtoms())
+    for atom in atoms:
+        if atom.GetNoImplicit():
+            explicit, total = atom.GetNumExplicitHs(), atom.GetTotalNumHs()
+            atom.SetNumExplicitHs(0)
+            atom.SetNoImplicit(False)
+            atom.UpdatePropertyCache(strict=False)
+            if atom.GetTotalNumHs() != total:
+                atom.SetNumExplicitHs(explicit)
+                atom.SetNoImplicit(True)
+                atom.UpdatePropertyCache(strict=False)
+    return form, atoms
+
+
+def _bonds(mol: Chem.Mol, form: Chem.Mol) -> list[Bond]:
+    """The bonds of the Kekulé form, from whole matrices: to RDKit's Python layer each bond is a call of its own."""
+    whole = np.triu(Chem.GetAdjacencyMatrix(form, useBO=True, prefix="kekule"))
+    drawn = Chem.GetAdjacencyMatrix(mol, useBO=True, prefix="aromatic")
+    first, second = np.nonzero(whole)
+    orders, aromatic = whole[first, second].astype(int), drawn[first, second] == 1.5
+    sizes: dict[tuple[int, int], tuple[int, ...]] = {}
+    for ring in mol.GetRingInfo().AtomRings():
+        for i, j in zip(ring, ring[1:] + ring[:1], strict=True):
+            pair = (min(i, j), max(i, j))
+            sizes[pair] = (*sizes.get(pair, ()), len(ring))
+    columns = zip(first.tolist(), second.tolist(), orders.tolist(), aromatic.tolist(), strict=True)
+    return [Bond(a, b, order, flag, sizes.get((a, b), ())) for a, b, order, flag in columns]
 
 
 def _kind(element: int, charge: int, aromatic: bool, multiple: str, heteros: int, valence: int) -> str:
@@ -152,23 +177,6 @@ def _kind(element: int, charge: int, aromatic: bool, multiple: str, heteros: int
 @lru_cache(64)
 def _patterns(keep: tuple[str, ...]) -> tuple[Chem.Mol, ...]:
     return tuple(map(Chem.MolFromSmarts, keep))
-
-
-def kekule(mol: Chem.Mol) -> Chem.Mol:
-    """A Kekulé copy whose hydrogens are implicit wherever the same number of them would be filled up."""
-    mol = Chem.Mol(mol)
-    Chem.Kekulize(mol, clearAromaticFlags=True)
-    for atom in mol.GetAtoms():
-        if atom.GetNoImplicit():
-            explicit, total = atom.GetNumExplicitHs(), atom.GetTotalNumHs()
-            atom.SetNumExplicitHs(0)
-            atom.SetNoImplicit(False)
-            atom.UpdatePropertyCache(strict=False)
-            if atom.GetTotalNumHs() != total:
-                atom.SetNumExplicitHs(explicit)
-                atom.SetNoImplicit(True)
-                atom.UpdatePropertyCache(strict=False)
-    return mol
 
 
 def mask(atoms: Iterable[int]) -> int:

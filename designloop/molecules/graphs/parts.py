@@ -62,7 +62,7 @@ def acyclic_parts(graph: Graph) -> tuple[Part, ...]:
 
 @lru_cache(4096)
 def ring_parts(graph: Graph) -> tuple[Part, ...]:
-    """Both sides of every pair of a ring's bonds that parts the molecule in two, each with its ends either way round.
+    """Both sides of every pair of a ring's bonds that parts the molecule in two.
 
     A pair does so where no other ring bridges it: what hangs on one arc does not hang on the other.
     """
@@ -86,7 +86,6 @@ def ring_parts(graph: Graph) -> tuple[Part, ...]:
                 cuts = ((ring[start], ring[start - 1]), (ring[last % n], ring[(last + 1) % n]))
                 one, two = (End(kept, lost, order[kept, lost]) for kept, lost in cuts)
                 parts.append(Part((one, two), side, length, aromatic))
-                parts.append(Part((two, one), side, length, aromatic))
     return tuple(parts)
 
 
