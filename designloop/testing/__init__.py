@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from designloop.testing.oracle import check_oracle
     from designloop.testing.report import NonConformance, Report
+    from designloop.testing.strategy import check_strategy
 
-__all__ = ["NonConformance", "Report", "check_oracle"]
+__all__ = ["NonConformance", "Report", "check_oracle", "check_strategy"]
 
-_HOME = {"NonConformance": "report", "Report": "report", "check_oracle": "oracle"}
+_HOME = {"NonConformance": "report", "Report": "report", "check_oracle": "oracle", "check_strategy": "strategy"}
 """Public name -> the module that has it."""
 
 

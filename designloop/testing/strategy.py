@@ -155,16 +155,13 @@ def metrics(trial: Trial) -> Iterator[str]:
 def state(trial: Trial) -> Iterator[str]:
     """Its state is named arrays and JSON, small, and a copy: what it learns later does not change a state it gave."""
     for number, played in enumerate(trial.course):
-        data = dict(played.given.data)
+        data = json.dumps(dict(played.given.data))
         foreign = [name for name, array in played.given.arrays.items() if not isinstance(array, np.ndarray)]
         if foreign:
             yield f"round {number}: the state's array {foreign[0]!r} is none of NumPy's; give tensor.cpu().numpy()"
             return
-        if played.state.data != data:
-            yield (
-                f"round {number}: the state's data is another after JSON, or was changed by a later round; "
-                "give copies, of lists, text, numbers and dicts with text for keys"
-            )
+        if json.dumps(played.state.data) != data:
+            yield f"round {number}: the state's data was changed by a later round; give a copy"
             return
         changed = [
             name for name, kept in played.state.arrays.items() if not np.array_equal(kept, played.given.arrays[name])
@@ -172,7 +169,7 @@ def state(trial: Trial) -> Iterator[str]:
         if changed:
             yield f"round {number}: the state's array {changed[0]!r} was changed by a later round; give a copy"
             return
-        size = sum(array.nbytes for array in played.given.arrays.values()) + len(json.dumps(data))
+        size = sum(array.nbytes for array in played.given.arrays.values()) + len(data)
         if size > trial.largest_state:
             yield f"round {number}: the state takes {size:,} bytes, more than {trial.largest_state:,}; keep less"
             return
