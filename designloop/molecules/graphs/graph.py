@@ -30,6 +30,9 @@ BINDS = {
 }
 """Kind of atom -> kinds that an edit may bind it to: no more than rules of thumb for what lasts, and is no alert."""
 
+GRAPHS = 1_000
+"""Molecules whose graphs are remembered: some generations of parents; about 90 KB each with the parsed molecule and parts."""
+
 _KINDS = {1: "X", 7: "N", 8: "O", 9: "F", 17: "X", 35: "X", 53: "X"}
 
 
@@ -87,7 +90,7 @@ class Graph:
         return "C" if only_one else self.kinds[atom]
 
 
-@lru_cache(4096)
+@lru_cache(GRAPHS)
 def read_graph(smiles: str, keep: tuple[str, ...]) -> Graph | None:
     """The molecule as edits read it; None where it is invalid or lacks one of the SMARTS to keep."""
     mol = parse(smiles)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from designloop.molecules.graphs.graph import Graph, mask
+from designloop.molecules.graphs.graph import GRAPHS, Graph, mask
 
 
 class End(NamedTuple):
@@ -35,7 +35,7 @@ class Part(NamedTuple):
         return self.side.bit_count()
 
 
-@lru_cache(4096)
+@lru_cache(GRAPHS)
 def acyclic_parts(graph: Graph) -> tuple[Part, ...]:
     """Both sides of every acyclic single bond that does not hold an anion.
 
@@ -60,7 +60,7 @@ def acyclic_parts(graph: Graph) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-@lru_cache(4096)
+@lru_cache(GRAPHS)
 def ring_parts(graph: Graph) -> tuple[Part, ...]:
     """Both sides of every pair of a ring's bonds that parts the molecule in two.
 
