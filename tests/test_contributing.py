@@ -17,8 +17,7 @@ from scipy import stats
 
 from designloop.loop import filters, predicates, transforms
 from designloop.molecules.chemistry import require
-from designloop.testing import check_oracle
-from designloop.testing.strategy import check_strategy
+from designloop.testing import check_oracle, check_strategy
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

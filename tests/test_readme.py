@@ -158,6 +158,9 @@ def test_the_address_is_one_that_a_campaign_takes(folder: Path) -> None:
     campaign = load_campaign(folder / file, {"evaluation.address": address})
     assert option == "--address"
     assert campaign.evaluation.address == "HEAD:6379"
+    (settings,) = blocks("yaml", (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8"))
+    (folder / "cluster.yaml").write_text(FILES["campaign.yaml"] + settings)
+    assert load_campaign(folder / "cluster.yaml").evaluation.address == "HEAD:6379"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -168,5 +171,7 @@ def test_links_and_named_files_are_there(page: Path) -> None:
     missing = [link for link in links if not (page.parent / link).exists()]
     # What a campaign leaves is there once it has run; its file is there now.
     named = [re.sub(r"^(campaigns/\w+)/$", r"\1.yaml", name) for name in named]
+    inside = re.findall(r"`((?:loop|strategies|molecules|vae|tables|report|display)/[\w/.]+)`", text)
+    named += [f"designloop/{name}" for name in inside]
     missing += [name for name in named if "NAME" not in name and not (ROOT / name).exists()]
     assert not missing
