@@ -1,9 +1,11 @@
-"""The property-loss strategy: the contract, its elites, its credit, and the rollback of bad learning."""
+"""The property-loss strategy: its elites, its credit, and the rollback of bad learning.
+
+That it keeps the contract is tested in ``tests/testing/test_strategy.py``.
+"""
 
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,15 +14,9 @@ from designloop.molecules.chemistry import scaffold, standard_forms
 from designloop.records import Candidate, Evaluation, Scored
 from designloop.strategies.base import Surroundings
 from designloop.strategies.property_loss import FIRST_CREDIT, PropertyLoss, Settings, build
-from designloop.testing.strategy import check_strategy
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
 LEARNING = {"steps": 2, "batch": 8}
-
-
-@pytest.mark.parametrize("name", ["property_loss", "random"])
-def test_it_keeps_the_contract(name: str, tiny_model: Path) -> None:
-    assert len(check_strategy(name, model=tiny_model, wanted=12).passed) >= 10
 
 
 def strategy(**settings) -> PropertyLoss:
@@ -88,3 +84,45 @@ def test_without_genetic_steps_all_comes_from_the_model() -> None:
     drawn = list(islice(one.ask(16), 16))
     assert {c.proposer for c in drawn} <= {"prior", "posterior"}
     assert all(c.model_round == 1 for c in drawn)
+
+
+def test_learning_that_diverges_is_rolled_back_and_the_campaign_goes_on() -> None:
+    one = strategy(learning={"steps": 8, "batch": 8, "learning_rate": 1e30})
+    before = {name: value.clone() for name, value in one.vae.state_dict().items()}
+    metrics = one.tell(scored(small_molecules(30)))
+    assert metrics["rolled_back"] == 1.0
+    assert metrics["reconstruction_rolled_back"] == 0.0
+    assert one.model_round == 0
+    assert all(torch.equal(value, before[name]) for name, value in one.vae.state_dict().items())
+    assert one.state().arrays == {}
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best half and the latest: of 40 molecules the scores fall, so the best are the first."""
+    monkeypatch.setattr("designloop.strategies.property_loss.MOST_SEEN", 10)
+    one = strategy(learning={"steps": 0})
+    molecules = small_molecules(40)
+    rows = scored(molecules)
+    for at in range(0, 40, 8):
+        one.tell(rows[at : at + 8])
+        list(islice(one.ask(4), 4))
+    assert [e.smiles for e in one.seen] == [*molecules[:5], *molecules[-5:]]
+    one.tell([])
+    assert set(one.features) <= {e.smiles for e in one.seen}
+    assert len(one.state().data["seen"]) == 10
+
+
+def test_before_there_is_anything_to_rank_by_all_is_drawn_from_the_prior() -> None:
+    one = strategy()
+    assert {c.proposer for c in islice(one.ask(16), 40)} == {"prior"}
+    one.tell(scored(["CCO"]))
+    assert {c.proposer for c in islice(one.ask(16), 40)} == {"prior"}
+    one.tell(scored(small_molecules(8)))
+    assert {c.proposer for c in islice(one.ask(16), 40)} > {"mutation", "crossover"}
+
+
+def test_the_stream_ends_when_the_proposers_have_nothing_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = strategy(proposers=["crossover"])
+    one.tell(scored(small_molecules(30)))
+    monkeypatch.setattr("designloop.strategies.proposers.crossed", lambda *given: [])
+    assert list(one.ask(16)) == []

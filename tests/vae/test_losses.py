@@ -191,7 +191,8 @@ def tiny_sequence_vae(seed: int, vocabulary: int = 4, longest: int = 4) -> VAE:
 
         def forward(self, z: Tensor, context: object = None) -> Tensor:
             plan: Tensor = self.net(z)
-            return plan.unflatten(-1, (longest, 3))
+            by_position: Tensor = plan.unflatten(-1, (longest, 3))
+            return by_position
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)

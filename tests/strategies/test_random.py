@@ -1,0 +1,76 @@
+"""The control: draws from the prior, from ZINC or from a file, in an order that the seed and the round decide."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from designloop.molecules import corpus
+from designloop.molecules.chemistry import standard_forms
+from designloop.molecules.errors import MoleculeError
+from designloop.molecules.sequence_vae import SequenceVAE
+from designloop.records import State
+from designloop.strategies.base import Surroundings
+from designloop.strategies.random import RandomDraws, Settings, build
+from tests.tiny import tiny_corpus, tiny_vae
+
+
+def strategy(source: str = "prior", seed: int = 0, state: State | None = None, folder: Path = Path()) -> RandomDraws:
+    def load_model() -> SequenceVAE:
+        assert source == "prior", "a model that is not needed is not loaded"
+        return tiny_vae()
+
+    surroundings = Surroundings(
+        seed=seed,
+        allowed=list,
+        standard_forms=lambda smiles: standard_forms(smiles, "parent"),
+        load_model=load_model,
+        load_replay=tiny_corpus,
+        resolve=lambda path: str(folder / path),
+    )
+    return build(Settings(source=source), surroundings, state)
+
+
+def first(one: RandomDraws, n: int = 50) -> list[str]:
+    return [candidate.smiles for candidate in islice(one.ask(8), n)]
+
+
+def test_the_prior_is_drawn_without_end_and_marked() -> None:
+    found = list(islice(strategy().ask(8), 100))
+    assert len(found) == 100
+    assert {candidate.proposer for candidate in found} == {"prior"}
+    assert all(candidate.selfies and candidate.parents == () and candidate.model_round == 0 for candidate in found)
+
+
+@pytest.mark.parametrize("source", ["prior", "zinc"])
+def test_seed_and_round_decide(source: str) -> None:
+    one = strategy(source)
+    start = first(one)
+    assert first(one) == start == first(strategy(source))
+    assert first(strategy(source, seed=1)) != start
+    assert one.tell([]) == {}
+    later = first(one)
+    assert later != start
+    assert first(strategy(source, state=one.state())) == later
+
+
+def test_a_file_is_drawn_once_each_and_relative_to_the_campaign(tmp_path: Path) -> None:
+    (tmp_path / "mine.smi").write_text("CCO\nnothing\nCCN\nCCC\n")
+    found = list(strategy("mine.smi", folder=tmp_path).ask(8))
+    assert sorted(candidate.smiles for candidate in found) == ["CCC", "CCN", "CCO"]
+    assert {candidate.proposer for candidate in found} == {"file"}
+    with pytest.raises(MoleculeError, match=r"gone\.smi is not a file"):
+        list(strategy("gone.smi", folder=tmp_path).ask(8))
+
+
+def test_zinc_is_all_of_it() -> None:
+    assert set(first(strategy("zinc"), 300_000)) == set(corpus.zinc())
+
+
+def test_settings_refuse_what_they_do_not_know() -> None:
+    assert Settings().source == "prior"
+    for wrong in ({"noise": 0}, {"noise": 9}, {"name": "randomly"}, {"sauce": "zinc"}):
+        with pytest.raises(ValueError, match="validation error"):
+            Settings(**wrong)
