@@ -81,5 +81,5 @@ def report(results: Results) -> str:
         f"`{results['campaign']}`, {results['calls']:,} calls, of which {results['start']} are the starting molecules. "
         "All measures count stereoisomers once and are means over the seeds, ± their standard error.\n"
     )
-    parts = [head, arms_table(results["arms"]), bars_table(results["bars"])]
+    parts = [head, arms_table(results["arms"]), *filter(None, [bars_table(results["bars"])])]
     return "\n".join([*parts, *([best_table("full", results["arms"]["full"])] if "full" in results["arms"] else [])])

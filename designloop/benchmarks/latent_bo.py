@@ -80,7 +80,7 @@ def report(results: Results) -> str:
         f"`{results['campaign']}`, {results['calls']:,} calls. All measures count stereoisomers once and are "
         "means over the seeds, ± their standard error.\n"
     )
-    parts = [head, arms_table(results["arms"]), bars_table(results["bars"])]
+    parts = [head, arms_table(results["arms"]), *filter(None, [bars_table(results["bars"])])]
     surrogate = results["surrogate"]
     if surrogate is not None and surrogate["by_round"]:
         parts.append(

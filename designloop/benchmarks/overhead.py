@@ -33,7 +33,7 @@ HEEDS = frozenset({"campaign", "model", "calls", "work"})
 FIRST = 1
 """Rounds left out: the first one waits for Ray and for the model."""
 
-EVERY_SECONDS = 0.5
+EVERY_SECONDS = 1.0
 """Between two looks at the memory."""
 
 LEAST_SHOWN_GB = 0.01

@@ -82,7 +82,7 @@ def test_a_small_run_of_the_demo(model: str, tmp_path: Path, monkeypatch: pytest
     assert "reconstruction" in results["arms"]["full"]["seeds"]["0"]["rounds"]
 
     assert demo.run(options, said.append) == results
-    assert said[-1] == f"2 of 2 trials are kept in {tmp_path / 'demo'}"
+    assert said[-1] == f"0 of 2 trials to run; what they give is kept in {tmp_path / 'demo'}"
 
 
 @pytest.mark.parametrize(

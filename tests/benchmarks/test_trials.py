@@ -35,8 +35,9 @@ def test_each_trial_is_run_once_and_kept(tmp_path: Path) -> None:
     assert first["a"][1]["mean_top_10"] == 0.1
     assert first["a"][1]["seconds"] >= 0
     assert [(file.read_text()) for file in tmp_path.glob("*/runs")] == ["run\n"] * 3
-    assert said[0] == "a, seed 0: mean top-10 0.000, 0 s (1 of 3)"
-    assert said[-1] == f"3 of 3 trials are kept in {tmp_path}"
+    assert said[0] == f"3 of 3 trials to run; what they give is kept in {tmp_path}"
+    assert said[1] == "a, seed 0: mean top-10 0.000, 0 s (1 of 3)"
+    assert said[-1] == f"0 of 3 trials to run; what they give is kept in {tmp_path}"
 
 
 def test_an_interrupted_benchmark_goes_on(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -58,30 +57,29 @@ def run_trials(trials: Sequence[Trial], folder: Path, jobs: int, say: Say) -> di
         folder: of what is kept from one call to the next.
         jobs: processes at once, each with its share of the cores; 1 is this process.
     """
-    known = {trial.key: found for trial in trials if (found := _kept(folder / trial.key)) is not None}
-    if known:
-        say(f"{len(known)} of {len(trials)} trials are kept in {folder}")
-    left = [trial for trial in trials if trial.key not in known]
-    for done, (trial, found) in enumerate(_run(left, folder, jobs), 1):
-        known[trial.key] = found
+    own = {(trial.arm, trial.seed): folder / trial.key for trial in trials}
+    known = {who: found for who, path in own.items() if (found := _kept(path)) is not None}
+    left = [(trial, own[trial.arm, trial.seed]) for trial in trials if (trial.arm, trial.seed) not in known]
+    say(f"{len(left)} of {len(trials)} trials to run; what they give is kept in {folder}")
+    for done, (trial, found) in enumerate(_run(left, jobs), 1):
+        known[trial.arm, trial.seed] = found
         score = f"mean top-10 {found['mean_top_10']:.3f}, "
         say(f"{trial.arm}, seed {trial.seed}: {score}{found['seconds']:.0f} s ({done} of {len(left)})")
     results: dict[str, dict[int, Found]] = {}
     for trial in trials:
-        results.setdefault(trial.arm, {})[trial.seed] = known[trial.key]
+        results.setdefault(trial.arm, {})[trial.seed] = known[trial.arm, trial.seed]
     return results
 
 
-def _run(trials: Sequence[Trial], folder: Path, jobs: int) -> Iterator[tuple[Trial, Found]]:
+def _run(trials: Sequence[tuple[Trial, Path]], jobs: int) -> Iterator[tuple[Trial, Found]]:
+    """Each trial and what it gave, as it comes; every trial comes with its folder."""
     if jobs == 1:
-        for trial in trials:
-            yield trial, _run_one(trial, folder / trial.key)
+        for trial, own in trials:
+            yield trial, _run_one(trial, own)
         return
     threads = max(1, len(os.sched_getaffinity(0)) // jobs)
     with ThreadPoolExecutor(jobs) as pool:
-        under_way = {
-            pool.submit(in_fresh_process, _run_one, trial, folder / trial.key, threads): trial for trial in trials
-        }
+        under_way = {pool.submit(in_fresh_process, _run_one, trial, own, threads): trial for trial, own in trials}
         try:
             for done in as_completed(under_way):
                 yield under_way[done], done.result()
@@ -98,7 +96,10 @@ def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 
 def _run_one(trial: Trial, own: Path, threads: int | None = None) -> Found:
     if trial.key != own.name:
-        raise InputError(f"the code has changed since the benchmark began ({trial.key} was {own.name}); begin it anew")
+        raise InputError(
+            f"the code has changed since the benchmark began ({trial.key} was {own.name}); begin it anew, in a clone "
+            "of its own if the code is being worked on"
+        )
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read by torch, which this process has not imported yet
     own.mkdir(parents=True, exist_ok=True)
@@ -119,7 +120,6 @@ def _kept(own: Path) -> Found | None:
     return found
 
 
-@cache
 def code_digest() -> str:
     """Digest of the code that decides what a campaign finds; results of other code are not mixed with this one's."""
     digest = hashlib.sha256()
