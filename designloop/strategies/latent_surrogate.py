@@ -1,9 +1,11 @@
 """What a score is believed to be, given a molecule's latent, before it is paid for: a Gaussian process (BoTorch).
 
-    y = standardised normal score of the molecule's rank         a Gaussian copula: many scores are exactly 0
-    f ~ GP(mean, s² k(|a - b| / l)),   y = f + noise             one length scale: the latents are rotation invariant
+    x = (z - centre) A                          axes along which latents say what a molecule is made of
+    y = standard normal quantile of the rank    a Gaussian copula: many scores are exactly 0, few are good
+    f ~ GP(m, s² k(|x - x'| / l)),  y = f + e   Matérn 5/2, one length scale, Gaussian noise
 
-BoTorch and GPyTorch know only torch's global generator, so whatever runs them here runs inside ``seeded``.
+BoTorch and GPyTorch know only torch's global generator, so whatever of theirs runs here runs inside ``seeded``.
+Sources: Eriksson et al. 2019 (Thompson sampling of a finite set); Salinas et al. 2020 (copula targets).
 """
 
 from __future__ import annotations
@@ -11,27 +13,40 @@ from __future__ import annotations
 import math
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from scipy.stats import norm, rankdata, spearmanr
 from torch import Tensor
 
-if TYPE_CHECKING:
+with warnings.catch_warnings():
+    # linear_operator still compiles a function with torch.jit.script, which warns at import.
+    warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
+    from botorch.acquisition import qLogExpectedImprovement
+    from botorch.exceptions.warnings import BotorchWarning
+    from botorch.fit import fit_gpytorch_mll
     from botorch.models import SingleTaskGP
+    from botorch.sampling import SobolQMCNormalSampler
+    from gpytorch.kernels import MaternKernel, ScaleKernel
+    from gpytorch.mlls import ExactMarginalLogLikelihood
+    from gpytorch.priors import LogNormalPrior
+    from linear_operator.utils.warnings import NumericalWarning
 
 Acquisition = Literal["thompson", "qlogei"]
+
+Admissible = Callable[[int], bool]
+"""Whether the molecule at an index may be paid for; asked only when its turn has come, for screening is dear."""
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Runs a block under global generators (torch's, NumPy's, Python's) that follow from ``seed``; leaves them as they were."""
-    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the libraries inside use it
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    """Runs a block under global generators (torch, NumPy, Python) seeded by ``seed``; leaves them as they were."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - what runs inside may use it
+    with torch.random.fork_rng():
         torch.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002
@@ -40,6 +55,15 @@ def seeded(seed: int) -> Iterator[None]:
         finally:
             random.setstate(of_python)
             np.random.set_state(of_numpy)  # noqa: NPY002
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drops BoTorch's remarks on jitter and on L-BFGS stopping at its limit: neither is a failure here."""
+    with warnings.catch_warnings():
+        for category in (BotorchWarning, NumericalWarning):
+            warnings.simplefilter("ignore", category)
+        yield
 
 
 def normal_scores(scores: np.ndarray) -> np.ndarray:
@@ -54,7 +78,7 @@ def normal_scores(scores: np.ndarray) -> np.ndarray:
 
 
 def rank_correlation(predicted: np.ndarray, scores: np.ndarray) -> float | None:
-    """Spearman's correlation of (n,) predictions and scores; None where it is undefined (fewer than 3, or all alike)."""
+    """Spearman's correlation of (n,) predictions and scores; None where it is undefined: fewer than 3, or all alike."""
     if len(scores) < 3 or np.ptp(scores) == 0 or np.ptp(predicted) == 0:
         return None
     return float(spearmanr(predicted, scores).statistic)
@@ -62,20 +86,38 @@ def rank_correlation(predicted: np.ndarray, scores: np.ndarray) -> float | None:
 
 @dataclass(frozen=True)
 class Axes:
-    """Leading principal axes of a cloud of latents."""
+    """A linear view of the latents, scaled to the mean variance of a unit cube, 1/12."""
 
     centre: Tensor
     """(latent,)"""
     directions: Tensor
-    """(latent, dims) orthonormal."""
+    """(latent, dims)"""
 
     @classmethod
-    def of(cls, cloud: Tensor, dims: int) -> Axes:
-        """The ``dims`` axes along which (n, latent) latents spread most."""
-        cloud = cloud.double()
-        centre = cloud.mean(0)
-        _, vectors = torch.linalg.eigh(torch.cov((cloud - centre).T))
-        return cls(centre, vectors.flip(-1)[:, :dims])
+    def explaining(cls, latents: Tensor, features: np.ndarray, dims: int, ridge: float = 0.01) -> Axes:
+        """The ``dims`` axes of latent space that say most about what molecules are made of; no score is looked at.
+
+        Reduced-rank ridge regression: distances between projected latents are those between the fingerprints that the
+        latents predict, so directions that change nothing in the molecule do not count, however far they reach.
+        Source: Mukherjee & Zhu 2011, "Reduced rank ridge regression and its kernel extensions".
+
+        Args:
+            latents: (n, latent) of molecules of any kind.
+            features: (n, features) of the same molecules.
+            ridge: share of a latent unit's sum of squares that is added to it.
+        """
+        centre = latents.double().mean(0)
+        x = latents.double() - centre
+        y = torch.from_numpy(features).double()
+        gram = x.T @ x
+        gram += ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+        # Weights are gram⁻¹ xᵀy; with gram = L Lᵀ and c = L⁻¹ xᵀy = U S Vᵀ, their leading parts are L⁻ᵀ U S.
+        lower = torch.linalg.cholesky(gram)
+        c = torch.linalg.solve_triangular(lower, x.T @ (y - y.mean(0)), upper=False)
+        squares, u = torch.linalg.eigh(c @ c.T)
+        leading = u[:, -dims:] * squares[-dims:].clamp_min(0).sqrt()
+        directions = torch.linalg.solve_triangular(lower.T, leading, upper=True)
+        return cls(centre, directions / (12 * (x @ directions).var(0).mean()).sqrt())
 
     def __call__(self, z: Tensor) -> Tensor:
         """(n, latent) -> (n, dims) double."""
@@ -92,7 +134,7 @@ class LatentGP:
     """Greatest target it was fitted on."""
 
     @classmethod
-    def fit(cls, latents: Tensor, scores: np.ndarray, axes: Axes, seed: int, steps: int = 60) -> LatentGP:
+    def fit(cls, latents: Tensor, scores: np.ndarray, axes: Axes, seed: int, steps: int = 40) -> LatentGP:
         """Fits the hyperparameters by L-BFGS.
 
         The prior of the length scale grows with the root of the number of dimensions, as distances do.
@@ -103,17 +145,11 @@ class LatentGP:
             scores: (n,) with at least two different values.
             steps: the most that L-BFGS takes.
         """
-        from botorch.fit import fit_gpytorch_mll
-        from botorch.models import SingleTaskGP
-        from gpytorch.kernels import MaternKernel, ScaleKernel
-        from gpytorch.mlls import ExactMarginalLogLikelihood
-        from gpytorch.priors import LogNormalPrior
-
         x, y = axes(latents), torch.from_numpy(normal_scores(scores))
         dims = x.shape[-1]
         prior = LogNormalPrior(math.sqrt(2) + 0.5 * math.log(dims), math.sqrt(3))
         kernel = ScaleKernel(MaternKernel(2.5, lengthscale_prior=prior))
-        with seeded(seed), _quiet():
+        with seeded(seed), quiet():
             model = SingleTaskGP(x, y.unsqueeze(-1), covar_module=kernel, outcome_transform=None)
             mll = ExactMarginalLogLikelihood(model.likelihood, model)
             fit_gpytorch_mll(mll, optimizer_kwargs={"options": {"maxiter": steps}})
@@ -122,56 +158,63 @@ class LatentGP:
     @torch.no_grad()
     def mean(self, z: Tensor) -> np.ndarray:
         """(n,) posterior means at (n, latent) latents."""
-        with _quiet():
+        with quiet():
             found: np.ndarray = self.model.posterior(self.axes(z)).mean.squeeze(-1).numpy()
         return found
 
-    def rank(self, z: Tensor, wanted: int, acquisition: Acquisition, seed: int) -> list[int]:
-        """Order in which to pay for molecules at (n, latent) latents: a batch of ``wanted`` first, then the rest."""
-        with seeded(seed), _quiet(), torch.no_grad():
-            return (self._by_thompson if acquisition == "thompson" else self._by_qlogei)(self.axes(z), wanted)
+    @torch.no_grad()
+    def samples(self, z: Tensor, n: int, seed: int) -> np.ndarray:
+        """(n, m) joint posterior samples at (m, latent) latents."""
+        with seeded(seed), quiet():
+            found: np.ndarray = self.model.posterior(self.axes(z)).rsample(torch.Size([n])).squeeze(-1).numpy()
+        return found
 
-    def _by_thompson(self, x: Tensor, wanted: int) -> list[int]:
-        """Joint posterior samples take turns; each takes its best of what is left. x: (n, dims)."""
-        samples = self.model.posterior(x).rsample(torch.Size([wanted])).squeeze(-1)
-        return in_turns(samples.numpy())
+    def picks(
+        self, z: Tensor, wanted: int, acquisition: Acquisition, seed: int, admissible: Admissible = lambda at: True
+    ) -> Iterator[int]:
+        """Indices of molecules in the order in which to pay for them: a batch of ``wanted``, then the rest.
 
-    def _by_qlogei(self, x: Tensor, wanted: int, most: int = 128) -> list[int]:
-        """A greedy batch by qLogEI, the picks so far pending, of the ``most`` best alone; the rest as they stood alone."""
-        from botorch.acquisition import qLogExpectedImprovement
-        from botorch.sampling import SobolQMCNormalSampler
+        Args:
+            z: (n, latent) the molecules' latents.
+            admissible: asked about an index when its turn has come; what is not admissible is passed over.
+        """
+        if acquisition == "thompson":
+            return in_turns(self.samples(z, wanted, seed), admissible)
+        return self._by_qlogei(self.axes(z), wanted, seed, admissible)
 
-        gain = qLogExpectedImprovement(self.model, self.best, SobolQMCNormalSampler(torch.Size([128]), seed=0))
-        alone = gain(x.unsqueeze(1)).argsort(descending=True, stable=True)
-        pool, order = alone[:most].tolist(), []
-        for _ in range(min(wanted, len(pool))):
-            at = pool.pop(int(gain(x[pool].unsqueeze(1)).argmax()))
-            order.append(at)
-            gain.set_X_pending(x[order])
-        return [*order, *(at for at in alone.tolist() if at not in set(order))]
+    def _by_qlogei(self, x: Tensor, wanted: int, seed: int, admissible: Admissible, most: int = 128) -> Iterator[int]:
+        """A greedy batch by qLogEI, the picks so far pending, of the ``most`` best alone; the rest as they stood alone.
+
+        Source: Ament et al. 2023, "Unexpected improvements to expected improvement for Bayesian optimization".
+        """
+        gain = qLogExpectedImprovement(self.model, self.best, SobolQMCNormalSampler(torch.Size([128]), seed=seed))
+
+        def gains(rows: list[int]) -> Tensor:
+            with seeded(seed), quiet(), torch.no_grad():
+                found: Tensor = gain(x[rows].unsqueeze(1))
+            return found
+
+        alone = gains(list(range(len(x)))).argsort(descending=True, stable=True).tolist() if len(x) else []
+        considered, picked = alone[:most], list[int]()
+        while considered and len(picked) < wanted:
+            at = considered.pop(int(gains(considered).argmax()))
+            if admissible(at):
+                picked.append(at)
+                gain.set_X_pending(x[picked])
+                yield at
+        yield from (at for at in [*considered, *alone[most:]] if admissible(at))
 
 
-def in_turns(preferences: np.ndarray) -> list[int]:
-    """Order in which voters, taking turns, each pick their favourite of what is left.
+def in_turns(preferences: np.ndarray, admissible: Admissible = lambda at: True) -> Iterator[int]:
+    """Indices in the order in which voters, taking turns, pick their favourite of what is left and admissible.
 
     Args:
         preferences: (voters, n), the greater the better.
     """
-    left, order = preferences.copy(), []
-    for turn in range(left.shape[1]):
+    left, turn = preferences.copy(), 0
+    for _ in range(left.shape[1]):
         at = int(left[turn % len(left)].argmax())
-        order.append(at)
         left[:, at] = -np.inf
-    return order
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Drops BoTorch's and linear_operator's remarks on jitter and on L-BFGS stopping early: neither is a failure here."""
-    from botorch.exceptions.warnings import BotorchWarning
-    from linear_operator.utils.warnings import NumericalWarning
-
-    with warnings.catch_warnings():
-        for category in (BotorchWarning, NumericalWarning):
-            warnings.simplefilter("ignore", category)
-        yield
+        if admissible(at):
+            turn += 1
+            yield at

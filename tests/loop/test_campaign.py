@@ -322,7 +322,11 @@ def test_five_mistakes_of_five_kinds_are_five_messages(write: Write) -> None:
             "{noise: 1}",
             "found nothing, expected the name of a strategy: latent_bo, property_loss or random",
         ),
-        ("strategy", "{name: random, noize: 1}", "found the unknown key 'noize', expected name, source or noise"),
+        (
+            "strategy",
+            "{name: random, noize: 1}",
+            "found the unknown key 'noize', expected name, source, temperature or noise",
+        ),
         ("filters", "{alerts: [PAIN]}", "found alert set 'PAIN', expected one of"),
         ("filters", "{heavy_atoms: [50, 10]}", "found [50, 10], expected [lowest, highest]; did you mean [10, 50]?"),
         ("filters", "{ring_size: [3, x]}", "found 'x' (text), expected a whole number, or null"),
@@ -447,7 +451,7 @@ def test_a_dump_is_read_back_as_the_same_campaign(write: Write) -> None:
     )
     dump = campaign.dump()
     assert yaml.safe_load(yaml.safe_dump(dump)) == dump, "JSON values only"
-    assert dump["strategy"] == {"name": "random", "source": "prior", "noise": 2.0}
+    assert dump["strategy"] == {"name": "random", "source": "prior", "temperature": 0.8, "noise": 2.0}
     read = Campaign.model_validate({key: value for key, value in dump.items() if key != "files"})
     assert read.dump() == dump
     assert changes(dump, campaign) == []

@@ -39,8 +39,9 @@ def test_molecules_are_cached():
 
 
 def test_the_log_of_rdkit_is_the_users_own(capfd):
-    from rdkit import Chem
+    from rdkit import Chem, rdBase
 
+    rdBase.EnableLog("rdApp.error")  # other packages turn it off when they are imported
     parse("C1CC")
     assert Chem.MolFromSmiles("C1CC") is None
     assert "unclosed ring" in capfd.readouterr().err

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import random
+import warnings
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from designloop.strategies.latent_surrogate import (
+    Acquisition,
+    Axes,
+    LatentGP,
+    in_turns,
+    normal_scores,
+    rank_correlation,
+    seeded,
+)
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
+    from botorch.acquisition import qLogExpectedImprovement
+    from botorch.optim import optimize_acqf_discrete
+    from botorch.sampling import SobolQMCNormalSampler
+
+LATENT = 12
+
+
+def global_state() -> tuple[object, ...]:
+    """The states of the generators that nobody may move, comparable with ==."""
+    legacy = np.random.get_state(legacy=False)  # noqa: NPY002
+    return torch.get_rng_state().numpy().tobytes(), random.getstate(), repr(legacy)
+
+
+def sphere(n: int, seed: int) -> Tensor:
+    """(n, LATENT) points as an encoder would give them."""
+    z = torch.randn(n, LATENT, generator=torch.Generator().manual_seed(seed))
+    return z / z.square().mean(-1, keepdim=True).sqrt()
+
+
+def scores_of(z: Tensor) -> np.ndarray:
+    """(n,) a smooth score, 0 for more than a third of the molecules."""
+    return np.asarray(np.maximum((z[:, 0] + 0.5 * z[:, 1] * z[:, 2]).numpy(), 0.0))
+
+
+@pytest.fixture(scope="module")
+def axes() -> Axes:
+    z = sphere(400, seed=1)
+    return Axes.explaining(z, z[:, :4].numpy(), dims=4)
+
+
+@pytest.fixture(scope="module")
+def gp(axes: Axes) -> LatentGP:
+    z = sphere(150, seed=2)
+    return LatentGP.fit(z, scores_of(z), axes, seed=0)
+
+
+# ---- the global generators
+
+
+def draws() -> list[float]:
+    return [float(torch.rand(())), random.random(), float(np.random.random())]  # noqa: NPY002
+
+
+def test_seeded_gives_the_same_draws_again() -> None:
+    with seeded(3):
+        first = draws()
+    with seeded(3):
+        again = draws()
+    with seeded(4):
+        other = draws()
+    assert first == again
+    assert all(a != b for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_seeded_leaves_the_global_generators_as_they_were(error: type[BaseException] | None) -> None:
+    before = global_state()
+    try:
+        with seeded(2**62):
+            draws()
+            if error is not None:
+                raise error
+    except KeyboardInterrupt:
+        pass
+    assert global_state() == before
+
+
+def test_a_draw_moves_the_state_that_these_tests_compare() -> None:
+    before = global_state()
+    draws()
+    after = global_state()
+    assert all(a != b for a, b in zip(before, after, strict=True))
+
+
+def test_fit_and_picks_leave_the_global_generators_as_they_were(axes: Axes, gp: LatentGP) -> None:
+    z = sphere(30, seed=5)
+    before = global_state()
+    LatentGP.fit(z, scores_of(z), axes, seed=0)
+    gp.mean(z)
+    next(gp.picks(z, 5, "thompson", seed=0))
+    next(gp.picks(z, 5, "qlogei", seed=0))
+    assert global_state() == before
+
+
+# ---- targets and the measure
+
+
+def test_normal_scores_keep_the_order_and_the_ties() -> None:
+    y = normal_scores(np.array([0.0, 0.3, 0.0, 0.9, 0.31]))
+    assert y[0] == y[2] < y[1] < y[4] < y[3]
+    assert y.mean() == pytest.approx(0)
+    assert y.std(ddof=1) == pytest.approx(1)
+
+
+def test_rank_correlation_is_spearmans_and_none_where_there_is_none() -> None:
+    assert rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([0.1, 0.2, 0.3])) == pytest.approx(1)
+    assert rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([0.3, 0.2, 0.1])) == pytest.approx(-1)
+    assert rank_correlation(np.array([1.0, 2.0]), np.array([0.1, 0.2])) is None
+    assert rank_correlation(np.array([1.0, 2.0, 9.0]), np.zeros(3)) is None
+    assert rank_correlation(np.ones(3), np.array([0.1, 0.2, 0.3])) is None
+
+
+# ---- the axes
+
+
+def test_axes_see_what_the_features_depend_on_and_nothing_else() -> None:
+    z = sphere(500, seed=3)
+    z[:, 5] *= 10  # reaches far and says nothing
+    features = (z[:, :2] @ torch.tensor([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]])).numpy()
+    axes = Axes.explaining(z, features, dims=2)
+    there, elsewhere = axes.directions[:2].square().sum(), axes.directions[2:].square().sum()
+    assert elsewhere < 1e-3 * there
+
+
+def test_axes_have_the_mean_variance_of_a_unit_cube(axes: Axes) -> None:
+    assert axes(sphere(4000, seed=4)).var(0).mean().item() == pytest.approx(1 / 12, rel=0.1)
+
+
+# ---- the GP
+
+
+def test_the_gp_orders_molecules_that_it_has_not_seen(gp: LatentGP) -> None:
+    new = sphere(200, seed=6)
+    assert spearmanr(gp.mean(new), scores_of(new)).statistic > 0.8
+
+
+def test_the_mean_is_that_of_the_textbook(axes: Axes) -> None:
+    """The posterior mean against GP regression written out in NumPy, at the hyperparameters that were fitted."""
+    z, new = sphere(40, seed=7), sphere(10, seed=8)
+    gp = LatentGP.fit(z, scores_of(z), axes, seed=0)
+    kernel = gp.model.covar_module
+    scale, length = kernel.outputscale.item(), kernel.base_kernel.lengthscale.item()
+    noise, mean = gp.model.likelihood.noise.item(), gp.model.mean_module.constant.item()
+
+    def matern(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        r = np.sqrt(5) * np.linalg.norm(a[:, None] - b[None], axis=-1) / length
+        return np.asarray(scale * (1 + r + r**2 / 3) * np.exp(-r))
+
+    x, at = axes(z).numpy(), axes(new).numpy()
+    weights = np.linalg.solve(matern(x, x) + noise * np.eye(len(x)), normal_scores(scores_of(z)) - mean)
+    np.testing.assert_allclose(gp.mean(new), mean + matern(at, x) @ weights, rtol=1e-5, atol=1e-6)
+
+
+def test_fitting_again_gives_the_same_gp(axes: Axes, gp: LatentGP) -> None:
+    z, new = sphere(150, seed=2), sphere(20, seed=9)
+    torch.rand(7)  # whatever the global generator stood at
+    np.testing.assert_array_equal(LatentGP.fit(z, scores_of(z), axes, seed=0).mean(new), gp.mean(new))
+
+
+@pytest.mark.parametrize("acquisition", ["thompson", "qlogei"])
+def test_picks_are_an_order_of_all_that_starts_with_the_promising(gp: LatentGP, acquisition: Acquisition) -> None:
+    new = sphere(150, seed=10)
+    order = list(gp.picks(new, 10, acquisition, seed=1))
+    assert sorted(order) == list(range(150))
+    assert order == list(gp.picks(new, 10, acquisition, seed=1))
+    scores = scores_of(new)
+    assert scores[order[:10]].mean() > np.quantile(scores, 0.8)
+
+
+def test_thompson_sampling_depends_on_its_seed(gp: LatentGP) -> None:
+    new = sphere(100, seed=10)
+    assert list(gp.picks(new, 10, "thompson", seed=1)) != list(gp.picks(new, 10, "thompson", seed=2))
+
+
+def test_qlogei_picks_the_batch_that_botorchs_own_optimizer_picks(gp: LatentGP) -> None:
+    new = sphere(30, seed=12)
+    gain = qLogExpectedImprovement(gp.model, gp.best, SobolQMCNormalSampler(torch.Size([128]), seed=0))
+    batch, _ = optimize_acqf_discrete(gain, q=5, choices=gp.axes(new))
+    ours = list(islice(gp.picks(new, 5, "qlogei", seed=0), 5))
+    torch.testing.assert_close(gp.axes(new[ours]), batch)
+
+
+def test_in_turns_each_voter_takes_its_favourite_of_what_is_left() -> None:
+    votes = np.array([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])
+    assert list(in_turns(votes)) == [0, 2, 1]
+    assert list(in_turns(votes[:, :1])) == [0]
+    assert list(in_turns(votes[:, :0])) == []
+
+
+def test_who_picked_what_is_not_admissible_picks_again() -> None:
+    votes = np.array([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])
+    asked: list[int] = []
+
+    def admissible(at: int) -> bool:
+        asked.append(at)
+        return at != 0
+
+    assert list(in_turns(votes, admissible)) == [1, 2]
+    assert asked == [0, 1, 2]
+
+
+def test_what_is_not_admissible_is_never_picked(gp: LatentGP) -> None:
+    new = sphere(40, seed=10)
+    acquisitions: tuple[Acquisition, ...] = ("thompson", "qlogei")
+    for acquisition in acquisitions:
+        picks = gp.picks(new, 10, acquisition, seed=1, admissible=lambda at: at % 2 == 0)
+        assert sorted(picks) == list(range(0, 40, 2))
+        assert list(gp.picks(new[:0], 10, acquisition, seed=1)) == []
