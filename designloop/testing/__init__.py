@@ -14,13 +14,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from designloop.testing.likelihood import check_likelihood
     from designloop.testing.oracle import check_oracle
+    from designloop.testing.prior import check_prior
     from designloop.testing.report import NonConformance, Report
     from designloop.testing.strategy import check_strategy
 
-__all__ = ["NonConformance", "Report", "check_oracle", "check_strategy"]
+__all__ = ["NonConformance", "Report", "check_likelihood", "check_oracle", "check_prior", "check_strategy"]
 
-_HOME = {"NonConformance": "report", "Report": "report", "check_oracle": "oracle", "check_strategy": "strategy"}
+_HOME = {
+    "NonConformance": "report",
+    "Report": "report",
+    "check_likelihood": "likelihood",
+    "check_oracle": "oracle",
+    "check_prior": "prior",
+    "check_strategy": "strategy",
+}
 """Public name -> the module that has it."""
 
 
