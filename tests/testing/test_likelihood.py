@@ -49,7 +49,8 @@ class Scaled(Plain):
 
     def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
         noise = torch.randn(params.shape, dtype=params.dtype, generator=generator)
-        return params + context["width"].unsqueeze(-1) * noise
+        width: Tensor = context["width"].unsqueeze(-1)
+        return params + width * noise
 
 
 class Poisson:
