@@ -16,7 +16,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["random"] = "random"
-    source: str = Field("prior", description="prior, zinc (the model's training molecules), or a file of molecules")
+    source: str = Field("prior", description="prior, zinc (the ZINC 250k molecules), or a file of molecules")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws")
     noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
 

@@ -100,10 +100,10 @@ def sequences() -> tuple[TokenSequence, Tensor, Tensor]:
         head.weight[1, 0] = -20
         head.bias[1] = -19.5
         head.bias[0] = -40
-    plan = torch.randn(2, 24, 4, generator=torch.Generator().manual_seed(1))
+    plan = torch.randn(2, 17, 4, generator=torch.Generator().manual_seed(1))
     plan[:, :, 0] = -1
     plan[:, 0, 0] = 1
-    rows = [[*symbols, 1] + [0] * (23 - n) for n in range(1, 6) for symbols in itertools.product((2, 3), repeat=n)]
+    rows = [[*symbols, 1] + [0] * (16 - n) for n in range(1, 6) for symbols in itertools.product((2, 3), repeat=n)]
     return likelihood, plan, torch.tensor(rows)
 
 
