@@ -5,6 +5,7 @@ That it keeps the contract is tested in ``tests/testing/test_strategy.py``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import pytest
@@ -19,10 +20,10 @@ from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 LEARNING = {"steps": 2, "batch": 8}
 
 
-def strategy(**settings) -> PropertyLoss:
+def strategy(allowed: Callable[[Sequence[Candidate]], list[Candidate]] = list, **settings) -> PropertyLoss:
     surroundings = Surroundings(
         seed=0,
-        allowed=list,
+        allowed=allowed,
         standard_forms=lambda smiles: standard_forms(smiles, "parent"),
         load_model=tiny_vae,
         load_replay=tiny_corpus,
@@ -126,3 +127,9 @@ def test_the_stream_ends_when_the_proposers_have_nothing_to_give(monkeypatch: py
     one.tell(scored(small_molecules(30)))
     monkeypatch.setattr("designloop.strategies.proposers.crossed", lambda *given: [])
     assert list(one.ask(16)) == []
+
+
+def test_where_nothing_may_be_admitted_the_pool_goes_out_as_it_is() -> None:
+    one = strategy(lambda candidates: [], pool=1, generations=2, learning={"steps": 0})
+    one.tell(scored(small_molecules(30)))
+    assert len(list(islice(one.ask(4), 200))) == 200

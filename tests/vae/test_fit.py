@@ -201,16 +201,18 @@ def test_data_that_is_no_number_and_weights_of_nothing_are_told(bad: Batch) -> N
 
 def test_terms_are_updated_after_each_step_with_its_pass() -> None:
     seen: list[int] = []
+    vae = linear_vae()
 
     class Watches(Term):
         def forward(self, seen: Pass) -> Tensor:
+            self.before = weights(vae)
             return torch.zeros(())
 
         def update(self, pass_: Pass) -> None:
             super().update(pass_)
             seen.append(pass_.x.shape[0])
+            assert not same(self.before, weights(vae))
 
-    vae = linear_vae()
     optimizer = torch.optim.Adam(vae.parameters())
     fit(vae, ELBO() + Watches(), [Batch(data(rows)) for rows in (3, 5)], optimizer, generator=generator())
     assert seen == [3, 5]
