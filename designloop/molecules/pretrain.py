@@ -119,8 +119,8 @@ def held_out_measures(vae: SequenceVAE, tokens: Tensor, step: int, seconds: floa
         seen = vae(tokens, None, context, vae.draw_noise(len(tokens), generator))
         nats[f"{level:g}"] = -float(seen.log_prob.mean())
         kl = float(seen.kl.mean()) if level == 0 else kl
-    greedy = vae.likelihood.sample(vae.decode(vae.encode(tokens).mean), temperature=0)[:, : tokens.shape[1]]
-    return HeldOut(step, seconds, float((greedy == tokens).all(1).float().mean()), nats, kl)
+    back = vae.likelihood.recovers(vae.decode(vae.encode(tokens).mean), tokens)
+    return HeldOut(step, seconds, float(back.float().mean()), nats, kl)
 
 
 def pretrain(

@@ -92,18 +92,16 @@ class PlanDecoder(nn.Module):
 
     def __init__(self, length: int, arch: Architecture) -> None:
         super().__init__()
-        self.length, self.features = length, arch.features
+        self.features = arch.features
         self.net = nn.Sequential(mlp([arch.latent + 1, arch.width, arch.width]), nn.SiLU())
         self.by_position = nn.Linear(arch.width, length * arch.features)
 
-    def forward(self, z: Tensor, context: Context | None = None, length: int | None = None) -> Tensor:
-        """(batch, latent) -> (batch, length, features), of all positions where ``length`` is None."""
+    def forward(self, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch, latent) -> (batch, length, features)."""
         noise = context["noise"] if context is not None and "noise" in context else z.new_zeros(z.shape[0])
         told = torch.cat([z / (1 + noise.square()).sqrt().unsqueeze(-1), noise.log1p().unsqueeze(-1)], -1)
-        wanted = (length or self.length) * self.features
-        plan = nn.functional.linear(self.net(told), self.by_position.weight[:wanted], self.by_position.bias[:wanted])
-        by_position: Tensor = plan.unflatten(-1, (-1, self.features))
-        return by_position
+        plan: Tensor = self.by_position(self.net(told)).unflatten(-1, (-1, self.features))
+        return plan
 
 
 class SequenceVAE(VAE):

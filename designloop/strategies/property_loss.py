@@ -34,9 +34,9 @@ class Learning(BaseModel):
     """How the VAE is fine-tuned after each round."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    steps: int = Field(4, ge=0, description="gradient steps a round; 0 leaves the pretrained model as it is")
-    batch: int = Field(96, ge=2, description="molecules a step, half of them elites, half of the training corpus")
-    learning_rate: float = Field(5e-4, gt=0)
+    steps: int = Field(3, ge=0, description="gradient steps a round; 0 leaves the pretrained model as it is")
+    batch: int = Field(100, ge=2, description="molecules a step, half of them elites, half of the training corpus")
+    learning_rate: float = Field(6e-4, gt=0)
     kl_weight: float = Field(0.1, ge=0, description="weight of the KL to the pretrained model, per nat a molecule")
     clean: float = Field(0.3, ge=0, le=1, description="share of rows at noise level 0")
     noise: tuple[float, float] = Field((0.3, 8.0), description="range of the other rows' noise levels, log-uniform")
@@ -80,7 +80,7 @@ class PropertyLoss:
     """The strategy. Its state: what was told (bounded), the proposers' credit, the learned weights."""
 
     def __init__(self, settings: Settings, surroundings: Surroundings, state: State | None) -> None:
-        from designloop.strategies.learning import reconstruction
+        from designloop.strategies.learning import HeldOut, reconstruction
 
         self.settings, self.around = settings, surroundings
         self.vae = surroundings.load_model()
@@ -90,8 +90,9 @@ class PropertyLoss:
         self.seen: list[Elite] = []
         self.credit: dict[str, float] = dict.fromkeys(settings.proposers, FIRST_CREDIT)
         self.features: dict[str, np.ndarray] = {}
+        self.held_out = HeldOut.of(self.reference, self.replay)
         if state is None:
-            self.pretrained_reconstruction = reconstruction(self.reference, self.replay)
+            self.reconstruction = self.pretrained_reconstruction = reconstruction(self.reference, self.held_out)
         else:
             self._restore(state)
 
@@ -201,7 +202,7 @@ class PropertyLoss:
         self.told += 1
         if self.settings.learning.steps and len(elites) >= 20:
             metrics |= self._learn(elites)
-        return metrics
+        return {**metrics, "reconstruction": self.reconstruction, **self._prior_samples()}
 
     def _take_in(self, good: Sequence[Scored]) -> None:
         """Rows that the model can express; others are scored and kept in the table, but not learned from."""
@@ -254,17 +255,16 @@ class PropertyLoss:
         before = {name: value.clone() for name, value in self._learned().items()}
         try:
             metrics = fine_tune(self.vae, self.reference, elites, self.replay, how, self.around.seed, self.told)
-            now = reconstruction(self.vae, self.replay)
+            now = reconstruction(self.vae, self.held_out)
             keep = now >= self.pretrained_reconstruction - how.tolerance
         except VAEError:
             metrics, now, keep = {}, 0.0, False
         if keep:
-            self.model_round = self.told
+            self.model_round, self.reconstruction = self.told, now
         else:
             self.vae.load_state_dict(before, strict=False)
-            metrics["reconstruction_rolled_back"], now = now, reconstruction(self.vae, self.replay)
-        metrics |= {"reconstruction": now, "rolled_back": float(not keep)}
-        return metrics | self._prior_samples()
+            metrics["reconstruction_rolled_back"] = now
+        return {**metrics, "rolled_back": float(not keep)}
 
     def _prior_samples(self, n: int = 100) -> dict[str, float]:
         """How the model's own samples do: share that the campaign allows, and their mean SA score."""
@@ -293,6 +293,7 @@ class PropertyLoss:
             "model_round": self.model_round,
             "credit": dict(self.credit),
             "pretrained_reconstruction": self.pretrained_reconstruction,
+            "reconstruction": self.reconstruction,
             "seen": [[e.smiles, e.selfies, e.score] for e in self.seen],
         }
         return State(arrays, data)
@@ -306,6 +307,7 @@ class PropertyLoss:
         self.told, self.model_round = int(data["told"]), int(data["model_round"])
         self.credit = dict(data["credit"])
         self.pretrained_reconstruction = float(data["pretrained_reconstruction"])
+        self.reconstruction = float(data["reconstruction"])
         self.seen = [Elite(smiles, selfies, score) for smiles, selfies, score in data["seen"]]
         if state.arrays:
             weights = {

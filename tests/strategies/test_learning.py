@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from designloop.strategies.learning import fine_tune, reconstruction
+from designloop.strategies.learning import HeldOut, fine_tune, reconstruction
 from designloop.strategies.property_loss import Learning
 from designloop.strategies.proposers import Elite
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
@@ -53,7 +53,10 @@ def test_the_kl_holds_it_back() -> None:
 
 def test_reconstruction_counts_exact_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     vae = tiny_vae()
-    assert reconstruction(vae, REPLAY) == 0.0
-    tokens = torch.from_numpy(REPLAY.rows.take(REPLAY.held_out))
-    monkeypatch.setattr(vae.likelihood, "sample", lambda params, temperature: tokens)
-    assert reconstruction(vae, REPLAY) == 1.0
+    held_out = HeldOut.of(vae, REPLAY, parts=3)
+    strings = [one for part in held_out.tokens for one in vae.codec.selfies_of(part.numpy())]
+    assert sorted(strings) == sorted(vae.codec.selfies_of(REPLAY.rows.take(REPLAY.held_out)))
+    back = [one == other for one, other in zip(vae.write(vae.latents(strings)), strings, strict=True)]
+    assert reconstruction(vae, held_out) == sum(back) / len(back)
+    monkeypatch.setattr(vae.likelihood, "recovers", lambda params, x: torch.arange(len(x)) == 0)
+    assert reconstruction(vae, held_out) == 3 / len(strings)

@@ -58,19 +58,29 @@ def test_credit_follows_what_a_proposer_brings_over_its_share() -> None:
 
 
 def test_learning_that_costs_reconstruction_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    shares = iter([0.9, 0.8, 0.9, 0.88])  # pretrained; after a bad round, and undone; after a good one
+    shares = iter([0.9, 0.8, 0.88])  # pretrained; after a bad round; after a good one
     monkeypatch.setattr("designloop.strategies.learning.reconstruction", lambda *_: next(shares))
     one = strategy()
     before = {name: value.clone() for name, value in one.vae.state_dict().items()}
     metrics = one.tell(scored(small_molecules(30)))
     assert metrics["rolled_back"] == 1.0
     assert metrics["reconstruction_rolled_back"] == 0.8
+    assert metrics["reconstruction"] == 0.9
     assert one.model_round == 0
     assert all(torch.equal(value, before[name]) for name, value in one.vae.state_dict().items())
     metrics = one.tell([])
     assert metrics["rolled_back"] == 0.0
+    assert metrics["reconstruction"] == 0.88
     assert one.model_round == one.told == 2
     assert not all(torch.equal(value, before[name]) for name, value in one.vae.state_dict().items())
+
+
+def test_the_models_health_is_measured_without_learning_too() -> None:
+    one = strategy(learning={"steps": 0})
+    metrics = one.tell(scored(small_molecules(30)))
+    assert metrics["reconstruction"] == one.pretrained_reconstruction
+    assert 0 <= metrics["prior_allowed"] <= 1
+    assert "rolled_back" not in metrics
 
 
 def test_what_the_alphabet_cannot_express_is_known_but_not_learned_from() -> None:

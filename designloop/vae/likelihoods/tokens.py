@@ -44,6 +44,9 @@ class TokenSequence(nn.Module):
     def logits(self, params: Tensor, x: Tensor) -> Tensor:
         """Teacher-forced logits: position t has seen x_<t, padding (0) standing before the first.
 
+        What ``sample`` cannot write has no probability: padding, an end mark at the first position (an empty sequence
+        is no datum), anything but the end mark at the last position of the plan.
+
         Args:
             params: (batch, length or more, features).
             x: (batch, length) tokens.
@@ -62,6 +65,18 @@ class TokenSequence(nn.Module):
         plan = params[:, : x.shape[1]]
         seen, _ = self.recurrent(torch.cat([self.embedding(before), plan], -1), self._initial_state(params))
         logits: Tensor = self.head(seen)
+        return self._ruled_out(logits, params.shape[1])
+
+    def _ruled_out(self, logits: Tensor, planned: int, first: int = 0) -> Tensor:
+        """Logits (batch, length, vocabulary) of positions from ``first`` on, very low where nothing can be written."""
+        low = torch.finfo(logits.dtype).min / 4  # finite, so that 0 * log 0 is 0 in a KL
+        logits[..., self.PAD] = low
+        if first == 0:
+            logits[:, 0, self.END] = low
+        last = planned - 1 - first
+        if 0 <= last < logits.shape[1]:
+            logits[:, last, : self.END] = low
+            logits[:, last, self.END + 1 :] = low
         return logits
 
     def token_log_prob(self, params: Tensor, x: Tensor) -> Tensor:
@@ -81,6 +96,16 @@ class TokenSequence(nn.Module):
         """
         each = self.token_log_prob(params, x)
         return (each if mask is None else each * mask).sum(-1)
+
+    @torch.no_grad()
+    def recovers(self, params: Tensor, x: Tensor) -> Tensor:
+        """(batch,) whether the greedy sample at ``params`` is exactly x. Arguments as ``logits``.
+
+        It is if and only if each token of x is the most probable one behind those before it, so that one
+        teacher-forced pass tells.
+        """
+        right: Tensor = (self.logits(params, x).argmax(-1) == x) | (x == self.PAD)
+        return right.all(1)
 
     @torch.no_grad()
     def sample(
@@ -114,17 +139,12 @@ class TokenSequence(nn.Module):
             update = torch.sigmoid(u_in + u_h)
             proposal = torch.tanh(n_in + torch.sigmoid(r_in + r_h) * n_h)
             state = proposal + update * (state - proposal)
-            logits = self.head(state)
-            logits[:, self.PAD] = -torch.inf
-            if position == 0:
-                logits[:, self.END] = -torch.inf  # an empty sequence is no datum
+            logits = self._ruled_out(self.head(state).unsqueeze(1), length, position).squeeze(1)
             if temperature == 0:
                 token = logits.argmax(-1)
             else:
                 chances = (logits.float() / temperature).softmax(-1)
                 token = torch.multinomial(chances, 1, generator=generator).squeeze(-1)
-            if position == length - 1:
-                token = torch.full_like(token, self.END)
             out[alive, position] = token
             going = token != self.END
             alive, token, state = alive[going], token[going], state[going]
