@@ -260,6 +260,9 @@ def pretrain(
 @command
 def benchmark(
     name: Annotated[str, typer.Argument(help="A benchmark, or all; without a name they are listed.")] = "",
+    method: Annotated[
+        str | None, typer.Argument(help="One method of a benchmark that has several (vae).", show_default=False)
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("docs/benchmarks"),
     campaign: Annotated[Path | None, typer.Option(help="Another campaign file.")] = None,
     model: Annotated[str | None, typer.Option(help="Another model, by name or file.")] = None,
@@ -273,5 +276,5 @@ def benchmark(
     from designloop import benchmarks
 
     chosen = tuple(one.strip() for one in arms.split(",") if one.strip())
-    options = benchmarks.Options(campaign, model, seeds, calls, chosen, jobs, work)
+    options = benchmarks.Options(campaign, model, seeds, calls, chosen, jobs, work, method)
     benchmarks.main(name, output, options)

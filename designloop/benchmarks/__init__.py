@@ -65,7 +65,9 @@ def _refuse_unheeded(name: str, benchmark: Benchmark, options: Options) -> None:
     from designloop.api import InputError
 
     if unheeded := sorted(options.given().keys() - benchmark.HEEDS):
-        heeded = ", ".join(f"--{one}" for one in sorted(benchmark.HEEDS)) or "none"
+        if unheeded[0] == "method":
+            raise InputError(f"the benchmark {name} has no methods to choose from; leave {options.method!r} out")
+        heeded = ", ".join(f"--{one}" for one in sorted(benchmark.HEEDS - {"method"})) or "none"
         raise InputError(
             f"the benchmark {name} has no option --{unheeded[0]}; it has {heeded}. Leave --{unheeded[0]} out."
         )
@@ -74,12 +76,15 @@ def _refuse_unheeded(name: str, benchmark: Benchmark, options: Options) -> None:
 def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: Say) -> None:
     import designloop
     from designloop.benchmarks.common.machine import calibrations, machine
-    from designloop.benchmarks.common.page import write_page
-    from designloop.benchmarks.common.records import Record, write_record
+    from designloop.benchmarks.common.page import write_pages
+    from designloop.benchmarks.common.records import Record, read_record, write_record
 
     say(f"{name}: {benchmark.SUMMARY}")
     measured = calibrations()
     results = benchmark.run(options, say)
+    earlier = output / f"{name}.json"
+    if (merged := getattr(benchmark, "merged", None)) is not None and earlier.is_file():
+        results = merged(read_record(earlier).results, results)
     record = Record(
         benchmark=name,
         command=options.command(name),
@@ -92,4 +97,4 @@ def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: S
     )
     path = write_record(record, output)
     say("\n" + benchmark.report(record.results))
-    say(f"Wrote {path} and {write_page(output)}")
+    say(f"Wrote {', '.join(map(str, [path, *write_pages(output)]))}")

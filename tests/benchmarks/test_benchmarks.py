@@ -79,12 +79,37 @@ def test_an_option_that_is_not_heeded_is_refused_before_anything_runs(doubling: 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_method_is_refused_where_there_are_none(doubling: None, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the benchmark doubling has no methods to choose from; leave 'linear' out"):
+        benchmarks.main("doubling", tmp_path, Options(method="linear"))
+
+
+def test_what_an_earlier_record_has_is_kept_where_the_benchmark_says_so(
+    doubling: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Doubling, "merged", lambda old, new: {**old, **new, "was": old["calls"]}, raising=False)
+    for calls in (3, 5):
+        benchmarks.main("doubling", tmp_path / "records", Options(calls=calls), lambda line: None)
+    assert read_record(tmp_path / "records" / "doubling.json").results == {"calls": 10, "was": 6}
+
+
+def test_pages_of_a_benchmark_lie_beside_the_folder(
+    doubling: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Doubling, "pages", lambda found: {"own/page.md": f"{found}"}, raising=False)
+    said: list[str] = []
+    benchmarks.main("doubling", tmp_path / "records", Options(calls=3), said.append)
+    assert (tmp_path / "own" / "page.md").read_text() == "{'calls': 6}"
+    assert said[-1] == f"Wrote {tmp_path}/records/doubling.json, {tmp_path}/records.md, {tmp_path}/own/page.md"
+
+
 def test_an_unknown_name_is_told_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no benchmark 'dmeo'; give one of demo, latent-bo, overhead, or all"):
+    with pytest.raises(InputError, match="no benchmark 'dmeo'; give one of demo, latent-bo, overhead, vae, or all"):
         benchmarks.main("dmeo", tmp_path)
 
 
 def test_the_command_says_what_was_given() -> None:
     assert Options().command("demo") == "designloop benchmark demo"
+    assert Options(method="linear", seeds=2).command("vae") == "designloop benchmark vae linear --seeds 2"
     options = Options(campaign=Path("my campaign.yaml"), arms=("N", "N0"), seeds=1)
     assert options.command("demo") == "designloop benchmark demo --campaign 'my campaign.yaml' --seeds 1 --arms N,N0"

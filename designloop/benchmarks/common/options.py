@@ -32,6 +32,8 @@ class Options:
     """Processes side by side, among which the cores are shared out."""
     work: Path = Path("build/benchmarks")
     """Folder of what is kept, so that a benchmark that was interrupted goes on where it was."""
+    method: str | None = None
+    """One method of a benchmark that has several; all of them without it."""
 
     def given(self) -> dict[str, Any]:
         """The options that are not at their defaults."""
@@ -39,14 +41,20 @@ class Options:
 
     def command(self, name: str) -> str:
         """The command line that runs a benchmark so."""
-        words = ["designloop", "benchmark", name]
-        for option, value in self.given().items():
+        given = self.given()
+        words = ["designloop", "benchmark", name, *([given.pop("method")] if "method" in given else [])]
+        for option, value in given.items():
             words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
         return shlex.join(words)
 
 
 class Benchmark(Protocol):
-    """A module of ``designloop.benchmarks``: adding one file with these four names is all that a new one takes."""
+    """A module of ``designloop.benchmarks``: adding one file with these four names is all that a new one takes.
+
+    It may have two more: ``merged(earlier, now) -> Results`` keeps what an earlier record has and this run has not
+    measured; ``pages(results) -> {path: Markdown}`` gives further pages, from the folder of the documentation, and is
+    called with None while there is no record.
+    """
 
     SUMMARY: str
     """What it shows, in one line."""

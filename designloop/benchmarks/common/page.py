@@ -29,11 +29,25 @@ def to_markdown(records: Sequence[Record]) -> str:
     return "\n".join(parts)
 
 
-def write_page(folder: Path) -> Path:
-    """The page of all records in a folder, beside it and called like it."""
-    path = folder.parent / f"{folder.name}.md"
-    path.write_text(to_markdown(read_records(folder)), encoding="utf-8")
-    return path
+def all_pages(folder: Path) -> dict[Path, str]:
+    """Every page made of the records in a folder: the one of all beside it and called like it, and benchmarks' own."""
+    records = read_records(folder)
+    found = {record.benchmark: record.results for record in records}
+    pages = {folder.parent / f"{folder.name}.md": to_markdown(records)}
+    for name in benchmarks.available():
+        own = getattr(benchmarks.load(name), "pages", None)
+        if own is not None:
+            pages |= {folder.parent / path: text for path, text in own(found.get(name)).items()}
+    return pages
+
+
+def write_pages(folder: Path) -> list[Path]:
+    """The files that all pages of a folder's records were written to."""
+    pages = all_pages(folder)
+    for path, text in pages.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return list(pages)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -69,4 +83,4 @@ def _section(record: Record) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"Wrote {write_page(Path(sys.argv[1]))}\n")
+    sys.stdout.write(f"Wrote {', '.join(map(str, write_pages(Path(sys.argv[1]))))}\n")
