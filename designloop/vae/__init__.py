@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from designloop.vae.errors import VAEError as VAEError
     from designloop.vae.likelihoods.base import Likelihood as Likelihood
     from designloop.vae.likelihoods.bernoulli import Bernoulli as Bernoulli
+    from designloop.vae.likelihoods.categorical import Categorical as Categorical
     from designloop.vae.likelihoods.gaussian import Gaussian as Gaussian
+    from designloop.vae.likelihoods.heteroscedastic_gaussian import HeteroscedasticGaussian as HeteroscedasticGaussian
+    from designloop.vae.likelihoods.negative_binomial import NegativeBinomial as NegativeBinomial
+    from designloop.vae.likelihoods.poisson import Poisson as Poisson
+    from designloop.vae.likelihoods.student_t import StudentT as StudentT
     from designloop.vae.likelihoods.tokens import TokenSequence as TokenSequence
     from designloop.vae.losses import ELBO as ELBO
     from designloop.vae.losses import Loss as Loss
@@ -25,53 +30,70 @@ if TYPE_CHECKING:
     from designloop.vae.model import Pass as Pass
     from designloop.vae.networks import MLPDecoder as MLPDecoder
     from designloop.vae.networks import MLPEncoder as MLPEncoder
+    from designloop.vae.networks import RBFPrecisionDecoder as RBFPrecisionDecoder
+    from designloop.vae.networks import rbf_centres as rbf_centres
     from designloop.vae.posterior import DiagonalNormal as DiagonalNormal
+    from designloop.vae.posterior import Posterior as Posterior
     from designloop.vae.priors.base import Prior as Prior
     from designloop.vae.priors.standard_normal import NoisedStandardNormal as NoisedStandardNormal
     from designloop.vae.priors.standard_normal import StandardNormal as StandardNormal
 
 _HOME = {
     "Bernoulli": "likelihoods.bernoulli",
+    "Categorical": "likelihoods.categorical",
     "DiagonalNormal": "posterior",
     "ELBO": "losses",
     "Gaussian": "likelihoods.gaussian",
+    "HeteroscedasticGaussian": "likelihoods.heteroscedastic_gaussian",
     "Likelihood": "likelihoods.base",
     "Loss": "losses",
     "MLPDecoder": "networks",
     "MLPEncoder": "networks",
+    "NegativeBinomial": "likelihoods.negative_binomial",
     "NoisedStandardNormal": "priors.standard_normal",
     "Pass": "model",
+    "Poisson": "likelihoods.poisson",
     "Prior": "priors.base",
     "PropertyLoss": "losses",
+    "RBFPrecisionDecoder": "networks",
     "ReferenceKL": "losses",
     "StandardNormal": "priors.standard_normal",
+    "StudentT": "likelihoods.student_t",
     "Term": "losses",
     "TokenSequence": "likelihoods.tokens",
     "VAE": "model",
     "VAEError": "errors",
     "ramp": "losses",
+    "rbf_centres": "networks",
 }
 
 __all__ = [
     "Bernoulli",
+    "Categorical",
     "DiagonalNormal",
     "ELBO",
     "Gaussian",
+    "HeteroscedasticGaussian",
     "Likelihood",
     "Loss",
     "MLPDecoder",
     "MLPEncoder",
+    "NegativeBinomial",
     "NoisedStandardNormal",
     "Pass",
+    "Poisson",
     "Prior",
     "PropertyLoss",
+    "RBFPrecisionDecoder",
     "ReferenceKL",
     "StandardNormal",
+    "StudentT",
     "Term",
     "TokenSequence",
     "VAE",
     "VAEError",
     "ramp",
+    "rbf_centres",
 ]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.posterior import DiagonalNormal
 
@@ -54,3 +56,87 @@ class MLPDecoder(nn.Module):
         """(..., latent) -> (..., params)."""
         out: Tensor = self.net(z)
         return out
+
+
+class RBFPrecisionDecoder(nn.Module):
+    """A decoder's means and log variances that grow away from where the latents of the data lie.
+
+    1 / σ²(z) = W exp(−bandwidth ‖z − centre‖²) + least,  W > 0: far from all centres the precision is ``least``. It
+    gives the params of ``HeteroscedasticGaussian``.
+
+    Args:
+        mean: decoder of the means, (..., latent) -> (..., features).
+        centres: (centres, latent), and bandwidths (centres,), as ``rbf_centres`` finds them.
+        features: width of a row.
+        precision: near the data to start from, one over the data's unit squared.
+        least: precision far from the data.
+
+    Raises:
+        VAEError: ``precision`` or ``least`` is not positive.
+
+    Source: Arvanitidis et al. 2018, "Latent space oddity", section 4.
+    """
+
+    centres: Tensor
+    bandwidths: Tensor
+
+    def __init__(
+        self,
+        mean: nn.Module,
+        centres: Tensor,
+        bandwidths: Tensor,
+        features: int,
+        precision: float = 1.0,
+        least: float = 1e-3,
+    ) -> None:
+        super().__init__()
+        if precision <= 0 or least <= 0:
+            raise VAEError(f"precision is {precision} and least {least}, expected positive numbers; give 1 / variance")
+        if bandwidths.shape != centres.shape[:1]:
+            raise ShapeError("bandwidths", bandwidths.shape, f"({len(centres)},)", "take both from rbf_centres")
+        self.mean, self.least = mean, least
+        self.register_buffer("centres", centres.detach().clone())
+        self.register_buffer("bandwidths", bandwidths.detach().clone())
+        self.log_weights = nn.Parameter(torch.full((len(centres), features), precision).to(centres).log())
+
+    def precision(self, z: Tensor) -> Tensor:
+        """(..., features) at z (..., latent)."""
+        apart = (z.unsqueeze(-2) - self.centres).square().sum(-1)
+        near: Tensor = (-self.bandwidths * apart).exp() @ self.log_weights.exp()
+        return near + self.least
+
+    def forward(self, z: Tensor, context: Context | None = None) -> Tensor:
+        """(..., latent) -> (..., 2 · features)."""
+        return torch.cat([self.mean(z, context), -self.precision(z).log()], -1)
+
+
+def rbf_centres(z: Tensor, centres: int, stretch: float = 1.0, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Centres of k-means among latents, (centres, latent), and a bandwidth each, (centres,).
+
+    A bandwidth is ½ (stretch · mean distance of the cluster's points to its centre)⁻²; a cluster of one point has that
+    of the median cluster.
+
+    Args:
+        z: (rows, latent) the data's latents, posterior means say.
+        centres: how many.
+        stretch: widens all of them.
+        seed: of the k-means.
+
+    Raises:
+        VAEError: there are fewer different latents than centres.
+
+    Source: Arvanitidis et al. 2018, "Latent space oddity", section 4.
+    """
+    from sklearn.cluster import KMeans
+
+    points = z.detach().cpu().numpy()
+    if len(np.unique(points, axis=0)) < centres:
+        raise VAEError(f"{centres} centres among {len(np.unique(points, axis=0))} different latents; ask for fewer")
+    found = KMeans(centres, random_state=seed, n_init=1).fit(points)
+    apart = np.linalg.norm(points - found.cluster_centers_[found.labels_], axis=1)
+    spread = np.bincount(found.labels_, apart, minlength=centres) / np.bincount(found.labels_, minlength=centres)
+    if not (spread > 0).any():
+        raise VAEError(f"{centres} centres for {len(points)} latents leave every cluster without width; ask for fewer")
+    spread[spread == 0] = np.median(spread[spread > 0])
+    bandwidths = 0.5 / (stretch * spread) ** 2
+    return torch.as_tensor(found.cluster_centers_).to(z), torch.as_tensor(bandwidths).to(z)

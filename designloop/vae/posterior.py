@@ -1,14 +1,37 @@
-"""The approximate posterior q(z | x): a diagonal normal whose noise is handed in."""
+"""The approximate posterior q(z | x): a diagonal normal, or whatever else can be drawn from with noise handed in."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 _LOG_2PI = math.log(2 * math.pi)
+
+
+@runtime_checkable
+class Posterior(Protocol):
+    """What a VAE asks of q(z | x). One that is no ``DiagonalNormal`` meets a prior through log q(z) − log p(z)."""
+
+    @property
+    def mean(self) -> Tensor:
+        """(batch, latent) its middle."""
+        ...
+
+    def at(self, noise: Tensor) -> Tensor:
+        """(..., batch, latent) reparameterised draws, of standard normal noise of that shape."""
+        ...
+
+    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+        """(batch, latent), one reparameterised draw a row."""
+        ...
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """(..., batch) log q(z | x) in nats at z (..., batch, latent)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from designloop.vae.networks import MLPDecoder, MLPEncoder, mlp
+from designloop.vae.errors import ShapeError, VAEError
+from designloop.vae.networks import MLPDecoder, MLPEncoder, RBFPrecisionDecoder, mlp, rbf_centres
 
 
 def test_activations_stand_between_the_maps_and_not_behind_the_last() -> None:
@@ -57,3 +58,62 @@ def test_decoder_keeps_leading_axes() -> None:
     z = torch.randn(7, 5, 2)
     assert decoder(z).shape == (7, 5, 6)
     torch.testing.assert_close(decoder(z, {"condition": torch.zeros(5)})[3], decoder(z[3]))
+
+
+# ---- a variance that grows away from the data
+
+
+def two_clouds() -> torch.Tensor:
+    z = 0.2 * torch.randn(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    z[100:] += 3.0
+    return z
+
+
+def rbf_decoder(**how: float) -> RBFPrecisionDecoder:
+    centres, bandwidths = rbf_centres(two_clouds(), 2)
+    return RBFPrecisionDecoder(MLPDecoder(2, 4).double(), centres, bandwidths, 4, **how).double()
+
+
+def test_bandwidths_are_those_of_the_clusters() -> None:
+    """Half of one over the squared mean distance to the centre (Arvanitidis et al. 2018), cloud by cloud."""
+    z = two_clouds()
+    centres, bandwidths = rbf_centres(z, 2)
+    order = centres[:, 0].argsort()
+    for cloud, at in zip((z[:100], z[100:]), order, strict=True):
+        torch.testing.assert_close(centres[at], cloud.mean(0))
+        torch.testing.assert_close(bandwidths[at], 0.5 / (cloud - cloud.mean(0)).norm(dim=1).mean() ** 2)
+    torch.testing.assert_close(rbf_centres(z, 2, stretch=2.0)[1], bandwidths / 4)
+
+
+def test_the_variance_grows_away_from_the_data_up_to_its_most() -> None:
+    decoder = rbf_decoder(precision=50.0, least=0.01)
+    way = torch.linspace(3.0, 30.0, 40, dtype=torch.float64)
+    variance = decoder(torch.stack([way, way], 1))[:, 4:].exp()
+    assert bool((variance.diff(dim=0) >= 0).all())
+    torch.testing.assert_close(variance[-1], torch.full((4,), 100.0, dtype=torch.float64))
+    near = decoder(decoder.centres)[:, 4:].exp()
+    torch.testing.assert_close(near, torch.full((2, 4), 1 / 50.01, dtype=torch.float64), rtol=1e-3, atol=0)
+
+
+def test_its_means_are_the_decoders_and_leading_axes_are_kept() -> None:
+    decoder, z = rbf_decoder(), two_clouds()[:6]
+    torch.testing.assert_close(decoder(z)[:, :4], decoder.mean(z))
+    torch.testing.assert_close(decoder(z.view(2, 3, 2)).view(6, 8), decoder(z))
+    slope = torch.func.vmap(torch.func.jacfwd(decoder))(z)
+    torch.testing.assert_close(slope, torch.func.vmap(torch.func.jacrev(decoder))(z))
+
+
+def test_a_cluster_of_one_point_has_a_width_too() -> None:
+    z = torch.cat([two_clouds(), torch.tensor([[90.0, 90.0]], dtype=torch.float64)])
+    assert bool(rbf_centres(z, 3)[1].isfinite().all())
+
+
+def test_a_variance_that_cannot_be_is_refused() -> None:
+    with pytest.raises(VAEError, match="5 centres among 2 different latents; ask for fewer"):
+        rbf_centres(torch.tensor([[0.0], [1.0], [1.0]]), 5)
+    with pytest.raises(VAEError, match="leave every cluster without width"):
+        rbf_centres(torch.tensor([[0.0], [1.0], [1.0]]), 2)
+    with pytest.raises(VAEError, match="least 0, expected positive numbers"):
+        rbf_decoder(least=0)
+    with pytest.raises(ShapeError, match=r"bandwidths has shape \(3,\), expected \(2,\)"):
+        RBFPrecisionDecoder(MLPDecoder(2, 4), torch.zeros(2, 2), torch.ones(3), 4)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posterior import DiagonalNormal, Posterior
 
 
 class StandardNormal(nn.Module):
@@ -45,9 +45,14 @@ class StandardNormal(nn.Module):
         variance = self.variance(context)
         return -0.5 * (z.square() / variance + variance.log() + math.log(2 * math.pi)).sum(-1)
 
-    def kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) KL(posterior || prior) in nats, closed form (Kingma & Welling 2014, appendix B)."""
-        return self.kl_units(posterior, context).sum(-1)
+    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats: closed form of a diagonal normal (Kingma & Welling 2014, app. B).
+
+        For another posterior log q(z) − log p(z) at ``z``.
+        """
+        if isinstance(posterior, DiagonalNormal):
+            return self.kl_units(posterior, context).sum(-1)
+        return posterior.log_prob(z) - self.log_prob(z, context)
 
     def kl_units(self, posterior: DiagonalNormal, context: Context | None = None) -> Tensor:
         """(batch, latent) the KL of each unit."""

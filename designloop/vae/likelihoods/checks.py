@@ -1,0 +1,70 @@
+"""What every likelihood asks of its data before it computes: widths that match, and counts that are counts.
+
+The values of x are looked at in eager mode only: a compiled graph, or one that is mapped by ``torch.func``, cannot
+branch on them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from designloop.vae.errors import MissingContextError, ShapeError, VAEError
+from designloop.vae.likelihoods.base import Context
+
+
+def values_can_be_read(*tensors: Tensor) -> bool:
+    """Whether code may branch on the values: neither compiled nor mapped."""
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    return not torch.compiler.is_compiling() and not any(wrapped(one) for one in tensors)
+
+
+def require_width(params: Tensor, x: Tensor, each: int = 1) -> None:
+    """Nothing, if ``params`` has ``each`` numbers for each entry of a row of ``x``.
+
+    Raises:
+        ShapeError: it has another width.
+    """
+    if params.shape[-1] != each * x.shape[-1]:
+        wanted = f"{each} × {x.shape[-1]} = {each * x.shape[-1]}" if each > 1 else f"{x.shape[-1]}"
+        raise ShapeError(
+            "params", params.shape, f"(…, {wanted}) for x of {tuple(x.shape)}", "give the decoder as many outputs"
+        )
+
+
+def require_counts(x: Tensor) -> None:
+    """Nothing, if all entries are 0, 1, 2, …; what is masked has to be replaced before.
+
+    Raises:
+        VAEError: some are negative, fractions, infinite or NaN.
+    """
+    if not values_can_be_read(x):
+        return
+    wrong = ~((x >= 0) & x.isfinite() & (x == x.floor()) if x.is_floating_point() else x >= 0)
+    if bool(wrong.any()):
+        raise VAEError(
+            f"x has {int(wrong.sum())} entries that are no counts, the first is {x[wrong][0].item():g}; give raw "
+            "counts 0, 1, 2, …, neither normalised nor logarithms, or mask what is missing"
+        )
+
+
+def log_size(name: str | None, part: object, context: Context | None, params: Tensor) -> Tensor:
+    """(batch, 1) logarithm of each row's size from the context, or () zero where no size is read.
+
+    Args:
+        name: Entry of the context, (batch,) or (batch, 1), positive; None reads nothing.
+        part: The likelihood that asks.
+
+    Raises:
+        MissingContextError: The context has no such entry.
+        VAEError: Some sizes are not positive.
+    """
+    if name is None:
+        return params.new_zeros(())
+    if context is None or name not in context:
+        raise MissingContextError(type(part).__name__, name, list(context or ()))
+    size = context[name]
+    size = size if size.ndim == 2 else size.unsqueeze(-1)
+    if values_can_be_read(size) and not bool((size > 0).all()):
+        raise VAEError(f"context[{name!r}] has sizes that are not positive; leave out rows without any count")
+    return size.to(params.dtype).log()

@@ -1,0 +1,66 @@
+"""Poisson likelihood of counts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import log_size, require_counts, require_width
+
+
+class Poisson:
+    """x_i ~ Poisson(size · exp(params_i)); the decoder gives log rates.
+
+    Args:
+        size: name of the context's entry, (batch,), that the rates of a row are multiplied by (a library size, an
+            exposure time); None reads none. A decoder that ends in ``log_softmax`` makes the rates proportions of it.
+    """
+
+    def __init__(self, size: str | None = None) -> None:
+        self.size = size
+
+    def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
+        """(batch,) log pmf in nats, over the observed entries.
+
+        Args:
+            params: (..., batch, features) log rates.
+            x: (batch, features) counts.
+            mask: (batch, features) True where observed.
+
+        Raises:
+            VAEError: some observed entries are no counts.
+        """
+        require_width(params, x)
+        if mask is not None:
+            x = torch.where(mask, x, torch.zeros_like(x))
+        require_counts(x)
+        x = x if x.is_floating_point() else x.to(params.dtype)
+        log_mean = params + log_size(self.size, self, context, params)
+        each = x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
+        return (each if mask is None else each * mask).sum(-1)
+
+    def sample(
+        self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
+    ) -> Tensor:
+        """(batch, features) counts."""
+        return torch.poisson(self.mean(params, context), generator=generator)
+
+    def mean(self, params: Tensor, context: Context | None = None) -> Tensor:
+        """(batch, features) expected counts."""
+        return (params + log_size(self.size, self, context, params)).exp()
+
+    def variance(self, params: Tensor, context: Context | None = None) -> Tensor:
+        """(batch, features) the same as the mean."""
+        return self.mean(params, context)
+
+    def fisher(
+        self, params: Tensor, tangents: Tensor, x: Tensor | None = None, context: Context | None = None
+    ) -> Tensor:
+        """(batch, k, k) quadratic form on tangents of the log rates, the mean each.
+
+        Args:
+            tangents: (batch, k, features).
+        """
+        scaled = tangents * self.mean(params, context).sqrt().unsqueeze(-2)
+        return scaled @ scaled.transpose(-1, -2)
