@@ -33,6 +33,7 @@ app = typer.Typer(
 CampaignFile = Annotated[Path, typer.Argument(help="A campaign file.", show_default=False)]
 Results = Annotated[Path, typer.Argument(help="A campaign file, or the folder of its results.", show_default=False)]
 Several = Annotated[list[Path], typer.Argument(help="Campaign files, or folders of results.", show_default=False)]
+Address = Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or HOST:PORT.")]
 Model = Annotated[str, typer.Option(help="A shipped model by name, or a file that `designloop pretrain` wrote.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same molecules.")]
 
@@ -65,6 +66,11 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     return app.command(function.__name__.replace("_", "-"))(guarded)
 
 
+def _evaluation(**said: object) -> dict[str, object]:
+    """What was said of the evaluation on the command line, in the words of a campaign file."""
+    return {f"evaluation.{key}": value for key, value in said.items() if value is not None}
+
+
 @app.callback(invoke_without_command=True)
 def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
@@ -91,11 +97,11 @@ def init(
 
 
 @command
-def validate(campaign: CampaignFile) -> int:
+def validate(campaign: CampaignFile, address: Address = None) -> int:
     """Check a campaign file, print its plan, and run every oracle on three known molecules."""
     from designloop import api, display
 
-    plan = api.validate(campaign)
+    plan = api.validate(api.load_campaign(campaign, _evaluation(address=address)))
     display.plan(plan)
     return DONE if plan.ready else BAD_INPUT
 
@@ -116,7 +122,7 @@ def run(
     campaign: CampaignFile,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; earlier results are moved aside.")] = False,
-    address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or HOST:PORT.")] = None,
+    address: Address = None,
     workers: Annotated[int | None, typer.Option(help="Workers that score at once.")] = None,
     backend: Annotated[str | None, typer.Option(help="ray, or inline for one child process.")] = None,
     accept_changed_oracles: Annotated[
@@ -126,10 +132,7 @@ def run(
     """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
     from designloop import api, display
 
-    said = {"address": address, "workers": workers, "backend": backend}
-    loaded = api.load_campaign(
-        campaign, {f"evaluation.{key}": value for key, value in said.items() if value is not None}
-    )
+    loaded = api.load_campaign(campaign, _evaluation(address=address, workers=workers, backend=backend))
     if dry_run:
         display.estimate(api.dry_run(loaded))
         return DONE

@@ -92,7 +92,8 @@ def _unfruitful(run: Sequence[RoundInfo], resumed_after: int) -> End | None:
     here = [info for info in run if info.number > resumed_after][-FRUITLESS:]
     if len(here) == FRUITLESS and not any(info.metrics.get("ok") for info in here):
         why = f"{FRUITLESS} rounds running without one good result; `designloop status` shows what the oracles said"
-        return End("no_results", f"{why}; mend them and give the same command again")
+        again = "mend them and give the same command again, with --accept-changed-oracles if an oracle's file changed"
+        return End("no_results", f"{why}; {again}")
     return None
 
 

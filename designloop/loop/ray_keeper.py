@@ -62,7 +62,8 @@ class RayKeeper:
         else:
             text = (
                 f"No Ray cluster can be joined at {self._address}: {last_line(self._error)}. Start one with "
-                "`ray start --head`, or leave the address out."
+                "`ray start --head`, or leave the address out. A cluster that asks for a token is joined by "
+                "HOST:PORT only where RAY_AUTH_MODE=token is set, on each node and here."
             )
         raise NoWorkers(text) from self._error
 

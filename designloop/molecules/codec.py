@@ -1,9 +1,8 @@
 """SMILES <-> SELFIES <-> token tensors, under one frozen alphabet.
 
 Token 0 is padding and token 1 the end mark; every molecule is its SELFIES symbols followed by one end mark. The
-alphabet,
-the greatest length, the version of ``selfies`` and its semantic constraints (which are global state in that library)
-belong to the codec and travel with the model.
+alphabet, the greatest length, the version of ``selfies`` and its semantic constraints (which are global state in that
+library) belong to the codec and travel with the model.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ language model, between them one that repairs what z cannot say (conditioning au
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +218,13 @@ def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> 
             f"{path} does not hold what its header says ({str(error).splitlines()[0]}); "
             "was it written by another version of designloop? Train it again or install that version"
         ) from error
+    installed = version("selfies")
+    if vae.codec.selfies_version != installed:
+        warnings.warn(
+            f"{path} was trained under selfies {vae.codec.selfies_version}, installed is {installed}: "
+            f"it may write some molecules otherwise than it learned; install selfies=={vae.codec.selfies_version}",
+            stacklevel=2,
+        )
     return vae.to(device).eval()
 
 

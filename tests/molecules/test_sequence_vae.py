@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +189,14 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
         load(path)
     save_file(tensors, path, header | {"architecture": '{"latent": 8}'})
     with pytest.raises(MoleculeError, match="does not hold what its header says"):
+        load(path)
+
+
+def test_a_model_of_another_release_of_selfies_is_told(tmp_path: Path) -> None:
+    vae, path = tiny_vae(), tmp_path / "old.safetensors"
+    vae.codec = replace(vae.codec, selfies_version="1.0.4")
+    vae.save(path)
+    with pytest.warns(UserWarning, match=r"old\.safetensors was trained under selfies 1\.0\.4, installed is"):
         load(path)
 
 
