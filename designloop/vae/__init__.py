@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from designloop.vae.errors import VAEError as VAEError
+    from designloop.vae.evidence import Evidence as Evidence
+    from designloop.vae.evidence import annealed_evidence as annealed_evidence
+    from designloop.vae.evidence import importance_evidence as importance_evidence
+    from designloop.vae.imputation import Imputed as Imputed
+    from designloop.vae.imputation import completed as completed
+    from designloop.vae.imputation import imputed as imputed
     from designloop.vae.likelihoods.base import Likelihood as Likelihood
     from designloop.vae.likelihoods.bernoulli import Bernoulli as Bernoulli
     from designloop.vae.likelihoods.categorical import Categorical as Categorical
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from designloop.vae.networks import MLPEncoder as MLPEncoder
     from designloop.vae.networks import RBFPrecisionDecoder as RBFPrecisionDecoder
     from designloop.vae.networks import rbf_centres as rbf_centres
+    from designloop.vae.pareto import pareto_k as pareto_k
     from designloop.vae.posterior import DiagonalNormal as DiagonalNormal
     from designloop.vae.posterior import Posterior as Posterior
     from designloop.vae.priors.base import Prior as Prior
@@ -43,8 +50,10 @@ _HOME = {
     "Categorical": "likelihoods.categorical",
     "DiagonalNormal": "posterior",
     "ELBO": "losses",
+    "Evidence": "evidence",
     "Gaussian": "likelihoods.gaussian",
     "HeteroscedasticGaussian": "likelihoods.heteroscedastic_gaussian",
+    "Imputed": "imputation",
     "Likelihood": "likelihoods.base",
     "Loss": "losses",
     "MLPDecoder": "networks",
@@ -63,6 +72,11 @@ _HOME = {
     "TokenSequence": "likelihoods.tokens",
     "VAE": "model",
     "VAEError": "errors",
+    "annealed_evidence": "evidence",
+    "completed": "imputation",
+    "importance_evidence": "evidence",
+    "imputed": "imputation",
+    "pareto_k": "pareto",
     "ramp": "losses",
     "rbf_centres": "networks",
 }
@@ -72,8 +86,10 @@ __all__ = [
     "Categorical",
     "DiagonalNormal",
     "ELBO",
+    "Evidence",
     "Gaussian",
     "HeteroscedasticGaussian",
+    "Imputed",
     "Likelihood",
     "Loss",
     "MLPDecoder",
@@ -92,6 +108,11 @@ __all__ = [
     "TokenSequence",
     "VAE",
     "VAEError",
+    "annealed_evidence",
+    "completed",
+    "importance_evidence",
+    "imputed",
+    "pareto_k",
     "ramp",
     "rbf_centres",
 ]

@@ -9,7 +9,6 @@ The four parts are plain objects that can be replaced one by one. Source: Kingma
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.errors import CapabilityError, VAEError
+from designloop.vae.evidence import importance_evidence
+from designloop.vae.imputation import imputed
 from designloop.vae.likelihoods.base import Context, Likelihood
+from designloop.vae.likelihoods.checks import require_rows
 from designloop.vae.posterior import DiagonalNormal, standard_noise
 from designloop.vae.priors.base import Prior
 
@@ -102,7 +104,11 @@ class VAE(nn.Module):
         Args:
             x: (batch, …) data.
             noise: (batch, latent) standard normal; None decodes the posterior mean.
+
+        Raises:
+            VAEError: x has observed entries that are NaN or infinite, or the mask observes nothing of some row.
         """
+        require_rows(x, mask)
         posterior = self.encode(x, mask, context)
         z = posterior.mean if noise is None else posterior.at(noise)
         params = self.decode(z, context)
@@ -146,24 +152,38 @@ class VAE(nn.Module):
     ) -> Tensor:
         """(batch,) importance-weighted estimate of log p(x) in nats: log mean over k of p(x, z) / q(z | x).
 
-        A lower bound in expectation, tight as k grows. Source: Burda et al. 2016, eq. 8.
+        A lower bound in expectation, tight as k grows. Source: Burda et al. 2016, eq. 8. Whether it has arrived,
+        ``evidence.importance_evidence`` tells beside it.
 
         Raises:
             CapabilityError: the prior has no ``log_prob``.
         """
-        prior_log_prob = getattr(self.prior, "log_prob", None)
-        if prior_log_prob is None:
-            raise CapabilityError(
-                f"{type(self.prior).__name__} has no log_prob, so there is no evidence under it; "
-                "use a prior with a density"
-            )
-        posterior = self.encode(x, mask, context)
-        terms = []
-        for _ in range(k):
-            z = posterior.rsample(generator)
-            joint = self.likelihood.log_prob(self.decode(z, context), x, mask, context) + prior_log_prob(z, context)
-            terms.append(joint - posterior.log_prob(z))
-        return torch.stack(terms).logsumexp(0) - math.log(k)
+        return importance_evidence(self, x, mask, context, k=k, generator=generator).log_evidence
+
+    def impute(
+        self, x: Tensor, mask: Tensor, context: Context | None = None, *, k: int = 100,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:  # fmt: skip
+        """(batch, …) x with what is missing replaced by its mean given what is observed.
+
+        By k importance-weighted draws of the posterior; ``imputation.imputed`` tells the spread beside it.
+
+        Raises:
+            CapabilityError: the likelihood has no ``mean``, or the prior no ``log_prob``.
+        """
+        return imputed(self, x, mask, context, k=k, generator=generator).mean
+
+    @torch.no_grad()
+    def active_units(
+        self, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, least: float = 0.01
+    ) -> Tensor:
+        """(latent,) True for units whose posterior mean varies over the rows by more than ``least``.
+
+        Source: Burda et al. 2016, section 5.2.
+        """
+        require_rows(x, mask)
+        means = self.encode(x, mask, context).mean
+        return means.var(0, correction=0) > least
 
     @torch.no_grad()
     def sample(
@@ -186,6 +206,7 @@ class VAE(nn.Module):
         Raises:
             CapabilityError: the likelihood has no ``mean``.
         """
+        require_rows(x, mask)
         mean = getattr(self.likelihood, "mean", None)
         if mean is None:
             raise CapabilityError(

@@ -188,13 +188,24 @@ def test_a_loss_that_is_no_number_leaves_the_weights_before_it(gradient_only: bo
     assert same(run(steps=6, breaks=3), run(steps=3, breaks=99))
 
 
-@pytest.mark.parametrize("bad", [Batch(torch.full((2, 4), torch.nan)), Batch(data(2), weights=torch.zeros(2))])
-def test_data_that_is_no_number_and_weights_of_nothing_are_told(bad: Batch) -> None:
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (
+            Batch(torch.full((2, 4), torch.nan)),
+            "x has 8 entries that are NaN or infinite, the first in row 0; give a mask",
+        ),
+        (Batch(data(2), torch.zeros(2, 4, dtype=torch.bool)), "mask observes nothing of 2 rows of 2"),
+        (
+            Batch(data(2), weights=torch.zeros(2)),
+            "the loss is nan .* at step 0; .*: lower the learning rate or check the",
+        ),
+    ],
+)
+def test_data_that_is_no_number_and_weights_of_nothing_are_told(bad: Batch, told: str) -> None:
     vae = linear_vae()
     before = weights(vae)
-    with pytest.raises(
-        VAEError, match=r"the loss is nan .* at step 0; .*: lower the learning rate or check the data for NaN"
-    ):
+    with pytest.raises(VAEError, match=told):
         fit(vae, ELBO(), [bad], torch.optim.Adam(vae.parameters()), generator=generator())
     assert same(weights(vae), before)
 

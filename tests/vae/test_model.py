@@ -131,3 +131,31 @@ def test_noised_prior_is_the_standard_normal_at_level_zero_and_wider_above() -> 
     assert drawn.shape == (20_000, 4, 3)
     # 60,000 draws a level: the sd of a sample variance's ratio is 0.6 %, four of them are 2.4 %
     torch.testing.assert_close(drawn.var((0, 2)), 1 + level**2, rtol=0.024, atol=0)
+
+
+def test_active_units_are_those_whose_means_move() -> None:
+    """A unit's mean is a multiple of one feature, whose variance is 1: it is active where the square exceeds 0.01."""
+    gains = torch.tensor([0.0, 0.09, 0.11, 2.0], dtype=torch.float64)
+
+    def encode(x: Tensor, mask: object = None, context: object = None) -> DiagonalNormal:
+        return DiagonalNormal(x[:, :1] * gains, torch.ones(len(x), 4, dtype=torch.float64))
+
+    x = torch.tensor([[1.0, 0.0], [-1.0, 5.0]], dtype=torch.float64)
+    vae = VAE(encode, MLPDecoder(4, 2).double(), Gaussian(2).double(), StandardNormal(4).double())
+    assert vae.active_units(x).tolist() == [False, False, True, True]
+    assert vae.active_units(x, least=1e-6).tolist() == [False, True, True, True]
+
+
+def test_data_that_cannot_be_is_refused_at_every_door() -> None:
+    vae = VAE(MLPEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), StandardNormal(2))
+    x = torch.zeros(4, 3)
+    x[2, 1] = torch.nan
+    seen = x.isfinite()
+    noise = torch.zeros(4, 2)
+    for door in (lambda: vae.elbo(x, noise=noise), lambda: vae.reconstruct(x), lambda: vae.log_evidence(x, k=1),
+                 lambda: vae.active_units(x), lambda: vae(x)):  # fmt: skip
+        with pytest.raises(VAEError, match="x has 1 entries that are NaN or infinite, the first in row 2; give a mask"):
+            door()
+    assert bool(vae.elbo(x, seen, noise=noise).isfinite().all())
+    with pytest.raises(VAEError, match=r"mask observes nothing of 4 rows of 4 \(0, 1, 2, 3\); leave those rows out"):
+        vae.elbo(x, torch.zeros_like(seen), noise=noise)

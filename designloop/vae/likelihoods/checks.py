@@ -19,6 +19,41 @@ def values_can_be_read(*tensors: Tensor) -> bool:
     return not torch.compiler.is_compiling() and not any(wrapped(one) for one in tensors)
 
 
+def require_rows(x: Tensor, mask: Tensor | None = None) -> None:
+    """Nothing, if x is numbers wherever it is observed, and every row observes something.
+
+    Args:
+        x: (batch, …).
+        mask: Of the same shape, True where an entry is observed.
+
+    Raises:
+        ShapeError: The mask has another shape.
+        VAEError: It is not boolean, some rows observe nothing, or an observed entry is NaN or infinite.
+    """
+    if mask is not None:
+        if mask.shape != x.shape:
+            raise ShapeError("mask", mask.shape, f"{tuple(x.shape)} as x has", "expand it to the shape of x")
+        if mask.dtype != torch.bool:
+            raise VAEError(f"mask is of {mask.dtype}, expected torch.bool, True where observed; give mask.bool()")
+        if values_can_be_read(mask):
+            blind = ~mask.flatten(1).any(1)
+            if bool(blind.any()):
+                rows = blind.nonzero().flatten().tolist()
+                named = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+                raise VAEError(
+                    f"mask observes nothing of {len(rows)} rows of {len(x)} ({named}); leave those rows out, or draw "
+                    "from the prior by vae.sample"
+                )
+    if x.is_floating_point() and values_can_be_read(x):
+        wrong = ~x.isfinite() if mask is None else ~x.isfinite() & mask
+        if bool(wrong.any()):
+            row = int(wrong.flatten(1).any(1).nonzero()[0])
+            raise VAEError(
+                f"x has {int(wrong.sum())} entries that are NaN or infinite, the first in row {row}; give a mask that "
+                "is False where x is missing, or clean the data"
+            )
+
+
 def require_width(params: Tensor, x: Tensor, each: int = 1) -> None:
     """Nothing, if ``params`` has ``each`` numbers for each entry of a row of ``x``.
 
