@@ -1,0 +1,139 @@
+"""Riemannian geometry of latent space: functions of any fitted VAE. Names are loaded when first used.
+
+A metric is a callable (``metric``, ``sequences``); curves (``curves``), geodesics (``geodesics``, ``graph``),
+exponential and logarithm maps (``maps``) and means (``means``) take any metric.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from designloop.vae.geometry.curves import Spline as Spline
+    from designloop.vae.geometry.curves import energy as energy
+    from designloop.vae.geometry.curves import length as length
+    from designloop.vae.geometry.curves import segment_lengths as segment_lengths
+    from designloop.vae.geometry.curves import speed as speed
+    from designloop.vae.geometry.curves import straight as straight
+    from designloop.vae.geometry.curves import through as through
+    from designloop.vae.geometry.geodesics import Geodesics as Geodesics
+    from designloop.vae.geometry.geodesics import distance as distance
+    from designloop.vae.geometry.geodesics import geodesics as geodesics
+    from designloop.vae.geometry.geodesics import geodesics_by_graph as geodesics_by_graph
+    from designloop.vae.geometry.graph import Graph as Graph
+    from designloop.vae.geometry.graph import Paths as Paths
+    from designloop.vae.geometry.graph import graph_distances as graph_distances
+    from designloop.vae.geometry.graph import grid_graph as grid_graph
+    from designloop.vae.geometry.graph import points_graph as points_graph
+    from designloop.vae.geometry.graph import shortest_paths as shortest_paths
+    from designloop.vae.geometry.graph import stencil as stencil
+    from designloop.vae.geometry.maps import exponential_map as exponential_map
+    from designloop.vae.geometry.maps import initial_velocities as initial_velocities
+    from designloop.vae.geometry.maps import logarithm_map as logarithm_map
+    from designloop.vae.geometry.maps import shoot as shoot
+    from designloop.vae.geometry.means import Clusters as Clusters
+    from designloop.vae.geometry.means import frechet_mean as frechet_mean
+    from designloop.vae.geometry.means import k_means as k_means
+    from designloop.vae.geometry.metric import ExpectedEuclidean as ExpectedEuclidean
+    from designloop.vae.geometry.metric import FisherRao as FisherRao
+    from designloop.vae.geometry.metric import Metric as Metric
+    from designloop.vae.geometry.metric import expected_euclidean_metric as expected_euclidean_metric
+    from designloop.vae.geometry.metric import log_volume as log_volume
+    from designloop.vae.geometry.metric import metric_tensor as metric_tensor
+    from designloop.vae.geometry.metric import pullback_metric as pullback_metric
+    from designloop.vae.geometry.metric import pushforward as pushforward
+    from designloop.vae.geometry.metric import volume as volume
+    from designloop.vae.geometry.sequences import ConditionalFisherRao as ConditionalFisherRao
+    from designloop.vae.geometry.sequences import SequenceFisherRao as SequenceFisherRao
+    from designloop.vae.geometry.sequences import sequences_at as sequences_at
+
+_HOME = {
+    "Clusters": "means",
+    "ConditionalFisherRao": "sequences",
+    "ExpectedEuclidean": "metric",
+    "FisherRao": "metric",
+    "Geodesics": "geodesics",
+    "Graph": "graph",
+    "Metric": "metric",
+    "Paths": "graph",
+    "SequenceFisherRao": "sequences",
+    "Spline": "curves",
+    "distance": "geodesics",
+    "energy": "curves",
+    "expected_euclidean_metric": "metric",
+    "exponential_map": "maps",
+    "frechet_mean": "means",
+    "geodesics": "geodesics",
+    "geodesics_by_graph": "geodesics",
+    "graph_distances": "graph",
+    "grid_graph": "graph",
+    "initial_velocities": "maps",
+    "k_means": "means",
+    "length": "curves",
+    "log_volume": "metric",
+    "logarithm_map": "maps",
+    "metric_tensor": "metric",
+    "points_graph": "graph",
+    "pullback_metric": "metric",
+    "pushforward": "metric",
+    "segment_lengths": "curves",
+    "sequences_at": "sequences",
+    "shoot": "maps",
+    "shortest_paths": "graph",
+    "speed": "curves",
+    "stencil": "graph",
+    "straight": "curves",
+    "through": "curves",
+    "volume": "metric",
+}
+
+__all__ = [
+    "Clusters",
+    "ConditionalFisherRao",
+    "ExpectedEuclidean",
+    "FisherRao",
+    "Geodesics",
+    "Graph",
+    "Metric",
+    "Paths",
+    "SequenceFisherRao",
+    "Spline",
+    "distance",
+    "energy",
+    "expected_euclidean_metric",
+    "exponential_map",
+    "frechet_mean",
+    "geodesics",
+    "geodesics_by_graph",
+    "graph_distances",
+    "grid_graph",
+    "initial_velocities",
+    "k_means",
+    "length",
+    "log_volume",
+    "logarithm_map",
+    "metric_tensor",
+    "points_graph",
+    "pullback_metric",
+    "pushforward",
+    "segment_lengths",
+    "sequences_at",
+    "shoot",
+    "shortest_paths",
+    "speed",
+    "stencil",
+    "straight",
+    "through",
+    "volume",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,158 @@
+"""Geodesics: shortest curves between latents, by minimising the energy of a spline.
+
+    min over the inner knots of  ½ ∫ ċᵀ G(c) ċ dt,   c(0) = a, c(1) = b
+
+Its minimum has constant speed and the least length near it. The inner knots lie L⁻ᵀ u off the straight line, with
+L Lᵀ = Dᵀ W D the stiffness of the spline, and u is what moves: under the Euclidean metric the energy is a constant
+and ½ |u|², so that the work does not grow with the number of knots. A spline finds the shortest curve near where it
+starts; which side of a hole is shorter, a graph tells (``designloop.vae.geometry.graph``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from designloop.vae.errors import ShapeError
+from designloop.vae.geometry.curves import (
+    NODES,
+    Spline,
+    basis,
+    energy,
+    length,
+    quadrature,
+    straight,
+    through,
+)
+from designloop.vae.geometry.graph import NEIGHBOURS, Graph, shortest_paths
+from designloop.vae.geometry.metric import Metric
+from designloop.vae.geometry.minimise import minimise
+
+
+@dataclass(frozen=True, slots=True)
+class Geodesics:
+    """Curves of least energy between pairs of latents."""
+
+    curves: Spline
+    lengths: Tensor
+    """(curves,)"""
+    energies: Tensor
+    """(curves,)"""
+
+    @property
+    def slack(self) -> Tensor:
+        """(curves,) 1 − length² / (2 energy), the share of the energy that uneven speed costs: 0 for a geodesic."""
+        return 1 - self.lengths.square() / (2 * self.energies).clamp_min(torch.finfo(self.energies.dtype).tiny)
+
+
+def geodesics(
+    metric: Metric,
+    start: Tensor,
+    end: Tensor,
+    *,
+    knots: int = 16,
+    initial: Spline | None = None,
+    steps: int = 200,
+    tolerance: float = 1e-6,
+    nodes: int = NODES,
+) -> Geodesics:
+    """Geodesics between pairs of latents, all at once: splines of least energy.
+
+    Args:
+        metric: differentiable in z.
+        start, end: (curves, latent).
+        knots: of each curve, ends included.
+        initial: where to begin, knots and all; None for straight lines.
+        steps: most steps of L-BFGS.
+        tolerance: of a step's change in the energies, relative to those at the beginning; 0 goes on to the last step.
+        nodes: of the quadrature, between two knots.
+
+    Raises:
+        ShapeError: pairs that do not match.
+        VAEError: an energy that is not finite.
+
+    Source: Yang et al. 2018, "Geodesic clustering in deep generative models"; Arvanitidis et al. 2022, section 4.
+    """
+    curve = straight(start, end, knots) if initial is None else initial
+    if curve.knots.shape[::2] != start.shape or start.shape != end.shape:
+        raise ShapeError("end", end.shape, f"{tuple(start.shape)} as start and initial", "give one curve a pair")
+    start, end = start.detach(), end.detach()
+    begun = energy(metric, Spline(curve.knots.detach()), nodes).detach()
+    scale = begun.clamp_min(torch.finfo(begun.dtype).tiny)
+    scale[(start == end).all(-1)] = torch.inf  # nothing to be gained but rounding
+    bent = bend_of(Spline(curve.knots.detach()), start, end)
+    shape = bent.shape[1:]
+
+    def relative_energy(u: Tensor, rows: Tensor) -> Tensor:
+        return energy(metric, bend(u.unflatten(1, shape), start[rows], end[rows]), nodes) / scale[rows]
+
+    reach = 0.03 * (end - start).norm(dim=-1)
+    u = minimise(relative_energy, bent.flatten(1), reach, steps=steps, tolerance=tolerance)
+    best = bend(u.unflatten(1, shape), start, end)
+    with torch.no_grad():
+        return Geodesics(best, length(metric, best, nodes), energy(metric, best, nodes))
+
+
+def distance(metric: Metric, start: Tensor, end: Tensor, knots: int = 16) -> Tensor:
+    """(pairs,) lengths of the geodesics found from straight lines between latents (pairs, latent)."""
+    return geodesics(metric, start, end, knots=knots).lengths
+
+
+def bend(u: Tensor, start: Tensor, end: Tensor) -> Spline:
+    """Splines from ``start`` to ``end`` whose inner knots lie L⁻ᵀ u off the straight line.
+
+    Args:
+        u: (curves, knots − 2, latent).
+        start, end: (curves, latent).
+    """
+    line = straight(start, end, u.shape[1] + 2).knots
+    inverse = torch.from_numpy(_stiffness(u.shape[1] + 2)[1]).to(u)
+    inner = line[:, 1:-1] + inverse.T @ u
+    return Spline(torch.cat([line[:, :1], inner, line[:, -1:]], 1))
+
+
+def bend_of(curve: Spline, start: Tensor, end: Tensor) -> Tensor:
+    """(curves, knots − 2, latent) the u for which ``bend`` gives the curve."""
+    off = curve.knots - straight(start, end, curve.knots.shape[1]).knots
+    return torch.from_numpy(_stiffness(curve.knots.shape[1])[0].T.copy()).to(off) @ off[:, 1:-1]
+
+
+@lru_cache
+def _stiffness(knots: int) -> tuple[np.ndarray, np.ndarray]:
+    """L and L⁻¹, L Lᵀ = ∫ of the products of the inner knots' velocities."""
+    t, weights = quadrature(torch.empty(0, knots, dtype=torch.float64))
+    velocity = basis(knots, t.numpy(), 1)[:, 1:-1]
+    lower = np.linalg.cholesky(velocity.T @ (weights.numpy()[:, None] * velocity))
+    return lower, np.linalg.inv(lower)
+
+
+def geodesics_by_graph(
+    graph: Graph,
+    start: Tensor,
+    end: Tensor,
+    *,
+    knots: int = 16,
+    neighbours: int = NEIGHBOURS,
+    steps: int = 200,
+    tolerance: float = 1e-6,
+    nodes: int = NODES,
+) -> Geodesics:
+    """Geodesics between pairs of latents: shortest paths of a graph, then relaxed as splines under its metric.
+
+    Args:
+        graph: over the part of latent space that they may go through.
+        start, end: (curves, latent).
+        knots: of each curve, ends included.
+        neighbours: nodes that each end is joined to.
+        steps, tolerance, nodes: as for ``geodesics``.
+
+    Raises:
+        VAEError: a pair lies in parts of the graph that no path joins.
+    """
+    paths = shortest_paths(graph, start, end, neighbours=neighbours)
+    initial = through(paths.points, knots, metric=graph.metric)
+    return geodesics(graph.metric, start, end, initial=initial, steps=steps, tolerance=tolerance, nodes=nodes)
