@@ -41,17 +41,25 @@ if TYPE_CHECKING:
     from designloop.vae.pareto import pareto_k as pareto_k
     from designloop.vae.posterior import DiagonalNormal as DiagonalNormal
     from designloop.vae.posterior import Posterior as Posterior
+    from designloop.vae.priors.autoregressive import AutoregressiveNormal as AutoregressiveNormal
     from designloop.vae.priors.base import Prior as Prior
+    from designloop.vae.priors.conditional import ConditionalNormal as ConditionalNormal
+    from designloop.vae.priors.mixture import GaussianMixture as GaussianMixture
+    from designloop.vae.priors.mixture import VampPrior as VampPrior
     from designloop.vae.priors.standard_normal import NoisedStandardNormal as NoisedStandardNormal
     from designloop.vae.priors.standard_normal import StandardNormal as StandardNormal
+    from designloop.vae.priors.structural_causal import StructuralCausal as StructuralCausal
 
 _HOME = {
+    "AutoregressiveNormal": "priors.autoregressive",
     "Bernoulli": "likelihoods.bernoulli",
     "Categorical": "likelihoods.categorical",
+    "ConditionalNormal": "priors.conditional",
     "DiagonalNormal": "posterior",
     "ELBO": "losses",
     "Evidence": "evidence",
     "Gaussian": "likelihoods.gaussian",
+    "GaussianMixture": "priors.mixture",
     "HeteroscedasticGaussian": "likelihoods.heteroscedastic_gaussian",
     "Imputed": "imputation",
     "Likelihood": "likelihoods.base",
@@ -67,11 +75,13 @@ _HOME = {
     "RBFPrecisionDecoder": "networks",
     "ReferenceKL": "losses",
     "StandardNormal": "priors.standard_normal",
+    "StructuralCausal": "priors.structural_causal",
     "StudentT": "likelihoods.student_t",
     "Term": "losses",
     "TokenSequence": "likelihoods.tokens",
     "VAE": "model",
     "VAEError": "errors",
+    "VampPrior": "priors.mixture",
     "annealed_evidence": "evidence",
     "completed": "imputation",
     "importance_evidence": "evidence",
@@ -82,12 +92,15 @@ _HOME = {
 }
 
 __all__ = [
+    "AutoregressiveNormal",
     "Bernoulli",
     "Categorical",
+    "ConditionalNormal",
     "DiagonalNormal",
     "ELBO",
     "Evidence",
     "Gaussian",
+    "GaussianMixture",
     "HeteroscedasticGaussian",
     "Imputed",
     "Likelihood",
@@ -103,11 +116,13 @@ __all__ = [
     "RBFPrecisionDecoder",
     "ReferenceKL",
     "StandardNormal",
+    "StructuralCausal",
     "StudentT",
     "Term",
     "TokenSequence",
     "VAE",
     "VAEError",
+    "VampPrior",
     "annealed_evidence",
     "completed",
     "importance_evidence",

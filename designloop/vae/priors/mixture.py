@@ -1,0 +1,125 @@
+"""Mixtures as priors: of learned normals, and of the posteriors of learned pseudo-inputs (VampPrior).
+
+Neither has a closed KL: it is log q(z) − log p(z) at the draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from designloop.vae.errors import VAEError
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.posterior import Posterior
+from designloop.vae.priors.normal import log_normal, noise_for
+
+
+class GaussianMixture(nn.Module):
+    """p(z) = Σ_k π_k N(mean_k, diag(scale_k²)), all learned.
+
+    Args:
+        latent: width of z.
+        components: how many.
+        generator: draws the means to start from, N(0, spread²): components that start alike stay alike.
+        spread: of them; the scales start at 1.
+
+    Raises:
+        VAEError: there are no components.
+
+    Source: Dilokthanakul et al. 2016, "Deep unsupervised clustering with Gaussian mixture variational autoencoders".
+    """
+
+    def __init__(self, latent: int, components: int, generator: torch.Generator, spread: float = 1.0) -> None:
+        super().__init__()
+        _require_components(components)
+        self.latent = latent
+        self.logits = nn.Parameter(torch.zeros(components))
+        self.means = nn.Parameter(spread * torch.randn(components, latent, generator=generator))
+        self.log_scales = nn.Parameter(torch.zeros(components, latent))
+
+    def log_joint(self, z: Tensor) -> Tensor:
+        """(..., components) log π_k N(z; mean_k, scale_k²) at z (..., latent); its softmax says which it came of."""
+        each = log_normal(z.unsqueeze(-2) - self.means, self.log_scales.exp())
+        return self.logits.log_softmax(0) + each
+
+    def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
+        """(..., batch) log p(z) in nats at z (..., batch, latent)."""
+        return self.log_joint(z).logsumexp(-1)
+
+    def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """(n, latent) draws; with a context (n, batch, latent)."""
+        noise = noise_for(n, self.latent, self.means, context, generator)
+        chosen = _chosen(self.logits, noise[..., 0], generator)
+        return self.means[chosen] + self.log_scales[chosen].exp() * noise
+
+    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) log q(z) − log p(z) at ``z``, in nats."""
+        return posterior.log_prob(z) - self.log_prob(z, context)
+
+
+class VampPrior(nn.Module):
+    """p(z) = Σ_k π_k q(z | u_k): the encoder's own posteriors of learned pseudo-inputs.
+
+    Args:
+        encoder: the VAE's; it is shared, and learns through the prior too.
+        inputs: (components, …) pseudo-inputs to start from, rows of the data say.
+        latent: width of z.
+        onto: what brings pseudo-inputs into the data's range, ``torch.sigmoid`` or ``softplus`` say.
+        weighted: learn π too; else all are alike.
+
+    Raises:
+        VAEError: there are no pseudo-inputs.
+
+    Source: Tomczak & Welling 2018, "VAE with a VampPrior".
+    """
+
+    logits: Tensor
+
+    def __init__(
+        self, encoder: nn.Module, inputs: Tensor, latent: int, onto: Callable[[Tensor], Tensor] | None = None,
+        weighted: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        _require_components(len(inputs))
+        self.latent, self.encoder, self.onto = latent, encoder, onto
+        self.inputs = nn.Parameter(inputs.detach().clone())
+        logits = torch.zeros_like(inputs.flatten(1)[:, 0])
+        if weighted:
+            self.logits = nn.Parameter(logits)
+        else:
+            self.register_buffer("logits", logits)
+
+    def components(self, chosen: Tensor | None = None) -> Posterior:
+        """q(z | u_k) of all pseudo-inputs, or of those chosen (rows,)."""
+        inputs = self.inputs if chosen is None else self.inputs[chosen]
+        found: Posterior = self.encoder(inputs if self.onto is None else self.onto(inputs), None, None)
+        return found
+
+    def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
+        """(..., batch) log p(z) in nats at z (..., batch, latent)."""
+        each = self.components().log_prob(z.unsqueeze(-2))
+        return (self.logits.log_softmax(0) + each).logsumexp(-1)
+
+    def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """(n, latent) draws; with a context (n, batch, latent)."""
+        rows = next((len(value) for value in context.values()), 1) if context else 1
+        chosen = _chosen(self.logits, self.inputs.new_empty(n * rows), generator)
+        drawn = self.components(chosen).rsample(generator)
+        return drawn.view(n, rows, self.latent) if context else drawn
+
+    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) log q(z) − log p(z) at ``z``, in nats."""
+        return posterior.log_prob(z) - self.log_prob(z, context)
+
+
+def _chosen(logits: Tensor, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Numbers of components, of the shape of ``like``."""
+    chances = logits.detach().softmax(0)
+    return torch.multinomial(chances, like.numel(), replacement=True, generator=generator).view(like.shape)
+
+
+def _require_components(components: int) -> None:
+    if components < 1:
+        raise VAEError(f"there are {components} components, expected at least 1; 10 to 500 are usual")

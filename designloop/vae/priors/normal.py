@@ -1,0 +1,39 @@
+"""What the normal priors share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from designloop.vae.likelihoods.base import Context
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+def noise_for(n: int, latent: int, like: Tensor, context: Context | None, generator: torch.Generator | None) -> Tensor:
+    """(n, latent) standard normal noise of a tensor's dtype and device; with a context (n, batch, latent)."""
+    rows = next((value.shape[0] for value in context.values()), None) if context else None
+    shape = (n, latent) if rows is None else (n, rows, latent)
+    return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
+
+
+def log_normal(residual: Tensor, scale: Tensor) -> Tensor:
+    """(...) log density in nats of independent normals, summed over the last axis.
+
+    Args:
+        residual: (..., units) from the mean. scale: standard deviations that go with them.
+    """
+    return -0.5 * ((residual / scale).square() + LOG_2PI).sum(-1) - scale.log().expand_as(residual).sum(-1)
+
+
+def cross_entropy(residual: Tensor, variance: Tensor, scale: Tensor) -> Tensor:
+    """(...) −E log N(r; 0, scale²) in nats, of residuals that have a mean and a variance; summed over the last axis."""
+    each = 0.5 * ((residual.square() + variance) / scale.square() + LOG_2PI) + scale.log()
+    return each.sum(-1)
+
+
+def entropy(scale: Tensor) -> Tensor:
+    """(...) of independent normals, in nats, summed over the last axis."""
+    return (scale.log() + 0.5 * (1 + LOG_2PI)).sum(-1)
