@@ -97,4 +97,7 @@ def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: S
     )
     path = write_record(record, output)
     say("\n" + benchmark.report(record.results))
-    say(f"Wrote {', '.join(map(str, [path, *write_pages(output)]))}")
+    drawn = getattr(benchmark, "pictures", lambda options, results: {})(options, record.results)
+    for file, picture in drawn.items():
+        (output / file).write_text(picture, encoding="utf-8")
+    say(f"Wrote {', '.join(map(str, [path, *(output / file for file in drawn), *write_pages(output)]))}")

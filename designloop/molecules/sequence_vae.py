@@ -33,6 +33,12 @@ from designloop.vae.priors.standard_normal import NoisedStandardNormal
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
+PRIOR_NOISE = 6.0
+"""Noise level at which the prior is sampled by default: the decoder is nearly a language model there."""
+
+PRIOR_TEMPERATURE = 0.8
+"""Of the decoder's draws by default; below 1 they are more like the corpus."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -171,7 +177,13 @@ class SequenceVAE(VAE):
         return out
 
     @torch.no_grad()
-    def draw(self, n: int, generator: torch.Generator, noise: float, temperature: float = 1.0) -> list[str]:
+    def draw(
+        self,
+        n: int,
+        generator: torch.Generator,
+        noise: float = PRIOR_NOISE,
+        temperature: float = PRIOR_TEMPERATURE,
+    ) -> list[str]:
         """SELFIES of ``n`` draws from the prior at noise level ``noise``."""
         level = torch.full((n,), noise, device=self.device, dtype=self.likelihood.head.weight.dtype)
         z = self.prior.sample(1, {"noise": level}, generator)[0]

@@ -32,22 +32,33 @@ ACROSS = 5
 
 def draw_best(molecules: Sequence[TopMolecule]) -> str:
     """The molecules as one SVG picture, best first: under each its rank and score, and what each property adds."""
-    lines = [[_headline(molecule), *_breakdown(molecule)] for molecule in molecules]
-    height = CELL[1] + CAPTION * (max(map(len, lines), default=0) + 1)
-    across = max(1, min(ACROSS, len(molecules)))
-    down = max(1, math.ceil(len(molecules) / ACROSS))
-    total = f'width="{across * CELL[0]}" height="{down * height}"'
+    cells = [(molecule.smiles, [_headline(molecule), *_breakdown(molecule)]) for molecule in molecules]
+    return draw_sheet(cells, ACROSS, empty="No molecule has a score.")
+
+
+def draw_sheet(cells: Sequence[tuple[str, Sequence[str]]], across: int, empty: str = "No molecule.") -> str:
+    """Molecules as one SVG picture, row by row, each with lines of text under it, the first of them bold.
+
+    Args:
+        cells: SMILES and its lines.
+        across: molecules in a row.
+        empty: what the picture of no molecule says.
+    """
+    height = CELL[1] + CAPTION * (max((len(lines) for _, lines in cells), default=0) + 1)
+    wide = max(1, min(across, len(cells)))
+    down = max(1, math.ceil(len(cells) / across))
+    total = f'width="{wide * CELL[0]}" height="{down * height}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {total} font-family="sans-serif" font-size="13">',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
-    if not molecules:
-        parts.append('<text x="10" y="20">No molecule has a score.</text>')
-    for place, (molecule, texts) in enumerate(zip(molecules, lines, strict=True)):
-        left, top = place % ACROSS * CELL[0], place // ACROSS * height
+    if not cells:
+        parts.append(f'<text x="10" y="20">{escape(empty)}</text>')
+    for place, (smiles, texts) in enumerate(cells):
+        left, top = place % across * CELL[0], place // across * height
         parts.append(f'<g transform="translate({left} {top})">')
-        parts.append(f"<title>{escape(molecule.smiles)}</title>")
-        parts.append(_drawing(molecule.smiles))
+        parts.append(f"<title>{escape(smiles)}</title>")
+        parts.append(_drawing(smiles))
         for number, text in enumerate(texts):
             weight = ' font-weight="bold"' if number == 0 else ""
             y = CELL[1] + CAPTION * (number + 0.7)

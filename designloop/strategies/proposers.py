@@ -115,22 +115,28 @@ def mutated(
     codec: Codec, elites: Sequence[Elite], n: int, rng: np.random.Generator, model_round: int = 0
 ) -> list[Candidate]:
     """One to three symbols of an elite's SELFIES substituted, inserted or deleted (proposer ``mutation``)."""
-    chances = symbol_chances(codec)
     chosen = pick(rng, elites, n)
     rows = []
     for index in chosen:
-        tokens = codec.tokens(elites[index].selfies)[:-1].tolist()
-        for _ in range(rng.choice((1, 2, 3), p=(0.6, 0.25, 0.15))):
-            edit, at = rng.integers(3), int(rng.integers(len(tokens)))
-            new = int(rng.choice(len(chances), p=chances))
-            if edit == 0:
-                tokens[at] = new
-            elif edit == 1 and len(tokens) < codec.greatest_length:
-                tokens.insert(at, new)
-            elif len(tokens) > 1:
-                del tokens[at]
-        rows.append(np.array([*tokens, END], dtype=np.uint8))
+        edits = int(rng.choice((1, 2, 3), p=(0.6, 0.25, 0.15)))
+        rows.append(edited(codec, codec.tokens(elites[index].selfies), edits, rng))
     return read(codec, _written(codec, rows), "mutation", [(elites[i].smiles,) for i in chosen], model_round)
+
+
+def edited(codec: Codec, tokens: np.ndarray, edits: int, rng: np.random.Generator) -> np.ndarray:
+    """Tokens, end mark last, after so many random edits: a symbol substituted, inserted or deleted."""
+    chances = symbol_chances(codec)
+    symbols = tokens[:-1].tolist()
+    for _ in range(edits):
+        edit, at = rng.integers(3), int(rng.integers(len(symbols)))
+        new = int(rng.choice(len(chances), p=chances))
+        if edit == 0:
+            symbols[at] = new
+        elif edit == 1 and len(symbols) < codec.greatest_length:
+            symbols.insert(at, new)
+        elif len(symbols) > 1:
+            del symbols[at]
+    return np.array([*symbols, END], dtype=np.uint8)
 
 
 def crossed(
@@ -173,6 +179,7 @@ __all__ = [
     "PAD",
     "Elite",
     "crossed",
+    "edited",
     "from_posterior",
     "from_prior",
     "mutated",

@@ -10,7 +10,7 @@ import pytest
 from designloop.molecules import neighbours
 from designloop.molecules.chemistry import fingerprints, standard_forms, tanimoto
 from designloop.molecules.corpus import zinc
-from designloop.molecules.neighbours import nearest_zinc
+from designloop.molecules.neighbours import highest_zinc_similarity, nearest_zinc
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,15 @@ def test_the_nearest_is_that_of_comparing_with_all(part_of_zinc: tuple[str, ...]
     found = nearest_zinc(queries)
     assert [one.similarity for one in found] == pytest.approx(similarity.max(1))
     assert [one.smiles for one in found] == [forms[row] for row in similarity.argmax(1)]
+
+
+def test_the_highest_similarity_is_that_to_the_rows_asked_for(part_of_zinc: tuple[str, ...]) -> None:
+    queries = ["CC(=O)Oc1ccccc1C(=O)O", "CCN(CC)CCOc1ccccc1"]
+    rows = np.arange(0, 300, 7)
+    forms = [form or "C" for form in standard_forms(part_of_zinc)]
+    similarity = tanimoto(fingerprints(queries), fingerprints(forms))
+    np.testing.assert_allclose(highest_zinc_similarity(queries), similarity.max(1))
+    np.testing.assert_allclose(highest_zinc_similarity(queries, rows), similarity[:, rows].max(1))
 
 
 def test_a_charged_molecule_of_zinc_is_found_by_its_neutral_form(part_of_zinc: tuple[str, ...]) -> None:

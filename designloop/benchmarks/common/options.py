@@ -51,9 +51,10 @@ class Options:
 class Benchmark(Protocol):
     """A module of ``designloop.benchmarks``: adding one file with these four names is all that a new one takes.
 
-    It may have two more: ``merged(earlier, now) -> Results`` keeps what an earlier record has and this run has not
+    It may have three more: ``merged(earlier, now) -> Results`` keeps what an earlier record has and this run has not
     measured; ``pages(results) -> {path: Markdown}`` gives further pages, from the folder of the documentation, and is
-    called with None while there is no record.
+    called with None while there is no record; ``pictures(options, results) -> {file: SVG}`` gives what stands beside
+    the record.
     """
 
     SUMMARY: str

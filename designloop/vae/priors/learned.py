@@ -108,11 +108,11 @@ class LearnedPrior(nn.Module):
             return self.means.new_zeros(*shape, self.latent)
         chosen = torch.multinomial(self.weights, many, replacement=True, generator=generator)
         standard = torch.randn(many, self.latent, dtype=self.means.dtype, device=self.means.device, generator=generator)
-        z = self.means[chosen]
+        flat: Tensor = self.means[chosen]
         for component in range(len(self.weights)):  # (latent, latent) axes a draw would be large
             of = chosen == component
-            z[of] = z[of] + (standard[of] * self.variances[component].sqrt()) @ self.axes[component].T
-        z = z.unflatten(0, shape)
+            flat[of] += (standard[of] * self.variances[component].sqrt()) @ self.axes[component].T
+        z: Tensor = flat.unflatten(0, shape)
         noise = self._noise_variance(context).sqrt()
         if noise.ndim:
             more = torch.randn(z.shape, dtype=z.dtype, device=z.device, generator=generator)

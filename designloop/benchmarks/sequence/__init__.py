@@ -1,0 +1,1 @@
+"""What ``designloop benchmark sequence-vae`` measures: one file a question."""

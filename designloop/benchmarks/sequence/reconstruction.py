@@ -1,0 +1,83 @@
+"""Whether a molecule comes back from its latent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from designloop.molecules import corpus
+from designloop.molecules.chemistry import without_stereo
+from designloop.molecules.sequence_vae import SequenceVAE
+
+LENGTHS = (0, 30, 35, 40, 45, 50, 60)
+"""Lower ends of the ranges of SELFIES symbols."""
+
+COUNTS = (0, 100, 1_000, 10_000, 100_000)
+"""Lower ends of the ranges of how often a molecule's rarest token stands in the training corpus."""
+
+
+def decoded(vae: SequenceVAE, selfies: Sequence[str]) -> list[str | None]:
+    """SMILES decoded greedily from posterior means."""
+    return vae.codec.to_smiles_many(vae.write(vae.latents(list(selfies))))
+
+
+def measures(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
+    """Shares of exact reconstructions, and by length and rarest token.
+
+    Args:
+        rows: held-out row numbers of ZINC 250k.
+    """
+    tokens = corpus.zinc_tokens().take(rows)
+    selfies = vae.codec.selfies_of(tokens)
+    smiles, back = vae.codec.to_smiles_many(selfies), decoded(vae, selfies)
+    exact = np.array([one == other for one, other in zip(smiles, back, strict=True)])
+    flat = [
+        one is not None and other is not None and without_stereo(one) == without_stereo(other)
+        for one, other in zip(smiles, back, strict=True)
+    ]
+    counts = np.bincount(corpus.zinc_tokens().flat, minlength=vae.codec.size)
+    lengths = (tokens > 1).sum(1)
+    rarest = np.where(tokens > 1, counts[tokens], np.iinfo(np.int64).max).min(1)
+    return {
+        "reconstruction": float(exact.mean()),
+        "reconstruction_without_stereo": float(np.mean(flat)),
+        "reconstruction_by_length": by_range(exact, lengths, LENGTHS),
+        "reconstruction_by_rarest_token": by_range(exact, rarest, COUNTS),
+    }
+
+
+def by_range(exact: np.ndarray, values: np.ndarray, starts: Sequence[int]) -> list[Mapping[str, Any]]:
+    """Share exact and number of molecules for each range of a value; ranges without any are left out."""
+    found: list[Mapping[str, Any]] = []
+    for low, high in zip(starts, [*starts[1:], None], strict=True):
+        inside = (values >= low) & (values < high if high is not None else True)
+        if inside.any():
+            found.append(
+                {"from": low, "below": high, "molecules": int(inside.sum()), "exact": float(exact[inside].mean())}
+            )
+    return found
+
+
+def jtvae_protocol(vae: SequenceVAE, rows: np.ndarray, seed: int, encodings: int = 10, decodings: int = 10) -> float:
+    """Share exact when each molecule is encoded ten times and each latent decoded ten times, both drawn.
+
+    Source: Jin et al. 2018, "Junction tree variational autoencoder", section 3.1.
+    """
+    generator = torch.Generator(vae.device).manual_seed(seed)
+    selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
+    smiles = vae.codec.to_smiles_many(selfies)
+    with torch.no_grad():
+        posterior = vae.encode(vae.tokens(selfies))
+    same = 0
+    for _ in range(encodings):
+        z = posterior.rsample(generator).repeat_interleave(decodings, 0)
+        written = vae.write(z, 0.0, generator, temperature=1.0)
+        # Most of the hundred strings of a molecule are one string: decode each to SMILES once.
+        distinct = list(dict.fromkeys(written))
+        as_smiles = dict(zip(distinct, vae.codec.to_smiles_many(distinct), strict=True))
+        wanted = [one for one in smiles for _ in range(decodings)]
+        same += sum(as_smiles[one] == other for one, other in zip(written, wanted, strict=True))
+    return same / (encodings * decodings * len(rows))
