@@ -66,14 +66,16 @@ def measures(vae: SequenceVAE, held_out: Sequence[str], n: int, compared: int, s
     }
     say("their Fréchet ChemNet distance …")
     reference = Activations.of(held_out)
-    for name, of in (
-        ("fcd", smiles),
-        ("fcd_floor", train),
-        ("fcd_standard_normal", [one for one in from_standard_normal(vae, n, seed) if one]),
-    ):
+    sets: dict[str, Sequence[str]] = {
+        "fcd": smiles,
+        "fcd_floor": train,
+        "fcd_standard_normal": [one for one in from_standard_normal(vae, n, seed) if one],
+    }
+    for name, of in sets.items():
         result[name] = frechet_chemnet_distance(Activations.of(of), reference)
     say("their nearest training molecules …")
-    for name, of in (("nearest_training", smiles), ("nearest_training_of_held_out", held_out)):
+    near: dict[str, Sequence[str]] = {"nearest_training": smiles, "nearest_training_of_held_out": held_out}
+    for name, of in near.items():
         forms = [one for one in standard_forms(of[:compared]) if one is not None]  # as ZINC's fingerprints are made
         result[name] = float(highest_zinc_similarity(forms, corpus.training_rows(), say).mean())
     result["samples"] = profile(smiles)
