@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from designloop.vae.priors.standard_normal import NoisedStandardNormal as NoisedStandardNormal
     from designloop.vae.priors.standard_normal import StandardNormal as StandardNormal
     from designloop.vae.priors.structural_causal import StructuralCausal as StructuralCausal
+    from designloop.vae.weights import load_weights as load_weights
+    from designloop.vae.weights import read_about as read_about
+    from designloop.vae.weights import save_weights as save_weights
 
 _HOME = {
     "AutoregressiveNormal": "priors.autoregressive",
@@ -86,9 +89,12 @@ _HOME = {
     "completed": "imputation",
     "importance_evidence": "evidence",
     "imputed": "imputation",
+    "load_weights": "weights",
     "pareto_k": "pareto",
     "ramp": "losses",
     "rbf_centres": "networks",
+    "read_about": "weights",
+    "save_weights": "weights",
 }
 
 __all__ = [
@@ -127,9 +133,12 @@ __all__ = [
     "completed",
     "importance_evidence",
     "imputed",
+    "load_weights",
     "pareto_k",
     "ramp",
     "rbf_centres",
+    "read_about",
+    "save_weights",
 ]
 
 
