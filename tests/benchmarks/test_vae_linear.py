@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from designloop.benchmarks import vae_methods
 from designloop.benchmarks.simulators.lattice import free_field, phi4
@@ -36,7 +37,7 @@ def test_a_chains_numbers_are_found_by_both_ways() -> None:
     found, error = _fields.of_fields(fields)
     exact = _fields.of_chain(8, -1.5, 6.0)
     assert np.abs((found - exact) / error).max() < 4
-    kept, _ = _fields._jackknifed(_fields.torch.from_numpy(fields.reshape(-1, 8)), (8,), 3)
+    kept, _ = _fields._jackknifed(torch.from_numpy(fields.reshape(-1, 8)), (8,), 3)
     np.testing.assert_allclose(kept, found, rtol=0.02)  # the same fields: only the turned directions differ
 
 
