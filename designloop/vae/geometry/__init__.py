@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from designloop.vae.geometry.curves import through as through
     from designloop.vae.geometry.geodesics import Geodesics as Geodesics
     from designloop.vae.geometry.geodesics import distance as distance
-    from designloop.vae.geometry.geodesics import geodesics as geodesics
     from designloop.vae.geometry.geodesics import geodesics_by_graph as geodesics_by_graph
+    from designloop.vae.geometry.geodesics import geodesics_by_spline as geodesics_by_spline
     from designloop.vae.geometry.graph import Graph as Graph
     from designloop.vae.geometry.graph import Paths as Paths
     from designloop.vae.geometry.graph import graph_distances as graph_distances
@@ -64,7 +64,7 @@ _HOME = {
     "expected_euclidean_metric": "metric",
     "exponential_map": "maps",
     "frechet_mean": "means",
-    "geodesics": "geodesics",
+    "geodesics_by_spline": "geodesics",
     "geodesics_by_graph": "geodesics",
     "graph_distances": "graph",
     "grid_graph": "graph",
@@ -104,7 +104,7 @@ __all__ = [
     "expected_euclidean_metric",
     "exponential_map",
     "frechet_mean",
-    "geodesics",
+    "geodesics_by_spline",
     "geodesics_by_graph",
     "graph_distances",
     "grid_graph",

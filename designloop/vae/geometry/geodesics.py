@@ -49,7 +49,7 @@ class Geodesics:
         return 1 - self.lengths.square() / (2 * self.energies).clamp_min(torch.finfo(self.energies.dtype).tiny)
 
 
-def geodesics(
+def geodesics_by_spline(
     metric: Metric,
     start: Tensor,
     end: Tensor,
@@ -99,7 +99,7 @@ def geodesics(
 
 def distance(metric: Metric, start: Tensor, end: Tensor, knots: int = 16) -> Tensor:
     """(pairs,) lengths of the geodesics found from straight lines between latents (pairs, latent)."""
-    return geodesics(metric, start, end, knots=knots).lengths
+    return geodesics_by_spline(metric, start, end, knots=knots).lengths
 
 
 def bend(u: Tensor, start: Tensor, end: Tensor) -> Spline:
@@ -148,11 +148,11 @@ def geodesics_by_graph(
         start, end: (curves, latent).
         knots: of each curve, ends included.
         neighbours: nodes that each end is joined to.
-        steps, tolerance, nodes: as for ``geodesics``.
+        steps, tolerance, nodes: as for ``geodesics_by_spline``.
 
     Raises:
         VAEError: a pair lies in parts of the graph that no path joins.
     """
     paths = shortest_paths(graph, start, end, neighbours=neighbours)
     initial = through(paths.points, knots, metric=graph.metric)
-    return geodesics(graph.metric, start, end, initial=initial, steps=steps, tolerance=tolerance, nodes=nodes)
+    return geodesics_by_spline(graph.metric, start, end, initial=initial, steps=steps, tolerance=tolerance, nodes=nodes)

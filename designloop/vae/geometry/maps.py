@@ -14,7 +14,7 @@ from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.curves import NODES, Spline, energy
-from designloop.vae.geometry.geodesics import Geodesics, geodesics
+from designloop.vae.geometry.geodesics import Geodesics, geodesics_by_spline
 from designloop.vae.geometry.metric import Metric, metric_tensor
 
 
@@ -63,12 +63,12 @@ def logarithm_map(metric: Metric, z: Tensor, target: Tensor, **how: object) -> T
     Args:
         metric: differentiable in z.
         z, target: (points, latent).
-        how: as for ``geodesics``.
+        how: as for ``geodesics_by_spline``.
 
     Raises:
         VAEError: the metric is singular at z.
     """
-    return initial_velocities(metric, geodesics(metric, z, target, **how))  # type: ignore[arg-type]
+    return initial_velocities(metric, geodesics_by_spline(metric, z, target, **how))  # type: ignore[arg-type]
 
 
 def initial_velocities(metric: Metric, found: Geodesics, nodes: int = NODES) -> Tensor:

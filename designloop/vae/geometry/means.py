@@ -16,7 +16,7 @@ from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.curves import NODES, energy, straight, through
-from designloop.vae.geometry.geodesics import bend, bend_of, geodesics
+from designloop.vae.geometry.geodesics import bend, bend_of, geodesics_by_spline
 from designloop.vae.geometry.graph import Graph, graph_distances, shortest_paths
 from designloop.vae.geometry.metric import Metric
 from designloop.vae.geometry.minimise import minimise
@@ -55,7 +55,7 @@ def frechet_mean(
         start: (latent,) where to begin; None for the point that is nearest to the straight mean.
         graph: whose shortest paths the geodesics begin with; None for straight lines.
         knots: of each geodesic, ends included.
-        steps, tolerance, nodes: as for ``geodesics``.
+        steps, tolerance, nodes: as for ``geodesics_by_spline``.
 
     Raises:
         ShapeError: no points, or weights that do not match.
@@ -121,7 +121,7 @@ def k_means(
         if graph is not None:
             return graph_distances(graph, centres, points).T
         pairs = centres.repeat_interleave(len(points), 0), points.repeat(len(centres), 1)
-        return geodesics(metric, *pairs, knots=knots).lengths.view(len(centres), -1).T
+        return geodesics_by_spline(metric, *pairs, knots=knots).lengths.view(len(centres), -1).T
 
     centres = points[torch.randint(len(points), (1,), generator=generator)]
     away = distances(centres)

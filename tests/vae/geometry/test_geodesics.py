@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from designloop.benchmarks.simulators.surfaces import SURFACES, Surface
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.geometry.geodesics import distance, geodesics, geodesics_by_graph
+from designloop.vae.geometry.geodesics import distance, geodesics_by_graph, geodesics_by_spline
 from designloop.vae.geometry.graph import grid_graph, shortest_paths
 from designloop.vae.geometry.metric import FisherRao
 from designloop.vae.likelihoods.bernoulli import Bernoulli
@@ -36,7 +36,7 @@ from tests.vae.geometry.known import (
 def test_lengths_on_known_surfaces(surface: Surface, dtype: torch.dtype) -> None:
     start, end, wanted = (torch.from_numpy(one).to(dtype) for one in surface.pairs(12, np.random.default_rng(1)))
     metric = FisherRao(surface_metric(surface).vae.to(dtype))
-    found = geodesics(metric, start, end)
+    found = geodesics_by_spline(metric, start, end)
     torch.testing.assert_close(found.lengths, wanted, rtol=1e-4, atol=0)
     assert float(found.slack.max()) < 1e-4
     torch.testing.assert_close(found.curves(torch.tensor([0.0, 1.0])), torch.stack([start, end], 1))
@@ -46,7 +46,7 @@ def test_the_hyperbolic_plane() -> None:
     start, end = uniform(10, [-1, 0.5], [1, 2]), uniform(10, [-1, 0.5], [1, 2], seed=1)
     torch.testing.assert_close(distance(half_plane, start, end), half_plane_distance(start, end), rtol=1e-5, atol=0)
     # A geodesic is a circle about a point of the axis.
-    curve = geodesics(half_plane, start[:1], end[:1]).curves(torch.linspace(0, 1, 9).double())[0]
+    curve = geodesics_by_spline(half_plane, start[:1], end[:1]).curves(torch.linspace(0, 1, 9).double())[0]
     (x0, y0), (x1, y1) = start[0].tolist(), end[0].tolist()
     centre = (x1**2 + y1**2 - x0**2 - y0**2) / (2 * (x1 - x0))
     radius = torch.hypot(curve[:, 0] - centre, curve[:, 1])
@@ -86,7 +86,7 @@ def test_a_gaussian_of_free_mean_and_variance_is_hyperbolic() -> None:
 
 def test_a_pair_comes_out_the_same_alone_as_among_others() -> None:
     start, end = uniform(6, [-1, 0.5], [1, 2]), uniform(6, [-1, 0.5], [1, 2], seed=1)
-    together, alone = geodesics(half_plane, start, end), geodesics(half_plane, start[2:3], end[2:3])
+    together, alone = geodesics_by_spline(half_plane, start, end), geodesics_by_spline(half_plane, start[2:3], end[2:3])
     torch.testing.assert_close(together.curves.knots[2:3], alone.curves.knots, rtol=1e-10, atol=1e-10)
 
 
@@ -108,7 +108,7 @@ def test_a_graph_and_its_splines_agree_with_splines() -> None:
     assert bool(((raw / wanted > 0.995) & (raw / wanted < 1.02)).all())
     relaxed = geodesics_by_graph(graph, start, end)
     torch.testing.assert_close(relaxed.lengths, wanted, rtol=1e-4, atol=0)
-    torch.testing.assert_close(relaxed.lengths, geodesics(half_plane, start, end).lengths, rtol=1e-4, atol=0)
+    torch.testing.assert_close(relaxed.lengths, geodesics_by_spline(half_plane, start, end).lengths, rtol=1e-4, atol=0)
 
 
 def hill(z: Tensor, tangents: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ def hill(z: Tensor, tangents: Tensor) -> Tensor:
 
 def test_a_graph_finds_the_way_round_where_a_straight_start_is_stuck() -> None:
     start, end = torch.tensor([[-1.0, 0.0]]).double(), torch.tensor([[1.0, 0.0]]).double()
-    through_it = geodesics(hill, start, end)  # by symmetry nothing pushes it off the straight line
+    through_it = geodesics_by_spline(hill, start, end)  # by symmetry nothing pushes it off the straight line
     assert float(through_it.curves.knots[..., 1].abs().max()) == 0
     round_it = geodesics_by_graph(grid_graph(hill, [-2, -2], [2, 2], [41, 41], like=start), start, end)
     assert float(round_it.lengths) < 0.9 * float(through_it.lengths)
@@ -128,6 +128,6 @@ def test_a_graph_finds_the_way_round_where_a_straight_start_is_stuck() -> None:
 
 def test_what_cannot_be_is_said() -> None:
     with pytest.raises(ShapeError, match=r"end has shape \(3, 2\), expected \(2, 2\) as start"):
-        geodesics(euclidean, torch.zeros(2, 2), torch.ones(3, 2))
+        geodesics_by_spline(euclidean, torch.zeros(2, 2), torch.ones(3, 2))
     with pytest.raises(VAEError, match=r"the energy is .*nan.* at the start; check that the metric is finite"):
-        geodesics(euclidean, torch.full((1, 2), torch.nan), torch.ones(1, 2))
+        geodesics_by_spline(euclidean, torch.full((1, 2), torch.nan), torch.ones(1, 2))

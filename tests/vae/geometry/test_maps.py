@@ -8,7 +8,7 @@ import torch
 
 from designloop.benchmarks.simulators.surfaces import SURFACES, sphere_place
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.geometry.geodesics import distance, geodesics
+from designloop.vae.geometry.geodesics import distance, geodesics_by_spline
 from designloop.vae.geometry.maps import exponential_map, initial_velocities, logarithm_map, shoot
 from designloop.vae.geometry.metric import FisherRao, metric_tensor
 from designloop.vae.likelihoods.gaussian import Gaussian
@@ -55,7 +55,7 @@ def test_logarithm_and_exponential_undo_each_other(surface) -> None:
 
 def test_the_logarithm_is_better_than_the_splines_own_velocity() -> None:
     start, end = uniform(8, [-1, 0.5], [1, 2]), uniform(8, [-1, 0.5], [1, 2], seed=1)
-    found = geodesics(half_plane, start, end, knots=8, tolerance=1e-10)
+    found = geodesics_by_spline(half_plane, start, end, knots=8, tolerance=1e-10)
     own = found.curves.velocity(torch.zeros(1).double())[:, 0]
     miss = [
         half_plane_distance(exponential_map(half_plane, start, v, 256), end).max()
