@@ -81,7 +81,7 @@ def load_recipe(
     pointed = {name.split("/")[1]: home / name for name in wanted if name.startswith(f"{_PARAMS}/")}
     place, _, attribute = reference.rpartition(":")
     here = f"./{_OWN}/{Path(place).name}:{attribute}" if names_file(place) else reference
-    loaded = _build(here, recipe["params"], home, pointed)
+    loaded = _build(here, recipe["params"], home, pointed, deadly=True)  # what sends recipes has tried the import
     if loaded.fingerprint != recipe["fingerprint"]:
         differs = f"RDKit is {loaded.rdkit} here and {recipe['rdkit']} there" if loaded.rdkit != recipe["rdkit"] else ""
         raise OracleError(
@@ -91,9 +91,16 @@ def load_recipe(
     return dataclasses.replace(loaded, reference=reference)
 
 
-def _build(reference: str, params: Mapping[str, Any], folder: Path, moved: Mapping[str, Path] = _NOWHERE) -> Oracle:
+def _build(
+    reference: str,
+    params: Mapping[str, Any],
+    folder: Path,
+    moved: Mapping[str, Path] = _NOWHERE,
+    *,
+    deadly: bool = False,
+) -> Oracle:
     """The oracle; ``moved`` has where the files lie that parameters point at, if not where the parameters say."""
-    found = find(reference, folder)
+    found = find(reference, folder, deadly=deadly)
     declared = declaration_of(found.target)
     name = declared.name or getattr(found.target, "__name__", reference)
     arguments = read_arguments(name, found.target, declared, params)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from oracles import own_files, registry
+from oracles import first_import, own_files, registry
 from oracles.base import OracleError, did_you_mean
 
 
@@ -30,9 +30,15 @@ class Found:
     """Needed around every call of an oracle of a file."""
 
 
-def find(reference: str, folder: Path) -> Found:
+def find(reference: str, folder: Path, *, deadly: bool = False) -> Found:
     """What the reference names, imported.
 
+    A file of a user's own is imported by a process of its own first, so that one that ends or blocks its process does
+    not take this one along. What is built in and what is installed is not: it would cost a second import of libraries
+    that may be large, and has been imported before it was installed.
+
+    Args:
+        deadly: This process may die of it, so the file is imported here only. Workers are such processes.
     Raises:
         OracleError: It is not there, or cannot be imported.
     """
@@ -40,7 +46,7 @@ def find(reference: str, folder: Path) -> Found:
     if names_file(reference) and not place:
         place, attribute = reference, ""
     if names_file(place):
-        return _in_file(folder / place, attribute, reference)
+        return _in_file(folder / place, attribute, reference, deadly)
     if place:
         return _in_module(place, attribute, folder)
     return _built_in(reference, folder)
@@ -87,12 +93,16 @@ def _in_module(module_name: str, attribute: str, folder: Path) -> Found:
     return Found(target, {"module": f"{module_name}:{attribute}"}, home)
 
 
-def _in_file(path: Path, attribute: str, reference: str) -> Found:
+def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Found:
+    if path.is_dir():
+        raise OracleError(f"{reference!r} names a folder, expected a file; write ./my_oracle.py:FUNCTION")
     if not path.is_file():
         near = difflib.get_close_matches(path.name, [other.name for other in path.parent.glob("*.py")], n=1)
         hint = f"did you mean {near[0]!r}?" if near else "paths are relative to the campaign file"
         raise OracleError(f"there is no file {path}; {hint}")
     source = path.read_bytes()
+    if not deadly:
+        first_import.refuse_deadly(path, source)
     imports = own_files.OwnImports(path.parent)
     module = own_files.import_file(path, source, imports)
     target = _attribute(module, attribute, reference.rpartition(":")[0] or reference)
