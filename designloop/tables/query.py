@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,8 @@ class Candidates:
     def query(self, sql: str, parameters: Sequence[Any] | None = None) -> pa.Table:
         """Answer to one SQL query (DuckDB's) over the views ``candidates``, ``rounds`` and ``runs`` of docs/schema.md.
 
+        Columns of one name are told apart by numbers: a, a_1.
+
         Args:
             sql: one statement that gives rows; it can read the views and nothing else.
             parameters: values for the ``?`` in it.
@@ -156,7 +159,17 @@ def _answer(sql: str, parameters: Sequence[Any] | None, views: dict[str, pa.Tabl
                 f"found a statement of type {statements[0].type.name}, expected a query. "
                 "The tables are read-only: begin with SELECT, FROM, WITH, DESCRIBE or SHOW TABLES."
             )
-        return connection.sql(sql, params=parameters).to_arrow_table()
+        answer = connection.sql(sql, params=parameters).to_arrow_table()
+        return answer.rename_columns(_distinct(answer.column_names))
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, of which one that stands there already gets a number: a, a_1, a_2. Rows are mappings of names."""
+    found: list[str] = []
+    for name in names:
+        others = (f"{name}_{number}" for number in count(1))
+        found.append(name if name not in found else next(one for one in others if one not in (*names, *found)))
+    return found
 
 
 def _explained(problem: duckdb.Error, views: dict[str, pa.Table]) -> QueryError:

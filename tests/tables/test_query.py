@@ -346,3 +346,8 @@ def test_a_reader_leaves_the_folder_as_it_is(folder, candidates):
 
 def test_its_repr_says_what_is_open(candidates):
     assert repr(candidates) == "<Candidates of small: 8 calls>"
+
+
+def test_columns_of_one_name_are_told_apart(candidates):
+    answer = candidates.query("SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a")
+    assert answer.to_pylist() == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4}]
