@@ -13,7 +13,8 @@ their folder. What needs torch or Ray is imported where it is used, so that a qu
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ from designloop.loop.preflight import Estimate, Plan
 from designloop.loop.progress import Progress, watched
 from designloop.loop.summary import Summary, results_below, summarize
 from designloop.loop.summary import results_folder as results_folder
+from designloop.molecules.chemistry import parse
 from designloop.molecules.neighbours import nearest_zinc
 from designloop.molecules.reconstruction import Reconstruction
 from designloop.report import comparison
@@ -120,7 +122,7 @@ def dry_run(campaign: Campaign | Path | str) -> Estimate:
     campaign = _loaded(campaign)
     begun = (campaign.output_folder / "campaign.json").is_file()
     with Ledger(campaign.ledger_path) as ledger:
-        return preflight.estimate(campaign, ledger, summarize(campaign.output_folder).calls if begun else 0)
+        return preflight.estimate(campaign, ledger, summarize(campaign.output_folder).rounds if begun else ())
 
 
 # --- the campaign ---------------------------------------------------------------------------------------------------
@@ -170,12 +172,15 @@ def run(
         environment=environment(),
     )
     with opening as table, logbook(table.folder, say) as book:
+        if table.moved_aside is not None:
+            book.say(f"earlier results were moved to {table.moved_aside}")
         for warning in [*campaign.warnings, *take_up(table.environment)]:
             book.say(warning)
         if next(rounds_left(campaign, table), None):
             _score_first(campaign, table)
             book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")
-            run_campaign(campaign=campaign, table=table, on_round=watched(campaign, table, book.also(on_round)))
+            heard = watched(campaign, table, book.also(on_round))
+            run_campaign(campaign=campaign, table=table, on_round=heard, say=book.say)
         summary = summarize(table.folder)
         book.note(f"ended: {summary.end}")
         pictures = write_pictures(open_candidates(table.folder), table.folder)
@@ -253,11 +258,8 @@ def write_top(best: Sequence[TopMolecule], path: Path | str, ending: str = "") -
     writer = writers.get(ending or path.suffix.lower())
     if writer is None:
         raise InputError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(writers)}; give another name")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(path):
         writer(best, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
     return path
 
 
@@ -267,15 +269,24 @@ def write_rows(rows: pa.Table, path: Path | str) -> Path:
     Raises:
         InputError: the file cannot be written.
     """
+    path = Path(path)
+    with _writing(path), path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(rows.column_names)
+        for row in rows.to_pylist():
+            writer.writerow([" ".join(one) if isinstance(one, list) else one for one in row.values()])
+    return path
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """The operating system's errors as ours; a folder is never made, since its name may be misspelt."""
     try:
-        with Path(path).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(rows.column_names)
-            for row in rows.to_pylist():
-                writer.writerow([" ".join(one) if isinstance(one, list) else one for one in row.values()])
+        if not path.absolute().parent.is_dir():
+            raise InputError(f"there is no folder {path.parent} to write {path.name} into; make it, or name another")
+        yield
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
-    return Path(path)
 
 
 def compare(campaigns: Sequence[Campaign | Path | str]) -> list[comparison.Standings]:
@@ -315,10 +326,15 @@ def reconstruct(molecules: Path | str | Sequence[str], *, model: str = "zinc250k
 
     Args:
         molecules: a file of molecules, or SMILES.
+    Raises:
+        InputError: none of them is a molecule.
     """
     from designloop.molecules.reconstruction import reconstruct as there_and_back
 
     smiles = read_own(molecules)[0] if isinstance(molecules, str | Path) else molecules
+    if not any(parse(one) is not None for one in smiles):
+        found = ", ".join(map(repr, smiles[:3])) or "nothing"
+        raise InputError(f"found {found}, expected SMILES that RDKit can read; quote them, or give a file of molecules")
     return there_and_back(load_model(model), smiles)
 
 
@@ -339,11 +355,12 @@ def pretrain(
         steps: gradient steps; by default the recipe's.
         on_measure: told the held-out measures from time to time.
     """
-    from designloop.molecules.pretrain import Recipe, pretrain_corpus
+    from designloop.molecules.pretrain import pretrain_corpus
+    from designloop.molecules.recipe import Recipe
 
     recipe = Recipe(seed=seed)
     if steps is not None:
-        recipe = replace(recipe, steps=steps)
+        recipe = recipe.scaled(steps)
     file = None if corpus is None else Path(corpus)
     return pretrain_corpus(Path(output), file, recipe, device=device, on_measure=on_measure)
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,30 +24,11 @@ from torch import Tensor, nn
 from designloop.molecules.codec import Codec
 from designloop.molecules.corpus import TokenRows, zinc_codec
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.recipe import Recipe
 from designloop.molecules.sequence_vae import Architecture, SequenceVAE, shorten
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
-from designloop.vae.fit import Batch, Step, cosine, fit
-from designloop.vae.losses import ELBO, Loss, PropertyLoss, ramp
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a sequence VAE is pretrained. The defaults gave the shipped weights."""
-
-    steps: int = 4800
-    batch: int = 256
-    learning_rate: float = 2e-3
-    warmup: int = 300
-    seed: int = 0
-    clean: float = 0.3
-    """Share of rows at noise level 0."""
-    noise: tuple[float, float] = (0.2, 8.0)
-    """Range of the other rows' noise levels, log-uniform."""
-    beta: tuple[float, float] = (0.01, 0.05)
-    """Weight of the KL at half of the run, and at its end; it grows linearly from 0 to one, then to the other."""
-    fingerprint_weight: float = 10.0
-    """Weight of the head that predicts fingerprint components from z; grows over the first third."""
-    fingerprint_components: int = 96
+from designloop.vae.fit import Batch, Step, fit
+from designloop.vae.losses import ELBO, Loss, PropertyLoss
 
 
 def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: float) -> np.ndarray:
@@ -83,9 +65,10 @@ def batches(
             order, cut = shuffled, (epoch, chunk)
         picked = groups[order[at]]
         rng = np.random.default_rng([recipe.seed, 3, step])
+        clean = recipe.at(step)[0].clean
         yield Batch(
             x=torch.from_numpy(shorten(rows.take(picked))),
-            context={"noise": torch.from_numpy(levels(rng, len(picked), recipe.clean, *recipe.noise))},
+            context={"noise": torch.from_numpy(levels(rng, len(picked), clean, *recipe.noise))},
             targets={} if targets is None else {"fingerprint": torch.from_numpy(targets[picked].astype(np.float32))},
         )
 
@@ -149,13 +132,14 @@ def pretrain(
         MoleculeError: the folder's checkpoint was made under another recipe or architecture, or on another corpus.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    loss: Loss = Loss([(1.0, ELBO(_beta(recipe)))])
+    loss: Loss = Loss([(1.0, ELBO(recipe.beta))])
     if fingerprints is not None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             head = nn.Linear(vae.architecture.latent, fingerprints.shape[1]).to(vae.device)
-        loss = loss + PropertyLoss(head, "fingerprint") * ramp(0.0, recipe.fingerprint_weight, recipe.steps // 3)
-    optimizer = torch.optim.Adam([*vae.parameters(), *loss.parameters()], lr=recipe.learning_rate, betas=(0.9, 0.98))
+        loss = loss + PropertyLoss(head, "fingerprint") * recipe.fingerprint_weight
+    # The schedule gives the rate itself.
+    optimizer = torch.optim.Adam([*vae.parameters(), *loss.parameters()], lr=1.0, betas=(0.9, 0.98))
     generator = torch.Generator(vae.device).manual_seed(recipe.seed)
     parts = (rows.flat.tobytes(), use.tobytes(), held_out.tobytes(), vae.codec.to_json().encode())
     digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
@@ -179,14 +163,13 @@ def pretrain(
 
     device = vae.device
     stream = (_to(batch, device) for batch in batches(rows, use, recipe, start, fingerprints))
-    rate = cosine(recipe.steps, recipe.warmup, 0.02)
     fit(
         vae,
         loss,
         stream,
         optimizer,
         generator=generator,
-        schedule=rate,
+        schedule=recipe.learning_rate,
         precision=precision(device),
         start=start,
         on_step=after,
@@ -205,15 +188,6 @@ def precision(device: torch.device) -> torch.dtype | None:
     if device.type == "cuda":
         return torch.bfloat16
     return torch.bfloat16 if torch.cpu._is_amx_tile_supported() else None
-
-
-def _beta(recipe: Recipe) -> Callable[[int], float]:
-    half = recipe.steps // 2
-    first, second = (
-        ramp(0.0, recipe.beta[0], half),
-        ramp(recipe.beta[0], recipe.beta[1], recipe.steps - half, after=half),
-    )
-    return lambda step: first(step) if step < half else second(step)
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:
@@ -270,7 +244,7 @@ class _Run:
         with safe_open(path, framework="pt") as file:
             told = json.loads(file.metadata()["told"])
         for key, ours in self._settings().items():
-            if told.get(key) != ours:
+            if told.get(key) != ours and not (key == "recipe" and _goes_on(told["recipe"], ours)):
                 raise MoleculeError(
                     f"{path} was made with {key} {told.get(key)}, this run asks for {ours}; "
                     "give another folder or the same settings"
@@ -287,6 +261,12 @@ class _Run:
         self.optimizer.load_state_dict(state)
         self.generator.set_state(tensors["generator"].cpu())
         return int(told["step"]), [HeldOut(**point) for point in told["curve"]]
+
+
+def _goes_on(earlier: Any, now: Any) -> bool:
+    """Whether a recipe is an earlier one with more phases behind it."""
+    shared = now["phases"][: len(earlier.get("phases", ()))]
+    return bool(shared) and earlier == {**now, "phases": shared}
 
 
 def new_model(codec: Codec, architecture: Architecture, seed: int) -> SequenceVAE:
@@ -317,7 +297,9 @@ def pretrain_corpus(
     recipe, codec = recipe or Recipe(), zinc_codec()
     corpus = Corpus.zinc() if file is None else Corpus.of_file(file, codec)
     targets = (
-        fingerprint_targets(corpus.rows, codec, recipe.fingerprint_components) if recipe.fingerprint_weight else None
+        fingerprint_targets(corpus.rows, codec, recipe.fingerprint_components)
+        if recipe.fingerprint_components
+        else None
     )
     vae = new_model(codec, architecture or Architecture(), recipe.seed).to(device)
     name = "zinc250k" if file is None else str(file)

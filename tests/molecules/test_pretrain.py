@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -20,19 +21,19 @@ from designloop.molecules import corpus, pretrain, training_corpus
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.pretrain import (
     HeldOut,
-    Recipe,
     batches,
     held_out_measures,
     levels,
     new_model,
     pretrain_corpus,
 )
+from designloop.molecules.recipe import Phase, Recipe
 from designloop.molecules.sequence_vae import load, training_record
 from designloop.molecules.training_corpus import Corpus
 from designloop.vae.fit import Step
 from tests.tiny import ARCHITECTURE, tiny_codec, tiny_corpus, tiny_vae
 
-RECIPE = Recipe(steps=12, batch=16, learning_rate=5e-3, warmup=2, seed=3)
+RECIPE = Recipe((Phase(12, 5e-3, warmup=2),), batch=16, seed=3)
 TARGETS = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float16)
 
 # ---- the stream of batches
@@ -59,7 +60,7 @@ def long_corpus() -> Corpus:
 def test_an_epoch_deals_each_row_once_and_batches_are_of_like_length() -> None:
     rows = long_corpus().rows
     use = np.arange(100, 10_300)
-    recipe = Recipe(steps=78, batch=256)
+    recipe = Recipe((Phase(78, 1e-3),), batch=256)
     targets = np.arange(10_300, dtype=np.float32).reshape(-1, 1)
     stream = list(batches(rows, use, recipe, 0, targets))
     dealt = [batch.targets["fingerprint"].squeeze(1).numpy().astype(int) for batch in stream]
@@ -79,7 +80,7 @@ def test_an_epoch_deals_each_row_once_and_batches_are_of_like_length() -> None:
 
 
 def test_the_stream_from_a_step_on_is_the_tail_of_the_whole() -> None:
-    rows, recipe = long_corpus().rows, Recipe(steps=45, batch=256, seed=5)
+    rows, recipe = long_corpus().rows, Recipe((Phase(45, 1e-3),), batch=256, seed=5)
     whole = list(batches(rows, np.arange(10_300), recipe, 0))
     for start in (1, 31, 32, 40, 44, 45):
         tail = list(batches(rows, np.arange(10_300), recipe, start))
@@ -93,7 +94,7 @@ def test_the_stream_from_a_step_on_is_the_tail_of_the_whole() -> None:
 
 def test_fewer_rows_than_a_batch_make_one_batch_an_epoch() -> None:
     small = tiny_corpus()
-    stream = list(batches(small.rows, np.arange(10), Recipe(steps=3, batch=16), 0))
+    stream = list(batches(small.rows, np.arange(10), Recipe((Phase(3, 1e-3),), batch=16), 0))
     assert [batch.x.shape[0] for batch in stream] == [10] * 3
     assert stream[0].targets == {}
 
@@ -215,10 +216,14 @@ def test_a_finished_run_is_not_run_again(whole: Path) -> None:
     ("change", "message"),
     [
         (
-            {"recipe": dataclasses.replace(RECIPE, beta=(0.01, 0.06))},
-            r"made with recipe .*'beta': \[0\.01, 0\.05\].* asks",
+            {"recipe": dataclasses.replace(RECIPE, noise=(0.1, 8.0))},
+            r"made with recipe .*'noise': \[0\.2, 8\.0\].* asks",
         ),
-        ({"recipe": dataclasses.replace(RECIPE, steps=13)}, "made with recipe .*'steps': 12"),
+        (
+            {"recipe": dataclasses.replace(RECIPE, phases=(Phase(13, 5e-3, warmup=2),))},
+            "made with recipe .*'steps': 12",
+        ),
+        ({"recipe": dataclasses.replace(RECIPE, phases=())}, "made with recipe .*'steps': 12"),
         (
             {"on": tiny_corpus(held_out=13)},
             r"made with corpus tiny \w{16}, this run asks for tiny \w{16}; give another folder",
@@ -245,7 +250,7 @@ def test_the_model_and_its_record(whole: Path) -> None:
     assert torch.equal(vae.likelihood.head.weight, kept["vae.likelihood.head.weight"].half().float())
     record = training_record(whole / "model.safetensors")
     assert record["corpus"] == "tiny"
-    assert record["recipe"] == {**dataclasses.asdict(RECIPE), "noise": [0.2, 8.0], "beta": [0.01, 0.05]}
+    assert record["recipe"] == json.loads(json.dumps(dataclasses.asdict(RECIPE)))
     assert sorted(path.name for path in whole.iterdir()) == ["checkpoint.safetensors", "model.safetensors"]
 
 
@@ -254,7 +259,7 @@ def test_training_learns_the_corpus_and_its_fingerprints(tmp_path: Path) -> None
     seen: list[Step] = []
     small = tiny_corpus()
     curve = pretrain.pretrain(
-        tiny_vae(0), small.rows, small.train, small.held_out, Recipe(steps=60, batch=48, learning_rate=1e-2, warmup=5),
+        tiny_vae(0), small.rows, small.train, small.held_out, Recipe((Phase(60, 1e-2, warmup=5),), batch=48),
         tmp_path, fingerprints=np.tile(TARGETS[:1], (60, 1)), every_seconds=1e9, on_step=seen.append,
     )  # fmt: skip
     assert curve[-1].nats["0"] < 0.4 * -seen[0].log_prob
@@ -295,10 +300,21 @@ def test_precision_follows_from_what_the_machine_declares(monkeypatch: pytest.Mo
         assert pretrain.precision(torch.device("cuda")) == torch.bfloat16
 
 
-def test_weight_of_the_kl_grows_in_two_ramps() -> None:
-    beta = pretrain._beta(Recipe(steps=100, beta=(0.01, 0.05)))
-    assert [round(beta(step), 6) for step in (0, 25, 50, 75, 100)] == [0.0, 0.005, 0.01, 0.03, 0.05]
-    assert all(beta(step) < beta(step + 1) for step in range(100))
+def test_each_phase_has_its_own_share_of_clean_rows() -> None:
+    recipe = Recipe((Phase(3, 1e-3, clean=0.0), Phase(3, 1e-3, clean=1.0)), batch=256)
+    levels = [batch.context["noise"] for batch in batches(long_corpus().rows, np.arange(10_300), recipe, 1)]
+    assert all(bool((level > 0).all()) for level in levels[:2])
+    assert all(bool((level == 0).all()) for level in levels[2:])
+
+
+def test_a_run_that_is_done_goes_on_with_the_phases_added(tmp_path: Path) -> None:
+    """To the same weights as one that had them from the start."""
+    longer = dataclasses.replace(RECIPE, phases=(*RECIPE.phases, Phase(5, 1e-3)))
+    run(tmp_path / "both")
+    assert [point.step for point in run(tmp_path / "both", longer)][-1] == 17
+    run(tmp_path / "at once", longer)
+    one, other = (load(tmp_path / name / "model.safetensors").state_dict() for name in ("both", "at once"))
+    assert same(dict(one), dict(other))
 
 
 def test_a_users_file_gives_a_model_with_its_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +323,7 @@ def test_a_users_file_gives_a_model_with_its_corpus(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(training_corpus, "ProcessPoolExecutor", lambda n, mp_context: ThreadPoolExecutor(n))
     file = tmp_path / "mine.smi"
     file.write_text("\n".join(corpus.zinc()[:120]) + "\nnothing\n")
-    recipe = Recipe(steps=2, batch=32, warmup=1, fingerprint_components=4)
+    recipe = Recipe((Phase(2, 1e-3, warmup=1),), batch=32, fingerprint_components=4)
     model = pretrain_corpus(tmp_path / "out", file, recipe, architecture=ARCHITECTURE)
     assert model == tmp_path / "out" / "model.safetensors"
     assert training_record(model)["corpus"] == str(file)

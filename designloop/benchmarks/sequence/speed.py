@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from designloop.benchmarks.common.machine import fp32_matmul_tflops
 from designloop.molecules import corpus
-from designloop.molecules.pretrain import Recipe, batches, new_model
+from designloop.molecules.pretrain import batches, new_model
+from designloop.molecules.recipe import Recipe
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.vae.fit import Batch, fit
 from designloop.vae.losses import ELBO
@@ -20,7 +21,7 @@ from designloop.vae.losses import ELBO
 def training(vae: SequenceVAE, steps: int) -> dict[str, float]:
     """Seconds and counted floating-point operations of a training step in float32, as shares of the matmul rate."""
     copy = new_model(vae.codec, vae.architecture, 0)
-    stream = list(batches(corpus.zinc_tokens(), corpus.training_rows(), Recipe(steps=steps + 2), 0))
+    stream = list(batches(corpus.zinc_tokens(), corpus.training_rows(), Recipe().scaled(steps + 2), 0))
     optimizer = torch.optim.Adam(copy.parameters(), lr=1e-3)
     generator = torch.Generator().manual_seed(0)
 
