@@ -17,7 +17,7 @@ from scipy import stats
 
 from designloop.loop import filters, predicates, transforms
 from designloop.molecules.chemistry import require
-from designloop.testing import check_oracle, check_strategy
+from designloop.testing import check_likelihood, check_oracle, check_prior, check_strategy
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
@@ -52,7 +52,8 @@ def test_there_is_a_recipe_for_each_part() -> None:
     assert set(RECIPES) == {
         "oracles/halogens.py",
         "designloop/strategies/hill_climb.py",
-        "designloop/vae/likelihoods/counts.py",
+        "designloop/vae/likelihoods/exponential.py",
+        "designloop/vae/priors/laplace.py",
         "designloop/loop/transforms.py",
         "designloop/loop/predicates.py",
         "designloop/loop/filters.py",
@@ -69,15 +70,20 @@ def test_the_strategy_passes_its_suite(imported: Callable[[str], Any], tiny_mode
     check_strategy(recipe.build, recipe.Settings(), model=tiny_model, wanted=6)
 
 
-def test_the_likelihood_is_scipys(imported: Callable[[str], Any]) -> None:
-    counts = imported("designloop/vae/likelihoods/counts.py").Counts()
-    rng = np.random.default_rng(0)
-    params, x, mask = rng.normal(size=(5, 3)), rng.poisson(2.0, (5, 3)), rng.random((5, 3)) < 0.7
-    expected = (stats.poisson.logpmf(x, np.exp(params)) * mask).sum(1)
-    found = counts.log_prob(torch.from_numpy(params), torch.from_numpy(x).double(), torch.from_numpy(mask))
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
-    drawn = counts.sample(torch.full((20_000, 1), 0.5, dtype=torch.float64), torch.Generator().manual_seed(0))
-    assert drawn.mean().item() == pytest.approx(np.exp(0.5), abs=0.05)  # 5 standard errors
+def test_the_likelihood_passes_its_suite(imported: Callable[[str], Any]) -> None:
+    likelihood = imported("designloop/vae/likelihoods/exponential.py").Exponential()
+    params = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert "fisher" in check_likelihood(likelihood, params, "positive").passed
+    x = likelihood.sample(params, torch.Generator().manual_seed(1))
+    expected = stats.expon(scale=np.exp(-params.numpy())).logpdf(x.numpy()).sum(1)
+    np.testing.assert_allclose(likelihood.log_prob(params, x), expected, rtol=1e-12)
+
+
+def test_the_prior_passes_its_suite(imported: Callable[[str], Any]) -> None:
+    prior = imported("designloop/vae/priors/laplace.py").Laplace(2)
+    assert "normalised" in check_prior(prior).passed
+    z = torch.randn(5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(prior.log_prob(z), stats.laplace.logpdf(z.numpy()).sum(1), rtol=1e-12)
 
 
 def test_the_transform_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
