@@ -8,6 +8,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from designloop.testing.draws import DRAWS, generator, gentle, gradient, in_double, off, stands_still
 from designloop.testing.report import Report, run_checks
@@ -113,16 +114,12 @@ def densities(trial: Trial) -> Iterator[str]:
 
 def normalised(trial: Trial) -> Iterator[str]:
     """Its density integrates to one (asked of one or two units)."""
-    found = trial.draws
-    low, high = found.amin((0, 1)), found.amax((0, 1))
-    reach, points = high - low, 4001 if trial.prior.latent == 1 else 401
-    axes = [
-        torch.linspace(float(a - r), float(b + r), points, dtype=torch.float64)
-        for a, b, r in zip(low, high, reach, strict=True)
-    ]
+    axes = [_axis(trial.draws[..., unit].flatten(), trial.prior.latent) for unit in range(trial.prior.latent)]
     grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
-    cell = float(torch.stack([axis[1] - axis[0] for axis in axes]).prod())
-    total = trial.log_prob(grid.unsqueeze(1).expand(-1, trial.rows, -1)).exp().sum(0) * cell
+    # The trapezoidal rule on each axis.
+    widths = [functional.pad(axis.diff(), (1, 0)) / 2 + functional.pad(axis.diff(), (0, 1)) / 2 for axis in axes]
+    cells = torch.stack(torch.meshgrid(*widths, indexing="ij"), -1).flatten(0, -2).prod(-1, keepdim=True)
+    total = (trial.log_prob(grid.unsqueeze(1).expand(-1, trial.rows, -1)).exp() * cells).sum(0)
     for row, value in enumerate(total.tolist()):
         if not abs(value - 1) < 0.01:
             yield f"row {row}: the density integrates to {value:.4f}, not to 1; find the constant that is missing"
@@ -228,6 +225,22 @@ def precision(trial: Trial) -> Iterator[str]:
         yield f"kl of float32 and float64 posteriors is {found.dtype} and {exact.dtype}; set no dtype inside"
     elif not torch.allclose(found.double(), exact, rtol=1e-3, atol=1e-3):
         yield f"kl is {found.tolist()} in float32 and {exact.tolist()} in float64; find a stabler form"
+
+
+def _axis(drawn: Tensor, latent: int) -> Tensor:
+    """(points,) where a density is looked at: evenly far beyond the draws, and close together where they are."""
+    low, high = float(drawn.min()), float(drawn.max())
+    even = torch.linspace(2 * low - high, 2 * high - low, 4001 if latent == 1 else 301, dtype=torch.float64)
+    dense = drawn.quantile(torch.linspace(0, 1, 201, dtype=torch.float64))
+    # Where a heap of draws ends, its tail goes on into the gap behind: points at growing distances from its edge.
+    gaps = dense.diff()
+    into = (gaps[1:] - gaps[:-1]).sign()
+    narrow, wide = torch.minimum(gaps[1:], gaps[:-1]), torch.maximum(gaps[1:], gaps[:-1])
+    steps = narrow.unsqueeze(1) * torch.tensor([0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0], dtype=torch.float64)
+    tails = dense[1:-1].unsqueeze(1) + into.unsqueeze(1) * steps
+    kept = (wide > 3 * narrow).unsqueeze(1) & (steps < wide.unsqueeze(1))
+    points: Tensor = torch.cat([even, dense, tails[kept]]).unique()
+    return points
 
 
 CHECKS = (

@@ -1,13 +1,15 @@
-"""The benchmark of the VAE library: one method's rows take the place of its earlier ones; the index has all sections."""
+"""The benchmark of the VAE library: rows replace a method's earlier ones; the index has every section."""
 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from designloop.api import InputError
@@ -97,6 +99,12 @@ def test_a_row_comes_back_as_it_was() -> None:
     assert from_json(as_json("some", row)) == row
     assert row.spread == pytest.approx(0.05 / 3**0.5)
     assert "| R² | >= 0.9 | 0.95 ± 0.029 | 1 | 3 | yes |" in rows_table([row])
+
+
+def test_numpys_own_numbers_are_written_as_pythons() -> None:
+    numpys: list[Any] = [np.float64(0.95), np.float32(0.5), np.bool_(True)]
+    row = Row("R²", ">= 0.9", numpys[0], numpys[1], 3, numpys[2], ceiling=np.float64(1))
+    assert json.loads(json.dumps(as_json("some", row)))["holds"] is True
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from designloop import testing
 from designloop.testing import NonConformance, check_prior
 from designloop.testing.prior import CHECKS
 from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.priors.mixture import VampPrior
 from designloop.vae.priors.standard_normal import NoisedStandardNormal, StandardNormal
 
 NAMES = tuple(check.__name__ for check in CHECKS)
@@ -33,8 +35,19 @@ class Mixture:
         sides = [-0.5 * ((z - at).square() + math.log(2 * math.pi)).sum(-1) for at in (-2, 2)]
         return torch.stack(sides).logsumexp(0) - math.log(2)
 
-    def kl(self, posterior: DiagonalNormal, z: Tensor, context: Any = None) -> Tensor:
+    def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
         return posterior.log_prob(z) - self.log_prob(z)
+
+
+class Needles(torch.nn.Module):
+    """An encoder that is sure of itself, so that a prior of its posteriors is nearly nothing almost everywhere."""
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.full((latent,), 0.01))
+
+    def forward(self, x: Tensor, mask: Any = None, context: Any = None) -> DiagonalNormal:
+        return DiagonalNormal(x, self.scale.expand_as(x))
 
 
 class OnlySamples:
@@ -45,7 +58,7 @@ class OnlySamples:
     def sample(self, n: int, context: Any = None, generator: torch.Generator | None = None) -> Tensor:
         return torch.randn(n, 2, dtype=torch.float64, generator=generator)
 
-    def kl(self, posterior: DiagonalNormal, z: Tensor, context: Any = None) -> Tensor:
+    def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
         return StandardNormal(2).to(z.dtype).kl(posterior, z)
 
 
@@ -58,6 +71,7 @@ class OnlySamples:
         (NoisedStandardNormal(2), LEVELS),
         (Mixture(1), None),
         (Mixture(2), None),
+        (VampPrior(Needles(2), torch.tensor([[-3.0, 1.0], [2.0, 0.5], [0.0, -2.0]]), 2), None),
     ],
 )
 def test_what_keeps_the_contract_passes(prior: Any, context: Any) -> None:
@@ -129,7 +143,7 @@ def test_a_density_of_another_shape() -> None:
         check_prior(AllAxes())
 
     class NoRows(Normal):
-        def kl(self, posterior: DiagonalNormal, z: Tensor, context: Any = None) -> Tensor:
+        def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
             return super().kl(posterior, z).mean()
 
     with pytest.raises(NonConformance, match=r"kl gave .* of shape \(\) for 3 rows; give finite numbers, \(batch,\)"):
@@ -142,7 +156,7 @@ def test_a_constant_that_is_missing() -> None:
             return -0.5 * z.square().sum(-1)
 
     found = failing(NoConstant(), "normalised", "divergence")
-    assert "row 0: the density integrates to 6.2832, not to 1; find the constant that is missing" in found
+    assert re.search(r"row 0: the density integrates to 6\.28\d\d, not to 1; find the constant that is missing", found)
     assert "in the mean over z; kl and log_prob are not of one distribution" in found
 
 
@@ -160,14 +174,14 @@ def test_draws_of_another_distribution(change: Any) -> None:
 
 def test_a_kl_to_something_else() -> None:
     class Forgets(NoisedStandardNormal):
-        def kl(self, posterior: DiagonalNormal, z: Tensor, context: Any = None) -> Tensor:
+        def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
             return super().kl(posterior, z, None)
 
     found = failing(Forgets(2), "divergence", context=LEVELS)
     assert "- divergence: log q(z) − log p(z) − kl is " in found
 
     class Negative(OnlySamples):
-        def kl(self, posterior: DiagonalNormal, z: Tensor, context: Any = None) -> Tensor:
+        def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
             return -super().kl(posterior, z)
 
     assert "a divergence is not negative" in failing(Negative(), "divergence")
@@ -175,7 +189,7 @@ def test_a_kl_to_something_else() -> None:
 
 def test_gradients_that_are_cut() -> None:
     class Cut(Normal):
-        def kl(self, posterior: DiagonalNormal, z: Tensor, context: Any = None) -> Tensor:
+        def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
             return super().kl(DiagonalNormal(posterior.mean.detach(), posterior.scale), z)
 
         def log_prob(self, z: Tensor, context: Any = None) -> Tensor:
@@ -196,7 +210,7 @@ def test_draws_from_the_global_generator() -> None:
 
 def test_rows_that_see_each_other() -> None:
     class Together(Normal):
-        def kl(self, posterior: DiagonalNormal, z: Tensor, context: Any = None) -> Tensor:
+        def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
             found = super().kl(posterior, z)
             return found + 1e-3 * (len(found) - 3)
 
@@ -221,5 +235,5 @@ def test_a_dtype_that_is_set_inside() -> None:
 
 
 class Widens(Normal):
-    def kl(self, posterior: DiagonalNormal, z: Tensor, context: Any = None) -> Tensor:
+    def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
         return super().kl(posterior, z).double()

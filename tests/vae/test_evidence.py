@@ -18,6 +18,7 @@ from designloop.vae.errors import CapabilityError, VAEError
 from designloop.vae.evidence import annealed_evidence, importance_evidence, log_weights
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.poisson import Poisson
+from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder
 from designloop.vae.posterior import DiagonalNormal
@@ -127,6 +128,26 @@ def test_context_goes_with_its_row() -> None:
         here = slice(row, row + 1)
         alone = evidence.log_likelihood(vae, z[:, here], x[here], None, {"size": size[here]})
         torch.testing.assert_close(both[:, here], alone)
+
+
+def test_a_decoder_that_sees_one_leading_axis_only_does() -> None:
+    """A recurrent likelihood of tokens: the weights are those of a plain loop over the draws."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        head = TokenSequence(vocabulary=5, features=3, hidden=4, embedding=3, lookahead=2).double()
+        plan = nn.Linear(2, 4 * 3).double()
+    tokens = torch.tensor([[2, 3, 1, 0], [4, 1, 0, 0], [3, 3, 2, 1]])
+    vae = VAE(
+        lambda x, mask, context: DiagonalNormal(x[:, :2] / 3.0, torch.ones(3, 2, dtype=torch.float64)),
+        lambda z, context: plan(z).view(-1, 4, 3), head, StandardNormal(2).double(),
+    )  # fmt: skip
+    found = log_weights(vae, tokens, tokens != 0, k=5, generator=rng())
+    posterior, noise = vae.encode(tokens), rng()
+    for row in found:
+        z = posterior.rsample(noise)
+        with torch.no_grad():
+            log_joint = head.log_prob(vae.decode(z), tokens) + vae.prior.log_prob(z)  # type: ignore[attr-defined]
+        torch.testing.assert_close(row, log_joint - posterior.log_prob(z))
 
 
 def test_annealing_from_the_prior_gives_the_evidence_without_the_encoder() -> None:

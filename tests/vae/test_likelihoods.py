@@ -66,6 +66,11 @@ def test_all_are_likelihoods_and_refuse_what_cannot_be() -> None:
         Gaussian(2, -1.0)
     with pytest.raises(ShapeError, match=r"x has shape \(5, 3\), expected \(batch, 2\)"):
         Gaussian(2).log_prob(torch.zeros(5, 3), torch.zeros(5, 3))
+    for wrong in (-0.1, 2.0, float("nan")):
+        with pytest.raises(VAEError, match=r"x has 2 entries that are not between 0 and 1, the first is .*; scale the"):
+            Bernoulli().log_prob(torch.zeros(1, 3), torch.tensor([[0.5, wrong, wrong]]))
+    with pytest.raises(ShapeError, match=r"params has shape \(5, 1\), expected \(…, 3\) for x of \(5, 3\)"):
+        Bernoulli().log_prob(torch.zeros(5, 1), torch.zeros(5, 3))
     with pytest.raises(ShapeError, match=r"params has shape \(1, 2, 4\), expected \(batch, at least 3, 4\)"):
         small().log_prob(torch.zeros(1, 2, 4), torch.tensor([[2, 3, 1]]))
 

@@ -11,11 +11,15 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from torch import Tensor, nn
 
 from designloop.vae.errors import CapabilityError, VAEError
+from designloop.vae.fit import Batch, fit
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.gaussian import Gaussian
+from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
+from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal, StandardNormal
 
 
@@ -83,6 +87,34 @@ def test_pass_is_pure_and_compiles_whole() -> None:
     assert torch.equal(eager, vae.elbo(x, noise=noise))
     compiled = torch.compile(vae.elbo, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(x, noise=noise), eager)
+
+
+def test_a_model_that_reads_masks_and_contexts_compiles_whole() -> None:
+    """Counts with a library size and a prior that is told the type; what is asked of values is left out."""
+    torch.manual_seed(0)
+    vae = VAE(
+        MLPEncoder(6, 2, [8]), MLPDecoder(2, 6, [8]), NegativeBinomial(6, 2.0), ConditionalNormal(2, nn.Embedding(3, 4))
+    )
+    x = torch.poisson(torch.full((5, 6), 3.0), generator=torch.Generator().manual_seed(0))
+    context = {"library_size": x.sum(-1), "condition": torch.tensor([0, 1, 2, 1, 0])}
+    mask = torch.rand(5, 6, generator=torch.Generator().manual_seed(1)) < 0.8
+    noise = vae.draw_noise(5, torch.Generator().manual_seed(2))
+    compiled = torch.compile(vae.elbo, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x, mask, context, noise=noise), vae.elbo(x, mask, context, noise=noise))
+
+
+def test_counts_are_learned_in_bfloat16_too() -> None:
+    torch.manual_seed(0)
+    vae = VAE(MLPEncoder(6, 2, [8]), MLPDecoder(2, 6), NegativeBinomial(6), StandardNormal(2))
+    x = torch.poisson(torch.full((64, 6), 300.0), generator=torch.Generator().manual_seed(0))
+    context, losses = {"library_size": x.sum(-1)}, []
+    optimizer = torch.optim.Adam(vae.parameters(), lr=0.05)
+    batches = [Batch(x, context=context)] * 60
+    fit(
+        vae, ELBO(), batches, optimizer, generator=torch.Generator().manual_seed(0), precision=torch.bfloat16,
+        on_step=lambda step: losses.append(step.loss),
+    )  # fmt: skip
+    assert losses[-1] < losses[0] - 5
 
 
 def test_samples_follow_the_generator_alone() -> None:

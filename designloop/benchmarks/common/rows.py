@@ -33,6 +33,10 @@ class Row:
     """What no model, or a plain one, reaches."""
 
     def __post_init__(self) -> None:
+        # NumPy's own numbers and truth values, which comparisons give, cannot be written as JSON.
+        for name, kind in (("value", float), ("spread", float), ("ceiling", float), ("floor", float), ("holds", bool)):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, kind(given))
         numbers = (self.value, self.spread, self.ceiling, self.floor)
         if not all(one is None or math.isfinite(one) for one in numbers):
             raise ValueError(f"{self.measure}: {numbers} are not all finite; a record holds finite numbers or None")

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import require_shares, require_width
 
 
 class Bernoulli:
@@ -17,11 +18,17 @@ class Bernoulli:
 
         Args:
             params: (..., batch, features) logits.
-            x: (batch, features) zeros and ones.
+            x: (batch, features) zeros and ones; shares between them are taken for means of several.
             mask: (batch, features) True where observed.
+
+        Raises:
+            ShapeError: params are not as wide as x.
+            VAEError: some observed entries are not between 0 and 1.
         """
+        require_width(params, x)
         if mask is not None:
             x = torch.where(mask, x, torch.zeros_like(x))
+        require_shares(x)
         each = x * functional.logsigmoid(params) + (1 - x) * functional.logsigmoid(-params)
         return (each if mask is None else each * mask).sum(-1)
 

@@ -83,6 +83,22 @@ def require_counts(x: Tensor) -> None:
         )
 
 
+def require_shares(x: Tensor) -> None:
+    """Nothing, if all entries are between 0 and 1; what is masked has to be replaced before.
+
+    Raises:
+        VAEError: some are not.
+    """
+    if not values_can_be_read(x):
+        return
+    wrong = ~((x >= 0) & (x <= 1))
+    if bool(wrong.any()):
+        raise VAEError(
+            f"x has {int(wrong.sum())} entries that are not between 0 and 1, the first is {x[wrong][0].item():g}; "
+            "scale the data, mask what is missing, or take another likelihood: Gaussian for numbers, Poisson for counts"
+        )
+
+
 def log_size(name: str | None, part: object, context: Context | None, params: Tensor) -> Tensor:
     """(batch, 1) logarithm of each row's size from the context, or () zero where no size is read.
 
@@ -102,4 +118,6 @@ def log_size(name: str | None, part: object, context: Context | None, params: Te
     size = size if size.ndim == 2 else size.unsqueeze(-1)
     if values_can_be_read(size) and not bool((size > 0).all()):
         raise VAEError(f"context[{name!r}] has sizes that are not positive; leave out rows without any count")
-    return size.to(params.dtype).log()
+    # Never in less than single precision: bfloat16 tells sizes apart to 1 %, and their logarithms to 3 % of a size.
+    exact = torch.promote_types(params.dtype, torch.float32)
+    return size.to(exact).log()

@@ -12,6 +12,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
@@ -76,7 +77,8 @@ class NegativeBinomial(nn.Module):
         r = log_r.exp()
         log_choose = log_rising(r, x) - torch.lgamma(x + 1)
         failures = x * (log_mean - torch.logaddexp(log_mean, log_r))
-        each = log_choose + failures - r * torch.log1p((log_mean - log_r).exp())
+        # log(1 + μ / r), for r so large that 1 + μ / r is 1, and for μ / r that cannot be written.
+        each = log_choose + failures - r * functional.softplus(log_mean - log_r, threshold=40)
         return (each if mask is None else each * mask).sum(-1)
 
     def sample(

@@ -35,9 +35,10 @@ class GaussianMixture(nn.Module):
         super().__init__()
         _require_components(components)
         self.latent = latent
-        self.logits = nn.Parameter(torch.zeros(components))
-        self.means = nn.Parameter(spread * torch.randn(components, latent, generator=generator))
-        self.log_scales = nn.Parameter(torch.zeros(components, latent))
+        where = generator.device
+        self.logits = nn.Parameter(torch.zeros(components, device=where))
+        self.means = nn.Parameter(spread * torch.randn(components, latent, generator=generator, device=where))
+        self.log_scales = nn.Parameter(torch.zeros(components, latent, device=where))
 
     def log_joint(self, z: Tensor) -> Tensor:
         """(..., components) log π_k N(z; mean_k, scale_k²) at z (..., latent); its softmax says which it came of."""

@@ -31,7 +31,11 @@ class StructuralCausal(nn.Module):
     """
 
     causes: Tensor
+    """As given."""
     order: list[int]
+    """The units, each behind its causes."""
+    parents: list[list[int]]
+    """The causes of each unit."""
 
     def __init__(self, causes: Tensor, effect: float = 0.0) -> None:
         super().__init__()
@@ -40,6 +44,7 @@ class StructuralCausal(nn.Module):
         self.latent = causes.shape[0]
         self.register_buffer("causes", causes.bool())
         self.order = _order(causes.bool())
+        self.parents = [row.nonzero().flatten().tolist() for row in causes.bool()]
         self.effects = nn.Parameter(torch.full((self.latent, self.latent), effect))
         self.offset = nn.Parameter(torch.zeros(self.latent))
         self.log_scale = nn.Parameter(torch.zeros(self.latent))
@@ -67,8 +72,7 @@ class StructuralCausal(nn.Module):
             if i in do:
                 units[i] = torch.as_tensor(do[i], dtype=noise.dtype, device=noise.device).expand_as(units[i])
             else:
-                parents = self.causes[i].nonzero().flatten().tolist()
-                units[i] = units[i] + self.offset[i] + sum(matrix[i, j] * units[j] for j in parents)
+                units[i] = units[i] + self.offset[i] + sum(matrix[i, j] * units[j] for j in self.parents[i])
         return torch.stack(units, -1)
 
     def sample(

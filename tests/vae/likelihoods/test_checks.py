@@ -41,3 +41,9 @@ def test_size_is_a_column_whichever_way_it_comes() -> None:
         torch.testing.assert_close(found.exp(), size.double().unsqueeze(1))
         assert found.dtype == torch.float64
     assert float(log_size(None, None, None, params)) == 0
+
+
+def test_sizes_keep_single_precision_where_params_are_half() -> None:
+    for size in (torch.tensor([12_345.0]), torch.tensor([12_345])):
+        found = log_size("n", None, {"n": size}, torch.zeros(1, 3, dtype=torch.bfloat16))
+        assert float(found.exp()) == pytest.approx(12_345, rel=1e-5)
