@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ MAY_CHANGE = ("budget", "evaluation")
 """Keys that decide how much is spent and how fast, but not what a molecule's row holds."""
 
 _ABSENT = object()
+
+_MOST = 60
+"""Characters of a value that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Change:
     """Whether a campaign that was begun may go on with it."""
 
     def __str__(self) -> str:
-        return f"{self.key} (was {self.before!r}, is {self.now!r})"
+        return f"{self.key}: found {_shown(self.now)}, expected {_shown(self.before)}"
 
 
 def changes(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
@@ -47,14 +51,20 @@ def changes(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
     ]
 
 
-def changed_keys(old: Mapping[str, Any], campaign: Campaign) -> list[str]:
-    """The keys that changed and may not: a campaign that was begun with ``old`` cannot go on if there are any."""
-    return [change.key for change in changes(old, campaign) if not change.allowed]
+def changed_keys(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
+    """The changes that may not be: a campaign that was begun with ``old`` cannot go on if there are any."""
+    return [change for change in changes(old, campaign) if not change.allowed]
 
 
 def identity_of(dump: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a `Campaign.dump()` that decides what the table will hold."""
     return {key: value for key, value in dump.items() if key not in MAY_CHANGE}
+
+
+def _shown(value: Any) -> str:
+    """A value as a campaign file writes it, on one line, shortened; ``nothing`` for none."""
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MOST else f"{text[: _MOST - 1]}… ({len(text):,} characters)"
 
 
 def _with_defaults(old: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from designloop.tables.manifest import (
     write_finish,
     write_round,
 )
-from designloop.tables.opening import CampaignLike, ChangedKeys, check_same, now, recorded, set_aside
+from designloop.tables.opening import CampaignLike, ChangedKeys, check_same, now, recorded, refuse_foreign, set_aside
 from designloop.tables.rows import asked, check_rows, details_table, digest, from_parquet, rows_table, to_parquet
 from designloop.tables.schema import check_metrics, check_properties
 from designloop.tables.state_files import state_from, state_pieces
@@ -98,12 +98,14 @@ class CandidateTable:
             environment: what the campaign runs on, as JSON values; recorded. The first one stays ``table.environment``.
         Raises:
             TableBusy: another process is running this campaign.
-            TableError: the folder is another campaign's, the campaign has changed, or a file is missing or damaged.
+            TableError: the folder is another campaign's, or holds other things; the campaign has changed, or a file is
+                missing or damaged.
         """
         check_properties(list(campaign.oracles))
         folder = campaign.output_folder
         unwritable = f"{folder} cannot be written to"
         with _told(unwritable, "Make it writable, or set `output:` to another folder."):
+            refuse_foreign(folder)
             aside = set_aside(campaign) if fresh else None
             for each in (folder, *(folder / name for name in FOLDERS)):
                 make_folder(each)

@@ -79,12 +79,13 @@ class WriterLock:
 
         Raises:
             LedgerBusy: another process, or another Ledger of this one, has it.
-            LedgerError: the folder cannot be written.
+            LedgerError: the folder cannot be written, or what lies there is no ledger.
         """
         self._descriptor = -1
         self._key = os.path.realpath(ledger)
         if self._key in _held:
             raise LedgerBusy(f"{ledger} is open for writing in this process already. Close that campaign first.")
+        _refuse_other(ledger)  # first: nothing is written beside what is not ours
         path = ledger.with_name(ledger.name + ".lock")
         try:
             ledger.parent.mkdir(parents=True, exist_ok=True)
@@ -125,13 +126,35 @@ class WriterLock:
         self.release()
 
 
+def _refuse_other(path: Path) -> None:
+    """Raises LedgerError where a folder, a file of another program or one without right to read lies."""
+    if path.is_dir():
+        raise LedgerError(f"{path} is a folder, expected a file. Name a file under `ledger:` in the campaign file.")
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    # Asked through SQLite, which keeps its own locks on the file; opened and closed by hand it would lose them.
+    with readable_errors(path):
+        connection = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+            if not _is_blank(connection):
+                _refuse_foreign(connection, path)
+        finally:
+            connection.close()
+
+
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was made in the file yet, as a creation that was killed leaves it."""
+    return _pragma(connection, "schema_version") == 0 and _pragma(connection, "application_id") == 0
+
+
 def connect_for_writing(path: Path) -> sqlite3.Connection:
     """A connection to the ledger, which is made when it is not there; the caller has its ``WriterLock``."""
     with readable_errors(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-            if _pragma(connection, "schema_version") == 0 and _pragma(connection, "application_id") == 0:
+            if _is_blank(connection):
                 connection.execute("PRAGMA journal_mode = WAL")
                 _create(connection)
             _refuse_foreign(connection, path)

@@ -12,13 +12,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-from designloop.tables.durable import sync_folder
+from designloop.tables.durable import TEMPORARY, sync_folder
 from designloop.tables.errors import TableError
 from designloop.tables.lock import FolderLock
-from designloop.tables.manifest import CampaignRecord, Opening
+from designloop.tables.manifest import FOLDERS, CampaignRecord, Opening
 
 ChangedKeys = Callable[[Mapping[str, Any], Any], Sequence[object]]
-"""Called with the stored settings and the campaign; gives the keys that differ and may not."""
+"""Called with the stored settings and the campaign; gives what differs and may not, a line each."""
 
 
 def now() -> str:
@@ -26,8 +26,41 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
+_OURS = ("campaign.json", *FOLDERS)
+"""What a campaign's folder holds from its first opening on."""
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Returns if results may be written into a folder: there is none, it is empty, or holds a campaign.
+
+    Raises:
+        TableError: it is a file, or holds what is no campaign's, which is named.
+    """
+    if not folder.is_dir():
+        if folder.exists():
+            raise TableError(f"{folder} is a file, expected the folder of results. Set `output:` to another name.")
+        return
+    if sum((folder / name).exists() for name in _OURS) > 1:
+        return
+    left = {".lock", "campaign.json" + TEMPORARY}  # by a first opening that was interrupted, with empty folders
+    found = [
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.name not in left and not (path.name in FOLDERS and path.is_dir() and not any(path.iterdir()))
+    ]
+    if found:
+        shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+        raise TableError(
+            f"{folder} is no campaign's folder and is not empty, found {shown}. "
+            "Set `output:` to a folder that is not there yet; by default it is NAME/ beside the campaign file."
+        )
+
+
 def set_aside(campaign: CampaignLike) -> Path | None:
     """Where the campaign's earlier folder was moved to (NAME.1, NAME.2, …); None when there was no earlier table.
+
+    Args:
+        campaign: one whose folder is not foreign.
 
     Raises:
         TableBusy: a process is writing to it.
@@ -66,17 +99,18 @@ def check_same(
     begun = stored.openings[-1]
     if stored.name != campaign.name:
         raise TableError(
-            f"{folder} holds the campaign {stored.name!r}, found {campaign.name!r}. Set `output:` to another folder."
+            f"{folder} holds the campaign {stored.name!r}, expected {campaign.name!r}. Set `output:` to another folder."
         )
     if changed := [str(key) for key in changed_keys(begun.dump, campaign)]:
         raise TableError(
-            f"the campaign {stored.name!r} was begun with other settings of: {', '.join(changed)}. Set them back to go "
-            "on, give the campaign another name, or begin anew with --fresh (which moves the earlier results aside)."
+            "\n  ".join([f"the campaign {stored.name!r} was begun with other settings:", *changed])
+            + "\nSet them back to go on, give the campaign another name, or begin anew with --fresh (which moves the "
+            "earlier results aside)."
         )
     if list(campaign.oracles) != stored.properties:
         raise TableError(
-            f"the campaign {stored.name!r} was begun with the properties {', '.join(stored.properties)}, found "
-            f"{', '.join(campaign.oracles)}. Set them back to go on, or begin anew with --fresh."
+            f"the campaign {stored.name!r} was begun with other properties: found {', '.join(campaign.oracles)}, "
+            f"expected {', '.join(stored.properties)}. Set them back to go on, or begin anew with --fresh."
         )
     if (changed := _changed_oracles(begun, campaign)) and not accept_changed_oracles:
         raise TableError(

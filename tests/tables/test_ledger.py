@@ -298,3 +298,20 @@ def test_a_ledger_of_schema_1_stays_readable(tmp_path):
     kept = shutil.copy(V1, tmp_path)  # SQLite leaves files beside what it reads
     rows = [[run.campaign, run.oracle, run.smiles, run.status, run.value] for run in read_runs(Path(kept))]
     assert rows == json.loads(V1.with_suffix(".json").read_text())
+
+
+def test_nothing_is_written_beside_what_is_no_ledger(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "notes.txt").write_text("mine\n" * 100)
+    with sqlite3.connect(tmp_path / "other.sqlite") as connection:
+        connection.execute("CREATE TABLE addresses (street TEXT)")
+    connection.close()
+    before = sorted(tmp_path.iterdir())
+    for name, why in (
+        ("folder", "is a folder, expected a file"),
+        ("notes.txt", "not an SQLite"),
+        ("other.sqlite", "no d"),
+    ):
+        with pytest.raises(LedgerError, match=why):
+            Ledger(tmp_path / name)
+    assert sorted(tmp_path.iterdir()) == before

@@ -64,7 +64,7 @@ def test_what_may_change_is_recorded_and_the_id_stays(campaign):
 
 def test_another_setting_is_refused_by_key(campaign):
     open_table(campaign).close()
-    with pytest.raises(TableError, match=r"begun with other settings of: seed\. .*--fresh"):
+    with pytest.raises(TableError, match=r"begun with other settings:\n  seed\nSet them back .*--fresh"):
         open_table(replace(campaign, settings={"seed": 2, "budget": {}}))
     assert len(openings(campaign)) == 1
 
@@ -72,13 +72,13 @@ def test_another_setting_is_refused_by_key(campaign):
 def test_another_campaign_in_the_folder_is_refused(campaign):
     open_table(campaign).close()
     (campaign.folder / "small").rename(campaign.folder / "other")
-    with pytest.raises(TableError, match=r"holds the campaign 'small', found 'other'. Set `output:`"):
+    with pytest.raises(TableError, match=r"holds the campaign 'small', expected 'other'. Set `output:`"):
         open_table(replace(campaign, name="other"))
 
 
 def test_other_properties_are_refused(campaign):
     open_table(campaign).close()
-    with pytest.raises(TableError, match="was begun with the properties weight, logP, found weight"):
+    with pytest.raises(TableError, match=r"other properties: found weight, expected weight, logP\."):
         open_table(replace(campaign, oracles={"weight": FakeOracle("f-weight")}))
 
 
@@ -116,10 +116,31 @@ def test_fresh_moves_aside_and_deletes_nothing(campaign):
 
 def test_fresh_without_an_earlier_table_moves_nothing(campaign):
     campaign.output_folder.mkdir()
-    (campaign.output_folder / "notes.txt").write_text("mine")
-    with open_table(campaign, fresh=True):
-        assert (campaign.output_folder / "notes.txt").exists()
+    open_table(campaign, fresh=True).close()
     assert not (campaign.folder / "small.1").exists()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("name", ["notes.txt", "campaign.json", "rounds/mine.csv"])
+def test_a_folder_of_other_things_is_neither_written_to_nor_moved(campaign, fresh, name):
+    path = campaign.output_folder / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with pytest.raises(
+        TableError, match=rf"small is no campaign's folder .* found {name.split('/')[0]}\. Set `output:`"
+    ):
+        open_table(campaign, fresh=fresh)
+    assert [one for one in campaign.folder.rglob("*") if one.is_file()] == [path]
+
+
+def test_what_a_first_opening_leaves_that_was_cut_off_is_taken_up(campaign):
+    campaign.output_folder.mkdir()
+    for name in ("rounds", "details"):
+        (campaign.output_folder / name).mkdir()
+    (campaign.output_folder / ".lock").touch()
+    (campaign.output_folder / "campaign.json.tmp").write_text("{")
+    open_table(campaign).close()
+    assert len(openings(campaign)) == 1
 
 
 def test_fresh_never_moves_the_campaign_file(tmp_path):
@@ -164,7 +185,9 @@ def test_one_writer_among_processes(campaign):
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "small").write_text("a file where the folder should be")
-    with pytest.raises(TableError, match=r"small cannot be written to .*set `output:` to another folder"):
+    with pytest.raises(
+        TableError, match=r"small is a file, expected the folder of results\. Set `output:` to another name"
+    ):
         open_table(FakeCampaign(tmp_path))
 
 
