@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
@@ -28,6 +30,9 @@ from designloop.tables.views import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+VIEWS = ("candidates", "rounds", "runs")
+"""What there is to be asked."""
 
 _LOCKED = (
     "SET enable_external_access = false",  # no file, no network, no extension
@@ -113,7 +118,7 @@ class Candidates:
             sql: one statement that gives rows; it can read the views and nothing else.
             parameters: values for the ``?`` in it.
         Raises:
-            QueryError: the statement is not one, not allowed, or wrong; the message has DuckDB's own, and the columns.
+            QueryError: the statement is not one, not allowed, or wrong; the message has DuckDB's own, and near names.
         """
         campaigns = self.campaigns()
         views = {"candidates": self._candidates(campaigns), "rounds": rounds_view(campaigns)}
@@ -173,9 +178,14 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _explained(problem: duckdb.Error, views: dict[str, pa.Table]) -> QueryError:
-    """DuckDB's message, and what could have been asked."""
-    named = {name: table.column_names for name, table in views.items()} | {"runs": [column.name for column in RUNS]}
-    columns = [f"  {name}: {', '.join(names)}" for name, names in named.items()]
+    """DuckDB's message, and what was most likely meant."""
+    told = str(problem).strip()
+    if isinstance(problem, duckdb.PermissionException):
+        return QueryError(f"{told}\nOnly the views candidates, rounds and runs can be read.")
+    columns = {name for table in views.values() for name in table.column_names} | {column.name for column in RUNS}
+    missing = re.search(r'(?:column |Table with name )"?([^"\s]+)"? (?:not found|does not exist)', told)
+    near = difflib.get_close_matches(missing[1].lower(), [*VIEWS, *sorted(columns)], n=3) if missing else []
+    meant = f"Did you mean {' or '.join(near)}? " if near else ""
     return QueryError(
-        "\n".join([str(problem).strip(), "The views and their columns are", *columns, "Correct the query."])
+        f"{told}\n{meant}The views are {', '.join(VIEWS)}; `DESCRIBE candidates` lists the columns of one."
     )
