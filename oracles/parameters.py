@@ -233,7 +233,8 @@ def _missing(parameter: Parameter, declared: Declaration) -> ParameterProblem:
     hint = f"give it under params, as {parameter.name}: …"
     if parameter.name in ("seed", "seeds") and not declared.stochastic:
         hint = "an oracle that takes a seed for each molecule declares @oracle(stochastic=True)"
-    return ParameterProblem(parameter.name, "nothing", kind(parameter.annotation), hint)
+    expected = "a value" if parameter.annotation is Any else kind(parameter.annotation)
+    return ParameterProblem(parameter.name, "nothing", expected, hint)
 
 
 def _ill_typed(key: str, value: Any, error: pydantic.ValidationError) -> ParameterProblem:

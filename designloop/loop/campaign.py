@@ -246,7 +246,7 @@ def load_campaign(path: Path | str, overrides: Mapping[str, Any] | None = None) 
     try:
         campaign = Campaign.model_validate({"stereo": parts.stereo, **data})
     except ValidationError as caught:
-        problems += map(document.problem, explain(caught, Campaign, data))
+        problems += map(document.problem, explain(caught, Campaign, data, document.written))
     if problems:
         raise CampaignError(
             sorted(problems, key=lambda one: (one.file != document.file, one.line or 0, one.column or 0))

@@ -108,8 +108,12 @@ def expected(declared: Declared) -> str:
     return " or ".join(dict.fromkeys(words)) + (", or null" if declared.takes_nothing else "")
 
 
-def hint_for(value: Any, declared: Declared | None) -> str:
-    """How the value found was most likely meant to be written; empty if there is no telling."""
+def hint_for(value: Any, declared: Declared | None, written: str | None = None) -> str:
+    """How the value found was most likely meant to be written; empty if there is no telling.
+
+    Args:
+        written: the unquoted text in the file that the value was read from.
+    """
     if declared is None:
         return ""
     types_ = [option.annotation for option in declared.options]
@@ -132,7 +136,7 @@ def hint_for(value: Any, declared: Declared | None) -> str:
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
             return f"quote the SMILES: {quoted(f'[{value[0]}]')}"
         if isinstance(value, (bool, int, float)):
-            return f"quote it: '{str(value).lower() if isinstance(value, bool) else value}'"
+            return f"quote it: '{written or (str(value).lower() if isinstance(value, bool) else value)}'"
     return ""
 
 

@@ -6,7 +6,7 @@ wrong range give the same sentence: ``found 'abc' (text), expected a whole numbe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,31 +37,37 @@ class _Place:
     """The place of the outermost union on the way, whose branches complain one by one."""
 
 
-def explain(caught: ValidationError, model: type[BaseModel], data: Any) -> list[Finding]:
+Written = Callable[[PathKey], str | None]
+"""Where a value stands -> the unquoted text that it was read from, if it was."""
+
+
+def explain(
+    caught: ValidationError, model: type[BaseModel], data: Any, written: Written = lambda _: None
+) -> list[Finding]:
     """One finding for each mistake, at its place in ``data``, which ``model`` refused."""
     findings: list[Finding] = []
     unions: dict[PathKey, list[tuple[_Place, ErrorDetails]]] = {}
     for line in caught.errors(include_url=False):
         place = _place(line, model, data)
         if place.union is None:
-            findings.append(_finding(line, place))
+            findings.append(_finding(line, place, written))
         else:
             unions.setdefault(place.union, []).append((place, line))
     for members in unions.values():
-        findings += _of_union(members)
+        findings += _of_union(members, written)
     return findings
 
 
-def _of_union(members: Sequence[tuple[_Place, ErrorDetails]]) -> list[Finding]:
+def _of_union(members: Sequence[tuple[_Place, ErrorDetails]], written: Written) -> list[Finding]:
     """What the branches of a union say together: those that got furthest, or that say it in a sentence, are right."""
     told = [(place, line) for place, line in members if line["type"] in (FINDING, *_SENTENCES)]
     depth = max(len(place.path) for place, _ in members)
     deepest = [(place, line) for place, line in members if len(place.path) == depth]
-    chosen = {place.path: _finding(line, place) for place, line in told or deepest}
+    chosen = {place.path: _finding(line, place, written) for place, line in told or deepest}
     return list(chosen.values())
 
 
-def _finding(line: ErrorDetails, place: _Place) -> Finding:
+def _finding(line: ErrorDetails, place: _Place, written: Written) -> Finding:
     context = line.get("ctx", {})
     if line["type"] == FINDING:
         return Finding(place.path, context["found"], context["expected"], context["hint"], context["at_key"])
@@ -73,7 +79,10 @@ def _finding(line: ErrorDetails, place: _Place) -> Finding:
     words = words or line["msg"].removeprefix("Input should be ").lower()
     if line["type"] == "missing":
         return Finding(place.path, "nothing", words)
-    return Finding(place.path, describe(line["input"]), words, hint_for(line["input"], place.declared))
+    if line["type"] == "finite_number":
+        words = words.replace("a number", "a finite number", 1)
+    text = written(place.path)
+    return Finding(place.path, describe(line["input"], text), words, hint_for(line["input"], place.declared, text))
 
 
 def _unknown_key(path: PathKey, model: type[BaseModel]) -> Finding:

@@ -78,16 +78,20 @@ class ByName:
         return Finding((self.key,), describe(name), f"the name of a {self.what}: {listed(names)}", hint)
 
 
-def describe(value: Any) -> str:
-    """A value of a YAML file and its type, for a sentence that begins with "found"."""
+def describe(value: Any, written: str | None = None) -> str:
+    """A value of a YAML file and its type, for a sentence that begins with "found".
+
+    Args:
+        written: a number as the file writes it: ``1e-4`` may have been meant as a name or a molecule.
+    """
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return f"{str(value).lower()} (true or false)"
     if isinstance(value, int):
-        return f"{value} (a whole number)"
+        return f"{written or value} (a whole number)"
     if isinstance(value, float):
-        return f"{value:g} (a number)"
+        return f"{written or f'{value:g}'} (a number)"
     if isinstance(value, str):
         return f"{_short(repr(value))} (text)" if value else "an empty text"
     if isinstance(value, Mapping):

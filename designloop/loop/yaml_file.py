@@ -85,6 +85,11 @@ class Document:
         """The line that a value stands on, from 1; None for a value from outside the file."""
         return None if self._is_overridden(path) else self._mark(path).line + 1
 
+    def written(self, path: PathKey) -> str | None:
+        """The unquoted text that a value is read from, ``1e-4``; None for any other value."""
+        node = self._node(path)
+        return str(node.value) if isinstance(node, yaml.ScalarNode) and node.style is None else None
+
     def is_cut(self, path: PathKey) -> bool:
         """Whether the value is unquoted text with a comment behind it, which may have been meant as part of it."""
         node = self._node(path)

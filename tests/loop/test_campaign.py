@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -230,6 +231,7 @@ def test_of_many_bad_lines_only_the_first_are_printed_and_all_are_there(write: W
         ),
         ("CC #N", "2:5: starting_molecules[0]: found 'CC', cut off at ` #`, expected a molecule in quotes where ` #`"),
         ("1", "2:5: starting_molecules[0]: found 1 (a whole number), expected text; quote it: '1'"),
+        ("1e-4", "2:5: starting_molecules[0]: found 1e-4 (a number), expected text; quote it: '1e-4'"),
         ("", "1:1: starting_molecules[0]: found nothing, expected text"),
         ('"F/C=C\\N"', "2:5: starting_molecules[0]: found 'F/C=C\\x85', with an invisible character, expected a"),
         ("CCO ethanol", "2:5: starting_molecules[0]: found 'CCO ethanol', expected a SMILES that RDKit can read"),
@@ -315,7 +317,7 @@ def test_five_mistakes_of_five_kinds_are_five_messages(write: Write) -> None:
         ("evaluation", "{backend: dask}", "found 'dask' (text), expected one of ray or inline"),
         ("evaluation", "[ray]", "found the list ['ray'], expected a mapping with the keys backend, workers"),
         ("evaluation", "{worker: 4}", "found the unknown key 'worker', expected backend, workers, address, chunk"),
-        ("evaluation", "{timeout: .inf}", "found inf (a number), expected a number above 0"),
+        ("evaluation", "{timeout: .inf}", "found .inf (a number), expected a finite number above 0"),
         ("strategy", "random", "found 'random' (text), expected a mapping such as {name: latent_bo, …}"),
         (
             "strategy",
@@ -472,7 +474,7 @@ def test_a_dump_is_read_back_as_the_same_campaign(write: Write) -> None:
 def test_what_decides_the_table_may_not_change(write: Write, override: dict[str, Any], keys: list[str]) -> None:
     path = write("strategy: {name: property_loss}\n")
     before, now = load_campaign(path), load_campaign(path, override)
-    assert changed_keys(before.dump(), now) == keys
+    assert [one.key for one in changed_keys(before.dump(), now)] == keys
     assert now.fingerprint != before.fingerprint
 
 
@@ -495,7 +497,7 @@ def test_the_content_of_a_file_of_molecules_is_part_of_the_campaign(write: Write
     before = load_campaign(write("starting_molecules: mine.smi\n", mine__smi="CC\n"))
     dump, fingerprint = before.dump(), before.fingerprint
     now = load_campaign(write("starting_molecules: mine.smi\n", mine__smi="CCC\n"))
-    assert changed_keys(dump, now) == ["files.mine.smi"]
+    assert [one.key for one in changed_keys(dump, now)] == ["files.mine.smi"]
     assert now.fingerprint != fingerprint
 
 
@@ -515,7 +517,43 @@ def test_a_key_that_an_older_version_did_not_know_is_at_its_default(write: Write
     del old["stereo"], old["objective"]["aggregate"], old["filters"]["unstable"]
     assert changes(old, campaign) == []
     old["key_of_a_later_version"] = 1
-    assert "key_of_a_later_version" in changed_keys(old, campaign)
+    assert "key_of_a_later_version" in [one.key for one in changed_keys(old, campaign)]
+
+
+def test_a_change_says_what_is_there_and_what_was_as_a_file_would_write_it(write: Write) -> None:
+    before = load_campaign(write("seed: 3\nstarting_molecules: [CCO]\n"))
+    now = load_campaign(write(f"starting_molecules: [{', '.join('C' * (n + 1) for n in range(30))}]\n"))
+    seed, molecules = map(str, changed_keys(before.dump(), now))
+    assert seed == "seed: found 0, expected 3"
+    assert re.fullmatch(
+        r'starting_molecules: found \["C", "CC", .{47}… \(\d+ characters\), expected \["CCO"\]', molecules
+    )
+
+
+def test_a_number_that_is_none_is_told_to_be_finite(write: Write) -> None:
+    (found,) = problems(write("evaluation: {timeout: .nan}\n"))
+    assert "evaluation.timeout: found .nan (a number), expected a finite number above 0" in found
+
+
+def test_an_oracle_file_that_ends_its_process_is_a_problem_at_its_place(write: Write) -> None:
+    deadly = "import os\nos._exit(5)\n"
+    path = write(
+        with_property("- {name: x, oracle: './deadly.py:f', transform: {type: step, low: 1}}"), deadly__py=deadly
+    )
+    (found,) = problems(path)
+    assert found.startswith("test.yaml:3:25: objective.properties[x].oracle: deadly.py:?: the process that imports")
+    assert "exits with code 5" in found
+
+
+def test_an_oracle_that_names_a_folder_and_a_parameter_that_lacks_are_told_in_plain_words(write: Write) -> None:
+    (found,) = problems(write(with_property("- {name: x, oracle: './:f', transform: {type: step, low: 1}}")))
+    assert "'./:f' names a folder, expected a file; write ./my_oracle.py:FUNCTION" in found
+    path = write(
+        with_property("- {name: x, oracle: './plain.py:f', transform: {type: step, low: 1}}"),
+        plain__py="def f(smiles, model):\n    return {}\n",
+    )
+    (found,) = problems(path)
+    assert "params.model: found nothing, expected a value; give it under params, as model: …" in found
 
 
 def test_a_campaign_is_checked_without_torch_or_ray(write: Write) -> None:
