@@ -11,6 +11,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,7 +36,14 @@ Results = Annotated[Path, typer.Argument(help="A campaign file, or the folder of
 Several = Annotated[list[Path], typer.Argument(help="Campaign files, or folders of results.", show_default=False)]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or HOST:PORT.")]
 Model = Annotated[str, typer.Option(help="A shipped model by name, or a file that `designloop pretrain` wrote.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same molecules.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same molecules.", min=0, max=2**63 - 1)]
+
+
+class Backend(StrEnum):
+    """Where oracles run."""
+
+    ray = "ray"
+    inline = "inline"
 
 
 def main() -> None:
@@ -123,8 +131,8 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; earlier results are moved aside.")] = False,
     address: Address = None,
-    workers: Annotated[int | None, typer.Option(help="Workers that score at once.")] = None,
-    backend: Annotated[str | None, typer.Option(help="ray, or inline for one child process.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)] = None,
+    backend: Annotated[Backend | None, typer.Option(help="Ray's workers, or one child process.")] = None,
     accept_changed_oracles: Annotated[
         bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
     ] = False,
@@ -132,7 +140,9 @@ def run(
     """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
     from designloop import api, display
 
-    loaded = api.load_campaign(campaign, _evaluation(address=address, workers=workers, backend=backend))
+    loaded = api.load_campaign(
+        campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
+    )
     if dry_run:
         display.estimate(api.dry_run(loaded))
         return DONE
@@ -224,7 +234,7 @@ def sample(
     model: Model = "zinc250k",
     seed: Seed = 0,
 ) -> None:
-    """Draw molecules from a model's prior, one SMILES a line."""
+    """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, before any filter."""
     from designloop import api
 
     for smiles in api.sample(n, model=model, seed=seed):

@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oracles.answers import Answer, read_answers
+    from oracles.answers import Answer, read_answers, unasked
     from oracles.base import Oracle, OracleError, ParameterError, ParameterProblem
     from oracles.declaration import oracle
     from oracles.loading import from_callable, load, load_recipe
@@ -32,11 +32,13 @@ __all__ = [
     "load_recipe",
     "oracle",
     "read_answers",
+    "unasked",
 ]
 
 _HOME = {
     "Answer": "answers",
     "read_answers": "answers",
+    "unasked": "answers",
     "Oracle": "base",
     "OracleError": "base",
     "ParameterError": "base",

@@ -58,18 +58,22 @@ def read_answers(smiles: Sequence[str], answer: object, output: str | None = Non
     """
     if not isinstance(answer, Mapping):
         raise OracleError(_not_a_mapping(answer))
-    asked = set(smiles)
-    unasked = [key for key in answer if key not in asked]
     missing = "no answer for this molecule"
-    if unasked:
-        missing = f"no answer for this molecule, but one for {_short(unasked[0])}, which was not asked"
-        missing += f" (and {len(unasked) - 1} more)" if len(unasked) > 1 else ""
-        missing += "; use the SMILES as they were given for keys"
-        _log.warning("an oracle answered for %s, which was not asked; the answer is dropped", _short(unasked[0]))
+    if others := unasked(smiles, answer):
+        missing = f"no answer for this molecule, but one for {others}; use the SMILES as they were given for keys"
+        _log.warning("an oracle answered for %s; the answer is dropped", others)
     read = {
         molecule: _read_value(answer[molecule]) if molecule in answer else Answer(None, missing) for molecule in smiles
     }
     return read if output is None else {molecule: answer.pick(output) for molecule, answer in read.items()}
+
+
+def unasked(smiles: Sequence[str], answer: object) -> str:
+    """``'OCC', which was not asked (and 1 more)``: the answers to molecules not asked; empty where there are none."""
+    asked = set(smiles)
+    others = [key for key in answer if key not in asked] if isinstance(answer, Mapping) else []
+    more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+    return f"{_short(others[0])}, which was not asked{more}" if others else ""
 
 
 def _read_value(value: object) -> Answer:

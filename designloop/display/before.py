@@ -107,4 +107,9 @@ def estimate(bill: Estimate) -> None:
     if total is None:
         say("The time of a costly oracle is known once it has run: `designloop score` runs it on molecules of yours.")
     else:
-        say(f"Scoring takes about {duration(total)} on {bill.workers} workers; proposing and learning come on top.")
+        several = f"{bill.workers:,} worker" + ("s" if bill.workers > 1 else "")
+        say(f"Scoring takes about {duration(total)} on {several}.")
+    if bill.own_seconds is None:
+        say("What proposing and learning take on top is known once a round of this campaign has run.")
+    else:
+        say(f"Proposing and learning take about {duration(bill.own_seconds)} on top, as in the rounds so far.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from designloop.display.tables import grid, property_value, say
+from designloop.display.tables import cell, grid, property_value, say
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +25,8 @@ def outcome(ended: Outcome) -> None:
     say()
     if summary.end is not None:
         say(f"Ended ({summary.end.reason}): {summary.end.message}.")
+    if summary.failed:
+        say(f"{summary.failed:,} of {summary.calls:,} molecules failed; `designloop status` says why.")
     say(f"Table     {summary.folder}   (designloop top, status and query read it)")
     say(f"Pictures  {', '.join(path.name for path in ended.pictures)} in the same folder")
 
@@ -66,7 +68,8 @@ def status(summary: Summary) -> None:
     rounds = len([info for info in summary.rounds if info.kind == "round"])
     say(f"{summary.name}: {summary.calls:,} of {summary.budget:,} oracle calls, {rounds} rounds  ({summary.folder})")
     if summary.best is not None and summary.mean_top_10 is not None:
-        say(f"best {summary.best:.3f}, mean top-10 {summary.mean_top_10:.3f}")
+        few = f" (mean of {summary.mean_of})" if summary.mean_of < 10 else ""
+        say(f"best {summary.best:.3f}, mean top-10 {summary.mean_top_10:.3f}{few}")
     say(
         f"ended ({summary.end.reason}): {summary.end.message}"
         if summary.end
@@ -84,7 +87,7 @@ def status(summary: Summary) -> None:
                     info.calls,
                     info.rows - int(info.metrics.get("ok", 0)),
                     info.metrics.get("best"),
-                    info.metrics.get("mean_top_10"),
+                    _mean(info.metrics.get("mean_top_10"), int(info.metrics.get("mean_of", 10))),
                     *(info.metrics.get(f"{part}_seconds") for part in parts),
                 )
                 for info in recent
@@ -101,6 +104,8 @@ def status(summary: Summary) -> None:
         grid(("property", "status", "molecules", "examples"), rows)
     for refused in summary.refused_starting:
         say(f"starting molecule refused: {refused}")
+    for remark in summary.remarks:
+        say(f"remark: {remark}")
     for change in summary.changes:
         say(f"changed: {change}")
     say(f"\ndigest {summary.digest}")
@@ -114,11 +119,19 @@ _WORTH_SHOWING = {
 """Metrics of a strategy that ``status`` shows over the last rounds, where there are any."""
 
 
+def _mean(value: float | str | None, of: int) -> float | str | None:
+    """A mean of the ten best, with how many they are where they are fewer."""
+    return f"{cell(value)} (of {of})" if value is not None and of < 10 else value
+
+
 def comparison(standings: Sequence[Standings]) -> None:
     """Prints campaigns side by side."""
     grid(
         ("campaign", "calls", "failed", "best", "mean top-10", "AUC top-10"),
-        [(one.campaign, one.calls, one.failed, one.best, one.mean_top_10, one.auc_top_10) for one in standings],
+        [
+            (one.campaign, one.calls, one.failed, one.best, _mean(one.mean_top_10, one.mean_of), one.auc_top_10)
+            for one in standings
+        ],
     )
     say("AUC top-10: mean over the calls of the mean of the ten best so far; it rewards finding them soon.")
 

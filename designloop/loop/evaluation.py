@@ -83,6 +83,8 @@ class Evaluator:
         """
         self.effort = Effort()
         """Of the last call."""
+        self._remarks: dict[str, str] = {}
+        self._remarked: set[str] = set()
         self._settings = campaign.evaluation
         self._folder = campaign.folder
         self._ledger = Ledger(None) if ledger is None else ledger
@@ -136,6 +138,12 @@ class Evaluator:
             for fingerprint, asked in self._asked.items()
             for node, error in backend.load(fingerprint).items()
         ]
+
+    def remarks(self) -> list[str]:
+        """What costs no molecule and should be mended all the same, a line an oracle; each is given once."""
+        new = [told for fingerprint, told in self._remarks.items() if fingerprint not in self._remarked]
+        self._remarked |= self._remarks.keys()
+        return new
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -230,6 +238,9 @@ class Evaluator:
                 verdict = judge(chunk, reply, asked.outputs, self._settings.retries)
                 finished += verdict.finished
                 following += verdict.again
+                if reply.unasked:
+                    told = f"oracle {asked.oracle.name!r} answered for {reply.unasked}; such answers are dropped"
+                    self._remarks.setdefault(chunk[0].fingerprint, told)
                 if reply.failure is None:
                     asked.recent.append(reply.seconds / len(chunk))
             # Workers go on while the disk is waited for; what follows waits until its intent is written.

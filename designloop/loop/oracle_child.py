@@ -222,10 +222,14 @@ def _load(loaded: dict[str, Oracle], head: Mapping[str, Any], blobs: Sequence[by
 
 def _score(oracle: Oracle, smiles: Sequence[str], seeds: Sequence[int] | None) -> dict[str, Any]:
     """The oracle's answers as plain values, or the error of all of them, and its seconds."""
+    from oracles import read_answers, unasked
+
     start = time.perf_counter()
     try:
-        answers = oracle.answers(smiles, seeds)
-        reply: dict[str, Any] = {"answers": [_plain(answers[molecule]) for molecule in smiles]}
+        answer = oracle.score(smiles, seeds)
+        answers = read_answers(smiles, answer)
+        plain = [_plain(answers[molecule]) for molecule in smiles]
+        reply: dict[str, Any] = {"answers": plain, "unasked": unasked(smiles, answer)}
     except BaseException as error:  # whatever a user's code raises, sys.exit included, is its failure and no more
         reply = {"error": _in_one_line(error)}
     return {**reply, "seconds": time.perf_counter() - start}

@@ -74,6 +74,8 @@ class Reply:
     """One line for a person: why it came to nothing."""
     seconds: float = 0.0
     """The oracle's own time; the whole time waited where it never answered."""
+    unasked: str = ""
+    """In words, the answers to molecules that were not asked; they are dropped."""
 
 
 class OracleProcess:
@@ -139,7 +141,8 @@ class OracleProcess:
             return Reply(None, "died", str(ended), time.monotonic() - start)
         if "error" in reply:
             return Reply(None, "raised", reply["error"], reply["seconds"])
-        return Reply(tuple((value, error) for value, error in reply["answers"]), seconds=reply["seconds"])
+        answers = tuple((value, error) for value, error in reply["answers"])
+        return Reply(answers, seconds=reply["seconds"], unasked=reply["unasked"])
 
     def close(self) -> None:
         """End the child and all that came from it; the next request starts another."""

@@ -17,9 +17,13 @@ from designloop.loop.campaign import Campaign
 from designloop.loop.evaluation import Evaluator
 from designloop.loop.filters import Context, build, shares_passing
 from designloop.loop.pretrained import Pretrained
+from designloop.loop.problems import one_of_each
 from designloop.molecules.chemistry import standard_form
 from designloop.records import Scored
+from designloop.tables import TableError
 from designloop.tables.ledger import Ledger
+from designloop.tables.manifest import RoundInfo
+from designloop.tables.opening import refuse_foreign
 
 KNOWN_MOLECULES: Mapping[str, str] = {
     "aspirin": "CC(=O)Oc1ccccc1C(=O)O",
@@ -91,6 +95,13 @@ class Estimate:
     seconds: Mapping[str, float | None]
     """Property -> its oracle's seconds a molecule; None for a costly oracle that no ledger knows."""
     workers: int
+    round_seconds: float | None = None
+    """What proposing and learning took in a round of this campaign so far; None where there was none."""
+
+    @property
+    def own_seconds(self) -> float | None:
+        """Time that proposing and learning take in the rounds left; None where it is not known."""
+        return None if self.round_seconds is None else self.rounds * self.round_seconds
 
     @property
     def oracle_seconds(self) -> float | None:
@@ -102,7 +113,7 @@ class Estimate:
 def plan(campaign: Campaign, ledger: Ledger) -> Plan:
     """The plan of a campaign, with every oracle run on the known molecules, and loaded on each node of its cluster."""
     checks = check_oracles(campaign, ledger)
-    problems = [*broken(checks), *unloadable(campaign)]
+    problems = [*broken(checks), *unloadable(campaign), *unwritable(campaign)]
     return Plan(campaign, filter_shares(campaign), checks, problems)
 
 
@@ -152,7 +163,7 @@ def broken(checks: Sequence[Check]) -> list[str]:
         )
     known = ", ".join(KNOWN_MOLECULES)
     return [
-        f"property {name!r}: its oracle has no value for {known}; it says: {' / '.join(dict.fromkeys(said))}"
+        f"property {name!r}: its oracle has no value for {known}; it says: {' / '.join(one_of_each(said))}"
         for name, said in errors.items()
         if len(said) == len(KNOWN_MOLECULES)
     ]
@@ -185,8 +196,21 @@ def unloadable(campaign: Campaign) -> list[str]:
         return evaluator.cannot_load()
 
 
-def estimate(campaign: Campaign, ledger: Ledger, calls_spent: int) -> Estimate:
-    """What is left to pay, by the seconds that each oracle took so far, or takes on the known molecules."""
+def unwritable(campaign: Campaign) -> list[str]:
+    """A sentence on the folder of results, if that holds what is no campaign's."""
+    try:
+        refuse_foreign(campaign.output_folder)
+    except TableError as error:
+        return [str(error)]
+    return []
+
+
+def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = ()) -> Estimate:
+    """What is left to pay, by the seconds that each oracle took so far, or takes on the known molecules.
+
+    Args:
+        rounds: those of the campaign that are committed.
+    """
     check_oracles(campaign, ledger)  # what the ledger knows is not run again
     times = {name: ledger.seconds(oracle.fingerprint) for name, oracle in campaign.oracles.items()}
     # Properties of one oracle with the same parameters are one run.
@@ -194,9 +218,14 @@ def estimate(campaign: Campaign, ledger: Ledger, calls_spent: int) -> Estimate:
     for name, oracle in campaign.oracles.items():
         first.setdefault(oracle.fingerprint, name)
     seconds = {name: (median(times[name]) if times[name] else None) for name in first.values()}
-    calls = max(0, campaign.budget.oracle_calls - calls_spent)
-    rounds = ceil(max(0, calls - (0 if calls_spent else len(campaign.starting()))) / campaign.batch_size)
-    return Estimate(calls, rounds, seconds, campaign.evaluation.worker_count)
+    calls = max(0, campaign.budget.oracle_calls - (rounds[-1].calls if rounds else 0))
+    left = ceil(max(0, calls - (0 if rounds else len(campaign.starting()))) / campaign.batch_size)
+    own = [
+        float(info.metrics["propose_seconds"]) + float(info.metrics["learn_seconds"])
+        for info in rounds
+        if info.kind == "round" and {"propose_seconds", "learn_seconds"} <= info.metrics.keys()
+    ]
+    return Estimate(calls, left, seconds, campaign.evaluation.worker_count, median(own) if own else None)
 
 
 @contextmanager

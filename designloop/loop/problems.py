@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 PathKey = tuple[str | int, ...]
 """Where a value stands in a file: keys of mappings and positions in lists, e.g. ("objective", "properties", 0)."""
+
+_QUOTED = re.compile(r"'[^']*'")
 
 SHOWN_OF_ONE_KEY = 20
 """Problems listed for one key; a file of starting molecules may hold thousands of bad lines."""
@@ -30,6 +33,14 @@ def listed(options: Iterable[str]) -> str:
     """``a, b or c``, for a sentence."""
     words = list(options)
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}" if words else "nothing"
+
+
+def one_of_each(errors: Iterable[str]) -> list[str]:
+    """The errors that say something new: of those that differ in what they quote only, the first."""
+    first: dict[str, str] = {}
+    for error in errors:
+        first.setdefault(_QUOTED.sub("''", error), error)
+    return list(first.values())
 
 
 @dataclass(frozen=True, slots=True)

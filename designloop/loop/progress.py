@@ -37,6 +37,8 @@ class Progress:
         """The line without what is left."""
         parts = [f"round {self.round.number}", f"{self.calls:,} of {self.budget:,} calls"]
         parts += [f"{label} {value:.3f}" for label, value in self.scores().items()]
+        if few := self.metric("mean_of"):
+            parts[-1] += f" (mean of {few:.0f})"
         rows, good = len(self.round.scored), int(self.metric("ok") or 0)
         parts += [f"{rows - good} of {rows} failed"] if good < rows else []
         parts += [", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds().items())]

@@ -9,7 +9,7 @@ from designloop.loop.ends import why_it_ends
 from designloop.loop.evaluation import Evaluator
 from designloop.loop.pretrained import Pretrained
 from designloop.loop.screening import Screening
-from designloop.loop.standing import Clock, Standing
+from designloop.loop.standing import REMARKS, Clock, Standing
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
 from designloop.records import Candidate, Round, State
@@ -17,11 +17,17 @@ from designloop.strategies import base
 from designloop.tables import CandidateTable
 
 
-def silent(done: Round) -> None:
-    """Says nothing about a committed round."""
+def silent(_: object) -> None:
+    """Says nothing."""
 
 
-def run_campaign(*, campaign: Campaign, table: CandidateTable, on_round: Callable[[Round], None] = silent) -> None:
+def run_campaign(
+    *,
+    campaign: Campaign,
+    table: CandidateTable,
+    on_round: Callable[[Round], None] = silent,
+    say: Callable[[str], None] = silent,
+) -> None:
     """Runs the rounds that a campaign has left; each is committed as one atom, and the end is marked in the table."""
     allowed = Screening(campaign, table)
     with Evaluator(campaign, table.ledger) as evaluate:
@@ -31,11 +37,16 @@ def run_campaign(*, campaign: Campaign, table: CandidateTable, on_round: Callabl
             with clock("propose"):
                 drawn = starting(campaign) if number == 0 else strategy.ask(wanted)
                 admitted = allowed.take(drawn, wanted)
+            if allowed.last_take.refused_starting:
+                say(allowed.last_take.told_of_starting)
             with clock("oracle"):
                 scored = campaign.objective(evaluate(admitted))
+            for remark in (remarks := evaluate.remarks()):
+                say(remark)
             with clock("learn"):
                 learned = strategy.tell(scored)  # its metrics of the round
             metrics = {"wanted": wanted, **allowed.counts(), **standing.after(scored), **learned, **clock.lap()}
+            metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
             table.commit(done := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))
             on_round(done)
 

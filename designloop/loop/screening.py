@@ -90,6 +90,15 @@ class Take:
         """Whether all draws were used for under a tenth of what was wanted; two such rounds running are stagnation."""
         return self.drawn >= DRAWS_PER_WANTED * self.wanted and self.admitted < MEAGRE * self.wanted
 
+    @property
+    def told_of_starting(self) -> str:
+        """A line on the starting molecules that are refused."""
+        counts = Counter(one.reason for one in self.refused_starting)
+        told = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+        several = "molecules are" if self.drawn > 1 else "molecule is"
+        what = f"{len(self.refused_starting):,} of {self.drawn:,} starting {several} refused"
+        return f"{what}: {told}; `designloop status` lists them"
+
     def __str__(self) -> str:
         counts = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.items() if count)
         return f"{self.drawn:,} drawn, {self.admitted:,} of {self.wanted:,} admitted; refused: {counts or 'none'}"

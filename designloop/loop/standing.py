@@ -10,6 +10,9 @@ from time import perf_counter
 from designloop.molecules.chemistry import without_stereo
 from designloop.records import Scored
 
+REMARKS = "remarks"
+"""The metric that holds what evaluation remarked of oracles in a round, a line each."""
+
 
 class BestTen:
     """The ten best scores so far, one a stereo-free parent: stereoisomers of one molecule count once."""
@@ -51,12 +54,16 @@ class Standing:
             self._ten.add(smiles, score)
 
     def after(self, scored: Sequence[Scored]) -> dict[str, float]:
-        """``ok`` (rows with a score), and once there is a score ``best`` and ``mean_top_10``, with a round's rows."""
+        """``ok`` (rows with a score), and once there is a score ``best`` and ``mean_top_10``, with a round's rows.
+
+        While there are fewer than ten, ``mean_of`` says how many the mean is of.
+        """
         for row in scored:
             self._ten.add(row.smiles, row.score)
         counted: dict[str, float] = {"ok": sum(row.score is not None for row in scored)}
         if (mean := self._ten.mean) is not None:
-            counted |= {"best": self._ten.scores[0], "mean_top_10": mean}
+            ten = self._ten.scores
+            counted |= {"best": ten[0], "mean_top_10": mean} | ({"mean_of": len(ten)} if len(ten) < 10 else {})
         return counted
 
 

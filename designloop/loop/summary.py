@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from designloop.loop.campaign import Campaign
+from designloop.loop.campaign import Campaign, load_campaign
 from designloop.loop.ends import End
+from designloop.loop.problems import one_of_each
+from designloop.loop.standing import REMARKS
 from designloop.loop.yaml_file import read_yaml
 from designloop.tables import QueryError, open_candidates
-from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo, round_file
+from designloop.tables.files import details_file, relative, rows_file
+from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo, read_checked
+from designloop.tables.rows import from_parquet
 
 EXAMPLES = 3
 """Different errors shown of each oracle."""
@@ -46,10 +48,24 @@ class Summary:
     """None while it has not ended."""
     changes: Sequence[str]
     """What was changed after the campaign had begun, a sentence each."""
+    remarks: Sequence[str] = ()
+    """What oracles did that is no failure and should be mended, a line an oracle."""
 
     @property
     def calls(self) -> int:
         return self.rounds[-1].calls if self.rounds else 0
+
+    @property
+    def mean_of(self) -> int:
+        """How many molecules ``mean_top_10`` is the mean of."""
+        last = next((info.metrics for info in reversed(self.rounds) if "mean_top_10" in info.metrics), {})
+        return int(last.get("mean_of", 10))
+
+    @property
+    def failed(self) -> int:
+        """Molecules that were charged and have no score."""
+        charged = [info for info in self.rounds if info.kind != "amendment"]
+        return sum(info.rows - int(info.metrics.get("ok", 0)) for info in charged)
 
     @property
     def digest(self) -> str:
@@ -94,6 +110,7 @@ def summarize(folder: Path) -> Summary:
             for opening in stored.record.openings
             for name in opening.accepted
         ],
+        remarks=_remarks(stored.rounds),
     )
 
 
@@ -101,15 +118,22 @@ def results_folder(campaign: Campaign | Path | str) -> Path:
     """The folder of a campaign's results: of a campaign, of its file, or the folder itself.
 
     Raises:
-        CampaignError: the file is no YAML.
+        CampaignError: the file is no YAML; if there are no results, all that is wrong with it.
+        QueryError: the campaign has not run yet.
     """
     if isinstance(campaign, Campaign):
-        return campaign.output_folder
-    path = Path(campaign)
-    if path.is_dir():
-        return path
-    said = read_yaml(path).data  # not loaded as a campaign: results can be read when an oracle is gone
-    return (path.absolute().parent / str(said.get("output") or said.get("name") or path.stem)).resolve()
+        path, folder = campaign.path, campaign.output_folder
+    else:
+        path = Path(campaign)
+        if path.is_dir():
+            return path
+        said = read_yaml(path).data  # not loaded as a campaign: results can be read when an oracle is gone
+        folder = (path.absolute().parent / str(said.get("output") or said.get("name") or path.stem)).resolve()
+    if not any((folder / name).exists() for name in ("campaign.json", "manifests")):
+        if not isinstance(campaign, Campaign):
+            load_campaign(path)  # a file with mistakes in it is told those first
+        raise QueryError(f"{path} has not run yet, there are no results in {folder}; designloop run {path}")
+    return folder
 
 
 def results_below(folder: Path) -> list[Path]:
@@ -129,8 +153,12 @@ def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> list[Failures]:
     """What failed, by property and status; an amendment's rows supersede those of earlier rounds."""
     last: dict[tuple[str, str], tuple[str, str | None]] = {}
     for info in rounds:
-        smiles = pq.read_table(round_file(folder, "rounds", info.number, ".parquet"), columns=["smiles"])["smiles"]
-        for row in pq.read_table(round_file(folder, "details", info.number, ".parquet")).to_pylist():
+        rows, details = (
+            from_parquet(read_checked(folder, info, relative(folder, path), last=info is rounds[-1]))
+            for path in (rows_file(folder, info.number), details_file(folder, info.number))
+        )
+        smiles = rows["smiles"]
+        for row in details.to_pylist():
             last[row["property"], smiles[row["position"]].as_py()] = (row["status"], row["error"])
     grouped: dict[tuple[str, str], dict[str, str | None]] = {}
     for (name, molecule), (status, error) in last.items():
@@ -139,8 +167,16 @@ def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> list[Failures]:
     return [Failures(*key, len(errors), _examples(errors)) for key, errors in grouped.items()]
 
 
+def _remarks(rounds: Sequence[RoundInfo]) -> list[str]:
+    """Of each oracle the first one; a campaign that was resumed has heard it again."""
+    first: dict[str, str] = {}
+    for line in [line for info in rounds for line in str(info.metrics.get(REMARKS, "")).splitlines()]:
+        first.setdefault(line.partition(" answered ")[0], line)
+    return list(first.values())
+
+
 def _examples(errors: Mapping[str, str | None]) -> list[str]:
     first_of: dict[str, str] = {}
     for molecule, error in errors.items():
         first_of.setdefault(error or "no reason given", molecule)
-    return [f"{error} ({molecule})" for error, molecule in list(first_of.items())[:EXAMPLES]]
+    return [f"{error} ({first_of[error]})" for error in one_of_each(first_of)[:EXAMPLES]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from designloop.molecules.chemistry import without_stereo
 from designloop.report.pictures import calls_of, running
 from designloop.tables.query import Candidates
 
@@ -20,6 +22,8 @@ class Standings:
     best: float | None
     mean_top_10: float | None
     """None where no call gave a score."""
+    mean_of: int
+    """Molecules that it is the mean of: at most ten, one a stereo-free parent."""
     auc_top_10: float
     """Area under the mean of the ten best against oracle calls, over the calls of the campaign that made most: PMO's
     measure (Gao et al. 2022), which rewards being soon."""
@@ -37,5 +41,17 @@ def compare(candidates: Candidates) -> list[Standings]:
         area = sum(value * (later - call) for (call, value), (later, _) in pairwise([*mean, (most + 1, 0.0)]))
         failed = sum(score is None for _, score in scores)
         last = [points[-1][1] if points else None for points in (best, mean)]
-        rows.append(Standings(label, len(scores), failed, last[0], last[1], area / most if most else 0.0))
+        auc = area / most if most else 0.0
+        rows.append(Standings(label, len(scores), failed, last[0], last[1], _of_ten(scores), auc))
     return rows
+
+
+def _of_ten(calls: Sequence[tuple[str, float | None]]) -> int:
+    """How many of the molecules with a score there are to take the ten best of, at most ten."""
+    parents: set[str] = set()
+    for smiles, score in calls:
+        if score is not None:
+            parents.add(without_stereo(smiles))
+        if len(parents) == 10:
+            break
+    return len(parents)

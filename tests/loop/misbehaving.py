@@ -66,6 +66,8 @@ MISCHIEF = textwrap.dedent(
                 os._exit(5)
             case "twin":
                 os.fork()
+            case "guest":
+                values["somebody else"] = 1.0
             case "shout":
                 print("x" * 5_000_000)
                 print("y" * 5_000_000, file=sys.stderr)

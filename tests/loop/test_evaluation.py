@@ -288,3 +288,16 @@ def test_an_evaluation_keeps_its_candidate(tmp_path):
     candidate = Candidate("CCO", "crossover", "[C][C][O]", parents=("C",), model_round=3)
     with Evaluator(campaign(tmp_path)) as evaluator:
         assert evaluator([candidate])[0].candidate is candidate
+
+
+def test_an_answer_that_nobody_asked_for_is_remarked_once_an_oracle(tmp_path, ledger):
+    with Evaluator(campaign(tmp_path), ledger) as evaluator:
+        evaluator(candidates(["C", "CC"]))
+        assert evaluator.remarks() == []
+        found = evaluator(candidates(["CCO", "guest", "CCC"]))
+        assert set(statuses(found).values()) == {"ok"}
+        [remark] = evaluator.remarks()
+        assert remark.endswith("answered for 'somebody else', which was not asked; such answers are dropped")
+        assert remark.startswith("oracle ")
+        evaluator(candidates(["guest", "CCCC"]))
+        assert evaluator.remarks() == []

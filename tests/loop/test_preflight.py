@@ -11,6 +11,7 @@ from designloop.loop.campaign import load_campaign
 from designloop.loop.preflight import KNOWN_MOLECULES, Check, Estimate, broken
 from designloop.molecules.chemistry import standard_form
 from designloop.tables.ledger import Ledger
+from designloop.tables.manifest import RoundInfo
 from tests.campaigns import write_campaign
 
 
@@ -24,6 +25,21 @@ def test_an_oracle_is_broken_that_has_no_value_for_any_known_molecule() -> None:
     (sentence,) = broken([*good, *bad])
     assert "'bad'" in sentence
     assert sentence.count("no licence") == 1, "the same words once"
+
+
+def test_an_error_that_differs_in_the_molecule_only_is_told_once() -> None:
+    said = {"aspirin": "no 'CCO' here", "caffeine": "no 'CCC' here", "ibuprofen": "too big"}
+    (sentence,) = broken([check("bad", molecule, None, error) for molecule, error in said.items()])
+    assert sentence.endswith("it says: no 'CCO' here / too big")
+
+
+def test_a_folder_of_other_things_is_found_before_a_run(tmp_path: Path, tiny_model: Path) -> None:
+    campaign = load_campaign(write_campaign(tmp_path, tiny_model))
+    assert preflight.unwritable(campaign) == []
+    campaign.output_folder.mkdir()
+    (campaign.output_folder / "thesis.tex").touch()
+    (sentence,) = preflight.unwritable(campaign)
+    assert "found thesis.tex" in sentence
 
 
 def test_the_known_molecules_are_in_standard_form() -> None:
@@ -58,6 +74,24 @@ def test_a_bill_without_an_oracles_time_has_no_total() -> None:
     assert Estimate(100, 1, {"a": 0.5, "b": None}, 4).oracle_seconds is None
 
 
+def test_proposing_and_learning_are_estimated_from_the_rounds_of_the_campaign(tmp_path: Path, tiny_model: Path) -> None:
+    campaign = load_campaign(write_campaign(tmp_path, tiny_model))
+    spent = [
+        ({}, 0),
+        ({"propose_seconds": 1.0, "learn_seconds": 2.0}, 1),
+        ({"propose_seconds": 3.0, "learn_seconds": 4.0}, 2),
+    ]
+    rounds = [
+        RoundInfo("c", number, "round" if number else "start", 5, 5 * (number + 1), {}, metrics, "", "", "", {})
+        for metrics, number in spent
+    ]
+    with Ledger(None) as ledger:
+        assert preflight.estimate(campaign, ledger).own_seconds is None
+        bill = preflight.estimate(campaign, ledger, rounds)
+    assert (bill.calls, bill.rounds) == (30, 2)
+    assert bill.own_seconds == pytest.approx(2 * 5.0)
+
+
 def test_two_properties_of_one_oracle_are_billed_once(tmp_path: Path, tiny_model: Path) -> None:
     path = write_campaign(tmp_path, tiny_model)
     twin = path.read_text().replace(
@@ -67,5 +101,5 @@ def test_two_properties_of_one_oracle_are_billed_once(tmp_path: Path, tiny_model
     )
     path.write_text(twin)
     with Ledger(None) as ledger:
-        bill = preflight.estimate(load_campaign(path), ledger, calls_spent=0)
+        bill = preflight.estimate(load_campaign(path), ledger)
     assert list(bill.seconds) == ["twin"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import mean
+from math import fsum
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_the_ten_best_are_those_of_sorting_all(scores: list[float | None]) -> No
         ten.add(chain(number), score)
     known = sorted((score for score in scores if score is not None), reverse=True)[:10]
     assert ten.scores == known
-    assert ten.mean == (pytest.approx(mean(known)) if known else None)
+    assert ten.mean == (pytest.approx(fsum(known) / len(known)) if known else None)
 
 
 def test_stereoisomers_count_once_with_the_better_score() -> None:
@@ -41,7 +41,13 @@ def test_stereoisomers_count_once_with_the_better_score() -> None:
 def test_a_round_adds_to_what_is_committed() -> None:
     standing = Standing({"CC": 0.2, "CCC": None})
     metrics = standing.after([scored("CCCC", 0.6), scored("CCCCC", None)])
-    assert metrics == {"ok": 1, "best": 0.6, "mean_top_10": pytest.approx(0.4)}
+    assert metrics == {"ok": 1, "best": 0.6, "mean_top_10": pytest.approx(0.4), "mean_of": 2}
+
+
+def test_a_mean_of_ten_is_not_said_to_be_of_fewer() -> None:
+    standing = Standing({chain(number): 0.1 for number in range(8)})
+    assert standing.after([scored(chain(8), 0.1)])["mean_of"] == 9
+    assert "mean_of" not in standing.after([scored(chain(9), 0.1)])
 
 
 def test_there_is_no_best_without_a_score() -> None:

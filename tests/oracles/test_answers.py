@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oracles import Answer, OracleError, read_answers
+from oracles import Answer, OracleError, read_answers, unasked
 
 ASKED = ["CCO", "CCN", "CCC"]
 
@@ -156,3 +156,9 @@ def test_one_output_is_picked(output: str, molecule: str, expected: Answer) -> N
 def test_several_outputs_are_not_one_number() -> None:
     picked = read_answers(["CCO"], {"CCO": {"a": 1.0, "b": 2.0}})["CCO"].pick(None)
     assert picked == Answer(None, "answered several outputs (a, b); name one of them by 'output'")
+
+
+def test_answers_beside_the_right_ones_are_found() -> None:
+    assert unasked(ASKED, dict.fromkeys(ASKED, 1.0)) == unasked(ASKED, [1.0]) == ""
+    answer = dict.fromkeys([*ASKED, "OCC", "NCC"], 1.0)
+    assert unasked(ASKED, answer) == "'OCC', which was not asked (and 1 more)"
