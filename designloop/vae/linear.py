@@ -192,12 +192,13 @@ def log_evidence(model: LinearGaussian, x: Tensor, mask: Tensor | None = None) -
     0 where nothing is observed. Costs latent³ a row, never features³. Arguments as ``posterior``.
     """
     given = posterior(model, x, mask)
+    # Bayes' rule at the posterior mean: the joint there over the posterior's density there.
     residual = x - model.offset - given.mean @ model.weights.T
-    log_variance = model.variance.log()
-    # The joint at the posterior mean over the posterior's density there, which all z share.
-    each = residual.square() / model.variance + log_variance + _LOG_2PI
-    if mask is not None:
-        each = torch.where(mask, each, torch.zeros_like(each))
+    log_scale = (model.variance.log() + _LOG_2PI).expand_as(x)
+    if mask is not None:  # before the square, so that NaN in a missing entry reaches no gradient either
+        residual = torch.where(mask, residual, torch.zeros_like(residual))
+        log_scale = log_scale * mask
+    each = residual.square() / model.variance + log_scale
     log_det = 2 * given.precision_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     return -0.5 * (each.sum(-1) + given.mean.square().sum(-1) + log_det)
 

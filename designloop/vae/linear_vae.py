@@ -91,9 +91,8 @@ def linear_gaussian_of(vae: VAE) -> LinearGaussian:
     likelihood = vae.likelihood
     if not isinstance(likelihood, Gaussian):
         raise VAEError(f"the likelihood is {type(likelihood).__name__}, expected Gaussian; its evidence is not closed")
-    unit = vae.draw_noise(1).new_zeros(1, vae.prior.latent)
-    offset = vae.decode(unit)[0]
-    axes = torch.eye(vae.prior.latent, dtype=unit.dtype, device=unit.device)
+    axes = _axes(vae)
+    offset = vae.decode(torch.zeros_like(axes[:1]))[0]
     weights = vae.decode(axes) - offset
     far = vae.decode(-3 * axes) - offset
     if not torch.allclose(far, -3 * weights, rtol=1e-3, atol=1e-4 * float(weights.abs().max())):
@@ -109,11 +108,15 @@ def expected_elbo(vae: VAE, x: Tensor, mask: Tensor | None = None, context: Cont
 
     Source: Arasaratnam & Haykin 2009, "Cubature Kalman filters".
     """
-    latent = vae.prior.latent
-    like = vae.draw_noise(1)
-    axes = math.sqrt(latent) * torch.eye(latent, dtype=like.dtype, device=like.device)
+    axes = math.sqrt(vae.prior.latent) * _axes(vae)
     points = torch.cat([axes, -axes])
     return torch.stack([vae.elbo(x, mask, context, noise=one.expand(len(x), -1)) for one in points]).mean(0)
+
+
+def _axes(vae: VAE) -> Tensor:
+    """(latent, latent) the unit vectors of the latent, of the model's dtype and device."""
+    like = vae.draw_noise(0)
+    return torch.eye(vae.prior.latent, dtype=like.dtype, device=like.device)
 
 
 class _ExactEncoder(nn.Module):

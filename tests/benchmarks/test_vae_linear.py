@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from designloop.benchmarks import vae_methods
+from designloop.benchmarks.common.rows import as_json
 from designloop.benchmarks.simulators.lattice import free_field, phi4
 from designloop.benchmarks.vae_methods import _fields, linear
 
@@ -29,6 +32,7 @@ def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(exact) == 4
     assert all(row.holds for row in exact)
     assert said
+    assert json.loads(json.dumps([as_json("linear", row) for row in rows]))  # a record takes no number of numpy's
 
 
 def test_a_chains_numbers_are_found_by_both_ways() -> None:

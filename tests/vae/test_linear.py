@@ -141,6 +141,23 @@ def test_evidence_and_posterior_are_those_of_the_dense_gaussian(features, seed, 
         assert float(evidence[row]) == pytest.approx(float(wanted), rel=1e-9, abs=1e-9)
 
 
+def test_what_stands_in_a_missing_entry_reaches_no_gradient() -> None:
+    x = torch.randn(3, 5, generator=generator(), dtype=torch.float64)
+    mask = torch.tensor([[1, 1, 0, 1, 0], [0, 1, 1, 1, 0], [1, 1, 1, 1, 1]]).bool()
+    parts = a_model()
+    slopes = []
+    for held in (0.0, math.nan, math.inf):
+        leaves = [one.clone().requires_grad_() for one in (parts.weights, parts.offset, parts.variance)]
+        value = log_evidence(LinearGaussian(*leaves), x.masked_fill(~mask, held), mask).sum()
+        slopes.append(torch.autograd.grad(value, leaves))
+    for other in slopes[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(slopes[0], other, strict=True))
+    torch.autograd.gradcheck(
+        lambda w, b, v: log_evidence(LinearGaussian(w, b, v), x, mask),
+        [one.clone().requires_grad_() for one in (parts.weights, parts.offset, parts.variance)],
+    )
+
+
 def test_without_a_mask_all_is_observed() -> None:
     model, x = a_model(), torch.randn(4, 5, generator=generator(), dtype=torch.float64)
     everything = torch.ones(4, 5, dtype=torch.bool)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,6 +176,8 @@ def test_the_parts_are_trainable_and_of_the_models_dtype() -> None:
 def test_an_untrained_vae_follows_its_generator_alone() -> None:
     before = torch.random.get_rng_state()
     first, again, other = (untrained(5, 2, generator(seed)) for seed in (0, 0, 1))
+    expected_elbo(first, torch.zeros(2, 5))
+    linear_gaussian_of(first)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(linear_gaussian_of(first).weights, linear_gaussian_of(again).weights)
     assert not torch.equal(linear_gaussian_of(first).weights, linear_gaussian_of(other).weights)
@@ -188,3 +192,14 @@ def test_what_is_not_linear_is_told() -> None:
     sharp = LinearGaussian(torch.full((3, 1), 1e6), torch.zeros(3), torch.ones(1) * 1e-6)
     with pytest.raises(VAEError, match=r"log scales .* scale the data or lower latent"):
         as_vae(sharp)
+
+
+def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).parents[2] / "docs" / "vae" / "linear.md"
+    (source,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    quick = source.replace("steps, chains = 2000, 1000", "steps, chains = 20, 60")
+    assert quick != source
+    monkeypatch.chdir(tmp_path)
+    exec(compile(quick, str(page), "exec"), {})
+    assert (tmp_path / "linear.svg").stat().st_size > 10_000
+    assert "g_R" in capsys.readouterr().out

@@ -115,7 +115,7 @@ def interacting_rows(seeds: Sequence[int]) -> Iterator[Row]:
                   nothing, nothing_error, len(runs), abs(nothing) <= 3 * nothing_error)  # fmt: skip
         if len(shape) == 1:
             exact = of_chain(shape[0], mass2, strength)
-            gap = max(abs(float(own[:, 0, i].mean()) - exact[i]) / _pooled(own[:, 1, i]) for i in range(len(NAMES)))
+            gap = max(abs(float(own[:, 0, i].mean() - exact[i])) / _pooled(own[:, 1, i]) for i in range(len(NAMES)))
             yield Row(f"{what}: Monte Carlo's own four numbers − the transfer matrix's, greatest, in s.e.", "< 3", gap,
                       None, len(runs), gap < 3)  # fmt: skip
 

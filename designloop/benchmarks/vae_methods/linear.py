@@ -222,4 +222,5 @@ def _greatest(each: Tensor) -> float:
 
 def _worst(measure: str, bar: str, values: Sequence[float], below: float) -> Row:
     """The row of a bar that every value has to keep."""
-    return Row(measure, bar, max(values), None, len(values), max(values) < below)
+    worst = float(max(values))
+    return Row(measure, bar, worst, None, len(values), worst < below)
