@@ -35,7 +35,7 @@ class Mixture:
         sides = [-0.5 * ((z - at).square() + math.log(2 * math.pi)).sum(-1) for at in (-2, 2)]
         return torch.stack(sides).logsumexp(0) - math.log(2)
 
-    def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
+    def kl(self, posterior: DiagonalNormal, z: Tensor, context: Any = None) -> Tensor:
         return posterior.log_prob(z) - self.log_prob(z)
 
 
