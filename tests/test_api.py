@@ -144,6 +144,8 @@ def test_results_are_read_when_the_oracle_is_gone(tmp_path: Path, tiny_model: Pa
 
 def test_results_lie_where_the_file_says(tmp_path: Path, tiny_model: Path) -> None:
     path = write_campaign(tmp_path, tiny_model, {"output": "elsewhere/results"})
+    (tmp_path / "elsewhere" / "results").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "results" / "campaign.json").touch()
     assert api.results_folder(path) == tmp_path / "elsewhere" / "results"
     assert api.results_folder(designloop.load_campaign(path)) == tmp_path / "elsewhere" / "results"
     assert api.results_folder(tmp_path) == tmp_path
@@ -165,7 +167,17 @@ def test_campaigns_side_by_side_share_the_length_of_their_areas(tmp_path: Path, 
 def test_molecules_are_written_by_the_ending_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(api.InputError, match=r"ends in '.xlsx', expected one of .csv, .smi, .sdf, .svg"):
         api.write_top([], tmp_path / "best.xlsx")
-    assert api.write_top([], tmp_path / "new" / "best.csv").is_file()
+    assert api.write_top([], tmp_path / "best.csv").is_file()
+
+
+def test_no_folder_is_made_for_a_file_that_is_written(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    with pytest.raises(api.InputError, match=r"there is no folder .*/new to write best\.csv into; make it"):
+        api.write_top([], tmp_path / "new" / "best.csv")
+    with pytest.raises(api.InputError, match=r"there is no folder .*/new to write rows\.csv into; make it"):
+        api.write_rows(pa.table({"a": [1]}), tmp_path / "new" / "rows.csv")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rows_of_a_query_are_written_with_lists_as_words(tmp_path: Path) -> None:
@@ -180,6 +192,14 @@ def test_a_question_without_results_says_where_it_looked(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     with pytest.raises(QueryError, match=str(tmp_path)):
         api.query("SELECT 1")
+
+
+def test_a_mean_of_few_says_so(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 6, "batch_size": 3})
+    told: list[str] = []
+    summary = designloop.run(path, on_round=lambda progress: told.append(str(progress))).summary
+    assert summary.mean_of == api.compare([path])[0].mean_of == 6
+    assert ["(mean of 3)" in told[0], "(mean of 6)" in told[1]] == [True, True]
 
 
 # --- models ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,10 +78,20 @@ def test_help_tells_of_every_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["no_such_command"], ["run"], ["run", "x.yaml", "--no-such-option"], ["top", "x", "-n", "0"]]
+    ("words", "named"),
+    [
+        (["no_such_command"], "no_such_command"),
+        (["run"], "campaign"),
+        (["run", "x.yaml", "--no-such-option"], "--no-such-option"),
+        (["top", "x", "-n", "0"], "-n"),
+        (["run", "x.yaml", "--workers", "0"], "--workers"),
+        (["run", "x.yaml", "--backend", "rya"], "--backend"),
+        (["sample", "--seed", "-1"], "--seed"),
+        (["sample", "--seed", str(2**64)], "--seed"),
+    ],
 )
-def test_a_misspelt_command_line_is_bad_input(words: list[str]) -> None:
-    fails(2, *words)
+def test_a_misspelt_command_line_is_bad_input(words: list[str], named: str) -> None:
+    assert named in fails(2, *words).lower()
 
 
 # --- before a campaign ----------------------------------------------------------------------------------------------
@@ -152,6 +163,8 @@ def test_a_dry_run_tells_the_bill_and_spends_nothing(tmp_path: Path, tiny_model:
     path = write_campaign(tmp_path, tiny_model)
     told = succeeds("run", path, "--dry-run")
     assert "45 oracle calls are left, in 3 rounds" in told
+    assert "on 1 worker." in succeeds("run", path, "--dry-run", "--workers", 1)
+    assert "on top is known once a round of this campaign has run" in told
     assert not (tmp_path / "small").exists()
 
 
@@ -178,6 +191,9 @@ def test_run_on_a_finished_campaign_prints_its_result_and_how_to_raise_the_budge
     told = succeeds("run", finished)
     assert "raise `budget.oracle_calls`" in told
     assert "caffeine" in told
+    failed = sum(one.molecules for one in api.status(finished).failures)
+    assert f"{failed} of 45 molecules failed; `designloop status` says why" in told
+    assert "Proposing and learning take about 0 s on top" in succeeds("run", finished, "--dry-run")
     assert not any(line.startswith("round") for line in told.splitlines())
 
 
@@ -186,9 +202,39 @@ def test_run_refuses_a_changed_campaign_by_key_and_fresh_moves_the_old_one_aside
 ) -> None:
     succeeds("run", write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 5}))
     changed = write_campaign(tmp_path, tiny_model, {"seed": 7, "budget.oracle_calls": 5})
-    assert "seed" in fails(2, "run", changed)
-    succeeds("run", changed, "--fresh")
+    assert "\n  seed: found 7, expected 0\n" in fails(2, "run", changed)
+    assert f"earlier results were moved to {tmp_path / 'small.1'}" in succeeds("run", changed, "--fresh")
     assert (tmp_path / "small.1" / "campaign.json").is_file()
+
+
+def test_run_refuses_a_folder_of_other_things_by_name(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").touch()
+    path = write_campaign(tmp_path, tiny_model, {"output": "thesis"})
+    for words in ([], ["--fresh"]):
+        assert "is not empty, found chapter.tex" in fails(2, "run", path, *words)
+    assert [one.name for one in (tmp_path / "thesis").iterdir()] == ["chapter.tex"]
+
+
+def test_run_says_which_starting_molecules_are_refused_before_it_pays(tmp_path: Path, tiny_model: Path) -> None:
+    changes = {
+        "starting_molecules": [ASPIRIN, "CCCCCC"],
+        "filters": {"require_smarts": ["c"]},
+        "budget.oracle_calls": 3,
+    }
+    lines = succeeds("run", write_campaign(tmp_path, tiny_model, changes)).splitlines()
+    line = "1 of 2 starting molecules is refused: heavy_atoms 1; `designloop status` lists it"
+    assert lines.index(line) < next(at for at, one in enumerate(lines) if one.startswith("round 0"))
+    assert line in (tmp_path / "small" / "campaign.log").read_text()
+
+
+def test_run_and_status_tell_of_answers_that_nobody_asked_for(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 40})
+    oracle = (tmp_path / "my_oracle.py").read_text()
+    (tmp_path / "my_oracle.py").write_text(oracle.replace("for s in smiles if", "for s in [*smiles, 'X'] if"))
+    told = "oracle 'score' answered for 'X', which was not asked; such answers are dropped"
+    assert succeeds("run", path).count(told) == (tmp_path / "small" / "campaign.log").read_text().count(told) == 1
+    assert succeeds("status", path).count(told) == 1
 
 
 def test_a_run_that_gives_nothing_exits_with_3(tmp_path: Path, tiny_model: Path) -> None:
@@ -257,6 +303,30 @@ def test_status_tells_of_failures_refusals_and_the_digest(finished: Path) -> Non
         assert api.status(finished).digest in told
 
 
+@pytest.mark.parametrize("words", [["status"], ["top"], ["compare"], ["query", "SELECT 1"]])
+def test_a_campaign_that_never_ran_is_told_to_be_run(tmp_path: Path, tiny_model: Path, words: list[str]) -> None:
+    path = write_campaign(tmp_path, tiny_model)
+    told = fails(2, *words, path)
+    assert f"{path} has not run yet" in told
+    assert f"designloop run {path}" in told
+    wrong = write_campaign(tmp_path, tiny_model, {"batch_size": "many"})
+    assert "batch_size: found 'many'" in fails(2, *words, wrong)
+
+
+def test_a_damaged_file_of_a_round_is_told_by_status_as_by_run(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished.parent, tmp_path / "copy")
+    path = tmp_path / "copy" / finished.name
+    for number, damage in enumerate((lambda one: one.write_bytes(one.read_bytes()[:100]), Path.unlink), 1):
+        details = tmp_path / "copy" / "small" / "details" / f"0000{number}.parquet"
+        content = details.read_bytes()
+        damage(details)
+        told = fails(2, "status", path)
+        assert f"{details} is {'damaged' if number == 1 else 'missing'}" in told
+        assert "Restore it from a backup" in told
+        assert fails(2, "run", path) == told
+        details.write_bytes(content)
+
+
 def test_status_of_a_folder_without_a_campaign_says_what_to_give(tmp_path: Path) -> None:
     assert "holds no campaign" in fails(2, "status", tmp_path)
 
@@ -281,7 +351,10 @@ def test_compare_sets_campaigns_side_by_side(finished: Path) -> None:
 def test_query_answers_and_explains_its_errors(finished: Path, tmp_path: Path) -> None:
     told = succeeds("query", "SELECT count(*) AS n, max(score) AS best FROM candidates", finished)
     assert told.splitlines()[1].split()[0] == "45"
-    assert "candidates: campaign, round" in fails(2, "query", "SELECT smile FROM candidates", finished)
+    assert "Did you mean smiles" in fails(2, "query", "SELECT smile FROM candidates", finished)
+    assert succeeds("query", "SELECT 1 AS a, 2 AS a", finished).splitlines()[:2] == ["a  a_1", "1    2"]
+    succeeds("query", "SELECT 1 AS a, 2 AS a", finished, "--csv", tmp_path / "twice.csv")
+    assert (tmp_path / "twice.csv").read_text() == "a,a_1\n1,2\n"
     succeeds("query", "SELECT smiles, parents FROM candidates", finished, "--csv", tmp_path / "rows.csv")
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 46
 
@@ -318,6 +391,7 @@ def test_reconstruct_says_what_came_back_and_what_cannot_be_expressed(tiny_model
     assert "of 2 came back exactly" in told
     assert "[Cl-1]" in told
     assert "neither a shipped model" in fails(2, "reconstruct", ASPIRIN, "--model", "zinc")
+    assert "found 'xyz', expected SMILES" in fails(2, "reconstruct", "xyz", "--model", tiny_model)
 
 
 def test_pretrain_writes_a_model_that_a_campaign_can_name(tmp_path: Path, tiny_model: Path) -> None:

@@ -95,9 +95,9 @@ class Take:
         """A line on the starting molecules that are refused."""
         counts = Counter(one.reason for one in self.refused_starting)
         told = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
-        several = "molecules are" if self.drawn > 1 else "molecule is"
-        what = f"{len(self.refused_starting):,} of {self.drawn:,} starting {several} refused"
-        return f"{what}: {told}; `designloop status` lists them"
+        refused = len(self.refused_starting)
+        what = f"{refused:,} of {self.drawn:,} starting molecules {'is' if refused == 1 else 'are'} refused"
+        return f"{what}: {told}; `designloop status` lists {'it' if refused == 1 else 'them'}"
 
     def __str__(self) -> str:
         counts = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.items() if count)

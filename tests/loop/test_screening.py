@@ -16,7 +16,7 @@ import pytest
 from rdkit import Chem
 
 from designloop.loop.filters import Filters
-from designloop.loop.screening import DRAWS_PER_WANTED, Screening, Take
+from designloop.loop.screening import DRAWS_PER_WANTED, Refused, Screening, Take
 from designloop.molecules.chemistry import Mode, Stereo, canonical, parse, standard_form, without_stereo
 from designloop.molecules.corpus import zinc
 from designloop.records import Candidate
@@ -270,3 +270,14 @@ def test_bookkeeping_costs_at_most_five_times_reading_the_molecule(stereo):
         allowed.take(draw(*part), len(part))
         ratios.append((process_time() - start) / reading)
     assert min(ratios) < 5
+
+
+def test_refused_starting_molecules_are_told_by_reason_in_one_line() -> None:
+    refused = [
+        Refused("C", "heavy_atoms", "1"),
+        Refused("CC", "heavy_atoms", "2"),
+        Refused("CO", "require_smarts", "c"),
+    ]
+    take = Take(6, 6, 3, True, {}, tuple(Refused("C", reason, "why") for reason in reasons))
+    told = "3 of 6 starting molecules are refused: heavy_atoms 2, require_smarts 1; `designloop status` lists them"
+    assert take.told_of_starting == told
