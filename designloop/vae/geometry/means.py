@@ -123,11 +123,12 @@ def k_means(
         pairs = centres.repeat_interleave(len(points), 0), points.repeat(len(centres), 1)
         return geodesics_by_spline(metric, *pairs, knots=knots).lengths.view(len(centres), -1).T
 
-    centres = points[torch.randint(len(points), (1,), generator=generator)]
+    first = torch.randint(len(points), (1,), generator=generator, device=generator.device)
+    centres = points[first.to(points.device)]
     away = distances(centres)
     for _ in range(clusters - 1):
-        chance = away.amin(1).square()
-        new = points[torch.multinomial(chance, 1, generator=generator)]
+        chance = away.amin(1).square().to(generator.device)
+        new = points[torch.multinomial(chance, 1, generator=generator).to(points.device)]
         centres, away = torch.cat([centres, new]), torch.cat([away, distances(new)], 1)
     labels = away.argmin(1)
     for _ in range(rounds):

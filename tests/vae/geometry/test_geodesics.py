@@ -19,6 +19,7 @@ from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.heteroscedastic_gaussian import HeteroscedasticGaussian
+from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.likelihoods.poisson import Poisson
 from tests.vae.geometry.known import (
     counting,
@@ -70,6 +71,11 @@ def test_fisher_rao_distances() -> None:
     torch.testing.assert_close(found(Bernoulli()), bernoulli, rtol=1e-4, atol=0)
     a, b = start.exp(), end.exp()
     torch.testing.assert_close(found(Poisson()), (2 * (a.sqrt() - b.sqrt())).norm(dim=1), rtol=1e-4, atol=0)
+    r = torch.tensor([0.5, 3.0]).double()
+    negative_binomial = NegativeBinomial(2, size=None).double()
+    negative_binomial.log_dispersion.data = r.log()
+    along = 2 * r.sqrt() * ((a / r).sqrt().asinh() - (b / r).sqrt().asinh())  # ∫ √(r / (μ (μ + r))) dμ
+    torch.testing.assert_close(found(negative_binomial), along.norm(dim=1), rtol=1e-4, atol=0)
     p, q = simplex(start).softmax(-1), simplex(end).softmax(-1)
     categorical = 2 * (p * q).sqrt().sum(1).acos()
     torch.testing.assert_close(found(Categorical(3), simplex), categorical, rtol=1e-4, atol=0)
