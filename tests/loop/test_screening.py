@@ -273,11 +273,7 @@ def test_bookkeeping_costs_at_most_five_times_reading_the_molecule(stereo):
 
 
 def test_refused_starting_molecules_are_told_by_reason_in_one_line() -> None:
-    refused = [
-        Refused("C", "heavy_atoms", "1"),
-        Refused("CC", "heavy_atoms", "2"),
-        Refused("CO", "require_smarts", "c"),
-    ]
+    reasons = ("heavy_atoms", "heavy_atoms", "require_smarts")
     take = Take(6, 6, 3, True, {}, tuple(Refused("C", reason, "why") for reason in reasons))
     told = "3 of 6 starting molecules are refused: heavy_atoms 2, require_smarts 1; `designloop status` lists them"
     assert take.told_of_starting == told
