@@ -110,7 +110,7 @@ def k_means(
         rounds: most rounds of Lloyd's algorithm.
 
     Raises:
-        VAEError: more clusters than points, or a graph in which no path joins the points.
+        VAEError: more clusters than different points, or a graph in which no path joins the points.
     """
     if not 1 <= clusters <= points.shape[0]:
         raise VAEError(f"{clusters} clusters of {points.shape[0]} points; give at least one, and no more than points")
@@ -128,6 +128,8 @@ def k_means(
     away = distances(centres)
     for _ in range(clusters - 1):
         chance = away.amin(1).square().to(generator.device)
+        if not bool(chance.any()):
+            raise VAEError(f"{clusters} clusters of {len(centres)} different points; give no more than there are")
         new = points[torch.multinomial(chance, 1, generator=generator).to(points.device)]
         centres, away = torch.cat([centres, new]), torch.cat([away, distances(new)], 1)
     labels = away.argmin(1)

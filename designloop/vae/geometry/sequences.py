@@ -68,9 +68,8 @@ class SequenceFisherRao(Pullback):
     Args:
         vae: fitted; its likelihood offers ``logits``.
         samples: sequences for each z, at least two.
-        length: the longest sequence, end mark included: positions that the decoder plans.
         generator: draws the noise, once.
-        context: name -> (1, …), the same for all points, or (batch, …) for those of a single call.
+        context: name -> (1, …), the same for all points.
         chunk: rows times samples at a time.
 
     Raises:
@@ -82,7 +81,6 @@ class SequenceFisherRao(Pullback):
         self,
         vae: VAE,
         samples: int,
-        length: int,
         generator: torch.Generator,
         context: Context | None = None,
         chunk: int = CHUNK,
@@ -92,11 +90,12 @@ class SequenceFisherRao(Pullback):
             raise VAEError(f"samples is {samples}, expected at least 2; one draw has no others to be compared with")
         super().__init__(vae, context, max(1, chunk // samples))
         likelihood: Any = vae.likelihood
-        like = vae.draw_noise(1)
-        uniform = torch.rand(
-            samples, length, likelihood.vocabulary, generator=generator, dtype=torch.float64, device=generator.device
-        )
-        self.gumbel = -(-uniform.log()).log().to(like)
+        one = next(p for p in vae.parameters() if p.is_floating_point()).new_zeros(1, vae.prior.latent)
+        with torch.no_grad():
+            planned = vae.decode(one, self._context_of(one, slice(0, 1))).shape[1]
+        shape = (samples, planned, likelihood.vocabulary)
+        uniform = torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device)
+        self.gumbel = -(-uniform.log()).log().to(one)
 
     def form(self, z: Tensor, tangents: Tensor, context: Context | None) -> Tensor:
         """(batch, k, k) mean over the draws of the Fisher information along each."""

@@ -99,5 +99,7 @@ def test_what_cannot_be_is_said() -> None:
         frechet_mean(euclidean, torch.zeros(0, 2))
     with pytest.raises(ShapeError, match=r"weights has shape \(2,\), expected \(3,\)"):
         frechet_mean(euclidean, torch.zeros(3, 2), torch.ones(2))
+    with pytest.raises(VAEError, match="2 clusters of 1 different points"):
+        k_means(euclidean, torch.zeros(3, 2), 2, rng())
     with pytest.raises(VAEError, match="4 clusters of 3 points"):
         k_means(euclidean, torch.zeros(3, 2), 4, rng())

@@ -86,7 +86,7 @@ def test_along_several_sequences_it_is_their_mean() -> None:
 def test_the_mean_over_drawn_sequences_is_fishers() -> None:
     """Sequences as often as they are probable, so within 5 standard errors of 4,000 draws."""
     vae, n = small(), 4000
-    metric = SequenceFisherRao(vae, n, LENGTH, rng())
+    metric = SequenceFisherRao(vae, n, rng())
     for z in latents():
         drawn = sequences_at(vae.likelihood, vae.decode(z.expand(n, -1)), metric.gumbel)
         p, wanted = chances(vae, z), exact(vae, z)
@@ -98,11 +98,11 @@ def test_the_mean_over_drawn_sequences_is_fishers() -> None:
 
 def test_the_metric_is_a_function_of_z() -> None:
     vae, z = small(), latents(4)
-    metric = SequenceFisherRao(vae, 8, LENGTH, rng())
+    metric = SequenceFisherRao(vae, 8, rng())
     together = metric_tensor(metric, z)
     assert torch.equal(together, metric_tensor(metric, z))
     torch.testing.assert_close(metric_tensor(metric, z[2:3]), together[2:3])
-    torch.testing.assert_close(metric_tensor(SequenceFisherRao(vae, 8, LENGTH, rng()), z), together)
+    torch.testing.assert_close(metric_tensor(SequenceFisherRao(vae, 8, rng()), z), together)
 
 
 def test_its_gradient_is_that_of_the_expectation() -> None:
@@ -113,7 +113,7 @@ def test_its_gradient_is_that_of_the_expectation() -> None:
     along = torch.stack([(conditional(vae, z + h) - conditional(vae, z - h)) / 2e-4 for h in steps])
     of_paths = along.diagonal(dim1=-2, dim2=-1).sum(-1) @ chances(vae, z)
     at = z[None].clone().requires_grad_()
-    trace = metric_tensor(SequenceFisherRao(vae, 6000, LENGTH, rng(2)), at).diagonal(dim1=1, dim2=2).sum()
+    trace = metric_tensor(SequenceFisherRao(vae, 6000, rng(2)), at).diagonal(dim1=1, dim2=2).sum()
     (found,) = torch.autograd.grad(trace, at)
     assert float((found[0] - wanted).norm() / wanted.norm()) < 0.01
     assert float((of_paths - wanted).norm() / wanted.norm()) > 0.05
@@ -142,7 +142,7 @@ def test_a_geodesic_between_two_molecules() -> None:
     assert float(found.lengths) < 0.99 * float(straight.lengths)
     assert float(found.slack) < 0.1 * float(straight.slack)
     with torch.no_grad():
-        expected = SequenceFisherRao(vae, 4, 25, rng(), {"noise": torch.zeros(1)})
+        expected = SequenceFisherRao(vae, 4, rng(), {"noise": torch.zeros(1)})
         assert float(metric_tensor(expected, start).diagonal(dim1=1, dim2=2).min()) > 0
     written = vae.write(found.curves(torch.linspace(0, 1, 5))[0].detach())
     assert written[0] == vae.write(start)[0]
@@ -154,8 +154,8 @@ def test_what_cannot_be_is_said() -> None:
     with pytest.raises(CapabilityError, match=r"Gaussian has no logits\(params, x\).*take FisherRao"):
         ConditionalFisherRao(flat, every_sequence())
     with pytest.raises(CapabilityError, match=r"Gaussian has no logits"):
-        SequenceFisherRao(flat, 4, LENGTH, rng())
+        SequenceFisherRao(flat, 4, rng())
     with pytest.raises(ShapeError, match=r"x has shape \(4,\), expected \(at least 1, length\)"):
         ConditionalFisherRao(small(), every_sequence()[0])
     with pytest.raises(VAEError, match="samples is 1, expected at least 2"):
-        SequenceFisherRao(small(), 1, LENGTH, rng())
+        SequenceFisherRao(small(), 1, rng())
