@@ -67,4 +67,4 @@ def test_the_page_names_what_is_not_recorded_yet() -> None:
 
 def test_a_table_is_markdown() -> None:
     assert table(("a", "b"), [(1, 0.12345), ("x", None)]) == "| a | b |\n| --- | --- |\n| 1 | 0.123 |\n| x |  |\n"
-    assert [cell(True), cell(False)] == ["yes", "**no**"]
+    assert [cell(True), cell(False), cell("|x|")] == ["yes", "**no**", "\\|x\\|"]

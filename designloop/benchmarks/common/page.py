@@ -57,12 +57,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def cell(value: object) -> str:
-    """A value as text of a table."""
+    """A value as text of a table; a bar in it, as of |x|, would end the cell."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "**no**"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else str(value).replace("|", "\\|")
 
 
 def _section(record: Record) -> str:
