@@ -5,6 +5,7 @@ A run prints its results, writes them as a record of JSON, and makes the page of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -97,7 +98,7 @@ def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: S
     )
     path = write_record(record, output)
     say("\n" + benchmark.report(record.results))
-    drawn = getattr(benchmark, "pictures", lambda options, results: {})(options, record.results)
+    drawn: Mapping[str, str] = getattr(benchmark, "pictures", lambda options, results: {})(options, record.results)
     for file, picture in drawn.items():
         (output / file).write_text(picture, encoding="utf-8")
     say(f"Wrote {', '.join(map(str, [path, *(output / file for file in drawn), *write_pages(output)]))}")

@@ -75,7 +75,8 @@ def read_molecules(path: Path | str) -> ReadMolecules:
         ) from error
     if not smiles:
         first = f"; line {problems[0].line} holds {problems[0].text!r}" if problems else ""
-        raise MoleculeError(f"{path} holds no molecule that RDKit can read{first}; give one SMILES a line")
+        where = "one SMILES a line" if path.suffix.lower() == ".smi" else "SMILES in a column smiles"
+        raise MoleculeError(f"{path} holds no molecule that RDKit can read{first}; give {where}")
     return ReadMolecules(smiles, names, lines, problems)
 
 

@@ -10,13 +10,15 @@ import pytest
 from designloop.benchmarks.common.rows import as_json
 from designloop.benchmarks.vae_methods import core
 from designloop.testing import NonConformance
+from designloop.vae.evidence import annealed_evidence
 
 
 def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core, "_passes", lambda check: True)  # the tests of likelihoods and priors put them to it
     monkeypatch.setattr(core, "STEPS", 5)
-    monkeypatch.setattr(core, "annealed_evidence", partial(core.annealed_evidence, leaps=1))
-    monkeypatch.setattr(core, "CHAINS", {"chains": 3, "temperatures": 2})
+    monkeypatch.setattr(core, "annealed_evidence", partial(annealed_evidence, leaps=1))
+    monkeypatch.setattr(core, "CHAINS", 3)
+    monkeypatch.setattr(core, "TEMPERATURES", 2)
     rows = core.run([0, 1], lambda line: None)
     assert len({row.measure for row in rows}) == len(rows)
     by_measure = {row.measure: row for row in rows}

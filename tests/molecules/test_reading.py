@@ -110,7 +110,7 @@ def test_zero_bytes_among_the_text_are_a_bad_line(tmp_path: Path) -> None:
         ),
         ("table.smi", b"smiles,name\nCCO,1\n", "line 1 holds 'smiles,name'"),
         ("empty.csv", b"", r"empty\.csv has the columns \(none\), expected one named smiles; rename it"),
-        ("head.csv", b"smiles\n", "holds no molecule that RDKit can read; give one SMILES a line"),
+        ("head.csv", b"smiles\n", "holds no molecule that RDKit can read; give SMILES in a column smiles"),
         ("a.csv", b"a,b\nCCO,1\n", "has the columns a, b, expected one named smiles; rename it"),
         ("semicolon.csv", b"smiles;name\nCCO;1\n", "has the columns smiles;name, expected one named smiles"),
         ("quote.csv", b'smiles\n"CC\n' + b"CC\n" * 60000, r"quote\.csv cannot be read as a table \(field larger"),

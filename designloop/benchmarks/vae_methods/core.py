@@ -46,8 +46,8 @@ PAGE = "core.md"
 STEPS = 1500
 """That the VAE of digits is trained for."""
 
-CHAINS: dict[str, int] = {}
-"""How its evidence is annealed, where not by default."""
+CHAINS, TEMPERATURES = 64, 200
+"""With which its evidence is annealed."""
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
@@ -174,7 +174,7 @@ def on_digits(seed: int) -> float:
     batches = (Batch(train[torch.randint(len(train), (128,), generator=generator)]) for _ in range(STEPS))
     fit(vae, ELBO(), batches, torch.optim.Adam(vae.parameters(), lr=2e-3), generator=generator)
     weighted = importance_evidence(vae, test, k=2000, generator=generator)
-    annealed = annealed_evidence(vae, test, generator=generator, **CHAINS)
+    annealed = annealed_evidence(vae, test, generator=generator, chains=CHAINS, temperatures=TEMPERATURES)
     return float((weighted.log_evidence - annealed.log_evidence).abs().mean())
 
 

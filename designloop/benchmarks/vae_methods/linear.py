@@ -46,7 +46,7 @@ FACTOR_ANALYSIS = -23.5465
 """The same with one noise variance a feature, breast_cancer, two factors."""
 
 TRAINED = (("breast_cancer", 10), ("digits", 5), ("iris", 2))
-STEPS, RATE, ROWS = 1000, 0.03, 1000
+STEPS, RATE, ROWS = 3000, 0.03, 1000
 """Of every linear VAE that is trained here: Adam's steps, its rate before the cosine, and about so many rows a step."""
 
 WIDENED = (2, 5, 10)
