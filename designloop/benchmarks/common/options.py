@@ -40,8 +40,9 @@ class Options:
         return {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
 
     def command(self, name: str) -> str:
-        """The command line that runs a benchmark so."""
+        """The command line that runs a benchmark so; where it kept what was not done yet is left out."""
         given = self.given()
+        given.pop("work", None)
         words = ["designloop", "benchmark", name, *([given.pop("method")] if "method" in given else [])]
         for option, value in given.items():
             words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
