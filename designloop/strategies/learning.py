@@ -82,7 +82,7 @@ def fine_tune(
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutMolecules:
     """Molecules that no training has seen, and where the encoder puts them.
 
     In parts, the shortest first, so that little of a part is padding. Fine-tuning leaves the encoder alone: they hold
@@ -96,7 +96,7 @@ class HeldOut:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, vae: SequenceVAE, replay: Corpus, molecules: int = 500, parts: int = 4) -> HeldOut:
+    def of(cls, vae: SequenceVAE, replay: Corpus, molecules: int = 500, parts: int = 4) -> HeldOutMolecules:
         """The first of the corpus' held-out rows."""
         rows = replay.held_out[:molecules]
         by_length = rows[np.argsort(replay.rows.lengths[rows], kind="stable")]
@@ -106,7 +106,7 @@ class HeldOut:
 
 
 @torch.no_grad()
-def reconstruction(vae: SequenceVAE, held_out: HeldOut) -> float:
+def reconstruction(vae: SequenceVAE, held_out: HeldOutMolecules) -> float:
     """Share of held-out molecules that come back exactly from their posterior mean, decoded greedily."""
     parts = zip(held_out.latents, held_out.tokens, strict=True)
     return float(torch.cat([vae.likelihood.recovers(vae.decode(z), x) for z, x in parts]).float().mean())

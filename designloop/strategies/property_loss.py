@@ -80,7 +80,7 @@ class PropertyLoss:
     """The strategy. Its state: what was told (bounded), the proposers' credit, the learned weights."""
 
     def __init__(self, settings: Settings, surroundings: Surroundings, state: State | None) -> None:
-        from designloop.strategies.learning import HeldOut, reconstruction
+        from designloop.strategies.learning import HeldOutMolecules, reconstruction
 
         self.settings, self.around = settings, surroundings
         self.vae = surroundings.load_model()
@@ -90,7 +90,7 @@ class PropertyLoss:
         self.seen: list[Elite] = []
         self.credit: dict[str, float] = dict.fromkeys(settings.proposers, FIRST_CREDIT)
         self.features: dict[str, np.ndarray] = {}
-        self.held_out = HeldOut.of(self.reference, self.replay)
+        self.held_out = HeldOutMolecules.of(self.reference, self.replay)
         if state is None:
             self.reconstruction = self.pretrained_reconstruction = reconstruction(self.reference, self.held_out)
         else:

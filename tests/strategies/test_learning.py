@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from designloop.strategies.learning import HeldOut, fine_tune, reconstruction
+from designloop.strategies.learning import HeldOutMolecules, fine_tune, reconstruction
 from designloop.strategies.property_loss import Learning
 from designloop.strategies.proposers import Elite
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
@@ -53,7 +53,7 @@ def test_the_kl_holds_it_back() -> None:
 
 def test_reconstruction_counts_exact_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     vae = tiny_vae()
-    held_out = HeldOut.of(vae, REPLAY, parts=3)
+    held_out = HeldOutMolecules.of(vae, REPLAY, parts=3)
     strings = [one for part in held_out.tokens for one in vae.codec.selfies_of(part.numpy())]
     assert sorted(strings) == sorted(vae.codec.selfies_of(REPLAY.rows.take(REPLAY.held_out)))
     back = [one == other for one, other in zip(vae.write(vae.latents(strings)), strings, strict=True)]

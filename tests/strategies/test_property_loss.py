@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from designloop.molecules.chemistry import scaffold, standard_forms
+from designloop.molecules.sequence_vae import PRIOR_NOISE, PRIOR_TEMPERATURE
 from designloop.records import Candidate, Evaluation, Scored
+from designloop.strategies import random
 from designloop.strategies.base import Surroundings
 from designloop.strategies.property_loss import FIRST_CREDIT, PropertyLoss, Settings, build
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
@@ -143,3 +145,9 @@ def test_where_nothing_may_be_admitted_the_pool_goes_out_as_it_is() -> None:
     one = strategy(lambda candidates: [], pool=1, generations=2, learning={"steps": 0})
     one.tell(scored(small_molecules(30)))
     assert len(list(islice(one.ask(4), 200))) == 200
+
+
+def test_the_prior_is_sampled_alike_by_default_everywhere() -> None:
+    """Settings are read without torch, so they repeat the model's own defaults."""
+    assert (Settings().prior_noise, Settings().temperature) == (PRIOR_NOISE, PRIOR_TEMPERATURE)
+    assert (random.Settings().noise, random.Settings().temperature) == (PRIOR_NOISE, PRIOR_TEMPERATURE)
