@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 
 import numpy as np
@@ -20,6 +20,7 @@ import selfies
 from rdkit import Chem, rdBase
 
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.parsing import TEXT_CACHE_SIZE
 
 PAD, END = 0, 1
 _SPECIAL = ("<pad>", "<end>")
@@ -61,6 +62,7 @@ class Codec:
 
     # ---- SMILES -> SELFIES -> tokens
 
+    @lru_cache(TEXT_CACHE_SIZE)  # noqa: B019  # a program has few codecs, and they live as long as it does
     def to_selfies(self, smiles: str) -> str:
         """SELFIES of RDKit's canonical isomeric SMILES of a molecule.
 
@@ -141,6 +143,7 @@ class Codec:
         names = self._symbol_of
         return ["".join([names[t] for t in row[:n]]) for row, n in zip(tokens.tolist(), lengths, strict=True)]
 
+    @lru_cache(TEXT_CACHE_SIZE)  # noqa: B019
     def to_smiles(self, selfies_string: str) -> str | None:
         """RDKit's canonical isomeric SMILES of a SELFIES string; None where it decodes to no atom at all.
 

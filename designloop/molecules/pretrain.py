@@ -102,7 +102,7 @@ def held_out_measures(vae: SequenceVAE, tokens: Tensor, step: int, seconds: floa
         seen = vae(tokens, None, context, vae.draw_noise(len(tokens), generator))
         nats[f"{level:g}"] = -float(seen.log_prob.mean())
         kl = float(seen.kl.mean()) if level == 0 else kl
-    back = vae.likelihood.recovers(vae.decode(vae.encode(tokens).mean), tokens)
+    back = vae.likelihood.recovers(vae.decode_along(tokens, vae.encode(tokens).mean), tokens)
     return HeldOut(step, seconds, float(back.float().mean()), nats, kl)
 
 

@@ -104,11 +104,13 @@ class PlanDecoder(nn.Module):
         self.net = nn.Sequential(mlp([arch.latent + 1, arch.width, arch.width]), nn.SiLU())
         self.by_position = nn.Linear(arch.width, length * arch.features)
 
-    def forward(self, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch, latent) -> (batch, length, features)."""
+    def forward(self, z: Tensor, context: Context | None = None, positions: int | None = None) -> Tensor:
+        """(batch, latent) -> (batch, length, features), or as many first ``positions`` of it."""
         noise = context["noise"] if context is not None and "noise" in context else z.new_zeros(z.shape[0])
         told = torch.cat([z / (1 + noise.square()).sqrt().unsqueeze(-1), noise.log1p().unsqueeze(-1)], -1)
-        plan: Tensor = self.by_position(self.net(told)).unflatten(-1, (-1, self.features))
+        out = None if positions is None else positions * self.features
+        flat = nn.functional.linear(self.net(told), self.by_position.weight[:out], self.by_position.bias[:out])
+        plan: Tensor = flat.unflatten(-1, (-1, self.features))
         return plan
 
 
@@ -130,7 +132,7 @@ class SequenceVAE(VAE):
         super().__init__(
             SequenceEncoder(codec.size, length, arch),
             PlanDecoder(length, arch),
-            TokenSequence(codec.size, arch.features, arch.hidden, arch.embedding),
+            TokenSequence(codec.size, arch.features, arch.hidden, arch.embedding, longest=length),
             NoisedStandardNormal(arch.latent),
         )
         self.codec, self.architecture = codec, arch
@@ -138,6 +140,11 @@ class SequenceVAE(VAE):
     @property
     def device(self) -> torch.device:
         return self.likelihood.head.weight.device
+
+    def decode_along(self, x: Tensor, z: Tensor, context: Context | None = None) -> Tensor:
+        """The plan of the positions that ``x`` has, and of those that the head's initial state is made of."""
+        plan: Tensor = self.decoder(z, context, max(x.shape[1], self.likelihood.lookahead))
+        return plan
 
     def tokens(self, selfies: list[str]) -> Tensor:
         """(batch, length) padded tokens of SELFIES strings, on the model's device.

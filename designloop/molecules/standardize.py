@@ -81,6 +81,8 @@ def standard_form(smiles: str, mode: Mode = "parent") -> str:
         MoleculeError: when the SMILES is empty or invalid, or a step leaves something that is no molecule.
     """
     seen = [_step(smiles, mode)]
+    if seen[0] == smiles:  # a fixed point already
+        return smiles
     while len(seen) <= _MOST_PASSES:
         try:
             after = _step(seen[-1], mode)

@@ -53,12 +53,15 @@ def fine_tune(
     def stream() -> Iterator[Batch]:
         rng = rng_of(seed, told, "learn")
         best = vae.codec.pad([vae.codec.tokens(one.selfies) for one in elites])
-        for _ in range(how.steps):
-            own = best[pick(rng, elites, half)]
-            old = replay.rows.take(rng.choice(replay.train, half))
+        own = best[pick(rng, elites, half * how.steps)]
+        old = replay.rows.take(rng.choice(replay.train, half * how.steps))
+        # Each step sees rows of about one length, of both kinds, so that little of it is padding.
+        own, old = (rows[np.argsort((rows != 0).sum(1), kind="stable")] for rows in (own, old))
+        for step in rng.permutation(how.steps):
+            part = slice(step * half, (step + 1) * half)
             x = np.zeros((2 * half, max(own.shape[1], old.shape[1])), dtype=np.int64)
-            x[:half, : own.shape[1]] = own
-            x[half:, : old.shape[1]] = old
+            x[:half, : own.shape[1]] = own[part]
+            x[half:, : old.shape[1]] = old[part]
             noise = levels(rng, 2 * half, how.clean, *how.noise)
             yield Batch(
                 torch.from_numpy(shorten(x)).to(vae.device), context={"noise": torch.from_numpy(noise).to(vae.device)}
@@ -69,7 +72,7 @@ def fine_tune(
         seen["learn_kl_to_pretrained"].append(step.terms["referencekl"])
 
     # The first rows are elites drawn at random, so a third of them estimates the KL as well, at a third of its cost.
-    loss = ELBO(beta=0.0) + how.kl_weight * ReferenceKL(vae, reference, rows=max(half // 3, 1))
+    loss = ELBO(beta=0.0) + how.kl_weight * ReferenceKL(reference, rows=max(half // 3, 1))
     fit(
         vae,
         loss,
@@ -109,4 +112,4 @@ class HeldOutMolecules:
 def reconstruction(vae: SequenceVAE, held_out: HeldOutMolecules) -> float:
     """Share of held-out molecules that come back exactly from their posterior mean, decoded greedily."""
     parts = zip(held_out.latents, held_out.tokens, strict=True)
-    return float(torch.cat([vae.likelihood.recovers(vae.decode(z), x) for z, x in parts]).float().mean())
+    return float(torch.cat([vae.likelihood.recovers(vae.decode_along(x, z), x) for z, x in parts]).float().mean())

@@ -48,9 +48,8 @@ def draw(
                     vae, many, generator, settings.prior_noise, model_round, settings.temperature
                 )
             case "posterior":
-                latents = vae.latents([e.selfies for e in elites])
                 how = (settings.posterior_noise, model_round, settings.temperature)
-                found = proposers.from_posterior(vae, elites, latents, many, rng, generator, *how)
+                found = proposers.from_posterior(vae, elites, many, rng, generator, *how)
             case "mutation":
                 found = proposers.mutated(vae.codec, elites, many, rng, model_round)
             case "crossover":

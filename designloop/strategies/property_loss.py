@@ -266,7 +266,7 @@ class PropertyLoss:
             metrics["reconstruction_rolled_back"] = now
         return {**metrics, "rolled_back": float(not keep)}
 
-    def _prior_samples(self, n: int = 100) -> dict[str, float]:
+    def _prior_samples(self, n: int = 50) -> dict[str, float]:
         """How the model's own samples do: share that the campaign allows, and their mean SA score."""
         from designloop.molecules.chemistry import parse_all, sa_score
         from designloop.strategies.proposers import from_prior

@@ -71,7 +71,6 @@ def from_prior(
 def from_posterior(
     vae: SequenceVAE,
     elites: Sequence[Elite],
-    latents: torch.Tensor,
     n: int,
     rng: np.random.Generator,
     generator: torch.Generator,
@@ -85,13 +84,14 @@ def from_posterior(
     own.
 
     Args:
-        latents: (len(elites), latent) posterior means of the elites.
         noise: range of the noise level, log-uniform.
     """
     chosen = pick(rng, elites, n)
+    distinct = sorted(set(chosen))
+    latents = vae.latents([elites[i].selfies for i in distinct])
     level = np.exp(rng.uniform(np.log(noise[0]), np.log(noise[1]), n)).astype(np.float32)
     sigma = torch.from_numpy(level).to(latents)
-    base = latents[torch.as_tensor(chosen)]
+    base = latents[torch.as_tensor([distinct.index(i) for i in chosen])]
     z = base + sigma.unsqueeze(-1) * torch.randn(base.shape, generator=generator, device=base.device, dtype=base.dtype)
     written = vae.write(z, sigma, generator, temperature)
     return read(vae.codec, written, "posterior", [(elites[i].smiles,) for i in chosen], model_round)

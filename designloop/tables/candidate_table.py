@@ -298,16 +298,17 @@ class CandidateTable:
         """The round's rows, and all of its files but the manifest on the disk under their names."""
         rows_path, details_path = rows_file(self.folder, done.number), details_file(self.folder, done.number)
         arrays_path, data_path = state_files(self.folder, done.number)
-        # Megabytes of state are hashed, written and fsynced outside the interpreter's lock, while the chemistry runs.
-        with ThreadPoolExecutor(1) as beside:
-            arrays = beside.submit(write_file, arrays_path, pieces)
-            rows = rows_table(done, self.properties, self.campaign_id, self.calls())
-            written = {
-                rows_path: write_file(rows_path, [to_parquet(rows)]),
-                details_path: write_file(details_path, [to_parquet(details_table(done.scored, self.properties))]),
-                data_path: write_file(data_path, [data]),
-                arrays_path: arrays.result(),
+        # Megabytes of state are hashed, written and fsynced outside the interpreter's lock, while the chemistry runs;
+        # and the disk is waited for once, not file by file.
+        with ThreadPoolExecutor(4) as beside:
+            writing = {
+                arrays_path: beside.submit(write_file, arrays_path, pieces),
+                data_path: beside.submit(write_file, data_path, [data]),
             }
-        for folder in sorted({path.parent for path in written}):
-            sync_folder(folder)
+            rows = rows_table(done, self.properties, self.campaign_id, self.calls())
+            writing[rows_path] = beside.submit(write_file, rows_path, [to_parquet(rows)])
+            details = to_parquet(details_table(done.scored, self.properties))
+            writing[details_path] = beside.submit(write_file, details_path, [details])
+            written = {path: one.result() for path, one in writing.items()}
+            list(beside.map(sync_folder, sorted({path.parent for path in written})))
         return rows, {relative(self.folder, path): record for path, record in written.items()}

@@ -9,7 +9,7 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -153,42 +153,38 @@ class PropertyLoss(Term):
 
 
 class ReferenceKL(Term):
-    """KL(reference || model) of the next-token distributions, nats a row, along the data and at the reference's own z.
+    """KL(reference || model) of the next-token distributions, nats a row, along the data and at the z of the pass.
 
-    Keeps a fine-tuned sequence model near the frozen one it came from (Jaques et al. 2017, "Sequence tutor"). The
-    model's decoder is asked at the z of the frozen encoder, drawn with the same noise as the pass.
+    Keeps the decoder of a fine-tuned sequence model near the frozen one it came from (Jaques et al. 2017, "Sequence
+    tutor").
 
     Args:
-        vae: the model that is trained.
-        reference: the frozen model; both likelihoods have ``logits(params, x)``.
+        reference: the frozen model; its likelihood, as that of the model that is trained, works token by token.
         rows: look at the first so many rows of a batch only; None for all.
     """
 
-    def __init__(self, vae: VAE, reference: VAE, rows: int | None = None) -> None:
+    def __init__(self, reference: VAE, rows: int | None = None) -> None:
         super().__init__()
-        for model in (vae, reference):
-            if not hasattr(model.likelihood, "logits"):
-                name = type(model.likelihood).__name__
-                raise VAEError(f"{name} has no logits(params, x), so there is no KL token by token; use TokenSequence")
-        # Held outside the module tree: a loss does not own the models it compares.
-        self._models, self.rows = (vae, reference.requires_grad_(False)), rows
+        if not hasattr(reference.likelihood, "log_prob_of_logits"):
+            name = type(reference.likelihood).__name__
+            raise VAEError(f"{name} does not work token by token, so there is no such KL; use TokenSequence")
+        # Held outside the module tree: a loss does not own the model it compares with.
+        self._models, self.rows = (reference.requires_grad_(False),), rows
 
     def forward(self, seen: Pass) -> Tensor:
-        vae, reference = self._models
-        x = seen.x[: self.rows]
+        """() mean over the rows.
+
+        Raises:
+            VAEError: the pass has no logits, as its likelihood does not work token by token.
+        """
+        if seen.logits is None:
+            raise VAEError("the pass has no next-token logits; train a VAE with a TokenSequence likelihood")
+        (reference,) = self._models
+        x, z = seen.x[: self.rows], seen.z[: self.rows].detach()
         context = {name: value[: self.rows] for name, value in seen.context.items()}
         with torch.no_grad():
-            posterior = reference.encode(x, None, context)
-            noise = ((seen.z - seen.posterior.mean) / seen.posterior.scale)[: self.rows]
-            z = posterior.at(noise)
-            wanted = _next_token(reference, z, x, context)
-        got = _next_token(vae, z, x, context)
-        each = (wanted.exp() * (wanted - got)).sum(-1)
+            logits = reference.likelihood.logits(reference.decode_along(x, z, context), x)  # type: ignore[attr-defined]
+            wanted = logits.log_softmax(-1)
+        each = (wanted.exp() * (wanted - seen.logits[: self.rows].log_softmax(-1))).sum(-1)
         rows: Tensor = (each * (x != 0)).sum(-1)
         return rows.mean()
-
-
-def _next_token(vae: VAE, z: Tensor, x: Tensor, context: Mapping[str, Tensor]) -> Tensor:
-    """(batch, length, vocabulary) log-probabilities of the next token along ``x``."""
-    logits: Tensor = vae.likelihood.logits(vae.decode(z, context), x)  # type: ignore[attr-defined]  # checked above
-    return logits.log_softmax(-1)

@@ -50,6 +50,8 @@ class Pass:
     """What penalties compare with: name -> (batch, …)."""
     weights: Tensor | None = None
     """(batch,) weight of each row in the loss."""
+    logits: Tensor | None = None
+    """(batch, length, vocabulary) next-token logits along x, of a likelihood that has ``log_prob_of_logits``."""
 
 
 class VAE(nn.Module):
@@ -90,6 +92,10 @@ class VAE(nn.Module):
         params: Tensor = self.decoder(z, context)
         return params
 
+    def decode_along(self, x: Tensor, z: Tensor, context: Context | None = None) -> Tensor:
+        """``decode``, or as much of it as the probability of ``x`` (batch, …) takes; a subclass may know of less."""
+        return self.decode(z, context)
+
     def forward(
         self,
         x: Tensor,
@@ -111,18 +117,25 @@ class VAE(nn.Module):
         require_rows(x, mask)
         posterior = self.encode(x, mask, context)
         z = posterior.mean if noise is None else posterior.at(noise)
-        params = self.decode(z, context)
+        params = self.decode_along(x, z, context)
+        logits = None
+        if hasattr(self.likelihood, "log_prob_of_logits"):
+            logits = self.likelihood.logits(params, x)  # type: ignore[attr-defined]  # who has the one has the other
+            log_prob = self.likelihood.log_prob_of_logits(logits, x, mask)
+        else:
+            log_prob = self.likelihood.log_prob(params, x, mask, context)
         return Pass(
             x=x,
             mask=mask,
             posterior=posterior,
             z=z,
             params=params,
-            log_prob=self.likelihood.log_prob(params, x, mask, context),
+            log_prob=log_prob,
             kl=self.prior.kl(posterior, z, context),
             context=context or {},
             targets=targets or {},
             weights=weights,
+            logits=logits,
         )
 
     def elbo(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, noise: Tensor) -> Tensor:

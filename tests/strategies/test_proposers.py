@@ -23,9 +23,8 @@ def prior(seed: int) -> list[Candidate]:
 
 
 def posterior(seed: int) -> list[Candidate]:
-    latents = VAE.latents([one.selfies for one in ELITES])
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    return proposers.from_posterior(VAE, ELITES, latents, 40, rng, generator, (0.2, 1.0), 3)
+    return proposers.from_posterior(VAE, ELITES, 40, rng, generator, (0.2, 1.0), 3)
 
 
 def mutation(seed: int) -> list[Candidate]:

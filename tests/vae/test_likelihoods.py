@@ -75,10 +75,10 @@ def test_all_are_likelihoods_and_refuse_what_cannot_be() -> None:
         small().log_prob(torch.zeros(1, 2, 4), torch.tensor([[2, 3, 1]]))
 
 
-def small(length: int = 4) -> TokenSequence:
+def small(longest: int | None = None) -> TokenSequence:
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        return TokenSequence(vocabulary=4, features=4, hidden=6, embedding=5, lookahead=2).double()
+        return TokenSequence(4, features=4, hidden=6, embedding=5, lookahead=2, longest=longest).double()
 
 
 def sequences(longest: int) -> torch.Tensor:
@@ -126,6 +126,30 @@ def test_recovered_is_what_a_greedy_sample_writes() -> None:
     greedy = likelihood.sample(plan, temperature=0)
     assert torch.equal(likelihood.recovers(plan, rows), (greedy == rows).all(1))
     assert likelihood.recovers(plan, rows).sum() == 1
+
+
+def test_a_plan_of_the_first_positions_is_enough_where_the_longest_is_told() -> None:
+    """Probabilities are those of the whole plan; a roll-out needs the whole."""
+    told = small(longest=10)
+    plan = torch.randn(2, 10, 4, dtype=torch.float64, generator=rng())
+    rows = torch.tensor([[2, 3, 1], [3, 3, 2]])
+    torch.testing.assert_close(told.log_prob(plan[:, :3], rows), small().log_prob(plan, rows))
+    assert not torch.allclose(told.log_prob(plan[:, :3], rows), small().log_prob(plan[:, :3], rows))  # an end by force
+    assert torch.equal(told.sample(plan, rng()), small().sample(plan, rng()))
+    with pytest.raises(ShapeError, match=r"params.*\(2, 9, 4\).*\(batch, 10, …\).*let the decoder plan all positions"):
+        told.sample(plan[:, :9])
+
+
+def test_a_roll_out_reads_a_long_plan_piece_by_piece() -> None:
+    """Greedy tokens behind the first piece are still those that the teacher-forced logits name."""
+    likelihood = small()
+    with torch.no_grad():
+        likelihood.head.bias[1] = -30.0  # never ends of itself
+    plan = torch.randn(3, 40, 4, dtype=torch.float64, generator=rng(7))
+    greedy = likelihood.sample(plan, temperature=0)
+    assert torch.equal(greedy, likelihood.logits(plan, greedy).argmax(-1))
+    assert (greedy[:, -1] == 1).all()
+    assert (greedy[:, :-1] > 1).all()
 
 
 def test_padding_and_batch_mates_change_nothing() -> None:

@@ -147,14 +147,11 @@ def _commit(watch: Stopwatch, files: list[StateFile]) -> Iterator[None]:
 
     def timed_write(path: Path, pieces: Iterable[Piece]) -> FileRecord:
         began = perf_counter()
-        if path.suffix == ".safetensors":  # in a thread of its own, to which no stopwatch is held
-            record = write_file(path, pieces)
+        record = write_file(path, pieces)  # in a thread of its own, to which no stopwatch is held
+        if path.suffix == ".safetensors":
             files.append(StateFile(perf_counter() - began, record.size))
-            ended["state"] = perf_counter()
-            return record
-        with watch("state" if path.parent.name == "states" else "commit"):
-            record = write_file(path, pieces)
-        ended["others"] = perf_counter()
+        of = "state" if path.parent.name == "states" else "others"
+        ended[of] = max(ended.get(of, 0.0), perf_counter())
         return record
 
     def timed_commit(self: CandidateTable, done: Round) -> RoundInfo:

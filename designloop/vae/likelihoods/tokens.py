@@ -13,6 +13,9 @@ from torch.nn import functional
 from designloop.vae.errors import ShapeError
 from designloop.vae.likelihoods.base import Context
 
+_AT_ONCE = 16
+"""Positions whose plan is read at once in a roll-out: most end long before the plan does."""
+
 
 class TokenSequence(nn.Module):
     """Sequences of tokens that end with an end mark, padded behind it.
@@ -23,13 +26,23 @@ class TokenSequence(nn.Module):
         hidden: width of the recurrent head.
         embedding: width of a token's embedding.
         lookahead: how many first positions of the plan set the head's initial state.
+        longest: tokens that a sequence may have, end mark included; None for as many as the plan has positions. With
+            it, a plan of the first positions is enough for the probability of sequences that are no longer.
     """
 
     PAD, END = 0, 1
 
-    def __init__(self, vocabulary: int, features: int, hidden: int, embedding: int, lookahead: int = 8) -> None:
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        hidden: int,
+        embedding: int,
+        lookahead: int = 8,
+        longest: int | None = None,
+    ) -> None:
         super().__init__()
-        self.vocabulary, self.features, self.lookahead = vocabulary, features, lookahead
+        self.vocabulary, self.features, self.lookahead, self.longest = vocabulary, features, lookahead, longest
         self.embedding = nn.Embedding(vocabulary, embedding)
         self.initial = nn.Linear(lookahead * features, hidden)
         self.recurrent = nn.GRU(embedding + features, hidden, batch_first=True)
@@ -45,7 +58,7 @@ class TokenSequence(nn.Module):
         """Teacher-forced logits: position t has seen x_<t, padding (0) standing before the first.
 
         What ``sample`` cannot write has no probability: padding, an end mark at the first position (an empty sequence
-        is no datum), anything but the end mark at the last position of the plan.
+        is no datum), anything but the end mark at the last position that there is.
 
         Args:
             params: (batch, length or more, features).
@@ -65,15 +78,15 @@ class TokenSequence(nn.Module):
         plan = params[:, : x.shape[1]]
         seen, _ = self.recurrent(torch.cat([self.embedding(before), plan], -1), self._initial_state(params))
         logits: Tensor = self.head(seen)
-        return self._ruled_out(logits, params.shape[1])
+        return self._ruled_out(logits, self.longest or params.shape[1])
 
-    def _ruled_out(self, logits: Tensor, planned: int, first: int = 0) -> Tensor:
+    def _ruled_out(self, logits: Tensor, longest: int, first: int = 0) -> Tensor:
         """Logits (batch, length, vocabulary) of positions from ``first`` on, very low where nothing can be written."""
         low = torch.finfo(logits.dtype).min / 4  # finite, so that 0 * log 0 is 0 in a KL
         logits[..., self.PAD] = low
         if first == 0:
             logits[:, 0, self.END] = low
-        last = planned - 1 - first
+        last = longest - 1 - first
         if 0 <= last < logits.shape[1]:
             logits[:, last, : self.END] = low
             logits[:, last, self.END + 1 :] = low
@@ -81,9 +94,17 @@ class TokenSequence(nn.Module):
 
     def token_log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(batch, length) log p(x_t | x_<t, plan), zero behind the end mark. Arguments as ``logits``."""
-        logits = self.logits(params, x)
-        nats = functional.cross_entropy(logits.flatten(0, 1), x.flatten(), reduction="none", ignore_index=self.PAD)
-        return -nats.view_as(x)
+        return _chosen(self.logits(params, x), x)
+
+    def log_prob_of_logits(self, logits: Tensor, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(batch,) ``log_prob`` from what ``logits`` gave, for who needs both.
+
+        Args:
+            logits: (batch, length, vocabulary).
+            x, mask: as ``log_prob``.
+        """
+        each = _chosen(logits, x)
+        return (each if mask is None else each * mask).sum(-1)
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
         """(batch,) log p(x | params) in nats, end mark included.
@@ -94,8 +115,7 @@ class TokenSequence(nn.Module):
             mask: (batch, length) True up to the end mark. It can only repeat where the padding is: a missing inner
                 token would have to be marginalised.
         """
-        each = self.token_log_prob(params, x)
-        return (each if mask is None else each * mask).sum(-1)
+        return self.log_prob_of_logits(self.logits(params, x), x, mask)
 
     @torch.no_grad()
     def recovers(self, params: Tensor, x: Tensor) -> Tensor:
@@ -120,21 +140,26 @@ class TokenSequence(nn.Module):
         The roll-out stops where the plan does: a row that has not ended by then is closed with END.
 
         Args:
-            params: (batch, length, features).
+            params: (batch, length, features); all positions that there are.
             temperature: divides the logits; 0 takes the most probable token.
         """
         batch, length = params.shape[:2]
+        if length != (self.longest or length):
+            wanted = f"(batch, {self.longest}, …)"
+            raise ShapeError("params", params.shape, wanted, "let the decoder plan all positions")
         state = self._initial_state(params)[0]
         weights_in, weights_hidden, bias_in, bias_hidden = self.recurrent.all_weights[0]
-        # The plan's share of the input gates is one matrix product for all positions; a step adds the token's own row.
+        # The plan's share of the input gates is one matrix product for some positions; a step adds the token's own row.
         width = self.embedding.embedding_dim
         gates_of_token = self.embedding.weight @ weights_in[:, :width].T + bias_in
-        gates_of_plan = params @ weights_in[:, width:].T
         token = torch.zeros(batch, dtype=torch.long, device=params.device)
         out = torch.zeros(batch, length, dtype=torch.long, device=params.device)
         alive = torch.arange(batch, device=params.device)
         for position in range(length):
-            r_in, u_in, n_in = (gates_of_token[token] + gates_of_plan[alive, position]).chunk(3, -1)
+            if position % _AT_ONCE == 0:
+                gates_of_plan = params[:, position : position + _AT_ONCE] @ weights_in[:, width:].T
+            gates = gates_of_token[token] + gates_of_plan[alive, position % _AT_ONCE]
+            r_in, u_in, n_in = gates.chunk(3, -1)
             r_h, u_h, n_h = functional.linear(state, weights_hidden, bias_hidden).chunk(3, -1)
             update = torch.sigmoid(u_in + u_h)
             proposal = torch.tanh(n_in + torch.sigmoid(r_in + r_h) * n_h)
@@ -151,3 +176,9 @@ class TokenSequence(nn.Module):
             if alive.numel() == 0:
                 break
         return out
+
+
+def _chosen(logits: Tensor, x: Tensor) -> Tensor:
+    """(batch, length) log-probabilities of the tokens that are there, zero at padding."""
+    nats = functional.cross_entropy(logits.flatten(0, 1), x.flatten(), reduction="none", ignore_index=TokenSequence.PAD)
+    return -nats.view_as(x)
