@@ -99,6 +99,26 @@ def require_shares(x: Tensor) -> None:
         )
 
 
+def require_labels(labels: Tensor, classes: int, name: str) -> None:
+    """Nothing, if the context's entry ``name`` is integers (batch,), each from 0 to ``classes`` − 1.
+
+    Raises:
+        ShapeError: It has other axes.
+        VAEError: It is not of an integer type, or some labels are out of range.
+    """
+    if labels.ndim != 1:
+        raise ShapeError(f"context[{name!r}]", labels.shape, "(batch,)", "give one label a row, not one-hot")
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise VAEError(f"context[{name!r}] is of {labels.dtype}, expected integer labels; give labels.long()")
+    if values_can_be_read(labels):
+        wrong = (labels < 0) | (labels >= classes)
+        if bool(wrong.any()):
+            raise VAEError(
+                f"context[{name!r}] has the label {int(labels[wrong][0])}, expected 0 to {classes - 1}; "
+                "number the labels from 0, or build the model for more"
+            )
+
+
 def log_size(name: str | None, part: object, context: Context | None, params: Tensor) -> Tensor:
     """(batch, 1) logarithm of each row's size from the context, or () zero where no size is read.
 
