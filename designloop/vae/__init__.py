@@ -10,6 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from designloop.vae.conditional import ConditionalDecoder as ConditionalDecoder
+    from designloop.vae.conditional import ConditionalEncoder as ConditionalEncoder
+    from designloop.vae.conditional import LogExpression as LogExpression
+    from designloop.vae.conditional import OneHot as OneHot
+    from designloop.vae.conditional import aggregate_prior as aggregate_prior
+    from designloop.vae.conditional import label_log_probs as label_log_probs
+    from designloop.vae.conditional import transferred as transferred
     from designloop.vae.errors import VAEError as VAEError
     from designloop.vae.evidence import Evidence as Evidence
     from designloop.vae.evidence import annealed_evidence as annealed_evidence
@@ -43,6 +50,7 @@ if TYPE_CHECKING:
     from designloop.vae.posterior import Posterior as Posterior
     from designloop.vae.priors.autoregressive import AutoregressiveNormal as AutoregressiveNormal
     from designloop.vae.priors.base import Prior as Prior
+    from designloop.vae.priors.by_label import ByLabel as ByLabel
     from designloop.vae.priors.conditional import ConditionalNormal as ConditionalNormal
     from designloop.vae.priors.mixture import GaussianMixture as GaussianMixture
     from designloop.vae.priors.mixture import VampPrior as VampPrior
@@ -56,7 +64,10 @@ if TYPE_CHECKING:
 _HOME = {
     "AutoregressiveNormal": "priors.autoregressive",
     "Bernoulli": "likelihoods.bernoulli",
+    "ByLabel": "priors.by_label",
     "Categorical": "likelihoods.categorical",
+    "ConditionalDecoder": "conditional",
+    "ConditionalEncoder": "conditional",
     "ConditionalNormal": "priors.conditional",
     "DiagonalNormal": "posterior",
     "ELBO": "losses",
@@ -66,11 +77,13 @@ _HOME = {
     "HeteroscedasticGaussian": "likelihoods.heteroscedastic_gaussian",
     "Imputed": "imputation",
     "Likelihood": "likelihoods.base",
+    "LogExpression": "conditional",
     "Loss": "losses",
     "MLPDecoder": "networks",
     "MLPEncoder": "networks",
     "NegativeBinomial": "likelihoods.negative_binomial",
     "NoisedStandardNormal": "priors.standard_normal",
+    "OneHot": "conditional",
     "Pass": "model",
     "Poisson": "likelihoods.poisson",
     "Prior": "priors.base",
@@ -85,22 +98,28 @@ _HOME = {
     "VAE": "model",
     "VAEError": "errors",
     "VampPrior": "priors.mixture",
+    "aggregate_prior": "conditional",
     "annealed_evidence": "evidence",
     "completed": "imputation",
     "importance_evidence": "evidence",
     "imputed": "imputation",
+    "label_log_probs": "conditional",
     "load_weights": "weights",
     "pareto_k": "pareto",
     "ramp": "losses",
     "rbf_centres": "networks",
     "read_about": "weights",
     "save_weights": "weights",
+    "transferred": "conditional",
 }
 
 __all__ = [
     "AutoregressiveNormal",
     "Bernoulli",
+    "ByLabel",
     "Categorical",
+    "ConditionalDecoder",
+    "ConditionalEncoder",
     "ConditionalNormal",
     "DiagonalNormal",
     "ELBO",
@@ -110,11 +129,13 @@ __all__ = [
     "HeteroscedasticGaussian",
     "Imputed",
     "Likelihood",
+    "LogExpression",
     "Loss",
     "MLPDecoder",
     "MLPEncoder",
     "NegativeBinomial",
     "NoisedStandardNormal",
+    "OneHot",
     "Pass",
     "Poisson",
     "Prior",
@@ -129,16 +150,19 @@ __all__ = [
     "VAE",
     "VAEError",
     "VampPrior",
+    "aggregate_prior",
     "annealed_evidence",
     "completed",
     "importance_evidence",
     "imputed",
+    "label_log_probs",
     "load_weights",
     "pareto_k",
     "ramp",
     "rbf_centres",
     "read_about",
     "save_weights",
+    "transferred",
 ]
 
 
