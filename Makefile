@@ -24,7 +24,7 @@ demo: $(INSTALLED)
 	$(BIN)/designloop compare campaigns/quickstart.yaml campaigns/quickstart_random.yaml
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE
     from designloop.molecules.training_corpus import Corpus
 
-_PARTS = {"base", "proposers", "surrogate", "learning", "latent_surrogate", "graph_steps", "pool"}
+_PARTS = {"base", "proposers", "surrogate", "learning", "latent_surrogate", "graph_steps", "memory", "pool"}
 """Files of this folder that strategies are composed of, and that are none themselves."""
 
 

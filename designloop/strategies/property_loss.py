@@ -7,7 +7,6 @@ the proposers' shares follow what each brought, and decoder and likelihood learn
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import count, islice
@@ -69,9 +68,6 @@ class Settings(BaseModel):
 FIRST_CREDIT = 20.0
 """Elites a round that a proposer is believed to bring, had it the pool to itself."""
 
-MOST_SEEN = 1000
-"""Scored molecules that are remembered, and that the surrogate is fitted on: the best half and the latest."""
-
 _EMPTY_BLOCKS = 10
 """So many blocks running without a candidate end the stream."""
 
@@ -81,15 +77,15 @@ class PropertyLoss:
 
     def __init__(self, settings: Settings, surroundings: Surroundings, state: State | None) -> None:
         from designloop.strategies.learning import HeldOutMolecules, reconstruction
+        from designloop.strategies.memory import Memory
 
         self.settings, self.around = settings, surroundings
         self.vae = surroundings.load_model()
         self.reference = surroundings.load_model()
         self.replay: Corpus = surroundings.load_replay()
         self.told, self.model_round = 0, 0
-        self.seen: list[Elite] = []
+        self.memory = Memory(self.vae.codec)
         self.credit: dict[str, float] = dict.fromkeys(settings.proposers, FIRST_CREDIT)
-        self.features: dict[str, np.ndarray] = {}
         self.held_out = HeldOutMolecules.of(self.reference, self.replay)
         if state is None:
             self.reconstruction = self.pretrained_reconstruction = reconstruction(self.reference, self.held_out)
@@ -134,17 +130,17 @@ class PropertyLoss:
                 if smiles is not None:
                     pool.setdefault(smiles, candidate)
             if pool and generation + 1 < self.settings.generations:
-                bound = gp.bound(self._features(list(pool)), kappa)
+                bound = gp.bound(self.memory.features(list(pool)), kappa)
                 found = list(pool.values())
                 by_bound = (found[i] for i in np.argsort(-bound, kind="stable"))
                 best = islice((one for c in by_bound for one in self.around.allowed([c])), self.settings.parents)
-                parents = [elite for c in best if (elite := self._elite(c, 0.0)) is not None]
+                parents = [elite for c in best if (elite := self.memory.elite(c, 0.0)) is not None]
         found = list(pool.values())
         admissible = lru_cache(None)(lambda at: self.around.allowed([found[at]]))
         if not found:
             return
         picked = False
-        for at in gp.picks(self._features(list(pool)), 4 * wanted, kappa, lambda at: bool(admissible(at))):
+        for at in gp.picks(self.memory.features(list(pool)), 4 * wanted, kappa, lambda at: bool(admissible(at))):
             picked = True
             yield from admissible(at)
         if not picked:
@@ -153,17 +149,10 @@ class PropertyLoss:
     def _fit_surrogate(self) -> TanimotoGP | None:
         from designloop.strategies.surrogate import TanimotoGP
 
-        if self.settings.surrogate == "none" or len(self.seen) < 10:
+        memory = self.memory
+        if self.settings.surrogate == "none" or len(memory) < 10:
             return None
-        return TanimotoGP.fit(self._features([e.smiles for e in self.seen]), np.array([e.score for e in self.seen]))
-
-    def _features(self, smiles: Sequence[str]) -> np.ndarray:
-        from designloop.strategies.surrogate import features
-
-        new = [s for s in smiles if s not in self.features]
-        if new:
-            self.features.update(zip(new, features(new).astype(bool), strict=True))
-        return np.stack([self.features[s] for s in smiles]).astype(np.float32)
+        return TanimotoGP.fit(memory.features([e.smiles for e in memory.seen]), memory.scores)
 
     def _drawn(self, elites: Sequence[Elite], n: int, where: tuple[int, int], bred: bool = False) -> list[Candidate]:
         """About ``n`` free candidates; ``where``, block and generation, seeds them."""
@@ -179,55 +168,19 @@ class PropertyLoss:
 
     def elites(self) -> list[Elite]:
         """The best molecules so far, best first, the earlier one first among equals; no scaffold holds them all."""
-        from designloop.molecules.chemistry import scaffold
-
         most = max(int(self.settings.per_scaffold * self.settings.elites), 1)
-        held: Counter[str] = Counter()
-        chosen: list[Elite] = []
-        for one in sorted(self.seen, key=lambda e: -e.score):
-            kind = scaffold(one.smiles)
-            if held[kind] < most:
-                held[kind] += 1
-                chosen.append(one)
-                if len(chosen) == self.settings.elites:
-                    break
-        return chosen
+        return self.memory.best(self.settings.elites, most)
 
     def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
         """Takes the scores in, moves the proposers' shares and fine-tunes the model."""
         good = [row for row in scored if row.score is not None]
-        self._take_in(good)
+        self.memory.take_in(good)
         elites = self.elites()
         metrics = self._give_credit(good, elites)
         self.told += 1
         if self.settings.learning.steps and len(elites) >= 20:
             metrics |= self._learn(elites)
         return {**metrics, "reconstruction": self.reconstruction, **self._prior_samples()}
-
-    def _take_in(self, good: Sequence[Scored]) -> None:
-        """Rows that the model can express; others are scored and kept in the table, but not learned from."""
-        for row in good:
-            assert row.score is not None
-            elite = self._elite(row.candidate, row.score)
-            if elite is not None:
-                self.seen.append(elite)
-        seen = self.seen
-        if len(seen) > MOST_SEEN:
-            best = sorted(range(len(seen)), key=lambda i: -seen[i].score)[: MOST_SEEN // 2]
-            self.seen = [seen[i] for i in sorted({*best, *range(len(seen) - MOST_SEEN // 2, len(seen))})]
-        self.features = {e.smiles: self.features[e.smiles] for e in self.seen if e.smiles in self.features}
-
-    def _elite(self, candidate: Candidate, score: float) -> Elite | None:
-        """A candidate in the model's own canonical writing; None where the alphabet cannot express it."""
-        from designloop.molecules.errors import MoleculeError
-        from designloop.strategies.proposers import Elite
-
-        codec = self.vae.codec
-        try:
-            own = codec.to_smiles(candidate.selfies) if candidate.selfies else candidate.smiles
-            return Elite(candidate.smiles, codec.to_selfies(own or candidate.smiles), score)
-        except MoleculeError:
-            return None
 
     def _give_credit(self, good: Sequence[Scored], elites: Sequence[Elite]) -> dict[str, float]:
         """A proposer's credit is a running mean of the elites it brought a round, over its share of the pool.
@@ -294,21 +247,21 @@ class PropertyLoss:
             "credit": dict(self.credit),
             "pretrained_reconstruction": self.pretrained_reconstruction,
             "reconstruction": self.reconstruction,
-            "seen": [[e.smiles, e.selfies, e.score] for e in self.seen],
+            "seen": self.memory.to_json(),
         }
         return State(arrays, data)
 
     def _restore(self, state: State) -> None:
         import torch
 
-        from designloop.strategies.proposers import Elite
+        from designloop.strategies.memory import Memory
 
         data = state.data
         self.told, self.model_round = int(data["told"]), int(data["model_round"])
         self.credit = dict(data["credit"])
         self.pretrained_reconstruction = float(data["pretrained_reconstruction"])
         self.reconstruction = float(data["reconstruction"])
-        self.seen = [Elite(smiles, selfies, score) for smiles, selfies, score in data["seen"]]
+        self.memory = Memory.from_json(self.vae.codec, data["seen"])
         if state.arrays:
             weights = {
                 name: torch.from_numpy(np.array(value)).to(self.vae.device) for name, value in state.arrays.items()

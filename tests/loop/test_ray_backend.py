@@ -29,6 +29,8 @@ from tests.loop.misbehaving import (
     values,
 )
 
+pytestmark = pytest.mark.xdist_group("ray")  # one after the other: each cluster believes that it has all cores
+
 ROOT = Path(__file__).parents[2]
 MANY = ["C" * number for number in range(1, 61)]
 

@@ -88,7 +88,7 @@ def test_the_models_health_is_measured_without_learning_too() -> None:
 def test_what_the_alphabet_cannot_express_is_known_but_not_learned_from() -> None:
     one = strategy(learning={"steps": 0})
     one.tell(scored(["CCO", "C" * 40]))
-    assert [e.smiles for e in one.seen] == ["CCO"]
+    assert [e.smiles for e in one.memory.seen] == ["CCO"]
 
 
 def test_without_genetic_steps_all_comes_from_the_model() -> None:
@@ -108,21 +108,6 @@ def test_learning_that_diverges_is_rolled_back_and_the_campaign_goes_on() -> Non
     assert one.model_round == 0
     assert all(torch.equal(value, before[name]) for name, value in one.vae.state_dict().items())
     assert one.state().arrays == {}
-
-
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The best half and the latest: of 40 molecules the scores fall, so the best are the first."""
-    monkeypatch.setattr("designloop.strategies.property_loss.MOST_SEEN", 10)
-    one = strategy(learning={"steps": 0})
-    molecules = small_molecules(40)
-    rows = scored(molecules)
-    for at in range(0, 40, 8):
-        one.tell(rows[at : at + 8])
-        list(islice(one.ask(4), 4))
-    assert [e.smiles for e in one.seen] == [*molecules[:5], *molecules[-5:]]
-    one.tell([])
-    assert set(one.features) <= {e.smiles for e in one.seen}
-    assert len(one.state().data["seen"]) == 10
 
 
 def test_before_there_is_anything_to_rank_by_all_is_drawn_from_the_prior() -> None:
