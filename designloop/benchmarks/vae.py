@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
-from designloop.benchmarks import vae_methods
+from designloop.benchmarks import peers, vae_methods
 from designloop.benchmarks.common.machine import machine
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.rows import as_json, from_json, rows_table
@@ -29,9 +29,9 @@ _HEAD = """\
 `designloop.vae` is a library of its own: nothing in it knows a molecule. A model is composed of an encoder, a decoder,
 a likelihood and a prior, and fitted by one loop; every method below is a function of such a model.
 
-This page is made from `docs/benchmarks/vae.json`, which `designloop benchmark vae [METHOD]` writes; none of its numbers
-was typed. *Ceiling* is what the true model reaches, *floor* what a plain one or none does; ± is a standard error. A bar
-that is missed stays here as missed.
+This page is made from `docs/benchmarks/vae.json` and `peers.json`, which `designloop benchmark vae [METHOD]` and
+`designloop benchmark peers` write; none of its numbers was typed. *Ceiling* is what the true model reaches, *floor*
+what a plain one or none does; ± is a standard error. A bar that is missed stays here as missed.
 """
 
 
@@ -88,24 +88,30 @@ def report(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
-def pages(results: Results | None) -> Mapping[str, str]:
-    """The index: every section by its title, with the file, the page and the bars of the methods that answer to it."""
+def pages(records: Mapping[str, Results]) -> Mapping[str, str]:
+    """The index: every section by its title, with the file, the page and the bars of the methods that answer to it.
+
+    Below a method's own bars stands how fast it is beside other libraries, from the record of the benchmark ``peers``.
+    """
     parts = [_HEAD]
     for title in (CORE, *SECTIONS):
         parts.append(f"## {title}\n")
         names = [name for name in vae_methods.available() if title in vae_methods.load(name).TITLE.split("; ")]
-        parts += [_method(name, results) for name in names]
+        parts += [_method(name, records) for name in names]
         if not names:
             parts.append("Not implemented yet.\n")
     return {INDEX: "\n".join(parts)}
 
 
-def _method(name: str, results: Results | None) -> str:
-    method = vae_methods.load(name)
+def _method(name: str, records: Mapping[str, Results]) -> str:
+    method, results = vae_methods.load(name), records.get("vae")
     head = f"[{name}]({method.PAGE}), in `{method.FILE}`."
     rows = [] if results is None else [from_json(row) for row in results["rows"] if row["method"] == name]
     if results is None or not rows:
         return f"{head} Not measured yet: `designloop benchmark vae {name}`.\n"
     ran = results["runs"][name]
     how = f"`designloop benchmark vae {name}`, {ran['date']}, {ran['seconds']:.0f} s on {ran['cpu']}."
-    return f"{head} {how}\n\n{rows_table(rows)}"
+    parts = [f"{head} {how}\n", rows_table(rows)]
+    if beside := peers.rows(records.get("peers"), name):
+        parts += ["Beside peers, by turns in one run ([how](../benchmarks.md#peers)):\n", rows_table(beside)]
+    return "\n".join(parts)

@@ -78,13 +78,13 @@ def test_one_methods_rows_are_replaced_and_the_others_kept(methods: dict[str, An
 
 def test_the_index_has_each_section_in_its_order(methods: dict[str, Any]) -> None:
     results = vae.run(Options(method="second"), silent)
-    (page,) = vae.pages(results).values()
+    (page,) = vae.pages({"vae": results}).values()
     assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == ["The core", *vae_methods.SECTIONS]
     section = page.split("## Anomaly and Outlier Detection\n")[1].split("\n## ")[0]
     assert "[first](x.md), in `designloop/vae/x.py`. Not measured yet: `designloop benchmark vae first`." in section
     assert "| angle, degrees | < 1 | 1.5 | 5 | **no** |" in section
     assert "Not implemented yet." in page.split("## Robotics: Trajectory Planning\n")[1].split("\n## ")[0]
-    (before,) = vae.pages(None).values()
+    (before,) = vae.pages({}).values()
     assert before.count("Not measured yet") == 4
 
 

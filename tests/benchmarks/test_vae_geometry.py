@@ -1,15 +1,11 @@
-"""The rows of the geometry's benchmark, made once from little; stochman's, where one is there, from a stand-in."""
+"""The rows of the geometry's benchmark, made once from little."""
 
 from __future__ import annotations
-
-import sys
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
-from torch import nn
 
 from designloop.benchmarks import vae_methods
 from designloop.benchmarks.simulators.ring import ring
@@ -37,24 +33,6 @@ def test_the_rows_of_a_small_run() -> None:
     assert sum(row.measure.startswith("ring") for row in rows) == 6
     assert len(said) == 5
     assert not any("|" in row.measure for row in rows)  # which would end a cell of the table
-
-
-@pytest.mark.usefixtures("small")
-def test_stochman_is_timed_on_the_same_network_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Sequential(nn.Sequential):
-        def forward(self, z, jacobian=False):  # as stochman's own: output and (batch, features, latent)
-            assert jacobian
-            inner = super().forward
-            rows = [torch.autograd.functional.jacobian(inner, one) for one in z]
-            return inner(z), torch.stack(rows)
-
-    module = ModuleType("stochman")
-    module.nnj = SimpleNamespace(Linear=nn.Linear, Tanh=nn.Tanh, Sequential=Sequential)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "stochman", module)
-    with torch.enable_grad():
-        rows = list(geometry._speed([0]))
-    assert len(rows) == 3
-    assert rows[-1].bar == "< 1"
 
 
 def test_the_surfaces_distances_are_no_longer_than_any_curve_and_those_of_meridians_known() -> None:

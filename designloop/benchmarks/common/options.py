@@ -53,9 +53,9 @@ class Benchmark(Protocol):
     """A module of ``designloop.benchmarks``: adding one file with these four names is all that a new one takes.
 
     It may have three more: ``merged(earlier, now) -> Results`` keeps what an earlier record has and this run has not
-    measured; ``pages(results) -> {path: Markdown}`` gives further pages, from the folder of the documentation, and is
-    called with None while there is no record; ``pictures(options, results) -> {file: SVG}`` gives what stands beside
-    the record.
+    measured; ``pages(records) -> {path: Markdown}`` gives further pages, from the folder of the documentation, of the
+    results of every benchmark that has a record, by name; ``pictures(options, results) -> {file: SVG}`` gives what
+    stands beside the record.
     """
 
     SUMMARY: str

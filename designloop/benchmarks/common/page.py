@@ -37,7 +37,7 @@ def all_pages(folder: Path) -> dict[Path, str]:
     for name in benchmarks.available():
         own = getattr(benchmarks.load(name), "pages", None)
         if own is not None:
-            pages |= {folder.parent / path: text for path, text in own(found.get(name)).items()}
+            pages |= {folder.parent / path: text for path, text in own(found).items()}
     return pages
 
 

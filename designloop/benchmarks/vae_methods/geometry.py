@@ -262,7 +262,7 @@ def off_data(curves: Spline, z: Tensor) -> float:
 
 
 def _speed(seeds: Sequence[int]) -> Iterator[Row]:
-    """Seconds of the metric at many points, beside what its products alone take, and stochman's where it is there."""
+    """Seconds of the metric at many points, beside what its products alone take."""
     widths = (2, HIDDEN, HIDDEN, FEATURES)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds[0])
@@ -278,30 +278,6 @@ def _speed(seeds: Sequence[int]) -> Iterator[Row]:
     yield Row(f"{what}, seconds", "", seconds, None, REPEATS, None)
     yield Row(f"{what}, over its matrix products alone at the machine's fp32 speed", "", seconds / least, None,
               REPEATS, None)  # fmt: skip
-    theirs = _stochman_seconds(net, widths, z, pullback_metric(vae, z))
-    if theirs is not None:
-        yield Row(f"{what}, over stochman's time", "< 1", seconds / theirs, None, REPEATS, seconds < theirs)
-
-
-def _stochman_seconds(net: nn.Module, widths: Sequence[int], z: Tensor, wanted: Tensor) -> float | None:
-    """Seconds of the same metric of the same network by stochman, or None where it is not installed."""
-    try:
-        from stochman import nnj  # type: ignore[import-not-found]
-    except ImportError:
-        return None
-    layers = [one for width in pairwise(widths) for one in (nnj.Linear(*width), nnj.Tanh())]
-    theirs = nnj.Sequential(*layers[:-1])
-    with torch.no_grad():
-        for own, other in zip(theirs.parameters(), net.parameters(), strict=True):
-            own.copy_(other)
-
-        def metric() -> Tensor:
-            _, jacobian = theirs(z, jacobian=True)
-            found: Tensor = jacobian.transpose(1, 2) @ jacobian
-            return found
-
-        torch.testing.assert_close(metric(), wanted, rtol=1e-3, atol=1e-4)
-        return _median_seconds(metric)
 
 
 def _median_seconds(work: Callable[[], object]) -> float:
