@@ -10,6 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from designloop.vae.anomaly.conformal import conformal_p_values as conformal_p_values
+    from designloop.vae.anomaly.detector import fit_detector as fit_detector
+    from designloop.vae.anomaly.scores import anomaly_score as anomaly_score
     from designloop.vae.conditional import ConditionalDecoder as ConditionalDecoder
     from designloop.vae.conditional import ConditionalEncoder as ConditionalEncoder
     from designloop.vae.conditional import LogExpression as LogExpression
@@ -100,7 +103,10 @@ _HOME = {
     "VampPrior": "priors.mixture",
     "aggregate_prior": "conditional",
     "annealed_evidence": "evidence",
+    "anomaly_score": "anomaly.scores",
     "completed": "imputation",
+    "conformal_p_values": "anomaly.conformal",
+    "fit_detector": "anomaly.detector",
     "importance_evidence": "evidence",
     "imputed": "imputation",
     "label_log_probs": "conditional",
@@ -152,7 +158,10 @@ __all__ = [
     "VampPrior",
     "aggregate_prior",
     "annealed_evidence",
+    "anomaly_score",
     "completed",
+    "conformal_p_values",
+    "fit_detector",
     "importance_evidence",
     "imputed",
     "label_log_probs",
