@@ -17,13 +17,12 @@ from designloop.vae.anomaly import detector
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    planted = one_against_rest(40, rng)
-    one = Problem("made up", planted.test, planted.anomalous)
+    made = [one_against_rest(40, np.random.default_rng(seed)) for seed in (0, 1)]
+    two = [Problem(f"made up {n}", one.test, one.anomalous) for n, one in enumerate(made)]
     quick = {"ROWS": 60, "DRAWS": 4, "CALIBRATION": 50, "TESTED": 50, "SPLITS": 2, "TRUE_ROWS": 500}
     for name, value in quick.items():
         monkeypatch.setattr(anomaly, name, value)
-    monkeypatch.setattr(anomaly, "problems", lambda: iter([one]))
+    monkeypatch.setattr(anomaly, "problems", lambda: iter(two))
     monkeypatch.setattr(anomaly, "peers", lambda: {"KNN": lambda problem, seed: np.linalg.norm(problem.test, axis=1)})
     monkeypatch.setattr(detector.Settings.__init__, "__defaults__", _with_few_steps())
 
@@ -69,7 +68,7 @@ def test_there_are_seventeen_problems_and_their_splits_are_disjoint_and_contamin
 def test_pyods_detectors_answer_and_leave_the_global_generators_alone() -> None:
     pytest.importorskip("pyod")
     problem = one_against_rest(30, np.random.default_rng(0), contamination=0.1)
-    before, others = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    before, others = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()  # noqa: NPY002
     rivals = _outliers.peers()
     assert list(rivals) == ["IForest", "ECOD", "LOF", "KNN", "PCA", "GMM", "VAE"]
     for name, rival in rivals.items():
@@ -78,7 +77,7 @@ def test_pyods_detectors_answer_and_leave_the_global_generators_alone() -> None:
             assert scores.shape == (60,)
             np.testing.assert_array_equal(rival(problem, 0), scores)
     assert torch.equal(torch.get_rng_state(), before)
-    np.testing.assert_array_equal(np.random.get_state()[1], others)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state(legacy=False)["state"]["key"], others)  # noqa: NPY002
 
 
 def test_without_pyod_the_command_that_installs_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
