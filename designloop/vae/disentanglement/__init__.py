@@ -1,0 +1,89 @@
+"""Disentanglement: exact β-VAEs, total correlation, independence criteria, scores, and latents of subspaces.
+
+The names are loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from designloop.vae.disentanglement.beta import Curves as Curves
+    from designloop.vae.disentanglement.beta import beta_curves as beta_curves
+    from designloop.vae.disentanglement.beta import beta_optimum as beta_optimum
+    from designloop.vae.disentanglement.beta import rate_and_error as rate_and_error
+    from designloop.vae.disentanglement.hsic import HSIC as HSIC
+    from designloop.vae.disentanglement.hsic import Independence as Independence
+    from designloop.vae.disentanglement.hsic import conditional_hsic as conditional_hsic
+    from designloop.vae.disentanglement.hsic import hsic_of as hsic_of
+    from designloop.vae.disentanglement.hsic import independence as independence
+    from designloop.vae.disentanglement.scores import DCI as DCI
+    from designloop.vae.disentanglement.scores import dci as dci
+    from designloop.vae.disentanglement.scores import dci_of as dci_of
+    from designloop.vae.disentanglement.scores import factor_vae_score as factor_vae_score
+    from designloop.vae.disentanglement.scores import importances as importances
+    from designloop.vae.disentanglement.scores import mig as mig
+    from designloop.vae.disentanglement.scores import sap as sap
+    from designloop.vae.disentanglement.total_correlation import DensityRatio as DensityRatio
+    from designloop.vae.disentanglement.total_correlation import TotalCorrelation as TotalCorrelation
+    from designloop.vae.disentanglement.total_correlation import (
+        gaussian_total_correlation as gaussian_total_correlation,
+    )
+    from designloop.vae.disentanglement.total_correlation import total_correlation_of as total_correlation_of
+
+_HOME = {
+    "Curves": "beta",
+    "DCI": "scores",
+    "DensityRatio": "total_correlation",
+    "HSIC": "hsic",
+    "Independence": "hsic",
+    "TotalCorrelation": "total_correlation",
+    "beta_curves": "beta",
+    "beta_optimum": "beta",
+    "conditional_hsic": "hsic",
+    "dci": "scores",
+    "dci_of": "scores",
+    "factor_vae_score": "scores",
+    "gaussian_total_correlation": "total_correlation",
+    "hsic_of": "hsic",
+    "importances": "scores",
+    "independence": "hsic",
+    "mig": "scores",
+    "rate_and_error": "beta",
+    "sap": "scores",
+    "total_correlation_of": "total_correlation",
+}
+
+__all__ = [
+    "Curves",
+    "DCI",
+    "DensityRatio",
+    "HSIC",
+    "Independence",
+    "TotalCorrelation",
+    "beta_curves",
+    "beta_optimum",
+    "conditional_hsic",
+    "dci",
+    "dci_of",
+    "factor_vae_score",
+    "gaussian_total_correlation",
+    "hsic_of",
+    "importances",
+    "independence",
+    "mig",
+    "rate_and_error",
+    "sap",
+    "total_correlation_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
