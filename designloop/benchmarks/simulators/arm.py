@@ -40,6 +40,14 @@ class Arm:
     width: float = 0.04
     """Half the width of a link."""
 
+    def margin(self, step: float = STEP) -> float:
+        """Metres that no point of the arm moves further by while each joint turns by half a step.
+
+        A motion whose clearance is greater wherever it is checked, a step apart, is free between as well.
+        """
+        beyond = np.cumsum(self.lengths[::-1])  # of each joint
+        return float(beyond.sum()) * step / 2
+
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """(n, joints) configurations, uniform within the limits."""
         return rng.uniform(-1, 1, (n, len(self.limits))) * self.limits
@@ -181,7 +189,7 @@ def sampling_roadmap(
 ) -> Roadmap:
     """A probabilistic roadmap of uniform samples, each joined to its nearest where the straight motion is free."""
     nodes = arm.sample(samples, rng)
-    nodes = nodes[clearance(arm, scene, nodes) > 0]
+    nodes = nodes[clearance(arm, scene, nodes) > arm.margin()]
     _, index = cKDTree(nodes).query(nodes, k=min(neighbours + 1, len(nodes)))
     heads, tails = np.repeat(np.arange(len(nodes)), index.shape[1]), index.ravel()
     pairs = np.unique(np.stack([np.minimum(heads, tails), np.maximum(heads, tails)])[:, heads != tails], axis=1)
@@ -235,20 +243,20 @@ def shortcut(arm: Arm, scene: Scene, path: Array, rng: np.random.Generator, roun
         if before >= after:
             continue  # no corner between them
         ends = np.stack([np.interp([one, other], so_far, column) for column in path.T], -1)
-        if collision_free(arm, scene, ends):
+        if _motions_free(arm, scene, ends[:1], ends[1:])[0]:
             path = np.concatenate([path[:before], ends, path[after:]])
     return path
 
 
 def _motions_free(arm: Arm, scene: Scene, start: Array, end: Array) -> NDArray[np.bool_]:
-    """(motions,) whether the straight motions between configurations (motions, joints) are free."""
+    """(motions,) whether straight motions between configurations (motions, joints) are free, however finely seen."""
     counts = np.maximum(np.ceil(np.abs(end - start).max(1) / STEP).astype(int), 1)
     free = np.ones(len(start), bool)
     for some in np.array_split(np.arange(len(start)), max(int(counts.sum()) // CHUNK, 1)):
         which = np.repeat(some, counts[some] + 1)
         ends = np.cumsum(counts[some] + 1)
         t = (np.arange(len(which)) - np.repeat(ends - counts[some] - 1, counts[some] + 1)) / counts[which]
-        bad = _clearance(arm, scene, start[which] + t[:, None] * (end - start)[which]) <= 0
+        bad = _clearance(arm, scene, start[which] + t[:, None] * (end - start)[which]) <= arm.margin()
         free[np.unique(which[bad])] = False
     return free
 
@@ -267,7 +275,7 @@ def problems(
         if len(found) == pairs:
             break
         start, end = arm.sample(2, rng)
-        if not (clearance(arm, scene, np.stack([start, end])) > 0).all():
+        if not (clearance(arm, scene, np.stack([start, end])) > arm.margin()).all():
             continue
         if collision_free(arm, scene, np.stack([start, end])):
             continue

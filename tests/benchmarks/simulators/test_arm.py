@@ -86,6 +86,16 @@ def test_past_a_limit_is_in_collision() -> None:
     assert (clearance(arm, EMPTY, q) > 0).tolist() == [True, False, False]
 
 
+def test_nothing_moves_further_than_the_margin_in_half_a_step() -> None:
+    arm, rng = Arm(), np.random.default_rng(4)
+    q = np.vstack([np.zeros(3), arm.sample(200, rng)])
+    moved = q + rng.choice([-0.005, 0.005], q.shape)
+    moved[0] = 0.005
+    apart = np.linalg.norm(along_links(arm, q, 11) - along_links(arm, moved, 11), axis=-1)
+    assert 0.99 * arm.margin() < apart[0].max() <= arm.margin()  # stretched out, all turning one way
+    assert apart.max() <= arm.margin()
+
+
 def test_the_difficulty_is_how_many_obstacles_there_are() -> None:
     arm = Arm()
     free = []
@@ -130,7 +140,7 @@ def test_plans_are_free_join_what_was_asked_and_are_no_longer_than_the_roadmaps(
     starts, ends, paths = problems(small, 5, rng)
     for start, end, path in zip(starts, ends, paths, strict=True):
         assert not collision_free(small.arm, small.scene, np.stack([start, end]))
-        assert collision_free(small.arm, small.scene, path)
+        assert all(collision_free(small.arm, small.scene, path, step) for step in (0.01, 0.007, 0.001))
         np.testing.assert_array_equal(path[[0, -1]], [start, end])
         raw = sampling_plan(small, start, end, rng, rounds=0)
         assert raw is not None
