@@ -16,7 +16,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.func import jvp, vmap
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from designloop.vae.errors import CapabilityError, ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
@@ -224,8 +227,12 @@ def pushforward(function: Callable[[Tensor], Tensor], z: Tensor, tangents: Tenso
         VAEError: the function draws random numbers.
     """
 
+    def mapped(at: Tensor) -> Tensor:
+        with _LinearMaps():
+            return function(at)
+
     def along(tangent: Tensor) -> tuple[Tensor, Tensor]:
-        return jvp(function, (z,), (tangent,))  # type: ignore[return-value]  # has_aux, not asked for, adds a third
+        return jvp(mapped, (z,), (tangent,))  # type: ignore[return-value]  # has_aux, not asked for, adds a third
 
     try:
         at, pushed = vmap(along, in_dims=1, out_dims=(None, 0))(tangents)  # type: ignore[arg-type]  # None: no batch
@@ -234,3 +241,26 @@ def pushforward(function: Callable[[Tensor], Tensor], z: Tensor, tangents: Tenso
             raise
         raise VAEError("the decoder draws random numbers, so it has no Jacobian; call vae.eval() first") from error
     return at, pushed.movedim(0, 1)
+
+
+class _LinearMaps(TorchFunctionMode):
+    """Pushes tangents through a linear map of fixed weights as W t alone.
+
+    Torch's own rule adds the tangents of weight and bias, which are zeros, as tensors: two more passes over all that is
+    pushed, which cost about as much as the product.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return (_linear if func is functional.linear else func)(*args, **(kwargs or {}))
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``functional.linear``, by whose names its arguments may come."""
+    at, tangent = forward_ad.unpack_dual(input)
+    weights = [weight] if bias is None else [weight, bias]
+    if tangent is None or any(forward_ad.unpack_dual(one).tangent is not None for one in weights):
+        return functional.linear(input, weight, bias)
+    dual: Tensor = forward_ad.make_dual(functional.linear(at, weight, bias), functional.linear(tangent, weight))
+    return dual

@@ -82,5 +82,7 @@ class Gaussian(nn.Module):
         Returns:
             (batch, k, k)
         """
+        if self.log_variance.numel() == 1:  # the products are fewer than the tangents' entries
+            return (tangents @ tangents.transpose(-1, -2)) * (-self.log_variance).exp()
         scaled = tangents * (-0.5 * self.log_variance).exp()
         return scaled @ scaled.transpose(-1, -2)

@@ -52,9 +52,12 @@ class NegativeBinomial(nn.Module):
             self.log_dispersion = nn.Parameter(start)
 
     def parts(self, params: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
-        """(..., batch, features) log mean and log dispersion, one as wide as the other."""
-        log_mean, log_r = params.chunk(2, -1) if self.decoded else (params, torch.zeros_like(params))
-        return log_mean + log_size(self.size, self, context, params), log_r + self.log_dispersion
+        """(..., batch, features) log mean, and log dispersion: as that where it is decoded, else (features,)."""
+        log_mean, log_r = params, self.log_dispersion
+        if self.decoded:
+            log_mean, factor = params.chunk(2, -1)
+            log_r = log_r + factor
+        return log_mean + log_size(self.size, self, context, params), log_r
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
         """(batch,) log pmf in nats, over the observed entries.
@@ -86,7 +89,7 @@ class NegativeBinomial(nn.Module):
     ) -> Tensor:
         """(batch, features) counts."""
         log_mean, log_r = (part.detach() for part in self.parts(params, context))
-        rate = torch._standard_gamma(log_r.exp(), generator=generator) * (log_mean - log_r).exp()
+        rate = torch._standard_gamma(log_r.exp().expand_as(log_mean), generator=generator) * (log_mean - log_r).exp()
         return torch.poisson(rate, generator=generator)
 
     def mean(self, params: Tensor, context: Context | None = None) -> Tensor:

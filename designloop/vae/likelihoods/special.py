@@ -7,12 +7,10 @@ from torch import Tensor
 
 
 def log_rising(r: Tensor, x: Tensor) -> Tensor:
-    """log Γ(r + x) − log Γ(r), also where r is so large that the two cannot be told apart."""
+    """log Γ(r + x) − log Γ(r), also where r is so large that the two cannot be told apart; the two broadcast."""
     safe = r.clamp_min(20.0)
-    x_safe = x.expand_as(safe)
     stirling = (
-        (safe + x_safe - 0.5) * torch.log1p(x_safe / safe) + x_safe * safe.log() - x_safe
-        + _stirling(safe + x_safe) - _stirling(safe)
+        (safe + x - 0.5) * torch.log1p(x / safe) + x * safe.log() - x + _stirling(safe + x) - _stirling(safe)
     )  # fmt: skip
     small = r.clamp_max(20.0)
     return torch.where(r > 20, stirling, torch.lgamma(small + x) - torch.lgamma(small))

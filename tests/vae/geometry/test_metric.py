@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from designloop.benchmarks.simulators.surfaces import SURFACES, Surface
 from designloop.vae.errors import CapabilityError, ShapeError, VAEError
@@ -18,6 +19,7 @@ from designloop.vae.geometry.metric import (
     log_volume,
     metric_tensor,
     pullback_metric,
+    pushforward,
     volume,
 )
 from designloop.vae.likelihoods.base import Context, Likelihood
@@ -141,6 +143,40 @@ class Scaled(nn.Module):
     def forward(self, z: Tensor, context: Context | None = None) -> Tensor:
         assert context is not None
         return z * context["scale"][:, None]
+
+
+class Hyper(nn.Module):
+    """Linear maps of every kind: with a bias and without, of what does not depend on z, and of weights that do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.weights = nn.Linear(2, 4), nn.Linear(4, 3, bias=False), nn.Linear(2, 12)
+        self.constant: Tensor
+        self.register_buffer("constant", torch.randn(4, generator=rng()))
+
+    def forward(self, z: Tensor) -> Tensor:
+        hidden = self.first(z).tanh()
+        own, offset = self.weights(z).view(3, 4), self.weights(z)[:3]
+        fixed = functional.linear(self.constant, weight=own, bias=offset)
+        return torch.cat(
+            [self.second(hidden), functional.linear(hidden, own, offset), fixed, self.second(self.constant)]
+        )
+
+
+def test_tangents_go_through_linear_maps_as_in_reverse_mode() -> None:
+    """Values, Jacobians, and gradients of what the Jacobians make, whatever depends on z."""
+    torch.manual_seed(0)
+    net = Hyper().double()
+    z = torch.randn(5, 2, dtype=torch.float64, generator=rng(), requires_grad=True)
+    unit = torch.eye(2, dtype=torch.float64).expand(5, -1, -1)
+    at, pushed = pushforward(lambda z: torch.stack([net(one) for one in z.unbind()]), z, unit)
+    jacobians = torch.stack(
+        [torch.autograd.functional.jacobian(net, one, create_graph=True) for one in z]  # (features, latent)
+    )
+    torch.testing.assert_close(at, torch.stack([net(one) for one in z]))
+    torch.testing.assert_close(pushed.transpose(1, 2), jacobians)
+    (ours,), (wanted,) = (torch.autograd.grad(one.sin().sum(), z, retain_graph=True) for one in (pushed, jacobians))
+    torch.testing.assert_close(ours, wanted)
 
 
 def test_context_is_one_row_for_all_or_a_row_each() -> None:
