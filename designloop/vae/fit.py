@@ -90,13 +90,15 @@ def fit(
             value, terms = loss(seen)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(value)
-        norm = nn.utils.clip_grad_norm_(parameters, clip)
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if not math.isfinite(float(norm)) or not math.isfinite(float(value.detach())):
             optimizer.zero_grad(set_to_none=True)
             raise VAEError(
                 f"the loss is {float(value.detach())} with gradient norm {float(norm)} at step {number}; "
                 "the weights are those before it: lower the learning rate or check the data for NaN"
             )
+        if float(norm) > clip - 1e-6:  # below, torch's clipping multiplies all gradients by 1
+            nn.utils.clip_grads_with_norm_(parameters, clip, norm)
         optimizer.step()
         loss.update(seen)
         if on_step is not None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -14,6 +15,9 @@ from typing import Any
 
 LIMIT = 600.0
 """Seconds after which a side that does not answer is ended."""
+
+PATIENCE = 10.0
+"""Seconds that a side has for its last words."""
 
 LAST = 5
 """Lines of what a failed side wrote that are shown."""
@@ -101,6 +105,8 @@ class Side:
         return answer
 
     def _complaint(self, what: str) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(PATIENCE)  # its last words may come after it has closed its output
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return f"{self.name} {what}; it wrote: " + ("\n".join(lines[-LAST:]) or "nothing")
 

@@ -27,7 +27,7 @@ class Clock(Callback):
         self.times.append(perf_counter())
 
     def on_train_end(self, trainer: Any, module: Any) -> None:
-        self.loss = float(trainer.callback_metrics["train_loss_epoch"])
+        self.loss = float(trainer.callback_metrics["train_loss"])
 
 
 def prepare(task: dict[str, Any]) -> Callable[[int], dict[str, float]]:

@@ -8,15 +8,27 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
+
+
+def module(script: Path) -> ModuleType:
+    """The script as a module that can be found by its name, which libraries that pickle its classes ask for."""
+    spec = spec_from_file_location(script.stem, script)
+    assert spec is not None
+    assert spec.loader is not None
+    found = module_from_spec(spec)
+    sys.modules[script.stem] = found
+    spec.loader.exec_module(found)
+    return found
+
 
 if __name__ == "__main__":
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
-        prepare = runpy.run_path(sys.argv[1])["prepare"]
-        run = prepare(json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")))
+        run = module(Path(sys.argv[1])).prepare(json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")))
         answers.write(json.dumps({"ready": True}) + "\n")
         answers.flush()
         for line in sys.stdin:
