@@ -236,7 +236,8 @@ def _latent_motions(chart: Chart, start: Tensor, end: Tensor, inner: int = INNER
     """(segments, inner + 2, joints) what segments of latent space, from start to end (segments, latent), decode to."""
     t = torch.linspace(0, 1, inner + 2, dtype=start.dtype, device=start.device)[:, None]
     points = torch.lerp(start.detach()[:, None], end.detach()[:, None], t)
-    return _decoded(chart, points.flatten(0, 1)).reshape(len(start), inner + 2, -1)
+    found = _decoded(chart, points.flatten(0, 1))
+    return found.reshape(len(start), inner + 2, found.shape[1])  # of no segment too
 
 
 def _factors(cost: Cost, motions: Array, step: float) -> Array:

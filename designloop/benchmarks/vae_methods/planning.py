@@ -1,4 +1,4 @@
-"""Planning: a simulated arm among obstacles, by a VAE's roadmap, beside straight latent paths and a sampling planner."""
+"""Planning: an arm among obstacles, by a VAE's roadmap, beside straight latent paths and a sampling planner."""
 
 from __future__ import annotations
 
@@ -92,23 +92,22 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
 
 def _rows(free: dict[str, list[bool]], lengths: dict[str, list[float]], shares: list[float]) -> Iterator[Row]:
     share, line, pairs = float(np.mean(free["plan"])), float(np.mean(free["line"])), len(free["plan"])
-    yield Row("pairs that no straight joint motion joins: share of paths free of collision (floor: straight latent paths)", "≥ 0.95",
-              share, float(np.sqrt(share * (1 - share) / pairs)), pairs, share >= 0.95, floor=line)  # fmt: skip
+    what = "pairs that no straight joint motion joins: share of paths free of collision (floor: straight latent paths)"
+    error = float(np.sqrt(share * (1 - share) / pairs))
+    yield Row(what, "≥ 0.95", share, error, pairs, share >= 0.95, floor=line)
     own, raw, other = (np.array(lengths[name]) for name in ("plan", "raw", "planner"))
-    if len(own):
+    if n := len(own):
         ratio = float(own.mean() / other.mean())
-        yield Row("the tip's way over the sampling planner's, both shortcut, ratio of means", "≤ 1.15", ratio,
-                  float((own - ratio * other).std() / other.mean() / np.sqrt(len(own))), len(own), ratio <= 1.15)  # fmt: skip
-        yield Row("the same, median of the pairs' ratios", "", float(np.median(own / other)), None, len(own), None)
-        yield Row(
-            "the same, share of pairs at most 1.15", "", float((own <= 1.15 * other).mean()), None, len(own), None
-        )
-        yield Row("the same, before our shortcutting, ratio of means", "", float(raw.mean() / other.mean()), None,
-                  len(own), None)  # fmt: skip
-    worst = max(shares)
-    yield Row("without obstacles: metric length over the straight latent path's, greatest", "< 1", worst, None,
-              len(shares), worst < 1)  # fmt: skip
-    yield Row("the same, mean", "", float(np.mean(shares)), None, len(shares), None)
+        error = float((own - ratio * other).std() / other.mean() / np.sqrt(n))  # the delta method
+        what = "the tip's way over the sampling planner's, both shortcut"
+        yield Row(f"{what}: ratio of means", "≤ 1.15", ratio, error, n, ratio <= 1.15)
+        yield Row(f"{what}: median of the pairs' ratios", "", float(np.median(own / other)), None, n, None)
+        yield Row(f"{what}: share of pairs at most 1.15", "", float((own <= 1.15 * other).mean()), None, n, None)
+        yield Row("the same, only the planner's shortcut: ratio of means", "", float(raw.mean() / other.mean()), None,
+                  n, None)  # fmt: skip
+    what, worst = "without obstacles: metric length over the straight latent path's", max(shares)
+    yield Row(f"{what}, greatest", "< 1", worst, None, len(shares), worst < 1)
+    yield Row(f"{what}, mean", "", float(np.mean(shares)), None, len(shares), None)
 
 
 def fit_arm(arm: Arm, seed: int, steps: int = STEPS) -> VAE:
