@@ -267,11 +267,11 @@ def problems(
     """Starts and ends (pairs, joints) that no straight motion joins and the planner does, and its paths.
 
     Raises:
-        ValueError: of 50 times as many draws too few are such.
+        ValueError: of 500 times as many draws too few are such.
     """
     arm, scene = roadmap.arm, roadmap.scene
     found: list[Array] = []
-    for _ in range(50 * pairs):
+    for _ in range(500 * pairs):
         if len(found) == pairs:
             break
         start, end = arm.sample(2, rng)
