@@ -112,7 +112,7 @@ def fit_detector(
     """A detector that has learnt from rows without labels.
 
     Args:
-        x: (rows, features) mostly normal.
+        x: (rows, features) mostly normal, better all; anomalies that lie together are learnt as a class of their own.
         generator: draws the networks' weights, the rows held out and the posteriors' noise.
         kind: "binary", "counts" or "numbers"; None looks at x (``kind_of``).
         settings: other than the default ones.
