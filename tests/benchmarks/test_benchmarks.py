@@ -96,15 +96,15 @@ def test_what_an_earlier_record_has_is_kept_where_the_benchmark_says_so(
 def test_pages_of_a_benchmark_lie_beside_the_folder(
     doubling: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Doubling, "pages", lambda found: {"own/page.md": f"{found}"}, raising=False)
+    monkeypatch.setattr(Doubling, "pages", lambda records: {"own/page.md": f"{records}"}, raising=False)
     said: list[str] = []
     benchmarks.main("doubling", tmp_path / "records", Options(calls=3), said.append)
-    assert (tmp_path / "own" / "page.md").read_text() == "{'calls': 6}"
+    assert (tmp_path / "own" / "page.md").read_text() == "{'doubling': {'calls': 6}}"
     assert said[-1] == f"Wrote {tmp_path}/records/doubling.json, {tmp_path}/records.md, {tmp_path}/own/page.md"
 
 
 def test_an_unknown_name_is_told_with_those_there_are(tmp_path: Path) -> None:
-    there = "demo, latent-bo, overhead, sequence-vae, vae, or all"
+    there = "demo, latent-bo, overhead, peers, sequence-vae, vae, or all"
     with pytest.raises(InputError, match=f"no benchmark 'dmeo'; give one of {there}"):
         benchmarks.main("dmeo", tmp_path)
 
