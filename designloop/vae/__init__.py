@@ -49,6 +49,14 @@ if TYPE_CHECKING:
     from designloop.vae.networks import RBFPrecisionDecoder as RBFPrecisionDecoder
     from designloop.vae.networks import rbf_centres as rbf_centres
     from designloop.vae.pareto import pareto_k as pareto_k
+    from designloop.vae.planning import Chart as Chart
+    from designloop.vae.planning import Roadmap as Roadmap
+    from designloop.vae.planning import angle_chart as angle_chart
+    from designloop.vae.planning import cosines_and_sines as cosines_and_sines
+    from designloop.vae.planning import plan as plan
+    from designloop.vae.planning import roadmap as roadmap
+    from designloop.vae.planning import shortcut as shortcut
+    from designloop.vae.planning import straight_motions as straight_motions
     from designloop.vae.posterior import DiagonalNormal as DiagonalNormal
     from designloop.vae.posterior import Posterior as Posterior
     from designloop.vae.priors.autoregressive import AutoregressiveNormal as AutoregressiveNormal
@@ -69,6 +77,7 @@ _HOME = {
     "Bernoulli": "likelihoods.bernoulli",
     "ByLabel": "priors.by_label",
     "Categorical": "likelihoods.categorical",
+    "Chart": "planning",
     "ConditionalDecoder": "conditional",
     "ConditionalEncoder": "conditional",
     "ConditionalNormal": "priors.conditional",
@@ -93,6 +102,7 @@ _HOME = {
     "PropertyLoss": "losses",
     "RBFPrecisionDecoder": "networks",
     "ReferenceKL": "losses",
+    "Roadmap": "planning",
     "StandardNormal": "priors.standard_normal",
     "StructuralCausal": "priors.structural_causal",
     "StudentT": "likelihoods.student_t",
@@ -102,20 +112,26 @@ _HOME = {
     "VAEError": "errors",
     "VampPrior": "priors.mixture",
     "aggregate_prior": "conditional",
+    "angle_chart": "planning",
     "annealed_evidence": "evidence",
     "anomaly_score": "anomaly.scores",
     "completed": "imputation",
     "conformal_p_values": "anomaly.conformal",
+    "cosines_and_sines": "planning",
     "fit_detector": "anomaly.detector",
     "importance_evidence": "evidence",
     "imputed": "imputation",
     "label_log_probs": "conditional",
     "load_weights": "weights",
     "pareto_k": "pareto",
+    "plan": "planning",
     "ramp": "losses",
     "rbf_centres": "networks",
     "read_about": "weights",
+    "roadmap": "planning",
     "save_weights": "weights",
+    "shortcut": "planning",
+    "straight_motions": "planning",
     "transferred": "conditional",
 }
 
@@ -124,6 +140,7 @@ __all__ = [
     "Bernoulli",
     "ByLabel",
     "Categorical",
+    "Chart",
     "ConditionalDecoder",
     "ConditionalEncoder",
     "ConditionalNormal",
@@ -148,6 +165,7 @@ __all__ = [
     "PropertyLoss",
     "RBFPrecisionDecoder",
     "ReferenceKL",
+    "Roadmap",
     "StandardNormal",
     "StructuralCausal",
     "StudentT",
@@ -157,20 +175,26 @@ __all__ = [
     "VAEError",
     "VampPrior",
     "aggregate_prior",
+    "angle_chart",
     "annealed_evidence",
     "anomaly_score",
     "completed",
     "conformal_p_values",
+    "cosines_and_sines",
     "fit_detector",
     "importance_evidence",
     "imputed",
     "label_log_probs",
     "load_weights",
     "pareto_k",
+    "plan",
     "ramp",
     "rbf_centres",
     "read_about",
+    "roadmap",
     "save_weights",
+    "shortcut",
+    "straight_motions",
     "transferred",
 ]
 
