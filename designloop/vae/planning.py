@@ -79,7 +79,7 @@ def angle_chart(vae: VAE, metric: Metric) -> Chart:
 
     def encode(q: Array) -> Tensor:
         with torch.no_grad():
-            return vae.encode(torch.from_numpy(cosines_and_sines(q)).to(like)).mean  # type: ignore[no-any-return]
+            return vae.encode(torch.from_numpy(cosines_and_sines(q)).to(like)).mean
 
     def decode(z: Tensor) -> Array:
         with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,8 @@ def round_the_disc(start: Array, end: Array, radius: float) -> Array:
     between = np.arccos((start * end).sum(1) / (far * away))
     arc = between - np.arccos(radius / far) - np.arccos(radius / away)
     assert (arc > 0).all()
-    return np.sqrt(far**2 - radius**2) + np.sqrt(away**2 - radius**2) + radius * arc
+    ways: Array = np.sqrt(far**2 - radius**2) + np.sqrt(away**2 - radius**2) + radius * arc
+    return ways
 
 
 def test_ways_round_a_disc_are_free_and_nearly_the_shortest() -> None:
@@ -172,15 +174,18 @@ def test_straight_motions_decode_the_line_between_the_latents() -> None:
 
     chart = Chart(lambda q: torch.from_numpy(q[:, :1].copy()), bent, doubled().metric)
     (found,) = straight_motions(chart, np.array([[-1.0, 1.5]]), np.array([[1.0, 1.0]]), inner=3)
-    np.testing.assert_allclose(found, [[-1, 1.5], [-1, 1], [-0.5, 0.25], [0, 0], [0.5, 0.25], [1, 1], [1, 1]])
+    wanted = np.array([[-1, 1.5], [-1, 1], [-0.5, 0.25], [0, 0], [0.5, 0.25], [1, 1], [1, 1]])
+    np.testing.assert_allclose(found, wanted)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_an_angle_chart_turns_angles_to_latents_and_back(dtype: torch.dtype) -> None:
     """A linear pair of encoder and decoder, inverses of each other, whatever the radius of what is decoded."""
-    vae = VAE(MLPEncoder(4, 4), MLPDecoder(4, 4), Gaussian(4), StandardNormal(4)).to(dtype)
+    encoder, decoder = MLPEncoder(4, 4), MLPDecoder(4, 4)
+    vae = VAE(encoder, decoder, Gaussian(4), StandardNormal(4)).to(dtype)
+    layers: list[tuple[Any, Tensor]] = [(encoder.net[0], torch.eye(8, 4)), (decoder.net[0], 3 * torch.eye(4))]
     with torch.no_grad():
-        for one, weight in ((vae.encoder.net[0], torch.eye(8, 4)), (vae.decoder.net[0], 3 * torch.eye(4))):
+        for one, weight in layers:
             one.weight.copy_(weight)
             one.bias.zero_()
     chart = angle_chart(vae, doubled().metric)

@@ -142,7 +142,7 @@ def _to_boxes(boxes: Array, start: tuple[Array, Array], along: tuple[Array, Arra
         for end in (0, 1):
             off = np.maximum(np.abs(start[axis] + end * along[axis] - centre[axis]) - half[axis], 0)
             outside[end] = outside[end] + off * off
-    square = np.minimum(*outside)
+    square = np.minimum(outside[0], outside[1])
     for sx, sy in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
         square = np.minimum(square, _to_segment(centre[0] + sx * half[0], centre[1] + sy * half[1], start, along))
     return np.where(enter <= leave, -1.0, np.sqrt(square))
