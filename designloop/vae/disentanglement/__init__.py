@@ -25,12 +25,18 @@ if TYPE_CHECKING:
     from designloop.vae.disentanglement.scores import importances as importances
     from designloop.vae.disentanglement.scores import mig as mig
     from designloop.vae.disentanglement.scores import sap as sap
+    from designloop.vae.disentanglement.subspaces import Subspaces as Subspaces
+    from designloop.vae.disentanglement.subspaces import counterfactual as counterfactual
+    from designloop.vae.disentanglement.subspaces import moved as moved
     from designloop.vae.disentanglement.total_correlation import DensityRatio as DensityRatio
     from designloop.vae.disentanglement.total_correlation import TotalCorrelation as TotalCorrelation
     from designloop.vae.disentanglement.total_correlation import (
         gaussian_total_correlation as gaussian_total_correlation,
     )
+    from designloop.vae.disentanglement.total_correlation import stratified as stratified
+    from designloop.vae.disentanglement.total_correlation import stratified_within as stratified_within
     from designloop.vae.disentanglement.total_correlation import total_correlation_of as total_correlation_of
+    from designloop.vae.disentanglement.total_correlation import weighted as weighted
 
 _HOME = {
     "Curves": "beta",
@@ -38,10 +44,12 @@ _HOME = {
     "DensityRatio": "total_correlation",
     "HSIC": "hsic",
     "Independence": "hsic",
+    "Subspaces": "subspaces",
     "TotalCorrelation": "total_correlation",
     "beta_curves": "beta",
     "beta_optimum": "beta",
     "conditional_hsic": "hsic",
+    "counterfactual": "subspaces",
     "dci": "scores",
     "dci_of": "scores",
     "factor_vae_score": "scores",
@@ -50,9 +58,13 @@ _HOME = {
     "importances": "scores",
     "independence": "hsic",
     "mig": "scores",
+    "moved": "subspaces",
     "rate_and_error": "beta",
     "sap": "scores",
+    "stratified": "total_correlation",
+    "stratified_within": "total_correlation",
     "total_correlation_of": "total_correlation",
+    "weighted": "total_correlation",
 }
 
 __all__ = [
@@ -61,10 +73,12 @@ __all__ = [
     "DensityRatio",
     "HSIC",
     "Independence",
+    "Subspaces",
     "TotalCorrelation",
     "beta_curves",
     "beta_optimum",
     "conditional_hsic",
+    "counterfactual",
     "dci",
     "dci_of",
     "factor_vae_score",
@@ -73,9 +87,13 @@ __all__ = [
     "importances",
     "independence",
     "mig",
+    "moved",
     "rate_and_error",
     "sap",
+    "stratified",
+    "stratified_within",
     "total_correlation_of",
+    "weighted",
 ]
 
 

@@ -182,7 +182,10 @@ def strata(given: Tensor) -> list[Tensor]:
 
 
 class HSIC(Term):
-    """Biased HSIC of some units' posterior means with an entry of the context, given labels if wanted; () a batch.
+    """HSIC of some units' posterior means with an entry of the context, given labels if wanted; () a batch.
+
+    Unbiased: the biased one of a small batch is far from 0 for independent things too, and its gradient would pull at
+    the shape of the latent.
 
     Args:
         reads: name of the entry that the units are to be independent of.
@@ -213,4 +216,4 @@ class HSIC(Term):
         z = seen.z if self.draws else seen.posterior.mean
         z = z if self.units is None else z[:, list(self.units)]
         y = seen.context[self.reads]
-        return hsic_of(z, y) if self.given is None else conditional_hsic(z, y, seen.context[self.given])
+        return hsic_of(z, y, True) if self.given is None else conditional_hsic(z, y, seen.context[self.given], True)

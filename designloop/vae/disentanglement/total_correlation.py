@@ -136,29 +136,33 @@ class TotalCorrelation(Term):
             each label, (labels,).
         groups: units that may depend on each other.
         given: name of labels in the context: the total correlation is that within each label.
+        most: look at the first so many rows of a batch only, as it costs their square; None for all.
     """
 
-    def __init__(self, rows: int | Tensor, groups: Groups | None = None, given: str | None = None) -> None:
+    def __init__(
+        self, rows: int | Tensor, groups: Groups | None = None, given: str | None = None, most: int | None = None
+    ) -> None:
         super().__init__()
         if (given is None) is not isinstance(rows, int):
             raise VAEError(f"rows is {rows} with given={given!r}; give one number, or one a label where given is set")
-        self.rows, self.groups, self.given = rows, groups, given
+        self.rows, self.groups, self.given, self.most = rows, groups, given, most
 
     def forward(self, seen: Pass) -> Tensor:
-        """(batch,) ln q(z) − Σ_g ln q(z_g) at the draws of the pass.
+        """() mean of ln q(z) − Σ_g ln q(z_g) at the draws of the pass.
 
         Raises:
             MissingContextError: the context has no such labels.
         """
         if self.given is None:
             assert isinstance(self.rows, int)
-            weights = stratified(len(seen.z), self.rows)
+            weights = stratified(len(seen.z[: self.most]), self.rows)
         else:
             if self.given not in seen.context:
                 raise MissingContextError("TotalCorrelation", self.given, list(seen.context))
             assert isinstance(self.rows, Tensor)
-            weights = stratified_within(seen.context[self.given], self.rows)
-        return total_correlation_of(seen.z, seen.posterior, weights.to(seen.z), self.groups)
+            weights = stratified_within(seen.context[self.given][: self.most], self.rows)
+        posterior = DiagonalNormal(seen.posterior.mean[: self.most], seen.posterior.scale[: self.most])
+        return total_correlation_of(seen.z[: self.most], posterior, weights.to(seen.z), self.groups).mean()
 
 
 class DensityRatio(Term):
