@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from designloop.vae.conditional import aggregate_prior as aggregate_prior
     from designloop.vae.conditional import label_log_probs as label_log_probs
     from designloop.vae.conditional import transferred as transferred
+    from designloop.vae.disentanglement.beta import beta_curves as beta_curves
+    from designloop.vae.disentanglement.hsic import HSIC as HSIC
+    from designloop.vae.disentanglement.subspaces import Subspaces as Subspaces
+    from designloop.vae.disentanglement.subspaces import counterfactual as counterfactual
+    from designloop.vae.disentanglement.total_correlation import DensityRatio as DensityRatio
+    from designloop.vae.disentanglement.total_correlation import TotalCorrelation as TotalCorrelation
     from designloop.vae.errors import VAEError as VAEError
     from designloop.vae.evidence import Evidence as Evidence
     from designloop.vae.evidence import annealed_evidence as annealed_evidence
@@ -81,11 +87,13 @@ _HOME = {
     "ConditionalDecoder": "conditional",
     "ConditionalEncoder": "conditional",
     "ConditionalNormal": "priors.conditional",
+    "DensityRatio": "disentanglement.total_correlation",
     "DiagonalNormal": "posterior",
     "ELBO": "losses",
     "Evidence": "evidence",
     "Gaussian": "likelihoods.gaussian",
     "GaussianMixture": "priors.mixture",
+    "HSIC": "disentanglement.hsic",
     "HeteroscedasticGaussian": "likelihoods.heteroscedastic_gaussian",
     "Imputed": "imputation",
     "Likelihood": "likelihoods.base",
@@ -106,8 +114,10 @@ _HOME = {
     "StandardNormal": "priors.standard_normal",
     "StructuralCausal": "priors.structural_causal",
     "StudentT": "likelihoods.student_t",
+    "Subspaces": "disentanglement.subspaces",
     "Term": "losses",
     "TokenSequence": "likelihoods.tokens",
+    "TotalCorrelation": "disentanglement.total_correlation",
     "VAE": "model",
     "VAEError": "errors",
     "VampPrior": "priors.mixture",
@@ -115,9 +125,11 @@ _HOME = {
     "angle_chart": "planning",
     "annealed_evidence": "evidence",
     "anomaly_score": "anomaly.scores",
+    "beta_curves": "disentanglement.beta",
     "completed": "imputation",
     "conformal_p_values": "anomaly.conformal",
     "cosines_and_sines": "planning",
+    "counterfactual": "disentanglement.subspaces",
     "fit_detector": "anomaly.detector",
     "importance_evidence": "evidence",
     "imputed": "imputation",
@@ -144,11 +156,13 @@ __all__ = [
     "ConditionalDecoder",
     "ConditionalEncoder",
     "ConditionalNormal",
+    "DensityRatio",
     "DiagonalNormal",
     "ELBO",
     "Evidence",
     "Gaussian",
     "GaussianMixture",
+    "HSIC",
     "HeteroscedasticGaussian",
     "Imputed",
     "Likelihood",
@@ -169,8 +183,10 @@ __all__ = [
     "StandardNormal",
     "StructuralCausal",
     "StudentT",
+    "Subspaces",
     "Term",
     "TokenSequence",
+    "TotalCorrelation",
     "VAE",
     "VAEError",
     "VampPrior",
@@ -178,9 +194,11 @@ __all__ = [
     "angle_chart",
     "annealed_evidence",
     "anomaly_score",
+    "beta_curves",
     "completed",
     "conformal_p_values",
     "cosines_and_sines",
+    "counterfactual",
     "fit_detector",
     "importance_evidence",
     "imputed",
