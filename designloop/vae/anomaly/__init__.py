@@ -5,8 +5,9 @@ The names are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from designloop.vae.lazy import lazy
 
 if TYPE_CHECKING:
     from designloop.vae.anomaly.conformal import conformal_p_values as conformal_p_values
@@ -67,12 +68,4 @@ __all__ = [
     "reconstruction_error",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__ = lazy(__name__, _HOME, __all__)

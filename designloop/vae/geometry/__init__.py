@@ -6,8 +6,9 @@ exponential and logarithm maps (``maps``) and means (``means``) take any metric.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from designloop.vae.lazy import lazy
 
 if TYPE_CHECKING:
     from designloop.vae.geometry.curves import Spline as Spline
@@ -128,12 +129,4 @@ __all__ = [
     "volume",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__ = lazy(__name__, _HOME, __all__)
