@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from designloop.benchmarks.common.machine import fp32_matmul_tflops
 from designloop.molecules import corpus
-from designloop.molecules.pretrain import batches, new_model
+from designloop.molecules.batches import batches
+from designloop.molecules.pretrain import new_model
 from designloop.molecules.recipe import Recipe
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.vae.fit import Batch, fit
