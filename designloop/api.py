@@ -33,7 +33,7 @@ from designloop.loop.summary import Summary, results_below, summarize
 from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.chemistry import parse
 from designloop.molecules.neighbours import nearest_zinc
-from designloop.molecules.reconstruction import Reconstruction
+from designloop.molecules.reconstruction import REFINE, Reconstruction
 from designloop.report import comparison
 from designloop.report.references import Reference, read_references, write_references
 from designloop.report.top import TopMolecule, top_molecules
@@ -321,11 +321,15 @@ def sample(n: int = 10, *, model: str = "zinc250k", seed: int = 0) -> list[str]:
     return Pretrained(model).draws(n, seed)
 
 
-def reconstruct(molecules: Path | str | Sequence[str], *, model: str = "zinc250k") -> list[Reconstruction]:
+def reconstruct(
+    molecules: Path | str | Sequence[str], *, model: str = "zinc250k", refine: bool = True
+) -> list[Reconstruction]:
     """Molecules encoded and decoded again.
 
     Args:
         molecules: a file of molecules, or SMILES.
+        refine: move latents that would decode to another molecule (``vae.refinement``); else take the encoder's means.
+
     Raises:
         InputError: none of them is a molecule.
     """
@@ -335,7 +339,7 @@ def reconstruct(molecules: Path | str | Sequence[str], *, model: str = "zinc250k
     if not any(parse(one) is not None for one in smiles):
         found = ", ".join(map(repr, smiles[:3])) or "nothing"
         raise InputError(f"found {found}, expected SMILES that RDKit can read; quote them, or give a file of molecules")
-    return there_and_back(load_model(model), smiles)
+    return there_and_back(load_model(model), smiles, REFINE if refine else 0)
 
 
 def pretrain(

@@ -245,12 +245,15 @@ def sample(
 def reconstruct(
     molecules: Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)],
     model: Model = "zinc250k",
+    refine: Annotated[
+        bool, typer.Option(help="Move latents that would decode to another molecule up the gradient of log p(x | z).")
+    ] = True,
 ) -> None:
     """Encode molecules and decode them again: what comes back, and how similar it is."""
     from designloop import api, display
 
     is_file = len(molecules) == 1 and Path(molecules[0]).is_file()
-    display.reconstructions(api.reconstruct(Path(molecules[0]) if is_file else molecules, model=model))
+    display.reconstructions(api.reconstruct(Path(molecules[0]) if is_file else molecules, model=model, refine=refine))
 
 
 @command

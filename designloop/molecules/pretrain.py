@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,56 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from designloop.molecules.batches import batches
 from designloop.molecules.codec import Codec
 from designloop.molecules.corpus import TokenRows, zinc_codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.recipe import Recipe
-from designloop.molecules.sequence_vae import Architecture, SequenceVAE
+from designloop.molecules.sequence_vae import Architecture, SequenceVAE, shorten
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
 from designloop.vae.fit import Batch, Step, fit
-from designloop.vae.losses import ELBO, Loss, MeanReconstruction, PropertyLoss
+from designloop.vae.losses import ELBO, Loss, PropertyLoss
+
+
+def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: float) -> np.ndarray:
+    """(n,) float32 noise levels: 0 in a share ``clean`` of rows, else log-uniform in low..high."""
+    drawn = np.exp(rng.uniform(np.log(low), np.log(high), n))
+    return np.where(rng.random(n) < clean, 0.0, drawn).astype(np.float32)
+
+
+def batches(
+    rows: TokenRows, use: np.ndarray, recipe: Recipe, start: int, targets: np.ndarray | None = None
+) -> Iterator[Batch]:
+    """The stream of training batches from step ``start`` on.
+
+    Rows are dealt out in epochs; chunks of 32 batches are sorted by length and cut, so that little of a batch is
+    padding, and the batches of a chunk are shuffled.
+
+    Args:
+        use: row numbers to train on.
+        targets: (len(rows), components) fingerprint components, or None.
+    """
+    size, chunk_batches = recipe.batch, 32
+    per_epoch = max(len(use) // size, 1)
+    order, cut = np.empty(0, int), (-1, -1)
+    groups: list[np.ndarray] = []
+    for step in range(start, recipe.steps):
+        epoch, within = divmod(step, per_epoch)
+        chunk, at = divmod(within, chunk_batches)
+        if (epoch, chunk) != cut:
+            dealt = np.random.default_rng([recipe.seed, 1, epoch]).permutation(use)
+            part = dealt[chunk * chunk_batches * size : min((chunk + 1) * chunk_batches, per_epoch) * size]
+            part = part[np.argsort(rows.lengths[part], kind="stable")]
+            groups = [part[i : i + size] for i in range(0, len(part), size)]
+            shuffled = np.random.default_rng([recipe.seed, 2, epoch, chunk]).permutation(len(groups))
+            order, cut = shuffled, (epoch, chunk)
+        picked = groups[order[at]]
+        rng = np.random.default_rng([recipe.seed, 3, step])
+        clean = recipe.at(step)[0].clean
+        yield Batch(
+            x=torch.from_numpy(shorten(rows.take(picked))),
+            context={"noise": torch.from_numpy(levels(rng, len(picked), clean, *recipe.noise))},
+            targets={} if targets is None else {"fingerprint": torch.from_numpy(targets[picked].astype(np.float32))},
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +132,7 @@ def pretrain(
         MoleculeError: the folder's checkpoint was made under another recipe or architecture, or on another corpus.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    loss = ELBO(recipe.beta) + recipe.mean_weight * MeanReconstruction(vae)
+    loss: Loss = Loss([(1.0, ELBO(recipe.beta))])
     if fingerprints is not None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
@@ -121,8 +162,7 @@ def pretrain(
                 on_measure(curve[-1])
 
     device = vae.device
-    stream = _freezing(vae, recipe, start, batches(rows, use, recipe, start, fingerprints))
-    stream = (_to(batch, device) for batch in stream)
+    stream = (_to(batch, device) for batch in batches(rows, use, recipe, start, fingerprints))
     fit(
         vae,
         loss,
@@ -134,7 +174,6 @@ def pretrain(
         start=start,
         on_step=after,
     )
-    vae.requires_grad_(True)
     points = [asdict(point) for point in curve]
     record: dict[str, object] = {"corpus": corpus_name, "recipe": asdict(recipe), "curve": points}
     vae.save(folder / "model.safetensors", record, half=True)
@@ -149,18 +188,6 @@ def precision(device: torch.device) -> torch.dtype | None:
     if device.type == "cuda":
         return torch.bfloat16
     return torch.bfloat16 if torch.cpu._is_amx_tile_supported() else None
-
-
-def _freezing(vae: SequenceVAE, recipe: Recipe, start: int, stream: Iterable[Batch]) -> Iterator[Batch]:
-    """The same batches; before each, what its phase freezes stands still, and all else learns."""
-    now = None
-    for step, batch in enumerate(stream, start):
-        phase, _ = recipe.at(step)
-        if phase is not now:
-            now = phase
-            for name, parameter in vae.named_parameters():
-                parameter.requires_grad_(not name.startswith(phase.frozen))
-        yield batch
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:

@@ -26,13 +26,6 @@ class Phase:
     """Weight of the KL."""
     fingerprint_weight: Knots = (0.0, 10.0, 10.0, 10.0)
     """Weight of the head that predicts fingerprint components from z."""
-    mean_weight: Knots = (0.0,)
-    """Weight of −log p(x | z) at the posterior's mean, beside that at a draw from it."""
-    batch: int = 256
-    length_tilt: float = 0.0
-    """Rows are dealt max(1, (length / 36)^tilt) times an epoch: what is long is rare, and hard."""
-    frozen: tuple[str, ...] = ()
-    """What stands still: the parameters whose names begin so."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +33,11 @@ class Recipe:
     """How a sequence VAE is pretrained. The defaults gave the shipped weights."""
 
     phases: tuple[Phase, ...] = (
-        Phase(steps=4800, learning_rate=2e-3, warmup=300, frozen=("encoder.correction",)),
-        Phase(
-            steps=8600, learning_rate=1.5e-3, warmup=150, clean=0.5, beta=(0.03, 0.04), fingerprint_weight=(10.0,),
-            frozen=("encoder.correction",),
-        ),
-        Phase(
-            steps=7400, learning_rate=1e-3, warmup=300, clean=1.0, beta=(0.04,), fingerprint_weight=(20.0,),
-            mean_weight=(1.0,), batch=128, length_tilt=3.0, frozen=("decoder", "likelihood"),
-        ),
-    )  # fmt: skip
+        Phase(steps=4800, learning_rate=2e-3, warmup=300),
+        Phase(steps=8600, learning_rate=1.5e-3, warmup=150, clean=0.5, beta=(0.03, 0.04), fingerprint_weight=(10.0,)),
+    )
     """One after the other. A run that is done goes on with those that are added behind."""
+    batch: int = 256
     seed: int = 0
     noise: tuple[float, float] = (0.2, 8.0)
     """Range of the noise levels of rows that are not clean, log-uniform."""
@@ -79,10 +66,6 @@ class Recipe:
             step -= phase.steps
         return self.phases[-1], self.phases[-1].steps
 
-    def starts(self) -> list[int]:
-        """The first step of each phase."""
-        return [0, *accumulate(phase.steps for phase in self.phases[:-1])]
-
     def learning_rate(self, step: int) -> float:
         """The rate at a step."""
         phase, within = self.at(step)
@@ -97,11 +80,6 @@ class Recipe:
         """The head's weight at a step."""
         phase, within = self.at(step)
         return between(phase.fingerprint_weight, within / phase.steps)
-
-    def mean_weight(self, step: int) -> float:
-        """The weight of the reconstruction from the mean at a step."""
-        phase, within = self.at(step)
-        return between(phase.mean_weight, within / phase.steps)
 
 
 def between(knots: Knots, share: float) -> float:

@@ -12,6 +12,9 @@ from designloop.molecules.errors import MoleculeError
 if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE
 
+REFINE = 16
+"""Steps of refinement of a latent that is to decode to its own molecule."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
@@ -32,8 +35,12 @@ class Reconstruction:
         return self.decoded == self.smiles
 
 
-def reconstruct(vae: SequenceVAE, smiles: Sequence[str]) -> list[Reconstruction]:
-    """Each molecule encoded to its posterior's mean and decoded greedily, in the same order."""
+def reconstruct(vae: SequenceVAE, smiles: Sequence[str], refine: int = REFINE) -> list[Reconstruction]:
+    """Each molecule encoded to its posterior's mean and decoded greedily, in the same order.
+
+    Args:
+        refine: steps of refinement of those that would not come back (``SequenceVAE.latents``); 0 does without.
+    """
     errors: dict[str, str] = {}
     selfies: dict[str, str] = {}
     for one in smiles:
@@ -41,7 +48,7 @@ def reconstruct(vae: SequenceVAE, smiles: Sequence[str]) -> list[Reconstruction]
             selfies[one] = vae.codec.to_selfies(one)
         except MoleculeError as error:
             errors[one] = str(error)
-    written = vae.write(vae.latents(list(selfies.values())))
+    written = vae.write(vae.latents(list(selfies.values()), refine))
     decoded = {one: vae.codec.to_smiles(back) for one, back in zip(selfies, written, strict=True)}
     found = []
     for one in smiles:

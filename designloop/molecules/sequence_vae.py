@@ -30,6 +30,7 @@ from designloop.vae.model import VAE
 from designloop.vae.networks import mlp
 from designloop.vae.posterior import DiagonalNormal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal
+from designloop.vae.refinement import refined
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -38,6 +39,14 @@ PRIOR_NOISE = 6.0
 
 PRIOR_TEMPERATURE = 0.8
 """Of the decoder's draws by default; below 1 they are more like the corpus."""
+
+REFINE_LENGTH = 1.5
+"""Of the first step of a refinement; the posterior's own radius is about 9."""
+
+
+def on_sphere(z: Tensor) -> Tensor:
+    """(..., latent) scaled to the radius of a standard normal, the root of ``latent``."""
+    return z * (z.square().mean(-1, keepdim=True) + 1e-6).rsqrt()
 
 
 @dataclass(frozen=True)
@@ -54,40 +63,6 @@ class Architecture:
     """Of the hidden layers."""
     hidden: int = 384
     """Of the recurrent head."""
-    correction: int = 512
-    """Of the hidden layers of the encoder's correction; 0 does without."""
-
-
-class Correction(nn.Module):
-    """A second, deeper look at the tokens, added to what the encoder says; nothing at first.
-
-    It is trained when the decoder stands still, to close the amortization gap (Cremer et al. 2018): a step of length 2
-    from the first encoder's mean, a quarter of the posterior's own radius, is where the decoder would write the
-    molecule right.
-    """
-
-    def __init__(self, length: int, arch: Architecture) -> None:
-        super().__init__()
-        self.first = nn.Conv1d(arch.embedding, arch.channels, 5, padding=2)
-        self.blocks = nn.ModuleList(
-            nn.Conv1d(arch.channels, arch.channels, 3, padding=reach, dilation=reach) for reach in (1, 2, 4)
-        )
-        self.features = nn.Conv1d(arch.channels, arch.features, 1)
-        self.by_position = nn.Linear(length * arch.features, arch.correction)
-        self.hidden = nn.Sequential(nn.SiLU(), nn.Linear(arch.correction, arch.correction), nn.SiLU())
-        self.out = nn.Linear(arch.correction, 2 * arch.latent)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-
-    def forward(self, seen: Tensor, there: Tensor) -> Tensor:
-        """(batch, embedding, length) embedded tokens, (batch, 1, length) where they are -> (batch, 2 latent)."""
-        seen = self.first(seen) * there
-        for block in self.blocks:
-            seen = seen + block(nn.functional.silu(seen)) * there
-        flat = (self.features(nn.functional.silu(seen)) * there).transpose(1, 2).flatten(1)
-        hidden = nn.functional.linear(flat, self.by_position.weight[:, : flat.shape[1]], self.by_position.bias)
-        out: Tensor = self.out(self.hidden(hidden))
-        return out
 
 
 class SequenceEncoder(nn.Module):
@@ -107,24 +82,22 @@ class SequenceEncoder(nn.Module):
         self.out = nn.Sequential(
             nn.SiLU(), nn.Linear(arch.width, arch.width), nn.SiLU(), nn.Linear(arch.width, 2 * arch.latent)
         )
-        self.correction = Correction(length, arch) if arch.correction else None
 
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
         """(batch, length) tokens -> (batch, latent) posterior."""
         there = (x != TokenSequence.PAD).unsqueeze(1)
-        seen = embedded = self.embedding(x).transpose(1, 2)
+        seen = self.embedding(x).transpose(1, 2)
         for at in (0, 2):
             # Padding is zero before each convolution, as what lies beyond the last column is: rows do not see how long
             # the longest of their batch is.
             seen = self.convolutions[at + 1](self.convolutions[at](seen)) * there
         # For the same reason only the weights of the positions at hand are multiplied.
         flat = seen.transpose(1, 2).flatten(1)
-        said = self.out(nn.functional.linear(flat, self.by_position.weight[:, : flat.shape[1]], self.by_position.bias))
-        if self.correction is not None:
-            said = said + self.correction(embedded, there)
-        mean, log_scale = said.chunk(2, -1)
+        mean, log_scale = self.out(
+            nn.functional.linear(flat, self.by_position.weight[:, : flat.shape[1]], self.by_position.bias)
+        ).chunk(2, -1)
         # On the sphere of a standard normal's radius, so a noise level means the same signal-to-noise ratio throughout.
-        mean = mean * (mean.square().mean(-1, keepdim=True) + 1e-6).rsqrt()
+        mean = on_sphere(mean)
         scale = log_scale.clamp(-8, 2).exp()
         if context is not None and "noise" in context:
             scale = (scale.square() + context["noise"].square().unsqueeze(-1)).sqrt()
@@ -191,10 +164,28 @@ class SequenceVAE(VAE):
         return torch.from_numpy(self.codec.pad([self.codec.tokens(one) for one in selfies])).to(self.device)
 
     @torch.no_grad()
-    def latents(self, selfies: list[str], batch: int = 512) -> Tensor:
-        """(n, latent) posterior means."""
-        parts = [self.encode(self.tokens(selfies[at : at + batch])).mean for at in range(0, len(selfies), batch)]
-        return torch.cat(parts) if parts else torch.zeros(0, self.architecture.latent, device=self.device)
+    def latents(self, selfies: list[str], refine: int = 0, batch: int = 512) -> Tensor:
+        """(n, latent) posterior means.
+
+        Args:
+            refine: gradient steps that those take which would not decode to their own string (``vae.refinement``);
+                0 gives what the encoder says.
+        """
+        out = self.likelihood.head.weight.new_zeros(len(selfies), self.architecture.latent)
+        # By length, so that little of a batch is padding.
+        order = sorted(range(len(selfies)), key=lambda at: len(selfies[at]))
+        for at in range(0, len(order), batch):
+            rows = order[at : at + batch]
+            x = self.tokens([selfies[row] for row in rows])
+            z = self.encode(x).mean
+            out[rows] = refined(
+                self, x, z, steps=refine, length=REFINE_LENGTH, project=on_sphere, arrived=self._comes_back
+            )
+        return out
+
+    def _comes_back(self, z: Tensor, x: Tensor) -> Tensor:
+        """(batch,) whether the tokens ``x`` are what z decodes to, greedily."""
+        return self.likelihood.recovers(self.decode_along(x, z), x)
 
     @torch.no_grad()
     def write(
@@ -266,8 +257,7 @@ def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> 
         )
     try:
         with torch.random.fork_rng(devices=[]):  # fresh weights are drawn before they are replaced
-            widths = {"correction": 0, **json.loads(metadata["architecture"])}  # files from before it had none
-            vae = SequenceVAE(Codec.from_json(metadata["codec"]), Architecture(**widths))
+            vae = SequenceVAE(Codec.from_json(metadata["codec"]), Architecture(**json.loads(metadata["architecture"])))
         vae.load_state_dict({name: value.float() for name, value in load_file(path, device=str(device)).items()})
     except (TypeError, KeyError, RuntimeError) as error:
         raise MoleculeError(

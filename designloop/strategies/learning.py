@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from designloop.molecules.batches import levels
+from designloop.molecules.pretrain import levels
 from designloop.molecules.sequence_vae import shorten
 from designloop.strategies.base import rng_of, torch_generator
 from designloop.strategies.proposers import Elite, pick
@@ -69,8 +69,7 @@ def fine_tune(
 
     def note(step: Step) -> None:
         seen["learn_nats"].append(-step.log_prob)
-        if "referencekl" in step.terms:  # not computed where its weight is 0
-            seen["learn_kl_to_pretrained"].append(step.terms["referencekl"])
+        seen["learn_kl_to_pretrained"].append(step.terms["referencekl"])
 
     # The first rows are elites drawn at random, so a third of them estimates the KL as well, at a third of its cost.
     loss = ELBO(beta=0.0) + how.kl_weight * ReferenceKL(reference, rows=max(half // 3, 1))

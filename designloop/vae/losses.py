@@ -53,7 +53,7 @@ class Term(nn.Module):
 
 
 class Loss(nn.Module):
-    """A weighted sum of terms; one whose weight is 0 at a step is not computed then."""
+    """A weighted sum of terms."""
 
     def __init__(self, parts: list[tuple[float | Schedule, Term]]) -> None:
         super().__init__()
@@ -74,9 +74,6 @@ class Loss(nn.Module):
         total: Tensor | float = 0.0
         report: dict[str, Tensor] = {}
         for weight, term in self.parts:
-            strength = weight(int(term.step)) if callable(weight) else weight
-            if strength == 0:
-                continue
             value = term(seen)
             if value.shape == (batch,):
                 value = value.mean() if seen.weights is None else (value * seen.weights).sum() / seen.weights.sum()
@@ -84,6 +81,7 @@ class Loss(nn.Module):
                 raise VAEError(
                     f"{term.name} gave shape {tuple(value.shape)}, expected ({batch},) or (); reduce it inside the term"
                 )
+            strength = weight(int(term.step)) if callable(weight) else weight
             total = total + strength * value
             report[term.name] = value.detach()
         assert isinstance(total, Tensor)
@@ -111,28 +109,6 @@ class ELBO(Term):
         beta = self.beta(int(self.step)) if callable(self.beta) else self.beta
         kl = seen.kl.clamp_min(self.free_bits) if self.free_bits else seen.kl
         return beta * kl - seen.log_prob
-
-
-class MeanReconstruction(Term):
-    """−log p(x | z) at the posterior mean instead of a draw, nats a row.
-
-    Beside an ELBO it teaches the encoder where its mean has to be for the most likely decoding to be right, which the
-    draws' noise hides (the deterministic term of Ghosh et al. 2020, "From variational to deterministic autoencoders").
-
-    Args:
-        vae: the model that is trained.
-    """
-
-    def __init__(self, vae: VAE) -> None:
-        super().__init__()
-        self._models = (vae,)  # held outside the module tree: a loss does not own the model that it trains
-
-    def forward(self, seen: Pass) -> Tensor:
-        """(batch,) −log p(x | mean)."""
-        (vae,) = self._models
-        params = vae.decode_along(seen.x, seen.posterior.mean, seen.context)
-        log_prob: Tensor = vae.likelihood.log_prob(params, seen.x, seen.mask, seen.context)
-        return -log_prob
 
 
 class PropertyLoss(Term):

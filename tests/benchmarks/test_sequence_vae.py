@@ -11,14 +11,16 @@ import torch
 
 from designloop.benchmarks import Options, sequence_vae
 from designloop.benchmarks.sequence import drugs, latents, neighbourhoods, reconstruction, samples, speed
+from designloop.benchmarks.sequence.neighbourhoods import Parents
 from designloop.benchmarks.sequence_vae import PICTURES, Sizes, measured
 from designloop.molecules import corpus
+from designloop.molecules.metrics import Activations
 from designloop.molecules.sequence_vae import SequenceVAE, load
 from designloop.strategies.proposers import edited
 from designloop.vae.priors.learned import LearnedPrior
 
 SMALL = Sizes(
-    samples=30, held_out=30, compared=4, jtvae=2, parents=3, neighbours=4, ridge=40, ranked=30, drugs=5, timed=8
+    samples=30, held_out=30, compared=4, jtvae=2, parents=4, neighbours=12, ridge=40, ranked=30, drugs=5, timed=8
 )
 
 
@@ -43,7 +45,9 @@ def test_reconstruction_counts_what_the_model_writes(shipped: SequenceVAE) -> No
     smiles = [shipped.codec.to_smiles(one) for one in shipped.codec.selfies_of(corpus.zinc_tokens().take(rows))]
     back = reconstruction.decoded(shipped, shipped.codec.selfies_of(corpus.zinc_tokens().take(rows)))
     assert found["reconstruction"] == sum(a == b for a, b in zip(smiles, back, strict=True)) / 20
-    assert found["reconstruction_without_stereo"] >= found["reconstruction"]
+    assert (
+        found["reconstruction_without_stereo"] >= found["reconstruction"] > found["reconstruction_without_refinement"]
+    )
     for table in ("reconstruction_by_length", "reconstruction_by_rarest_token"):
         assert sum(one["molecules"] for one in found[table]) == 20
         share = sum(one["molecules"] * one["exact"] for one in found[table]) / 20
@@ -70,19 +74,54 @@ def test_neighbours_differ_when_stereo_marks_are_left_aside() -> None:
     assert neighbourhoods.share_different(parents, around) == 0.25
 
 
-def test_the_radius_of_half_is_where_half_differ(shipped: SequenceVAE, monkeypatch: pytest.MonkeyPatch) -> None:
-    def at(vae: object, z: object, radius: float, each: int, seed: int) -> list[list[str]]:
-        return [["CCN"] * round(8 * min(radius, 1)) + ["CCO"] * round(8 * (1 - min(radius, 1)))]
+def test_neighbours_that_are_all_the_parent_have_no_measures(shipped: SequenceVAE) -> None:
+    found = neighbourhoods.described(["CCO"], [["OCC", "CCO"]], Activations.of(["CCO", "CCN", "CCC"]))
+    assert found.pop("different") == 0
+    assert set(found.values()) == {None}
+
+
+def parents_of(smiles: list[str]) -> Parents:
+    return Parents(smiles, torch.zeros(len(smiles), 128), torch.ones(len(smiles), 128))
+
+
+def test_the_radius_of_half_is_each_parents_own(shipped: SequenceVAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each parent's decodes begin to differ at a radius of its own; so that half do is where the eighths pass four."""
+
+    def at(vae: object, parents: Parents, radius: torch.Tensor, each: int, seed: int) -> list[list[str]]:
+        shares = [min(float(r) / width, 1.0) for r, width in zip(radius, (1.0, 3.0), strict=True)]
+        return [["CCN"] * round(8 * share) + ["CCO"] * round(8 * (1 - share)) for share in shares]
 
     monkeypatch.setattr(neighbourhoods, "perturbed", at)
-    found = neighbourhoods.radius_of_half(shipped, torch.zeros(1, 128), ["CCO"], 0)
-    assert found == pytest.approx(7 / 16, abs=0.02)  # where the eighths round up to four of eight
+    found = neighbourhoods.radii_of_half(shipped, parents_of(["CCO", "CCO"]), 0, halvings=12)
+    assert found.tolist() == pytest.approx([7 / 16, 3 * 7 / 16], abs=0.01)
+
+
+def test_points_are_spread_as_the_posterior_is(shipped: SequenceVAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+    told: list[torch.Tensor] = []
+
+    def write(z: torch.Tensor, noise: torch.Tensor) -> list[str]:
+        seen.append(z)
+        told.append(noise)
+        return ["[C]"] * len(z)
+
+    monkeypatch.setattr(shipped, "write", write)
+    shape = torch.stack([torch.linspace(0.1, 2, 128), torch.ones(128)])
+    around = Parents(["C", "C"], torch.full((2, 128), 5.0), shape)
+    assert neighbourhoods.perturbed(shipped, around, torch.tensor([0.5, 0.1]), 4000, 0) == [["C"] * 4000] * 2
+    first, second = seen[0][:4000], seen[0][4000:]
+    assert torch.allclose(first.std(0), 0.5 * shape[0], rtol=0.08)  # seven standard errors
+    assert torch.allclose(second.std(0), torch.full((128,), 0.1), rtol=0.08)
+    assert torch.allclose(first.mean(0), torch.full((128,), 5.0), atol=0.08)
+    assert told[0].tolist() == [0.5] * 4000 + [float(torch.tensor(0.1))] * 4000
 
 
 def test_a_point_that_is_not_moved_decodes_to_its_reconstruction(shipped: SequenceVAE) -> None:
     selfies = shipped.codec.selfies_of(corpus.zinc_tokens().take(corpus.held_out_rows()[:4]))
-    found = neighbourhoods.perturbed(shipped, shipped.latents(selfies), 0.0, 2, 0)
+    around = Parents.of(shipped, selfies)
+    found = neighbourhoods.perturbed(shipped, around, torch.zeros(4), 2, 0)
     assert found == [[one, one] for one in reconstruction.decoded(shipped, selfies)]
+    assert torch.allclose(around.shape.square().mean(1), torch.ones(4))
 
 
 def test_mutations_are_one_symbol_away(shipped: SequenceVAE) -> None:

@@ -15,8 +15,6 @@ def test_a_recipe_goes_through_its_phases() -> None:
     assert [recipe.fingerprint_weight(step) for step in (0, 20, 60, 110)] == pytest.approx([0, 6, 10, 5])
     assert [recipe.learning_rate(step) for step in (0, 9, 100)] == pytest.approx([1e-3, 1e-2, 1e-3])
     assert recipe.learning_rate(99) < 3e-4
-    assert recipe.starts() == [0, 100]
-    assert [Recipe((Phase(4, 1.0, mean_weight=(0.0, 2.0)),)).mean_weight(step) for step in (0, 2)] == [0, 1]
 
 
 def test_a_recipe_is_scaled_phase_by_phase() -> None:

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from designloop.molecules import sequence_vae
+from designloop.molecules import corpus, sequence_vae
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE, find, load, shorten, training_record
 from tests.tiny import ARCHITECTURE, tiny_vae
@@ -203,3 +203,17 @@ def test_a_model_of_another_release_of_selfies_is_told(tmp_path: Path) -> None:
 def test_columns_of_padding_are_cut() -> None:
     assert shorten(np.array([[5, 1, 0, 0], [5, 5, 1, 0]])).tolist() == [[5, 1, 0], [5, 5, 1]]
     assert shorten(np.array([[5, 1]])).tolist() == [[5, 1]]
+
+
+def test_refinement_moves_only_latents_that_miss_and_most_then_come_back() -> None:
+    vae, rows = load(), corpus.held_out_rows()[:60]
+    selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
+    before, after = vae.latents(selfies), vae.latents(selfies, refine=16)
+    missed = np.array([one != other for one, other in zip(vae.write(before), selfies, strict=True)])
+    still = np.array([one != other for one, other in zip(vae.write(after), selfies, strict=True)])
+    assert 10 < missed.sum() < 40
+    assert still.sum() < 0.3 * missed.sum()
+    moved = (after - before).norm(dim=1).numpy()
+    assert (moved[missed] > 0.5).all()
+    assert (moved[~missed] < 1e-3).all()
+    assert torch.allclose(after.square().mean(1), torch.ones(60), atol=1e-4)

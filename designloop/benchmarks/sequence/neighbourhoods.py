@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,45 @@ import torch
 from designloop.molecules import corpus
 from designloop.molecules.chemistry import descriptor, fingerprints, parse_all, tanimoto, without_stereo
 from designloop.molecules.metrics import Activations, frechet_chemnet_distance
+from designloop.molecules.reconstruction import REFINE
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.strategies.proposers import edited
 
+RANGE = (0.03, 4.0)
+"""Radii between which that of half is looked for."""
 
-def perturbed(vae: SequenceVAE, latents: torch.Tensor, radius: float, each: int, seed: int) -> list[list[str]]:
-    """SMILES around each latent: ``each`` points z + radius · noise, decoded greedily, the decoder told the radius."""
+
+@dataclass(frozen=True)
+class Parents:
+    """Molecules whose surroundings are looked at."""
+
+    smiles: list[str]
+    latents: torch.Tensor
+    """(n, latent) refined, so that nearly all decode to their own molecule."""
+    shape: torch.Tensor
+    """(n, latent) the posterior's scale over its root mean square: how far each direction can be gone."""
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, vae: SequenceVAE, selfies: Sequence[str], batch: int = 500) -> Parents:
+        """Of SELFIES strings."""
+        own = list(selfies)
+        parts = [vae.encode(vae.tokens(own[at : at + batch])).scale for at in range(0, len(own), batch)]
+        scale = torch.cat(parts)
+        smiles = [one or "C" for one in vae.codec.to_smiles_many(own)]
+        return cls(smiles, vae.latents(own, REFINE), scale / scale.square().mean(1, keepdim=True).sqrt())
+
+
+def perturbed(vae: SequenceVAE, parents: Parents, radius: torch.Tensor, each: int, seed: int) -> list[list[str]]:
+    """SMILES around each parent: ``each`` points z + radius · shape · noise, decoded greedily, the radius told.
+
+    Args:
+        radius: (n,) of each parent, as the root mean square over the latent's units.
+    """
     generator = torch.Generator(vae.device).manual_seed(seed)
-    z = latents.repeat_interleave(each, 0)
-    z = z + radius * torch.randn(z.shape, generator=generator, device=z.device)
-    found = vae.codec.to_smiles_many(vae.write(z, radius))
+    z, shape, far = (one.repeat_interleave(each, 0) for one in (parents.latents, parents.shape, radius))
+    noise = torch.randn(z.shape, generator=generator, device=z.device)
+    found = vae.codec.to_smiles_many(vae.write(z + far.unsqueeze(1) * shape * noise, far))
     return [[one for one in found[at : at + each] if one] for at in range(0, len(found), each)]
 
 
@@ -45,28 +75,33 @@ def share_different(parents: Sequence[str], around: Sequence[Sequence[str]]) -> 
     return sum(map(len, others(parents, around))) / max(sum(map(len, around)), 1)
 
 
-def radius_of_half(vae: SequenceVAE, latents: torch.Tensor, parents: Sequence[str], seed: int) -> float:
-    """The radius where half of the decodes differ from their parent, by bisection of its logarithm.
+def radii_of_half(vae: SequenceVAE, parents: Parents, seed: int, each: int = 10, halvings: int = 8) -> torch.Tensor:
+    """(n,) the radius at which half of a parent's decodes differ from it, by bisection of its logarithm.
 
-    Args:
-        latents: (n, latent) of the parents.
+    Each halving asks ``each`` fresh points, so what is found is a radius at which about half do.
     """
-    low, high = np.log(1e-3), np.log(4.0)
-    for _ in range(9):
+    n, device = len(parents.smiles), parents.latents.device
+    low, high = (torch.full((n,), float(np.log(end)), device=device) for end in RANGE)
+    for step in range(halvings):
         middle = (low + high) / 2
-        different = share_different(parents, perturbed(vae, latents, float(np.exp(middle)), 10, seed))
-        low, high = (middle, high) if different < 0.5 else (low, middle)
-    return float(np.exp((low + high) / 2))
+        around = perturbed(vae, parents, middle.exp(), each, seed + step)
+        share = [share_different([parent], [found]) for parent, found in zip(parents.smiles, around, strict=True)]
+        few = torch.tensor(share, device=device) < 0.5
+        low, high = torch.where(few, middle, low), torch.where(few, high, middle)
+    return ((low + high) / 2).exp()
 
 
 def described(parents: Sequence[str], around: Sequence[Sequence[str]], reference: Activations) -> dict[str, Any]:
-    """Measures of the neighbours that differ from their parent."""
+    """Measures of the neighbours that differ from their parent; None where there are too few to be measured."""
     differing = others(parents, around)
     near: list[float] = []
     for parent, found in zip(parents, differing, strict=True):
         if found:
             near += tanimoto(fingerprints([parent]), fingerprints(found))[0].tolist()
     every = [one for found in differing for one in found]
+    if len(every) < 2:
+        empty = dict.fromkeys(("similarity", "fcd", "qed", "sa_score", "distinct_a_parent"))
+        return {"different": share_different(parents, around), **empty}
     mols = [mol for mol in parse_all(every) if mol is not None]
     return {
         "different": share_different(parents, around),
@@ -79,7 +114,9 @@ def described(parents: Sequence[str], around: Sequence[Sequence[str]], reference
 
 
 def measures(vae: SequenceVAE, rows: np.ndarray, each: int, held_out: Sequence[str], seed: int) -> dict[str, Any]:
-    """Neighbours at the radius of half, at half of it and at twice it, and single mutations of the same parents.
+    """Neighbours at each parent's radius of half, at half of it and at twice it, and mutations of the same parents.
+
+    Beside them neighbours at one radius for all, the median.
 
     Args:
         rows: row numbers of ZINC 250k of the parents.
@@ -87,11 +124,18 @@ def measures(vae: SequenceVAE, rows: np.ndarray, each: int, held_out: Sequence[s
         held_out: molecules that FCDs are taken to.
     """
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
-    parents = [one or "C" for one in vae.codec.to_smiles_many(selfies)]
-    latents, reference = vae.latents(selfies), Activations.of(held_out)
-    radius = radius_of_half(vae, latents[:200], parents[:200], seed)
-    found: dict[str, Any] = {"radius": radius}
-    for name, factor in (("at_radius", 1.0), ("at_half_radius", 0.5), ("at_twice_radius", 2.0)):
-        found[name] = described(parents, perturbed(vae, latents, factor * radius, each, seed), reference)
-    found["mutation"] = described(parents, mutations(vae, selfies, each, seed), reference)
+    parents, reference = Parents.of(vae, selfies), Activations.of(held_out)
+    radii = radii_of_half(vae, parents, seed)
+    quartiles = np.quantile(radii.cpu().numpy(), [0.25, 0.5, 0.75])
+    found: dict[str, Any] = {"radius": float(quartiles[1]), "radius_quartiles": quartiles.tolist()}
+    later = seed + 1000  # not the points by which the radii were found
+    asked = (
+        ("at_radius", radii),
+        ("at_half_radius", radii / 2),
+        ("at_twice_radius", radii * 2),
+        ("at_median_radius", torch.full_like(radii, found["radius"])),
+    )
+    for name, radius in asked:
+        found[name] = described(parents.smiles, perturbed(vae, parents, radius, each, later), reference)
+    found["mutation"] = described(parents.smiles, mutations(vae, selfies, each, seed), reference)
     return found

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from designloop.benchmarks.sequence.neighbourhoods import perturbed
+from designloop.benchmarks.sequence.neighbourhoods import Parents, perturbed
 from designloop.benchmarks.sequence.samples import drawn
 from designloop.molecules import corpus
 from designloop.molecules.chemistry import fingerprints, tanimoto
+from designloop.molecules.reconstruction import REFINE
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.report.pictures import draw_sheet
 
@@ -53,7 +54,7 @@ def draw_samples(vae: SequenceVAE, seed: int) -> str:
 def draw_reconstructions(vae: SequenceVAE, rows: np.ndarray) -> str:
     """Held-out molecules, each with what came back to its right."""
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
-    smiles, back = (vae.codec.to_smiles_many(one) for one in (selfies, vae.write(vae.latents(selfies))))
+    smiles, back = (vae.codec.to_smiles_many(one) for one in (selfies, vae.write(vae.latents(selfies, REFINE))))
     cells: list[tuple[str, Sequence[str]]] = []
     for one, other in zip(smiles, back, strict=True):
         said = "the same" if one == other else f"similarity {_similarity(one or 'C', other or 'C'):.2f}"
@@ -64,8 +65,9 @@ def draw_reconstructions(vae: SequenceVAE, rows: np.ndarray) -> str:
 def draw_neighbourhood(vae: SequenceVAE, row: int, radius: float, seed: int) -> str:
     """A molecule, and the distinct ones that lie around it."""
     (selfies,) = vae.codec.selfies_of(corpus.zinc_tokens().take(np.array([row])))
-    parent = vae.codec.to_smiles(selfies) or "C"
-    found = perturbed(vae, vae.latents([selfies]), radius, 10 * SHOWN, seed)[0]
+    parents = Parents.of(vae, [selfies])
+    (parent,) = parents.smiles
+    (found,) = perturbed(vae, parents, torch.full((1,), radius, device=vae.device), 10 * SHOWN, seed)
     others = [one for one in dict.fromkeys(found) if one != parent][: SHOWN - 1]
     cells = [(one, [f"similarity {_similarity(parent, one):.2f}"]) for one in others]
     return draw_sheet([(parent, ["parent"]), *cells], ACROSS)
@@ -73,7 +75,7 @@ def draw_neighbourhood(vae: SequenceVAE, row: int, radius: float, seed: int) -> 
 
 def draw_interpolation(vae: SequenceVAE, first: int, last: int, radius: float, points: int = 10) -> str:
     """Decodes along the great circle from one molecule's latent to another's, the decoder told some noise."""
-    a, b = vae.latents(vae.codec.selfies_of(corpus.zinc_tokens().take(np.array([first, last]))))
+    a, b = vae.latents(vae.codec.selfies_of(corpus.zinc_tokens().take(np.array([first, last]))), REFINE)
     angle = torch.arccos((a @ b / (a.norm() * b.norm())).clamp(-1, 1))
     share = torch.linspace(0, 1, points, device=a.device).unsqueeze(-1)
     z = (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)

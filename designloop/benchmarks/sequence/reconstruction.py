@@ -10,6 +10,7 @@ import torch
 
 from designloop.molecules import corpus
 from designloop.molecules.chemistry import without_stereo
+from designloop.molecules.reconstruction import REFINE
 from designloop.molecules.sequence_vae import SequenceVAE
 
 LENGTHS = (0, 30, 35, 40, 45, 50, 60)
@@ -19,9 +20,9 @@ COUNTS = (0, 100, 1_000, 10_000, 100_000)
 """Lower ends of the ranges of how often a molecule's rarest token stands in the training corpus."""
 
 
-def decoded(vae: SequenceVAE, selfies: Sequence[str]) -> list[str | None]:
-    """SMILES decoded greedily from posterior means."""
-    return vae.codec.to_smiles_many(vae.write(vae.latents(list(selfies))))
+def decoded(vae: SequenceVAE, selfies: Sequence[str], refine: int = REFINE) -> list[str | None]:
+    """SMILES decoded greedily from posterior means, after so many steps of refinement where they are needed."""
+    return vae.codec.to_smiles_many(vae.write(vae.latents(list(selfies), refine)))
 
 
 def measures(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def measures(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
     selfies = vae.codec.selfies_of(tokens)
     smiles, back = vae.codec.to_smiles_many(selfies), decoded(vae, selfies)
     exact = np.array([one == other for one, other in zip(smiles, back, strict=True)])
+    at_once = np.array([one == other for one, other in zip(smiles, decoded(vae, selfies, 0), strict=True)])
     flat = [
         one is not None and other is not None and without_stereo(one) == without_stereo(other)
         for one, other in zip(smiles, back, strict=True)
@@ -43,8 +45,10 @@ def measures(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
     rarest = np.where(tokens > 1, counts[tokens], np.iinfo(np.int64).max).min(1)
     return {
         "reconstruction": float(exact.mean()),
+        "reconstruction_without_refinement": float(at_once.mean()),
         "reconstruction_without_stereo": float(np.mean(flat)),
         "reconstruction_by_length": by_range(exact, lengths, LENGTHS),
+        "reconstruction_by_length_without_refinement": by_range(at_once, lengths, LENGTHS),
         "reconstruction_by_rarest_token": by_range(exact, rarest, COUNTS),
     }
 

@@ -11,9 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from designloop.benchmarks.common.machine import fp32_matmul_tflops
 from designloop.molecules import corpus
-from designloop.molecules.batches import batches
-from designloop.molecules.pretrain import new_model
+from designloop.molecules.pretrain import batches, new_model
 from designloop.molecules.recipe import Recipe
+from designloop.molecules.reconstruction import REFINE
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.vae.fit import Batch, fit
 from designloop.vae.losses import ELBO
@@ -64,7 +64,8 @@ def writing(vae: SequenceVAE, n: int) -> dict[str, Any]:
 
     return {
         "sampling": timed(lambda: vae.draw(len(rows), generator)),
-        "reconstructing": timed(lambda: vae.write(vae.latents(selfies))),
+        "reconstructing": timed(lambda: vae.write(vae.latents(selfies, REFINE))),
+        "reconstructing_without_refinement": timed(lambda: vae.write(vae.latents(selfies))),
     }
 
 
