@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from designloop.vae.priors.standard_normal import NoisedStandardNormal as NoisedStandardNormal
     from designloop.vae.priors.standard_normal import StandardNormal as StandardNormal
     from designloop.vae.priors.structural_causal import StructuralCausal as StructuralCausal
+    from designloop.vae.refinement import refined as refined
     from designloop.vae.weights import load_weights as load_weights
     from designloop.vae.weights import read_about as read_about
     from designloop.vae.weights import save_weights as save_weights
@@ -141,6 +142,7 @@ _HOME = {
     "ramp": "losses",
     "rbf_centres": "networks",
     "read_about": "weights",
+    "refined": "refinement",
     "roadmap": "planning",
     "save_weights": "weights",
     "shortcut": "planning",
@@ -210,6 +212,7 @@ __all__ = [
     "ramp",
     "rbf_centres",
     "read_about",
+    "refined",
     "roadmap",
     "save_weights",
     "shortcut",
