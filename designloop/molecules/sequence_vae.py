@@ -165,23 +165,30 @@ class SequenceVAE(VAE):
 
     @torch.no_grad()
     def latents(self, selfies: list[str], refine: int = 0, batch: int = 512) -> Tensor:
-        """(n, latent) posterior means.
+        """(n, latent) posterior means; the arguments are those of ``posteriors``."""
+        return self.posteriors(selfies, refine, batch).mean
+
+    @torch.no_grad()
+    def posteriors(self, selfies: list[str], refine: int = 0, batch: int = 512) -> DiagonalNormal:
+        """q(z | x) of SELFIES strings, (n, latent).
 
         Args:
-            refine: gradient steps that those take which would not decode to their own string (``vae.refinement``);
-                0 gives what the encoder says.
+            refine: most gradient steps that a mean takes which would not decode to its own string
+                (``vae.refinement``); 0 gives what the encoder says.
         """
-        out = self.likelihood.head.weight.new_zeros(len(selfies), self.architecture.latent)
+        mean = self.likelihood.head.weight.new_zeros(len(selfies), self.architecture.latent)
+        scale = torch.ones_like(mean)
         # By length, so that little of a batch is padding.
         order = sorted(range(len(selfies)), key=lambda at: len(selfies[at]))
         for at in range(0, len(order), batch):
             rows = order[at : at + batch]
             x = self.tokens([selfies[row] for row in rows])
-            z = self.encode(x).mean
-            out[rows] = refined(
-                self, x, z, steps=refine, length=REFINE_LENGTH, project=on_sphere, arrived=self._comes_back
+            said = self.encode(x)
+            mean[rows] = refined(
+                self, x, said.mean, steps=refine, length=REFINE_LENGTH, project=on_sphere, arrived=self._comes_back
             )
-        return out
+            scale[rows] = said.scale
+        return DiagonalNormal(mean, scale)
 
     def _comes_back(self, z: Tensor, x: Tensor) -> Tensor:
         """(batch,) whether the tokens ``x`` are what z decodes to, greedily."""

@@ -48,7 +48,7 @@ def draw(
                     vae, many, generator, settings.prior_noise, model_round, settings.temperature
                 )
             case "posterior":
-                how = (settings.posterior_noise, model_round, settings.temperature)
+                how = (settings.posterior_noise, model_round, settings.temperature, settings.refine)
                 found = proposers.from_posterior(vae, elites, many, rng, generator, *how)
             case "mutation":
                 found = proposers.mutated(vae.codec, elites, many, rng, model_round)

@@ -61,7 +61,10 @@ class Settings(BaseModel):
     kappa: float = Field(1.0, ge=0, description="standard deviations of doubt added to the mean when ranking")
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; below 1 they are more like its corpus")
-    posterior_noise: tuple[float, float] = Field((0.2, 1.0), description="range of the noise level around elites")
+    posterior_noise: tuple[float, float] = Field((0.3, 1.3), description="range of the noise level around elites")
+    refine: int = Field(
+        8, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule"
+    )
     learning: Learning = Learning()
 
 

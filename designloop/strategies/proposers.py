@@ -77,22 +77,26 @@ def from_posterior(
     noise: tuple[float, float],
     model_round: int,
     temperature: float = 1.0,
+    refine: int = 0,
 ) -> list[Candidate]:
     """Elites encoded, noised and decoded again (proposer ``posterior``).
 
-    The decoder is told how much noise there is, so it repairs rather than obeys; each draw has a noise level of its
-    own.
+    The noise has the shape of the elite's own posterior, so it changes what the molecule leaves open first. The decoder
+    is told how much noise there is, so it repairs rather than obeys; each draw has a noise level of its own.
 
     Args:
         noise: range of the noise level, log-uniform.
+        refine: most gradient steps on the latent of an elite that would not decode to itself.
     """
     chosen = pick(rng, elites, n)
     distinct = sorted(set(chosen))
-    latents = vae.latents([elites[i].selfies for i in distinct])
+    posterior = vae.posteriors([elites[i].selfies for i in distinct], refine)
+    shape = posterior.relative_scale
     level = np.exp(rng.uniform(np.log(noise[0]), np.log(noise[1]), n)).astype(np.float32)
-    sigma = torch.from_numpy(level).to(latents)
-    base = latents[torch.as_tensor([distinct.index(i) for i in chosen])]
-    z = base + sigma.unsqueeze(-1) * torch.randn(base.shape, generator=generator, device=base.device, dtype=base.dtype)
+    sigma = torch.from_numpy(level).to(shape)
+    at = torch.as_tensor([distinct.index(i) for i in chosen])
+    drawn = torch.randn((n, shape.shape[1]), generator=generator, device=shape.device, dtype=shape.dtype)
+    z = posterior.mean[at] + sigma.unsqueeze(-1) * shape[at] * drawn
     written = vae.write(z, sigma, generator, temperature)
     return read(vae.codec, written, "posterior", [(elites[i].smiles,) for i in chosen], model_round)
 

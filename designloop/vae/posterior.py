@@ -54,6 +54,14 @@ class DiagonalNormal:
         """
         return self.mean + self.scale * noise
 
+    @property
+    def relative_scale(self) -> Tensor:
+        """(batch, latent) the scale over its root mean square: how far each unit may go from the mean beside others.
+
+        Noise of this shape changes what the row leaves open first.
+        """
+        return self.scale / self.scale.square().mean(-1, keepdim=True).sqrt()
+
     def rsample(self, generator: torch.Generator | None = None) -> Tensor:
         """(batch, latent), one reparameterised draw a row."""
         return self.at(standard_noise(self.mean, generator))

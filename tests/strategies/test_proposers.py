@@ -12,6 +12,7 @@ from designloop.molecules.chemistry import parse
 from designloop.records import Candidate
 from designloop.strategies import proposers
 from designloop.strategies.proposers import Elite
+from designloop.vae.posterior import DiagonalNormal
 from tests.tiny import small_molecules, tiny_vae
 
 VAE = tiny_vae()
@@ -49,6 +50,30 @@ def test_candidates_are_valid_marked_and_repeatable(propose) -> None:
         assert one.model_round == 3
         assert len(one.parents) == {"prior": 0, "posterior": 1, "mutation": 1, "crossover": 2}[propose.__name__]
         assert set(one.parents) <= known
+
+
+def test_posterior_draws_have_the_shape_of_the_elites_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+    asked: list[int] = []
+    mean, scale = torch.linspace(-1, 1, 8).unsqueeze(0), torch.linspace(0.1, 0.8, 8).unsqueeze(0)
+
+    def posteriors(selfies: list[str], refine: int) -> DiagonalNormal:
+        asked.append(refine)
+        return DiagonalNormal(mean, scale)
+
+    def write(z: torch.Tensor, noise: torch.Tensor, *_: object) -> list[str]:
+        seen.append((z - mean) / noise.unsqueeze(1))
+        return ["[C][O]"] * len(z)
+
+    monkeypatch.setattr(VAE, "posteriors", posteriors)
+    monkeypatch.setattr(VAE, "write", write)
+    rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    found = proposers.from_posterior(VAE, ELITES[:1], 8000, rng, generator, (0.2, 1.0), 3, refine=5)
+    assert [one.smiles for one in found] == ["CO"]
+    assert asked == [5]
+    wanted = scale[0] / scale.square().mean().sqrt()
+    assert torch.allclose(seen[0].std(0), wanted, rtol=0.05)  # six standard errors
+    assert seen[0].mean(0).abs().max() < 0.08
 
 
 def test_crossover_takes_the_start_of_one_and_the_end_of_the_other() -> None:

@@ -28,17 +28,14 @@ class Parents:
     latents: torch.Tensor
     """(n, latent) refined, so that nearly all decode to their own molecule."""
     shape: torch.Tensor
-    """(n, latent) the posterior's scale over its root mean square: how far each direction can be gone."""
+    """(n, latent) of noise round each (``DiagonalNormal.relative_scale``)."""
 
     @classmethod
-    @torch.no_grad()
-    def of(cls, vae: SequenceVAE, selfies: Sequence[str], batch: int = 500) -> Parents:
+    def of(cls, vae: SequenceVAE, selfies: Sequence[str]) -> Parents:
         """Of SELFIES strings."""
-        own = list(selfies)
-        parts = [vae.encode(vae.tokens(own[at : at + batch])).scale for at in range(0, len(own), batch)]
-        scale = torch.cat(parts)
-        smiles = [one or "C" for one in vae.codec.to_smiles_many(own)]
-        return cls(smiles, vae.latents(own, REFINE), scale / scale.square().mean(1, keepdim=True).sqrt())
+        posterior = vae.posteriors(list(selfies), REFINE)
+        smiles = [one or "C" for one in vae.codec.to_smiles_many(list(selfies))]
+        return cls(smiles, posterior.mean, posterior.relative_scale)
 
 
 def perturbed(vae: SequenceVAE, parents: Parents, radius: torch.Tensor, each: int, seed: int) -> list[list[str]]:
