@@ -185,14 +185,11 @@ class SequenceVAE(VAE):
             x = self.tokens([selfies[row] for row in rows])
             said = self.encode(x)
             mean[rows] = refined(
-                self, x, said.mean, steps=refine, length=REFINE_LENGTH, project=on_sphere, arrived=self._comes_back
-            )
+                self, x, said.mean, steps=refine, length=REFINE_LENGTH, project=on_sphere,
+                arrived=self.likelihood.recovers_of_logits,
+            )  # fmt: skip
             scale[rows] = said.scale
         return DiagonalNormal(mean, scale)
-
-    def _comes_back(self, z: Tensor, x: Tensor) -> Tensor:
-        """(batch,) whether the tokens ``x`` are what z decodes to, greedily."""
-        return self.likelihood.recovers(self.decode_along(x, z), x)
 
     @torch.no_grad()
     def write(

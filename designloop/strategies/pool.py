@@ -26,6 +26,7 @@ def draw(
     generator: torch.Generator,
     keep: tuple[str, ...],
     model_round: int,
+    refine: int = 0,
 ) -> list[Candidate]:
     """About ``n`` free candidates of the proposers that ``credit`` names.
 
@@ -34,6 +35,7 @@ def draw(
         elites: what is bred and encoded, the best first; with fewer than two, all draws are from the prior.
         keep: SMARTS of atoms that graph steps leave alone.
         model_round: marks the candidates.
+        refine: most gradient steps on the latent of an elite that would not decode to itself.
     """
     if not credit:
         return []
@@ -48,7 +50,7 @@ def draw(
                     vae, many, generator, settings.prior_noise, model_round, settings.temperature
                 )
             case "posterior":
-                how = (settings.posterior_noise, model_round, settings.temperature, settings.refine)
+                how = (settings.posterior_noise, model_round, settings.temperature, refine)
                 found = proposers.from_posterior(vae, elites, many, rng, generator, *how)
             case "mutation":
                 found = proposers.mutated(vae.codec, elites, many, rng, model_round)

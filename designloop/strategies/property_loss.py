@@ -63,7 +63,7 @@ class Settings(BaseModel):
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; below 1 they are more like its corpus")
     posterior_noise: tuple[float, float] = Field((0.3, 1.3), description="range of the noise level around elites")
     refine: int = Field(
-        8, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule"
+        4, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule"
     )
     learning: Learning = Learning()
 
@@ -165,7 +165,8 @@ class PropertyLoss:
         rng, generator = rng_of(*key), torch_generator(self.vae.device, *key)
         credit = {name: value for name, value in self.credit.items() if not (bred and name == "prior")}
         keep = self.around.keep
-        return draw(self.vae, self.settings, credit, elites, n, rng, generator, keep, self.model_round)
+        refine = 0 if bred else self.settings.refine  # what is only bred from is not worth the time
+        return draw(self.vae, self.settings, credit, elites, n, rng, generator, keep, self.model_round, refine)
 
     # ---- tell
 

@@ -9,7 +9,8 @@ each row's own close it (semi-amortized inference, Kim et al. 2018; Marino et al
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -22,7 +23,10 @@ Project = Callable[[Tensor], Tensor]
 """(batch, latent) -> (batch, latent), back to where latents live."""
 
 Arrived = Callable[[Tensor, Tensor], Tensor]
-"""(batch, latent), (batch, …) data -> (batch,) True for rows that are good enough as they are."""
+"""(batch, …) decoded, (batch, …) data -> (batch,) True for rows that are good enough as they are.
+
+Decoded are the likelihood's parameters, or its logits along the data if it works token by token.
+"""
 
 
 def refined(
@@ -46,7 +50,7 @@ def refined(
         start: (batch, latent) where to begin, the posterior means.
         length: of the first step, in units of z; each later one is ``decay`` times as long.
         project: applied after each step.
-        arrived: asked at the start and after each step; rows that have arrived go no further.
+        arrived: asked before each step; rows that have arrived go no further.
 
     Raises:
         VAEError: no steps, or a length or decay that is not positive.
@@ -58,22 +62,52 @@ def refined(
         )
     z, heading = start.detach().clone(), torch.zeros_like(start)
     left = torch.arange(len(z), device=z.device)
-    for step in range(steps):
-        if arrived is not None:
-            with torch.no_grad():
-                left = left[~arrived(z[left], x[left])]
-        if not len(left):
-            break
-        part, own = x[left], {name: value[left] for name, value in (context or {}).items()}
-        with torch.enable_grad():
+    if steps and arrived is not None:
+        with torch.no_grad():  # most rows may need no gradient at all
+            left = left[~arrived(_scored(vae, x, z, mask, context)[0], x)]
+    with _standing_still(vae), torch.enable_grad():
+        for step in range(steps):
+            if not len(left):
+                break
+            part, own = x[left], {name: value[left] for name, value in (context or {}).items()}
             at = z[left].requires_grad_(True)
-            params = vae.decode_along(part, at if project is None else project(at), own)
-            log_prob = vae.likelihood.log_prob(params, part, None if mask is None else mask[left], own)
-            (gradient,) = torch.autograd.grad(log_prob.sum(), at)
-        heading[left] = momentum * heading[left] + (1 - momentum) * _unit(gradient)
-        moved = at.detach() + length * decay**step * _unit(heading[left])
-        z[left] = moved if project is None else project(moved)
+            decoded, log_prob = _scored(vae, part, _projected(at, project), None if mask is None else mask[left], own)
+            on = torch.ones_like(left, dtype=torch.bool)
+            if arrived is not None and step:
+                on = ~arrived(decoded.detach(), part)
+            left = left[on]
+            if not len(left):
+                break
+            (gradient,) = torch.autograd.grad(log_prob[on].sum(), at)
+            heading[left] = momentum * heading[left] + (1 - momentum) * _unit(gradient[on])
+            z[left] = _projected(z[left] + length * decay**step * _unit(heading[left]), project)
     return z
+
+
+def _scored(vae: VAE, x: Tensor, z: Tensor, mask: Tensor | None, context: Context | None) -> tuple[Tensor, Tensor]:
+    """What z decodes to, and (batch,) log p(x | z)."""
+    params, likelihood = vae.decode_along(x, z, context), vae.likelihood
+    if hasattr(likelihood, "log_prob_of_logits"):
+        logits: Tensor = likelihood.logits(params, x)  # type: ignore[attr-defined]  # who has the one has the other
+        return logits, likelihood.log_prob_of_logits(logits, x, mask)
+    return params, likelihood.log_prob(params, x, mask, context)
+
+
+def _projected(z: Tensor, project: Project | None) -> Tensor:
+    return z if project is None else project(z)
+
+
+@contextmanager
+def _standing_still(vae: VAE) -> Iterator[None]:
+    """No gradient of a weight is computed meanwhile, which is half of the work of a backward pass."""
+    asked = [parameter for parameter in vae.parameters() if parameter.requires_grad]
+    try:
+        for parameter in asked:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in asked:
+            parameter.requires_grad_(True)
 
 
 def _unit(rows: Tensor) -> Tensor:

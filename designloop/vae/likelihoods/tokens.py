@@ -124,7 +124,11 @@ class TokenSequence(nn.Module):
         It is if and only if each token of x is the most probable one behind those before it, so that one
         teacher-forced pass tells.
         """
-        right: Tensor = (self.logits(params, x).argmax(-1) == x) | (x == self.PAD)
+        return self.recovers_of_logits(self.logits(params, x), x)
+
+    def recovers_of_logits(self, logits: Tensor, x: Tensor) -> Tensor:
+        """(batch,) ``recovers`` from what ``logits`` gave."""
+        right: Tensor = (logits.argmax(-1) == x) | (x == self.PAD)
         return right.all(1)
 
     @torch.no_grad()
