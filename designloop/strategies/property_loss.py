@@ -63,7 +63,7 @@ class Settings(BaseModel):
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; below 1 they are more like its corpus")
     posterior_noise: tuple[float, float] = Field((0.3, 1.3), description="range of the noise level around elites")
     refine: int = Field(
-        4, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule"
+        0, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule; some ms each"
     )
     learning: Learning = Learning()
 
