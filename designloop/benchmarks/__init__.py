@@ -78,12 +78,12 @@ def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: S
     import designloop
     from designloop.benchmarks.common.machine import calibrations, machine
     from designloop.benchmarks.common.page import write_pages
-    from designloop.benchmarks.common.records import Record, read_record, write_record
+    from designloop.benchmarks.common.records import Record, read_record, record_path, write_record
 
     say(f"{name}: {benchmark.SUMMARY}")
-    measured = calibrations()
+    measured, where = calibrations(), machine()
     results = benchmark.run(options, say)
-    earlier = output / f"{name}.json"
+    earlier = record_path(name, output)
     if (merged := getattr(benchmark, "merged", None)) is not None and earlier.is_file():
         results = merged(read_record(earlier).results, results)
     record = Record(
@@ -92,7 +92,7 @@ def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: S
         designloop=designloop.__version__,
         date=datetime.now(UTC).date().isoformat(),
         seeds=list(results["seeds"]),
-        machine=machine(),
+        machine=where,
         calibrations=measured,
         results={key: value for key, value in results.items() if key != "seeds"},
     )

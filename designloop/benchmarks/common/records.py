@@ -35,10 +35,15 @@ class Record:
     results: Mapping[str, Any]
 
 
+def record_path(name: str, folder: Path) -> Path:
+    """The file of a benchmark's record; ``latent-bo`` has ``latent_bo.json``."""
+    return folder / f"{name.replace('-', '_')}.json"
+
+
 def write_record(record: Record, folder: Path) -> Path:
-    """The file ``NAME.json`` that a record was written to, over an earlier one."""
+    """The file that a record was written to, over an earlier one."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{record.benchmark}.json"
+    path = record_path(record.benchmark, folder)
     text = json.dumps(_rounded(asdict(record)), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
     return path
