@@ -96,6 +96,24 @@ class VAE(nn.Module):
         """``decode``, or as much of it as the probability of ``x`` (batch, …) takes; a subclass may know of less."""
         return self.decode(z, context)
 
+    def decode_and_score(
+        self, x: Tensor, z: Tensor, mask: Tensor | None = None, context: Context | None = None
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Decoder output at z, next-token logits along x if the likelihood works token by token, and log p(x | z).
+
+        Args:
+            x: (batch, …) data.
+            z: (batch, latent).
+
+        Returns:
+            (batch, …), (batch, length, vocabulary) or None, and (batch,) nats.
+        """
+        params, likelihood = self.decode_along(x, z, context), self.likelihood
+        if not hasattr(likelihood, "log_prob_of_logits"):
+            return params, None, likelihood.log_prob(params, x, mask, context)
+        logits: Tensor = likelihood.logits(params, x)  # type: ignore[attr-defined]  # who has the one has the other
+        return params, logits, likelihood.log_prob_of_logits(logits, x, mask)
+
     def forward(
         self,
         x: Tensor,
@@ -117,13 +135,7 @@ class VAE(nn.Module):
         require_rows(x, mask)
         posterior = self.encode(x, mask, context)
         z = posterior.mean if noise is None else posterior.at(noise)
-        params = self.decode_along(x, z, context)
-        logits = None
-        if hasattr(self.likelihood, "log_prob_of_logits"):
-            logits = self.likelihood.logits(params, x)  # type: ignore[attr-defined]  # who has the one has the other
-            log_prob = self.likelihood.log_prob_of_logits(logits, x, mask)
-        else:
-            log_prob = self.likelihood.log_prob(params, x, mask, context)
+        params, logits, log_prob = self.decode_and_score(x, z, mask, context)
         return Pass(
             x=x,
             mask=mask,

@@ -53,7 +53,7 @@ def refined(
         arrived: asked before each step; rows that have arrived go no further.
 
     Raises:
-        VAEError: no steps, or a length or decay that is not positive.
+        VAEError: fewer than 0 steps, a length that is not positive, or a decay or momentum out of its range.
     """
     if steps < 0 or length <= 0 or not 0 < decay <= 1 or not 0 <= momentum < 1:
         raise VAEError(
@@ -64,17 +64,19 @@ def refined(
     left = torch.arange(len(z), device=z.device)
     if steps and arrived is not None:
         with torch.no_grad():  # most rows may need no gradient at all
-            left = left[~arrived(_scored(vae, x, z, mask, context)[0], x)]
+            params, logits, _ = vae.decode_and_score(x, z, mask, context)
+            left = left[~arrived(params if logits is None else logits, x)]
     with _standing_still(vae), torch.enable_grad():
         for step in range(steps):
             if not len(left):
                 break
             part, own = x[left], {name: value[left] for name, value in (context or {}).items()}
             at = z[left].requires_grad_(True)
-            decoded, log_prob = _scored(vae, part, _projected(at, project), None if mask is None else mask[left], own)
+            seen = None if mask is None else mask[left]
+            params, logits, log_prob = vae.decode_and_score(part, _projected(at, project), seen, own)
             on = torch.ones_like(left, dtype=torch.bool)
             if arrived is not None and step:
-                on = ~arrived(decoded.detach(), part)
+                on = ~arrived((params if logits is None else logits).detach(), part)
             left = left[on]
             if not len(left):
                 break
@@ -82,15 +84,6 @@ def refined(
             heading[left] = momentum * heading[left] + (1 - momentum) * _unit(gradient[on])
             z[left] = _projected(z[left] + length * decay**step * _unit(heading[left]), project)
     return z
-
-
-def _scored(vae: VAE, x: Tensor, z: Tensor, mask: Tensor | None, context: Context | None) -> tuple[Tensor, Tensor]:
-    """What z decodes to, and (batch,) log p(x | z)."""
-    params, likelihood = vae.decode_along(x, z, context), vae.likelihood
-    if hasattr(likelihood, "log_prob_of_logits"):
-        logits: Tensor = likelihood.logits(params, x)  # type: ignore[attr-defined]  # who has the one has the other
-        return logits, likelihood.log_prob_of_logits(logits, x, mask)
-    return params, likelihood.log_prob(params, x, mask, context)
 
 
 def _projected(z: Tensor, project: Project | None) -> Tensor:
