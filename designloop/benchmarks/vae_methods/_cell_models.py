@@ -54,7 +54,8 @@ def world(seed: int) -> World:
     rng = np.random.default_rng(seed)
     truth = biology(rng)
     seen, held = (cells(truth, n, rng, CONFOUNDING) for n in (ROWS, HELD_OUT))
-    return World(truth, seen, held, (held.drug + rng.integers(1, len(truth.responses), HELD_OUT)) % 4)
+    drugs = len(truth.responses)
+    return World(truth, seen, held, (held.drug + rng.integers(1, drugs, HELD_OUT)) % drugs)
 
 
 def build(seed: int, make: Callable[[], VAE]) -> VAE:
