@@ -10,8 +10,9 @@ The four parts are plain objects that can be replaced one by one. Source: Kingma
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -71,8 +72,8 @@ class VAE(nn.Module):
         self.likelihood = likelihood
         self.prior = prior
 
-    def with_prior(self, prior: Prior) -> VAE:
-        """The same VAE, parts shared, with another prior to sample from.
+    def with_prior(self, prior: Prior) -> Self:
+        """The same VAE, of the same class and with its parts shared, with another prior to sample from.
 
         Raises:
             VAEError: the prior is of another latent width.
@@ -81,7 +82,10 @@ class VAE(nn.Module):
             raise VAEError(
                 f"the prior has {prior.latent} units, this VAE {self.prior.latent}; fit the prior on this VAE's latents"
             )
-        return VAE(self.encoder, self.decoder, self.likelihood, prior)
+        other = copy(self)
+        other._modules = dict(self._modules)  # a copy's own, so that the prior is replaced in it alone
+        other.prior = prior
+        return other
 
     def encode(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
         """q(z | x), (batch, latent)."""
