@@ -25,6 +25,7 @@ from designloop.loop.problems import Finding
 from designloop.loop.settings import ByName, Settings, also, describe, error
 from designloop.loop.transforms import TRANSFORMS, Transform
 from designloop.records import Evaluation, Scored
+from designloop.strategies.base import Objective as KnownObjective
 
 RESERVED = frozenset(
     "campaign round kind position call smiles selfies inchikey scaffold proposer parents model_round written".split()
@@ -139,6 +140,17 @@ class Objective(Settings):
         for row, score in zip(complete, self._aggregated([rows[row] for row in complete]), strict=True):
             scores[row] = score
         return [Scored(*row) for row in zip(evaluations, rows, scores, strict=True)]
+
+    def known(self) -> KnownObjective:
+        """What a strategy may know of it: the properties that count, their transforms, and the aggregate."""
+        counted = [item for item in self.properties if item.weight > 0]
+        weights = np.array([item.weight for item in counted])
+        aggregate = AGGREGATES[self.aggregate]
+        return KnownObjective(
+            tuple(item.name for item in counted),
+            tuple(item.transform for item in counted),
+            lambda desirabilities: aggregate(desirabilities, weights),
+        )
 
     def _aggregated(self, rows: Sequence[Mapping[str, float | None]]) -> list[float]:
         weights = np.array([item.weight for item in self.properties])

@@ -60,6 +60,7 @@ def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) 
         standard_forms=lambda smiles: standard_forms(smiles, campaign.standardize),
         load_model=model.load,
         load_replay=model.replay,
+        objective=campaign.objective.known(),
         keep=tuple(campaign.filters.require_smarts),
         resolve=lambda path: str(campaign.resolve(path)),
     )

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE
     from designloop.molecules.training_corpus import Corpus
 
-_PARTS = {"base", "proposers", "surrogate", "learning", "latent_surrogate", "graph_steps", "memory", "pool"}
+_PARTS = frozenset(
+    "base proposers graph_steps pool breeding memory surrogate composite latent_surrogate".split()
+    + "learning learned_prior".split()
+)
 """Files of this folder that strategies are composed of, and that are none themselves."""
 
 
@@ -53,6 +56,27 @@ class Strategy(Protocol):
         ...
 
 
+def as_it_is(desirability: np.ndarray) -> np.ndarray:
+    """The transform of what is a desirability already; what a surrogate expects outside 0..1 is brought in."""
+    return np.asarray(np.clip(desirability, 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """How a campaign makes a score of what its oracles give: known beforehand, so no surrogate need learn it."""
+
+    names: tuple[str, ...]
+    """The properties that count."""
+    transforms: tuple[Callable[[np.ndarray], np.ndarray], ...]
+    """Of each: its values, in any shape, to desirabilities in 0..1."""
+    aggregate: Callable[[np.ndarray], np.ndarray]
+    """(n, properties) desirabilities to (n,) scores."""
+
+
+SCORE_ALONE = Objective(("score",), (as_it_is,), lambda desirabilities: desirabilities[:, 0])
+"""For a strategy that is told nothing of the objective, or wants to know nothing: the score as its one property."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a strategy may know of the campaign it serves."""
@@ -68,6 +92,8 @@ class Surroundings:
     """The model's own training corpus and its held-out rows."""
     keep: tuple[str, ...] = ()
     """SMARTS that every molecule must hold: steps that would break them need not be tried."""
+    objective: Objective = SCORE_ALONE
+    """What the score is made of."""
     resolve: Callable[[str], str] = str
     """A path of the campaign file, made absolute."""
 

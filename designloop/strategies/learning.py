@@ -8,7 +8,7 @@ Source: Tripp et al. 2020 (weighted retraining).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,6 +82,22 @@ def fine_tune(
         on_step=note,
     )
     return {name: float(np.mean(values)) for name, values in seen.items() if values}
+
+
+@torch.no_grad()
+def forget(learned: Mapping[str, torch.Tensor], reference: SequenceVAE, share: float) -> None:
+    """Takes weights a part of the way back to the pretrained ones, in place.
+
+    What is learned of one round's elites fades as others take their place, and the model cannot drift away for good.
+    Source: Li et al. 2018, "Explicit inductive bias for transfer learning with convolutional networks" (L2-SP), as a
+    step of its own.
+
+    Args:
+        learned: names to weights of the model that learns.
+    """
+    pretrained = reference.state_dict()
+    for name, value in learned.items():
+        value.lerp_(pretrained[name], share)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,22 +27,25 @@ class Memory:
 
     Args:
         codec: of the model; what its alphabet cannot express is not remembered.
+        properties: whose values are remembered beside the score; ``score`` is one of them.
         seen: what an earlier memory held.
     """
 
-    def __init__(self, codec: Codec, seen: Iterable[Elite] = ()) -> None:
+    def __init__(self, codec: Codec, properties: Sequence[str], seen: Iterable[Elite] = ()) -> None:
         self.codec = codec
+        self.properties = tuple(properties)
         self.seen: list[Elite] = list(seen)
         self._features: dict[str, np.ndarray] = {}
 
     @classmethod
-    def from_json(cls, codec: Codec, rows: Iterable[Sequence[Any]]) -> Memory:
+    def from_json(cls, codec: Codec, properties: Sequence[str], rows: Iterable[Sequence[Any]]) -> Memory:
         """The memory that ``to_json`` told of."""
-        return cls(codec, (Elite(*row) for row in rows))
+        seen = (Elite(smiles, selfies, score, tuple(values)) for smiles, selfies, score, values in rows)
+        return cls(codec, properties, seen)
 
     def to_json(self) -> list[list[Any]]:
-        """[SMILES, SELFIES, score] of each."""
-        return [[one.smiles, one.selfies, one.score] for one in self.seen]
+        """[SMILES, SELFIES, score, values] of each."""
+        return [[one.smiles, one.selfies, one.score, list(one.values)] for one in self.seen]
 
     def __len__(self) -> int:
         return len(self.seen)
@@ -51,11 +55,18 @@ class Memory:
         """One score a molecule, (len(self),)."""
         return np.array([one.score for one in self.seen])
 
+    @property
+    def values(self) -> np.ndarray:
+        """One row a molecule, (len(self), properties)."""
+        return np.array([one.values for one in self.seen])
+
     def take_in(self, scored: Iterable[Scored]) -> None:
         """Adds those that have a score; forgets the oldest of the lesser half where they become too many."""
         for row in scored:
             if row.score is not None and (one := self.elite(row.candidate, row.score)) is not None:
-                self.seen.append(one)
+                values = {name: done.value for name, done in row.evaluation.results.items() if done.value is not None}
+                values["score"] = row.score
+                self.seen.append(replace(one, values=tuple(values[name] for name in self.properties)))
         seen = self.seen
         if len(seen) > MOST_SEEN:
             best = sorted(range(len(seen)), key=lambda i: -seen[i].score)[: MOST_SEEN // 2]

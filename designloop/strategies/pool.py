@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from designloop.strategies.property_loss import Settings
 
 
+OF_THE_MODEL = frozenset({"prior", "posterior"})
+"""Proposers that decode latents; the others are genetic steps."""
+
+
 def draw(
     vae: SequenceVAE,
     settings: Settings,
@@ -28,7 +32,10 @@ def draw(
     model_round: int,
     refine: int = 0,
 ) -> list[Candidate]:
-    """About ``n`` free candidates of the proposers that ``credit`` names.
+    """Free candidates of the proposers that ``credit`` names: ``n`` by genetic steps, and what the model gives on top.
+
+    Genetic steps cost next to nothing, so the model's share takes none of them away. Where there are none, ``n`` come
+    from the model.
 
     Args:
         credit: proposer -> what it brought so far; its share follows.
@@ -42,8 +49,10 @@ def draw(
     if len(elites) < 2:
         credit = {"prior": 1.0}
     parts = []
-    for name, share in proposers.shares(credit).items():
-        many = max(int(n * share), 4)
+    shares = proposers.shares(credit)
+    genetic = sum(share for name, share in shares.items() if name not in OF_THE_MODEL)
+    for name, share in shares.items():
+        many = max(round(n * share / (genetic or 1.0)), 4)
         match name:
             case "prior":
                 found = proposers.from_prior(

@@ -1,29 +1,29 @@
 """Property loss: the VAE is fine-tuned on the best molecules so far, and proposes beside genetic steps.
 
 One round: a pool of free candidates (draws from the prior, from the posterior of elites, SELFIES mutations and
-crossovers), those that the campaign allows, ranked by a Tanimoto GP on what was paid for; then the scores come back,
-the proposers' shares follow what each brought, and decoder and likelihood learn from the elites.
+crossovers), bred on from what a surrogate ranks best, and of all that the best by the surrogate; then the scores come
+back, the proposers' shares follow what each brought, and decoder and likelihood learn from the elites.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import count, islice
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.records import Candidate, Scored, State
-from designloop.strategies.base import Surroundings, rng_of, torch_generator
+from designloop.strategies.base import SCORE_ALONE, Surroundings, rng_of, torch_generator
 
 if TYPE_CHECKING:
     import torch
 
     from designloop.molecules.training_corpus import Corpus
+    from designloop.strategies.composite import CompositeSurrogate
     from designloop.strategies.proposers import Elite
-    from designloop.strategies.surrogate import TanimotoGP
+    from designloop.vae.priors.learned import LearnedPrior
 
 Proposer = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover"]
 PROPOSERS: tuple[Proposer, ...] = get_args(Proposer)
@@ -33,9 +33,15 @@ class Learning(BaseModel):
     """How the VAE is fine-tuned after each round."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    steps: int = Field(3, ge=0, description="gradient steps a round; 0 leaves the pretrained model as it is")
+    steps: int = Field(2, ge=0, description="gradient steps a round; 0 leaves the pretrained model as it is")
     batch: int = Field(100, ge=2, description="molecules a step, half of them elites, half of the training corpus")
-    learning_rate: float = Field(6e-4, gt=0)
+    learning_rate: float = Field(3e-4, gt=0)
+    kept: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="share of what earlier rounds taught that a round begins with: the rest is forgotten",
+    )
     kl_weight: float = Field(0.1, ge=0, description="weight of the KL to the pretrained model, per nat a molecule")
     clean: float = Field(0.3, ge=0, le=1, description="share of rows at noise level 0")
     noise: tuple[float, float] = Field((0.3, 8.0), description="range of the other rows' noise levels, log-uniform")
@@ -52,13 +58,23 @@ class Settings(BaseModel):
     proposers: tuple[Proposer, ...] = Field(PROPOSERS, min_length=1)
     elites: int = Field(200, ge=2, description="best molecules that are bred, encoded and learned from")
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
-    pool: float = Field(3, ge=1, description="free candidates of a generation for each one wanted")
-    generations: int = Field(
-        3, ge=1, description="free generations a round: each after the first is bred from what ranks best"
+    pool: float = Field(
+        3, ge=1, description="genetic steps of a generation for each molecule wanted; the model's proposals come on top"
     )
-    surrogate: Literal["tanimoto", "none"] = "tanimoto"
+    generations: int = Field(
+        4, ge=1, description="free generations a round: each after the first is bred from what ranks best"
+    )
+    surrogate: Literal["composite", "score", "none"] = Field(
+        "composite", description="a GP a property, through the objective; one GP of the score; or candidates as drawn"
+    )
     parents: int = Field(40, ge=2, description="free candidates that each generation after the first is bred from")
+    parents_per_scaffold: int = Field(3, ge=1, description="most of these that share a scaffold")
     kappa: float = Field(1.0, ge=0, description="standard deviations of doubt added to the mean when ranking")
+    prior: Literal["standard_normal", "learned", "refitted"] = Field(
+        "standard_normal",
+        description="what latents are drawn from: the model's own prior; a Gaussian fitted to its corpus; that one "
+        "fitted again to the elites, round after round",
+    )
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; below 1 they are more like its corpus")
     posterior_noise: tuple[float, float] = Field((0.3, 1.3), description="range of the noise level around elites")
@@ -84,16 +100,20 @@ class PropertyLoss:
 
         self.settings, self.around = settings, surroundings
         self.vae = surroundings.load_model()
+        self.sampler = self.vae  # its parts, under the prior that is drawn from
+        self.corpus_prior: LearnedPrior | None = None
         self.reference = surroundings.load_model()
         self.replay: Corpus = surroundings.load_replay()
         self.told, self.model_round = 0, 0
-        self.memory = Memory(self.vae.codec)
+        self.objective = surroundings.objective if settings.surrogate == "composite" else SCORE_ALONE
+        self.memory = Memory(self.vae.codec, self.objective.names)
         self.credit: dict[str, float] = dict.fromkeys(settings.proposers, FIRST_CREDIT)
         self.held_out = HeldOutMolecules.of(self.reference, self.replay)
         if state is None:
             self.reconstruction = self.pretrained_reconstruction = reconstruction(self.reference, self.held_out)
         else:
             self._restore(state)
+        self._take_prior()
 
     # ---- ask
 
@@ -102,14 +122,14 @@ class PropertyLoss:
 
         It ends when the proposers give nothing more.
         """
-        gp = self._fit_surrogate()
+        surrogate = self._fit_surrogate()
         elites = self.elites()
         empty = 0
         for block in count():
-            if gp is None or len(elites) < 2:
+            if surrogate is None or len(elites) < 2:
                 candidates = iter(self._drawn(elites, int(1.5 * max(wanted, 16)), (block, 0)))
             else:
-                candidates = self._ranked(gp, elites, wanted, block)
+                candidates = self._ranked(surrogate, elites, wanted, block)
             first = next(candidates, None)
             empty = empty + 1 if first is None else 0
             if empty == _EMPTY_BLOCKS:
@@ -118,44 +138,33 @@ class PropertyLoss:
                 yield first
                 yield from candidates
 
-    def _ranked(self, gp: TanimotoGP, elites: Sequence[Elite], wanted: int, block: int) -> Iterator[Candidate]:
-        """Free generations, each bred from the best so far by the surrogate's bound; then the best of all.
+    def _ranked(
+        self, surrogate: CompositeSurrogate, elites: Sequence[Elite], wanted: int, block: int
+    ) -> Iterator[Candidate]:
+        from designloop.strategies.breeding import bred
 
-        Screening is the dearest step, so only what is about to breed or to be paid for is screened. Where nothing may
-        be admitted the pool goes out as it is: the loop counts why, and can end.
-        """
-        n, kappa = int(self.settings.pool * max(wanted, 16)), self.settings.kappa
-        pool: dict[str, Candidate] = {}
-        parents = elites
-        for generation in range(self.settings.generations):
-            drawn = self._drawn(parents, n, (block, generation), bred=generation > 0)
-            for smiles, candidate in zip(self.around.standard_forms([c.smiles for c in drawn]), drawn, strict=True):
-                if smiles is not None:
-                    pool.setdefault(smiles, candidate)
-            if pool and generation + 1 < self.settings.generations:
-                bound = gp.bound(self.memory.features(list(pool)), kappa)
-                found = list(pool.values())
-                by_bound = (found[i] for i in np.argsort(-bound, kind="stable"))
-                best = islice((one for c in by_bound for one in self.around.allowed([c])), self.settings.parents)
-                parents = [elite for c in best if (elite := self.memory.elite(c, 0.0)) is not None]
-        found = list(pool.values())
-        admissible = lru_cache(None)(lambda at: self.around.allowed([found[at]]))
-        if not found:
-            return
-        picked = False
-        for at in gp.picks(self.memory.features(list(pool)), 4 * wanted, kappa, lambda at: bool(admissible(at))):
-            picked = True
-            yield from admissible(at)
-        if not picked:
-            yield from found
+        how, n = self.settings, int(self.settings.pool * max(wanted, 16))
+        return bred(
+            lambda parents, generation: self._drawn(parents, n, (block, generation), bred=generation > 0),
+            elites,
+            surrogate,
+            self.memory,
+            self.around,
+            generations=how.generations,
+            parents=how.parents,
+            per_scaffold=how.parents_per_scaffold,
+            kappa=how.kappa,
+            most=4 * wanted,
+        )
 
-    def _fit_surrogate(self) -> TanimotoGP | None:
-        from designloop.strategies.surrogate import TanimotoGP
+    def _fit_surrogate(self) -> CompositeSurrogate | None:
+        from designloop.strategies.composite import CompositeSurrogate
 
         memory = self.memory
         if self.settings.surrogate == "none" or len(memory) < 10:
             return None
-        return TanimotoGP.fit(memory.features([e.smiles for e in memory.seen]), memory.scores)
+        bits = memory.features([one.smiles for one in memory.seen])
+        return CompositeSurrogate.fit(bits, memory.values, self.objective)
 
     def _drawn(self, elites: Sequence[Elite], n: int, where: tuple[int, int], bred: bool = False) -> list[Candidate]:
         """About ``n`` free candidates; ``where``, block and generation, seeds them."""
@@ -166,7 +175,20 @@ class PropertyLoss:
         credit = {name: value for name, value in self.credit.items() if not (bred and name == "prior")}
         keep = self.around.keep
         refine = 0 if bred else self.settings.refine  # what is only bred from is not worth the time
-        return draw(self.vae, self.settings, credit, elites, n, rng, generator, keep, self.model_round, refine)
+        return draw(self.sampler, self.settings, credit, elites, n, rng, generator, keep, self.model_round, refine)
+
+    def _take_prior(self) -> None:
+        """Draws are from the wanted prior from now on; the learned ones know the corpus, or the elites of the day."""
+        from designloop.strategies.learned_prior import corpus_prior, refitted
+
+        if self.settings.prior == "standard_normal":
+            return
+        if self.corpus_prior is None:
+            self.corpus_prior = corpus_prior(self.vae, self.replay, rng_of(self.around.seed, "corpus prior"))
+        prior, elites = self.corpus_prior, self.elites()
+        if self.settings.prior == "refitted" and len(elites) >= 2:
+            prior = refitted(prior, self.vae.latents([one.selfies for one in elites]), float(prior.latent))
+        self.sampler = self.vae.with_prior(prior)
 
     # ---- tell
 
@@ -184,6 +206,7 @@ class PropertyLoss:
         self.told += 1
         if self.settings.learning.steps and len(elites) >= 20:
             metrics |= self._learn(elites)
+        self._take_prior()
         return {**metrics, "reconstruction": self.reconstruction, **self._prior_samples()}
 
     def _give_credit(self, good: Sequence[Scored], elites: Sequence[Elite]) -> dict[str, float]:
@@ -205,12 +228,13 @@ class PropertyLoss:
 
     def _learn(self, elites: Sequence[Elite]) -> dict[str, float]:
         """Fine-tunes the model; undone where held-out reconstruction fell too far, or the loss stopped being finite."""
-        from designloop.strategies.learning import fine_tune, reconstruction
+        from designloop.strategies.learning import fine_tune, forget, reconstruction
         from designloop.vae.errors import VAEError
 
         how = self.settings.learning
         before = {name: value.clone() for name, value in self._learned().items()}
         try:
+            forget(self._learned(), self.reference, 1 - how.kept)
             metrics = fine_tune(self.vae, self.reference, elites, self.replay, how, self.around.seed, self.told)
             now = reconstruction(self.vae, self.held_out)
             keep = now >= self.pretrained_reconstruction - how.tolerance
@@ -230,7 +254,7 @@ class PropertyLoss:
 
         generator = torch_generator(self.vae.device, self.around.seed, self.told, "health")
         drawn = from_prior(
-            self.vae, n, generator, self.settings.prior_noise, self.model_round, self.settings.temperature
+            self.sampler, n, generator, self.settings.prior_noise, self.model_round, self.settings.temperature
         )
         scores = [sa_score(mol) for mol in parse_all([c.smiles for c in drawn]) if mol is not None]
         metrics = {"prior_allowed": len(self.around.allowed(drawn)) / n}
@@ -265,7 +289,7 @@ class PropertyLoss:
         self.credit = dict(data["credit"])
         self.pretrained_reconstruction = float(data["pretrained_reconstruction"])
         self.reconstruction = float(data["reconstruction"])
-        self.memory = Memory.from_json(self.vae.codec, data["seen"])
+        self.memory = Memory.from_json(self.vae.codec, self.objective.names, data["seen"])
         if state.arrays:
             weights = {
                 name: torch.from_numpy(np.array(value)).to(self.vae.device) for name, value in state.arrays.items()

@@ -30,6 +30,8 @@ class Elite:
     selfies: str
     """Canonical SELFIES of what the model wrote."""
     score: float
+    values: tuple[float, ...] = ()
+    """Of the properties that its score is made of, in the objective's order; none where it has not been scored."""
 
 
 def rank_weights(n: int, k: float = 0.02) -> np.ndarray:

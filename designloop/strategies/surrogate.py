@@ -1,15 +1,19 @@
-"""What a score is believed to be before it is paid for: a Gaussian process with a Tanimoto kernel.
+"""What a property is believed to be before it is paid for: a Gaussian process on count fingerprints.
 
-    k(a, b) = s² sum_i min(a_i, b_i) / sum_i max(a_i, b_i)
+    k(a, b) = s² (sum_i min(a_i, b_i) / sum_i max(a_i, b_i) + w a·b / c)
 
-Sources: Ralaivola et al. 2005 (the kernel); Tripp & Hernández-Lobato 2024 (how far it goes on its own);
-Desautels et al. 2014, GP-BUCB (batches).
+The first term, Tanimoto's, knows kin; the second, linear in the counts, knows what groups add (weight, logP, TPSA) far
+from all that was seen. w, the noise, and by it the share of each, have the highest evidence of a short list; c is the
+mean of a·a over what was seen.
+Sources: Ralaivola et al. 2005 (Tanimoto's kernel); Tripp & Hernández-Lobato 2024 (how far it goes on its own);
+Rasmussen & Williams 2006, eqs. 2.25-2.30 and 5.12 (posterior, evidence, leave-one-out).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
@@ -19,18 +23,24 @@ from designloop.molecules.chemistry import count_fingerprints
 _LEVELS = 4
 _SIZE = 1024
 _NOISES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+_LINEAR = (0.0, 1.0, 5.0)
 
 
 def features(smiles: Sequence[str]) -> np.ndarray:
     """Count fingerprints (ECFP4) unrolled to bits, so that min and max of counts become and / or.
 
-    Bit (i, c) says that environment i stands at least c times; counts above 4 are taken as 4.
+    Bit (c, i) says that environment i stands at least c times; counts above 4 are taken as 4.
 
     Returns:
         (n, 4096) float32 zeros and ones.
     """
     counts = count_fingerprints(smiles, "ecfp4", _SIZE)
     return np.concatenate([counts >= level for level in range(1, _LEVELS + 1)], 1).astype(np.float32)
+
+
+def counts_of(bits: np.ndarray) -> np.ndarray:
+    """(n, 1024) counts, at most 4, of (n, 4096) features."""
+    return np.asarray(bits.reshape(len(bits), _LEVELS, -1).sum(1))
 
 
 def tanimoto_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -41,88 +51,100 @@ def tanimoto_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class TanimotoGP:
-    """A fitted Gaussian process: constant mean, Tanimoto kernel, homoscedastic noise."""
+class Kernels:
+    """Both terms of the kernel between two lists of molecules, in double."""
 
-    seen: np.ndarray
-    """(n, d) bit rows of the molecules paid for."""
+    tanimoto: np.ndarray
+    """(n, m)"""
+    linear: np.ndarray
+    """(n, m)"""
+
+    @classmethod
+    def between(cls, a: np.ndarray, b: np.ndarray, per: float) -> Kernels:
+        """Of bit rows (n, d) and (m, d); ``per`` is c, what a·b is divided by."""
+        products = counts_of(a) @ counts_of(b).T
+        return cls(tanimoto_kernel(a, b).astype(np.float64), products.astype(np.float64) / per)
+
+    def weighted(self, linear: float) -> np.ndarray:
+        """(n, m) their sum, w = ``linear``."""
+        return self.tanimoto + linear * self.linear if linear else self.tanimoto
+
+
+def mean_square(bits: np.ndarray) -> float:
+    """c: the mean of a·a over bit rows (n, d)."""
+    return max(float(np.square(counts_of(bits)).sum(1).mean()), 1.0)
+
+
+@dataclass(frozen=True)
+class FingerprintGP:
+    """A fitted Gaussian process: constant mean, homoscedastic noise."""
+
     mean: float
     variance: float
-    """s², prior variance of the score."""
+    """s²"""
     noise: float
     """Noise variance as a share of s²."""
+    linear: float
+    """w"""
     cholesky: np.ndarray
+    """(n, n) lower factor of K + noise."""
     weights: np.ndarray
-    """(n,) K⁻¹ (y − mean)."""
+    """(n,) (K + noise)⁻¹ (y − mean)."""
     log_evidence: float
 
     @classmethod
-    def fit(cls, seen: np.ndarray, scores: np.ndarray) -> TanimotoGP:
-        """The GP of highest evidence over a short list of noise levels; mean and s² at their closed-form maximum.
+    def fit(cls, kernels: Kernels, targets: np.ndarray) -> list[FingerprintGP]:
+        """For each target the GP of highest evidence; mean and s² at their closed-form maximum.
 
         Args:
-            seen: (n, d) bit rows.
-            scores: (n,)
+            kernels: (n, n) of the molecules with themselves.
+            targets: (n, k)
         """
-        kernel = tanimoto_kernel(seen, seen).astype(np.float64)
-        n, best = len(scores), None
-        ones = np.ones(n)
-        for noise in _NOISES:
-            lower = cholesky(kernel + (noise + 1e-8) * np.eye(n), lower=True)
-            solved = cho_solve((lower, True), np.stack([scores, ones], 1))
-            mean = float(ones @ solved[:, 0] / (ones @ solved[:, 1]))
-            weights = solved[:, 0] - mean * solved[:, 1]
-            variance = max(float((scores - mean) @ weights) / n, 1e-8)
-            evidence = -0.5 * n * np.log(2 * np.pi * variance) - np.log(np.diag(lower)).sum() - 0.5 * n
-            if best is None or evidence > best.log_evidence:
-                best = cls(seen, mean, variance, noise, lower, weights, float(evidence))
-        assert best is not None
-        return best
+        n, best = len(targets), dict[int, FingerprintGP]()
+        right = np.column_stack([targets, np.ones(n)])
+        for linear, noise in product(_LINEAR, _NOISES):
+            lower = cholesky(kernels.weighted(linear) + (noise + 1e-8) * np.eye(n), lower=True)
+            log_root = float(np.log(np.diag(lower)).sum())
+            solved = cho_solve((lower, True), right)
+            means = solved[:, :-1].sum(0) / solved[:, -1].sum()
+            weights = solved[:, :-1] - solved[:, -1:] * means
+            variances = np.maximum(((targets - means) * weights).sum(0) / n, 1e-12)
+            evidences = -0.5 * n * np.log(2 * np.pi * variances) - log_root - 0.5 * n
+            for k, evidence in enumerate(evidences.tolist()):
+                if k not in best or evidence > best[k].log_evidence:
+                    mean, variance = float(means[k]), float(variances[k])
+                    best[k] = cls(mean, variance, noise, linear, lower, weights[:, k], evidence)
+        return [best[k] for k in range(targets.shape[1])]
 
-    def predict(self, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Posterior mean and covariance of the noise-free score.
+    def predict(self, cross: Kernels) -> np.ndarray:
+        """(m,) posterior means, of (m, n) kernels of new molecules with those seen."""
+        return np.asarray(self.mean + cross.weighted(self.linear) @ self.weights)
+
+    def covariance(self, cross: Kernels, own: Kernels) -> np.ndarray:
+        """Posterior covariance of the noise-free target.
 
         Args:
-            new: (m, d) bit rows.
+            cross: (m, n) kernels of new molecules with those seen.
+            own: (m, m) of the new ones with themselves, or (m,), the diagonals alone.
 
         Returns:
-            (m,) and (m, m).
+            (m, m), or (m,) variances.
         """
-        cross = tanimoto_kernel(new, self.seen).astype(np.float64)
-        half = solve_triangular(self.cholesky, cross.T, lower=True)
-        covariance = self.variance * (tanimoto_kernel(new, new) - half.T @ half)
-        return self.mean + cross @ self.weights, covariance
+        half = solve_triangular(self.cholesky, cross.weighted(self.linear).T, lower=True)
+        prior = own.weighted(self.linear)
+        explained = np.square(half).sum(0) if prior.ndim == 1 else half.T @ half
+        return np.asarray(self.variance * (prior - explained))
 
-    def bound(self, new: np.ndarray, kappa: float) -> np.ndarray:
-        """(m,) upper confidence bounds, mean + kappa standard deviations of the noise-free score."""
-        cross = tanimoto_kernel(new, self.seen).astype(np.float64)
-        half = solve_triangular(self.cholesky, cross.T, lower=True)
-        doubt = np.sqrt(np.maximum(self.variance * (1 - np.square(half).sum(0)), 0))
-        return np.asarray(self.mean + cross @ self.weights + kappa * doubt)
+    def left_out(self, targets: np.ndarray) -> np.ndarray:
+        """(n,) what is predicted of each molecule seen from all others, hyper-parameters as they are."""
+        root = solve_triangular(self.cholesky, np.eye(len(targets)), lower=True)
+        return np.asarray(targets - self.weights / np.square(root).sum(0))
 
-    def picks(
-        self, new: np.ndarray, most: int, kappa: float, admissible: Callable[[int], bool] = lambda at: True
-    ) -> Iterator[int]:
-        """Indices in the order in which to pay for molecules: the highest upper bound first, one at a time.
 
-        Each pick that is admissible is taken as if its score were what is expected of it, which shrinks the doubt about
-        its kin and so spreads a batch (GP-BUCB); what is not admissible is passed over and teaches nothing.
-
-        Args:
-            new: (m, d) bit rows.
-            most: only so many of the highest first bounds are considered.
-            kappa: standard deviations added to the mean.
-            admissible: asked about an index when its turn has come.
-        """
-        considered = np.argsort(-self.bound(new, kappa), kind="stable")[:most]
-        mean, covariance = self.predict(new[considered])
-        noise = self.noise * self.variance
-        left = np.ones(len(mean), dtype=bool)
-        while left.any():
-            doubt = np.sqrt(np.maximum(np.diagonal(covariance), 0))
-            at = int(np.argmax(np.where(left, mean + kappa * doubt, -np.inf)))
-            left[at] = False
-            if admissible(int(considered[at])):
-                yield int(considered[at])
-                column = covariance[:, at].copy()
-                covariance -= np.outer(column, column) / (column[at] + noise + 1e-12)
+def covariances_of(gps: Sequence[FingerprintGP], cross: Kernels, own: Kernels) -> list[np.ndarray]:
+    """The ``covariance`` of each; those that share a kernel and a noise differ by their variances alone."""
+    unit: dict[tuple[float, float], np.ndarray] = {}
+    for gp in gps:
+        if (gp.linear, gp.noise) not in unit:
+            unit[gp.linear, gp.noise] = gp.covariance(cross, own) / gp.variance
+    return [gp.variance * unit[gp.linear, gp.noise] for gp in gps]

@@ -16,7 +16,9 @@ from designloop.molecules.sequence_vae import PRIOR_NOISE, PRIOR_TEMPERATURE
 from designloop.records import Candidate, Evaluation, Scored
 from designloop.strategies import random
 from designloop.strategies.base import Surroundings
+from designloop.strategies.learning import forget
 from designloop.strategies.property_loss import FIRST_CREDIT, PropertyLoss, Settings, build
+from designloop.vae.priors.learned import LearnedPrior
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
 LEARNING = {"steps": 2, "batch": 8}
@@ -108,6 +110,43 @@ def test_learning_that_diverges_is_rolled_back_and_the_campaign_goes_on() -> Non
     assert one.model_round == 0
     assert all(torch.equal(value, before[name]) for name, value in one.vae.state_dict().items())
     assert one.state().arrays == {}
+
+
+def test_what_was_learned_fades_towards_the_pretrained_weights() -> None:
+    """With nothing more to learn, each round takes the weights a fixed share of the way back."""
+    one = strategy(learning={"steps": 2, "batch": 8, "kept": 0.75, "tolerance": 1.0})
+    one.tell(scored(small_molecules(30)))
+    apart = {name: value - one.reference.state_dict()[name] for name, value in one._learned().items()}
+    assert max(float(value.abs().max()) for value in apart.values()) > 0
+    forget(one._learned(), one.reference, 0.25)
+    for name, value in one._learned().items():
+        torch.testing.assert_close(value - one.reference.state_dict()[name], 0.75 * apart[name], atol=1e-7, rtol=1e-4)
+
+
+def test_the_prior_can_be_the_models_own_or_learned_or_refitted_to_the_elites() -> None:
+    molecules = small_molecules(60)
+
+    def after(kind: str) -> PropertyLoss:
+        one = strategy(prior=kind, learning={"steps": 0})
+        one.tell(scored(molecules[:30]))
+        return one
+
+    def mean(one: PropertyLoss) -> torch.Tensor:
+        assert isinstance(one.sampler.prior, LearnedPrior)
+        return one.sampler.prior.means
+
+    own, learned, again = after("standard_normal"), after("learned"), after("refitted")
+    assert own.sampler.prior is own.vae.prior
+    assert learned.sampler.decoder is learned.vae.decoder, "what is learned is drawn from"
+    torch.testing.assert_close(mean(learned), mean(strategy(prior="learned")))
+    before = mean(again)
+    assert not torch.equal(before, mean(learned))
+    again.tell([Scored(row.evaluation, {}, 2.0) for row in scored(molecules[30:])])
+    assert not torch.equal(mean(again), before)
+    back = build(again.settings, again.around, again.state())
+    assert torch.equal(mean(back), mean(again))
+    drawn = [list(islice((c.smiles for c in one.ask(16)), 16)) for one in (again, back)]
+    assert drawn[0] == drawn[1]
 
 
 def test_before_there_is_anything_to_rank_by_all_is_drawn_from_the_prior() -> None:

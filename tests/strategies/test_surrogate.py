@@ -1,4 +1,4 @@
-"""The Tanimoto GP against plain sums over counts, scikit-learn's GP, and its own definition of a batch."""
+"""The GP on fingerprints against plain sums over counts, scikit-learn's GP, and refits that leave one out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel
 
 from designloop.molecules import corpus
-from designloop.molecules.chemistry import parse
-from designloop.strategies.surrogate import TanimotoGP, features, tanimoto_kernel
+from designloop.molecules.chemistry import parse, parse_all
+from designloop.strategies.surrogate import (
+    FingerprintGP,
+    Kernels,
+    counts_of,
+    covariances_of,
+    features,
+    mean_square,
+    tanimoto_kernel,
+)
 
 SMILES = [corpus.zinc()[row] for row in range(0, 4000, 50)]
 
@@ -34,47 +42,70 @@ def test_kernel_is_rdkits_where_no_count_passes_four() -> None:
     np.testing.assert_allclose(tanimoto_kernel(features(small), features(small)), wanted, rtol=1e-6)
 
 
+def test_counts_come_back_from_the_bits() -> None:
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=1024)
+    counts = np.stack([generator.GetCountFingerprintAsNumPy(parse(one)) for one in SMILES[:20]]).astype(int)
+    np.testing.assert_array_equal(counts_of(features(SMILES[:20])), np.minimum(counts, 4))
+    kernels = Kernels.between(features(SMILES[:20]), features(SMILES[:5]), 2.0)
+    wanted = np.minimum(counts, 4) @ np.minimum(counts[:5], 4).T / 2.0
+    np.testing.assert_allclose(kernels.linear, wanted)
+
+
 class Fixed(Kernel):
     """Our kernel, for scikit-learn; without hyper-parameters."""
 
-    def __init__(self, variance: float) -> None:
-        self.variance = variance
+    def __init__(self, variance: float, linear: float, per: float) -> None:
+        self.variance, self.linear, self.per = variance, linear, per
 
     def __call__(self, X, Y=None, eval_gradient=False):
-        return self.variance * tanimoto_kernel(X, X if Y is None else Y).astype(float)
+        return self.variance * Kernels.between(X, X if Y is None else Y, self.per).weighted(self.linear)
 
     def diag(self, X):
-        return np.full(len(X), self.variance)
+        return np.diagonal(self(X))
 
     def is_stationary(self):
         return False
 
 
-def fitted() -> tuple[TanimotoGP, np.ndarray, np.ndarray, np.ndarray]:
-    bits = features(SMILES)
-    scores = tanimoto_kernel(bits, bits[:1])[:, 0] + 0.05 * np.random.default_rng(0).standard_normal(len(bits))
-    return TanimotoGP.fit(bits[:60], scores[:60]), bits, scores, bits[60:]
+BITS = features(SMILES)
+SEEN, NEW = BITS[:60], BITS[60:]
+PER = mean_square(SEEN)
+OWN = Kernels.between(SEEN, SEEN, PER)
+WEIGHTS = np.array([mol.GetNumHeavyAtoms() for mol in parse_all(SMILES) if mol is not None]).astype(np.float64)
+TARGETS = np.column_stack(
+    [
+        tanimoto_kernel(BITS, BITS[:1])[:, 0] + 0.05 * np.random.default_rng(0).standard_normal(len(BITS)),
+        (WEIGHTS - WEIGHTS.mean()) / WEIGHTS.std(),
+    ]
+)
 
 
-def test_posterior_is_scikit_learns() -> None:
-    gp, bits, scores, new = fitted()
-    other = GaussianProcessRegressor(Fixed(gp.variance), alpha=(gp.noise + 1e-8) * gp.variance, optimizer=None)
-    other.fit(bits[:60], scores[:60] - gp.mean)
-    mean, covariance = other.predict(new, return_cov=True)
-    ours, doubt = gp.predict(new)
-    np.testing.assert_allclose(ours, mean + gp.mean, atol=1e-8)
-    np.testing.assert_allclose(doubt, covariance, atol=1e-8)
-    evidence = other.log_marginal_likelihood()
-    assert gp.log_evidence == pytest.approx(evidence, abs=1e-6)
-    np.testing.assert_allclose(gp.bound(new, 1.5), ours + 1.5 * np.sqrt(np.diagonal(doubt)), atol=1e-6)
+def fitted() -> list[FingerprintGP]:
+    return FingerprintGP.fit(OWN, TARGETS[:60])
 
 
-def test_mean_and_variance_maximise_the_evidence() -> None:
-    gp, bits, scores, _ = fitted()
-    kernel = tanimoto_kernel(bits[:60], bits[:60]).astype(float) + (gp.noise + 1e-8) * np.eye(60)
+@pytest.mark.parametrize("k", [0, 1])
+def test_posterior_is_scikit_learns(k: int) -> None:
+    gp = fitted()[k]
+    kernel = Fixed(gp.variance, gp.linear, PER)
+    other = GaussianProcessRegressor(kernel, alpha=(gp.noise + 1e-8) * gp.variance, optimizer=None)
+    other.fit(SEEN, TARGETS[:60, k] - gp.mean)
+    mean, covariance = other.predict(NEW, return_cov=True)
+    cross, own = Kernels.between(NEW, SEEN, PER), Kernels.between(NEW, NEW, PER)
+    np.testing.assert_allclose(gp.predict(cross), mean + gp.mean, atol=1e-7)
+    np.testing.assert_allclose(gp.covariance(cross, own), covariance, atol=1e-7)
+    diagonals = Kernels(np.diagonal(own.tanimoto), np.diagonal(own.linear))
+    np.testing.assert_allclose(gp.covariance(cross, diagonals), np.diagonal(covariance), atol=1e-7)
+    assert gp.log_evidence == pytest.approx(other.log_marginal_likelihood(), abs=1e-6)
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_mean_and_variance_maximise_the_evidence(k: int) -> None:
+    gp = fitted()[k]
+    kernel = OWN.weighted(gp.linear) + (gp.noise + 1e-8) * np.eye(60)
 
     def evidence(mean: float, variance: float) -> float:
-        residual = scores[:60] - mean
+        residual = TARGETS[:60, k] - mean
         _, logdet = np.linalg.slogdet(variance * kernel)
         return float(-0.5 * (residual @ np.linalg.solve(variance * kernel, residual) + logdet + 60 * np.log(2 * np.pi)))
 
@@ -85,22 +116,33 @@ def test_mean_and_variance_maximise_the_evidence() -> None:
         assert evidence(gp.mean + 0.1 * (factor - 1), gp.variance) < best
 
 
-def test_picks_begin_at_the_highest_bound_and_spread() -> None:
-    gp, _, _, new = fitted()
-    order = list(gp.picks(new, len(new), 2.0))
-    assert sorted(order) == list(range(len(new)))
-    assert order[0] == int(np.argmax(gp.bound(new, 2.0)))
-    # A twin of the first pick is as promising, but nothing is left to be learned of it.
-    twins = np.concatenate([new, new[order[0]][None]])
-    spread = list(gp.picks(twins, len(twins), 2.0))
-    assert spread[0] in (order[0], len(new))
-    assert spread[1] not in (order[0], len(new)) or gp.bound(new, 0.0).argmax() == order[0]
+def test_what_groups_add_up_to_is_found_linear() -> None:
+    """Kin alone say little of the heavy atoms of a molecule that has none among those seen."""
+    of_sums = fitted()[1]
+    assert of_sums.linear > 0
+    alone = FingerprintGP.fit(Kernels(OWN.tanimoto, np.zeros_like(OWN.linear)), TARGETS[:60, 1:])[0]
+    cross = Kernels.between(NEW, SEEN, PER)
+    left = [np.square(gp.predict(cross) - TARGETS[60:, 1]).mean() for gp in (of_sums, alone)]
+    assert left[0] < 0.7 * left[1]
+    assert of_sums.log_evidence > alone.log_evidence
 
 
-def test_what_is_not_admissible_is_passed_over_and_teaches_nothing() -> None:
-    gp, _, _, new = fitted()
-    first = next(gp.picks(new, len(new), 2.0))
-    without = list(gp.picks(new, len(new), 2.0, lambda at: at != first))
-    assert first not in without
-    left = np.delete(np.arange(len(new)), first)
-    assert without == [int(left[at]) for at in gp.picks(new[left], len(left), 2.0)]
+@pytest.mark.parametrize("k", [0, 1])
+def test_left_out_is_what_a_fit_without_the_molecule_says(k: int) -> None:
+    gp = fitted()[k]
+    said = gp.left_out(TARGETS[:60, k])
+    for at in (0, 17, 59):
+        rest = np.delete(np.arange(60), at)
+        kernel = OWN.weighted(gp.linear)
+        solved = np.linalg.solve(
+            kernel[np.ix_(rest, rest)] + (gp.noise + 1e-8) * np.eye(59), TARGETS[rest, k] - gp.mean
+        )
+        assert said[at] == pytest.approx(gp.mean + kernel[at, rest] @ solved, abs=1e-7)
+
+
+def test_covariances_of_several_are_those_of_each() -> None:
+    cross, own = Kernels.between(NEW, SEEN, PER), Kernels.between(NEW, NEW, PER)
+    gps = FingerprintGP.fit(OWN, np.column_stack([TARGETS[:60], 3 * TARGETS[:60, 0] + 1]))
+    assert (gps[0].linear, gps[0].noise) == (gps[2].linear, gps[2].noise)
+    for gp, covariance in zip(gps, covariances_of(gps, cross, own), strict=True):
+        np.testing.assert_allclose(covariance, gp.covariance(cross, own), atol=1e-12)

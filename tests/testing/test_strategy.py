@@ -87,6 +87,7 @@ def test_what_keeps_the_contract_passes(model: Path) -> None:
         ("random", {}),
         ("random", {"source": "FILE"}),
         ("property_loss", {"generations": 2, "learning": {"steps": 2, "batch": 8}}),
+        ("property_loss", {"generations": 2, "prior": "refitted", "learning": {"steps": 2, "batch": 8}}),
         ("latent_bo", {"points": 12, "decodes": 2, "dimensions": 4}),
     ],
 )
