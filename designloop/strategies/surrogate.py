@@ -90,6 +90,8 @@ class FingerprintGP:
     """(n, n) lower factor of K + noise."""
     weights: np.ndarray
     """(n,) (K + noise)⁻¹ (y − mean)."""
+    precision: np.ndarray
+    """(n,) diagonal of (K + noise)⁻¹."""
     log_evidence: float
 
     @classmethod
@@ -100,21 +102,22 @@ class FingerprintGP:
             kernels: (n, n) of the molecules with themselves.
             targets: (n, k)
         """
-        n, best = len(targets), dict[int, FingerprintGP]()
+        n, k = targets.shape
         right = np.column_stack([targets, np.ones(n)])
+        best: list[tuple[float, float, float]] = [(-np.inf, 0.0, 0.0)] * k
         for linear, noise in product(_LINEAR, _NOISES):
-            lower = cholesky(kernels.weighted(linear) + (noise + 1e-8) * np.eye(n), lower=True)
-            log_root = float(np.log(np.diag(lower)).sum())
-            solved = cho_solve((lower, True), right)
-            means = solved[:, :-1].sum(0) / solved[:, -1].sum()
-            weights = solved[:, :-1] - solved[:, -1:] * means
-            variances = np.maximum(((targets - means) * weights).sum(0) / n, 1e-12)
-            evidences = -0.5 * n * np.log(2 * np.pi * variances) - log_root - 0.5 * n
-            for k, evidence in enumerate(evidences.tolist()):
-                if k not in best or evidence > best[k].log_evidence:
-                    mean, variance = float(means[k]), float(variances[k])
-                    best[k] = cls(mean, variance, noise, linear, lower, weights[:, k], evidence)
-        return [best[k] for k in range(targets.shape[1])]
+            lower = _factor(kernels, linear, noise)
+            evidences = _solved(lower, right)[-1]
+            best = [max(old, (new, linear, noise)) for old, new in zip(best, evidences.tolist(), strict=True)]
+        fitted: dict[int, FingerprintGP] = {}
+        for linear, noise in {(linear, noise) for _, linear, noise in best}:
+            lower = _factor(kernels, linear, noise)
+            means, weights, variances, evidences = _solved(lower, right)
+            precision = np.square(solve_triangular(lower, np.eye(n), lower=True)).sum(0)
+            for at in (at for at in range(k) if best[at][1:] == (linear, noise)):
+                mean, variance, evidence = float(means[at]), float(variances[at]), float(evidences[at])
+                fitted[at] = cls(mean, variance, noise, linear, lower, weights[:, at], precision, evidence)
+        return [fitted[at] for at in range(k)]
 
     def predict(self, cross: Kernels) -> np.ndarray:
         """(m,) posterior means, of (m, n) kernels of new molecules with those seen."""
@@ -137,8 +140,24 @@ class FingerprintGP:
 
     def left_out(self, targets: np.ndarray) -> np.ndarray:
         """(n,) what is predicted of each molecule seen from all others, hyper-parameters as they are."""
-        root = solve_triangular(self.cholesky, np.eye(len(targets)), lower=True)
-        return np.asarray(targets - self.weights / np.square(root).sum(0))
+        return np.asarray(targets - self.weights / self.precision)
+
+
+def _factor(kernels: Kernels, linear: float, noise: float) -> np.ndarray:
+    """(n, n) lower Cholesky factor of K + noise, in units of s²."""
+    kernel = kernels.weighted(linear)
+    return np.asarray(cholesky(kernel + (noise + 1e-8) * np.eye(len(kernel)), lower=True))
+
+
+def _solved(lower: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For each target its mean, weights (n, k), s² and log evidence, of targets and a column of ones, (n, k + 1)."""
+    n, targets = len(right), right[:, :-1]
+    solved = cho_solve((lower, True), right)
+    means = solved[:, :-1].sum(0) / solved[:, -1].sum()
+    weights = solved[:, :-1] - solved[:, -1:] * means
+    variances = np.maximum(((targets - means) * weights).sum(0) / n, 1e-12)
+    log_root = np.log(np.diag(lower)).sum()
+    return means, weights, variances, -0.5 * n * np.log(2 * np.pi * variances) - log_root - 0.5 * n
 
 
 def covariances_of(gps: Sequence[FingerprintGP], cross: Kernels, own: Kernels) -> list[np.ndarray]:
