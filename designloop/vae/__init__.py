@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from designloop.vae.anomaly.scores import anomaly_score as anomaly_score
     from designloop.vae.conditional import ConditionalDecoder as ConditionalDecoder
     from designloop.vae.conditional import ConditionalEncoder as ConditionalEncoder
+    from designloop.vae.conditional import LogAmount as LogAmount
     from designloop.vae.conditional import LogExpression as LogExpression
     from designloop.vae.conditional import OneHot as OneHot
+    from designloop.vae.conditional import Shares as Shares
     from designloop.vae.conditional import aggregate_prior as aggregate_prior
     from designloop.vae.conditional import label_log_probs as label_log_probs
     from designloop.vae.conditional import transferred as transferred
@@ -99,6 +101,7 @@ _HOME = {
     "HeteroscedasticGaussian": "likelihoods.heteroscedastic_gaussian",
     "Imputed": "imputation",
     "Likelihood": "likelihoods.base",
+    "LogAmount": "conditional",
     "LogExpression": "conditional",
     "Loss": "losses",
     "MLPDecoder": "networks",
@@ -113,6 +116,7 @@ _HOME = {
     "RBFPrecisionDecoder": "networks",
     "ReferenceKL": "losses",
     "Roadmap": "planning",
+    "Shares": "conditional",
     "StandardNormal": "priors.standard_normal",
     "StructuralCausal": "priors.structural_causal",
     "StudentT": "likelihoods.student_t",
@@ -169,6 +173,7 @@ __all__ = [
     "HeteroscedasticGaussian",
     "Imputed",
     "Likelihood",
+    "LogAmount",
     "LogExpression",
     "Loss",
     "MLPDecoder",
@@ -183,6 +188,7 @@ __all__ = [
     "RBFPrecisionDecoder",
     "ReferenceKL",
     "Roadmap",
+    "Shares",
     "StandardNormal",
     "StructuralCausal",
     "StudentT",

@@ -8,11 +8,13 @@ labels or numbers, and any encoder or decoder of flat rows becomes a conditional
 the input; nothing else of a VAE knows of it.
 
 Sources: Sohn et al. 2015, "Learning structured output representation using deep conditional generative models"; Ghosh
-et al. 2020, "From variational to deterministic autoencoders" (a prior fitted to the latents afterwards).
+et al. 2020, "From variational to deterministic autoencoders" (a prior fitted to the latents afterwards); Lopez et al.
+2018, "Deep generative modeling for single-cell transcriptomics" (scVI: means as shares of a cell's library size).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -21,7 +23,7 @@ from torch.nn import functional
 
 from designloop.vae.errors import CapabilityError, MissingContextError, ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.likelihoods.checks import log_size, require_labels
+from designloop.vae.likelihoods.checks import log_size, require_labels, values_can_be_read
 from designloop.vae.model import VAE
 from designloop.vae.posterior import DiagonalNormal
 from designloop.vae.priors.by_label import ByLabel
@@ -47,6 +49,20 @@ class OneHot(nn.Module):
         """
         require_labels(labels, self.classes, "condition")
         return functional.one_hot(labels.long(), self.classes).float()
+
+
+class LogAmount(nn.Module):
+    """Amounts (batch,) as their logarithms, (batch, 1): a condition that acts by its ratios, such as a library size."""
+
+    def forward(self, amounts: Tensor) -> Tensor:
+        """(batch,) positive -> (batch, 1).
+
+        Raises:
+            VAEError: some are not positive.
+        """
+        if values_can_be_read(amounts) and not bool((amounts > 0).all()):
+            raise VAEError("an amount is not positive, so it has no logarithm; leave that row out")
+        return amounts.log().unsqueeze(-1)
 
 
 def condition_of(
@@ -133,6 +149,38 @@ class ConditionalDecoder(nn.Module):
         condition = condition_of(context, self.reads, self.embed, z, self)
         params: Tensor = self.decoder(torch.cat([z, condition], -1), context)
         return params
+
+
+class Shares(nn.Module):
+    """A decoder of counts whose log means are those of shares of a total: they average to 1 over a row's features.
+
+    A library size that is measured as a row's own total, over the features' number, is then what the model means by
+    one. Without it, what raises all counts is in the size, and once more in z: the samples of a size vary about it.
+
+    Args:
+        decoder: of params whose first ``features`` are log means; what stands behind them stays as it is.
+        features: width of a row.
+
+    Source: Lopez et al. 2018, the softmax before the library size.
+    """
+
+    def __init__(self, decoder: nn.Module, features: int) -> None:
+        super().__init__()
+        self.decoder, self.features = decoder, features
+
+    def forward(self, z: Tensor, context: Context | None = None) -> Tensor:
+        """(..., batch, latent) -> (..., batch, params).
+
+        Raises:
+            ShapeError: the decoder gives fewer params than there are features.
+        """
+        params: Tensor = self.decoder(z, context)
+        if params.shape[-1] < self.features:
+            raise ShapeError(
+                "the decoder's params", params.shape, f"(…, {self.features} or more)", "give a log mean a feature"
+            )
+        means, rest = params[..., : self.features], params[..., self.features :]
+        return torch.cat([means.log_softmax(-1) + math.log(self.features), rest], -1)
 
 
 class LogExpression:

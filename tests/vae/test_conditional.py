@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from designloop.vae.conditional import (
     ConditionalDecoder,
     ConditionalEncoder,
+    LogAmount,
     LogExpression,
     OneHot,
+    Shares,
     aggregate_prior,
     label_log_probs,
     transferred,
@@ -25,6 +27,7 @@ from designloop.vae.errors import CapabilityError, MissingContextError, ShapeErr
 from designloop.vae.fit import Batch, fit
 from designloop.vae.geometry import pullback_metric
 from designloop.vae.likelihoods.categorical import Categorical
+from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.linear import LinearGaussian
 from designloop.vae.linear_vae import as_vae
 from designloop.vae.losses import ELBO
@@ -192,6 +195,37 @@ def test_log_expression_takes_the_library_size_out() -> None:
     torch.testing.assert_close(LogExpression("depth")(x.long(), {"depth": size}), torch.log1p(x / size[:, None]))
     with pytest.raises(MissingContextError, match=r"LogExpression reads context\['library_size'\]"):
         LogExpression()(x, {})
+
+
+def test_shares_make_a_library_size_the_mean_of_a_rows_counts() -> None:
+    """Whatever z is: a row's means average to its size, keep their ratios, and leave what stands behind them alone."""
+    plain, size = ConditionalDecoder(MLPDecoder(2 + 3, 8), OneHot(3)), torch.tensor([0.5, 1.0, 2.0, 30.0, 1.0])
+    context = {"condition": LABELS, "library_size": size}
+    z = 3 * torch.randn(6, 5, 2, generator=rng())
+    params, before = Shares(plain, 4)(z, context), plain(z, context)
+    means = NegativeBinomial(4, dispersion=2.0, decoded=True).mean(params, context)
+    torch.testing.assert_close(means.mean(-1), size.expand(6, -1))
+    torch.testing.assert_close(params[..., :3].diff(dim=-1), before[..., :3].diff(dim=-1))
+    assert torch.equal(params[..., 4:], before[..., 4:])
+    with pytest.raises(ShapeError, match=r"expected \(…, 9 or more\)"):
+        Shares(plain, 9)(z, context)
+
+
+def test_a_prior_of_the_log_amount_learns_what_the_size_says_of_the_latent() -> None:
+    """With z ~ N(a log s, I) and the decoder held, the slope is a, and it is drawn under any size that is asked for."""
+    vae = as_vae(LinearGaussian(WEIGHTS, torch.zeros(4).double(), torch.tensor([NOISE]).double()))
+    slope, network = torch.tensor([0.8, -0.5], dtype=torch.float64), nn.Linear(1, 4).double()
+    vae.prior = ConditionalNormal(2, nn.Sequential(LogAmount(), network), reads="size")
+    log = torch.randn(3000, generator=rng(2)).double()
+    z = slope * log.unsqueeze(1) + torch.randn(3000, 2, generator=rng()).double()
+    x = z @ WEIGHTS.T + math.sqrt(NOISE) * torch.randn(3000, 4, generator=rng(1)).double()
+    batches = [Batch(x, context={"size": log.exp()})] * 150
+    parts = [*vae.encoder.parameters(), *network.parameters()]  # type: ignore[attr-defined]  # a module
+    fit(vae, ELBO(), batches, torch.optim.Adam(parts, lr=0.05), generator=rng())
+    torch.testing.assert_close(network.weight[:2, 0].detach(), slope, atol=0.1, rtol=0)
+    assert LogAmount()(torch.tensor([1.0, math.e])).flatten().tolist() == pytest.approx([0, 1])
+    with pytest.raises(VAEError, match="an amount is not positive, so it has no logarithm; leave that row out"):
+        LogAmount()(torch.tensor([1.0, 0.0]))
 
 
 def test_one_hot_and_its_precision() -> None:

@@ -14,17 +14,24 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import Tensor
+from torch import Tensor, nn
 
 from designloop.benchmarks.common.rows import Row, row_over
 from designloop.benchmarks.simulators.neurons import Cells, Integers, Population, cells, population
-from designloop.vae.conditional import ConditionalDecoder, ConditionalEncoder, LogExpression, OneHot
+from designloop.vae.conditional import (
+    ConditionalDecoder,
+    ConditionalEncoder,
+    LogAmount,
+    LogExpression,
+    OneHot,
+    Shares,
+)
 from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
-from designloop.vae.networks import MLPDecoder, MLPEncoder
-from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.networks import MLPDecoder, MLPEncoder, mlp
+from designloop.vae.priors.conditional import ConditionalNormal
 
 Array = NDArray[np.float64]
 
@@ -46,16 +53,21 @@ PENALTIES = (0.001, 0.01, 0.1, 1.0)
 
 
 def model(seed: int) -> VAE:
-    """A conditional VAE of counts: a linear decoder of log means and log dispersions, so that types share factors."""
+    """A conditional VAE of counts: a linear decoder of log means and log dispersions, so that types share factors.
+
+    A library size is a cell's own total. So the means are shares of it, and as what is in z moves the total too, the
+    prior reads the size: z of a cell with many counts is not that of one with few.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder, decoder = MLPEncoder(GENES + TYPES, LATENT, [HIDDEN]), MLPDecoder(LATENT + TYPES, 2 * GENES)
+        by_size = nn.Sequential(LogAmount(), mlp([1, 2 * LATENT]))
     one_hot = OneHot(TYPES)
     return VAE(
         ConditionalEncoder(encoder, one_hot, onto=LogExpression()),
-        ConditionalDecoder(decoder, one_hot),
+        Shares(ConditionalDecoder(decoder, one_hot), GENES),
         NegativeBinomial(GENES, dispersion=4.0, decoded=True),
-        StandardNormal(LATENT),
+        ConditionalNormal(LATENT, by_size, reads="library_size"),
     )
 
 
