@@ -58,14 +58,15 @@ if TYPE_CHECKING:
     from designloop.vae.networks import RBFPrecisionDecoder as RBFPrecisionDecoder
     from designloop.vae.networks import rbf_centres as rbf_centres
     from designloop.vae.pareto import pareto_k as pareto_k
-    from designloop.vae.planning import Chart as Chart
-    from designloop.vae.planning import Roadmap as Roadmap
-    from designloop.vae.planning import angle_chart as angle_chart
-    from designloop.vae.planning import cosines_and_sines as cosines_and_sines
-    from designloop.vae.planning import plan as plan
-    from designloop.vae.planning import roadmap as roadmap
-    from designloop.vae.planning import shortcut as shortcut
-    from designloop.vae.planning import straight_motions as straight_motions
+    from designloop.vae.planning.chart import Chart as Chart
+    from designloop.vae.planning.chart import angle_chart as angle_chart
+    from designloop.vae.planning.chart import cosines_and_sines as cosines_and_sines
+    from designloop.vae.planning.growth import grown as grown
+    from designloop.vae.planning.paths import plan as plan
+    from designloop.vae.planning.paths import shortcut as shortcut
+    from designloop.vae.planning.paths import straight_motions as straight_motions
+    from designloop.vae.planning.roadmaps import Roadmap as Roadmap
+    from designloop.vae.planning.roadmaps import roadmap as roadmap
     from designloop.vae.posterior import DiagonalNormal as DiagonalNormal
     from designloop.vae.posterior import Posterior as Posterior
     from designloop.vae.priors.autoregressive import AutoregressiveNormal as AutoregressiveNormal
@@ -87,7 +88,7 @@ _HOME = {
     "Bernoulli": "likelihoods.bernoulli",
     "ByLabel": "priors.by_label",
     "Categorical": "likelihoods.categorical",
-    "Chart": "planning",
+    "Chart": "planning.chart",
     "ConditionalDecoder": "conditional",
     "ConditionalEncoder": "conditional",
     "ConditionalNormal": "priors.conditional",
@@ -115,7 +116,7 @@ _HOME = {
     "PropertyLoss": "losses",
     "RBFPrecisionDecoder": "networks",
     "ReferenceKL": "losses",
-    "Roadmap": "planning",
+    "Roadmap": "planning.roadmaps",
     "Shares": "conditional",
     "StandardNormal": "priors.standard_normal",
     "StructuralCausal": "priors.structural_causal",
@@ -128,29 +129,30 @@ _HOME = {
     "VAEError": "errors",
     "VampPrior": "priors.mixture",
     "aggregate_prior": "conditional",
-    "angle_chart": "planning",
+    "angle_chart": "planning.chart",
     "annealed_evidence": "evidence",
     "anomaly_score": "anomaly.scores",
     "beta_curves": "disentanglement.beta",
     "completed": "imputation",
     "conformal_p_values": "anomaly.conformal",
-    "cosines_and_sines": "planning",
+    "cosines_and_sines": "planning.chart",
     "counterfactual": "disentanglement.subspaces",
     "fit_detector": "anomaly.detector",
+    "grown": "planning.growth",
     "importance_evidence": "evidence",
     "imputed": "imputation",
     "label_log_probs": "conditional",
     "load_weights": "weights",
     "pareto_k": "pareto",
-    "plan": "planning",
+    "plan": "planning.paths",
     "ramp": "losses",
     "rbf_centres": "networks",
     "read_about": "weights",
     "refined": "refinement",
-    "roadmap": "planning",
+    "roadmap": "planning.roadmaps",
     "save_weights": "weights",
-    "shortcut": "planning",
-    "straight_motions": "planning",
+    "shortcut": "planning.paths",
+    "straight_motions": "planning.paths",
     "transferred": "conditional",
 }
 

@@ -24,6 +24,8 @@ from designloop.vae.planning import (
     Roadmap,
     angle_chart,
     cosines_and_sines,
+    extended,
+    grown,
     plan,
     roadmap,
     shortcut,
@@ -158,6 +160,82 @@ def test_the_cost_is_asked_at_every_step_of_what_is_planned() -> None:
     assert all(np.abs(np.diff(one, axis=0)).max() <= STEP + 1e-12 for one in pieces)
 
 
+def rooms(q: Array) -> Array:
+    """Two rooms with a door, a tenth as wide as nodes of ``FEW`` are apart, in the wall between them."""
+    wall, door = np.abs(q[:, 0]) < 0.05, np.abs(q[:, 1] - 0.6) < 0.008
+    return np.where(wall & ~door, np.inf, 0.0)
+
+
+def nook(q: Array) -> Array:
+    """A slot in a block leads, by a corner, to the first of ``START``."""
+    block = (q[:, 0] < -0.55) & (np.abs(q[:, 1]) < 0.25)
+    along = (q[:, 0] > -0.95) & (q[:, 0] < -0.7) & (np.abs(q[:, 1]) < 0.02)
+    out = (np.abs(q[:, 0] + 0.72) < 0.02) & (q[:, 1] > -0.02)
+    return np.where(block & ~along & ~out, np.inf, 0.0)
+
+
+FEW = LATENTS[:200]
+
+
+@pytest.mark.parametrize("cost", [rooms, nook])
+def test_a_roadmap_grows_through_passages_that_its_nodes_missed(cost: Cost) -> None:
+    road = roadmap(doubled(), FEW, cost)
+    start, end = START[:1], END[:1]
+    assert plan(road, start, end) == [None]
+    more = grown(road, start, end, np.random.default_rng(0))
+    (path,) = all_found(more, start, end)
+    np.testing.assert_array_equal(path[[0, -1]], [start[0], end[0]])
+    assert np.isfinite(cost(motion(path, STEP / 2))).all()
+
+
+def test_what_grows_keeps_nodes_and_edges() -> None:
+    road = roadmap(doubled(), FEW, rooms)
+    more = grown(road, START, END, np.random.default_rng(0))
+    n = len(road.latents)
+    assert len(more.latents) > n
+    torch.testing.assert_close(more.latents[:n], road.latents, rtol=0, atol=0)
+    np.testing.assert_array_equal(more.edges[:n, :n].toarray(), road.edges.toarray())
+    assert (more.edges != more.edges.T).nnz == 0
+    assert np.isfinite(rooms(more.configurations)).all()
+
+
+def test_nodes_are_joined_to_their_nearest_or_blocked() -> None:
+    """Of every node that came later, by brute force, whatever came before it."""
+    k = 5
+    road = extended(roadmap(doubled(), FEW[:100], rooms, neighbours=k), FEW[100:])
+    q = road.configurations
+    apart = np.linalg.norm(q[:, None] - q, axis=-1)
+    first = int(np.isfinite(rooms(2 * FEW[:100].numpy())).sum())
+    wanted = {tuple(sorted((i, int(j)))) for i in range(first, len(q)) for j in np.argsort(apart[i])[1 : k + 1]}
+    found = zip(*[np.concatenate(both) for both in zip(road.edges.nonzero(), road.blocked, strict=True)], strict=True)
+    assert {tuple(sorted(map(int, pair))) for pair in found if max(pair) >= first} == wanted
+    for one, other in road.blocked.T:
+        assert np.isinf(rooms(motion(q[[one, other]]))).any()
+
+
+def test_latents_are_drawn_where_parts_meet() -> None:
+    """Without a door they gather about the wall, and nothing is found."""
+
+    def wall(q: Array) -> Array:
+        return np.where(np.abs(q[:, 0]) < 0.05, np.inf, 0.0)
+
+    road = roadmap(doubled(), FEW, wall)
+    more = grown(road, START, END, np.random.default_rng(0), latents=100, rounds=2)
+    new = more.configurations[len(road.configurations) :]
+    assert 50 < len(new) <= 200
+    assert np.median(np.abs(new[:, 0])) < 0.15
+    assert plan(more, START, END) == [None, None]
+
+
+def test_a_roadmap_that_has_what_is_asked_does_not_grow() -> None:
+    rng = np.random.default_rng(0)
+    parted = roadmap(doubled(), FEW, rooms)
+    assert grown(parted, START, START[::-1].copy(), rng) is parted
+    # Nor for an end in the wall, which no motion can have.
+    assert grown(parted, START[:1], np.zeros((1, 2)), rng) is parted
+    assert plan(parted, START[:1], np.zeros((1, 2))) == [None]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 12), st.integers(0, 10_000))
 def test_shortcutting_keeps_ends_and_never_lengthens(corners: int, seed: int) -> None:
@@ -201,6 +279,8 @@ def test_what_cannot_be_planned_is_told() -> None:
     road = roadmap(doubled(), LATENTS, nothing)
     with pytest.raises(ShapeError, match=r"end has shape \(1, 2\), expected \(pairs, 2\) as start"):
         plan(road, START, END[:1])
+    with pytest.raises(ShapeError, match=r"end has shape \(1, 2\), expected \(pairs, 2\) as start"):
+        grown(road, START, END[:1], np.random.default_rng(0))
     with pytest.raises(ShapeError, match="latents has shape"):
         roadmap(doubled(), LATENTS[0], nothing)
     with pytest.raises(VAEError, match="0 of 900 latents are free"):

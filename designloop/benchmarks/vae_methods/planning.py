@@ -16,6 +16,7 @@ from designloop.benchmarks.simulators.arm import (
     clearance,
     collision_free,
     problems,
+    sampling_plan,
     sampling_roadmap,
     scene,
     task_length,
@@ -29,12 +30,12 @@ from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
-from designloop.vae.planning import Chart, Cost, angle_chart, cosines_and_sines, plan, roadmap, shortcut
+from designloop.vae.planning import Chart, Cost, angle_chart, cosines_and_sines, grown, plan, roadmap, shortcut
 from designloop.vae.planning import straight_motions as straight_latent_motions
 from designloop.vae.priors.standard_normal import StandardNormal
 
 TITLE = "Robotics: Trajectory Planning"
-FILE = "designloop/vae/planning.py"
+FILE = "designloop/vae/planning/"
 PAGE = "planning.md"
 
 OBSTACLES = 8
@@ -48,7 +49,7 @@ ROWS, STEPS, RATE, BATCH, HIDDEN, NOISE = 20_000, 2000, 3e-3, 256, 128, 0.05
 deviation of a cosine, by which a configuration is to be told."""
 
 NODES = 4000
-"""Latents of the roadmap, as many as the sampling planner's samples."""
+"""Latents of the roadmap before it grows, as many as the sampling planner's samples."""
 
 MARGIN, DEAR = 0.1, 0.5
 """Metres from an obstacle within which a motion costs more, and how much more where it touches."""
@@ -65,36 +66,51 @@ KNOTS = 8
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
     """The rows of planning's bars."""
-    free: dict[str, list[bool]] = {"plan": [], "raw": [], "line": []}
+    free: dict[str, list[bool]] = {"plan": [], "first": [], "line": [], "again": []}
     lengths: dict[str, list[float]] = {"plan": [], "raw": [], "planner": []}
+    growth: list[float] = []
     shares: list[float] = []
     for seed in seeds:
-        rng = np.random.default_rng(seed)
+        # What the planner draws does not move the pairs that come after it.
+        rng, own_rng = np.random.default_rng(seed), np.random.default_rng([seed, 1])
         arm = Arm()
         vae = fit_arm(arm, seed)
         chart = angle_chart(vae, ExpectedEuclidean(vae))
         for number in range(SCENES):
             say(f"  seed {seed}, scene {number}")
             some = scene(OBSTACLES, rng, arm)
-            reference = sampling_roadmap(arm, some, rng, NODES)
-            start, end, theirs = problems(reference, PAIRS, rng, ROUNDS)
-            raw, paths = planned(chart, arm, some, start, end, rng)
+            start, end, theirs = problems(sampling_roadmap(arm, some, rng, NODES), PAIRS, rng, ROUNDS)
+            first, raw, paths, times = planned(chart, arm, some, start, end, own_rng)
+            growth.append(times)
             lines = straight_latent_motions(chart, start, end)
-            for name, found in (("plan", paths), ("raw", raw), ("line", lines)):
+            again = sampling_roadmap(arm, some, own_rng, NODES)
+            others = [sampling_plan(again, *pair, own_rng, rounds=0) for pair in zip(start, end, strict=True)]
+            for name, found in (("plan", paths), ("first", first), ("line", lines), ("again", others)):
                 free[name] += [one is not None and collision_free(arm, some, one, FINE) for one in found]
             for one, own, other in zip(raw, paths, theirs, strict=True):
                 if own is not None and one is not None and collision_free(arm, some, own, FINE):
                     for name, path in (("raw", one), ("plan", own), ("planner", other)):
                         lengths[name].append(task_length(arm, path))
-        shares += unobstructed(chart, arm, rng)
-    return list(_rows(free, lengths, shares))
+        shares += unobstructed(chart, arm, own_rng)
+    return list(_rows(free, lengths, growth, shares))
 
 
-def _rows(free: dict[str, list[bool]], lengths: dict[str, list[float]], shares: list[float]) -> Iterator[Row]:
+def _rows(
+    free: dict[str, list[bool]], lengths: dict[str, list[float]], growth: list[float], shares: list[float]
+) -> Iterator[Row]:
     share, line, pairs = float(np.mean(free["plan"])), float(np.mean(free["line"])), len(free["plan"])
     what = "pairs that no straight joint motion joins: share of paths free of collision (floor: straight latent paths)"
     error = float(np.sqrt(share * (1 - share) / pairs))
     yield Row(what, "≥ 0.95", share, error, pairs, share >= 0.95, floor=line)
+    for name, of in (
+        ("first", "the same before the roadmap grows"),
+        ("again", "the same by another sampling roadmap, of as many samples as the one that the pairs were drawn with"),
+    ):
+        yield Row(of, "", float(np.mean(free[name])), None, pairs, None)
+    yield Row("nodes of the roadmap over those before it grows, mean of the scenes", "", float(np.mean(growth)), None,
+              len(growth), None)  # fmt: skip
+    yield Row("nodes of the roadmap over those before it grows, greatest of the scenes", "", max(growth), None,
+              len(growth), None)  # fmt: skip
     own, raw, other = (np.array(lengths[name]) for name in ("plan", "raw", "planner"))
     if n := len(own):
         ratio = float(own.mean() / other.mean())
@@ -140,12 +156,18 @@ def obstacle_cost(arm: Arm, some: Scene) -> Cost:
 
 def planned(
     chart: Chart, arm: Arm, some: Scene, start: Array, end: Array, rng: np.random.Generator
-) -> tuple[list[Array | None], list[Array | None]]:
-    """Paths between pairs (pairs, joints) in a scene, before shortcutting and after."""
+) -> tuple[list[Array | None], list[Array | None], list[Array | None], float]:
+    """Paths between pairs (pairs, joints) in a scene: over the first roadmap, over the grown one, and these shortcut.
+
+    Last, how many times the first roadmap's nodes the grown one has.
+    """
     cost = obstacle_cost(arm, some)
-    raw = plan(roadmap(chart, chart.encode(arm.sample(NODES, rng)), cost), start, end)
+    small = roadmap(chart, chart.encode(arm.sample(NODES, rng)), cost)
+    road = grown(small, start, end, rng)
+    raw = plan(road, start, end)
     shortened = iter(shortcut([one for one in raw if one is not None], cost, rng, rounds=ROUNDS))
-    return raw, [None if one is None else next(shortened) for one in raw]
+    paths = [None if one is None else next(shortened) for one in raw]
+    return plan(small, start, end), raw, paths, len(road.configurations) / len(small.configurations)
 
 
 def unobstructed(chart: Chart, arm: Arm, rng: np.random.Generator) -> list[float]:

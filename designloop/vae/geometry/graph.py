@@ -101,6 +101,7 @@ def points_graph(
     radius: float | None = None,
     neighbours: int = NEIGHBOURS,
     nodes: int = NODES,
+    first: int = 0,
 ) -> Graph:
     """A graph over points: each with all those within a radius, or with its nearest.
 
@@ -110,13 +111,16 @@ def points_graph(
         radius: in latent units; None joins each with its nearest.
         neighbours: how many nearest, where there is no radius.
         nodes: of the quadrature of each edge.
+        first: points before this one are found by others but look for none: a graph that is there already, without
+            its edges.
 
     Raises:
         ShapeError: fewer than two points.
     """
     if points.ndim != 2 or points.shape[0] < 2:
         raise ShapeError("points", points.shape, "(at least 2, latent)", "give the graph some nodes")
-    heads, tails = _near(points, points, radius, neighbours + 1)
+    heads, tails = _near(points[first:], points, radius, neighbours + 1)
+    heads = heads + first
     low, high = np.minimum(heads, tails), np.maximum(heads, tails)
     pairs = np.unique(np.stack([low, high])[:, low != high], axis=1)
     return _weighed(metric, points.detach(), pairs[0], pairs[1], nodes)
