@@ -86,7 +86,7 @@ def _gaps(roadmap: Roadmap, start: Array, end: Array, neighbours: int) -> tuple[
     reached = np.zeros((2 * pairs, count), bool)  # the parts that each end is joined to
     free = np.isfinite(weight)
     reached[which[free], part[near[free]]] = True
-    parted = ~(reached[:pairs] & reached[pairs:]).any(1)
+    parted: Array = ~np.any(reached[:pairs] & reached[pairs:], axis=1)
     parted = np.concatenate([parted, parted])
     theirs = reached[parted].any(0)
     head, tail = roadmap.blocked
