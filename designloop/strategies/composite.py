@@ -24,6 +24,9 @@ from designloop.strategies.surrogate import FingerprintGP, Kernels, counts_of, c
 _DRAWS = 32
 """Of all properties together, for the expectation of a score."""
 
+_AT_ONCE = 32
+"""Bounds that are looked at again at once."""
+
 _OUTLYING = 6.0
 """Robust standard deviations from the median at which a value is cut before a GP sees it: one docking gone wrong must
 not be all that it learns."""
@@ -143,16 +146,28 @@ class CompositeSurrogate:
         """
         cross = Kernels.between(new, self.seen, self.per)
         own = Kernels.between(new, new, self.per)
-        gps = [part.gp for part in self.parts]
+        gps, n = [part.gp for part in self.parts], len(new)
         means = [gp.predict(cross) for gp in gps]
         covariances = covariances_of(gps, cross, own)
-        left = np.ones(len(new), dtype=bool)
+        variances = [np.diagonal(one).copy() for one in covariances]
+        # A pick's column of a covariance as it was then, scaled: the covariance is what it was less their squares.
+        steps, taken = [np.empty((n, n)) for _ in gps], 0
+        bounds, left, fresh = np.full(n, np.inf), np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
         while left.any():
-            mean, doubt = self.scores(means, [np.diagonal(one) for one in covariances])
-            at = int(np.argmax(np.where(left, mean + kappa * doubt, -np.inf)))
+            at = int(np.argmax(np.where(left, bounds, -np.inf)))
+            if not fresh[at]:
+                # What is known about a molecule only grows, so a bound that was not looked at again is none too low.
+                stale = np.flatnonzero(left & ~fresh)
+                rows = stale if taken == 0 else stale[np.argsort(-bounds[stale], kind="stable")[:_AT_ONCE]]
+                mean, doubt = self.scores([one[rows] for one in means], [one[rows] for one in variances])
+                bounds[rows], fresh[rows] = mean + kappa * doubt, True
+                continue
             left[at] = False
             if admissible(at):
                 yield at
-                for gp, covariance in zip(gps, covariances, strict=True):
-                    column = covariance[:, at].copy()
-                    covariance -= np.outer(column, column) / (column[at] + (gp.noise + 1e-8) * gp.variance)
+                for gp, covariance, variance, step in zip(gps, covariances, variances, steps, strict=True):
+                    column = covariance[:, at] - step[:, :taken] @ step[at, :taken]
+                    step[:, taken] = column / np.sqrt(column[at] + (gp.noise + 1e-8) * gp.variance)
+                    variance -= np.square(step[:, taken])
+                taken += 1
+                fresh[:] = False

@@ -15,7 +15,8 @@ from designloop.benchmarks.vae_methods import _fields, linear
 
 
 def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linear, "STEPS", 5)
+    monkeypatch.setattr(linear, "PHASES", ((3, 0.1), (2, 0.03)))
+    monkeypatch.setattr(linear, "ENCODER_STEPS", 5)
     monkeypatch.setattr(linear, "TRAINED", (("iris", 2),))
     monkeypatch.setattr(linear, "REFERENCES", {("iris", 2): linear.REFERENCES["iris", 2]})
     monkeypatch.setattr(linear, "WIDENED", (2,))

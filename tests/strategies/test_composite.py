@@ -106,6 +106,24 @@ def test_picks_begin_at_the_highest_bound_and_spread() -> None:
     assert spread.index(second) > 1
 
 
+def test_picks_are_those_of_a_gp_that_is_told_what_it_expects() -> None:
+    """Every bound taken anew after each pick, from covariances that are conditioned on it."""
+    surrogate, kappa = fitted(), 2.0
+    cross, own = Kernels.between(NEW, SEEN, surrogate.per), Kernels.between(NEW, NEW, surrogate.per)
+    means = [part.gp.predict(cross) for part in surrogate.parts]
+    covariances = [part.gp.covariance(cross, own) for part in surrogate.parts]
+    wanted: list[int] = []
+    for _ in range(20):
+        mean, doubt = surrogate.scores(means, [np.diagonal(one) for one in covariances])
+        bounds = mean + kappa * doubt
+        bounds[wanted] = -np.inf
+        wanted.append(int(np.argmax(bounds)))
+        for part, covariance in zip(surrogate.parts, covariances, strict=True):
+            column = covariance[:, wanted[-1]].copy()
+            covariance -= np.outer(column, column) / (column[wanted[-1]] + (part.gp.noise + 1e-8) * part.gp.variance)
+    assert list(surrogate.picks(NEW, kappa))[:20] == wanted
+
+
 def test_what_is_not_admissible_is_passed_over_and_teaches_nothing() -> None:
     surrogate = fitted()
     first = next(surrogate.picks(NEW, 2.0))
