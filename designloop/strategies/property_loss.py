@@ -59,7 +59,9 @@ class Settings(BaseModel):
     elites: int = Field(200, ge=2, description="best molecules that are bred, encoded and learned from")
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
     pool: float = Field(
-        2.5, ge=1, description="genetic steps of a generation for each molecule wanted; the model's proposals come on top"
+        2.5,
+        ge=1,
+        description="genetic steps of a generation for each molecule wanted; the model proposes on top of them",
     )
     generations: int = Field(
         4, ge=1, description="free generations a round: each after the first is bred from what ranks best"

@@ -18,6 +18,7 @@ def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core, "STEPS", 5)
     monkeypatch.setattr(core, "annealed_evidence", partial(annealed_evidence, leaps=1))
     monkeypatch.setattr(core, "CHAINS", 3)
+    monkeypatch.setattr(core, "DRAWS", 200)
     monkeypatch.setattr(core, "TEMPERATURES", 2)
     rows = core.run([0, 1], lambda line: None)
     assert len({row.measure for row in rows}) == len(rows)

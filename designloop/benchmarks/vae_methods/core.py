@@ -46,8 +46,11 @@ PAGE = "core.md"
 STEPS = 1500
 """That the VAE of digits is trained for."""
 
-CHAINS, TEMPERATURES = 64, 200
+CHAINS, TEMPERATURES = 256, 200
 """With which its evidence is annealed."""
+
+DRAWS = 50_000
+"""By which it is weighted: of 2,000 some digits' weights have Pareto's k near 0.9, and their evidence is 0.3 off."""
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
@@ -173,7 +176,7 @@ def on_digits(seed: int) -> float:
     vae = small_vae(seed)
     batches = (Batch(train[torch.randint(len(train), (128,), generator=generator)]) for _ in range(STEPS))
     fit(vae, ELBO(), batches, torch.optim.Adam(vae.parameters(), lr=2e-3), generator=generator)
-    weighted = importance_evidence(vae, test, k=2000, generator=generator)
+    weighted = importance_evidence(vae, test, k=DRAWS, generator=generator)
     annealed = annealed_evidence(vae, test, generator=generator, chains=CHAINS, temperatures=TEMPERATURES)
     return float((weighted.log_evidence - annealed.log_evidence).abs().mean())
 
