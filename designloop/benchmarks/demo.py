@@ -30,8 +30,8 @@ START = 100
 
 STEPS = "strategy.learning.steps"
 PROPOSERS = "strategy.proposers"
-NO_GENETICS = ["prior", "posterior"]
-GENETICS = [name for name in property_loss.PROPOSERS if name not in NO_GENETICS]
+NO_GENETICS = [name for name in property_loss.PROPOSERS if name in property_loss.OF_THE_MODEL]
+GENETICS = [name for name in property_loss.PROPOSERS if name not in property_loss.OF_THE_MODEL]
 
 MOL_GA = Arm("mol_ga", "PyPI's mol_ga: population 100, 100 offspring a generation", search=run_mol_ga)
 ARMS = (

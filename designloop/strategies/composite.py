@@ -60,6 +60,11 @@ class Part:
     scale: float
     to_desirability: Callable[[np.ndarray], np.ndarray]
 
+    def left_out_error(self, targets: np.ndarray, desirable: np.ndarray) -> float:
+        """Mean square error of the desirabilities (n,) that the other molecules foresee, of its own targets (n,)."""
+        foreseen = self.to_desirability(self.centre + self.scale * self.gp.left_out(targets))
+        return float(np.square(foreseen - desirable).mean())
+
     def desirability(self, mean: np.ndarray, doubt: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """(draws, m) of posterior means and standard deviations (m,) and standard normal draws (draws,)."""
         return self.to_desirability(self.centre + self.scale * (mean + doubt * noise[:, None]))
@@ -95,21 +100,14 @@ class CompositeSurrogate:
         raw = np.column_stack([cut(values), desirable])
         centre, scale = raw.mean(0), np.maximum(raw.std(0), 1e-9)
         targets = (raw - centre) / scale
-        gps = FingerprintGP.fit(kernels, targets)
-        parts = []
-        for k, transform in enumerate(objective.transforms):
-            bent = k + len(objective.transforms)
-            either = [
-                Part(gps[i], float(centre[i]), float(scale[i]), to) for i, to in ((k, transform), (bent, as_it_is))
-            ]
-            errors = [
-                np.square(
-                    one.to_desirability(one.centre + one.scale * one.gp.left_out(targets[:, i])) - desirable[:, k]
-                )
-                for one, i in zip(either, (k, bent), strict=True)
-            ]
-            parts.append(either[int(errors[1].mean() < errors[0].mean())])
-        return cls(seen, per, tuple(parts), objective.aggregate, even_draws(_DRAWS, len(parts)))
+        transforms = [*objective.transforms, *[as_it_is] * values.shape[1]]
+        fitted = FingerprintGP.fit(kernels, targets), centre.tolist(), scale.tolist(), transforms
+        parts = [Part(*one) for one in zip(*fitted, strict=True)]
+        wanted = np.column_stack([desirable, desirable])
+        errors = [part.left_out_error(*one) for part, *one in zip(parts, targets.T, wanted.T, strict=True)]
+        n = values.shape[1]
+        best = tuple(parts[k + n if errors[k + n] < errors[k] else k] for k in range(n))
+        return cls(seen, per, best, objective.aggregate, even_draws(_DRAWS, n))
 
     def scores(self, means: Sequence[np.ndarray], variances: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """(m,) means and standard deviations of the score, of each part's posterior means and variances (m,)."""

@@ -46,9 +46,10 @@ def refitted(prior: LearnedPrior, latents: Tensor, strength: float) -> LearnedPr
     mean = weights @ z
     old = prior.means[0].double()
     own = (z - mean).T @ (weights[:, None] * (z - mean))
-    before = (prior.axes[0].double() * prior.variances[0].double()) @ prior.axes[0].double().T
     apart = mean - old
     share = n / (n + strength)
-    covariance = share * own + (1 - share) * before + share * (1 - share) * torch.outer(apart, apart)
+    covariance = (
+        share * own + (1 - share) * prior.covariances[0].double() + share * (1 - share) * torch.outer(apart, apart)
+    )
     both = share * mean + (1 - share) * old
-    return LearnedPrior(torch.ones(1), both[None].to(latents), covariance[None].to(latents))
+    return LearnedPrior(latents.new_ones(1), both[None].to(latents), covariance[None].to(latents))

@@ -27,7 +27,7 @@ class Memory:
 
     Args:
         codec: of the model; what its alphabet cannot express is not remembered.
-        properties: whose values are remembered beside the score; ``score`` is one of them.
+        properties: whose values are remembered beside the score; ``score`` may be one of them.
         seen: what an earlier memory held.
     """
 

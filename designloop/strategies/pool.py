@@ -10,14 +10,11 @@ import torch
 
 from designloop.records import Candidate
 from designloop.strategies import graph_steps, proposers
+from designloop.strategies.property_loss import OF_THE_MODEL
 
 if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE
     from designloop.strategies.property_loss import Settings
-
-
-OF_THE_MODEL = frozenset({"prior", "posterior"})
-"""Proposers that decode latents; the others are genetic steps."""
 
 
 def draw(

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 Proposer = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover"]
 PROPOSERS: tuple[Proposer, ...] = get_args(Proposer)
 
+OF_THE_MODEL: frozenset[Proposer] = frozenset({"prior", "posterior"})
+"""Proposers that decode latents; the others are genetic steps."""
+
 
 class Learning(BaseModel):
     """How the VAE is fine-tuned after each round."""
@@ -181,10 +184,10 @@ class PropertyLoss:
 
     def _take_prior(self) -> None:
         """Draws are from the wanted prior from now on; the learned ones know the corpus, or the elites of the day."""
-        from designloop.strategies.learned_prior import corpus_prior, refitted
-
         if self.settings.prior == "standard_normal":
             return
+        from designloop.strategies.learned_prior import corpus_prior, refitted
+
         if self.corpus_prior is None:
             self.corpus_prior = corpus_prior(self.vae, self.replay, rng_of(self.around.seed, "corpus prior"))
         prior, elites = self.corpus_prior, self.elites()

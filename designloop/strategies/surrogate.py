@@ -105,13 +105,14 @@ class FingerprintGP:
         n, k = targets.shape
         right = np.column_stack([targets, np.ones(n)])
         best: list[tuple[float, float, float]] = [(-np.inf, 0.0, 0.0)] * k
+        factors: dict[tuple[float, float], np.ndarray] = {}
         for linear, noise in product(_LINEAR, _NOISES):
-            lower = _factor(kernels, linear, noise)
-            evidences = _solved(lower, right)[-1]
+            factors[linear, noise] = _factor(kernels, linear, noise)
+            evidences = _solved(factors[linear, noise], right)[-1]
             best = [max(old, (new, linear, noise)) for old, new in zip(best, evidences.tolist(), strict=True)]
+            factors = {(w, noise): factors[w, noise] for _, w, noise in best}  # all of them would be large
         fitted: dict[int, FingerprintGP] = {}
-        for linear, noise in {(linear, noise) for _, linear, noise in best}:
-            lower = _factor(kernels, linear, noise)
+        for (linear, noise), lower in factors.items():
             means, weights, variances, evidences = _solved(lower, right)
             precision = np.square(solve_triangular(lower, np.eye(n), lower=True)).sum(0)
             for at in (at for at in range(k) if best[at][1:] == (linear, noise)):

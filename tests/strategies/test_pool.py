@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from designloop.strategies import graph_steps, pool, proposers
-from designloop.strategies.property_loss import PROPOSERS, Settings
+from designloop.strategies.property_loss import OF_THE_MODEL, PROPOSERS, Settings
 from designloop.strategies.proposers import Elite
 from tests.tiny import small_molecules, tiny_vae
 
@@ -43,12 +43,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, credit: dict[str, float], n: int) -> 
 
 
 def test_what_the_model_proposes_takes_no_genetic_step_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    genetics = [name for name in PROPOSERS if name not in pool.OF_THE_MODEL]
+    genetics = [name for name in PROPOSERS if name not in OF_THE_MODEL]
     alone = asked(monkeypatch, dict.fromkeys(genetics, 1.0), 1200)
     beside = asked(monkeypatch, dict.fromkeys(PROPOSERS, 1.0), 1200)
     assert sum(alone.values()) == 1200
     assert {name: beside[name] for name in genetics} == dict.fromkeys(genetics, 300)
-    assert {name: beside[name] for name in pool.OF_THE_MODEL} == {"prior": 300, "posterior": 300}
+    assert {name: beside[name] for name in OF_THE_MODEL} == {"prior": 300, "posterior": 300}
 
 
 def test_without_genetic_steps_the_model_gives_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,7 @@ def factors(cost: Cost, motions: Array, step: float) -> Array:
 
 
 def decoded(chart: Chart, latents: Tensor) -> Array:
+    """(n, joints) what latents decode to; refuses a chart that gives something else."""
     with torch.no_grad():
         found = np.asarray(chart.decode(latents), dtype=float)
     if found.ndim != 2 or len(found) != len(latents):
@@ -111,6 +112,7 @@ def decoded(chart: Chart, latents: Tensor) -> Array:
 
 
 def costs(cost: Cost, q: Array) -> Array:
+    """(n,) the cost of configurations (n, joints); refuses what is no cost."""
     found = np.asarray(cost(q), dtype=float)
     if found.shape != (len(q),):
         raise ShapeError("cost(configurations)", found.shape, f"({len(q)},)", "give one number a configuration")

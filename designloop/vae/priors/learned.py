@@ -93,6 +93,11 @@ class LearnedPrior(nn.Module):
         found = (torch.as_tensor(one) for one in (mixture.weights_, mixture.means_, mixture.covariances_))
         return cls(*found).to(latents.device, latents.dtype)
 
+    @property
+    def covariances(self) -> Tensor:
+        """Of each component without noise, (components, latent, latent)."""
+        return (self.axes * self.variances.unsqueeze(-2)) @ self.axes.mT
+
     def _noise_variance(self, context: Context | None) -> Tensor:
         """() or (batch, 1): σ²."""
         if context is None or "noise" not in context:
