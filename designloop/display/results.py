@@ -128,9 +128,7 @@ def comparison(standings: Sequence[Standings]) -> None:
     """Prints campaigns side by side, those of each objective apart from the others."""
     objectives = list(dict.fromkeys(one.objective for one in standings))
     if len(objectives) > 1:
-        say(
-            f"These campaigns have {len(objectives)} different objectives: scores compare within each, not between them."
-        )
+        say(f"These campaigns have {len(objectives)} different objectives. Scores compare within each, not between.")
     for objective in objectives:
         if len(objectives) > 1:
             say(f"\nObjective {objective}")

@@ -155,8 +155,8 @@ def results_below(folder: Path) -> list[Path]:
 def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> tuple[list[Failures], list[str]]:
     """What failed, by property and status, and a sentence for each file of details that is damaged.
 
-    An amendment's rows supersede those of earlier rounds. Without its details a round's rows still tell what failed, but
-    not why.
+    An amendment's rows supersede those of earlier rounds. Without its details a round's rows still tell what failed,
+    but not why.
     """
     last: dict[tuple[str, str], tuple[str, str | None]] = {}
     damaged: list[str] = []

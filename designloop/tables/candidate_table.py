@@ -177,8 +177,8 @@ class CandidateTable:
         opened = Ledger(self.ledger_path, self.campaign_id)
         if begun and self.calls():
             self.remarks.append(
-                f"the ledger {self.ledger_path} is missing or empty, though {self.calls():,} calls were made: a new one "
-                "is begun. The table keeps its rows, but whoever asks for those molecules again pays again"
+                f"the ledger {self.ledger_path} is missing or empty, though {self.calls():,} calls were made: a new "
+                "one is begun. The table keeps its rows, but whoever asks for those molecules again pays again"
             )
         self.remarks += opened.remarks
         return opened

@@ -2,8 +2,8 @@
 
 Of a manifest that lacks between others the chain of digests tells; of the last one nothing would, since a round
 without a manifest did not happen. So each commit, once its manifest is in place, names it in ``head.json``. A crash
-between the two leaves a head that is one round behind, which is no damage; a head that is ahead of the manifests is left
-by no crash. Nothing is read from it but that, so a campaign does without it, and a lost head is written by the next commit.
+between the two leaves a head that is one round behind, which is no damage; a head that is ahead of the manifests is
+left by no crash. Nothing else is read from it, so a campaign does without it, and the next commit writes a lost one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def lost_rounds(folder: Path, campaign: str, head: Head | None, rounds: Sequence
         return []
     ends = f"ends with round {last}" if rounds else "is empty"
     return [
-        f"round {head.round} was committed, but its manifest {manifest_path(folder, head.round)} is missing, so the table "
-        f"{ends}. Put the manifest back from a backup; otherwise `designloop run` runs what follows again, and pays for "
-        "nothing that the ledger knows"
+        f"round {head.round} was committed, but its manifest {manifest_path(folder, head.round)} is missing, so the "
+        f"table {ends}. Put the manifest back from a backup; otherwise `designloop run` runs what follows again, and "
+        "pays for nothing that the ledger knows"
     ]

@@ -251,8 +251,8 @@ def _advice(error: sqlite3.DatabaseError) -> str:
             return "It is not an SQLite file. Name another file under `ledger:` in the campaign file."
         case "SQLITE_CORRUPT" | "SQLITE_ERROR" | "SQLITE_FORMAT" | "SQLITE_MISMATCH":  # also a table that is gone
             return (
-                "It is damaged. Restore it from a backup, save what is left with `sqlite3 FILE .recover`, or move it away: "
-                "a new one is begun, and what only this one knew is run again."
+                "It is damaged. Restore it from a backup, save what is left with `sqlite3 FILE .recover`, or move it "
+                "away: a new one is begun, and what only this one knew is run again."
             )
         case "SQLITE_FULL" | "SQLITE_IOERR":
             return "See that the disk has space and works, and run the same command again; nothing recorded is lost."

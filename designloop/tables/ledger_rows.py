@@ -1,8 +1,8 @@
-"""What makes a row of the ledger trustworthy: each carries the checksum of its own columns, computed before it is written.
+"""What makes a row of the ledger trustworthy: it carries the checksum of its own columns, made before it is written.
 
 A row whose checksum does not match is never used: it is as if that run had not been recorded, so the molecule is run
-again where it is asked for, and whoever opens the ledger is told. The few rows of ``oracles`` and ``askers``, on which all
-others hang, cannot be done without; damage to them, a row that vanished, or a broken B-tree refuses the whole file.
+again where it is asked for, and whoever opens the ledger is told. The few rows of ``oracles`` and ``askers``, on which
+all others hang, cannot be done without; damage to them, a row that vanished, or a broken B-tree refuses the whole file.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def check_ledger(connection: sqlite3.Connection, path: Path) -> list[str]:
         for *row, checksum in connection.execute(f"SELECT {', '.join(columns)}, checksum FROM {table}"):
             if seal(row) != checksum:
                 raise LedgerError(
-                    f"The ledger {path} is damaged: the row {row[0]} of its table {table} does not match its checksum, and "
-                    f"runs depend on it. {_RESTORE}"
+                    f"The ledger {path} is damaged: the row {row[0]} of its table {table} does not match its checksum, "
+                    f"and runs depend on it. {_RESTORE}"
                 )
     rows, damaged = 0, []
     for *row, checksum in connection.execute(f"SELECT {', '.join(RUN_COLUMNS)}, checksum FROM runs"):
@@ -86,8 +86,8 @@ def check_ledger(connection: sqlite3.Connection, path: Path) -> list[str]:
         return []
     shown = ", ".join(ascii(molecule)[1:-1] for molecule in damaged[:3]) + (", …" if len(damaged) > 3 else "")
     return [
-        f"{len(damaged):,} of {rows:,} runs in the ledger {path} do not match their checksums and are not used: those of "
-        f"{shown}. Where these molecules are asked for they are run again"
+        f"{len(damaged):,} of {rows:,} runs in the ledger {path} do not match their checksums and are not used: those "
+        f"of {shown}. Where these molecules are asked for they are run again"
     ]
 
 
