@@ -142,9 +142,7 @@ def damages(folder: Path, of: Sequence[str], each: int = 1) -> list[Damage]:
         folder: where the campaign lies.
         of: files and folders in it whose files are damaged.
     """
-    paths = [
-        path for name in of for path in ([folder / name] if (folder / name).is_file() else (folder / name).rglob("*"))
-    ]
+    paths = [path for name in of for path in (folder / name, *(folder / name).rglob("*"))]
     files = sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
     once = (REMOVED, FOLDER, empty.__name__)
     kinds = [(kind, seed) for kind in (*KINDS, REMOVED, FOLDER) for seed in range(1 if kind in once else each)]

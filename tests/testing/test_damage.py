@@ -19,6 +19,7 @@ from designloop.loop.campaign import load_campaign
 from designloop.report.references import read_references
 from designloop.report.top import top_molecules
 from designloop.tables import open_candidates
+from designloop.tables.views import rounds_view
 from designloop.testing.damage import Answer, Damage, Question, damages, try_damages
 from tests.campaigns import write_campaign
 
