@@ -206,7 +206,7 @@ def _score_references(campaign: Campaign, table: CandidateTable, say: Say, anywa
     wanted = [(one.name or one.smiles, one.smiles) for one in given]
     if not (anyway or damaged) and [(one.name, one.smiles) for one in kept] == wanted:
         return
-    if damaged:
+    if damaged and table.rounds():
         say(f"{damaged[0].partition(': the references')[0]}: the references are scored again")
     scored = preflight.score_checks(campaign, table.ledger, [one.smiles for one in given])
     write_references([Reference.of(one.name, row) for one, row in zip(given, scored, strict=True)], table.folder)

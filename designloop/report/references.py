@@ -12,6 +12,7 @@ from designloop.records import Scored
 from designloop.report.top import PropertyScore
 from designloop.tables.durable import disk_errors, publish_json, read_json
 from designloop.tables.errors import DamagedFile
+from designloop.tables.manifest import read_campaign
 
 FILE = "references.json"
 
@@ -60,7 +61,10 @@ def read_references(folder: Path) -> tuple[list[Reference], list[str]]:
             return [_reference(raw) for raw in bare], []
         return [_reference(raw) for raw in read_json(path)["references"]], []
     except FileNotFoundError:
-        return [], []
+        record = read_campaign(folder)
+        if record is None or not record.openings[-1].dump.get("reference"):
+            return [], []
+        what = f"{path} is missing"
     except DamagedFile as damage:
         what = damage.what
     except (KeyError, TypeError, ValueError, AttributeError) as problem:

@@ -21,7 +21,7 @@ from designloop.records import Round, State
 from designloop.tables.durable import FileRecord, Piece, disk_errors, make_folder, sync_folder, write_file
 from designloop.tables.errors import DamagedFile, TableError
 from designloop.tables.files import details_file, relative, remove_leftovers, remove_old_states, rows_file, state_files
-from designloop.tables.head import lost_rounds, read_head, write_head
+from designloop.tables.head import read_head, what_is_lost, write_head
 from designloop.tables.ledger import Ledger
 from designloop.tables.lock import FolderLock
 from designloop.tables.manifest import (
@@ -71,7 +71,7 @@ class CandidateTable:
         self._scores: dict[str, float | None] = {}
         self._torn = False
         head, of_head = read_head(folder)
-        self.remarks += [*of_head, *lost_rounds(folder, record.id, head, self._rounds), *finish_or_remark(folder)[1]]
+        self.remarks += [*of_head, *what_is_lost(folder, record.id, head, self._rounds), *finish_or_remark(folder)[1]]
         remove_leftovers(folder, self._rounds)
         for info in self._rounds:
             last = info is self._rounds[-1]
@@ -268,6 +268,8 @@ class CandidateTable:
         self._check_writable()
         with disk_errors(f"the end of the campaign could not be marked in {self.folder}", all_are_the_disks=True):
             write_finish(self.folder, Finish(reason, self._last_number(), now()))
+            if self._rounds:
+                write_head(self.folder, self._rounds[-1], ended=True)
 
     def _last_number(self) -> int:
         return self._rounds[-1].number if self._rounds else -1

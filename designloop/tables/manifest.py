@@ -22,6 +22,8 @@ from designloop.tables.errors import DamagedFile, TableError
 EMPTY_DIGEST = hashlib.sha256().hexdigest()
 """Digest of a table without rounds."""
 
+END_UNKNOWN = "how the campaign ended is not known until `designloop run` has marked it anew"
+
 FOLDERS = ("rounds", "details", "states", "manifests")
 """Sub-folders of a campaign's folder."""
 
@@ -156,7 +158,7 @@ def finish_or_remark(folder: Path) -> tuple[Finish | None, list[str]]:
     try:
         return read_finish(folder), []
     except DamagedFile as damage:
-        return None, [f"{damage.what}: how the campaign ended is not known until `designloop run` has marked it anew"]
+        return None, [f"{damage.what}: {END_UNKNOWN}"]
 
 
 def round_numbers(folder: Path) -> list[int]:

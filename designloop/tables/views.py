@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from designloop.tables.errors import QueryError
 from designloop.tables.files import refuse_lost_manifests, rows_numbers
-from designloop.tables.head import lost_rounds, read_head
+from designloop.tables.head import read_head, what_is_lost
 from designloop.tables.ledger import Run, Value, read_ledger
 from designloop.tables.manifest import (
     CampaignRecord,
@@ -87,7 +87,7 @@ class FolderReader:
         self._rounds = [*self._rounds, *new]
         self._rows = [*self._rows, *rows]
         finish, of_finish = finish_or_remark(self.folder)
-        remarks += [*lost_rounds(self.folder, record.id, head, self._rounds), *of_finish]
+        remarks += [*what_is_lost(self.folder, record.id, head, self._rounds), *of_finish]
         last = self._rounds[-1].number if self._rounds else -1
         return record, tuple(self._rounds), finish if finish and finish.after_round == last else None, remarks
 

@@ -388,6 +388,24 @@ def test_a_lost_last_manifest_is_told_and_its_round_is_committed_again(campaign)
         assert table.remarks == []
 
 
+def test_a_lost_end_is_told_and_one_that_was_taken_back_is_not(campaign):
+    with open_table(campaign) as table:
+        table.commit(a_round(0))
+        table.finish("budget spent")
+    end = campaign.output_folder / "finished.json"
+    kept = end.read_bytes()
+    end.unlink()
+    (stored,) = open_candidates(campaign.output_folder).campaigns()
+    assert re.match(r".*finished.json is missing: how the campaign ended is not known until", stored.remarks[0])
+    end.write_bytes(kept)
+    with open_table(campaign) as table:
+        assert table.remarks == []
+        table.commit(a_round(1))
+    end.unlink()
+    (stored,) = open_candidates(campaign.output_folder).campaigns()
+    assert stored.remarks == [], "the campaign had been taken up again"
+
+
 def test_a_campaign_from_before_there_was_a_head_is_read_without_a_word(campaign):
     with open_table(campaign) as table:
         table.commit(a_round(0))
