@@ -14,7 +14,7 @@ from designloop.loop.yaml_file import read_yaml
 from designloop.tables import QueryError, open_candidates
 from designloop.tables.errors import DamagedFile
 from designloop.tables.files import details_file, relative, rows_file
-from designloop.tables.ledger import LedgerError, read_ledger
+from designloop.tables.ledger import damage_in
 from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo, read_checked
 from designloop.tables.rows import LOST_DETAILS, from_parquet
 
@@ -99,6 +99,8 @@ def summarize(folder: Path) -> Summary:
     """
     (stored,) = open_candidates(folder).campaigns()
     failures, lost = _failures(folder, stored.rounds)
+    # Results can be looked at without a ledger.
+    of_ledger = damage_in(stored.ledger_path) if stored.ledger_path.exists() else []
     refused = str(stored.rounds[0].metrics.get("refused_starting", "")) if stored.rounds else ""
     return Summary(
         name=stored.record.name,
@@ -113,7 +115,7 @@ def summarize(folder: Path) -> Summary:
             for opening in stored.record.openings
             for name in opening.accepted
         ],
-        remarks=[*_remarks(stored.rounds), *stored.remarks, *lost, *_of_ledger(stored.ledger_path)],
+        remarks=[*_remarks(stored.rounds), *stored.remarks, *lost, *of_ledger],
     )
 
 
@@ -183,16 +185,6 @@ def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> tuple[list[Failures]
         if status in ("failed", "timeout"):
             grouped.setdefault((name, status), {})[molecule] = error
     return [Failures(*key, len(errors), _examples(errors)) for key, errors in grouped.items()], damaged
-
-
-def _of_ledger(path: Path) -> list[str]:
-    """What is damaged in the ledger; nothing of one that is not there: results can be looked at without it."""
-    if not path.exists():
-        return []
-    try:
-        return list(read_ledger(path).remarks)
-    except LedgerError as damage:
-        return [str(damage)]
 
 
 def _remarks(rounds: Sequence[RoundInfo]) -> list[str]:

@@ -146,6 +146,16 @@ def read_ledger(path: Path) -> StoredLedger:
         return StoredLedger(_all_runs(connection), remarks)
 
 
+def damage_in(path: Path) -> list[str]:
+    """What is damaged in a ledger, a sentence each; also of one that cannot be used at all."""
+    try:
+        with contextlib.closing(connect_for_reading(path)) as connection, readable_errors(path):
+            connection.execute("BEGIN")
+            return [] if is_blank(connection) else check_ledger(connection, path)
+    except LedgerError as damage:
+        return [str(damage)]
+
+
 def read_runs(path: Path) -> list[Run]:
     """The runs of ``read_ledger``."""
     return list(read_ledger(path).runs)
@@ -214,12 +224,13 @@ class Ledger:
             rows = self._connection.execute(_KNOWN, (oracle, json.dumps(list(smiles)))).fetchall() if oracle else []
         good: dict[str, LedgerResult] = {}
         last_own: dict[str, LedgerResult | None] = {}
-        for _, molecule, asker, _, attempt, status, value, outputs, error, seconds, _ in sealed_rows(rows):
-            result = LedgerResult(status, _read_value(value, outputs), error, seconds, attempt) if status else None
-            if result is not None and result.status == "ok":
-                good.setdefault(molecule, result)
-            if asker == own and purpose == "round":
-                last_own[molecule] = result
+        with readable_errors(self.path):
+            for _, molecule, asker, _, attempt, status, value, outputs, error, seconds, _ in sealed_rows(rows):
+                result = LedgerResult(status, _read_value(value, outputs), error, seconds, attempt) if status else None
+                if result is not None and result.status == "ok":
+                    good.setdefault(molecule, result)
+                if asker == own and purpose == "round":
+                    last_own[molecule] = result
         return good | {molecule: result for molecule, result in last_own.items() if result is not None}
 
     def intend(
@@ -347,8 +358,12 @@ def _all_runs(connection: sqlite3.Connection) -> list[Run]:
     columns = f"{_COLUMNS}, checksum" if sealed else _COLUMNS
     rows = connection.execute(f"SELECT {columns} FROM runs ORDER BY oracle, smiles, asker, number").fetchall()
     runs = []
-    for oracle, smiles, asker, number, attempt, status, value, outputs, *rest in sealed_rows(rows) if sealed else rows:
+    for row in sealed_rows(rows) if sealed else rows:
+        oracle, smiles, asker, number, attempt, status, value, outputs, error, seconds, finished = row
+        campaign, purpose = askers[asker]
+        name, fingerprint = oracles[oracle]
+        answer = _read_value(value, outputs)
         runs.append(
-            Run(*askers[asker], *oracles[oracle], smiles, number, attempt, status, _read_value(value, outputs), *rest)
+            Run(campaign, purpose, name, fingerprint, smiles, number, attempt, status, answer, error, seconds, finished)
         )
     return runs

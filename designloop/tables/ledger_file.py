@@ -63,6 +63,12 @@ INSERT INTO totals VALUES (1, 0);
 """
 
 
+RESTORE = (
+    "Restore it from a backup, or name another file under `ledger:` in the campaign file (what only this one knows is "
+    "then run again)."
+)
+
+
 class LedgerError(RuntimeError):
     """The ledger cannot be opened, read or written; the message ends in what to do."""
 
@@ -238,6 +244,8 @@ def readable_errors(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         kind = LedgerDiskError if _name_of(error) in ("SQLITE_FULL", "SQLITE_IOERR") else LedgerError
         raise kind(f"The ledger {path} cannot be used: {error}. {_advice(error)}") from error
+    except json.JSONDecodeError as error:  # of a ledger of schema 1, whose rows had no checksums
+        raise LedgerError(f"The ledger {path} is damaged: outputs of a run are no JSON ({error}). {RESTORE}") from error
 
 
 def _name_of(error: sqlite3.DatabaseError) -> str:

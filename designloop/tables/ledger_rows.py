@@ -15,23 +15,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from designloop.tables.ledger_file import LedgerError, has_checksums
+from designloop.tables.ledger_file import RESTORE, LedgerError, has_checksums
 
-RUN_COLUMNS = ("oracle", "smiles", "asker", "number", "attempt", "status", "value", "outputs", "error", "seconds")
-RUN_COLUMNS += ("finished",)
+RUN_COLUMNS = tuple("oracle smiles asker number attempt status value outputs error seconds finished".split())
 """Columns of ``runs`` that its checksum covers, in the order in which it does."""
 
 _OTHERS = {"oracles": ("id", "fingerprint", "name"), "askers": ("id", "campaign", "purpose")}
 
-_RESTORE = (
-    "Restore it from a backup, or name another file under `ledger:` in the campaign file (what only this one knows is "
-    "then run again)."
-)
+_encode = json.JSONEncoder(default=repr).encode  # made once: `json.dumps` makes one a call
 
 
 def seal(row: Sequence[Any]) -> str:
     """Sixteen hex digits of a row's columns; numbers count bit by bit, and as what their kind is in the file."""
-    text = json.dumps([value.hex() if isinstance(value, float) else value for value in row], default=repr)
+    text = _encode([value.hex() if isinstance(value, float) else value for value in row])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
@@ -58,12 +54,12 @@ def check_ledger(connection: sqlite3.Connection, path: Path) -> list[str]:
         LedgerError: the file is damaged in a way that leaves its runs without meaning, or some of them vanished.
     """
     if (broken := str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])) != "ok":
-        raise LedgerError(f"The ledger {path} is damaged ({' '.join(broken.split())}). {_RESTORE}")
+        raise LedgerError(f"The ledger {path} is damaged ({' '.join(broken.split())}). {RESTORE}")
     orphans = (
         "SELECT count(*) FROM runs WHERE oracle NOT IN (SELECT id FROM oracles) OR asker NOT IN (SELECT id FROM askers)"
     )
     if lost := connection.execute(orphans).fetchone()[0]:
-        raise LedgerError(f"The ledger {path} is damaged: it does not say whose {lost:,} of its runs are. {_RESTORE}")
+        raise LedgerError(f"The ledger {path} is damaged: it does not say whose {lost:,} of its runs are. {RESTORE}")
     if not has_checksums(connection):
         return []
     for table, columns in _OTHERS.items():
@@ -71,7 +67,7 @@ def check_ledger(connection: sqlite3.Connection, path: Path) -> list[str]:
             if seal(row) != checksum:
                 raise LedgerError(
                     f"The ledger {path} is damaged: the row {row[0]} of its table {table} does not match its checksum, "
-                    f"and runs depend on it. {_RESTORE}"
+                    f"and runs depend on it. {RESTORE}"
                 )
     rows, damaged = 0, []
     for *row, checksum in connection.execute(f"SELECT {', '.join(RUN_COLUMNS)}, checksum FROM runs"):
@@ -81,7 +77,7 @@ def check_ledger(connection: sqlite3.Connection, path: Path) -> list[str]:
     expected = connection.execute("SELECT runs FROM totals").fetchall()
     if expected != [(rows,)]:
         found = f"{rows:,} runs, expected {expected[0][0]:,}" if expected else f"{rows:,} runs and no count of them"
-        raise LedgerError(f"The ledger {path} is damaged: found {found}. {_RESTORE}")
+        raise LedgerError(f"The ledger {path} is damaged: found {found}. {RESTORE}")
     if not damaged:
         return []
     shown = ", ".join(ascii(molecule)[1:-1] for molecule in damaged[:3]) + (", …" if len(damaged) > 3 else "")

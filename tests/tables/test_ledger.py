@@ -409,6 +409,13 @@ def test_a_ledger_of_schema_1_stays_readable(tmp_path):
     assert rows == json.loads(V1.with_suffix(".json").read_text())
 
 
+def test_outputs_that_are_no_json_are_told_where_no_checksum_was(tmp_path):
+    kept = Path(shutil.copy(V1, tmp_path))
+    edit(kept, "UPDATE runs SET outputs = '{' WHERE outputs IS NOT NULL OR value IS NOT NULL")
+    with pytest.raises(LedgerError, match=r"ledger_v1.sqlite is damaged: outputs of a run are no JSON .* Restore it"):
+        read_ledger(kept)
+
+
 def test_a_ledger_of_schema_1_is_given_checksums_when_it_is_written_to(tmp_path):
     kept = Path(shutil.copy(V1, tmp_path))
     before = read_runs(kept)
