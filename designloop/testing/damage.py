@@ -180,7 +180,7 @@ def _tried(damage: Damage, name: str, ask: Question, folder: Path, whole: Answer
         answer = ask(folder)
     except OURS as error:
         said = str(error)
-        named = "refused" if damage.file in said else "another error"
+        named: Outcome = "refused" if damage.file in said else "another error"
         return Tried(damage, name, named, said)
     except Exception as error:
         return Tried(damage, name, "another error", f"{type(error).__name__}: {error}")
