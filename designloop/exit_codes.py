@@ -24,12 +24,15 @@ def exit_code(error: Exception) -> int:
     from designloop.loop.templates import TemplateError
     from designloop.molecules.errors import MoleculeError
     from designloop.tables import QueryError, TableBusy, TableError
+    from designloop.tables.durable import NO_ROOM
     from designloop.tables.errors import DiskError
     from designloop.tables.ledger import LedgerBusy, LedgerError
     from designloop.tables.ledger_file import LedgerDiskError
     from oracles import OracleError
 
     if isinstance(error, DiskError | EvaluationError | LedgerBusy | LedgerDiskError | TableBusy):
+        return RESUMABLE
+    if isinstance(error, OSError) and error.errno in NO_ROOM:  # wherever it was written to
         return RESUMABLE
     ours = (BrokenOracle, CampaignError, InputError, LedgerError, MoleculeError, OracleError, QueryError)
     return BAD_INPUT if isinstance(error, (*ours, TableError, TemplateError)) else DEFECT

@@ -29,7 +29,7 @@ Piece = bytes | memoryview
 
 ROOM = "See that the disk works and has room, then give the same command again; what was paid for is kept."
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 """Errors that are the disk's, and pass when it is mended: it is full, its quota is spent, it failed."""
 
 
@@ -46,7 +46,7 @@ def disk_errors(what: str, advice: str = ROOM, *, all_are_the_disks: bool = Fals
     try:
         yield
     except OSError as problem:
-        if all_are_the_disks or problem.errno in _NO_ROOM:
+        if all_are_the_disks or problem.errno in NO_ROOM:
             raise DiskError(f"{what} ({problem}). {ROOM}") from problem
         raise TableError(f"{what} ({problem}). {advice}") from problem
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from designloop.exit_codes import RESUMABLE, exit_code
+from designloop.exit_codes import BAD_INPUT, DEFECT, RESUMABLE, exit_code
 from designloop.loop.logbook import FILE, Book, logbook
 from designloop.tables import TableError
 from designloop.tables.errors import DiskError
+from designloop.tables.ledger_file import LedgerDiskError, LedgerError
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 
@@ -59,3 +61,10 @@ def test_a_log_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     why = rf"{FILE} cannot be written to .*Make it writable, or move it away"
     with pytest.raises(TableError, match=why), logbook(tmp_path, lambda line: None):
         pass
+
+
+def test_no_room_is_resumable_wherever_it_was_wanted() -> None:
+    assert exit_code(OSError(errno.ENOSPC, "No space left on device")) == RESUMABLE
+    assert exit_code(LedgerDiskError("full")) == RESUMABLE
+    assert exit_code(LedgerError("damaged")) == exit_code(TableError("damaged")) == BAD_INPUT
+    assert exit_code(OSError(errno.EACCES, "Permission denied")) == DEFECT
