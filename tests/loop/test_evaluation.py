@@ -179,7 +179,7 @@ def test_a_deadline_grows_with_the_chunk_and_the_median(tmp_path):
         evaluator._backend = backend = Clockwork()
         evaluator(candidates(["C" * number for number in range(1, 10)]))
     assert backend.deadlines == [10.0, 10.0 + 3 * 4 * 2.0, 10.0]
-    assert evaluator.effort.oracle_seconds == pytest.approx(18.0)
+    assert evaluator.effort.worker_seconds == pytest.approx(18.0)
 
 
 def test_a_slow_oracle_is_slow_only_in_its_first_chunk(tmp_path, ledger):
