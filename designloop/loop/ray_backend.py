@@ -14,6 +14,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from textwrap import shorten
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,7 @@ from designloop.loop.evaluation_errors import NoWorkers
 from designloop.loop.incidents import told_of_losses
 from designloop.loop.oracle_process import PortableOracle, Reply, Request, Surroundings
 from designloop.loop.ray_keeper import RayKeeper, last_line
-from designloop.loop.ray_worker import OracleWorker, Sent, Worker
+from designloop.loop.ray_worker import OracleWorker, Sent, Worker, short_id
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -74,7 +76,7 @@ class RayBackend:
             address: a running cluster (``auto`` finds one on this machine); None starts Ray here.
         """
         self.resent = 0
-        self.losses: list[Loss] = []
+        self._losses: list[Loss] = []
         self._setup: tuple[Sequence[PortableOracle], Surroundings] = (tuple(oracles), surroundings)
         self._count = workers
         self._make_worker: Any = None
@@ -154,6 +156,19 @@ class RayBackend:
 
             ray.kill(worker.actor)
         self._keeper.close()
+
+    @property
+    def losses(self) -> Sequence[Loss]:
+        """The workers that were lost so far; one whose node is gone by now was lost with it."""
+        if any(loss.kind == "died" for loss in self._losses):
+            import ray
+
+            alive = tuple(short_id(node["NodeID"]) for node in ray.nodes() if node["Alive"])
+            self._losses = [
+                replace(loss, kind="node") if loss.kind == "died" and not loss.node.endswith(alive) else loss
+                for loss in self._losses
+            ]
+        return self._losses
 
     # --- whom to send to ---
 
@@ -238,8 +253,7 @@ class RayBackend:
         except ray.exceptions.RayError as error:
             lost = self._lose(worker, last_line(error))
             self._end(worker)  # it may only be out of reach, and is not to go on beside its successor
-            gone = "node has died" in str(error)  # Ray says so in words alone
-            self._note(Loss("node" if gone else "died", worker.node, lost, last_line(error)))
+            self._note(Loss("died", worker.node, lost, shorten(last_line(error), 100, placeholder=" …")))
             return []
         del self._replies[ref]
         key = worker.hear(ref, reply, monotonic()).key
@@ -306,7 +320,7 @@ class RayBackend:
             self.submit(key, self._requests[key])
 
     def _note(self, loss: Loss) -> None:
-        self.losses.append(loss)
+        self._losses.append(loss)
         _LOGGER.info("%s", *told_of_losses([loss]))
 
     def _why_none_starts(self) -> str:

@@ -19,6 +19,11 @@ GRACE_SECONDS = 30.0
 at most; the rest is for a busy machine and network. Who is not heard after that is taken as silent."""
 
 
+def short_id(node: str) -> str:
+    """How a node's id is told, behind its address."""
+    return f"({node[:8]})"
+
+
 class OracleWorker:
     """What runs in an actor: it hands requests to the child of its ``OracleProcess``, one after the other."""
 
@@ -30,10 +35,8 @@ class OracleWorker:
         """(node's address and id, version of designloop) where this worker is."""
         import ray
 
-        return (
-            f"{ray.util.get_node_ip_address()} ({ray.get_runtime_context().get_node_id()[:8]})",
-            designloop.__version__,
-        )
+        node = f"{ray.util.get_node_ip_address()} {short_id(ray.get_runtime_context().get_node_id())}"
+        return node, designloop.__version__
 
     def score(self, request: Request) -> Reply:
         """The oracle's reply; its failures are in it, so whatever is raised here is none of its."""

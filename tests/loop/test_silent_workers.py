@@ -53,6 +53,7 @@ class FakeRay:
     now: float = 0.0
     stops: dict[float, float] = field(default_factory=dict)
     """Time at which a wait begins or later -> for how long this process is then stopped."""
+    dead_node: int | None = None
     actors: list[Any] = field(default_factory=list)
     killed: list[int] = field(default_factory=list)
     exceptions: Any = field(default_factory=lambda: SimpleNamespace(RayError=RayError))
@@ -70,8 +71,7 @@ class FakeRay:
             busy[0] = max(busy[0], self.now) + seconds
             return Ref(busy[0], value)
 
-        up = self.now + self.start(number)
-        about = Ref(up, (f"node-{number}", designloop.__version__))
+        about = Ref(self.now + self.start(number), (f"node-{number} (00{number:06})", designloop.__version__))
         actor = SimpleNamespace(
             number=number,
             requests=requests,
@@ -104,6 +104,9 @@ class FakeRay:
 
     def kill(self, actor: Any) -> None:
         self.killed.append(actor.number)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"NodeID": f"00{number:06}ff", "Alive": number != self.dead_node} for number in range(len(self.actors))]
 
     def cluster_resources(self) -> dict[str, float]:
         return {"CPU": 2.0}
@@ -146,7 +149,7 @@ def drive(backend: RayBackend, keys: Sequence[int]) -> list[tuple[int, Reply]]:
 
 
 def kinds(backend: RayBackend) -> list[tuple[str, str, int]]:
-    return [(loss.kind, loss.node, loss.chunks) for loss in backend.losses]
+    return [(loss.kind, loss.node.partition(" ")[0], loss.chunks) for loss in backend.losses]
 
 
 def test_a_silent_worker_costs_its_deadline_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,10 +287,24 @@ def _refuse(ref: Ref, get: Callable[[Ref], Any]) -> Any:
     return get(ref)
 
 
+@pytest.mark.parametrize(("dead", "kind"), [(None, "died"), (0, "node"), (1, "died")])
+def test_a_worker_whose_node_is_gone_was_lost_with_it(
+    monkeypatch: pytest.MonkeyPatch, dead: int | None, kind: str
+) -> None:
+    ray = FakeRay(
+        lambda worker, _: (1.0, RayError("it is gone\n" + "x " * 99) if worker == 0 else GOOD), dead_node=dead
+    )
+    backend = backend_on(ray, monkeypatch)
+    assert drive(backend, [1, 2, 3]) == [(2, GOOD), (1, GOOD), (3, GOOD)]
+    assert kinds(backend) == [(kind, "node-0", 1)]
+    assert backend.losses[0].why.endswith("x …")
+    assert len(backend.losses[0].why) <= 100
+
+
 def test_load_tells_of_a_node_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = FakeRay(lambda worker, _: (inf, None) if worker == 1 else (1.0, Reply(())))
     backend = backend_on(ray, monkeypatch)
-    assert backend.load("oracle") == {"node-1": "its worker did not answer within 450 s"}
+    assert backend.load("oracle") == {"node-1 (00000001)": "its worker did not answer within 450 s"}
 
 
 FATES = st.sampled_from([0.1, 5.0, 200.0, WARM + 30.0, FIRST + 30.0, 5000.0, inf, -1.0])
