@@ -43,9 +43,8 @@ os.write(opened, f"{{opened > 2}} {{said}}".encode())
 
 def printed(tmp_path: Path, redirection: str, goes_on: bool = False) -> tuple[str, int, str]:
     """What a small program could print behind a shell's redirection: what it says of that, its code, standard error."""
-    words = ["goes on"] if goes_on else []
     shell = f'set -o pipefail; "$@" {redirection}'
-    program = [sys.executable, "-c", SCRIPT, tmp_path / "said", *words]
+    program = [sys.executable, "-c", SCRIPT, str(tmp_path / "said"), *(["goes on"] if goes_on else [])]
     done = subprocess.run(["bash", "-c", shell, "bash", *program], capture_output=True, text=True, timeout=60)
     return (tmp_path / "said").read_text(), done.returncode, done.stderr
 
@@ -76,7 +75,7 @@ def test_what_is_there_to_be_read_stops_and_says_why(tmp_path: Path, redirection
     assert "Exception ignored" not in errors
 
 
-DESIGNLOOP = [sys.executable, "-c", "from designloop.cli import main; main()"]
+DESIGNLOOP: list[str | Path] = [sys.executable, "-c", "from designloop.cli import main; main()"]
 
 
 @pytest.mark.parametrize("redirection", ["| head -1", ">&- 2>&-", "> /dev/full"])
@@ -108,7 +107,7 @@ def test_a_campaign_goes_on_when_its_terminal_is_gone(tmp_path: Path, tiny_model
     )
     process, terminal = pty.fork()
     if process == 0:
-        os.execv(sys.executable, [*DESIGNLOOP, "run", str(path)])
+        os.execv(sys.executable, [*map(str, DESIGNLOOP), "run", str(path)])
     shown = b""
     while b"starting" not in shown:
         shown += os.read(terminal, 4096)

@@ -45,8 +45,9 @@ SHORT_SECONDS = 0.25
 """A worker gets a second request ahead while both together should take no longer: it never waits for the driver, and
 at a round's end no other worker waits long for it."""
 
-LEAST_WAIT, MOST_WAIT = 0.5, 60.0
-"""Seconds of one wait for Ray: past a deadline there is one more look, and no wait is for ever."""
+LEAST_WAIT, MOST_WAIT = 0.5, 5.0
+"""Seconds of one wait for Ray: past a deadline there is one more look, and none is so long that a loss of Ray itself
+goes unnoticed."""
 
 STOPPED_SECONDS = 5.0
 """A wait that takes so much longer than it was to take means that this process was stopped (Ctrl-Z) or the machine

@@ -298,8 +298,8 @@ def test_a_worker_that_is_stopped_costs_its_deadline_and_a_line(cluster, tmp_pat
             processes = lambda place: (os.getpid(), place._process._child._process.pid)  # noqa: E731  # it is pickled
             actor, group = ray.get(worker.actor.__ray_call__.remote(processes))
             stopped.extend([worker, actor])
-            timer = threading.Timer(0.7, lambda: (os.kill(actor, signal.SIGSTOP), os.killpg(group, signal.SIGSTOP)))
-            timer.start()
+            for stop, place in ((os.kill, actor), (os.killpg, group)):
+                threading.Timer(0.7, stop, (place, signal.SIGSTOP)).start()
 
     summary = designloop.run(path, on_round=stop_one).summary
     [worker, actor] = stopped

@@ -132,7 +132,7 @@ LATE = Reply(((2.0, None),))
 
 
 def backend_on(ray: FakeRay, patch: pytest.MonkeyPatch, workers: int = 2) -> RayBackend:
-    patch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]  # it is asked for attributes only
+    patch.setitem(sys.modules, "ray", ray)
     patch.setattr(ray_backend, "RayKeeper", Up)
     patch.setattr(ray_backend, "monotonic", lambda: ray.now)
     return RayBackend([], Surroundings(), workers)
@@ -140,7 +140,8 @@ def backend_on(ray: FakeRay, patch: pytest.MonkeyPatch, workers: int = 2) -> Ray
 
 def drive(backend: RayBackend, keys: Sequence[int]) -> list[tuple[int, Reply]]:
     """What an evaluator does: hand over as much as is taken, and wait until each key has its reply."""
-    waiting, replies = list(keys), []
+    waiting = list(keys)
+    replies: list[tuple[int, Reply]] = []
     while len(replies) < len(keys):
         while waiting and backend.takes(REQUEST):
             backend.submit(waiting.pop(0), REQUEST)
