@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -23,8 +22,10 @@ from tests.loop.misbehaving import (
     BAD,
     GOOD,
     TIMED_OUT,
+    alive,
     campaign,
     candidates,
+    group_of,
     left_over,
     living_in,
     statuses,
@@ -135,10 +136,13 @@ def test_a_node_that_dies_costs_nothing(cluster, on_cluster, tmp_path):
         timer.start()
         found = evaluator(candidates(MANY))
         timer.join()
-        [line] = evaluator.losses()
-        assert evaluator.metrics["lost_nodes"] == evaluator.metrics["lost_workers"] == 1
+        assert evaluator.metrics["lost_workers"] == 1
         assert evaluator.effort.resent_chunks >= 1
-        assert re.match(rf"node \S+ \({node.node_id[:8]}\) was lost with 1 worker \(.*\); 1 chunk was sent again", line)
+        assert node.node_id[:8] in str(evaluator.metrics["losses"])
+        limit = time.monotonic() + 60  # Ray may take a while to see that it was the node
+        while (loss := backend_of(evaluator).losses[0]).kind != "node" and time.monotonic() < limit:
+            time.sleep(0.2)
+        assert loss.kind == "node"
     assert values(found) == {molecule: float(len(molecule)) for molecule in MANY}
 
 
@@ -158,7 +162,9 @@ def test_a_chunk_under_which_every_worker_dies_stops_the_campaign(on_cluster, tm
             killer = threading.Thread(target=kill_who_works)
             killer.start()
             try:
-                with pytest.raises(NoWorkers, match=r"2 workers in a row died under the same molecules.*to resume"):
+                with pytest.raises(
+                    NoWorkers, match=r"2 workers in a row died or fell silent under the same molecules.*to resume"
+                ):
                     evaluator(candidates(["hang"]))
             finally:
                 stop.set()
@@ -216,25 +222,6 @@ def local(folder, *smiles):
         process_group=0,
         env={**os.environ, "RAY_ADDRESS": "127.0.0.1:1"},  # not to be joined unless the campaign says so
     )
-
-
-def group_of(pgid):
-    """Process ids in a process group."""
-    found = subprocess.run(["pgrep", "-g", str(pgid)], capture_output=True, text=True).stdout
-    return {int(pid) for pid in found.split()}
-
-
-def alive(pids):
-    """What still runs of these, with its name; one that only waits to be buried by its parent does not."""
-    found = {}
-    for pid in pids:
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            continue
-        if stat.rpartition(")")[2].split()[0] not in "ZX":
-            found[pid] = stat.partition("(")[2].rpartition(")")[0]
-    return found
 
 
 def test_a_local_ray_is_quiet_and_leaves_nothing_behind(tmp_path):

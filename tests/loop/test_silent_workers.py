@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,10 +16,13 @@ from hypothesis import strategies as st
 
 import designloop
 from designloop.loop import ray_backend
+from designloop.loop.evaluation import Evaluator
 from designloop.loop.evaluation_errors import NoWorkers
 from designloop.loop.oracle_process import Reply, Request, Surroundings
 from designloop.loop.ray_backend import MOST_RESENT, START_SECONDS, STOPPED_SECONDS, RayBackend
 from designloop.loop.ray_worker import GRACE_SECONDS
+from designloop.tables.ledger import Ledger
+from tests.loop.misbehaving import campaign, candidates, values
 
 DEADLINE = 60.0
 FIRST = DEADLINE + GRACE_SECONDS + 300.0 + 120.0
@@ -131,10 +135,15 @@ GOOD = Reply(((1.0, None),))
 LATE = Reply(((2.0, None),))
 
 
-def backend_on(ray: FakeRay, patch: pytest.MonkeyPatch, workers: int = 2) -> RayBackend:
+def patch_ray(ray: FakeRay, patch: pytest.MonkeyPatch) -> None:
+    """Makes it the Ray of backends that are made from now on."""
     patch.setitem(sys.modules, "ray", ray)
     patch.setattr(ray_backend, "RayKeeper", Up)
     patch.setattr(ray_backend, "monotonic", lambda: ray.now)
+
+
+def backend_on(ray: FakeRay, patch: pytest.MonkeyPatch, workers: int = 2) -> RayBackend:
+    patch_ray(ray, patch)
     return RayBackend([], Surroundings(), workers)
 
 
@@ -203,6 +212,30 @@ def test_a_late_answer_that_comes_second_is_dropped(monkeypatch: pytest.MonkeyPa
     assert drive(backend, [1, 2]) == [(2, GOOD), (1, GOOD)]
     ray.now += 1000
     assert drive(backend, [3, 4]) == [(3, GOOD), (4, GOOD)]
+
+
+@pytest.mark.parametrize("late_by", [20.0, 45.0, 1000.0])
+def test_the_ledger_has_one_result_a_molecule_whenever_a_late_answer_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late_by: float
+) -> None:
+    """Before the second answer, after it, and after the round; the chunk that is sent again takes 30 s."""
+    ray = FakeRay(lambda worker, nth: (FIRST + late_by, GOOD) if (worker, nth) == (0, 0) else (30.0, GOOD))
+    patch_ray(ray, monkeypatch)
+    smiles = ["C" * number for number in range(1, 8)]
+    with (
+        Ledger(tmp_path / "test.sqlite", "one") as ledger,
+        Evaluator(campaign(tmp_path, backend="ray", workers=2, chunk=1), ledger) as evaluator,
+    ):
+        assert values(evaluator(candidates(smiles))) == dict.fromkeys(smiles, 1.0)
+        assert evaluator.effort.oracle_runs == len(smiles)
+        assert evaluator.metrics["silent_workers"] == evaluator.metrics["resent_chunks"] == 1
+        [line] = evaluator.losses()
+        assert "1 worker on node-0 (00000000) fell silent" in line
+        ray.now += 2000.0
+        evaluator(candidates(["N", "O"]))
+        assert evaluator.losses() == []
+        runs = [(run.smiles, run.number, run.attempt, run.status) for run in ledger.runs()]
+    assert sorted(runs) == sorted((molecule, 1, 1, "ok") for molecule in [*smiles, "N", "O"])
 
 
 def test_a_late_answer_before_its_request_was_sent_again_spares_that(monkeypatch: pytest.MonkeyPatch) -> None:
