@@ -15,6 +15,8 @@ import designloop
 from designloop import api
 from designloop.cli import app
 from designloop.loop import preflight
+from designloop.loop.backends import InlineBackend, Loss
+from designloop.loop.oracle_process import OracleProcess, Reply
 from designloop.tables.ledger import Ledger
 from tests.campaigns import write_campaign
 
@@ -294,6 +296,39 @@ def test_run_and_status_say_what_the_ledger_knew_and_since_when(tmp_path: Path, 
     rows = api.query(query, [path]).to_pylist()
     assert [(row["known_results"], row["wanted_results"]) for row in rows] == [(20, 20), (20, 20), (5, 5)]
     assert all(row["known_oldest"].startswith(today) for row in rows)
+
+
+class Losing(InlineBackend):
+    """A backend that loses a node over its first request, as a cluster's may."""
+
+    def __init__(self, process: OracleProcess) -> None:
+        super().__init__(process)
+        self.resent = 0
+        self.losses: list[Loss] = []
+
+    def wait(self) -> list[tuple[int, Reply]]:
+        if not self.losses:
+            self.losses.append(Loss("node", "10.0.0.5 (ef56ab12)", 2, "no heartbeats"))
+            self.resent = 2
+        return super().wait()
+
+
+def test_a_lost_node_is_said_once_and_stands_in_the_log_in_status_and_in_the_metrics(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("designloop.loop.evaluation.InlineBackend", Losing)
+    path = write_campaign(tmp_path, tiny_model)
+    line = "node 10.0.0.5 (ef56ab12) was lost with 1 worker (no heartbeats); 2 chunks were sent again"
+    total = "1 worker died, 1 node was lost, 2 chunks were sent again"
+    told = succeeds("run", path)
+    log = (tmp_path / "small" / "campaign.log").read_text()
+    for text in (told, log):
+        assert text.count(line) == 1
+        assert f"{total}." in text
+    assert f"{total}\nround 1: {line}" in succeeds("status", path)
+    query = "SELECT lost_nodes, lost_workers, resent_chunks, losses FROM rounds ORDER BY round"
+    rows = [tuple(row.values()) for row in api.query(query, [path]).to_pylist()]
+    assert rows == [(1, 1, 2, line), (0, 0, 0, None), (0, 0, 0, None)]
 
 
 def test_a_broken_oracle_is_found_before_anything_is_charged(tmp_path: Path, tiny_model: Path) -> None:
