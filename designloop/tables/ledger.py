@@ -55,6 +55,11 @@ SELECT smiles, asker, status, value, outputs, error, seconds, attempt FROM runs
 WHERE oracle = ? AND smiles IN (SELECT value FROM json_each(?)) ORDER BY smiles, asker, number
 """
 
+_DATES = """
+SELECT max(finished) FROM runs WHERE oracle = ? AND smiles IN (SELECT value FROM json_each(?))
+AND (status = 'ok' OR (asker = ? AND status IS NOT NULL)) GROUP BY smiles
+"""
+
 # SQLite takes the bare columns of a max() query from the row that has the maximum.
 _LAST = """
 SELECT smiles, max(number), attempt, status FROM runs
@@ -190,6 +195,12 @@ class Ledger:
             if asker == own and purpose == "round":
                 last_own[molecule] = result
         return good | {molecule: result for molecule, result in last_own.items() if result is not None}
+
+    def dates(self, fingerprint: str, smiles: Sequence[str], purpose: Purpose = "round") -> list[float]:
+        """When each of these molecules, whose key is settled, was last run, in seconds since 1970 UTC; ascending."""
+        with readable_errors(self.path):
+            key = (self._oracle_id(fingerprint), json.dumps(list(smiles)), self._asker_id(purpose))
+            return sorted(row[0] for row in self._connection.execute(_DATES, key))
 
     def intend(
         self, wanted: Mapping[str, Sequence[str]], names: Mapping[str, str], purpose: Purpose = "round"
