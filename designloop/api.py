@@ -189,7 +189,8 @@ def run(
             heard = watched(campaign, table, book.also(on_round))
             run_campaign(campaign=campaign, table=table, on_round=heard, say=book.say)
         summary = summarize(table.folder)
-        book.note(f"ended: {summary.end}")
+        for line in summary.closing():
+            book.note(line)
         with disk_errors(f"the pictures in {table.folder} could not be written"):
             pictures = write_pictures(open_candidates(table.folder), table.folder)
     return Outcome(summary, top_molecules(open_candidates(table.folder)), read_references(table.folder)[0], pictures)

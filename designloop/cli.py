@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +17,8 @@ from typing import Annotated, Any
 import typer
 
 import designloop
-from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, exit_code
+from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, RESUMABLE, exit_code
+from designloop.standard_streams import UnwritableOutput, go_on_unread, steady
 
 # Read by OpenMP when torch is first imported. Threads that spin while they wait make a machine that anything else runs
 # on (Ray's workers, a browser) slower by an order of magnitude.
@@ -48,6 +48,7 @@ class Backend(StrEnum):
 
 def main() -> None:
     """The console script."""
+    steady()
     app()
 
 
@@ -62,8 +63,10 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             typer.echo("\nInterrupted. What is committed stays; the same command goes on from there.", err=True)
             code = INTERRUPTED
         except BrokenPipeError:  # whoever reads our output has seen enough, as in `designloop top … | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes
             code = DONE
+        except UnwritableOutput as error:
+            typer.echo(f"Error: {error}", err=True)
+            code = RESUMABLE
         except Exception as error:
             code = exit_code(error)
             if code == DEFECT:
@@ -145,6 +148,7 @@ def run(
     """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
     from designloop import api, display
 
+    go_on_unread()
     loaded = api.load_campaign(
         campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
     )
@@ -160,8 +164,7 @@ def run(
             say=shown.say,
         )
     display.outcome(outcome)
-    end = outcome.summary.end
-    return NO_RESULTS if end is not None and end.reason == "no_results" else DONE
+    return DONE if outcome.summary.has_results else NO_RESULTS
 
 
 @command
@@ -274,6 +277,7 @@ def pretrain(
     """Train a sequence VAE on a corpus; after a kill the same command resumes, to the same weights."""
     from designloop import api, display
 
+    go_on_unread()
     path = api.pretrain(output, corpus=corpus, steps=steps, seed=seed, device=device, on_measure=display.training)
     typer.echo(f"Wrote {path}. A campaign uses it by `model: {path}`.")
 
@@ -296,6 +300,7 @@ def benchmark(
     """Run a benchmark, print what it found and write its record; without options as the records in docs are made."""
     from designloop import benchmarks
 
+    go_on_unread()
     chosen = tuple(one.strip() for one in arms.split(",") if one.strip())
     options = benchmarks.Options(campaign, model, seeds, calls, chosen, jobs, work, method)
     benchmarks.main(name, output, options)

@@ -23,10 +23,8 @@ def outcome(ended: Outcome) -> None:
     say()
     top(ended.best, ended.references)
     say()
-    if summary.end is not None:
-        say(f"Ended ({summary.end.reason}): {summary.end.message}.")
-    if summary.failed:
-        say(f"{summary.failed:,} of {summary.calls:,} molecules failed; `designloop status` says why.")
+    for line in summary.closing():
+        say(line)
     say(f"Table     {summary.folder}   (designloop top, status and query read it)")
     say(f"Pictures  {', '.join(path.name for path in ended.pictures)} in the same folder")
 
@@ -75,6 +73,9 @@ def status(summary: Summary) -> None:
         if summary.end
         else "not ended: designloop run goes on with it"
     )
+    for line in (summary.known, summary.workers, *summary.losses):
+        if line:
+            say(line)
     recent = summary.rounds[-10:]
     if recent:
         say("\nLast rounds")

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from designloop.loop.oracle_process import OracleProcess, Reply, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A worker that was lost, and what that cost."""
+
+    kind: Literal["died", "node", "silent", "unstarted"]
+    """It died; its node did; it was not heard beyond its deadline; it never was up."""
+    node: str
+    """Address and id of its node; empty for one that never was up."""
+    chunks: int
+    """Requests that were taken from it, to be sent again."""
+    why: str
 
 
 class Backend(Protocol):
@@ -39,6 +54,11 @@ class Backend(Protocol):
         """How many times a request was sent again so far."""
         ...
 
+    @property
+    def losses(self) -> Sequence[Loss]:
+        """The workers that were lost so far."""
+        ...
+
     def close(self) -> None:
         """End everything that was started; twice does no harm."""
         ...
@@ -48,6 +68,7 @@ class InlineBackend:
     """One child process of this one; requests are scored one after the other, while the caller waits."""
 
     resent = 0
+    losses: Sequence[Loss] = ()
 
     def __init__(self, process: OracleProcess) -> None:
         self._process = process

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,8 +17,9 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from designloop.loop.attempts import Chunk, cut, judge, read_value, result_of
-from designloop.loop.backends import Backend, InlineBackend
+from designloop.loop.backends import Backend, InlineBackend, Loss
 from designloop.loop.evaluation_errors import EvaluationError, NoWorkers
+from designloop.loop.incidents import date_metrics, loss_metrics, told_of_losses
 from designloop.loop.oracle_process import OracleProcess, PortableOracle, Request, Surroundings
 from designloop.loop.ray_backend import RayBackend
 from designloop.records import Candidate, Evaluation, Result, Status
@@ -37,14 +37,14 @@ _RECENT = 200
 
 @dataclass(slots=True)
 class Effort:
-    """What one call of an evaluator took."""
+    """What one call of an evaluator took, and what befell it."""
 
-    evaluation_seconds: float = 0.0
-    """Wall-clock time."""
-    oracle_seconds: float = 0.0
+    worker_seconds: float = 0.0
     """The oracles' own time, summed over workers; of what came to nothing, the time waited for it."""
     oracle_runs: int = 0
     """Molecules times oracles run, repeated ones included."""
+    wanted_results: int = 0
+    """Molecules times oracles asked about."""
     known_results: int = 0
     """Molecules times oracles that the ledger knew."""
     repeated_runs: int = 0
@@ -54,7 +54,7 @@ class Effort:
     oracle_timeouts: int = 0
     """Molecules times oracles that timed out for good."""
     resent_chunks: int = 0
-    """Chunks sent again because their worker died."""
+    """Chunks sent again because their worker died or fell silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,8 @@ class Evaluator:
         """
         self.effort = Effort()
         """Of the last call."""
+        self._known_dates: list[float] = []
+        self._losses: Sequence[Loss] = ()
         self._remarks: dict[str, str] = {}
         self._remarked: set[str] = set()
         self._settings = campaign.evaluation
@@ -145,10 +147,14 @@ class Evaluator:
         self._remarked |= self._remarks.keys()
         return new
 
+    def losses(self) -> list[str]:
+        """The workers that were lost in the last call, a line a node and kind."""
+        return told_of_losses(self._losses)
+
     @property
-    def metrics(self) -> dict[str, float]:
-        """The effort of the last call, by name."""
-        return asdict(self.effort)
+    def metrics(self) -> dict[str, float | str]:
+        """The effort of the last call, by name; where there were any, the dates of what was known, and the losses."""
+        return asdict(self.effort) | date_metrics(self._known_dates) | loss_metrics(self._losses)
 
     def _start(self) -> Backend:
         if self._backend is None:
@@ -167,15 +173,13 @@ class Evaluator:
         return self._backend
 
     def _evaluate(self, candidates: Sequence[Candidate], purpose: Purpose) -> list[Evaluation]:
-        start = time.perf_counter()
-        self.effort = Effort()
+        self.effort, self._known_dates, self._losses = Effort(), [], ()
         smiles = list(dict.fromkeys(candidate.smiles for candidate in candidates))
         try:
             results = self._results(smiles, purpose)
         except BaseException:
             self.close()  # with whatever is still running, of which nobody wants to hear
             raise
-        self.effort.evaluation_seconds = time.perf_counter() - start
         return [
             Evaluation(
                 candidate,
@@ -212,7 +216,9 @@ class Evaluator:
         ]
         for molecule in lacking:
             del known[molecule]
+        self.effort.wanted_results += len(smiles)
         self.effort.known_results += len(known)
+        self._known_dates += self._ledger.dates(fingerprint, list(known), purpose)
         return known
 
     def _chunks(self, intents: Sequence[Intent], smiles: Sequence[str]) -> deque[Chunk]:
@@ -226,7 +232,7 @@ class Evaluator:
     def _run(self, queue: deque[Chunk], results: dict[str, dict[str, LedgerResult]], purpose: Purpose) -> None:
         """Run chunks until every molecule is settled; fills in ``results``."""
         backend = self._start()
-        resent = backend.resent
+        resent, lost = backend.resent, len(backend.losses)
         running: dict[int, Chunk] = {}
         self._submit(backend, queue, running)
         while queue or running:
@@ -254,6 +260,7 @@ class Evaluator:
             queue.extendleft(reversed(following))
             self._submit(backend, queue, running)
         self.effort.resent_chunks = backend.resent - resent
+        self._losses = backend.losses[lost:]
 
     def _submit(self, backend: Backend, queue: deque[Chunk], running: dict[int, Chunk]) -> None:
         """Hand the backend as much as it takes."""
@@ -276,7 +283,7 @@ class Evaluator:
         )
 
     def _count(self, run: Finished) -> None:
-        self.effort.oracle_seconds += run.seconds
+        self.effort.worker_seconds += run.seconds
         self.effort.oracle_runs += 1
         self.effort.repeated_runs += run.again is not None
         self.effort.oracle_failures += run.again is None and run.status == "failed"

@@ -35,10 +35,11 @@ class Book:
         self.tell(line)
 
     def also(self, on_round: Callable[[Progress], None]) -> Callable[[Progress], None]:
-        """``on_round``, which writes each round into the log first."""
+        """``on_round``, which writes each round, and why molecules failed, into the log first."""
 
         def noted(progress: Progress) -> None:
-            self.note(str(progress))
+            for line in (str(progress), *progress.reasons):
+                self.note(line)
             on_round(progress)
 
         return noted

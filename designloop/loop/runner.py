@@ -41,11 +41,12 @@ def run_campaign(
                 say(allowed.last_take.told_of_starting)
             with clock("oracle"):
                 scored = campaign.objective(evaluate(admitted))
-            for remark in (remarks := evaluate.remarks()):
-                say(remark)
+            for line in [*(remarks := evaluate.remarks()), *evaluate.losses()]:
+                say(line)
             with clock("learn"):
                 learned = strategy.tell(scored)  # its metrics of the round
-            metrics = {"wanted": wanted, **allowed.counts(), **standing.after(scored), **learned, **clock.lap()}
+            metrics = {"wanted": wanted, **allowed.counts(), **evaluate.metrics, **standing.after(scored)}
+            metrics |= {**learned, **clock.lap()}
             metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
             table.commit(done := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))
             on_round(done)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from designloop.loop.campaign import Campaign, load_campaign
 from designloop.loop.ends import End
-from designloop.loop.problems import one_of_each
+from designloop.loop.incidents import LOSSES, told_of_known, told_of_workers
+from designloop.loop.reasons import commonest
 from designloop.loop.standing import REMARKS
 from designloop.loop.yaml_file import read_yaml
 from designloop.tables import QueryError, open_candidates
@@ -17,9 +18,6 @@ from designloop.tables.files import details_file, relative, rows_file
 from designloop.tables.ledger import damage_in
 from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo, read_checked
 from designloop.tables.rows import LOST_DETAILS, from_parquet
-
-EXAMPLES = 3
-"""Different errors shown of each oracle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Failures:
     """failed or timeout"""
     molecules: int
     examples: Sequence[str]
-    """``error (molecule)``, a few that differ."""
+    """``N x error (molecule)``, the commonest few that differ."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,43 @@ class Summary:
         """Molecules that were charged and have no score."""
         charged = [info for info in self.rounds if info.kind != "amendment"]
         return sum(info.rows - int(info.metrics.get("ok", 0)) for info in charged)
+
+    @property
+    def known(self) -> str:
+        """How many values were known to the ledger, and since when; empty if none was."""
+        return told_of_known([info.metrics for info in self.rounds])
+
+    @property
+    def workers(self) -> str:
+        """How many workers and nodes were lost or silent, and chunks sent again; empty where none was."""
+        return told_of_workers([info.metrics for info in self.rounds])
+
+    @property
+    def losses(self) -> list[str]:
+        """The workers that were lost, a line a round, node and kind."""
+        return [
+            f"round {info.number}: {line}"
+            for info in self.rounds
+            for line in str(info.metrics.get(LOSSES, "")).splitlines()
+        ]
+
+    @property
+    def has_results(self) -> bool:
+        """Whether any molecule has a score, and the campaign did not stop because round after round gave none."""
+        return self.best is not None and (self.end is None or self.end.reason != "no_results")
+
+    def closing(self) -> list[str]:
+        """What is to be said when a run of it is over, a line each."""
+        lines = []
+        if self.end is not None:
+            lines.append(f"Ended ({self.end.reason}): {self.end.message}.")
+        if not self.calls:
+            lines.append("No molecule was admitted, so there are no results.")
+        if self.failed:
+            lines.append(f"{self.failed:,} of {self.calls:,} molecules failed; the commonest reasons:")
+            lines += [f"  {kind.property} {kind.status}: {told}" for kind in self.failures for told in kind.examples]
+        lines += [f"{told}." for told in (self.known, self.workers) if told]
+        return lines
 
     @property
     def digest(self) -> str:
@@ -184,7 +219,11 @@ def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> tuple[list[Failures]
     for (name, molecule), (status, error) in last.items():
         if status in ("failed", "timeout"):
             grouped.setdefault((name, status), {})[molecule] = error
-    return [Failures(*key, len(errors), _examples(errors)) for key, errors in grouped.items()], damaged
+    failures = [
+        Failures(*key, len(errors), commonest([(error, molecule) for molecule, error in errors.items()]))
+        for key, errors in grouped.items()
+    ]
+    return failures, damaged
 
 
 def _remarks(rounds: Sequence[RoundInfo]) -> list[str]:
@@ -193,10 +232,3 @@ def _remarks(rounds: Sequence[RoundInfo]) -> list[str]:
     for line in [line for info in rounds for line in str(info.metrics.get(REMARKS, "")).splitlines()]:
         first.setdefault(line.partition(" answered ")[0], line)
     return list(first.values())
-
-
-def _examples(errors: Mapping[str, str | None]) -> list[str]:
-    first_of: dict[str, str] = {}
-    for molecule, error in errors.items():
-        first_of.setdefault(error or "no reason given", molecule)
-    return [f"{error} ({first_of[error]})" for error in one_of_each(first_of)[:EXAMPLES]]

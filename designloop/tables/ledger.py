@@ -233,6 +233,17 @@ class Ledger:
                     last_own[molecule] = result
         return good | {molecule: result for molecule, result in last_own.items() if result is not None}
 
+    def dates(self, fingerprint: str, smiles: Sequence[str], purpose: Purpose = "round") -> list[float]:
+        """When each of these molecules, whose key is settled, was last run, in seconds since 1970 UTC; ascending."""
+        with readable_errors(self.path):
+            oracle, own = self._oracle_id(fingerprint), self._asker_id(purpose)
+            rows = self._connection.execute(_KNOWN, (oracle, json.dumps(list(smiles)))).fetchall()
+        latest: dict[str, float] = {}
+        for _, molecule, asker, _, _, status, *_, finished in sealed_rows(rows):
+            if status == "ok" or (status is not None and asker == own):
+                latest[molecule] = max(finished, latest.get(molecule, finished))
+        return sorted(latest.values())
+
     def intend(
         self, wanted: Mapping[str, Sequence[str]], names: Mapping[str, str], purpose: Purpose = "round"
     ) -> list[Intent]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import textwrap
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -210,4 +211,23 @@ def left_over(find: Callable[[], dict[int, str]], seconds: float = 10.0) -> dict
     limit = time.monotonic() + seconds
     while (found := find()) and time.monotonic() < limit:
         time.sleep(0.05)
+    return found
+
+
+def group_of(pgid: int) -> set[int]:
+    """Process ids in a process group."""
+    found = subprocess.run(["pgrep", "-g", str(pgid)], capture_output=True, text=True).stdout
+    return {int(pid) for pid in found.split()}
+
+
+def alive(pids: Iterable[int]) -> dict[int, str]:
+    """What still runs of these, with its name; one that only waits to be buried by its parent does not."""
+    found = {}
+    for pid in pids:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            continue
+        if stat.rpartition(")")[2].split()[0] not in "ZX":
+            found[pid] = stat.partition("(")[2].rpartition(")")[0]
     return found

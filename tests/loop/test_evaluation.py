@@ -5,6 +5,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,19 @@ from designloop.loop.evaluation import Evaluator, seed_of
 from designloop.loop.oracle_process import OracleProcess, Reply
 from designloop.records import Candidate
 from designloop.tables.ledger import Intent, Ledger
-from tests.loop.misbehaving import BAD, GOOD, TIMED_OUT, Wanted, campaign, candidates, statuses, values
+from tests.loop.misbehaving import (
+    BAD,
+    GOOD,
+    TIMED_OUT,
+    Wanted,
+    alive,
+    campaign,
+    candidates,
+    group_of,
+    left_over,
+    statuses,
+    values,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -179,7 +194,7 @@ def test_a_deadline_grows_with_the_chunk_and_the_median(tmp_path):
         evaluator._backend = backend = Clockwork()
         evaluator(candidates(["C" * number for number in range(1, 10)]))
     assert backend.deadlines == [10.0, 10.0 + 3 * 4 * 2.0, 10.0]
-    assert evaluator.effort.oracle_seconds == pytest.approx(18.0)
+    assert evaluator.effort.worker_seconds == pytest.approx(18.0)
 
 
 def test_a_slow_oracle_is_slow_only_in_its_first_chunk(tmp_path, ledger):
@@ -301,3 +316,38 @@ def test_an_answer_that_nobody_asked_for_is_remarked_once_an_oracle(tmp_path, le
         assert remark.startswith("oracle ")
         evaluator(candidates(["guest", "CCCC"]))
         assert evaluator.remarks() == []
+
+
+def test_a_guard_that_is_stopped_with_its_child_holds_nothing_up(tmp_path, monkeypatch):
+    """The deadline is this process's own, and so is the end of both."""
+    monkeypatch.setattr("designloop.loop.guarded_child.END_SECONDS", 0.5)
+    (tmp_path / "slow.py").write_text(
+        "import time\ndef score(smiles):\n    time.sleep(0.4)\n    return {m: float(len(m)) for m in smiles}\n"
+    )
+    with Evaluator(campaign(tmp_path, {"length": ("./slow.py:score", {}, None)}, timeout=1.5)) as evaluator:
+        evaluator(candidates(["N"]))
+        backend = evaluator._backend
+        assert isinstance(backend, InlineBackend)
+        assert backend._process._child is not None
+        group = backend._process._child._process.pid
+        timer = threading.Timer(0.2, os.killpg, (group, signal.SIGSTOP))
+        timer.start()
+        assert values(evaluator(candidates(["C", "CC"]))) == {"C": 1.0, "CC": 2.0}
+        assert evaluator.effort.repeated_runs == 2
+    assert left_over(lambda: alive(group_of(group))) == {}
+
+
+def test_what_was_known_is_counted_and_dated(tmp_path, ledger):
+    before = time.time()
+    with Evaluator(campaign(tmp_path), ledger) as evaluator:
+        evaluator(candidates(["C"]))
+        assert "known_oldest" not in evaluator.metrics
+        between = time.time()
+        evaluator(candidates(["CC"]))
+        evaluator(candidates(["C", "CC", "CCC"]))
+        metrics = evaluator.metrics
+    assert (metrics["known_results"], metrics["wanted_results"], metrics["oracle_runs"]) == (2, 3, 1)
+    oldest, newest = (
+        datetime.fromisoformat(str(metrics[name])).timestamp() for name in ("known_oldest", "known_newest")
+    )
+    assert int(before) <= oldest <= between <= newest + 1 <= time.time() + 1

@@ -17,12 +17,15 @@ from designloop.loop.evaluation import Evaluator, NoWorkers
 from designloop.loop.ray_backend import RayBackend
 from designloop.loop.ray_keeper import SETTINGS
 from designloop.tables.ledger import Ledger
+from tests.campaigns import write_campaign
 from tests.loop.misbehaving import (
     BAD,
     GOOD,
     TIMED_OUT,
+    alive,
     campaign,
     candidates,
+    group_of,
     left_over,
     living_in,
     statuses,
@@ -122,15 +125,24 @@ def test_an_actor_that_is_killed_costs_nothing(on_cluster, tmp_path):
 def test_a_node_that_dies_costs_nothing(cluster, on_cluster, tmp_path):
     node = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
     (tmp_path / "slow.py").write_text(
-        "import time\ndef score(smiles):\n    time.sleep(0.2)\n    return {m: float(len(m)) for m in smiles}\n"
+        "import time\ndef score(smiles):\n    time.sleep(0.5)\n    return {m: float(len(m)) for m in smiles}\n"
     )
     asked = on_cluster({"length": ("./slow.py:score", {}, None)}, chunk=4)
     with Evaluator(asked) as evaluator:
         evaluator(candidates(["N", "O", "F"]))
+        while any(not worker.node for worker in backend_of(evaluator)._workers):
+            backend_of(evaluator).wait()
         timer = threading.Timer(0.3, cluster.remove_node, (node,), {"allow_graceful": False})
         timer.start()
         found = evaluator(candidates(MANY))
         timer.join()
+        assert evaluator.metrics["lost_workers"] == 1
+        assert evaluator.effort.resent_chunks >= 1
+        assert node.node_id[:8] in str(evaluator.metrics["losses"])
+        limit = time.monotonic() + 60  # Ray may take a while to see that it was the node
+        while (loss := backend_of(evaluator).losses[0]).kind != "node" and time.monotonic() < limit:
+            time.sleep(0.2)
+        assert loss.kind == "node"
     assert values(found) == {molecule: float(len(molecule)) for molecule in MANY}
 
 
@@ -150,7 +162,9 @@ def test_a_chunk_under_which_every_worker_dies_stops_the_campaign(on_cluster, tm
             killer = threading.Thread(target=kill_who_works)
             killer.start()
             try:
-                with pytest.raises(NoWorkers, match=r"2 workers in a row died under the same molecules.*to resume"):
+                with pytest.raises(
+                    NoWorkers, match=r"2 workers in a row died or fell silent under the same molecules.*to resume"
+                ):
                     evaluator(candidates(["hang"]))
             finally:
                 stop.set()
@@ -210,25 +224,6 @@ def local(folder, *smiles):
     )
 
 
-def group_of(pgid):
-    """Process ids in a process group."""
-    found = subprocess.run(["pgrep", "-g", str(pgid)], capture_output=True, text=True).stdout
-    return {int(pid) for pid in found.split()}
-
-
-def alive(pids):
-    """What still runs of these, with its name; one that only waits to be buried by its parent does not."""
-    found = {}
-    for pid in pids:
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            continue
-        if stat.rpartition(")")[2].split()[0] not in "ZX":
-            found[pid] = stat.partition("(")[2].rpartition(")")[0]
-    return found
-
-
 def test_a_local_ray_is_quiet_and_leaves_nothing_behind(tmp_path):
     driver = local(tmp_path)
     out, err = driver.communicate(timeout=90)
@@ -258,3 +253,53 @@ def test_nothing_survives_a_driver_that_is_stopped(tmp_path, how):
     left = left_over(lambda: alive(group), seconds=5.0)
     # Ray's own two helpers take about a minute to notice that their raylet was killed; they run nothing of ours.
     assert [name for name in left.values() if name not in ("ray::DashboardA", "ray::RuntimeEnv")] == []
+
+
+def test_a_worker_that_is_stopped_costs_its_deadline_and_a_line(cluster, tmp_path, tiny_model, monkeypatch):
+    """A real campaign: one of two workers is stopped in the midst of a chunk, with its oracle's process."""
+    import ray
+
+    import designloop
+    from designloop.loop import ray_worker
+
+    monkeypatch.setattr(ray_worker, "GRACE_SECONDS", 3.0)
+    made = []
+
+    class Watched(RayBackend):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(self)
+
+    monkeypatch.setattr("designloop.loop.evaluation.RayBackend", Watched)
+    evaluation = {"backend": "ray", "address": cluster.address, "chunk": 2, "timeout": 2.0}
+    path = write_campaign(tmp_path, tiny_model, {"evaluation": evaluation})
+    oracle = tmp_path / "my_oracle.py"
+    oracle.write_text(
+        "import time\n" + oracle.read_text().replace("    if raises:", "    time.sleep(0.2)\n    if raises:")
+    )
+    stopped = []
+
+    def stop_one(progress):
+        if progress.round.number == 1:
+            worker = next(worker for worker in made[-1]._workers if worker.loaded)
+            processes = lambda place: (os.getpid(), place._process._child._process.pid)  # noqa: E731  # it is pickled
+            actor, group = ray.get(worker.actor.__ray_call__.remote(processes))
+            stopped.extend([worker, actor])
+            for stop, place in ((os.kill, actor), (os.killpg, group)):
+                threading.Timer(0.7, stop, (place, signal.SIGSTOP)).start()
+
+    summary = designloop.run(path, on_round=stop_one).summary
+    [worker, actor] = stopped
+    lines = [line for line in summary.losses if "fell silent" in line]
+    assert summary.failed == 0, "no molecule fails for it"
+    assert summary.calls == 45
+    assert len(lines) == 1, summary.losses
+    assert lines[0].startswith(f"round 2: 1 worker on {worker.node} fell silent (not heard for ")
+    assert lines[0].endswith("chunk was sent again")
+    assert (tmp_path / "small" / "campaign.log").read_text().count(lines[0].removeprefix("round 2: ")) == 2
+    assert summary.workers == "1 worker fell silent, 1 chunk was sent again"
+    assert [info.metrics["silent_workers"] for info in summary.rounds] == [0, 1, 0]
+    assert left_over(lambda: alive([actor])) == {}, "a stopped worker is ended all the same"
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    assert designloop.run(write_campaign(undisturbed, tiny_model)).summary.digest == summary.digest

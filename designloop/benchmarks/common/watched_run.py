@@ -117,7 +117,7 @@ def _evaluation(watch: Stopwatch, workers: int) -> Iterator[None]:
     def timed(self: Evaluator, candidates: Sequence[Candidate]) -> list[Evaluation]:
         with watch("dispatch_and_ledger"):
             evaluations = evaluate(self, candidates)
-        watch.move(self.effort.oracle_seconds / workers, "dispatch_and_ledger", "oracle")
+        watch.move(self.effort.worker_seconds / workers, "dispatch_and_ledger", "oracle")
         return evaluations
 
     with patch.object(Evaluator, "__call__", timed):
