@@ -27,8 +27,8 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.recipe import Recipe
 from designloop.molecules.sequence_vae import Architecture, SequenceVAE, shorten
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
-from designloop.vae.fit import Batch, Step, fit
-from designloop.vae.losses import ELBO, Loss, PropertyLoss
+from designloop.vae.training.fit import Batch, Step, fit
+from designloop.vae.training.losses import ELBO, Loss, PropertyLoss
 
 
 def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: float) -> np.ndarray:

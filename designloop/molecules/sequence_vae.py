@@ -24,13 +24,13 @@ from torch import Tensor, nn
 
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
+from designloop.vae.inference.refinement import refined
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 from designloop.vae.networks import mlp
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal
-from designloop.vae.refinement import refined
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from designloop.testing.draws import DRAWS, generator, gentle, gradient, in_double, off, stands_still
 from designloop.testing.report import Report, run_checks
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
 
 ROWS = 3

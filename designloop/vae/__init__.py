@@ -1,7 +1,7 @@
 """The shared core library: VAE = encoder + decoder + likelihood + prior, and one training loop for all of them.
 
 Knows no molecule. A likelihood, a prior or a term of a loss is one small file that every model can be composed of. The
-names are loaded when first used; the training loop is ``designloop.vae.fit.fit``, in a module of its own name.
+names are loaded when first used; the training loop is ``designloop.vae.training.fit.fit``.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from designloop.vae.disentanglement.total_correlation import DensityRatio as DensityRatio
     from designloop.vae.disentanglement.total_correlation import TotalCorrelation as TotalCorrelation
     from designloop.vae.errors import VAEError as VAEError
-    from designloop.vae.evidence import Evidence as Evidence
-    from designloop.vae.evidence import annealed_evidence as annealed_evidence
-    from designloop.vae.evidence import importance_evidence as importance_evidence
-    from designloop.vae.imputation import Imputed as Imputed
-    from designloop.vae.imputation import completed as completed
-    from designloop.vae.imputation import imputed as imputed
+    from designloop.vae.inference.evidence import Evidence as Evidence
+    from designloop.vae.inference.evidence import annealed_evidence as annealed_evidence
+    from designloop.vae.inference.evidence import importance_evidence as importance_evidence
+    from designloop.vae.inference.imputation import Imputed as Imputed
+    from designloop.vae.inference.imputation import completed as completed
+    from designloop.vae.inference.imputation import imputed as imputed
+    from designloop.vae.inference.pareto import pareto_k as pareto_k
+    from designloop.vae.inference.refinement import refined as refined
     from designloop.vae.likelihoods.base import Likelihood as Likelihood
     from designloop.vae.likelihoods.bernoulli import Bernoulli as Bernoulli
     from designloop.vae.likelihoods.categorical import Categorical as Categorical
@@ -45,19 +47,12 @@ if TYPE_CHECKING:
     from designloop.vae.likelihoods.poisson import Poisson as Poisson
     from designloop.vae.likelihoods.student_t import StudentT as StudentT
     from designloop.vae.likelihoods.tokens import TokenSequence as TokenSequence
-    from designloop.vae.losses import ELBO as ELBO
-    from designloop.vae.losses import Loss as Loss
-    from designloop.vae.losses import PropertyLoss as PropertyLoss
-    from designloop.vae.losses import ReferenceKL as ReferenceKL
-    from designloop.vae.losses import Term as Term
-    from designloop.vae.losses import ramp as ramp
     from designloop.vae.model import VAE as VAE
     from designloop.vae.model import Pass as Pass
     from designloop.vae.networks import MLPDecoder as MLPDecoder
     from designloop.vae.networks import MLPEncoder as MLPEncoder
     from designloop.vae.networks import RBFPrecisionDecoder as RBFPrecisionDecoder
     from designloop.vae.networks import rbf_centres as rbf_centres
-    from designloop.vae.pareto import pareto_k as pareto_k
     from designloop.vae.planning.chart import Chart as Chart
     from designloop.vae.planning.chart import angle_chart as angle_chart
     from designloop.vae.planning.chart import cosines_and_sines as cosines_and_sines
@@ -67,8 +62,8 @@ if TYPE_CHECKING:
     from designloop.vae.planning.paths import straight_motions as straight_motions
     from designloop.vae.planning.roadmaps import Roadmap as Roadmap
     from designloop.vae.planning.roadmaps import roadmap as roadmap
-    from designloop.vae.posterior import DiagonalNormal as DiagonalNormal
-    from designloop.vae.posterior import Posterior as Posterior
+    from designloop.vae.posteriors.diagonal_normal import DiagonalNormal as DiagonalNormal
+    from designloop.vae.posteriors.diagonal_normal import Posterior as Posterior
     from designloop.vae.priors.autoregressive import AutoregressiveNormal as AutoregressiveNormal
     from designloop.vae.priors.base import Prior as Prior
     from designloop.vae.priors.by_label import ByLabel as ByLabel
@@ -78,7 +73,12 @@ if TYPE_CHECKING:
     from designloop.vae.priors.standard_normal import NoisedStandardNormal as NoisedStandardNormal
     from designloop.vae.priors.standard_normal import StandardNormal as StandardNormal
     from designloop.vae.priors.structural_causal import StructuralCausal as StructuralCausal
-    from designloop.vae.refinement import refined as refined
+    from designloop.vae.training.losses import ELBO as ELBO
+    from designloop.vae.training.losses import Loss as Loss
+    from designloop.vae.training.losses import PropertyLoss as PropertyLoss
+    from designloop.vae.training.losses import ReferenceKL as ReferenceKL
+    from designloop.vae.training.losses import Term as Term
+    from designloop.vae.training.losses import ramp as ramp
     from designloop.vae.weights import load_weights as load_weights
     from designloop.vae.weights import read_about as read_about
     from designloop.vae.weights import save_weights as save_weights
@@ -93,18 +93,18 @@ _HOME = {
     "ConditionalEncoder": "conditional",
     "ConditionalNormal": "priors.conditional",
     "DensityRatio": "disentanglement.total_correlation",
-    "DiagonalNormal": "posterior",
-    "ELBO": "losses",
-    "Evidence": "evidence",
+    "DiagonalNormal": "posteriors.diagonal_normal",
+    "ELBO": "training.losses",
+    "Evidence": "inference.evidence",
     "Gaussian": "likelihoods.gaussian",
     "GaussianMixture": "priors.mixture",
     "HSIC": "disentanglement.hsic",
     "HeteroscedasticGaussian": "likelihoods.heteroscedastic_gaussian",
-    "Imputed": "imputation",
+    "Imputed": "inference.imputation",
     "Likelihood": "likelihoods.base",
     "LogAmount": "conditional",
     "LogExpression": "conditional",
-    "Loss": "losses",
+    "Loss": "training.losses",
     "MLPDecoder": "networks",
     "MLPEncoder": "networks",
     "NegativeBinomial": "likelihoods.negative_binomial",
@@ -113,16 +113,16 @@ _HOME = {
     "Pass": "model",
     "Poisson": "likelihoods.poisson",
     "Prior": "priors.base",
-    "PropertyLoss": "losses",
+    "PropertyLoss": "training.losses",
     "RBFPrecisionDecoder": "networks",
-    "ReferenceKL": "losses",
+    "ReferenceKL": "training.losses",
     "Roadmap": "planning.roadmaps",
     "Shares": "conditional",
     "StandardNormal": "priors.standard_normal",
     "StructuralCausal": "priors.structural_causal",
     "StudentT": "likelihoods.student_t",
     "Subspaces": "disentanglement.subspaces",
-    "Term": "losses",
+    "Term": "training.losses",
     "TokenSequence": "likelihoods.tokens",
     "TotalCorrelation": "disentanglement.total_correlation",
     "VAE": "model",
@@ -130,25 +130,25 @@ _HOME = {
     "VampPrior": "priors.mixture",
     "aggregate_prior": "conditional",
     "angle_chart": "planning.chart",
-    "annealed_evidence": "evidence",
+    "annealed_evidence": "inference.evidence",
     "anomaly_score": "anomaly.scores",
     "beta_curves": "disentanglement.beta",
-    "completed": "imputation",
+    "completed": "inference.imputation",
     "conformal_p_values": "anomaly.conformal",
     "cosines_and_sines": "planning.chart",
     "counterfactual": "disentanglement.subspaces",
     "fit_detector": "anomaly.detector",
     "grown": "planning.growth",
-    "importance_evidence": "evidence",
-    "imputed": "imputation",
+    "importance_evidence": "inference.evidence",
+    "imputed": "inference.imputation",
     "label_log_probs": "conditional",
     "load_weights": "weights",
-    "pareto_k": "pareto",
+    "pareto_k": "inference.pareto",
     "plan": "planning.paths",
-    "ramp": "losses",
+    "ramp": "training.losses",
     "rbf_centres": "networks",
     "read_about": "weights",
-    "refined": "refinement",
+    "refined": "inference.refinement",
     "roadmap": "planning.roadmaps",
     "save_weights": "weights",
     "shortcut": "planning.paths",

@@ -25,7 +25,7 @@ from designloop.vae.errors import CapabilityError, MissingContextError, ShapeErr
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import log_size, require_labels, values_can_be_read
 from designloop.vae.model import VAE
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.by_label import ByLabel
 from designloop.vae.priors.learned import LearnedPrior
 

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.errors import CapabilityError, VAEError
-from designloop.vae.evidence import importance_evidence
-from designloop.vae.imputation import imputed
+from designloop.vae.inference.evidence import importance_evidence
+from designloop.vae.inference.imputation import imputed
 from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import require_rows
-from designloop.vae.posterior import DiagonalNormal, standard_noise
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, standard_noise
 from designloop.vae.priors.base import Prior
 
 Encoder = Callable[[Tensor, Tensor | None, Context | None], DiagonalNormal]

@@ -13,7 +13,7 @@ from torch import Tensor
 from designloop import testing
 from designloop.testing import NonConformance, check_prior
 from designloop.testing.prior import CHECKS
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.mixture import VampPrior
 from designloop.vae.priors.standard_normal import NoisedStandardNormal, StandardNormal
 

@@ -24,18 +24,18 @@ from designloop.vae.conditional import (
     transferred,
 )
 from designloop.vae.errors import CapabilityError, MissingContextError, ShapeError, VAEError
-from designloop.vae.fit import Batch, fit
 from designloop.vae.geometry import pullback_metric
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.linear import LinearGaussian
-from designloop.vae.linear_vae import as_vae
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_gaussian import LinearGaussian
+from designloop.vae.linear.linear_vae import as_vae
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.learned import LearnedPrior
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.fit import Batch, fit
+from designloop.vae.training.losses import ELBO
 
 NOISE = 0.3
 WEIGHTS = torch.tensor([[1.2, 0.0], [0.0, 0.7], [0.8, 0.0], [0.0, -0.5]], dtype=torch.float64)

@@ -11,16 +11,16 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from torch import Tensor, nn
 
 from designloop.vae.errors import CapabilityError, VAEError
-from designloop.vae.fit import Batch, fit
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal, StandardNormal
+from designloop.vae.training.fit import Batch, fit
+from designloop.vae.training.losses import ELBO
 
 
 def standardised(data: np.ndarray) -> Tensor:

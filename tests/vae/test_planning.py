@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
-from designloop.benchmarks.simulators.arm import motion
 from designloop.vae import VAE, Gaussian, MLPDecoder, MLPEncoder, StandardNormal
 from designloop.vae.errors import CapabilityError, ShapeError, VAEError
 from designloop.vae.planning import (
@@ -31,6 +30,7 @@ from designloop.vae.planning import (
     shortcut,
     straight_motions,
 )
+from designloop.vae.simulators.arm import motion
 
 LATENTS = torch.from_numpy(np.random.default_rng(0).uniform(-0.55, 0.55, (900, 2)))
 START, END = np.array([[-0.9, 0.0], [-0.8, 0.3]]), np.array([[0.9, 0.05], [0.9, -0.4]])

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from designloop.vae import ELBO, VAE, Gaussian, MLPDecoder, MLPEncoder, StandardNormal
-from designloop.vae.fit import Batch, fit
+from designloop.vae.training.fit import Batch, fit
 
 
 def prepare(task: dict[str, Any]) -> Callable[[int], dict[str, float]]:

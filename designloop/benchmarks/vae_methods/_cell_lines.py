@@ -15,7 +15,6 @@ from torch import Tensor
 
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row, row_over
-from designloop.benchmarks.simulators.cell_lines import Biology, Integers, expected_effect
 from designloop.benchmarks.vae_methods._cell_models import (
     CONFOUNDING,
     HELD_OUT,
@@ -34,8 +33,9 @@ from designloop.benchmarks.vae_methods._cell_models import (
 from designloop.vae.conditional import transferred
 from designloop.vae.disentanglement.hsic import Independence, independence
 from designloop.vae.disentanglement.subspaces import counterfactual
-from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
+from designloop.vae.simulators.cell_lines import Biology, Integers, expected_effect
+from designloop.vae.training.losses import ELBO
 
 Array = NDArray[np.float64]
 

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from designloop.benchmarks.simulators.cell_lines import Biology, Cells, Integers, biology, cells
 from designloop.vae.conditional import ConditionalDecoder, ConditionalEncoder, OneHot
 from designloop.vae.disentanglement.hsic import HSIC
 from designloop.vae.disentanglement.subspaces import Subspaces
 from designloop.vae.disentanglement.total_correlation import TotalCorrelation
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.losses import ELBO, Loss, ramp
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.simulators.cell_lines import Biology, Cells, Integers, biology, cells
+from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.losses import ELBO, Loss, ramp
 
 ROWS, HELD_OUT, CONFOUNDING = 20_000, 2400, 0.5
 """Cells that are trained on and that are not, and how far drugs go with mutations."""

@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from designloop.benchmarks.common.rows import Row, row_over
-from designloop.benchmarks.simulators.neurons import Cells, Integers, Population, cells, population
 from designloop.vae.conditional import (
     ConditionalDecoder,
     ConditionalEncoder,
@@ -26,12 +25,13 @@ from designloop.vae.conditional import (
     OneHot,
     Shares,
 )
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder, mlp
 from designloop.vae.priors.conditional import ConditionalNormal
+from designloop.vae.simulators.neurons import Cells, Integers, Population, cells, population
+from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.losses import ELBO
 
 Array = NDArray[np.float64]
 

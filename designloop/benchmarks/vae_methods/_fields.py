@@ -11,11 +11,19 @@ import torch
 from torch import Tensor
 
 from designloop.benchmarks.common.rows import Row
-from designloop.benchmarks.simulators.lattice import Array, exact_chain, free_field, jackknife, momenta_squared, phi4
-from designloop.vae.linear import ppca
-from designloop.vae.linear_vae import as_vae, linear_gaussian_of, untrained
+from designloop.vae.linear.linear_gaussian import ppca
+from designloop.vae.linear.linear_vae import as_vae, linear_gaussian_of, untrained
+from designloop.vae.linear.renormalization import (
+    binder,
+    coupling,
+    kept_variances,
+    power_below,
+    reduced,
+    renormalised,
+    waves,
+)
 from designloop.vae.model import VAE
-from designloop.vae.renormalization import binder, coupling, kept_variances, power_below, reduced, renormalised, waves
+from designloop.vae.simulators.lattice import Array, exact_chain, free_field, jackknife, momenta_squared, phi4
 
 FREE = {(32,): 7, (8, 8): 9}
 """Lattice of the free field -> units that are kept: the constant and whole shells of waves."""

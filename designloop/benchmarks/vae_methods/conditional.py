@@ -16,13 +16,13 @@ from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row, row_over
 from designloop.benchmarks.vae_methods._expression import likeness_rows, rare_rows
 from designloop.vae.conditional import ConditionalDecoder, ConditionalEncoder, OneHot, aggregate_prior
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.linear import log_evidence, ppca
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_gaussian import log_evidence, ppca
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.losses import ELBO
 
 TITLE = "Conditional and Controlled Generation"
 FILE = "designloop/vae/conditional.py"

@@ -23,12 +23,12 @@ from designloop.vae.disentanglement.total_correlation import (
     total_correlation_of,
     weighted,
 )
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.linear_vae import untrained
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_vae import untrained
 from designloop.vae.model import VAE
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.losses import ELBO
 
 TITLE = "Learning Disentangled Representations"
 FILE = "designloop/vae/disentanglement/"

@@ -16,16 +16,16 @@ from torch import Tensor
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row
 from designloop.benchmarks.vae_methods._fields import free_rows, interacting_rows
-from designloop.vae.fit import Batch, cosine, fit
-from designloop.vae.linear import LinearGaussian, factor_analysis, log_evidence, posterior, ppca
-from designloop.vae.linear_vae import as_vae, expected_elbo, linear_gaussian_of, untrained
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_gaussian import LinearGaussian, factor_analysis, log_evidence, posterior, ppca
+from designloop.vae.linear.linear_vae import as_vae, expected_elbo, linear_gaussian_of, untrained
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.losses import ELBO
 
 TITLE = "The core; VAEs and the Renormalization Group"
-FILE = "designloop/vae/linear.py"
+FILE = "designloop/vae/linear/linear_gaussian.py"
 PAGE = "linear.md"
 
 REFERENCES = {

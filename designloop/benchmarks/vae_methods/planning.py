@@ -9,7 +9,17 @@ import torch
 
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row
-from designloop.benchmarks.simulators.arm import (
+from designloop.vae.geometry.curves import length, straight
+from designloop.vae.geometry.geodesics import geodesics_by_graph
+from designloop.vae.geometry.graph import points_graph
+from designloop.vae.geometry.metric import ExpectedEuclidean
+from designloop.vae.likelihoods.gaussian import Gaussian
+from designloop.vae.model import VAE
+from designloop.vae.networks import MLPDecoder, MLPEncoder
+from designloop.vae.planning import Chart, Cost, angle_chart, cosines_and_sines, grown, plan, roadmap, shortcut
+from designloop.vae.planning import straight_motions as straight_latent_motions
+from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.simulators.arm import (
     Arm,
     Array,
     Scene,
@@ -21,18 +31,8 @@ from designloop.benchmarks.simulators.arm import (
     scene,
     task_length,
 )
-from designloop.vae.fit import Batch, cosine, fit
-from designloop.vae.geometry.curves import length, straight
-from designloop.vae.geometry.geodesics import geodesics_by_graph
-from designloop.vae.geometry.graph import points_graph
-from designloop.vae.geometry.metric import ExpectedEuclidean
-from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.losses import ELBO
-from designloop.vae.model import VAE
-from designloop.vae.networks import MLPDecoder, MLPEncoder
-from designloop.vae.planning import Chart, Cost, angle_chart, cosines_and_sines, grown, plan, roadmap, shortcut
-from designloop.vae.planning import straight_motions as straight_latent_motions
-from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.losses import ELBO
 
 TITLE = "Robotics: Trajectory Planning"
 FILE = "designloop/vae/planning/"

@@ -28,16 +28,16 @@ from designloop.vae.anomaly.conformal import conformal_p_values
 from designloop.vae.anomaly.kinds import KINDS, Kind, kind_of
 from designloop.vae.anomaly.scores import Score, anomaly_score, fixed_noise
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.fit import Batch, fit
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.linear import LinearGaussian, log_evidence, ppca
-from designloop.vae.linear_vae import as_vae
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_gaussian import LinearGaussian, log_evidence, ppca
+from designloop.vae.linear.linear_vae import as_vae
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPEncoder, mlp
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.learned import LearnedPrior
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.fit import Batch, fit
+from designloop.vae.training.losses import ELBO
 
 
 @dataclass(frozen=True, slots=True)

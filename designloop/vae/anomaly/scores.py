@@ -25,11 +25,11 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import CapabilityError, VAEError
-from designloop.vae.evidence import ROWS_AT_ONCE, Evidence, density_of_prior, log_likelihood, summary
+from designloop.vae.inference.evidence import ROWS_AT_ONCE, Evidence, density_of_prior, log_likelihood, summary
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import require_rows
 from designloop.vae.model import VAE
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 DRAWS = 64
 """Points of the posterior that a score averages over, unless told otherwise."""

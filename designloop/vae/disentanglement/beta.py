@@ -19,7 +19,7 @@ from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.linear import LinearGaussian
+from designloop.vae.linear.linear_gaussian import LinearGaussian
 from designloop.vae.model import VAE
 
 

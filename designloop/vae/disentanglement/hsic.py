@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
-from designloop.vae.losses import Term
 from designloop.vae.model import Pass
+from designloop.vae.training.losses import Term
 
 
 def median_distance(x: Tensor) -> Tensor:

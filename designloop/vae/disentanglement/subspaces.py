@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from designloop.vae.errors import CapabilityError, ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
-from designloop.vae.posterior import DiagonalNormal, Posterior
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, Posterior
 from designloop.vae.priors.base import Prior
 from designloop.vae.priors.conditional import ConditionalNormal
 

@@ -28,10 +28,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
-from designloop.vae.losses import Term
 from designloop.vae.model import Pass
 from designloop.vae.networks import mlp
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.training.losses import Term
 
 _LOG_2PI = math.log(2 * math.pi)
 

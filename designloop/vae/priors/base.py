@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from designloop.vae.errors import MissingContextError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import require_labels
-from designloop.vae.posterior import Posterior
+from designloop.vae.posteriors.diagonal_normal import Posterior
 
 
 class ByLabel(nn.Module):

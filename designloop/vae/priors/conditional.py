@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import MissingContextError, ShapeError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal, Posterior
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, Posterior
 from designloop.vae.priors.normal import cross_entropy, entropy, log_normal, noise_for
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 
 class LearnedPrior(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import Posterior
+from designloop.vae.posteriors.diagonal_normal import Posterior
 from designloop.vae.priors.normal import log_normal, noise_for
 
 

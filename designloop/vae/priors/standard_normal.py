@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal, Posterior
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, Posterior
 
 
 class StandardNormal(nn.Module):

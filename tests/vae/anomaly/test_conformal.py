@@ -13,8 +13,8 @@ from designloop.benchmarks.vae_methods.anomaly import uniformity, wrong_p_values
 from designloop.vae.anomaly.conformal import conformal_p_values, false_positive_law
 from designloop.vae.anomaly.scores import decoder_nll
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.linear import ppca
-from designloop.vae.linear_vae import as_vae
+from designloop.vae.linear.linear_gaussian import ppca
+from designloop.vae.linear.linear_vae import as_vae
 
 DRAWS, N = 200, 1000
 few = st.lists(st.integers(0, 5), min_size=1, max_size=8)

@@ -6,7 +6,6 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from designloop.benchmarks.simulators.anomalies import flipped_signs, off_the_ring, overdispersed
 from designloop.vae.anomaly.detector import Settings, concentrated, fit_detector, started
 from designloop.vae.anomaly.kinds import Binary, Counts, Numbers
 from designloop.vae.anomaly.scores import negative_evidence, reconstruction_error
@@ -14,7 +13,8 @@ from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.linear import log_evidence, ppca
+from designloop.vae.linear.linear_gaussian import log_evidence, ppca
+from designloop.vae.simulators.anomalies import flipped_signs, off_the_ring, overdispersed
 
 QUICK = Settings(steps=25)
 

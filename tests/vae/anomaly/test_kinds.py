@@ -8,7 +8,7 @@ from torch import Tensor
 
 from designloop.vae.anomaly.kinds import Binary, Counts, Numbers, best_powers, kind_of, yeo_johnson
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.linear import LinearGaussian, ppca
+from designloop.vae.linear.linear_gaussian import LinearGaussian, ppca
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

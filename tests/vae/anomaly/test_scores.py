@@ -27,11 +27,11 @@ from designloop.vae.anomaly.scores import (
 )
 from designloop.vae.errors import CapabilityError, VAEError
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.linear import log_evidence, posterior, ppca
-from designloop.vae.linear_vae import as_vae, exact_vae
+from designloop.vae.linear.linear_gaussian import log_evidence, posterior, ppca
+from designloop.vae.linear.linear_vae import as_vae, exact_vae
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
 
 FEATURES, LATENT = 6, 2

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from designloop.vae.disentanglement.beta import beta_curves, beta_optimum, rate_and_error
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.linear import ppca
-from designloop.vae.linear_vae import as_vae, expected_elbo, untrained
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_gaussian import ppca
+from designloop.vae.linear.linear_vae import as_vae, expected_elbo, untrained
 from designloop.vae.model import VAE
 from designloop.vae.priors.mixture import GaussianMixture
+from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.losses import ELBO
 
 
 def data(spreads: list[float], rows: int = 400, seed: int = 0) -> Tensor:

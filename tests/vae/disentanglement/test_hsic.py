@@ -24,7 +24,7 @@ from designloop.vae.disentanglement.hsic import (
 )
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
 from designloop.vae.model import Pass
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 
 def rows(n: int, width: int, seed: int = 0) -> Tensor:

@@ -12,7 +12,7 @@ from designloop.vae.errors import CapabilityError, ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
 

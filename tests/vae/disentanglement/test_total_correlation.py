@@ -22,7 +22,7 @@ from designloop.vae.disentanglement.total_correlation import (
 )
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
 from designloop.vae.model import Pass
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 CORRELATED = torch.tensor([[1.0, 0.7, 0.3], [0.7, 1.0, 0.1], [0.3, 0.1, 1.0]], dtype=torch.float64)
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from designloop.benchmarks.simulators.surfaces import SURFACES, Surface
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.curves import Spline, length, straight
 from designloop.vae.geometry.geodesics import distance, geodesics_by_graph, geodesics_by_spline
@@ -25,6 +24,7 @@ from designloop.vae.likelihoods.poisson import Poisson
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPEncoder, RBFPrecisionDecoder
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.simulators.surfaces import SURFACES, Surface
 from tests.vae.geometry.known import (
     Fixed,
     counting,

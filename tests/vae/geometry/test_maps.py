@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from designloop.benchmarks.simulators.surfaces import SURFACES, sphere_place
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.geodesics import distance, geodesics_by_spline
 from designloop.vae.geometry.maps import exponential_map, initial_velocities, logarithm_map, shoot
 from designloop.vae.geometry.metric import FisherRao, metric_tensor
 from designloop.vae.likelihoods.gaussian import Gaussian
+from designloop.vae.simulators.surfaces import SURFACES, sphere_place
 from tests.vae.geometry.known import euclidean, half_plane, half_plane_distance, surface_metric, uniform, vae_of
 
 

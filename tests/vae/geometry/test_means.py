@@ -9,13 +9,13 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from designloop.benchmarks.simulators.surfaces import SURFACES
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.graph import points_graph
 from designloop.vae.geometry.maps import logarithm_map
 from designloop.vae.geometry.means import frechet_mean, k_means
 from designloop.vae.geometry.metric import FisherRao
 from designloop.vae.likelihoods.poisson import Poisson
+from designloop.vae.simulators.surfaces import SURFACES
 from tests.vae.geometry.known import euclidean, half_plane, rng, surface_metric, uniform, vae_of
 
 

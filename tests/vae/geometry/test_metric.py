@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from designloop.benchmarks.simulators.surfaces import SURFACES, Surface
 from designloop.vae.errors import CapabilityError, ShapeError, VAEError
 from designloop.vae.geometry.metric import (
     ExpectedEuclidean,
@@ -31,6 +30,7 @@ from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.simulators.surfaces import SURFACES, Surface
 from tests.vae.geometry.known import rng, surface_metric, vae_of
 
 

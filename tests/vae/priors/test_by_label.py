@@ -5,7 +5,7 @@ import torch
 
 from designloop.testing import check_prior
 from designloop.vae.errors import MissingContextError, VAEError
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.by_label import ByLabel
 from designloop.vae.priors.learned import LearnedPrior
 from designloop.vae.priors.mixture import GaussianMixture

@@ -10,7 +10,7 @@ from sklearn.mixture import GaussianMixture
 
 from designloop.testing import check_prior
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.learned import LearnedPrior
 
 

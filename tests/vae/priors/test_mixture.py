@@ -8,12 +8,12 @@ from torch import Tensor
 
 from designloop.testing import check_prior
 from designloop.vae.errors import VAEError
-from designloop.vae.fit import Batch, fit
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.mixture import GaussianMixture, VampPrior
+from designloop.vae.training.fit import Batch, fit
+from designloop.vae.training.losses import ELBO
 
 
 def rng(seed: int = 0) -> torch.Generator:

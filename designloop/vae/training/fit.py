@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
-from designloop.vae.losses import Loss, Schedule, Term
 from designloop.vae.model import VAE
+from designloop.vae.training.losses import Loss, Schedule, Term
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from designloop.benchmarks.simulators.cell_lines import biology, cells, design, expected_effect
+from designloop.vae.simulators.cell_lines import biology, cells, design, expected_effect
 
 
 def test_only_without_interaction_is_a_drugs_effect_the_same_in_all_cells() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.linear import FullNormal, LinearGaussian, canonical, posterior
+from designloop.vae.linear.linear_gaussian import FullNormal, LinearGaussian, canonical, posterior
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal

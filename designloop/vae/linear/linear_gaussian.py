@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.posterior import standard_noise
+from designloop.vae.posteriors.diagonal_normal import standard_noise
 
 _LOG_2PI = math.log(2 * math.pi)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from designloop.benchmarks.simulators.ring import ring
+from designloop.vae.simulators.ring import ring
 
 Array = NDArray[np.float64]
 

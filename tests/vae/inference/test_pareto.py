@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import torch
 
-from designloop.vae.pareto import generalised_pareto_shape, pareto_k
+from designloop.vae.inference.pareto import generalised_pareto_shape, pareto_k
 
 
 @pytest.mark.parametrize("k", [-0.4, 0.2, 0.7, 1.3])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import CapabilityError
-from designloop.vae.evidence import Evidence, importance_draws, repeated, summary
+from designloop.vae.inference.evidence import Evidence, importance_draws, repeated, summary
 from designloop.vae.likelihoods.base import Context
 
 if TYPE_CHECKING:

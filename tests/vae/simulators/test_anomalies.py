@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from designloop.benchmarks.simulators import anomalies
-from designloop.benchmarks.simulators.anomalies import Planted
+from designloop.vae.simulators import anomalies
+from designloop.vae.simulators.anomalies import Planted
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -13,15 +13,15 @@ from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from designloop.vae import evidence
 from designloop.vae.errors import CapabilityError, VAEError
-from designloop.vae.evidence import annealed_evidence, importance_evidence, log_weights
+from designloop.vae.inference import evidence
+from designloop.vae.inference.evidence import annealed_evidence, importance_evidence, log_weights
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.poisson import Poisson
 from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
 
 

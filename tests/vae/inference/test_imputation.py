@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import CapabilityError
-from designloop.vae.imputation import completed, imputed
+from designloop.vae.inference.imputation import completed, imputed
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
 
 NOISE = 0.25
@@ -76,7 +76,7 @@ def test_many_draws_come_nearer_and_the_vae_says_the_same() -> None:
 
 def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = imputed(model(), HIDDEN, MASK, k=50, generator=rng())
-    monkeypatch.setattr("designloop.vae.evidence.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("designloop.vae.inference.evidence.ROWS_AT_ONCE", 7)
     parts = imputed(model(), HIDDEN, MASK, k=50, generator=rng())
     torch.testing.assert_close(parts.mean, whole.mean)
     torch.testing.assert_close(parts.variance, whole.variance)

@@ -16,7 +16,14 @@ from sklearn.decomposition import PCA, FactorAnalysis
 from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.linear import LinearGaussian, canonical, factor_analysis, log_evidence, posterior, ppca
+from designloop.vae.linear.linear_gaussian import (
+    LinearGaussian,
+    canonical,
+    factor_analysis,
+    log_evidence,
+    posterior,
+    ppca,
+)
 
 
 def standardised(data: np.ndarray) -> Tensor:

@@ -14,15 +14,22 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.linear import LinearGaussian, canonical, factor_analysis, log_evidence, posterior, ppca
-from designloop.vae.linear_vae import as_vae, exact_vae, expected_elbo, linear_gaussian_of, untrained
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_gaussian import (
+    LinearGaussian,
+    canonical,
+    factor_analysis,
+    log_evidence,
+    posterior,
+    ppca,
+)
+from designloop.vae.linear.linear_vae import as_vae, exact_vae, expected_elbo, linear_gaussian_of, untrained
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.losses import ELBO
 
 
 def standardised(data: np.ndarray) -> Tensor:
@@ -195,7 +202,7 @@ def test_what_is_not_linear_is_told() -> None:
 
 
 def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    page = Path(__file__).parents[2] / "docs" / "vae" / "linear.md"
+    page = Path(__file__).parents[3] / "docs" / "vae" / "linear.md"
     (source,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     quick = source.replace("steps, chains = 2000, 1000", "steps, chains = 20, 60")
     assert quick != source

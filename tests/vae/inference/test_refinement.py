@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
+from designloop.vae.inference.refinement import refined
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
-from designloop.vae.refinement import refined
 
 WEIGHT = torch.tensor([[1.0, 0.5], [-0.3, 1.0], [0.2, 0.4]])
 

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.linear import LinearGaussian
+from designloop.vae.linear.linear_gaussian import LinearGaussian
 
 
 @dataclass(frozen=True, slots=True)

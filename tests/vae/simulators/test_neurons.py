@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from designloop.benchmarks.simulators.neurons import MARKER_SPREAD, cells, population
+from designloop.vae.simulators.neurons import MARKER_SPREAD, cells, population
 
 
 @pytest.mark.parametrize("difficulty", [0.0, 1.0])

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import CapabilityError, VAEError
+from designloop.vae.inference.pareto import pareto_k
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import require_rows
-from designloop.vae.pareto import pareto_k
 
 if TYPE_CHECKING:
     from designloop.vae.model import VAE

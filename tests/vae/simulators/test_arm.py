@@ -7,8 +7,8 @@ import pytest
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial.transform import Rotation
 
-from designloop.benchmarks.simulators import arm as module
-from designloop.benchmarks.simulators.arm import (
+from designloop.vae.simulators import arm as module
+from designloop.vae.simulators.arm import (
     STEP,
     Arm,
     Array,

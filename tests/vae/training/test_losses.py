@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.tokens import TokenSequence
-from designloop.vae.losses import ELBO, Loss, PropertyLoss, ReferenceKL, Term, ramp
 from designloop.vae.model import VAE, Pass
 from designloop.vae.networks import MLPDecoder, MLPEncoder
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.losses import ELBO, Loss, PropertyLoss, ReferenceKL, Term, ramp
 
 
 class Rows(Term):

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from designloop.benchmarks.simulators.lattice import (
+from designloop.vae.simulators.lattice import (
     Array,
     action,
     exact_chain,

@@ -9,11 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from designloop.benchmarks.simulators.lattice import exact_chain, free_field, momenta_squared, phi4
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.linear import LinearGaussian, ppca
-from designloop.vae.linear_vae import as_vae
-from designloop.vae.renormalization import (
+from designloop.vae.linear.linear_gaussian import LinearGaussian, ppca
+from designloop.vae.linear.linear_vae import as_vae
+from designloop.vae.linear.renormalization import (
     binder,
     coupling,
     kept_variances,
@@ -22,6 +21,7 @@ from designloop.vae.renormalization import (
     renormalised,
     waves,
 )
+from designloop.vae.simulators.lattice import exact_chain, free_field, momenta_squared, phi4
 
 SHAPES = [(6,), (7,), (4, 4), (3, 5), (2, 3, 4)]
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
-from designloop.vae.fit import Batch, Step, cosine, fit
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.losses import ELBO, PropertyLoss, Term, ramp
 from designloop.vae.model import VAE, Pass
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.fit import Batch, Step, cosine, fit
+from designloop.vae.training.losses import ELBO, PropertyLoss, Term, ramp
 
 
 def linear_vae(features: int = 4, latent: int = 2, seed: int = 0) -> VAE:
