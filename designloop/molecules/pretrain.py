@@ -27,7 +27,8 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.recipe import Recipe
 from designloop.molecules.sequence_vae import Architecture, SequenceVAE, shorten
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
-from designloop.vae.training.fit import Batch, Step, fit
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import Step, fit
 from designloop.vae.training.losses import ELBO, Loss, PropertyLoss
 
 

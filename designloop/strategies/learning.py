@@ -19,7 +19,8 @@ from designloop.molecules.pretrain import levels
 from designloop.molecules.sequence_vae import shorten
 from designloop.strategies.base import rng_of, torch_generator
 from designloop.strategies.proposers import Elite, pick
-from designloop.vae.training.fit import Batch, Step, fit
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import Step, fit
 from designloop.vae.training.losses import ELBO, ReferenceKL
 
 if TYPE_CHECKING:

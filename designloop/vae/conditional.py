@@ -21,7 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from designloop.vae.errors import CapabilityError, MissingContextError, ShapeError, VAEError
+from designloop.vae.capabilities import require
+from designloop.vae.errors import MissingContextError, ShapeError, VAEError
+from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import log_size, require_labels, values_can_be_read
 from designloop.vae.model import VAE
@@ -244,13 +246,9 @@ def transferred(
     Raises:
         CapabilityError: the likelihood has no ``mean``.
     """
-    mean = getattr(vae.likelihood, "mean", None)
-    if mean is None:
-        name = type(vae.likelihood).__name__
-        raise CapabilityError(f"{name} has no mean; draw from vae.likelihood at the decoded posterior mean")
+    require(vae.likelihood, "mean")
     other = {**(context or {}), **to}
-    changed: Tensor = mean(vae.decode(vae.encode(x, mask, context).mean, other), other)
-    return changed
+    return vae.likelihood.mean(vae.decode(vae.encode(x, mask, context).mean, other), other)
 
 
 @torch.no_grad()
@@ -275,6 +273,6 @@ def label_log_probs(
     each = []
     for label in range(classes):
         tried = {**(context or {}), reads: torch.full((len(x),), label, dtype=torch.long, device=x.device)}
-        each.append(vae.log_evidence(x, mask, tried, k=k, generator=generator))
+        each.append(importance_evidence(vae, x, mask, tried, k=k, generator=generator).log_evidence)
     joint = torch.stack(each, -1)
     return (joint if shares is None else joint + shares.to(joint).log()).log_softmax(-1)

@@ -25,6 +25,8 @@ from designloop.vae.conditional import (
 )
 from designloop.vae.errors import CapabilityError, MissingContextError, ShapeError, VAEError
 from designloop.vae.geometry import pullback_metric
+from designloop.vae.inference.evidence import importance_evidence
+from designloop.vae.inference.imputation import imputed
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.linear.linear_gaussian import LinearGaussian
@@ -34,7 +36,8 @@ from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.learned import LearnedPrior
 from designloop.vae.priors.standard_normal import StandardNormal
-from designloop.vae.training.fit import Batch, fit
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
 
 NOISE = 0.3
@@ -72,7 +75,7 @@ def known(x: Tensor, offset: Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize("k", [1, 7])
 def test_the_evidence_given_a_label_is_the_closed_form(k: int) -> None:
-    found = by_label().log_evidence(X, None, {"condition": LABELS}, k=k, generator=rng())
+    found = importance_evidence(by_label(), X, None, {"condition": LABELS}, k=k, generator=rng()).log_evidence
     np.testing.assert_allclose(found.numpy(), known(X, OFFSETS[LABELS]), atol=1e-6)
 
 
@@ -83,7 +86,7 @@ def test_the_evidence_given_an_attribute_is_the_closed_form(dose: float) -> None
     column = torch.full((5,), dose, dtype=torch.float64)
     wanted = known(X, dose * OFFSETS[0])
     for condition in (column, column.unsqueeze(1)):
-        found = vae.log_evidence(X, None, {"condition": condition}, k=1, generator=rng())
+        found = importance_evidence(vae, X, None, {"condition": condition}, k=1, generator=rng()).log_evidence
         np.testing.assert_allclose(found.numpy(), wanted, atol=1e-6)
 
 
@@ -115,7 +118,7 @@ def test_a_row_under_another_label_moves_by_the_difference_of_offsets() -> None:
     torch.testing.assert_close(moved - same, OFFSETS[to["condition"]] - OFFSETS[LABELS])
     torch.testing.assert_close(transferred(vae, X, context=context, to={}), same)
     classes = VAE(vae.encoder, vae.decoder, Categorical(2), vae.prior)
-    with pytest.raises(CapabilityError, match="Categorical has no mean; draw from"):
+    with pytest.raises(CapabilityError, match="Categorical offers no mean; draw from"):
         transferred(classes, X, context=context, to=to)
 
 
@@ -132,7 +135,7 @@ def test_a_mask_covers_features_and_never_the_condition() -> None:
     gain = COVARIANCE[1, seen] @ np.linalg.inv(COVARIANCE[np.ix_(seen, seen)])
     offset = OFFSETS[LABELS]
     wanted = offset[:, 1].numpy() + (X - offset)[:, seen].numpy() @ gain
-    found = vae.impute(other, mask, {"condition": LABELS}, k=20_000, generator=rng(2))
+    found = imputed(vae, other, mask, {"condition": LABELS}, k=20_000, generator=rng(2)).mean
     np.testing.assert_allclose(found[:, 1].numpy(), wanted, atol=0.03)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
-from designloop.vae import VAE, Gaussian, MLPDecoder, MLPEncoder, StandardNormal
+from designloop.vae import VAE, Categorical, Gaussian, MLPDecoder, MLPEncoder, StandardNormal
 from designloop.vae.errors import CapabilityError, ShapeError, VAEError
 from designloop.vae.planning import (
     STEP,
@@ -289,7 +289,6 @@ def test_what_cannot_be_planned_is_told() -> None:
         roadmap(doubled(), LATENTS, lambda q: -np.ones(len(q)))
     with pytest.raises(ShapeError, match="one number a configuration"):
         roadmap(doubled(), LATENTS, lambda q: np.zeros((len(q), 1)))
-    nameless = VAE(MLPEncoder(4, 2), MLPDecoder(2, 4), Gaussian(4), StandardNormal(2))
-    nameless.likelihood = torch.nn.Identity()  # type: ignore[assignment]
-    with pytest.raises(CapabilityError, match="Identity has no mean"):
+    nameless = VAE(MLPEncoder(4, 2), MLPDecoder(2, 4), Categorical(2), StandardNormal(2))
+    with pytest.raises(CapabilityError, match="Categorical offers no mean; draw from it by sample"):
         angle_chart(nameless, doubled().metric)

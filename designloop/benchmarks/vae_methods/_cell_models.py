@@ -19,8 +19,10 @@ from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
 from designloop.vae.simulators.cell_lines import Biology, Cells, Integers, biology, cells
-from designloop.vae.training.fit import Batch, cosine, fit
-from designloop.vae.training.losses import ELBO, Loss, ramp
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO, Loss
+from designloop.vae.training.schedules import cosine, ramp
 
 ROWS, HELD_OUT, CONFOUNDING = 20_000, 2400, 0.5
 """Cells that are trained on and that are not, and how far drugs go with mutations."""

@@ -30,8 +30,10 @@ from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder, mlp
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.simulators.neurons import Cells, Integers, Population, cells, population
-from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
+from designloop.vae.training.schedules import cosine
 
 Array = NDArray[np.float64]
 

@@ -36,7 +36,8 @@ from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.mixture import GaussianMixture, VampPrior
 from designloop.vae.priors.standard_normal import NoisedStandardNormal, StandardNormal
 from designloop.vae.priors.structural_causal import StructuralCausal
-from designloop.vae.training.fit import Batch, fit
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
 
 TITLE = f"{CORE}; Data Denoising and Imputation"

@@ -27,8 +27,10 @@ from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.linear.linear_vae import untrained
 from designloop.vae.model import VAE
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
-from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
+from designloop.vae.training.schedules import cosine
 
 TITLE = "Learning Disentangled Representations"
 FILE = "designloop/vae/disentanglement/"

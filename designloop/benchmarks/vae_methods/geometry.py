@@ -30,8 +30,10 @@ from designloop.vae.networks import MLPDecoder, MLPEncoder, RBFPrecisionDecoder,
 from designloop.vae.priors.standard_normal import StandardNormal
 from designloop.vae.simulators.ring import Ring, ring
 from designloop.vae.simulators.surfaces import SURFACES, Surface
-from designloop.vae.training.fit import Batch, cosine, fit
-from designloop.vae.training.losses import ELBO, ramp
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
+from designloop.vae.training.schedules import cosine, ramp
 
 TITLE = "The Latent Riemannian Manifold"
 FILE = "designloop/vae/geometry/"

@@ -31,8 +31,10 @@ from designloop.vae.simulators.arm import (
     scene,
     task_length,
 )
-from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
+from designloop.vae.training.schedules import cosine
 
 TITLE = "Robotics: Trajectory Planning"
 FILE = "designloop/vae/planning/"

@@ -36,7 +36,8 @@ from designloop.vae.networks import MLPEncoder, mlp
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.learned import LearnedPrior
 from designloop.vae.priors.standard_normal import StandardNormal
-from designloop.vae.training.fit import Batch, fit
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
 
 

@@ -24,8 +24,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from designloop.vae.errors import CapabilityError, VAEError
-from designloop.vae.inference.evidence import ROWS_AT_ONCE, Evidence, density_of_prior, log_likelihood, summary
+from designloop.vae.capabilities import require
+from designloop.vae.errors import VAEError
+from designloop.vae.inference.evidence import ROWS_AT_ONCE, Evidence, log_likelihood, summary
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import require_rows
 from designloop.vae.model import VAE
@@ -96,11 +97,11 @@ def fixed_evidence(
 ) -> Evidence:
     """The evidence at the fixed points, with its effective draws and Pareto k. Arguments as ``negative_evidence``."""
     require_rows(x, mask)
-    log_prior = density_of_prior(vae)
+    require(vae.prior, "log_prob")
     with _at_rest(vae):
         posterior = vae.encode(x, mask, context)
         weights = [
-            log_likelihood(vae, z, x, mask, context) + log_prior(z, context) - posterior.log_prob(z)
+            log_likelihood(vae, z, x, mask, context) + vae.prior.log_prob(z, context) - posterior.log_prob(z)
             for z in _draws(vae, posterior, k)
         ]
     return summary(torch.cat(weights))
@@ -140,9 +141,9 @@ def reconstruction_error(vae: VAE, x: Tensor, mask: Tensor | None = None, contex
         CapabilityError: the likelihood has no ``mean``.
         VAEError: x cannot be (``require_rows``).
     """
-    _require(vae, "mean")
+    require(vae.likelihood, "mean")
     params = _at_the_mean(vae, x, mask, context)
-    mean = vae.likelihood.mean(params, context)  # type: ignore[attr-defined]  # asked for above
+    mean = vae.likelihood.mean(params, context)
     return _over_observed((x - mean).square(), mask)
 
 
@@ -156,10 +157,10 @@ def pearson_residuals(vae: VAE, x: Tensor, mask: Tensor | None = None, context: 
         CapabilityError: the likelihood has no ``mean`` or no ``variance``.
         VAEError: x cannot be (``require_rows``).
     """
-    _require(vae, "mean", "variance")
+    require(vae.likelihood, "mean", "variance")
     params = _at_the_mean(vae, x, mask, context)
-    mean = vae.likelihood.mean(params, context)  # type: ignore[attr-defined]  # asked for above
-    variance = vae.likelihood.variance(params, context)  # type: ignore[attr-defined]
+    mean = vae.likelihood.mean(params, context)
+    variance = vae.likelihood.variance(params, context)
     tiny = torch.finfo(variance.dtype).tiny  # a probability that rounds to 0 or 1 has no variance
     residuals: Tensor = (x - mean) / variance.clamp_min(tiny).sqrt()
     return residuals if mask is None else torch.where(mask, residuals, torch.zeros_like(residuals))
@@ -204,15 +205,6 @@ def _at_rest(vae: VAE) -> Iterator[None]:
         yield
     finally:
         vae.train(training)
-
-
-def _require(vae: VAE, *names: str) -> None:
-    lacking = [name for name in names if not hasattr(vae.likelihood, name)]
-    if lacking:
-        raise CapabilityError(
-            f"{type(vae.likelihood).__name__} has no {' and no '.join(lacking)}; take anomaly_score, negative_elbo or "
-            "decoder_nll, which ask for its log_prob alone"
-        )
 
 
 def _over_observed(each: Tensor, mask: Tensor | None) -> Tensor:

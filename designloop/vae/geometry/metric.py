@@ -21,7 +21,8 @@ from torch.func import jvp, vmap
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from designloop.vae.errors import CapabilityError, ShapeError, VAEError
+from designloop.vae.capabilities import require
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
 
@@ -160,18 +161,13 @@ class FisherRao(Pullback):
     """
 
     def __init__(self, vae: VAE, context: Context | None = None, chunk: int = CHUNK) -> None:
-        if not hasattr(vae.likelihood, "fisher"):
-            raise CapabilityError(
-                f"{type(vae.likelihood).__name__} has no fisher(params, tangents, x, context); give it one, "
-                "or take SequenceFisherRao or ConditionalFisherRao for sequences of tokens"
-            )
+        require(vae.likelihood, "fisher")
         super().__init__(vae, context, chunk)
 
     def form(self, z: Tensor, tangents: Tensor, context: Context | None) -> Tensor:
         """(batch, k, k) Fisher information of the tangents, pushed to the likelihood's params."""
         params, pushed = pushforward(lambda at: self.vae.decode(at, context), z, tangents)
-        form: Tensor = self.vae.likelihood.fisher(params, pushed, None, context)  # type: ignore[attr-defined]
-        return form
+        return self.vae.likelihood.fisher(params, pushed, None, context)
 
 
 class ExpectedEuclidean(Pullback):
@@ -189,17 +185,12 @@ class ExpectedEuclidean(Pullback):
     """
 
     def __init__(self, vae: VAE, context: Context | None = None, chunk: int = CHUNK) -> None:
-        for name in ("mean", "variance"):
-            if not hasattr(vae.likelihood, name):
-                raise CapabilityError(
-                    f"{type(vae.likelihood).__name__} has no {name}, so there is no expected Euclidean metric; "
-                    "take the Fisher–Rao metric, or give the likelihood one"
-                )
+        require(vae.likelihood, "mean", "variance")
         super().__init__(vae, context, chunk)
 
     def form(self, z: Tensor, tangents: Tensor, context: Context | None) -> Tensor:
         """(batch, k, k) inner products of the tangents, pushed to mean and standard deviation of the data."""
-        likelihood: Any = self.vae.likelihood
+        likelihood = self.vae.likelihood
 
         def moments(at: Tensor) -> Tensor:
             params = self.vae.decode(at, context)

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from designloop.vae.errors import CapabilityError, ShapeError, VAEError
+from designloop.vae.capabilities import require
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.metric import Pullback, pushforward
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 
@@ -44,7 +45,7 @@ class ConditionalFisherRao(Pullback):
     def __init__(self, vae: VAE, x: Tensor, context: Context | None = None, chunk: int = CHUNK) -> None:
         if x.ndim != 2 or x.shape[0] < 1:
             raise ShapeError("x", x.shape, "(at least 1, length)", "give the sequences that the metric is taken along")
-        _require_logits(vae)
+        require(vae.likelihood, "logits")
         super().__init__(vae, context, max(1, chunk // x.shape[0]))
         self.x = x
 
@@ -85,11 +86,11 @@ class SequenceFisherRao(Pullback):
         context: Context | None = None,
         chunk: int = CHUNK,
     ) -> None:
-        _require_logits(vae)
+        require(vae.likelihood, "logits")
         if samples < 2:
             raise VAEError(f"samples is {samples}, expected at least 2; one draw has no others to be compared with")
         super().__init__(vae, context, max(1, chunk // samples))
-        likelihood: Any = vae.likelihood
+        likelihood: Any = vae.likelihood  # what has logits has a vocabulary
         one = next(p for p in vae.parameters() if p.is_floating_point()).new_zeros(1, vae.prior.latent)
         with torch.no_grad():
             planned = vae.decode(one, self._context_of(one, slice(0, 1))).shape[1]
@@ -114,7 +115,7 @@ class SequenceFisherRao(Pullback):
         return mean
 
 
-def sequences_at(likelihood: Any, params: Tensor, gumbel: Tensor) -> Tensor:
+def sequences_at(likelihood: Likelihood, params: Tensor, gumbel: Tensor) -> Tensor:
     """(batch, length) sequences drawn by argmax(logits + gumbel), END and then PAD behind each.
 
     A draw of p(x | params) if the noise is of Gumbel's distribution, a greedy one where it is zero. All positions are
@@ -145,7 +146,7 @@ def _cut(x: Tensor) -> Tensor:
 
 def _along(vae: VAE, z: Tensor, tangents: Tensor, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
     """(batch, k, k) Fisher information of the tokens along x, and (batch,) log p(x | z)."""
-    likelihood: Any = vae.likelihood
+    likelihood = vae.likelihood
     logits, pushed = pushforward(lambda at: likelihood.logits(vae.decode(at, context), x), z, tangents)
     log_chances = logits.log_softmax(-1)
     chances = (log_chances.exp() * (x != PAD).unsqueeze(-1)).unsqueeze(1)  # (batch, 1, length, vocabulary)
@@ -154,12 +155,6 @@ def _along(vae: VAE, z: Tensor, tangents: Tensor, x: Tensor, context: Context | 
     form = (chances * centred).flatten(2) @ centred.flatten(2).transpose(-1, -2)
     told = log_chances.gather(-1, x.unsqueeze(-1)).squeeze(-1)
     return form, torch.where(x == PAD, 0, told).sum(-1)
-
-
-def _require_logits(vae: VAE) -> None:
-    if not hasattr(vae.likelihood, "logits"):
-        name = type(vae.likelihood).__name__
-        raise CapabilityError(f"{name} has no logits(params, x), so it is not autoregressive; take FisherRao")
 
 
 def _repeat(rows: Tensor, times: int) -> Tensor:

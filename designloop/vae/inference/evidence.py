@@ -15,20 +15,21 @@ generative models".
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from designloop.vae.errors import CapabilityError, VAEError
+from designloop.vae.capabilities import require
+from designloop.vae.errors import VAEError
 from designloop.vae.inference.pareto import pareto_k
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import require_rows
+from designloop.vae.model import VAE
 
-if TYPE_CHECKING:
-    from designloop.vae.model import VAE
+Densities = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""z (chains, batch, latent) -> log p(z) and log p(x | z), (chains, batch) each."""
 
 ROWS_AT_ONCE = 2**14
 """Rows that are decoded at a time, copies of a row for its draws included."""
@@ -84,12 +85,12 @@ def importance_draws(
     if k < 1:
         raise VAEError(f"k is {k}, expected at least one draw; 100 are a start")
     require_rows(x, mask)
-    prior_log_prob = density_of_prior(vae)
+    require(vae.prior, "log_prob")
     posterior = vae.encode(x, mask, context)
     most = max(1, ROWS_AT_ONCE // len(x))
     for first in range(0, k, most):
         z = torch.stack([posterior.rsample(generator) for _ in range(min(most, k - first))])
-        yield z, log_likelihood(vae, z, x, mask, context) + prior_log_prob(z, context) - posterior.log_prob(z)
+        yield z, log_likelihood(vae, z, x, mask, context) + vae.prior.log_prob(z, context) - posterior.log_prob(z)
 
 
 def log_likelihood(
@@ -135,10 +136,10 @@ def annealed_evidence(
         if value < 1:
             raise VAEError(f"{name} is {value}, expected at least 1; leave it at its default")
     require_rows(x, mask)
-    prior_log_prob = density_of_prior(vae)
+    require(vae.prior, "log_prob")
 
     def densities(z: Tensor) -> tuple[Tensor, Tensor]:
-        return prior_log_prob(z, context), log_likelihood(vae, z, x, mask, context)
+        return vae.prior.log_prob(z, context), log_likelihood(vae, z, x, mask, context)
 
     def start(copies: int) -> Tensor:
         if context:
@@ -165,7 +166,12 @@ def annealed_evidence(
 
 
 def _transition(
-    densities: Any, z: Tensor, beta: float, size: Tensor, leaps: int, generator: torch.Generator
+    densities: Callable[[Tensor], tuple[Tensor, Tensor]],
+    z: Tensor,
+    beta: float,
+    size: Tensor,
+    leaps: int,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """One step of Hamiltonian Monte Carlo that leaves p(z) p(x | z)^β alone, and its chance of acceptance.
 
@@ -194,20 +200,6 @@ def _transition(
     chance = torch.nan_to_num(change.clamp_max(0).exp(), nan=0.0)  # a leap out of the numbers is refused
     drawn = torch.rand(chance.shape, dtype=z.dtype, device=z.device, generator=generator)
     return torch.where((drawn < chance).unsqueeze(-1), at, z), chance
-
-
-def density_of_prior(vae: VAE) -> Any:
-    """The prior's ``log_prob``.
-
-    Raises:
-        CapabilityError: it has none.
-    """
-    found = getattr(vae.prior, "log_prob", None)
-    if found is None:
-        raise CapabilityError(
-            f"{type(vae.prior).__name__} has no log_prob, so there is no evidence under it; use a prior with a density"
-        )
-    return found
 
 
 def repeated(context: Context | None, times: int) -> Context | None:

@@ -9,17 +9,14 @@ Frellsen 2019, "MIWAE", whose self-normalised estimator this is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from designloop.vae.errors import CapabilityError
+from designloop.vae.capabilities import offers, require
 from designloop.vae.inference.evidence import Evidence, importance_draws, repeated, summary
 from designloop.vae.likelihoods.base import Context
-
-if TYPE_CHECKING:
-    from designloop.vae.model import VAE
+from designloop.vae.model import VAE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +47,8 @@ def imputed(
         CapabilityError: the likelihood has no ``mean``, or the prior no ``log_prob``.
         VAEError: a row observes nothing, or an observed entry is no number.
     """
-    if not hasattr(vae.likelihood, "mean"):
-        name = type(vae.likelihood).__name__
-        raise CapabilityError(f"{name} has no mean to impute; draw what is missing by imputation.completed")
-    spreads = hasattr(vae.likelihood, "variance")
+    require(vae.likelihood, "mean")
+    spreads = offers(vae.likelihood, "variance")
     weights: list[Tensor] = []
     sums: list[Tensor] = []
     best = torch.tensor(-torch.inf)
@@ -63,7 +58,7 @@ def imputed(
         mean = vae.likelihood.mean(params, wide).unflatten(0, z.shape[:2])
         powers = [torch.ones_like(mean), mean]
         if spreads:
-            variance = vae.likelihood.variance(params, wide).unflatten(0, z.shape[:2])  # type: ignore[attr-defined]
+            variance = vae.likelihood.variance(params, wide).unflatten(0, z.shape[:2])
             powers.append(variance + mean.square())
         new = torch.maximum(best.to(weight), weight.amax(0))  # sums are kept relative to the largest weight so far
         trailing = (1,) * (mean.ndim - 2)

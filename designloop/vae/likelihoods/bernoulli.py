@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import require_shares, require_width
 
 
-class Bernoulli:
+class Bernoulli(Likelihood):
     """x_i ~ Bernoulli(sigmoid(params_i)); the decoder gives logits."""
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:

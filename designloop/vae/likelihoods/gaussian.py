@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
-class Gaussian(nn.Module):
+class Gaussian(Likelihood):
     """x ~ N(params, diag(variance)); the decoder gives the mean, the variance is the likelihood's own.
 
     Args:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import require_width
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
-class HeteroscedasticGaussian:
+class HeteroscedasticGaussian(Likelihood):
     """x ~ N(mean, diag(variance)); the decoder gives the means and, behind them, the log variances.
 
     ``networks.RBFPrecisionDecoder`` is a decoder whose variance grows away from the data.
@@ -28,6 +28,7 @@ class HeteroscedasticGaussian:
     """
 
     def __init__(self, least: float = 1e-6) -> None:
+        super().__init__()
         if least < 0:
             raise VAEError(f"least is {least}, expected a variance; give 0 for none")
         self.least = least

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import log_size, require_counts, require_width
 from designloop.vae.likelihoods.special import log_rising
 
@@ -23,7 +23,7 @@ NODES = 160
 """Of the integral that the dispersion's information is; 1e-6 of it for 1e-3 ≤ r ≤ 1e4 and μ / r ≤ 1e4."""
 
 
-class NegativeBinomial(nn.Module):
+class NegativeBinomial(Likelihood):
     """x_i ~ NB(mean size · exp(params_i), dispersion r_i); the decoder gives log means.
 
     Args:

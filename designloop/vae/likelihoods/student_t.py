@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import require_width
 from designloop.vae.likelihoods.special import log_rising
 
 
-class StudentT(nn.Module):
+class StudentT(Likelihood):
     """x = params + scale · t, t of Student with ``df`` degrees of freedom; the decoder gives the location.
 
     Args:

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designloop.vae.errors import ShapeError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 
 _AT_ONCE = 16
 """Positions whose plan is read at once in a roll-out: most end long before the plan does."""
 
 
-class TokenSequence(nn.Module):
+class TokenSequence(Likelihood):
     """Sequences of tokens that end with an end mark, padded behind it.
 
     Args:
@@ -115,7 +115,14 @@ class TokenSequence(nn.Module):
             mask: (batch, length) True up to the end mark. It can only repeat where the padding is: a missing inner
                 token would have to be marginalised.
         """
-        return self.log_prob_of_logits(self.logits(params, x), x, mask)
+        return self.score(params, x, mask)[0]
+
+    def score(
+        self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """``log_prob`` and the ``logits`` that it is made of."""
+        logits = self.logits(params, x)
+        return self.log_prob_of_logits(logits, x, mask), logits
 
     @torch.no_grad()
     def recovers(self, params: Tensor, x: Tensor) -> Tensor:

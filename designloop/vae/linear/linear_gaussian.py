@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.posteriors.diagonal_normal import standard_noise
+from designloop.vae.posteriors.full_normal import FullNormal
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -42,37 +42,6 @@ class LinearGaussian:
     def covariance(self) -> Tensor:
         """(features, features) of x: W Wᵀ + diag(ψ)."""
         return self.weights @ self.weights.T + torch.diag(self.variance.expand(len(self.weights)))
-
-
-@dataclass(frozen=True, slots=True)
-class FullNormal:
-    """N(mean, (L Lᵀ)⁻¹), a batch of normals whose units depend on each other."""
-
-    mean: Tensor
-    """(batch, latent)"""
-    precision_tril: Tensor
-    """(batch, latent, latent) L, lower triangular with a positive diagonal; a batch of one stands for all rows."""
-
-    @property
-    def covariance(self) -> Tensor:
-        """(batch, latent, latent) (L Lᵀ)⁻¹."""
-        inverse: Tensor = torch.cholesky_inverse(self.precision_tril)
-        return inverse
-
-    def at(self, noise: Tensor) -> Tensor:
-        """(..., batch, latent) reparameterised draws, mean + L⁻ᵀ noise, of standard normal noise of that shape."""
-        turned: Tensor = torch.linalg.solve_triangular(self.precision_tril.mT, noise.unsqueeze(-1), upper=True)
-        return self.mean + turned.squeeze(-1)
-
-    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
-        """(batch, latent), one reparameterised draw a row."""
-        return self.at(standard_noise(self.mean, generator))
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """(..., batch) log density in nats at z (..., batch, latent)."""
-        standard = (self.precision_tril.mT @ (z - self.mean).unsqueeze(-1)).squeeze(-1)
-        log_scale = -self.precision_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return -0.5 * (standard.square() + _LOG_2PI).sum(-1) - log_scale
 
 
 def ppca(x: Tensor, latent: int) -> LinearGaussian:

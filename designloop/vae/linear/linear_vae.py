@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.linear.linear_gaussian import FullNormal, LinearGaussian, canonical, posterior
+from designloop.vae.linear.linear_gaussian import LinearGaussian, canonical, posterior
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
+from designloop.vae.posteriors.full_normal import FullNormal
 from designloop.vae.priors.standard_normal import StandardNormal
 
 
@@ -96,7 +97,7 @@ def linear_gaussian_of(vae: VAE) -> LinearGaussian:
     weights = vae.decode(axes) - offset
     far = vae.decode(-3 * axes) - offset
     if not torch.allclose(far, -3 * weights, rtol=1e-3, atol=1e-4 * float(weights.abs().max())):
-        raise VAEError("the decoder is not linear in z; give MLPDecoder no hidden widths, or use vae.log_evidence")
+        raise VAEError("the decoder is not linear in z; give MLPDecoder no hidden widths, or use importance_evidence")
     return LinearGaussian(weights.T, offset, likelihood.log_variance.exp())
 
 

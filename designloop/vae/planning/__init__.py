@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from designloop.vae.lazy import lazy
+from designloop.lazy import attach
 
 if TYPE_CHECKING:
     from designloop.vae.planning.chart import STEP as STEP
@@ -30,36 +30,12 @@ if TYPE_CHECKING:
     from designloop.vae.planning.roadmaps import extended as extended
     from designloop.vae.planning.roadmaps import roadmap as roadmap
 
-_HOME = {
-    "Array": "chart",
-    "Chart": "chart",
-    "Cost": "chart",
-    "Roadmap": "roadmaps",
-    "STEP": "chart",
-    "angle_chart": "chart",
-    "cosines_and_sines": "chart",
-    "extended": "roadmaps",
-    "grown": "growth",
-    "plan": "paths",
-    "roadmap": "roadmaps",
-    "shortcut": "paths",
-    "straight_motions": "paths",
-}
-
-__all__ = [
-    "Array",
-    "Chart",
-    "Cost",
-    "Roadmap",
-    "STEP",
-    "angle_chart",
-    "cosines_and_sines",
-    "extended",
-    "grown",
-    "plan",
-    "roadmap",
-    "shortcut",
-    "straight_motions",
-]
-
-__getattr__, __dir__ = lazy(__name__, _HOME, __all__)
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "chart": ["Array", "Chart", "Cost", "STEP", "angle_chart", "cosines_and_sines"],
+        "growth": ["grown"],
+        "paths": ["plan", "shortcut", "straight_motions"],
+        "roadmaps": ["Roadmap", "extended", "roadmap"],
+    },
+)

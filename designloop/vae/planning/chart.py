@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from designloop.vae.errors import CapabilityError, ShapeError, VAEError
+from designloop.vae.capabilities import require
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.metric import Metric
 from designloop.vae.model import VAE
 
@@ -59,9 +59,7 @@ def angle_chart(vae: VAE, metric: Metric) -> Chart:
         CapabilityError: the likelihood has no ``mean``.
     """
     like = next(vae.parameters())
-    likelihood: Any = vae.likelihood
-    if not hasattr(likelihood, "mean"):
-        raise CapabilityError(f"{type(likelihood).__name__} has no mean, which angles are read from; take a Gaussian")
+    require(vae.likelihood, "mean")
 
     def encode(q: Array) -> Tensor:
         with torch.no_grad():
@@ -69,7 +67,7 @@ def angle_chart(vae: VAE, metric: Metric) -> Chart:
 
     def decode(z: Tensor) -> Array:
         with torch.no_grad():
-            mean = likelihood.mean(vae.decode(z)).cpu().double().numpy()
+            mean = vae.likelihood.mean(vae.decode(z)).cpu().double().numpy()
         cosine, sine = np.split(mean, 2, axis=-1)
         return np.asarray(np.arctan2(sine, cosine))
 

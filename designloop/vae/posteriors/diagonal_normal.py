@@ -1,41 +1,19 @@
-"""The approximate posterior q(z | x): a diagonal normal, or whatever else can be drawn from with noise handed in."""
+"""A diagonal normal as posterior: each unit has a mean and a scale of its own."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
+
+from designloop.vae.posteriors.base import Posterior
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
-@runtime_checkable
-class Posterior(Protocol):
-    """What a VAE asks of q(z | x). One that is no ``DiagonalNormal`` meets a prior through log q(z) − log p(z)."""
-
-    @property
-    def mean(self) -> Tensor:
-        """(batch, latent) its middle."""
-        ...
-
-    def at(self, noise: Tensor) -> Tensor:
-        """(..., batch, latent) reparameterised draws, of standard normal noise of that shape."""
-        ...
-
-    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
-        """(batch, latent), one reparameterised draw a row."""
-        ...
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """(..., batch) log q(z | x) in nats at z (..., batch, latent)."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class DiagonalNormal:
+class DiagonalNormal(Posterior):
     """q(z | x) = N(mean, diag(scale²)), a batch of them."""
 
     mean: Tensor
@@ -62,10 +40,6 @@ class DiagonalNormal:
         """
         return self.scale / self.scale.square().mean(-1, keepdim=True).sqrt()
 
-    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
-        """(batch, latent), one reparameterised draw a row."""
-        return self.at(standard_noise(self.mean, generator))
-
     def log_prob(self, z: Tensor) -> Tensor:
         """log q(z | x), in nats.
 
@@ -77,17 +51,3 @@ class DiagonalNormal:
         """
         standard = (z - self.mean) / self.scale
         return -(0.5 * standard.square() + self.scale.log() + 0.5 * _LOG_2PI).sum(-1)
-
-
-def standard_noise(like: Tensor, generator: torch.Generator | None = None, samples: int | None = None) -> Tensor:
-    """Standard normal noise of a tensor's shape, dtype and device, drawn from ``generator``.
-
-    Args:
-        like: (batch, latent).
-        samples: None for one draw, else a leading axis of as many.
-
-    Returns:
-        (batch, latent), or (samples, batch, latent).
-    """
-    shape = like.shape if samples is None else (samples, *like.shape)
-    return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)

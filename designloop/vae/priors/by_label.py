@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from designloop.vae.errors import MissingContextError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import require_labels
-from designloop.vae.posteriors.diagonal_normal import Posterior
+from designloop.vae.posteriors.base import Posterior
+from designloop.vae.priors.base import Prior
 
 
-class ByLabel(nn.Module):
+class ByLabel(Prior):
     """p(z | c) = p_c(z), c a label of the context; each label's prior may be of its own kind.
 
     ``conditional.aggregate_prior`` makes one of a fitted VAE's latents. All priors are asked about all rows, and each

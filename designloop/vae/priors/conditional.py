@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import MissingContextError, ShapeError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, Posterior
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.base import Prior
 from designloop.vae.priors.normal import cross_entropy, entropy, log_normal, noise_for
 
 
-class ConditionalNormal(nn.Module):
+class ConditionalNormal(Prior):
     """p(z | c) = N(mean(c), diag(scale(c)²)).
 
     Args:
@@ -57,10 +58,8 @@ class ConditionalNormal(nn.Module):
         own = self.given(context)
         return log_normal(z - own.mean, own.scale)
 
-    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) KL(posterior || prior) in nats: closed for a diagonal normal, else log q(z) − log p(z) at ``z``."""
-        if not isinstance(posterior, DiagonalNormal):
-            return posterior.log_prob(z) - self.log_prob(z, context)
+    def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats, cross-entropy less entropy."""
         own = self.given(context)
         residual = posterior.mean - own.mean
         return cross_entropy(residual, posterior.scale.square(), own.scale) - entropy(posterior.scale)

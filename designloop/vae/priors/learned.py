@@ -15,14 +15,15 @@ import warnings
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from torch import Tensor, nn
+from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.base import Prior
 
 
-class LearnedPrior(nn.Module):
+class LearnedPrior(Prior):
     """A fitted mixture; make one by ``LearnedPrior.fit`` and give it to ``vae.with_prior``.
 
     Args:
@@ -139,10 +140,10 @@ class LearnedPrior(nn.Module):
         total: Tensor = torch.stack(parts).logsumexp(0)
         return total
 
-    def kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) KL(posterior || prior) in nats: closed for one component, else log q(z) − log p(z) at ``z``."""
+    def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor | None:
+        """(batch,) KL(posterior || prior) in nats for one component; None for several."""
         if len(self.weights) > 1:
-            return posterior.log_prob(z) - self.log_prob(z, context)
+            return None
         mean, axes = self.means[0], self.axes[0]
         wide = self.variances[0] + self._noise_variance(context)
         along = (posterior.mean - mean) @ axes

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posteriors.diagonal_normal import Posterior
+from designloop.vae.posteriors.base import Posterior
+from designloop.vae.priors.base import Prior
 from designloop.vae.priors.normal import log_normal, noise_for
 
 
-class GaussianMixture(nn.Module):
+class GaussianMixture(Prior):
     """p(z) = Σ_k π_k N(mean_k, diag(scale_k²)), all learned.
 
     Args:
@@ -55,12 +56,8 @@ class GaussianMixture(nn.Module):
         chosen = _chosen(self.logits, noise[..., 0], generator)
         return self.means[chosen] + self.log_scales[chosen].exp() * noise
 
-    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) log q(z) − log p(z) at ``z``, in nats."""
-        return posterior.log_prob(z) - self.log_prob(z, context)
 
-
-class VampPrior(nn.Module):
+class VampPrior(Prior):
     """p(z) = Σ_k π_k q(z | u_k): the encoder's own posteriors of learned pseudo-inputs.
 
     Args:
@@ -109,10 +106,6 @@ class VampPrior(nn.Module):
         chosen = _chosen(self.logits, self.inputs.new_empty(n * rows), generator)
         drawn = self.components(chosen).rsample(generator)
         return drawn.view(n, rows, self.latent) if context else drawn
-
-    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) log q(z) − log p(z) at ``z``, in nats."""
-        return posterior.log_prob(z) - self.log_prob(z, context)
 
 
 def _chosen(logits: Tensor, like: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -5,27 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.model import VAE
-from designloop.vae.training.losses import Loss, Schedule, Term
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows to learn from in one step."""
-
-    x: Tensor
-    """(batch, …)"""
-    mask: Tensor | None = None
-    context: Mapping[str, Tensor] = field(default_factory=dict)
-    targets: Mapping[str, Tensor] = field(default_factory=dict)
-    weights: Tensor | None = None
-    """(batch,) non-negative; the loss is the weighted mean."""
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.losses import Loss, Term
+from designloop.vae.training.schedules import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +107,3 @@ def fit(
 
 def _autocast(precision: torch.dtype | None, device: str) -> AbstractContextManager[object]:
     return nullcontext() if precision is None else torch.autocast(device, dtype=precision)
-
-
-def cosine(steps: int, warmup: int = 0, floor: float = 0.0) -> Schedule:
-    """A learning-rate factor: linear warm-up to 1, then half a cosine down to ``floor`` at ``steps``."""
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        done = min((step - warmup) / max(steps - warmup, 1), 1.0)
-        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))
-
-    return factor

@@ -9,21 +9,13 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
+from designloop.vae.capabilities import require
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.model import VAE, Pass
-
-Schedule = Callable[[int], float]
-"""Step number (from 0) -> weight."""
-
-
-def ramp(start: float, end: float, steps: int, after: int = 0) -> Schedule:
-    """A weight that goes linearly from ``start`` to ``end`` in ``steps`` steps, begun after ``after`` steps."""
-    return lambda step: start + (end - start) * min(max((step - after) / max(steps, 1), 0.0), 1.0)
+from designloop.vae.training.schedules import Schedule
 
 
 class Term(nn.Module):
@@ -161,13 +153,14 @@ class ReferenceKL(Term):
     Args:
         reference: the frozen model; its likelihood, as that of the model that is trained, works token by token.
         rows: look at the first so many rows of a batch only; None for all.
+
+    Raises:
+        CapabilityError: the reference's likelihood does not work token by token.
     """
 
     def __init__(self, reference: VAE, rows: int | None = None) -> None:
         super().__init__()
-        if not hasattr(reference.likelihood, "log_prob_of_logits"):
-            name = type(reference.likelihood).__name__
-            raise VAEError(f"{name} does not work token by token, so there is no such KL; use TokenSequence")
+        require(reference.likelihood, "logits")
         # Held outside the module tree: a loss does not own the model it compares with.
         self._models, self.rows = (reference.requires_grad_(False),), rows
 
@@ -183,7 +176,7 @@ class ReferenceKL(Term):
         x, z = seen.x[: self.rows], seen.z[: self.rows].detach()
         context = {name: value[: self.rows] for name, value in seen.context.items()}
         with torch.no_grad():
-            logits = reference.likelihood.logits(reference.decode_along(x, z, context), x)  # type: ignore[attr-defined]
+            logits = reference.likelihood.logits(reference.decode_along(x, z, context), x)
             wanted = logits.log_softmax(-1)
         each = (wanted.exp() * (wanted - seen.logits[: self.rows].log_softmax(-1))).sum(-1)
         rows: Tensor = (each * (x != 0)).sum(-1)

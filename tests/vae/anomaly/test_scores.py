@@ -179,5 +179,5 @@ def test_a_peptide_among_zincs_molecules_is_an_anomaly() -> None:
     calibration = scores[:80]
     assert float(conformal_p_values(found, calibration)) == 1 / 81
     assert float(conformal_p_values(scores[80:], calibration).median()) > 0.2
-    with pytest.raises(CapabilityError, match=r"TokenSequence has no mean; take anomaly_score"):
+    with pytest.raises(CapabilityError, match="TokenSequence offers no mean; draw from it by sample"):
         reconstruction_error(model, x)

@@ -17,8 +17,10 @@ from designloop.vae.linear.linear_gaussian import ppca
 from designloop.vae.linear.linear_vae import as_vae, expected_elbo, untrained
 from designloop.vae.model import VAE
 from designloop.vae.priors.mixture import GaussianMixture
-from designloop.vae.training.fit import Batch, cosine, fit
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
+from designloop.vae.training.schedules import cosine
 
 
 def data(spreads: list[float], rows: int = 400, seed: int = 0) -> Tensor:
@@ -120,5 +122,5 @@ def test_what_cannot_be_is_told() -> None:
         beta_optimum(torch.ones(7, 2), 3, 1.0, 1.0)
     vae = as_vae(ppca(data([3, 2, 1]), 1))
     mixture = GaussianMixture(1, 2, torch.Generator())
-    with pytest.raises(VAEError, match=r"GaussianMixture has no kl_units; give the VAE a StandardNormal prior"):
+    with pytest.raises(VAEError, match=r"GaussianMixture offers no kl_units; .* take StandardNormal"):
         rate_and_error(vae.with_prior(mixture), data([3, 2, 1]))

@@ -206,9 +206,9 @@ def test_what_cannot_be_is_said() -> None:
     with pytest.raises(ShapeError, match=r"tangents has shape \(4, 1, 3\), expected \(5, k, 3\)"):
         FisherRao(vae)(latents(5), torch.zeros(4, 1, 3, dtype=torch.float64))
     tokens = network(TokenSequence(5, 2, 4, 3), 4)
-    with pytest.raises(CapabilityError, match=r"TokenSequence has no fisher.*SequenceFisherRao or Conditional"):
+    with pytest.raises(CapabilityError, match=r"TokenSequence offers no fisher; .*SequenceFisherRao or Conditional"):
         FisherRao(tokens)
-    with pytest.raises(CapabilityError, match=r"TokenSequence has no mean.*take the Fisher–Rao metric"):
+    with pytest.raises(CapabilityError, match="TokenSequence offers no mean; draw from it by sample"):
         ExpectedEuclidean(tokens)
     random = VAE(MLPEncoder(4, 3), nn.Dropout(), Gaussian(3), StandardNormal(3))
     random.decode = lambda z, context=None: nn.functional.dropout(z)  # type: ignore[method-assign]

@@ -14,8 +14,10 @@ from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE, Pass
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
-from designloop.vae.training.fit import Batch, Step, cosine, fit
-from designloop.vae.training.losses import ELBO, PropertyLoss, Term, ramp
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import Step, fit
+from designloop.vae.training.losses import ELBO, PropertyLoss, Term
+from designloop.vae.training.schedules import cosine, ramp
 
 
 def linear_vae(features: int = 4, latent: int = 2, seed: int = 0) -> VAE:

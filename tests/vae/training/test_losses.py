@@ -15,7 +15,8 @@ from designloop.vae.model import VAE, Pass
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
-from designloop.vae.training.losses import ELBO, Loss, PropertyLoss, ReferenceKL, Term, ramp
+from designloop.vae.training.losses import ELBO, Loss, PropertyLoss, ReferenceKL, Term
+from designloop.vae.training.schedules import ramp
 
 
 class Rows(Term):
@@ -225,7 +226,7 @@ def test_reference_kl_is_the_one_that_is_summed_token_by_token() -> None:
                 prefix = x[row : row + 1, : position + 1].clone()
                 prefix[0, position] = token
                 p, q = (
-                    model.likelihood.logits(model.decode(z[row : row + 1]), prefix)[0, position].softmax(-1)[token]  # type: ignore[attr-defined]
+                    model.likelihood.logits(model.decode(z[row : row + 1]), prefix)[0, position].softmax(-1)[token]
                     for model in (reference, vae)
                 )
                 wanted += float(p * (p / q).log()) if p > 0 else 0.0
@@ -256,7 +257,7 @@ def test_reference_kl_pulls_the_model_and_leaves_the_reference() -> None:
 
 def test_reference_kl_needs_next_token_logits() -> None:
     gaussian = VAE(MLPEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), StandardNormal(2))
-    with pytest.raises(VAEError, match=r"Gaussian does not work token by token, so there is no such KL; use TokenSeq"):
+    with pytest.raises(VAEError, match=r"Gaussian offers no logits; it does not work token by token: take Token"):
         ReferenceKL(gaussian)
     tokens = ReferenceKL(tiny_sequence_vae(0))
     with pytest.raises(VAEError, match="the pass has no next-token logits; train a VAE with a TokenSequence"):
