@@ -129,8 +129,8 @@ class ConditionalEncoder(nn.Module):
         condition = condition_of(context, self.reads, self.embed, x, self)
         if mask is not None:
             mask = torch.cat([mask, torch.ones_like(condition, dtype=torch.bool)], -1)
-        found: DiagonalNormal = self.encoder(torch.cat([x, condition], -1), mask, context)
-        return found
+        posterior: DiagonalNormal = self.encoder(torch.cat([x, condition], -1), mask, context)
+        return posterior
 
 
 class ConditionalDecoder(nn.Module):
@@ -227,7 +227,9 @@ def aggregate_prior(
     require_labels(labels, classes, reads)
     posterior = vae.encode(x, mask, context)
     z = torch.stack([posterior.rsample(generator) for _ in range(draws)])
-    return ByLabel([LearnedPrior.fit(z[:, labels == one].flatten(0, 1), components) for one in range(classes)], reads)
+    return ByLabel(
+        [LearnedPrior.fit(z[:, labels == label].flatten(0, 1), components) for label in range(classes)], reads
+    )
 
 
 @torch.no_grad()
@@ -270,9 +272,9 @@ def label_log_probs(
     """
     if shares is not None and shares.shape != (classes,):
         raise ShapeError("shares", shares.shape, f"({classes},)", "give one positive number a label, or None")
-    each = []
+    evidences = []
     for label in range(classes):
         tried = {**(context or {}), reads: torch.full((len(x),), label, dtype=torch.long, device=x.device)}
-        each.append(importance_evidence(vae, x, mask, tried, k=k, generator=generator).log_evidence)
-    joint = torch.stack(each, -1)
+        evidences.append(importance_evidence(vae, x, mask, tried, k=k, generator=generator).log_evidence)
+    joint = torch.stack(evidences, -1)
     return (joint if shares is None else joint + shares.to(joint).log()).log_softmax(-1)

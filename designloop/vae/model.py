@@ -175,16 +175,16 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, n: int, context: Context | None = None, generator: torch.Generator | None = None, **how: Any
+        self, n: int, context: Context | None = None, generator: torch.Generator | None = None, **options: Any
     ) -> Tensor:
         """(n, …) data drawn from the prior and the likelihood, or one a row of the context where that has n rows.
 
         Args:
             context: name -> (n, …); each row is drawn under its own.
-            how: passed on to the likelihood's ``sample`` (a temperature, say).
+            options: passed on to the likelihood's ``sample`` (a temperature, say).
         """
         z = self.prior.sample(1, context, generator)[0] if context else self.prior.sample(n, None, generator)
-        drawn: Tensor = self.likelihood.sample(self.decode(z, context), generator, context, **how)
+        drawn: Tensor = self.likelihood.sample(self.decode(z, context), generator, context, **options)
         return drawn
 
     @torch.no_grad()

@@ -117,7 +117,7 @@ def negative_elbo(
         posterior = vae.encode(x, mask, context)
         total = x.new_zeros(())
         for z in _draws(vae, posterior, k):
-            kl = torch.stack([vae.prior.kl(posterior, one, context) for one in z])  # many priors know it at a draw only
+            kl = torch.stack([vae.prior.kl(posterior, draw, context) for draw in z])  # many know it at a draw only
             total = total + (kl - log_likelihood(vae, z, x, mask, context)).sum(0)
     return total / k
 
@@ -192,8 +192,8 @@ def _draws(vae: VAE, posterior: DiagonalNormal, k: int) -> Iterator[Tensor]:
     """(some, batch, latent) draws at the fixed points, k in all."""
     mean = posterior.mean
     noise = fixed_noise(vae.prior.latent, k, mean).unsqueeze(1)
-    for some in noise.split(max(1, ROWS_AT_ONCE // max(len(mean), 1))):
-        yield posterior.at(some.expand(-1, *mean.shape))
+    for points in noise.split(max(1, ROWS_AT_ONCE // max(len(mean), 1))):
+        yield posterior.at(points.expand(-1, *mean.shape))
 
 
 @contextmanager
@@ -207,8 +207,8 @@ def _at_rest(vae: VAE) -> Iterator[None]:
         vae.train(training)
 
 
-def _over_observed(each: Tensor, mask: Tensor | None) -> Tensor:
+def _over_observed(entries: Tensor, mask: Tensor | None) -> Tensor:
     """(batch,) mean of the observed entries."""
     if mask is None:
-        return each.flatten(1).mean(1)
-    return torch.where(mask, each, torch.zeros_like(each)).flatten(1).sum(1) / mask.flatten(1).sum(1)
+        return entries.flatten(1).mean(1)
+    return torch.where(mask, entries, torch.zeros_like(entries)).flatten(1).sum(1) / mask.flatten(1).sum(1)

@@ -152,8 +152,8 @@ def independence(
         n, k = len(rows), centred(k.to(torch.promote_types(k.dtype, torch.float32)))
         orders = torch.stack([torch.randperm(n, generator=generator) for _ in range(permutations)])
         orders = torch.cat([torch.arange(n).unsqueeze(0), orders])
-        found = _shuffled(k, y[rows], orders, widths[1]) / (n * len(x))  # its own 1/n², times its share n / rows
-        value, null = value.to(found) + found[0], null.to(found) + found[1:]
+        statistics = _shuffled(k, y[rows], orders, widths[1]) / (n * len(x))  # its own 1/n², times its share n / rows
+        value, null = value.to(statistics) + statistics[0], null.to(statistics) + statistics[1:]
     return Independence(value, null)
 
 
@@ -163,8 +163,8 @@ def _shuffled(k: Tensor, y: Tensor, orders: Tensor, width: float | None) -> Tens
         one_hot = torch.nn.functional.one_hot(y.unique(return_inverse=True)[1]).to(k)
         shuffled = one_hot[orders]  # (orders, rows, labels)
         through = (k @ shuffled.transpose(0, 1).flatten(1)).unflatten(1, (len(orders), -1)).transpose(0, 1)
-        found: Tensor = (through * shuffled).sum((1, 2))
-        return found
+        sums: Tensor = (through * shuffled).sum((1, 2))
+        return sums
     l = kernel(y, width).to(k)  # noqa: E741
     return torch.stack([(k * l[order][:, order]).sum() for order in orders])
 
@@ -175,10 +175,10 @@ def strata(given: Tensor) -> list[Tensor]:
     Raises:
         VAEError: there is none.
     """
-    found = [rows for label in given.unique() if len(rows := (given == label).nonzero().flatten()) >= 4]
-    if not found:
+    groups = [rows for label in given.unique() if len(rows := (given == label).nonzero().flatten()) >= 4]
+    if not groups:
         raise VAEError(f"no stratum of {len(given)} rows has as many as 4; give larger batches or fewer labels")
-    return found
+    return groups
 
 
 class HSIC(Term):

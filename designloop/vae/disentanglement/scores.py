@@ -67,13 +67,13 @@ def importances(codes: Array, factors: Numbers, trees: int = 30, seed: int = 0) 
 
     codes, columns = _checked(codes, factors)
     half = len(codes) // 2
-    found, told = [], []
+    columns_of_importances, accuracies = [], []
     for column in columns:
         kind = RandomForestRegressor if _amounts(column) else RandomForestClassifier
         forest = kind(trees, min_samples_leaf=5, max_features=1.0, random_state=seed).fit(codes[:half], column[:half])
-        found.append(forest.feature_importances_)
-        told.append(float(forest.score(codes[half:], column[half:])))
-    return np.stack(found, 1), np.array(told)
+        columns_of_importances.append(forest.feature_importances_)
+        accuracies.append(float(forest.score(codes[half:], column[half:])))
+    return np.stack(columns_of_importances, 1), np.array(accuracies)
 
 
 def dci(codes: Array, factors: Numbers, trees: int = 30, seed: int = 0) -> DCI:
@@ -116,8 +116,11 @@ def sap(codes: Array, factors: Numbers) -> float:
         Mean over the factors, 0 to 1.
     """
     codes, columns = _checked(codes, factors)
-    told = [[_r_squared(code, one) if _amounts(one) else _accuracy(code, one) for code in codes.T] for one in columns]
-    return float(np.mean([_gap(one) for one in told]))
+    gaps = []
+    for column in columns:
+        score = _r_squared if _amounts(column) else _accuracy
+        gaps.append(_gap([score(code, column) for code in codes.T]))
+    return float(np.mean(gaps))
 
 
 def factor_vae_score(
@@ -144,16 +147,16 @@ def factor_vae_score(
     for vote in range(votes):
         factor = int(rng.integers(len(columns)))
         shared = np.flatnonzero(labels[factor] == labels[factor][rng.integers(len(codes))])
-        some = codes[rng.choice(shared, rows)]
-        heard[vote % 2, int((some.var(0) / spread).argmin()), factor] += 1
+        sample = codes[rng.choice(shared, rows)]
+        heard[vote % 2, int((sample.var(0) / spread).argmin()), factor] += 1
     right = heard[1][np.arange(codes.shape[1]), heard[0].argmax(1)].sum()
     return float(right / heard[1].sum())
 
 
-def mutual_information(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
+def mutual_information(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
     """Plug-in mutual information of two columns of labels (rows,), nats."""
-    joint = np.zeros((one.max() + 1, other.max() + 1))
-    np.add.at(joint, (one, other), 1 / len(one))
+    joint = np.zeros((first.max() + 1, second.max() + 1))
+    np.add.at(joint, (first, second), 1 / len(first))
     return float(entr(joint.sum(0)).sum() + entr(joint.sum(1)).sum() - entr(joint).sum())
 
 
@@ -162,9 +165,9 @@ def _concentration(rows: Array) -> float:
     sums = rows.sum(1)
     if sums.sum() == 0:
         return 0.0
-    some = rows[sums > 0] / sums[sums > 0, None]
-    each = 1 - entr(some).sum(1) / np.log(rows.shape[1])
-    return float(each @ sums[sums > 0] / sums.sum())
+    shares = rows[sums > 0] / sums[sums > 0, None]
+    concentrations = 1 - entr(shares).sum(1) / np.log(rows.shape[1])
+    return float(concentrations @ sums[sums > 0] / sums.sum())
 
 
 def _checked(codes: Array, factors: Numbers) -> tuple[Array, list[Numbers]]:
@@ -174,10 +177,10 @@ def _checked(codes: Array, factors: Numbers) -> tuple[Array, list[Numbers]]:
         raise ShapeError("codes", codes.shape, "(rows, two codes or more), all finite", "give posterior means")
     if np.ndim(factors) != 2 or len(factors) != len(codes):
         raise ShapeError("factors", np.shape(factors), f"({len(codes)}, factors)", "give one row for each of codes")
-    columns = [factors[:, at] for at in range(factors.shape[1])]
-    for at, column in enumerate(columns):
+    columns = [factors[:, index] for index in range(factors.shape[1])]
+    for index, column in enumerate(columns):
         if not np.isfinite(column).all() or (column == column[0]).all():
-            raise VAEError(f"factor {at} is constant or not finite, so that nothing can be told of it; leave it out")
+            raise VAEError(f"factor {index} is constant or not finite, so that nothing can be told of it; leave it out")
     return codes, columns
 
 
@@ -206,7 +209,7 @@ def _r_squared(code: Array, factor: Numbers) -> float:
 def _accuracy(code: Array, factor: Numbers) -> float:
     """Of the nearest class mean, on the rows of odd number, learnt on the even ones."""
     classes = np.unique(factor[::2])
-    means = np.array([code[::2][factor[::2] == one].mean() for one in classes])
+    means = np.array([code[::2][factor[::2] == label].mean() for label in classes])
     said = classes[np.abs(code[1::2, None] - means).argmin(1)]
     return float((said == factor[1::2]).mean())
 

@@ -49,7 +49,7 @@ class Subspaces(Prior):
     @property
     def units(self) -> list[list[int]]:
         """Units of each subspace, as ``TotalCorrelation(groups=…)`` and ``HSIC(units=…)`` take them."""
-        starts = [sum(self.widths[:at]) for at in range(len(self.widths))]
+        starts = [sum(self.widths[:index]) for index in range(len(self.widths))]
         return [list(range(start, start + width)) for start, width in zip(starts, self.widths, strict=True)]
 
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
@@ -89,12 +89,12 @@ def moved(prior: Subspaces, z: Tensor, context: Context, to: Context) -> Tensor:
     """
     other = {**context, **to}
     parts = list(z.split(prior.widths, -1))
-    found = False
-    for at, one in enumerate(prior.priors):
-        if isinstance(one, ConditionalNormal) and one.reads in to:
-            own, new, found = one.given(context), one.given(other), True
-            parts[at] = new.mean + new.scale / own.scale * (parts[at] - own.mean)
-    if not found:
+    any_moved = False
+    for index, subspace in enumerate(prior.priors):
+        if isinstance(subspace, ConditionalNormal) and subspace.reads in to:
+            own, new, any_moved = subspace.given(context), subspace.given(other), True
+            parts[index] = new.mean + new.scale / own.scale * (parts[index] - own.mean)
+    if not any_moved:
         raise VAEError(f"no subspace reads any of {sorted(to)}; give one that a ConditionalNormal of the prior reads")
     return torch.cat(parts, -1)
 

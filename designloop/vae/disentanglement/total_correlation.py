@@ -224,8 +224,8 @@ def membership(groups: Groups | None, latent: int) -> Tensor:
     if sorted(unit for group in groups for unit in group) != list(range(latent)):
         raise VAEError(f"groups is {groups}, expected each of the units 0 to {latent - 1} in one group; list them all")
     belongs = torch.zeros(latent, len(groups))
-    for at, group in enumerate(groups):
-        belongs[list(group), at] = 1
+    for index, group in enumerate(groups):
+        belongs[list(group), index] = 1
     return belongs
 
 

@@ -79,17 +79,17 @@ def grid_graph(
         raise VAEError(
             f"low {low}, high {high} and shape {shape} span no box; give one of each a side, shape at least 2"
         )
-    sides = [np.linspace(one, other, n) for one, other, n in zip(low, high, shape, strict=True)]
+    sides = [np.linspace(first, last, n) for first, last, n in zip(low, high, shape, strict=True)]
     index = np.arange(int(np.prod(shape))).reshape(shape)
     points = torch.from_numpy(np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape(-1, len(shape)))
     heads, tails = [], []
     for offset in stencil(len(shape), neighbours):
         if any(abs(o) >= n for o, n in zip(offset, shape, strict=True)):
             continue
-        here = tuple(slice(max(-o, 0), n - max(o, 0)) for o, n in zip(offset, shape, strict=True))
-        there = tuple(slice(max(o, 0), n - max(-o, 0)) for o, n in zip(offset, shape, strict=True))
-        heads.append(index[here].ravel())
-        tails.append(index[there].ravel())
+        head = tuple(slice(max(-o, 0), n - max(o, 0)) for o, n in zip(offset, shape, strict=True))
+        tail = tuple(slice(max(o, 0), n - max(-o, 0)) for o, n in zip(offset, shape, strict=True))
+        heads.append(index[head].ravel())
+        tails.append(index[tail].ravel())
     points = points.to(torch.get_default_dtype()) if like is None else points.to(like)
     return _weighed(metric, points, np.concatenate(heads), np.concatenate(tails), nodes)
 
@@ -179,15 +179,17 @@ def stencil(dimension: int, neighbours: int = NEIGHBOURS) -> list[tuple[int, ...
 
 def _near(points: Tensor, others: Tensor, radius: float | None, nearest: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (index of points, index of others) within the radius, or of each point with its nearest others."""
-    here, there = points.detach().cpu().double().numpy(), others.detach().cpu().double().numpy()
-    tree = cKDTree(there)
+    rows, targets = points.detach().cpu().double().numpy(), others.detach().cpu().double().numpy()
+    tree = cKDTree(targets)
     if radius is not None:
-        found = tree.query_ball_point(here, radius)
-        counts = [len(one) for one in found]
-        return np.repeat(np.arange(len(here)), counts), np.concatenate([np.asarray(one, dtype=int) for one in found])
-    nearest = min(nearest, len(there))
-    _, index = tree.query(here, k=np.arange(1, nearest + 1))
-    return np.repeat(np.arange(len(here)), nearest), index.ravel()
+        within = tree.query_ball_point(rows, radius)
+        counts = [len(indices) for indices in within]
+        return np.repeat(np.arange(len(rows)), counts), np.concatenate(
+            [np.asarray(indices, dtype=int) for indices in within]
+        )
+    nearest = min(nearest, len(targets))
+    _, index = tree.query(rows, k=np.arange(1, nearest + 1))
+    return np.repeat(np.arange(len(rows)), nearest), index.ravel()
 
 
 def _joined(graph: Graph, ends: Tensor, neighbours: int) -> Graph:
@@ -211,8 +213,8 @@ def _joined(graph: Graph, ends: Tensor, neighbours: int) -> Graph:
 def _weighed(metric: Metric, points: Tensor, heads: np.ndarray, tails: np.ndarray, nodes: int) -> Graph:
     with torch.no_grad():
         weights = [
-            segment_lengths(metric, points[heads[at : at + EDGES]], points[tails[at : at + EDGES]], nodes)
-            for at in range(0, len(heads), EDGES)
+            segment_lengths(metric, points[heads[first : first + EDGES]], points[tails[first : first + EDGES]], nodes)
+            for first in range(0, len(heads), EDGES)
         ]
     weight = torch.cat(weights).cpu().double().numpy() if weights else np.zeros(0)
     if not np.isfinite(weight).all():
@@ -239,8 +241,8 @@ def _refuse_parted(graph: Graph, lengths: np.ndarray, before: int) -> None:
         return
     count, label = connected_components(graph.edges, directed=False)
     sizes = np.bincount(label[:before], minlength=count)
-    some = ", ".join(str(one) for one in sorted(sizes, reverse=True)[:5])
+    largest = ", ".join(str(size) for size in sorted(sizes, reverse=True)[:5])
     raise VAEError(
         f"no path joins {int((~np.isfinite(lengths)).sum())} of {lengths.size} pairs: the graph is in {count} parts, "
-        f"of {some}{', …' if count > 5 else ''} nodes; give it a larger radius, more neighbours or more points"
+        f"of {largest}{', …' if count > 5 else ''} nodes; give it a larger radius, more neighbours or more points"
     )

@@ -121,8 +121,8 @@ class Pullback:
             raise ShapeError("tangents", tangents.shape, f"({z.shape[0]}, k, {latent})", "give k vectors a latent")
         with torch.set_grad_enabled(torch.is_grad_enabled() and (z.requires_grad or tangents.requires_grad)):
             parts = []
-            for at in range(0, max(z.shape[0], 1), self.chunk):
-                here = slice(at, at + self.chunk)
+            for first in range(0, max(z.shape[0], 1), self.chunk):
+                here = slice(first, first + self.chunk)
                 parts.append(self.form(z[here], tangents[here], self._context_of(z, here)))
             return torch.cat(parts)
 
@@ -166,7 +166,7 @@ class FisherRao(Pullback):
 
     def form(self, z: Tensor, tangents: Tensor, context: Context | None) -> Tensor:
         """(batch, k, k) Fisher information of the tangents, pushed to the likelihood's params."""
-        params, pushed = pushforward(lambda at: self.vae.decode(at, context), z, tangents)
+        params, pushed = pushforward(lambda point: self.vae.decode(point, context), z, tangents)
         return self.vae.likelihood.fisher(params, pushed, None, context)
 
 
@@ -192,8 +192,8 @@ class ExpectedEuclidean(Pullback):
         """(batch, k, k) inner products of the tangents, pushed to mean and standard deviation of the data."""
         likelihood = self.vae.likelihood
 
-        def moments(at: Tensor) -> Tensor:
-            params = self.vae.decode(at, context)
+        def moments(point: Tensor) -> Tensor:
+            params = self.vae.decode(point, context)
             mean, variance = likelihood.mean(params, context), likelihood.variance(params, context)
             return torch.cat([mean.flatten(1), variance.sqrt().flatten(1)], -1)
 
@@ -218,20 +218,20 @@ def pushforward(function: Callable[[Tensor], Tensor], z: Tensor, tangents: Tenso
         VAEError: the function draws random numbers.
     """
 
-    def mapped(at: Tensor) -> Tensor:
+    def mapped(point: Tensor) -> Tensor:
         with _LinearMaps():
-            return function(at)
+            return function(point)
 
     def along(tangent: Tensor) -> tuple[Tensor, Tensor]:
         return jvp(mapped, (z,), (tangent,))  # type: ignore[return-value]  # has_aux, not asked for, adds a third
 
     try:
-        at, pushed = vmap(along, in_dims=1, out_dims=(None, 0))(tangents)  # type: ignore[arg-type]  # None: no batch
+        value, pushed = vmap(along, in_dims=1, out_dims=(None, 0))(tangents)  # type: ignore[arg-type]  # None: no batch
     except RuntimeError as error:
         if "random" not in str(error):
             raise
         raise VAEError("the decoder draws random numbers, so it has no Jacobian; call vae.eval() first") from error
-    return at, pushed.movedim(0, 1)
+    return value, pushed.movedim(0, 1)
 
 
 class _LinearMaps(TorchFunctionMode):
@@ -249,9 +249,9 @@ class _LinearMaps(TorchFunctionMode):
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``functional.linear``, by whose names its arguments may come."""
-    at, tangent = forward_ad.unpack_dual(input)
+    primal, tangent = forward_ad.unpack_dual(input)
     weights = [weight] if bias is None else [weight, bias]
-    if tangent is None or any(forward_ad.unpack_dual(one).tangent is not None for one in weights):
+    if tangent is None or any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in weights):
         return functional.linear(input, weight, bias)
-    dual: Tensor = forward_ad.make_dual(functional.linear(at, weight, bias), functional.linear(tangent, weight))
+    dual: Tensor = forward_ad.make_dual(functional.linear(primal, weight, bias), functional.linear(tangent, weight))
     return dual

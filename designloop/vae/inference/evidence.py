@@ -179,27 +179,27 @@ def _transition(
         z: (chains, batch, latent). size: (1, batch, 1) of a leap.
     """
 
-    def slope(at: Tensor) -> tuple[Tensor, Tensor]:
+    def slope(point: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
-            at = at.detach().requires_grad_()
-            prior, likelihood = densities(at)
+            point = point.detach().requires_grad_()
+            prior, likelihood = densities(point)
             value = prior + beta * likelihood
-            (gradient,) = torch.autograd.grad(value.sum(), at)
+            (gradient,) = torch.autograd.grad(value.sum(), point)
         return value.detach(), gradient
 
     momentum = torch.randn(z.shape, dtype=z.dtype, device=z.device, generator=generator)
     before, gradient = slope(z)
     energy = before - 0.5 * momentum.square().sum(-1)
-    at = z
+    point = z
     for _ in range(leaps):
         momentum = momentum + 0.5 * size * gradient
-        at = at + size * momentum
-        value, gradient = slope(at)
+        point = point + size * momentum
+        value, gradient = slope(point)
         momentum = momentum + 0.5 * size * gradient
     change = value - 0.5 * momentum.square().sum(-1) - energy
     chance = torch.nan_to_num(change.clamp_max(0).exp(), nan=0.0)  # a leap out of the numbers is refused
     drawn = torch.rand(chance.shape, dtype=z.dtype, device=z.device, generator=generator)
-    return torch.where((drawn < chance).unsqueeze(-1), at, z), chance
+    return torch.where((drawn < chance).unsqueeze(-1), point, z), chance
 
 
 def repeated(context: Context | None, times: int) -> Context | None:

@@ -63,8 +63,8 @@ def imputed(
         new = torch.maximum(best.to(weight), weight.amax(0))  # sums are kept relative to the largest weight so far
         trailing = (1,) * (mean.ndim - 2)
         share, old = (weight - new).exp().view(*weight.shape, *trailing), (best - new).exp().view(-1, *trailing)
-        here = [(share * one).sum(0) for one in powers]
-        sums = [old * so_far + one for so_far, one in zip(sums, here, strict=True)] if sums else here
+        here = [(share * power).sum(0) for power in powers]
+        sums = [old * so_far + new_sum for so_far, new_sum in zip(sums, here, strict=True)] if sums else here
         best = new
         weights.append(weight)
     total, first, *second = sums

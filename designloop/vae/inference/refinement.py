@@ -71,16 +71,16 @@ def refined(
             if not len(left):
                 break
             part, own = x[left], {name: value[left] for name, value in (context or {}).items()}
-            at = z[left].requires_grad_(True)
+            point = z[left].requires_grad_(True)
             seen = None if mask is None else mask[left]
-            params, logits, log_prob = vae.decode_and_score(part, _projected(at, project), seen, own)
+            params, logits, log_prob = vae.decode_and_score(part, _projected(point, project), seen, own)
             on = torch.ones_like(left, dtype=torch.bool)
             if arrived is not None and step:
                 on = ~arrived((params if logits is None else logits).detach(), part)
             left = left[on]
             if not len(left):
                 break
-            (gradient,) = torch.autograd.grad(log_prob[on].sum(), at)
+            (gradient,) = torch.autograd.grad(log_prob[on].sum(), point)
             heading[left] = momentum * heading[left] + (1 - momentum) * _unit(gradient[on])
             z[left] = _projected(z[left] + length * decay**step * _unit(heading[left]), project)
     return z

@@ -29,8 +29,8 @@ class Bernoulli(Likelihood):
         if mask is not None:
             x = torch.where(mask, x, torch.zeros_like(x))
         require_shares(x)
-        each = x * functional.logsigmoid(params) + (1 - x) * functional.logsigmoid(-params)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = x * functional.logsigmoid(params) + (1 - x) * functional.logsigmoid(-params)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

@@ -48,8 +48,8 @@ class Categorical(Likelihood):
         self._require_classes(x)
         log_chances = self.class_logits(params).log_softmax(-1)
         chosen = x.long().unsqueeze(-1).expand(*log_chances.shape[:-1], 1)
-        each = log_chances.gather(-1, chosen).squeeze(-1)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = log_chances.gather(-1, chosen).squeeze(-1)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

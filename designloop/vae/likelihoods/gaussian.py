@@ -52,8 +52,8 @@ class Gaussian(Likelihood):
         if mask is not None:
             x = torch.where(mask, x, params)
         log_variance: Tensor = self.log_variance
-        each = -0.5 * ((x - params).square() * (-log_variance).exp() + log_variance + _LOG_2PI)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = -0.5 * ((x - params).square() * (-log_variance).exp() + log_variance + _LOG_2PI)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

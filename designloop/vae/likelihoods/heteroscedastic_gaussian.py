@@ -50,8 +50,8 @@ class HeteroscedasticGaussian(Likelihood):
         mean, variance = self.parts(params)
         if mask is not None:
             x = torch.where(mask, x, mean)
-        each = -0.5 * ((x - mean).square() / variance + variance.log() + _LOG_2PI)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = -0.5 * ((x - mean).square() / variance + variance.log() + _LOG_2PI)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

@@ -81,8 +81,8 @@ class NegativeBinomial(Likelihood):
         log_choose = log_rising(r, x) - torch.lgamma(x + 1)
         failures = x * (log_mean - torch.logaddexp(log_mean, log_r))
         # log(1 + μ / r), for r so large that 1 + μ / r is 1, and for μ / r that cannot be written.
-        each = log_choose + failures - r * functional.softplus(log_mean - log_r, threshold=40)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = log_choose + failures - r * functional.softplus(log_mean - log_r, threshold=40)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

@@ -38,8 +38,8 @@ class Poisson(Likelihood):
         require_counts(x)
         x = x if x.is_floating_point() else x.to(params.dtype)
         log_mean = params + log_size(self.size, self, context, params)
-        each = x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

@@ -103,8 +103,8 @@ class TokenSequence(Likelihood):
             logits: (batch, length, vocabulary).
             x, mask: as ``log_prob``.
         """
-        each = _chosen(logits, x)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = _chosen(logits, x)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
         """(batch,) log p(x | params) in nats, end mark included.

@@ -112,14 +112,14 @@ def factor_analysis(x: Tensor, latent: int, floor: float = 1e-6) -> LinearGaussi
         return float(value), ((weights**2).sum(1) + psi - spread) / psi
 
     low = np.log(floor * spread)
-    found = minimize(
-        deviance, np.log(0.5 * spread), jac=True, method="L-BFGS-B", bounds=[(one, None) for one in low],
+    optimum = minimize(
+        deviance, np.log(0.5 * spread), jac=True, method="L-BFGS-B", bounds=[(bound, None) for bound in low],
         options={"maxiter": 20_000, "maxfun": 40_000, "ftol": 1e-13, "gtol": 1e-8, "maxcor": 30},
     )  # fmt: skip
-    slope = np.where(found.x > low + 1e-9, found.jac, np.minimum(found.jac, 0))
-    if not found.success and np.abs(slope).max() > 1e-5:  # a search that ends for want of digits has arrived
-        raise VAEError(f"factor analysis with latent={latent} stopped early ({found.message}); lower latent")
-    psi = np.exp(found.x)
+    slope = np.where(optimum.x > low + 1e-9, optimum.jac, np.minimum(optimum.jac, 0))
+    if not optimum.success and np.abs(slope).max() > 1e-5:  # a search that ends for want of digits has arrived
+        raise VAEError(f"factor analysis with latent={latent} stopped early ({optimum.message}); lower latent")
+    psi = np.exp(optimum.x)
     weights = torch.from_numpy(loadings(psi)[0].copy()).to(x)
     return LinearGaussian(_signed(weights), offset, torch.from_numpy(psi).to(x))
 
@@ -167,9 +167,9 @@ def log_evidence(model: LinearGaussian, x: Tensor, mask: Tensor | None = None) -
     if mask is not None:  # before the square, so that NaN in a missing entry reaches no gradient either
         residual = torch.where(mask, residual, torch.zeros_like(residual))
         log_scale = log_scale * mask
-    each = residual.square() / model.variance + log_scale
+    entries = residual.square() / model.variance + log_scale
     log_det = 2 * given.precision_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    return -0.5 * (each.sum(-1) + given.mean.square().sum(-1) + log_det)
+    return -0.5 * (entries.sum(-1) + given.mean.square().sum(-1) + log_det)
 
 
 def _moments(x: Tensor, latent: int) -> tuple[Tensor, Tensor]:

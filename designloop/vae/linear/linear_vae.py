@@ -111,7 +111,7 @@ def expected_elbo(vae: VAE, x: Tensor, mask: Tensor | None = None, context: Cont
     """
     axes = math.sqrt(vae.prior.latent) * _axes(vae)
     points = torch.cat([axes, -axes])
-    return torch.stack([vae.elbo(x, mask, context, noise=one.expand(len(x), -1)) for one in points]).mean(0)
+    return torch.stack([vae.elbo(x, mask, context, noise=point.expand(len(x), -1)) for point in points]).mean(0)
 
 
 def _axes(vae: VAE) -> Tensor:

@@ -86,8 +86,10 @@ def kept_variances(model: LinearGaussian, modes: Waves) -> tuple[Tensor, Tensor]
     units = _cutoff(model, modes)
     shells = [shell for shell in modes.shells if shell.stop <= units]
     basis = modes.basis[:, :units]
-    each = ((basis.T @ model.weights).square()).sum(1) + (basis.square() * model.variance.unsqueeze(-1)).sum(0)
-    return modes.momentum2[[shell.start for shell in shells]], torch.stack([each[shell].mean() for shell in shells])
+    variances = ((basis.T @ model.weights).square()).sum(1) + (basis.square() * model.variance.unsqueeze(-1)).sum(0)
+    return modes.momentum2[[shell.start for shell in shells]], torch.stack(
+        [variances[shell].mean() for shell in shells]
+    )
 
 
 def reduced(model: LinearGaussian, fields: Tensor) -> Tensor:

@@ -78,8 +78,8 @@ def latent_motions(chart: Chart, start: Tensor, end: Tensor, inner: int = INNER)
     """(segments, inner + 2, joints) what segments of latent space, from start to end (segments, latent), decode to."""
     t = torch.linspace(0, 1, inner + 2, dtype=start.dtype, device=start.device)[:, None]
     points = torch.lerp(start.detach()[:, None], end.detach()[:, None], t)
-    found = decoded(chart, points.flatten(0, 1))
-    return found.reshape(len(start), inner + 2, found.shape[1])  # of no segment too
+    configurations = decoded(chart, points.flatten(0, 1))
+    return configurations.reshape(len(start), inner + 2, configurations.shape[1])  # of no segment too
 
 
 def factors(cost: Cost, motions: Array, step: float) -> Array:
@@ -89,12 +89,12 @@ def factors(cost: Cost, motions: Array, step: float) -> Array:
     counts = np.maximum(np.ceil(np.abs(along).max(1) / step).astype(int), 1)
     total = np.zeros(len(motions))
     asked = np.zeros(len(motions))
-    for some in np.array_split(np.arange(len(start)), max(int(counts.sum()) // CHUNK, 1)):
-        piece = np.repeat(some, counts[some])
-        before = np.repeat(np.cumsum(counts[some]) - counts[some], counts[some])
+    for chunk in np.array_split(np.arange(len(start)), max(int(counts.sum()) // CHUNK, 1)):
+        piece = np.repeat(chunk, counts[chunk])
+        before = np.repeat(np.cumsum(counts[chunk]) - counts[chunk], counts[chunk])
         t = (np.arange(len(piece)) - before + 1) / counts[piece]  # up to each piece's end
-        found = costs(cost, start[piece] + t[:, None] * along[piece])
-        total += np.bincount(piece // (corners - 1), found, len(motions))
+        cost_along = costs(cost, start[piece] + t[:, None] * along[piece])
+        total += np.bincount(piece // (corners - 1), cost_along, len(motions))
         asked += np.bincount(piece // (corners - 1), minlength=len(motions))
     total += costs(cost, motions[:, 0])
     return 1 + total / (asked + 1)
@@ -103,17 +103,18 @@ def factors(cost: Cost, motions: Array, step: float) -> Array:
 def decoded(chart: Chart, latents: Tensor) -> Array:
     """(n, joints) what latents decode to; refuses a chart that gives something else."""
     with torch.no_grad():
-        found = np.asarray(chart.decode(latents), dtype=float)
-    if found.ndim != 2 or len(found) != len(latents):
-        raise ShapeError("chart.decode(latents)", found.shape, f"({len(latents)}, joints)", "give one a latent")
-    return found
+        configurations = np.asarray(chart.decode(latents), dtype=float)
+    if configurations.ndim != 2 or len(configurations) != len(latents):
+        wanted = f"({len(latents)}, joints)"
+        raise ShapeError("chart.decode(latents)", configurations.shape, wanted, "give one a latent")
+    return configurations
 
 
 def costs(cost: Cost, q: Array) -> Array:
     """(n,) the cost of configurations (n, joints); refuses what is no cost."""
-    found = np.asarray(cost(q), dtype=float)
-    if found.shape != (len(q),):
-        raise ShapeError("cost(configurations)", found.shape, f"({len(q)},)", "give one number a configuration")
-    if np.isnan(found).any() or (found < 0).any():
+    values = np.asarray(cost(q), dtype=float)
+    if values.shape != (len(q),):
+        raise ShapeError("cost(configurations)", values.shape, f"({len(q)},)", "give one number a configuration")
+    if np.isnan(values).any() or (values < 0).any():
         raise VAEError("cost(configurations) has NaN or negative numbers; give 0 where it is free, inf in collision")
-    return found
+    return values

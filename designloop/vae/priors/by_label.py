@@ -41,13 +41,13 @@ class ByLabel(Prior):
     def _each(self) -> list[Any]:
         return list(self.priors)
 
-    def _own(self, each: list[Tensor], context: Context | None, trailing: int = 0) -> Tensor:
+    def _own(self, answers: list[Tensor], context: Context | None, trailing: int = 0) -> Tensor:
         """Of one tensor a label, (..., batch, *trailing axes), the one of each row's label."""
         if context is None or self.reads not in context:
             raise MissingContextError(type(self).__name__, self.reads, list(context or ()))
         labels = context[self.reads]
         require_labels(labels, len(self.priors), self.reads)
-        stacked = torch.stack(each)
+        stacked = torch.stack(answers)
         index = labels.view(1, -1, *([1] * trailing)).expand(1, *stacked.shape[1:])
         return stacked.gather(0, index).squeeze(0)
 

@@ -91,8 +91,8 @@ class LearnedPrior(Prior):
             # A fit that is still creeping up after 100 steps is a fit; its likelihood is there to be looked at.
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixture.fit(rows.numpy())
-        found = (torch.as_tensor(one) for one in (mixture.weights_, mixture.means_, mixture.covariances_))
-        return cls(*found).to(latents.device, latents.dtype)
+        fitted = (torch.as_tensor(array) for array in (mixture.weights_, mixture.means_, mixture.covariances_))
+        return cls(*fitted).to(latents.device, latents.dtype)
 
     @property
     def covariances(self) -> Tensor:
@@ -135,8 +135,8 @@ class LearnedPrior(Prior):
         parts = []
         for weight, mean, variance, axes in zip(self.weights, self.means, self.variances, self.axes, strict=True):
             along, wide = (z - mean) @ axes, variance + noise
-            each = along.square() / wide + wide.log() + math.log(2 * math.pi)
-            parts.append(weight.log() - 0.5 * each.sum(-1))
+            units = along.square() / wide + wide.log() + math.log(2 * math.pi)
+            parts.append(weight.log() - 0.5 * units.sum(-1))
         total: Tensor = torch.stack(parts).logsumexp(0)
         return total
 

@@ -43,8 +43,8 @@ class GaussianMixture(Prior):
 
     def log_joint(self, z: Tensor) -> Tensor:
         """(..., components) log π_k N(z; mean_k, scale_k²) at z (..., latent); its softmax says which it came of."""
-        each = log_normal(z.unsqueeze(-2) - self.means, self.log_scales.exp())
-        return self.logits.log_softmax(0) + each
+        log_densities = log_normal(z.unsqueeze(-2) - self.means, self.log_scales.exp())
+        return self.logits.log_softmax(0) + log_densities
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch) log p(z) in nats at z (..., batch, latent)."""
@@ -92,13 +92,13 @@ class VampPrior(Prior):
     def components(self, chosen: Tensor | None = None) -> Posterior:
         """q(z | u_k) of all pseudo-inputs, or of those chosen (rows,)."""
         inputs = self.inputs if chosen is None else self.inputs[chosen]
-        found: Posterior = self.encoder(inputs if self.onto is None else self.onto(inputs), None, None)
-        return found
+        posterior: Posterior = self.encoder(inputs if self.onto is None else self.onto(inputs), None, None)
+        return posterior
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch) log p(z) in nats at z (..., batch, latent)."""
-        each = self.components().log_prob(z.unsqueeze(-2))
-        return (self.logits.log_softmax(0) + each).logsumexp(-1)
+        log_densities = self.components().log_prob(z.unsqueeze(-2))
+        return (self.logits.log_softmax(0) + log_densities).logsumexp(-1)
 
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, latent) draws; with a context (n, batch, latent)."""

@@ -97,7 +97,7 @@ def clearance(arm: Arm, scene: Scene, q: Array) -> Array:
 
     In collision the number says no more than its sign does.
     """
-    parts = [_clearance(arm, scene, q[at : at + CHUNK]) for at in range(0, len(q), CHUNK)]
+    parts = [_clearance(arm, scene, q[first : first + CHUNK]) for first in range(0, len(q), CHUNK)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
@@ -136,9 +136,9 @@ def _to_boxes(boxes: Array, start: tuple[Array, Array], along: tuple[Array, Arra
     outside: list[Array | float] = [0.0, 0.0]
     for axis in (0, 1):
         safe = np.where(np.abs(along[axis]) < 1e-12, 1e-12, along[axis])
-        one = (centre[axis] - half[axis] - start[axis]) / safe
-        other = (centre[axis] + half[axis] - start[axis]) / safe
-        enter, leave = np.maximum(enter, np.minimum(one, other)), np.minimum(leave, np.maximum(one, other))
+        low = (centre[axis] - half[axis] - start[axis]) / safe
+        high = (centre[axis] + half[axis] - start[axis]) / safe
+        enter, leave = np.maximum(enter, np.minimum(low, high)), np.minimum(leave, np.maximum(low, high))
         for end in (0, 1):
             off = np.maximum(np.abs(start[axis] + end * along[axis] - centre[axis]) - half[axis], 0)
             outside[end] = outside[end] + off * off
@@ -155,8 +155,8 @@ def motion(path: Array, step: float = STEP) -> Array:
     """
     counts = np.maximum(np.ceil(np.abs(np.diff(path, axis=0)).max(1) / step).astype(int), 1)
     pieces = [
-        one + np.arange(count)[:, None] / count * (other - one)
-        for one, other, count in zip(path[:-1], path[1:], counts, strict=True)
+        corner + np.arange(count)[:, None] / count * (following - corner)
+        for corner, following, count in zip(path[:-1], path[1:], counts, strict=True)
     ]
     return np.concatenate([*pieces, path[-1:]])
 
@@ -212,9 +212,11 @@ def sampling_plan(
     """
     nodes, tree = roadmap.nodes, cKDTree(roadmap.nodes)
     joined = []
-    for one in (start, end):
-        gaps, near = tree.query(one, k=min(neighbours, len(nodes)))
-        free = _motions_free(roadmap.arm, roadmap.scene, np.broadcast_to(one, (len(near), len(one))), nodes[near])
+    for configuration in (start, end):
+        gaps, near = tree.query(configuration, k=min(neighbours, len(nodes)))
+        free = _motions_free(
+            roadmap.arm, roadmap.scene, np.broadcast_to(configuration, (len(near), len(configuration))), nodes[near]
+        )
         joined.append((near[free], gaps[free]))
     (first, first_gaps), (last, last_gaps) = joined
     if not len(first) or not len(last):
@@ -238,11 +240,11 @@ def shortcut(arm: Arm, scene: Scene, path: Array, rng: np.random.Generator, roun
     """The polygon with straight motions between points drawn on it, wherever these are free."""
     for _ in range(rounds):
         so_far = np.concatenate([[0.0], np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()])
-        one, other = np.sort(rng.uniform(0, so_far[-1], 2))
-        before, after = np.searchsorted(so_far, one, "right"), np.searchsorted(so_far, other)
+        from_place, to_place = np.sort(rng.uniform(0, so_far[-1], 2))
+        before, after = np.searchsorted(so_far, from_place, "right"), np.searchsorted(so_far, to_place)
         if before >= after:
             continue  # no corner between them
-        ends = np.stack([np.interp([one, other], so_far, column) for column in path.T], -1)
+        ends = np.stack([np.interp([from_place, to_place], so_far, column) for column in path.T], -1)
         if _motions_free(arm, scene, ends[:1], ends[1:])[0]:
             path = np.concatenate([path[:before], ends, path[after:]])
     return path
@@ -252,10 +254,10 @@ def _motions_free(arm: Arm, scene: Scene, start: Array, end: Array) -> NDArray[n
     """(motions,) whether straight motions between configurations (motions, joints) are free, however finely seen."""
     counts = np.maximum(np.ceil(np.abs(end - start).max(1) / STEP).astype(int), 1)
     free = np.ones(len(start), bool)
-    for some in np.array_split(np.arange(len(start)), max(int(counts.sum()) // CHUNK, 1)):
-        which = np.repeat(some, counts[some] + 1)
-        ends = np.cumsum(counts[some] + 1)
-        t = (np.arange(len(which)) - np.repeat(ends - counts[some] - 1, counts[some] + 1)) / counts[which]
+    for chunk in np.array_split(np.arange(len(start)), max(int(counts.sum()) // CHUNK, 1)):
+        which = np.repeat(chunk, counts[chunk] + 1)
+        ends = np.cumsum(counts[chunk] + 1)
+        t = (np.arange(len(which)) - np.repeat(ends - counts[chunk] - 1, counts[chunk] + 1)) / counts[which]
         bad = _clearance(arm, scene, start[which] + t[:, None] * (end - start)[which]) <= arm.margin()
         free[np.unique(which[bad])] = False
     return free
@@ -270,9 +272,9 @@ def problems(
         ValueError: of 500 times as many draws too few are such.
     """
     arm, scene = roadmap.arm, roadmap.scene
-    found: list[Array] = []
+    paths: list[Array] = []
     for _ in range(500 * pairs):
-        if len(found) == pairs:
+        if len(paths) == pairs:
             break
         start, end = arm.sample(2, rng)
         if not (clearance(arm, scene, np.stack([start, end])) > arm.margin()).all():
@@ -281,7 +283,7 @@ def problems(
             continue
         path = sampling_plan(roadmap, start, end, rng, rounds=rounds)
         if path is not None:
-            found.append(path)
-    if len(found) < pairs:
-        raise ValueError(f"{len(found)} of {pairs} pairs found; give the scene fewer obstacles, or more")
-    return np.stack([one[0] for one in found]), np.stack([one[-1] for one in found]), found
+            paths.append(path)
+    if len(paths) < pairs:
+        raise ValueError(f"{len(paths)} of {pairs} pairs found; give the scene fewer obstacles, or more")
+    return np.stack([path_found[0] for path_found in paths]), np.stack([path_found[-1] for path_found in paths]), paths

@@ -131,7 +131,7 @@ def cells(truth: Biology, n: int, rng: np.random.Generator, confounding: float =
 
 
 def expected_effect(
-    truth: Biology, some: Cells, other: Integers, confounding: float = 0.5, points: int = 81, reach: float = 5.5
+    truth: Biology, sample: Cells, other: Integers, confounding: float = 0.5, points: int = 81, reach: float = 5.5
 ) -> Array:
     """(cells, genes) mean effect of another drug given x and the drug alone, by the true posterior of the state.
 
@@ -145,17 +145,17 @@ def expected_effect(
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
     apart = ((grid[:, None] - truth.centres) ** 2).sum(-1)
     chance = design(len(truth.centres), len(truth.responses), confounding)
-    found = np.zeros_like(some.x)
-    for drug in np.unique(some.drug):
-        rows = np.flatnonzero(some.drug == drug)
+    effects_of_cells = np.zeros_like(sample.x)
+    for drug in np.unique(sample.drug):
+        rows = np.flatnonzero(sample.drug == drug)
         prior = np.log(np.exp(-0.5 * apart) @ chance[:, drug])
         means = truth.expression(grid, np.full(len(grid), drug))
-        off = (some.x[rows] ** 2).sum(1, keepdims=True) + (means**2).sum(1) - 2 * some.x[rows] @ means.T
+        off = (sample.x[rows] ** 2).sum(1, keepdims=True) + (means**2).sum(1) - 2 * sample.x[rows] @ means.T
         log = prior - 0.5 * off / truth.noise**2
         weight = np.exp(log - log.max(1, keepdims=True))
         weight /= weight.sum(1, keepdims=True)
-        for one in np.unique(other[rows]):
-            own = other[rows] == one
-            effects = truth.effect(grid, np.full(len(grid), drug), np.full(len(grid), one))
-            found[rows[own]] = weight[own] @ effects
-    return found
+        for other_drug in np.unique(other[rows]):
+            own = other[rows] == other_drug
+            effects = truth.effect(grid, np.full(len(grid), drug), np.full(len(grid), other_drug))
+            effects_of_cells[rows[own]] = weight[own] @ effects
+    return effects_of_cells

@@ -62,14 +62,14 @@ def phi4(
         coupling: λ ≥ 0.
         apart: trajectories between two fields of a chain.
     """
-    around = reference_mass2(shape, mass2, coupling)
-    fields = free_field(shape, around, chains, rng)
+    free_mass2 = reference_mass2(shape, mass2, coupling)
+    fields = free_field(shape, free_mass2, chains, rng)
     for _ in range(WARM_UP):
-        fields, _ = trajectory(fields, mass2, coupling, around, rng)
+        fields, _ = trajectory(fields, mass2, coupling, free_mass2, rng)
     kept = []
     for _ in range(snapshots):
         for _ in range(apart):
-            fields, _ = trajectory(fields, mass2, coupling, around, rng)
+            fields, _ = trajectory(fields, mass2, coupling, free_mass2, rng)
         kept.append(fields)
     return np.stack(kept, 1)
 
@@ -98,7 +98,7 @@ def reference_mass2(shape: Sequence[int], mass2: float, coupling: float) -> floa
 
 
 def trajectory(
-    fields: Array, mass2: float, coupling: float, around: float, rng: np.random.Generator
+    fields: Array, mass2: float, coupling: float, free_mass2: float, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """The next field of each chain, (chains, *shape), and the energy that each trajectory gained, (chains,).
 
@@ -109,17 +109,17 @@ def trajectory(
     shape = fields.shape[1:]
     unit = np.eye(math.prod(shape)).reshape(-1, *shape)
     # M⁻¹ as a matrix, which is faster than Fourier transforms up to some hundreds of sites.
-    inverse = _filtered(unit, 1 / (momenta_squared(shape) + around)).reshape(len(unit), -1)
+    inverse = _filtered(unit, 1 / (momenta_squared(shape) + free_mass2)).reshape(len(unit), -1)
 
     def kick(phi: Array) -> Array:
         """Force of what is not quadratic, in the metric of M."""
-        force = phi * (mass2 - around + coupling / 6 * phi * phi)
+        force = phi * (mass2 - free_mass2 + coupling / 6 * phi * phi)
         return (force.reshape(len(phi), -1) @ inverse).reshape(phi.shape)
 
     def energy(phi: Array, velocity: Array) -> Array:
-        return action(phi, mass2, coupling) + action(velocity, around, 0.0)
+        return action(phi, mass2, coupling) + action(velocity, free_mass2, 0.0)
 
-    velocity = free_field(shape, around, len(fields), rng)
+    velocity = free_field(shape, free_mass2, len(fields), rng)
     start = energy(fields, velocity)
     turn = rng.uniform(math.pi / 4, 3 * math.pi / 4) / STEPS  # another each time, so that no mode comes full circle
     cos, sin = math.cos(turn), math.sin(turn)
@@ -166,7 +166,7 @@ def exact_chain(sites: int, mass2: float, coupling: float, reach: float = 6.0, p
     series = site
     for _ in range(sites - 1):
         series = [sum((series[i] @ site[n - i] for i in range(n + 1)), np.zeros_like(transfer)) for n in range(5)]
-    traces = [float(np.trace(one)) for one in series]
+    traces = [float(np.trace(matrix)) for matrix in series]
     powers = [np.eye(points)]
     for _ in range(sites):
         powers.append(powers[-1] @ transfer)

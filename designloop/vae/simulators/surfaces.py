@@ -48,7 +48,7 @@ def sphere_pairs(n: int, rng: np.random.Generator) -> tuple[Array, Array, Array]
     """Great circles, off the poles, where the chart ends."""
     start = np.stack([rng.uniform(0.6, 2.5, n), rng.uniform(-1.0, 1.0, n)], -1)
     end = np.stack([rng.uniform(0.6, 2.5, n), rng.uniform(-1.0, 1.0, n)], -1)
-    places = (sphere_place(torch.from_numpy(one)).numpy() for one in (start, end))
+    places = (sphere_place(torch.from_numpy(angles)).numpy() for angles in (start, end))
     chord = np.linalg.norm(np.subtract(*places), axis=1)
     return start, end, 2 * np.arcsin(chord / 2)
 
@@ -71,8 +71,8 @@ def paraboloid_pairs(n: int, rng: np.random.Generator) -> tuple[Array, Array, Ar
         z, v = state[:2], state[2:]
         return np.concatenate([v, -(CURVATURE**2) * z * (v @ v) / (1 + CURVATURE**2 * z @ z)])
 
-    shot = [solve_ivp(flow, (0, 1), one, rtol=1e-10, atol=1e-12) for one in np.hstack([start, velocity])]
-    end = np.stack([one.y[:2, -1] for one in shot])
+    shot = [solve_ivp(flow, (0, 1), state, rtol=1e-10, atol=1e-12) for state in np.hstack([start, velocity])]
+    end = np.stack([solution.y[:2, -1] for solution in shot])
     radial = (start * velocity).sum(1)
     return start, end, np.sqrt((velocity**2).sum(1) + CURVATURE**2 * radial**2)
 
@@ -92,7 +92,7 @@ def roll_pairs(n: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
     """Straight lines of the unrolled plane, whose first coordinate is the arc length ½ (t √(1 + t²) + asinh t)."""
     start = np.stack([rng.uniform(1.5 * np.pi, 4.5 * np.pi, n), rng.uniform(0, 20, n)], -1)
     end = np.stack([rng.uniform(1.5 * np.pi, 4.5 * np.pi, n), rng.uniform(0, 20, n)], -1)
-    unrolled = (0.5 * (one[:, 0] * np.sqrt(1 + one[:, 0] ** 2) + np.arcsinh(one[:, 0])) for one in (start, end))
+    unrolled = (0.5 * (place[:, 0] * np.sqrt(1 + place[:, 0] ** 2) + np.arcsinh(place[:, 0])) for place in (start, end))
     return start, end, np.hypot(np.subtract(*unrolled), start[:, 1] - end[:, 1])
 
 

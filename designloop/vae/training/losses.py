@@ -178,6 +178,6 @@ class ReferenceKL(Term):
         with torch.no_grad():
             logits = reference.likelihood.logits(reference.decode_along(x, z, context), x)
             wanted = logits.log_softmax(-1)
-        each = (wanted.exp() * (wanted - seen.logits[: self.rows].log_softmax(-1))).sum(-1)
-        rows: Tensor = (each * (x != 0)).sum(-1)
+        divergences = (wanted.exp() * (wanted - seen.logits[: self.rows].log_softmax(-1))).sum(-1)
+        rows: Tensor = (divergences * (x != 0)).sum(-1)
         return rows.mean()
