@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from designloop.vae.inference.evidence import Evidence as Evidence
     from designloop.vae.inference.evidence import annealed_evidence as annealed_evidence
     from designloop.vae.inference.evidence import importance_evidence as importance_evidence
-    from designloop.vae.inference.imputation import Imputed as Imputed
-    from designloop.vae.inference.imputation import completed as completed
-    from designloop.vae.inference.imputation import imputed as imputed
-    from designloop.vae.inference.refinement import refined as refined
+    from designloop.vae.inference.imputation import Imputation as Imputation
+    from designloop.vae.inference.imputation import impute as impute
+    from designloop.vae.inference.imputation import sample_missing as sample_missing
+    from designloop.vae.inference.refinement import refine as refine
     from designloop.vae.likelihoods.base import Likelihood as Likelihood
     from designloop.vae.likelihoods.bernoulli import Bernoulli as Bernoulli
     from designloop.vae.likelihoods.categorical import Categorical as Categorical
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from designloop.vae.likelihoods.student_t import StudentT as StudentT
     from designloop.vae.likelihoods.tokens import TokenSequence as TokenSequence
     from designloop.vae.model import VAE as VAE
-    from designloop.vae.model import Pass as Pass
+    from designloop.vae.model import ForwardPass as ForwardPass
     from designloop.vae.networks import MLPDecoder as MLPDecoder
     from designloop.vae.networks import MLPEncoder as MLPEncoder
     from designloop.vae.networks import RBFPrecisionDecoder as RBFPrecisionDecoder
@@ -78,8 +78,8 @@ __getattr__, __dir__, __all__ = attach(
         "errors": ["VAEError"],
         "inference.active_units": ["active_units"],
         "inference.evidence": ["Evidence", "annealed_evidence", "importance_evidence"],
-        "inference.imputation": ["Imputed", "completed", "imputed"],
-        "inference.refinement": ["refined"],
+        "inference.imputation": ["Imputation", "sample_missing", "impute"],
+        "inference.refinement": ["refine"],
         "likelihoods.base": ["Likelihood"],
         "likelihoods.bernoulli": ["Bernoulli"],
         "likelihoods.categorical": ["Categorical"],
@@ -89,7 +89,7 @@ __getattr__, __dir__, __all__ = attach(
         "likelihoods.poisson": ["Poisson"],
         "likelihoods.student_t": ["StudentT"],
         "likelihoods.tokens": ["TokenSequence"],
-        "model": ["Pass", "VAE"],
+        "model": ["ForwardPass", "VAE"],
         "networks": ["MLPDecoder", "MLPEncoder", "RBFPrecisionDecoder", "mlp", "rbf_centres"],
         "posteriors.base": ["Posterior"],
         "posteriors.diagonal_normal": ["DiagonalNormal"],

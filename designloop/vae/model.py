@@ -30,7 +30,7 @@ Decoder = Callable[[Tensor, Context | None], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class ForwardPass:
     """What every term of a loss sees: one batch on its way through the VAE."""
 
     x: Tensor
@@ -130,7 +130,7 @@ class VAE(nn.Module):
         noise: Tensor | None = None,
         targets: Mapping[str, Tensor] | None = None,
         weights: Tensor | None = None,
-    ) -> Pass:
+    ) -> ForwardPass:
         """One batch through encoder, posterior, decoder and likelihood; pure given ``noise``.
 
         Args:
@@ -144,7 +144,7 @@ class VAE(nn.Module):
         posterior = self.encode(x, mask, context)
         z = posterior.mean if noise is None else posterior.at(noise)
         params, logits, log_prob = self.decode_and_score(x, z, mask, context)
-        return Pass(
+        return ForwardPass(
             x=x,
             mask=mask,
             posterior=posterior,
@@ -164,8 +164,8 @@ class VAE(nn.Module):
         Args:
             noise: (batch, latent) standard normal.
         """
-        seen = self(x, mask, context, noise)
-        bound: Tensor = seen.log_prob - seen.kl
+        out = self(x, mask, context, noise)
+        bound: Tensor = out.log_prob - out.kl
         return bound
 
     def draw_noise(self, batch: int, generator: torch.Generator | None = None, samples: int | None = None) -> Tensor:

@@ -15,18 +15,18 @@ from torch import Tensor, nn
 from designloop.vae.conditional import (
     ConditionalDecoder,
     ConditionalEncoder,
-    LogAmount,
     LogExpression,
+    LogSize,
     OneHot,
-    Shares,
+    SoftmaxScale,
     aggregate_prior,
     label_log_probs,
-    transferred,
+    transfer,
 )
 from designloop.vae.errors import CapabilityError, MissingContextError, ShapeError, VAEError
 from designloop.vae.geometry import pullback_metric
 from designloop.vae.inference.evidence import importance_evidence
-from designloop.vae.inference.imputation import imputed
+from designloop.vae.inference.imputation import impute
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.linear.linear_gaussian import LinearGaussian
@@ -114,12 +114,12 @@ def test_the_label_of_a_row_by_bayes_rule() -> None:
 def test_a_row_under_another_label_moves_by_the_difference_of_offsets() -> None:
     vae, context, to = by_label(), {"condition": LABELS}, {"condition": (LABELS + 1) % 3}
     same = vae.reconstruct(X, None, context)
-    moved = transferred(vae, X, context=context, to=to)
+    moved = transfer(vae, X, context=context, to=to)
     torch.testing.assert_close(moved - same, OFFSETS[to["condition"]] - OFFSETS[LABELS])
-    torch.testing.assert_close(transferred(vae, X, context=context, to={}), same)
+    torch.testing.assert_close(transfer(vae, X, context=context, to={}), same)
     classes = VAE(vae.encoder, vae.decoder, Categorical(2), vae.prior)
     with pytest.raises(CapabilityError, match="Categorical offers no mean; draw from"):
-        transferred(classes, X, context=context, to=to)
+        transfer(classes, X, context=context, to=to)
 
 
 def test_a_mask_covers_features_and_never_the_condition() -> None:
@@ -135,7 +135,7 @@ def test_a_mask_covers_features_and_never_the_condition() -> None:
     gain = COVARIANCE[1, seen] @ np.linalg.inv(COVARIANCE[np.ix_(seen, seen)])
     offset = OFFSETS[LABELS]
     wanted = offset[:, 1].numpy() + (X - offset)[:, seen].numpy() @ gain
-    found = imputed(vae, other, mask, {"condition": LABELS}, k=20_000, generator=rng(2)).mean
+    found = impute(vae, other, mask, {"condition": LABELS}, k=20_000, generator=rng(2)).mean
     np.testing.assert_allclose(found[:, 1].numpy(), wanted, atol=0.03)
 
 
@@ -205,20 +205,20 @@ def test_shares_make_a_library_size_the_mean_of_a_rows_counts() -> None:
     plain, size = ConditionalDecoder(MLPDecoder(2 + 3, 8), OneHot(3)), torch.tensor([0.5, 1.0, 2.0, 30.0, 1.0])
     context = {"condition": LABELS, "library_size": size}
     z = 3 * torch.randn(6, 5, 2, generator=rng())
-    params, before = Shares(plain, 4)(z, context), plain(z, context)
+    params, before = SoftmaxScale(plain, 4)(z, context), plain(z, context)
     means = NegativeBinomial(4, dispersion=2.0, decoded=True).mean(params, context)
     torch.testing.assert_close(means.mean(-1), size.expand(6, -1))
     torch.testing.assert_close(params[..., :3].diff(dim=-1), before[..., :3].diff(dim=-1))
     assert torch.equal(params[..., 4:], before[..., 4:])
     with pytest.raises(ShapeError, match=r"expected \(…, 9 or more\)"):
-        Shares(plain, 9)(z, context)
+        SoftmaxScale(plain, 9)(z, context)
 
 
 def test_a_prior_of_the_log_amount_learns_what_the_size_says_of_the_latent() -> None:
     """With z ~ N(a log s, I) and the decoder held, the slope is a, and it is drawn under any size that is asked for."""
     vae = as_vae(LinearGaussian(WEIGHTS, torch.zeros(4).double(), torch.tensor([NOISE]).double()))
     slope, network = torch.tensor([0.8, -0.5], dtype=torch.float64), nn.Linear(1, 4).double()
-    vae.prior = ConditionalNormal(2, nn.Sequential(LogAmount(), network), reads="size")
+    vae.prior = ConditionalNormal(2, nn.Sequential(LogSize(), network), key="size")
     log = torch.randn(3000, generator=rng(2)).double()
     z = slope * log.unsqueeze(1) + torch.randn(3000, 2, generator=rng()).double()
     x = z @ WEIGHTS.T + math.sqrt(NOISE) * torch.randn(3000, 4, generator=rng(1)).double()
@@ -226,9 +226,9 @@ def test_a_prior_of_the_log_amount_learns_what_the_size_says_of_the_latent() -> 
     parts = [*vae.encoder.parameters(), *network.parameters()]  # type: ignore[attr-defined]  # a module
     fit(vae, ELBO(), batches, torch.optim.Adam(parts, lr=0.05), generator=rng())
     torch.testing.assert_close(network.weight[:2, 0].detach(), slope, atol=0.1, rtol=0)
-    assert LogAmount()(torch.tensor([1.0, math.e])).flatten().tolist() == pytest.approx([0, 1])
+    assert LogSize()(torch.tensor([1.0, math.e])).flatten().tolist() == pytest.approx([0, 1])
     with pytest.raises(VAEError, match="an amount is not positive, so it has no logarithm; leave that row out"):
-        LogAmount()(torch.tensor([1.0, 0.0]))
+        LogSize()(torch.tensor([1.0, 0.0]))
 
 
 def test_one_hot_and_its_precision() -> None:

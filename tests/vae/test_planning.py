@@ -23,8 +23,8 @@ from designloop.vae.planning import (
     Roadmap,
     angle_chart,
     cosines_and_sines,
-    extended,
-    grown,
+    extend_roadmap,
+    grow_roadmap,
     plan,
     roadmap,
     shortcut,
@@ -182,7 +182,7 @@ def test_a_roadmap_grows_through_passages_that_its_nodes_missed(cost: Cost) -> N
     road = roadmap(doubled(), FEW, cost)
     start, end = START[:1], END[:1]
     assert plan(road, start, end) == [None]
-    more = grown(road, start, end, np.random.default_rng(0))
+    more = grow_roadmap(road, start, end, np.random.default_rng(0))
     (path,) = all_found(more, start, end)
     np.testing.assert_array_equal(path[[0, -1]], [start[0], end[0]])
     assert np.isfinite(cost(motion(path))).all()
@@ -190,7 +190,7 @@ def test_a_roadmap_grows_through_passages_that_its_nodes_missed(cost: Cost) -> N
 
 def test_what_grows_keeps_nodes_and_edges() -> None:
     road = roadmap(doubled(), FEW, rooms)
-    more = grown(road, START, END, np.random.default_rng(0))
+    more = grow_roadmap(road, START, END, np.random.default_rng(0))
     n = len(road.latents)
     assert len(more.latents) > n
     torch.testing.assert_close(more.latents[:n], road.latents, rtol=0, atol=0)
@@ -202,7 +202,7 @@ def test_what_grows_keeps_nodes_and_edges() -> None:
 def test_nodes_are_joined_to_their_nearest_or_blocked() -> None:
     """Of every node that came later, by brute force, whatever came before it."""
     k = 5
-    road = extended(roadmap(doubled(), FEW[:100], rooms, neighbours=k), FEW[100:])
+    road = extend_roadmap(roadmap(doubled(), FEW[:100], rooms, neighbours=k), FEW[100:])
     q = road.configurations
     apart = np.linalg.norm(q[:, None] - q, axis=-1)
     first = int(np.isfinite(rooms(2 * FEW[:100].numpy())).sum())
@@ -220,7 +220,7 @@ def test_latents_are_drawn_where_parts_meet() -> None:
         return np.where(np.abs(q[:, 0]) < 0.05, np.inf, 0.0)
 
     road = roadmap(doubled(), FEW, wall)
-    more = grown(road, START, END, np.random.default_rng(0), latents=100, rounds=2)
+    more = grow_roadmap(road, START, END, np.random.default_rng(0), latents=100, rounds=2)
     new = more.configurations[len(road.configurations) :]
     assert 50 < len(new) <= 200
     assert np.median(np.abs(new[:, 0])) < 0.15
@@ -230,9 +230,9 @@ def test_latents_are_drawn_where_parts_meet() -> None:
 def test_a_roadmap_that_has_what_is_asked_does_not_grow() -> None:
     rng = np.random.default_rng(0)
     parted = roadmap(doubled(), FEW, rooms)
-    assert grown(parted, START, START[::-1].copy(), rng) is parted
+    assert grow_roadmap(parted, START, START[::-1].copy(), rng) is parted
     # Nor for an end in the wall, which no motion can have.
-    assert grown(parted, START[:1], np.zeros((1, 2)), rng) is parted
+    assert grow_roadmap(parted, START[:1], np.zeros((1, 2)), rng) is parted
     assert plan(parted, START[:1], np.zeros((1, 2))) == [None]
 
 
@@ -280,7 +280,7 @@ def test_what_cannot_be_planned_is_told() -> None:
     with pytest.raises(ShapeError, match=r"end has shape \(1, 2\), expected \(pairs, 2\) as start"):
         plan(road, START, END[:1])
     with pytest.raises(ShapeError, match=r"end has shape \(1, 2\), expected \(pairs, 2\) as start"):
-        grown(road, START, END[:1], np.random.default_rng(0))
+        grow_roadmap(road, START, END[:1], np.random.default_rng(0))
     with pytest.raises(ShapeError, match="latents has shape"):
         roadmap(doubled(), LATENTS[0], nothing)
     with pytest.raises(VAEError, match="0 of 900 latents are free"):

@@ -30,7 +30,7 @@ from designloop.benchmarks.vae_methods._cell_models import (
     world,
     x_of,
 )
-from designloop.vae.conditional import transferred
+from designloop.vae.conditional import transfer
 from designloop.vae.disentanglement.hsic import Independence, independence
 from designloop.vae.disentanglement.subspaces import counterfactual
 from designloop.vae.model import VAE
@@ -71,7 +71,7 @@ def effects(world: World, models: dict[str, VAE]) -> dict[str, float]:
     changed = {"drug": to, "both": torch.stack([context["mutation"], to], 1)}
     for name in ("conditional VAE", "conditional VAE told the mutation too"):
         vae = models[name]
-        away = transferred(vae, x, context=context, to=changed) - vae.reconstruct(x, context=context)
+        away = transfer(vae, x, context=context, to=changed) - vae.reconstruct(x, context=context)
         said[name] = away.numpy().astype(float)
     for name in ("two subspaces", "two subspaces without penalties"):
         here, there = counterfactual(models[name], x, context=context, to={"drug": to})

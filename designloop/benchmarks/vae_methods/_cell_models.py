@@ -109,13 +109,13 @@ def plain(truth: Biology) -> VAE:
     return VAE(MLPEncoder(genes, latent, [HIDDEN]), decoder, Gaussian(genes), StandardNormal(latent))
 
 
-def conditional(truth: Biology, reads: str = "drug") -> VAE:
+def conditional(truth: Biology, key: str = "drug") -> VAE:
     """The same with the drug, or ``both`` labels, in encoder and decoder."""
     mutations, drugs, genes = len(truth.centres), *truth.responses.shape
-    latent, width = MUTATION_UNITS + DRUG_UNITS, drugs if reads == "drug" else mutations + drugs
-    embed = OneHot(drugs) if reads == "drug" else Both(mutations, drugs)
-    encoder = ConditionalEncoder(MLPEncoder(genes + width, latent, [HIDDEN]), embed, reads)
-    decoder = ConditionalDecoder(MLPDecoder(latent + width, genes, [HIDDEN, HIDDEN]), embed, reads)
+    latent, width = MUTATION_UNITS + DRUG_UNITS, drugs if key == "drug" else mutations + drugs
+    embed = OneHot(drugs) if key == "drug" else Both(mutations, drugs)
+    encoder = ConditionalEncoder(MLPEncoder(genes + width, latent, [HIDDEN]), embed, key)
+    decoder = ConditionalDecoder(MLPDecoder(latent + width, genes, [HIDDEN, HIDDEN]), embed, key)
     return VAE(encoder, decoder, Gaussian(genes), StandardNormal(latent))
 
 

@@ -19,7 +19,7 @@ from designloop.benchmarks.common.rows import Row, row_over
 from designloop.benchmarks.vae_methods import CORE
 from designloop.testing import NonConformance, check_likelihood, check_prior
 from designloop.vae.inference.evidence import annealed_evidence, importance_evidence
-from designloop.vae.inference.imputation import imputed
+from designloop.vae.inference.imputation import impute
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.gaussian import Gaussian
@@ -154,7 +154,7 @@ def on_ppca(seed: int) -> dict[str, float]:
     annealed = annealed_evidence(vae, some, generator=generator, chains=64, temperatures=60)
     seen = torch.rand(some.shape, generator=generator) > 1 / 3
     seen[:, 0] |= ~seen.any(1)
-    filled = imputed(vae, some, seen, k=2000, generator=generator).mean
+    filled = impute(vae, some, seen, k=2000, generator=generator).mean
     exact = posterior(model, some, seen).mean @ model.weights.T + model.offset
 
     def error(guess: Tensor) -> float:

@@ -19,12 +19,12 @@ from designloop.vae.disentanglement.scores import dci, dci_of, factor_vae_score,
 from designloop.vae.disentanglement.total_correlation import (
     DensityRatio,
     gaussian_total_correlation,
-    stratified,
+    stratified_log_weights,
     total_correlation_of,
-    weighted,
+    weighted_log_weights,
 )
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.linear.linear_vae import untrained
+from designloop.vae.linear.linear_vae import untrained_vae
 from designloop.vae.model import VAE
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.training.batches import Batch
@@ -71,7 +71,7 @@ def planted(seed: int) -> Tensor:
 def sweep(x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """KL (betas, units) and error (betas,) of a linear β-VAE trained at one β after the other."""
     generator = torch.Generator().manual_seed(seed)
-    start = untrained(x.shape[1], UNITS, generator, dtype=x.dtype)
+    start = untrained_vae(x.shape[1], UNITS, generator, dtype=x.dtype)
     likelihood = Gaussian(x.shape[1], VARIANCE, learned=False).to(x)
     vae = VAE(start.encoder, start.decoder, likelihood, start.prior)
     kl, error = [], []
@@ -121,10 +121,10 @@ def _total_correlation(seeds: Sequence[int]) -> Iterator[Row]:
         some, naive = [], []
         for rows in torch.arange(COMPONENTS).split(PART):
             own = DiagonalNormal(q.mean[rows], q.scale[rows])
-            some.append(total_correlation_of(z[rows], own, stratified(PART, COMPONENTS)))
+            some.append(total_correlation_of(z[rows], own, stratified_log_weights(PART, COMPONENTS)))
             naive.append(total_correlation_of(z[rows], own))
             for size in (COMPONENTS, PART):
-                over = total_correlation_of(z[rows], own, weighted(PART, size)) - naive[-1]
+                over = total_correlation_of(z[rows], own, weighted_log_weights(PART, size)) - naive[-1]
                 apart.append(float((over - 2 * math.log(size)).abs().max()))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

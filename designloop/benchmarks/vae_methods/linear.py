@@ -18,7 +18,7 @@ from designloop.benchmarks.common.rows import Row
 from designloop.benchmarks.vae_methods._fields import free_rows, interacting_rows
 from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.linear.linear_gaussian import LinearGaussian, factor_analysis, log_evidence, posterior, ppca
-from designloop.vae.linear.linear_vae import as_vae, expected_elbo, linear_gaussian_of, untrained
+from designloop.vae.linear.linear_vae import as_vae, expected_elbo, linear_gaussian_of, untrained_vae
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
@@ -165,7 +165,7 @@ def trained_rows(seeds: Sequence[int]) -> Iterator[Row]:
         x = data(name)
         best = ppca(x, units)
         for seed in seeds:
-            start = untrained(x.shape[1], units, torch.Generator().manual_seed(seed), dtype=torch.float64)
+            start = untrained_vae(x.shape[1], units, torch.Generator().manual_seed(seed), dtype=torch.float64)
             vae = train(start, x, seed)
             gaps.append(float((log_evidence(best, x) - expected_elbo(vae, x)).mean()))
             turned = subspace_angles(linear_gaussian_of(vae).weights.numpy(), best.weights.numpy())

@@ -16,7 +16,7 @@ from designloop.vae.geometry.metric import ExpectedEuclidean
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
-from designloop.vae.planning import Chart, Cost, angle_chart, cosines_and_sines, grown, plan, roadmap, shortcut
+from designloop.vae.planning import Chart, Cost, angle_chart, cosines_and_sines, grow_roadmap, plan, roadmap, shortcut
 from designloop.vae.planning import straight_motions as straight_latent_motions
 from designloop.vae.priors.standard_normal import StandardNormal
 from designloop.vae.simulators.arm import (
@@ -165,7 +165,7 @@ def planned(
     """
     cost = obstacle_cost(arm, some)
     small = roadmap(chart, chart.encode(arm.sample(NODES, rng)), cost)
-    road = grown(small, start, end, rng)
+    road = grow_roadmap(small, start, end, rng)
     raw = plan(road, start, end)
     shortened = iter(shortcut([one for one in raw if one is not None], cost, rng, rounds=ROUNDS))
     paths = [None if one is None else next(shortened) for one in raw]

@@ -28,16 +28,18 @@ if TYPE_CHECKING:
     from designloop.vae.disentanglement.scores import sap as sap
     from designloop.vae.disentanglement.subspaces import Subspaces as Subspaces
     from designloop.vae.disentanglement.subspaces import counterfactual as counterfactual
-    from designloop.vae.disentanglement.subspaces import moved as moved
+    from designloop.vae.disentanglement.subspaces import move as move
     from designloop.vae.disentanglement.total_correlation import DensityRatio as DensityRatio
     from designloop.vae.disentanglement.total_correlation import TotalCorrelation as TotalCorrelation
     from designloop.vae.disentanglement.total_correlation import (
         gaussian_total_correlation as gaussian_total_correlation,
     )
-    from designloop.vae.disentanglement.total_correlation import stratified as stratified
-    from designloop.vae.disentanglement.total_correlation import stratified_within as stratified_within
+    from designloop.vae.disentanglement.total_correlation import stratified_log_weights as stratified_log_weights
+    from designloop.vae.disentanglement.total_correlation import (
+        stratified_log_weights_within as stratified_log_weights_within,
+    )
     from designloop.vae.disentanglement.total_correlation import total_correlation_of as total_correlation_of
-    from designloop.vae.disentanglement.total_correlation import weighted as weighted
+    from designloop.vae.disentanglement.total_correlation import weighted_log_weights as weighted_log_weights
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -45,15 +47,15 @@ __getattr__, __dir__, __all__ = attach(
         "beta": ["Curves", "beta_curves", "beta_optimum", "rate_and_error"],
         "hsic": ["HSIC", "Independence", "conditional_hsic", "hsic_of", "independence"],
         "scores": ["DCI", "dci", "dci_of", "factor_vae_score", "importances", "mig", "sap"],
-        "subspaces": ["Subspaces", "counterfactual", "moved"],
+        "subspaces": ["Subspaces", "counterfactual", "move"],
         "total_correlation": [
             "DensityRatio",
             "TotalCorrelation",
             "gaussian_total_correlation",
-            "stratified",
-            "stratified_within",
+            "stratified_log_weights",
+            "stratified_log_weights_within",
             "total_correlation_of",
-            "weighted",
+            "weighted_log_weights",
         ],
     },
 )

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
-from designloop.vae.model import Pass
+from designloop.vae.model import ForwardPass
 from designloop.vae.training.losses import Term
 
 
@@ -188,32 +188,32 @@ class HSIC(Term):
     the shape of the latent.
 
     Args:
-        reads: name of the entry that the units are to be independent of.
+        key: name of the entry that the units are to be independent of.
         units: of the latent; all by default.
         given: name of labels in the context within which they are to be independent.
         draws: look at the draws of z in the place of the means.
     """
 
     def __init__(
-        self, reads: str, units: Sequence[int] | None = None, given: str | None = None, draws: bool = False
+        self, key: str, units: Sequence[int] | None = None, given: str | None = None, draws: bool = False
     ) -> None:
         super().__init__()
-        self.reads, self.units, self.given, self.draws = reads, units, given, draws
+        self.key, self.units, self.given, self.draws = key, units, given, draws
 
     @property
     def name(self) -> str:
-        return f"hsic_{self.reads}"
+        return f"hsic_{self.key}"
 
-    def forward(self, seen: Pass) -> Tensor:
+    def forward(self, out: ForwardPass) -> Tensor:
         """() of the batch.
 
         Raises:
             MissingContextError: the context lacks one of the entries.
         """
-        for name in (self.reads, self.given):
-            if name is not None and name not in seen.context:
-                raise MissingContextError("HSIC", name, list(seen.context))
-        z = seen.z if self.draws else seen.posterior.mean
+        for name in (self.key, self.given):
+            if name is not None and name not in out.context:
+                raise MissingContextError("HSIC", name, list(out.context))
+        z = out.z if self.draws else out.posterior.mean
         z = z if self.units is None else z[:, list(self.units)]
-        y = seen.context[self.reads]
-        return hsic_of(z, y, True) if self.given is None else conditional_hsic(z, y, seen.context[self.given], True)
+        y = out.context[self.key]
+        return hsic_of(z, y, True) if self.given is None else conditional_hsic(z, y, out.context[self.given], True)

@@ -76,7 +76,7 @@ class Subspaces(Prior):
         return list(self.priors)  # type: ignore[arg-type]  # a list of modules, which are all priors
 
 
-def moved(prior: Subspaces, z: Tensor, context: Context, to: Context) -> Tensor:
+def move(prior: Subspaces, z: Tensor, context: Context, to: Context) -> Tensor:
     """(batch, latent) the same noise under other causes: μ' + σ' ε in each subspace that reads one of ``to``.
 
     Args:
@@ -91,7 +91,7 @@ def moved(prior: Subspaces, z: Tensor, context: Context, to: Context) -> Tensor:
     parts = list(z.split(prior.widths, -1))
     any_moved = False
     for index, subspace in enumerate(prior.priors):
-        if isinstance(subspace, ConditionalNormal) and subspace.reads in to:
+        if isinstance(subspace, ConditionalNormal) and subspace.key in to:
             own, new, any_moved = subspace.given(context), subspace.given(other), True
             parts[index] = new.mean + new.scale / own.scale * (parts[index] - own.mean)
     if not any_moved:
@@ -125,5 +125,5 @@ def counterfactual(
     context = context or {}
     z = vae.encode(x, mask, context).mean
     other = {**context, **to}
-    mean, moved_z = vae.likelihood.mean, moved(vae.prior, z, context, to)
+    mean, moved_z = vae.likelihood.mean, move(vae.prior, z, context, to)
     return mean(vae.decode(z, context), context), mean(vae.decode(moved_z, other), other)

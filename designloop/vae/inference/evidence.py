@@ -98,7 +98,7 @@ def log_likelihood(
 ) -> Tensor:
     """(draws, batch) log p(x | z) at z (draws, batch, latent); any decoder does, it sees one leading axis."""
     draws = len(z)
-    wide = repeated(context, draws)
+    wide = repeat_context(context, draws)
     params = vae.decode(z.flatten(0, 1), wide)
     mask = None if mask is None else _copies(mask, draws)
     return vae.likelihood.log_prob(params, _copies(x, draws), mask, wide).view(draws, -1)
@@ -202,7 +202,7 @@ def _transition(
     return torch.where((drawn < chance).unsqueeze(-1), point, z), chance
 
 
-def repeated(context: Context | None, times: int) -> Context | None:
+def repeat_context(context: Context | None, times: int) -> Context | None:
     """A context for as many copies of its rows, one behind the other."""
     return None if context is None else {name: _copies(value, times) for name, value in context.items()}
 

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from designloop.vae.capabilities import offers, require
-from designloop.vae.inference.evidence import Evidence, importance_draws, repeated, summary
+from designloop.vae.inference.evidence import Evidence, importance_draws, repeat_context, summary
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
 
 
 @dataclass(frozen=True, slots=True)
-class Imputed:
+class Imputation:
     """Rows with what was missing filled in."""
 
     mean: Tensor
@@ -32,10 +32,10 @@ class Imputed:
 
 
 @torch.no_grad()
-def imputed(
+def impute(
     vae: VAE, x: Tensor, mask: Tensor, context: Context | None = None, *, k: int,
     generator: torch.Generator | None = None,
-) -> Imputed:  # fmt: skip
+) -> Imputation:  # fmt: skip
     """The mean and variance of what is missing, given what is observed.
 
     Args:
@@ -53,7 +53,7 @@ def imputed(
     sums: list[Tensor] = []
     best = torch.tensor(-torch.inf)
     for z, weight in importance_draws(vae, x, mask, context, k=k, generator=generator):
-        wide = repeated(context, len(z))
+        wide = repeat_context(context, len(z))
         params = vae.decode(z.flatten(0, 1), wide)
         mean = vae.likelihood.mean(params, wide).unflatten(0, z.shape[:2])
         powers = [torch.ones_like(mean), mean]
@@ -70,23 +70,23 @@ def imputed(
     total, first, *second = sums
     mean = first / total
     variance = (second[0] / total - mean.square()).clamp_min(0).masked_fill(mask, 0.0) if spreads else None
-    return Imputed(torch.where(mask, x.to(mean), mean), variance, summary(torch.cat(weights)))
+    return Imputation(torch.where(mask, x.to(mean), mean), variance, summary(torch.cat(weights)))
 
 
 @torch.no_grad()
-def completed(
+def sample_missing(
     vae: VAE, x: Tensor, mask: Tensor, context: Context | None = None, *, n: int, k: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:  # fmt: skip
     """(n, batch, …) rows with what is missing drawn from its distribution given what is observed.
 
     By sampling-importance-resampling: z is one of k draws of the posterior, chosen by its weight (multiple imputation;
-    Rubin 1987). Arguments and errors as ``imputed``; a mean is not needed.
+    Rubin 1987). Arguments and errors as ``impute``; a mean is not needed.
     """
     pieces = list(importance_draws(vae, x, mask, context, k=k, generator=generator))
     z, weight = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     chosen = torch.multinomial(weight.softmax(0).T, n, replacement=True, generator=generator).T  # (n, batch)
     picked = z.gather(0, chosen.unsqueeze(-1).expand(-1, -1, z.shape[-1]))
-    wide = repeated(context, n)
+    wide = repeat_context(context, n)
     drawn = vae.likelihood.sample(vae.decode(picked.flatten(0, 1), wide), generator, wide)
     return torch.where(mask, x, drawn.unflatten(0, (n, len(x))).to(x.dtype))

@@ -29,7 +29,7 @@ Decoded are the likelihood's parameters, or its logits along the data if it work
 """
 
 
-def refined(
+def refine(
     vae: VAE,
     x: Tensor,
     start: Tensor,
@@ -72,8 +72,8 @@ def refined(
                 break
             part, own = x[left], {name: value[left] for name, value in (context or {}).items()}
             point = z[left].requires_grad_(True)
-            seen = None if mask is None else mask[left]
-            params, logits, log_prob = vae.decode_and_score(part, _projected(point, project), seen, own)
+            part_mask = None if mask is None else mask[left]
+            params, logits, log_prob = vae.decode_and_score(part, _projected(point, project), part_mask, own)
             on = torch.ones_like(left, dtype=torch.bool)
             if arrived is not None and step:
                 on = ~arrived((params if logits is None else logits).detach(), part)

@@ -76,8 +76,8 @@ class TokenSequence(Likelihood):
             )
         before = functional.pad(x[:, :-1], (1, 0), value=self.PAD)
         plan = params[:, : x.shape[1]]
-        seen, _ = self.recurrent(torch.cat([self.embedding(before), plan], -1), self._initial_state(params))
-        logits: Tensor = self.head(seen)
+        states, _ = self.recurrent(torch.cat([self.embedding(before), plan], -1), self._initial_state(params))
+        logits: Tensor = self.head(states)
         return self._ruled_out(logits, self.longest or params.shape[1])
 
     def _ruled_out(self, logits: Tensor, longest: int, first: int = 0) -> Tensor:

@@ -124,7 +124,7 @@ def factor_analysis(x: Tensor, latent: int, floor: float = 1e-6) -> LinearGaussi
     return LinearGaussian(_signed(weights), offset, torch.from_numpy(psi).to(x))
 
 
-def canonical(model: LinearGaussian) -> LinearGaussian:
+def canonicalise(model: LinearGaussian) -> LinearGaussian:
     """The same distribution of x with the latent turned so that Wᵀ W/ψ is diagonal, strongest unit first."""
     scaled = model.weights / model.variance.sqrt().unsqueeze(-1)
     _, _, turn = torch.linalg.svd(scaled, full_matrices=False)

@@ -1,8 +1,9 @@
 """Linear VAEs of the library's own parts, whose every number can be compared with a closed form.
 
 A ``LinearGaussian`` as a VAE (``as_vae``, or ``exact_vae`` where entries are missing), a VAE to be fitted
-(``untrained``), and what a fitted one has learnt as a ``LinearGaussian`` again. At PPCA's maximum ELBO = IWAE for every
-k = evidence; the optima of the trained one are PPCA's, in the canonical rotation, which the diagonal encoder asks for.
+(``untrained_vae``), and what a fitted one has learnt as a ``LinearGaussian`` again. At PPCA's maximum ELBO = IWAE for
+every k = evidence; the optima of the trained one are PPCA's, in the canonical rotation, which the diagonal encoder asks
+for.
 
 Source: Lucas et al. 2019, "Don't blame the ELBO! A linear VAE perspective on posterior collapse".
 """
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.linear.linear_gaussian import LinearGaussian, canonical, posterior
+from designloop.vae.linear.linear_gaussian import LinearGaussian, canonicalise, posterior
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.posteriors.full_normal import FullNormal
@@ -33,7 +34,7 @@ def as_vae(model: LinearGaussian, widen: float = 1.0) -> VAE:
     Raises:
         VAEError: a unit is known more sharply than an ``MLPEncoder`` can say.
     """
-    model = canonical(model)
+    model = canonicalise(model)
     features, latent = model.weights.shape
     scaled = model.weights / model.variance.unsqueeze(-1)
     precision = 1 + (model.weights * scaled).sum(0)
@@ -64,10 +65,10 @@ def exact_vae(model: LinearGaussian) -> VAE:
     to the decoder: it is for use, not for fitting.
     """
     vae = as_vae(model)
-    return VAE(_ExactEncoder(canonical(model)), vae.decoder, vae.likelihood, vae.prior)
+    return VAE(_ExactEncoder(canonicalise(model)), vae.decoder, vae.likelihood, vae.prior)
 
 
-def untrained(
+def untrained_vae(
     features: int,
     latent: int,
     generator: torch.Generator,

@@ -92,7 +92,7 @@ def kept_variances(model: LinearGaussian, modes: Waves) -> tuple[Tensor, Tensor]
     )
 
 
-def reduced(model: LinearGaussian, fields: Tensor) -> Tensor:
+def project_fields(model: LinearGaussian, fields: Tensor) -> Tensor:
     """(batch, sites) fields projected on the kept directions, about the model's mean.
 
     Raises:
@@ -107,7 +107,7 @@ def reduced(model: LinearGaussian, fields: Tensor) -> Tensor:
     return model.offset + kept
 
 
-def renormalised(momentum2: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+def renormalise(momentum2: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
     """Squared renormalised mass m_R² and field normalisation Z of a two-point function, by its two longest shells.
 
     Args:

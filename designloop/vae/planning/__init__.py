@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from designloop.vae.planning.chart import Cost as Cost
     from designloop.vae.planning.chart import angle_chart as angle_chart
     from designloop.vae.planning.chart import cosines_and_sines as cosines_and_sines
-    from designloop.vae.planning.growth import grown as grown
+    from designloop.vae.planning.growth import grow_roadmap as grow_roadmap
     from designloop.vae.planning.paths import plan as plan
     from designloop.vae.planning.paths import shortcut as shortcut
     from designloop.vae.planning.paths import straight_motions as straight_motions
     from designloop.vae.planning.roadmaps import Roadmap as Roadmap
-    from designloop.vae.planning.roadmaps import extended as extended
+    from designloop.vae.planning.roadmaps import extend_roadmap as extend_roadmap
     from designloop.vae.planning.roadmaps import roadmap as roadmap
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "chart": ["Array", "Chart", "Cost", "STEP", "angle_chart", "cosines_and_sines"],
-        "growth": ["grown"],
+        "growth": ["grow_roadmap"],
         "paths": ["plan", "shortcut", "straight_motions"],
-        "roadmaps": ["Roadmap", "extended", "roadmap"],
+        "roadmaps": ["Roadmap", "extend_roadmap", "roadmap"],
     },
 )

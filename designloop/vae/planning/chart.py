@@ -78,7 +78,7 @@ def latent_motions(chart: Chart, start: Tensor, end: Tensor, inner: int = INNER)
     """(segments, inner + 2, joints) what segments of latent space, from start to end (segments, latent), decode to."""
     t = torch.linspace(0, 1, inner + 2, dtype=start.dtype, device=start.device)[:, None]
     points = torch.lerp(start.detach()[:, None], end.detach()[:, None], t)
-    configurations = decoded(chart, points.flatten(0, 1))
+    configurations = decode_latents(chart, points.flatten(0, 1))
     return configurations.reshape(len(start), inner + 2, configurations.shape[1])  # of no segment too
 
 
@@ -100,7 +100,7 @@ def factors(cost: Cost, motions: Array, step: float) -> Array:
     return 1 + total / (asked + 1)
 
 
-def decoded(chart: Chart, latents: Tensor) -> Array:
+def decode_latents(chart: Chart, latents: Tensor) -> Array:
     """(n, joints) what latents decode to; refuses a chart that gives something else."""
     with torch.no_grad():
         configurations = np.asarray(chart.decode(latents), dtype=float)

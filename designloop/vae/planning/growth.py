@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from designloop.vae.planning.chart import Array, costs
-from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, extended, joined
+from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, extend_roadmap, join_ends
 
 LATENTS = 1000
 """Drawn in a round."""
@@ -32,7 +32,7 @@ SPREAD = 0.5
 """Root mean square distance of a draw from its gap, over the gap's length."""
 
 
-def grown(
+def grow_roadmap(
     roadmap: Roadmap,
     start: Array,
     end: Array,
@@ -68,7 +68,7 @@ def grown(
         t = torch.from_numpy(generator.uniform(size=(latents, 1))).to(near_side)
         noise = torch.from_numpy(generator.normal(size=tuple(near_side.shape))).to(near_side)
         spread = SPREAD * along.norm(dim=1, keepdim=True) / near_side.shape[1] ** 0.5
-        roadmap = extended(roadmap, near_side + t * along + spread * noise)
+        roadmap = extend_roadmap(roadmap, near_side + t * along + spread * noise)
     return roadmap
 
 
@@ -82,7 +82,7 @@ def _gaps(roadmap: Roadmap, start: Array, end: Array, neighbours: int) -> tuple[
     """Latents (gaps, latent) of both sides of the motions in collision that lead out of a parted pair's parts."""
     pairs, ends = len(start), np.concatenate([start, end])
     count, part = connected_components(roadmap.edges, directed=False)
-    which, near, weight = joined(roadmap, ends, neighbours)
+    which, near, weight = join_ends(roadmap, ends, neighbours)
     reached = np.zeros((2 * pairs, count), bool)  # the parts that each end is joined to
     free = np.isfinite(weight)
     reached[which[free], part[near[free]]] = True

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from designloop.vae.planning.chart import STEP, Array, Chart, Cost, factors, latent_motions
-from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, joined
+from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, join_ends
 
 
 def plan(roadmap: Roadmap, start: Array, end: Array, *, neighbours: int = NEAREST) -> list[Array | None]:
@@ -28,7 +28,7 @@ def plan(roadmap: Roadmap, start: Array, end: Array, *, neighbours: int = NEARES
     check_pairs(roadmap, start, end)
     nodes, pairs = roadmap.configurations, len(start)
     n = len(nodes)
-    (first, near, away), (last, close, rest) = (joined(roadmap, ends, neighbours) for ends in (start, end))
+    (first, near, away), (last, close, rest) = (join_ends(roadmap, ends, neighbours) for ends in (start, end))
     # Edges lead away from starts and towards ends only, so that no pair goes through another's.
     edges = roadmap.edges.tocoo()
     head = np.concatenate([edges.row, n + first, close])

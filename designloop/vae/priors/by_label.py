@@ -23,19 +23,19 @@ class ByLabel(Prior):
 
     Args:
         priors: one a label, of one latent width.
-        reads: name of the context's entry with the labels, integers (batch,) from 0.
+        key: name of the context's entry with the labels, integers (batch,) from 0.
 
     Raises:
         VAEError: there are no priors, or they differ in width.
     """
 
-    def __init__(self, priors: Sequence[Any], reads: str = "condition") -> None:
+    def __init__(self, priors: Sequence[Any], key: str = "condition") -> None:
         super().__init__()
         widths = sorted({prior.latent for prior in priors})
         if len(widths) != 1:
             raise VAEError(f"priors have widths {widths}, expected one width; give each label a prior of the same z")
         self.latent: int = widths[0]
-        self.reads = reads
+        self.key = key
         self.priors = nn.ModuleList(priors)
 
     def _each(self) -> list[Any]:
@@ -43,10 +43,10 @@ class ByLabel(Prior):
 
     def _own(self, answers: list[Tensor], context: Context | None, trailing: int = 0) -> Tensor:
         """Of one tensor a label, (..., batch, *trailing axes), the one of each row's label."""
-        if context is None or self.reads not in context:
-            raise MissingContextError(type(self).__name__, self.reads, list(context or ()))
-        labels = context[self.reads]
-        require_labels(labels, len(self.priors), self.reads)
+        if context is None or self.key not in context:
+            raise MissingContextError(type(self).__name__, self.key, list(context or ()))
+        labels = context[self.key]
+        require_labels(labels, len(self.priors), self.key)
         stacked = torch.stack(answers)
         index = labels.view(1, -1, *([1] * trailing)).expand(1, *stacked.shape[1:])
         return stacked.gather(0, index).squeeze(0)

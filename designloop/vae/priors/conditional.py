@@ -19,14 +19,14 @@ class ConditionalNormal(Prior):
         latent: width of z.
         network: (batch, …) -> (batch, 2 · latent), means and log scales: ``nn.Embedding(classes, 2 * latent)`` for
             labels, ``networks.mlp([width, …, 2 * latent])`` for attributes.
-        reads: name of the context's entry that the network reads.
+        key: name of the context's entry that the network reads.
 
     Source: Sohn et al. 2015, "Learning structured output representation using deep conditional generative models".
     """
 
-    def __init__(self, latent: int, network: nn.Module, reads: str = "condition") -> None:
+    def __init__(self, latent: int, network: nn.Module, key: str = "condition") -> None:
         super().__init__()
-        self.latent, self.network, self.reads = latent, network, reads
+        self.latent, self.network, self.key = latent, network, key
 
     def given(self, context: Context | None) -> DiagonalNormal:
         """(batch, latent) the prior of each row.
@@ -35,9 +35,9 @@ class ConditionalNormal(Prior):
             MissingContextError: the context has no such entry.
             ShapeError: the network does not give two numbers a unit.
         """
-        if context is None or self.reads not in context:
-            raise MissingContextError(type(self).__name__, self.reads, list(context or ()))
-        said = self.network(context[self.reads])
+        if context is None or self.key not in context:
+            raise MissingContextError(type(self).__name__, self.key, list(context or ()))
+        said = self.network(context[self.key])
         if said.shape[-1] != 2 * self.latent:
             raise ShapeError(
                 "network's output",

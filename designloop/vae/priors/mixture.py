@@ -64,7 +64,7 @@ class VampPrior(Prior):
         encoder: the VAE's; it is shared, and learns through the prior too.
         inputs: (components, …) pseudo-inputs to start from, rows of the data say.
         latent: width of z.
-        onto: what brings pseudo-inputs into the data's range, ``torch.sigmoid`` or ``softplus`` say.
+        transform: what brings pseudo-inputs into the data's range, ``torch.sigmoid`` or ``softplus`` say.
         weighted: learn π too; else all are alike.
 
     Raises:
@@ -76,12 +76,12 @@ class VampPrior(Prior):
     logits: Tensor
 
     def __init__(
-        self, encoder: nn.Module, inputs: Tensor, latent: int, onto: Callable[[Tensor], Tensor] | None = None,
+        self, encoder: nn.Module, inputs: Tensor, latent: int, transform: Callable[[Tensor], Tensor] | None = None,
         weighted: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         _require_components(len(inputs))
-        self.latent, self.encoder, self.onto = latent, encoder, onto
+        self.latent, self.encoder, self.transform = latent, encoder, transform
         self.inputs = nn.Parameter(inputs.detach().clone())
         logits = torch.zeros_like(inputs.flatten(1)[:, 0])
         if weighted:
@@ -92,7 +92,7 @@ class VampPrior(Prior):
     def components(self, chosen: Tensor | None = None) -> Posterior:
         """q(z | u_k) of all pseudo-inputs, or of those chosen (rows,)."""
         inputs = self.inputs if chosen is None else self.inputs[chosen]
-        posterior: Posterior = self.encoder(inputs if self.onto is None else self.onto(inputs), None, None)
+        posterior: Posterior = self.encoder(inputs if self.transform is None else self.transform(inputs), None, None)
         return posterior
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:

@@ -89,7 +89,7 @@ def overdispersed(
 
 
 def one_against_rest(
-    n: int, rng: np.random.Generator, apart: float = 0.5, features: int = 12, factors: int = 3, classes: int = 4,
+    n: int, rng: np.random.Generator, apart: float = 0.5, *, features: int = 12, factors: int = 3, classes: int = 4,
     skew: float = 0.5, contamination: float = 0.0,
 ) -> Planted:  # fmt: skip
     """A class as others know it: classes share half of their loadings, and a third of the features is skewed.

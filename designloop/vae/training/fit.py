@@ -75,8 +75,8 @@ def fit(
                 group["lr"] = rate * schedule(number)
         noise = vae.draw_noise(batch.x.shape[0], generator)
         with _autocast(precision, batch.x.device.type):
-            seen = vae(batch.x, batch.mask, batch.context, noise, batch.targets, batch.weights)
-            value, terms = loss(seen)
+            out = vae(batch.x, batch.mask, batch.context, noise, batch.targets, batch.weights)
+            value, terms = loss(out)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(value)
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
@@ -89,15 +89,15 @@ def fit(
         if float(norm) > clip - 1e-6:  # below, torch's clipping multiplies all gradients by 1
             nn.utils.clip_grads_with_norm_(parameters, clip, norm)
         optimizer.step()
-        loss.update(seen)
+        loss.update(out)
         if on_step is not None:
             on_step(
                 Step(
                     number,
                     float(value.detach()),
                     {name: float(term) for name, term in terms.items()},
-                    float(seen.log_prob.detach().mean()),
-                    float(seen.kl.detach().mean()),
+                    float(out.log_prob.detach().mean()),
+                    float(out.kl.detach().mean()),
                 )
             )
         number += 1

@@ -2,9 +2,9 @@
 
     loss = ELBO(beta=0.1) + 0.5 * PropertyLoss(head, "logp")
 
-A term sees one ``Pass`` and gives a value for each row or one for the batch; ``fit`` minimises the weighted mean of the
-rows plus the batch values. Terms are modules: they may have parameters, and an ``update`` that is called after each
-step.
+A term sees one ``ForwardPass`` and gives a value for each row or one for the batch; ``fit`` minimises the weighted mean
+of the rows plus the batch values. Terms are modules: they may have parameters, and an ``update`` that is called after
+each step.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from designloop.vae.capabilities import require
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.model import VAE, Pass
+from designloop.vae.model import VAE, ForwardPass
 from designloop.vae.training.schedules import Schedule
 
 
 class Term(nn.Module):
-    """One named term of a loss. Subclasses give ``forward(seen) -> (batch,) or ()``."""
+    """One named term of a loss. Subclasses give ``forward(out) -> (batch,) or ()``."""
 
     step: Tensor
 
@@ -31,7 +31,7 @@ class Term(nn.Module):
     def name(self) -> str:
         return type(self).__name__.lower()
 
-    def update(self, seen: Pass) -> None:
+    def update(self, out: ForwardPass) -> None:
         """Called once after each optimiser step, with the pass of that step."""
         self.step += 1
 
@@ -56,19 +56,19 @@ class Loss(nn.Module):
         more = other if isinstance(other, Loss) else Loss([(1.0, other)])
         return Loss([*self.parts, *more.parts])
 
-    def forward(self, seen: Pass) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, out: ForwardPass) -> tuple[Tensor, dict[str, Tensor]]:
         """The number to minimise and each term's own weighted mean, by name.
 
         Raises:
             VAEError: a term gave neither one value a row nor one for the batch.
         """
-        batch = seen.x.shape[0]
+        batch = out.x.shape[0]
         total: Tensor | float = 0.0
         report: dict[str, Tensor] = {}
         for weight, term in self.parts:
-            value = term(seen)
+            value = term(out)
             if value.shape == (batch,):
-                value = value.mean() if seen.weights is None else (value * seen.weights).sum() / seen.weights.sum()
+                value = value.mean() if out.weights is None else (value * out.weights).sum() / out.weights.sum()
             elif value.ndim != 0:
                 raise VAEError(
                     f"{term.name} gave shape {tuple(value.shape)}, expected ({batch},) or (); reduce it inside the term"
@@ -79,10 +79,10 @@ class Loss(nn.Module):
         assert isinstance(total, Tensor)
         return total, report
 
-    def update(self, seen: Pass) -> None:
+    def update(self, out: ForwardPass) -> None:
         """Passes the step on to each term."""
         for _, term in self.parts:
-            term.update(seen)
+            term.update(out)
 
 
 class ELBO(Term):
@@ -97,10 +97,10 @@ class ELBO(Term):
         super().__init__()
         self.beta, self.free_bits = beta, free_bits
 
-    def forward(self, seen: Pass) -> Tensor:
+    def forward(self, out: ForwardPass) -> Tensor:
         beta = self.beta(int(self.step)) if callable(self.beta) else self.beta
-        kl = seen.kl.clamp_min(self.free_bits) if self.free_bits else seen.kl
-        return beta * kl - seen.log_prob
+        kl = out.kl.clamp_min(self.free_bits) if self.free_bits else out.kl
+        return beta * kl - out.log_prob
 
 
 class PropertyLoss(Term):
@@ -121,18 +121,18 @@ class PropertyLoss(Term):
     def name(self) -> str:
         return f"propertyloss_{self.target}"
 
-    def forward(self, seen: Pass) -> Tensor:
+    def forward(self, out: ForwardPass) -> Tensor:
         """(batch,) mean squared error.
 
         Raises:
             VAEError: the batch has no such target, or one of another shape than the head gives.
         """
-        if self.target not in seen.targets:
-            given = ", ".join(sorted(seen.targets)) or "none"
+        if self.target not in out.targets:
+            given = ", ".join(sorted(out.targets)) or "none"
             raise VAEError(
                 f"the batch has no target {self.target!r} ({given}); give Batch(targets={{{self.target!r}: …}})"
             )
-        wanted, said = seen.targets[self.target], self.head(seen.posterior.mean)
+        wanted, said = out.targets[self.target], self.head(out.posterior.mean)
         if wanted.shape != said.shape:
             raise ShapeError(
                 f"targets[{self.target!r}]",
@@ -164,20 +164,20 @@ class ReferenceKL(Term):
         # Held outside the module tree: a loss does not own the model it compares with.
         self._models, self.rows = (reference.requires_grad_(False),), rows
 
-    def forward(self, seen: Pass) -> Tensor:
+    def forward(self, out: ForwardPass) -> Tensor:
         """() mean over the rows.
 
         Raises:
             VAEError: the pass has no logits, as its likelihood does not work token by token.
         """
-        if seen.logits is None:
+        if out.logits is None:
             raise VAEError("the pass has no next-token logits; train a VAE with a TokenSequence likelihood")
         (reference,) = self._models
-        x, z = seen.x[: self.rows], seen.z[: self.rows].detach()
-        context = {name: value[: self.rows] for name, value in seen.context.items()}
+        x, z = out.x[: self.rows], out.z[: self.rows].detach()
+        context = {name: value[: self.rows] for name, value in out.context.items()}
         with torch.no_grad():
             logits = reference.likelihood.logits(reference.decode_along(x, z, context), x)
             wanted = logits.log_softmax(-1)
-        divergences = (wanted.exp() * (wanted - seen.logits[: self.rows].log_softmax(-1))).sum(-1)
+        divergences = (wanted.exp() * (wanted - out.logits[: self.rows].log_softmax(-1))).sum(-1)
         rows: Tensor = (divergences * (x != 0)).sum(-1)
         return rows.mean()

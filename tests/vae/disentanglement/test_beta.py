@@ -14,7 +14,7 @@ from designloop.vae.disentanglement.beta import beta_curves, beta_optimum, rate_
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.linear.linear_gaussian import ppca
-from designloop.vae.linear.linear_vae import as_vae, expected_elbo, untrained
+from designloop.vae.linear.linear_vae import as_vae, expected_elbo, untrained_vae
 from designloop.vae.model import VAE
 from designloop.vae.priors.mixture import GaussianMixture
 from designloop.vae.training.batches import Batch
@@ -104,7 +104,7 @@ def test_a_sweep_from_great_to_small_beta_finds_the_curves() -> None:
     x, variance, betas = data([16, 4, 1, 0.25], 200), 0.25, [32.0, 8.0, 2.0]
     curves = beta_curves(eigenvalues(x), 3, variance, torch.tensor(betas, dtype=torch.float64))
     generator = torch.Generator().manual_seed(0)
-    vae = with_noise(untrained(4, 3, generator, dtype=torch.float64), variance)
+    vae = with_noise(untrained_vae(4, 3, generator, dtype=torch.float64), variance)
     for at, beta in enumerate(betas):
         optimizer = torch.optim.Adam(vae.parameters(), lr=0.1, betas=(0.9, 0.99))
         fit(vae, ELBO(beta), [Batch(x)] * 350, optimizer, generator=generator, schedule=cosine(350), clip=math.inf)

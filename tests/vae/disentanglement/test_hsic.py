@@ -23,7 +23,7 @@ from designloop.vae.disentanglement.hsic import (
     of_kernels,
 )
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
-from designloop.vae.model import Pass
+from designloop.vae.model import ForwardPass
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 
@@ -129,18 +129,18 @@ def test_the_term_is_hsic_of_its_units_and_has_a_gradient() -> None:
     mean = rows(30, 3).requires_grad_()
     drug, line = torch.arange(30) % 2, torch.arange(30) % 3
     zeros = torch.zeros(30)
-    seen = Pass(mean, None, DiagonalNormal(mean, torch.ones(30, 3)), mean + 1, mean, zeros, zeros,
+    out = ForwardPass(mean, None, DiagonalNormal(mean, torch.ones(30, 3)), mean + 1, mean, zeros, zeros,
                 {"drug": drug, "line": line})  # fmt: skip
-    value = HSIC("drug", units=[0, 2], given="line")(seen)
+    value = HSIC("drug", units=[0, 2], given="line")(out)
     torch.testing.assert_close(value, conditional_hsic(mean[:, [0, 2]], drug, line, True))
-    torch.testing.assert_close(HSIC("drug")(seen), hsic_of(mean, drug, True))
+    torch.testing.assert_close(HSIC("drug")(out), hsic_of(mean, drug, True))
     value.backward()
     assert mean.grad is not None
     assert (mean.grad[:, 1] == 0).all()
     assert (mean.grad[:, 0] != 0).any()
     assert (HSIC("drug") + HSIC("line")).terms[1].name == "hsic_line"
     with pytest.raises(MissingContextError, match=r"HSIC reads context\['dose'\], the context holds drug, line"):
-        HSIC("dose")(seen)
+        HSIC("dose")(out)
 
 
 def test_what_cannot_be_is_told() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from designloop.testing import check_prior
-from designloop.vae.disentanglement.subspaces import Subspaces, counterfactual, moved
+from designloop.vae.disentanglement.subspaces import Subspaces, counterfactual, move
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.gaussian import Gaussian
@@ -19,11 +19,11 @@ from designloop.vae.priors.standard_normal import StandardNormal
 CONTEXT = {"line": torch.tensor([0, 1, 1, 0]), "drug": torch.tensor([2, 0, 1, 1])}
 
 
-def by_label(units: int, labels: int, reads: str, seed: int) -> ConditionalNormal:
+def by_label(units: int, labels: int, key: str, seed: int) -> ConditionalNormal:
     table = nn.Embedding(labels, 2 * units)
     with torch.no_grad():
         table.weight.copy_(torch.randn(table.weight.shape, generator=torch.Generator().manual_seed(seed)))
-    return ConditionalNormal(units, table, reads)
+    return ConditionalNormal(units, table, key)
 
 
 def prior() -> Subspaces:
@@ -73,13 +73,13 @@ def test_a_move_keeps_the_noise_and_all_that_does_not_read_the_cause() -> None:
     both = prior()
     z = torch.randn(4, 4, generator=torch.Generator().manual_seed(2))
     other = {"drug": torch.tensor([0, 2, 1, 2])}
-    found = moved(both, z, CONTEXT, other)
+    found = move(both, z, CONTEXT, other)
     torch.testing.assert_close(found[:, [0, 1, 3]], z[:, [0, 1, 3]])
     drug = both.priors[1]
     own, new = (drug.given(one) for one in (CONTEXT, other))  # type: ignore[operator]
     torch.testing.assert_close((found[:, 2:3] - new.mean) / new.scale, (z[:, 2:3] - own.mean) / own.scale)
     torch.testing.assert_close(found[2], z[2])  # its drug stays
-    torch.testing.assert_close(moved(both, found, {**CONTEXT, **other}, CONTEXT), z)  # there and back
+    torch.testing.assert_close(move(both, found, {**CONTEXT, **other}, CONTEXT), z)  # there and back
 
 
 def test_a_counterfactual_is_the_decoded_move() -> None:
@@ -87,7 +87,7 @@ def test_a_counterfactual_is_the_decoded_move() -> None:
     x, other = torch.randn(4, 4, generator=torch.Generator().manual_seed(3)), {"drug": torch.tensor([0, 2, 1, 2])}
     here, there = counterfactual(vae, x, context=CONTEXT, to=other)
     torch.testing.assert_close(here, vae.reconstruct(x, context=CONTEXT))
-    torch.testing.assert_close(there, Product()(moved(vae.prior, x, CONTEXT, other)))  # type: ignore[arg-type]
+    torch.testing.assert_close(there, Product()(move(vae.prior, x, CONTEXT, other)))  # type: ignore[arg-type]
     effect = there - here
     torch.testing.assert_close(effect[:, 4], x[:, 0] * effect[:, 2])  # a drug's effect depends on the cell
     with torch.no_grad():  # encoded in its own context, decoded in both

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
-from designloop.vae.inference.refinement import refined
+from designloop.vae.inference.refinement import refine
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE
@@ -31,7 +31,7 @@ def test_it_arrives_at_the_likeliest_latent() -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(8, 3, generator=generator)
     wanted = torch.linalg.lstsq(WEIGHT, x.T).solution.T
-    found = refined(model(), x, torch.zeros(8, 2), steps=200, length=0.5, decay=0.95, momentum=0.5)
+    found = refine(model(), x, torch.zeros(8, 2), steps=200, length=0.5, decay=0.95, momentum=0.5)
     assert torch.allclose(found, wanted, atol=2e-3)
 
 
@@ -39,7 +39,7 @@ def test_a_masked_entry_and_a_context_are_heeded() -> None:
     x, mask = torch.tensor([[1.0, 2.0, 50.0]]), torch.tensor([[True, True, False]])
     context = {"shift": torch.tensor([[0.5]])}
     wanted = torch.linalg.solve(WEIGHT[:2], x[0, :2] - 0.5)
-    found = refined(
+    found = refine(
         model(), x, torch.zeros(1, 2), steps=300, length=0.5, decay=0.97, mask=mask, context=context
     )  # fmt: skip
     assert torch.allclose(found[0], wanted, atol=5e-3)
@@ -55,22 +55,22 @@ def test_rows_that_have_arrived_stay_and_each_row_goes_alone() -> None:
         there: Tensor = (rows[:, 0] < 0) | (decoded.norm(dim=1) > 1)
         return there
 
-    found = refined(model(), x, start, steps=50, length=0.4, arrived=arrived)
+    found = refine(model(), x, start, steps=50, length=0.4, arrived=arrived)
     assert torch.equal(found[2], start[2])
     assert 1 < float(linear(found[:1]).norm()) < 1.6
     assert torch.equal(found[0], found[1])
     assert asked[:2] == [3, 2]
     assert len(asked) < 10
-    alone = refined(model(), x[:1], start[:1], steps=50, length=0.4, arrived=arrived)
+    alone = refine(model(), x[:1], start[:1], steps=50, length=0.4, arrived=arrived)
     assert torch.allclose(alone[0], found[0])
 
 
 def test_each_step_is_as_long_as_it_says_and_is_projected() -> None:
     x = torch.tensor([[4.0, 1.0, 0.0]])
-    one = refined(model(), x, torch.zeros(1, 2), steps=1, length=0.3)
+    one = refine(model(), x, torch.zeros(1, 2), steps=1, length=0.3)
     assert float(one.norm()) == pytest.approx(0.3)
     start = torch.tensor([[0.0, 1.0]])
-    round_ = refined(model(), x, start, steps=60, length=0.3, project=lambda z: z / z.norm(dim=-1, keepdim=True))
+    round_ = refine(model(), x, start, steps=60, length=0.3, project=lambda z: z / z.norm(dim=-1, keepdim=True))
     assert float(round_.norm()) == pytest.approx(1.0)
     angles = torch.linspace(0, 2 * torch.pi, 20_000)
     circle = torch.stack([angles.cos(), angles.sin()], 1)
@@ -81,8 +81,8 @@ def test_each_step_is_as_long_as_it_says_and_is_projected() -> None:
 def test_no_weight_and_no_start_changes() -> None:
     vae, start = model(), torch.zeros(2, 2)
     before = {name: value.clone() for name, value in vae.state_dict().items()}
-    assert torch.equal(refined(vae, torch.ones(2, 3), start, steps=0, length=1.0), start)
-    refined(vae, torch.ones(2, 3), start, steps=3, length=1.0)
+    assert torch.equal(refine(vae, torch.ones(2, 3), start, steps=0, length=1.0), start)
+    refine(vae, torch.ones(2, 3), start, steps=3, length=1.0)
     assert not start.any()
     assert all(torch.equal(value, before[name]) for name, value in vae.state_dict().items())
     assert all(parameter.grad is None and parameter.requires_grad for parameter in vae.parameters())
@@ -94,4 +94,4 @@ def test_no_weight_and_no_start_changes() -> None:
 def test_a_schedule_that_cannot_be_is_told(wrong: dict[str, float]) -> None:
     how = {"steps": 3, "length": 1.0, **wrong}
     with pytest.raises(VAEError, match="expected steps ≥ 0, length > 0"):
-        refined(model(), torch.ones(1, 3), torch.zeros(1, 2), **how)  # type: ignore[arg-type]
+        refine(model(), torch.ones(1, 3), torch.zeros(1, 2), **how)  # type: ignore[arg-type]

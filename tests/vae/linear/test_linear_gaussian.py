@@ -18,7 +18,7 @@ from torch import Tensor
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.linear.linear_gaussian import (
     LinearGaussian,
-    canonical,
+    canonicalise,
     factor_analysis,
     log_evidence,
     posterior,
@@ -193,12 +193,12 @@ def test_a_full_normal_is_the_one_of_torch() -> None:
 @pytest.mark.parametrize("shared", [True, False])
 def test_the_canonical_rotation_keeps_the_distribution_and_parts_the_units(shared) -> None:
     model = a_model(6, 3, shared)
-    turned = canonical(model)
+    turned = canonicalise(model)
     torch.testing.assert_close(turned.covariance, model.covariance)
     products = turned.weights.T @ (turned.weights / model.variance.unsqueeze(-1))
     torch.testing.assert_close(products, torch.diag(products.diagonal()), rtol=0, atol=1e-10)
     assert all(a > b for a, b in itertools.pairwise(products.diagonal().tolist()))
-    torch.testing.assert_close(canonical(turned).weights, turned.weights)
+    torch.testing.assert_close(canonicalise(turned).weights, turned.weights)
 
 
 @pytest.mark.parametrize("fitted", [ppca, factor_analysis])
@@ -206,7 +206,7 @@ def test_what_is_fitted_is_canonical_and_of_the_dtype_that_came(fitted) -> None:
     for dtype, bound in ((torch.float64, 1e-7), (torch.float32, 1e-3)):
         model = fitted(DATA["breast_cancer"].to(dtype), 2)
         assert model.weights.dtype == model.offset.dtype == model.variance.dtype == dtype
-        torch.testing.assert_close(canonical(model).weights, model.weights, rtol=bound, atol=bound)
+        torch.testing.assert_close(canonicalise(model).weights, model.weights, rtol=bound, atol=bound)
 
 
 def test_what_cannot_be_fitted_is_told() -> None:

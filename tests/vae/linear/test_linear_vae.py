@@ -19,13 +19,13 @@ from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.linear.linear_gaussian import (
     LinearGaussian,
-    canonical,
+    canonicalise,
     factor_analysis,
     log_evidence,
     posterior,
     ppca,
 )
-from designloop.vae.linear.linear_vae import as_vae, exact_vae, expected_elbo, linear_gaussian_of, untrained
+from designloop.vae.linear.linear_vae import as_vae, exact_vae, expected_elbo, linear_gaussian_of, untrained_vae
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
@@ -88,7 +88,7 @@ def test_a_wider_encoder_loses_what_it_has_to(name) -> None:
 
 
 def test_the_noise_free_elbo_is_the_mean_of_noisy_ones() -> None:
-    vae = untrained(4, 3, generator(), dtype=torch.float64)
+    vae = untrained_vae(4, 3, generator(), dtype=torch.float64)
     noise = vae.draw_noise(len(IRIS), generator(1), samples=2000)
     with torch.no_grad():
         draws = torch.stack([vae.elbo(IRIS, noise=one) for one in noise])
@@ -155,7 +155,7 @@ def test_a_diagonal_amortised_encoder_meets_masked_evidence_through_iwae() -> No
 def test_a_trained_linear_vae_comes_near_the_maximum_and_spans_its_subspace() -> None:
     best = ppca(IRIS, 2)
     top = float(log_evidence(best, IRIS).mean())
-    vae = untrained(4, 2, generator(), dtype=torch.float64)
+    vae = untrained_vae(4, 2, generator(), dtype=torch.float64)
     batch = Batch(IRIS.repeat(7, 1))
     optimizer = torch.optim.Adam(vae.parameters(), lr=0.03)
     fit(vae, ELBO(), (batch for _ in range(700)), optimizer, generator=generator(1), schedule=cosine(700))
@@ -164,12 +164,12 @@ def test_a_trained_linear_vae_comes_near_the_maximum_and_spans_its_subspace() ->
     assert top - 0.02 < float(expected_elbo(vae, IRIS).mean()) <= evidence <= top
     assert np.degrees(subspace_angles(own.weights.numpy(), best.weights.numpy()).max()) < 1
     # Its diagonal encoder has made it canonical: turned further it stays what it is, up to the order of its units.
-    there = canonical(own).covariance
+    there = canonicalise(own).covariance
     torch.testing.assert_close(there, own.covariance)
 
 
 def test_there_and_back_again() -> None:
-    for model in (canonical(ppca(IRIS, 2)), factor_analysis(IRIS, 1)):
+    for model in (canonicalise(ppca(IRIS, 2)), factor_analysis(IRIS, 1)):
         again = linear_gaussian_of(as_vae(model))
         torch.testing.assert_close(again.weights, model.weights)
         torch.testing.assert_close(again.offset, model.offset)
@@ -178,7 +178,7 @@ def test_there_and_back_again() -> None:
 
 def test_the_parts_are_trainable_and_of_the_models_dtype() -> None:
     for dtype in (torch.float32, torch.float64):
-        vae = untrained(5, 2, generator(), per_feature=True, dtype=dtype)
+        vae = untrained_vae(5, 2, generator(), per_feature=True, dtype=dtype)
         parameters = dict(vae.named_parameters())
         assert {name.split(".")[0] for name in parameters} == {"encoder", "decoder", "likelihood"}
         assert all(one.requires_grad and one.dtype == dtype for one in parameters.values())
@@ -189,7 +189,7 @@ def test_the_parts_are_trainable_and_of_the_models_dtype() -> None:
 
 def test_an_untrained_vae_follows_its_generator_alone() -> None:
     before = torch.random.get_rng_state()
-    first, again, other = (untrained(5, 2, generator(seed)) for seed in (0, 0, 1))
+    first, again, other = (untrained_vae(5, 2, generator(seed)) for seed in (0, 0, 1))
     expected_elbo(first, torch.zeros(2, 5))
     linear_gaussian_of(first)
     assert torch.equal(torch.random.get_rng_state(), before)

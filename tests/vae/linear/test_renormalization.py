@@ -17,8 +17,8 @@ from designloop.vae.linear.renormalization import (
     coupling,
     kept_variances,
     power_below,
-    reduced,
-    renormalised,
+    project_fields,
+    renormalise,
     waves,
 )
 from designloop.vae.simulators.lattice import exact_chain, free_field, momenta_squared, phi4
@@ -64,7 +64,7 @@ def test_ppca_keeps_the_longest_waves_and_their_variances(shape, units) -> None:
     momentum2, variance = kept_variances(model, modes)
     torch.testing.assert_close(variance, 1 / (momentum2 + 0.5))
     assert float(model.variance) == pytest.approx(float((1 / (modes.momentum2[units:] + 0.5)).mean()))
-    mass2, normalisation = renormalised(momentum2, variance)
+    mass2, normalisation = renormalise(momentum2, variance)
     assert float(mass2) == pytest.approx(0.5)
     assert float(normalisation) == pytest.approx(1)
 
@@ -97,10 +97,10 @@ def test_reduced_fields_are_low_pass_filtered() -> None:
     transformed = np.fft.fftn(fields, axes=(1, 2))
     transformed[:, momenta_squared(shape) > 1.01] = 0
     wanted = np.fft.ifftn(transformed, axes=(1, 2)).real.reshape(20, -1)
-    found = reduced(model, torch.from_numpy(fields.reshape(20, -1)))
+    found = project_fields(model, torch.from_numpy(fields.reshape(20, -1)))
     np.testing.assert_allclose(found, wanted, atol=1e-9)
     shifted = LinearGaussian(model.weights, model.offset + 3, model.variance)
-    again = reduced(shifted, torch.from_numpy(fields.reshape(20, -1)) + 3)
+    again = project_fields(shifted, torch.from_numpy(fields.reshape(20, -1)) + 3)
     torch.testing.assert_close(again, found + 3)
 
 
@@ -121,9 +121,9 @@ def test_couplings_of_a_chain_are_those_of_its_transfer_matrix_and_a_linear_vae_
     exact = exact_chain(8, mass2, strength)
     fields = phi4(shape, mass2, strength, 1500, 8, np.random.default_rng(2)).reshape(-1, 8)
     model = ppca(torch.from_numpy(fields), 3)
-    found_mass2, found_z = renormalised(*kept_variances(model, waves(shape)))
+    found_mass2, found_z = renormalise(*kept_variances(model, waves(shape)))
     second = torch.tensor([exact.second / 8, exact.wave], dtype=torch.float64)
-    wanted_mass2, wanted_z = renormalised(waves(shape).momentum2[:2], second)
+    wanted_mass2, wanted_z = renormalise(waves(shape).momentum2[:2], second)
     assert float(found_mass2) == pytest.approx(float(wanted_mass2), rel=0.1)
     assert float(found_z) == pytest.approx(float(wanted_z), rel=0.1)
 
@@ -133,7 +133,7 @@ def test_couplings_of_a_chain_are_those_of_its_transfer_matrix_and_a_linear_vae_
 
     wanted = 1 - exact.fourth / (3 * exact.second**2)
     assert wanted > 0.2
-    assert float(cumulant(reduced(model, torch.from_numpy(fields)))) == pytest.approx(wanted, rel=0.1)
+    assert float(cumulant(project_fields(model, torch.from_numpy(fields)))) == pytest.approx(wanted, rel=0.1)
     drawn = as_vae(model).sample(40_000, generator=torch.Generator().manual_seed(3))
     assert float(cumulant(drawn)) == pytest.approx(0, abs=4 * math.sqrt(24 / 40_000) / 3)
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_is_told() -> None:
     with pytest.raises(ShapeError, match=r"weights has shape \(16, 3\), expected \(9, latent\)"):
         kept_variances(model, waves((3, 3)))
     with pytest.raises(ShapeError, match=r"fields has shape \(2, 4, 4\), expected \(batch, 16\)"):
-        reduced(model, torch.zeros(2, 4, 4))
+        project_fields(model, torch.zeros(2, 4, 4))
     for variance in ([1.0], [1.0, 2.0]):
         with pytest.raises(VAEError, match="expected two shells or more and a fall"):
-            renormalised(modes.momentum2[: len(variance)], torch.tensor(variance))
+            renormalise(modes.momentum2[: len(variance)], torch.tensor(variance))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.model import VAE, Pass
+from designloop.vae.model import VAE, ForwardPass
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
 from designloop.vae.training.batches import Batch
@@ -166,10 +166,10 @@ class BreaksAt(Term):
         super().__init__()
         self.at, self.gradient_only = at, gradient_only
 
-    def forward(self, seen: Pass) -> Tensor:
+    def forward(self, out: ForwardPass) -> Tensor:
         if int(self.step) != self.at:
             return torch.zeros(())
-        return (seen.z * 0).sum().sqrt() if self.gradient_only else seen.z.sum() * torch.nan
+        return (out.z * 0).sum().sqrt() if self.gradient_only else out.z.sum() * torch.nan
 
 
 @pytest.mark.parametrize("gradient_only", [False, True])
@@ -217,11 +217,11 @@ def test_terms_are_updated_after_each_step_with_its_pass() -> None:
     vae = linear_vae()
 
     class Watches(Term):
-        def forward(self, seen: Pass) -> Tensor:
+        def forward(self, out: ForwardPass) -> Tensor:
             self.before = weights(vae)
             return torch.zeros(())
 
-        def update(self, pass_: Pass) -> None:
+        def update(self, pass_: ForwardPass) -> None:
             super().update(pass_)
             seen.append(pass_.x.shape[0])
             assert not same(self.before, weights(vae))
@@ -235,8 +235,8 @@ def test_masks_context_and_targets_reach_the_model() -> None:
     got: list[object] = []
 
     class Watches(Term):
-        def forward(self, seen: Pass) -> Tensor:
-            got.append((seen.mask is mask, dict(seen.context), dict(seen.targets)))
+        def forward(self, out: ForwardPass) -> Tensor:
+            got.append((out.mask is mask, dict(out.context), dict(out.targets)))
             return torch.zeros(())
 
     mask, noise, target = torch.ones(3, 4, dtype=torch.bool), torch.zeros(3), torch.ones(3)

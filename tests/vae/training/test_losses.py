@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.tokens import TokenSequence
-from designloop.vae.model import VAE, Pass
+from designloop.vae.model import VAE, ForwardPass
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
@@ -26,24 +26,24 @@ class Rows(Term):
         super().__init__()
         self.factor = nn.Parameter(torch.tensor(factor))
 
-    def forward(self, seen: Pass) -> Tensor:
-        return self.factor * seen.x[:, 0]
+    def forward(self, out: ForwardPass) -> Tensor:
+        return self.factor * out.x[:, 0]
 
 
 class OneNumber(Term):
-    def forward(self, seen: Pass) -> Tensor:
-        return seen.x.sum()
+    def forward(self, out: ForwardPass) -> Tensor:
+        return out.x.sum()
 
 
 class Wrong(Term):
-    def forward(self, seen: Pass) -> Tensor:
-        return seen.x
+    def forward(self, out: ForwardPass) -> Tensor:
+        return out.x
 
 
-def a_pass(x: Tensor, weights: Tensor | None = None, targets: dict[str, Tensor] | None = None) -> Pass:
+def a_pass(x: Tensor, weights: Tensor | None = None, targets: dict[str, Tensor] | None = None) -> ForwardPass:
     n = len(x)
     q = DiagonalNormal(torch.arange(2.0 * n).view(n, 2), torch.ones(n, 2))
-    return Pass(x, None, q, q.mean, x, -x.sum(1), torch.arange(float(n)), {}, targets or {}, weights)
+    return ForwardPass(x, None, q, q.mean, x, -x.sum(1), torch.arange(float(n)), {}, targets or {}, weights)
 
 
 X = torch.tensor([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])
@@ -104,9 +104,9 @@ def test_weights_on_a_schedule_follow_the_steps_of_their_term() -> None:
     loss = Rows() * ramp(0.0, 1.0, 2) + ELBO(beta=ramp(0.0, 4.0, 4))
     values = []
     for _ in range(3):
-        seen = a_pass(X)
-        values.append(float(loss(seen)[0].detach()))
-        loss.update(seen)
+        out = a_pass(X)
+        values.append(float(loss(out)[0].detach()))
+        loss.update(out)
     # −log p is 33 in the mean, the KL 1; the rows' mean is 3
     assert values == pytest.approx([0 + 33, 1.5 + 33 + 1, 3 + 33 + 2])
     assert int(loss.parts[0][1].step) == 3
@@ -130,18 +130,18 @@ def test_elbo_is_the_models_own_and_its_beta_and_free_bits() -> None:
     x = torch.randn(5, 3, dtype=torch.float64)
     noise = vae.draw_noise(5, torch.Generator().manual_seed(1))
     with torch.no_grad():
-        seen = vae(x, noise=noise)
-        torch.testing.assert_close(ELBO()(seen), -vae.elbo(x, noise=noise))
-        torch.testing.assert_close(ELBO(beta=0.0)(seen), -seen.log_prob)
-        torch.testing.assert_close(ELBO(beta=3.0)(seen), 3 * seen.kl - seen.log_prob)
-        floor = float(seen.kl.median())
-        torch.testing.assert_close(ELBO(free_bits=floor)(seen), seen.kl.clamp_min(floor) - seen.log_prob)
+        out = vae(x, noise=noise)
+        torch.testing.assert_close(ELBO()(out), -vae.elbo(x, noise=noise))
+        torch.testing.assert_close(ELBO(beta=0.0)(out), -out.log_prob)
+        torch.testing.assert_close(ELBO(beta=3.0)(out), 3 * out.kl - out.log_prob)
+        floor = float(out.kl.median())
+        torch.testing.assert_close(ELBO(free_bits=floor)(out), out.kl.clamp_min(floor) - out.log_prob)
 
 
 def test_a_kl_within_its_free_bits_is_not_pulled() -> None:
     kl = torch.tensor([0.5, 2.0], requires_grad=True)
-    seen = a_pass(X[:2])
-    ELBO(free_bits=1.0)(Pass(seen.x, None, seen.posterior, seen.z, seen.params, seen.log_prob, kl)).sum().backward()
+    out = a_pass(X[:2])
+    ELBO(free_bits=1.0)(ForwardPass(out.x, None, out.posterior, out.z, out.params, out.log_prob, kl)).sum().backward()
     assert kl.grad is not None
     assert kl.grad.tolist() == [0.0, 1.0]
 
@@ -152,13 +152,13 @@ def test_a_kl_within_its_free_bits_is_not_pulled() -> None:
 def test_property_loss_is_the_mean_squared_error_of_its_head() -> None:
     torch.manual_seed(0)
     head, wanted = nn.Linear(2, 4), torch.randn(3, 4)
-    seen = a_pass(X, targets={"logp": wanted, "other": wanted + 1})
-    found = PropertyLoss(head, "logp")(seen)
+    out = a_pass(X, targets={"logp": wanted, "other": wanted + 1})
+    found = PropertyLoss(head, "logp")(out)
     torch.testing.assert_close(
-        found, nn.functional.mse_loss(head(seen.posterior.mean), wanted, reduction="none").mean(1)
+        found, nn.functional.mse_loss(head(out.posterior.mean), wanted, reduction="none").mean(1)
     )
     both = PropertyLoss(head, "logp") + PropertyLoss(head, "other")
-    assert set(both(seen)[1]) == {"propertyloss_logp", "propertyloss_other"}
+    assert set(both(out)[1]) == {"propertyloss_logp", "propertyloss_other"}
     assert list((1.0 * PropertyLoss(head, "logp")).parameters())[0] is head.weight  # noqa: RUF015 - it reads as it is
 
 
@@ -204,8 +204,8 @@ def test_reference_kl_is_zero_between_equals_and_positive_otherwise() -> None:
     x = torch.tensor([[2, 3, 1, 0], [3, 3, 2, 1]])
     for seed, other, equal in ((0, 0, True), (0, 1, False)):
         vae, reference = tiny_sequence_vae(seed), tiny_sequence_vae(other)
-        seen = vae(x, noise=vae.draw_noise(2, torch.Generator().manual_seed(0)))
-        found = float(ReferenceKL(reference)(seen).detach())
+        out = vae(x, noise=vae.draw_noise(2, torch.Generator().manual_seed(0)))
+        found = float(ReferenceKL(reference)(out).detach())
         assert found == pytest.approx(0.0, abs=1e-12) if equal else found > 0.01
 
 
@@ -215,8 +215,8 @@ def test_reference_kl_is_the_one_that_is_summed_token_by_token() -> None:
     x = torch.tensor([[2, 3, 1, 0], [3, 3, 2, 1], [3, 1, 0, 0]])
     noise = vae.draw_noise(3, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        seen = vae(x, noise=noise)
-        found = float(ReferenceKL(reference)(seen))
+        out = vae(x, noise=noise)
+        found = float(ReferenceKL(reference)(out))
         z = vae.encode(x).at(noise)
         wanted = 0.0
         for row, position in itertools.product(range(3), range(4)):
@@ -232,9 +232,9 @@ def test_reference_kl_is_the_one_that_is_summed_token_by_token() -> None:
                 wanted += float(p * (p / q).log()) if p > 0 else 0.0
     assert found == pytest.approx(wanted / 3, rel=1e-9)
     with torch.no_grad():
-        assert float(ReferenceKL(reference, rows=2)(seen)) != pytest.approx(found)
+        assert float(ReferenceKL(reference, rows=2)(out)) != pytest.approx(found)
         first = vae(x[:2], noise=noise[:2])
-        assert float(ReferenceKL(reference, rows=2)(seen)) == pytest.approx(float(ReferenceKL(reference)(first)))
+        assert float(ReferenceKL(reference, rows=2)(out)) == pytest.approx(float(ReferenceKL(reference)(first)))
 
 
 def test_reference_kl_pulls_the_model_and_leaves_the_reference() -> None:
