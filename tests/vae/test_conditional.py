@@ -75,8 +75,8 @@ def known(x: Tensor, offset: Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize("k", [1, 7])
 def test_the_evidence_given_a_label_is_the_closed_form(k: int) -> None:
-    found = importance_evidence(by_label(), X, None, {"condition": LABELS}, k=k, generator=rng()).log_evidence
-    np.testing.assert_allclose(found.numpy(), known(X, OFFSETS[LABELS]), atol=1e-6)
+    result = importance_evidence(by_label(), X, None, {"condition": LABELS}, k=k, generator=rng()).log_evidence
+    np.testing.assert_allclose(result.numpy(), known(X, OFFSETS[LABELS]), atol=1e-6)
 
 
 @settings(max_examples=20)
@@ -86,8 +86,8 @@ def test_the_evidence_given_an_attribute_is_the_closed_form(dose: float) -> None
     column = torch.full((5,), dose, dtype=torch.float64)
     wanted = known(X, dose * OFFSETS[0])
     for condition in (column, column.unsqueeze(1)):
-        found = importance_evidence(vae, X, None, {"condition": condition}, k=1, generator=rng()).log_evidence
-        np.testing.assert_allclose(found.numpy(), wanted, atol=1e-6)
+        result = importance_evidence(vae, X, None, {"condition": condition}, k=1, generator=rng()).log_evidence
+        np.testing.assert_allclose(result.numpy(), wanted, atol=1e-6)
 
 
 def test_draws_of_a_label_have_its_mean_and_covariance() -> None:
@@ -105,8 +105,8 @@ def test_the_label_of_a_row_by_bayes_rule() -> None:
     for weights in (None, shares):
         total = joint if weights is None else joint + weights.log().numpy()
         wanted = total - np.logaddexp.reduce(total, -1, keepdims=True)
-        found = label_log_probs(by_label(), X, classes=3, k=2, shares=weights, generator=rng())
-        np.testing.assert_allclose(found.numpy(), wanted, atol=1e-6)
+        result = label_log_probs(by_label(), X, classes=3, k=2, shares=weights, generator=rng())
+        np.testing.assert_allclose(result.numpy(), wanted, atol=1e-6)
     with pytest.raises(ShapeError, match=r"shares has shape \(2,\), expected \(3,\)"):
         label_log_probs(by_label(), X, classes=3, k=2, shares=shares[:2])
 
@@ -135,29 +135,29 @@ def test_a_mask_covers_features_and_never_the_condition() -> None:
     gain = COVARIANCE[1, seen] @ np.linalg.inv(COVARIANCE[np.ix_(seen, seen)])
     offset = OFFSETS[LABELS]
     wanted = offset[:, 1].numpy() + (X - offset)[:, seen].numpy() @ gain
-    found = impute(vae, other, mask, {"condition": LABELS}, k=20_000, generator=rng(2)).mean
-    np.testing.assert_allclose(found[:, 1].numpy(), wanted, atol=0.03)
+    result = impute(vae, other, mask, {"condition": LABELS}, k=20_000, generator=rng(2)).mean
+    np.testing.assert_allclose(result[:, 1].numpy(), wanted, atol=0.03)
 
 
 def test_the_aggregate_prior_is_the_posterior_of_each_labels_rows() -> None:
     """Latents of a label that has another law than the prior says: its draws come out as its data are."""
     labels = torch.tensor([0, 1]).repeat_interleave(4000)
     moments = {0: torch.tensor([1.5, -1.0]), 1: torch.tensor([-0.5, 0.2])}
-    z = torch.cat([moments[one] + 0.4 * torch.randn(4000, 2, generator=rng(one)) for one in (0, 1)]).double()
+    z = torch.cat([moments[label] + 0.4 * torch.randn(4000, 2, generator=rng(label)) for label in (0, 1)]).double()
     x = z @ WEIGHTS.T + OFFSETS[labels] + math.sqrt(NOISE) * torch.randn(8000, 4, generator=rng(3)).double()
     vae, context = by_label(), {"condition": labels}
     prior = aggregate_prior(vae, x, None, context, classes=2, draws=3, generator=rng(4))
     own = vae.encode(x, None, context)
-    for label, one in enumerate(prior.priors):
+    for label, label_prior in enumerate(prior.priors):
         rows = labels == label
-        assert isinstance(one, LearnedPrior)
-        torch.testing.assert_close(one.means[0], own.mean[rows].mean(0), atol=0.03, rtol=0)
-        covariance = (one.axes[0] * one.variances[0]) @ one.axes[0].T
+        assert isinstance(label_prior, LearnedPrior)
+        torch.testing.assert_close(label_prior.means[0], own.mean[rows].mean(0), atol=0.03, rtol=0)
+        covariance = (label_prior.axes[0] * label_prior.variances[0]) @ label_prior.axes[0].T
         wanted = torch.cov(own.mean[rows].T) + own.scale[rows].square().mean(0).diag()
         torch.testing.assert_close(covariance, wanted, atol=0.03, rtol=0)
 
-    def apart(some: VAE) -> float:
-        drawn = some.sample(8000, context, rng(5))
+    def apart(vae: VAE) -> float:
+        drawn = vae.sample(8000, context, rng(5))
         return float((drawn[labels == 0].mean(0) - x[labels == 0].mean(0)).abs().max())
 
     assert apart(vae.with_prior(prior)) < 0.2 * apart(vae)
@@ -186,8 +186,8 @@ def test_a_prior_that_reads_the_condition_learns_where_a_labels_latents_lie() ->
 
 def test_metric_of_a_conditional_decoder_under_a_condition() -> None:
     z = torch.randn(3, 2, dtype=torch.float64, generator=rng())
-    found = pullback_metric(by_label(), z, {"condition": torch.tensor([1])})
-    torch.testing.assert_close(found, (WEIGHTS.T @ WEIGHTS / NOISE).expand(3, -1, -1))
+    result = pullback_metric(by_label(), z, {"condition": torch.tensor([1])})
+    torch.testing.assert_close(result, (WEIGHTS.T @ WEIGHTS / NOISE).expand(3, -1, -1))
 
 
 def test_log_expression_takes_the_library_size_out() -> None:
@@ -239,7 +239,7 @@ def test_one_hot_and_its_precision() -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "embed", "told"),
+    ("condition", "embed", "message"),
     [
         (None, OneHot(3), r"ConditionalDecoder reads context\['condition'\], the context holds other"),
         (LABELS, OneHot(2), r"has the label 2, expected 0 to 1"),
@@ -248,7 +248,7 @@ def test_one_hot_and_its_precision() -> None:
         (torch.rand(5, 3, 2), None, r"embedded, has shape \(5, 3, 2\), expected \(5, width\)"),
     ],
 )
-def test_conditions_that_cannot_be_are_told(condition: Tensor | None, embed: nn.Module | None, told: str) -> None:
+def test_conditions_that_cannot_be_are_told(condition: Tensor | None, embed: nn.Module | None, message: str) -> None:
     context = {"other": torch.ones(5)} if condition is None else {"condition": condition}
-    with pytest.raises(VAEError, match=told):
+    with pytest.raises(VAEError, match=message):
         ConditionalDecoder(MLPDecoder(5, 4), embed)(torch.zeros(5, 2), context)

@@ -73,14 +73,16 @@ def test_elbo_of_ppca_in_expectation_and_with_a_wider_encoder() -> None:
     wide, _ = ppca(x, 2, widen=1.3)
     noise = vae.draw_noise(len(x), torch.Generator().manual_seed(1), samples=100)
     with torch.no_grad():
-        mean = torch.stack([vae.elbo(x, noise=one) for one in noise]).mean()
-        one = importance_evidence(wide, x.repeat(40, 1), k=1, generator=torch.Generator().manual_seed(2)).log_evidence
+        mean = torch.stack([vae.elbo(x, noise=draw) for draw in noise]).mean()
+        single = importance_evidence(
+            wide, x.repeat(40, 1), k=1, generator=torch.Generator().manual_seed(2)
+        ).log_evidence
     assert float(mean) == pytest.approx(exact, abs=0.05)
     gap = 2 * (0.69 - math.log(1.69)) / 2
-    error = float(one.std()) / math.sqrt(len(one))
-    assert float(one.mean()) == pytest.approx(exact - gap, abs=4 * error)
+    error = float(single.std()) / math.sqrt(len(single))
+    assert float(single.mean()) == pytest.approx(exact - gap, abs=4 * error)
     many = importance_evidence(wide, x, k=100, generator=torch.Generator().manual_seed(3)).log_evidence
-    assert float(one.mean()) < float(many.mean()) < exact + 0.01
+    assert float(single.mean()) < float(many.mean()) < exact + 0.01
 
 
 def test_pass_is_pure_and_compiles_whole() -> None:

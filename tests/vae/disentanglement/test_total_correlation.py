@@ -51,20 +51,22 @@ def a_pass(q: DiagonalNormal, z: Tensor, **context: Tensor) -> ForwardPass:
 def test_it_is_the_logarithm_of_mixtures_written_out() -> None:
     q, z = posteriors(4), posteriors(3, seed=1).mean
     weights = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
-    found = total_correlation_of(z, q, weights.log(), [[0, 2], [1]])
+    result = total_correlation_of(z, q, weights.log(), [[0, 2], [1]])
     for row in range(3):
         density = torch.distributions.Normal(q.mean, q.scale).log_prob(z[row]).exp()
         joint = (weights * density.prod(1)).sum()
         pair, single = (weights * density[:, 0] * density[:, 2]).sum(), (weights * density[:, 1]).sum()
-        assert float(found[row]) == pytest.approx(float((joint / (pair * single)).log()), abs=1e-12)
+        assert float(result[row]) == pytest.approx(float((joint / (pair * single)).log()), abs=1e-12)
 
 
 def test_one_component_one_group_and_one_unit_have_none() -> None:
     q = posteriors(5)
     z = q.rsample(generator())
     torch.testing.assert_close(total_correlation_of(z, q, groups=[[0, 1, 2]]), torch.zeros(5, dtype=torch.float64))
-    one = DiagonalNormal(q.mean[:1], q.scale[:1])
-    torch.testing.assert_close(total_correlation_of(z, one), torch.zeros(5, dtype=torch.float64), rtol=0, atol=1e-12)
+    component = DiagonalNormal(q.mean[:1], q.scale[:1])
+    torch.testing.assert_close(
+        total_correlation_of(z, component), torch.zeros(5, dtype=torch.float64), rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("latent", [2, 3, 7])
@@ -81,7 +83,7 @@ def test_stratified_weights_are_chens_averaged_over_which_row_is_last() -> None:
     batch, rows = 4, 11
     m = batch - 1
     for own in range(batch):
-        others = [one for one in range(batch) if one != own]
+        others = [row for row in range(batch) if row != own]
         mean = torch.zeros(batch, dtype=torch.float64)
         for last in others:  # Chen et al. 2018, eq. S6: M + 1 rows in a batch, one of them the row itself
             drawn = torch.full((batch,), 1 / m, dtype=torch.float64)
@@ -94,11 +96,11 @@ def test_stratified_densities_are_unbiased_over_all_batches_and_exact_for_all_ro
     q = posteriors(6)
     z = posteriors(1, seed=3).mean
     densities = torch.distributions.Normal(q.mean, q.scale).log_prob(z).sum(1).exp()
-    found = []
+    result = []
     for others in itertools.combinations(range(1, 6), 2):
         rows = torch.tensor([0, *others])
-        found.append(stratified_log_weights(3, 6)[0].exp() @ densities[rows])
-    assert float(torch.stack(found).mean()) == pytest.approx(float(densities.mean()), rel=1e-12)
+        result.append(stratified_log_weights(3, 6)[0].exp() @ densities[rows])
+    assert float(torch.stack(result).mean()) == pytest.approx(float(densities.mean()), rel=1e-12)
     torch.testing.assert_close(stratified_log_weights(6, 6).exp(), torch.full((6, 6), 1 / 6, dtype=torch.float64))
 
 
@@ -106,8 +108,8 @@ def normal_log_ratio(z: Tensor, covariance: Tensor, groups: list[list[int]]) -> 
     def log_density(units: list[int]) -> Tensor:
         own = covariance[units][:, units]
         normal = torch.distributions.MultivariateNormal(torch.zeros(len(units)).double(), own)
-        found: Tensor = normal.log_prob(z[:, units])
-        return found
+        result: Tensor = normal.log_prob(z[:, units])
+        return result
 
     return log_density(list(range(z.shape[1]))) - torch.stack([log_density(group) for group in groups]).sum(0)
 
@@ -150,21 +152,21 @@ def test_a_discriminator_finds_the_closed_form() -> None:
             group["lr"] = 1e-2 * (1 - step / 400)
         ratio.learn(torch.randn(512, 2, generator=own) @ spread.T)
     with torch.no_grad():
-        found = ratio.log_ratio(torch.randn(20_000, 2, generator=own) @ spread.T).mean()
-    assert float(found) == pytest.approx(float(gaussian_total_correlation(CORRELATED[:2, :2])), abs=0.04)
+        result = ratio.log_ratio(torch.randn(20_000, 2, generator=own) @ spread.T).mean()
+    assert float(result) == pytest.approx(float(gaussian_total_correlation(CORRELATED[:2, :2])), abs=0.04)
 
 
 def test_within_strata_it_is_that_of_each_stratum() -> None:
     q, labels = posteriors(9), torch.tensor([0, 1, 0, 1, 1, 0, 0, 1, 2])
     z = q.rsample(generator(1))
-    found = total_correlation_of(z, q, stratified_log_weights_within(labels, torch.tensor([20, 30, 5])))
+    result = total_correlation_of(z, q, stratified_log_weights_within(labels, torch.tensor([20, 30, 5])))
     for label, rows in ((0, 20), (1, 30)):
         own = labels == label
         alone = total_correlation_of(z[own], DiagonalNormal(q.mean[own], q.scale[own]), stratified_log_weights(4, rows))
-        torch.testing.assert_close(found[own], alone)
-    assert float(found[8]) == pytest.approx(0, abs=1e-12)
+        torch.testing.assert_close(result[own], alone)
+    assert float(result[8]) == pytest.approx(0, abs=1e-12)
     term = TotalCorrelation(torch.tensor([20, 30, 5]), given="type")
-    torch.testing.assert_close(term(a_pass(q, z, type=labels)), found.mean())
+    torch.testing.assert_close(term(a_pass(q, z, type=labels)), result.mean())
     whole = total_correlation_of(z, q, stratified_log_weights(9, 50))
     torch.testing.assert_close(TotalCorrelation(50)(a_pass(q, z)), whole.mean())
     few = DiagonalNormal(q.mean[:4], q.scale[:4])
@@ -174,15 +176,15 @@ def test_within_strata_it_is_that_of_each_stratum() -> None:
 
 def test_shuffled_groups_stay_together_and_lose_the_others() -> None:
     z = torch.arange(40.0).view(10, 4)
-    found = permute_groups(z, generator(), [[0, 3], [1], [2]])
-    assert (found[:, 3] - found[:, 0] == 3).all()
-    assert (found[:, 1] - found[:, 0] != 1).any()
-    assert all(torch.equal(found[:, one].sort().values, z[:, one]) for one in range(4))
+    result = permute_groups(z, generator(), [[0, 3], [1], [2]])
+    assert (result[:, 3] - result[:, 0] == 3).all()
+    assert (result[:, 1] - result[:, 0] != 1).any()
+    assert all(torch.equal(result[:, unit].sort().values, z[:, unit]) for unit in range(4))
 
 
 def test_a_step_moves_the_vae_by_the_term_and_the_discriminator_by_its_own() -> None:
     ratio = DensityRatio(3, generator())
-    before = [one.clone() for one in ratio.discriminator.parameters()]
+    before = [parameter.clone() for parameter in ratio.discriminator.parameters()]
     mean = torch.randn(8, 3, generator=generator(1), requires_grad=True)
     out = a_pass(DiagonalNormal(mean, torch.ones(8, 3)), mean)
     ratio(out).mean().backward()

@@ -74,10 +74,10 @@ def ppca(widen: float = 1.0, move: float = 0.0) -> tuple[VAE, Tensor, PCA]:
 
 def test_the_exact_posterior_gives_scikit_learns_evidence_at_every_draw() -> None:
     vae, x, known = ppca()
-    found = importance_evidence(vae, x, k=30, generator=rng())
-    np.testing.assert_allclose(found.log_evidence, known.score_samples(x.numpy()), rtol=1e-10)
-    np.testing.assert_allclose(found.effective_samples, 30)
-    assert bool((found.pareto_k == -math.inf).all())
+    result = importance_evidence(vae, x, k=30, generator=rng())
+    np.testing.assert_allclose(result.log_evidence, known.score_samples(x.numpy()), rtol=1e-10)
+    np.testing.assert_allclose(result.effective_samples, 30)
+    assert bool((result.pareto_k == -math.inf).all())
 
 
 @pytest.mark.parametrize(("widen", "move"), [(1.3, 0.0), (1.6, 0.3)])
@@ -103,16 +103,16 @@ def test_masked_entries_leave_the_marginal_of_the_others() -> None:
     ]
     hidden = x.masked_fill(~mask, torch.nan)
     wide, _, _ = ppca(2.5)
-    found = importance_evidence(wide, hidden, mask, k=4000, generator=rng())
-    error = (1 / found.effective_samples - 1 / 4000).sqrt()
-    assert bool(((found.log_evidence - torch.tensor(exact)).abs() < 5 * error + 1e-6).all())
+    result = importance_evidence(wide, hidden, mask, k=4000, generator=rng())
+    error = (1 / result.effective_samples - 1 / 4000).sqrt()
+    assert bool(((result.log_evidence - torch.tensor(exact)).abs() < 5 * error + 1e-6).all())
 
 
 def test_effective_samples_and_evidence_of_known_weights() -> None:
     weights = torch.tensor([[1.0, 3.0], [1.0, 1.0], [2.0, 0.0]], dtype=torch.float64)
-    found = evidence.summary(weights.log())
-    torch.testing.assert_close(found.log_evidence.exp(), weights.mean(0))
-    torch.testing.assert_close(found.effective_samples, torch.tensor([16 / 6, 16 / 10], dtype=torch.float64))
+    result = evidence.summary(weights.log())
+    torch.testing.assert_close(result.log_evidence.exp(), weights.mean(0))
+    torch.testing.assert_close(result.effective_samples, torch.tensor([16 / 6, 16 / 10], dtype=torch.float64))
 
 
 def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,9 +149,9 @@ def test_a_decoder_that_sees_one_leading_axis_only_does() -> None:
         lambda x, mask, context: DiagonalNormal(x[:, :2] / 3.0, torch.ones(3, 2, dtype=torch.float64)),
         lambda z, context: plan(z).view(-1, 4, 3), head, StandardNormal(2).double(),
     )  # fmt: skip
-    found = log_weights(vae, tokens, tokens != 0, k=5, generator=rng())
+    result = log_weights(vae, tokens, tokens != 0, k=5, generator=rng())
     posterior, noise = vae.encode(tokens), rng()
-    for row in found:
+    for row in result:
         z = posterior.rsample(noise)
         with torch.no_grad():
             log_joint = head.log_prob(vae.decode(z), tokens) + vae.prior.log_prob(z)
@@ -162,11 +162,11 @@ def test_annealing_from_the_prior_gives_the_evidence_without_the_encoder() -> No
     vae, x, known = ppca(0.1, 9.0)  # an encoder that is far off
     x = x[::15]
     exact = torch.from_numpy(known.score_samples(x.numpy()))
-    found = annealed_evidence(vae, x, generator=rng(), chains=400, temperatures=30)
-    error = (1 / found.effective_samples - 1 / 400).sqrt()
-    assert bool((found.effective_samples > 40).all())
-    assert bool(((found.log_evidence - exact).abs() < 5 * error).all())
-    assert float((found.log_evidence - exact).mean()) == pytest.approx(0.0, abs=4 * float(error.mean()) / 10**0.5)
+    result = annealed_evidence(vae, x, generator=rng(), chains=400, temperatures=30)
+    error = (1 / result.effective_samples - 1 / 400).sqrt()
+    assert bool((result.effective_samples > 40).all())
+    assert bool(((result.log_evidence - exact).abs() < 5 * error).all())
+    assert float((result.log_evidence - exact).mean()) == pytest.approx(0.0, abs=4 * float(error.mean()) / 10**0.5)
     missed = importance_evidence(vae, x, k=100, generator=rng())
     assert float((missed.log_evidence - exact).mean()) < -10
     few = [annealed_evidence(vae, x, generator=rng(1), chains=3, temperatures=3).log_evidence for _ in range(2)]
@@ -178,10 +178,10 @@ def test_annealing_is_without_bias_even_where_it_is_rough() -> None:
     vae, x, known = ppca()
     x = x[:3]
     exact = torch.from_numpy(known.score_samples(x.numpy()))
-    found = annealed_evidence(vae, x, generator=rng(3), chains=20_000, temperatures=4, leaps=1)
-    error = (1 / found.effective_samples - 1 / 20_000).sqrt()
-    assert bool((found.effective_samples < 15_000).all())
-    assert bool(((found.log_evidence - exact).abs() < 5 * error).all())
+    result = annealed_evidence(vae, x, generator=rng(3), chains=20_000, temperatures=4, leaps=1)
+    error = (1 / result.effective_samples - 1 / 20_000).sqrt()
+    assert bool((result.effective_samples < 15_000).all())
+    assert bool(((result.log_evidence - exact).abs() < 5 * error).all())
 
 
 def test_what_cannot_be_is_refused() -> None:

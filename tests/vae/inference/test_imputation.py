@@ -57,13 +57,13 @@ def conditional() -> tuple[Tensor, Tensor]:
 
 def test_mean_and_variance_are_those_of_the_conditional_normal() -> None:
     mean, variance = conditional()
-    found = impute(model(), HIDDEN, MASK, k=40_000, generator=rng())
-    error = (variance / found.evidence.effective_samples.unsqueeze(1)).sqrt()
-    assert bool(((found.mean - mean).abs() < 5 * error)[~MASK].all())
-    assert found.variance is not None
-    assert bool((found.variance[MASK] == 0).all())
-    torch.testing.assert_close(found.variance[~MASK], variance[~MASK], rtol=0.05, atol=0)
-    assert torch.equal(found.mean[MASK], X[MASK])
+    result = impute(model(), HIDDEN, MASK, k=40_000, generator=rng())
+    error = (variance / result.evidence.effective_samples.unsqueeze(1)).sqrt()
+    assert bool(((result.mean - mean).abs() < 5 * error)[~MASK].all())
+    assert result.variance is not None
+    assert bool((result.variance[MASK] == 0).all())
+    torch.testing.assert_close(result.variance[~MASK], variance[~MASK], rtol=0.05, atol=0)
+    assert torch.equal(result.mean[MASK], X[MASK])
 
 
 def test_many_draws_come_nearer_and_the_vae_says_the_same() -> None:
@@ -84,12 +84,12 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_completed_rows_have_the_conditional_distribution() -> None:
     mean, variance = conditional()
-    found = sample_missing(model(), HIDDEN, MASK, n=4000, k=20_000, generator=rng())
-    assert found.shape == (4000, 3, 4)
-    assert torch.equal(found[:, MASK], X[MASK].expand(4000, -1))
+    result = sample_missing(model(), HIDDEN, MASK, n=4000, k=20_000, generator=rng())
+    assert result.shape == (4000, 3, 4)
+    assert torch.equal(result[:, MASK], X[MASK].expand(4000, -1))
     error = (variance / 4000 + variance / 2000).sqrt()  # of the rows drawn, and of the pool they are drawn from
-    assert bool(((found.mean(0) - mean).abs() < 5 * error)[~MASK].all())
-    torch.testing.assert_close(found.var(0)[~MASK], variance[~MASK], rtol=0.15, atol=0)
+    assert bool(((result.mean(0) - mean).abs() < 5 * error)[~MASK].all())
+    torch.testing.assert_close(result.var(0)[~MASK], variance[~MASK], rtol=0.15, atol=0)
 
 
 def test_classes_have_no_mean_but_can_be_drawn() -> None:
@@ -97,6 +97,6 @@ def test_classes_have_no_mean_but_can_be_drawn() -> None:
     x = torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1], [1, 0, 0, 0]]).double()
     with pytest.raises(CapabilityError, match="Categorical offers no mean; draw from it by sample"):
         impute(vae, x, MASK, k=5, generator=rng())
-    found = sample_missing(vae, x.masked_fill(~MASK, torch.nan), MASK, n=6, k=20, generator=rng())
-    assert torch.equal(found[:, MASK], x[MASK].expand(6, -1))
-    assert set(found.flatten().tolist()) <= {0.0, 1.0, 2.0}
+    result = sample_missing(vae, x.masked_fill(~MASK, torch.nan), MASK, n=6, k=20, generator=rng())
+    assert torch.equal(result[:, MASK], x[MASK].expand(6, -1))
+    assert set(result.flatten().tolist()) <= {0.0, 1.0, 2.0}

@@ -31,18 +31,18 @@ def test_it_arrives_at_the_likeliest_latent() -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(8, 3, generator=generator)
     wanted = torch.linalg.lstsq(WEIGHT, x.T).solution.T
-    found = refine(model(), x, torch.zeros(8, 2), steps=200, length=0.5, decay=0.95, momentum=0.5)
-    assert torch.allclose(found, wanted, atol=2e-3)
+    result = refine(model(), x, torch.zeros(8, 2), steps=200, length=0.5, decay=0.95, momentum=0.5)
+    assert torch.allclose(result, wanted, atol=2e-3)
 
 
 def test_a_masked_entry_and_a_context_are_heeded() -> None:
     x, mask = torch.tensor([[1.0, 2.0, 50.0]]), torch.tensor([[True, True, False]])
     context = {"shift": torch.tensor([[0.5]])}
     wanted = torch.linalg.solve(WEIGHT[:2], x[0, :2] - 0.5)
-    found = refine(
+    result = refine(
         model(), x, torch.zeros(1, 2), steps=300, length=0.5, decay=0.97, mask=mask, context=context
     )  # fmt: skip
-    assert torch.allclose(found[0], wanted, atol=5e-3)
+    assert torch.allclose(result[0], wanted, atol=5e-3)
 
 
 def test_rows_that_have_arrived_stay_and_each_row_goes_alone() -> None:
@@ -52,23 +52,23 @@ def test_rows_that_have_arrived_stay_and_each_row_goes_alone() -> None:
 
     def arrived(decoded: Tensor, rows: Tensor) -> Tensor:
         asked.append(len(rows))
-        there: Tensor = (rows[:, 0] < 0) | (decoded.norm(dim=1) > 1)
-        return there
+        enough: Tensor = (rows[:, 0] < 0) | (decoded.norm(dim=1) > 1)
+        return enough
 
-    found = refine(model(), x, start, steps=50, length=0.4, arrived=arrived)
-    assert torch.equal(found[2], start[2])
-    assert 1 < float(linear(found[:1]).norm()) < 1.6
-    assert torch.equal(found[0], found[1])
+    result = refine(model(), x, start, steps=50, length=0.4, arrived=arrived)
+    assert torch.equal(result[2], start[2])
+    assert 1 < float(linear(result[:1]).norm()) < 1.6
+    assert torch.equal(result[0], result[1])
     assert asked[:2] == [3, 2]
     assert len(asked) < 10
     alone = refine(model(), x[:1], start[:1], steps=50, length=0.4, arrived=arrived)
-    assert torch.allclose(alone[0], found[0])
+    assert torch.allclose(alone[0], result[0])
 
 
 def test_each_step_is_as_long_as_it_says_and_is_projected() -> None:
     x = torch.tensor([[4.0, 1.0, 0.0]])
-    one = refine(model(), x, torch.zeros(1, 2), steps=1, length=0.3)
-    assert float(one.norm()) == pytest.approx(0.3)
+    stepped = refine(model(), x, torch.zeros(1, 2), steps=1, length=0.3)
+    assert float(stepped.norm()) == pytest.approx(0.3)
     start = torch.tensor([[0.0, 1.0]])
     round_ = refine(model(), x, start, steps=60, length=0.3, project=lambda z: z / z.norm(dim=-1, keepdim=True))
     assert float(round_.norm()) == pytest.approx(1.0)
@@ -92,6 +92,6 @@ def test_no_weight_and_no_start_changes() -> None:
     "wrong", [{"steps": -1}, {"length": 0.0}, {"decay": 0.0}, {"decay": 1.5}, {"momentum": 1.0}, {"momentum": -0.1}]
 )
 def test_a_schedule_that_cannot_be_is_told(wrong: dict[str, float]) -> None:
-    how = {"steps": 3, "length": 1.0, **wrong}
+    options = {"steps": 3, "length": 1.0, **wrong}
     with pytest.raises(VAEError, match="expected steps ≥ 0, length > 0"):
-        refine(model(), torch.ones(1, 3), torch.zeros(1, 2), **how)  # type: ignore[arg-type]
+        refine(model(), torch.ones(1, 3), torch.zeros(1, 2), **options)  # type: ignore[arg-type]

@@ -115,10 +115,10 @@ def test_factor_analysis_finds_what_drew_the_data() -> None:
     z = torch.randn(20_000, 2, generator=generator(1), dtype=torch.float64)
     noise = torch.randn(20_000, 8, generator=generator(2), dtype=torch.float64)
     x = z @ truth.weights.T + truth.offset + truth.variance.sqrt() * noise
-    found = factor_analysis(x, 2)
+    result = factor_analysis(x, 2)
     size = float(truth.covariance.diagonal().max())
-    torch.testing.assert_close(found.covariance, truth.covariance, rtol=0, atol=0.05 * size)
-    torch.testing.assert_close(found.variance, truth.variance, rtol=0.1, atol=0.03)
+    torch.testing.assert_close(result.covariance, truth.covariance, rtol=0, atol=0.05 * size)
+    torch.testing.assert_close(result.variance, truth.variance, rtol=0.1, atol=0.03)
 
 
 def test_a_factor_that_is_a_feature_stops_at_the_floor() -> None:
@@ -136,14 +136,14 @@ def test_evidence_and_posterior_are_those_of_the_dense_gaussian(features, seed, 
     mask = torch.tensor(data.draw(st.lists(st.lists(st.booleans(), min_size=features, max_size=features),
                                            min_size=3, max_size=3)))  # fmt: skip
     held = torch.where(mask, x, torch.full_like(x, math.nan))
-    found, evidence = posterior(model, held, mask), log_evidence(model, held, mask)
+    result, evidence = posterior(model, held, mask), log_evidence(model, held, mask)
     for row in range(3):
         seen = mask[row].numpy()
         cross, within = model.weights[seen].numpy(), model.covariance.numpy()[np.ix_(seen, seen)]
         away = (x[row] - model.offset).numpy()[seen]
         gain = cross.T @ np.linalg.inv(within)
-        np.testing.assert_allclose(found.mean[row], gain @ away, atol=1e-9)
-        np.testing.assert_allclose(found.covariance[row], np.eye(latent) - gain @ cross, atol=1e-9)
+        np.testing.assert_allclose(result.mean[row], gain @ away, atol=1e-9)
+        np.testing.assert_allclose(result.covariance[row], np.eye(latent) - gain @ cross, atol=1e-9)
         wanted = multivariate_normal(cov=within).logpdf(away) if seen.any() else 0.0
         assert float(evidence[row]) == pytest.approx(float(wanted), rel=1e-9, abs=1e-9)
 
@@ -154,14 +154,14 @@ def test_what_stands_in_a_missing_entry_reaches_no_gradient() -> None:
     parts = a_model()
     slopes = []
     for held in (0.0, math.nan, math.inf):
-        leaves = [one.clone().requires_grad_() for one in (parts.weights, parts.offset, parts.variance)]
+        leaves = [parameter.clone().requires_grad_() for parameter in (parts.weights, parts.offset, parts.variance)]
         value = log_evidence(LinearGaussian(*leaves), x.masked_fill(~mask, held), mask).sum()
         slopes.append(torch.autograd.grad(value, leaves))
     for other in slopes[1:]:
         assert all(torch.equal(a, b) for a, b in zip(slopes[0], other, strict=True))
     torch.autograd.gradcheck(
         lambda w, b, v: log_evidence(LinearGaussian(w, b, v), x, mask),
-        [one.clone().requires_grad_() for one in (parts.weights, parts.offset, parts.variance)],
+        [parameter.clone().requires_grad_() for parameter in (parts.weights, parts.offset, parts.variance)],
     )
 
 
@@ -184,8 +184,8 @@ def test_a_full_normal_is_the_one_of_torch() -> None:
     torch.testing.assert_close(given_x.log_prob(z), theirs.log_prob(z))
     noise = torch.randn(200_000, 3, 2, generator=generator(2), dtype=torch.float64)
     away = given_x.at(noise) - given_x.mean
-    found = torch.einsum("nbi,nbj->bij", away, away) / len(noise)
-    torch.testing.assert_close(found, given_x.covariance, rtol=0, atol=5 * math.sqrt(2 / len(noise)))
+    result = torch.einsum("nbi,nbj->bij", away, away) / len(noise)
+    torch.testing.assert_close(result, given_x.covariance, rtol=0, atol=5 * math.sqrt(2 / len(noise)))
     assert torch.equal(given_x.rsample(generator(3)), given_x.rsample(generator(3)))
     assert given_x.rsample(generator(3)).shape == (3, 2)
 

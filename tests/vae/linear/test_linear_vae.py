@@ -60,8 +60,8 @@ def test_elbo_iwae_and_evidence_are_one(name) -> None:
     vae = as_vae(model)
     torch.testing.assert_close(expected_elbo(vae, x), exact, rtol=0, atol=1e-6)
     for k in (1, 2, 7):
-        found = importance_evidence(vae, x, k=k, generator=generator(k)).log_evidence
-        torch.testing.assert_close(found, exact, rtol=0, atol=1e-6)
+        result = importance_evidence(vae, x, k=k, generator=generator(k)).log_evidence
+        torch.testing.assert_close(result, exact, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -73,17 +73,17 @@ def test_a_wider_encoder_loses_what_it_has_to(name) -> None:
     exact = log_evidence(model, x)
     wide = as_vae(model, widen=1.3)
     torch.testing.assert_close(expected_elbo(wide, x), exact - gap, rtol=0, atol=1e-6)
-    some, exact = x[:100], exact[:100]
+    rows, exact = x[:100], exact[:100]
     means = {}
     for k, repeats in ((1, 40), (10, 20), (100, 5)):
-        found = importance_evidence(
-            wide, some.repeat(repeats, 1), k=k, generator=generator(k)
+        result = importance_evidence(
+            wide, rows.repeat(repeats, 1), k=k, generator=generator(k)
         ).log_evidence - exact.repeat(repeats)
-        means[k], error = float(found.mean()), float(found.std()) / math.sqrt(len(found))
+        means[k], error = float(result.mean()), float(result.std()) / math.sqrt(len(result))
         if k == 1:
             assert means[1] == pytest.approx(-gap, abs=4 * error)
     assert means[1] < means[10] < means[100] < 0.01
-    tight = float((importance_evidence(wide, some, k=5000, generator=generator(3)).log_evidence - exact).mean())
+    tight = float((importance_evidence(wide, rows, k=5000, generator=generator(3)).log_evidence - exact).mean())
     assert tight == pytest.approx(0, abs=0.002)
 
 
@@ -91,7 +91,7 @@ def test_the_noise_free_elbo_is_the_mean_of_noisy_ones() -> None:
     vae = untrained_vae(4, 3, generator(), dtype=torch.float64)
     noise = vae.draw_noise(len(IRIS), generator(1), samples=2000)
     with torch.no_grad():
-        draws = torch.stack([vae.elbo(IRIS, noise=one) for one in noise])
+        draws = torch.stack([vae.elbo(IRIS, noise=draw) for draw in noise])
     error = draws.std(0) / math.sqrt(len(draws))
     assert float(((draws.mean(0) - expected_elbo(vae, IRIS)) / error).abs().max()) < 4.5  # 150 rows: by chance 0.1 %
 
@@ -114,8 +114,8 @@ def test_a_full_covariance_encoder_is_exact_under_any_mask(name) -> None:
     with torch.no_grad():
         one_draw = vae.elbo(hidden, mask, noise=vae.draw_noise(len(x), generator(0)))
     torch.testing.assert_close(one_draw, exact, rtol=0, atol=1e-6)
-    found = importance_evidence(vae, hidden, mask, k=3, generator=generator(1)).log_evidence
-    torch.testing.assert_close(found, exact, rtol=0, atol=1e-6)
+    result = importance_evidence(vae, hidden, mask, k=3, generator=generator(1)).log_evidence
+    torch.testing.assert_close(result, exact, rtol=0, atol=1e-6)
     covariance = posterior(model, x, mask).covariance
     assert float((covariance[1] - covariance[2]).abs().max()) > 1e-6
 
@@ -123,11 +123,11 @@ def test_a_full_covariance_encoder_is_exact_under_any_mask(name) -> None:
 def test_reconstruction_is_the_conditional_mean_of_what_is_missing() -> None:
     model = ppca(IRIS, 2)
     mask = torch.tensor([True, False, True, False]).expand(10, 4)
-    found = exact_vae(model).reconstruct(IRIS[:10], mask)
+    result = exact_vae(model).reconstruct(IRIS[:10], mask)
     c = model.covariance
     seen, missing = [0, 2], [1, 3]
     gain = c[missing][:, seen] @ torch.linalg.inv(c[seen][:, seen])
-    torch.testing.assert_close(found[:, missing], (IRIS[:10] - model.offset)[:, seen] @ gain.T + model.offset[missing])
+    torch.testing.assert_close(result[:, missing], (IRIS[:10] - model.offset)[:, seen] @ gain.T + model.offset[missing])
 
 
 def test_a_diagonal_amortised_encoder_meets_masked_evidence_through_iwae() -> None:
@@ -164,8 +164,8 @@ def test_a_trained_linear_vae_comes_near_the_maximum_and_spans_its_subspace() ->
     assert top - 0.02 < float(expected_elbo(vae, IRIS).mean()) <= evidence <= top
     assert np.degrees(subspace_angles(own.weights.numpy(), best.weights.numpy()).max()) < 1
     # Its diagonal encoder has made it canonical: turned further it stays what it is, up to the order of its units.
-    there = canonicalise(own).covariance
-    torch.testing.assert_close(there, own.covariance)
+    turned = canonicalise(own).covariance
+    torch.testing.assert_close(turned, own.covariance)
 
 
 def test_there_and_back_again() -> None:
@@ -181,7 +181,7 @@ def test_the_parts_are_trainable_and_of_the_models_dtype() -> None:
         vae = untrained_vae(5, 2, generator(), per_feature=True, dtype=dtype)
         parameters = dict(vae.named_parameters())
         assert {name.split(".")[0] for name in parameters} == {"encoder", "decoder", "likelihood"}
-        assert all(one.requires_grad and one.dtype == dtype for one in parameters.values())
+        assert all(parameter.requires_grad and parameter.dtype == dtype for parameter in parameters.values())
         assert vae.sample(3, generator=generator()).dtype == dtype
     assert isinstance(vae.likelihood, Gaussian)
     assert vae.likelihood.log_variance.shape == (5,)

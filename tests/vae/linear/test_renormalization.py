@@ -46,14 +46,14 @@ def test_waves_are_an_orthonormal_basis_that_diagonalises_a_field(shape) -> None
     sites = math.prod(shape)
     torch.testing.assert_close(modes.basis.T @ modes.basis, torch.eye(sites, dtype=torch.float64), rtol=0, atol=1e-12)
     np.testing.assert_allclose(modes.momentum2, np.sort(momenta_squared(shape).flatten()), atol=1e-12)
-    found = modes.basis.T @ covariance_of(shape, 0.7) @ modes.basis
-    torch.testing.assert_close(found, torch.diag(1 / (modes.momentum2 + 0.7)), rtol=0, atol=1e-12)
+    result = modes.basis.T @ covariance_of(shape, 0.7) @ modes.basis
+    torch.testing.assert_close(result, torch.diag(1 / (modes.momentum2 + 0.7)), rtol=0, atol=1e-12)
 
 
 def test_shells_are_the_waves_of_one_length() -> None:
-    assert [(one.start, one.stop) for one in waves((5,)).shells] == [(0, 1), (1, 3), (3, 5)]
-    assert [(one.start, one.stop) for one in waves((6,)).shells] == [(0, 1), (1, 3), (3, 5), (5, 6)]
-    assert [one.stop for one in waves((4, 4)).shells] == [1, 5, 11, 15, 16]
+    assert [(shell.start, shell.stop) for shell in waves((5,)).shells] == [(0, 1), (1, 3), (3, 5)]
+    assert [(shell.start, shell.stop) for shell in waves((6,)).shells] == [(0, 1), (1, 3), (3, 5), (5, 6)]
+    assert [shell.stop for shell in waves((4, 4)).shells] == [1, 5, 11, 15, 16]
 
 
 @pytest.mark.parametrize(("shape", "units"), [((8,), 3), ((6, 6), 5), ((6, 6), 9), ((3, 5), 3)])
@@ -86,8 +86,8 @@ def test_variances_of_waves_are_those_of_the_models_covariance() -> None:
     modes = waves((8,))
     for variance in (noise, noise[:1]):
         model = LinearGaussian(weights, torch.zeros(8).double(), variance)
-        each = (modes.basis.T @ model.covariance @ modes.basis).diagonal()
-        torch.testing.assert_close(kept_variances(model, modes)[1], torch.stack([each[0], each[1:3].mean()]))
+        variances = (modes.basis.T @ model.covariance @ modes.basis).diagonal()
+        torch.testing.assert_close(kept_variances(model, modes)[1], torch.stack([variances[0], variances[1:3].mean()]))
 
 
 def test_reduced_fields_are_low_pass_filtered() -> None:
@@ -97,11 +97,11 @@ def test_reduced_fields_are_low_pass_filtered() -> None:
     transformed = np.fft.fftn(fields, axes=(1, 2))
     transformed[:, momenta_squared(shape) > 1.01] = 0
     wanted = np.fft.ifftn(transformed, axes=(1, 2)).real.reshape(20, -1)
-    found = project_fields(model, torch.from_numpy(fields.reshape(20, -1)))
-    np.testing.assert_allclose(found, wanted, atol=1e-9)
+    result = project_fields(model, torch.from_numpy(fields.reshape(20, -1)))
+    np.testing.assert_allclose(result, wanted, atol=1e-9)
     shifted = LinearGaussian(model.weights, model.offset + 3, model.variance)
     again = project_fields(shifted, torch.from_numpy(fields.reshape(20, -1)) + 3)
-    torch.testing.assert_close(again, found + 3)
+    torch.testing.assert_close(again, result + 3)
 
 
 def test_free_fields_drawn_give_the_free_propagator() -> None:
@@ -139,11 +139,11 @@ def test_couplings_of_a_chain_are_those_of_its_transfer_matrix_and_a_linear_vae_
 
 
 def test_cumulants_and_couplings_of_known_fields() -> None:
-    one = torch.tensor(1.0, dtype=torch.float64)
-    assert float(binder(2 * one, 3 * (2 * one) ** 2)) == 0
-    assert float(binder(one, one)) == pytest.approx(2 / 3)
-    assert float(coupling(one * 0.2, one * 0.25, (16,))) == pytest.approx(3 * 0.2 * 16 * 0.5)
-    assert float(coupling(one * 0.2, one * 0.25, (8, 6))) == pytest.approx(3 * 0.2 * 48 * 0.25)
+    unit = torch.tensor(1.0, dtype=torch.float64)
+    assert float(binder(2 * unit, 3 * (2 * unit) ** 2)) == 0
+    assert float(binder(unit, unit)) == pytest.approx(2 / 3)
+    assert float(coupling(unit * 0.2, unit * 0.25, (16,))) == pytest.approx(3 * 0.2 * 16 * 0.5)
+    assert float(coupling(unit * 0.2, unit * 0.25, (8, 6))) == pytest.approx(3 * 0.2 * 48 * 0.25)
 
 
 def test_what_cannot_be_is_told() -> None:

@@ -75,8 +75,8 @@ def test_draws_for_each_row_of_a_context() -> None:
 def test_vamp_prior_is_the_mean_of_its_posteriors() -> None:
     own, z = encoder(), torch.randn(6, 2, generator=rng(5))
     prior = VampPrior(own, pseudo(), 2)
-    each = torch.stack([own(row.unsqueeze(0)).log_prob(z) for row in pseudo()])
-    torch.testing.assert_close(prior.log_prob(z), each.exp().mean(0).log())
+    densities = torch.stack([own(row.unsqueeze(0)).log_prob(z) for row in pseudo()])
+    torch.testing.assert_close(prior.log_prob(z), densities.exp().mean(0).log())
 
 
 def test_pseudo_inputs_and_components_are_learned_within_a_vae() -> None:

@@ -39,12 +39,12 @@ def along_links(arm: Arm, q: Array, points: int) -> Array:
 def test_positions_are_those_of_composed_rotations() -> None:
     arm, rng = Arm((1.0, 0.5, 0.3, 0.2), (3.0,) * 4), np.random.default_rng(0)
     q = arm.sample(20, rng)
-    for one, found in zip(q, arm.positions(q), strict=True):
-        at, turned = np.zeros(3), Rotation.identity()
-        for angle, length, place in zip(one, arm.lengths, found, strict=True):
+    for configuration, positions in zip(q, arm.positions(q), strict=True):
+        joint, turned = np.zeros(3), Rotation.identity()
+        for angle, length, place in zip(configuration, arm.lengths, positions, strict=True):
             turned = turned * Rotation.from_euler("z", angle)
-            at = at + turned.apply([length, 0, 0])
-            np.testing.assert_allclose(place, at[:2], atol=1e-12)
+            joint = joint + turned.apply([length, 0, 0])
+            np.testing.assert_allclose(place, joint[:2], atol=1e-12)
 
 
 def test_angles_undo_positions_and_need_no_right_lengths() -> None:
@@ -56,27 +56,27 @@ def test_angles_undo_positions_and_need_no_right_lengths() -> None:
 
 def test_clearance_is_the_distance_of_dense_points() -> None:
     arm, rng = Arm(), np.random.default_rng(2)
-    some = scene(9, rng)
+    obstacles = scene(9, rng)
     q = arm.sample(400, rng)
     points = along_links(arm, q, 401)
-    discs = np.linalg.norm(points[:, :, None] - some.discs[:, :2], axis=-1) - some.discs[:, 2]
-    off = np.maximum(np.abs(points[:, :, None] - some.boxes[:, :2]) - some.boxes[:, 2:], 0)
+    discs = np.linalg.norm(points[:, :, None] - obstacles.discs[:, :2], axis=-1) - obstacles.discs[:, 2]
+    off = np.maximum(np.abs(points[:, :, None] - obstacles.boxes[:, :2]) - obstacles.boxes[:, 2:], 0)
     wanted = np.concatenate([discs, np.linalg.norm(off, axis=-1)], 2).min((1, 2)) - arm.width
-    found = clearance(arm, some, q)
-    assert 0.2 < (found > 0).mean() < 0.9
+    result = clearance(arm, obstacles, q)
+    assert 0.2 < (result > 0).mean() < 0.9
     clear = wanted > 0.0025  # beside what the points' spacing misses
-    assert (found[clear] > 0).all()
-    assert (found[wanted < -1e-9] < 0).all()
-    assert np.abs(found[clear] - wanted[clear]).max() < 0.002
+    assert (result[clear] > 0).all()
+    assert (result[wanted < -1e-9] < 0).all()
+    assert np.abs(result[clear] - wanted[clear]).max() < 0.002
 
 
 def test_a_link_along_an_axis_through_a_box_or_beside_it() -> None:
     arm = Arm((1.0,), (2.0,), 0.1)
     q = np.array([[0.0], [np.pi / 2]])
     box = Scene(np.zeros((0, 3)), np.array([[0.5, 0.0, 0.1, 0.2]]))
-    found = clearance(arm, box, q)
-    assert found[0] < 0
-    assert found[1] == pytest.approx(0.3)  # 0.4 from the link's axis, less half its width
+    result = clearance(arm, box, q)
+    assert result[0] < 0
+    assert result[1] == pytest.approx(0.3)  # 0.4 from the link's axis, less half its width
 
 
 def test_past_a_limit_is_in_collision() -> None:
@@ -101,20 +101,20 @@ def test_the_difficulty_is_how_many_obstacles_there_are() -> None:
     free = []
     for obstacles in (0, 3, 6, 12):
         rng = np.random.default_rng(3)
-        some = [scene(obstacles, rng) for _ in range(20)]
-        assert all(len(one.discs) + len(one.boxes) == obstacles for one in some)
-        free.append(np.mean([clearance(arm, one, arm.sample(200, rng)) > 0 for one in some]))
+        scenes = [scene(obstacles, rng) for _ in range(20)]
+        assert all(len(drawn.discs) + len(drawn.boxes) == obstacles for drawn in scenes)
+        free.append(np.mean([clearance(arm, drawn, arm.sample(200, rng)) > 0 for drawn in scenes]))
     assert free[0] == 1
     assert (np.diff(free) < -0.05).all()
 
 
 def test_motion_keeps_its_step_and_its_corners() -> None:
     path = np.array([[0.0, 0, 0], [0.5, -0.302, 0.1], [0.5, -0.302, 0.1], [0.4, 0.4, 0.4]])
-    found = motion(path)
-    assert np.abs(np.diff(found, axis=0)).max() <= STEP + 1e-12
-    assert all((found == corner).all(1).any() for corner in path)
+    result = motion(path)
+    assert np.abs(np.diff(result, axis=0)).max() <= STEP + 1e-12
+    assert all((result == corner).all(1).any() for corner in path)
     np.testing.assert_allclose(
-        np.linalg.norm(np.diff(found, axis=0), axis=1).sum(), np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
+        np.linalg.norm(np.diff(result, axis=0), axis=1).sum(), np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
     )
 
 
@@ -158,10 +158,10 @@ def test_a_plan_between_nodes_is_at_most_the_shortest_path_of_the_graph(small: m
 def test_where_nothing_is_in_the_way_shortcutting_leaves_nearly_a_line() -> None:
     rng = np.random.default_rng(8)
     path = rng.uniform(-1, 1, (8, 3))
-    found = shortcut(Arm(), EMPTY, path, rng, rounds=300)
+    result = shortcut(Arm(), EMPTY, path, rng, rounds=300)
     line = np.linalg.norm(path[-1] - path[0])
-    assert np.linalg.norm(np.diff(found, axis=0), axis=1).sum() < 1.02 * line
-    np.testing.assert_array_equal(found[[0, -1]], path[[0, -1]])
+    assert np.linalg.norm(np.diff(result, axis=0), axis=1).sum() < 1.02 * line
+    np.testing.assert_array_equal(result[[0, -1]], path[[0, -1]])
 
 
 def test_problems_that_are_not_there_are_told(small: module.Roadmap) -> None:

@@ -15,10 +15,10 @@ def test_only_without_interaction_is_a_drugs_effect_the_same_in_all_cells() -> N
     shares = []
     for interaction in (0.0, 0.5, 1.0):
         truth = biology(np.random.default_rng(0), interaction)
-        some = cells(truth, 4000, np.random.default_rng(1))
+        sample = cells(truth, 4000, np.random.default_rng(1))
         left, whole = 0.0, 0.0
         for drug in range(1, 4):
-            effect = truth.effect(some.state, np.zeros(4000, int), np.full(4000, drug))
+            effect = truth.effect(sample.state, np.zeros(4000, int), np.full(4000, drug))
             assert (effect[:, truth.responses[drug] == 0] == 0).all()
             left += ((effect - effect.mean(0)) ** 2).sum()
             whole += (effect**2).sum()
@@ -31,53 +31,56 @@ def test_only_without_interaction_is_a_drugs_effect_the_same_in_all_cells() -> N
 def test_the_interaction_is_not_the_mutations_alone() -> None:
     """A shift for each mutation and drug, the saturated model of both, leaves much of the effect too."""
     truth = biology(np.random.default_rng(0))
-    some = cells(truth, 4000, np.random.default_rng(1))
-    effect = truth.effect(some.state, np.zeros(4000, int), np.full(4000, 2))
-    left = sum(((effect[some.mutation == one] - effect[some.mutation == one].mean(0)) ** 2).sum() for one in range(3))
+    sample = cells(truth, 4000, np.random.default_rng(1))
+    effect = truth.effect(sample.state, np.zeros(4000, int), np.full(4000, 2))
+    left = sum(
+        ((effect[sample.mutation == mutation] - effect[sample.mutation == mutation].mean(0)) ** 2).sum()
+        for mutation in range(3)
+    )
     assert left > 0.1 * (effect**2).sum()
 
 
 @pytest.mark.parametrize("confounding", [0.0, 0.6])
 def test_drugs_are_given_by_the_design_and_say_nothing_of_the_state_beyond_the_mutation(confounding: float) -> None:
     truth = biology(np.random.default_rng(0))
-    some = cells(truth, 60_000, np.random.default_rng(1), confounding)
+    sample = cells(truth, 60_000, np.random.default_rng(1), confounding)
     chance = design(3, 4, confounding)
     np.testing.assert_allclose(chance.sum(1), 1)
     for mutation in range(3):
-        own = some.mutation == mutation
-        np.testing.assert_allclose(np.bincount(some.drug[own], minlength=4) / own.sum(), chance[mutation], atol=0.015)
+        own = sample.mutation == mutation
+        np.testing.assert_allclose(np.bincount(sample.drug[own], minlength=4) / own.sum(), chance[mutation], atol=0.015)
         for drug in range(4):
-            both = own & (some.drug == drug)
+            both = own & (sample.drug == drug)
             error = 1 / np.sqrt(both.sum())
-            np.testing.assert_allclose(some.state[both].mean(0), truth.centres[mutation], atol=4.5 * error)
-    np.testing.assert_allclose((some.x - truth.expression(some.state, some.drug)).std(0), truth.noise, rtol=0.03)
+            np.testing.assert_allclose(sample.state[both].mean(0), truth.centres[mutation], atol=4.5 * error)
+    np.testing.assert_allclose((sample.x - truth.expression(sample.state, sample.drug)).std(0), truth.noise, rtol=0.03)
 
 
 def test_without_interaction_the_ceiling_is_the_drugs_shift() -> None:
     truth = biology(np.random.default_rng(0), 0.0, genes=6)
-    some = cells(truth, 40, np.random.default_rng(1), 0.6)
-    other = (some.drug + 1) % 4
-    shift = truth.responses[other] - truth.responses[some.drug]
-    np.testing.assert_allclose(expected_effect(truth, some, other, 0.6), shift, atol=1e-12)
+    sample = cells(truth, 40, np.random.default_rng(1), 0.6)
+    other = (sample.drug + 1) % 4
+    shift = truth.responses[other] - truth.responses[sample.drug]
+    np.testing.assert_allclose(expected_effect(truth, sample, other, 0.6), shift, atol=1e-12)
 
 
 def test_the_ceiling_is_unbiased_and_better_than_any_shift() -> None:
     truth = biology(np.random.default_rng(3))
-    some = cells(truth, 3000, np.random.default_rng(4))
-    other = (some.drug + np.random.default_rng(5).integers(1, 4, 3000)) % 4
-    effect = truth.effect(some.state, some.drug, other)
-    said = expected_effect(truth, some, other)
+    sample = cells(truth, 3000, np.random.default_rng(4))
+    other = (sample.drug + np.random.default_rng(5).integers(1, 4, 3000)) % 4
+    effect = truth.effect(sample.state, sample.drug, other)
+    said = expected_effect(truth, sample, other)
     off = effect - said
     error = off.std(0) / np.sqrt(3000)
     assert (np.abs(off.mean(0)) <= 4.5 * error + 1e-12).all()
     assert np.abs((off * said).sum()) < 0.02 * (said**2).sum()  # what is left does not go with what was said
     assert (off**2).sum() < 0.1 * (effect**2).sum()
-    fine = expected_effect(truth, replace(some, x=some.x[:50], drug=some.drug[:50]), other[:50], points=161)
+    fine = expected_effect(truth, replace(sample, x=sample.x[:50], drug=sample.drug[:50]), other[:50], points=161)
     np.testing.assert_allclose(said[:50], fine, atol=1e-3)  # the grid is fine enough
 
 
 def test_the_mutation_can_be_told_from_the_state_as_well_as_its_normals_overlap() -> None:
     truth = biology(np.random.default_rng(0))
-    some = cells(truth, 20_000, np.random.default_rng(1))
-    density = np.stack([multivariate_normal(centre).pdf(some.state) for centre in truth.centres], 1)
-    assert 0.85 < (density.argmax(1) == some.mutation).mean() < 0.95
+    sample = cells(truth, 20_000, np.random.default_rng(1))
+    density = np.stack([multivariate_normal(centre).pdf(sample.state) for centre in truth.centres], 1)
+    assert 0.85 < (density.argmax(1) == sample.mutation).mean() < 0.95

@@ -66,10 +66,10 @@ def test_free_fields_have_the_inverse_operator_as_covariance(shape) -> None:
 def test_the_reference_mass_solves_the_gap_equation() -> None:
     assert reference_mass2((8,), 0.7, 0.0) == 0.7
     for mass2 in (-2.0, 0.5):
-        found = reference_mass2((4, 4), mass2, 6.0)
-        square = free_field((4, 4), found, 20_000, np.random.default_rng(2)) ** 2
+        result = reference_mass2((4, 4), mass2, 6.0)
+        square = free_field((4, 4), result, 20_000, np.random.default_rng(2)) ** 2
         error = square.mean((1, 2)).std() / math.sqrt(len(square))
-        assert found == pytest.approx(mass2 + 3.0 * square.mean(), abs=4 * 3.0 * error)
+        assert result == pytest.approx(mass2 + 3.0 * square.mean(), abs=4 * 3.0 * error)
 
 
 def test_a_free_trajectory_gains_no_energy() -> None:
@@ -84,8 +84,8 @@ def test_energy_is_gained_as_detailed_balance_says() -> None:
     """⟨exp(−ΔH)⟩ = 1 in equilibrium (Creutz 1988), which a force that is not the action's slope breaks."""
     rng = np.random.default_rng(4)
     fields = phi4((4, 4), -1.0, 6.0, 2000, 1, rng)[:, 0]
-    around = reference_mass2((4, 4), -1.0, 6.0)
-    _, gained = trajectory(fields, -1.0, 6.0, around, rng)
+    free_mass2 = reference_mass2((4, 4), -1.0, 6.0)
+    _, gained = trajectory(fields, -1.0, 6.0, free_mass2, rng)
     ratio = np.exp(-gained)
     assert ratio.std() > 0.01
     assert ratio.mean() == pytest.approx(1, abs=4 * ratio.std() / math.sqrt(len(ratio)))
@@ -93,21 +93,21 @@ def test_energy_is_gained_as_detailed_balance_says() -> None:
 
 @pytest.mark.parametrize(("sites", "mass2", "coupling"), [(1, 0.5, 3.0), (2, -1.0, 6.0), (3, 0.3, 1.0)])
 def test_the_transfer_matrix_agrees_with_quadrature(sites, mass2, coupling) -> None:
-    one = np.linspace(-5, 5, 81)
-    fields = np.stack(np.meshgrid(*[one] * sites, indexing="ij"), -1).reshape(-1, sites)
+    axis = np.linspace(-5, 5, 81)
+    fields = np.stack(np.meshgrid(*[axis] * sites, indexing="ij"), -1).reshape(-1, sites)
     weight = np.exp(-action(fields, mass2, coupling))
     total = fields.sum(1)
-    found = exact_chain(sites, mass2, coupling, reach=5.0, points=81)
-    assert found.second == pytest.approx(np.average(total**2, weights=weight), rel=1e-9)
-    assert found.fourth == pytest.approx(np.average(total**4, weights=weight), rel=1e-9)
-    assert found.square == pytest.approx(np.average(fields[:, 0] ** 2, weights=weight), rel=1e-9)
+    result = exact_chain(sites, mass2, coupling, reach=5.0, points=81)
+    assert result.second == pytest.approx(np.average(total**2, weights=weight), rel=1e-9)
+    assert result.fourth == pytest.approx(np.average(total**4, weights=weight), rel=1e-9)
+    assert result.square == pytest.approx(np.average(fields[:, 0] ** 2, weights=weight), rel=1e-9)
 
 
 def test_the_transfer_matrix_of_the_free_field() -> None:
-    found = exact_chain(12, 0.5, 0.0, reach=9.0, points=241)
-    assert found.second == pytest.approx(12 / 0.5, rel=1e-9)
-    assert found.fourth == pytest.approx(3 * (12 / 0.5) ** 2, rel=1e-9)
-    assert found.wave == pytest.approx(1 / (4 * math.sin(math.pi / 12) ** 2 + 0.5), rel=1e-9)
+    result = exact_chain(12, 0.5, 0.0, reach=9.0, points=241)
+    assert result.second == pytest.approx(12 / 0.5, rel=1e-9)
+    assert result.fourth == pytest.approx(3 * (12 / 0.5) ** 2, rel=1e-9)
+    assert result.wave == pytest.approx(1 / (4 * math.sin(math.pi / 12) ** 2 + 0.5), rel=1e-9)
 
 
 def test_monte_carlo_of_a_chain_finds_the_transfer_matrix() -> None:
@@ -124,8 +124,8 @@ def test_monte_carlo_of_a_chain_finds_the_transfer_matrix() -> None:
 
 
 def test_monte_carlo_of_a_square_finds_what_quadrature_does() -> None:
-    one = np.linspace(-4, 4, 33)
-    grid = np.stack(np.meshgrid(*[one] * 4, indexing="ij"), -1).reshape(-1, 2, 2)
+    axis = np.linspace(-4, 4, 33)
+    grid = np.stack(np.meshgrid(*[axis] * 4, indexing="ij"), -1).reshape(-1, 2, 2)
     weight = np.exp(-action(grid, -2.0, 6.0))
     fields = phi4((2, 2), -2.0, 6.0, 2000, 4, np.random.default_rng(6))
     for measure in (

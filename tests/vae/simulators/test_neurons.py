@@ -37,7 +37,7 @@ def test_types_differ_in_their_markers_only_and_come_as_asked() -> None:
     truth = population(rng, types=3, genes=4000, markers=0.1)
     differ = (truth.log_means[0] != truth.log_means[1]).mean()
     assert differ == pytest.approx(1 - 0.9**2, abs=0.02)
-    some = cells(truth, np.array([2, 0, 0, 1]), rng)
-    assert some.types.tolist() == [2, 0, 0, 1]
-    assert some.counts.shape == (4, 4000)
-    np.testing.assert_allclose(some.library_sizes * 4000, some.counts.sum(1))
+    sample = cells(truth, np.array([2, 0, 0, 1]), rng)
+    assert sample.types.tolist() == [2, 0, 0, 1]
+    assert sample.counts.shape == (4, 4000)
+    np.testing.assert_allclose(sample.library_sizes * 4000, sample.counts.sum(1))

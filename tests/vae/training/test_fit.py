@@ -43,8 +43,8 @@ def weights(vae: VAE) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in vae.state_dict().items()}
 
 
-def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return all(torch.equal(value, other[name]) for name, value in one.items())
+def same(state: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in state.items())
 
 
 def test_a_linear_vae_is_fitted_to_the_evidence_of_ppca() -> None:
@@ -60,8 +60,8 @@ def test_a_linear_vae_is_fitted_to_the_evidence_of_ppca() -> None:
         vae, ELBO(), (Batch(x) for _ in range(600)), optimizer,
         generator=generator(), schedule=cosine(600), on_step=steps.append,
     )  # fmt: skip
-    found = -sum(step.loss for step in steps[-50:]) / 50
-    assert found == pytest.approx(wanted, abs=0.05)
+    result = -sum(step.loss for step in steps[-50:]) / 50
+    assert result == pytest.approx(wanted, abs=0.05)
     assert -steps[0].loss < wanted - 1
     assert not vae.training
 
@@ -116,9 +116,9 @@ def test_a_run_in_two_parts_is_the_run_in_one() -> None:
     fit(whole, ELBO(beta), batches, optimizer_of(whole), generator=generator(3), schedule=schedule)
     parts, loss = linear_vae(), ELBO(beta)
     optimizer, noise = optimizer_of(parts), generator(3)
-    at = fit(parts, loss, batches[:4], optimizer, generator=noise, schedule=schedule)
-    assert at == 4
-    fit(parts, loss, batches[4:], optimizer, generator=noise, schedule=schedule, start=at)
+    step = fit(parts, loss, batches[:4], optimizer, generator=noise, schedule=schedule)
+    assert step == 4
+    fit(parts, loss, batches[4:], optimizer, generator=noise, schedule=schedule, start=step)
     assert same(weights(whole), weights(parts))
 
 
@@ -162,12 +162,12 @@ def test_gradients_are_clipped_to_the_norm() -> None:
 class BreaksAt(Term):
     """NaN, or a gradient that is no number, at one step."""
 
-    def __init__(self, at: int, gradient_only: bool = False) -> None:
+    def __init__(self, bad_step: int, gradient_only: bool = False) -> None:
         super().__init__()
-        self.at, self.gradient_only = at, gradient_only
+        self.bad_step, self.gradient_only = bad_step, gradient_only
 
     def forward(self, out: ForwardPass) -> Tensor:
-        if int(self.step) != self.at:
+        if int(self.step) != self.bad_step:
             return torch.zeros(())
         return (out.z * 0).sum().sqrt() if self.gradient_only else out.z.sum() * torch.nan
 
@@ -191,7 +191,7 @@ def test_a_loss_that_is_no_number_leaves_the_weights_before_it(gradient_only: bo
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
+    ("bad", "message"),
     [
         (
             Batch(torch.full((2, 4), torch.nan)),
@@ -204,10 +204,10 @@ def test_a_loss_that_is_no_number_leaves_the_weights_before_it(gradient_only: bo
         ),
     ],
 )
-def test_data_that_is_no_number_and_weights_of_nothing_are_told(bad: Batch, told: str) -> None:
+def test_data_that_is_no_number_and_weights_of_nothing_are_told(bad: Batch, message: str) -> None:
     vae = linear_vae()
     before = weights(vae)
-    with pytest.raises(VAEError, match=told):
+    with pytest.raises(VAEError, match=message):
         fit(vae, ELBO(), [bad], torch.optim.Adam(vae.parameters()), generator=generator())
     assert same(weights(vae), before)
 
@@ -250,8 +250,8 @@ def test_the_stream_is_drawn_one_batch_at_a_time() -> None:
     order: list[str] = []
 
     def stream() -> Iterator[Batch]:
-        for at in range(3):
-            order.append(f"batch {at}")
+        for index in range(3):
+            order.append(f"batch {index}")
             yield Batch(data(2))
 
     vae = linear_vae()
@@ -264,7 +264,7 @@ def test_the_stream_is_drawn_one_batch_at_a_time() -> None:
         generator=generator(),
         on_step=lambda step: order.append(f"step {step.number}"),
     )
-    assert order == [f"{what} {at}" for at in range(3) for what in ("batch", "step")]
+    assert order == [f"{what} {index}" for index in range(3) for what in ("batch", "step")]
 
 
 def test_noise_follows_the_generator_and_no_global_one_is_moved() -> None:

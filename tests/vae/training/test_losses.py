@@ -53,12 +53,12 @@ X = torch.tensor([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])
 
 def test_a_loss_is_the_weighted_sum_of_its_terms_and_tells_each() -> None:
     loss = Rows() + 0.5 * OneNumber() + Rows(2.0) * 3
-    value, told = loss(a_pass(X))
+    value, report = loss(a_pass(X))
     assert float(value.detach()) == pytest.approx(3 + 0.5 * 99 + 3 * 6)
-    assert set(told) == {"rows", "onenumber"}
-    assert float(told["onenumber"]) == 99
+    assert set(report) == {"rows", "onenumber"}
+    assert float(report["onenumber"]) == 99
     assert not value.isnan()
-    assert all(not term.requires_grad for term in told.values())
+    assert all(not term.requires_grad for term in report.values())
     assert [weight for weight, _ in loss.parts] == [1.0, 0.5, 3]
 
 
@@ -71,8 +71,8 @@ def test_sums_may_be_written_in_any_order() -> None:
 
 def test_rows_are_averaged_by_their_weights_and_numbers_of_the_batch_are_not() -> None:
     weights = torch.tensor([1.0, 0.0, 3.0])
-    value, told = (Rows() + OneNumber())(a_pass(X, weights))
-    assert float(told["rows"]) == pytest.approx((1 + 3 * 6) / 4)
+    value, report = (Rows() + OneNumber())(a_pass(X, weights))
+    assert float(report["rows"]) == pytest.approx((1 + 3 * 6) / 4)
     assert float(value.detach()) == pytest.approx(19 / 4 + 99)
     scaled, _ = Loss([(1.0, Rows())])(a_pass(X, 10 * weights))
     assert float(scaled.detach()) == pytest.approx(19 / 4)
@@ -88,7 +88,7 @@ def test_a_term_that_is_not_reduced_is_told() -> None:
 def test_terms_are_modules_of_the_loss() -> None:
     loss = Rows(1.0) + OneNumber() * 2 + Rows(5.0)
     assert [float(weight.detach()) for weight in loss.parameters()] == [1.0, 5.0]
-    assert {name for name, _ in loss.named_buffers()} == {f"terms.{at}.step" for at in range(3)}
+    assert {name for name, _ in loss.named_buffers()} == {f"terms.{index}.step" for index in range(3)}
     loss(a_pass(X))[0].backward()
     assert [float(weight.grad) for weight in loss.parameters() if weight.grad is not None] == [3.0, 3.0]
 
@@ -153,9 +153,9 @@ def test_property_loss_is_the_mean_squared_error_of_its_head() -> None:
     torch.manual_seed(0)
     head, wanted = nn.Linear(2, 4), torch.randn(3, 4)
     out = a_pass(X, targets={"logp": wanted, "other": wanted + 1})
-    found = PropertyLoss(head, "logp")(out)
+    result = PropertyLoss(head, "logp")(out)
     torch.testing.assert_close(
-        found, nn.functional.mse_loss(head(out.posterior.mean), wanted, reduction="none").mean(1)
+        result, nn.functional.mse_loss(head(out.posterior.mean), wanted, reduction="none").mean(1)
     )
     both = PropertyLoss(head, "logp") + PropertyLoss(head, "other")
     assert set(both(out)[1]) == {"propertyloss_logp", "propertyloss_other"}
@@ -205,8 +205,8 @@ def test_reference_kl_is_zero_between_equals_and_positive_otherwise() -> None:
     for seed, other, equal in ((0, 0, True), (0, 1, False)):
         vae, reference = tiny_sequence_vae(seed), tiny_sequence_vae(other)
         out = vae(x, noise=vae.draw_noise(2, torch.Generator().manual_seed(0)))
-        found = float(ReferenceKL(reference)(out).detach())
-        assert found == pytest.approx(0.0, abs=1e-12) if equal else found > 0.01
+        result = float(ReferenceKL(reference)(out).detach())
+        assert result == pytest.approx(0.0, abs=1e-12) if equal else result > 0.01
 
 
 def test_reference_kl_is_the_one_that_is_summed_token_by_token() -> None:
@@ -216,7 +216,7 @@ def test_reference_kl_is_the_one_that_is_summed_token_by_token() -> None:
     noise = vae.draw_noise(3, torch.Generator().manual_seed(0))
     with torch.no_grad():
         out = vae(x, noise=noise)
-        found = float(ReferenceKL(reference)(out))
+        result = float(ReferenceKL(reference)(out))
         z = vae.encode(x).at(noise)
         wanted = 0.0
         for row, position in itertools.product(range(3), range(4)):
@@ -230,9 +230,9 @@ def test_reference_kl_is_the_one_that_is_summed_token_by_token() -> None:
                     for model in (reference, vae)
                 )
                 wanted += float(p * (p / q).log()) if p > 0 else 0.0
-    assert found == pytest.approx(wanted / 3, rel=1e-9)
+    assert result == pytest.approx(wanted / 3, rel=1e-9)
     with torch.no_grad():
-        assert float(ReferenceKL(reference, rows=2)(out)) != pytest.approx(found)
+        assert float(ReferenceKL(reference, rows=2)(out)) != pytest.approx(result)
         first = vae(x[:2], noise=noise[:2])
         assert float(ReferenceKL(reference, rows=2)(out)) == pytest.approx(float(ReferenceKL(reference)(first)))
 
