@@ -14,7 +14,7 @@ from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row
 from designloop.benchmarks.vae_methods._cell_lines import cell_rows
 from designloop.vae.disentanglement.beta import beta_curves, rate_and_error
-from designloop.vae.disentanglement.hsic import centred, hsic_of, independence, kernel
+from designloop.vae.disentanglement.hsic import centre_kernel, hsic_of, independence, kernel
 from designloop.vae.disentanglement.scores import dci, dci_of, factor_vae_score, mig, sap
 from designloop.vae.disentanglement.total_correlation import (
     DensityRatio,
@@ -162,7 +162,7 @@ def _hsic(seeds: Sequence[int]) -> Iterator[Row]:
         for _ in range(20):
             x, y = torch.randn(2, 60, 1, generator=generator, dtype=torch.float64)
             test = independence(x, y, permutations=99, generator=generator)
-            exact = float(centred(kernel(x)).trace() * centred(kernel(y)).trace()) / (60**2 * 59)
+            exact = float(centre_kernel(kernel(x)).trace() * centre_kernel(kernel(y)).trace()) / (60**2 * 59)
             nulls.append((float(test.null.mean()) - exact) / (float(test.null.std()) / math.sqrt(99)))
             wrong, trials = wrong + (test.p_value <= 0.05), trials + 1
     yield _at_most("HSIC, biased and unbiased, of numbers and labels, − sum over tuples, greatest", "< 0.000001", off,

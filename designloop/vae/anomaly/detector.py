@@ -129,20 +129,20 @@ def fit_detector(
     as_kind = KINDS[kind or likely_kind](x)
     prepared = as_kind.prepare(x)
     views = as_kind.view(prepared)
-    kept = concentrated(views, settings)
+    kept = concentrate(views, settings)
     rows = prepared[kept]
     order = torch.randperm(len(rows), generator=generator, device=generator.device).to(rows.device)
     held_out = max(2, round(settings.held_out * len(rows)))
     seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
 
     def fresh(of: Tensor) -> VAE:
-        return started(as_kind, _ppca(as_kind.view(of), settings.latent), settings.hidden, seed)
+        return starting_vae(as_kind, _ppca(as_kind.view(of), settings.latent), settings.hidden, seed)
 
     learnt, held = rows[order[held_out:]], rows[order[:held_out]]
     vae = fresh(learnt)
     steps = _steps_that_help(vae, learnt, held, settings, generator)
     vae = fresh(rows)
-    for _ in _fitted(vae, rows, steps, settings, generator):
+    for _ in _fit_in_pieces(vae, rows, steps, settings, generator):
         pass
     vae.eval().requires_grad_(False)
     posterior = vae.encode(rows)
@@ -151,7 +151,7 @@ def fit_detector(
     return Detector(vae.with_prior(LearnedPrior.fit(z, components)), as_kind, x.shape[1], kept, steps)
 
 
-def concentrated(x: Tensor, settings: Settings) -> Tensor:
+def concentrate(x: Tensor, settings: Settings) -> Tensor:
     """(rows,) True for the rows of greatest evidence under a PPCA of themselves."""
     many = max(4, math.ceil(settings.keep * len(x)))
     kept = torch.ones(len(x), dtype=torch.bool, device=x.device)
@@ -164,7 +164,7 @@ def concentrated(x: Tensor, settings: Settings) -> Tensor:
     return kept
 
 
-def started(kind: Kind, start: LinearGaussian, hidden: int, seed: int) -> VAE:
+def starting_vae(kind: Kind, start: LinearGaussian, hidden: int, seed: int) -> VAE:
     """A VAE that is PPCA of what the encoder sees, with networks beside it that are zero.
 
     Args:
@@ -242,7 +242,7 @@ def _ppca(x: Tensor, latent: int) -> LinearGaussian:
     return ppca(x, min(latent, rank - 1))
 
 
-def _fitted(vae: VAE, rows: Tensor, steps: int, settings: Settings, generator: torch.Generator) -> Iterator[int]:
+def _fit_in_pieces(vae: VAE, rows: Tensor, steps: int, settings: Settings, generator: torch.Generator) -> Iterator[int]:
     """Fits a VAE, and gives the number of steps done after every few."""
     optimizer = torch.optim.AdamW(vae.parameters(), lr=settings.rate, weight_decay=settings.decay)
     few = rows.repeat(max(1, settings.batch // len(rows)), 1)
@@ -271,7 +271,7 @@ def _steps_that_help(vae: VAE, learnt: Tensor, held: Tensor, settings: Settings,
         return float(torch.stack([vae.elbo(held, noise=draw) for draw in noise]).mean())
 
     best, best_step = elbo(), 0
-    for done in _fitted(vae, learnt, settings.steps, settings, generator):
+    for done in _fit_in_pieces(vae, learnt, settings.steps, settings, generator):
         if (now := elbo()) > best:
             best, best_step = now, done
         elif done - best_step >= settings.patience * settings.check:

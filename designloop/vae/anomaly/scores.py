@@ -98,7 +98,7 @@ def fixed_evidence(
     """The evidence at the fixed points, with its effective draws and Pareto k. Arguments as ``negative_evidence``."""
     require_rows(x, mask)
     require(vae.prior, "log_prob")
-    with _at_rest(vae):
+    with _evaluation_mode(vae):
         posterior = vae.encode(x, mask, context)
         weights = [
             log_likelihood(vae, z, x, mask, context) + vae.prior.log_prob(z, context) - posterior.log_prob(z)
@@ -113,7 +113,7 @@ def negative_elbo(
 ) -> Tensor:
     """(batch,) the KL minus the mean log-likelihood at k draws, nats. Arguments and errors as ``negative_evidence``."""
     require_rows(x, mask)
-    with _at_rest(vae):
+    with _evaluation_mode(vae):
         posterior = vae.encode(x, mask, context)
         total = x.new_zeros(())
         for z in _draws(vae, posterior, k):
@@ -184,7 +184,7 @@ SCORES: dict[str, Score] = {
 def _at_the_mean(vae: VAE, x: Tensor, mask: Tensor | None, context: Context | None) -> Tensor:
     """(batch, …) what is decoded at the posterior's mean."""
     require_rows(x, mask)
-    with _at_rest(vae):
+    with _evaluation_mode(vae):
         return vae.decode(vae.encode(x, mask, context).mean, context)
 
 
@@ -197,7 +197,7 @@ def _draws(vae: VAE, posterior: DiagonalNormal, k: int) -> Iterator[Tensor]:
 
 
 @contextmanager
-def _at_rest(vae: VAE) -> Iterator[None]:
+def _evaluation_mode(vae: VAE) -> Iterator[None]:
     """The model in evaluation mode, so that no dropout is drawn, and as it was behind."""
     training = vae.training
     vae.eval()

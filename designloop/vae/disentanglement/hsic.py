@@ -81,14 +81,14 @@ def of_kernels(k: Tensor, l: Tensor, unbiased: bool = False) -> Tensor:  # noqa:
     finer = torch.promote_types(torch.promote_types(k.dtype, l.dtype), torch.float32)
     n, k, l = len(k), k.to(finer), l.to(finer)  # noqa: E741
     if not unbiased:
-        return (centred(k) * l).sum() / n**2
+        return (centre_kernel(k) * l).sum() / n**2
     k, l = k - k.diagonal().diag(), l - l.diagonal().diag()  # noqa: E741
     apart = k.sum() * l.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (k.sum(0) @ l.sum(1))
     value: Tensor = ((k * l).sum() + apart) / (n * (n - 3))
     return value
 
 
-def centred(k: Tensor) -> Tensor:
+def centre_kernel(k: Tensor) -> Tensor:
     """(rows, rows) H K H, whose rows and columns sum to 0."""
     return k - k.mean(0) - k.mean(1, keepdim=True) + k.mean()
 
@@ -149,15 +149,17 @@ def independence(
     value, null = torch.zeros(()), torch.zeros(permutations)
     for rows in strata(given):
         k = kernel(x[rows], widths[0])
-        n, k = len(rows), centred(k.to(torch.promote_types(k.dtype, torch.float32)))
+        n, k = len(rows), centre_kernel(k.to(torch.promote_types(k.dtype, torch.float32)))
         orders = torch.stack([torch.randperm(n, generator=generator) for _ in range(permutations)])
         orders = torch.cat([torch.arange(n).unsqueeze(0), orders])
-        statistics = _shuffled(k, y[rows], orders, widths[1]) / (n * len(x))  # its own 1/n², times its share n / rows
+        statistics = _sums_over_orders(k, y[rows], orders, widths[1]) / (
+            n * len(x)
+        )  # its own 1/n², times its share n / rows
         value, null = value.to(statistics) + statistics[0], null.to(statistics) + statistics[1:]
     return Independence(value, null)
 
 
-def _shuffled(k: Tensor, y: Tensor, orders: Tensor, width: float | None) -> Tensor:
+def _sums_over_orders(k: Tensor, y: Tensor, orders: Tensor, width: float | None) -> Tensor:
     """(orders,) Σ k_ij l_ij with y in each of the orders (orders, rows)."""
     if not y.is_floating_point():  # l = Y Yᵀ with one-hot Y: a product of matrices in the place of one l an order
         one_hot = torch.nn.functional.one_hot(y.unique(return_inverse=True)[1]).to(k)

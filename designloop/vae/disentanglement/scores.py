@@ -65,11 +65,11 @@ def importances(codes: Array, factors: Numbers, trees: int = 30, seed: int = 0) 
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    codes, columns = _checked(codes, factors)
+    codes, columns = _check(codes, factors)
     half = len(codes) // 2
     columns_of_importances, accuracies = [], []
     for column in columns:
-        kind = RandomForestRegressor if _amounts(column) else RandomForestClassifier
+        kind = RandomForestRegressor if _is_amount(column) else RandomForestClassifier
         forest = kind(trees, min_samples_leaf=5, max_features=1.0, random_state=seed).fit(codes[:half], column[:half])
         columns_of_importances.append(forest.feature_importances_)
         accuracies.append(float(forest.score(codes[half:], column[half:])))
@@ -93,11 +93,11 @@ def mig(codes: Array, factors: Numbers, bins: int = 20) -> float:
     Returns:
         Mean over the factors, 0 to 1.
     """
-    codes, columns = _checked(codes, factors)
-    binned = [_binned(code, bins) for code in codes.T]
+    codes, columns = _check(codes, factors)
+    binned = [_bin(code, bins) for code in codes.T]
     gaps = []
     for column in columns:
-        labels = _binned(column, bins)
+        labels = _bin(column, bins)
         information = [mutual_information(code, labels) for code in binned]
         gaps.append(_gap(information) / mutual_information(labels, labels))
     return float(np.mean(gaps))
@@ -115,10 +115,10 @@ def sap(codes: Array, factors: Numbers) -> float:
     Returns:
         Mean over the factors, 0 to 1.
     """
-    codes, columns = _checked(codes, factors)
+    codes, columns = _check(codes, factors)
     gaps = []
     for column in columns:
-        score = _r_squared if _amounts(column) else _accuracy
+        score = _r_squared if _is_amount(column) else _accuracy
         gaps.append(_gap([score(code, column) for code in codes.T]))
     return float(np.mean(gaps))
 
@@ -138,11 +138,11 @@ def factor_vae_score(
     Returns:
         Share of votes that are right; 1/factors is chance.
     """
-    codes, columns = _checked(codes, factors)
+    codes, columns = _check(codes, factors)
     codes = codes[:, codes.var(0) > 1e-10 * max(float(codes.var(0).max()), 1e-300)]
     if codes.shape[1] == 0 or float(codes.var(0).max()) == 0:
         return 0.0
-    spread, labels = codes.var(0), [_binned(column, bins) for column in columns]
+    spread, labels = codes.var(0), [_bin(column, bins) for column in columns]
     heard = np.zeros((2, codes.shape[1], len(columns)), dtype=int)
     for vote in range(votes):
         factor = int(rng.integers(len(columns)))
@@ -170,7 +170,7 @@ def _concentration(rows: Array) -> float:
     return float(concentrations @ sums[sums > 0] / sums.sum())
 
 
-def _checked(codes: Array, factors: Numbers) -> tuple[Array, list[Numbers]]:
+def _check(codes: Array, factors: Numbers) -> tuple[Array, list[Numbers]]:
     """Codes as they are and the factors' columns, once they can be scored."""
     codes = np.asarray(codes, dtype=float)
     if codes.ndim != 2 or codes.shape[1] < 2 or not np.isfinite(codes).all():
@@ -184,13 +184,13 @@ def _checked(codes: Array, factors: Numbers) -> tuple[Array, list[Numbers]]:
     return codes, columns
 
 
-def _amounts(factor: Numbers) -> bool:
+def _is_amount(factor: Numbers) -> bool:
     return bool(np.issubdtype(factor.dtype, np.floating))
 
 
-def _binned(column: Numbers, bins: int) -> NDArray[np.int64]:
+def _bin(column: Numbers, bins: int) -> NDArray[np.int64]:
     """Labels 0, 1, … of integers as they are, of amounts by bins of equal width; a constant has one."""
-    if not _amounts(column):
+    if not _is_amount(column):
         labels: NDArray[np.int64] = np.unique(column, return_inverse=True)[1]
         return labels
     low, high = column.min(), column.max()

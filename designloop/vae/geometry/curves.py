@@ -42,13 +42,13 @@ class Spline:
 
     def __call__(self, t: Tensor) -> Tensor:
         """(curves, times, latent) points at times t (times,)."""
-        return self._weighted(t, 0)
+        return self._combine(t, 0)
 
     def velocity(self, t: Tensor) -> Tensor:
         """(curves, times, latent) velocities at times t (times,), in latent units over the whole of t."""
-        return self._weighted(t, 1)
+        return self._combine(t, 1)
 
-    def _weighted(self, t: Tensor, derivative: int) -> Tensor:
+    def _combine(self, t: Tensor, derivative: int) -> Tensor:
         weights = basis(self.knots.shape[1], t.detach().cpu().double().numpy(), derivative)
         return torch.from_numpy(weights).to(self.knots) @ self.knots
 

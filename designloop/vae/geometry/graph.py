@@ -91,7 +91,7 @@ def grid_graph(
         heads.append(index[head].ravel())
         tails.append(index[tail].ravel())
     points = points.to(torch.get_default_dtype()) if like is None else points.to(like)
-    return _weighed(metric, points, np.concatenate(heads), np.concatenate(tails), nodes)
+    return _weigh(metric, points, np.concatenate(heads), np.concatenate(tails), nodes)
 
 
 def points_graph(
@@ -123,7 +123,7 @@ def points_graph(
     heads = heads + first
     low, high = np.minimum(heads, tails), np.maximum(heads, tails)
     pairs = np.unique(np.stack([low, high])[:, low != high], axis=1)
-    return _weighed(metric, points.detach(), pairs[0], pairs[1], nodes)
+    return _weigh(metric, points.detach(), pairs[0], pairs[1], nodes)
 
 
 def shortest_paths(graph: Graph, start: Tensor, end: Tensor, *, neighbours: int = NEIGHBOURS) -> Paths:
@@ -140,7 +140,7 @@ def shortest_paths(graph: Graph, start: Tensor, end: Tensor, *, neighbours: int 
     if start.ndim != 2 or start.shape != end.shape or start.shape[1] != graph.points.shape[1]:
         raise ShapeError("end", end.shape, f"(pairs, {graph.points.shape[1]}) as start", "give one end a start")
     ends = torch.cat([start, end]).detach().to(graph.points)
-    joined = _joined(graph, ends, neighbours)
+    joined = _join(graph, ends, neighbours)
     before, pairs = graph.points.shape[0], start.shape[0]
     lengths, previous = dijkstra(joined.edges, indices=np.arange(pairs) + before, return_predecessors=True)
     goals = np.arange(pairs) + before + pairs
@@ -155,7 +155,7 @@ def graph_distances(graph: Graph, start: Tensor, end: Tensor, *, neighbours: int
     Raises:
         VAEError: a pair lies in parts of the graph that no path joins.
     """
-    joined = _joined(graph, torch.cat([start, end]).detach().to(graph.points), neighbours)
+    joined = _join(graph, torch.cat([start, end]).detach().to(graph.points), neighbours)
     before = graph.points.shape[0]
     lengths = dijkstra(joined.edges, indices=np.arange(start.shape[0]) + before)[:, before + start.shape[0] :]
     _refuse_parted(joined, lengths.ravel(), before)
@@ -192,7 +192,7 @@ def _near(points: Tensor, others: Tensor, radius: float | None, nearest: int) ->
     return np.repeat(np.arange(len(rows)), nearest), index.ravel()
 
 
-def _joined(graph: Graph, ends: Tensor, neighbours: int) -> Graph:
+def _join(graph: Graph, ends: Tensor, neighbours: int) -> Graph:
     """The graph with further points, each joined to its nearest nodes and to each other point that is as near."""
     before = graph.points.shape[0]
     heads, tails = _near(ends, graph.points, None, neighbours)
@@ -202,7 +202,7 @@ def _joined(graph: Graph, ends: Tensor, neighbours: int) -> Graph:
     apart = torch.cdist(ends, ends).cpu().numpy()
     first, second = np.nonzero(np.triu(apart <= np.minimum(reach[:, None], reach), 1))
     points = torch.cat([graph.points, ends])
-    more = _weighed(
+    more = _weigh(
         graph.metric, points, np.concatenate([heads, first]) + before, np.concatenate([tails, second + before]), NODES
     ).edges
     old = graph.edges.copy()
@@ -210,7 +210,7 @@ def _joined(graph: Graph, ends: Tensor, neighbours: int) -> Graph:
     return Graph(points, old + more, graph.metric)
 
 
-def _weighed(metric: Metric, points: Tensor, heads: np.ndarray, tails: np.ndarray, nodes: int) -> Graph:
+def _weigh(metric: Metric, points: Tensor, heads: np.ndarray, tails: np.ndarray, nodes: int) -> Graph:
     with torch.no_grad():
         weights = [
             segment_lengths(metric, points[heads[first : first + EDGES]], points[tails[first : first + EDGES]], nodes)

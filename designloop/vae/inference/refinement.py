@@ -66,14 +66,14 @@ def refine(
         with torch.no_grad():  # most rows may need no gradient at all
             params, logits, _ = vae.decode_and_score(x, z, mask, context)
             left = left[~arrived(params if logits is None else logits, x)]
-    with _standing_still(vae), torch.enable_grad():
+    with _frozen_weights(vae), torch.enable_grad():
         for step in range(steps):
             if not len(left):
                 break
             part, own = x[left], {name: value[left] for name, value in (context or {}).items()}
             point = z[left].requires_grad_(True)
             part_mask = None if mask is None else mask[left]
-            params, logits, log_prob = vae.decode_and_score(part, _projected(point, project), part_mask, own)
+            params, logits, log_prob = vae.decode_and_score(part, _project(point, project), part_mask, own)
             on = torch.ones_like(left, dtype=torch.bool)
             if arrived is not None and step:
                 on = ~arrived((params if logits is None else logits).detach(), part)
@@ -82,16 +82,16 @@ def refine(
                 break
             (gradient,) = torch.autograd.grad(log_prob[on].sum(), point)
             heading[left] = momentum * heading[left] + (1 - momentum) * _unit(gradient[on])
-            z[left] = _projected(z[left] + length * decay**step * _unit(heading[left]), project)
+            z[left] = _project(z[left] + length * decay**step * _unit(heading[left]), project)
     return z
 
 
-def _projected(z: Tensor, project: Project | None) -> Tensor:
+def _project(z: Tensor, project: Project | None) -> Tensor:
     return z if project is None else project(z)
 
 
 @contextmanager
-def _standing_still(vae: VAE) -> Iterator[None]:
+def _frozen_weights(vae: VAE) -> Iterator[None]:
     """No gradient of a weight is computed meanwhile, which is half of the work of a backward pass."""
     asked = [parameter for parameter in vae.parameters() if parameter.requires_grad]
     try:

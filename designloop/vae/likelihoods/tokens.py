@@ -78,9 +78,9 @@ class TokenSequence(Likelihood):
         plan = params[:, : x.shape[1]]
         states, _ = self.recurrent(torch.cat([self.embedding(before), plan], -1), self._initial_state(params))
         logits: Tensor = self.head(states)
-        return self._ruled_out(logits, self.longest or params.shape[1])
+        return self._rule_out(logits, self.longest or params.shape[1])
 
-    def _ruled_out(self, logits: Tensor, longest: int, first: int = 0) -> Tensor:
+    def _rule_out(self, logits: Tensor, longest: int, first: int = 0) -> Tensor:
         """Logits (batch, length, vocabulary) of positions from ``first`` on, very low where nothing can be written."""
         low = torch.finfo(logits.dtype).min / 4  # finite, so that 0 * log 0 is 0 in a KL
         logits[..., self.PAD] = low
@@ -94,7 +94,7 @@ class TokenSequence(Likelihood):
 
     def token_log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(batch, length) log p(x_t | x_<t, plan), zero behind the end mark. Arguments as ``logits``."""
-        return _chosen(self.logits(params, x), x)
+        return _token_log_probs(self.logits(params, x), x)
 
     def log_prob_of_logits(self, logits: Tensor, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(batch,) ``log_prob`` from what ``logits`` gave, for who needs both.
@@ -103,7 +103,7 @@ class TokenSequence(Likelihood):
             logits: (batch, length, vocabulary).
             x, mask: as ``log_prob``.
         """
-        log_probs = _chosen(logits, x)
+        log_probs = _token_log_probs(logits, x)
         return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
@@ -175,7 +175,7 @@ class TokenSequence(Likelihood):
             update = torch.sigmoid(u_in + u_h)
             proposal = torch.tanh(n_in + torch.sigmoid(r_in + r_h) * n_h)
             state = proposal + update * (state - proposal)
-            logits = self._ruled_out(self.head(state).unsqueeze(1), length, position).squeeze(1)
+            logits = self._rule_out(self.head(state).unsqueeze(1), length, position).squeeze(1)
             if temperature == 0:
                 token = logits.argmax(-1)
             else:
@@ -189,7 +189,7 @@ class TokenSequence(Likelihood):
         return out
 
 
-def _chosen(logits: Tensor, x: Tensor) -> Tensor:
+def _token_log_probs(logits: Tensor, x: Tensor) -> Tensor:
     """(batch, length) log-probabilities of the tokens that are there, zero at padding."""
     nats = functional.cross_entropy(logits.flatten(0, 1), x.flatten(), reduction="none", ignore_index=TokenSequence.PAD)
     return -nats.view_as(x)

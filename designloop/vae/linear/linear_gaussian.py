@@ -70,7 +70,7 @@ def ppca(x: Tensor, latent: int) -> LinearGaussian:
             "expected fewer units than the data's rank: lower latent"
         )
     weights = vectors[:, :latent] * (values[:latent] - noise).clamp_min(0).sqrt()
-    return LinearGaussian(_signed(weights), offset, noise.reshape(1))
+    return LinearGaussian(_fix_signs(weights), offset, noise.reshape(1))
 
 
 def factor_analysis(x: Tensor, latent: int, floor: float = 1e-6) -> LinearGaussian:
@@ -121,14 +121,14 @@ def factor_analysis(x: Tensor, latent: int, floor: float = 1e-6) -> LinearGaussi
         raise VAEError(f"factor analysis with latent={latent} stopped early ({optimum.message}); lower latent")
     psi = np.exp(optimum.x)
     weights = torch.from_numpy(loadings(psi)[0].copy()).to(x)
-    return LinearGaussian(_signed(weights), offset, torch.from_numpy(psi).to(x))
+    return LinearGaussian(_fix_signs(weights), offset, torch.from_numpy(psi).to(x))
 
 
 def canonicalise(model: LinearGaussian) -> LinearGaussian:
     """The same distribution of x with the latent turned so that Wᵀ W/ψ is diagonal, strongest unit first."""
     scaled = model.weights / model.variance.sqrt().unsqueeze(-1)
     _, _, turn = torch.linalg.svd(scaled, full_matrices=False)
-    return LinearGaussian(_signed(model.weights @ turn.T), model.offset, model.variance)
+    return LinearGaussian(_fix_signs(model.weights @ turn.T), model.offset, model.variance)
 
 
 def posterior(model: LinearGaussian, x: Tensor, mask: Tensor | None = None) -> FullNormal:
@@ -191,7 +191,7 @@ def _check_rows(model: LinearGaussian, x: Tensor, mask: Tensor | None) -> None:
         raise ShapeError("mask", mask.shape, f"{tuple(x.shape)} as x", "give True where an entry is observed")
 
 
-def _signed(weights: Tensor) -> Tensor:
+def _fix_signs(weights: Tensor) -> Tensor:
     """The same columns, each with its largest entry positive."""
     largest = weights.gather(0, weights.abs().argmax(0, keepdim=True))
     return torch.where(largest < 0, -weights, weights)

@@ -38,10 +38,10 @@ class ByLabel(Prior):
         self.key = key
         self.priors = nn.ModuleList(priors)
 
-    def _each(self) -> list[Any]:
+    def _label_priors(self) -> list[Any]:
         return list(self.priors)
 
-    def _own(self, answers: list[Tensor], context: Context | None, trailing: int = 0) -> Tensor:
+    def _of_own_label(self, answers: list[Tensor], context: Context | None, trailing: int = 0) -> Tensor:
         """Of one tensor a label, (..., batch, *trailing axes), the one of each row's label."""
         if context is None or self.key not in context:
             raise MissingContextError(type(self).__name__, self.key, list(context or ()))
@@ -53,12 +53,14 @@ class ByLabel(Prior):
 
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, batch, latent) draws; it has none without a context."""
-        return self._own([prior.sample(n, context, generator) for prior in self._each()], context, trailing=1)
+        return self._of_own_label(
+            [prior.sample(n, context, generator) for prior in self._label_priors()], context, trailing=1
+        )
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch) log p(z | c) in nats at z (..., batch, latent)."""
-        return self._own([prior.log_prob(z, context) for prior in self._each()], context)
+        return self._of_own_label([prior.log_prob(z, context) for prior in self._label_priors()], context)
 
     def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch,) KL(posterior || prior) in nats, as each row's own prior takes it."""
-        return self._own([prior.kl(posterior, z, context) for prior in self._each()], context)
+        return self._of_own_label([prior.kl(posterior, z, context) for prior in self._label_priors()], context)

@@ -53,7 +53,7 @@ class GaussianMixture(Prior):
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, latent) draws; with a context (n, batch, latent)."""
         noise = noise_for(n, self.latent, self.means, context, generator)
-        chosen = _chosen(self.logits, noise[..., 0], generator)
+        chosen = _choose(self.logits, noise[..., 0], generator)
         return self.means[chosen] + self.log_scales[chosen].exp() * noise
 
 
@@ -103,12 +103,12 @@ class VampPrior(Prior):
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, latent) draws; with a context (n, batch, latent)."""
         rows = next((len(value) for value in context.values()), 1) if context else 1
-        chosen = _chosen(self.logits, self.inputs.new_empty(n * rows), generator)
+        chosen = _choose(self.logits, self.inputs.new_empty(n * rows), generator)
         drawn = self.components(chosen).rsample(generator)
         return drawn.view(n, rows, self.latent) if context else drawn
 
 
-def _chosen(logits: Tensor, like: Tensor, generator: torch.Generator | None) -> Tensor:
+def _choose(logits: Tensor, like: Tensor, generator: torch.Generator | None) -> Tensor:
     """Numbers of components, of the shape of ``like``."""
     chances = logits.detach().softmax(0)
     return torch.multinomial(chances, like.numel(), replacement=True, generator=generator).view(like.shape)

@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from designloop.vae.anomaly.detector import Settings, concentrated, fit_detector, started
+from designloop.vae.anomaly.detector import Settings, concentrate, fit_detector, starting_vae
 from designloop.vae.anomaly.kinds import Binary, Counts, Numbers
 from designloop.vae.anomaly.scores import negative_evidence, reconstruction_error
 from designloop.vae.errors import ShapeError, VAEError
@@ -32,7 +32,7 @@ def test_before_it_is_fitted_it_is_ppca() -> None:
     kind = Numbers(x)
     prepared = kind.prepare(x)
     model = ppca(prepared, 3)
-    vae = started(kind, model, 16, seed=0)
+    vae = starting_vae(kind, model, 16, seed=0)
     torch.testing.assert_close(negative_evidence(vae, prepared, k=3), -log_evidence(model, prepared))
 
 
@@ -40,7 +40,7 @@ def test_gross_outliers_are_not_learnt_from() -> None:
     """Each in a direction of its own: what comes as often, and at one place, is a class."""
     x = numbers(100)
     x[::10] += 20 * torch.randn(10, 12, generator=rng(), dtype=torch.float64)
-    kept = concentrated(Numbers(x).prepare(x), Settings())
+    kept = concentrate(Numbers(x).prepare(x), Settings())
     assert int(kept.sum()) == 80
     assert not bool(kept[::10].any())
     result = fit_detector(x, generator=rng(), settings=QUICK)

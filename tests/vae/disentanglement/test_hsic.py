@@ -14,7 +14,7 @@ from torch import Tensor
 
 from designloop.vae.disentanglement.hsic import (
     HSIC,
-    centred,
+    centre_kernel,
     conditional_hsic,
     hsic_of,
     independence,
@@ -79,7 +79,9 @@ def test_the_nulls_mean_over_all_permutations_is_known() -> None:
     k, l = kernel(rows(6, 2)), kernel(rows(6, 2, 1))  # noqa: E741
     orders = [torch.tensor(order) for order in itertools.permutations(range(6))]
     biased = torch.stack([of_kernels(k, l[order][:, order]) for order in orders]).mean()
-    assert float(biased) == pytest.approx(float(centred(k).trace() * centred(l).trace()) / (36 * 5), abs=1e-12)
+    assert float(biased) == pytest.approx(
+        float(centre_kernel(k).trace() * centre_kernel(l).trace()) / (36 * 5), abs=1e-12
+    )
     assert float(torch.stack([of_kernels(k, l[order][:, order], True) for order in orders]).mean()) == pytest.approx(
         0, abs=1e-12
     )
@@ -89,7 +91,7 @@ def test_the_nulls_mean_over_all_permutations_is_known() -> None:
 def test_the_shuffled_null_has_that_mean_and_the_value_is_hsic(labels: bool) -> None:
     x, y = rows(60, 2), torch.arange(60) % 3 if labels else rows(60, 1, 1)
     result = independence(x, y, permutations=400, generator=torch.Generator().manual_seed(0))
-    k, l = centred(kernel(x)), centred(kernel(y).double())  # noqa: E741
+    k, l = centre_kernel(kernel(x)), centre_kernel(kernel(y).double())  # noqa: E741
     wanted = float(k.trace() * l.trace()) / (60**2 * 59)
     assert float(result.value) == pytest.approx(float(hsic_of(x, y)), abs=1e-12)
     error = float(result.null.std()) / 20
