@@ -27,8 +27,9 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.recipe import Recipe
 from designloop.molecules.sequence_vae import Architecture, SequenceVAE, shorten
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
-from designloop.vae.fit import Batch, Step, fit
-from designloop.vae.losses import ELBO, Loss, PropertyLoss
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import Step, fit
+from designloop.vae.training.losses import ELBO, Loss, PropertyLoss
 
 
 def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: float) -> np.ndarray:
@@ -99,9 +100,9 @@ def held_out_measures(vae: SequenceVAE, tokens: Tensor, step: int, seconds: floa
     kl = 0.0
     for level in (0.0, 0.5, 1.0, 2.0, 8.0):
         context = {"noise": torch.full((len(tokens),), level, device=vae.device)}
-        seen = vae(tokens, None, context, vae.draw_noise(len(tokens), generator))
-        nats[f"{level:g}"] = -float(seen.log_prob.mean())
-        kl = float(seen.kl.mean()) if level == 0 else kl
+        out = vae(tokens, None, context, vae.draw_noise(len(tokens), generator))
+        nats[f"{level:g}"] = -float(out.log_prob.mean())
+        kl = float(out.kl.mean()) if level == 0 else kl
     back = vae.likelihood.recovers(vae.decode_along(tokens, vae.encode(tokens).mean), tokens)
     return HeldOut(step, seconds, float(back.float().mean()), nats, kl)
 

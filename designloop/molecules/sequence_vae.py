@@ -24,13 +24,13 @@ from torch import Tensor, nn
 
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
+from designloop.vae.inference import refinement
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 from designloop.vae.networks import mlp
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal
-from designloop.vae.refinement import refined
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -174,7 +174,7 @@ class SequenceVAE(VAE):
 
         Args:
             refine: most gradient steps that a mean takes which would not decode to its own string
-                (``vae.refinement``); 0 gives what the encoder says.
+                (``vae.refine``); 0 gives what the encoder says.
         """
         mean = self.likelihood.head.weight.new_zeros(len(selfies), self.architecture.latent)
         scale = torch.ones_like(mean)
@@ -184,7 +184,7 @@ class SequenceVAE(VAE):
             rows = order[at : at + batch]
             x = self.tokens([selfies[row] for row in rows])
             said = self.encode(x)
-            mean[rows] = refined(
+            mean[rows] = refinement.refine(
                 self, x, said.mean, steps=refine, length=REFINE_LENGTH, project=on_sphere,
                 arrived=self.likelihood.recovers_of_logits,
             )  # fmt: skip
