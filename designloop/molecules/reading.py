@@ -93,11 +93,11 @@ def _smi(path: Path) -> Iterator[tuple[int, str, str]]:
 
 def _line_not_utf8(path: Path) -> int:
     """Number of the first line that is not UTF-8: a reader's own error counts from where its buffer starts."""
-    found = path.read_bytes()
+    content = path.read_bytes()
     try:
-        found.decode("utf-8-sig")
+        content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return found.count(b"\n", 0, error.start) + 1
+        return content.count(b"\n", 0, error.start) + 1
     return 1
 
 
@@ -105,14 +105,14 @@ def _csv(path: Path) -> Iterator[tuple[int, str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         header = next(reader, [])
-        at, name_at = _column(path, header)
+        smiles_column, name_column = _column(path, header)
         for row in reader:
             if not row:
                 continue
             yield (
                 reader.line_num,
-                row[at].strip() if at < len(row) else "",
-                row[name_at].strip() if name_at is not None and name_at < len(row) else "",
+                row[smiles_column].strip() if smiles_column < len(row) else "",
+                row[name_column].strip() if name_column is not None and name_column < len(row) else "",
             )
 
 
@@ -124,9 +124,11 @@ def _parquet(path: Path) -> Iterator[tuple[int, str, str]]:
         table = pq.read_table(path)
     except pa.ArrowInvalid as error:
         raise MoleculeError(f"{path} is not a Parquet file ({error}); export it again") from error
-    at, name_at = _column(path, table.column_names)
-    texts: Iterable[object] = table.column(at).to_pylist()
-    names: Iterable[object] = table.column(name_at).to_pylist() if name_at is not None else [""] * table.num_rows
+    smiles_column, name_column = _column(path, table.column_names)
+    texts: Iterable[object] = table.column(smiles_column).to_pylist()
+    names: Iterable[object] = (
+        table.column(name_column).to_pylist() if name_column is not None else [""] * table.num_rows
+    )
     for number, (text, name) in enumerate(zip(texts, names, strict=True), start=1):
         yield number, str(text or "").strip(), str(name or "")
 
@@ -134,9 +136,9 @@ def _parquet(path: Path) -> Iterator[tuple[int, str, str]]:
 def _column(path: Path, header: list[str]) -> tuple[int, int | None]:
     """Where the SMILES and the names stand."""
     low = [name.strip().lower() for name in header]
-    at = next((low.index(name) for name in _COLUMNS if name in low), None)
-    if at is None:
+    smiles_column = next((low.index(name) for name in _COLUMNS if name in low), None)
+    if smiles_column is None:
         raise MoleculeError(
             f"{path} has the columns {', '.join(header) or '(none)'}, expected one named smiles; rename it"
         )
-    return at, next((low.index(name) for name in ("name", "id", "title") if name in low), None)
+    return smiles_column, next((low.index(name) for name in ("name", "id", "title") if name in low), None)

@@ -80,19 +80,19 @@ def standard_form(smiles: str, mode: Mode = "parent") -> str:
     Raises:
         MoleculeError: when the SMILES is empty or invalid, or a step leaves something that is no molecule.
     """
-    seen = [_step(smiles, mode)]
-    if seen[0] == smiles:  # a fixed point already
+    forms = [_step(smiles, mode)]
+    if forms[0] == smiles:  # a fixed point already
         return smiles
-    while len(seen) <= _MOST_PASSES:
+    while len(forms) <= _MOST_PASSES:
         try:
-            after = _step(seen[-1], mode)
+            after = _step(forms[-1], mode)
         except MoleculeError as error:
-            raise MoleculeError(f"{smiles!r} becomes {seen[-1]!r}, which is no molecule; write it neutral") from error
-        if after == seen[-1]:
+            raise MoleculeError(f"{smiles!r} becomes {forms[-1]!r}, which is no molecule; write it neutral") from error
+        if after == forms[-1]:
             return after
-        if after in seen:  # RDKit's canonical form has no fixed point here: the least of the cycle is one for us
-            return min(seen[seen.index(after) :])
-        seen.append(after)
+        if after in forms:  # RDKit's canonical form has no fixed point here: the least of the cycle is one for us
+            return min(forms[forms.index(after) :])
+        forms.append(after)
     raise MoleculeError(
         f"{smiles!r} has no standard form within {_MOST_PASSES} passes; leave it out, or write it neutral"
     )
@@ -101,9 +101,9 @@ def standard_form(smiles: str, mode: Mode = "parent") -> str:
 def standard_forms(smiles: Sequence[str], mode: Mode = "parent") -> list[str | None]:
     """One standard form for each SMILES, in the same order; None where it has none."""
     forms: list[str | None] = []
-    for one in smiles:
+    for molecule in smiles:
         try:
-            forms.append(standard_form(one, mode))
+            forms.append(standard_form(molecule, mode))
         except MoleculeError:
             forms.append(None)
     return forms

@@ -255,13 +255,13 @@ def test_the_standard_form_costs_little_more_than_reading_the_molecule():
     ratios = []
     for part in (smiles[:200], smiles[200:400], smiles[400:]):
         start = process_time()
-        for one in part:
-            Chem.MolToSmiles(Chem.MolFromSmiles(one))
+        for molecule in part:
+            Chem.MolToSmiles(Chem.MolFromSmiles(molecule))
         between = process_time()
         for cached in (parse, canonical, standard_form, without_stereo):
             cached.cache_clear()
-        for one in part:
-            identity(standard_form(one))
+        for molecule in part:
+            identity(standard_form(molecule))
         ratios.append((process_time() - between) / (between - start))
     assert min(ratios) < 4
 
