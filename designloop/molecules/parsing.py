@@ -32,7 +32,7 @@ def parse(smiles: str) -> Chem.Mol | None:
 
 def parse_all(smiles: Sequence[str]) -> list[Chem.Mol | None]:
     """One molecule for each SMILES, in the same order; None where one is invalid."""
-    return [parse(one) for one in smiles]
+    return [parse(text) for text in smiles]
 
 
 def require(smiles: str) -> Chem.Mol:

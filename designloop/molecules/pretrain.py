@@ -56,7 +56,7 @@ def batches(
     groups: list[np.ndarray] = []
     for step in range(start, recipe.steps):
         epoch, within = divmod(step, per_epoch)
-        chunk, at = divmod(within, chunk_batches)
+        chunk, batch_index = divmod(within, chunk_batches)
         if (epoch, chunk) != cut:
             dealt = np.random.default_rng([recipe.seed, 1, epoch]).permutation(use)
             part = dealt[chunk * chunk_batches * size : min((chunk + 1) * chunk_batches, per_epoch) * size]
@@ -64,9 +64,9 @@ def batches(
             groups = [part[i : i + size] for i in range(0, len(part), size)]
             shuffled = np.random.default_rng([recipe.seed, 2, epoch, chunk]).permutation(len(groups))
             order, cut = shuffled, (epoch, chunk)
-        picked = groups[order[at]]
+        picked = groups[order[batch_index]]
         rng = np.random.default_rng([recipe.seed, 3, step])
-        clean = recipe.at(step)[0].clean
+        clean = recipe.phase_at(step)[0].clean
         yield Batch(
             x=torch.from_numpy(shorten(rows.take(picked))),
             context={"noise": torch.from_numpy(levels(rng, len(picked), clean, *recipe.noise))},
@@ -216,12 +216,12 @@ class _Run:
     folder: Path
 
     def _settings(self) -> dict[str, object]:
-        told = {
+        record = {
             "recipe": asdict(self.recipe),
             "architecture": asdict(self.vae.architecture),
             "corpus": self.corpus,
         }
-        return dict(json.loads(json.dumps(told)))  # through JSON, so that tuples compare as what the file holds
+        return dict(json.loads(json.dumps(record)))  # through JSON, so that tuples compare as what the file holds
 
     def save(self, step: int, curve: list[HeldOut]) -> None:
         tensors = {f"vae.{name}": value for name, value in self.vae.state_dict().items()}
@@ -229,12 +229,12 @@ class _Run:
         for index, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
         tensors["generator"] = self.generator.get_state()
-        told = {"step": step, "curve": [asdict(point) for point in curve], **self._settings()}
+        record = {"step": step, "curve": [asdict(point) for point in curve], **self._settings()}
         aside = self.folder / f"checkpoint.{os.getpid()}.aside"
         save_file(
             {name: value.detach().contiguous().clone() for name, value in tensors.items()},
             aside,
-            {"told": json.dumps(told)},
+            {"told": json.dumps(record)},
         )
         aside.replace(self.folder / "checkpoint.safetensors")
 
@@ -243,11 +243,11 @@ class _Run:
         if not path.is_file():
             return 0, []
         with safe_open(path, framework="pt") as file:
-            told = json.loads(file.metadata()["told"])
+            record = json.loads(file.metadata()["told"])
         for key, ours in self._settings().items():
-            if told.get(key) != ours and not (key == "recipe" and _goes_on(told["recipe"], ours)):
+            if record.get(key) != ours and not (key == "recipe" and _goes_on(record["recipe"], ours)):
                 raise MoleculeError(
-                    f"{path} was made with {key} {told.get(key)}, this run asks for {ours}; "
+                    f"{path} was made with {key} {record.get(key)}, this run asks for {ours}; "
                     "give another folder or the same settings"
                 )
         tensors = load_file(path)
@@ -261,7 +261,7 @@ class _Run:
                 state["state"].setdefault(int(index), {})[slot] = value
         self.optimizer.load_state_dict(state)
         self.generator.set_state(tensors["generator"].cpu())
-        return int(told["step"]), [HeldOut(**point) for point in told["curve"]]
+        return int(record["step"]), [HeldOut(**point) for point in record["curve"]]
 
 
 def _goes_on(earlier: Any, now: Any) -> bool:
