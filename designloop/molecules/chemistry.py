@@ -15,6 +15,7 @@ from designloop.molecules.alerts import (
     unstable,
     unstable_patterns,
 )
+from designloop.molecules.crippen import crippen_logp
 from designloop.molecules.descriptors import DESCRIPTORS, descriptor, esol, inchikey, sa_score, scaffold
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
@@ -33,6 +34,7 @@ __all__ = [
     "canonical",
     "check_alert_set",
     "count_fingerprints",
+    "crippen_logp",
     "descriptor",
     "esol",
     "fingerprint",
