@@ -1,7 +1,7 @@
 """Goals made of parts: what of a molecule counts, how its number becomes a score from 0 to 1, and the parts' mean.
 
-A batch is parsed once, and its fingerprints are shared by the parts. Scores are numbers of Python, one molecule at a time,
-so that none depends on its neighbours in the batch.
+A batch is parsed once, and its fingerprints are shared by the parts. Scores are numbers of Python, one molecule at a
+time, so that none depends on its neighbours in the batch.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any, Literal
 
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
-from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 
 from designloop.molecules import chemistry
 from oracles.chemical import parse_smarts
+from oracles.pharmacophores import pharmacophores
 from oracles.substructure import atom_counts, formula_scores, parse_formula
 
 Features = Literal["ecfp4", "ecfp6", "fcfp4", "atom_pair", "pharmacophore"]
 """Circular features of radius 2 or 3, the first also by pharmacophoric role, pairs of atoms up to ten bonds apart; all
-counted and not folded, without chirality. And which pairs and triples of pharmacophoric features are there (Gobbi & Poppinger
-1998)."""
+counted and not folded, without chirality. And which pairs and triples of pharmacophoric features are there (Gobbi &
+Poppinger 1998)."""
 
 Mean = Literal["geometric", "arithmetic"]
 
@@ -70,7 +70,7 @@ def _generator(features: Features) -> Any:
 def fingerprints(mols: Sequence[Chem.Mol], features: Features) -> list[Any]:
     """(n,) RDKit's vectors, which its bulk similarity compares."""
     if features == "pharmacophore":
-        return [Generate.Gen2DFingerprint(mol, Gobbi_Pharm2D.factory) for mol in mols]
+        return [pharmacophores(mol) for mol in mols]
     return list(_generator(features).GetSparseCountFingerprints(mols, numThreads=1)) if mols else []
 
 
@@ -145,7 +145,13 @@ def absent(smarts: str) -> Part:
 def isomer_of(formula: str, mean: Mean = "geometric") -> Part:
     """Closeness to a formula: the mean of a Gaussian for each element (width 1) and one for all atoms (width 2)."""
     wanted = parse_formula(formula)
-    return lambda batch: [_MEANS[mean](formula_scores(atom_counts(mol), wanted)) for mol in batch.mols]
+
+    def score(mol: Chem.Mol) -> float:
+        atoms = atom_counts(mol)
+        del atoms["*"]  # as in PyTDC; GuacaMol counts dummy atoms among all atoms
+        return _MEANS[mean](formula_scores(atoms, wanted))
+
+    return lambda batch: [score(mol) for mol in batch.mols]
 
 
 def element(symbol: str) -> Callable[[Chem.Mol], float]:

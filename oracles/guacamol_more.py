@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from designloop.molecules.chemistry import descriptor
+from designloop.molecules.chemistry import crippen_logp, descriptor
 from oracles.declaration import oracle
 from oracles.goals import (
     Part,
@@ -24,7 +24,7 @@ from oracles.guacamol import RANOLAZINE
 COBIMETINIB = "OC1(CN(C1)C(=O)C1=C(NC2=C(F)C=C(I)C=C2)C(F)=C(F)C=C1)C1CCCCN1"
 PIOGLITAZONE = "O=C1NC(=O)SC1Cc3ccc(OCCc2ncc(cc2)CC)cc3"
 
-_LOGP, _TPSA, _WEIGHT = descriptor("logp"), descriptor("tpsa"), descriptor("molecular_weight")
+_TPSA, _WEIGHT = descriptor("tpsa"), descriptor("molecular_weight")
 
 
 def _cns(max_logp: float) -> Part:
@@ -33,7 +33,7 @@ def _cns(max_logp: float) -> Part:
         number(_TPSA, at_most(90, 30)),
         number(_TPSA, at_least(40, 20)),
         number(descriptor("hbd"), at_most(0, 2)),
-        number(_LOGP, at_most(max_logp, 1)),
+        number(crippen_logp, at_most(max_logp, 1)),
         number(_WEIGHT, at_most(360, 60)),
     )
     return lambda batch: [arithmetic_mean(values) for values in zip(*(part(batch) for part in parts), strict=True)]
@@ -127,7 +127,7 @@ def ranolazine_fluorine(smiles: Sequence[str]) -> dict[str, float]:
     return mean_of(
         smiles,
         likeness(RANOLAZINE, "atom_pair", clipped(0.7)),
-        number(_LOGP, at_least(7, 1)),
+        number(crippen_logp, at_least(7, 1)),
         number(element("F"), bell(1, 1)),
         number(descriptor("aromatic_rings"), at_most(1, 1)),
         mean="arithmetic",
@@ -144,7 +144,7 @@ def logp_target(smiles: Sequence[str], target: float = -1.0) -> dict[str, float]
 
     Source: Brown et al. 2019, "GuacaMol", J. Chem. Inf. Model. 59, 1096, trivial suite. No task of PMO.
     """
-    return mean_of(smiles, number(_LOGP, bell(target, 1)))
+    return mean_of(smiles, number(crippen_logp, bell(target, 1)))
 
 
 @oracle(uses_rdkit=True)

@@ -1,7 +1,7 @@
 """GuacaMol's goals of likeness to known drugs and of given formulas, under the names that PMO gives them; from 0 to 1.
 
-They are what PMO's published oracles (PyTDC) compute. Of these GuacaMol's second suite differs in aripiprazole_similarity,
-which compares ECFP4 there and FCFP4 in PyTDC, and in formulas, where it counts dummy atoms among all atoms. ``qed``, the
+They are what PMO's published oracles (PyTDC) compute. GuacaMol's second suite differs in aripiprazole_similarity, which
+compares ECFP4 there and FCFP4 in PyTDC, and in formulas, where it counts dummy atoms among all atoms. ``qed``, the
 twentieth of PMO's tasks that RDKit alone can compute, is in ``oracles/physchem.py``.
 """
 
@@ -110,8 +110,8 @@ def median2(smiles: Sequence[str]) -> dict[str, float]:
 def isomers_c7h8n2o2(smiles: Sequence[str], mean: Mean = "geometric") -> dict[str, float]:
     """Closeness to the formula C7H8N2O2: from 0 to 1.
 
-    Mean of a Gaussian for each element (width 1) and one for the number of atoms (width 2). Dummy atoms count nowhere, as
-    in PyTDC; in GuacaMol they count among all atoms.
+    Mean of a Gaussian for each element (width 1) and one for the number of atoms (width 2). Dummy atoms count nowhere,
+    as in PyTDC; in GuacaMol they count among all atoms.
 
     Args:
         smiles: (n,) molecules.
@@ -126,8 +126,8 @@ def isomers_c7h8n2o2(smiles: Sequence[str], mean: Mean = "geometric") -> dict[st
 def isomers_c9h10n2o2pf2cl(smiles: Sequence[str], mean: Mean = "geometric") -> dict[str, float]:
     """Closeness to the formula C9H10N2O2PF2Cl: from 0 to 1.
 
-    Mean of a Gaussian for each element (width 1) and one for the number of atoms (width 2). Dummy atoms count nowhere, as
-    in PyTDC; in GuacaMol they count among all atoms.
+    Mean of a Gaussian for each element (width 1) and one for the number of atoms (width 2). Dummy atoms count nowhere,
+    as in PyTDC; in GuacaMol they count among all atoms.
 
     Args:
         smiles: (n,) molecules.
@@ -142,8 +142,8 @@ def isomers_c9h10n2o2pf2cl(smiles: Sequence[str], mean: Mean = "geometric") -> d
 def isomers_c11h24(smiles: Sequence[str], mean: Mean = "geometric") -> dict[str, float]:
     """Closeness to the formula C11H24: from 0 to 1.
 
-    Mean of a Gaussian for each element (width 1) and one for the number of atoms (width 2). Dummy atoms count nowhere, as
-    in PyTDC; in GuacaMol they count among all atoms.
+    Mean of a Gaussian for each element (width 1) and one for the number of atoms (width 2). Dummy atoms count nowhere,
+    as in PyTDC; in GuacaMol they count among all atoms.
 
     Args:
         smiles: (n,) molecules.
