@@ -160,6 +160,7 @@ def element(symbol: str) -> Callable[[Chem.Mol], float]:
     return lambda mol: sum(atom.GetAtomicNum() == number for atom in mol.GetAtoms())
 
 
+@cache
 def value_of(smiles: str, descriptor: str) -> float:
     """A descriptor of a molecule that is known."""
     return float(chemistry.descriptor(descriptor)(chemistry.require(smiles)))
