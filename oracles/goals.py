@@ -89,8 +89,8 @@ class Batch:
     @classmethod
     def read(cls, smiles: Sequence[str]) -> Batch:
         """Each valid molecule once."""
-        parsed = zip(smiles, chemistry.parse_all(smiles), strict=True)
-        return cls({molecule: mol for molecule, mol in parsed if mol is not None})
+        mols = {molecule: chemistry.parse_flat(molecule) for molecule in smiles}
+        return cls({molecule: mol for molecule, mol in mols.items() if mol is not None})
 
     def fingerprints(self, features: Features) -> Sequence[Any]:
         """(n,) in the order of the molecules."""
@@ -109,6 +109,9 @@ class Batch:
         mols = dict(zip(kept(self.smiles), kept(self.mols), strict=True))
         return Batch(mols, {features: kept(vectors) for features, vectors in self._made.items()})
 
+
+_AT_ONCE = 16
+"""Molecules of a batch: half a megabyte, which stays near the processor while all parts look at it."""
 
 Part = Callable[[Batch], Sequence[float]]
 """A batch of n molecules -> (n,) scores from 0 to 1."""
@@ -171,14 +174,16 @@ def mean_of(smiles: Sequence[str], *parts: Part, mean: Mean = "geometric") -> di
 
     A molecule whose geometric mean is zero already is not asked for the remaining parts: write the costly ones last.
     """
-    batch = everything = Batch.read(smiles)
-    scores: dict[str, list[float]] = {molecule: [] for molecule in everything.smiles}
-    for part in parts:
-        values = part(batch)
-        for molecule, value in zip(batch.smiles, values, strict=True):
-            scores[molecule].append(value)
-        if mean == "geometric":
-            batch = batch.where([value > 0 for value in values])
+    scores: dict[str, list[float]] = {}
+    for start in range(0, len(smiles), _AT_ONCE):
+        batch = Batch.read(smiles[start : start + _AT_ONCE])
+        scores |= {molecule: [] for molecule in batch.smiles}
+        for part in parts:
+            values = part(batch)
+            for molecule, value in zip(batch.smiles, values, strict=True):
+                scores[molecule].append(value)
+            if mean == "geometric":
+                batch = batch.where([value > 0 for value in values])
     return {molecule: _MEANS[mean](values) for molecule, values in scores.items()}
 
 

@@ -19,7 +19,7 @@ from designloop.molecules.crippen import crippen_logp
 from designloop.molecules.descriptors import DESCRIPTORS, descriptor, esol, inchikey, sa_score, scaffold
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
-from designloop.molecules.parsing import canonical, parse, parse_all, require
+from designloop.molecules.parsing import canonical, parse, parse_all, parse_flat, require
 from designloop.molecules.standardize import Mode, Stereo, identity, standard_form, standard_forms, without_stereo
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "inchikey",
     "parse",
     "parse_all",
+    "parse_flat",
     "require",
     "sa_score",
     "scaffold",

@@ -109,6 +109,12 @@ def test_what_is_zero_already_is_not_asked_further() -> None:
     assert asked == ["CCO", "CCO", "CCN"]
 
 
+def test_more_molecules_than_are_looked_at_at_once_are_all_answered() -> None:
+    smiles = ["C" * length for length in range(1, 60)] * 2
+    expected = {molecule: 1.0 / len(molecule) for molecule in smiles}
+    assert goals.mean_of(smiles, goals.number(lambda mol: 1.0 / mol.GetNumAtoms())) == pytest.approx(expected)
+
+
 def test_elements_are_counted_and_hydrogens_stand_anywhere() -> None:
     assert goals.element("F")(Chem.MolFromSmiles("FC(F)(F)CCl")) == 3
     scores = goals.isomer_of("C2H6O")(Batch.read(["CCO", "[2H]C([2H])([2H])CO", "CO"]))
