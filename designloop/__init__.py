@@ -5,8 +5,9 @@ The names below are the whole public face. They are loaded when first used, so `
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from designloop.lazy import attach
 
 if TYPE_CHECKING:
     from designloop.api import load_campaign as load_campaign
@@ -20,23 +21,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "load_campaign",
-    "validate",
-    "score",
-    "run",
-    "status",
-    "open_candidates",
-    "pretrain",
-    "load_model",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(importlib.import_module("designloop.api"), name)
-    raise AttributeError(f"module 'designloop' has no attribute {name!r}; it offers {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "api": [
+            "load_campaign",
+            "validate",
+            "score",
+            "run",
+            "status",
+            "open_candidates",
+            "pretrain",
+            "load_model",
+        ],
+    },
+)

@@ -28,7 +28,7 @@ def check_alert_set(name: str) -> None:
         MoleculeError: where there is none; the message lists them and gives the nearest.
     """
     if name not in ALERT_SETS:
-        folded = {one.lower(): one for one in ALERT_SETS}
+        folded = {known.lower(): known for known in ALERT_SETS}
         near = get_close_matches(name.lower(), folded, n=1)
         hint = f"did you mean {folded[near[0]]!r}?" if near else "take one of these."
         raise MoleculeError(f"found alert set {name!r}, expected one of {', '.join(ALERT_SETS)}; {hint}")

@@ -100,18 +100,18 @@ class Codec:
         if not selfies_string:
             raise MoleculeError(f"{what} is empty; give a molecule with at least one atom")
         try:
-            found = list(selfies.split_selfies(selfies_string))
+            symbols = list(selfies.split_selfies(selfies_string))
         except ValueError:  # a bracket that is not closed
-            found = []
-        if "".join(found) != selfies_string:
+            symbols = []
+        if "".join(symbols) != selfies_string:
             raise MoleculeError(f"{what} is not SELFIES, which is symbols in brackets like [C][=O]; encode the SMILES")
-        if len(found) > self.greatest_length:
+        if len(symbols) > self.greatest_length:
             raise MoleculeError(
-                f"{what} takes {len(found)} SELFIES symbols, the model holds at most {self.greatest_length}; "
+                f"{what} takes {len(symbols)} SELFIES symbols, the model holds at most {self.greatest_length}; "
                 "it can be scored, but the model cannot learn from it"
             )
         try:
-            numbers = [self._token_of[symbol] for symbol in found]
+            numbers = [self._token_of[symbol] for symbol in symbols]
         except KeyError as error:
             raise MoleculeError(
                 f"{what} needs the SELFIES symbol {error.args[0]}, which is not in the model's alphabet of "
@@ -126,8 +126,8 @@ class Codec:
             (batch, longest row) int64.
         """
         out = np.full((len(rows), max((len(row) for row in rows), default=0)), PAD, dtype=np.int64)
-        for at, row in enumerate(rows):
-            out[at, : len(row)] = row
+        for index, row in enumerate(rows):
+            out[index, : len(row)] = row
         return out
 
     # ---- tokens -> SELFIES -> SMILES
@@ -167,7 +167,7 @@ class Codec:
     def to_smiles_many(self, strings: Sequence[str], pool: Executor | None = None) -> list[str | None]:
         """Canonical SMILES of many SELFIES strings, in a process pool where one is given."""
         if pool is None or len(strings) < 200:
-            return [self.to_smiles(one) for one in strings]
+            return [self.to_smiles(text) for text in strings]
         return list(pool.map(self.to_smiles, strings, chunksize=100))
 
     # ---- the semantics and the file
@@ -217,6 +217,6 @@ def _reason(error: selfies.EncoderError) -> str:
 
 def alphabet(selfies_strings: Iterable[str]) -> tuple[str, ...]:
     """Symbols of a corpus and of SELFIES' robust alphabet, sorted: wider than the corpus, so drugs can be written."""
-    found = selfies.get_alphabet_from_selfies(selfies_strings)
+    symbols = selfies.get_alphabet_from_selfies(selfies_strings)
     robust = selfies.get_semantic_robust_alphabet()
-    return tuple(sorted(found | robust))
+    return tuple(sorted(symbols | robust))

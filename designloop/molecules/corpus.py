@@ -91,8 +91,8 @@ class TokenRows:
         """(len(rows), longest) int64, padded at the end."""
         starts, lengths = self.starts[rows], self.lengths[rows]
         columns = np.arange(int(lengths.max()))
-        at = np.minimum(starts[:, None] + columns, len(self.flat) - 1)
-        return np.where(columns < lengths[:, None], self.flat[at], PAD).astype(np.int64)
+        places = np.minimum(starts[:, None] + columns, len(self.flat) - 1)
+        return np.where(columns < lengths[:, None], self.flat[places], PAD).astype(np.int64)
 
 
 @cache
@@ -139,7 +139,7 @@ def tokenise(
         processes: defaults to the number of cores.
         on_done: called with the number of molecules done so far.
     """
-    chunks = [smiles[at : at + 1000] for at in range(0, len(smiles), 1000)]
+    chunks = [smiles[start : start + 1000] for start in range(0, len(smiles), 1000)]
     workers = processes or os.cpu_count() or 1
     rows: list[np.ndarray] = []
     problems: list[LineProblem] = []
@@ -187,8 +187,8 @@ def tokenised_file(path: Path, codec: Codec, on_done: Callable[[int], None] | No
     if not path.is_file():
         raise MoleculeError(f"{path} is not a file; give a .smi, .csv or .parquet file of molecules")
     # The ending decides how the bytes are read; another release of selfies may write a molecule in another way.
-    how = "\0".join([path.suffix.lower(), version("selfies"), codec.to_json()])
-    kept = cache_folder() / f"tokens-{hashlib.sha256(path.read_bytes() + how.encode()).hexdigest()[:32]}.npz"
+    reading = "\0".join([path.suffix.lower(), version("selfies"), codec.to_json()])
+    kept = cache_folder() / f"tokens-{hashlib.sha256(path.read_bytes() + reading.encode()).hexdigest()[:32]}.npz"
     if (stored := _kept(kept)) is not None:
         return stored
     read = read_molecules(path)
@@ -202,8 +202,8 @@ def tokenised_file(path: Path, codec: Codec, on_done: Callable[[int], None] | No
         )
     kept.parent.mkdir(parents=True, exist_ok=True)
     aside = kept.with_suffix(f".{os.getpid()}.npz")
-    told = np.array([(str(p.line), p.text, p.reason) for p in rows.problems], dtype=np.str_).reshape(-1, 3)
-    np.savez_compressed(aside, flat=rows.flat, problems=told)
+    problems = np.array([(str(p.line), p.text, p.reason) for p in rows.problems], dtype=np.str_).reshape(-1, 3)
+    np.savez_compressed(aside, flat=rows.flat, problems=problems)
     aside.replace(kept)
     return rows
 

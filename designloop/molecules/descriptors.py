@@ -71,11 +71,11 @@ def _stereo(mol: Mol) -> list[Chem.StereoInfo]:
 
 
 def _stereo_centers(mol: Mol) -> float:
-    return float(sum(one.type == Chem.StereoType.Atom_Tetrahedral for one in _stereo(mol)))
+    return float(sum(center.type == Chem.StereoType.Atom_Tetrahedral for center in _stereo(mol)))
 
 
 def _undefined_stereo(mol: Mol) -> float:
-    return float(sum(one.specified == Chem.StereoSpecified.Unspecified for one in _stereo(mol)))
+    return float(sum(center.specified == Chem.StereoSpecified.Unspecified for center in _stereo(mol)))
 
 
 _SHORT: Mapping[str, Callable[[Mol], float]] = {

@@ -64,7 +64,7 @@ def fingerprints(smiles: Sequence[str], kind: str = "ecfp4") -> list[ExplicitBit
     Raises:
         MoleculeError: when a SMILES is invalid or there is no such kind.
     """
-    return [fingerprint(require(one), kind) for one in smiles]
+    return [fingerprint(require(molecule), kind) for molecule in smiles]
 
 
 def count_fingerprints(smiles: Sequence[str], kind: str = "ecfp4", size: int = BITS) -> np.ndarray:
@@ -80,8 +80,8 @@ def count_fingerprints(smiles: Sequence[str], kind: str = "ecfp4", size: int = B
         raise MoleculeError(f"maccs keys have no counts; take one of {', '.join(_GENERATORS)}")
     generator = _generator(kind, size)
     counts = np.zeros((len(smiles), size), dtype=np.float32)
-    for row, one in enumerate(smiles):
-        counts[row] = generator.GetCountFingerprintAsNumPy(require(one))
+    for row, molecule in enumerate(smiles):
+        counts[row] = generator.GetCountFingerprintAsNumPy(require(molecule))
     return counts
 
 

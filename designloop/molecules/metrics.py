@@ -20,12 +20,12 @@ from designloop.molecules.errors import MoleculeError
 
 def validity(smiles: Sequence[str | None]) -> float:
     """Share that is a molecule; None stands for what is none, and so does an empty string."""
-    return _share(bool(one) for one in smiles)
+    return _share(bool(string) for string in smiles)
 
 
 def uniqueness(smiles: Sequence[str]) -> float:
     """Number of distinct molecules over the number of all."""
-    return len({without_stereo(one) for one in smiles}) / _count(smiles)
+    return len({without_stereo(string) for string in smiles}) / _count(smiles)
 
 
 def novelty(smiles: Sequence[str], known: Collection[str]) -> float:
@@ -34,7 +34,7 @@ def novelty(smiles: Sequence[str], known: Collection[str]) -> float:
     Args:
         known: canonical SMILES without stereo marks, as ``without_stereo`` gives them.
     """
-    return _share(one not in known for one in {without_stereo(one) for one in smiles})
+    return _share(parent not in known for parent in {without_stereo(string) for string in smiles})
 
 
 def internal_diversity(smiles: Sequence[str]) -> float:
@@ -43,8 +43,8 @@ def internal_diversity(smiles: Sequence[str]) -> float:
         raise MoleculeError(f"found {len(smiles)} molecules, expected at least two to compare")
     prints = fingerprints(smiles)
     n, total = len(prints), 0.0
-    for at in range(0, n, 500):  # a part of the square at a time
-        total += float(tanimoto(prints[at : at + 500], prints).sum())
+    for start in range(0, n, 500):  # a part of the square at a time
+        total += float(tanimoto(prints[start : start + 500], prints).sum())
     return float(1 - (total - n) / (n * (n - 1)))
 
 
@@ -75,21 +75,21 @@ class Activations:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # fcd calls numpy's row_stack,
             warnings.simplefilter("ignore", ResourceWarning)  # and leaves a temporary folder to the collector
-            seen = get_predictions(chemnet(), canonical_smiles(list(smiles)), n_jobs=0, device="cpu")
-        return cls(seen.mean(0), np.cov(seen.T))
+            activations = get_predictions(chemnet(), canonical_smiles(list(smiles)), n_jobs=0, device="cpu")
+        return cls(activations.mean(0), np.cov(activations.T))
 
 
-def frechet_chemnet_distance(one: Activations, other: Activations) -> float:
+def frechet_chemnet_distance(first: Activations, second: Activations) -> float:
     """FCD: the squared 2-Wasserstein distance between normals of the two sets' activations (Preuer et al. 2018).
 
     Small sets are far from each other for their size alone: compare with the distance of as many real molecules.
     """
     # tr sqrt(A B) = tr sqrt(sqrt(A) B sqrt(A)), of which the second is symmetric.
-    values, axes = np.linalg.eigh(one.covariance)
+    values, axes = np.linalg.eigh(first.covariance)
     root = (axes * np.sqrt(values.clip(0))) @ axes.T
-    shared = np.sqrt(np.linalg.eigvalsh(root @ other.covariance @ root).clip(0)).sum()
-    apart = np.square(one.mean - other.mean).sum()
-    return float(apart + np.trace(one.covariance) + np.trace(other.covariance) - 2 * shared)
+    shared = np.sqrt(np.linalg.eigvalsh(root @ second.covariance @ root).clip(0)).sum()
+    apart = np.square(first.mean - second.mean).sum()
+    return float(apart + np.trace(first.covariance) + np.trace(second.covariance) - 2 * shared)
 
 
 @lru_cache(1)
@@ -107,5 +107,5 @@ def _count(items: Sequence[object]) -> int:
 
 
 def _share(truths: Iterable[bool]) -> float:
-    found = list(truths)
-    return sum(found) / _count(found)
+    answers = list(truths)
+    return sum(answers) / _count(answers)

@@ -49,12 +49,12 @@ def nearest_zinc(smiles: Sequence[str], say: Callable[[str], None] = lambda line
     """
     library = _library(say)
     of_library = np.bitwise_count(library).sum(1, dtype=np.int32)
-    found = []
+    neighbours = []
     for query in _packed(fingerprints(smiles)):
         similarity = _similarities(query, library, of_library)
         row = int(similarity.argmax())
-        found.append(Neighbour(standard_form(zinc()[row]), float(similarity[row])))
-    return found
+        neighbours.append(Neighbour(standard_form(zinc()[row]), float(similarity[row])))
+    return neighbours
 
 
 def highest_zinc_similarity(
@@ -106,7 +106,7 @@ def _make_elsewhere(path: Path) -> None:
 
 def make(path: Path) -> None:
     """Writes the library to a file, made on all cores."""
-    chunks = [zinc()[at : at + CHUNK] for at in range(0, len(zinc()), CHUNK)]
+    chunks = [zinc()[start : start + CHUNK] for start in range(0, len(zinc()), CHUNK)]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
         library = np.concatenate(list(pool.map(_of_chunk, chunks)))
     aside = path.with_suffix(f".{os.getpid()}.npy")
@@ -121,11 +121,11 @@ def _of_chunk(smiles: Sequence[str]) -> np.ndarray:
     Most of ZINC is written in standard form but for the charges, and an ECFP of what RDKit itself wrote needs no
     sanitising, which is nine tenths of the time.
     """
-    charged = [one for one in smiles if "+" in one or "-]" in one]
+    charged = [molecule for molecule in smiles if "+" in molecule or "-]" in molecule]
     neutral = dict(zip(charged, standard_forms(charged), strict=True))
     prints = []
-    for one in smiles:
-        mol = Chem.MolFromSmiles(neutral.get(one) or one, sanitize=False)
+    for molecule in smiles:
+        mol = Chem.MolFromSmiles(neutral.get(molecule) or molecule, sanitize=False)
         mol.UpdatePropertyCache(strict=False)
         Chem.FastFindRings(mol)
         prints.append(fingerprint(mol))
@@ -134,7 +134,7 @@ def _of_chunk(smiles: Sequence[str]) -> np.ndarray:
 
 def _packed(prints: Sequence[ExplicitBitVect]) -> np.ndarray:
     """(n, 32) uint64: 2,048 bits a molecule."""
-    rows = [np.frombuffer(DataStructs.BitVectToBinaryText(one), dtype=np.uint64) for one in prints]
+    rows = [np.frombuffer(DataStructs.BitVectToBinaryText(vector), dtype=np.uint64) for vector in prints]
     return np.stack(rows) if rows else np.zeros((0, 32), np.uint64)
 
 

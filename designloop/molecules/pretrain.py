@@ -27,8 +27,9 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.recipe import Recipe
 from designloop.molecules.sequence_vae import CHECKSUM, Architecture, SequenceVAE, checksum, shorten
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
-from designloop.vae.fit import Batch, Step, fit
-from designloop.vae.losses import ELBO, Loss, PropertyLoss
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import Step, fit
+from designloop.vae.training.losses import ELBO, Loss, PropertyLoss
 
 
 def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: float) -> np.ndarray:
@@ -55,7 +56,7 @@ def batches(
     groups: list[np.ndarray] = []
     for step in range(start, recipe.steps):
         epoch, within = divmod(step, per_epoch)
-        chunk, at = divmod(within, chunk_batches)
+        chunk, batch_index = divmod(within, chunk_batches)
         if (epoch, chunk) != cut:
             dealt = np.random.default_rng([recipe.seed, 1, epoch]).permutation(use)
             part = dealt[chunk * chunk_batches * size : min((chunk + 1) * chunk_batches, per_epoch) * size]
@@ -63,9 +64,9 @@ def batches(
             groups = [part[i : i + size] for i in range(0, len(part), size)]
             shuffled = np.random.default_rng([recipe.seed, 2, epoch, chunk]).permutation(len(groups))
             order, cut = shuffled, (epoch, chunk)
-        picked = groups[order[at]]
+        picked = groups[order[batch_index]]
         rng = np.random.default_rng([recipe.seed, 3, step])
-        clean = recipe.at(step)[0].clean
+        clean = recipe.phase_at(step)[0].clean
         yield Batch(
             x=torch.from_numpy(shorten(rows.take(picked))),
             context={"noise": torch.from_numpy(levels(rng, len(picked), clean, *recipe.noise))},
@@ -99,9 +100,9 @@ def held_out_measures(vae: SequenceVAE, tokens: Tensor, step: int, seconds: floa
     kl = 0.0
     for level in (0.0, 0.5, 1.0, 2.0, 8.0):
         context = {"noise": torch.full((len(tokens),), level, device=vae.device)}
-        seen = vae(tokens, None, context, vae.draw_noise(len(tokens), generator))
-        nats[f"{level:g}"] = -float(seen.log_prob.mean())
-        kl = float(seen.kl.mean()) if level == 0 else kl
+        out = vae(tokens, None, context, vae.draw_noise(len(tokens), generator))
+        nats[f"{level:g}"] = -float(out.log_prob.mean())
+        kl = float(out.kl.mean()) if level == 0 else kl
     back = vae.likelihood.recovers(vae.decode_along(tokens, vae.encode(tokens).mean), tokens)
     return HeldOut(step, seconds, float(back.float().mean()), nats, kl)
 
@@ -215,12 +216,12 @@ class _Run:
     folder: Path
 
     def _settings(self) -> dict[str, object]:
-        told = {
+        record = {
             "recipe": asdict(self.recipe),
             "architecture": asdict(self.vae.architecture),
             "corpus": self.corpus,
         }
-        return dict(json.loads(json.dumps(told)))  # through JSON, so that tuples compare as what the file holds
+        return dict(json.loads(json.dumps(record)))  # through JSON, so that tuples compare as what the file holds
 
     def save(self, step: int, curve: list[HeldOut]) -> None:
         tensors = {f"vae.{name}": value for name, value in self.vae.state_dict().items()}
@@ -228,10 +229,10 @@ class _Run:
         for index, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
         tensors["generator"] = self.generator.get_state()
-        told = {"step": step, "curve": [asdict(point) for point in curve], **self._settings()}
+        record = {"step": step, "curve": [asdict(point) for point in curve], **self._settings()}
         aside = self.folder / f"checkpoint.{os.getpid()}.aside"
         kept = {name: value.detach().contiguous().clone() for name, value in tensors.items()}
-        metadata = {"told": json.dumps(told)}
+        metadata = {"told": json.dumps(record)}
         save_file(kept, aside, metadata | {CHECKSUM: checksum(kept, metadata)})
         aside.replace(self.folder / "checkpoint.safetensors")
 
@@ -239,11 +240,11 @@ class _Run:
         path = self.folder / "checkpoint.safetensors"
         if not path.is_file():
             return 0, []
-        told, tensors = _read_checkpoint(path)
+        record, tensors = _read_checkpoint(path)
         for key, ours in self._settings().items():
-            if told.get(key) != ours and not (key == "recipe" and _goes_on(told["recipe"], ours)):
+            if record.get(key) != ours and not (key == "recipe" and _goes_on(record["recipe"], ours)):
                 raise MoleculeError(
-                    f"{path} was made with {key} {told.get(key)}, this run asks for {ours}; "
+                    f"{path} was made with {key} {record.get(key)}, this run asks for {ours}; "
                     "give another folder or the same settings"
                 )
         self.vae.load_state_dict({n.removeprefix("vae."): v for n, v in tensors.items() if n.startswith("vae.")})
@@ -256,7 +257,7 @@ class _Run:
                 state["state"].setdefault(int(index), {})[slot] = value
         self.optimizer.load_state_dict(state)
         self.generator.set_state(tensors["generator"].cpu())
-        return int(told["step"]), [HeldOut(**point) for point in told["curve"]]
+        return int(record["step"]), [HeldOut(**point) for point in record["curve"]]
 
 
 def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -1,17 +1,24 @@
-"""Reading a user's molecules from .smi, .csv or .parquet, bad lines reported by number and never dropped in silence."""
+"""Reading a user's molecules from files as people have them; bad lines are told by number, never dropped in silence."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rdkit import Chem, rdBase
 
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.reading_formats import (
+    READERS,
+    Row,
+    file_ending,
+    line_not_utf8,
+    split_smiles,
+)
 
-_COLUMNS = ("smiles", "canonical_smiles", "structure", "smi")
+EXPECTED_FILES = ".smi, .csv, .tsv, .sdf or .parquet"
+"""What files of molecules may be, in words; the first four also as .gz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,114 +36,70 @@ class ReadMolecules:
     """What a file of molecules holds."""
 
     smiles: list[str]
-    """As written."""
+    """As written; of an SDF record, the canonical SMILES of what is drawn."""
     names: list[str]
     """Names beside them, empty where there are none."""
     lines: list[int]
     """Line number of each, from 1."""
     problems: list[LineProblem]
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    """Header -> value of each molecule, of all other columns; empty unless they were asked for."""
 
 
-def read_molecules(path: Path | str) -> ReadMolecules:
-    """The molecules of a ``.smi`` (SMILES, then a name), ``.csv`` or ``.parquet`` (a column ``smiles``) file.
+def read_molecules(path: Path | str, columns: bool = False) -> ReadMolecules:
+    """The molecules of a file: SMILES lines with names, a table with a column ``smiles``, or an SDF.
+
+    A table's columns are parted by commas, semicolons or tabs, whichever gives a column of SMILES, or as a first line
+    ``sep=;`` says. One without a header, whose first rows hold SMILES, is read as it is. What stands behind a SMILES
+    in its own field (a CXSMILES extension, a name) is no part of the molecule.
+
+    Args:
+        path: .smi, .smiles, .txt, .csv, .tsv, .sdf (each also with .gz behind it) or .parquet.
+        columns: keep the values of the other columns, too.
 
     Raises:
         MoleculeError: no such file, an ending that is not known, no SMILES column, or no line that RDKit can read.
     """
     path = Path(path)
     if not path.is_file():
-        raise MoleculeError(f"{path} is not a file; give a .smi, .csv or .parquet file of molecules")
-    readers = {".smi": _smi, ".smiles": _smi, ".txt": _smi, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise MoleculeError(
-            f"{path} ends in {path.suffix!r}, expected .smi, .csv, .tsv or .parquet; rename or convert it"
-        )
-    smiles, names, lines, problems = [], [], [], []
+        raise MoleculeError(f"{path} is not a file; give a {EXPECTED_FILES} file of molecules")
+    ending = file_ending(path)
+    if ending not in READERS:
+        raise MoleculeError(f"{path} ends in {path.suffix!r}, expected {EXPECTED_FILES}; rename or convert it")
+    read = ReadMolecules([], [], [], [])
     try:
         with rdBase.BlockLogs():
-            for line, text, name in reader(path):
-                mol = Chem.MolFromSmiles(text) if text else None
-                if mol is None or mol.GetNumAtoms() == 0:
-                    problems.append(
-                        LineProblem(line, text, "empty" if not text else "not a SMILES that RDKit can read")
-                    )
-                else:
-                    smiles.append(text)
-                    names.append(name)
-                    lines.append(line)
+            for row in READERS[ending](path):
+                _add(row, read, columns)
     except UnicodeDecodeError as error:
         raise MoleculeError(
-            f"{path}:{_line_not_utf8(path)}: not UTF-8 text ({error.reason}); save it as UTF-8"
+            f"{path}:{line_not_utf8(path)}: not UTF-8 text ({error.reason}); save it as UTF-8"
         ) from error
     except csv.Error as error:
         raise MoleculeError(
             f"{path} cannot be read as a table ({error}); look for a quote that is not closed"
         ) from error
-    if not smiles:
-        first = f"; line {problems[0].line} holds {problems[0].text!r}" if problems else ""
-        where = "one SMILES a line" if path.suffix.lower() == ".smi" else "SMILES in a column smiles"
+    if not read.smiles:
+        first = f"; line {read.problems[0].line} holds {read.problems[0].text!r}" if read.problems else ""
+        expected = {".smi": "one SMILES a line", ".sdf": "records that end in $$$$"}
+        where = expected.get(ending, "SMILES in a column smiles")
         raise MoleculeError(f"{path} holds no molecule that RDKit can read{first}; give {where}")
-    return ReadMolecules(smiles, names, lines, problems)
+    return read
 
 
-def _smi(path: Path) -> Iterator[tuple[int, str, str]]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            text, *name = line.split(maxsplit=1)
-            if number == 1 and text.lower() in _COLUMNS:
-                continue
-            yield number, text, name[0].strip() if name else ""
-
-
-def _line_not_utf8(path: Path) -> int:
-    """Number of the first line that is not UTF-8: a reader's own error counts from where its buffer starts."""
-    found = path.read_bytes()
-    try:
-        found.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return found.count(b"\n", 0, error.start) + 1
-    return 1
-
-
-def _csv(path: Path) -> Iterator[tuple[int, str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        header = next(reader, [])
-        at, name_at = _column(path, header)
-        for row in reader:
-            if not row:
-                continue
-            yield (
-                reader.line_num,
-                row[at].strip() if at < len(row) else "",
-                row[name_at].strip() if name_at is not None and name_at < len(row) else "",
-            )
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, str, str]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise MoleculeError(f"{path} is not a Parquet file ({error}); export it again") from error
-    at, name_at = _column(path, table.column_names)
-    texts: Iterable[object] = table.column(at).to_pylist()
-    names: Iterable[object] = table.column(name_at).to_pylist() if name_at is not None else [""] * table.num_rows
-    for number, (text, name) in enumerate(zip(texts, names, strict=True), start=1):
-        yield number, str(text or "").strip(), str(name or "")
-
-
-def _column(path: Path, header: list[str]) -> tuple[int, int | None]:
-    """Where the SMILES and the names stand."""
-    low = [name.strip().lower() for name in header]
-    at = next((low.index(name) for name in _COLUMNS if name in low), None)
-    if at is None:
-        raise MoleculeError(
-            f"{path} has the columns {', '.join(header) or '(none)'}, expected one named smiles; rename it"
-        )
-    return at, next((low.index(name) for name in ("name", "id", "title") if name in low), None)
+def _add(row: Row, read: ReadMolecules, columns: bool) -> None:
+    """Puts a row where it belongs: among the molecules, or among the problems."""
+    smiles, behind = split_smiles(row.text)
+    molecule = Chem.MolFromSmiles(smiles) if smiles else None
+    if molecule is None or molecule.GetNumAtoms() == 0:
+        reason = row.reason or ("empty" if not smiles else "not a SMILES that RDKit can read")
+        read.problems.append(LineProblem(row.line, smiles or row.shown, reason))
+        return
+    if columns:
+        for header in row.columns.keys() - read.columns.keys():
+            read.columns[header] = [""] * len(read.smiles)
+        for header, values in read.columns.items():
+            values.append(row.columns.get(header, ""))
+    read.smiles.append(smiles)
+    read.names.append(row.name or behind)
+    read.lines.append(row.line)

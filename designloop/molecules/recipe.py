@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from designloop.vae.fit import cosine
+from designloop.vae.training.schedules import cosine
 
 Knots = tuple[float, ...]
 """Values at even places from the first step of a phase to its end, linear between them; one stands for all."""
@@ -58,7 +58,7 @@ class Recipe:
         ]
         return replace(self, phases=tuple(phase for phase in phases if phase.steps))
 
-    def at(self, step: int) -> tuple[Phase, int]:
+    def phase_at(self, step: int) -> tuple[Phase, int]:
         """The phase of a step, and the step's number in it; the last phase's end behind all."""
         for phase in self.phases:
             if step < phase.steps:
@@ -68,17 +68,17 @@ class Recipe:
 
     def learning_rate(self, step: int) -> float:
         """The rate at a step."""
-        phase, within = self.at(step)
+        phase, within = self.phase_at(step)
         return phase.learning_rate * cosine(phase.steps, phase.warmup, 0.02)(within)
 
     def beta(self, step: int) -> float:
         """The KL's weight at a step."""
-        phase, within = self.at(step)
+        phase, within = self.phase_at(step)
         return between(phase.beta, within / phase.steps)
 
     def fingerprint_weight(self, step: int) -> float:
         """The head's weight at a step."""
-        phase, within = self.at(step)
+        phase, within = self.phase_at(step)
         return between(phase.fingerprint_weight, within / phase.steps)
 
 

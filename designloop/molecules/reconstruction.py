@@ -43,16 +43,16 @@ def reconstruct(vae: SequenceVAE, smiles: Sequence[str], refine: int = REFINE) -
     """
     errors: dict[str, str] = {}
     selfies: dict[str, str] = {}
-    for one in smiles:
+    for molecule in smiles:
         try:
-            selfies[one] = vae.codec.to_selfies(one)
+            selfies[molecule] = vae.codec.to_selfies(molecule)
         except MoleculeError as error:
-            errors[one] = str(error)
+            errors[molecule] = str(error)
     written = vae.write(vae.latents(list(selfies.values()), refine))
-    decoded = {one: vae.codec.to_smiles(back) for one, back in zip(selfies, written, strict=True)}
-    found = []
-    for one in smiles:
-        shown, back = canonical(one) or one, decoded.get(one)
+    decoded = {molecule: vae.codec.to_smiles(back) for molecule, back in zip(selfies, written, strict=True)}
+    reconstructions = []
+    for molecule in smiles:
+        shown, back = canonical(molecule) or molecule, decoded.get(molecule)
         similarity = float(tanimoto(fingerprints([shown]), fingerprints([back]))[0, 0]) if back else None
-        found.append(Reconstruction(shown, back, similarity, errors.get(one)))
-    return found
+        reconstructions.append(Reconstruction(shown, back, similarity, errors.get(molecule)))
+    return reconstructions

@@ -26,13 +26,13 @@ from torch import Tensor, nn
 
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
+from designloop.vae.inference import refinement
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 from designloop.vae.networks import mlp
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal
-from designloop.vae.refinement import refined
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -87,14 +87,14 @@ class SequenceEncoder(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
         """(batch, length) tokens -> (batch, latent) posterior."""
-        there = (x != TokenSequence.PAD).unsqueeze(1)
-        seen = self.embedding(x).transpose(1, 2)
-        for at in (0, 2):
+        present = (x != TokenSequence.PAD).unsqueeze(1)
+        features = self.embedding(x).transpose(1, 2)
+        for layer in (0, 2):
             # Padding is zero before each convolution, as what lies beyond the last column is: rows do not see how long
             # the longest of their batch is.
-            seen = self.convolutions[at + 1](self.convolutions[at](seen)) * there
+            features = self.convolutions[layer + 1](self.convolutions[layer](features)) * present
         # For the same reason only the weights of the positions at hand are multiplied.
-        flat = seen.transpose(1, 2).flatten(1)
+        flat = features.transpose(1, 2).flatten(1)
         mean, log_scale = self.out(
             nn.functional.linear(flat, self.by_position.weight[:, : flat.shape[1]], self.by_position.bias)
         ).chunk(2, -1)
@@ -118,9 +118,9 @@ class PlanDecoder(nn.Module):
     def forward(self, z: Tensor, context: Context | None = None, positions: int | None = None) -> Tensor:
         """(batch, latent) -> (batch, length, features), or as many first ``positions`` of it."""
         noise = context["noise"] if context is not None and "noise" in context else z.new_zeros(z.shape[0])
-        told = torch.cat([z / (1 + noise.square()).sqrt().unsqueeze(-1), noise.log1p().unsqueeze(-1)], -1)
+        entry = torch.cat([z / (1 + noise.square()).sqrt().unsqueeze(-1), noise.log1p().unsqueeze(-1)], -1)
         out = None if positions is None else positions * self.features
-        flat = nn.functional.linear(self.net(told), self.by_position.weight[:out], self.by_position.bias[:out])
+        flat = nn.functional.linear(self.net(entry), self.by_position.weight[:out], self.by_position.bias[:out])
         plan: Tensor = flat.unflatten(-1, (-1, self.features))
         return plan
 
@@ -163,7 +163,7 @@ class SequenceVAE(VAE):
         Raises:
             MoleculeError: a symbol that the alphabet lacks, or too long.
         """
-        return torch.from_numpy(self.codec.pad([self.codec.tokens(one) for one in selfies])).to(self.device)
+        return torch.from_numpy(self.codec.pad([self.codec.tokens(string) for string in selfies])).to(self.device)
 
     @torch.no_grad()
     def latents(self, selfies: list[str], refine: int = 0, batch: int = 512) -> Tensor:
@@ -176,17 +176,17 @@ class SequenceVAE(VAE):
 
         Args:
             refine: most gradient steps that a mean takes which would not decode to its own string
-                (``vae.refinement``); 0 gives what the encoder says.
+                (``vae.refine``); 0 gives what the encoder says.
         """
         mean = self.likelihood.head.weight.new_zeros(len(selfies), self.architecture.latent)
         scale = torch.ones_like(mean)
         # By length, so that little of a batch is padding.
-        order = sorted(range(len(selfies)), key=lambda at: len(selfies[at]))
-        for at in range(0, len(order), batch):
-            rows = order[at : at + batch]
+        order = sorted(range(len(selfies)), key=lambda row: len(selfies[row]))
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
             x = self.tokens([selfies[row] for row in rows])
             said = self.encode(x)
-            mean[rows] = refined(
+            mean[rows] = refinement.refine(
                 self, x, said.mean, steps=refine, length=REFINE_LENGTH, project=on_sphere,
                 arrived=self.likelihood.recovers_of_logits,
             )  # fmt: skip
@@ -210,8 +210,8 @@ class SequenceVAE(VAE):
         """
         level = torch.as_tensor(noise, dtype=z.dtype, device=z.device).expand(z.shape[0])
         out: list[str] = []
-        for at in range(0, z.shape[0], batch):
-            plan = self.decode(z[at : at + batch], {"noise": level[at : at + batch]})
+        for start in range(0, z.shape[0], batch):
+            plan = self.decode(z[start : start + batch], {"noise": level[start : start + batch]})
             drawn = self.likelihood.sample(plan, generator, temperature=temperature)
             out += self.codec.selfies_of(drawn.cpu().numpy())
         return out

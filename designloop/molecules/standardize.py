@@ -37,7 +37,12 @@ fragment, all of which need one of these.
 
 _ISOTOPE = re.compile(r"\[\d")
 _LABEL = re.compile(r"\[\d|:\d+\]")
-_SALT_METAL = re.compile(r"\[(?:Li|Na|K|Rb|Cs|Be|Mg|Ca|Sr|Ba)\b")
+
+_SALT_METALS = {3: 1, 4: 2, 11: 1, 12: 2, 19: 1, 20: 2, 37: 1, 38: 2, 55: 1, 56: 2, 87: 1, 88: 2}
+"""Atomic number of each alkali and alkaline earth metal, whose bonds are ionic, and the charge of its ion."""
+
+_NO_METALS = frozenset((0, 1, 2, *range(5, 11), *range(14, 19), *range(32, 37), *range(51, 55), 85, 86))
+"""Atomic numbers of non-metals and metalloids; 0 is a wildcard."""
 
 _TRANSFORMS = """
 // Name\tSMIRKS
@@ -80,30 +85,40 @@ def standard_form(smiles: str, mode: Mode = "parent") -> str:
     Raises:
         MoleculeError: when the SMILES is empty or invalid, or a step leaves something that is no molecule.
     """
-    seen = [_step(smiles, mode)]
-    if seen[0] == smiles:  # a fixed point already
+    forms = [_step(smiles, mode)]
+    if forms[0] == smiles:  # a fixed point already
         return smiles
-    while len(seen) <= _MOST_PASSES:
+    while len(forms) <= _MOST_PASSES:
         try:
-            after = _step(seen[-1], mode)
+            after = _step(forms[-1], mode)
         except MoleculeError as error:
-            raise MoleculeError(f"{smiles!r} becomes {seen[-1]!r}, which is no molecule; write it neutral") from error
-        if after == seen[-1]:
+            raise MoleculeError(f"{smiles!r} {_why_not_neutral(smiles, forms[-1])}") from error
+        if after == forms[-1]:
             return after
-        if after in seen:  # RDKit's canonical form has no fixed point here: the least of the cycle is one for us
-            return min(seen[seen.index(after) :])
-        seen.append(after)
+        if after in forms:  # RDKit's canonical form has no fixed point here: the least of the cycle is one for us
+            return min(forms[forms.index(after) :])
+        forms.append(after)
     raise MoleculeError(
         f"{smiles!r} has no standard form within {_MOST_PASSES} passes; leave it out, or write it neutral"
     )
 
 
+def _why_not_neutral(smiles: str, form: str) -> str:
+    """Why a molecule has no standard form whose first pass gave ``form``, which is no molecule."""
+    if require(smiles).HasSubstructMatch(_aromatic_carbanion()):
+        return (
+            "holds an aromatic anion of carbon (a cyclopentadienide, as in a metallocene), which has no neutral form "
+            "with the same bonds; leave it out, or write the diene (C1=CCC=C1)"
+        )
+    return f"becomes {form!r}, which is no molecule; write it neutral"
+
+
 def standard_forms(smiles: Sequence[str], mode: Mode = "parent") -> list[str | None]:
     """One standard form for each SMILES, in the same order; None where it has none."""
     forms: list[str | None] = []
-    for one in smiles:
+    for molecule in smiles:
         try:
-            forms.append(standard_form(one, mode))
+            forms.append(standard_form(molecule, mode))
         except MoleculeError:
             forms.append(None)
     return forms
@@ -141,7 +156,10 @@ def _step(smiles: str, mode: Mode) -> str:
                 if mode == "parent":
                     molecule = _parent(smiles, molecule)
                 molecule = _uncharge(molecule)
-            except RuntimeError as error:  # a check inside RDKit, which some random strings of SELFIES trip
+            except MoleculeError:
+                raise
+            # RDKit's own checks: a failed sanitisation is a ValueError, a broken precondition a RuntimeError.
+            except (RuntimeError, ValueError) as error:
                 said = "; ".join(line.strip() for line in str(error).splitlines()[:2])
                 raise MoleculeError(f"{smiles!r} has no standard form (RDKit: {said}); leave it out") from error
     text: str = Chem.MolToSmiles(molecule)
@@ -156,8 +174,8 @@ def _parent(smiles: str, molecule: Chem.Mol) -> Chem.Mol:
             atom.SetIsotope(0)
             atom.SetAtomMapNum(0)
         molecule = Chem.RemoveHs(molecule)
-    if _SALT_METAL.search(smiles):
-        molecule = _ionised(molecule)
+    if any(atom.GetAtomicNum() not in _NO_METALS and atom.GetDegree() for atom in molecule.GetAtoms()):
+        molecule = _without_metal_bonds(smiles, molecule)
     fragments = Chem.GetMolFrags(molecule, asMols=True)
     if len(fragments) > 1:
         molecule = _largest_organic(fragments)
@@ -165,17 +183,36 @@ def _parent(smiles: str, molecule: Chem.Mol) -> Chem.Mol:
     return normalised if _protons(normalised) == _protons(molecule) else molecule
 
 
-def _ionised(molecule: Chem.Mol) -> Chem.Mol:
-    """A copy in which no alkali or alkaline earth metal is bound to a heteroatom, as in ``CC(=O)O[Na]``.
+def _without_metal_bonds(smiles: str, molecule: Chem.Mol) -> Chem.Mol:
+    """A copy in which alkali and alkaline earth metals are ions of their own, as they are in ``CC(=O)O[Na]``.
 
-    Other metals keep their bonds: a complex is no salt, and the filter of elements refuses it under its own name.
+    A covalent bond to such a metal leaves its electrons to the other atom. Where one of the two is written with its
+    charge already, the other atom gets protons for the metal instead. A dative bond is cut without touching any
+    charge: its electrons are the donor's own.
+
+    Raises:
+        MoleculeError: a carbon is bound to such a metal, or anything to another metal; neither is a salt.
     """
     molecule = Chem.RWMol(molecule)
-    for metal, other in molecule.GetSubstructMatches(_metal_bond()):
-        for index, charge in ((metal, 1), (other, -1)):
-            atom = molecule.GetAtomWithIdx(index)
-            atom.SetFormalCharge(atom.GetFormalCharge() + charge)
-        molecule.RemoveBond(metal, other)
+    for bond in list(molecule.GetBonds()):
+        ends = bond.GetBeginAtom(), bond.GetEndAtom()
+        metals = [atom for atom in ends if atom.GetAtomicNum() not in _NO_METALS]
+        if not metals:
+            continue
+        metal, other = metals[0], ends[1] if ends[0].GetIdx() == metals[0].GetIdx() else ends[0]
+        if metal.GetAtomicNum() not in _SALT_METALS or other.GetAtomicNum() == 6 or len(metals) == 2:
+            named = next((atom for atom in metals if atom.GetAtomicNum() not in _SALT_METALS), metal).GetSymbol()
+            raise MoleculeError(
+                f"{smiles!r} is an organometallic compound or a complex: {named} is bound to {other.GetSymbol()}; "
+                "salts of organic molecules can be read, other compounds of metals cannot: leave it out"
+            )
+        order = 0 if bond.GetBondType() == Chem.BondType.DATIVE else int(bond.GetBondTypeAsDouble())
+        if other.GetFormalCharge() < 0 or metal.GetFormalCharge() + order > _SALT_METALS[metal.GetAtomicNum()]:
+            other.SetNumExplicitHs(other.GetNumExplicitHs() + order)
+        else:
+            metal.SetFormalCharge(metal.GetFormalCharge() + order)
+            other.SetFormalCharge(other.GetFormalCharge() - order)
+        molecule.RemoveBond(metal.GetIdx(), other.GetIdx())
     Chem.SanitizeMol(molecule)
     return molecule
 
@@ -207,13 +244,33 @@ def _uncharge(molecule: Chem.Mol) -> Chem.Mol:
     try:
         neutral.UpdatePropertyCache(strict=True)
     except Chem.AtomValenceException:  # hexafluorophosphate and its like: anions whose acid is no covalent molecule
-        return molecule
+        neutral = _neutralise_atoms(molecule)
+        return neutral if _protons(neutral) == _protons(molecule) else molecule
     surplus = Chem.GetFormalCharge(neutral)
     if surplus > 0:
         neutral = _deprotonated(neutral, surplus)
         if Chem.GetFormalCharge(neutral) and not Chem.GetFormalCharge(molecule):
             return molecule  # inner salts whose anion is none of the acids, as in molsidomine, stay as they are written
+    if _protons(neutral) == _protons(molecule):
+        return neutral
+    # RDKit gave a carbocation a hydride, which no proton can do: all others are neutralised without it.
+    neutral = _neutralise_atoms(molecule)
     return neutral if _protons(neutral) == _protons(molecule) else molecule
+
+
+def _neutralise_atoms(molecule: Chem.Mol) -> Chem.Mol:
+    """A copy in which each N, O, P or S of charge 1 gives or takes a proton, but beside an atom of opposite charge."""
+    molecule = Chem.RWMol(molecule)
+    for (index,) in molecule.GetSubstructMatches(_charged_alone()):
+        atom = molecule.GetAtomWithIdx(index)
+        charge = atom.GetFormalCharge()
+        if charge < 0 or atom.GetTotalNumHs():
+            hydrogens = atom.GetTotalNumHs() - charge
+            atom.SetNoImplicit(True)
+            atom.SetNumExplicitHs(hydrogens)
+            atom.SetFormalCharge(0)
+    Chem.SanitizeMol(molecule)
+    return molecule
 
 
 def _deprotonated(molecule: Chem.Mol, most: int) -> Chem.Mol:
@@ -244,8 +301,13 @@ def _radical() -> Chem.QueryAtom:
 
 
 @cache
-def _metal_bond() -> Chem.Mol:
-    return Chem.MolFromSmarts("[Li,Na,K,Rb,Cs,Be,Mg,Ca,Sr,Ba]~[N,O,F,P,S,Cl,Se,Br,I]")
+def _aromatic_carbanion() -> Chem.Mol:
+    return Chem.MolFromSmarts("[c-]")
+
+
+@cache
+def _charged_alone() -> Chem.Mol:
+    return Chem.MolFromSmarts("[$([#7,#8,#16;+1,-1]),$([#15;+1]),$([#15;-1;D1,D2]);!$([+]~[-]);!$([-]~[+])]")
 
 
 @cache

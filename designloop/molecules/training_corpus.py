@@ -105,7 +105,7 @@ class _Counts:
     codec: Codec
 
     def __call__(self, tokens: np.ndarray) -> np.ndarray:
-        smiles = [self.codec.to_smiles(one) or "C" for one in self.codec.selfies_of(tokens)]
+        smiles = [self.codec.to_smiles(string) or "C" for string in self.codec.selfies_of(tokens)]
         return np.asarray(np.minimum(count_fingerprints(smiles, "ecfp4", 1024), 255).astype(np.uint8))
 
 
@@ -136,9 +136,9 @@ def fingerprint_components(counts: np.ndarray, components: int) -> np.ndarray:
         (rows, components) float16.
     """
     rng = np.random.default_rng(0)
-    some = np.log1p(counts[rng.permutation(len(counts))[:40_000]].astype(np.float32))
-    mean = some.mean(0)
-    _, vectors = np.linalg.eigh(np.cov(some, rowvar=False))
+    sample = np.log1p(counts[rng.permutation(len(counts))[:40_000]].astype(np.float32))
+    mean = sample.mean(0)
+    _, vectors = np.linalg.eigh(np.cov(sample, rowvar=False))
     axes = vectors[:, ::-1][:, :components].astype(np.float32)
     axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(components)])  # the sign of an eigenvector is arbitrary
     out = np.concatenate([(np.log1p(part.astype(np.float32)) - mean) @ axes for part in np.array_split(counts, 50)])

@@ -19,8 +19,9 @@ from designloop.molecules.pretrain import levels
 from designloop.molecules.sequence_vae import shorten
 from designloop.strategies.base import rng_of, torch_generator
 from designloop.strategies.proposers import Elite, pick
-from designloop.vae.fit import Batch, Step, fit
-from designloop.vae.losses import ELBO, ReferenceKL
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import Step, fit
+from designloop.vae.training.losses import ELBO, ReferenceKL
 
 if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE

@@ -100,7 +100,7 @@ def test_an_entry_that_cannot_be_read_is_asked_always(monkeypatch):
 def test_shares_of_zinc_are_those_that_the_defaults_were_chosen_by():
     """Of 1,000 molecules PAINS hits 2.6 %, NIH 5.3 % (as written there); within three standard errors here."""
     shares = {
-        name: sum(first_alert(require(one), [name]) is not None for one in ZINC) / len(ZINC)
+        name: sum(first_alert(require(molecule), [name]) is not None for molecule in ZINC) / len(ZINC)
         for name in ("PAINS", "NIH")
     }
     assert shares["PAINS"] == pytest.approx(0.026, abs=0.015)

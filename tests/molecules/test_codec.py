@@ -152,11 +152,11 @@ def test_greatest_length_is_the_last_that_fits() -> None:
 @settings(max_examples=150)
 def test_any_string_of_symbols_has_its_tokens_and_is_a_molecule_or_nothing(rows: list[list[str]]) -> None:
     strings = ["".join(row) for row in rows]
-    tokens = CODEC.pad([CODEC.tokens(one) for one in strings])
+    tokens = CODEC.pad([CODEC.tokens(string) for string in strings])
     assert tokens.shape == (len(rows), max(map(len, rows)) + 1)
     assert CODEC.selfies_of(tokens) == strings
-    for one in strings:
-        smiles = CODEC.to_smiles(one)
+    for string in strings:
+        smiles = CODEC.to_smiles(string)
         assert smiles is None or canonical(smiles) == smiles
 
 
@@ -171,7 +171,7 @@ def test_rows_end_at_their_first_end_mark_or_where_they_stop() -> None:
 def test_many_strings_are_decoded_alike_in_a_pool() -> None:
     strings = ["[C]" * (1 + n % 7) + "[O]" for n in range(250)] + [""]
     with ThreadPoolExecutor(2) as pool:
-        assert CODEC.to_smiles_many(strings, pool) == [CODEC.to_smiles(one) for one in strings]
+        assert CODEC.to_smiles_many(strings, pool) == [CODEC.to_smiles(string) for string in strings]
     assert CODEC.to_smiles_many(strings[:2]) == ["CO", "CCO"]
 
 
@@ -228,5 +228,5 @@ def test_constraints_are_the_codecs_own_and_those_of_others_come_back(other_cons
     with pytest.raises(MoleculeError):
         CODEC.to_smiles("[Foo]")
     assert selfies.get_semantic_constraints() == other_constraints
-    own = Codec(CODEC.symbols, constraints=other_constraints)
-    assert own.to_smiles(written) != sulfone
+    lenient = Codec(CODEC.symbols, constraints=other_constraints)
+    assert lenient.to_smiles(written) != sulfone

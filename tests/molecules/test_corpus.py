@@ -48,7 +48,7 @@ def neighbourhoods(smiles: str, read: dict[str, tuple[int, int]]) -> int:
         read: what each token is, filled as they come.
     """
     elements: list[int] = []
-    around: list[int] = []
+    sums: list[int] = []
     open_rings: dict[str, int] = {}
     branches: list[int] = []
     last = -1
@@ -61,9 +61,9 @@ def neighbourhoods(smiles: str, read: dict[str, tuple[int, int]]) -> int:
         kind, element = read[token]
         if kind == _ATOM:
             elements.append(element)
-            around.append(0 if last < 0 else elements[last])
+            sums.append(0 if last < 0 else elements[last])
             if last >= 0:
-                around[last] += element
+                sums[last] += element
             last = len(elements) - 1
         elif kind == _OPEN:
             branches.append(last)
@@ -71,11 +71,11 @@ def neighbourhoods(smiles: str, read: dict[str, tuple[int, int]]) -> int:
             last = branches.pop()
         elif token in open_rings:
             first = open_rings.pop(token)
-            around[first] += elements[last]
-            around[last] += elements[first]
+            sums[first] += elements[last]
+            sums[last] += elements[first]
         else:
             open_rings[token] = last
-    return hash(tuple(sorted(zip(elements, around, strict=True))))
+    return hash(tuple(sorted(zip(elements, sums, strict=True))))
 
 
 def test_no_molecule_is_on_both_sides_of_the_split() -> None:
@@ -88,11 +88,11 @@ def test_no_molecule_is_on_both_sides_of_the_split() -> None:
     lines, held, train = corpus.zinc(), corpus.held_out_rows(), corpus.training_rows()
     assert not any("." in smiles for smiles in lines)  # molecules of one fragment
     read: dict[str, tuple[int, int]] = {}
-    found = np.array([neighbourhoods(smiles, read) for smiles in lines])
-    alike = train[np.isin(found[train], found[held])]
+    invariants = np.array([neighbourhoods(smiles, read) for smiles in lines])
+    alike = train[np.isin(invariants[train], invariants[held])]
     forms = {int(row): standard_form(lines[row]) for row in [*held, *alike, *train[::500]]}
-    moved = [row for row, form in forms.items() if neighbourhoods(form, read) != found[row]]
-    assert moved == []
+    differing = [row for row, form in forms.items() if neighbourhoods(form, read) != invariants[row]]
+    assert differing == []
     held_out = {identity(forms[row], "ignore") for row in held.tolist()}
     assert len(held_out) == 5000  # unique among themselves too
     assert [lines[row] for row in alike.tolist() if identity(forms[row], "ignore") in held_out] == []
@@ -141,10 +141,10 @@ def test_tokens_that_do_not_fit_the_corpus_are_told(monkeypatch: pytest.MonkeyPa
 def test_a_pool_makes_the_same_tokens_and_tells_the_same_lines() -> None:
     smiles = list(corpus.zinc()[:1200])
     smiles[3], smiles[1100] = "C[Si]", "nothing"
-    told: list[int] = []
-    alone = tokenise(smiles, CODEC, processes=1, on_done=told.append)
-    pooled = tokenise(smiles, CODEC, processes=2, on_done=told.append)
-    assert told == [1000, 1200] * 2
+    progress: list[int] = []
+    alone = tokenise(smiles, CODEC, processes=1, on_done=progress.append)
+    pooled = tokenise(smiles, CODEC, processes=2, on_done=progress.append)
+    assert progress == [1000, 1200] * 2
     assert np.array_equal(alone.flat, pooled.flat)
     assert alone.problems == pooled.problems
     assert [(problem.line, problem.text) for problem in alone.problems] == [(4, "C[Si]"), (1101, "nothing")]

@@ -21,10 +21,10 @@ SOME = list(zinc()[:40])
 
 @pytest.mark.parametrize("kind", FINGERPRINTS)
 def test_kinds(kind):
-    bits = fingerprints(SOME, kind)
-    assert [len(one) for one in bits] == [167 if kind == "maccs" else 2048] * len(SOME)
-    assert all(one.GetNumOnBits() for one in bits)
-    assert fingerprint(require(SOME[0]), kind) == bits[0]
+    vectors = fingerprints(SOME, kind)
+    assert [len(vector) for vector in vectors] == [167 if kind == "maccs" else 2048] * len(SOME)
+    assert all(vector.GetNumOnBits() for vector in vectors)
+    assert fingerprint(require(SOME[0]), kind) == vectors[0]
 
 
 @pytest.mark.parametrize("kind", FINGERPRINTS)
@@ -47,9 +47,9 @@ def test_tanimoto_is_the_share_of_common_bits():
     a, b = fingerprints(SOME[:5]), fingerprints(SOME[5:8])
     similarities = tanimoto(a, b)
     assert similarities.shape == (5, 3)
-    for row, one in enumerate(a):
-        for column, other in enumerate(b):
-            on, also = set(one.GetOnBits()), set(other.GetOnBits())
+    for row, left in enumerate(a):
+        for column, right in enumerate(b):
+            on, also = set(left.GetOnBits()), set(right.GetOnBits())
             assert similarities[row, column] == pytest.approx(len(on & also) / len(on | also))
     assert np.diag(tanimoto(a, a)) == pytest.approx(1.0)
 

@@ -27,9 +27,9 @@ def test_the_nearest_is_that_of_comparing_with_all(part_of_zinc: tuple[str, ...]
     queries = ["CC(=O)Oc1ccccc1C(=O)O", "CCN(CC)CCOc1ccccc1", "O=C(Nc1ccccc1)C1CCNCC1"]
     forms = [form for form in standard_forms(part_of_zinc) if form is not None]
     similarity = tanimoto(fingerprints(queries), fingerprints(forms))
-    found = nearest_zinc(queries)
-    assert [one.similarity for one in found] == pytest.approx(similarity.max(1))
-    assert [one.smiles for one in found] == [forms[row] for row in similarity.argmax(1)]
+    nearest = nearest_zinc(queries)
+    assert [neighbour.similarity for neighbour in nearest] == pytest.approx(similarity.max(1))
+    assert [neighbour.smiles for neighbour in nearest] == [forms[row] for row in similarity.argmax(1)]
 
 
 def test_the_highest_similarity_is_that_to_the_rows_asked_for(part_of_zinc: tuple[str, ...]) -> None:
@@ -42,9 +42,9 @@ def test_the_highest_similarity_is_that_to_the_rows_asked_for(part_of_zinc: tupl
 
 
 def test_a_charged_molecule_of_zinc_is_found_by_its_neutral_form(part_of_zinc: tuple[str, ...]) -> None:
-    charged = [one for one in part_of_zinc if "[NH+]" in one or "[NH2+]" in one][:3]
+    charged = [molecule for molecule in part_of_zinc if "[NH+]" in molecule or "[NH2+]" in molecule][:3]
     neutral = [form for form in standard_forms(charged) if form is not None]
-    assert [one.similarity for one in nearest_zinc(neutral)] == [1.0] * 3
+    assert [neighbour.similarity for neighbour in nearest_zinc(neutral)] == [1.0] * 3
 
 
 def test_the_fingerprints_are_made_once_and_said_so(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from designloop.molecules.pretrain import (
 from designloop.molecules.recipe import Phase, Recipe
 from designloop.molecules.sequence_vae import load, training_record
 from designloop.molecules.training_corpus import Corpus
-from designloop.vae.fit import Step
+from designloop.vae.training.fit import Step
 from tests.tiny import ARCHITECTURE, tiny_codec, tiny_corpus, tiny_vae
 
 RECIPE = Recipe((Phase(12, 5e-3, warmup=2),), batch=16, seed=3)
@@ -134,8 +134,8 @@ def weights(folder: Path, name: str = "model") -> dict[str, torch.Tensor]:
     return dict(load_file(folder / f"{name}.safetensors"))
 
 
-def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +158,11 @@ def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(whole: Path, tm
     assert same(weights(tmp_path), weights(whole))
     assert same(weights(tmp_path, "checkpoint"), weights(whole, "checkpoint"))  # optimizer and generator too
     assert [point.step for point in curve] == list(range(1, 13))
-    told = training_record(whole / "model.safetensors")["curve"]
-    assert isinstance(told, list)
-    assert [(point.step, point.nats) for point in curve] == [(one["step"], one["nats"]) for one in told]
+    recorded = training_record(whole / "model.safetensors")["curve"]
+    assert isinstance(recorded, list)
+    assert [(point.step, point.nats) for point in curve] == [
+        (point_record["step"], point_record["nats"]) for point_record in recorded
+    ]
 
 
 def test_a_killed_process_is_taken_up_where_its_last_checkpoint_was(whole: Path, tmp_path: Path) -> None:
@@ -256,30 +258,30 @@ def test_the_model_and_its_record(whole: Path) -> None:
 
 def test_training_learns_the_corpus_and_its_fingerprints(tmp_path: Path) -> None:
     """In 60 steps; the nats are of molecules that were held out."""
-    seen: list[Step] = []
+    steps: list[Step] = []
     small = tiny_corpus()
     curve = pretrain.pretrain(
         tiny_vae(0), small.rows, small.train, small.held_out, Recipe((Phase(60, 1e-2, warmup=5),), batch=48),
-        tmp_path, fingerprints=np.tile(TARGETS[:1], (60, 1)), every_seconds=1e9, on_step=seen.append,
+        tmp_path, fingerprints=np.tile(TARGETS[:1], (60, 1)), every_seconds=1e9, on_step=steps.append,
     )  # fmt: skip
-    assert curve[-1].nats["0"] < 0.4 * -seen[0].log_prob
-    assert seen[-1].terms["propertyloss_fingerprint"] < 0.2 * seen[0].terms["propertyloss_fingerprint"]
+    assert curve[-1].nats["0"] < 0.4 * -steps[0].log_prob
+    assert steps[-1].terms["propertyloss_fingerprint"] < 0.2 * steps[0].terms["propertyloss_fingerprint"]
     assert list(curve[-1].nats) == ["0", "0.5", "1", "2", "8"]
 
 
 def test_held_out_measures_agree_with_the_models_own() -> None:
     vae, tokens = tiny_vae(), torch.from_numpy(tiny_corpus().rows.take(np.arange(6)))
-    told = held_out_measures(vae, tokens, 5, 1.5)
-    assert (told.step, told.seconds) == (5, 1.5)
+    measures = held_out_measures(vae, tokens, 5, 1.5)
+    assert (measures.step, measures.seconds) == (5, 1.5)
     # The first draw of the generator that it uses is that of level 0.
     noise = vae.draw_noise(6, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        seen = vae(tokens, None, None, noise)
-    assert told.nats["0"] == pytest.approx(-float(seen.log_prob.mean()), rel=1e-6)
-    assert told.kl == pytest.approx(float(seen.kl.mean()), rel=1e-6)
+        out = vae(tokens, None, None, noise)
+    assert measures.nats["0"] == pytest.approx(-float(out.log_prob.mean()), rel=1e-6)
+    assert measures.kl == pytest.approx(float(out.kl.mean()), rel=1e-6)
     strings = vae.codec.selfies_of(tokens.numpy())
-    back = sum(one == other for one, other in zip(vae.write(vae.latents(strings)), strings, strict=True))
-    assert told.reconstruction == back / 6
+    back = sum(decoded == string for decoded, string in zip(vae.write(vae.latents(strings)), strings, strict=True))
+    assert measures.reconstruction == back / 6
 
 
 # ---- what a run is made of
@@ -287,10 +289,10 @@ def test_held_out_measures_agree_with_the_models_own() -> None:
 
 def test_fresh_weights_follow_from_the_seed_alone() -> None:
     before = torch.get_rng_state()
-    one, again, other = (new_model(tiny_codec(), ARCHITECTURE, seed).state_dict() for seed in (1, 1, 2))
+    first, again, other = (new_model(tiny_codec(), ARCHITECTURE, seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
-    assert same(dict(one), dict(again))
-    assert not same(dict(one), dict(other))
+    assert same(dict(first), dict(again))
+    assert not same(dict(first), dict(other))
 
 
 def test_precision_follows_from_what_the_machine_declares(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,8 +315,8 @@ def test_a_run_that_is_done_goes_on_with_the_phases_added(tmp_path: Path) -> Non
     run(tmp_path / "both")
     assert [point.step for point in run(tmp_path / "both", longer)][-1] == 17
     run(tmp_path / "at once", longer)
-    one, other = (load(tmp_path / name / "model.safetensors").state_dict() for name in ("both", "at once"))
-    assert same(dict(one), dict(other))
+    continued, at_once = (load(tmp_path / name / "model.safetensors").state_dict() for name in ("both", "at once"))
+    assert same(dict(continued), dict(at_once))
 
 
 def test_a_users_file_gives_a_model_with_its_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rdkit import Chem
 
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.reading import LineProblem, read_molecules
@@ -88,6 +91,85 @@ def test_parquet_in_a_folder_named_like_a_partition(tmp_path: Path) -> None:
     assert (read.smiles, read.names) == (["CCO"], [""])
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("chembl.csv", '"ChEMBL ID";"Name";"Smiles"\n"CHEMBL545";"eth, anol";"CCO"\n"CHEMBL116";"";"CC"\n'),
+        ("excel.csv", "sep=;\nID;SMILES;IC50\nCHEMBL545;CCO;1,5\nCHEMBL116;CC;2\n"),
+        ("excel_comma.csv", "sep=,\r\nid,smiles\r\nCHEMBL545,CCO\r\nCHEMBL116,CC\r\n"),
+        ("tabs.csv", "compound_id\tIsomeric SMILES\tpIC50\nCHEMBL545\tCCO\t6.1\nCHEMBL116\tCC\t5\n"),
+        ("commas.tsv", "Compound ID,Canonical_Smiles\nCHEMBL545,CCO\nCHEMBL116,CC\n"),
+        ("empty_rows.csv", "name,smiles,x\nCHEMBL545,CCO,1\n,,\n , ,\n\nCHEMBL116,CC,2\n,,\n"),
+        ("named.csv", "smiles\nCCO CHEMBL545\nCC CHEMBL116\n"),
+        ("cxsmiles.csv", "smiles,name\nCCO |$;;R1$|,CHEMBL545\nCC |c:0| CHEMBL116,\n"),
+        ("cxsmiles.smi", "CCO |$;;R1$| CHEMBL545\nCC |c:0| CHEMBL116\n"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_tables_as_people_have_them(tmp_path: Path, name: str, text: str, packed: bool) -> None:
+    path = write(tmp_path, name + ".gz" * packed, gzip.compress(text.encode()) if packed else text)
+    read = read_molecules(path)
+    assert (read.smiles, read.problems) == (["CCO", "CC"], [])
+    expected = (
+        ["eth, anol", ""] if name == "chembl.csv" and read.names[0] == "eth, anol" else ["CHEMBL545", "CHEMBL116"]
+    )
+    assert read.names == expected
+
+
+@pytest.mark.parametrize("text", ["CCO\nCC\n", "CCO,1\nCC,2\n", "1;CCO\n2;CC\n", "CCO\t1.5\n\nCC\t2\n"])
+def test_a_table_without_a_header_is_read_where_its_rows_hold_smiles(tmp_path: Path, text: str) -> None:
+    read = read_molecules(write(tmp_path, "a.csv", text))
+    assert (read.smiles, read.names, read.problems) == (["CCO", "CC"], ["", ""], [])
+    assert read.lines == [1, 3 if "\n\n" in text else 2]
+
+
+def test_a_row_that_holds_all_but_a_molecule_is_told(tmp_path: Path) -> None:
+    read = read_molecules(write(tmp_path, "a.csv", "smiles;name\nCCO;a\n;b\n"))
+    assert read.problems == [LineProblem(3, "", "empty")]
+
+
+def test_other_columns_travel_along_where_they_are_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "id,pIC50,smiles,note\n1,6.5,CCO,\n2,,xx,lost\n3,7,CC\n")
+    assert read_molecules(path).columns == {}
+    read = read_molecules(path, columns=True)
+    assert (read.smiles, read.names) == (["CCO", "CC"], ["1", "3"])
+    assert read.columns == {"pIC50": ["6.5", "7"], "note": ["", ""]}
+    table = pa.table({"smiles": ["CCO", "CC"], "pIC50": [6.5, None]})
+    assert read_molecules(write(tmp_path, "a.parquet", table), columns=True).columns == {"pIC50": ["6.5", ""]}
+
+
+def sdf(*records: str) -> str:
+    return "".join(f"{record}\n$$$$\n" for record in records)
+
+
+def mol_block(smiles: str, name: str = "") -> str:
+    mol = Chem.MolFromSmiles(smiles)
+    mol.SetProp("_Name", name)
+    return str(Chem.MolToMolBlock(mol))
+
+
+@pytest.mark.parametrize("pack", [str.encode, lambda text: gzip.compress(text.encode())])
+def test_sdf(tmp_path: Path, pack: Callable[[str], bytes]) -> None:
+    broken = mol_block("CCC").replace(" C ", " Zz", 1)
+    text = sdf(
+        f"{mol_block('C[C@H](O)c1ccccc1', 'first')}>  <pIC50>  (1)\n6.5\n\n>  <note>\ntwo\nlines\n",
+        f"{mol_block('CCO')}>  <ChEMBL ID>\nCHEMBL545\n",
+        broken,
+        mol_block("CC", "last"),
+    )
+    packed = pack(text)
+    read = read_molecules(write(tmp_path, "a.sdf" if packed == text.encode() else "a.sdf.gz", packed), columns=True)
+    assert read.smiles == ["C[C@H](O)c1ccccc1", "CCO", "CC"]
+    assert read.names == ["first", "CHEMBL545", "last"]
+    line = text[: text.index("Zz")].count("$$$$\n") and text[: text.index(broken)].count("\n") + 1
+    assert read.problems == [LineProblem(line, f"the record of line {line}", "not a mol block that RDKit can read")]
+    assert read.columns == {
+        "pIC50": ["6.5", "", ""],
+        "note": ["two\nlines", "", ""],
+        "ChEMBL ID": ["", "CHEMBL545", ""],
+    }
+
+
 def test_zero_bytes_among_the_text_are_a_bad_line(tmp_path: Path) -> None:
     read = read_molecules(write(tmp_path, "a.smi", b"C\0C x\nCC\n\0\0\n"))
     assert read.smiles == ["CC"]
@@ -112,14 +194,18 @@ def test_zero_bytes_among_the_text_are_a_bad_line(tmp_path: Path) -> None:
         ("empty.csv", b"", r"empty\.csv has the columns \(none\), expected one named smiles; rename it"),
         ("head.csv", b"smiles\n", "holds no molecule that RDKit can read; give SMILES in a column smiles"),
         ("a.csv", b"a,b\nCCO,1\n", "has the columns a, b, expected one named smiles; rename it"),
-        ("semicolon.csv", b"smiles;name\nCCO;1\n", "has the columns smiles;name, expected one named smiles"),
+        ("semicolon.csv", b"a;b\nCCO;1\n", "has the columns a;b, expected one named smiles"),
+        ("cut.smi.gz", gzip.compress(b"CCO ethanol\n" * 99)[:-9], r"cut\.smi\.gz cannot be unpacked"),
+        ("plain.csv.gz", b"smiles\nCCO\n", r"plain\.csv\.gz cannot be unpacked \(Not a gzipped file"),
+        ("latin.smi.gz", gzip.compress(b"CC\nCC caf\xe9\n"), r"latin\.smi\.gz:2: not UTF-8 text"),
         ("quote.csv", b'smiles\n"CC\n' + b"CC\n" * 60000, r"quote\.csv cannot be read as a table \(field larger"),
         ("junk.parquet", b"junk" * 99, r"junk\.parquet is not a Parquet file .*; export it again"),
         ("empty.parquet", b"", r"empty\.parquet is not a Parquet file"),
         ("a.parquet", pa.table({"x": ["CC"]}), "has the columns x, expected one named smiles; rename it"),
         ("numbers.parquet", pa.table({"smiles": [1.5]}), "line 1 holds '1.5'"),
         ("none.parquet", pa.table({"smiles": pa.array([], pa.string())}), "holds no molecule that RDKit can read"),
-        ("a.sdf", b"x", r"a\.sdf ends in '\.sdf', expected \.smi, \.csv, \.tsv or \.parquet; rename or convert it"),
+        ("a.sdf", b"x", r"a\.sdf holds no molecule that RDKit can read; line 1 holds 'x'; give records that end in"),
+        ("a.mol2", b"x", r"a\.mol2 ends in '\.mol2', expected \.smi, \.csv, \.tsv, \.sdf or \.parquet; rename or"),
         ("plain", b"CCO", "plain ends in '', expected"),
     ],
 )
@@ -129,7 +215,9 @@ def test_what_is_no_file_of_molecules_is_told(tmp_path: Path, name: str, data: b
 
 
 def test_no_such_file_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(MoleculeError, match=r"gone\.smi is not a file; give a \.smi, \.csv or \.parquet file"):
+    with pytest.raises(
+        MoleculeError, match=r"gone\.smi is not a file; give a \.smi, \.csv, \.tsv, \.sdf or \.parquet file"
+    ):
         read_molecules(str(tmp_path / "gone.smi"))
     with pytest.raises(MoleculeError, match="is not a file"):
         read_molecules(tmp_path)

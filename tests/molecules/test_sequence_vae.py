@@ -59,10 +59,10 @@ def test_padding_changes_nothing(vae: SequenceVAE, extra: int) -> None:
 def test_batch_mates_change_nothing(vae: SequenceVAE) -> None:
     strings = [SHORT, LONG, "[N]", "[C][=C][Cl]"]
     together = vae.latents(strings)
-    alone = torch.cat([vae.latents([one]) for one in strings])
+    alone = torch.cat([vae.latents([string]) for string in strings])
     torch.testing.assert_close(together, alone, rtol=1e-12, atol=1e-12)
     z = torch.randn(9, 8, dtype=torch.float64, generator=generator())
-    assert vae.write(z) == [vae.write(one.unsqueeze(0))[0] for one in z] == vae.write(z, batch=4)
+    assert vae.write(z) == [vae.write(row.unsqueeze(0))[0] for row in z] == vae.write(z, batch=4)
 
 
 def test_a_noise_level_widens_the_posterior_and_the_prior_and_is_told_to_the_decoder(vae: SequenceVAE) -> None:
@@ -75,8 +75,8 @@ def test_a_noise_level_widens_the_posterior_and_the_prior_and_is_told_to_the_dec
     z = torch.randn(2, 8, dtype=torch.float64, generator=generator())
     torch.testing.assert_close(vae.decode(z, level)[0], vae.decode(z)[0])
     assert not torch.allclose(vae.decode(z, level)[1], vae.decode(z)[1])
-    seen = vae(tokens, None, level, vae.draw_noise(2, generator()))
-    assert bool(seen.kl[1] < seen.kl[0])
+    out = vae(tokens, None, level, vae.draw_noise(2, generator()))
+    assert bool(out.kl[1] < out.kl[0])
 
 
 def test_the_decoder_sees_a_noised_latent_at_the_scale_of_a_clean_one() -> None:
@@ -93,7 +93,7 @@ def test_draws_follow_the_generator_alone(vae: SequenceVAE) -> None:
     first, again, other = (vae.draw(20, generator(seed), 4.0) for seed in (1, 1, 2))
     assert first == again != other
     assert len(first) == 20
-    assert all(vae.codec.tokens(one).size <= 25 for one in first)
+    assert all(vae.codec.tokens(string).size <= 25 for string in first)
     assert torch.equal(torch.get_rng_state(), before)
     assert vae.draw(5, generator(), 4.0, temperature=0.0) == vae.draw(5, generator(), 4.0, temperature=0.0)
 
@@ -146,9 +146,9 @@ def test_half_files_are_half_as_large_and_hold_the_rounded_weights(tmp_path: Pat
     assert sizes[1] < 0.6 * sizes[0]
     again = load(tmp_path / "half.safetensors")
     for name, value in vae.state_dict().items():
-        found = again.state_dict()[name]
-        assert found.dtype == torch.float32
-        assert torch.equal(found, value.half().float()), name
+        restored = again.state_dict()[name]
+        assert restored.dtype == torch.float32
+        assert torch.equal(restored, value.half().float()), name
     assert training_record(tmp_path / "half.safetensors") == {}
 
 
@@ -215,11 +215,11 @@ def test_refinement_moves_only_latents_that_miss_and_most_then_come_back() -> No
     vae, rows = load(), corpus.held_out_rows()[:60]
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
     before, after = vae.latents(selfies), vae.latents(selfies, refine=16)
-    missed = np.array([one != other for one, other in zip(vae.write(before), selfies, strict=True)])
-    still = np.array([one != other for one, other in zip(vae.write(after), selfies, strict=True)])
+    missed = np.array([written != string for written, string in zip(vae.write(before), selfies, strict=True)])
+    still = np.array([written != string for written, string in zip(vae.write(after), selfies, strict=True)])
     assert 10 < missed.sum() < 40
     assert still.sum() < 0.3 * missed.sum()
-    moved = (after - before).norm(dim=1).numpy()
-    assert (moved[missed] > 0.5).all()
-    assert (moved[~missed] < 1e-3).all()
+    distance = (after - before).norm(dim=1).numpy()
+    assert (distance[missed] > 0.5).all()
+    assert (distance[~missed] < 1e-3).all()
     assert torch.allclose(after.square().mean(1), torch.ones(60), atol=1e-4)

@@ -22,6 +22,7 @@ from designloop.molecules.chemistry import (
     without_stereo,
 )
 from designloop.molecules.corpus import zinc
+from designloop.testing.odd_smiles import odd_smiles, standard_form_faults
 
 rows = st.integers(0, len(zinc()) - 1).map(zinc().__getitem__)
 """SMILES of ZINC 250k."""
@@ -79,14 +80,46 @@ on_real_molecules = settings(max_examples=150, deadline=None, derandomize=True)
         ("[C-]#[N+]CC", "[C-]#[N+]CC"),
         ("F[P-](F)(F)(F)(F)F.C[n+]1ccccc1", "C[n+]1ccccc1"),
         ("F[P-](F)(F)(F)(F)F", "F[P-](F)(F)(F)(F)F"),
-        # complexes are no salts, and keep their metal
-        ("CC[Hg]Cl", "C[CH2][Hg][Cl]"),
+        # bonds to alkali and alkaline earth metals, however they are drawn
+        ("CC(=O)[O-][Na+]", "CC(=O)O"),
+        ("[Na+][S-]C", "CS"),
+        ("[K+][N-]C(C)=O", "CC(N)=O"),
+        ("[Na]n1cccc1", "c1cc[nH]c1"),
+        ("O=C1O[Ca]OC1=O", "O=C(O)C(=O)O"),
+        ("CC[OH]->[Na+]", "CCO"),
+        ("C1CO2CCO3CCO4CCO5CCO6CCO1[K+]23456", "C1COCCOCCOCCOCCOCCO1"),
+        # a carbocation takes no proton away from its neighbours
+        ("[CH2+]CC[NH3+]", "[CH2+]CCN"),
     ],
 )
 def test_standard_form(written, standard):
     assert canonical(standard) == standard, "the expected SMILES is not canonical"
     assert standard_form(written) == standard
     assert standard_form(standard) == standard
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("CC[Hg]Cl", "is an organometallic compound or a complex: Hg is bound to C"),
+        ("C[Mg]Br", "Mg is bound to C"),
+        ("[Li]CCCC", "Li is bound to C"),
+        ("N->[Pt](<-N)(Cl)Cl", "Pt is bound to N"),
+        ("CC(=O)O[Zn]OC(C)=O", "Zn is bound to O"),
+        ("[Na+].c1cc[cH-]c1", r"an aromatic anion of carbon \(a cyclopentadienide"),
+        ("[CH-]1C=CC=C1.[CH-]1C=CC=C1.[Fe+2]", r"an aromatic anion of carbon \(a cyclopentadienide"),
+    ],
+)
+def test_compounds_of_metals_that_are_no_salts_are_told(written, reason):
+    with pytest.raises(MoleculeError, match=reason) as told:
+        standard_form(written)
+    assert repr(written) in str(told.value)
+
+
+def test_odd_molecules_have_a_sound_standard_form_or_a_reason():
+    strings = odd_smiles(1500, seed=0)
+    assert 500 < sum(parse(text) is not None for text in strings) < 1200  # the generator makes what it is for
+    assert {text: faults for text in strings if (faults := standard_form_faults(text))} == {}
 
 
 def test_mesoionic_rings_are_not_hydrogenated():
@@ -255,13 +288,13 @@ def test_the_standard_form_costs_little_more_than_reading_the_molecule():
     ratios = []
     for part in (smiles[:200], smiles[200:400], smiles[400:]):
         start = process_time()
-        for one in part:
-            Chem.MolToSmiles(Chem.MolFromSmiles(one))
+        for molecule in part:
+            Chem.MolToSmiles(Chem.MolFromSmiles(molecule))
         between = process_time()
         for cached in (parse, canonical, standard_form, without_stereo):
             cached.cache_clear()
-        for one in part:
-            identity(standard_form(one))
+        for molecule in part:
+            identity(standard_form(molecule))
         ratios.append((process_time() - between) / (between - start))
     assert min(ratios) < 4
 

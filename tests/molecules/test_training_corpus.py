@@ -78,13 +78,13 @@ def test_the_corpus_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_components_are_the_principal_ones_at_mean_square_one() -> None:
     rng = np.random.default_rng(0)
     counts = rng.poisson(np.outer(rng.gamma(2.0, size=300), rng.gamma(0.5, size=40))).astype(np.uint8)
-    found = fingerprint_components(counts, 6).astype(float)
-    assert found.shape == (300, 6)
-    assert (found**2).mean() == pytest.approx(1.0, abs=2e-3)
+    components = fingerprint_components(counts, 6).astype(float)
+    assert components.shape == (300, 6)
+    assert (components**2).mean() == pytest.approx(1.0, abs=2e-3)
     wanted = PCA(6, svd_solver="full").fit_transform(np.log1p(counts.astype(float)))
     wanted /= np.sqrt((wanted**2).mean())
-    signs = np.sign((found * wanted).sum(0))
-    np.testing.assert_allclose(found, wanted * signs, atol=0.01)
+    signs = np.sign((components * wanted).sum(0))
+    np.testing.assert_allclose(components, wanted * signs, atol=0.01)
     assert fingerprint_components(counts, 6).dtype == np.float16
     assert np.array_equal(fingerprint_components(counts, 6), fingerprint_components(counts, 6))
 
@@ -92,7 +92,7 @@ def test_components_are_the_principal_ones_at_mean_square_one() -> None:
 def test_targets_are_made_once_for_a_corpus_and_follow_its_rows(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, codec = tiny_corpus().rows, tiny_codec()
     targets = fingerprint_targets(rows, codec, 5)
-    smiles = [codec.to_smiles(one) or "" for one in codec.selfies_of(rows.take(np.arange(len(rows))))]
+    smiles = [codec.to_smiles(string) or "" for string in codec.selfies_of(rows.take(np.arange(len(rows))))]
     wanted = fingerprint_components(count_fingerprints(smiles, "ecfp4", 1024).astype(np.uint8), 5)
     np.testing.assert_array_equal(targets, wanted)
     assert len(list(cache.iterdir())) == 1

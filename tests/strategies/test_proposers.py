@@ -12,7 +12,7 @@ from designloop.molecules.chemistry import parse
 from designloop.records import Candidate
 from designloop.strategies import proposers
 from designloop.strategies.proposers import Elite
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from tests.tiny import small_molecules, tiny_vae
 
 VAE = tiny_vae()

@@ -250,5 +250,5 @@ def test_a_check_that_is_none_cannot_be_skipped() -> None:
 
 def test_an_unknown_public_name_is_an_error() -> None:
     assert "check_oracle" in dir(testing)
-    with pytest.raises(AttributeError, match=r"module 'designloop\.testing' has no attribute 'check_oracel'; it has "):
+    with pytest.raises(AttributeError, match=r"module 'designloop\.testing' has no attribute 'check_oracel'; it of"):
         _ = testing.check_oracel

@@ -38,8 +38,9 @@ def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
         calls: in the order in which they were charged.
         budget: calls that could be spent; the area holds the last mean to its end.
     Returns:
-        ``calls``, ``failed``, ``best``, ``mean_top_10``, ``auc_top_10`` (PMO's: Gao et al. 2022), ``top_10`` (smiles,
-        score, proposer) and ``proposers``, each one's share of the 100 best.
+        ``calls``, ``failed``, ``best``, ``mean_top_10``, ``auc_top_10`` (of steps at every call; PMO's, by trapezoids
+        over every 100 calls, is in ``pmo_measures``), ``top_10`` (smiles, score, proposer) and ``proposers``, each
+        one's share of the 100 best.
     """
     _, mean = running([(call.smiles, call.score) for call in calls], BEST)
     # A mean holds from the call that made it until the next that changes it.

@@ -37,11 +37,11 @@ def offspring(first: str, second: str, rng: np.random.Generator, keep: tuple[str
     if a is None or b is None:
         return None
     for _ in range(ATTEMPTS):
-        one = _ring_part(a, rng) if rng.random() < RING_SHARE else _acyclic_part(a, rng)
-        two = None if one is None else _partner(a, one, b, rng)
-        if one is None or two is None:
+        part_of_a = _ring_part(a, rng) if rng.random() < RING_SHARE else _acyclic_part(a, rng)
+        part_of_b = None if part_of_a is None else _partner(a, part_of_a, b, rng)
+        if part_of_a is None or part_of_b is None:
             continue
-        child = outcome(_joined(a, one, b, two), a)
+        child = outcome(_join_parts(a, part_of_a, b, part_of_b), a)
         if child is not None and child not in (a.smiles, b.smiles):
             return child
     return None
@@ -59,22 +59,24 @@ def _ring_part(graph: Graph, rng: np.random.Generator) -> Part | None:
     return parts[int(rng.integers(len(parts)))] if parts else None
 
 
-def _partner(a: Graph, one: Part, b: Graph, rng: np.random.Generator) -> Part | None:
+def _partner(a: Graph, part_of_a: Part, b: Graph, rng: np.random.Generator) -> Part | None:
     """A part of ``b``, cut in the same manner, that binds to the part of ``a`` and makes up a parent's size."""
-    parts = _ring_partners(one, b) if one.arc else acyclic_parts(b)
+    parts = _ring_partners(part_of_a, b) if part_of_a.arc else acyclic_parts(b)
     fitting = [
         part
         for part in parts
-        if not b.kept & part.side and all(_bind(a, x, b, y) for x, y in zip(one.ends, part.ends, strict=True))
+        if not b.kept & part.side and all(_bind(a, x, b, y) for x, y in zip(part_of_a.ends, part.ends, strict=True))
     ]
-    missing = (a.size + b.size) / 2 + rng.normal(0, SPREAD) - one.size
+    missing = (a.size + b.size) / 2 + rng.normal(0, SPREAD) - part_of_a.size
     return Table(fitting, [exp(-abs(part.size - missing) / 2) for part in fitting]).draw(rng) if fitting else None
 
 
-def _ring_partners(one: Part, graph: Graph) -> list[Part]:
+def _ring_partners(half: Part, graph: Graph) -> list[Part]:
     """Parts of another molecule's rings that close a ring of 5 to 7 atoms with this one, each either way round."""
-    largest = 6 if one.aromatic else 7
-    parts = [part for part in ring_parts(graph) if 5 <= one.arc + part.arc <= largest and one.aromatic == part.aromatic]
+    largest = 6 if half.aromatic else 7
+    parts = [
+        part for part in ring_parts(graph) if 5 <= half.arc + part.arc <= largest and half.aromatic == part.aromatic
+    ]
     return parts + [part._replace(ends=part.ends[::-1]) for part in parts]
 
 
@@ -83,11 +85,11 @@ def _bind(a: Graph, x: End, b: Graph, y: End) -> bool:
     return x.order == y.order and b.kind(y.kept, y.lost) in BINDS[a.kind(x.kept, x.lost)]
 
 
-def _joined(a: Graph, one: Part, b: Graph, two: Part) -> Chem.RWMol:
+def _join_parts(a: Graph, first: Part, b: Graph, second: Part) -> Chem.RWMol:
     """Both parts in one molecule, end bound to end."""
     mol, shift = Chem.RWMol(a.mol), a.size
     mol.InsertMol(b.mol)
-    for x, y in zip(one.ends, two.ends, strict=True):
+    for x, y in zip(first.ends, second.ends, strict=True):
         join(mol, x, End(y.kept + shift, y.lost + shift, y.order))
-    remove(mol, a.everything & ~one.side | (b.everything & ~two.side) << shift)
+    remove(mol, a.everything & ~first.side | (b.everything & ~second.side) << shift)
     return mol

@@ -42,13 +42,13 @@ def read_group(text: str) -> Group:
     return Group(graph.mol, 1 + len(text) - len(smiles), graph.kinds[0], graph.elements[0])
 
 
-def attach(mol: Chem.RWMol, at: int, group: Group, lost: int | None = None) -> None:
-    """Bind a group to the atom ``at``, in the place of its neighbour ``lost`` or of hydrogens."""
+def attach(mol: Chem.RWMol, atom: int, group: Group, lost: int | None = None) -> None:
+    """Bind a group to the atom ``atom``, in the place of its neighbour ``lost`` or of hydrogens."""
     first = mol.GetNumAtoms()
     mol.InsertMol(group.mol)
     if lost is not None:
-        cut(mol, at, lost)
-    mol.AddBond(at, first, ORDERS[group.order])
+        cut(mol, atom, lost)
+    mol.AddBond(atom, first, ORDERS[group.order])
 
 
 def join(mol: Chem.RWMol, first: End, second: End) -> None:

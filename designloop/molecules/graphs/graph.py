@@ -96,10 +96,10 @@ def read_graph(smiles: str, keep: tuple[str, ...]) -> Graph | None:
     mol = parse(smiles)
     if mol is None:
         return None
-    found = [(pattern, mol.GetSubstructMatches(pattern)) for pattern in _patterns(keep)]
-    if not all(matches for _, matches in found):
+    kept_matches = [(pattern, mol.GetSubstructMatches(pattern)) for pattern in _patterns(keep)]
+    if not all(matches for _, matches in kept_matches):
         return None
-    kept = mask(i for _, matches in found for match in matches for i in match)
+    kept = mask(i for _, matches in kept_matches for match in matches for i in match)
     form, atoms = _kekule(mol)
     elements = [atom.GetAtomicNum() for atom in atoms]
     bonds = _bonds(mol, form)
@@ -129,7 +129,7 @@ def read_graph(smiles: str, keep: tuple[str, ...]) -> Graph | None:
         rings=mol.GetRingInfo().AtomRings(),
         free=[i for i, atom in enumerate(atoms) if not (charges[i] or kept >> i & 1 or atom.GetNumRadicalElectrons())],
         kept=kept,
-        matches=[(pattern, len(matches)) for pattern, matches in found],
+        matches=[(pattern, len(matches)) for pattern, matches in kept_matches],
     )
 
 

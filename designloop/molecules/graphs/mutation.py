@@ -77,7 +77,7 @@ def append_ring(graph: Graph, rng: np.random.Generator) -> Choice[int]:
 def _append(graph: Graph, group: Group) -> Choice[int]:
     hydrogens = (2,) if group.order == 2 else (1, 2, 3, 4)  # =O at a CH3 would make an aldehyde
     places = [i for i in graph.free if graph.hydrogens[i] in hydrogens and group.kind in BINDS[graph.kinds[i]]]
-    return Choice(places, lambda mol, at: attach(mol, at, group))
+    return Choice(places, lambda mol, atom: attach(mol, atom, group))
 
 
 def delete_group(graph: Graph, rng: np.random.Generator) -> Choice[Part]:
@@ -169,13 +169,13 @@ def delete_atom(graph: Graph, rng: np.random.Generator) -> Choice[int]:
         a, b = near
         return b not in graph.neighbours[a] and graph.kind(a, i) in BINDS[graph.kind(b, i)]
 
-    def edit(mol: Chem.RWMol, at: int) -> None:
-        near = graph.neighbours[at]
+    def edit(mol: Chem.RWMol, atom: int) -> None:
+        near = graph.neighbours[atom]
         if len(near) == 2:
-            join(mol, End(near[0], at, 1), End(near[1], at, 1))
+            join(mol, End(near[0], atom, 1), End(near[1], atom, 1))
         else:
-            cut(mol, near[0], at)
-        remove(mol, 1 << at)
+            cut(mol, near[0], atom)
+        remove(mol, 1 << atom)
 
     return Choice([i for i in graph.free if removable(i)], edit)
 
@@ -197,14 +197,14 @@ def change_element(graph: Graph, rng: np.random.Generator) -> Choice[int]:
         return single or all(graph.elements[j] == CARBON and graph.heteros[j] == 1 for j in graph.neighbours[i])
 
     places = [i for i in graph.free if changeable(i)]
-    return Choice(places, lambda mol, at: mol.GetAtomWithIdx(at).SetAtomicNum(new.element))
+    return Choice(places, lambda mol, atom: mol.GetAtomWithIdx(atom).SetAtomicNum(new.element))
 
 
 def swap_aromatic_nitrogen(graph: Graph, rng: np.random.Generator) -> Choice[int]:
     """An N in the place of an aromatic CH, or a CH in the place of such an N."""
 
-    def edit(mol: Chem.RWMol, at: int) -> None:
-        mol.GetAtomWithIdx(at).SetAtomicNum(CARBON if graph.elements[at] == NITROGEN else NITROGEN)
+    def edit(mol: Chem.RWMol, atom: int) -> None:
+        mol.GetAtomWithIdx(atom).SetAtomicNum(CARBON if graph.elements[atom] == NITROGEN else NITROGEN)
 
     rim = [i for i in graph.free if graph.aromatic[i] and len(graph.neighbours[i]) == 2]
     return Choice([i for i in rim if graph.valence[i] == 3], edit)

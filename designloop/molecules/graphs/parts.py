@@ -84,17 +84,17 @@ def ring_parts(graph: Graph) -> tuple[Part, ...]:
                     continue
                 last = start + length - 1
                 cuts = ((ring[start], ring[start - 1]), (ring[last % n], ring[(last + 1) % n]))
-                one, two = (End(kept, lost, order[kept, lost]) for kept, lost in cuts)
-                parts.append(Part((one, two), side, length, aromatic))
+                first, second = (End(kept, lost, order[kept, lost]) for kept, lost in cuts)
+                parts.append(Part((first, second), side, length, aromatic))
     return tuple(parts)
 
 
 def _hanging(graph: Graph, atom: int, ring: Sequence[int]) -> int:
     """Bit mask of a ring's atom and of all that is reached from it without passing another atom of the ring."""
-    seen, walk = mask(ring), [atom]
+    visited, walk = mask(ring), [atom]
     for i in walk:  # grows as it is walked
         for j in graph.neighbours[i]:
-            if not seen >> j & 1:
-                seen |= 1 << j
+            if not visited >> j & 1:
+                visited |= 1 << j
                 walk.append(j)
     return mask(walk)

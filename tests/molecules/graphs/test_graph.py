@@ -68,9 +68,9 @@ def test_reading_changes_no_molecule() -> None:
 def test_parts_outside_rings() -> None:
     graph = graph_of("Cc1ccccc1C(=O)O")
     sides = {frozenset(i for i in range(graph.size) if part.side >> i & 1) for part in acyclic_parts(graph)}
-    one, two, three = {0}, {7, 8, 9}, {9}
+    methyl, acid, hydroxyl = {0}, {7, 8, 9}, {9}
     everything = set(range(10))
-    assert sides == {frozenset(side) for cut in (one, two, three) for side in (cut, everything - cut)}
+    assert sides == {frozenset(side) for cut in (methyl, acid, hydroxyl) for side in (cut, everything - cut)}
     for part in acyclic_parts(graph):
         assert part.side >> part.ends[0].kept & 1
         assert not part.side >> part.ends[0].lost & 1
@@ -83,20 +83,20 @@ def test_nothing_is_cut_off_an_anion() -> None:
 @pytest.mark.parametrize("smiles", ["CC1CCCCC1O", "c1ccc2ccccc2c1", "C1CC2CCC1CC2", "C1CC12CCNCC2"])
 def test_parts_of_rings_are_what_is_connected_without_the_bonds_cut(smiles: str) -> None:
     graph = graph_of(smiles)
-    found = {(frozenset((end.kept, end.lost) for end in part.ends), part.side) for part in ring_parts(graph)}
+    parts = {(frozenset((end.kept, end.lost) for end in part.ends), part.side) for part in ring_parts(graph)}
     expected = set()
     for ring in graph.rings:
         bonds = [(ring[i - 1], ring[i]) for i in range(len(ring))]
-        for i, one in enumerate(bonds):
-            for two in bonds[:i]:
+        for i, first in enumerate(bonds):
+            for second in bonds[:i]:
                 mol = Chem.RWMol(graph.mol)
-                mol.RemoveBond(*one)
-                mol.RemoveBond(*two)
+                mol.RemoveBond(*first)
+                mol.RemoveBond(*second)
                 pieces = Chem.GetMolFrags(mol)
                 for piece in pieces if len(pieces) == 2 else ():
-                    ends = frozenset((a, b) if a in piece else (b, a) for a, b in (one, two))
+                    ends = frozenset((a, b) if a in piece else (b, a) for a, b in (first, second))
                     expected.add((ends, sum(1 << atom for atom in piece)))
-    assert found == expected
+    assert parts == expected
 
 
 def test_groups() -> None:
@@ -113,8 +113,8 @@ def test_what_is_put_in_is_what_is_written(table: Table[str]) -> None:
         attach(mol, 0, read_group(text))
         # To write a group behind another atom, the hydrogen that stands for its free bond is left out.
         behind = {"[nH]1": "n1", "[NH+](": "[N+]("}
-        for standing, bound in behind.items():
-            text = bound + text.removeprefix(standing) if text.startswith(standing) else text
+        for alone, bound in behind.items():
+            text = bound + text.removeprefix(alone) if text.startswith(alone) else text
         assert outcome(mol, parent) == Chem.CanonSmiles(parent.smiles + text)
 
 

@@ -93,7 +93,7 @@ def test_mutants_differ_and_stay_near() -> None:
     pairs = [(smiles, child) for smiles, child in made if child is not None]
     assert len(pairs) > 0.99 * len(ROWS)
     assert [child for smiles, child in pairs if child == canonical(smiles)] == []
-    near = [float(tanimoto(*(fingerprints([one]) for one in pair))[0, 0]) for pair in pairs]
+    near = [float(tanimoto(*(fingerprints([molecule]) for molecule in pair))[0, 0]) for pair in pairs]
     assert np.mean(near) > 0.6
 
 
@@ -161,7 +161,7 @@ with rdBase.BlockLogs():
 """
     rows, rng = ROWS[:50], np.random.default_rng(6)
     here = [*(mutant(row, rng) for row in rows), *(offspring(a, b, rng) for a, b in pairwise(rows))]
-    there = subprocess.run(
+    elsewhere = subprocess.run(
         [sys.executable, "-c", program],
         input=" ".join(rows),
         env=os.environ | {"PYTHONHASHSEED": "1"},
@@ -169,4 +169,4 @@ with rdBase.BlockLogs():
         text=True,
         check=True,
     )
-    assert there.stdout.split() == [str(child) for child in here]
+    assert elsewhere.stdout.split() == [str(child) for child in here]
