@@ -39,6 +39,7 @@ from designloop.report.references import Reference, read_references, write_refer
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables import CandidateTable
 from designloop.tables import open_candidates as open_candidates
+from designloop.tables.durable import disk_errors
 from designloop.tables.ledger import Ledger
 from oracles import OracleCard
 
@@ -174,24 +175,40 @@ def run(
     with opening as table, logbook(table.folder, say) as book:
         if table.moved_aside is not None:
             book.say(f"earlier results were moved to {table.moved_aside}")
-        for warning in [*campaign.warnings, *take_up(table.environment)]:
+        for warning in [*campaign.warnings, *take_up(table.environment), *table.remarks]:
             book.say(warning)
-        if next(rounds_left(campaign, table), None):
-            _score_first(campaign, table)
+        if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew
+            of_folder = len(table.remarks)
+            table.ledger  # noqa: B018 - opened for what it has to say before anything is run
+            for warning in table.remarks[of_folder:]:
+                book.say(warning)
+            preflight.refuse_broken(campaign, table.ledger)
+        _score_references(campaign, table, book.say, anyway=goes_on)
+        if goes_on:
             book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")
             heard = watched(campaign, table, book.also(on_round))
             run_campaign(campaign=campaign, table=table, on_round=heard, say=book.say)
         summary = summarize(table.folder)
         for line in summary.closing():
             book.note(line)
-        pictures = write_pictures(open_candidates(table.folder), table.folder)
-    return Outcome(summary, top_molecules(open_candidates(table.folder)), read_references(table.folder), pictures)
+        with disk_errors(f"the pictures in {table.folder} could not be written"):
+            pictures = write_pictures(open_candidates(table.folder), table.folder)
+    return Outcome(summary, top_molecules(open_candidates(table.folder)), read_references(table.folder)[0], pictures)
 
 
-def _score_first(campaign: Campaign, table: CandidateTable) -> None:
-    """Looks whether the oracles work, and scores the references; what the ledger knows of it is not run again."""
-    preflight.refuse_broken(campaign, table.ledger)
+def _score_references(campaign: Campaign, table: CandidateTable, say: Say, anyway: bool) -> None:
+    """Scores the references; what the ledger knows of them is not run again.
+
+    Args:
+        anyway: also where those that are kept are whole and the ones that are wanted: an oracle may have changed.
+    """
     given = campaign.references()
+    kept, damaged = read_references(table.folder)
+    wanted = [(one.name or one.smiles, one.smiles) for one in given]
+    if not (anyway or damaged) and [(one.name, one.smiles) for one in kept] == wanted:
+        return
+    if damaged and table.rounds():
+        say(f"{damaged[0].partition(': the references')[0]}: the references are scored again")
     scored = preflight.score_checks(campaign, table.ledger, [one.smiles for one in given])
     write_references([Reference.of(one.name, row) for one, row in zip(given, scored, strict=True)], table.folder)
 
@@ -204,16 +221,20 @@ def status(campaign: Campaign | Path | str) -> Summary:
     return summarize(results_folder(campaign))
 
 
-def query(sql: str, campaigns: Sequence[Campaign | Path | str] = ()) -> pa.Table:
+def query(sql: str, campaigns: Sequence[Campaign | Path | str] = (), *, say: Say = silent) -> pa.Table:
     """Answer to one SQL query over the views ``candidates``, ``rounds`` and ``runs`` of some campaigns.
 
     Args:
         campaigns: by default all whose folders of results lie below the current folder.
+        say: told what is damaged and was left out.
     Raises:
         QueryError: the statement is wrong, or a folder holds no campaign.
     """
-    folders = [results_folder(one) for one in campaigns] or results_below(Path.cwd())
-    return open_candidates(folders).query(sql)
+    candidates = open_candidates([results_folder(one) for one in campaigns] or results_below(Path.cwd()))
+    answer = candidates.query(sql)
+    for remark in candidates.remarks:
+        say(remark)
+    return answer
 
 
 def top(
@@ -227,14 +248,21 @@ def top(
 
     Args:
         diverse: leave out near-duplicates of better ones.
-        say: told when the nearest ZINC molecules take a while.
+        say: told when the nearest ZINC molecules take a while, and what is damaged and was left out.
+    Raises:
+        QueryError: the campaigns have different objectives, so their scores do not compare.
     """
     several = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
     folders = [results_folder(one) for one in several]
-    best = top_molecules(
-        open_candidates(folders), n, diverse=diverse, nearest_known=lambda smiles: nearest_zinc(smiles, say)
-    )
-    references = {one.smiles: one for folder in folders for one in read_references(folder)}
+    candidates = open_candidates(folders)
+    best = top_molecules(candidates, n, diverse=diverse, nearest_known=lambda smiles: nearest_zinc(smiles, say))
+    references: dict[str, Reference] = {}
+    remarks = candidates.remarks
+    for kept, damaged in map(read_references, folders):
+        references |= {one.smiles: one for one in kept}
+        remarks += damaged
+    for remark in remarks:
+        say(remark)
     return best, list(references.values())
 
 
@@ -290,9 +318,17 @@ def _writing(path: Path) -> Iterator[None]:
         raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
 
 
-def compare(campaigns: Sequence[Campaign | Path | str]) -> list[comparison.Standings]:
-    """Campaigns side by side: calls, best, mean of the ten best, and PMO's area under its curve."""
-    return comparison.compare(open_candidates([results_folder(one) for one in campaigns]))
+def compare(campaigns: Sequence[Campaign | Path | str], *, say: Say = silent) -> list[comparison.Standings]:
+    """Campaigns side by side: calls, best, mean of the ten best, and PMO's area under its curve.
+
+    Args:
+        say: told what is damaged and was left out.
+    """
+    candidates = open_candidates([results_folder(one) for one in campaigns])
+    standings = comparison.compare(candidates)
+    for remark in candidates.remarks:
+        say(remark)
+    return standings
 
 
 # --- oracles and models ---------------------------------------------------------------------------------------------

@@ -77,6 +77,11 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     return app.command(function.__name__.replace("_", "-"))(guarded)
 
 
+def _aside(line: str) -> None:
+    """Says a line beside what is asked for, where it can be piped into another program."""
+    typer.echo(line, err=True)
+
+
 def _evaluation(**said: object) -> dict[str, object]:
     """What was said of the evaluation on the command line, in the words of a campaign file."""
     return {f"evaluation.{key}": value for key, value in said.items() if value is not None}
@@ -183,7 +188,7 @@ def top(
     """Show the best molecules, one a stereo-free parent, their score broken down by property."""
     from designloop import api, display
 
-    best, references = api.top(campaigns, n, diverse=diverse, say=functools.partial(typer.echo, err=True))
+    best, references = api.top(campaigns, n, diverse=diverse, say=_aside)
     display.top(best, references)
     for ending, path in {".csv": csv, ".smi": smi, ".sdf": sdf, ".svg": svg}.items():
         if path is not None:
@@ -195,7 +200,7 @@ def compare(campaigns: Several) -> None:
     """Set campaigns side by side: calls, best, mean of the ten best, and how soon they were found."""
     from designloop import api, display
 
-    display.comparison(api.compare(campaigns))
+    display.comparison(api.compare(campaigns, say=_aside))
 
 
 @command
@@ -209,7 +214,7 @@ def query(
     """Ask in SQL (DuckDB's) over the views candidates, rounds and runs; read-only, also while campaigns run."""
     from designloop import api, display
 
-    answer = api.query(sql, campaigns or ())
+    answer = api.query(sql, campaigns or (), say=_aside)
     if csv is None:
         display.rows(answer)
     else:

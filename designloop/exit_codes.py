@@ -6,7 +6,7 @@
 | 1 | a defect of ours |
 | 2 | bad input: a file, an oracle, a query that has to be mended |
 | 3 | a campaign stopped because round after round gave no result, or ended without one molecule that has a score |
-| 4 | stopped, and the same command goes on: no workers, or another process is writing |
+| 4 | stopped, and the same command goes on: no workers, no room on the disk, or another process is writing |
 | 130 | interrupted by Ctrl-C; the same command goes on |
 """
 
@@ -24,10 +24,15 @@ def exit_code(error: Exception) -> int:
     from designloop.loop.templates import TemplateError
     from designloop.molecules.errors import MoleculeError
     from designloop.tables import QueryError, TableBusy, TableError
+    from designloop.tables.durable import NO_ROOM
+    from designloop.tables.errors import DiskError
     from designloop.tables.ledger import LedgerBusy, LedgerError
+    from designloop.tables.ledger_file import LedgerDiskError
     from oracles import OracleError
 
-    if isinstance(error, LedgerBusy | TableBusy | EvaluationError):
+    if isinstance(error, DiskError | EvaluationError | LedgerBusy | LedgerDiskError | TableBusy):
+        return RESUMABLE
+    if isinstance(error, OSError) and error.errno in NO_ROOM:  # wherever it was written to
         return RESUMABLE
     ours = (BrokenOracle, CampaignError, InputError, LedgerError, MoleculeError, OracleError, QueryError)
     return BAD_INPUT if isinstance(error, (*ours, TableError, TemplateError)) else DEFECT

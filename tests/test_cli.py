@@ -399,14 +399,45 @@ def test_a_damaged_file_of_a_round_is_told_by_status_as_by_run(finished: Path, t
     shutil.copytree(finished.parent, tmp_path / "copy")
     path = tmp_path / "copy" / finished.name
     for number, damage in enumerate((lambda one: one.write_bytes(one.read_bytes()[:100]), Path.unlink), 1):
-        details = tmp_path / "copy" / "small" / "details" / f"0000{number}.parquet"
-        content = details.read_bytes()
-        damage(details)
+        rows = tmp_path / "copy" / "small" / "rounds" / f"0000{number}.parquet"
+        content = rows.read_bytes()
+        damage(rows)
         told = fails(2, "status", path)
-        assert f"{details} is {'damaged' if number == 1 else 'missing'}" in told
+        assert f"{rows} is {'damaged' if number == 1 else 'missing'}" in told
         assert "Restore it from a backup" in told
         assert fails(2, "run", path) == told
-        details.write_bytes(content)
+        rows.write_bytes(content)
+
+
+def test_what_can_be_done_without_is_told_by_every_verb_which_answers(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
+    shutil.copytree(finished.parent, tmp_path / "copy")
+    path = tmp_path / "copy" / finished.name
+    whole = api.status(path)
+    (tmp_path / "copy" / "small" / "details" / "00001.parquet").write_bytes(b"")
+    (tmp_path / "copy" / "small" / "finished.json").unlink()
+    (tmp_path / "copy" / "small" / "references.json").write_text("{}")
+    assert "remark: " in (told := succeeds("status", path))
+    assert "details/00001.parquet is damaged" in told
+    assert "not ended" in told
+    for words in (["top", path], ["compare", path], ["query", "FROM rounds", path]):
+        assert "finished.json is missing: how the campaign ended is not known" in designloop_(*words).stderr
+    assert "references.json is damaged" in designloop_("top", path).stderr
+    ended = succeeds("run", path)
+    assert "the references are scored again" in ended
+    again = api.status(path)
+    assert (again.digest, again.end) == (whole.digest, whole.end)
+    assert designloop_("top", path).stderr == ""
+
+
+def test_a_full_disk_ends_a_run_with_the_code_that_says_to_repeat_it(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished.parent, tmp_path / "copy")
+    log = tmp_path / "copy" / "small" / "campaign.log"
+    log.unlink()
+    log.symlink_to("/dev/full")
+    assert "campaign.log cannot be written to" in fails(4, "run", tmp_path / "copy" / finished.name)
 
 
 def test_status_of_a_folder_without_a_campaign_says_what_to_give(tmp_path: Path) -> None:

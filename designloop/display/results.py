@@ -126,14 +126,21 @@ def _mean(value: float | str | None, of: int) -> float | str | None:
 
 
 def comparison(standings: Sequence[Standings]) -> None:
-    """Prints campaigns side by side."""
-    grid(
-        ("campaign", "calls", "failed", "best", "mean top-10", "AUC top-10"),
-        [
-            (one.campaign, one.calls, one.failed, one.best, _mean(one.mean_top_10, one.mean_of), one.auc_top_10)
-            for one in standings
-        ],
-    )
+    """Prints campaigns side by side, those of each objective apart from the others."""
+    objectives = list(dict.fromkeys(one.objective for one in standings))
+    if len(objectives) > 1:
+        say(f"These campaigns have {len(objectives)} different objectives. Scores compare within each, not between.")
+    for objective in objectives:
+        if len(objectives) > 1:
+            say(f"\nObjective {objective}")
+        grid(
+            ("campaign", "calls", "failed", "best", "mean top-10", "AUC top-10"),
+            [
+                (one.campaign, one.calls, one.failed, one.best, _mean(one.mean_top_10, one.mean_of), one.auc_top_10)
+                for one in standings
+                if one.objective == objective
+            ],
+        )
     say("AUC top-10: mean over the calls of the mean of the ten best so far; it rewards finding them soon.")
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_valid
 from designloop.loop.checks import Parts, load_parts
 from designloop.loop.explain import explain
 from designloop.loop.filters import Filters
-from designloop.loop.given import GivenMolecule, is_path
+from designloop.loop.given import GivenMolecule, digest_of_forms, digest_of_lines, is_path
 from designloop.loop.objective import Objective
 from designloop.loop.problems import CampaignError, Finding, Problem
 from designloop.loop.settings import ByName, Settings, describe, error
@@ -157,7 +157,7 @@ class Campaign(Settings):
 
     @model_serializer(mode="wrap")
     def _with_file_contents(self, handler: Any) -> dict[str, Any]:
-        return {**handler(self), "files": self.files()}
+        return {**handler(self), "files": self.files(), "molecules": self.molecules()}
 
     @property
     def path(self) -> Path:
@@ -206,11 +206,23 @@ class Campaign(Settings):
 
     def files(self) -> dict[str, str]:
         """Path -> SHA-256 of each file of molecules or weights that the file names, whose content is part of it."""
+        return {path: hashlib.sha256(file.read_bytes()).hexdigest() for path, file in self._named_files().items()}
+
+    def molecules(self) -> dict[str, str]:
+        """``starting_molecules``, and the path of each text file of molecules -> SHA-256 of what it says.
+
+        Two files of molecules that differ only in how they are written have one digest here, and two in ``files``.
+        """
+        said = {path: digest_of_lines(file) for path, file in self._named_files().items()}
+        said["starting_molecules"] = digest_of_forms(self.starting()) if self.starting() else None
+        return {key: digest for key, digest in said.items() if digest is not None}
+
+    def _named_files(self) -> dict[str, Path]:
+        """Path as written -> each file of molecules or weights that the campaign file names and that is there."""
         named = [self.model, self.starting_molecules, self.reference, self.filters.exclude]
         named += list(self.strategy.settings.model_dump(mode="json").values())
         paths = [str(name) for name in named if isinstance(name, (str, Path)) and is_path(str(name))]
-        known = {path: self.resolve(path) for path in dict.fromkeys(paths) if self.resolve(path).is_file()}
-        return {path: hashlib.sha256(file.read_bytes()).hexdigest() for path, file in known.items()}
+        return {path: self.resolve(path) for path in dict.fromkeys(paths) if self.resolve(path).is_file()}
 
     @property
     def fingerprint(self) -> str:

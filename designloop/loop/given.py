@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,30 @@ from designloop.loop.yaml_nodes import quoted
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, parse, standard_form
 from designloop.molecules.reading import read_molecules
 
-_ENDINGS = (".smi", ".smiles", ".txt", ".csv", ".tsv", ".parquet", ".safetensors")
+_TEXT_ENDINGS = (".smi", ".smiles", ".txt", ".csv", ".tsv")
+_ENDINGS = (*_TEXT_ENDINGS, ".parquet", ".safetensors")
 
 
 def is_path(text: str) -> bool:
     """Whether a value that may also be a name is the path of a file of molecules or weights."""
     return Path(text).suffix.lower() in _ENDINGS
+
+
+def digest_of_forms(molecules: Sequence[GivenMolecule]) -> str:
+    """SHA-256 of molecules in their order: of what they are, however and wherever they are written."""
+    return hashlib.sha256("\n".join(molecule.smiles for molecule in molecules).encode()).hexdigest()
+
+
+def digest_of_lines(path: Path) -> str | None:
+    """SHA-256 of what a text file of molecules says; None for a file of another kind.
+
+    Blank lines, comments, line ends, blanks at either end and a byte order mark say nothing. Of a file without any of
+    these it is the SHA-256 of its bytes.
+    """
+    if path.suffix.lower() not in _TEXT_ENDINGS:
+        return None
+    lines = [line.strip() for line in path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()]
+    return hashlib.sha256(b"".join(line + b"\n" for line in lines if line and line[:1] != b"#")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

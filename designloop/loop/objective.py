@@ -28,8 +28,8 @@ from designloop.records import Evaluation, Scored
 from designloop.strategies.base import Objective as KnownObjective
 
 RESERVED = frozenset(
-    "campaign round kind position call smiles selfies inchikey scaffold proposer parents model_round written".split()
-    + "status score".split()
+    "campaign objective round kind position call smiles selfies inchikey scaffold proposer parents".split()
+    + "model_round written status score".split()
 )
 """Columns that every candidate table has: no property may take their names, in whatever case (SQL does not tell)."""
 

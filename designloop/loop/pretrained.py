@@ -44,13 +44,9 @@ class Pretrained:
 
     def codec(self) -> Codec:
         """The alphabet that is frozen with the model."""
-        from safetensors import safe_open
+        from designloop.molecules.sequence_vae import codec_of
 
-        from designloop.molecules.codec import Codec
-        from designloop.molecules.sequence_vae import find
-
-        with safe_open(find(self.model), framework="np") as file:
-            return Codec.from_json(file.metadata()["codec"])
+        return codec_of(self.model)
 
     def draws(self, n: int, seed: int) -> list[str]:
         """(n,) SMILES drawn from the prior as the model writes them, repetitions kept; the same for the same seed."""

@@ -13,9 +13,11 @@ from designloop.loop.reasons import commonest
 from designloop.loop.standing import REMARKS
 from designloop.loop.yaml_file import read_yaml
 from designloop.tables import QueryError, open_candidates
+from designloop.tables.errors import DamagedFile
 from designloop.tables.files import details_file, relative, rows_file
+from designloop.tables.ledger import damage_in
 from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo, read_checked
-from designloop.tables.rows import from_parquet
+from designloop.tables.rows import LOST_DETAILS, from_parquet
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Summary:
     changes: Sequence[str]
     """What was changed after the campaign had begun, a sentence each."""
     remarks: Sequence[str] = ()
-    """What oracles did that is no failure and should be mended, a line an oracle."""
+    """What oracles did that is no failure and should be mended, a line an oracle; and what is damaged in the files."""
 
     @property
     def calls(self) -> int:
@@ -131,13 +133,16 @@ def summarize(folder: Path) -> Summary:
         TableError: a file is missing or damaged.
     """
     (stored,) = open_candidates(folder).campaigns()
+    failures, lost = _failures(folder, stored.rounds)
+    # Results can be looked at without a ledger.
+    of_ledger = damage_in(stored.ledger_path) if stored.ledger_path.exists() else []
     refused = str(stored.rounds[0].metrics.get("refused_starting", "")) if stored.rounds else ""
     return Summary(
         name=stored.record.name,
         folder=folder,
         rounds=stored.rounds,
         budget=int(stored.record.openings[-1].dump["budget"]["oracle_calls"]),
-        failures=_failures(folder, stored.rounds),
+        failures=failures,
         refused_starting=refused.split("; ") if refused else [],
         end=End.parse(stored.finish.reason) if stored.finish else None,
         changes=[
@@ -145,7 +150,7 @@ def summarize(folder: Path) -> Summary:
             for opening in stored.record.openings
             for name in opening.accepted
         ],
-        remarks=_remarks(stored.rounds),
+        remarks=[*_remarks(stored.rounds), *stored.remarks, *lost, *of_ledger],
     )
 
 
@@ -184,25 +189,41 @@ def results_below(folder: Path) -> list[Path]:
     return found
 
 
-def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> list[Failures]:
-    """What failed, by property and status; an amendment's rows supersede those of earlier rounds."""
+def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> tuple[list[Failures], list[str]]:
+    """What failed, by property and status, and a sentence for each file of details that is damaged.
+
+    An amendment's rows supersede those of earlier rounds. Without its details a round's rows still tell what failed,
+    but not why.
+    """
     last: dict[tuple[str, str], tuple[str, str | None]] = {}
+    damaged: list[str] = []
     for info in rounds:
-        rows, details = (
-            from_parquet(read_checked(folder, info, relative(folder, path), last=info is rounds[-1]))
-            for path in (rows_file(folder, info.number), details_file(folder, info.number))
-        )
-        smiles = rows["smiles"]
-        for row in details.to_pylist():
-            last[row["property"], smiles[row["position"]].as_py()] = (row["status"], row["error"])
+        is_last = info is rounds[-1]
+        rows = from_parquet(
+            read_checked(folder, info, relative(folder, rows_file(folder, info.number)), last=is_last)
+        ).to_pylist()
+        name = relative(folder, details_file(folder, info.number))
+        try:
+            details = from_parquet(read_checked(folder, info, name, last=is_last)).to_pylist()
+        except DamagedFile as damage:
+            damaged.append(f"{damage.what}: {LOST_DETAILS}")
+            details = [
+                {"property": each, "position": place, "status": row["status"], "error": f"{name} is damaged"}
+                for place, row in enumerate(rows)
+                for each in info.asked
+                if row[each] is None
+            ]
+        for row in details:
+            last[row["property"], rows[row["position"]]["smiles"]] = (row["status"], row["error"])
     grouped: dict[tuple[str, str], dict[str, str | None]] = {}
     for (name, molecule), (status, error) in last.items():
         if status in ("failed", "timeout"):
             grouped.setdefault((name, status), {})[molecule] = error
-    return [
+    failures = [
         Failures(*key, len(errors), commonest([(error, molecule) for molecule, error in errors.items()]))
         for key, errors in grouped.items()
     ]
+    return failures, damaged
 
 
 def _remarks(rounds: Sequence[RoundInfo]) -> list[str]:

@@ -15,6 +15,9 @@ import yaml
 from designloop.loop.problems import Finding, PathKey, Problem
 from designloop.loop.yaml_nodes import alone, read_text
 
+MOST_BYTES = 2_000_000
+"""Of a campaign file: YAML is read slowly, and what is longer is no campaign but a list of molecules, or a mistake."""
+
 OVERRIDE = "override"
 """The `file` of a problem whose value came from the command line or from Python."""
 
@@ -28,12 +31,20 @@ def read_yaml(path: Path | str) -> Document:
     """
     name = str(path)
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise alone(name, f"this file cannot be read ({error.strerror})", hint="check the path") from error
+    if len(content) > MOST_BYTES:
+        found = f"this file has more than {MOST_BYTES // 10**6} MB, too much for a campaign file"
+        raise alone(name, found, hint="write molecules into a file of their own, and name that")
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise alone(name, f"byte {error.start} is not UTF-8", hint="save the file as UTF-8") from error
-    return parse_yaml(text, name)
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise alone(name, f"byte {error.start} is not UTF-8", line, column, "save the file as UTF-8") from error
+    return parse_yaml(re.sub("\r\n?", "\n", text), name)
 
 
 def parse_yaml(text: str, name: str) -> Document:

@@ -22,6 +22,12 @@ _MISTAKEN_FOR_YAML = "[*@{&!%`"
 _VALUE_ON_LINE = re.compile(rf"^\s*(?:-\s+|[^\s:#'\"]+:\s+)+(?P<value>[{re.escape(_MISTAKEN_FOR_YAML)}].*?)\s*$")
 
 
+_LINE_ENDS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+"""As PyYAML counts lines."""
+
+_LONG_LINE = 1000
+
+
 class _CoreResolver(yaml.resolver.BaseResolver):
     """Plain scalars as YAML 1.2's core schema reads them."""
 
@@ -35,8 +41,15 @@ for _kind, _pattern in {
     _CoreResolver.add_implicit_resolver(_TAG + _kind, re.compile(rf"^(?:{_pattern})$"), None)
 
 
+MOST_DEEP = 50
+"""Lists and mappings within each other; a campaign file has five."""
+
+MOST_REPEATED = 10_000
+"""Values that aliases may stand for, all together: a few lines of aliases of aliases stand for billions."""
+
+
 class _Composer(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer, _CoreResolver):
-    """Text in, node tree with marks out."""
+    """Text in, node tree with marks out; refused, where it stands, is what would take for ever to read as values."""
 
     def __init__(self, text: str) -> None:
         yaml.reader.Reader.__init__(self, text)
@@ -44,6 +57,36 @@ class _Composer(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, ya
         yaml.parser.Parser.__init__(self)
         yaml.composer.Composer.__init__(self)
         _CoreResolver.__init__(self)
+        self._depth = 0
+        self._values: dict[int, int] = {}
+        """Values that each composed node stands for, itself included; by the node's id."""
+        self._repeated = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node, counted: what an alias stands for is a node once, and values as often as it is named."""
+        is_alias, mark = self.check_event(yaml.AliasEvent), self.peek_event().start_mark
+        self._depth += 1
+        if self._depth > MOST_DEEP:
+            message = f"lists and mappings stand more than {MOST_DEEP} deep in each other here"
+            raise yaml.composer.ComposerError(None, None, message, mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if is_alias:  # of an anchor that is not complete, within itself, nothing is counted: `Values` refuses it
+            self._repeated += self._values.get(id(node), 0)
+            if self._repeated > MOST_REPEATED:
+                message = f"the aliases up to here stand for more than {MOST_REPEATED:,} values"
+                raise yaml.composer.ComposerError(None, None, message, mark)
+        elif node is not None:
+            inner = _inner(node)
+            self._values[id(node)] = 1 + sum(self._values.get(id(each), 0) for each in inner)
+        return node
+
+
+def _inner(node: yaml.Node) -> list[yaml.Node]:
+    """The nodes that stand in a node."""
+    if isinstance(node, yaml.MappingNode):
+        return [each for pair in node.value for each in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 class Values:
@@ -147,16 +190,26 @@ def alone(file: str, found: str, line: int | None = None, column: int | None = N
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, name: str) -> CampaignError:
     """The scanner's own words at the scanner's own mark, and what most likely mends it."""
     marks = [mark for mark in (error.context_mark, error.problem_mark) if mark is not None]
-    met = [line for mark in marks for line in text.splitlines()[mark.line : mark.line + 1]]
-    before = [line for line in text.splitlines()[: marks[-1].line] if line.strip()] if marks else []
+    # Of a line as long as a file no hint is taken: it would be looked for a long time.
+    lines = [line[:_LONG_LINE] for line in re.split(_LINE_ENDS, text)]
+    met = [line for mark in marks for line in lines[mark.line : mark.line + 1]]
+    before = [line for line in lines[: marks[-1].line] if line.strip()] if marks else []
     # `- [#6]…` is an open bracket and a comment: the scanner stumbles on the line behind it.
     met += [line for line in before[-1:] if line.partition("#")[0].count("[") > line.partition("#")[0].count("]")]
     line, column = (marks[-1].line + 1, marks[-1].column + 1) if marks else (None, None)
-    found = "this is no YAML: " + ", ".join(part for part in (error.context, error.problem) if part)
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    found = said if _is_too_much(said) else f"this is no YAML: {said}"
     return alone(name, found, line, column, _syntax_hint(error.problem or "", met))
 
 
+def _is_too_much(said: str) -> bool:
+    """Whether an error is our own bound, of what may well be YAML."""
+    return said.startswith(("the aliases up to here", "lists and mappings stand more than"))
+
+
 def _syntax_hint(problem: str, lines: list[str]) -> str:
+    if _is_too_much(problem):
+        return "write values out, or name a file of them; close brackets, and check the indentation"
     if "escape" in problem:
         return "in double quotes a backslash is an escape: quote the SMILES with single quotes, '…'"
     if r"'\t'" in problem:

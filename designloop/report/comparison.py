@@ -16,6 +16,8 @@ class Standings:
     """How one campaign did, to be set beside others."""
 
     campaign: str
+    objective: str
+    """Digest of its objective: scores compare where it is the same."""
     calls: int
     failed: int
     """Calls that gave no score."""
@@ -25,24 +27,29 @@ class Standings:
     mean_of: int
     """Molecules that it is the mean of: at most ten, one a stereo-free parent."""
     auc_top_10: float
-    """Area under the mean of the ten best against oracle calls, over the calls of the campaign that made most: PMO's
-    measure (Gao et al. 2022), which rewards being soon."""
+    """Area under the mean of the ten best against oracle calls, over the calls of the campaign of the same objective
+    that made most: PMO's measure (Gao et al. 2022), which rewards being soon."""
 
 
 def compare(candidates: Candidates) -> list[Standings]:
-    """How the opened campaigns did, in the order in which they were opened."""
-    none: dict[str, list[tuple[str, float | None]]] = {one.label: [] for one in candidates.campaigns()}
+    """How the opened campaigns did, those of one objective together, in the order in which they were opened."""
+    objectives = {one.label: one.objective for one in candidates.campaigns()}
+    none: dict[str, list[tuple[str, float | None]]] = {label: [] for label in objectives}
     calls = none | calls_of(candidates.to_arrow())
-    most = max(map(len, calls.values()))
-    rows = []
+    most_of: dict[str, int] = {}
     for label, scores in calls.items():
+        most_of[objectives[label]] = max(most_of.get(objectives[label], 0), len(scores))
+    order = list(most_of)
+    rows = []
+    for label in sorted(calls, key=lambda each: order.index(objectives[each])):
+        scores, most = calls[label], most_of[objectives[label]]
         best, mean = running(scores, 10)
         # The mean holds from the call that made it until the next that changes it.
         area = sum(value * (later - call) for (call, value), (later, _) in pairwise([*mean, (most + 1, 0.0)]))
         failed = sum(score is None for _, score in scores)
         last = [points[-1][1] if points else None for points in (best, mean)]
         auc = area / most if most else 0.0
-        rows.append(Standings(label, len(scores), failed, last[0], last[1], _of_ten(scores), auc))
+        rows.append(Standings(label, objectives[label], len(scores), failed, last[0], last[1], _of_ten(scores), auc))
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -153,6 +154,93 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
     (tmp_path / "file.yaml").write_bytes(b"\xef\xbb\xbfname: x")
     assert read_yaml(tmp_path / "file.yaml").data == {"name": "x"}
+
+
+BOMB = "a0: &a0 [C, C, C, C, C, C, C, C, C, C]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
+MAPPED_BOMB = "a0: &a0 {x: C, y: C}\n" + "".join(f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}}}\n" for n in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        (BOMB, "4:", "the aliases up to here stand for more than 10,000 values; write values out"),
+        (MAPPED_BOMB, "11:", "the aliases up to here stand for more than 10,000 values; write values out"),
+        (f"a: &a [{'C, ' * 5000}C]\nb: [*a,\n  *a,\n  *a]\n", "3:3", "the aliases up to here stand for more than"),
+        ("a: " + "[" * 100_000, "1:53", "stand more than 50 deep in each other here; write values out"),
+        (
+            "".join(f"{' ' * n}a:\n" for n in range(1000)),
+            "50:50",
+            "lists and mappings stand more than 50 deep in each other here",
+        ),
+        ("- " * 1000 + "a", "1:101", "stand more than 50 deep in each other here"),
+        ("a: " + "{b: " * 1000, "1:", "stand more than 50 deep in each other here"),
+        ("a: &x 1\nb: &x 2\n", "2:4", "found duplicate anchor 'x'; first occurrence"),
+        ("a: *x\n", "1:4", "found undefined alias 'x'"),
+        ("a: 1\nb: C\0C\n", "2:5", r"the character '\x00' may not stand in YAML"),
+        ("a: 1\n\tb: 2\n", "2:1", "indent with spaces, not with tabs"),
+        ("a: [" + (" " * 1000 + "x") * 1000, "1:", "this is no YAML: "),
+    ],
+)
+def test_what_would_be_read_for_ever_or_not_at_all_is_told_at_once(text: str, place: str, what: str) -> None:
+    began = perf_counter()
+    message = refused(text)
+    assert message.startswith(f"file.yaml:{place}")
+    assert what in message
+    assert perf_counter() - began < 5, "a bomb takes minutes or hours"
+
+
+def test_deep_and_repeated_values_of_a_sensible_size_are_read() -> None:
+    assert data("a: " + "[" * 48 + "C" + "]" * 48)["a"][0][0] != "C"
+    found = data(f"a: &a [{'C, ' * 99}C]\n" + "".join(f"b{n}: *a\n" for n in range(90)))
+    assert {len(value) for value in found.values()} == {100}
+
+
+def test_a_file_too_large_for_a_campaign_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "large.yaml"
+    with path.open("wb") as file:
+        file.write(b"a: ")
+        file.truncate(100_000_000)
+    with pytest.raises(
+        CampaignError, match=r"large\.yaml: this file has more than 2 MB, .*; write molecules into a file"
+    ):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_every_line_end_reads_the_same_and_counts(tmp_path: Path, ends: str, mark: bytes) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_bytes(mark + ends.join(["a: 1", "b:", "- C", ""]).encode())
+    document = read_yaml(path)
+    assert document.data == {"a": 1, "b": ["C"]}
+    assert document.line(("b", 0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [("a: 1\nb: é".encode("latin-1"), "2:4: byte 8"), ("a: 1\n".encode("utf-16"), "1:1: byte 0")],
+)
+def test_what_is_not_utf_8_is_told_with_its_line(tmp_path: Path, content: bytes, place: str) -> None:
+    (tmp_path / "file.yaml").write_bytes(content)
+    with pytest.raises(CampaignError, match=rf"file\.yaml:{place} is not UTF-8; save the file as UTF-8"):
+        read_yaml(tmp_path / "file.yaml")
+
+
+@given(st.binary(max_size=200) | st.text(st.sampled_from("a&*:[]{},-#'\"\n\t !|>%@`?0"), max_size=60).map(str.encode))
+def test_any_bytes_are_a_document_or_one_problem_of_the_file(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(content)
+    files = {str(path)}
+    try:
+        found = read_yaml(path).data
+    except CampaignError as error:
+        found, files = {}, {problem.file for problem in error.problems}
+    assert isinstance(found, dict)
+    assert files == {str(path)}
 
 
 TEXT = """\
