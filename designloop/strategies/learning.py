@@ -80,6 +80,7 @@ def fine_tune(
         stream(),
         optimizer,
         generator=torch_generator(vae.device, seed, told, "learn"),
+        clip=1.0,
         on_step=note,
     )
     return {name: float(np.mean(values)) for name, values in seen.items() if values}

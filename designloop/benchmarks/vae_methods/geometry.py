@@ -198,13 +198,21 @@ def fit_ring(data: Ring, seed: int, steps: int = STEPS) -> tuple[VAE, Tensor]:
         mean, noise = MLPDecoder(2, features, [64]), Gaussian(features, 0.05)
         plain = VAE(MLPEncoder(features, 2, [64]), mean, noise, StandardNormal(2))
     optimizer = torch.optim.Adam(plain.parameters(), lr=RATE)
-    fit(plain, ELBO(ramp(0, 1, steps // 5)), batches(steps), optimizer, generator=generator, schedule=cosine(steps))
+    fit(
+        plain,
+        ELBO(ramp(0, 1, steps // 5)),
+        batches(steps),
+        optimizer,
+        generator=generator,
+        schedule=cosine(steps),
+        clip=1.0,
+    )
     with torch.no_grad():
         z, variance = plain.encode(x).mean, float(noise.variance(x)[0, 0])
     decoder = RBFPrecisionDecoder(mean, *rbf_centres(z, CENTRES, STRETCH, seed), features, precision=1 / variance)
     vae = VAE(plain.encoder, decoder, HeteroscedasticGaussian(), plain.prior)
     optimizer = torch.optim.Adam([decoder.log_weights], lr=10 * RATE)
-    fit(vae, ELBO(), batches(steps // 3), optimizer, generator=generator, schedule=cosine(steps // 3))
+    fit(vae, ELBO(), batches(steps // 3), optimizer, generator=generator, schedule=cosine(steps // 3), clip=1.0)
     return vae, z
 
 

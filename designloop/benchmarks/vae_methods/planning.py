@@ -142,7 +142,7 @@ def fit_arm(arm: Arm, seed: int, steps: int = STEPS) -> VAE:
         )
     batches = (Batch(x[torch.randint(len(x), (BATCH,), generator=generator)]) for _ in range(steps))
     optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
-    fit(vae, ELBO(), batches, optimizer, generator=generator, schedule=cosine(steps))
+    fit(vae, ELBO(), batches, optimizer, generator=generator, schedule=cosine(steps), clip=1.0)
     return vae
 
 

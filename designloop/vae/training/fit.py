@@ -30,6 +30,10 @@ class Step:
     """Mean log p(x | z), nats a row."""
     kl: float
     """Mean KL(q || p), nats a row."""
+    gradient_norm: float
+    """Of all parameters that the optimizer holds, before it was clipped."""
+    clipped: bool
+    """Whether the gradient was longer than ``clip``, and cut to it."""
 
 
 def fit(
@@ -40,7 +44,7 @@ def fit(
     *,
     generator: torch.Generator,
     schedule: Schedule | None = None,
-    clip: float = 1.0,
+    clip: float = math.inf,
     precision: torch.dtype | None = None,
     start: int = 0,
     on_step: Callable[[Step], None] | None = None,
@@ -53,7 +57,9 @@ def fit(
         batches: one step each.
         generator: draws the posterior's noise, on the model's device.
         schedule: step number -> factor on the optimizer's learning rates as they were when it was first given here.
-        clip: greatest norm of the gradient.
+        clip: greatest norm of the gradient; longer ones are cut to it, and ``Step.clipped`` says when. The default cuts
+            none: losses are nats a row, whose gradients may rightly be hundreds long, and where the rows that pull
+            hardest are cut the most, what is learnt is not the minimum of the loss.
         precision: autocast to it (``torch.bfloat16`` where the CPU has AMX); None trains in the parameters' own.
         start: number of the first step, for a run that is resumed.
         on_step: called after each step.
@@ -86,7 +92,8 @@ def fit(
                 f"the loss is {float(value.detach())} with gradient norm {float(norm)} at step {number}; "
                 "the weights are those before it: lower the learning rate or check the data for NaN"
             )
-        if float(norm) > clip - 1e-6:  # below, torch's clipping multiplies all gradients by 1
+        clipped = float(norm) > clip - 1e-6  # below, torch's clipping multiplies all gradients by 1
+        if clipped:
             nn.utils.clip_grads_with_norm_(parameters, clip, norm)
         optimizer.step()
         loss.update(out)
@@ -98,6 +105,8 @@ def fit(
                     {name: float(term) for name, term in terms.items()},
                     float(out.log_prob.detach().mean()),
                     float(out.kl.detach().mean()),
+                    float(norm),
+                    clipped,
                 )
             )
         number += 1

@@ -289,3 +289,42 @@ def test_weights_keep_their_own_precision(precision: torch.dtype | None) -> None
     fit(vae, ELBO(), [Batch(x)] * 40, optimizer, generator=generator(), precision=precision, on_step=steps.append)
     assert {weight.dtype for weight in vae.parameters()} == {torch.float32 if precision else torch.float64}
     assert steps[-1].loss < steps[0].loss - 0.5
+
+
+class Location(VAE):
+    """One number a feature, and nothing of the latent: what is learnt is the mean of the data, in closed form."""
+
+    def __init__(self) -> None:
+        class Offset(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.offset = torch.nn.Parameter(torch.zeros(1))
+
+            def forward(self, z: Tensor, context: object = None) -> Tensor:
+                return self.offset + 0 * z
+
+        super().__init__(MLPEncoder(1, 1), Offset(), Gaussian(1, 1.0, learned=False), StandardNormal(1))
+
+
+@pytest.mark.parametrize(("clip", "unbiased"), [({}, True), ({"clip": 1.0}, False)])
+def test_rows_far_away_count_in_full_unless_clipping_is_asked_for(clip: dict[str, float], unbiased: bool) -> None:
+    """The mean of 95 % zeros and 5 % at 40 is 2, which steps that are cut to length 1 do not find from batches."""
+    vae, steps = Location(), []
+    x = torch.where(torch.arange(1000) % 20 == 0, 40.0, 0.0).unsqueeze(1)
+    rows = (torch.randint(1000, (20,), generator=generator(seed)) for seed in range(1500))
+    offset = vae.decoder.offset  # type: ignore[attr-defined]
+    path: list[float] = []
+
+    def note(step: Step) -> None:
+        steps.append(step)
+        path.append(float(offset.detach()))
+
+    optimizer = torch.optim.SGD([offset], lr=0.02)
+    fit(vae, ELBO(), (Batch(x[drawn]) for drawn in rows), optimizer, generator=generator(), on_step=note, **clip)
+    learnt = sum(path[500:]) / len(path[500:])
+    assert (abs(learnt - 2) < 0.15) is unbiased
+    assert any(step.clipped for step in steps) is not unbiased
+    assert [step.clipped for step in steps] == [
+        step.gradient_norm > clip.get("clip", math.inf) - 1e-6 for step in steps
+    ]
+    assert max(step.gradient_norm for step in steps) > 5
