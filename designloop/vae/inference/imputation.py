@@ -63,7 +63,8 @@ def impute(
         new = torch.maximum(best.to(weight), weight.amax(0))  # sums are kept relative to the largest weight so far
         trailing = (1,) * (mean.ndim - 2)
         share, old = (weight - new).exp().view(*weight.shape, *trailing), (best - new).exp().view(-1, *trailing)
-        here = [(share * power).sum(0) for power in powers]
+        # A draw of no weight may have a mean that cannot be written, and 0 · ∞ is no number.
+        here = [torch.where(share > 0, share * power, 0.0).sum(0) for power in powers]
         sums = [old * so_far + new_sum for so_far, new_sum in zip(sums, here, strict=True)] if sums else here
         best = new
         weights.append(weight)
