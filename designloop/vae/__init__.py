@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from designloop.vae import linear as linear
     from designloop.vae import planning as planning
     from designloop.vae import simulators as simulators
+    from designloop.vae.doors import label_codes as label_codes
     from designloop.vae.errors import VAEError as VAEError
     from designloop.vae.inference.active_units import active_units as active_units
     from designloop.vae.inference.evidence import Evidence as Evidence
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "doors": ["label_codes"],
         "errors": ["VAEError"],
         "inference.active_units": ["active_units"],
         "inference.evidence": ["Evidence", "annealed_evidence", "importance_evidence"],

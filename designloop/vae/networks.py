@@ -37,6 +37,7 @@ class MLPEncoder(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
         """(batch, features) -> (batch, latent) posterior."""
+        x = x.to(next(self.net.parameters()).dtype)  # counts and numbers of classes may be integers
         if mask is not None:
             x = torch.where(mask, x, torch.zeros_like(x))
         if self.reads_mask:

@@ -89,6 +89,7 @@ def rate_and_error(
         CapabilityError: the prior has no ``kl_units`` (a standard normal one does), or the likelihood no ``mean``.
     """
     require(vae.prior, "kl_units")
+    x, _, context = vae.take_rows(x, None, context)
     posterior = vae.encode(x, None, context)
     kl = vae.prior.kl_units(posterior, context).mean(0).sort(descending=True).values
     z = posterior.at(vae.draw_noise(len(x), generator, draws))

@@ -25,7 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.capabilities import require
-from designloop.vae.errors import ShapeError, VAEError
+from designloop.vae.doors import take_context
+from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
@@ -119,10 +120,8 @@ def counterfactual(
     if not isinstance(vae.prior, Subspaces):
         raise VAEError(f"the prior is {type(vae.prior).__name__}, expected Subspaces; build the VAE with one")
     require(vae.likelihood, "mean")
-    for name, value in to.items():
-        if len(value) != len(x):
-            raise ShapeError(f"to[{name!r}]", value.shape, f"({len(x)}, …)", "give one value a row")
-    context = context or {}
+    x, mask, context = vae.take_rows(x, mask, context)
+    to = take_context(x, to, len(x), "to")
     z = vae.encode(x, mask, context).mean
     other = {**context, **to}
     mean, moved_z = vae.likelihood.mean, move(vae.prior, z, context, to)
