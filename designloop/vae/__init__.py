@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from designloop.vae.likelihoods.tokens import TokenSequence as TokenSequence
     from designloop.vae.model import VAE as VAE
     from designloop.vae.model import ForwardPass as ForwardPass
+    from designloop.vae.networks import FullEncoder as FullEncoder
+    from designloop.vae.networks import MarkovEncoder as MarkovEncoder
     from designloop.vae.networks import MLPDecoder as MLPDecoder
     from designloop.vae.networks import MLPEncoder as MLPEncoder
     from designloop.vae.networks import RBFPrecisionDecoder as RBFPrecisionDecoder
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from designloop.vae.posteriors.base import Posterior as Posterior
     from designloop.vae.posteriors.diagonal_normal import DiagonalNormal as DiagonalNormal
     from designloop.vae.posteriors.full_normal import FullNormal as FullNormal
+    from designloop.vae.posteriors.markov_normal import MarkovNormal as MarkovNormal
+    from designloop.vae.posteriors.mixture import Mixture as Mixture
     from designloop.vae.priors.autoregressive import AutoregressiveNormal as AutoregressiveNormal
     from designloop.vae.priors.base import Prior as Prior
     from designloop.vae.priors.by_label import ByLabel as ByLabel
@@ -64,6 +68,7 @@ if TYPE_CHECKING:
     from designloop.vae.training.batches import Batch as Batch
     from designloop.vae.training.fit import fit as fit
     from designloop.vae.training.losses import ELBO as ELBO
+    from designloop.vae.training.losses import IWELBO as IWELBO
     from designloop.vae.training.losses import PropertyLoss as PropertyLoss
     from designloop.vae.training.losses import ReferenceKL as ReferenceKL
     from designloop.vae.training.losses import Term as Term
@@ -92,10 +97,20 @@ __getattr__, __dir__, __all__ = attach(
         "likelihoods.student_t": ["StudentT"],
         "likelihoods.tokens": ["TokenSequence"],
         "model": ["ForwardPass", "VAE"],
-        "networks": ["MLPDecoder", "MLPEncoder", "RBFPrecisionDecoder", "mlp", "rbf_centres"],
+        "networks": [
+            "FullEncoder",
+            "MarkovEncoder",
+            "MLPDecoder",
+            "MLPEncoder",
+            "RBFPrecisionDecoder",
+            "mlp",
+            "rbf_centres",
+        ],
         "posteriors.base": ["Posterior"],
         "posteriors.diagonal_normal": ["DiagonalNormal"],
         "posteriors.full_normal": ["FullNormal"],
+        "posteriors.markov_normal": ["MarkovNormal"],
+        "posteriors.mixture": ["Mixture"],
         "priors.autoregressive": ["AutoregressiveNormal"],
         "priors.base": ["Prior"],
         "priors.by_label": ["ByLabel"],
@@ -106,7 +121,7 @@ __getattr__, __dir__, __all__ = attach(
         "priors.structural_causal": ["StructuralCausal"],
         "training.batches": ["Batch"],
         "training.fit": ["fit"],
-        "training.losses": ["ELBO", "PropertyLoss", "ReferenceKL", "Term"],
+        "training.losses": ["ELBO", "IWELBO", "PropertyLoss", "ReferenceKL", "Term"],
         "training.schedules": ["cosine", "ramp"],
         "weights": ["load_weights", "read_about", "save_weights"],
     },

@@ -29,7 +29,7 @@ from designloop.vae.errors import VAEError
 from designloop.vae.inference.evidence import ROWS_AT_ONCE, Evidence, log_likelihood, summary
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
-from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.base import Posterior
 
 DRAWS = 64
 """Points of the posterior that a score averages over, unless told otherwise."""
@@ -101,7 +101,7 @@ def fixed_evidence(
         posterior = vae.encode(x, mask, context)
         weights = [
             log_likelihood(vae, z, x, mask, context) + vae.prior.log_prob(z, context) - posterior.log_prob(z)
-            for z in _draws(vae, posterior, k)
+            for z in _draws(posterior, k)
         ]
     return summary(torch.cat(weights))
 
@@ -115,7 +115,7 @@ def negative_elbo(
     with _evaluation_mode(vae):
         posterior = vae.encode(x, mask, context)
         total = x.new_zeros(())
-        for z in _draws(vae, posterior, k):
+        for z in _draws(posterior, k):
             kl = torch.stack([vae.prior.kl(posterior, draw, context) for draw in z])  # many know it at a draw only
             total = total + (kl - log_likelihood(vae, z, x, mask, context)).sum(0)
     return total / k
@@ -189,12 +189,12 @@ def _at_the_mean(vae: VAE, x: Tensor, mask: Tensor | None, context: Context | No
         return vae.decode(vae.encode(x, mask, context).mean, context)
 
 
-def _draws(vae: VAE, posterior: DiagonalNormal, k: int) -> Iterator[Tensor]:
+def _draws(posterior: Posterior, k: int) -> Iterator[Tensor]:
     """(some, batch, latent) draws at the fixed points, k in all."""
-    mean = posterior.mean
-    noise = fixed_noise(vae.prior.latent, k, mean).unsqueeze(1)
+    mean, width = posterior.mean, posterior.noise_width
+    noise = fixed_noise(width, k, mean).unsqueeze(1)
     for points in noise.split(max(1, ROWS_AT_ONCE // max(len(mean), 1))):
-        yield posterior.at(points.expand(-1, *mean.shape))
+        yield posterior.at(points.expand(-1, len(mean), width))
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from designloop.vae.doors import as_tensor
 from designloop.vae.errors import VAEError
 from designloop.vae.model import VAE
 from designloop.vae.training.batches import Batch, as_batch
@@ -46,6 +45,7 @@ def fit(
     generator: torch.Generator,
     schedule: Schedule | None = None,
     clip: float = math.inf,
+    draws: int | None = None,
     precision: torch.dtype | None = None,
     start: int = 0,
     on_step: Callable[[Step], None] | None = None,
@@ -61,6 +61,7 @@ def fit(
         clip: greatest norm of the gradient; longer ones are cut to it, and ``Step.clipped`` says when. The default cuts
             none: losses are nats a row, whose gradients may rightly be hundreds long, and where the rows that pull
             hardest are cut the most, what is learnt is not the minimum of the loss.
+        draws: of the posterior for each row; terms are averaged over them, or weigh them (``IWELBO``). None for one.
         precision: autocast to it (``torch.bfloat16`` where the CPU has AMX); None trains in the parameters' own.
         start: number of the first step, for a run that is resumed: all schedules begin there, those of the loss too.
         on_step: called after each step.
@@ -85,7 +86,7 @@ def fit(
             if schedule is not None:
                 for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                     group["lr"] = rate * schedule(number)
-            step = _step(vae, loss, as_batch(given), optimizer, parameters, number, generator, clip, precision)
+            step = _step(vae, loss, as_batch(given), optimizer, parameters, number, generator, clip, draws, precision)
             if on_step is not None:
                 on_step(step)
             number += 1
@@ -107,11 +108,13 @@ def _step(
     number: int,
     generator: torch.Generator,
     clip: float,
+    draws: int | None,
     precision: torch.dtype | None,
 ) -> Step:
-    noise = vae.draw_noise(as_tensor(batch.x, None).shape[0], generator)
-    with _autocast(precision, noise.device.type):
-        out = vae(batch.x, batch.mask, batch.context, noise, batch.targets, batch.weights)
+    with _autocast(precision, generator.device.type):
+        out = vae(
+            batch.x, batch.mask, batch.context, None, batch.targets, batch.weights, generator=generator, draws=draws
+        )
         value, terms = loss(out)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(value)
