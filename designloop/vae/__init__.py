@@ -4,8 +4,8 @@
 
 Knows no molecule. A likelihood, a prior or a term of a loss is one small file that every model can be composed of. Here
 are the parts of a VAE, its training, and what any fitted one is asked; each application has a module of its own:
-``anomaly``, ``conditional``, ``disentanglement``, ``geometry``, ``linear``, ``planning``, and ``simulators`` of data
-whose truth is known. Names are loaded when first used.
+``anomaly``, ``conditional``, ``disentanglement``, ``expression``, ``geometry``, ``linear``, ``planning``, and
+``simulators`` of data whose truth is known. Names are loaded when first used.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from designloop.vae import anomaly as anomaly
     from designloop.vae import conditional as conditional
     from designloop.vae import disentanglement as disentanglement
+    from designloop.vae import expression as expression
     from designloop.vae import geometry as geometry
     from designloop.vae import linear as linear
     from designloop.vae import planning as planning
@@ -125,5 +126,5 @@ __getattr__, __dir__, __all__ = attach(
         "training.schedules": ["cosine", "ramp"],
         "weights": ["load_weights", "read_about", "save_weights"],
     },
-    modules=["anomaly", "conditional", "disentanglement", "geometry", "linear", "planning", "simulators"],
+    modules=["anomaly", "conditional", "disentanglement", "expression", "geometry", "linear", "planning", "simulators"],
 )
