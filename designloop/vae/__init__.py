@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from designloop.vae.priors.standard_normal import StandardNormal as StandardNormal
     from designloop.vae.priors.structural_causal import StructuralCausal as StructuralCausal
     from designloop.vae.training.batches import Batch as Batch
+    from designloop.vae.training.epochs import fit_epochs as fit_epochs
     from designloop.vae.training.fit import fit as fit
     from designloop.vae.training.losses import ELBO as ELBO
     from designloop.vae.training.losses import IWELBO as IWELBO
@@ -121,6 +122,7 @@ __getattr__, __dir__, __all__ = attach(
         "priors.standard_normal": ["NoisedStandardNormal", "StandardNormal"],
         "priors.structural_causal": ["StructuralCausal"],
         "training.batches": ["Batch"],
+        "training.epochs": ["fit_epochs"],
         "training.fit": ["fit"],
         "training.losses": ["ELBO", "IWELBO", "PropertyLoss", "ReferenceKL", "Term"],
         "training.schedules": ["cosine", "ramp"],

@@ -22,7 +22,7 @@ from designloop.vae.model import VAE
 
 Array = NDArray[np.float64]
 
-Cost = Callable[[Array], Array]
+Cost = Callable[[Array], Array | NDArray[np.bool_]]
 """Configurations (n, joints) -> (n,) what a motion through them costs beside its length, from 0; inf in collision.
 
 Truth values are read as collisions: True is inf, False is 0.

@@ -166,7 +166,7 @@ def clairaut(major: float, minor: float, angle: float) -> float:
             slope = minor * 2 * top * s / math.sqrt(max(out * out - level * level, 1e-300))
             return slope * (level / out if of_angle else out)
 
-        return 2 * scipy.integrate.quad(integrand, 0, 1, limit=200)[0]
+        return 2 * float(scipy.integrate.quad(integrand, 0, 1, limit=200)[0])
 
     top = scipy.optimize.brentq(lambda v: swept(v, True) - angle, 0.2, 3.1)
     return swept(top, False)
