@@ -39,7 +39,7 @@ TEMPORARY = "tmp"
 _KEPT_OUTPUT = 8192
 """Bytes of the worker's last output that are told of when it ends."""
 
-_TRACEBACK_SECONDS = 0.3
+_TRACEBACK_SECONDS = 1.0
 """How long the worker may take to say what it is doing."""
 
 _PR_SET_PDEATHSIG = 1
@@ -179,7 +179,9 @@ def _where(worker: int, output: int, printed: bytes) -> bytes:
     printed, _ = _drain(output, printed)
     os.kill(worker, signal.SIGUSR2)
     limit = time.monotonic() + _TRACEBACK_SECONDS
-    while (left := limit - time.monotonic()) > 0 and select.select([output], [], [], min(left, 0.05))[0]:
+    pause = _TRACEBACK_SECONDS  # on a busy machine the first line may be long in coming; the others follow it closely
+    while (left := limit - time.monotonic()) > 0 and select.select([output], [], [], min(left, pause))[0]:
+        pause = 0.05
         printed, more = _drain(output, printed)
         if not more:
             break
