@@ -106,10 +106,19 @@ class Oracle:
     """64 hex digits: the same for two oracles exactly when their results are interchangeable."""
     file_bytes: Mapping[str, bytes] = field(repr=False)
     """What must travel with the recipe: the user's own file, its declared files, and files that parameters name."""
+    file_modes: Mapping[str, int] = field(repr=False)
+    """Permission bits of each of these files."""
+    located: Mapping[str, Mapping[str, str]] = field(repr=False)
+    """Parameter -> relative path in it -> the file that it names; see :mod:`oracles.located`."""
     rdkit: str | None = field(repr=False)
     """RDKit's version where ``uses_rdkit``."""
     make: Callable[[], Callable[..., Any]] = field(repr=False)
     """Builds the function that scores; a class is constructed here, when first needed and never before."""
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is one of ours, named by a word alone."""
+        return ":" not in self.reference
 
     @cached_property
     def _scores(self) -> Callable[..., Any]:
@@ -169,6 +178,8 @@ class Oracle:
             "fingerprint": self.fingerprint,
             "rdkit": self.rdkit,
             "files": digests(self.file_bytes),
+            "modes": dict(self.file_modes),
+            "located": {key: dict(texts) for key, texts in self.located.items()},
         }
 
     def __eq__(self, other: object) -> bool:

@@ -62,6 +62,7 @@ def _deadly(path: Path, source: bytes, seconds: float) -> str:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[tell],
+                cwd=path.parent,
                 start_new_session=True,
             )
         finally:

@@ -8,6 +8,7 @@ beside the campaign file, its bytes count instead of its name, and it travels to
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import json
 import re
@@ -84,6 +85,8 @@ class Arguments:
     """The files that parameters point at, as given."""
     default_paths: Mapping[str, Path]
     """The files that defaults point at."""
+    choices: frozenset[str] = frozenset()
+    """Parameters that are one word out of several, which is never a path."""
 
 
 def parameters_of(target: Callable[..., Any], declared: Declaration) -> tuple[dict[str, Parameter], bool]:
@@ -150,7 +153,8 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
     if problems:
         raise ParameterError(name, problems)
     defaults = {key: parameter.default for key, parameter in known.items() if key not in given}
-    return Arguments(python, written, _paths(python), _paths(defaults))
+    choices = frozenset(key for key in given if key in known and typing.get_origin(known[key].annotation) is Literal)
+    return Arguments(python, written, _paths(python), _paths(defaults), choices)
 
 
 def kind(annotation: Any) -> str:
@@ -183,7 +187,12 @@ def _holds_a_path(value: Any) -> bool:
 
 def _globals(target: Any) -> dict[str, Any]:
     """What the names in its annotations mean."""
-    return dict(getattr(inspect.unwrap(target), "__globals__", {}))
+    while isinstance(target, functools.partial):
+        target = target.func
+    function = inspect.unwrap(target)
+    if not hasattr(function, "__globals__"):  # an instance that can be called: what stands in its class
+        function = vars(type(function)).get("__call__")
+    return dict(getattr(function, "__globals__", {}))
 
 
 def _plain(annotation: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib
@@ -104,7 +105,8 @@ def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Found:
     if not deadly:
         first_import.refuse_deadly(path, source)
     imports = own_files.OwnImports(path.parent)
-    module = own_files.import_file(path, source, imports)
+    with contextlib.chdir(path.parent):  # what it declares it finds by relative names, as where it runs
+        module = own_files.import_file(path, source, imports)
     target = _attribute(module, attribute, reference.rpartition(":")[0] or reference)
     identity = {"function": attribute, "source": hashlib.sha256(source).hexdigest()}
     return Found(target, identity, path.parent, {path.name: source}, imports)

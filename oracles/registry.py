@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
 import json
 import pkgutil
 import re
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from oracles.base import OracleError
-from oracles.declaration import Declaration, declaration_of
+from oracles.declaration import Declaration, declaration_of, docstring_of, name_of
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,7 @@ def describe(reference: str, folder: Path | None = None) -> OracleCard:
     from oracles.references import find
 
     found = find(reference, (folder or Path.cwd()).resolve())
-    name = declaration_of(found.target).name or getattr(found.target, "__name__", reference)
-    return _card(name, found.target, reference)
+    return _card(name_of(found.target, reference), found.target, reference)
 
 
 def _card(name: str, target: Callable[..., Any], reference: str) -> OracleCard:
@@ -126,7 +124,7 @@ def _card(name: str, target: Callable[..., Any], reference: str) -> OracleCard:
 
 def _docstring(target: Callable[..., Any]) -> tuple[str, dict[str, str]]:
     """The prose of a docstring, and its sections (``Args``, ``Raises``, ``Source``) by title."""
-    parts = re.split(r"^(Args|Returns|Raises|Source):", inspect.getdoc(target) or "", flags=re.MULTILINE)
+    parts = re.split(r"^(Args|Returns|Raises|Source):", docstring_of(target), flags=re.MULTILINE)
     return parts[0].strip(), {title: text.strip("\n") for title, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from designloop.loop import oracle_child
 from designloop.loop.evaluation_errors import NoWorkers
+from designloop.loop.scratch import Scratch
 
 START_SECONDS = 120.0
 """How long a bare child may take to start, before its first import of an oracle."""
@@ -38,9 +39,12 @@ class Surroundings:
     path: tuple[str, ...] = ()
     """Entries for its ``sys.path``, those of the driver."""
     folder: str | None = None
-    """Where it runs, if that folder exists on its machine: the campaign's."""
+    """The campaign's: what an oracle misses is looked for there, to tell how it gets it. It does not run there."""
     threads: str = "1"
     """For the libraries that would otherwise take all cores."""
+    pause: float = 0.0
+    """Seconds that it waits before it opens a file outside its own folders or starts a program: how two processes are
+    made to get into each other's way if they can (``loop/side_by_side.py``)."""
 
     @classmethod
     def of_driver(cls, folder: Path | None) -> Surroundings:
@@ -48,12 +52,14 @@ class Surroundings:
         path = tuple(str(Path(entry).resolve()) for entry in sys.path)
         return cls(path, None if folder is None else str(folder), os.environ.get("OMP_NUM_THREADS", "1"))
 
-    def environment(self) -> dict[str, str]:
-        """The child's environment variables."""
+    def environment(self, temporary: Path) -> dict[str, str]:
+        """The child's environment variables, with the folder of its temporary files."""
         libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
         threads = {f"{library}_NUM_THREADS": self.threads for library in libraries}
+        private = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+        campaign = {oracle_child.CAMPAIGN_FOLDER: self.folder or ""}
         # An oracle that goes through a set of strings must do so in the same order everywhere.
-        return {**os.environ, **threads, "PYTHONHASHSEED": "0"}
+        return {**os.environ, **threads, **private, **campaign, "PYTHONHASHSEED": "0"}
 
 
 class Child:
@@ -61,7 +67,7 @@ class Child:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self.loaded: set[str] = set()
-        folder = surroundings.folder if surroundings.folder and Path(surroundings.folder).is_dir() else None
+        self._scratch = Scratch()
         requests, self._requests = os.pipe()
         self._replies, replies = os.pipe()
         lifeline, self._lifeline = os.pipe()
@@ -69,27 +75,29 @@ class Child:
         theirs = (requests, replies, lifeline, report)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", oracle_child.__file__, *map(str, theirs)],
+                [sys.executable, "-P", oracle_child.__file__, *map(str, (*theirs, self._scratch.lock))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                pass_fds=theirs,
-                env=surroundings.environment(),
-                cwd=folder,
+                pass_fds=(*theirs, self._scratch.lock),
+                env=surroundings.environment(self._scratch.temporary),
+                cwd=self._scratch.folder,
             )
+        except BaseException:
+            self._scratch.remove()
+            raise
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
+            self._scratch.hand_over()
         os.set_blocking(self._requests, False)
         os.set_blocking(self._replies, False)
         self._received = b""
         self._told: dict[str, Any] | None = None
         try:
-            self.ask(
-                oracle_child.pack({"path": [entry for entry in surroundings.path if Path(entry).exists()]}),
-                START_SECONDS,
-            )
+            path = [entry for entry in surroundings.path if Path(entry).exists()]
+            self.ask(oracle_child.pack({"path": path, "pause": surroundings.pause}), START_SECONDS)
         except (TimeoutError, ChildEnded) as error:
             self.end()
             raise NoWorkers(
@@ -141,6 +149,7 @@ class Child:
             self._process.wait(END_SECONDS)
         for descriptor in (self._requests, self._replies, self._report):
             os.close(descriptor)
+        self._scratch.remove()  # a guard that was killed has not
         return told
 
     def _wait(self, descriptor: int, event: int, limit: float) -> None:

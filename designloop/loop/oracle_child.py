@@ -3,10 +3,11 @@
 ``OracleProcess`` starts this file in a session of its own. It becomes the guard, which forks the worker before anything
 is imported, then only waits. It takes in what the worker prints (so that a flood never blocks it), and ends
 the worker when told to or when the process above it is gone. Whatever way the worker ends, the guard ends all that
-came from it, also processes that fled into sessions of their own, and then tells how it ended.
+came from it, also processes that fled into sessions of their own, removes the private folder in which they worked (this
+program's working folder), and then tells how it ended.
 
-Messages are frames of parts, the first of them JSON. Values are read, checked and made plain here, so that no object
-of a user's code leaves this process.
+Messages are frames of parts, the first of them JSON. Values are read, checked and made plain in the worker
+(``workplace.py``), so that no object of a user's code leaves this process.
 """
 
 from __future__ import annotations
@@ -22,21 +23,23 @@ import signal
 import struct
 import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
-
-if TYPE_CHECKING:
-    from oracles import Answer, Oracle
+from typing import Any, NoReturn
 
 TELL_WHERE = b"w"
 """On the lifeline: end the worker, and find out first what it is doing. Its closing: end it at once."""
 
+CAMPAIGN_FOLDER = "DESIGNLOOP_CAMPAIGN_FOLDER"
+"""Environment variable: the folder of the campaign that the process works for; empty where there is none."""
+
+TEMPORARY = "tmp"
+"""What of the private folder is for temporary files."""
+
 _KEPT_OUTPUT = 8192
 """Bytes of the worker's last output that are told of when it ends."""
 
-_TRACEBACK_SECONDS = 0.3
+_TRACEBACK_SECONDS = 1.0
 """How long the worker may take to say what it is doing."""
 
 _PR_SET_PDEATHSIG = 1
@@ -63,8 +66,9 @@ def unpack(body: bytes) -> tuple[dict[str, Any], list[bytes]]:
 
 def main() -> NoReturn:
     """Be the guard, and in the fork the worker; descriptors come as arguments."""
-    requests, replies, lifeline, report = descriptors = [int(argument) for argument in sys.argv[1:5]]
-    for descriptor in descriptors:
+    requests, replies, lifeline, report, _ = descriptors = [int(argument) for argument in sys.argv[1:6]]
+    scratch = Path.cwd()
+    for descriptor in descriptors:  # the last is the lock of the private folder, held by being open
         os.set_inheritable(descriptor, False)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # Ray blocks SIGINT in all that it starts
     if os.fork():
@@ -81,11 +85,11 @@ def main() -> NoReturn:
         for standard in (1, 2):
             os.dup2(printed, standard)
         os.close(printed)
-        _work(requests, replies)
+        _work(requests, replies, scratch)
         os._exit(0)
     for descriptor in (requests, replies, printed):
         os.close(descriptor)
-    _guard(worker, lifeline, report, output)
+    _guard(worker, lifeline, report, output, scratch)
 
 
 def _prctl(option: int, value: int) -> None:
@@ -97,7 +101,7 @@ def _prctl(option: int, value: int) -> None:
 # --- the guard ---
 
 
-def _guard(worker: int, lifeline: int, report: int, output: int) -> NoReturn:
+def _guard(worker: int, lifeline: int, report: int, output: int, scratch: Path) -> NoReturn:
     woken, wake = os.pipe()
     for descriptor in (wake, output):
         os.set_blocking(descriptor, False)
@@ -120,10 +124,34 @@ def _guard(worker: int, lifeline: int, report: int, output: int) -> NoReturn:
             waiting.remove(lifeline)
     printed, _ = _drain(output, printed)
     _end_orphans()
+    remove_scratch(scratch)
     with contextlib.suppress(OSError):  # the process above may be gone
         os.write(report, json.dumps({"ended": ended, "printed": printed.decode(errors="replace")}).encode())
     os.killpg(0, signal.SIGKILL)  # where there is no subreaper, the group is all that can be reached
     os._exit(0)
+
+
+def remove_scratch(folder: Path) -> None:
+    """Remove a private folder and its lock, also what an oracle made unwritable; what is not its user's stays."""
+    import shutil  # the guard needs nothing that is large before its end
+
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        open_folders(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        Path(f"{folder}.lock").unlink(missing_ok=True)
+
+
+def open_folders(folder: Path) -> None:
+    """Make a folder and all below it readable and writable for its user, as far as they are its user's."""
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)
+    for inner, names, _ in os.walk(folder):  # each is entered after it was opened
+        for path in (Path(inner, name) for name in names):
+            if not path.is_symlink():
+                with contextlib.suppress(OSError):
+                    path.chmod(0o700)
 
 
 def _reap(worker: int) -> int | None:
@@ -151,7 +179,9 @@ def _where(worker: int, output: int, printed: bytes) -> bytes:
     printed, _ = _drain(output, printed)
     os.kill(worker, signal.SIGUSR2)
     limit = time.monotonic() + _TRACEBACK_SECONDS
-    while (left := limit - time.monotonic()) > 0 and select.select([output], [], [], min(left, 0.05))[0]:
+    pause = _TRACEBACK_SECONDS  # on a busy machine the first line may be long in coming; the others follow it closely
+    while (left := limit - time.monotonic()) > 0 and select.select([output], [], [], min(left, pause))[0]:
+        pause = 0.05
         printed, more = _drain(output, printed)
         if not more:
             break
@@ -183,71 +213,31 @@ def _children() -> list[int]:
 # --- the worker ---
 
 
-def _work(requests: int, replies: int) -> None:
+def _work(requests: int, replies: int, scratch: Path) -> None:
     """Answer one message after the other until there are no more."""
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), errors="backslashreplace", line_buffering=True)
     faulthandler.enable(file=2)
     faulthandler.register(signal.SIGUSR2, file=2, all_threads=False)
     with contextlib.suppress(OSError):  # when memory runs out, the kernel is to take this process and no other
         Path("/proc/self/oom_score_adj").write_text("1000")
-    loaded: dict[str, Oracle] = {}
     worker = os.getpid()
     with open(requests, "rb") as incoming:
         while size := incoming.read(8):
             head, blobs = unpack(incoming.read(struct.unpack("<Q", size)[0]))
-            if "path" in head:
+            reply: dict[str, Any] = {}
+            if "path" in head:  # the first message
                 sys.path[:0] = [entry for entry in head["path"] if entry not in sys.path]
-                reply: dict[str, Any] = {}
+                from designloop.loop.workplace import Workplace
+
+                campaign = Path(os.environ[CAMPAIGN_FOLDER]) if os.environ[CAMPAIGN_FOLDER] else None
+                workplace = Workplace(scratch, campaign, head["pause"])
             elif "recipe" in head:
-                reply = _load(loaded, head, blobs)
+                reply = workplace.load(head["recipe"], dict(zip(head["files"], blobs, strict=True)))
             else:
-                reply = _score(loaded[head["fingerprint"]], head["smiles"], head["seeds"])
+                reply = workplace.score(head["fingerprint"], head["smiles"], head["seeds"])
             if os.getpid() != worker:  # a user's code forked, and this is the copy: it has no one to answer
                 os._exit(0)
             _write_all(replies, pack(reply))
-
-
-def _load(loaded: dict[str, Oracle], head: Mapping[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """Import and construct the oracle of a recipe; its error, if it has one."""
-    try:
-        from oracles import load_recipe
-
-        found = load_recipe(head["recipe"], dict(zip(head["files"], blobs, strict=True)))
-        found.prepare()
-        loaded[found.fingerprint] = found
-    except BaseException as error:  # sys.exit at the top of a user's file is one more way not to load
-        return {"error": _in_one_line(error)}
-    return {}
-
-
-def _score(oracle: Oracle, smiles: Sequence[str], seeds: Sequence[int] | None) -> dict[str, Any]:
-    """The oracle's answers as plain values, or the error of all of them, and its seconds."""
-    from oracles import read_answers, unasked
-
-    start = time.perf_counter()
-    try:
-        answer = oracle.score(smiles, seeds)
-        answers = read_answers(smiles, answer)
-        plain = [_plain(answers[molecule]) for molecule in smiles]
-        reply: dict[str, Any] = {"answers": plain, "unasked": unasked(smiles, answer)}
-    except BaseException as error:  # whatever a user's code raises, sys.exit included, is its failure and no more
-        reply = {"error": _in_one_line(error)}
-    return {**reply, "seconds": time.perf_counter() - start}
-
-
-def _plain(answer: Answer) -> tuple[Any, str | None]:
-    """(value, error): a value is a number, or output name -> number, or why that output has none."""
-    if isinstance(answer.value, Mapping):
-        return {**answer.value, **answer.failed_outputs}, answer.error
-    return answer.value, answer.error
-
-
-def _in_one_line(error: BaseException) -> str:
-    """The error and the line of a user's code that it came from."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_library(frame.filename)]
-    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
-    return text[:500] + where
 
 
 def is_library(file: str) -> bool:

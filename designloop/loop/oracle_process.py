@@ -1,9 +1,10 @@
 """Running oracles where they can do no harm: in a child process that is timed, killed whole and started again.
 
 One ``OracleProcess`` has one child (``oracle_child.py``) in a session of its own, so a Ctrl-C in the terminal does not
-reach it, and talks to it over pipes of its own, so nothing that an oracle prints is taken for an answer. The child
-ends when this process does, however it does. What a child's death or silence means is told as a ``Reply``, never
-raised: it is the oracle's fault, and costs the molecules of that request.
+reach it, and talks to it over pipes of its own, so nothing that an oracle prints is taken for an answer. It works in
+folders of its own (``scratch.py``, ``workplace.py``), so that oracles that write files of fixed names do not read one
+another's. The child ends when this process does, however it does. What a child's death or silence means is told as a
+``Reply``, never raised: it is the oracle's fault, and costs the molecules of that request.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Reply:
     """The oracle's own time; the whole time waited where it never answered."""
     unasked: str = ""
     """In words, the answers to molecules that were not asked; they are dropped."""
+    shared: tuple[str, ...] = ()
+    """Files outside its private folder that the oracle opened for writing; noted only where ``Surroundings.pause``."""
 
 
 class OracleProcess:
@@ -139,10 +142,11 @@ class OracleProcess:
             return Reply(None, "timeout", error, time.monotonic() - start)
         except ChildEnded as ended:
             return Reply(None, "died", str(ended), time.monotonic() - start)
+        shared = tuple(reply.get("shared", ()))
         if "error" in reply:
-            return Reply(None, "raised", reply["error"], reply["seconds"])
+            return Reply(None, "raised", reply["error"], reply["seconds"], shared=shared)
         answers = tuple((value, error) for value, error in reply["answers"])
-        return Reply(answers, seconds=reply["seconds"], unasked=reply["unasked"])
+        return Reply(answers, None, None, reply["seconds"], reply["unasked"], shared)
 
     def close(self) -> None:
         """End the child and all that came from it; the next request starts another."""

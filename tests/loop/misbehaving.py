@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from designloop.loop.oracle_child import CAMPAIGN_FOLDER
 from designloop.records import Candidate, Evaluation
 from oracles import Oracle, load
 
@@ -197,11 +198,12 @@ def statuses(evaluations: Sequence[Evaluation]) -> dict[str, str]:
 
 
 def living_in(folder: Path) -> dict[int, str]:
-    """The processes whose working folder this is: an oracle's, and all that it started. Process id -> name."""
+    """The processes that work for a campaign in this folder, and all that they started. Process id -> name."""
     found = {}
+    mark = f"{CAMPAIGN_FOLDER}={folder}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or only waits to be buried
-            if (process / "cwd").readlink() == folder:
+            if mark in (process / "environ").read_bytes().split(b"\0"):
                 found[int(process.name)] = (process / "comm").read_text().strip()
     return found
 

@@ -240,3 +240,95 @@ def test_no_descriptor_is_left_open(place):
 def test_messages_survive_packing():
     head, blobs = {"a": [1.5, None, "é"]}, [b"", b"\x00\xff" * 1000]
     assert unpack(pack(head, blobs)[8:]) == (head, blobs)
+
+
+def answer_of(folder, source, molecule="C", name="mischief.py"):
+    """What the function ``score`` of a file answers for a molecule: a value, or the error."""
+    (folder / name).write_text(source)
+    oracle = load(f"./{name}:score", {}, folder)
+    portable = PortableOracle(oracle.fingerprint, oracle.recipe(), dict(oracle.file_bytes))
+    process = OracleProcess([portable], Surroundings.of_driver(folder))
+    replies = [process.score(Request(oracle.fingerprint, (smiles,), None, 30.0)) for smiles in (molecule, "CC")]
+    process.close()
+    return [reply.error if reply.answers is None else reply.answers[0][0] for reply in replies]
+
+
+POOLED = """
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from joblib import Parallel, delayed
+
+
+@dataclass
+class Ligand:
+    smiles: str
+
+
+def length(ligand):
+    return Ligand(str(len(ligand.smiles)))
+
+
+def score(smiles):
+    assert pickle.loads(pickle.dumps(length)) is length
+    ligands = [Ligand(molecule) for molecule in smiles]
+    results = {}
+    results["joblib"] = Parallel(n_jobs=2)(delayed(length)(ligand) for ligand in ligands)
+    for method in ("spawn", "fork"):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
+            results[method] = list(pool.map(length, ligands))
+    return {smiles[0]: {name: float(found[0].smiles) for name, found in results.items()}}
+"""
+
+
+def test_processes_that_an_oracle_starts_import_its_file_by_its_own_name(tmp_path):
+    lengths = [dict.fromkeys(("joblib", "spawn", "fork"), length) for length in (1.0, 2.0)]
+    assert answer_of(tmp_path, POOLED, name="my_pool.py") == lengths
+
+
+def test_a_file_that_was_not_declared_is_told_how_to_be_there(tmp_path):
+    (tmp_path / "model.json").write_text("3")
+    reads = "def score(smiles):\n    return dict.fromkeys(smiles, float(open('model.json').read()))\n"
+    error, _ = answer_of(tmp_path, reads)
+    assert error == (
+        "FileNotFoundError: [Errno 2] No such file or directory: 'model.json' (mischief.py:2); model.json lies beside "
+        "the oracle's file, but the oracle runs in a folder of its own; declare it: @oracle(files=['model.json'])"
+    )
+    declared = f"from oracles import oracle\n@oracle(files=['model.json'])\n{reads}"
+    assert answer_of(tmp_path, declared) == [3.0, 3.0]
+    loads = "class score:\n    def __init__(self):\n        open('data/model.json')\n    def score(self, smiles): ...\n"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "model.json").write_text("3")
+    error, _ = answer_of(tmp_path, loads)
+    assert error.startswith("could not be loaded: FileNotFoundError")
+    assert error.endswith("declare it: @oracle(files=['data/model.json'])")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "advice"),
+    [
+        ("open('grid.txt', 'w')", "open('grid.txt')", "grid.txt was left by an earlier call, and each call finds the"),
+        ("os.environ['GRID'] = '1'", "os.environ['GRID']", "GRID was set by an earlier call, and each call finds the"),
+    ],
+)
+def test_what_only_the_first_call_prepares_is_missed_with_a_reason(tmp_path, first, then, advice):
+    body = f"    if smiles == ['C']:\n        {first}\n    {then}\n    return {{smiles[0]: 1.0}}"
+    source = f"import os\ndef score(smiles):\n{body}"
+    value, error = answer_of(tmp_path, source)
+    assert value == 1.0
+    assert f"; {advice}" in error
+
+
+def test_a_folder_that_cannot_be_emptied_fails_its_molecules(tmp_path, monkeypatch):
+    source = (
+        "import designloop.loop.as_loaded\ndef refuse(folder):\n    raise OSError('it is mounted')\n"
+        "def score(smiles):\n    designloop.loop.as_loaded._remove_tree = refuse\n    __import__('os').mkdir('mount')\n"
+        "    return dict.fromkeys(smiles, 1.0)"
+    )
+    value, error = answer_of(tmp_path, source)
+    assert value == 1.0
+    assert error == (
+        "the folder in which the oracle runs cannot be emptied of what an earlier call left: it is mounted; "
+        "let the oracle remove what it writes"
+    )

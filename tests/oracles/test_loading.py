@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oracles import OracleError, load, load_recipe, loading
+from oracles import OracleError, describe, load, load_recipe, loading
 from tests.oracles.conftest import Write
 
 SOURCE = "def score(smiles, weight: float = 1.0):\n    return dict.fromkeys(smiles, weight)\n\nother = score\n"
@@ -112,3 +112,47 @@ def test_another_release_of_a_module_on_a_worker_is_refused() -> None:
     recipe: dict[str, Any] = {**load("qed").recipe(), "fingerprint": "0" * 64}
     with pytest.raises(OracleError, match="its module differs; install the same versions wherever workers run"):
         load_recipe(recipe)
+
+
+NAMELESS = '''
+from __future__ import annotations
+from functools import partial
+from pathlib import Path
+from oracles import oracle
+
+def scaled(smiles, factor: float = 1.0):
+    """Scaled lengths."""
+    return {molecule: factor * len(molecule) for molecule in smiles}
+
+class Scorer:
+    """Lengths, by an object."""
+    def __call__(self, smiles, offset: float = 0.0):
+        return {molecule: len(molecule) + offset for molecule in smiles}
+
+twice = partial(scaled, factor=2.0)
+deep = partial(partial(scaled), factor=3.0)
+called = Scorer()
+declared = oracle(version="7", name="mine")(partial(scaled, factor=4.0))
+'''
+
+
+@pytest.mark.parametrize(
+    ("attribute", "name", "value", "summary"),
+    [
+        ("twice", "twice", 6.0, "Scaled lengths."),
+        ("deep", "deep", 9.0, "Scaled lengths."),
+        ("called", "called", 3.0, "Lengths, by an object."),
+        ("declared", "mine", 12.0, "Scaled lengths."),
+    ],
+)
+def test_what_has_no_name_of_its_own_has_that_of_the_reference_here_and_on_a_worker(
+    write: Write, tmp_path: Path, attribute: str, name: str, value: float, summary: str
+) -> None:
+    oracle = load(f"./my_oracle.py:{attribute}", {}, write(NAMELESS))
+    there = load_recipe(oracle.recipe(), dict(oracle.file_bytes), tmp_path / "worker")
+    assert (oracle.name, oracle.summary) == (name, summary)
+    assert there == oracle
+    assert oracle.score(["CCO"]) == there.score(["CCO"]) == {"CCO": value}
+    card = describe(f"./my_oracle.py:{attribute}", tmp_path)
+    assert (card.name, card.summary) == (name, summary)
+    assert {parameter.kind for parameter in card.parameters} == {"number"}

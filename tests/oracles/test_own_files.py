@@ -239,3 +239,57 @@ def test_a_recipe_is_the_same_oracle_in_another_process(write: Write, tmp_path: 
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split(maxsplit=1) == [here.fingerprint, "{'CCO': 3.0, 'C': 1.0}\n"]
+
+
+def test_a_program_among_the_files_stays_one_and_permissions_do_not_count_in_the_fingerprint(
+    write: Write, tmp_path: Path
+) -> None:
+    write("#!/bin/sh\n", "tools/dock")
+    write("#!/bin/sh\n", "other.sh")
+    source = (
+        "from pathlib import Path\nfrom oracles import oracle\n@oracle(files=['tools'])\n"
+        "def score(smiles, program: Path):\n    return {}"
+    )
+    folder = write(source)
+
+    def here(mode: int) -> Oracle:
+        (folder / "tools" / "dock").chmod(mode)
+        (folder / "other.sh").chmod(mode)
+        return load("./my_oracle.py:score", {"program": "other.sh"}, folder)
+
+    text, program = here(0o644), here(0o755)
+    assert text == program
+    for oracle, mode in ((text, 0o644), (program, 0o755), (here(0o550), 0o755)):
+        moved(oracle, tmp_path / "worker")
+        home = tmp_path / "worker" / oracle.fingerprint
+        assert (home / "own" / "tools" / "dock").stat().st_mode & 0o777 == mode, "one that lay there before is replaced"
+        assert (home / "params" / "program" / "other.sh").stat().st_mode & 0o777 == mode
+
+
+def test_a_file_is_known_by_its_own_name_while_it_is_at_work_only(write: Write) -> None:
+    import pickle
+
+    folder = write(
+        "import pickle\nclass Thing:\n    pass\ndef score(smiles):\n    return {'C': pickle.dumps(Thing())}", "mine.py"
+    )
+    one, other = load("./mine.py:score", folder=folder), load("./mine.py:score", folder=folder)
+    assert b"mine" in one.score(["C"])["C"] == other.score(["C"])["C"]
+    assert "mine" not in sys.modules
+    with pytest.raises(ModuleNotFoundError, match="mine"):
+        pickle.loads(one.score(["C"])["C"])
+
+
+def test_a_file_that_fails_is_forgotten(write: Write) -> None:
+    with pytest.raises(OracleError, match="ZeroDivisionError"):
+        own_files.import_file(
+            folder := write("1 / 0", "mine.py") / "mine.py", b"1 / 0", own_files.OwnImports(folder.parent)
+        )
+    assert "mine" not in sys.modules
+
+
+def test_a_link_to_a_file_elsewhere_is_an_oracle_too(write: Write) -> None:
+    folder = write("", "campaign/other.txt") / "campaign"
+    (folder / "linked.py").symlink_to(
+        write("def score(smiles):\n    return {'C': 1.0}", "elsewhere/my_oracle.py") / "elsewhere/my_oracle.py"
+    )
+    assert load("./linked.py:score", folder=folder).score(["C"]) == {"C": 1.0}
