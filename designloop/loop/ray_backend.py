@@ -28,6 +28,9 @@ START_SECONDS = 300.0
 ALL_SECONDS = 30.0
 """How long ``load`` waits for workers on further nodes once there is one."""
 
+PULSE_SECONDS = 5.0
+"""No wait for replies is longer, because Ray's head may be lost meanwhile."""
+
 SHORT_SECONDS = 0.25
 """A worker gets a second request ahead while both together should take no longer: it never waits for the driver, and
 at a round's end no other worker waits long for it."""
@@ -128,8 +131,8 @@ class RayBackend:
         import ray
 
         waiting: list[Any] = [*self._replies, *self._starting]
-        ready, others = ray.wait(waiting, num_returns=1, timeout=None if self._replies else START_SECONDS)
-        if not ready:
+        ready, others = ray.wait(waiting, num_returns=1, timeout=PULSE_SECONDS if self._replies else START_SECONDS)
+        if not ready and not self._replies:
             raise NoWorkers(self._why_none_starts())
         ready += ray.wait(others, num_returns=len(others), timeout=0)[0] if others else []
         replies = []
