@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,9 @@ _LONGEST_SOCKET = 107
 
 _BELOW_FOLDER = "/designloop-12345678/r/session_2026-01-01_00-00-00_123456_1234567/sockets/plasma_store"
 """What Ray's longest socket is called below the folder for temporary files; the last number is a process id."""
+
+_REMOVALS = 20
+"""How often it is tried to remove Ray's files."""
 
 _LOGGER = logging.getLogger("designloop")
 
@@ -81,7 +85,7 @@ class OwnRay:
         kill_survivors(self._processes)  # agents, for which Ray looks in vain where it has died itself
         reread_settings()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)  # Ray's processes may write a last line meanwhile
+            _remove(self._folder)
             self._folder = None
 
 
@@ -109,6 +113,16 @@ def private_folder() -> Path:
         f"There is no folder for Ray's sockets, whose paths may have {_LONGEST_SOCKET} bytes ({'; '.join(tried)}). "
         "Set TMPDIR to a short folder that can be written, or run with --backend inline."
     )
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder, in which a process of Ray that is about to end may write a last line meanwhile."""
+    for _ in range(_REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+    _LOGGER.warning("the folder of Ray's files, %s, could not be removed; remove it by hand", folder)
 
 
 def refuse_exposed(before: Collection[str] = ()) -> None:
