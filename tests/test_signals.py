@@ -21,28 +21,38 @@ def handlers() -> dict[signal.Signals, object]:
     return {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
 
 
+def end_twice(cleaned: list[bool]) -> None:
+    """Is told to end, and again while it cleans up."""
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.raise_signal(signal.SIGTERM)
+        cleaned.append(True)
+
+
 def test_sigterm_is_raised_once_and_the_handlers_are_as_before(
     handlers: dict[signal.Signals, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "designloop")
-    cleaned = False
+    cleaned: list[bool] = []
     with pytest.raises(signals.Terminated), signals.heeded():
-        try:
-            signal.raise_signal(signal.SIGTERM)
-        finally:
-            signal.raise_signal(signal.SIGTERM)  # whoever sends it twice does not interrupt the cleaning up
-            cleaned = True
+        end_twice(cleaned)
     assert cleaned
     assert caplog.messages == ["SIGTERM has come"]
     assert {number: signal.getsignal(number) for number in handlers} == handlers
 
 
+def end_as_ray_does() -> None:
+    """Makes another exception of the one that a handler raised."""
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except signals.Terminated:
+        raise KeyboardInterrupt from None
+
+
 def test_ray_may_make_another_exception_of_it() -> None:
     with pytest.raises(signals.Terminated), signals.heeded():
-        try:
-            signal.raise_signal(signal.SIGTERM)
-        except signals.Terminated:
-            raise KeyboardInterrupt from None
+        end_as_ray_does()
 
 
 def test_ctrl_c_stays_what_it_is() -> None:

@@ -153,7 +153,7 @@ def is_open() -> bool:
 
 def reread_settings() -> None:
     """Makes Ray read its environment again: it does so once a process, which may have had another Ray before."""
-    from ray._raylet import AuthenticationTokenLoader, Config
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # it is compiled
 
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()

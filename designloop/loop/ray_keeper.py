@@ -129,7 +129,7 @@ class RayKeeper:
         if self._address is not None and self._address.startswith(CLIENT):
             return  # what this process is connected to is no head, and that one may be out of its reach
         import ray
-        from ray._raylet import GcsClient
+        from ray._raylet import GcsClient  # type: ignore[attr-defined]  # it is compiled
 
         address = ray.get_runtime_context().gcs_address
         head, silent_since = GcsClient(address=address), None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +44,16 @@ def joins(address: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def asked(agent: Listener, **headers: str) -> int:
+    """What the agent that prepares environments (it can install packages) says to a request."""
+    connection = http.client.HTTPConnection(agent.address, agent.port, timeout=10)
+    try:
+        connection.request("POST", "/get_or_create_runtime_env", body=b"", headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 @pytest.fixture
 def sockets_before() -> set[str]:
     """Sockets that this process and its descendants have for other reasons."""
@@ -68,7 +80,10 @@ def test_nobody_else_can_use_it(
         address = ray.get_runtime_context().gcs_address
         opened = [seen for seen in listeners(family(os.getpid())) if seen.inode not in sockets_before]
         names = {seen.process.partition(":")[0] for seen in opened}
-        folder = Path(ray._private.worker._global_node.get_session_dir_path()).parents[1]
+        (agent,) = [seen for seen in opened if seen.process.startswith("ray::RuntimeEnv")]
+        answers = [asked(agent), asked(agent, Authorization=f"Bearer {'f' * 64}")]
+        node: Any = ray._private.worker._global_node
+        folder = Path(node.get_session_dir_path()).parents[1]
         token = folder / "token"
         modes = [f"{path.stat().st_mode & 0o777:o}" for path in (folder, token)]
         secret = token.read_text()
@@ -86,6 +101,7 @@ def test_nobody_else_can_use_it(
     for who in ("none", "wrong"):
         assert strangers[who].returncode != 0
         assert "InvalidAuthToken" in strangers[who].stderr
+    assert answers == [401, 403]
     assert strangers["right"].returncode == 0, strangers["right"].stderr
 
     assert "RAY_AUTH_MODE=disabled does not hold here" in caplog.text
@@ -99,18 +115,16 @@ def test_nobody_else_can_use_it(
 
 
 def test_it_does_not_start_where_strangers_can_reach_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(own_ray, "listeners", lambda _: [Listener("new", 7, "raylet", "0.0.0.0", 6379)])
-    monkeypatch.setattr(own_ray, "family", lambda _: ())
-    seen = iter([[], [Listener("new", 7, "raylet", "0.0.0.0", 6379)]])
-    monkeypatch.setattr(own_ray, "listeners", lambda _: next(seen))
-    with (
-        Evaluator(campaign(tmp_path, backend="ray", workers=1)) as evaluator,
-        pytest.raises(NoWorkers, match=r"^Ray can be reached from outside this machine: raylet \(process 7\) at 0\.0"),
-    ):
-        evaluator(candidates(["C"]))
     import ray
 
+    # Any address but 127.0.0.1 makes Ray listen on all interfaces; this one it takes for another machine's.
+    monkeypatch.setattr("ray._private.services.resolve_ip_for_localhost", lambda _: "127.0.0.2")
+    before = family(os.getpid())
+    told = r"^Ray can be reached from outside .*raylet \(process \d+\) at (\[::\]|0\.0\.0\.0):\d+.* expected 127"
+    with Evaluator(campaign(tmp_path, backend="ray", workers=1)) as evaluator, pytest.raises(NoWorkers, match=told):
+        evaluator(candidates(["C"]))
     assert not ray.is_initialized()
+    assert left_over(lambda: alive(family(os.getpid()) - before)) == {}
 
 
 @pytest.mark.parametrize(
