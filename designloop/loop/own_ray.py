@@ -10,32 +10,21 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import shutil
-import tempfile
-import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from designloop.loop.evaluation_errors import NoWorkers
 from designloop.loop.listening import Listener, listeners
-from designloop.loop.processes import birthdays, family, kill_survivors
+from designloop.loop.private_folder import PrivateFolder
+from designloop.loop.processes import birthdays, family, kill_survivors, with_word
 
 OPEN = "DESIGNLOOP_OPEN_RAY"
 """Environment variable: 1 allows a Ray that strangers may be able to use."""
 
 _OBJECT_STORE_BYTES = 80 * 2**20
 """Requests and replies are small; Ray takes no less than 75 MiB."""
-
-_LONGEST_SOCKET = 107
-"""Bytes that the path of a Unix socket may have on Linux."""
-
-_BELOW_FOLDER = "/designloop-12345678/r/session_2026-01-01_00-00-00_123456_1234567/sockets/plasma_store"
-"""What Ray's longest socket is called below the folder for temporary files; the last number is a process id."""
-
-_REMOVALS = 20
-"""How often it is tried to remove Ray's files."""
 
 _LOGGER = logging.getLogger("designloop")
 
@@ -46,7 +35,7 @@ class OwnRay:
     def __init__(self, workers: int) -> None:
         """Nothing yet, for so many workers."""
         self._workers = workers
-        self._folder: Path | None = None
+        self._folder: PrivateFolder | None = None
         self._processes: dict[int, str] = {}
 
     def start(self, options: Mapping[str, Any]) -> None:
@@ -57,22 +46,23 @@ class OwnRay:
         """
         import ray
 
-        relatives = family(os.getpid())
-        before = {listener.inode for listener in listeners(relatives)}
-        self._folder = private_folder()
+        before = {listener.inode for listener in listeners([os.getpid()])}
+        self._folder = PrivateFolder()
+        path = self._folder.path
         try:
-            with _environment(self._folder):
+            with _environment(path):
                 ray.init(
                     "local",  # also where RAY_ADDRESS names a cluster
                     num_cpus=self._workers,
                     include_dashboard=False,
                     object_store_memory=_OBJECT_STORE_BYTES,
                     _node_ip_address="127.0.0.1",
-                    _temp_dir=str(self._folder / "r"),  # Ray opens this folder to all, so it lies in a closed one
+                    _temp_dir=str(path / "r"),  # Ray opens this folder to all, so it lies in a closed one
                     **options,
                 )
-            self._processes = birthdays(family(os.getpid()) - relatives)
-            refuse_exposed(before)
+            started = with_word(str(path), family(os.getpid()))
+            self._processes = birthdays({pid for parent in started for pid in family(parent)})
+            refuse_exposed([os.getpid(), *self._processes], before)
         except BaseException:
             self.close()
             raise
@@ -85,55 +75,20 @@ class OwnRay:
         kill_survivors(self._processes)  # agents, for which Ray looks in vain where it has died itself
         reread_settings()
         if self._folder is not None:
-            _remove(self._folder)
+            self._folder.remove()
             self._folder = None
 
 
-def private_folder() -> Path:
-    """A new folder that only this user can enter, with room for the paths of Ray's sockets below it.
-
-    Raises:
-        NoWorkers: nowhere can one be made.
-    """
-    chosen = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
-    tried = []
-    for parent in (chosen, Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")):
-        if len(os.fsencode(parent)) + len(_BELOW_FOLDER) > _LONGEST_SOCKET:
-            tried.append(f"{parent} is too long")
-            continue
-        try:
-            folder = Path(tempfile.mkdtemp(prefix="designloop-", dir=parent))  # of mode 0700
-        except OSError as error:
-            tried.append(f"{parent}: {error.strerror}")
-            continue
-        if tried:
-            _LOGGER.info("Ray's files are in %s (%s)", folder, "; ".join(tried))
-        return folder
-    raise NoWorkers(
-        f"There is no folder for Ray's sockets, whose paths may have {_LONGEST_SOCKET} bytes ({'; '.join(tried)}). "
-        "Set TMPDIR to a short folder that can be written, or run with --backend inline."
-    )
-
-
-def _remove(folder: Path) -> None:
-    """Removes a folder, in which a process of Ray that is about to end may write a last line meanwhile."""
-    for _ in range(_REMOVALS):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(0.1)
-    _LOGGER.warning("the folder of Ray's files, %s, could not be removed; remove it by hand", folder)
-
-
-def refuse_exposed(before: Collection[str] = ()) -> None:
-    """Looks at the listening sockets of this process and its descendants, but for those that it had before.
+def refuse_exposed(pids: Iterable[int], before: Collection[str] = ()) -> None:
+    """Looks at the listening sockets of some processes, but for those that they had before.
 
     Args:
+        pids: this process, in which Ray listens as well, and those that Ray started.
         before: the sockets' inodes.
     Raises:
         NoWorkers: one can be reached from outside this machine, and the user has not allowed that.
     """
-    new = [listener for listener in listeners(family(os.getpid())) if listener.inode not in before]
+    new = [listener for listener in listeners(pids) if listener.inode not in before]
     exposed = [listener for listener in new if not listener.is_loopback]
     if not exposed:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _PARENT, _BORN = 1, 19
@@ -26,17 +26,29 @@ def family(pid: int) -> set[int]:
     return members
 
 
-def birthdays(pids: set[int]) -> dict[int, str]:
+def with_word(word: str, pids: Iterable[int]) -> set[int]:
+    """Those of some processes that were started with a word somewhere on their command line."""
+    return {pid for pid in pids if os.fsencode(word) in _command(pid)}
+
+
+def birthdays(pids: Iterable[int]) -> dict[int, str]:
     """When each of these processes that is alive was started: a number may be another process's later."""
     return {pid: status[_BORN] for pid in pids if (status := _status(pid))}
 
 
 def kill_survivors(births: Mapping[int, str]) -> None:
     """Kills those of some processes that are still alive."""
-    for pid, born in birthdays(set(births)).items():
+    for pid, born in birthdays(births).items():
         if born == births[pid]:
             with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
                 os.kill(pid, signal.SIGKILL)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return b""
 
 
 def _status(pid: int) -> list[str]:

@@ -96,12 +96,12 @@ def before() -> set[str]:
 
 def test_what_listens_beyond_loopback_is_refused_by_name(before: set[str]) -> None:
     with helper("127.0.0.1"):
-        refuse_exposed(before)
+        refuse_exposed(family(os.getpid()), before)
     with helper("0.0.0.0") as (pid, port):
-        refuse_exposed(before | {listener.inode for listener in listeners([pid])})  # it was so before
+        refuse_exposed([pid], {listener.inode for listener in listeners([pid])})  # it was so before
         told = rf"\(process {pid}\) at 0.0.0.0:{port}, expected 127.0.0.1.*{own_ray.OPEN}=1"
         with pytest.raises(NoWorkers, match=told):
-            refuse_exposed(before)
+            refuse_exposed(family(os.getpid()), before)
 
 
 def test_a_user_may_allow_it(
@@ -109,8 +109,8 @@ def test_a_user_may_allow_it(
 ) -> None:
     monkeypatch.setenv(own_ray.OPEN, "1")
     with helper("0.0.0.0") as (pid, port):
-        refuse_exposed(before)
+        refuse_exposed(family(os.getpid()), before)
     assert f"(process {pid}) at 0.0.0.0:{port}" in caplog.text
     monkeypatch.setenv(own_ray.OPEN, "0")
     with helper("0.0.0.0"), pytest.raises(NoWorkers):
-        refuse_exposed(before)
+        refuse_exposed(family(os.getpid()), before)

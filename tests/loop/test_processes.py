@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from designloop.loop.kept_signals import kept
-from designloop.loop.processes import birthdays, family, kill_survivors
+from designloop.loop.processes import birthdays, family, kill_survivors, with_word
 
 
 def test_survivors_are_killed_and_strangers_with_their_number_are_not() -> None:
@@ -19,6 +19,7 @@ def test_survivors_are_killed_and_strangers_with_their_number_are_not() -> None:
         births = birthdays({ours.pid, stranger.pid, 2**30})
         assert set(births) == {ours.pid, stranger.pid}
         assert family(os.getpid()) >= set(births)
+        assert with_word("leep", {*births, os.getpid()}) == set(births)
         kill_survivors(births | {stranger.pid: "0"})  # as if its number had been another's
         assert ours.wait(10) == -signal.SIGKILL
         assert stranger.poll() is None
