@@ -38,6 +38,7 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # an oracle may use a GPU, though Ray is not asked for one
     "RAY_memory_monitor_refresh_ms": "0",  # out of memory is for the kernel, which takes the oracle's child
     "RAY_worker_niceness": "0",  # a time-out is wall-clock time: beside another busy process an oracle would miss it
+    "RAY_get_check_signal_interval_milliseconds": "100",  # how soon a wait for Ray hears Ctrl-C and SIGTERM
     "RAY_gcs_rpc_server_reconnect_timeout_s": "604800",  # else Ray ends this process, and it is watched here
 }
 """Environment variables that Ray reads when it is imported, or in the processes that it starts; a user's own stay."""
