@@ -1,7 +1,7 @@
 """The command line: one thin command for each verb of ``designloop.api``.
 
 Exit codes: 0 done, 1 a defect of ours, 2 bad input, 3 stopped without results, 4 stopped and can be resumed, 130
-Ctrl-C.
+Ctrl-C, 143 SIGTERM.
 Modules are imported inside the commands, so that ``--version`` and ``--help`` answer at once.
 """
 
@@ -17,7 +17,8 @@ from typing import Annotated, Any
 import typer
 
 import designloop
-from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, RESUMABLE, exit_code
+from designloop import signals
+from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, RESUMABLE, TERMINATED, exit_code
 from designloop.standard_streams import UnwritableOutput, go_on_unread, steady
 
 # Read by OpenMP when torch is first imported. Threads that spin while they wait make a machine that anything else runs
@@ -58,7 +59,11 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
-            code = function(*args, **kwargs)
+            with signals.heeded():
+                code = function(*args, **kwargs)
+        except signals.Terminated:
+            typer.echo("Ended by SIGTERM. What is committed stays; the same command goes on from there.", err=True)
+            code = TERMINATED
         except KeyboardInterrupt:
             typer.echo("\nInterrupted. What is committed stays; the same command goes on from there.", err=True)
             code = INTERRUPTED

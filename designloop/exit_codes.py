@@ -8,11 +8,12 @@
 | 3 | a campaign stopped because round after round gave no result, or ended without one molecule that has a score |
 | 4 | stopped, and the same command goes on: no workers, no room on the disk, or another process is writing |
 | 130 | interrupted by Ctrl-C; the same command goes on |
+| 143 | ended by SIGTERM (Slurm, docker stop, systemd); the same command goes on |
 """
 
 from __future__ import annotations
 
-DONE, DEFECT, BAD_INPUT, NO_RESULTS, RESUMABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, DEFECT, BAD_INPUT, NO_RESULTS, RESUMABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 
 
 def exit_code(error: Exception) -> int:

@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "display": ALL_BUT_FACES | {"display"},
     "exit_codes": ALL_BUT_FACES,
     "standard_streams": set(),
-    "cli": ALL_BUT_FACES | {"benchmarks", "display", "exit_codes", "standard_streams", "cli"},
+    "signals": set(),
+    "cli": ALL_BUT_FACES | {"benchmarks", "display", "exit_codes", "standard_streams", "signals", "cli"},
 }
 """Layer -> the layers that it may name; every other arrow runs back. `designloop` itself and `lazy` are open to all."""
 

@@ -1,26 +1,34 @@
-"""The thread in which Ray lives: imported, started and ended there.
+"""The thread in which Ray lives: imported, started, watched and ended there.
 
 So Ray starts beside the loading of a model. And the kernel kills Ray's processes when the *thread* that made them
-ends, so this one lives as long as the backend: they end with the driver, however that ends. They do not see a Ctrl-C in
-the terminal, because Ray blocks that signal in all that it starts.
+ends, so this one lives as long as the backend: they end with the driver, however that ends. They see neither a Ctrl-C
+in the terminal nor that it hangs up: Ray blocks the one signal in all that it starts, this thread the other.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from designloop.loop.evaluation_errors import NoWorkers
+from designloop.loop.joined_ray import CLIENT, refuse_open
+from designloop.loop.kept_signals import kept
+from designloop.loop.own_ray import OwnRay, reread_settings
+
+HEAD_SECONDS = 45.0
+"""How long a head may be silent. Its nodes give up after 60 s, and what they hold is lost."""
+
+PULSE_SECONDS = 2.0
+"""How often the head is asked whether it is alive, and how long it may take to answer."""
 
 _ANSWER_SECONDS = 10.0
 """How long a cluster may take to answer at all."""
-
-_OBJECT_STORE_BYTES = 80 * 2**20
-"""Requests and replies are small; Ray takes no less than 75 MiB."""
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -30,8 +38,12 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # an oracle may use a GPU, though Ray is not asked for one
     "RAY_memory_monitor_refresh_ms": "0",  # out of memory is for the kernel, which takes the oracle's child
     "RAY_worker_niceness": "0",  # a time-out is wall-clock time: beside another busy process an oracle would miss it
+    "RAY_get_check_signal_interval_milliseconds": "100",  # how soon a wait for Ray hears Ctrl-C and SIGTERM
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "604800",  # else Ray ends this process, and it is watched here
 }
 """Environment variables that Ray reads when it is imported, or in the processes that it starts; a user's own stay."""
+
+_OPTIONS: Mapping[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 _one_at_a_time = threading.Lock()
 """A process has one Ray, so of two keepers the second has to see whether the first started it."""
@@ -43,21 +55,24 @@ class RayKeeper:
     def __init__(self, workers: int, address: str | None, first: Callable[[], None]) -> None:
         """Begin to start Ray with CPUs for so many workers, or to join the cluster at an address; then do ``first``."""
         self._workers, self._address, self._first = workers, address, first
+        self._end: Callable[[], None] = _nothing
         self._up, self._over = threading.Event(), threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._keep, name="ray", daemon=True)
         self._thread.start()
 
     def wait_until_up(self) -> None:
-        """Return when Ray is there.
+        """Return when Ray is up; to be asked again before each wait for what Ray does, since its head may be lost.
 
         Raises:
-            NoWorkers: it does not start.
+            NoWorkers: Ray does not start, or its head is lost.
         """
         self._up.wait()
         if self._error is None:
             return
-        if self._address is None:
+        if isinstance(self._error, NoWorkers):
+            text = str(self._error)
+        elif self._address is None:
             text = f"Ray does not start on this machine: {last_line(self._error)}. Run with --backend inline."
         else:
             text = (
@@ -73,48 +88,74 @@ class RayKeeper:
         self._thread.join()
 
     def _keep(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # in this thread and all processes that it starts
         try:
-            ours = self._start()
+            self._start()
             self._first()
-        except BaseException as error:  # told to whoever waits for it
+            self._up.set()
+            self._watch()
+        except BaseException as error:  # told to whoever waits
             self._error = error
             self._up.set()
-            return
-        self._up.set()
         self._over.wait()
-        if ours:
-            import ray
+        with kept(signal.SIGTERM):
+            self._end()
 
-            ray.shutdown()
-
-    def _start(self) -> bool:
-        """Start Ray or join the cluster; False where this process had done so before, and is to keep it."""
+    def _start(self) -> None:
+        """Start Ray or join the cluster, unless this process has done so before, which then is to keep it."""
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         import ray
 
-        options: Mapping[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        with _one_at_a_time:
+        with _one_at_a_time, kept(signal.SIGTERM):
             if ray.is_initialized():
-                return False
-            if self._address is not None:
-                _knock(self._address)
-                ray.init(self._address, **options)
+                return
+            if self._address is None:
+                own = OwnRay(self._workers)
+                own.start(_OPTIONS)
+                self._end = own.close
             else:
-                ray.init(
-                    "local",  # also where RAY_ADDRESS names a cluster
-                    num_cpus=self._workers,
-                    include_dashboard=False,
-                    object_store_memory=_OBJECT_STORE_BYTES,
-                    _node_ip_address="127.0.0.1",
-                    **options,
-                )
-        return True
+                _knock(self._address)
+                reread_settings()
+                ray.init(self._address, **_OPTIONS)
+                self._end = ray.shutdown
+                refuse_open(self._address)
+
+    def _watch(self) -> None:
+        """Ask the head from time to time whether it is alive, until all is over.
+
+        Raises:
+            NoWorkers: it was silent for too long.
+        """
+        if self._address is not None and self._address.startswith(CLIENT):
+            return  # what this process is connected to is no head, and that one may be out of its reach
+        import ray
+        from ray._raylet import GcsClient  # type: ignore[attr-defined]  # it is compiled
+
+        address = ray.get_runtime_context().gcs_address
+        head, silent_since = GcsClient(address=address), None
+        while not self._over.wait(PULSE_SECONDS):
+            asked = monotonic()
+            try:
+                head.check_alive([], timeout=PULSE_SECONDS)
+                silent_since = None
+            except ray.exceptions.RayError as error:
+                silent_since = silent_since or asked  # never since an earlier answer: this process may have slept
+                if monotonic() - silent_since > HEAD_SECONDS:
+                    raise NoWorkers(
+                        f"The head of Ray at {address} has been silent for {HEAD_SECONDS:g} s: {last_line(error)}. "
+                        "See that its machine is up and can be reached, start Ray anew if it is a cluster of yours, "
+                        "then run the same command again to resume."
+                    ) from error
+
+
+def _nothing() -> None:
+    """Ends nothing."""
 
 
 def _knock(address: str) -> None:
     """Raises OSError where nobody listens: Ray would try for minutes and say on the terminal that it does."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.removeprefix(CLIENT).rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), _ANSWER_SECONDS).close()
 

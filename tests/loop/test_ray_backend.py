@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from designloop.loop import ray_backend
 from designloop.loop.evaluation import Evaluator, NoWorkers
+from designloop.loop.own_ray import reread_settings
 from designloop.loop.ray_backend import RayBackend
 from designloop.loop.ray_keeper import SETTINGS
 from designloop.tables.ledger import Ledger
@@ -40,17 +42,22 @@ MANY = ["C" * number for number in range(1, 61)]
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head without CPUs, as a driver's machine may be, and two nodes with one each."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    from ray.cluster_utils import Cluster
+    """A head without CPUs, as a driver's machine may be, and two nodes with one each; it asks for a token."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SETTINGS.items():
+            os.environ.setdefault(name, value)
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        from ray.cluster_utils import Cluster
 
-    memory = 80 * 2**20
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": memory})
-    for _ in range(2):
-        cluster.add_node(num_cpus=1, object_store_memory=memory)
-    yield cluster
-    cluster.shutdown()
+        reread_settings()
+        memory = 80 * 2**20
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": memory})
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, object_store_memory=memory)
+        yield cluster
+        cluster.shutdown()
+    reread_settings()
 
 
 @pytest.fixture
