@@ -16,17 +16,19 @@ ROOT = Path(__file__).parent.parent
 HEAVY = set("torch rdkit selfies ray botorch gpytorch sklearn scipy pyarrow duckdb pandas matplotlib".split())
 
 RECORDS = {"records"}
+RANDOMNESS = {"randomness"}
 CHEMISTRY = {"chemistry"}
 MODELS = {"vae", "molecules", "records", "chemistry"}
-LOOP = MODELS | {"strategies", "oracles", "loop", "tables"}
+LOOP = MODELS | RANDOMNESS | {"strategies", "oracles", "loop", "tables"}
 ALL_BUT_FACES = LOOP | {"report", "api", "testing"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "records": set(),
+    "randomness": set(),
     "vae": {"vae"},
     "chemistry": CHEMISTRY,
     "molecules": MODELS,
-    "strategies": MODELS | {"strategies"},
+    "strategies": MODELS | RANDOMNESS | {"strategies"},
     "oracles": CHEMISTRY | {"oracles"},
     "tables": RECORDS | CHEMISTRY | {"tables"},
     "report": RECORDS | CHEMISTRY | {"tables", "report"},
@@ -133,6 +135,7 @@ def loaded_after(statement: str) -> set[str]:
     [
         ("import designloop", HEAVY),
         ("import designloop.records", HEAVY),
+        ("import designloop.randomness", HEAVY),
         ("import designloop.strategies.base", {"torch", "ray", "botorch"}),
         ("import designloop.vae", {"rdkit", "selfies", "ray", "yaml"}),
         ("import oracles", {"torch", "ray", "selfies"}),

@@ -7,7 +7,6 @@ Adding that file is all that a new strategy takes. This module and the ``Setting
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,8 +19,6 @@ from pydantic import BaseModel
 from designloop.records import Candidate, Scored, State
 
 if TYPE_CHECKING:
-    import torch
-
     from designloop.molecules.sequence_vae import SequenceVAE
     from designloop.molecules.training_corpus import Corpus
 
@@ -122,21 +119,3 @@ def build(name: str, settings: BaseModel, surroundings: Surroundings, state: Sta
     """The strategy ``name``, fresh or as ``state`` left it."""
     strategy: Strategy = import_module(f"designloop.strategies.{name}").build(settings, surroundings, state)
     return strategy
-
-
-def seed_of(*parts: int | str) -> int:
-    """A 63-bit seed that follows from its parts alone, the same in every process."""
-    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-def rng_of(*parts: int | str) -> np.random.Generator:
-    """NumPy's generator for one task, from (campaign seed, round, what for)."""
-    return np.random.default_rng(seed_of(*parts))
-
-
-def torch_generator(device: torch.device | str, *parts: int | str) -> torch.Generator:
-    """Torch's generator for one task."""
-    import torch
-
-    return torch.Generator(device).manual_seed(seed_of(*parts))

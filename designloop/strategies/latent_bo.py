@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from designloop.randomness import rng_of, seed_of, torch_generator
 from designloop.records import Candidate, Scored, State
 from designloop.strategies._trust_region import LEAST_GAIN, Region, TrustRegion, within
-from designloop.strategies.base import Surroundings, rng_of, seed_of, torch_generator
+from designloop.strategies.base import Surroundings
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,6 @@ Sources: Eriksson et al. 2019 (Thompson sampling of a finite set); Salinas et al
 from __future__ import annotations
 
 import math
-import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ import numpy as np
 import torch
 from scipy.stats import norm, rankdata, spearmanr
 from torch import Tensor
+
+from designloop.randomness import seeded
 
 with warnings.catch_warnings():
     # linear_operator still compiles a function with torch.jit.script, which warns at import.
@@ -40,21 +41,6 @@ Acquisition = Literal["thompson", "qlogei"]
 
 Admissible = Callable[[int], bool]
 """Whether the molecule at an index may be paid for; asked only when its turn has come, for screening is dear."""
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Runs a block under global generators (torch, NumPy, Python) seeded by ``seed``; leaves them as they were."""
-    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - what runs inside may use it
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            random.setstate(of_python)
-            np.random.set_state(of_numpy)  # noqa: NPY002
 
 
 @contextmanager

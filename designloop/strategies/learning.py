@@ -17,7 +17,7 @@ import torch
 
 from designloop.molecules.pretrain import levels
 from designloop.molecules.sequence_vae import shorten
-from designloop.strategies.base import rng_of, torch_generator
+from designloop.randomness import rng_of, torch_generator
 from designloop.strategies.proposers import Elite, pick
 from designloop.vae.fit import Batch, Step, fit
 from designloop.vae.losses import ELBO, ReferenceKL

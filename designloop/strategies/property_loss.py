@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from designloop.randomness import rng_of, torch_generator
 from designloop.records import Candidate, Scored, State
-from designloop.strategies.base import SCORE_ALONE, Surroundings, rng_of, torch_generator
+from designloop.strategies.base import SCORE_ALONE, Surroundings
 
 if TYPE_CHECKING:
     import torch

@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from designloop.randomness import rng_of, torch_generator
 from designloop.records import Candidate, Scored, State
-from designloop.strategies.base import Surroundings, rng_of, torch_generator
+from designloop.strategies.base import Surroundings
 
 
 class Settings(BaseModel):

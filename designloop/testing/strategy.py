@@ -180,7 +180,7 @@ def repeats(trial: Trial) -> Iterator[str]:
     rehearsal = Rehearsal(trial.company)
     for number in range(ROUNDS + 1):
         if found := list(trial.differences(number, trial.play(rehearsal, number), "when the campaign is run again")):
-            yield f"{found[0]}; draw from base.rng_of(seed, round, what for) alone"
+            yield f"{found[0]}; draw from randomness.rng_of(seed, round, what for) alone"
             return
 
 

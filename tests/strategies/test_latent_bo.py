@@ -21,7 +21,7 @@ from designloop.records import Candidate, Evaluation, Result, Scored, State
 from designloop.strategies._trust_region import Region, TrustRegion, within
 from designloop.strategies.base import Surroundings, available, build, settings_of
 from designloop.strategies.latent_bo import LatentBO, Settings, Told, centre_of
-from tests.strategies.test_latent_surrogate import global_state
+from tests.test_randomness import global_state
 
 SOME = """
 CCO c1ccccc1 CC(=O)Nc1ccc(O)cc1 CC(C)Cc1ccc(cc1)C(C)C(=O)O CN1CCC(O)CC1 O=C(O)c1ccccc1O NCCc1ccccc1 CCOC(=O)c1ccncc1

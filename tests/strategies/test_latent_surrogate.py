@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 import warnings
 from itertools import islice
 
@@ -17,8 +16,8 @@ from designloop.strategies.latent_surrogate import (
     in_turns,
     normal_scores,
     rank_correlation,
-    seeded,
 )
+from tests.test_randomness import global_state
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
@@ -27,12 +26,6 @@ with warnings.catch_warnings():
     from botorch.sampling import SobolQMCNormalSampler
 
 LATENT = 12
-
-
-def global_state() -> tuple[object, ...]:
-    """The states of the generators that nobody may move, comparable with ==."""
-    legacy = np.random.get_state(legacy=False)  # noqa: NPY002
-    return torch.get_rng_state().numpy().tobytes(), random.getstate(), repr(legacy)
 
 
 def sphere(n: int, seed: int) -> Tensor:
@@ -59,41 +52,6 @@ def gp(axes: Axes) -> LatentGP:
 
 
 # ---- the global generators
-
-
-def draws() -> list[float]:
-    return [float(torch.rand(())), random.random(), float(np.random.random())]  # noqa: NPY002
-
-
-def test_seeded_gives_the_same_draws_again() -> None:
-    with seeded(3):
-        first = draws()
-    with seeded(3):
-        again = draws()
-    with seeded(4):
-        other = draws()
-    assert first == again
-    assert all(a != b for a, b in zip(first, other, strict=True))
-
-
-@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
-def test_seeded_leaves_the_global_generators_as_they_were(error: type[BaseException] | None) -> None:
-    before = global_state()
-    try:
-        with seeded(2**62):
-            draws()
-            if error is not None:
-                raise error
-    except KeyboardInterrupt:
-        pass
-    assert global_state() == before
-
-
-def test_a_draw_moves_the_state_that_these_tests_compare() -> None:
-    before = global_state()
-    draws()
-    after = global_state()
-    assert all(a != b for a, b in zip(before, after, strict=True))
 
 
 def test_fit_and_picks_leave_the_global_generators_as_they_were(axes: Axes, gp: LatentGP) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from designloop.strategies.base import rng_of
+from designloop.randomness import rng_of
 from designloop.strategies.learned_prior import corpus_prior, refitted
 from designloop.strategies.proposers import rank_weights
 from designloop.vae.priors.learned import LearnedPrior

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from designloop import testing
+from designloop.randomness import rng_of
 from designloop.records import Candidate, Scored, State
-from designloop.strategies.base import Surroundings, rng_of
+from designloop.strategies.base import Surroundings
 from designloop.testing import NonConformance, check_strategy
 from designloop.testing.rehearsal import STARTING, scored
 from designloop.testing.strategy import CHECKS
@@ -249,7 +250,7 @@ def test_draws_from_a_global_generator(model: Path) -> None:
             yield from found
 
     found = failing(Global, model, "repeats", "generators", "forgets", "resumes", "failures")
-    assert "when the campaign is run again; draw from base.rng_of(seed, round, what for) alone" in found
+    assert "when the campaign is run again; draw from randomness.rng_of(seed, round, what for) alone" in found
     assert "- generators: round 1 moves the global generator of random; draw from a generator of your own" in found
 
 
