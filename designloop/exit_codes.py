@@ -23,6 +23,7 @@ def exit_code(error: Exception) -> int:
     from designloop.loop.preflight import BrokenOracle
     from designloop.loop.templates import TemplateError
     from designloop.molecules.errors import MoleculeError
+    from designloop.strategies.base import StateError
     from designloop.tables import QueryError, TableBusy, TableError
     from designloop.tables.ledger import LedgerBusy, LedgerError
     from oracles import OracleError
@@ -30,4 +31,4 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, LedgerBusy | TableBusy | EvaluationError):
         return RESUMABLE
     ours = (BrokenOracle, CampaignError, InputError, LedgerError, MoleculeError, OracleError, QueryError)
-    return BAD_INPUT if isinstance(error, (*ours, TableError, TemplateError)) else DEFECT
+    return BAD_INPUT if isinstance(error, (*ours, StateError, TableError, TemplateError)) else DEFECT

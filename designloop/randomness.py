@@ -40,10 +40,10 @@ class Generators:
     numpy: np.random.Generator
     torch: torch.Generator
 
-    @classmethod
-    def of(cls, device: torch.device | str, *parts: int | str) -> Generators:
-        """The generators that follow from the parts of a seed."""
-        return cls(rng_of(*parts), torch_generator(device, *parts))
+
+def generators_of(device: torch.device | str, *parts: int | str) -> Generators:
+    """Both generators of one task."""
+    return Generators(rng_of(*parts), torch_generator(device, *parts))
 
 
 @contextmanager

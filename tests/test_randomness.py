@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from designloop.randomness import Generators, rng_of, seed_of, seeded, torch_generator
+from designloop.randomness import generators_of, rng_of, seed_of, seeded, torch_generator
 
 
 def global_state() -> tuple[object, ...]:
@@ -44,7 +44,7 @@ def test_generators_of_a_task() -> None:
 
 
 def test_both_generators_of_a_task_follow_from_the_same_parts() -> None:
-    both = Generators.of("cpu", 1, "a")
+    both = generators_of("cpu", 1, "a")
     assert both.numpy.random() == rng_of(1, "a").random()
     assert torch.equal(torch.randn(3, generator=both.torch), torch.randn(3, generator=torch_generator("cpu", 1, "a")))
 

@@ -1,8 +1,9 @@
 """What a strategy is, what it is given, and how one is found by name.
 
 A strategy NAME is the file ``strategies/NAME.py`` with two names in it: ``Settings``, a frozen pydantic model of what a
-campaign file may say under ``strategy:``, and ``build(settings, surroundings, state)``, which gives the strategy.
-Adding that file is all that a new strategy takes. This module and the ``Settings`` of each load no torch.
+campaign file may say under ``strategy:``, and ``build(settings, campaign, state)``, which gives the strategy.
+Adding that file is all that a new strategy takes; what strategies are made of lies in the folders beside it.
+This module and the ``Settings`` of each load no torch.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -22,11 +24,9 @@ if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE
     from designloop.molecules.training_corpus import Corpus
 
-_PARTS = frozenset(
-    "base proposers graph_steps pool breeding memory surrogate composite latent_surrogate".split()
-    + "learning learned_prior".split()
-)
-"""Files of this folder that strategies are composed of, and that are none themselves."""
+
+class StateError(ValueError):
+    """A strategy's state that cannot be gone on from; the message says why, and what to do."""
 
 
 @runtime_checkable
@@ -53,13 +53,13 @@ class Strategy(Protocol):
         ...
 
 
-def as_it_is(desirability: np.ndarray) -> np.ndarray:
+def unchanged(desirability: np.ndarray) -> np.ndarray:
     """The transform of what is a desirability already; what a surrogate expects outside 0..1 is brought in."""
     return np.asarray(np.clip(desirability, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
-class Objective:
+class KnownObjective:
     """How a campaign makes a score of what its oracles give: known beforehand, so no surrogate need learn it."""
 
     names: tuple[str, ...]
@@ -70,12 +70,12 @@ class Objective:
     """(n, properties) desirabilities to (n,) scores."""
 
 
-SCORE_ALONE = Objective(("score",), (as_it_is,), lambda desirabilities: desirabilities[:, 0])
+SCORE_ALONE = KnownObjective(("score",), (unchanged,), lambda desirabilities: desirabilities[:, 0])
 """For a strategy that is told nothing of the objective, or wants to know nothing: the score as its one property."""
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class CampaignView:
     """What a strategy may know of the campaign it serves."""
 
     seed: int
@@ -89,18 +89,16 @@ class Surroundings:
     """The model's own training corpus and its held-out rows."""
     keep: tuple[str, ...] = ()
     """SMARTS that every molecule must hold: steps that would break them need not be tried."""
-    objective: Objective = SCORE_ALONE
+    objective: KnownObjective = SCORE_ALONE
     """What the score is made of."""
     resolve: Callable[[str], str] = str
     """A path of the campaign file, made absolute."""
 
 
 def available() -> list[str]:
-    """Names of the strategies there are, sorted."""
-    folder = __package__ or "designloop.strategies"
-    return sorted(
-        m.name for m in iter_modules(import_module(folder).__path__) if m.name not in _PARTS and m.name[0] != "_"
-    )
+    """Names of the strategies there are, sorted: the modules of this folder, but for this one."""
+    modules = iter_modules([str(Path(__file__).parent)])
+    return sorted(module.name for module in modules if not module.ispkg and module.name != "base")
 
 
 def settings_of(name: str) -> type[BaseModel]:
@@ -115,7 +113,7 @@ def settings_of(name: str) -> type[BaseModel]:
     return model
 
 
-def build(name: str, settings: BaseModel, surroundings: Surroundings, state: State | None = None) -> Strategy:
+def build(name: str, settings: BaseModel, campaign: CampaignView, state: State | None = None) -> Strategy:
     """The strategy ``name``, fresh or as ``state`` left it."""
-    strategy: Strategy = import_module(f"designloop.strategies.{name}").build(settings, surroundings, state)
+    strategy: Strategy = import_module(f"designloop.strategies.{name}").build(settings, campaign, state)
     return strategy

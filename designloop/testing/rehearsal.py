@@ -21,7 +21,7 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, Evaluation, Result, Scored, State
-from designloop.strategies.base import Strategy, Surroundings
+from designloop.strategies.base import CampaignView, Strategy
 
 STARTING = (
     "CCO CCN CC(=O)O CCOC(C)=O CC#N CNC CCCl CC(C)O OCCO NCC(=O)O CCS C=CC#N CC(N)=O c1ccncc1 Cc1ccco1 OC1CCCC1".split()
@@ -37,7 +37,7 @@ DRAWS_PER_WANTED = 50
 _ELSEWHERE = count(20240229)
 """Seeds of the global generators, another one each time: what draws from them gives itself away."""
 
-Build = Callable[[Any, Surroundings, State | None], Strategy]
+Build = Callable[[Any, CampaignView, State | None], Strategy]
 
 
 class NeverEnds(Exception):
@@ -71,14 +71,14 @@ class Company:
     seed: int
 
     def strategy(self, allowed: Callable[[Sequence[Candidate]], list[Candidate]], state: State | None) -> Strategy:
-        surroundings = Surroundings(
+        view = CampaignView(
             seed=self.seed,
             allowed=allowed,
             standard_forms=lambda smiles: standard_forms(smiles, "parent"),
             load_model=self.load_model,
             load_replay=lambda: self.replay,
         )
-        return self.build(self.settings, surroundings, state)
+        return self.build(self.settings, view, state)
 
 
 class Rehearsal:

@@ -87,7 +87,7 @@ def check_strategy(
     """The checks that a strategy passes, if it passes all.
 
     Args:
-        strategy: A name as in a campaign file, or a function ``build(settings, surroundings, state)``.
+        strategy: A name as in a campaign file, or a function ``build(settings, campaign, state)``.
         settings: What a campaign file would say under ``strategy:``; by default nothing.
         model: The model that it is given, by name or file.
         wanted: Candidates a round.
@@ -104,8 +104,8 @@ def check_strategy(
         name = strategy
         own = settings if isinstance(settings, BaseModel) else base.settings_of(name)(**(settings or {}))
 
-        def build(settings: Any, surroundings: base.Surroundings, state: State | None) -> base.Strategy:
-            return base.build(name, settings, surroundings, state)
+        def build(settings: Any, campaign: base.CampaignView, state: State | None) -> base.Strategy:
+            return base.build(name, settings, campaign, state)
     else:
         name, build, own = getattr(strategy, "__qualname__", repr(strategy)), strategy, settings  # type: ignore[assignment]
     company = Company(build, own, lambda: load(model), Corpus.of_model(model), seed)

@@ -12,15 +12,19 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from rdkit import Chem
 
 from designloop.molecules.chemistry import canonical, parse, standard_forms
 from designloop.molecules.corpus import TokenRows, zinc_codec
 from designloop.molecules.sequence_vae import SequenceVAE, load
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, Evaluation, Result, Scored, State
-from designloop.strategies._trust_region import Region, TrustRegion, within
-from designloop.strategies.base import Surroundings, available, build, settings_of
-from designloop.strategies.latent_bo import LatentBO, Settings, Told, centre_of
+from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.base import CampaignView, available, build, settings_of
+from designloop.strategies.latent_bo import Settings
+from designloop.strategies.search.region import RegionSearch, centre_of
+from designloop.strategies.search.search import Search
+from designloop.strategies.search.trust_region import RegionSettings, TrustRegion, within
 from tests.test_randomness import global_state
 
 SOME = """
@@ -45,21 +49,22 @@ def vae(tiny_model: Path) -> SequenceVAE:
 
 
 class Campaign:
-    """What surrounds a strategy: molecules with 2 to 60 atoms are allowed once; the score is the share of carbon."""
+    """What a strategy sees: molecules with 2 to 60 atoms are allowed once; the score is the share of carbon."""
 
-    def __init__(self, vae: SequenceVAE, corpus: Corpus, seed: int = 0) -> None:
+    def __init__(self, vae: SequenceVAE, corpus: Corpus, seed: int = 0, keep: tuple[str, ...] = ()) -> None:
         self.charged: set[str] = set()
-        self.surroundings = Surroundings(
+        self.view = CampaignView(
             seed=seed,
             allowed=self.allowed,
             standard_forms=standard_forms,
             load_model=lambda: vae,
             load_replay=lambda: corpus,
+            keep=keep,
         )
 
-    def strategy(self, settings: Settings = SMALL, state: State | None = None) -> LatentBO:
-        strategy = build("latent_bo", settings, self.surroundings, state)
-        assert isinstance(strategy, LatentBO)
+    def strategy(self, settings: Settings = SMALL, state: State | None = None) -> Search:
+        strategy = build("latent_bo", settings, self.view, state)
+        assert isinstance(strategy, Search)
         return strategy
 
     def allowed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -71,7 +76,7 @@ class Campaign:
                 found.setdefault(smiles, replace(one, smiles=smiles))
         return list(found.values())
 
-    def take(self, strategy: LatentBO, wanted: int) -> list[Candidate]:
+    def take(self, strategy: Search, wanted: int) -> list[Candidate]:
         """As the loop takes them: admitted one by one."""
         admitted: list[Candidate] = []
         for drawn in islice(strategy.ask(wanted), 50 * wanted):
@@ -81,6 +86,12 @@ class Campaign:
             if len(admitted) == wanted:
                 break
         return admitted
+
+
+def region_of(strategy: Search) -> TrustRegion:
+    region = strategy.learners["region"]
+    assert isinstance(region, RegionSearch)
+    return region.region
 
 
 def score_of(smiles: str) -> float:
@@ -112,7 +123,7 @@ Make = Callable[..., Campaign]
 
 @pytest.fixture
 def campaign(vae: SequenceVAE, corpus: Corpus) -> Make:
-    return lambda **how: Campaign(vae, corpus, **how)
+    return lambda **given: Campaign(vae, corpus, **given)
 
 
 # ---- settings
@@ -120,7 +131,6 @@ def campaign(vae: SequenceVAE, corpus: Corpus) -> Make:
 
 def test_settings_are_found_by_name_without_loading_torch() -> None:
     assert "latent_bo" in available()
-    assert not {"latent_surrogate"} & set(available())
     assert settings_of("latent_bo") is Settings
     code = "import sys, designloop.strategies.latent_bo; print(*{'torch', 'botorch', 'rdkit'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -144,13 +154,13 @@ def test_wrong_settings_are_named(wrong: dict[str, object], named: str) -> None:
 # ---- the region
 
 
-HOW = Region(length=0.8, shortest=0.4, longest=1.2, factor=1.5, successes=2, failures=2)
+REGION = RegionSettings(length=0.8, shortest=0.4, longest=1.2, factor=1.5, successes=2, failures=2)
 
 
 def lengths(region: TrustRegion, improved: Sequence[bool]) -> list[float]:
     found = []
     for one in improved:
-        region = region.after(one, "C", HOW)
+        region = region.after(one, "C", REGION)
         found.append(round(region.length, 3))
     return found
 
@@ -165,42 +175,33 @@ def test_the_region_grows_after_successes_and_shrinks_after_failures() -> None:
 def test_a_region_that_shrinks_to_nothing_is_closed_and_another_one_opened() -> None:
     region = TrustRegion(0.8)
     for _ in range(4):
-        region = region.after(False, "CCO", HOW)
+        region = region.after(False, "CCO", REGION)
     assert region == TrustRegion(0.8, closed=("CCO",))
 
 
-def told(scores: Sequence[float]) -> Told:
+def archive_of(scores: Sequence[float]) -> Archive:
     """Molecules on the axes of latent space, of norm 2."""
-    n = len(scores)
-    return Told(tuple("C" * (i + 1) for i in range(n)), np.array(scores), 2 * np.eye(n, dtype=np.float32))
+    latents = 2 * np.eye(len(scores), dtype=np.float32)
+    return Archive(tuple(Member("C" * (i + 1), "", score, (score,), latents[i]) for i, score in enumerate(scores)))
 
 
 def test_the_centre_is_the_best_molecule_outside_closed_regions() -> None:
-    some = told([0.1, 0.9, 0.9, 0.5])
-    assert centre_of(some, (), 0.8) == 1
-    assert centre_of(some, ("CC",), 0.8) == 2
-    assert centre_of(some, ("CC", "CCC"), 0.8) == 3
-    assert centre_of(some, ("CC", "forgotten"), 0.8) == 2
-    assert centre_of(some, some.smiles, 0.8) is None
-    assert centre_of(told([]), (), 0.8) is None
+    archive = archive_of([0.1, 0.9, 0.9, 0.5])
+    assert centre_of(archive, (), 0.8) == 1
+    assert centre_of(archive, ("CC",), 0.8) == 2
+    assert centre_of(archive, ("CC", "CCC"), 0.8) == 3
+    assert centre_of(archive, ("CC", "forgotten"), 0.8) == 2
+    assert centre_of(archive, archive.smiles, 0.8) is None
+    assert centre_of(Archive(), (), 0.8) is None
 
 
 def test_within_measures_the_angle_that_noise_of_a_level_turns_a_latent_by() -> None:
     centre = np.array([3.0, 0.0])
-    there = np.array([[9.0, 4.4], [9.0, 4.6], [-1.0, 0.0], [0.1, 0.0]])
-    assert within(there, centre, 0.5).tolist() == [True, False, False, True]
+    latents = np.array([[9.0, 4.4], [9.0, 4.6], [-1.0, 0.0], [0.1, 0.0]])
+    assert within(latents, centre, 0.5).tolist() == [True, False, False, True]
 
 
 # ---- what is remembered
-
-
-def test_what_is_remembered_is_bounded_to_the_best_half_and_the_latest() -> None:
-    some = told([0.9, 0.1, 0.2, 0.8, 0.3, 0.4, 0.5])
-    kept = some.bounded(4)
-    assert kept.scores.tolist() == [0.9, 0.8, 0.4, 0.5]
-    assert kept.smiles == (some.smiles[0], some.smiles[3], some.smiles[5], some.smiles[6])
-    np.testing.assert_array_equal(kept.latents, some.latents[[0, 3, 5, 6]])
-    assert some.bounded(7) is some
 
 
 def test_a_long_campaign_remembers_no_more_than_it_may(campaign: Make) -> None:
@@ -208,9 +209,9 @@ def test_a_long_campaign_remembers_no_more_than_it_may(campaign: Make) -> None:
     strategy.tell(all_scored(given(15)))
     strategy.tell(all_scored(given(25)))
     state = strategy.state()
-    assert len(state.data["smiles"]) == len(state.arrays["scores"]) == len(state.arrays["latents"]) == 20
+    assert len(state.data["archive"]) == len(state.arrays["archive/latents"]) == 20
     best = sorted((score_of(one.smiles) for one in given(25)), reverse=True)[:10]
-    assert sorted(state.arrays["scores"], reverse=True)[:10] == best
+    assert sorted((row[2] for row in state.data["archive"]), reverse=True)[:10] == best
 
 
 # ---- ask
@@ -269,7 +270,7 @@ def test_where_nothing_is_allowed_the_stream_gives_what_was_drawn(campaign: Make
     """The loop counts refusals and ends; a stream that searched in silence would hang it."""
     loop = campaign()
     strategy = loop.strategy()
-    strategy.around = replace(loop.surroundings, allowed=lambda candidates: [])
+    strategy.campaign = replace(loop.view, allowed=lambda candidates: [])
     strategy.tell(all_scored(given(20)))
     assert len(list(islice(strategy.ask(4), 30))) == 30
 
@@ -326,8 +327,8 @@ def test_failures_alone_neither_shrink_the_region_nor_count_as_bad(campaign: Mak
     strategy.tell(all_scored(given(20)))
     for _ in range(6):
         strategy.tell([scored(one, None) for one in loop.take(strategy, 3)])
-    assert strategy.region == TrustRegion(SMALL.region.length)
-    assert len(strategy.told.smiles) == 20
+    assert region_of(strategy) == TrustRegion(SMALL.region.length)
+    assert len(strategy.archive.smiles) == 20
 
 
 def test_rows_told_late_or_twice_are_harmless(campaign: Make) -> None:
@@ -338,11 +339,11 @@ def test_rows_told_late_or_twice_are_harmless(campaign: Make) -> None:
     strategy.tell(list(first))
     second = all_scored(loop.take(strategy, 3))
     strategy.tell([*second, *late, *first, *second])
-    assert len(strategy.told.smiles) == len(set(strategy.told.smiles)) == 29
-    region = strategy.region
+    assert len(strategy.archive.smiles) == len(set(strategy.archive.smiles)) == 29
+    region = region_of(strategy)
     strategy.tell([*late, *first])
-    assert strategy.region == region
-    assert len(strategy.told.smiles) == 29
+    assert region_of(strategy) == region
+    assert len(strategy.archive.smiles) == 29
 
 
 def test_of_two_scores_of_a_molecule_the_last_one_counts(campaign: Make) -> None:
@@ -350,15 +351,15 @@ def test_of_two_scores_of_a_molecule_the_last_one_counts(campaign: Make) -> None
     strategy.tell(all_scored(given(20)))
     amended = given(20)[3]
     strategy.tell([scored(amended, 0.123)])
-    assert dict(zip(strategy.told.smiles, strategy.told.scores, strict=True))[amended.smiles] == 0.123
-    assert len(strategy.told.smiles) == 20
+    assert dict(zip(strategy.archive.smiles, strategy.archive.scores, strict=True))[amended.smiles] == 0.123
+    assert len(strategy.archive.smiles) == 20
 
 
 def test_what_the_alphabet_cannot_express_is_not_learned_from(campaign: Make) -> None:
     strategy = campaign().strategy()
     strategy.tell([*all_scored(given(20)), scored(Candidate("C" * 200, "start"), 1.0)])
-    assert "C" * 200 not in strategy.told.smiles
-    assert len(strategy.told.smiles) == 20
+    assert "C" * 200 not in strategy.archive.smiles
+    assert len(strategy.archive.smiles) == 20
 
 
 # ---- state
@@ -388,4 +389,59 @@ def test_a_resumed_strategy_goes_on_as_the_one_that_never_stopped(campaign: Make
         histories.append(history)
         last = strategy.state()
     assert histories[0] == histories[1]
-    assert {"round", "region", "smiles"} == set(last.data)
+    assert {"version", "rounds_seen", "archive", "parts"} == set(last.data)
+
+
+# ---- a core to keep
+
+PHENYL = "c1ccccc1"
+
+
+class CoreCampaign(Campaign):
+    """One that allows only what holds a phenyl ring."""
+
+    def allowed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        return [c for c in super().allowed(candidates) if holds(c.smiles, PHENYL)]
+
+
+def holds(smiles: str, smarts: str) -> bool:
+    mol = parse(smiles)
+    return mol is not None and mol.HasSubstructMatch(Chem.MolFromSmarts(smarts))
+
+
+@pytest.mark.parametrize("molecules", [6, 20])
+def test_graph_steps_keep_a_core_that_decoded_molecules_lack(vae: SequenceVAE, corpus: Corpus, molecules: int) -> None:
+    """With and without a GP: without graph steps nothing is admitted."""
+    start = [candidate for candidate in given(25) if holds(candidate.smiles, PHENYL)]
+    admitted: dict[bool, list[Candidate]] = {}
+    for graph_steps in (False, True):
+        loop = CoreCampaign(vae, corpus, keep=(PHENYL,))
+        settings = SMALL.model_copy(update={"start": 8 if molecules == 20 else 15, "graph_steps": graph_steps})
+        strategy = loop.strategy(settings)
+        strategy.tell(all_scored(start[:molecules]))
+        loop.charged |= {candidate.smiles for candidate in start}
+        admitted[graph_steps] = loop.take(strategy, 5)
+    assert len(admitted[True]) == 5 > len(admitted[False])
+    assert {candidate.proposer for candidate in admitted[True]} <= {"graph_mutation", "graph_crossover"}
+    assert all(parent in {c.smiles for c in start} for c in admitted[True] for parent in c.parents)
+
+
+def test_graph_steps_propose_unless_said_where_there_is_a_core(campaign: Make) -> None:
+    def steps(keep: tuple[str, ...], said: bool | None) -> set[str]:
+        region = campaign(keep=keep).strategy(SMALL.model_copy(update={"graph_steps": said})).learners["region"]
+        assert isinstance(region, RegionSearch)
+        return set(region.others)
+
+    both = {"graph_mutation", "graph_crossover"}
+    assert [steps((), None), steps((PHENYL,), None)] == [set(), both]
+    assert [steps((), True), steps((PHENYL,), False)] == [both, set()]
+
+
+def test_what_graph_steps_bring_moves_the_region_too(campaign: Make) -> None:
+    strategy = campaign(keep=(PHENYL,)).strategy()
+    strategy.tell(all_scored(given(20)))
+    before = region_of(strategy)
+    strategy.tell([scored(Candidate("CCCCCCCCCc1ccccc1", "graph_mutation"), 2.0)])
+    assert region_of(strategy).successes == before.successes + 1
+    strategy.tell([scored(Candidate("CCCCCCCCCCc1ccccc1", "start"), 3.0)])
+    assert region_of(strategy).successes == before.successes + 1, "the user's own molecule is none of the region's"

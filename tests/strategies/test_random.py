@@ -12,7 +12,7 @@ from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.records import State
-from designloop.strategies.base import Surroundings
+from designloop.strategies.base import CampaignView
 from designloop.strategies.random import RandomDraws, Settings, build
 from tests.tiny import tiny_corpus, tiny_vae
 
@@ -22,7 +22,7 @@ def strategy(source: str = "prior", seed: int = 0, state: State | None = None, f
         assert source == "prior", "a model that is not needed is not loaded"
         return tiny_vae()
 
-    surroundings = Surroundings(
+    campaign = CampaignView(
         seed=seed,
         allowed=list,
         standard_forms=lambda smiles: standard_forms(smiles, "parent"),
@@ -30,7 +30,7 @@ def strategy(source: str = "prior", seed: int = 0, state: State | None = None, f
         load_replay=tiny_corpus,
         resolve=lambda path: str(folder / path),
     )
-    return build(Settings(source=source), surroundings, state)
+    return build(Settings(source=source), campaign, state)
 
 
 def first(one: RandomDraws, n: int = 50) -> list[str]:
@@ -74,3 +74,9 @@ def test_settings_refuse_what_they_do_not_know() -> None:
     for wrong in ({"noise": 0}, {"noise": 9}, {"name": "randomly"}, {"sauce": "zinc"}):
         with pytest.raises(ValueError, match="validation error"):
             Settings(**wrong)
+
+
+def test_a_state_of_version_1_goes_on() -> None:
+    later = strategy()
+    later.tell([])
+    assert first(strategy(state=State(data={"told": 1}))) == first(later)

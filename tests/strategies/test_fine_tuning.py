@@ -8,19 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from designloop.strategies.learning import HeldOutMolecules, fine_tune, reconstruction
-from designloop.strategies.property_loss import Learning
-from designloop.strategies.proposers import Elite
+from designloop.strategies.archive.archive import Member
+from designloop.strategies.learning.fine_tuning import FineTuner, HeldOutMolecules, reconstruction
+from designloop.strategies.learning.settings import FineTuning
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
 REPLAY = tiny_corpus()
 
 
-def tuned(seed: int = 0, **how):
+def tuned(seed: int = 0, **settings):
     vae, reference = tiny_vae(), tiny_vae()
-    elites = [Elite(one, vae.codec.to_selfies(one), 1.0) for one in small_molecules(20)]
-    settings = Learning(**{"steps": 5, "batch": 16, "learning_rate": 1e-2} | how)
-    metrics = fine_tune(vae, reference, elites, REPLAY, settings, seed, 1)
+    elites = [Member(text, vae.codec.to_selfies(text), 1.0) for text in small_molecules(20)]
+    tuning = FineTuning(**{"steps": 5, "batch": 16, "learning_rate": 1e-2} | settings)
+    metrics = FineTuner(vae, reference, REPLAY, tuning).learn(elites, seed, 1)
     return vae, reference, metrics
 
 
