@@ -49,10 +49,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers.graphs import GraphCrossover, GraphMutation
     from designloop.strategies.proposers.latents import PriorDraws
     from designloop.strategies.proposers.weighted import interleave
+    from designloop.strategies.search.machine import Search
     from designloop.strategies.search.pool import Turn
     from designloop.strategies.search.region import RegionSearch
     from designloop.strategies.search.saved import Saved, latent_bo_version_1
-    from designloop.strategies.search.search import Search
     from designloop.strategies.surrogates.latent_gp import LatentSurrogate, axes_of_model
     from designloop.strategies.surrogates.views import LatentView
 

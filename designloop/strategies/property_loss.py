@@ -73,9 +73,9 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.breeding import BreedByBound
     from designloop.strategies.search.credit import Credit
     from designloop.strategies.search.health import SampleHealth
+    from designloop.strategies.search.machine import Search
     from designloop.strategies.search.pool import Turn
     from designloop.strategies.search.saved import Saved, property_loss_version_1
-    from designloop.strategies.search.search import Search
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.views import FingerprintView
 

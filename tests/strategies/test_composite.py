@@ -58,10 +58,10 @@ def kernels(linear_scale: float) -> tuple[Kernels, Kernels]:
 def test_one_property_unchanged_has_its_gps_own_posterior() -> None:
     scores = 0.5 + 0.001 * (HEAVY - HEAVY.mean())  # nothing near 0 or 1, where it would be brought in
     surrogate = CompositeModel.fit(TRAIN, scores[:100, None], SCORE_ALONE)
-    per = mean_square(TRAIN)
+    linear_scale = mean_square(TRAIN)
     centre, scale = scores[:100].mean(), scores[:100].std()
-    gp = FingerprintGP.fit(Kernels.between(TRAIN, TRAIN, per), (scores[:100, None] - centre) / scale)[0]
-    k_test_train, k_test = Kernels.between(NEW, TRAIN, per), Kernels.between(NEW, NEW, per)
+    gp = FingerprintGP.fit(Kernels.between(TRAIN, TRAIN, linear_scale), (scores[:100, None] - centre) / scale)[0]
+    k_test_train, k_test = Kernels.between(NEW, TRAIN, linear_scale), Kernels.between(NEW, NEW, linear_scale)
     mean, doubt = surrogate(NEW).moments()
     np.testing.assert_allclose(mean, centre + scale * gp.predict(k_test_train), atol=1e-9)
     np.testing.assert_allclose(doubt, scale * np.sqrt(np.diagonal(gp.covariance(k_test_train, k_test))), rtol=1e-5)
@@ -70,8 +70,8 @@ def test_one_property_unchanged_has_its_gps_own_posterior() -> None:
 
 def test_expectation_and_doubt_are_those_of_many_draws() -> None:
     surrogate = fitted()
-    per = surrogate.linear_scale
-    k_test_train, k_test = Kernels.between(NEW, TRAIN, per), Kernels.between(NEW, NEW, per)
+    linear_scale = surrogate.linear_scale
+    k_test_train, k_test = Kernels.between(NEW, TRAIN, linear_scale), Kernels.between(NEW, NEW, linear_scale)
     rng, drawn = np.random.default_rng(1), []
     for part in surrogate.properties:
         mean, doubt = (
@@ -206,10 +206,10 @@ def test_a_campaigns_objective_is_told_whole(aggregate: Any) -> None:
         ("gaussian", {"mean": 2.0, "sd": 1.0}),
     ]
     properties: list[dict[str, Any]] = [
-        {"name": name, "oracle": "qed", "transform": TRANSFORMS[kind](**how), "weight": weight}
-        for name, (kind, how), weight in zip(("heavy", "shown", "rings"), transforms, weights, strict=True)
+        {"name": name, "oracle": "qed", "transform": TRANSFORMS[kind](**settings), "weight": weight}
+        for name, (kind, settings), weight in zip(("heavy", "shown", "rings"), transforms, weights, strict=True)
     ]
-    objective = Objective(aggregate=aggregate, properties=tuple(Property(**one) for one in properties))
+    objective = Objective(aggregate=aggregate, properties=tuple(Property(**fields) for fields in properties))
     known = objective.known()
     assert known.names == ("heavy", "rings")
     columns = objective.desirabilities({"heavy": HEAVY.tolist(), "shown": HEAVY.tolist(), "rings": RINGS.tolist()})

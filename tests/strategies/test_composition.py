@@ -24,9 +24,9 @@ from designloop.strategies.proposers.selfies import SelfiesCrossover, SelfiesMut
 from designloop.strategies.proposers.weighted import Weighted
 from designloop.strategies.search.breeding import BreedByBound
 from designloop.strategies.search.credit import Credit
+from designloop.strategies.search.machine import Search
 from designloop.strategies.search.pool import Turn
 from designloop.strategies.search.saved import Saved
-from designloop.strategies.search.search import Search
 from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.strategies.surrogates.views import FingerprintView
 from designloop.testing import check_strategy

@@ -29,8 +29,8 @@ def test_kernel_is_min_over_max_of_counts() -> None:
     counts = np.stack([generator.GetCountFingerprintAsNumPy(parse(text)) for text in SMILES[:20]]).astype(int)
     capped = np.minimum(counts, 4)
     wanted = np.array([[np.minimum(a, b).sum() / np.maximum(a, b).sum() for b in capped] for a in capped])
-    bits = count_features(SMILES[:20])
-    np.testing.assert_allclose(tanimoto_kernel(bits, bits), wanted, rtol=1e-6)
+    rows = count_features(SMILES[:20])
+    np.testing.assert_allclose(tanimoto_kernel(rows, rows), wanted, rtol=1e-6)
 
 
 def test_kernel_is_rdkits_where_no_count_passes_four() -> None:

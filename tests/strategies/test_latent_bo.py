@@ -22,8 +22,8 @@ from designloop.records import Candidate, Evaluation, Result, Scored, State
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import CampaignView, available, build, settings_of
 from designloop.strategies.latent_bo import Settings
+from designloop.strategies.search.machine import Search
 from designloop.strategies.search.region import RegionSearch, centre_of
-from designloop.strategies.search.search import Search
 from designloop.strategies.search.trust_region import RegionSettings, TrustRegion, within
 from tests.test_randomness import global_state
 
@@ -68,20 +68,20 @@ class Campaign:
         return strategy
 
     def allowed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        found: dict[str, Candidate] = {}
-        for one in candidates:
-            smiles = canonical(one.smiles)
+        admissible: dict[str, Candidate] = {}
+        for candidate in candidates:
+            smiles = canonical(candidate.smiles)
             mol = parse(smiles) if smiles else None
             if smiles and mol and smiles not in self.charged and 2 <= mol.GetNumAtoms() <= 60:
-                found.setdefault(smiles, replace(one, smiles=smiles))
-        return list(found.values())
+                admissible.setdefault(smiles, replace(candidate, smiles=smiles))
+        return list(admissible.values())
 
     def take(self, strategy: Search, wanted: int) -> list[Candidate]:
         """As the loop takes them: admitted one by one."""
         admitted: list[Candidate] = []
         for drawn in islice(strategy.ask(wanted), 50 * wanted):
             new = self.allowed([drawn])
-            self.charged |= {one.smiles for one in new}
+            self.charged |= {candidate.smiles for candidate in new}
             admitted += new
             if len(admitted) == wanted:
                 break
@@ -106,7 +106,7 @@ def scored(candidate: Candidate, score: float | None) -> Scored:
 
 
 def all_scored(candidates: Sequence[Candidate]) -> list[Scored]:
-    return [scored(one, score_of(one.smiles)) for one in candidates]
+    return [scored(candidate, score_of(candidate.smiles)) for candidate in candidates]
 
 
 def given(n: int) -> list[Candidate]:
@@ -115,7 +115,7 @@ def given(n: int) -> list[Candidate]:
 
 
 def facts(candidates: Sequence[Candidate]) -> list[tuple[object, ...]]:
-    return [(one.smiles, one.selfies, one.proposer, one.parents) for one in candidates]
+    return [(candidate.smiles, candidate.selfies, candidate.proposer, candidate.parents) for candidate in candidates]
 
 
 Make = Callable[..., Campaign]
@@ -158,11 +158,11 @@ REGION = RegionSettings(length=0.8, shortest=0.4, longest=1.2, factor=1.5, succe
 
 
 def lengths(region: TrustRegion, improved: Sequence[bool]) -> list[float]:
-    found = []
-    for one in improved:
-        region = region.after(one, "C", REGION)
-        found.append(round(region.length, 3))
-    return found
+    values = []
+    for improvement in improved:
+        region = region.after(improvement, "C", REGION)
+        values.append(round(region.length, 3))
+    return values
 
 
 def test_the_region_grows_after_successes_and_shrinks_after_failures() -> None:
@@ -210,7 +210,7 @@ def test_a_long_campaign_remembers_no_more_than_it_may(campaign: Make) -> None:
     strategy.tell(all_scored(given(25)))
     state = strategy.state()
     assert len(state.data["archive"]) == len(state.arrays["archive/latents"]) == 20
-    best = sorted((score_of(one.smiles) for one in given(25)), reverse=True)[:10]
+    best = sorted((score_of(candidate.smiles) for candidate in given(25)), reverse=True)[:10]
     assert sorted((row[2] for row in state.data["archive"]), reverse=True)[:10] == best
 
 
@@ -221,17 +221,17 @@ def test_before_there_is_enough_to_fit_the_prior_is_drawn_from(campaign: Make) -
     loop = campaign()
     strategy = loop.strategy()
     first = loop.take(strategy, 5)
-    assert [one.proposer for one in first] == ["prior"] * 5
+    assert [candidate.proposer for candidate in first] == ["prior"] * 5
     metrics = strategy.tell(all_scored(first))
     assert "rank_correlation" not in metrics
-    assert {one.proposer for one in loop.take(strategy, 5)} == {"prior"}
+    assert {candidate.proposer for candidate in loop.take(strategy, 5)} == {"prior"}
 
 
 def test_scores_that_are_all_alike_are_nothing_to_fit(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
-    strategy.tell([scored(one, 0.0) for one in given(15)])
-    assert {one.proposer for one in loop.take(strategy, 3)} == {"prior"}
+    strategy.tell([scored(candidate, 0.0) for candidate in given(15)])
+    assert {candidate.proposer for candidate in loop.take(strategy, 3)} == {"prior"}
 
 
 def test_then_candidates_come_from_the_trust_region(campaign: Make) -> None:
@@ -239,9 +239,11 @@ def test_then_candidates_come_from_the_trust_region(campaign: Make) -> None:
     strategy = loop.strategy()
     strategy.tell(all_scored(given(20)))
     batch = loop.take(strategy, 5)
-    known = {one.smiles for one in given(20)}
-    assert {one.proposer for one in batch} == {"trust_region"}
-    assert all(one.selfies and len(one.parents) == 1 and one.parents[0] in known for one in batch)
+    known = {candidate.smiles for candidate in given(20)}
+    assert {candidate.proposer for candidate in batch} == {"trust_region"}
+    assert all(
+        candidate.selfies and len(candidate.parents) == 1 and candidate.parents[0] in known for candidate in batch
+    )
     metrics = strategy.tell(all_scored(batch))
     assert metrics["surrogate_molecules"] == 20
     assert metrics["fit_seconds"] > 0
@@ -261,7 +263,7 @@ def test_the_stream_holds_what_is_allowed_only(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
     strategy.tell(all_scored(given(20)))
-    loop.charged |= {one.smiles for one in islice(strategy.ask(4), 6)}
+    loop.charged |= {candidate.smiles for candidate in islice(strategy.ask(4), 6)}
     drawn = list(islice(strategy.ask(4), 10))
     assert len(loop.allowed(drawn)) == len(drawn)
 
@@ -318,7 +320,7 @@ def test_a_failure_is_never_learned_from(campaign: Make) -> None:
         strategy = campaign().strategy()
         strategy.tell(rows)
         states.append(strategy.state())
-    assert all(same_state(one, states[0]) for one in states)
+    assert all(same_state(state, states[0]) for state in states)
 
 
 def test_failures_alone_neither_shrink_the_region_nor_count_as_bad(campaign: Make) -> None:
@@ -326,7 +328,7 @@ def test_failures_alone_neither_shrink_the_region_nor_count_as_bad(campaign: Mak
     strategy = loop.strategy()
     strategy.tell(all_scored(given(20)))
     for _ in range(6):
-        strategy.tell([scored(one, None) for one in loop.take(strategy, 3)])
+        strategy.tell([scored(candidate, None) for candidate in loop.take(strategy, 3)])
     assert region_of(strategy) == TrustRegion(SMALL.region.length)
     assert len(strategy.archive.smiles) == 20
 
@@ -427,8 +429,8 @@ def test_graph_steps_keep_a_core_that_decoded_molecules_lack(vae: SequenceVAE, c
 
 
 def test_graph_steps_propose_unless_said_where_there_is_a_core(campaign: Make) -> None:
-    def steps(keep: tuple[str, ...], said: bool | None) -> set[str]:
-        region = campaign(keep=keep).strategy(SMALL.model_copy(update={"graph_steps": said})).learners["region"]
+    def steps(keep: tuple[str, ...], wish: bool | None) -> set[str]:
+        region = campaign(keep=keep).strategy(SMALL.model_copy(update={"graph_steps": wish})).learners["region"]
         assert isinstance(region, RegionSearch)
         return set(region.others)
 

@@ -17,7 +17,7 @@ from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
 from designloop.strategies.acquisition.thompson import Thompson, in_turns
 from designloop.strategies.acquisition.upper_bound import UpperBound
 from designloop.strategies.archive.archive import Archive, Member
-from designloop.strategies.search.search import rank_correlation
+from designloop.strategies.search.machine import rank_correlation
 from designloop.strategies.surrogates.latent_gp import Axes, LatentGP, LatentSurrogate, normal_scores
 from designloop.strategies.surrogates.views import LatentView
 from tests.test_randomness import global_state
@@ -105,8 +105,8 @@ def test_axes_see_what_the_features_depend_on_and_nothing_else() -> None:
     z[:, 5] *= 10  # reaches far and says nothing
     features = (z[:, :2] @ torch.tensor([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]])).numpy()
     axes = Axes.explaining(z, features, dims=2)
-    there, elsewhere = axes.directions[:2].square().sum(), axes.directions[2:].square().sum()
-    assert elsewhere < 1e-3 * there
+    inside, elsewhere = axes.directions[:2].square().sum(), axes.directions[2:].square().sum()
+    assert elsewhere < 1e-3 * inside
 
 
 def test_axes_have_the_mean_variance_of_a_unit_cube(axes: Axes) -> None:
@@ -133,9 +133,9 @@ def test_the_mean_is_that_of_the_textbook(axes: Axes) -> None:
         r = np.sqrt(5) * np.linalg.norm(a[:, None] - b[None], axis=-1) / length
         return np.asarray(scale * (1 + r + r**2 / 3) * np.exp(-r))
 
-    x, at = axes(z).numpy(), axes(new).numpy()
+    x, new_x = axes(z).numpy(), axes(new).numpy()
     weights = np.linalg.solve(matern(x, x) + noise * np.eye(len(x)), normal_scores(scores_of(z)) - mean)
-    np.testing.assert_allclose(mean_of(gp, new), mean + matern(at, x) @ weights, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(mean_of(gp, new), mean + matern(new_x, x) @ weights, rtol=1e-5, atol=1e-6)
 
 
 def test_fitting_again_gives_the_same_gp(axes: Axes, gp: LatentGP) -> None:
@@ -189,8 +189,8 @@ def test_who_chose_what_is_not_admissible_chooses_again() -> None:
 def test_what_is_not_admissible_is_never_chosen(gp: LatentGP) -> None:
     new = sphere(40, seed=10)
     for acquisition in ACQUISITIONS:
-        picks = chosen(gp, new, 10, acquisition, seed=1, admissible=lambda row: row % 2 == 0)
-        assert sorted(picks) == list(range(0, 40, 2))
+        rows = chosen(gp, new, 10, acquisition, seed=1, admissible=lambda row: row % 2 == 0)
+        assert sorted(rows) == list(range(0, 40, 2))
         assert list(chosen(gp, new[:0], 10, acquisition, seed=1)) == []
 
 
@@ -203,6 +203,15 @@ def test_the_posterior_is_botorchs(gp: LatentGP) -> None:
     drawn = posterior.samples(20_000, seed=0)
     np.testing.assert_allclose(drawn.mean(0), mean, atol=0.03)
     np.testing.assert_allclose(np.cov(drawn.T), posterior.joint()[1], atol=0.03)
+
+
+@pytest.mark.parametrize("name", ACQUISITIONS)
+def test_twins_among_the_candidates_are_no_error(gp: LatentGP, name: str) -> None:
+    """Their covariance is singular: a matrix that a plain Cholesky factorisation refuses."""
+    twins = sphere(1, seed=21).repeat(120, 1)
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.cholesky(gp(twins.numpy()).joint()[1])
+    assert sorted(chosen(gp, twins, 5, name)) == list(range(120))
 
 
 def test_of_too_few_molecules_or_equal_scores_there_is_no_belief(axes: Axes) -> None:

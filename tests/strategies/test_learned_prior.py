@@ -37,9 +37,9 @@ def test_refitted_prior_is_that_of_elites_and_as_many_seen_before() -> None:
     counted = np.concatenate([many * weights, np.full(4, strength / 4)])
     mean = np.average(rows, axis=0, weights=counted)
     covariance = np.cov(rows.T, aweights=counted, bias=True)
-    found = moments(refit(before, elites, strength))
-    np.testing.assert_allclose(found[0], mean, rtol=1e-5)
-    np.testing.assert_allclose(found[1], covariance, rtol=1e-4)
+    moments_after = moments(refit(before, elites, strength))
+    np.testing.assert_allclose(moments_after[0], mean, rtol=1e-5)
+    np.testing.assert_allclose(moments_after[1], covariance, rtol=1e-4)
 
 
 def test_elites_that_are_all_alike_leave_a_prior_that_can_be_drawn_from() -> None:

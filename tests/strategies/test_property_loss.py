@@ -23,7 +23,7 @@ from designloop.strategies.learning.tuned_model import TunedModel
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.proposers.selfies import SelfiesCrossover
 from designloop.strategies.search.credit import FIRST_CREDIT, Credit
-from designloop.strategies.search.search import Search
+from designloop.strategies.search.machine import Search
 from designloop.vae.priors.learned import LearnedPrior
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
@@ -170,8 +170,8 @@ def test_the_prior_can_be_the_models_own_or_learned_or_refitted_to_the_elites() 
         assert isinstance(prior, LearnedPrior)
         return prior.means
 
-    own, learned, again = after("standard_normal"), after("learned"), after("refitted")
-    assert "prior" not in own.learners
+    plain, learned, again = after("standard_normal"), after("learned"), after("refitted")
+    assert "prior" not in plain.learners
     assert prior_of(learned).model.decoder is model_of(learned).vae.decoder, "what is learned is drawn from"
     torch.testing.assert_close(mean(learned), mean(strategy(prior="learned")))
     before = mean(again)

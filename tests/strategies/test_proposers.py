@@ -55,23 +55,23 @@ def test_children_of_free_molecules_name_the_ancestor_where_there_is_one(name: s
 
 def test_trust_region_draws_start_from_the_latents_that_parents_carry(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many around each parent, under noise of the region's length."""
-    seen: list[torch.Tensor] = []
+    latents: list[torch.Tensor] = []
 
     def write(z: torch.Tensor, *_: object) -> list[str]:
-        seen.append(z)
+        latents.append(z)
         return ["[C][O]"] * len(z)
 
     monkeypatch.setattr(VAE, "write", write)
     parents = [replace(elite, latent=np.full(8, 10.0 * k, np.float32)) for k, elite in enumerate(ELITES[:3])]
     drawn = TrustRegionDraws(VAE, 0.5).propose(parents, 12, generators_of("cpu", 0))
-    assert seen[0].shape == (12, 8)
-    torch.testing.assert_close(seen[0].round(decimals=-1)[:, 0], torch.tensor([0.0, 10, 20]).repeat_interleave(4))
+    assert latents[0].shape == (12, 8)
+    torch.testing.assert_close(latents[0].round(decimals=-1)[:, 0], torch.tensor([0.0, 10, 20]).repeat_interleave(4))
     assert [candidate.smiles for candidate in drawn] == ["CO"]
     assert TrustRegionDraws(VAE, 0.5).propose([], 12, generators_of("cpu", 0)) == []
 
 
 def test_posterior_draws_have_the_shape_of_the_elites_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[torch.Tensor] = []
+    latents: list[torch.Tensor] = []
     asked: list[int] = []
     mean, scale = torch.linspace(-1, 1, 8).unsqueeze(0), torch.linspace(0.1, 0.8, 8).unsqueeze(0)
 
@@ -80,7 +80,7 @@ def test_posterior_draws_have_the_shape_of_the_elites_posterior(monkeypatch: pyt
         return DiagonalNormal(mean, scale)
 
     def write(z: torch.Tensor, noise: torch.Tensor, *_: object) -> list[str]:
-        seen.append((z - mean) / noise.unsqueeze(1))
+        latents.append((z - mean) / noise.unsqueeze(1))
         return ["[C][O]"] * len(z)
 
     monkeypatch.setattr(VAE, "posteriors", posteriors)
@@ -89,8 +89,8 @@ def test_posterior_draws_have_the_shape_of_the_elites_posterior(monkeypatch: pyt
     assert [candidate.smiles for candidate in drawn] == ["CO"]
     assert asked == [5]
     wanted = scale[0] / scale.square().mean().sqrt()
-    assert torch.allclose(seen[0].std(0), wanted, rtol=0.05)  # six standard errors
-    assert seen[0].mean(0).abs().max() < 0.08
+    assert torch.allclose(latents[0].std(0), wanted, rtol=0.05)  # six standard errors
+    assert latents[0].mean(0).abs().max() < 0.08
 
 
 def test_crossover_takes_the_start_of_one_and_the_end_of_the_other() -> None:

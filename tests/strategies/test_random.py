@@ -33,34 +33,34 @@ def strategy(source: str = "prior", seed: int = 0, state: State | None = None, f
     return build(Settings(source=source), campaign, state)
 
 
-def first(one: RandomDraws, n: int = 50) -> list[str]:
-    return [candidate.smiles for candidate in islice(one.ask(8), n)]
+def first(drawing: RandomDraws, n: int = 50) -> list[str]:
+    return [candidate.smiles for candidate in islice(drawing.ask(8), n)]
 
 
 def test_the_prior_is_drawn_without_end_and_marked() -> None:
-    found = list(islice(strategy().ask(8), 100))
-    assert len(found) == 100
-    assert {candidate.proposer for candidate in found} == {"prior"}
-    assert all(candidate.selfies and candidate.parents == () and candidate.model_round == 0 for candidate in found)
+    candidates = list(islice(strategy().ask(8), 100))
+    assert len(candidates) == 100
+    assert {candidate.proposer for candidate in candidates} == {"prior"}
+    assert all(candidate.selfies and candidate.parents == () and candidate.model_round == 0 for candidate in candidates)
 
 
 @pytest.mark.parametrize("source", ["prior", "zinc"])
 def test_seed_and_round_decide(source: str) -> None:
-    one = strategy(source)
-    start = first(one)
-    assert first(one) == start == first(strategy(source))
+    drawing = strategy(source)
+    start = first(drawing)
+    assert first(drawing) == start == first(strategy(source))
     assert first(strategy(source, seed=1)) != start
-    assert one.tell([]) == {}
-    later = first(one)
+    assert drawing.tell([]) == {}
+    later = first(drawing)
     assert later != start
-    assert first(strategy(source, state=one.state())) == later
+    assert first(strategy(source, state=drawing.state())) == later
 
 
 def test_a_file_is_drawn_once_each_and_relative_to_the_campaign(tmp_path: Path) -> None:
     (tmp_path / "mine.smi").write_text("CCO\nnothing\nCCN\nCCC\n")
-    found = list(strategy("mine.smi", folder=tmp_path).ask(8))
-    assert sorted(candidate.smiles for candidate in found) == ["CCC", "CCN", "CCO"]
-    assert {candidate.proposer for candidate in found} == {"file"}
+    candidates = list(strategy("mine.smi", folder=tmp_path).ask(8))
+    assert sorted(candidate.smiles for candidate in candidates) == ["CCC", "CCN", "CCO"]
+    assert {candidate.proposer for candidate in candidates} == {"file"}
     with pytest.raises(MoleculeError, match=r"gone\.smi is not a file"):
         list(strategy("gone.smi", folder=tmp_path).ask(8))
 

@@ -14,8 +14,8 @@ from designloop.records import Candidate, Evaluation, Scored, State
 from designloop.strategies import base
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import CampaignView, StateError
+from designloop.strategies.search.machine import Search
 from designloop.strategies.search.saved import Saved
-from designloop.strategies.search.search import Search
 from designloop.testing.rehearsal import same_state, through_files
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 

@@ -14,12 +14,11 @@ from botorch.acquisition import qLogExpectedImprovement
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior
 from botorch.sampling import SobolQMCNormalSampler
-from gpytorch.distributions import MultivariateNormal
 from torch import Tensor
 
 from designloop.randomness import seeded
 from designloop.strategies.acquisition.base import Admissible, anything
-from designloop.strategies.surrogates.base import Posterior, quiet
+from designloop.strategies.surrogates.base import Posterior, normal_posterior, quiet
 
 _DRAWS = 128
 
@@ -75,4 +74,4 @@ class _FiniteModel(Model):
         """Of points (..., q, 1)."""
         rows = X.squeeze(-1).long()
         covariance = self.covariance[rows.unsqueeze(-1), rows.unsqueeze(-2)]
-        return GPyTorchPosterior(MultivariateNormal(self.mean[rows], covariance))
+        return normal_posterior(self.mean[rows], covariance)

@@ -30,7 +30,7 @@ class ToldRound:
 class Learner(Protocol):
     """Learns from a round."""
 
-    def learn(self, told: ToldRound) -> Mapping[str, float]:
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Takes a round in; gives its metrics."""
         ...
 

@@ -71,9 +71,9 @@ class CampaignPrior:
         self._vae, self._corpus, self._elites = vae, corpus, elites
         self.model = self._model(archive)
 
-    def learn(self, told: ToldRound) -> Mapping[str, float]:
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Refits to the elites of the day; the model draws from the outcome."""
-        self.model = self._model(told.archive)
+        self.model = self._model(told_round.archive)
         return {}
 
     def _model(self, archive: Archive) -> SequenceVAE:

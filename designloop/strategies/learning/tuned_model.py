@@ -48,12 +48,12 @@ class TunedModel:
         """The model as it stands."""
         return self.tuner.vae
 
-    def learn(self, told: ToldRound) -> Mapping[str, float]:
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Learns, where there is enough to learn from; tells how well the model reconstructs."""
-        elites = self._elites(told.archive)
+        elites = self._elites(told_round.archive)
         metrics = {}
         if self.tuner.settings.steps and len(elites) >= FEWEST:
-            metrics = self._learn(elites, told.number)
+            metrics = self._learn(elites, told_round.number)
         return {**metrics, "reconstruction": self.reconstruction}
 
     def _learn(self, elites: Sequence[Member], number: int) -> dict[str, float]:

@@ -34,15 +34,15 @@ class Credit:
         self._elites = elites
         self.credit: dict[str, float] = {name: float(known.get(name, FIRST_CREDIT)) for name in names}
 
-    def learn(self, told: ToldRound) -> Mapping[str, float]:
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Moves the credit; tells how many elites of this round each proposer brought."""
         share = shares_of(self.credit)
-        elites = self._elites(told.archive)
+        elites = self._elites(told_round.archive)
         best = {elite.smiles for elite in elites[: max(len(elites) // 2, 1)]}
         metrics: dict[str, float] = {}
         for name in self.credit:
-            brought = sum(row.candidate.proposer == name and row.smiles in best for row in told.scored)
-            if told.number > 1:  # the first round had no elites to be bred from
+            brought = sum(row.candidate.proposer == name and row.smiles in best for row in told_round.scored)
+            if told_round.number > 1:  # the first round had no elites to be bred from
                 self.credit[name] = _KEPT * self.credit[name] + _NEW * brought / share[name]
             metrics[f"elites_by_{name}"] = float(brought)
         return metrics

@@ -23,10 +23,10 @@ class SampleHealth:
     campaign: CampaignView
     prior: PriorDraws
 
-    def learn(self, told: ToldRound) -> Mapping[str, float]:
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Share of the samples that the campaign allows, and their mean SA score."""
         device = self.prior.model().device
-        drawn = self.prior.propose((), _DRAWS, generators_of(device, self.campaign.seed, told.number, "health"))
+        drawn = self.prior.propose((), _DRAWS, generators_of(device, self.campaign.seed, told_round.number, "health"))
         scores = [sa_score(mol) for mol in parse_all([candidate.smiles for candidate in drawn]) if mol is not None]
         metrics = {"prior_allowed": len(self.campaign.allowed(drawn)) / _DRAWS}
         return metrics | ({"prior_sa": float(np.mean(scores))} if scores else {})

@@ -88,13 +88,13 @@ class RegionSearch:
         evolve(pool, choose, draw, self.generations)
         return Bred(pool, range(len(pool)), pool.drawn)
 
-    def learn(self, told: ToldRound) -> Mapping[str, float]:
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Grows the region after rounds with a new best, shrinks it after rounds without, closes what is spent."""
         ours = {"trust_region", *self.others}
-        scores = [row.score for row in told.news if row.score is not None and row.candidate.proposer in ours]
-        centre = self._centre(told.before)
-        if told.ranked and scores and centre is not None:
-            middle = told.before.members[centre]
+        scores = [row.score for row in told_round.news if row.score is not None and row.candidate.proposer in ours]
+        centre = self._centre(told_round.before)
+        if told_round.ranked and scores and centre is not None:
+            middle = told_round.before.members[centre]
             self.region = self.region.after(max(scores) > middle.score + LEAST_GAIN, middle.smiles, self.settings)
         return {"trust_region": self.region.length}
 

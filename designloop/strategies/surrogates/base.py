@@ -19,6 +19,7 @@ import torch
 from botorch.exceptions.warnings import BotorchWarning
 from botorch.posteriors import GPyTorchPosterior
 from gpytorch.distributions import MultivariateNormal
+from linear_operator import to_linear_operator
 from linear_operator.utils.warnings import NumericalWarning
 from scipy.stats import norm
 from scipy.stats.qmc import Sobol
@@ -41,6 +42,11 @@ def quiet() -> Iterator[None]:
         for category in (BotorchWarning, NumericalWarning):
             warnings.simplefilter("ignore", category)
         yield
+
+
+def normal_posterior(mean: torch.Tensor, covariance: torch.Tensor) -> GPyTorchPosterior:
+    """BoTorch's posterior of jointly normal values; twins among them are no error, jitter tells them apart."""
+    return GPyTorchPosterior(MultivariateNormal(mean, to_linear_operator(covariance)))
 
 
 class View(Protocol):
@@ -108,8 +114,11 @@ class Posterior:
     @torch.no_grad()
     def samples(self, n: int, seed: int) -> np.ndarray:
         """(n, m) joint draws."""
+        draws = []
         with seeded(seed), quiet():
-            draws = [self._normal(k).rsample(torch.Size([n])).squeeze(-1).numpy() for k in range(len(self.means))]
+            for mean, covariance in zip(self.means, self._covariances, strict=True):
+                normal = normal_posterior(torch.from_numpy(mean), torch.from_numpy(covariance))
+                draws.append(normal.rsample(torch.Size([n])).squeeze(-1).numpy())
         return draws[0] if self.value is None else self.value(draws)
 
     def joint(self) -> tuple[np.ndarray, np.ndarray]:
@@ -122,11 +131,6 @@ class Posterior:
     @cached_property
     def _covariances(self) -> Sequence[np.ndarray]:
         return self.covariances()
-
-    def _normal(self, k: int) -> GPyTorchPosterior:
-        return GPyTorchPosterior(
-            MultivariateNormal(torch.from_numpy(self.means[k]), torch.from_numpy(self._covariances[k]))
-        )
 
 
 Belief = Callable[[np.ndarray], Posterior]

@@ -110,9 +110,9 @@ class Search:
         self._belief, self._fitted = None, False
         self.rounds_seen += 1
         good = [row for row in scored if row.score is not None]
-        told = ToldRound(self.rounds_seen, good, rows, before, self.archive, belief is not None)
+        told_round = ToldRound(self.rounds_seen, good, rows, before, self.archive, belief is not None)
         for learner in self.learners.values():
-            metrics |= learner.learn(told)
+            metrics |= learner.learn(told_round)
         return metrics
 
     def _foreseen(self, belief: Belief, members: Sequence[Member]) -> dict[str, float]:
