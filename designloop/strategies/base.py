@@ -74,7 +74,7 @@ SCORE_ALONE = KnownObjective(("score",), (unchanged,), lambda desirabilities: de
 """For a strategy that is told nothing of the objective, or wants to know nothing: the score as its one property."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CampaignView:
     """What a strategy may know of the campaign it serves."""
 

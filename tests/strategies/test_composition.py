@@ -60,7 +60,9 @@ def build(settings: Any, campaign: CampaignView, state: State | None) -> Strateg
         transcriber=writer,
         draw=lambda archive, wanted, turn: propose(elites(archive), 2 * wanted, turn),
         surrogate=CompositeSurrogate(view, campaign.objective),
-        breed=BreedByBound(campaign, writer, view, propose, elites, UpperBound(1.0), generations=2),
+        breed=BreedByBound(
+            campaign=campaign, transcriber=writer, view=view, propose=propose, elites=elites, bound=UpperBound(1.0)
+        ),
         acquisition=Thompson(),
         learners={"credit": credit},
         saved=saved,

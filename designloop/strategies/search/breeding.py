@@ -31,7 +31,7 @@ Propose = Callable[[Sequence[Member], int, Turn, int], Sequence[Candidate]]
 """(parents, number of draws, turn, generation) -> free candidates."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BreedByBound:
     """The first generation is bred from the elites, the others from the free molecules of highest bound."""
 

@@ -78,7 +78,7 @@ def mean_square(features: np.ndarray) -> float:
     return max(float(np.square(counts_of(features)).sum(1).mean()), 1.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FingerprintGP:
     """A fitted Gaussian process: constant mean, homoscedastic noise."""
 
@@ -119,8 +119,16 @@ class FingerprintGP:
             means, weights, variances, evidences = _solved(lower, right)
             precision = np.square(solve_triangular(lower, np.eye(n), lower=True)).sum(0)
             for j in (j for j in range(k) if best[j][1:] == (linear, noise)):
-                mean, variance, evidence = float(means[j]), float(variances[j]), float(evidences[j])
-                fitted[j] = cls(mean, variance, noise, linear, lower, weights[:, j], precision, evidence)
+                fitted[j] = cls(
+                    mean=float(means[j]),
+                    variance=float(variances[j]),
+                    noise=noise,
+                    linear=linear,
+                    cholesky=lower,
+                    weights=weights[:, j],
+                    precision=precision,
+                    log_evidence=float(evidences[j]),
+                )
         return [fitted[j] for j in range(k)]
 
     def predict(self, k_test_train: Kernels) -> np.ndarray:
