@@ -39,18 +39,15 @@ class Strategy(Protocol):
         It may end (exhausted). Its randomness follows from (campaign seed, round) alone, and drawing from it changes
         nothing that a later round sees: what was drawn and not admitted is forgotten.
         """
-        ...
 
     def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
         """Learns from a round, starting molecules included; gives the round's metrics.
 
         Rows whose score is None failed: they are known, and never learned from as if they were bad.
         """
-        ...
 
     def state(self) -> State:
         """All that ``build`` needs to go on exactly as this strategy would."""
-        ...
 
 
 def unchanged(desirability: np.ndarray) -> np.ndarray:

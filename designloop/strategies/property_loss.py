@@ -62,24 +62,15 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.acquisition.upper_bound import UpperBound
     from designloop.strategies.archive.archive import LIMIT, Archive, Member
     from designloop.strategies.archive.transcriber import Transcriber
-    from designloop.strategies.learning.base import Learner
-    from designloop.strategies.learning.fine_tuning import FineTuner
-    from designloop.strategies.learning.learned_prior import CampaignPrior, corpus_prior
-    from designloop.strategies.learning.tuned_model import TunedModel
-    from designloop.strategies.proposers import graphs, selfies
+    from designloop.strategies.learning import base, fine_tuning, learned_prior, tuned_model
+    from designloop.strategies.proposers import graphs, latents, selfies
     from designloop.strategies.proposers.base import Proposer
-    from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws
     from designloop.strategies.proposers.weighted import Weighted
-    from designloop.strategies.search.breeding import BreedByBound
-    from designloop.strategies.search.credit import Credit
-    from designloop.strategies.search.health import SampleHealth
-    from designloop.strategies.search.machine import Search
-    from designloop.strategies.search.pool import Turn
-    from designloop.strategies.search.saved import Saved, property_loss_version_1
+    from designloop.strategies.search import breeding, credit, health, machine, pool, saved
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.views import FingerprintView
 
-    saved = Saved.read(state, LIMIT, property_loss_version_1)
+    before = saved.Saved.read(state, LIMIT, saved.property_loss_version_1)
     vae, reference, corpus = campaign.load_model(), campaign.load_model(), campaign.load_replay()
     objective = campaign.objective if settings.surrogate == "composite" else SCORE_ALONE
     transcriber, view = Transcriber(vae.codec, objective.names), FingerprintView(campaign.standard_forms)
@@ -87,23 +78,23 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     def elites(archive: Archive) -> list[Member]:
         return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
 
-    credit = Credit(settings.proposers, elites, saved.parts.get("credit"))
-    tuner = FineTuner(vae, reference, corpus, settings.learning)
-    tuned = TunedModel(tuner, campaign.seed, elites, saved.parts.get("model"))
-    learners: dict[str, Learner] = {"credit": credit, "model": tuned}
-    prior = PriorDraws(lambda: vae, settings.prior_noise, settings.temperature)
+    earned = credit.Credit(settings.proposers, elites, before.parts.get("credit"))
+    tuner = fine_tuning.FineTuner(vae, reference, corpus, settings.learning)
+    tuned = tuned_model.TunedModel(tuner, campaign.seed, elites, before.parts.get("model"))
+    learners: dict[str, base.Learner] = {"credit": earned, "model": tuned}
+    prior = latents.PriorDraws(lambda: vae, settings.prior_noise, settings.temperature)
     if settings.prior != "standard_normal":
-        fitted = corpus_prior(vae, corpus, rng_of(campaign.seed, "corpus prior"))
+        fitted = learned_prior.corpus_prior(vae, corpus, rng_of(campaign.seed, "corpus prior"))
         followed = elites if settings.prior == "refitted" else None
-        learned = learners["prior"] = CampaignPrior(vae, fitted, followed, saved.archive)
-        prior = PriorDraws(lambda: learned.model, settings.prior_noise, settings.temperature)
-    learners["health"] = SampleHealth(campaign, prior)
+        learned = learners["prior"] = learned_prior.CampaignPrior(vae, fitted, followed, before.archive)
+        prior = latents.PriorDraws(lambda: learned.model, settings.prior_noise, settings.temperature)
+    learners["health"] = health.SampleHealth(campaign, prior)
 
     def proposers(bred: bool) -> dict[str, Proposer]:
         refine = 0 if bred else settings.refine  # what is only bred from is not worth the time
         all_there_are: dict[str, Proposer] = {
             "prior": prior,
-            "posterior": PosteriorDraws(vae, settings.posterior_noise, settings.temperature, refine),
+            "posterior": latents.PosteriorDraws(vae, settings.posterior_noise, settings.temperature, refine),
             "mutation": selfies.SelfiesMutation(vae.codec),
             "crossover": selfies.SelfiesCrossover(vae.codec),
             "graph_mutation": graphs.GraphMutation(campaign.keep),
@@ -111,17 +102,17 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         }
         return {name: all_there_are[name] for name in settings.proposers if not (bred and name == "prior")}
 
-    def propose(parents: Sequence[Member], n: int, turn: Turn, generation: int = 0) -> list[Candidate]:
+    def propose(parents: Sequence[Member], n: int, turn: pool.Turn, generation: int = 0) -> list[Candidate]:
         rng = generators_of(vae.device, turn.seed, turn.rounds_seen, turn.block, generation, "pool")
-        return Weighted(proposers(generation > 0), credit.credit, prior).propose(parents, n, rng)
+        return Weighted(proposers(generation > 0), earned.credit, prior).propose(parents, n, rng)
 
     bound = UpperBound(settings.kappa)
-    return Search(
+    return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
         draw=lambda archive, wanted, turn: propose(elites(archive), int(1.5 * max(wanted, 16)), turn),
         surrogate=None if settings.surrogate == "none" else CompositeSurrogate(view, objective),
-        breed=BreedByBound(
+        breed=breeding.BreedByBound(
             campaign=campaign,
             transcriber=transcriber,
             view=view,
@@ -136,5 +127,5 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         acquisition=bound,
         learners=learners,
         model_round=lambda: tuned.model_round,
-        saved=saved,
+        saved=before,
     )

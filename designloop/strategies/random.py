@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, Scored, State
-from designloop.strategies.base import CampaignView
+from designloop.strategies.base import CampaignView, StateError
 
 
 class Settings(BaseModel):
@@ -62,4 +62,10 @@ class RandomDraws:
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> RandomDraws:
     """Fresh, or as it was after its last round; version 1 of the state called the rounds ``told``."""
     data = state.data if state else {"rounds_seen": 0}
-    return RandomDraws(settings, campaign, int(data["rounds_seen" if "rounds_seen" in data else "told"]))
+    rounds_seen = data.get("rounds_seen", data.get("told"))
+    if rounds_seen is None or data.get("version", 1) not in (1, 2):
+        raise StateError(
+            f"the strategy's state holds {', '.join(data) or 'nothing'}, expected rounds_seen in version 1 or 2: "
+            "another strategy or a later designloop wrote it. Go on with that one, or begin anew with --fresh"
+        )
+    return RandomDraws(settings, campaign, int(rounds_seen))

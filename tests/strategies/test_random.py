@@ -12,7 +12,7 @@ from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.records import State
-from designloop.strategies.base import CampaignView
+from designloop.strategies.base import CampaignView, StateError
 from designloop.strategies.random import RandomDraws, Settings, build
 from tests.tiny import tiny_corpus, tiny_vae
 
@@ -74,6 +74,12 @@ def test_settings_refuse_what_they_do_not_know() -> None:
     for wrong in ({"noise": 0}, {"noise": 9}, {"name": "randomly"}, {"sauce": "zinc"}):
         with pytest.raises(ValueError, match="validation error"):
             Settings(**wrong)
+
+
+@pytest.mark.parametrize("data", [{"round": 3}, {"version": 3, "rounds_seen": 1}])
+def test_a_foreign_state_is_refused(data: dict[str, int]) -> None:
+    with pytest.raises(StateError, match=r"expected rounds_seen in version 1 or 2: another strategy or a later"):
+        strategy(state=State(data=data))
 
 
 def test_a_state_of_version_1_goes_on() -> None:

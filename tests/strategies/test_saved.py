@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from designloop.exit_codes import BAD_INPUT, exit_code
 from designloop.molecules.chemistry import standard_forms
 from designloop.records import Candidate, Evaluation, Scored, State
 from designloop.strategies import base
@@ -88,8 +89,10 @@ def test_what_was_saved_is_what_is_read() -> None:
 def test_what_cannot_be_gone_on_from_is_refused_with_a_sentence(name: str) -> None:
     state = told(name).state()
     later = replace(state, data={**state.data, "version": 3})
-    with pytest.raises(StateError, match=r"state has version 3, expected 1 to 2: a later designloop wrote it\. Go on"):
+    message = r"state has version 3, expected 1 to 2: a later designloop wrote it\. Go on"
+    with pytest.raises(StateError, match=message) as caught:
         strategy(name, later)
+    assert exit_code(caught.value) == BAD_INPUT
     for foreign in (State(data={"rounds": 5}), replace(state, data={"version": 2, "rounds_seen": 1})):
         with pytest.raises(StateError, match=r"the strategy's state lacks '\w+': another strategy wrote it"):
             strategy(name, foreign)

@@ -19,7 +19,6 @@ class Acquisition(Protocol):
 
         What is not admissible is passed over and changes nothing.
         """
-        ...
 
 
 def anything(row: int) -> bool:

@@ -32,7 +32,6 @@ class Learner(Protocol):
 
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Takes a round in; gives its metrics."""
-        ...
 
 
 @runtime_checkable
@@ -41,4 +40,3 @@ class Stateful(Protocol):
 
     def state(self) -> State:
         """All that it has learned, as copies."""
-        ...

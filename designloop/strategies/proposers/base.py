@@ -22,7 +22,6 @@ class Proposer(Protocol):
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
         """At most ``n`` candidates made of parents, which are sorted best first, marked with the proposer's name."""
-        ...
 
 
 def candidates_of(

@@ -36,7 +36,7 @@ class Pool:
         self.candidates: list[Candidate] = []
         self.drawn: list[Candidate] = []
         """What was added last, all of it."""
-        self._places: dict[str, int] = {}
+        self._known: set[str] = set()
         self._features: list[np.ndarray] = []
 
     def __len__(self) -> int:
@@ -46,8 +46,8 @@ class Pool:
         """Takes in those that are new, and that the surrogate can see."""
         self.drawn, first = list(drawn), len(self.names)
         for name, candidate in zip(self.view.names(drawn), drawn, strict=True):
-            if name is not None and name not in self._places:
-                self._places[name] = len(self.names)
+            if name is not None and name not in self._known:
+                self._known.add(name)
                 self.names.append(name)
                 self.candidates.append(candidate)
         if len(self.names) > first:

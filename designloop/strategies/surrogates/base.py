@@ -54,15 +54,12 @@ class View(Protocol):
 
     def names(self, drawn: Sequence[Candidate]) -> Sequence[str | None]:
         """By which SMILES it knows each; None for what it cannot see."""
-        ...
 
     def features(self, names: Sequence[str]) -> np.ndarray:
         """(n, features) of molecules that ``names`` gave."""
-        ...
 
     def features_of(self, members: Sequence[Member]) -> np.ndarray:
         """(n, features) of molecules of an archive."""
-        ...
 
 
 class Surrogate(Protocol):
@@ -71,11 +68,9 @@ class Surrogate(Protocol):
     @property
     def view(self) -> View:
         """How its candidates are seen."""
-        ...
 
     def fit(self, archive: Archive, seed: int) -> Belief | None:
         """The belief after what an archive holds; None where that is too little to tell molecules apart."""
-        ...
 
 
 @dataclass(frozen=True)
