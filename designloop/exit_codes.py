@@ -24,6 +24,7 @@ def exit_code(error: Exception) -> int:
     from designloop.loop.preflight import BrokenOracle
     from designloop.loop.templates import TemplateError
     from designloop.molecules.errors import MoleculeError
+    from designloop.strategies.base import StateError
     from designloop.tables import QueryError, TableBusy, TableError
     from designloop.tables.durable import NO_ROOM
     from designloop.tables.errors import DiskError
@@ -36,4 +37,4 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in NO_ROOM:  # wherever it was written to
         return RESUMABLE
     ours = (BrokenOracle, CampaignError, InputError, LedgerError, MoleculeError, OracleError, QueryError)
-    return BAD_INPUT if isinstance(error, (*ours, TableError, TemplateError)) else DEFECT
+    return BAD_INPUT if isinstance(error, (*ours, StateError, TableError, TemplateError)) else DEFECT

@@ -16,18 +16,20 @@ ROOT = Path(__file__).parent.parent
 HEAVY = set("torch rdkit selfies ray botorch gpytorch sklearn scipy pyarrow duckdb pandas matplotlib".split())
 
 RECORDS = {"records"}
+RANDOMNESS = {"randomness"}
 CHEMISTRY = {"chemistry"}
 MODELS = {"vae", "molecules", "records", "chemistry"}
-LOOP = MODELS | {"strategies", "oracles", "loop", "tables"}
+LOOP = MODELS | RANDOMNESS | {"strategies", "oracles", "loop", "tables"}
 ALL_BUT_FACES = LOOP | {"report", "api", "testing"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "lazy": set(),
     "records": set(),
+    "randomness": set(),
     "vae": {"vae"},
     "chemistry": CHEMISTRY,
     "molecules": MODELS,
-    "strategies": MODELS | {"strategies"},
+    "strategies": MODELS | RANDOMNESS | {"strategies"},
     "oracles": CHEMISTRY | {"oracles"},
     "tables": RECORDS | CHEMISTRY | {"tables"},
     "report": RECORDS | CHEMISTRY | {"tables", "report"},
@@ -123,6 +125,80 @@ def test_an_arrow_that_runs_back_is_seen(module: str, source: str) -> None:
     assert len(backward_arrows(module, source)) == 1
 
 
+STRATEGY_ROOMS: dict[str, set[str]] = {
+    "base": set(),
+    "archive": set(),
+    "proposers": {"archive"},
+    "surrogates": {"archive"},
+    "learning": {"archive"},
+    "acquisition": {"archive", "surrogates"},
+    "search": {"archive", "proposers", "surrogates", "learning", "acquisition"},
+}
+"""Room of strategies -> the rooms that it may name beside itself and `base`; a strategy may name every room."""
+
+
+def room(module: str) -> str:
+    """Of a module of strategies: its folder, or its own name."""
+    return module.split(".")[2] if module.count(".") > 1 else ""
+
+
+def arrows(package: str) -> dict[str, set[str]]:
+    """Module -> modules of the same package that it imports, in functions and for type checkers included."""
+    inside = {name: path for name, path in modules().items() if f"{name}.".startswith(f"{package}.")}
+    return {
+        name: {target for _, target in imports_in(path.read_text()) if target in inside and target != name}
+        for name, path in inside.items()
+    }
+
+
+def circle_in(graph: Mapping[str, set[str]]) -> list[str]:
+    """Names of a circle of arrows, its first one again at the end; empty where there is none."""
+    done: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return []
+        for target in sorted(graph.get(name, ())):
+            if circle := walk(target, [*path, name]):
+                return circle
+        done.add(name)
+        return []
+
+    return next((circle for name in sorted(graph) if (circle := walk(name, []))), [])
+
+
+def test_the_rooms_of_strategies_import_one_way() -> None:
+    for module, targets in arrows("designloop.strategies").items():
+        if room(module) in STRATEGY_ROOMS:
+            allowed = STRATEGY_ROOMS[room(module)] | {"base", room(module)}
+            backward = sorted(target for target in targets if room(target) not in allowed)
+            assert not backward, f"{module} ({room(module)}) imports {', '.join(backward)}"
+
+
+def test_every_folder_of_strategies_has_its_place_in_the_order() -> None:
+    folders = {path.parent.name for path in (ROOT / "designloop/strategies").glob("*/__init__.py")}
+    assert folders | {"base"} == set(STRATEGY_ROOMS)
+
+
+def test_there_is_no_circle_of_modules() -> None:
+    circle = circle_in(arrows("designloop.strategies"))
+    assert not circle, " -> ".join(circle)
+
+
+@pytest.mark.parametrize(
+    ("graph", "circle"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": {"b"}}, ["b", "c", "b"]),
+        ({"a": {"a"}}, ["a", "a"]),
+        ({"a": {"b", "c"}, "b": {"c"}, "c": set()}, []),
+    ],
+)
+def test_a_circle_is_seen(graph: dict[str, set[str]], circle: list[str]) -> None:
+    assert circle_in(graph) == circle
+
+
 def loaded_after(statement: str) -> set[str]:
     """Top-level names in sys.modules of a fresh process after a statement."""
     code = f"{statement}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}), sep='\\n')"
@@ -137,7 +213,9 @@ def loaded_after(statement: str) -> set[str]:
         ("import designloop", HEAVY),
         ("import designloop.lazy", HEAVY),
         ("import designloop.records", HEAVY),
+        ("import designloop.randomness", HEAVY),
         ("import designloop.strategies.base", {"torch", "ray", "botorch"}),
+        ("import designloop.strategies.property_loss, designloop.strategies.latent_bo", {"torch", "rdkit", "scipy"}),
         ("import designloop.vae", HEAVY | {"yaml"}),
         (
             "from designloop.vae import *\nfrom designloop.vae import simulators, geometry",

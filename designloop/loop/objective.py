@@ -25,7 +25,7 @@ from designloop.loop.problems import Finding
 from designloop.loop.settings import ByName, Settings, also, describe, error
 from designloop.loop.transforms import TRANSFORMS, Transform
 from designloop.records import Evaluation, Scored
-from designloop.strategies.base import Objective as KnownObjective
+from designloop.strategies.base import KnownObjective
 
 RESERVED = frozenset(
     "campaign objective round kind position call smiles selfies inchikey scaffold proposer parents".split()

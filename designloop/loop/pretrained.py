@@ -50,7 +50,7 @@ class Pretrained:
 
     def draws(self, n: int, seed: int) -> list[str]:
         """(n,) SMILES drawn from the prior as the model writes them, repetitions kept; the same for the same seed."""
-        from designloop.strategies.base import torch_generator
+        from designloop.randomness import torch_generator
         from designloop.strategies.random import Settings
 
         model, noise = self.load(), Settings().noise

@@ -55,7 +55,7 @@ def run_campaign(
 def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) -> base.Strategy:
     """The campaign's strategy, fresh or as its state left it, with what it may know of the campaign."""
     model = Pretrained.of(campaign)
-    surroundings = base.Surroundings(
+    view = base.CampaignView(
         seed=campaign.seed,
         allowed=allowed,
         standard_forms=lambda smiles: standard_forms(smiles, campaign.standardize),
@@ -65,7 +65,7 @@ def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) 
         keep=tuple(campaign.filters.require_smarts),
         resolve=lambda path: str(campaign.resolve(path)),
     )
-    return base.build(campaign.strategy.name, campaign.strategy.settings, surroundings, state)
+    return base.build(campaign.strategy.name, campaign.strategy.settings, view, state)
 
 
 def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int, int]]:

@@ -129,8 +129,8 @@ def _strategy(watch: Stopwatch) -> Iterator[None]:
     """Counts learning, and the making of the state; proposing is counted where the stream is drawn from."""
     build = base.build
 
-    def timed_build(name: str, settings: BaseModel, around: base.Surroundings, state: State | None) -> base.Strategy:
-        strategy = build(name, settings, around, state)
+    def timed_build(name: str, settings: BaseModel, view: base.CampaignView, state: State | None) -> base.Strategy:
+        strategy = build(name, settings, view, state)
         patch.object(strategy, "tell", watch.timing("learn", strategy.tell)).start()
         patch.object(strategy, "state", watch.timing("state", strategy.state)).start()
         return strategy

@@ -30,7 +30,7 @@ def within(latents: np.ndarray, centre: np.ndarray, length: float) -> np.ndarray
     return inside
 
 
-class Region(BaseModel):
+class RegionSettings(BaseModel):
     """How the trust region starts and moves. Its length is a noise level: tan of its angle on the latents' sphere."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,22 +64,22 @@ class TrustRegion:
     """Centres of the regions that have shrunk to nothing, in standard form."""
 
     def as_json(self) -> dict[str, Any]:
-        """The region as JSON values; ``of_json`` reads it."""
+        """The region as JSON values; ``from_json`` reads it."""
         return {**asdict(self), "closed": list(self.closed)}
 
     @classmethod
-    def of_json(cls, data: Mapping[str, Any]) -> Self:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The region that ``as_json`` wrote."""
         return cls(**{**data, "closed": tuple(data["closed"])})
 
-    def after(self, improved: bool, centre: str, how: Region) -> Self:
+    def after(self, improved: bool, centre: str, settings: RegionSettings) -> Self:
         """The region after a round drawn in it, around the molecule ``centre``."""
         if improved:
-            grows = self.successes + 1 >= how.successes
-            length = min(self.length * how.factor, how.longest) if grows else self.length
+            grows = self.successes + 1 >= settings.successes
+            length = min(self.length * settings.factor, settings.longest) if grows else self.length
             return replace(self, length=length, successes=0 if grows else self.successes + 1, failures=0)
-        if self.failures + 1 < how.failures:
+        if self.failures + 1 < settings.failures:
             return replace(self, successes=0, failures=self.failures + 1)
-        if self.length / how.factor < how.shortest:
-            return replace(self, length=how.length, successes=0, failures=0, closed=(*self.closed, centre))
-        return replace(self, length=self.length / how.factor, successes=0, failures=0)
+        if self.length / settings.factor < settings.shortest:
+            return replace(self, length=settings.length, successes=0, failures=0, closed=(*self.closed, centre))
+        return replace(self, length=self.length / settings.factor, successes=0, failures=0)

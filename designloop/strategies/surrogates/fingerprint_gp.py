@@ -25,8 +25,11 @@ _SIZE = 1024
 _NOISES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 _LINEAR = (0.0, 1.0, 5.0)
 
+JITTER = 1e-8
+"""Share of s² that is added to the noise, so that the kernel can be factorised."""
 
-def features(smiles: Sequence[str]) -> np.ndarray:
+
+def count_features(smiles: Sequence[str]) -> np.ndarray:
     """Count fingerprints (ECFP4) unrolled to bits, so that min and max of counts become and / or.
 
     Bit (c, i) says that environment i stands at least c times; counts above 4 are taken as 4.
@@ -38,9 +41,9 @@ def features(smiles: Sequence[str]) -> np.ndarray:
     return np.concatenate([counts >= level for level in range(1, _LEVELS + 1)], 1).astype(np.float32)
 
 
-def counts_of(bits: np.ndarray) -> np.ndarray:
+def counts_of(features: np.ndarray) -> np.ndarray:
     """(n, 1024) counts, at most 4, of (n, 4096) features."""
-    return np.asarray(bits.reshape(len(bits), _LEVELS, -1).sum(1))
+    return np.asarray(features.reshape(len(features), _LEVELS, -1).sum(1))
 
 
 def tanimoto_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -60,22 +63,22 @@ class Kernels:
     """(n, m)"""
 
     @classmethod
-    def between(cls, a: np.ndarray, b: np.ndarray, per: float) -> Kernels:
-        """Of bit rows (n, d) and (m, d); ``per`` is c, what a·b is divided by."""
+    def between(cls, a: np.ndarray, b: np.ndarray, linear_scale: float) -> Kernels:
+        """Of bit rows (n, d) and (m, d); ``linear_scale`` is c, what a·b is divided by."""
         products = counts_of(a) @ counts_of(b).T
-        return cls(tanimoto_kernel(a, b).astype(np.float64), products.astype(np.float64) / per)
+        return cls(tanimoto_kernel(a, b).astype(np.float64), products.astype(np.float64) / linear_scale)
 
     def weighted(self, linear: float) -> np.ndarray:
         """(n, m) their sum, w = ``linear``."""
         return self.tanimoto + linear * self.linear if linear else self.tanimoto
 
 
-def mean_square(bits: np.ndarray) -> float:
-    """c: the mean of a·a over bit rows (n, d)."""
-    return max(float(np.square(counts_of(bits)).sum(1).mean()), 1.0)
+def mean_square(features: np.ndarray) -> float:
+    """c: the mean of a·a over rows (n, d) of bits."""
+    return max(float(np.square(counts_of(features)).sum(1).mean()), 1.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FingerprintGP:
     """A fitted Gaussian process: constant mean, homoscedastic noise."""
 
@@ -115,39 +118,47 @@ class FingerprintGP:
         for (linear, noise), lower in factors.items():
             means, weights, variances, evidences = _solved(lower, right)
             precision = np.square(solve_triangular(lower, np.eye(n), lower=True)).sum(0)
-            for at in (at for at in range(k) if best[at][1:] == (linear, noise)):
-                mean, variance, evidence = float(means[at]), float(variances[at]), float(evidences[at])
-                fitted[at] = cls(mean, variance, noise, linear, lower, weights[:, at], precision, evidence)
-        return [fitted[at] for at in range(k)]
+            for j in (j for j in range(k) if best[j][1:] == (linear, noise)):
+                fitted[j] = cls(
+                    mean=float(means[j]),
+                    variance=float(variances[j]),
+                    noise=noise,
+                    linear=linear,
+                    cholesky=lower,
+                    weights=weights[:, j],
+                    precision=precision,
+                    log_evidence=float(evidences[j]),
+                )
+        return [fitted[j] for j in range(k)]
 
-    def predict(self, cross: Kernels) -> np.ndarray:
-        """(m,) posterior means, of (m, n) kernels of new molecules with those seen."""
-        return np.asarray(self.mean + cross.weighted(self.linear) @ self.weights)
+    def predict(self, k_test_train: Kernels) -> np.ndarray:
+        """(m,) posterior means, of (m, n) kernels of new molecules with those fitted on."""
+        return np.asarray(self.mean + k_test_train.weighted(self.linear) @ self.weights)
 
-    def covariance(self, cross: Kernels, own: Kernels) -> np.ndarray:
+    def covariance(self, k_test_train: Kernels, k_test: Kernels) -> np.ndarray:
         """Posterior covariance of the noise-free target.
 
         Args:
-            cross: (m, n) kernels of new molecules with those seen.
-            own: (m, m) of the new ones with themselves, or (m,), the diagonals alone.
+            k_test_train: (m, n) kernels of new molecules with those fitted on.
+            k_test: (m, m) of the new ones with themselves, or (m,), the diagonals alone.
 
         Returns:
             (m, m), or (m,) variances.
         """
-        half = solve_triangular(self.cholesky, cross.weighted(self.linear).T, lower=True)
-        prior = own.weighted(self.linear)
+        half = solve_triangular(self.cholesky, k_test_train.weighted(self.linear).T, lower=True)
+        prior = k_test.weighted(self.linear)
         explained = np.square(half).sum(0) if prior.ndim == 1 else half.T @ half
         return np.asarray(self.variance * (prior - explained))
 
-    def left_out(self, targets: np.ndarray) -> np.ndarray:
-        """(n,) what is predicted of each molecule seen from all others, hyper-parameters as they are."""
+    def leave_one_out(self, targets: np.ndarray) -> np.ndarray:
+        """(n,) what is predicted of each molecule from all others, hyper-parameters as they are."""
         return np.asarray(targets - self.weights / self.precision)
 
 
 def _factor(kernels: Kernels, linear: float, noise: float) -> np.ndarray:
     """(n, n) lower Cholesky factor of K + noise, in units of s²."""
     kernel = kernels.weighted(linear)
-    return np.asarray(cholesky(kernel + (noise + 1e-8) * np.eye(len(kernel)), lower=True))
+    return np.asarray(cholesky(kernel + (noise + JITTER) * np.eye(len(kernel)), lower=True))
 
 
 def _solved(lower: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -161,10 +172,10 @@ def _solved(lower: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return means, weights, variances, -0.5 * n * np.log(2 * np.pi * variances) - log_root - 0.5 * n
 
 
-def covariances_of(gps: Sequence[FingerprintGP], cross: Kernels, own: Kernels) -> list[np.ndarray]:
+def covariances_of(gps: Sequence[FingerprintGP], k_test_train: Kernels, k_test: Kernels) -> list[np.ndarray]:
     """The ``covariance`` of each; those that share a kernel and a noise differ by their variances alone."""
     unit: dict[tuple[float, float], np.ndarray] = {}
     for gp in gps:
         if (gp.linear, gp.noise) not in unit:
-            unit[gp.linear, gp.noise] = gp.covariance(cross, own) / gp.variance
+            unit[gp.linear, gp.noise] = gp.covariance(k_test_train, k_test) / gp.variance
     return [gp.variance * unit[gp.linear, gp.noise] for gp in gps]

@@ -8,24 +8,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from designloop.strategies.learning import HeldOutMolecules, fine_tune, reconstruction
-from designloop.strategies.property_loss import Learning
-from designloop.strategies.proposers import Elite
+from designloop.strategies.archive.archive import Member
+from designloop.strategies.learning.fine_tuning import FineTuner, HeldOutMolecules, reconstruction
+from designloop.strategies.learning.settings import FineTuning
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
 REPLAY = tiny_corpus()
 
 
-def tuned(seed: int = 0, **how):
+def tuned(seed: int = 0, **settings):
     vae, reference = tiny_vae(), tiny_vae()
-    elites = [Elite(one, vae.codec.to_selfies(one), 1.0) for one in small_molecules(20)]
-    settings = Learning(**{"steps": 5, "batch": 16, "learning_rate": 1e-2} | how)
-    metrics = fine_tune(vae, reference, elites, REPLAY, settings, seed, 1)
+    elites = [Member(text, vae.codec.to_selfies(text), 1.0) for text in small_molecules(20)]
+    tuning = FineTuning(**{"steps": 5, "batch": 16, "learning_rate": 1e-2} | settings)
+    metrics = FineTuner(vae, reference, REPLAY, tuning).learn(elites, seed, 1)
     return vae, reference, metrics
 
 
-def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    return all(torch.equal(value, other[name]) for name, value in one.items())
+def same(first: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in first.items())
 
 
 def test_it_learns_and_leaves_encoder_and_reference_alone() -> None:
@@ -40,9 +40,9 @@ def test_it_learns_and_leaves_encoder_and_reference_alone() -> None:
 
 
 def test_seeds_decide() -> None:
-    one, again, other = (tuned(seed)[0].state_dict() for seed in (0, 0, 1))
-    assert same(one, again)
-    assert not same(one, other)
+    first, again, other = (tuned(seed)[0].state_dict() for seed in (0, 0, 1))
+    assert same(first, again)
+    assert not same(first, other)
 
 
 def test_the_kl_holds_it_back() -> None:
@@ -54,9 +54,9 @@ def test_the_kl_holds_it_back() -> None:
 def test_reconstruction_counts_exact_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     vae = tiny_vae()
     held_out = HeldOutMolecules.of(vae, REPLAY, parts=3)
-    strings = [one for part in held_out.tokens for one in vae.codec.selfies_of(part.numpy())]
+    strings = [text for part in held_out.tokens for text in vae.codec.selfies_of(part.numpy())]
     assert sorted(strings) == sorted(vae.codec.selfies_of(REPLAY.rows.take(REPLAY.held_out)))
-    back = [one == other for one, other in zip(vae.write(vae.latents(strings)), strings, strict=True)]
+    back = [first == other for first, other in zip(vae.write(vae.latents(strings)), strings, strict=True)]
     assert reconstruction(vae, held_out) == sum(back) / len(back)
     monkeypatch.setattr(vae.likelihood, "recovers", lambda params, x: torch.arange(len(x)) == 0)
     assert reconstruction(vae, held_out) == 3 / len(strings)
