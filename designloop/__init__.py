@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from designloop._version import __version__ as __version__
 from designloop.lazy import attach
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from designloop.api import score as score
     from designloop.api import status as status
     from designloop.api import validate as validate
-
-__version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import oracles as oracle_package
+import designloop.oracles as oracle_package
 from designloop.loop import preflight
-from designloop.loop import templates as template
-from designloop.loop.campaign import Campaign
-from designloop.loop.campaign import load_campaign as load_campaign
-from designloop.loop.changes import changed_keys
+from designloop.loop.campaign import templates as template
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.campaign.campaign import load_campaign as load_campaign
+from designloop.loop.campaign.changes import changed_keys
 from designloop.loop.logbook import logbook
 from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
 from designloop.loop.preflight import Estimate, Plan
@@ -34,6 +34,7 @@ from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.chemistry import parse
 from designloop.molecules.neighbours import nearest_zinc
 from designloop.molecules.reconstruction import REFINE, Reconstruction
+from designloop.oracles import OracleCard
 from designloop.report import comparison
 from designloop.report.references import Reference, read_references, write_references
 from designloop.report.top import TopMolecule, top_molecules
@@ -41,7 +42,6 @@ from designloop.tables import CandidateTable
 from designloop.tables import open_candidates as open_candidates
 from designloop.tables.durable import disk_errors
 from designloop.tables.ledger import Ledger
-from oracles import OracleCard
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,18 +19,18 @@ DONE, DEFECT, BAD_INPUT, NO_RESULTS, RESUMABLE, INTERRUPTED, TERMINATED = 0, 1, 
 def exit_code(error: Exception) -> int:
     """The code for an error that ended a command."""
     from designloop.api import InputError
-    from designloop.loop.campaign import CampaignError
-    from designloop.loop.evaluation_errors import EvaluationError
+    from designloop.loop.campaign.campaign import CampaignError
+    from designloop.loop.campaign.templates import TemplateError
+    from designloop.loop.evaluation.errors import EvaluationError
     from designloop.loop.preflight import BrokenOracle
-    from designloop.loop.templates import TemplateError
     from designloop.molecules.errors import MoleculeError
+    from designloop.oracles import OracleError
     from designloop.strategies.base import StateError
     from designloop.tables import QueryError, TableBusy, TableError
     from designloop.tables.durable import NO_ROOM
     from designloop.tables.errors import DiskError
     from designloop.tables.ledger import LedgerBusy, LedgerError
     from designloop.tables.ledger_file import LedgerDiskError
-    from oracles import OracleError
 
     if isinstance(error, DiskError | EvaluationError | LedgerBusy | LedgerDiskError | TableBusy):
         return RESUMABLE

@@ -1,9 +1,9 @@
 """What is worth scoring: property values for molecules, by name, by import path or from a file of one's own.
 
-    from oracles import available, load, oracle
+    from designloop.oracles import available, load, oracle
 
-Everything is loaded when first asked for: ``import oracles`` costs nothing. A new built-in is one new function with
-``@oracle(...)`` in any module of this package; it is found by its name.
+Everything is loaded when first asked for: ``import designloop.oracles`` costs nothing. A new built-in is one new
+function with ``@oracle(...)`` in any module of this package; it is found by its name.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oracles.answers import Answer, read_answers, unasked
-    from oracles.base import Oracle, OracleError, ParameterError, ParameterProblem
-    from oracles.declaration import oracle
-    from oracles.loading import from_callable, load, load_recipe
-    from oracles.registry import OracleCard, available, describe
+    from designloop.oracles.answers import Answer, read_answers, unasked
+    from designloop.oracles.base import Oracle
+    from designloop.oracles.declaration import oracle
+    from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
+    from designloop.oracles.loading import from_callable, load, load_recipe
+    from designloop.oracles.registry import OracleCard, available, describe
 
 __all__ = [
     "Answer",
@@ -40,9 +41,9 @@ _HOME = {
     "read_answers": "answers",
     "unasked": "answers",
     "Oracle": "base",
-    "OracleError": "base",
-    "ParameterError": "base",
-    "ParameterProblem": "base",
+    "OracleError": "errors",
+    "ParameterError": "errors",
+    "ParameterProblem": "errors",
     "oracle": "declaration",
     "from_callable": "loading",
     "load": "loading",
@@ -56,8 +57,10 @@ _HOME = {
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'oracles' has no attribute {name!r}; its public names are {', '.join(__all__)}")
-    return getattr(importlib.import_module(f"oracles.{_HOME[name]}"), name)
+        raise AttributeError(
+            f"module 'designloop.oracles' has no attribute {name!r}; its public names are {', '.join(__all__)}"
+        )
+    return getattr(importlib.import_module(f"designloop.oracles.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from oracles.base import OracleError, did_you_mean
+from designloop.oracles.errors import OracleError, did_you_mean
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
-from oracles.base import OracleError, did_you_mean
+from designloop.oracles.errors import OracleError, did_you_mean
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 

@@ -15,9 +15,9 @@ from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
 from designloop.molecules import chemistry
-from oracles.chemical import parse_smarts
-from oracles.pharmacophores import pharmacophores
-from oracles.substructure import atom_counts, formula_scores, parse_formula
+from designloop.oracles.chemical import parse_smarts
+from designloop.oracles.pharmacophores import pharmacophores
+from designloop.oracles.substructure import atom_counts, formula_scores, parse_formula
 
 Features = Literal["ecfp4", "ecfp6", "fcfp4", "atom_pair", "pharmacophore"]
 """Circular features of radius 2 or 3, the first also by pharmacophoric role, pairs of atoms up to ten bonds apart; all

@@ -14,11 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from oracles import located, own_files
-from oracles.base import Oracle, OracleError, ParameterError, ParameterProblem
-from oracles.declaration import Declaration, declaration_of, docstring_of, name_of
-from oracles.parameters import Arguments, read_arguments
-from oracles.references import Found, find, names_file
+from designloop.oracles import located, own_files
+from designloop.oracles.base import Oracle
+from designloop.oracles.declaration import Declaration, declaration_of, docstring_of, name_of
+from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
+from designloop.oracles.parameters import Arguments, read_arguments
+from designloop.oracles.references import Found, find, names_file
 
 _OWN = "own"
 _PARAMS = "params"

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from oracles.parameters import Arguments
+from designloop.oracles.parameters import Arguments
 
 Located = Mapping[str, Mapping[str, str]]
 """Parameter -> text in it -> path: absolute, or relative to the oracle's folder for a file that travels with it."""

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, ModuleType
 
-from oracles.base import OracleError
+from designloop.oracles.errors import OracleError
 
 _number = itertools.count()
 

@@ -24,8 +24,8 @@ import pydantic
 import pydantic_core
 from pydantic.errors import PydanticUserError
 
-from oracles.base import OracleError, ParameterError, ParameterProblem, did_you_mean
-from oracles.declaration import Declaration
+from designloop.oracles.declaration import Declaration
+from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem, did_you_mean
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _MISSING = inspect.Parameter.empty

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from oracles import first_import, own_files, registry
-from oracles.base import OracleError, did_you_mean
+from designloop.oracles import first_import, own_files, registry
+from designloop.oracles.errors import OracleError, did_you_mean
 
 
 @dataclass(frozen=True)

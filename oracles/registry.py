@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oracles.base import OracleError
-from oracles.declaration import Declaration, declaration_of, docstring_of, name_of
+from designloop.oracles.declaration import Declaration, declaration_of, docstring_of, name_of
+from designloop.oracles.errors import OracleError
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,17 @@ def built_ins() -> Mapping[str, Callable[..., Any]]:
     Raises:
         OracleError: Two of the same name.
     """
-    package = importlib.import_module("oracles")
+    package = importlib.import_module("designloop.oracles")
     found: dict[str, Callable[..., Any]] = {}
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-        module = importlib.import_module(f"oracles.{info.name}")
+        module = importlib.import_module(f"designloop.oracles.{info.name}")
         for item in vars(module).values():
             elsewhere = getattr(item, "__module__", None) != module.__name__
             if elsewhere or "__oracle__" not in getattr(item, "__dict__", {}):
                 continue
             name = declaration_of(item).name or item.__name__
             if name in found:
-                raise OracleError(f"oracles.{info.name} and {found[name].__module__} both have {name!r}; rename one")
+                raise OracleError(f"{module.__name__} and {found[name].__module__} both have {name!r}; rename one")
             found[name] = item
     return found
 
@@ -85,14 +85,14 @@ def describe(reference: str, folder: Path | None = None) -> OracleCard:
     Raises:
         OracleError: There is none of that name.
     """
-    from oracles.references import find
+    from designloop.oracles.references import find
 
     found = find(reference, (folder or Path.cwd()).resolve())
     return _card(name_of(found.target, reference), found.target, reference)
 
 
 def _card(name: str, target: Callable[..., Any], reference: str) -> OracleCard:
-    from oracles.parameters import kind, parameters_of
+    from designloop.oracles.parameters import kind, parameters_of
 
     declared = declaration_of(target)
     prose, sections = _docstring(target)

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 from rdkit import Chem
 
-from oracles.chemical import Smarts, as_list, each, parse_smarts
-from oracles.declaration import oracle
+from designloop.oracles.chemical import Smarts, as_list, each, parse_smarts
+from designloop.oracles.declaration import oracle
 
 _MOST_MATCHES = 10_000
 """Matches of one pattern that are counted; RDKit's own 1,000 can be passed by a pattern such as ``C~C~C``."""

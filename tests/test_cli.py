@@ -15,8 +15,8 @@ import designloop
 from designloop import api
 from designloop.cli import app
 from designloop.loop import preflight
-from designloop.loop.backends import InlineBackend, Loss
-from designloop.loop.oracle_process import OracleProcess, Reply
+from designloop.loop.evaluation.backends import InlineBackend, Loss
+from designloop.loop.evaluation.oracle_process import OracleProcess, Reply
 from designloop.tables.ledger import Ledger
 from tests.campaigns import write_campaign
 
@@ -316,7 +316,7 @@ class Losing(InlineBackend):
 def test_a_lost_node_is_said_once_and_stands_in_the_log_in_status_and_in_the_metrics(
     tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("designloop.loop.evaluation.InlineBackend", Losing)
+    monkeypatch.setattr("designloop.loop.evaluation.evaluator.InlineBackend", Losing)
     path = write_campaign(tmp_path, tiny_model)
     line = "node 10.0.0.5 (ef56ab12) was lost with 1 worker (no heartbeats); 2 chunks were sent again"
     total = "1 worker died, 1 node was lost, 2 chunks were sent again"

@@ -18,7 +18,7 @@ from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.search_report import arms_table, bars_table, best_table
 from designloop.benchmarks.common.trials import run_trials
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
 from designloop.strategies import property_loss
 from designloop.strategies.proposers.base import MODEL_PROPOSERS
 

@@ -13,7 +13,7 @@ from designloop.display.tables import say
 from designloop.loop.progress import Progress, duration
 
 if TYPE_CHECKING:
-    from designloop.loop.campaign import Campaign
+    from designloop.loop.campaign.campaign import Campaign
     from designloop.molecules.pretrain import HeldOut
 
 

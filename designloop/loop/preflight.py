@@ -13,13 +13,13 @@ from statistics import median
 
 import numpy as np
 
-from designloop.loop.campaign import Campaign
-from designloop.loop.evaluation import Evaluator, seed_of
-from designloop.loop.filters import Context, build, shares_passing
-from designloop.loop.oracle_process import Surroundings
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.config.problems import one_of_each
+from designloop.loop.evaluation.evaluator import Evaluator, seed_of
+from designloop.loop.evaluation.oracle_process import Surroundings
+from designloop.loop.evaluation.side_by_side import SideBySide
 from designloop.loop.pretrained import Pretrained
-from designloop.loop.problems import one_of_each
-from designloop.loop.side_by_side import SideBySide
+from designloop.loop.screening.filters import Context, build, shares_passing
 from designloop.molecules.chemistry import standard_form
 from designloop.records import Scored
 from designloop.tables import TableError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from designloop.loop.campaign import Campaign
+from designloop.loop.campaign.campaign import Campaign
 
 if TYPE_CHECKING:
     from designloop.molecules.codec import Codec

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from designloop.loop.campaign import Campaign
-from designloop.loop.incidents import told_of_known
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.evaluation.incidents import told_of_known
 from designloop.loop.reasons import Reasons
 from designloop.records import Round
 from designloop.tables import CandidateTable

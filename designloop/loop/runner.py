@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from designloop.loop.campaign import Campaign
+from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.ends import why_it_ends
-from designloop.loop.evaluation import Evaluator
+from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.pretrained import Pretrained
-from designloop.loop.screening import Screening
-from designloop.loop.standing import REMARKS, Clock, Standing
+from designloop.loop.round_metrics import REMARKS, Clock, Standing
+from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
 from designloop.records import Candidate, Round, State

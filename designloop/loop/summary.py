@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from designloop.loop.campaign import Campaign, load_campaign
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.config.yaml_file import read_yaml
 from designloop.loop.ends import End
-from designloop.loop.incidents import LOSSES, told_of_known, told_of_workers
+from designloop.loop.evaluation.incidents import LOSSES, told_of_known, told_of_workers
 from designloop.loop.reasons import commonest
-from designloop.loop.standing import REMARKS
-from designloop.loop.yaml_file import read_yaml
+from designloop.loop.round_metrics import REMARKS
 from designloop.tables import QueryError, open_candidates
 from designloop.tables.errors import DamagedFile
 from designloop.tables.files import details_file, relative, rows_file

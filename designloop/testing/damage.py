@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from designloop.loop.problems import CampaignError
+from designloop.loop.config.problems import CampaignError
 from designloop.molecules.errors import MoleculeError
 from designloop.tables import QueryError, TableError
 from designloop.tables.ledger import LedgerError

@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from designloop.loop.missing_files import remedy
-from oracles import Answer, Oracle
-from oracles.loading import load_unpacked, unpack_files
-from oracles.references import names_file
+from designloop.loop.evaluation.missing_files import remedy
+from designloop.oracles import Answer, Oracle
+from designloop.oracles.loading import load_unpacked, unpack_files
+from designloop.oracles.references import names_file
 
 
 def answers_elsewhere(

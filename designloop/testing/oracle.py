@@ -18,12 +18,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.oracle_process import Surroundings
-from designloop.loop.side_by_side import SideBySide, Tolerance
+from designloop.loop.evaluation.oracle_process import Surroundings
+from designloop.loop.evaluation.side_by_side import SideBySide, Tolerance
+from designloop.oracles import Answer, Oracle, from_callable, load, read_answers
+from designloop.oracles.loading import unpack_files
 from designloop.testing.elsewhere import answers_elsewhere
 from designloop.testing.report import Report, run_checks
-from oracles import Answer, Oracle, from_callable, load, read_answers
-from oracles.loading import unpack_files
 
 MOLECULES = (
     "CC(=O)Nc1ccc(O)cc1",

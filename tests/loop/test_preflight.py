@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop import preflight, side_by_side
-from designloop.loop.campaign import load_campaign
+from designloop.loop import preflight
+from designloop.loop.campaign.campaign import load_campaign
+from designloop.loop.evaluation import side_by_side
 from designloop.loop.preflight import KNOWN_MOLECULES, Check, Estimate, broken
 from designloop.molecules.chemistry import standard_form
 from designloop.tables.ledger import Ledger
@@ -107,7 +108,7 @@ def test_two_properties_of_one_oracle_are_billed_once(tmp_path: Path, tiny_model
 
 SHARING = """
 from pathlib import Path
-from oracles import oracle
+from designloop.oracles import oracle
 
 @oracle({declared})
 def score(smiles, fails=""):

@@ -12,8 +12,8 @@ from rdkit import Chem, DataStructs
 from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 
-from oracles import goals
-from oracles.goals import Batch, Modifier
+from designloop.oracles import goals
+from designloop.oracles.goals import Batch, Modifier
 from tests.oracles.record_values import BICALUTAMIDE, molecules
 
 SCORES = st.lists(st.floats(1e-3, 1.0), min_size=1, max_size=8)

@@ -9,8 +9,8 @@ import pytest
 from rdkit import rdBase
 
 from designloop.molecules.chemistry import without_stereo
+from designloop.oracles import available, load
 from designloop.testing import check_oracle
-from oracles import available, load
 from tests.oracles import time_guacamol
 from tests.oracles.record_guacamol import CASES, TARGETS, Case, analogues, molecules, read_record
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oracles import OracleError, describe, load, load_recipe, loading
+from designloop.oracles import OracleError, describe, load, load_recipe, loading
 from tests.oracles.conftest import Write
 
 SOURCE = "def score(smiles, weight: float = 1.0):\n    return dict.fromkeys(smiles, weight)\n\nother = score\n"
@@ -35,7 +35,7 @@ def test_rdkits_version_counts_where_it_is_declared(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_version_counts(write: Write) -> None:
-    source = "from oracles import oracle\n@oracle(version='1')\ndef score(smiles):\n    return {}"
+    source = "from designloop.oracles import oracle\n@oracle(version='1')\ndef score(smiles):\n    return {}"
     one = load("./my_oracle.py:score", folder=write(source))
     other = load("./my_oracle.py:score", folder=write(source.replace("'1'", "'2'")))
     assert (one.version, other.version) == ("1", "2")
@@ -57,7 +57,7 @@ def test_two_functions_of_a_file_are_two_oracles(write: Write) -> None:
 
 
 def test_the_bytes_of_declared_files_count(write: Write) -> None:
-    folder = write("from oracles import oracle\n@oracle(files=['m.txt'])\ndef score(smiles):\n    return {}")
+    folder = write("from designloop.oracles import oracle\n@oracle(files=['m.txt'])\ndef score(smiles):\n    return {}")
     write("1", "m.txt")
     one = load("./my_oracle.py:score", folder=folder)
     write("2", "m.txt")
@@ -79,7 +79,9 @@ def test_seeing_stereo_may_depend_on_a_parameter(chirality: bool, sees_stereo: b
 
 
 def test_the_parameter_that_stereo_depends_on_must_be_there(write: Write) -> None:
-    folder = write("from oracles import oracle\n@oracle(sees_stereo='chiral')\ndef score(smiles):\n    return {}")
+    folder = write(
+        "from designloop.oracles import oracle\n@oracle(sees_stereo='chiral')\ndef score(smiles):\n    return {}"
+    )
     with pytest.raises(OracleError, match="declares sees_stereo='chiral', which is no true/false parameter of it"):
         load("./my_oracle.py:score", folder=folder)
 
@@ -118,7 +120,7 @@ NAMELESS = '''
 from __future__ import annotations
 from functools import partial
 from pathlib import Path
-from oracles import oracle
+from designloop.oracles import oracle
 
 def scaled(smiles, factor: float = 1.0):
     """Scaled lengths."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from oracles import Oracle, load, load_recipe
+from designloop.oracles import Oracle, load, load_recipe
 from tests.oracles.conftest import Write
 
 SOURCE = """
     from typing import Literal
-    from oracles import oracle
+    from designloop.oracles import oracle
 
     GOT = {}
 

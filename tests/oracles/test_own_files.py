@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from oracles import Oracle, OracleError, ParameterError, load, load_recipe, own_files
+from designloop.oracles import Oracle, OracleError, ParameterError, load, load_recipe, own_files
 from tests.oracles.conftest import Write
 
 MAIN = """
-    from oracles import oracle
+    from designloop.oracles import oracle
     import helper
 
     @oracle(files=["helper.py", "data"])
@@ -97,7 +97,7 @@ def test_a_helper_that_is_not_declared_is_refused_with_the_fix(write: Write) -> 
 
 def test_a_package_beside_the_oracle_is_declared_as_a_folder(write: Write, tmp_path: Path) -> None:
     folder = write("""
-        from oracles import oracle
+        from designloop.oracles import oracle
         from mine import one
 
         @oracle(files=["mine"])
@@ -112,7 +112,7 @@ def test_a_package_beside_the_oracle_is_declared_as_a_folder(write: Write, tmp_p
 
 
 def test_the_projects_own_packages_are_never_loaded_a_second_time(write: Write) -> None:
-    folder = write("from oracles import oracle\n@oracle(version='7')\ndef score(smiles):\n    return {}")
+    folder = write("from designloop.oracles import oracle\n@oracle(version='7')\ndef score(smiles):\n    return {}")
     write("", "oracles/__init__.py")  # a checkout of this project is the campaign's folder
     assert load("./my_oracle.py:score", folder=folder).version == "7"
 
@@ -141,7 +141,9 @@ def test_a_stale_byte_code_file_is_not_taken_for_the_oracle(write: Write) -> Non
     ],
 )
 def test_a_declared_file_that_is_not_there_is_refused(write: Write, declared: str, message: str) -> None:
-    source = f"from oracles import oracle\n@oracle(files=[{declared!r}])\ndef score(smiles):\n    return {{}}"
+    source = (
+        f"from designloop.oracles import oracle\n@oracle(files=[{declared!r}])\ndef score(smiles):\n    return {{}}"
+    )
     folder = write(source, "deeper/my_oracle.py") / "deeper"
     with pytest.raises(OracleError, match=message):
         load("./my_oracle.py:score", folder=folder)
@@ -230,11 +232,11 @@ def test_a_recipe_is_the_same_oracle_in_another_process(write: Write, tmp_path: 
     here = load("./my_oracle.py:score", folder=write(source))
     (tmp_path / "recipe.json").write_text(json.dumps(here.recipe()))
     code = (
-        "import json, sys; from oracles import load_recipe\n"
+        "import json, sys; from designloop.oracles import load_recipe\n"
         f"oracle = load_recipe(json.load(open('recipe.json')), {dict(here.file_bytes)!r})\n"
         "print(oracle.fingerprint, oracle.score(['CCO', 'C']))"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(own_files.__file__).parents[1]), "TMPDIR": str(tmp_path)}
+    environment = os.environ | {"PYTHONPATH": str(Path(own_files.__file__).parents[2]), "TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
@@ -247,7 +249,7 @@ def test_a_program_among_the_files_stays_one_and_permissions_do_not_count_in_the
     write("#!/bin/sh\n", "tools/dock")
     write("#!/bin/sh\n", "other.sh")
     source = (
-        "from pathlib import Path\nfrom oracles import oracle\n@oracle(files=['tools'])\n"
+        "from pathlib import Path\nfrom designloop.oracles import oracle\n@oracle(files=['tools'])\n"
         "def score(smiles, program: Path):\n    return {}"
     )
     folder = write(source)

@@ -6,8 +6,8 @@ import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 
+from designloop.oracles.pharmacophores import _FAMILIES, _patterns, pharmacophores
 from designloop.testing.oracle import MOLECULES, ODD
-from oracles.pharmacophores import _FAMILIES, _patterns, pharmacophores
 from tests.oracles.record_guacamol import TARGETS, analogues
 from tests.oracles.record_values import molecules
 

@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from oracles import Oracle, OracleError, from_callable, load
+from designloop.oracles import Oracle, OracleError, from_callable, load
 from tests.oracles.conftest import Write
 
 SOURCE = """

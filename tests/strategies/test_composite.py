@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from designloop.loop.objective import Objective, Property
-from designloop.loop.transforms import TRANSFORMS
+from designloop.loop.scoring.objective import Objective, Property
+from designloop.loop.scoring.transforms import TRANSFORMS
 from designloop.molecules import corpus
 from designloop.molecules.chemistry import parse_all
 from designloop.strategies.acquisition.base import Admissible, anything

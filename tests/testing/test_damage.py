@@ -15,7 +15,7 @@ import pytest
 
 import designloop
 from designloop import api
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
 from designloop.report.references import read_references
 from designloop.report.top import top_molecules
 from designloop.tables import open_candidates

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from designloop import testing
+from designloop.oracles import OracleError, available, load
 from designloop.testing import NonConformance, check_oracle
 from designloop.testing.oracle import CHECKS, MOLECULES, ODD
-from oracles import OracleError, available, load
 
 NAMES = tuple(check.__name__ for check in CHECKS)
 
@@ -37,7 +37,7 @@ def file(folder: Path, body: str, head: str = "", signature: str = "smiles") -> 
     return "./my_oracle.py:score"
 
 
-STOCHASTIC = "from random import Random\nfrom oracles import oracle\n\n@oracle(stochastic=True)"
+STOCHASTIC = "from random import Random\nfrom designloop.oracles import oracle\n\n@oracle(stochastic=True)"
 
 
 def test_a_users_file_keeps_the_contract(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_what_is_no_answer_stops_all_else(tmp_path: Path, body: str, message: st
     ("head", "body", "message"),
     [
         (
-            "from oracles import oracle\n@oracle(outputs=['a', 'b'])",
+            "from designloop.oracles import oracle\n@oracle(outputs=['a', 'b'])",
             "return {m: {'a': 1.0} for m in smiles}",
             "CC(=O)Nc1ccc(O)cc1 has the outputs a, and declared are the outputs a, b; write @oracle(outputs=['a'])",
         ),
@@ -103,7 +103,7 @@ def test_what_is_no_answer_stops_all_else(tmp_path: Path, body: str, message: st
             "has the outputs a, and declared are one number without outputs; write @oracle(outputs=['a'])",
         ),
         (
-            "from oracles import oracle\n@oracle(outputs=['a'])",
+            "from designloop.oracles import oracle\n@oracle(outputs=['a'])",
             "return {m: 1.0 for m in smiles}",
             "has one number without outputs, and declared are the outputs a",
         ),
@@ -171,7 +171,7 @@ def test_a_stochastic_oracle_that_draws_past_its_seeds(tmp_path: Path) -> None:
 def test_stereo_that_is_seen_in_silence(tmp_path: Path, marks: str) -> None:
     body = f"return {{m: float(m.count('@@') if {marks!r} == '@' else m.count('/')) for m in smiles}}"
     assert "; declare @oracle(sees_stereo=True)" in failing(tmp_path, file(tmp_path, body), "stereo")
-    declared = file(tmp_path, body, "from oracles import oracle\n@oracle(sees_stereo=True)")
+    declared = file(tmp_path, body, "from designloop.oracles import oracle\n@oracle(sees_stereo=True)")
     assert "stereo" in check_oracle(declared, folder=tmp_path).passed
 
 
@@ -201,7 +201,7 @@ def test_a_file_that_was_not_declared(tmp_path: Path) -> None:
     assert "raised RuntimeError: FileNotFoundError" in found
     assert "(in another process, loaded by its recipe)" in found
     declared = file(
-        tmp_path, body, "from pathlib import Path\nfrom oracles import oracle\n@oracle(files=['factor.txt'])"
+        tmp_path, body, "from pathlib import Path\nfrom designloop.oracles import oracle\n@oracle(files=['factor.txt'])"
     )
     assert check_oracle(declared, folder=tmp_path).passed == NAMES
 
@@ -226,7 +226,7 @@ def test_one_that_prints(tmp_path: Path) -> None:
 
 
 def test_a_costly_oracle_is_asked_little(tmp_path: Path) -> None:
-    head = "asked = set()\nfrom oracles import oracle\n@oracle(costly=True)"
+    head = "asked = set()\nfrom designloop.oracles import oracle\n@oracle(costly=True)"
     reference = file(tmp_path, f"assert set(smiles) <= set({MOLECULES[:3]!r})\nreturn dict.fromkeys(smiles, 1.0)", head)
     report = check_oracle(reference, folder=tmp_path)
     assert report.skipped == ("stereo", "bears_odd", "side_by_side")
@@ -269,7 +269,7 @@ def test_a_fixed_path_in_a_shared_place(tmp_path: Path) -> None:
 def test_what_it_declares_is_found_by_relative_names_and_nothing_is_left_in_the_users_folder(tmp_path: Path) -> None:
     (tmp_path / "factor.txt").write_text("2")
     body = "Path('out.txt').touch()\nreturn dict.fromkeys(smiles, float(Path('factor.txt').read_text()))"
-    head = "from pathlib import Path\nfrom oracles import oracle\n@oracle(files=['factor.txt'])"
+    head = "from pathlib import Path\nfrom designloop.oracles import oracle\n@oracle(files=['factor.txt'])"
     reference = file(tmp_path, body, head)
     here = Path.cwd()
     assert check_oracle(reference, folder=tmp_path).passed == NAMES

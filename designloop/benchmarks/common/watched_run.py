@@ -15,11 +15,11 @@ from rdkit import Chem, rdBase
 
 from designloop import api
 from designloop.benchmarks.common.stopwatch import Stopwatch
-from designloop.loop.campaign import Campaign
-from designloop.loop.evaluation import Evaluator
-from designloop.loop.filters import Context, Filter, Filters, build
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.progress import Progress
-from designloop.loop.screening import Screening
+from designloop.loop.screening.filters import Context, Filter, Filters, build
+from designloop.loop.screening.screening import Screening
 from designloop.records import Candidate, Evaluation, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
@@ -104,7 +104,7 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
     with (
         patch.object(Screening, "take", timed_take),
         patch.object(Screening, "__call__", timed_ask),
-        patch("designloop.loop.screening.build", timed_build),
+        patch("designloop.loop.screening.screening.build", timed_build),
     ):
         yield
 
