@@ -9,7 +9,10 @@ function with ``@oracle(...)`` in any module of this package; it is found by its
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+from designloop.oracles import old_name
 
 if TYPE_CHECKING:
     from designloop.oracles.answers import Answer, read_answers, unasked
@@ -53,6 +56,10 @@ _HOME = {
     "describe": "registry",
 }
 """Public name -> the module that has it."""
+
+old_name.install()
+if __name__ != old_name.FULL:  # found by its folder in a checkout: whoever imports that is given the one that there is
+    sys.modules[__name__] = sys.modules[old_name.FULL]
 
 
 def __getattr__(name: str) -> Any:

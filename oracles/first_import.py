@@ -120,7 +120,7 @@ def main() -> None:
     faulthandler.dump_traceback_later(seconds, exit=True, file=tell)
     error = ""
     try:
-        import_file(path, path.read_bytes(), OwnImports(path.parent))
+        import_file(path, path.read_bytes(), OwnImports(path))
     except BaseException as problem:  # whatever it is, the import did not kill the process
         error = str(problem)[:4000] or type(problem).__name__
     os.write(tell, json.dumps({"error": error}).encode())

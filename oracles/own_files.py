@@ -21,13 +21,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, ModuleType
 
+from designloop.oracles import old_name
 from designloop.oracles.errors import OracleError
 
 _number = itertools.count()
 
 _NO_MODES: Mapping[str, int] = MappingProxyType({})
 
-_NEVER_OURS = sys.stdlib_module_names | {"designloop", "oracles"}
+_NEVER_OURS = sys.stdlib_module_names | {"designloop"}
 """Modules of which there is never a second copy, whatever lies beside an oracle (a checkout, say)."""
 
 
@@ -126,11 +127,13 @@ class OwnImports:
     leads ``sys.path`` and its own helpers stand in ``sys.modules``; afterwards both are as they were.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
+    def __init__(self, file: Path) -> None:
+        self.folder = file.parent.resolve()
         modules = {entry.stem for entry in self.folder.glob("*.py")}
         packages = {entry.parent.name for entry in self.folder.glob("*/__init__.py")}
         self._local = (modules | packages) - _NEVER_OURS
+        if file.name == f"{old_name.SHORT}.py" or not old_name.is_taken(self.folder):
+            self._local -= {old_name.SHORT}
         self._helpers: dict[str, ModuleType] = {}
 
     @contextmanager
@@ -140,7 +143,8 @@ class OwnImports:
         sys.modules.update(self._helpers)
         sys.path.insert(0, str(self.folder))
         try:
-            yield
+            with old_name.short_name(self._local):
+                yield
         finally:
             with suppress(ValueError):  # the oracle's own code may have set the path anew
                 sys.path.remove(str(self.folder))
@@ -189,7 +193,8 @@ def import_file(path: Path, source: bytes, imports: OwnImports) -> ModuleType:
         sys.modules.pop(module.__name__, None)
         imports.forget(module)
         raise OracleError(
-            f"{path}:{_line(error, path)}: {type(error).__name__}: {error}; the file must import without an error"
+            f"{path}:{_line(error, path)}: {type(error).__name__}: {error}; "
+            f"{old_name.import_hint(error) or 'the file must import without an error'}"
         ) from error
     return module
 

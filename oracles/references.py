@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from designloop.oracles import first_import, own_files, registry
+from designloop.oracles import first_import, old_name, own_files, registry
 from designloop.oracles.errors import OracleError, did_you_mean
 
 
@@ -91,7 +91,9 @@ def _in_module(module_name: str, attribute: str, folder: Path) -> Found:
         ) from error
     target = _attribute(module, attribute, module_name)
     home = Path(module.__file__).parent if module.__file__ else folder
-    return Found(target, {"module": f"{module_name}:{attribute}"}, home)
+    # A result is known by the name that built-ins have always had, whichever of the two is written.
+    name = module_name.removeprefix("designloop.") if module_name.startswith(f"{old_name.FULL}.") else module_name
+    return Found(target, {"module": f"{name}:{attribute}"}, home)
 
 
 def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Found:
@@ -104,7 +106,7 @@ def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Found:
     source = path.read_bytes()
     if not deadly:
         first_import.refuse_deadly(path, source)
-    imports = own_files.OwnImports(path.parent)
+    imports = own_files.OwnImports(path)
     with contextlib.chdir(path.parent):  # what it declares it finds by relative names, as where it runs
         module = own_files.import_file(path, source, imports)
     target = _attribute(module, attribute, reference.rpartition(":")[0] or reference)

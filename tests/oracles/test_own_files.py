@@ -111,9 +111,9 @@ def test_a_package_beside_the_oracle_is_declared_as_a_folder(write: Write, tmp_p
     assert not [name for name in here.file_bytes if "__pycache__" in name]
 
 
-def test_the_projects_own_packages_are_never_loaded_a_second_time(write: Write) -> None:
+def test_the_project_itself_is_never_loaded_a_second_time(write: Write) -> None:
     folder = write("from designloop.oracles import oracle\n@oracle(version='7')\ndef score(smiles):\n    return {}")
-    write("", "oracles/__init__.py")  # a checkout of this project is the campaign's folder
+    write("raise ImportError('a second copy')", "designloop/__init__.py")  # a checkout is the campaign's folder
     assert load("./my_oracle.py:score", folder=folder).version == "7"
 
 
@@ -283,9 +283,7 @@ def test_a_file_is_known_by_its_own_name_while_it_is_at_work_only(write: Write) 
 
 def test_a_file_that_fails_is_forgotten(write: Write) -> None:
     with pytest.raises(OracleError, match="ZeroDivisionError"):
-        own_files.import_file(
-            folder := write("1 / 0", "mine.py") / "mine.py", b"1 / 0", own_files.OwnImports(folder.parent)
-        )
+        own_files.import_file(folder := write("1 / 0", "mine.py") / "mine.py", b"1 / 0", own_files.OwnImports(folder))
     assert "mine" not in sys.modules
 
 

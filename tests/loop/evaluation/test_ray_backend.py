@@ -94,6 +94,18 @@ def test_the_cluster_gives_what_one_process_gives(on_cluster, tmp_path):
     assert set(attempts.values()) == {1}
 
 
+def test_an_oracles_file_may_say_oracles_on_a_worker(on_cluster, tmp_path):
+    (tmp_path / "named.py").write_text(
+        "import sys\nimport oracles\nfrom oracles import oracle\n\n"
+        "@oracle(version='7')\ndef score(smiles):\n"
+        "    from designloop.oracles.declaration import Declaration\n"
+        "    same = oracles is sys.modules['designloop.oracles'] and isinstance(score.__oracle__, Declaration)\n"
+        "    return dict.fromkeys(smiles, float(same))\n"
+    )
+    with Evaluator(on_cluster({"length": ("./named.py:score", {}, None)})) as evaluator:
+        assert values(evaluator(candidates(["CCO"]))) == {"CCO": 1.0}
+
+
 def test_no_room_on_the_cluster(on_cluster, monkeypatch):
     with Evaluator(on_cluster(workers=2)) as evaluator:
         evaluator(candidates(["C"]))
