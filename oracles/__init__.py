@@ -17,10 +17,10 @@ from designloop.oracles import old_name
 if TYPE_CHECKING:
     from designloop.oracles.answers import Answer, read_answers, unasked
     from designloop.oracles.base import Oracle
+    from designloop.oracles.cards import OracleCard, available, describe
     from designloop.oracles.declaration import oracle
     from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
     from designloop.oracles.loading import from_callable, load, load_recipe
-    from designloop.oracles.registry import OracleCard, available, describe
 
 __all__ = [
     "Answer",
@@ -51,9 +51,9 @@ _HOME = {
     "from_callable": "loading",
     "load": "loading",
     "load_recipe": "loading",
-    "OracleCard": "registry",
-    "available": "registry",
-    "describe": "registry",
+    "OracleCard": "cards",
+    "available": "cards",
+    "describe": "cards",
 }
 """Public name -> the module that has it."""
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from designloop.oracles.answers import Answer, read_answers
 from designloop.oracles.errors import OracleError, did_you_mean
-
-if TYPE_CHECKING:
-    from designloop.oracles.answers import Answer
+from designloop.oracles.own_files import digests
 
 Value = float | Mapping[str, float]
 """What an oracle says of one molecule: a number, or a number for each of its outputs."""
@@ -44,7 +43,7 @@ class OracleClass(Protocol):
 class Oracle:
     """An oracle ready to score: found, its parameters checked, its fingerprint taken. Made by ``load``.
 
-    It pickles as its recipe. Two are equal when their fingerprints are.
+    It pickles as its recipe, which ``loading`` sees to. Two are equal when their fingerprints are.
     """
 
     name: str
@@ -114,8 +113,6 @@ class Oracle:
         self, smiles: Sequence[str], seeds: Sequence[int] | None = None, output: str | None = None
     ) -> dict[str, Answer]:
         """Each molecule's answer: :meth:`score`, read by :func:`designloop.oracles.read_answers`."""
-        from designloop.oracles.answers import read_answers
-
         return read_answers(smiles, self.score(smiles, seeds), output)
 
     def check_output(self, output: str | None) -> None:
@@ -133,8 +130,6 @@ class Oracle:
 
     def recipe(self) -> dict[str, Any]:
         """JSON that ``designloop.oracles.load_recipe`` turns back into this oracle elsewhere, given ``file_bytes``."""
-        from designloop.oracles.own_files import digests
-
         return {
             "reference": self.reference,
             "params": dict(self.given),
@@ -150,8 +145,3 @@ class Oracle:
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from designloop.oracles.loading import load_recipe
-
-        return load_recipe, (self.recipe(), dict(self.file_bytes))

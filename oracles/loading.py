@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import dataclasses
 import functools
 import hashlib
@@ -122,6 +123,14 @@ def load_unpacked(recipe: Mapping[str, Any], home: Path) -> Oracle:
             "install the same versions wherever workers run"
         )
     return dataclasses.replace(loaded, reference=reference, located=MappingProxyType(recipe["located"]))
+
+
+def _pickled(oracle: Oracle) -> tuple[Callable[..., Oracle], tuple[Any, ...]]:
+    """What ``pickle`` makes an oracle of."""
+    return load_recipe, (oracle.recipe(), dict(oracle.file_bytes))
+
+
+copyreg.pickle(Oracle, _pickled)
 
 
 def _build(
