@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +16,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_serializer
 
 from designloop.loop.campaign.checks import Parts, load_parts
+from designloop.loop.campaign.identity import identity_of
 from designloop.loop.campaign.user_molecules import GivenMolecule, digest_of_forms, digest_of_lines, is_path
 from designloop.loop.config.explain import explain
 from designloop.loop.config.problems import CampaignError, Finding, Problem
 from designloop.loop.config.settings import ByName, Settings, describe, error
 from designloop.loop.config.yaml_file import read_yaml
+from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.loop.scoring.objective import Objective
 from designloop.loop.screening.filters import Filters
 from designloop.molecules.chemistry import Mode, Stereo
@@ -30,9 +31,6 @@ from designloop.strategies import base as strategies
 
 __all__ = ["Budget", "Campaign", "CampaignError", "EvaluationSettings", "GivenMolecule", "Problem", "StrategySettings"]
 __all__ += ["load_campaign"]
-
-CHUNK = 25
-"""Molecules of one oracle that are sent to a worker together; one that is costly gets them one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +43,6 @@ class StrategySettings:
 
 def _default_strategy() -> StrategySettings:
     return StrategySettings("property_loss", strategies.settings_of("property_loss")())
-
-
-class EvaluationSettings(Settings):
-    """How oracles are run. None of it changes a result, so all of it may change on resume."""
-
-    backend: Literal["ray", "inline"] = "ray"
-    """Ray's workers, on this machine or a cluster; or one child process of this one."""
-    workers: int | None = Field(default=None, ge=1)
-    """How many molecules' chunks are scored at once; by default one a core."""
-    address: str | None = None
-    """A running Ray cluster (`auto` finds one); by default one is started on this machine."""
-    chunk: int | None = Field(default=None, ge=1)
-    """Molecules of one oracle sent to a worker together; by default 25, and 1 for an oracle that is costly."""
-    timeout: float = Field(default=60.0, gt=0)
-    """Seconds that one molecule may take alone."""
-    retries: int = Field(default=1, ge=0)
-    """How often a molecule that failed alone is tried again."""
-
-    @property
-    def worker_count(self) -> int:
-        """How many workers there are to be."""
-        return self.workers or len(os.sched_getaffinity(0))
-
-    def chunk_of(self, oracle: Oracle) -> int:
-        """Molecules that a worker gets at once for this oracle."""
-        return self.chunk or (1 if oracle.costly else CHUNK)
 
 
 class Budget(Settings):
@@ -227,8 +199,6 @@ class Campaign(Settings):
     @property
     def fingerprint(self) -> str:
         """64 hex digits of all that decides what the table will hold: what may change on resume is left out."""
-        from designloop.loop.campaign.changes import identity_of
-
         oracles = {name: oracle.fingerprint for name, oracle in self.oracles.items()}
         text = json.dumps({"campaign": identity_of(self.dump()), "oracles": oracles}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

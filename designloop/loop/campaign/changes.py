@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from designloop.loop.campaign.campaign import Campaign
-
-MAY_CHANGE = ("budget", "evaluation", "reference")
-"""Keys that decide how much is spent, how fast, and what is shown beside it, but not what a molecule's row holds."""
+from designloop.loop.campaign.identity import MAY_CHANGE, flat, own_file
 
 _ABSENT = object()
 
@@ -45,7 +43,7 @@ def changes(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
     """
     then, today = _with_defaults(old), campaign.dump()
     _forget_notation(then, today)
-    before, now = dict(_flat(then)), dict(_flat(today))
+    before, now = dict(flat(then)), dict(flat(today))
     keys = [*now, *(key for key in before if key not in now)]
     return [
         Change(key, before.get(key), now.get(key), key.split(".")[0] in MAY_CHANGE)
@@ -59,15 +57,6 @@ def changed_keys(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
     return [change for change in changes(old, campaign) if not change.allowed]
 
 
-def identity_of(dump: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a `Campaign.dump()` that decides what the table will hold."""
-    left_out = {_own_file(dump, "reference"), _own_file(dump, "starting_molecules")}
-    said = {path: digest for path, digest in dump["molecules"].items() if path not in left_out}
-    files = {path: digest for path, digest in dump["files"].items() if path not in (*said, *left_out)}
-    kept = {key: value for key, value in dump.items() if key not in (*MAY_CHANGE, "starting_molecules")}
-    return {**kept, "files": files, "molecules": said}
-
-
 def _forget_notation(then: dict[str, Any], today: dict[str, Any]) -> None:
     """Makes equal, in two dumps, what says the same molecules in other words, and takes out how that is known."""
     said_then, said_today = then.pop("molecules"), today.pop("molecules")
@@ -79,17 +68,10 @@ def _forget_notation(then: dict[str, Any], today: dict[str, Any]) -> None:
     none = object()
     if said_then.get("starting_molecules", none) == said_today.get("starting_molecules"):
         for dump in (then, today):
-            dump["files"].pop(_own_file(dump, "starting_molecules"), None)
+            dump["files"].pop(own_file(dump, "starting_molecules"), None)
         then["starting_molecules"] = today["starting_molecules"]
     for dump in (then, today):
-        dump["files"].pop(_own_file(dump, "reference"), None)
-
-
-def _own_file(dump: Mapping[str, Any], key: str) -> str | None:
-    """The file that a key of a dump names and no other key does; None where there is none."""
-    others = {name: value for name, value in dump.items() if name not in (key, "files", "molecules")}
-    path = dump[key]
-    return path if isinstance(path, str) and path not in [value for _, value in _flat(others)] else None
+        dump["files"].pop(own_file(dump, "reference"), None)
 
 
 def _shown(value: Any) -> str:
@@ -105,16 +87,3 @@ def _with_defaults(old: Mapping[str, Any]) -> dict[str, Any]:
     except ValidationError:  # from a version whose keys this one does not know: compared as it stands
         read = {"starting_molecules": (), "reference": (), **settings}
     return {**read, "files": dict(old.get("files", {})), "molecules": dict(old.get("molecules", {}))}
-
-
-def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of everything that is no mapping; a list counts as one value, but for properties."""
-    if isinstance(value, Mapping) and value:
-        for name, inner in value.items():
-            yield from _flat(inner, f"{key}.{name}" if key else str(name))
-    elif key == "objective.properties":
-        yield f"{key} (their order)", [item["name"] for item in value]
-        for item in value:
-            yield from _flat(item, f"{key}[{item['name']}]")
-    else:
-        yield key, value

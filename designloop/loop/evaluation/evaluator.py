@@ -26,7 +26,7 @@ from designloop.records import Candidate, Evaluation, Result, Status
 from designloop.tables.ledger import Finished, Intent, Ledger, LedgerResult, Purpose
 
 if TYPE_CHECKING:
-    from designloop.loop.campaign.campaign import Campaign
+    from designloop.loop.evaluation.settings import EvaluatedCampaign
     from designloop.oracles import Oracle
 
 __all__ = ["Effort", "EvaluationError", "Evaluator", "NoWorkers"]
@@ -74,7 +74,7 @@ class Evaluator:
     Workers begin to start on entering, in the background. Used by one thread at a time.
     """
 
-    def __init__(self, campaign: Campaign, ledger: Ledger | None = None) -> None:
+    def __init__(self, campaign: EvaluatedCampaign, ledger: Ledger | None = None) -> None:
         """Prepare to score for a campaign.
 
         Args:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from designloop.loop.evaluation.oracle_child import CAMPAIGN_FOLDER
+from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.oracles import Oracle, load
 from designloop.records import Candidate, Evaluation
 
@@ -175,9 +176,6 @@ def campaign(folder: Path, wanted: Wanted | None = None, **settings: Any) -> Any
         wanted: its properties; by default the one property ``length``.
         settings: of its ``evaluation``; inline and without retries unless said otherwise.
     """
-    # It loads RDKit, which the drivers of some tests do not need.
-    from designloop.loop.campaign.campaign import EvaluationSettings
-
     (folder / "mischief.py").write_text(MISCHIEF)
     wanted = wanted or {"length": ("./mischief.py:score", {}, None)}
     oracles = {name: load(reference, params, folder) for name, (reference, params, _) in wanted.items()}
