@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from designloop.loop.campaign.draft import Texts
 from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
 from designloop.loop.config.yaml_nodes import quoted
@@ -75,17 +75,19 @@ class _Entry:
     key: str
 
 
-def read_given(document: Document, key: str, value: Any, folder: Path, standardize: Mode, stereo: Stereo) -> Given:
+def read_given(
+    document: Document, key: str, value: Texts | None, folder: Path, standardize: Mode, stereo: Stereo
+) -> Given:
     """The molecules of a key: a list of SMILES, names with SMILES, or a file of them.
 
-    What is no text there, the campaign's own declaration has refused already. Molecules that are the same in standard
-    form (and but for stereo, under ``stereo: ignore``) are one, the first.
+    What is no text there is None, and refused by the campaign's own declaration. Molecules that are the same in
+    standard form (and but for stereo, under ``stereo: ignore``) are one, the first.
     """
     given = Given()
     entries = list(
         _in_file(key, value, document, folder, given)
         if isinstance(value, str)
-        else _listed(document, key, value, given)
+        else _listed(document, key, value or [], given)
     )
     seen: dict[str, _Entry] = {}
     salts, repeats = 0, []
@@ -131,16 +133,17 @@ def bracket_hint(document: Document, path: PathKey) -> str:
     return f"quote the SMILES: {quoted(written)}" if written and parse(written) is not None else ""
 
 
-def _listed(document: Document, key: str, value: Any, given: Given) -> Iterator[_Entry]:
+def by_place(value: Texts) -> list[tuple[PathKey, str]]:
+    """(place below the key, text) of each text; what is none has been refused elsewhere."""
+    if isinstance(value, str):
+        return [((), value)]
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return [((part,), text) for part, text in items if text is not None]
+
+
+def _listed(document: Document, key: str, value: Texts, given: Given) -> Iterator[_Entry]:
     """The entries of a list, or of a mapping of names to SMILES."""
-    items: list[tuple[str | int, Any]] = []
-    if isinstance(value, Mapping):
-        items = list(value.items())
-    elif isinstance(value, Sequence):
-        items = list(enumerate(value))
-    for part, text in items:
-        if not isinstance(text, str):
-            continue
+    for (part,), text in by_place(value):
         path = (key, part)
         finding = misread_text(document, path, text)
         # RDKit takes what stands behind a space for the molecule's name.
