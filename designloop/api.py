@@ -34,6 +34,7 @@ from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.chemistry import parse
 from designloop.molecules.neighbours import nearest_zinc
 from designloop.molecules.reconstruction import REFINE, Reconstruction
+from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.oracles import OracleCard
 from designloop.report import comparison
 from designloop.report.references import Reference, read_references, write_references
@@ -42,6 +43,7 @@ from designloop.tables import CandidateTable
 from designloop.tables import open_candidates as open_candidates
 from designloop.tables.durable import disk_errors
 from designloop.tables.ledger import Ledger
+from designloop.words import silent
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,10 +52,6 @@ if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE
 
 Say = Callable[[str], None]
-
-
-def silent(_: object) -> None:
-    """Says nothing."""
 
 
 class InputError(ValueError):
@@ -344,14 +342,14 @@ def oracle(reference: str) -> OracleCard:
     return oracle_package.describe(reference)
 
 
-def load_model(model: str | Path = "zinc250k", device: str = "cpu") -> SequenceVAE:
+def load_model(model: str | Path = DEFAULT_MODEL, device: str = "cpu") -> SequenceVAE:
     """A sequence VAE: a shipped one by name, or a file that ``pretrain`` wrote."""
     from designloop.molecules.sequence_vae import load
 
     return load(model, device)
 
 
-def sample(n: int = 10, *, model: str = "zinc250k", seed: int = 0) -> list[str]:
+def sample(n: int = 10, *, model: str = DEFAULT_MODEL, seed: int = 0) -> list[str]:
     """(n,) SMILES drawn from a model's prior."""
     from designloop.loop.pretrained import Pretrained
 
@@ -359,7 +357,7 @@ def sample(n: int = 10, *, model: str = "zinc250k", seed: int = 0) -> list[str]:
 
 
 def reconstruct(
-    molecules: Path | str | Sequence[str], *, model: str = "zinc250k", refine: bool = True
+    molecules: Path | str | Sequence[str], *, model: str = DEFAULT_MODEL, refine: bool = True
 ) -> list[Reconstruction]:
     """Molecules encoded and decoded again.
 

@@ -19,6 +19,7 @@ import typer
 import designloop
 from designloop import signals
 from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, RESUMABLE, TERMINATED, exit_code
+from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.standard_streams import UnwritableOutput, go_on_unread, steady
 
 # Read by OpenMP when torch is first imported. Threads that spin while they wait make a machine that anything else runs
@@ -244,7 +245,7 @@ def oracles(
 @command
 def sample(
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
-    model: Model = "zinc250k",
+    model: Model = DEFAULT_MODEL,
     seed: Seed = 0,
 ) -> None:
     """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, before any filter."""
@@ -257,7 +258,7 @@ def sample(
 @command
 def reconstruct(
     molecules: Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)],
-    model: Model = "zinc250k",
+    model: Model = DEFAULT_MODEL,
     refine: Annotated[
         bool, typer.Option(help="Move latents that would decode to another molecule up the gradient of log p(x | z).")
     ] = True,

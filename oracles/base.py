@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from designloop.oracles.answers import Answer, read_answers
-from designloop.oracles.errors import OracleError, did_you_mean
+from designloop.oracles.errors import OracleError
 from designloop.oracles.own_files import digests
+from designloop.words import meant_or_known
 
 Value = float | Mapping[str, float]
 """What an oracle says of one molecule: a number, or a number for each of its outputs."""
@@ -126,7 +127,7 @@ class Oracle:
         names = ", ".join(self.outputs)
         if output is None:
             raise OracleError(f"oracle {self.name!r} has several outputs ({names}); name one of them by 'output'")
-        raise OracleError(f"oracle {self.name!r} has no output {output!r}; {did_you_mean(output, self.outputs)}")
+        raise OracleError(f"oracle {self.name!r} has no output {output!r}; {meant_or_known(output, self.outputs)}")
 
     def recipe(self) -> dict[str, Any]:
         """JSON that ``designloop.oracles.load_recipe`` turns back into this oracle elsewhere, given ``file_bytes``."""

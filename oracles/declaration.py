@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
-from designloop.oracles.errors import OracleError, did_you_mean
+from designloop.oracles.errors import OracleError
+from designloop.words import meant_or_known
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 
@@ -111,7 +112,7 @@ def oracle(target: Target | None = None, /, **declared: Any) -> Target | Callabl
             and an attribute of the same meaning.
     """
     if unknown := sorted(set(declared) - set(DECLARED)):
-        raise OracleError(f"@oracle({unknown[0]}=…) is no declaration; {did_you_mean(unknown[0], DECLARED)}")
+        raise OracleError(f"@oracle({unknown[0]}=…) is no declaration; {meant_or_known(unknown[0], DECLARED)}")
     declaration = Declaration(**declared)
 
     def declare(target: Target) -> Target:

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """A hint that names the known word nearest to a misspelt one, else all of them."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"known are {', '.join(sorted(known))}" if known else "there are none"
 
 
 class OracleError(ValueError):

@@ -7,7 +7,6 @@ beside the campaign file, its bytes count instead of its name, and it travels to
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import json
@@ -25,7 +24,8 @@ import pydantic_core
 from pydantic.errors import PydanticUserError
 
 from designloop.oracles.declaration import Declaration
-from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem, did_you_mean
+from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
+from designloop.words import did_you_mean, nearest
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _MISSING = inspect.Parameter.empty
@@ -139,7 +139,7 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
             problems.append(_ill_typed(key, value, error))
         except (TypeError, ValueError) as error:
             problems.append(ParameterProblem(key, repr(value), "a value that JSON can hold", str(error)))
-    misspelt = {nearest for key in given if key not in known for nearest in difflib.get_close_matches(key, known, n=1)}
+    misspelt = {nearest(key, known) for key in given if key not in known}
     for parameter in known.values():
         if parameter.name in given or (parameter.required and parameter.name in misspelt):
             continue
@@ -234,8 +234,7 @@ def _canonical(value: Any) -> str:
 
 def _unknown(key: str, known: Mapping[str, Parameter]) -> ParameterProblem:
     expected = f"one of {', '.join(known)}" if known else "no parameter: it takes none"
-    hint = did_you_mean(key, known)
-    return ParameterProblem(key, f"{key!r}", expected, hint if hint.startswith("did you") else "")
+    return ParameterProblem(key, f"{key!r}", expected, did_you_mean(key, known))
 
 
 def _missing(parameter: Parameter, declared: Declaration) -> ParameterProblem:
@@ -254,7 +253,7 @@ def _ill_typed(key: str, value: Any, error: pydantic.ValidationError) -> Paramet
     found = told[0]["input"] if len(told) == 1 or told[0]["type"] == "value_error" else value
     choices = [word for item in told for word in re.findall(r"'([^']+)'", item["msg"])]
     hint = did_you_mean(found, choices) if choices and isinstance(found, str) else ""
-    return ParameterProblem(key, repr(found), expected, hint if hint.startswith("did you") else "")
+    return ParameterProblem(key, repr(found), expected, hint)
 
 
 def _expectation(message: str) -> str:

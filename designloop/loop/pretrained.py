@@ -51,13 +51,12 @@ class Pretrained:
     def draws(self, n: int, seed: int) -> list[str]:
         """(n,) SMILES drawn from the prior as the model writes them, repetitions kept; the same for the same seed."""
         from designloop.randomness import torch_generator
-        from designloop.strategies.random import Settings
 
-        model, noise = self.load(), Settings().noise
+        model = self.load()
         generator = torch_generator(model.device, seed, "draws")
         found: list[str] = []
         while len(found) < n:  # a draw may hold no atom at all
-            drawn = map(model.codec.to_smiles, model.draw(n - len(found), generator, noise))
+            drawn = map(model.codec.to_smiles, model.draw(n - len(found), generator))
             found += [smiles for smiles in drawn if smiles is not None]
         return found
 

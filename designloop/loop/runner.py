@@ -15,10 +15,7 @@ from designloop.molecules.errors import MoleculeError
 from designloop.records import Candidate, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
-
-
-def silent(_: object) -> None:
-    """Says nothing."""
+from designloop.words import silent
 
 
 def run_campaign(

@@ -23,6 +23,7 @@ from designloop.molecules.chemistry import standard_form
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import load
+from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, State
 from designloop.strategies import base
@@ -78,7 +79,7 @@ def check_strategy(
     strategy: str | Build,
     settings: Mapping[str, Any] | BaseModel | None = None,
     *,
-    model: str | Path = "zinc250k",
+    model: str | Path = DEFAULT_MODEL,
     wanted: int = 24,
     seed: int = 7,
     largest_state: int = 64 * 2**20,

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from designloop.molecules.chemistry import scaffold, standard_forms
-from designloop.molecules.sequence_vae import PRIOR_NOISE, PRIOR_TEMPERATURE
+from designloop.molecules.sequence_vae import PRIOR_TEMPERATURE
+from designloop.molecules.shipped import PRIOR_NOISE
 from designloop.records import Candidate, Evaluation, Scored
 from designloop.strategies import random
 from designloop.strategies.archive.archive import Member

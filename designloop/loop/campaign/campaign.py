@@ -26,6 +26,7 @@ from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.loop.scoring.objective import Objective
 from designloop.loop.screening.filters import Filters
 from designloop.molecules.chemistry import Mode, Stereo
+from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.oracles import Oracle
 from designloop.strategies import base as strategies
 
@@ -66,7 +67,7 @@ class Campaign(Settings):
     """What its results are called; by default the file's name without its ending."""
     seed: int = Field(default=0, ge=0)
     """The same seed on the same machine gives the same table, whatever the number of workers."""
-    model: str = "zinc250k"
+    model: str = DEFAULT_MODEL
     """A shipped model by name, or the path of one that `designloop pretrain` wrote."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where the model runs; auto takes a GPU where there is one. Identical tables are promised on the CPU."""

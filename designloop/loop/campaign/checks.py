@@ -20,15 +20,12 @@ from designloop.loop.campaign.user_molecules import (
     misread_text,
     read_given,
 )
-from designloop.loop.config.problems import Finding, PathKey, Problem, did_you_mean, listed
+from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
 from designloop.molecules.chemistry import Stereo, parse
+from designloop.molecules.shipped import shipped_models
 from designloop.oracles import Oracle, OracleError, ParameterError, load
-
-DEFAULT_MODEL = "zinc250k"
-
-PRETRAINED = Path(__file__).parent.parent.parent / "molecules" / "pretrained"
-"""Where the shipped models lie. (`molecules.sequence_vae` knows too, but loads torch.)"""
+from designloop.words import did_you_mean, listed
 
 
 @dataclass
@@ -130,17 +127,13 @@ def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
     exclude = draft.filters.exclude if draft.filters else None
     if exclude is not None and not (folder / exclude).is_file():
         yield Finding(("filters", "exclude"), f"{exclude!r}, which is no file in {folder}", "a file of molecules")
-    if draft.model is not None and not (_shipped_model(draft.model) or (folder / draft.model).is_file()):
-        shipped = sorted({DEFAULT_MODEL, *(path.stem for path in PRETRAINED.glob("*.safetensors"))})
+    if draft.model is not None and draft.model not in shipped_models() and not (folder / draft.model).is_file():
+        shipped = shipped_models()
         expected = f"a shipped model ({listed(shipped)}) or a file that `designloop pretrain` wrote"
         yield Finding(("model",), repr(draft.model), expected, did_you_mean(draft.model, shipped))
     if draft.output is not None and folder.resolve().is_relative_to((folder / draft.output).resolve()):
         found = f"{draft.output!r}, which holds the campaign file"
         yield Finding(("output",), found, "a folder of the campaign's own: --fresh moves it aside as a whole")
-
-
-def _shipped_model(name: str) -> bool:
-    return name == DEFAULT_MODEL or (PRETRAINED / f"{name}.safetensors").is_file()
 
 
 def _decide_stereo(draft: Draft, parts: Parts) -> None:

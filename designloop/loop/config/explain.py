@@ -14,8 +14,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from designloop.loop.config.field_words import Declared, expected, hint_for
-from designloop.loop.config.problems import Finding, PathKey, did_you_mean, listed
+from designloop.loop.config.problems import Finding, PathKey
 from designloop.loop.config.settings import FINDING, describe
+from designloop.words import did_you_mean, listed
 
 _SENTENCES = ("value_error", "assertion_error")
 """Types of pydantic errors that carry a whole sentence of the validator's author."""

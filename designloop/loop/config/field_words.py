@@ -13,9 +13,9 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from designloop.loop.config.problems import did_you_mean, listed
 from designloop.loop.config.settings import ByName
 from designloop.loop.config.yaml_nodes import quoted, read_value
+from designloop.words import did_you_mean, listed
 
 _TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 """What YAML 1.1 took for true and false, and YAML 1.2 takes for text."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,25 +13,6 @@ _QUOTED = re.compile(r"'[^']*'")
 
 SHOWN_OF_ONE_KEY = 20
 """Problems listed for one key; a file of starting molecules may hold thousands of bad lines."""
-
-
-def nearest(word: str, options: Iterable[str]) -> str | None:
-    """The option that someone who wrote ``word`` most likely meant; None if nothing is near."""
-    plain = {option.casefold().replace("-", "_"): option for option in options}
-    found = difflib.get_close_matches(word.casefold().replace("-", "_"), plain, n=1, cutoff=0.6)
-    return plain[found[0]] if found else None
-
-
-def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """A hint that names the nearest option; empty if nothing is near."""
-    meant = nearest(word, options)
-    return f"did you mean {meant!r}?" if meant else ""
-
-
-def listed(options: Iterable[str]) -> str:
-    """``a, b or c``, for a sentence."""
-    words = list(options)
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}" if words else "nothing"
 
 
 def one_of_each(errors: Iterable[str]) -> list[str]:

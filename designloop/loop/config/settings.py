@@ -9,7 +9,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, SerializationInfo, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from designloop.loop.config.problems import Finding, did_you_mean, listed
+from designloop.loop.config.problems import Finding
+from designloop.words import did_you_mean, listed
 
 FINDING = "finding"
 """Type of the pydantic errors that carry a `Finding` of ours in their context."""

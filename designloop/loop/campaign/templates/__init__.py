@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
-from designloop.loop.config.problems import did_you_mean, listed
+from designloop.words import did_you_mean, listed
 
 DEFAULT = "quickstart"
 
