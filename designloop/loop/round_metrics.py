@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
-from designloop.molecules.chemistry import without_stereo
 from designloop.records import Scored
+from designloop.tables.best import TopScores
 
 REMARKS = "remarks"
 """The metric that holds what evaluation remarked of oracles in a round, a line each."""
-
-
-class BestTen:
-    """The ten best scores so far, one a stereo-free parent: stereoisomers of one molecule count once."""
-
-    def __init__(self) -> None:
-        self._best_of: dict[str, float] = {}
-        """Of every parent whose score is, or once was, among the ten best."""
-
-    def add(self, smiles: str, score: float | None) -> None:
-        """Takes one molecule in; without a score it changes nothing."""
-        ten = self.scores
-        if score is None or (len(ten) == 10 and score <= ten[-1]):
-            return
-        parent = without_stereo(smiles)
-        self._best_of[parent] = max(score, self._best_of.get(parent, score))
-
-    @property
-    def scores(self) -> list[float]:
-        """At most ten, best first."""
-        return heapq.nlargest(10, self._best_of.values())
-
-    @property
-    def mean(self) -> float | None:
-        """Of as many as there are; None without any."""
-        scores = self.scores
-        return sum(scores) / len(scores) if scores else None
 
 
 class Standing:
@@ -49,7 +21,7 @@ class Standing:
     """
 
     def __init__(self, scores: Mapping[str, float | None]) -> None:
-        self._ten = BestTen()
+        self._ten = TopScores()
         for smiles, score in scores.items():
             self._ten.add(smiles, score)
 

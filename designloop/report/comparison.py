@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from designloop.molecules.chemistry import without_stereo
-from designloop.report.pictures import calls_of, running
+from designloop.report.pictures import calls_of
+from designloop.tables.best import course
 from designloop.tables.query import Candidates
 
 
@@ -42,23 +40,10 @@ def compare(candidates: Candidates) -> list[Standings]:
     order = list(most_of)
     rows = []
     for label in sorted(calls, key=lambda each: order.index(objectives[each])):
-        scores, most = calls[label], most_of[objectives[label]]
-        best, mean = running(scores, 10)
-        # The mean holds from the call that made it until the next that changes it.
-        area = sum(value * (later - call) for (call, value), (later, _) in pairwise([*mean, (most + 1, 0.0)]))
+        scores, objective = calls[label], objectives[label]
+        rise = course(scores)
         failed = sum(score is None for _, score in scores)
-        last = [points[-1][1] if points else None for points in (best, mean)]
-        auc = area / most if most else 0.0
-        rows.append(Standings(label, objectives[label], len(scores), failed, last[0], last[1], _of_ten(scores), auc))
+        last = [points[-1][1] if points else None for points in (rise.best, rise.mean)]
+        auc = rise.auc(most_of[objective])
+        rows.append(Standings(label, objective, len(scores), failed, last[0], last[1], rise.mean_of, auc))
     return rows
-
-
-def _of_ten(calls: Sequence[tuple[str, float | None]]) -> int:
-    """How many of the molecules with a score there are to take the ten best of, at most ten."""
-    parents: set[str] = set()
-    for smiles, score in calls:
-        if score is not None:
-            parents.add(without_stereo(smiles))
-        if len(parents) == 10:
-            break
-    return len(parents)

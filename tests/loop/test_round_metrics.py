@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from math import fsum
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from designloop.loop.round_metrics import BestTen, Clock, Standing
+from designloop.loop.round_metrics import Clock, Standing
 from designloop.records import Candidate, Evaluation, Result, Scored
 
 
@@ -19,23 +15,6 @@ def scored(smiles: str, score: float | None) -> Scored:
 
 def chain(length: int) -> str:
     return "C" * (length + 1)
-
-
-@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=40))
-def test_the_ten_best_are_those_of_sorting_all(scores: list[float | None]) -> None:
-    ten = BestTen()
-    for number, score in enumerate(scores):
-        ten.add(chain(number), score)
-    known = sorted((score for score in scores if score is not None), reverse=True)[:10]
-    assert ten.scores == known
-    assert ten.mean == (pytest.approx(fsum(known) / len(known)) if known else None)
-
-
-def test_stereoisomers_count_once_with_the_better_score() -> None:
-    ten = BestTen()
-    for smiles, score in {"C[C@H](N)O": 0.3, "C[C@@H](N)O": 0.7, "CC(N)O": 0.5, "CCO": 0.1}.items():
-        ten.add(smiles, score)
-    assert ten.scores == [0.7, 0.1]
 
 
 def test_a_round_adds_to_what_is_committed() -> None:
