@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from designloop.oracles.declaration import declaration_of
 from designloop.oracles.errors import OracleError
+from designloop.parts import Registry, modules_in
 
 
 @functools.cache
@@ -19,16 +19,15 @@ def built_ins() -> Mapping[str, Callable[..., Any]]:
     Raises:
         OracleError: Two of the same name.
     """
-    package = importlib.import_module("designloop.oracles")
-    found: dict[str, Callable[..., Any]] = {}
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-        module = importlib.import_module(f"designloop.oracles.{info.name}")
+    oracles: Registry[Callable[..., Any]] = Registry("oracle")
+    for module_name in modules_in("designloop.oracles"):
+        module = importlib.import_module(f"designloop.oracles.{module_name}")
         for item in vars(module).values():
             elsewhere = getattr(item, "__module__", None) != module.__name__
             if elsewhere or "__oracle__" not in getattr(item, "__dict__", {}):
                 continue
-            name = declaration_of(item).name or item.__name__
-            if name in found:
-                raise OracleError(f"{module.__name__} and {found[name].__module__} both have {name!r}; rename one")
-            found[name] = item
-    return found
+            try:
+                oracles.register(declaration_of(item).name or item.__name__, item)
+            except ValueError as error:
+                raise OracleError(str(error)) from error
+    return oracles

@@ -18,6 +18,7 @@ from scipy import stats
 from designloop.loop.scoring import transforms
 from designloop.loop.screening import filters, predicates
 from designloop.molecules.chemistry import require
+from designloop.parts import Registry
 from designloop.testing import check_likelihood, check_oracle, check_prior, check_strategy
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -88,7 +89,8 @@ def test_the_prior_passes_its_suite(imported: Callable[[str], Any]) -> None:
 
 
 def test_the_transform_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transforms, "TRANSFORMS", dict(transforms.TRANSFORMS))
+    added = Registry[type[transforms.Transform]]("transform")
+    monkeypatch.setattr(transforms, "TRANSFORMS", added)
     decay = added_to(transforms, RECIPES["designloop/loop/scoring/transforms.py"], "Decay")(low=2.0, scale=3.0)
     assert decay([0.0, 2.0, 5.0]) == pytest.approx([1.0, 1.0, np.exp(-1)])
     assert decay.type == "decay"

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "lazy": set(),
     "words": set(),
+    "parts": {"words"},
     "records": set(),
     "randomness": set(),
     "vae": {"vae"},
@@ -47,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Layer -> the layers that it may name, beside those that are open to all; every other arrow runs back."""
 
-OPEN = {"designloop", "_version", "lazy", "words"}
+OPEN = {"designloop", "_version", "lazy", "words", "parts"}
 """What everything may name: the face, its version, and helpers that know nothing of ours."""
 
 

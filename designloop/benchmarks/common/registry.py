@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
 from typing import cast
 
 from designloop.benchmarks.common.options import Benchmark
-
-FOLDER = Path(__file__).parents[1]
+from designloop.parts import modules_in
 
 
 def available() -> list[str]:
     """Names of the benchmarks there are, sorted."""
-    modules = [module.name for module in iter_modules([str(FOLDER)]) if not module.ispkg]
-    return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
+    return sorted(name.replace("_", "-") for name in modules_in("designloop.benchmarks"))
 
 
 def load(name: str) -> Benchmark:

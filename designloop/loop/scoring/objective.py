@@ -24,6 +24,7 @@ from pydantic import (
 from designloop.loop.config.problems import Finding
 from designloop.loop.config.settings import ByName, Settings, also, describe, error
 from designloop.loop.scoring.transforms import TRANSFORMS, Transform
+from designloop.parts import Registry
 from designloop.records import Evaluation, Scored
 from designloop.strategies.base import KnownObjective
 
@@ -40,32 +41,34 @@ Columns = NDArray[np.float64]
 """(molecules, properties)"""
 
 
+Aggregate = Callable[[Columns, NDArray[np.float64]], NDArray[np.float64]]
+"""(desirabilities, weights) -> (molecules,) scores."""
+
+AGGREGATES: Registry[Aggregate] = Registry("aggregate")
+
+
+@AGGREGATES.named("arithmetic_mean")
 def arithmetic_mean(desirabilities: Columns, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """(molecules,) sum_i w_i d_i / sum_i w_i: what one property lacks another may make up for."""
     return np.asarray(np.sum(desirabilities * (weights / weights.sum()), axis=1))
 
 
+@AGGREGATES.named("geometric_mean")
 def geometric_mean(desirabilities: Columns, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """(molecules,) (prod_i d_i^w_i)^(1 / sum_i w_i): nothing makes up for a property at 0."""
     return product(desirabilities, weights / weights.sum())
 
 
+@AGGREGATES.named("product")
 def product(desirabilities: Columns, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """(molecules,) prod_i d_i^w_i: harder than the geometric mean, and the harder the more properties there are."""
     return np.asarray(np.prod(desirabilities**weights, axis=1))
 
 
+@AGGREGATES.named("minimum")
 def minimum(desirabilities: Columns, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """(molecules,) min_i d_i: only the weakest property counts; of weights only 0 and 1 have a meaning."""
     return np.asarray(desirabilities[:, weights > 0].min(axis=1))
-
-
-AGGREGATES: Mapping[str, Callable[[Columns, NDArray[np.float64]], NDArray[np.float64]]] = {
-    "arithmetic_mean": arithmetic_mean,
-    "geometric_mean": geometric_mean,
-    "product": product,
-    "minimum": minimum,
-}
 
 
 class Property(Settings):

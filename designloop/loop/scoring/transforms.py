@@ -16,6 +16,7 @@ from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from designloop.loop.config.problems import Finding
 from designloop.loop.config.settings import Settings, also, error
+from designloop.parts import Registry
 
 Desirability = NDArray[np.float64]
 
@@ -43,7 +44,7 @@ class Transform(Settings):
         return cast(Self, also(value, handler, cls.contradictions(numbers), cls.__name__))
 
 
-TRANSFORMS: dict[str, type[Transform]] = {}
+TRANSFORMS: Registry[type[Transform]] = Registry("transform")
 """Name in a campaign file (``type``) -> transform."""
 
 Kind = TypeVar("Kind", bound=type[Transform])
@@ -54,7 +55,7 @@ def transform(name: str) -> Callable[[Kind], Kind]:
 
     def register(kind: Kind) -> Kind:
         kind.type = name
-        TRANSFORMS[name] = kind
+        TRANSFORMS.register(name, kind)
         return kind
 
     return register
