@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from time import perf_counter
 from typing import Protocol
 
 from rdkit import rdBase
@@ -156,8 +155,6 @@ class Screening:
         for smiles in table.seen():
             self._charged.add(smiles, identity(smiles, self._stereo))
         self._refusal = lru_cache(_REMEMBERED)(self._ask_filters)
-        self.filter_seconds = 0.0
-        """Time spent in the filters' own predicates since the start; the rest of screening is book-keeping."""
         self.last_take = Take(0)
         """What became of the candidates of the last ``take``."""
 
@@ -237,13 +234,9 @@ class Screening:
     def _ask_filters(self, smiles: str) -> tuple[str, str] | None:
         """(name, why) of the first filter that refuses a standard form; None where all allow it."""
         mol = require(smiles)
-        started = perf_counter()
-        try:
-            with rdBase.BlockLogs():
-                for one in self._filters:
-                    why = one.refuses(mol, smiles)
-                    if why is not None:
-                        return one.name, why
-            return None
-        finally:
-            self.filter_seconds += perf_counter() - started
+        with rdBase.BlockLogs():
+            for one in self._filters:
+                why = one.refuses(mol, smiles)
+                if why is not None:
+                    return one.name, why
+        return None

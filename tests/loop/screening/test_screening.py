@@ -215,17 +215,6 @@ def test_a_filter_is_asked_once_a_molecule(monkeypatch):
     assert asked == ["CCO"], "what is known already needs no filter"
 
 
-def test_the_filters_own_time_is_kept_apart(monkeypatch):
-    from designloop.loop.screening import screening as module
-
-    clock = itertools.count(0, 10)
-    monkeypatch.setattr(module, "perf_counter", lambda: float(next(clock)))
-    allowed = screening(unstable=True)
-    assert allowed.filter_seconds == 0
-    allowed.take(draw("CCO", "OCC", "CCC"), 3)
-    assert allowed.filter_seconds == 20
-
-
 ACROSS_PROCESSES = """
 from pathlib import Path
 from types import SimpleNamespace
