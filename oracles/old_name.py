@@ -40,10 +40,17 @@ class _Finder(MetaPathFinder, Loader):
         sys.modules[module.__name__] = importlib.import_module(f"designloop.{module.__name__}")
 
 
-def install() -> None:
-    """Let the short name be understood in this process; again does no harm."""
+def install(module: str = FULL) -> None:
+    """Let the short name be understood in this process; again does no harm.
+
+    Args:
+        module: the name by which the package is being imported. In a checkout it may be found by its folder's own; who
+            imports that is given the one that there is.
+    """
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+    if module != FULL:
+        sys.modules[module] = importlib.import_module(FULL)
 
 
 def is_taken(folder: Path) -> bool:

@@ -14,7 +14,7 @@ def test_an_unknown_public_name_is_an_error() -> None:
     from designloop import oracles
 
     assert "read_answers" in dir(oracles)
-    with pytest.raises(AttributeError, match=r"'designloop\.oracles' has no attribute 'lod'; its public names are "):
+    with pytest.raises(AttributeError, match=r"'designloop\.oracles' has no attribute 'lod'; it offers "):
         _ = oracles.lod
 
 
