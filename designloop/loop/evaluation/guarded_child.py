@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.evaluation import oracle_child
+from designloop.loop.evaluation import oracle_child, workplace
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.scratch import Scratch
 
@@ -97,7 +97,8 @@ class Child:
         self._told: dict[str, Any] | None = None
         try:
             path = [entry for entry in surroundings.path if Path(entry).exists()]
-            self.ask(oracle_child.pack({"path": path, "pause": surroundings.pause}), START_SECONDS)
+            first = {"path": path, "workplace": workplace.__name__, "pause": surroundings.pause}
+            self.ask(oracle_child.pack(first), START_SECONDS)
         except (TimeoutError, ChildEnded) as error:
             self.end()
             raise NoWorkers(

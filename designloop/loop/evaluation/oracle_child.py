@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import importlib
 import io
 import json
 import os
@@ -227,10 +228,10 @@ def _work(requests: int, replies: int, scratch: Path) -> None:
             reply: dict[str, Any] = {}
             if "path" in head:  # the first message
                 sys.path[:0] = [entry for entry in head["path"] if entry not in sys.path]
-                from designloop.loop.evaluation.workplace import Workplace
-
+                # This file is run before anything can be imported, so it is told where oracles work.
+                module = importlib.import_module(head["workplace"])
                 campaign = Path(os.environ[CAMPAIGN_FOLDER]) if os.environ[CAMPAIGN_FOLDER] else None
-                workplace = Workplace(scratch, campaign, head["pause"])
+                workplace = module.Workplace(scratch, campaign, head["pause"])
             elif "recipe" in head:
                 reply = workplace.load(head["recipe"], dict(zip(head["files"], blobs, strict=True)))
             else:
