@@ -28,7 +28,7 @@ from designloop.loop.campaign.changes import changed_keys
 from designloop.loop.logbook import logbook
 from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
 from designloop.loop.preflight import Estimate, Plan
-from designloop.loop.progress import Progress, watched
+from designloop.loop.progress import Progress, watch
 from designloop.loop.summary import Summary, results_below, summarize
 from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.chemistry import parse
@@ -77,11 +77,11 @@ def init(path: Path | str = "campaign.yaml", start_from: str = template.DEFAULT)
     if path.suffix != ".yaml":
         raise InputError(f"{path} ends in {path.suffix!r}, expected .yaml; call it {path.stem}.yaml")
     texts = {path.with_name(name): text for name, text in template.render(start_from, path.stem).items()}
-    if there := [str(one) for one in texts if one.exists()]:
-        raise InputError(f"{', '.join(there)} is there already and is not overwritten; give another name or folder")
+    if existing := [str(file) for file in texts if file.exists()]:
+        raise InputError(f"{', '.join(existing)} is there already and is not overwritten; give another name or folder")
     try:
-        for one, text in texts.items():
-            one.write_text(text, encoding="utf-8")
+        for target, text in texts.items():
+            target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
     return list(texts)
@@ -184,7 +184,7 @@ def run(
         _score_references(campaign, table, book.say, anyway=goes_on)
         if goes_on:
             book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")
-            heard = watched(campaign, table, book.also(on_round))
+            heard = watch(campaign, table, book.also(on_round))
             run_campaign(campaign=campaign, table=table, on_round=heard, say=book.say)
         summary = summarize(table.folder)
         for line in summary.closing():
@@ -200,15 +200,17 @@ def _score_references(campaign: Campaign, table: CandidateTable, say: Say, anywa
     Args:
         anyway: also where those that are kept are whole and the ones that are wanted: an oracle may have changed.
     """
-    given = campaign.references()
+    references = campaign.references()
     kept, damaged = read_references(table.folder)
-    wanted = [(one.name or one.smiles, one.smiles) for one in given]
-    if not (anyway or damaged) and [(one.name, one.smiles) for one in kept] == wanted:
+    wanted = [(molecule.name or molecule.smiles, molecule.smiles) for molecule in references]
+    if not (anyway or damaged) and [(molecule.name, molecule.smiles) for molecule in kept] == wanted:
         return
     if damaged and table.rounds():
         say(f"{damaged[0].partition(': the references')[0]}: the references are scored again")
-    scored = preflight.score_checks(campaign, table.ledger, [one.smiles for one in given])
-    write_references([Reference.of(one.name, row) for one, row in zip(given, scored, strict=True)], table.folder)
+    scored = preflight.score_checks(campaign, table.ledger, [molecule.smiles for molecule in references])
+    write_references(
+        [Reference.of(reference.name, row) for reference, row in zip(references, scored, strict=True)], table.folder
+    )
 
 
 # --- what it found --------------------------------------------------------------------------------------------------
@@ -228,7 +230,7 @@ def query(sql: str, campaigns: Sequence[Campaign | Path | str] = (), *, say: Say
     Raises:
         QueryError: the statement is wrong, or a folder holds no campaign.
     """
-    candidates = open_candidates([results_folder(one) for one in campaigns] or results_below(Path.cwd()))
+    candidates = open_candidates([results_folder(campaign) for campaign in campaigns] or results_below(Path.cwd()))
     answer = candidates.query(sql)
     for remark in candidates.remarks:
         say(remark)
@@ -251,13 +253,13 @@ def top(
         QueryError: the campaigns have different objectives, so their scores do not compare.
     """
     several = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
-    folders = [results_folder(one) for one in several]
+    folders = [results_folder(campaign) for campaign in several]
     candidates = open_candidates(folders)
     best = top_molecules(candidates, n, diverse=diverse, nearest_known=lambda smiles: nearest_zinc(smiles, say))
     references: dict[str, Reference] = {}
     remarks = candidates.remarks
     for kept, damaged in map(read_references, folders):
-        references |= {one.smiles: one for one in kept}
+        references |= {reference.smiles: reference for reference in kept}
         remarks += damaged
     for remark in remarks:
         say(remark)
@@ -301,7 +303,7 @@ def write_rows(rows: pa.Table, path: Path | str) -> Path:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(rows.column_names)
         for row in rows.to_pylist():
-            writer.writerow([" ".join(one) if isinstance(one, list) else one for one in row.values()])
+            writer.writerow([" ".join(value) if isinstance(value, list) else value for value in row.values()])
     return path
 
 
@@ -322,7 +324,7 @@ def compare(campaigns: Sequence[Campaign | Path | str], *, say: Say = silent) ->
     Args:
         say: told what is damaged and was left out.
     """
-    candidates = open_candidates([results_folder(one) for one in campaigns])
+    candidates = open_candidates([results_folder(campaign) for campaign in campaigns])
     standings = comparison.compare(candidates)
     for remark in candidates.remarks:
         say(remark)
@@ -371,9 +373,11 @@ def reconstruct(
     from designloop.molecules.reconstruction import reconstruct as there_and_back
 
     smiles = read_own(molecules)[0] if isinstance(molecules, str | Path) else molecules
-    if not any(parse(one) is not None for one in smiles):
-        found = ", ".join(map(repr, smiles[:3])) or "nothing"
-        raise InputError(f"found {found}, expected SMILES that RDKit can read; quote them, or give a file of molecules")
+    if not any(parse(text) is not None for text in smiles):
+        actual = ", ".join(map(repr, smiles[:3])) or "nothing"
+        raise InputError(
+            f"found {actual}, expected SMILES that RDKit can read; quote them, or give a file of molecules"
+        )
     return there_and_back(load_model(model), smiles, REFINE if refine else 0)
 
 

@@ -76,8 +76,8 @@ def test_it_runs_as_a_module() -> None:
 
 
 def test_help_tells_of_every_command() -> None:
-    told = succeeds("--help")
-    assert [name for name in COMMANDS if name not in told] == []
+    printed = succeeds("--help")
+    assert [name for name in COMMANDS if name not in printed] == []
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_a_misspelt_command_line_is_bad_input(words: list[str], named: str) -> N
 
 
 def test_init_writes_a_file_that_validates(tmp_path: Path) -> None:
-    told = succeeds("init", tmp_path / "mine.yaml")
-    assert f"designloop validate {tmp_path / 'mine.yaml'}" in told
+    printed = succeeds("init", tmp_path / "mine.yaml")
+    assert f"designloop validate {tmp_path / 'mine.yaml'}" in printed
     assert designloop.load_campaign(tmp_path / "mine.yaml").name == "mine"
 
 
@@ -119,9 +119,9 @@ def test_init_lists_its_templates_and_hints_at_a_misspelt_one(tmp_path: Path) ->
 
 
 def test_validate_prints_the_plan(tmp_path: Path, tiny_model: Path) -> None:
-    told = succeeds("validate", write_campaign(tmp_path, tiny_model, {"starting_molecules": [ASPIRIN]}))
+    printed = succeeds("validate", write_campaign(tmp_path, tiny_model, {"starting_molecules": [ASPIRIN]}))
     for word in ("carbons", "linear", "PAINS", "of ZINC 250k", "caffeine", "45 oracle calls", "Ready: designloop run"):
-        assert word in told
+        assert word in printed
 
 
 def test_validate_says_all_that_is_wrong_with_a_file_at_once(tmp_path: Path, tiny_model: Path) -> None:
@@ -134,10 +134,10 @@ def test_validate_says_all_that_is_wrong_with_a_file_at_once(tmp_path: Path, tin
     }
     path = write_campaign(tmp_path, tiny_model, mistakes)
     path.write_text(path.read_text() + "name: again\n")
-    told = fails(2, "validate", path)
+    printed = fails(2, "validate", path)
     for word in ("'fails'", "batch_size", "'random'", "starting_molecules", "name: found the key", "5 problems"):
-        assert word in told
-    assert all(line.startswith(f"Error: {path}:") or line.startswith(f"{path}:") for line in told.splitlines()[:5])
+        assert word in printed
+    assert all(line.startswith(f"Error: {path}:") or line.startswith(f"{path}:") for line in printed.splitlines()[:5])
 
 
 def test_validate_names_an_oracle_that_works_on_nothing(tmp_path: Path, tiny_model: Path) -> None:
@@ -150,24 +150,24 @@ def test_validate_names_an_oracle_that_works_on_nothing(tmp_path: Path, tiny_mod
 
 def test_score_shows_molecules_of_ones_own_and_what_the_filters_say(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "mine.smi").write_text(f"{ASPIRIN} aspirin\nNNc1ccc([N+](=O)[O-])cc1CCC odd\n")
-    told = succeeds("score", write_campaign(tmp_path, tiny_model), tmp_path / "mine.smi")
-    assert "aspirin" in told
-    assert "refused by alerts" in told
+    printed = succeeds("score", write_campaign(tmp_path, tiny_model), tmp_path / "mine.smi")
+    assert "aspirin" in printed
+    assert "refused by alerts" in printed
 
 
 def test_score_names_every_bad_line(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "mine.smi").write_text(f"{ASPIRIN}\nC1CC\nnonsense\n")
-    told = fails(2, "score", write_campaign(tmp_path, tiny_model), tmp_path / "mine.smi")
-    assert "line 2" in told
-    assert "line 3" in told
+    printed = fails(2, "score", write_campaign(tmp_path, tiny_model), tmp_path / "mine.smi")
+    assert "line 2" in printed
+    assert "line 3" in printed
 
 
 def test_a_dry_run_tells_the_bill_and_spends_nothing(tmp_path: Path, tiny_model: Path) -> None:
     path = write_campaign(tmp_path, tiny_model)
-    told = succeeds("run", path, "--dry-run")
-    assert "45 oracle calls are left, in 3 rounds" in told
+    printed = succeeds("run", path, "--dry-run")
+    assert "45 oracle calls are left, in 3 rounds" in printed
     assert "on 1 worker." in succeeds("run", path, "--dry-run", "--workers", 1)
-    assert "on top is known once a round of this campaign has run" in told
+    assert "on top is known once a round of this campaign has run" in printed
     assert not (tmp_path / "small").exists()
 
 
@@ -178,26 +178,26 @@ def test_run_prints_each_round_the_reference_above_the_best_and_where_all_lies(
     tmp_path: Path, tiny_model: Path
 ) -> None:
     path = write_campaign(tmp_path, tiny_model, {"reference": {"aspirin": ASPIRIN}})
-    told = succeeds("run", path)
-    lines = told.splitlines()
+    printed = succeeds("run", path)
+    lines = printed.splitlines()
     assert [line.split(" | ")[0] for line in lines if line.startswith("round")] == ["round 1", "round 2", "round 3"]
     header = next(number for number, line in enumerate(lines) if line.startswith("#"))
     assert "aspirin" in lines[header + 1]
     assert lines[header + 2].startswith("1 ")
-    assert str(tmp_path / "small") in told
+    assert str(tmp_path / "small") in printed
     assert (tmp_path / "small" / "best.svg").is_file()
     assert (tmp_path / "small" / "progress.svg").is_file()
     assert "round 3" in (tmp_path / "small" / "campaign.log").read_text()
 
 
 def test_run_on_a_finished_campaign_prints_its_result_and_how_to_raise_the_budget(finished: Path) -> None:
-    told = succeeds("run", finished)
-    assert "raise `budget.oracle_calls`" in told
-    assert "caffeine" in told
+    printed = succeeds("run", finished)
+    assert "raise `budget.oracle_calls`" in printed
+    assert "caffeine" in printed
     (failures,) = api.status(finished).failures
-    assert f"{failures.molecules} of 45 molecules failed; the commonest reasons:\n  carbons failed: " in told
+    assert f"{failures.molecules} of 45 molecules failed; the commonest reasons:\n  carbons failed: " in printed
     assert "Proposing and learning take about 0 s on top" in succeeds("run", finished, "--dry-run")
-    assert not any(line.startswith("round") for line in told.splitlines())
+    assert not any(line.startswith("round") for line in printed.splitlines())
 
 
 def test_run_refuses_a_changed_campaign_by_key_and_fresh_moves_the_old_one_aside(
@@ -216,7 +216,7 @@ def test_run_refuses_a_folder_of_other_things_by_name(tmp_path: Path, tiny_model
     path = write_campaign(tmp_path, tiny_model, {"output": "thesis"})
     for words in ([], ["--fresh"]):
         assert "is not empty, found chapter.tex" in fails(2, "run", path, *words)
-    assert [one.name for one in (tmp_path / "thesis").iterdir()] == ["chapter.tex"]
+    assert [entry.name for entry in (tmp_path / "thesis").iterdir()] == ["chapter.tex"]
 
 
 def test_run_says_which_starting_molecules_are_refused_before_it_pays(tmp_path: Path, tiny_model: Path) -> None:
@@ -227,7 +227,7 @@ def test_run_says_which_starting_molecules_are_refused_before_it_pays(tmp_path: 
     }
     lines = succeeds("run", write_campaign(tmp_path, tiny_model, changes)).splitlines()
     line = "1 of 2 starting molecules is refused: heavy_atoms 1; `designloop status` lists it"
-    assert lines.index(line) < next(at for at, one in enumerate(lines) if one.startswith("round 0"))
+    assert lines.index(line) < next(index for index, line in enumerate(lines) if line.startswith("round 0"))
     assert line in (tmp_path / "small" / "campaign.log").read_text()
 
 
@@ -235,9 +235,9 @@ def test_run_and_status_tell_of_answers_that_nobody_asked_for(tmp_path: Path, ti
     path = write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 40})
     oracle = (tmp_path / "my_oracle.py").read_text()
     (tmp_path / "my_oracle.py").write_text(oracle.replace("for s in smiles if", "for s in [*smiles, 'X'] if"))
-    told = "oracle 'score' answered for 'X', which was not asked; such answers are dropped"
-    assert succeeds("run", path).count(told) == (tmp_path / "small" / "campaign.log").read_text().count(told) == 1
-    assert succeeds("status", path).count(told) == 1
+    remark = "oracle 'score' answered for 'X', which was not asked; such answers are dropped"
+    assert succeeds("run", path).count(remark) == (tmp_path / "small" / "campaign.log").read_text().count(remark) == 1
+    assert succeeds("status", path).count(remark) == 1
 
 
 NOTHING_WORKS = {
@@ -268,9 +268,9 @@ def test_whatever_budget_ends_it_a_run_without_results_exits_with_3_and_says_why
     assert summary.end is not None
     assert summary.end.reason == next(iter(budget))
     last = f"{summary.calls} of {summary.calls} molecules failed; the commonest reasons:"
-    for told in (done.stdout, (tmp_path / "small" / "campaign.log").read_text()):
-        assert "no answer for this molecule" in told.partition(last)[0], "while it runs"
-        assert "no answer for this molecule" in told.partition(last)[2], "and at its end"
+    for text in (done.stdout, (tmp_path / "small" / "campaign.log").read_text()):
+        assert "no answer for this molecule" in text.partition(last)[0], "while it runs"
+        assert "no answer for this molecule" in text.partition(last)[2], "and at its end"
     assert designloop_("run", path).exit_code == 3, "also when it is asked once more"
 
 
@@ -285,11 +285,11 @@ def test_run_and_status_say_what_the_ledger_knew_and_since_when(tmp_path: Path, 
     path = write_campaign(tmp_path, tiny_model)
     assert "known to the ledger" not in succeeds("run", path)
     today = datetime.now(UTC).date().isoformat()
-    told = succeeds("run", path, "--fresh")
+    printed = succeeds("run", path, "--fresh")
     log = (tmp_path / "small" / "campaign.log").read_text()
     for known in ("20 of 20", "5 of 5", "45 of 45"):
         line = f"{known} values were known to the ledger, of {today}"
-        assert line in told
+        assert line in printed
         assert line in log
     assert f"45 of 45 values were known to the ledger, of {today}" in succeeds("status", path)
     query = "SELECT known_results, wanted_results, known_oldest FROM rounds ORDER BY round"
@@ -320,9 +320,9 @@ def test_a_lost_node_is_said_once_and_stands_in_the_log_in_status_and_in_the_met
     path = write_campaign(tmp_path, tiny_model)
     line = "node 10.0.0.5 (ef56ab12) was lost with 1 worker (no heartbeats); 2 chunks were sent again"
     total = "1 worker died, 1 node was lost, 2 chunks were sent again"
-    told = succeeds("run", path)
+    printed = succeeds("run", path)
     log = (tmp_path / "small" / "campaign.log").read_text()
-    for text in (told, log):
+    for text in (printed, log):
         assert text.count(line) == 1
         assert f"{total}." in text
     assert f"{total}\nround 1: {line}" in succeeds("status", path)
@@ -333,9 +333,9 @@ def test_a_lost_node_is_said_once_and_stands_in_the_log_in_status_and_in_the_met
 
 def test_a_broken_oracle_is_found_before_anything_is_charged(tmp_path: Path, tiny_model: Path) -> None:
     path = write_campaign(tmp_path, tiny_model, {"objective.properties.0.params": {"raises": True}})
-    told = fails(2, "run", path)
-    assert "no licence left" in told
-    assert "Nothing was charged" in told
+    printed = fails(2, "run", path)
+    assert "no licence left" in printed
+    assert "Nothing was charged" in printed
     assert api.status(path).calls == 0
 
 
@@ -358,8 +358,8 @@ def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(
         patch.setattr("designloop.display.RunDisplay.on_round", interrupt)
         assert "the same command goes on" in fails(130, "run", path)
     assert "interrupted" in (tmp_path / "small" / "campaign.log").read_text()
-    told = succeeds("run", path)
-    assert "resuming after round 1" in told
+    printed = succeeds("run", path)
+    assert "resuming after round 1" in printed
     assert api.status(path).calls == 45
 
 
@@ -378,19 +378,19 @@ def test_a_defect_of_ours_shows_where_it_is(finished: Path, monkeypatch: pytest.
 
 def test_status_tells_of_failures_refusals_and_the_digest(finished: Path) -> None:
     for words in (finished, finished.with_suffix("")):
-        told = succeeds("status", words)
-        assert "45 of 45 oracle calls" in told
-        assert "failed" in told
-        assert "starting molecule refused" in told
-        assert api.status(finished).digest in told
+        printed = succeeds("status", words)
+        assert "45 of 45 oracle calls" in printed
+        assert "failed" in printed
+        assert "starting molecule refused" in printed
+        assert api.status(finished).digest in printed
 
 
 @pytest.mark.parametrize("words", [["status"], ["top"], ["compare"], ["query", "SELECT 1"]])
 def test_a_campaign_that_never_ran_is_told_to_be_run(tmp_path: Path, tiny_model: Path, words: list[str]) -> None:
     path = write_campaign(tmp_path, tiny_model)
-    told = fails(2, *words, path)
-    assert f"{path} has not run yet" in told
-    assert f"designloop run {path}" in told
+    printed = fails(2, *words, path)
+    assert f"{path} has not run yet" in printed
+    assert f"designloop run {path}" in printed
     wrong = write_campaign(tmp_path, tiny_model, {"batch_size": "many"})
     assert "batch_size: found 'many'" in fails(2, *words, wrong)
 
@@ -398,14 +398,14 @@ def test_a_campaign_that_never_ran_is_told_to_be_run(tmp_path: Path, tiny_model:
 def test_a_damaged_file_of_a_round_is_told_by_status_as_by_run(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished.parent, tmp_path / "copy")
     path = tmp_path / "copy" / finished.name
-    for number, damage in enumerate((lambda one: one.write_bytes(one.read_bytes()[:100]), Path.unlink), 1):
+    for number, damage in enumerate((lambda file: file.write_bytes(file.read_bytes()[:100]), Path.unlink), 1):
         rows = tmp_path / "copy" / "small" / "rounds" / f"0000{number}.parquet"
         content = rows.read_bytes()
         damage(rows)
-        told = fails(2, "status", path)
-        assert f"{rows} is {'damaged' if number == 1 else 'missing'}" in told
-        assert "Restore it from a backup" in told
-        assert fails(2, "run", path) == told
+        printed = fails(2, "status", path)
+        assert f"{rows} is {'damaged' if number == 1 else 'missing'}" in printed
+        assert "Restore it from a backup" in printed
+        assert fails(2, "run", path) == printed
         rows.write_bytes(content)
 
 
@@ -419,9 +419,9 @@ def test_what_can_be_done_without_is_told_by_every_verb_which_answers(
     (tmp_path / "copy" / "small" / "details" / "00001.parquet").write_bytes(b"")
     (tmp_path / "copy" / "small" / "finished.json").unlink()
     (tmp_path / "copy" / "small" / "references.json").write_text("{}")
-    assert "remark: " in (told := succeeds("status", path))
-    assert "details/00001.parquet is damaged" in told
-    assert "not ended" in told
+    assert "remark: " in (printed := succeeds("status", path))
+    assert "details/00001.parquet is damaged" in printed
+    assert "not ended" in printed
     for words in (["top", path], ["compare", path], ["query", "FROM rounds", path]):
         assert "finished.json is missing: how the campaign ended is not known" in designloop_(*words).stderr
     assert "references.json is damaged" in designloop_("top", path).stderr
@@ -447,9 +447,9 @@ def test_status_of_a_folder_without_a_campaign_says_what_to_give(tmp_path: Path)
 def test_top_shows_and_writes_the_best(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
     files = [f"--{ending}={tmp_path / 'best'}.{ending}" for ending in ("csv", "smi", "sdf", "svg")]
-    told = succeeds("top", finished, "-n", 3, "--diverse", *files)
-    assert "caffeine" in told
-    assert "carbons" in told
+    printed = succeeds("top", finished, "-n", 3, "--diverse", *files)
+    assert "caffeine" in printed
+    assert "carbons" in printed
     assert len((tmp_path / "best.csv").read_text().splitlines()) == 4
     assert len((tmp_path / "best.smi").read_text().splitlines()) == 3
     assert (tmp_path / "best.sdf").read_text().count("$$$$") == 3
@@ -462,8 +462,8 @@ def test_compare_sets_campaigns_side_by_side(finished: Path) -> None:
 
 
 def test_query_answers_and_explains_its_errors(finished: Path, tmp_path: Path) -> None:
-    told = succeeds("query", "SELECT count(*) AS n, max(score) AS best FROM candidates", finished)
-    assert told.splitlines()[1].split()[0] == "45"
+    printed = succeeds("query", "SELECT count(*) AS n, max(score) AS best FROM candidates", finished)
+    assert printed.splitlines()[1].split()[0] == "45"
     assert "Did you mean smiles" in fails(2, "query", "SELECT smile FROM candidates", finished)
     assert succeeds("query", "SELECT 1 AS a, 2 AS a", finished).splitlines()[:2] == ["a  a_1", "1    2"]
     succeeds("query", "SELECT 1 AS a, 2 AS a", finished, "--csv", tmp_path / "twice.csv")
@@ -486,9 +486,9 @@ def test_query_without_a_campaign_takes_those_below(
 
 def test_oracles_lists_all_and_tells_all_about_one(finished: Path) -> None:
     assert "sa_score" in succeeds("oracles")
-    told = succeeds("oracles", "similarity")
-    assert "fingerprint" in told
-    assert "transform:" in told
+    printed = succeeds("oracles", "similarity")
+    assert "fingerprint" in printed
+    assert "transform:" in printed
     assert "similarity" in fails(2, "oracles", "similarty")
     assert "Carbon atoms" in succeeds("oracles", f"{finished.parent / 'my_oracle.py'}:score")
 
@@ -500,17 +500,17 @@ def test_sample_gives_the_same_molecules_for_the_same_seed(tiny_model: Path) -> 
 
 
 def test_reconstruct_says_what_came_back_and_what_cannot_be_expressed(tiny_model: Path) -> None:
-    told = succeeds("reconstruct", ASPIRIN, "[Na+].[Cl-]", "--model", tiny_model)
-    assert "of 2 came back exactly" in told
-    assert "[Cl-1]" in told
+    printed = succeeds("reconstruct", ASPIRIN, "[Na+].[Cl-]", "--model", tiny_model)
+    assert "of 2 came back exactly" in printed
+    assert "[Cl-1]" in printed
     assert "neither a shipped model" in fails(2, "reconstruct", ASPIRIN, "--model", "zinc")
     assert "found 'xyz', expected SMILES" in fails(2, "reconstruct", "xyz", "--model", tiny_model)
 
 
 def test_pretrain_writes_a_model_that_a_campaign_can_name(tmp_path: Path, tiny_model: Path) -> None:
     write_campaign(tmp_path, tiny_model)
-    told = succeeds("pretrain", tmp_path / "run", "--corpus", tmp_path / "molecules.smi", "--steps", 1)
-    assert f"model: {tmp_path / 'run' / 'model.safetensors'}" in told
+    printed = succeeds("pretrain", tmp_path / "run", "--corpus", tmp_path / "molecules.smi", "--steps", 1)
+    assert f"model: {tmp_path / 'run' / 'model.safetensors'}" in printed
     assert len(succeeds("sample", "-n", 2, "--model", tmp_path / "run" / "model.safetensors").splitlines()) == 2
 
 

@@ -91,14 +91,14 @@ def backward_arrows(module: str, source: str) -> list[str]:
 @cache
 def chemistry_modules() -> frozenset[str]:
     """`molecules.chemistry` and what it is made of: the modules below it, which know RDKit only."""
-    found: set[str] = set()
+    collected: set[str] = set()
     todo = ["designloop.molecules.chemistry", "designloop.molecules.errors"]
     while todo:
         module = todo.pop()
-        if module not in found:
-            found.add(module)
+        if module not in collected:
+            collected.add(module)
             todo += [n for _, n in imports_in(modules()[module].read_text()) if n.startswith("designloop.molecules.")]
-    return frozenset(found)
+    return frozenset(collected)
 
 
 def layer(module: str) -> str:
@@ -159,12 +159,12 @@ def room(module: str) -> str:
 
 
 def arrows_out_of_the_room(module: str, source: str) -> list[str]:
-    own = room(module)
+    home = room(module)
     package = layer(module)
     return [
         f"{module}:{line} imports {name}"
         for line, name in imports_in(source)
-        if own and layer(name) == package and room(name) not in ROOMS[package][own] | {own}
+        if home and layer(name) == package and room(name) not in ROOMS[package][home] | {home}
     ]
 
 
@@ -199,14 +199,14 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 
     @cache
     def reached(start: str) -> frozenset[str]:
-        seen: set[str] = set()
+        visited: set[str] = set()
         todo = [*graph[start]]
         while todo:
             module = todo.pop()
-            if module not in seen:
-                seen.add(module)
+            if module not in visited:
+                visited.add(module)
                 todo += graph[module]
-        return frozenset(seen)
+        return frozenset(visited)
 
     groups = {frozenset({other for other in reached(name) if name in reached(other)}) for name in graph}
     return sorted(sorted(group) for group in groups if group)

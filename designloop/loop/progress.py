@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.evaluation.incidents import told_of_known
+from designloop.loop.evaluation.incidents import describe_known
 from designloop.loop.reasons import Reasons
 from designloop.records import Round
 from designloop.tables import CandidateTable
@@ -34,10 +34,10 @@ class Progress:
 
     def __str__(self) -> str:
         """One line, for a log or a screen that is no terminal."""
-        return self.told + (f" | about {duration(self.left_seconds)} left" if self.left_seconds else "")
+        return self.without_remaining + (f" | about {duration(self.left_seconds)} left" if self.left_seconds else "")
 
     @property
-    def told(self) -> str:
+    def without_remaining(self) -> str:
         """The line without what is left."""
         parts = [f"round {self.round.number}", f"{self.calls:,} of {self.budget:,} calls"]
         parts += [f"{label} {value:.3f}" for label, value in self.scores().items()]
@@ -45,7 +45,7 @@ class Progress:
             parts[-1] += f" (mean of {few:.0f})"
         rows, good = len(self.round.scored), int(self.metric("ok") or 0)
         parts += [f"{rows - good} of {rows} failed"] if good < rows else []
-        parts += [known] if (known := told_of_known([self.round.metrics])) else []
+        parts += [known] if (known := describe_known([self.round.metrics])) else []
         parts += [", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds().items())]
         return " | ".join(parts)
 
@@ -59,7 +59,7 @@ class Progress:
         return {part: self.metric(f"{part}_seconds") or 0.0 for part in ("propose", "oracle", "learn")}
 
 
-def watched(campaign: Campaign, table: CandidateTable, tell: Callable[[Progress], None]) -> Callable[[Round], None]:
+def watch(campaign: Campaign, table: CandidateTable, tell: Callable[[Progress], None]) -> Callable[[Round], None]:
     """What ``run_campaign`` calls after each round so that ``tell`` hears how far it is."""
     began, before, reasons = monotonic(), table.calls(), Reasons()
 

@@ -13,7 +13,7 @@ REMARKS = "remarks"
 """The metric that holds what evaluation remarked of oracles in a round, a line each."""
 
 
-class Standing:
+class TopTen:
     """What each round adds to the campaign's standing.
 
     Args:

@@ -18,7 +18,7 @@ FINDING = "finding"
 _PYDANTICS_OWN = frozenset(get_args(core_schema.ErrorType))
 
 
-class Settings(BaseModel):
+class StrictSettings(BaseModel):
     """A part of a campaign file. Types are meant: the text "100" is no number, and an unknown key is a mistake."""
 
     model_config = ConfigDict(

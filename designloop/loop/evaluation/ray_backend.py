@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from designloop._version import __version__
 from designloop.loop.evaluation import guarded_child, oracle_process, ray_worker
-from designloop.loop.evaluation.backends import Loss
+from designloop.loop.evaluation.backends import WorkerLoss
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.incidents import told_of_losses
-from designloop.loop.evaluation.oracle_process import PortableOracle, Reply, Request, Surroundings
+from designloop.loop.evaluation.incidents import describe_losses
+from designloop.loop.evaluation.oracle_process import PortableOracle, ProcessEnvironment, Reply, Request
 from designloop.loop.evaluation.ray_keeper import RayKeeper, last_line
 from designloop.loop.evaluation.ray_worker import OracleWorker, Sent, Worker, short_id
 
@@ -64,7 +64,7 @@ class RayBackend:
     def __init__(
         self,
         oracles: Sequence[PortableOracle],
-        surroundings: Surroundings,
+        process_environment: ProcessEnvironment,
         workers: int | None,
         address: str | None = None,
     ) -> None:
@@ -72,13 +72,13 @@ class RayBackend:
 
         Args:
             oracles: all that will be asked for.
-            surroundings: what oracles see of the world.
+            process_environment: what oracles see of the world.
             workers: how many requests are scored at once; None for one a CPU of the cluster.
             address: a running cluster (``auto`` finds one on this machine); None starts Ray here.
         """
         self.resent = 0
-        self._losses: list[Loss] = []
-        self._setup: tuple[Sequence[PortableOracle], Surroundings] = (tuple(oracles), surroundings)
+        self._losses: list[WorkerLoss] = []
+        self._setup: tuple[Sequence[PortableOracle], ProcessEnvironment] = (tuple(oracles), process_environment)
         self._count = workers
         self._make_worker: Any = None
         self._workers: list[Worker] = []
@@ -159,7 +159,7 @@ class RayBackend:
         self._keeper.close()
 
     @property
-    def losses(self) -> Sequence[Loss]:
+    def losses(self) -> Sequence[WorkerLoss]:
         """The workers that were lost so far; one whose node is gone by now was lost with it."""
         if any(loss.kind == "died" for loss in self._losses):
             import ray
@@ -175,11 +175,11 @@ class RayBackend:
 
     def _worker_for(self, request: Request) -> Worker | None:
         ready = [worker for worker in self._workers if worker.is_up]
-        worker = min(ready, key=lambda one: len(one.requests), default=None)
+        worker = min(ready, key=lambda worker: len(worker.requests), default=None)
         if worker is None or not worker.requests:
             return worker
         ahead = [sent.request for sent in worker.requests.values()]
-        short = sum(one.expected for one in [*ahead, request]) <= SHORT_SECONDS
+        short = sum(queued.expected for queued in [*ahead, request]) <= SHORT_SECONDS
         return worker if len(ahead) == 1 and short else None
 
     def _fill(self) -> None:
@@ -190,9 +190,9 @@ class RayBackend:
             # No restart by Ray: it would send no requests again. Spread: not all on one node.
             options = {"num_cpus": 1, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
             actor = ray.remote(OracleWorker).options(**options)
-            oracles, surroundings = self._setup
+            oracles, process_environment = self._setup
             shared = ray.put(oracles)  # once for all workers: oracles may bring files along
-            self._make_worker = lambda: actor.remote(shared, surroundings)
+            self._make_worker = lambda: actor.remote(shared, process_environment)
         if self._count is None:
             self._count = max(1, int(ray.cluster_resources().get("CPU", 1)))
         # Where starting is in vain, those that are up go on alone.
@@ -232,7 +232,7 @@ class RayBackend:
             self._failed_starts += 1
             if self._failed_starts > MOST_RESENT and not self._any_up():
                 raise NoWorkers(f"Workers do not start; the last one: {last_line(error)}. {_ADVICE}") from error
-            self._note(Loss("unstarted", "", 0, last_line(error)))
+            self._note(WorkerLoss("unstarted", "", 0, last_line(error)))
             return
         self._failed_starts = 0
         if version != __version__:
@@ -254,7 +254,7 @@ class RayBackend:
         except ray.exceptions.RayError as error:
             lost = self._lose(worker, last_line(error))
             self._end(worker)  # it may only be out of reach, and is not to go on beside its successor
-            self._note(Loss("died", worker.node, lost, shorten(last_line(error), 100, placeholder=" …")))
+            self._note(WorkerLoss("died", worker.node, lost, shorten(last_line(error), 100, placeholder=" …")))
             return []
         del self._replies[ref]
         key = worker.hear(ref, reply, monotonic()).key
@@ -278,13 +278,13 @@ class RayBackend:
             why = f"not heard for {now - worker.since:.0f} s"
             lost = self._lose(worker, why)
             worker.silent = True
-            self._note(Loss("silent", worker.node, lost, why))
+            self._note(WorkerLoss("silent", worker.node, lost, why))
         late = [ref for ref, worker in self._starting.items() if worker.since + START_SECONDS < now]
         if late and len(late) == len(self._workers):
             raise NoWorkers(self._why_none_starts())
         for ref in late if self._any_up() else []:
             self._end(self._starting.pop(ref))
-            self._note(Loss("unstarted", "", 0, f"not up within {START_SECONDS:g} s"))
+            self._note(WorkerLoss("unstarted", "", 0, f"not up within {START_SECONDS:g} s"))
 
     def _end_silent(self) -> None:
         """End the silent workers whose answers others have given, and all of them when nobody else is up."""
@@ -320,9 +320,9 @@ class RayBackend:
             self.resent += 1
             self.submit(key, self._requests[key])
 
-    def _note(self, loss: Loss) -> None:
+    def _note(self, loss: WorkerLoss) -> None:
         self._losses.append(loss)
-        _LOGGER.info("%s", *told_of_losses([loss]))
+        _LOGGER.info("%s", *describe_losses([loss]))
 
     def _why_none_starts(self) -> str:
         import ray

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from designloop._version import __version__
 from designloop.loop.evaluation import guarded_child, oracle_process
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Reply, Request, Surroundings
+from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Reply, Request
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -27,8 +27,8 @@ def short_id(node: str) -> str:
 class OracleWorker:
     """What runs in an actor: it hands requests to the child of its ``OracleProcess``, one after the other."""
 
-    def __init__(self, oracles: Sequence[PortableOracle], surroundings: Surroundings) -> None:
-        self._process = OracleProcess(oracles, surroundings)
+    def __init__(self, oracles: Sequence[PortableOracle], process_environment: ProcessEnvironment) -> None:
+        self._process = OracleProcess(oracles, process_environment)
         self._process.start()
 
     def about(self) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Reply, Request, Surroundings
+from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Reply, Request
 from designloop.oracles import Oracle
 
 PAUSE_SECONDS = 0.002
@@ -72,16 +72,16 @@ class Asked:
 class SideBySide:
     """Two processes that oracles are run in, one oracle after the other; a context manager, which ends them."""
 
-    def __init__(self, oracles: Iterable[Oracle], surroundings: Surroundings, deadline: float) -> None:
+    def __init__(self, oracles: Iterable[Oracle], process_environment: ProcessEnvironment, deadline: float) -> None:
         """Processes that start when they are first needed.
 
         Args:
             oracles: all that will be asked for.
-            surroundings: what the processes see of the world.
+            process_environment: what the processes see of the world.
             deadline: seconds for one request.
         """
         portable = [PortableOracle(oracle.fingerprint, oracle.recipe(), dict(oracle.file_bytes)) for oracle in oracles]
-        slowed = replace(surroundings, pause=PAUSE_SECONDS)
+        slowed = replace(process_environment, pause=PAUSE_SECONDS)
         self._processes = OracleProcess(portable, slowed), OracleProcess(portable, slowed)
         self._deadline = deadline
 
@@ -106,7 +106,9 @@ class SideBySide:
             tolerance: how far values may differ; the default lets pass what threads and GPUs differ by.
         """
         with ThreadPoolExecutor(2) as both:
-            if any(reply.failure for reply in both.map(lambda one: one.load(oracle.fingerprint), self._processes)):
+            if any(
+                reply.failure for reply in both.map(lambda process: process.load(oracle.fingerprint), self._processes)
+            ):
                 return None
             trial = _Trial(oracle, dict(zip(smiles, seeds, strict=True)), tolerance, self._processes, self._deadline)
             if all(value is None for value, _ in trial.alone.values()):
@@ -142,7 +144,7 @@ class _Trial:
             places = set(replies[0].reply.shared) & set(replies[1].reply.shared)
             for asked in replies:
                 if sentence := self._difference(asked, "while another process scores others"):
-                    return self.again() or f"{sentence}{_named(places)}; {_SEPARATE}"
+                    return self.again() or f"{sentence}{_name_places(places)}; {_SEPARATE}"
         return None
 
     def again(self) -> str | None:
@@ -205,7 +207,7 @@ def _said(value: Any, error: str | None) -> str:
     return f"no value ({error})" if value is None else repr(value)
 
 
-def _named(places: Iterable[str]) -> str:
+def _name_places(places: Iterable[str]) -> str:
     """The places that both processes wrote to, as far as that was seen."""
     names = sorted(places)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

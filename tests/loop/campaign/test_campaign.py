@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from designloop.loop.campaign.campaign import Campaign, CampaignError, GivenMolecule, load_campaign
+from designloop.loop.campaign.campaign import Campaign, CampaignError, UserMolecule, load_campaign
 from designloop.loop.campaign.changes import changed_keys, changes
 from designloop.loop.config.problems import SHOWN_OF_ONE_KEY
 
@@ -173,9 +173,9 @@ def test_starting_molecules_are_in_standard_form_each_once(write: Write) -> None
     """
     campaign = load_campaign(write(text))
     assert campaign.starting() == [
-        GivenMolecule("CC(=O)Oc1ccccc1C(=O)O", "CC(=O)Oc1ccccc1C(=O)O", 2),
-        GivenMolecule("CNCCc1ccccc1", "C[NH2+]CCc1ccccc1", 4),
-        GivenMolecule("C[C@H](N)c1ccccc1", "C[C@H](N)c1ccccc1", 5),
+        UserMolecule("CC(=O)Oc1ccccc1C(=O)O", "CC(=O)Oc1ccccc1C(=O)O", 2),
+        UserMolecule("CNCCc1ccccc1", "C[NH2+]CCc1ccccc1", 4),
+        UserMolecule("C[C@H](N)c1ccccc1", "C[C@H](N)c1ccccc1", 5),
     ]
     assert campaign.warnings == (
         "starting_molecules: counterions and solvents were stripped from 1 molecule",
@@ -190,15 +190,18 @@ def test_starting_molecules_are_in_standard_form_each_once(write: Write) -> None
 def test_starting_molecules_come_from_a_file(write: Write) -> None:
     path = write("starting_molecules: mine.csv\n", mine__csv="name,smiles\naspirin,CC(=O)Oc1ccccc1C(=O)O\n,CCO\n")
     assert load_campaign(path).starting() == [
-        GivenMolecule("CC(=O)Oc1ccccc1C(=O)O", "CC(=O)Oc1ccccc1C(=O)O", 2, "aspirin"),
-        GivenMolecule("CCO", "CCO", 3),
+        UserMolecule("CC(=O)Oc1ccccc1C(=O)O", "CC(=O)Oc1ccccc1C(=O)O", 2, "aspirin"),
+        UserMolecule("CCO", "CCO", 3),
     ]
 
 
 def test_references_may_have_names(write: Write) -> None:
     references = load_campaign(write("reference:\n  ethanol: CCO\n  NO: NO\n")).references()
-    assert [(one.name, one.smiles, one.line) for one in references] == [("ethanol", "CCO", 2), ("NO", "NO", 3)]
-    assert load_campaign(write("reference: [CCO]\n")).references() == [GivenMolecule("CCO", "CCO", 1)]
+    assert [(reference.name, reference.smiles, reference.line) for reference in references] == [
+        ("ethanol", "CCO", 2),
+        ("NO", "NO", 3),
+    ]
+    assert load_campaign(write("reference: [CCO]\n")).references() == [UserMolecule("CCO", "CCO", 1)]
 
 
 def test_bad_lines_of_a_file_of_molecules_are_named_by_number(write: Write) -> None:
@@ -238,9 +241,9 @@ def test_of_many_bad_lines_only_the_first_are_printed_and_all_are_there(write: W
     ],
 )
 def test_what_is_no_molecule_is_refused_at_its_place(write: Write, text: str, message: str) -> None:
-    found = problems(write(f"starting_molecules:\n  - {text}\n"))
-    assert len(found) == 1
-    assert found[0].replace("test.yaml:2:4", "test.yaml:1:1").startswith(f"test.yaml:{message}")
+    complaints = problems(write(f"starting_molecules:\n  - {text}\n"))
+    assert len(complaints) == 1
+    assert complaints[0].replace("test.yaml:2:4", "test.yaml:1:1").startswith(f"test.yaml:{message}")
 
 
 @pytest.mark.parametrize(
@@ -260,9 +263,9 @@ def test_what_is_no_molecule_is_refused_at_its_place(write: Write, text: str, me
     ],
 )
 def test_what_a_file_refers_to_is_looked_at(write: Write, text: str, message: str) -> None:
-    found = problems(write(f"{text}\n"))
-    assert len(found) == 1
-    assert message in found[0]
+    complaints = problems(write(f"{text}\n"))
+    assert len(complaints) == 1
+    assert message in complaints[0]
 
 
 def test_more_starting_molecules_than_calls_are_refused(write: Write) -> None:
@@ -344,10 +347,10 @@ def test_five_mistakes_of_five_kinds_are_five_messages(write: Write) -> None:
     ],
 )
 def test_a_wrong_value_is_answered_in_plain_words(write: Write, key: str, value: str, message: str) -> None:
-    found = problems(write(f"{key}: {value}\n"))
-    assert len(found) == 1
-    assert message in found[0]
-    assert found[0].startswith(f"test.yaml:1:{1 if 'unknown key' not in message else 0}"[:-1])
+    complaints = problems(write(f"{key}: {value}\n"))
+    assert len(complaints) == 1
+    assert message in complaints[0]
+    assert complaints[0].startswith(f"test.yaml:1:{1 if 'unknown key' not in message else 0}"[:-1])
 
 
 @pytest.mark.parametrize(
@@ -404,9 +407,9 @@ def test_a_wrong_value_is_answered_in_plain_words(write: Write, key: str, value:
     ],
 )
 def test_mistakes_of_properties(write: Write, text: str, messages: list[str]) -> None:
-    found = problems(write(with_property(text)))
-    assert len(found) == len(messages), found
-    assert not [message for message in messages if not any(message in problem for problem in found)], found
+    complaints = problems(write(with_property(text)))
+    assert len(complaints) == len(messages), complaints
+    assert not [message for message in messages if not any(message in problem for problem in complaints)], complaints
 
 
 def test_a_comment_behind_a_word_that_is_no_molecule_is_a_comment(write: Write) -> None:
@@ -422,8 +425,8 @@ def test_a_comment_behind_a_word_that_is_no_molecule_is_a_comment(write: Write) 
 
 
 def test_budgets(write: Write) -> None:
-    found = problems(write("seed: 1\n"), {"budget": {"rounds": 0, "per_oracle": {"qed": 0, "sa": 1}}})
-    assert set(found) == {
+    complaints = problems(write("seed: 1\n"), {"budget": {"rounds": 0, "per_oracle": {"qed": 0, "sa": 1}}})
+    assert set(complaints) == {
         "override: budget.oracle_calls: found nothing, expected a whole number of at least 1",
         "override: budget.per_oracle.qed: found 0 (a whole number), expected a whole number of at least 1",
         "override: budget.per_oracle.sa: found the unknown oracle 'sa', expected a property or its oracle: qed",
@@ -476,7 +479,7 @@ def test_a_dump_is_read_back_as_the_same_campaign(write: Write) -> None:
 def test_what_decides_the_table_may_not_change(write: Write, override: dict[str, Any], keys: list[str]) -> None:
     path = write("strategy: {name: property_loss}\n")
     before, now = load_campaign(path), load_campaign(path, override)
-    assert [one.key for one in changed_keys(before.dump(), now)] == keys
+    assert [change.key for change in changed_keys(before.dump(), now)] == keys
     assert now.fingerprint != before.fingerprint
 
 
@@ -499,7 +502,7 @@ def test_the_content_of_a_file_of_molecules_is_part_of_the_campaign(write: Write
     before = load_campaign(write("starting_molecules: mine.smi\n", mine__smi="CC\n"))
     dump, fingerprint = before.dump(), before.fingerprint
     now = load_campaign(write("starting_molecules: mine.smi\n", mine__smi="CCC\n"))
-    assert [one.key for one in changed_keys(dump, now)] == ["files.mine.smi"]
+    assert [change.key for change in changed_keys(dump, now)] == ["files.mine.smi"]
     assert now.fingerprint != fingerprint
 
 
@@ -522,7 +525,7 @@ def test_how_a_file_of_molecules_is_written_is_no_change(write: Write, key: str,
     assert changes(dump, now) == []
     assert now.fingerprint == fingerprint
     (path.parent / "mine.smi").write_bytes((written + "\nCCN").encode())
-    assert [one.key for one in changed_keys(dump, load_campaign(path))] == ["files.mine.smi"]
+    assert [change.key for change in changed_keys(dump, load_campaign(path))] == ["files.mine.smi"]
 
 
 @pytest.mark.parametrize("now", ["starting_molecules: [C(C), 'OCC']\n", "starting_molecules: other.smi\n"])
@@ -533,7 +536,9 @@ def test_the_same_starting_molecules_in_other_words_or_places_are_no_change(writ
     assert changed_keys(dump, after) == []
     assert after.fingerprint == fingerprint
     turned = load_campaign(write("starting_molecules: [CCO, CC]\n"))
-    assert {"starting_molecules"} <= {one.key for one in changed_keys(dump, turned)}, "their order is that of round 0"
+    assert {"starting_molecules"} <= {change.key for change in changed_keys(dump, turned)}, (
+        "their order is that of round 0"
+    )
 
 
 @pytest.mark.parametrize("reference", ["reference: [CCN]\n", "reference: theirs.smi\n", ""])
@@ -561,7 +566,7 @@ def test_a_key_that_an_older_version_did_not_know_is_at_its_default(write: Write
     del old["stereo"], old["objective"]["aggregate"], old["filters"]["unstable"]
     assert changes(old, campaign) == []
     old["key_of_a_later_version"] = 1
-    assert "key_of_a_later_version" in [one.key for one in changed_keys(old, campaign)]
+    assert "key_of_a_later_version" in [change.key for change in changed_keys(old, campaign)]
 
 
 def test_a_change_says_what_is_there_and_what_was_as_a_file_would_write_it(write: Write) -> None:
@@ -575,8 +580,8 @@ def test_a_change_says_what_is_there_and_what_was_as_a_file_would_write_it(write
 
 
 def test_a_number_that_is_none_is_told_to_be_finite(write: Write) -> None:
-    (found,) = problems(write("evaluation: {timeout: .nan}\n"))
-    assert "evaluation.timeout: found .nan (a number), expected a finite number above 0" in found
+    (complaint,) = problems(write("evaluation: {timeout: .nan}\n"))
+    assert "evaluation.timeout: found .nan (a number), expected a finite number above 0" in complaint
 
 
 def test_an_oracle_file_that_ends_its_process_is_a_problem_at_its_place(write: Write) -> None:
@@ -584,20 +589,20 @@ def test_an_oracle_file_that_ends_its_process_is_a_problem_at_its_place(write: W
     path = write(
         with_property("- {name: x, oracle: './deadly.py:f', transform: {type: step, low: 1}}"), deadly__py=deadly
     )
-    (found,) = problems(path)
-    assert found.startswith("test.yaml:3:25: objective.properties[x].oracle: deadly.py:?: the process that imports")
-    assert "exits with code 5" in found
+    (complaint,) = problems(path)
+    assert complaint.startswith("test.yaml:3:25: objective.properties[x].oracle: deadly.py:?: the process that imports")
+    assert "exits with code 5" in complaint
 
 
 def test_an_oracle_that_names_a_folder_and_a_parameter_that_lacks_are_told_in_plain_words(write: Write) -> None:
-    (found,) = problems(write(with_property("- {name: x, oracle: './:f', transform: {type: step, low: 1}}")))
-    assert "'./:f' names a folder, expected a file; write ./my_oracle.py:FUNCTION" in found
+    (complaint,) = problems(write(with_property("- {name: x, oracle: './:f', transform: {type: step, low: 1}}")))
+    assert "'./:f' names a folder, expected a file; write ./my_oracle.py:FUNCTION" in complaint
     path = write(
         with_property("- {name: x, oracle: './plain.py:f', transform: {type: step, low: 1}}"),
         plain__py="def f(smiles, model):\n    return {}\n",
     )
-    (found,) = problems(path)
-    assert "params.model: found nothing, expected a value; give it under params, as model: …" in found
+    (complaint,) = problems(path)
+    assert "params.model: found nothing, expected a value; give it under params, as model: …" in complaint
 
 
 def test_a_campaign_is_checked_without_torch_or_ray(write: Write) -> None:

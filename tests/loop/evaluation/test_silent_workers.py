@@ -18,7 +18,7 @@ import designloop
 from designloop.loop.evaluation import ray_backend
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.evaluator import Evaluator
-from designloop.loop.evaluation.oracle_process import Reply, Request, Surroundings
+from designloop.loop.evaluation.oracle_process import ProcessEnvironment, Reply, Request
 from designloop.loop.evaluation.ray_backend import MOST_RESENT, START_SECONDS, STOPPED_SECONDS, RayBackend
 from designloop.loop.evaluation.ray_worker import GRACE_SECONDS
 from designloop.tables.ledger import Ledger
@@ -144,7 +144,7 @@ def patch_ray(ray: FakeRay, patch: pytest.MonkeyPatch) -> None:
 
 def backend_on(ray: FakeRay, patch: pytest.MonkeyPatch, workers: int = 2) -> RayBackend:
     patch_ray(ray, patch)
-    return RayBackend([], Surroundings(), workers)
+    return RayBackend([], ProcessEnvironment(), workers)
 
 
 def drive(backend: RayBackend, keys: Sequence[int]) -> list[tuple[int, Reply]]:
@@ -227,7 +227,7 @@ def test_the_ledger_has_one_result_a_molecule_whenever_a_late_answer_comes(
         Evaluator(campaign(tmp_path, backend="ray", workers=2, chunk=1), ledger) as evaluator,
     ):
         assert values(evaluator(candidates(smiles))) == dict.fromkeys(smiles, 1.0)
-        assert evaluator.effort.oracle_runs == len(smiles)
+        assert evaluator.stats.oracle_runs == len(smiles)
         assert evaluator.metrics["silent_workers"] == evaluator.metrics["resent_chunks"] == 1
         [line] = evaluator.losses()
         assert "1 worker on node-0 (00000000) fell silent" in line

@@ -19,10 +19,10 @@ class TemplateError(ValueError):
 
 def names() -> list[str]:
     """All templates, the default one first."""
-    found = sorted(
+    template_names = sorted(
         entry.name.removesuffix(".yaml") for entry in files(__name__).iterdir() if entry.name.endswith(".yaml")
     )
-    return [DEFAULT, *(name for name in found if name != DEFAULT)]
+    return [DEFAULT, *(name for name in template_names if name != DEFAULT)]
 
 
 def summary(template: str) -> str:
