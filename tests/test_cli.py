@@ -13,9 +13,10 @@ from typer.testing import CliRunner, Result
 
 import designloop
 from designloop import api
+from designloop.api import results as api_results
 from designloop.cli import app
 from designloop.loop import preflight
-from designloop.loop.evaluation.backends import InlineBackend, Loss
+from designloop.loop.evaluation.backends import InlineBackend, WorkerLoss
 from designloop.loop.evaluation.oracle_process import OracleProcess, Reply
 from designloop.tables.ledger import Ledger
 from tests.campaigns import write_campaign
@@ -304,11 +305,11 @@ class Losing(InlineBackend):
     def __init__(self, process: OracleProcess) -> None:
         super().__init__(process)
         self.resent = 0
-        self.losses: list[Loss] = []
+        self.losses: list[WorkerLoss] = []
 
     def wait(self) -> list[tuple[int, Reply]]:
         if not self.losses:
-            self.losses.append(Loss("node", "10.0.0.5 (ef56ab12)", 2, "no heartbeats"))
+            self.losses.append(WorkerLoss("node", "10.0.0.5 (ef56ab12)", 2, "no heartbeats"))
             self.resent = 2
         return super().wait()
 
@@ -412,7 +413,7 @@ def test_a_damaged_file_of_a_round_is_told_by_status_as_by_run(finished: Path, t
 def test_what_can_be_done_without_is_told_by_every_verb_which_answers(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
+    monkeypatch.setattr(api_results, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
     shutil.copytree(finished.parent, tmp_path / "copy")
     path = tmp_path / "copy" / finished.name
     whole = api.status(path)
@@ -445,7 +446,7 @@ def test_status_of_a_folder_without_a_campaign_says_what_to_give(tmp_path: Path)
 
 
 def test_top_shows_and_writes_the_best(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
+    monkeypatch.setattr(api_results, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
     files = [f"--{ending}={tmp_path / 'best'}.{ending}" for ending in ("csv", "smi", "sdf", "svg")]
     printed = succeeds("top", finished, "-n", 3, "--diverse", *files)
     assert "caffeine" in printed

@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from designloop import api, benchmarks
+from designloop.api import results as api_results
 from designloop.cli import app
 from designloop.loop import preflight
 from designloop.loop.campaign.campaign import load_campaign
@@ -86,7 +87,7 @@ def test_the_campaign_files_are_valid_as_they_stand(name: str, tmp_path: Path) -
 
 def test_every_command_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(api, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
+    monkeypatch.setattr(api_results, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
     monkeypatch.setattr(preflight, "SAMPLE", 20)
     typed = [command for block in blocks("sh") for command in commands(f"```sh\n{block}```\n")]
     here = [command for command in typed if "HEAD" not in command and not command.startswith("designloop benchmark")]

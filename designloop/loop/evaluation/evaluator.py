@@ -22,6 +22,7 @@ from designloop.loop.evaluation.errors import EvaluationError, NoWorkers
 from designloop.loop.evaluation.incidents import date_metrics, describe_losses, loss_metrics
 from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Request
 from designloop.loop.evaluation.ray_backend import RayBackend
+from designloop.loop.evaluation.stats import EvaluationStats
 from designloop.records import Candidate, Evaluation, Result, Status
 from designloop.tables.ledger import Finished, Intent, Ledger, LedgerResult, Purpose
 
@@ -33,28 +34,6 @@ __all__ = ["EvaluationStats", "EvaluationError", "Evaluator", "NoWorkers"]
 
 _RECENT = 200
 """Runs of an oracle that its median seconds are taken of."""
-
-
-@dataclass(slots=True)
-class EvaluationStats:
-    """What one call of an evaluator took, and what befell it."""
-
-    worker_seconds: float = 0.0
-    """The oracles' own time, summed over workers; of what came to nothing, the time waited for it."""
-    oracle_runs: int = 0
-    """Molecules times oracles run, repeated ones included."""
-    wanted_results: int = 0
-    """Molecules times oracles asked about."""
-    known_results: int = 0
-    """Molecules times oracles that the ledger knew."""
-    repeated_runs: int = 0
-    """Runs that followed one that failed or timed out."""
-    oracle_failures: int = 0
-    """Molecules times oracles that failed for good."""
-    oracle_timeouts: int = 0
-    """Molecules times oracles that timed out for good."""
-    resent_chunks: int = 0
-    """Chunks sent again because their worker died or fell silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +233,7 @@ class Evaluator:
             if finished:
                 self._ledger.record(finished, purpose)
             for run in finished:
-                self._count(run)
+                self.stats.count(run)
                 if run.again is None:
                     results[run.intent.fingerprint][run.intent.smiles] = result_of(run)
             queue.extendleft(reversed(following))
@@ -281,13 +260,6 @@ class Evaluator:
             deadline=self._settings.timeout + more,
             expected=inf if usual is None else usual * len(chunk),
         )
-
-    def _count(self, run: Finished) -> None:
-        self.stats.worker_seconds += run.seconds
-        self.stats.oracle_runs += 1
-        self.stats.repeated_runs += run.again is not None
-        self.stats.oracle_failures += run.again is None and run.status == "failed"
-        self.stats.oracle_timeouts += run.again is None and run.status == "timeout"
 
 
 def seed_of(intent: Intent) -> int:

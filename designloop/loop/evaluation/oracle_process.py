@@ -78,7 +78,7 @@ class Reply:
     unasked: str = ""
     """In words, the answers to molecules that were not asked; they are dropped."""
     shared: tuple[str, ...] = ()
-    """Files outside its private folder that the oracle opened for writing; noted only under ``ProcessEnvironment.pause``."""
+    """Files outside its private folder that the oracle opened for writing; noted where ``ProcessEnvironment.pause``."""
 
 
 class OracleProcess:

@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from textwrap import shorten
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from designloop._version import __version__
-from designloop.loop.evaluation import guarded_child, oracle_process, ray_worker
+from designloop.loop.evaluation import ray_cluster
 from designloop.loop.evaluation.backends import WorkerLoss
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.incidents import describe_losses
 from designloop.loop.evaluation.oracle_process import PortableOracle, ProcessEnvironment, Reply, Request
 from designloop.loop.evaluation.ray_keeper import RayKeeper, last_line
-from designloop.loop.evaluation.ray_worker import OracleWorker, Sent, Worker, short_id
+from designloop.loop.evaluation.ray_worker import Sent, Worker
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -80,7 +79,7 @@ class RayBackend:
         self._losses: list[WorkerLoss] = []
         self._setup: tuple[Sequence[PortableOracle], ProcessEnvironment] = (tuple(oracles), process_environment)
         self._count = workers
-        self._make_worker: Any = None
+        self._make_actor: Callable[[], Any] | None = None
         self._workers: list[Worker] = []
         self._starting: dict[ObjectRef[tuple[str, str]], Worker] = {}
         self._replies: dict[ObjectRef[Reply], Worker] = {}
@@ -135,17 +134,7 @@ class RayBackend:
             self._welcome(ref)
         while not any(worker.is_up for worker in self._workers):
             self.wait()
-        on_node = {worker.node: worker.actor.load.remote(fingerprint) for worker in self._workers if worker.is_up}
-        seconds = guarded_child.START_SECONDS + oracle_process.LOAD_SECONDS + ray_worker.GRACE_SECONDS
-        heard = ray.wait([*on_node.values()], num_returns=len(on_node), timeout=seconds)[0]
-        errors: dict[str, str] = {}
-        for node, reply in on_node.items():
-            try:
-                error = ray.get(reply).error if reply in heard else f"its worker did not answer within {seconds:g} s"
-            except ray.exceptions.RayError as died:
-                error = last_line(died)
-            errors |= {node: error} if error else {}
-        return errors
+        return ray_cluster.load_errors([worker for worker in self._workers if worker.is_up], fingerprint)
 
     def close(self) -> None:
         """End the workers, and Ray if it was started here."""
@@ -161,14 +150,7 @@ class RayBackend:
     @property
     def losses(self) -> Sequence[WorkerLoss]:
         """The workers that were lost so far; one whose node is gone by now was lost with it."""
-        if any(loss.kind == "died" for loss in self._losses):
-            import ray
-
-            alive = tuple(short_id(node["NodeID"]) for node in ray.nodes() if node["Alive"])
-            self._losses = [
-                replace(loss, kind="node") if loss.kind == "died" and not loss.node.endswith(alive) else loss
-                for loss in self._losses
-            ]
+        self._losses = ray_cluster.blame_nodes(self._losses)
         return self._losses
 
     # --- whom to send to ---
@@ -184,20 +166,13 @@ class RayBackend:
 
     def _fill(self) -> None:
         """As many workers as there are to be, each replaced that was lost; they may take a while to be there."""
-        import ray
-
-        if self._make_worker is None:
-            # No restart by Ray: it would send no requests again. Spread: not all on one node.
-            options = {"num_cpus": 1, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
-            actor = ray.remote(OracleWorker).options(**options)
-            oracles, process_environment = self._setup
-            shared = ray.put(oracles)  # once for all workers: oracles may bring files along
-            self._make_worker = lambda: actor.remote(shared, process_environment)
+        if self._make_actor is None:
+            self._make_actor = ray_cluster.actor_factory(*self._setup)
         if self._count is None:
-            self._count = max(1, int(ray.cluster_resources().get("CPU", 1)))
+            self._count = ray_cluster.count_cpus()
         # Where starting is in vain, those that are up go on alone.
         while len(self._workers) < self._count and (self._failed_starts <= MOST_RESENT or not self._any_up()):
-            worker = Worker(self._make_worker(), monotonic())
+            worker = Worker(self._make_actor(), monotonic())
             self._workers.append(worker)
             self._starting[worker.actor.about.remote()] = worker
 
@@ -281,7 +256,7 @@ class RayBackend:
             self._note(WorkerLoss("silent", worker.node, lost, why))
         late = [ref for ref, worker in self._starting.items() if worker.since + START_SECONDS < now]
         if late and len(late) == len(self._workers):
-            raise NoWorkers(self._why_none_starts())
+            raise NoWorkers(f"{ray_cluster.why_none_starts(START_SECONDS)} {_ADVICE}")
         for ref in late if self._any_up() else []:
             self._end(self._starting.pop(ref))
             self._note(WorkerLoss("unstarted", "", 0, f"not up within {START_SECONDS:g} s"))
@@ -323,12 +298,3 @@ class RayBackend:
     def _note(self, loss: WorkerLoss) -> None:
         self._losses.append(loss)
         _LOGGER.info("%s", *describe_losses([loss]))
-
-    def _why_none_starts(self) -> str:
-        import ray
-
-        total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
-        return (
-            f"No worker started within {START_SECONDS:g} s. Ray has {total:g} CPUs, {free:g} of them free, and a "
-            f"worker needs one. {_ADVICE}"
-        )

@@ -30,8 +30,9 @@ def scores(campaign: Campaign, smiles: list[str]) -> list[float | None]:
     }
     rows = [
         Evaluation(
-            Candidate(molecule, "start"), {name: Result(outputs[molecule].value) for name, outputs in answers.items()}
-        )  # type: ignore[arg-type]  # an output is one number
+            Candidate(molecule, "start"),
+            {name: Result(outputs[molecule].value) for name, outputs in answers.items()},  # type: ignore[arg-type]  # an output is one number
+        )
         for molecule in smiles
     ]
     return [row.score for row in campaign.objective(rows)]
