@@ -88,9 +88,9 @@ def _aside(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _evaluation(**said: object) -> dict[str, object]:
+def _evaluation(**options: object) -> dict[str, object]:
     """What was said of the evaluation on the command line, in the words of a campaign file."""
-    return {f"evaluation.{key}": value for key, value in said.items() if value is not None}
+    return {f"evaluation.{key}": value for key, value in options.items() if value is not None}
 
 
 @app.callback(invoke_without_command=True)

@@ -17,7 +17,7 @@ from designloop.tables.ledger import Ledger
 
 
 def templates() -> dict[str, str]:
-    """Name of each template of ``init`` -> what it is for."""
+    """Returns the name of each template of ``init`` -> what it is for."""
     return {name: template.summary(name) for name in template.names()}
 
 
@@ -43,7 +43,7 @@ def init(path: Path | str = "campaign.yaml", start_from: str = template.DEFAULT)
 
 
 def validate(campaign: Campaign | Path | str) -> Plan:
-    """The plan of a campaign: every oracle is run on known molecules, every filter on ZINC and on the model's draws.
+    """Plans a campaign: every oracle is run on known molecules, every filter on ZINC and on the model's draws.
 
     Raises:
         CampaignError: all that is wrong with the file.
@@ -55,7 +55,7 @@ def validate(campaign: Campaign | Path | str) -> Plan:
 
 
 def score(campaign: Campaign | Path | str, molecules: Path | str | Sequence[str]) -> list[OwnMolecule]:
-    """Properties, desirabilities and scores of molecules of one's own, recorded in the ledger as checks.
+    """Scores molecules of one's own by every property, recorded in the ledger as checks.
 
     Args:
         molecules: a .smi, .csv or .parquet file, or SMILES.
@@ -72,7 +72,7 @@ def score(campaign: Campaign | Path | str, molecules: Path | str | Sequence[str]
 
 
 def dry_run(campaign: Campaign | Path | str) -> Estimate:
-    """Calls and time to expect; for it every oracle that is not costly is run on known molecules."""
+    """Estimates the calls and time to expect; for it every oracle that is not costly is run on known molecules."""
     campaign = load_if_file(campaign)
     begun = (campaign.output_folder / "campaign.json").is_file()
     with Ledger(campaign.ledger_path) as ledger:

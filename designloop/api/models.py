@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 
 def oracles() -> list[OracleCard]:
-    """A card for each built-in oracle."""
+    """Returns a card for each built-in oracle."""
     return oracle_package.available()
 
 
 def oracle(reference: str) -> OracleCard:
-    """All about one oracle: built in, ``my_module:my_function`` or ``./my_oracle.py:score``."""
+    """Returns the card of one oracle: built in, ``my_module:my_function`` or ``./my_oracle.py:score``."""
     return oracle_package.describe(reference)
 
 
 def load_model(model: str | Path = DEFAULT_MODEL, device: str = "cpu") -> SequenceVAE:
-    """A sequence VAE: a shipped one by name, or a file that ``pretrain`` wrote."""
+    """Loads a sequence VAE: a shipped one by name, or a file that ``pretrain`` wrote."""
     from designloop.molecules.sequence_vae import load
 
     return load(model, device)
 
 
 def sample(n: int = 10, *, model: str = DEFAULT_MODEL, seed: int = 0) -> list[str]:
-    """(n,) SMILES drawn from a model's prior."""
+    """Draws (n,) SMILES from a model's prior."""
     from designloop.loop.pretrained import Pretrained
 
     return Pretrained(model).draws(n, seed)
@@ -47,7 +47,7 @@ def sample(n: int = 10, *, model: str = DEFAULT_MODEL, seed: int = 0) -> list[st
 def reconstruct(
     molecules: Path | str | Sequence[str], *, model: str = DEFAULT_MODEL, refine: bool = True
 ) -> list[Reconstruction]:
-    """Molecules encoded and decoded again.
+    """Encodes molecules and decodes them again.
 
     Args:
         molecules: a file of molecules, or SMILES.
@@ -76,7 +76,7 @@ def pretrain(
     device: str = "cpu",
     on_measure: Callable[[HeldOut], None] = silent,
 ) -> Path:
-    """The file of a sequence VAE trained on a corpus, in a folder that is resumed if it was begun before.
+    """Trains a sequence VAE on a corpus and returns its file, in a folder that is resumed if it was begun before.
 
     Args:
         output: the folder.

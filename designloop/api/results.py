@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def status(campaign: Campaign | Path | str) -> Summary:
-    """How far a campaign is, how well it does and what went wrong; also while it runs."""
+    """Says how far a campaign is, how well it does and what went wrong; also while it runs."""
     return summarize(results_folder(campaign))
 
 
 def query(sql: str, campaigns: Sequence[Campaign | Path | str] = (), *, say: Say = silent) -> pa.Table:
-    """Answer to one SQL query over the views ``candidates``, ``rounds`` and ``runs`` of some campaigns.
+    """Answers one SQL query over the views ``candidates``, ``rounds`` and ``runs`` of some campaigns.
 
     Args:
         campaigns: by default all whose folders of results lie below the current folder.
@@ -51,7 +51,7 @@ def top(
     diverse: bool = False,
     say: Say = silent,
 ) -> tuple[list[TopMolecule], list[Reference]]:
-    """The ``n`` best molecules of some campaigns, one a stereo-free parent, and the references to compare with.
+    """Returns the ``n`` best molecules of some campaigns, one a stereo-free parent, and the references to compare with.
 
     Args:
         diverse: leave out near-duplicates of better ones.
@@ -59,8 +59,8 @@ def top(
     Raises:
         QueryError: the campaigns have different objectives, so their scores do not compare.
     """
-    several = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
-    folders = [results_folder(campaign) for campaign in several]
+    campaign_list = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
+    folders = [results_folder(campaign) for campaign in campaign_list]
     candidates = open_candidates(folders)
     best = top_molecules(candidates, n, diverse=diverse, nearest_known=lambda smiles: nearest_zinc(smiles, say))
     references: dict[str, Reference] = {}
@@ -126,7 +126,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def compare(campaigns: Sequence[Campaign | Path | str], *, say: Say = silent) -> list[comparison.Standings]:
-    """Campaigns side by side: calls, best, mean of the ten best, and PMO's area under its curve.
+    """Puts campaigns side by side: calls, best, mean of the ten best, and PMO's area under its curve.
 
     Args:
         say: told what is damaged and was left out.

@@ -77,8 +77,8 @@ def run(
         _score_references(campaign, table, book.say, anyway=goes_on)
         if goes_on:
             book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")
-            heard = watch(campaign, table, book.also(on_round))
-            run_campaign(campaign=campaign, table=table, on_round=heard, say=book.say)
+            listener = watch(campaign, table, book.also(on_round))
+            run_campaign(campaign=campaign, table=table, on_round=listener, say=book.say)
         summary = summarize(table.folder)
         for line in summary.closing():
             book.note(line)

@@ -117,8 +117,8 @@ def estimate(bill: Estimate) -> None:
     if total is None:
         say("The time of a costly oracle is known once it has run: `designloop score` runs it on molecules of yours.")
     else:
-        several = f"{bill.workers:,} worker" + ("s" if bill.workers > 1 else "")
-        say(f"Scoring takes about {duration(total)} on {several}.")
+        workers = f"{bill.workers:,} worker" + ("s" if bill.workers > 1 else "")
+        say(f"Scoring takes about {duration(total)} on {workers}.")
     if bill.own_seconds is None:
         say("What proposing and learning take on top is known once a round of this campaign has run.")
     else:

@@ -28,7 +28,7 @@ class OwnMolecule:
 
 
 def score_own(campaign: Campaign, ledger: Ledger, written: Sequence[str], names: Sequence[str]) -> list[OwnMolecule]:
-    """The molecules in the order given, scored by the campaign's oracles and looked at by its filters.
+    """Returns the molecules in the order given, scored by the campaign's oracles and looked at by its filters.
 
     Raises:
         MoleculeError: one of them is no molecule.
@@ -44,7 +44,7 @@ def score_own(campaign: Campaign, ledger: Ledger, written: Sequence[str], names:
 
 
 def read_own(path: Path | str) -> tuple[list[str], list[str]]:
-    """SMILES and names of a .smi, .csv or .parquet file.
+    """Reads SMILES and names of a .smi, .csv or .parquet file.
 
     Raises:
         MoleculeError: a line holds no molecule; all such lines are named.

@@ -121,7 +121,7 @@ class Estimate:
 
 
 def plan(campaign: Campaign, ledger: Ledger) -> Plan:
-    """The plan of a campaign, with every oracle run on the known molecules, and loaded on each node of its cluster."""
+    """Plans a campaign: every oracle is run on the known molecules, and loaded on each node of its cluster."""
     checks = check_oracles(campaign, ledger)
     problems = [
         *find_broken(checks),
@@ -162,7 +162,7 @@ def check_oracles(campaign: Campaign, ledger: Ledger) -> list[Check]:
 
 
 def score_checks(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> list[Scored]:
-    """Molecules scored outside budget and table, costly oracles included."""
+    """Scores molecules outside budget and table, costly oracles included."""
     if not smiles:
         return []
     with _evaluator(campaign, ledger) as evaluator:
@@ -178,9 +178,9 @@ def find_broken(checks: Sequence[Check]) -> list[str]:
         )
     known = ", ".join(KNOWN_MOLECULES)
     return [
-        f"property {name!r}: its oracle has no value for {known}; it says: {' / '.join(one_of_each(said))}"
-        for name, said in errors.items()
-        if len(said) == len(KNOWN_MOLECULES)
+        f"property {name!r}: its oracle has no value for {known}; it says: {' / '.join(one_of_each(messages))}"
+        for name, messages in errors.items()
+        if len(messages) == len(KNOWN_MOLECULES)
     ]
 
 
@@ -204,7 +204,7 @@ def refuse_broken(campaign: Campaign, ledger: Ledger) -> None:
 
 
 def find_unloadable(campaign: Campaign) -> list[str]:
-    """A sentence for each oracle and node of the campaign's cluster where it cannot be loaded."""
+    """Says for each oracle and node of the campaign's cluster where it cannot be loaded why."""
     if campaign.evaluation.address is None:
         return []
     with Evaluator(campaign) as evaluator:
@@ -230,9 +230,9 @@ def find_disturbed(campaign: Campaign, ledger: Ledger) -> list[str]:
     ) as processes:
         for oracle, name in oracles.items():
             times = ledger.seconds(oracle.fingerprint)
-            few = smiles[:2] if times and median(times) > SLOW_SECONDS else smiles
-            seeds = [seed_of(Intent(oracle.fingerprint, molecule)) for molecule in few]
-            if sentence := processes.disturbance(oracle, few, seeds):
+            checked = smiles[:2] if times and median(times) > SLOW_SECONDS else smiles
+            seeds = [seed_of(Intent(oracle.fingerprint, molecule)) for molecule in checked]
+            if sentence := processes.disturbance(oracle, checked, seeds):
                 sentences.append(f"property {name!r}: {sentence}")
     return sentences
 
@@ -247,7 +247,7 @@ def find_unwritable(campaign: Campaign) -> list[str]:
 
 
 def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = ()) -> Estimate:
-    """What is left to pay, by the seconds that each oracle took so far, or takes on the known molecules.
+    """Estimates what is left to pay, by the seconds that each oracle took so far, or takes on the known molecules.
 
     Args:
         rounds: those of the campaign that are committed.
@@ -282,7 +282,7 @@ def _evaluator(campaign: Campaign, ledger: Ledger) -> Iterator[Evaluator]:
 
 
 def _only_cheap(campaign: Campaign) -> Campaign | None:
-    """The campaign without the properties of costly oracles; None if no property is left."""
+    """Returns the campaign without the properties of costly oracles; None if no property is left."""
     cheap = tuple(item for item in campaign.objective.properties if not campaign.oracles[item.name].costly)
     if not cheap:
         return None

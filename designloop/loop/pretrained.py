@@ -24,11 +24,11 @@ class Pretrained:
 
     @classmethod
     def of(cls, campaign: Campaign) -> Pretrained:
-        """The campaign's."""
+        """Returns the campaign's model."""
         return cls(campaign.model_file, campaign.device)
 
     def load(self) -> SequenceVAE:
-        """A new object with the pretrained weights.
+        """Makes a new object with the pretrained weights.
 
         Raises:
             MoleculeError: no such model.

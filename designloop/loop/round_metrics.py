@@ -14,7 +14,7 @@ REMARKS = "remarks"
 
 
 class TopTen:
-    """What each round adds to the campaign's standing.
+    """The ten best scores of a campaign, and what each round adds to them.
 
     Args:
         scores: molecule -> score of what is committed already; None where the status is not ok.

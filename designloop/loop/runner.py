@@ -45,12 +45,12 @@ def run_campaign(
             metrics = {"wanted": wanted, **allowed.counts(), **evaluate.metrics, **top_ten.after(scored)}
             metrics |= {**learned, **clock.lap()}
             metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
-            table.commit(done := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))
-            on_round(done)
+            table.commit(committed := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))
+            on_round(committed)
 
 
 def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) -> base.Strategy:
-    """The campaign's strategy, fresh or as its state left it, with what it may know of the campaign."""
+    """Builds the campaign's strategy, fresh or as its state left it, with what it may know of the campaign."""
     model = Pretrained.of(campaign)
     view = base.CampaignView(
         seed=campaign.seed,
@@ -80,7 +80,7 @@ def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int
 
 
 def starting(campaign: Campaign) -> Iterator[Candidate]:
-    """The user's own molecules; those that the model's alphabet cannot express have no ``selfies``."""
+    """Yields the user's own molecules; those that the model's alphabet cannot express have no ``selfies``."""
     codec = Pretrained.of(campaign).codec()
     for molecule in campaign.starting():
         try:

@@ -135,7 +135,7 @@ def summarize(folder: Path) -> Summary:
         TableError: a file is missing or damaged.
     """
     (stored,) = open_candidates(folder).campaigns()
-    failures, lost = _failures(folder, stored.rounds)
+    failures, remarks = _failures(folder, stored.rounds)
     # Results can be looked at without a ledger.
     of_ledger = damage_in(stored.ledger_path) if stored.ledger_path.exists() else []
     refused = str(stored.rounds[0].metrics.get("refused_starting", "")) if stored.rounds else ""
@@ -152,7 +152,7 @@ def summarize(folder: Path) -> Summary:
             for opening in stored.record.openings
             for name in opening.accepted
         ],
-        remarks=[*_remarks(stored.rounds), *stored.remarks, *lost, *of_ledger],
+        remarks=[*_remarks(stored.rounds), *stored.remarks, *remarks, *of_ledger],
     )
 
 
@@ -169,8 +169,8 @@ def results_folder(campaign: Campaign | Path | str) -> Path:
         path = Path(campaign)
         if path.is_dir():
             return path
-        said = read_yaml(path).data  # not loaded as a campaign: results can be read when an oracle is gone
-        folder = (path.absolute().parent / str(said.get("output") or said.get("name") or path.stem)).resolve()
+        settings = read_yaml(path).data  # not loaded as a campaign: results can be read when an oracle is gone
+        folder = (path.absolute().parent / str(settings.get("output") or settings.get("name") or path.stem)).resolve()
     if not any((folder / name).exists() for name in ("campaign.json", "manifests")):
         if not isinstance(campaign, Campaign):
             load_campaign(path)  # a file with mistakes in it is told those first
@@ -179,7 +179,7 @@ def results_folder(campaign: Campaign | Path | str) -> Path:
 
 
 def results_below(folder: Path) -> list[Path]:
-    """All folders of results in a folder and up to two levels below it.
+    """Finds all folders of results in a folder and up to two levels below it.
 
     Raises:
         QueryError: there is none.

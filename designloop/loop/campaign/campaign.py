@@ -111,7 +111,7 @@ class Campaign(StrictSettings):
     _parts: Parts = PrivateAttr(default_factory=Parts)
 
     def _with_origin(self, path: Path, parts: Parts) -> Campaign:
-        """The same, with where it was read from and what it refers to, and `per_oracle` by property."""
+        """Returns a copy that knows where it was read from and what it refers to, and `per_oracle` by property."""
         caps = self.budget.per_oracle
         limits = {item.name: caps.get(item.name, caps.get(item.oracle)) for item in self.objective.properties}
         budget = self.budget.model_copy(update={"per_oracle": {name: most for name, most in limits.items() if most}})
@@ -174,7 +174,7 @@ class Campaign(StrictSettings):
         return list(self._parts.references)
 
     def resolve(self, path: str | Path) -> Path:
-        """A path of the campaign file, made absolute."""
+        """Makes a path of the campaign file absolute."""
         return (self.folder / path).resolve()
 
     def files(self) -> dict[str, str]:
@@ -186,9 +186,9 @@ class Campaign(StrictSettings):
 
         Two files of molecules that differ only in how they are written have one digest here, and two in ``files``.
         """
-        said = {path: digest_of_lines(file) for path, file in self._named_files().items()}
-        said["starting_molecules"] = digest_of_forms(self.starting()) if self.starting() else None
-        return {key: digest for key, digest in said.items() if digest is not None}
+        digests = {path: digest_of_lines(file) for path, file in self._named_files().items()}
+        digests["starting_molecules"] = digest_of_forms(self.starting()) if self.starting() else None
+        return {key: digest for key, digest in digests.items() if digest is not None}
 
     def _named_files(self) -> dict[str, Path]:
         """Path as written -> each file of molecules or weights that the campaign file names and that is there."""

@@ -43,7 +43,7 @@ class Parts:
 
 
 def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Parts:
-    """Everything that a campaign file refers to.
+    """Reads everything that a campaign file refers to.
 
     Args:
         document: the file, for the places of what is found.

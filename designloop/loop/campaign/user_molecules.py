@@ -78,7 +78,7 @@ class _Entry:
 def read_user_molecules(
     document: Document, key: str, value: Texts | None, folder: Path, standardize: Mode, stereo: Stereo
 ) -> UserMolecules:
-    """The molecules of a key: a list of SMILES, names with SMILES, or a file of them.
+    """Reads the molecules of a key: a list of SMILES, names with SMILES, or a file of them.
 
     What is no text there is None, and refused by the campaign's own declaration. Molecules that are the same in
     standard form (and but for stereo, under ``stereo: ignore``) are one, the first.
@@ -94,16 +94,16 @@ def read_user_molecules(
     for entry in entries:
         try:
             smiles = standard_form(entry.text, standardize)
-            same = identity(smiles, stereo)
+            identity_key = identity(smiles, stereo)
         except MoleculeError as error:
             actual = f"{entry.text!r}, which is no molecule ({error})"
             molecules.problems.append(Problem(entry.file, entry.line, entry.column, entry.key, actual))
             continue
         salts += "." in entry.text and "." not in smiles
-        if same in first_entries:
-            repeats.append(f"{entry.text} (the same as {first_entries[same].text})")
+        if identity_key in first_entries:
+            repeats.append(f"{entry.text} (the same as {first_entries[identity_key].text})")
             continue
-        first_entries[same] = entry
+        first_entries[identity_key] = entry
         molecules.molecules.append(UserMolecule(smiles, entry.text, entry.line, entry.name))
     if salts:
         molecules.warnings.append(f"{key}: counterions and solvents were stripped from {_count(salts)}")
@@ -114,7 +114,7 @@ def read_user_molecules(
 
 
 def misread_text(document: Document, path: PathKey, text: str) -> Finding | None:
-    """The finding that YAML did not read a SMILES or SMARTS as it was meant; None if it did.
+    """Returns the finding that YAML did not read a SMILES or SMARTS as it was meant; None if it did.
 
     Without quotes it ends at ` #`, where a comment begins; in double quotes ``C\\N`` holds a line end.
     """
@@ -142,7 +142,7 @@ def by_place(value: Texts) -> list[tuple[PathKey, str]]:
 
 
 def _read_list(document: Document, key: str, value: Texts, molecules: UserMolecules) -> Iterator[_Entry]:
-    """The entries of a list, or of a mapping of names to SMILES."""
+    """Yields the entries of a list, or of a mapping of names to SMILES."""
     for (part,), text in by_place(value):
         path = (key, part)
         finding = misread_text(document, path, text)

@@ -60,7 +60,7 @@ def explain(
 
 
 def _of_union(members: Sequence[tuple[_Place, ErrorDetails]], written: Written) -> list[Finding]:
-    """What the branches of a union say together: those that got furthest, or that say it in a sentence, are right."""
+    """Joins what the branches of a union say: those that got furthest, or that say it in a sentence, are right."""
     sentences = [(place, line) for place, line in members if line["type"] in (FINDING, *_SENTENCES)]
     depth = max(len(place.path) for place, _ in members)
     deepest = [(place, line) for place, line in members if len(place.path) == depth]
@@ -101,17 +101,17 @@ def _place(line: ErrorDetails, model: type[BaseModel], data: Any) -> _Place:
     declared: FieldType | None = FieldType(model)
     union: PathKey | None = None
     for part in line["loc"]:
-        here = declared.branch(value) if declared else None
+        field_type = declared.branch(value) if declared else None
         if union is None and declared is not None and declared.is_union:
             union = tuple(path)
-        inner = here.inside(part, value) if here else None
+        inner = field_type.inside(part, value) if field_type else None
         is_there = (isinstance(value, Mapping) and part in value) or (
             isinstance(part, int) and isinstance(value, Sequence) and not isinstance(value, str) and part < len(value)
         )
         if inner is None and not is_there and line["type"] != FINDING:
             continue  # the label of a branch
         path.append(part)
-        holder = here.model(value) if here else None
+        holder = field_type.model(value) if field_type else None
         value = value[part] if is_there else None
         declared = inner
     return _Place(tuple(path), value, declared, holder, union)

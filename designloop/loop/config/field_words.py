@@ -83,7 +83,7 @@ class FieldType:
         return None
 
     def _bare(self) -> FieldType:
-        """The same, with `Annotated` taken apart."""
+        """Returns the same type with `Annotated` taken apart."""
         if get_origin(self.annotation) is Annotated:
             inner, *more = get_args(self.annotation)
             return FieldType(inner, (*_spread(more), *self.metadata))._bare()

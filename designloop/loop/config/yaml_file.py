@@ -23,7 +23,7 @@ OVERRIDE = "override"
 
 
 def read_yaml(path: Path | str) -> Document:
-    """The file's data and places.
+    """Reads the file's data, and the place of each value.
 
     Raises:
         CampaignError: the file cannot be read, is no YAML, or is no mapping. Mistakes that leave something to read
@@ -48,7 +48,7 @@ def read_yaml(path: Path | str) -> Document:
 
 
 def parse_yaml(text: str, name: str) -> Document:
-    """The data and places of a text; ``name`` stands for the file in messages. Raises like `read_yaml`."""
+    """Reads data and places of a text; ``name`` stands for the file in messages. Raises like `read_yaml`."""
     root, data, repeated = read_text(text, name)
     if root is None or not isinstance(data, dict):
         message = "the file is empty" if data is None else "the file does not consist of `key: value` lines"

@@ -83,7 +83,7 @@ class _Composer(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, ya
 
 
 def _inner(node: yaml.Node) -> list[yaml.Node]:
-    """The nodes that stand in a node."""
+    """Lists the nodes that stand in a node."""
     if isinstance(node, yaml.MappingNode):
         return [child for pair in node.value for child in pair]
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
@@ -178,12 +178,12 @@ def read_value(text: str) -> Any:
 
 
 def quote(text: str) -> str:
-    """The text as a single-quoted YAML scalar, in which no character but the quote itself is special."""
+    """Writes a text as a single-quoted YAML scalar, in which no character but the quote itself is special."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def alone(file: str, message: str, line: int | None = None, column: int | None = None, hint: str = "") -> CampaignError:
-    """The error of one problem that concerns the file as a whole."""
+    """Makes the error of one problem that concerns the file as a whole."""
     return CampaignError([Problem(file, line, column, "", message, hint=hint)])
 
 
@@ -192,19 +192,19 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, name: str) -> Campaign
     marks = [mark for mark in (error.context_mark, error.problem_mark) if mark is not None]
     # Of a line as long as a file no hint is taken: it would be looked for a long time.
     lines = [line[:_LONG_LINE] for line in re.split(_LINE_ENDS, text)]
-    met = [line for mark in marks for line in lines[mark.line : mark.line + 1]]
+    suspects = [line for mark in marks for line in lines[mark.line : mark.line + 1]]
     before = [line for line in lines[: marks[-1].line] if line.strip()] if marks else []
     # `- [#6]…` is an open bracket and a comment: the scanner stumbles on the line behind it.
-    met += [line for line in before[-1:] if line.partition("#")[0].count("[") > line.partition("#")[0].count("]")]
+    suspects += [line for line in before[-1:] if line.partition("#")[0].count("[") > line.partition("#")[0].count("]")]
     line, column = (marks[-1].line + 1, marks[-1].column + 1) if marks else (None, None)
-    said = ", ".join(part for part in (error.context, error.problem) if part)
-    message = said if _is_too_much(said) else f"this is no YAML: {said}"
-    return alone(name, message, line, column, _syntax_hint(error.problem or "", met))
+    words = ", ".join(part for part in (error.context, error.problem) if part)
+    message = words if _is_too_much(words) else f"this is no YAML: {words}"
+    return alone(name, message, line, column, _syntax_hint(error.problem or "", suspects))
 
 
-def _is_too_much(said: str) -> bool:
+def _is_too_much(words: str) -> bool:
     """Whether an error is our own bound, of what may well be YAML."""
-    return said.startswith(("the aliases up to here", "lists and mappings stand more than"))
+    return words.startswith(("the aliases up to here", "lists and mappings stand more than"))
 
 
 def _syntax_hint(problem: str, lines: list[str]) -> str:

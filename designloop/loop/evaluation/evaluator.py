@@ -96,7 +96,7 @@ class Evaluator:
             backend.close()
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Evaluation]:
-        """What each oracle gave for each candidate, in their order.
+        """Returns what each oracle gave for each candidate, in their order.
 
         Raises:
             EvaluationError: workers do not start or keep dying; what has come so far is in the ledger.
@@ -105,14 +105,14 @@ class Evaluator:
         return self._evaluate(candidates, "round")
 
     def checks(self, smiles: Sequence[str]) -> list[Evaluation]:
-        """The same for molecules outside the campaign's budget and table; recorded as checks.
+        """Does the same for molecules outside the campaign's budget and table; recorded as checks.
 
         A failure among them is no verdict: it is tried anew by the next check, and if the campaign asks for it.
         """
         return self._evaluate([Candidate(molecule, "check") for molecule in smiles], "check")
 
     def cannot_load(self) -> list[str]:
-        """A sentence for each oracle and node where it cannot be loaded; one worker on each node is asked."""
+        """Says for each oracle and node where it cannot be loaded why; one worker on each node is asked."""
         backend = self._start()
         return [
             f"oracle {asked.oracle.name!r} on {node}: {error}"
@@ -121,13 +121,13 @@ class Evaluator:
         ]
 
     def remarks(self) -> list[str]:
-        """What costs no molecule and should be mended all the same, a line an oracle; each is given once."""
+        """Lists what costs no molecule and should be mended all the same, a line an oracle; each is given once."""
         new = [remark for fingerprint, remark in self._remarks.items() if fingerprint not in self._remarked]
         self._remarked |= self._remarks.keys()
         return new
 
     def losses(self) -> list[str]:
-        """The workers that were lost in the last call, a line a node and kind."""
+        """Lists the workers that were lost in the last call, a line a node and kind."""
         return describe_losses(self._losses)
 
     @property
@@ -211,7 +211,7 @@ class Evaluator:
     def _run(self, queue: deque[Chunk], results: dict[str, dict[str, LedgerResult]], purpose: Purpose) -> None:
         """Run chunks until every molecule is settled; fills in ``results``."""
         backend = self._start()
-        resent, lost = backend.resent, len(backend.losses)
+        resent_before, losses_before = backend.resent, len(backend.losses)
         running: dict[int, Chunk] = {}
         self._submit(backend, queue, running)
         while queue or running:
@@ -238,8 +238,8 @@ class Evaluator:
                     results[run.intent.fingerprint][run.intent.smiles] = result_of(run)
             queue.extendleft(reversed(following))
             self._submit(backend, queue, running)
-        self.stats.resent_chunks = backend.resent - resent
-        self._losses = backend.losses[lost:]
+        self.stats.resent_chunks = backend.resent - resent_before
+        self._losses = backend.losses[losses_before:]
 
     def _submit(self, backend: Backend, queue: deque[Chunk], running: dict[int, Chunk]) -> None:
         """Hand the backend as much as it takes."""
@@ -252,18 +252,18 @@ class Evaluator:
         asked = self._asked[chunk[0].fingerprint]
         usual = median(asked.recent) if asked.recent else None
         # A run alone has the time that the campaign file says; a chunk as much more as it has molecules.
-        more = 3 * len(chunk) * (usual or 0.0) if len(chunk) > 1 else 0.0
+        extra_seconds = 3 * len(chunk) * (usual or 0.0) if len(chunk) > 1 else 0.0
         return Request(
             fingerprint=chunk[0].fingerprint,
             smiles=tuple(intent.smiles for intent in chunk),
             seeds=tuple(seed_of(intent) for intent in chunk) if asked.oracle.stochastic else None,
-            deadline=self._settings.timeout + more,
+            deadline=self._settings.timeout + extra_seconds,
             expected=inf if usual is None else usual * len(chunk),
         )
 
 
 def seed_of(intent: Intent) -> int:
-    """The seed of a stochastic oracle for a molecule: 32 bits of the ledger's key, so every run of it draws alike."""
+    """Seeds a stochastic oracle for a molecule: 32 bits of the ledger's key, so every run of it draws alike."""
     key = f"{intent.fingerprint} {intent.smiles}".encode()
     return int.from_bytes(hashlib.sha256(key).digest()[:4], "little")
 

@@ -48,12 +48,12 @@ class ProcessEnvironment:
 
     @classmethod
     def of_driver(cls, folder: Path | None) -> ProcessEnvironment:
-        """Those of the process that calls; ``OMP_NUM_THREADS`` is honoured when the user has set it."""
+        """Returns those of the process that calls; ``OMP_NUM_THREADS`` is honoured when the user has set it."""
         path = tuple(str(Path(entry).resolve()) for entry in sys.path)
         return cls(path, None if folder is None else str(folder), os.environ.get("OMP_NUM_THREADS", "1"))
 
     def variables(self, temporary: Path) -> dict[str, str]:
-        """The child's environment variables, with the folder of its temporary files."""
+        """Returns the child's environment variables, with the folder of its temporary files."""
         libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
         threads = {f"{library}_NUM_THREADS": self.threads for library in libraries}
         private = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
@@ -72,15 +72,15 @@ class Child:
         self._replies, replies = os.pipe()
         lifeline, self._lifeline = os.pipe()
         self._report, report = os.pipe()
-        theirs = (requests, replies, lifeline, report)
+        child_ends = (requests, replies, lifeline, report)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", oracle_child.__file__, *map(str, (*theirs, self._scratch.lock))],
+                [sys.executable, "-P", oracle_child.__file__, *map(str, (*child_ends, self._scratch.lock))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                pass_fds=(*theirs, self._scratch.lock),
+                pass_fds=(*child_ends, self._scratch.lock),
                 env=process_environment.variables(self._scratch.temporary),
                 cwd=self._scratch.folder,
             )
@@ -88,7 +88,7 @@ class Child:
             self._scratch.remove()
             raise
         finally:
-            for descriptor in theirs:
+            for descriptor in child_ends:
                 os.close(descriptor)
             self._scratch.hand_over()
         os.set_blocking(self._requests, False)
@@ -107,7 +107,7 @@ class Child:
             ) from error
 
     def ask(self, message: bytes, seconds: float) -> dict[str, Any]:
-        """The reply to a message.
+        """Sends a message and returns the reply to it.
 
         Raises:
             TimeoutError: there is none within so many seconds.
@@ -136,7 +136,7 @@ class Child:
         return bool(_poll({self._report: select.POLLIN}, 0.0))
 
     def end(self, tell_where: bool = False) -> dict[str, Any]:
-        """The guard's report once all is over; its ``printed`` ends in a traceback if ``tell_where``."""
+        """Ends the child and returns the guard's report; ``printed`` ends in a traceback if ``tell_where``."""
         if tell_where:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._lifeline, oracle_child.TELL_WHERE)
@@ -162,7 +162,7 @@ class Child:
             raise ChildEnded(cause_of_end(self._read_report()))
 
     def _frame(self) -> bytes | None:
-        """The body of the message received, once it is whole."""
+        """Returns the body of the message received, once it is whole."""
         if len(self._received) < 8:
             return None
         size = 8 + struct.unpack_from("<Q", self._received)[0]
@@ -186,7 +186,7 @@ class Child:
 
 
 def _poll(events: Mapping[int, int], seconds: float) -> set[int]:
-    """The descriptors that are ready, or hung up, within so many seconds."""
+    """Returns the descriptors that are ready, or hung up, within so many seconds."""
     poll = select.poll()
     for descriptor, event in events.items():
         poll.register(descriptor, event)
@@ -194,7 +194,7 @@ def _poll(events: Mapping[int, int], seconds: float) -> set[int]:
 
 
 def cause_of_end(report: Mapping[str, Any]) -> str:
-    """A guard's report in one line."""
+    """Puts a guard's report into one line."""
     code = report.get("ended")
     if code is None:
         cause = "its process was killed together with all around it"

@@ -31,7 +31,7 @@ def loss_metrics(losses: Sequence[WorkerLoss]) -> dict[str, float | str]:
 
 
 def describe_losses(losses: Sequence[WorkerLoss]) -> list[str]:
-    """A line a node and kind: how many workers, the chunks that it cost, and the last one's reason."""
+    """Writes a line a node and kind: how many workers, the chunks that it cost, and the last one's reason."""
     groups: dict[tuple[str, str], list[WorkerLoss]] = {}
     for loss in losses:
         groups.setdefault((loss.kind, loss.node), []).append(loss)
@@ -71,7 +71,7 @@ def describe_known(rounds: Sequence[Mapping[str, float | str]]) -> str:
 
 
 def describe_workers(rounds: Sequence[Mapping[str, float | str]]) -> str:
-    """What befell workers in some rounds, as counts in one line; empty where nothing did."""
+    """Says what befell workers in some rounds, as counts in one line; empty where nothing did."""
     counts = {name: int(sum(float(metrics.get(name, 0)) for metrics in rounds)) for name in COUNTS}
     words = {
         "lost_workers": ("1 worker died", "workers died"),

@@ -243,8 +243,8 @@ def _work(requests: int, replies: int, scratch: Path) -> None:
 
 def is_library(file: str) -> bool:
     """Whether a traceback's file is Python's, a library's or our own, so not where a user would look."""
-    here = Path(__file__).parents[2]
-    return file.startswith(("<", str(here), sys.prefix, sys.base_prefix))
+    package_folder = Path(__file__).parents[2]
+    return file.startswith(("<", str(package_folder), sys.prefix, sys.base_prefix))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -33,7 +33,7 @@ class OwnRay:
     """A Ray of this process, from ``start`` to ``close``, both in the thread that keeps Ray."""
 
     def __init__(self, workers: int) -> None:
-        """Nothing yet, for so many workers."""
+        """Prepares a Ray for so many workers; starts nothing yet."""
         self._workers = workers
         self._folder: PrivateFolder | None = None
         self._processes: dict[int, str] = {}

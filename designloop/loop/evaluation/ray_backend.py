@@ -106,7 +106,7 @@ class RayBackend:
         self._replies[reply] = worker
 
     def wait(self) -> list[tuple[int, Reply]]:
-        """The replies that have come; none when only a worker has become free, or a lost request was sent again.
+        """Waits for replies; there are none when only a worker has become free, or a lost request was sent again.
 
         Raises:
             NoWorkers: Ray or its workers do not start, or under a request 21 workers died or fell silent.
@@ -125,7 +125,7 @@ class RayBackend:
         return replies
 
     def load(self, fingerprint: str) -> dict[str, str]:
-        """Node -> why the oracle cannot be loaded there; asks one worker on each node. For use while none is busy."""
+        """Returns node -> why the oracle cannot be loaded there; asks a worker on each node, while none is busy."""
         self._keeper.wait_until_up()
         self._fill()
         import ray
@@ -165,7 +165,7 @@ class RayBackend:
         return worker if len(ahead) == 1 and short else None
 
     def _fill(self) -> None:
-        """As many workers as there are to be, each replaced that was lost; they may take a while to be there."""
+        """Makes as many workers as there are to be, also for those that were lost; they may take a while."""
         if self._make_actor is None:
             self._make_actor = ray_cluster.actor_factory(*self._setup)
         if self._count is None:
@@ -227,9 +227,9 @@ class RayBackend:
         try:
             reply = ray.get(ref)
         except ray.exceptions.RayError as error:
-            lost = self._lose(worker, last_line(error))
+            lost_count = self._lose(worker, last_line(error))
             self._end(worker)  # it may only be out of reach, and is not to go on beside its successor
-            self._note(WorkerLoss("died", worker.node, lost, shorten(last_line(error), 100, placeholder=" …")))
+            self._note(WorkerLoss("died", worker.node, lost_count, shorten(last_line(error), 100, placeholder=" …")))
             return []
         del self._replies[ref]
         key = worker.hear(ref, reply, monotonic()).key
@@ -251,9 +251,9 @@ class RayBackend:
         now = monotonic()
         for worker in [worker for worker in self._workers if worker.deadline < now]:
             why = f"not heard for {now - worker.since:.0f} s"
-            lost = self._lose(worker, why)
+            lost_count = self._lose(worker, why)
             worker.silent = True
-            self._note(WorkerLoss("silent", worker.node, lost, why))
+            self._note(WorkerLoss("silent", worker.node, lost_count, why))
         late = [ref for ref, worker in self._starting.items() if worker.since + START_SECONDS < now]
         if late and len(late) == len(self._workers):
             raise NoWorkers(f"{ray_cluster.why_none_starts(START_SECONDS)} {_ADVICE}")
@@ -270,13 +270,15 @@ class RayBackend:
 
     def _lose(self, worker: Worker, why: str) -> int:
         """Take a worker's requests from it, to be sent again; how many there are. A silent one has lost them before."""
-        lost = [] if worker.silent else [sent.key for sent in worker.requests.values() if sent.key in self._requests]
-        self._lost += lost
-        for key in lost:
+        lost_keys = (
+            [] if worker.silent else [sent.key for sent in worker.requests.values() if sent.key in self._requests]
+        )
+        self._lost += lost_keys
+        for key in lost_keys:
             if (times := self._times_sent[key]) > MOST_RESENT:
                 text = f"{times} workers in a row died or fell silent under the same molecules; the last one: {why}."
                 raise NoWorkers(f"{text} {_ADVICE}")
-        return len(lost)
+        return len(lost_keys)
 
     def _end(self, worker: Worker) -> None:
         """End a worker, also one that is stopped; what it was at is nobody's any more."""

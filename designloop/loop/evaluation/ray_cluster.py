@@ -14,7 +14,7 @@ from designloop.loop.evaluation.ray_worker import OracleWorker, Worker, short_id
 
 
 def actor_factory(oracles: Sequence[PortableOracle], process_environment: ProcessEnvironment) -> Callable[[], Any]:
-    """A function that makes one more actor with these oracles, which are handed to Ray once for all."""
+    """Returns a function that makes one more actor with these oracles, which are handed to Ray once for all."""
     import ray
 
     # No restart by Ray: it would send no requests again. Spread: not all on one node.
@@ -25,14 +25,14 @@ def actor_factory(oracles: Sequence[PortableOracle], process_environment: Proces
 
 
 def count_cpus() -> int:
-    """The CPUs of all nodes together; at least one."""
+    """Counts the CPUs of all nodes together; at least one."""
     import ray
 
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def why_none_starts(seconds: float) -> str:
-    """A sentence on the CPUs that there are, for when no worker started within so many seconds."""
+    """Says how many CPUs there are, for when no worker started within so many seconds."""
     import ray
 
     total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
@@ -43,17 +43,17 @@ def why_none_starts(seconds: float) -> str:
 
 
 def load_errors(workers: Sequence[Worker], fingerprint: str) -> dict[str, str]:
-    """Node -> why the oracle cannot be loaded there; asks one of the workers on each node, all of which are idle."""
+    """Returns node -> why the oracle cannot be loaded there; asks one idle worker on each node."""
     import ray
 
     of_node = {worker.node: worker for worker in workers}
     replies = {node: worker.actor.load.remote(fingerprint) for node, worker in of_node.items()}
     seconds = guarded_child.START_SECONDS + oracle_process.LOAD_SECONDS + ray_worker.GRACE_SECONDS
-    heard = ray.wait([*replies.values()], num_returns=len(replies), timeout=seconds)[0]
+    answered = ray.wait([*replies.values()], num_returns=len(replies), timeout=seconds)[0]
     errors: dict[str, str] = {}
     for node, reply in replies.items():
         try:
-            error = ray.get(reply).error if reply in heard else f"its worker did not answer within {seconds:g} s"
+            error = ray.get(reply).error if reply in answered else f"its worker did not answer within {seconds:g} s"
         except ray.exceptions.RayError as died:
             error = last_line(died)
         errors |= {node: error} if error else {}
@@ -61,7 +61,7 @@ def load_errors(workers: Sequence[Worker], fingerprint: str) -> dict[str, str]:
 
 
 def blame_nodes(losses: list[WorkerLoss]) -> list[WorkerLoss]:
-    """The losses; a worker that died on a node that is gone by now was lost with it."""
+    """Returns the losses, where a worker that died on a node that is gone by now was lost with it."""
     if not any(loss.kind == "died" for loss in losses):
         return losses
     import ray

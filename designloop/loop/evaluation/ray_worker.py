@@ -20,7 +20,7 @@ at most; the rest is for a busy machine and network. Who is not heard after that
 
 
 def short_id(node: str) -> str:
-    """How a node's id is told, behind its address."""
+    """Shortens a node's id as it is shown behind its address."""
     return f"({node[:8]})"
 
 

@@ -105,15 +105,15 @@ class SideBySide:
             seeds: (n,) one for each.
             tolerance: how far values may differ; the default lets pass what threads and GPUs differ by.
         """
-        with ThreadPoolExecutor(2) as both:
+        with ThreadPoolExecutor(2) as pool:
             if any(
-                reply.failure for reply in both.map(lambda process: process.load(oracle.fingerprint), self._processes)
+                reply.failure for reply in pool.map(lambda process: process.load(oracle.fingerprint), self._processes)
             ):
                 return None
             trial = _Trial(oracle, dict(zip(smiles, seeds, strict=True)), tolerance, self._processes, self._deadline)
             if all(value is None for value, _ in trial.alone.values()):
                 return None
-            return trial.at_once(both) or trial.again() or trial.behind()
+            return trial.at_once(pool) or trial.again() or trial.behind()
 
 
 class _Trial:
@@ -135,12 +135,12 @@ class _Trial:
         self.alone = first[0].values | first[1].values
         self._seconds = sum(asked.reply.seconds for asked in first)
 
-    def at_once(self, both: ThreadPoolExecutor) -> str | None:
+    def at_once(self, pool: ThreadPoolExecutor) -> str | None:
         """A sentence on the first difference while both processes run."""
         for number, ways in enumerate((self._halves, self._halves[::-1]) * ROUNDS):
             if number and self._is_late():
                 break
-            replies = list(both.map(self._ask, self._processes, ways))
+            replies = list(pool.map(self._ask, self._processes, ways))
             places = set(replies[0].reply.shared) & set(replies[1].reply.shared)
             for asked in replies:
                 if sentence := self._difference(asked, "while another process scores others"):
@@ -170,7 +170,7 @@ class _Trial:
             value, error = self._ask(self._processes[0], (ahead, probe), limit).values[probe]
             if value is not None and lone[0] is None:
                 return (
-                    f"{probe!r} has {_said(*lone)} when scored alone, and {_said(value, error)} behind {ahead} in one "
+                    f"{probe!r} has {_show(*lone)} when scored alone, and {_show(value, error)} behind {ahead} in one "
                     "call; remove what a program wrote for a molecule before it runs on the next, and see how it exited"
                 )
         return None
@@ -188,7 +188,7 @@ class _Trial:
         for molecule, (value, error) in asked.values.items():
             expected = self.alone[molecule]
             if not same(expected[0], value, self._tolerance):
-                return f"{molecule} has {_said(*expected)} when scored alone, and {_said(value, error)} {when}"
+                return f"{molecule} has {_show(*expected)} when scored alone, and {_show(value, error)} {when}"
         return None
 
 
@@ -203,7 +203,7 @@ def same(value: Any, other: Any, tolerance: Tolerance) -> bool:
     return value is None and other is None
 
 
-def _said(value: Any, error: str | None) -> str:
+def _show(value: Any, error: str | None) -> str:
     return f"no value ({error})" if value is None else repr(value)
 
 

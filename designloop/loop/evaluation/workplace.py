@@ -44,7 +44,7 @@ class Workplace:
     """The oracles of one worker process."""
 
     def __init__(self, scratch: Path, campaign: Path | None, pause: float = 0.0) -> None:
-        """An empty one.
+        """Starts without an oracle.
 
         Args:
             scratch: the process's private folder.

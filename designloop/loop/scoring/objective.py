@@ -170,10 +170,10 @@ class Objective(StrictSettings):
 
 def _where_known(transform: Transform, values: Sequence[float | None]) -> list[float | None]:
     known = [index for index, value in enumerate(values) if value is not None]
-    made: list[float | None] = [None] * len(values)
+    desirabilities: list[float | None] = [None] * len(values)
     for index, desirability in zip(known, transform(np.array([values[i] for i in known], dtype=float)), strict=True):
-        made[index] = float(desirability)
-    return made
+        desirabilities[index] = float(desirability)
+    return desirabilities
 
 
 def _settings_of(properties: Any, key: str, default: Any = None) -> list[Any]:

@@ -87,7 +87,7 @@ class Linear(Transform):
 
     @classmethod
     def contradictions(cls, numbers: Mapping[str, float]) -> list[Finding]:
-        """A line needs two points."""
+        """Finds that both points are one; a line needs two."""
         if "low" not in numbers or numbers["low"] != numbers.get("high"):
             return []
         hint = "a jump at one value is a step: {type: step, low: …} or {type: step, high: …}"
@@ -159,7 +159,7 @@ class DoubleSigmoid(Transform):
 
     @classmethod
     def contradictions(cls, numbers: Mapping[str, float]) -> list[Finding]:
-        """A window has two ends."""
+        """Finds that the ends of the window are not in order."""
         return _descends(numbers, "swap them")
 
     def __call__(self, value: ArrayLike) -> Desirability:

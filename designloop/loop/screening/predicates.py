@@ -107,7 +107,7 @@ def ring_size(ends: Ends, _: FilterContext) -> Refuses:
 
 
 def at_most(name: str) -> Callable[[int, FilterContext], Refuses]:
-    """Builder of the filter that caps a descriptor."""
+    """Returns the builder of the filter that caps a descriptor."""
 
     def build(most: int, context: FilterContext) -> Refuses:
         return descriptors({name: (None, most)}, context)

@@ -212,24 +212,24 @@ class Screening:
         return _Charged(count_scaffolds=self._most is not None)
 
     def _verdict(self, drawn: str, batch: _Charged) -> _Verdict:
-        """The verdict on a drawn SMILES, cheapest question first."""
+        """Returns the verdict on a drawn SMILES, cheapest question first."""
         try:
             smiles = standard_form(drawn, self._mode)
         except MoleculeError as error:
             return _Verdict(reason=INVALID, detail=str(error))
-        same = identity(smiles, self._stereo)
-        if same in self._charged.identities:
-            return _Verdict(smiles, same, KNOWN, f"{smiles} was scored already")
-        if same in batch.identities:
-            return _Verdict(smiles, same, REPEAT, f"{smiles} is there twice")
+        identity_key = identity(smiles, self._stereo)
+        if identity_key in self._charged.identities:
+            return _Verdict(smiles, identity_key, KNOWN, f"{smiles} was scored already")
+        if identity_key in batch.identities:
+            return _Verdict(smiles, identity_key, REPEAT, f"{smiles} is there twice")
         refusal = self._refusal(smiles)
         if refusal is not None:
-            return _Verdict(smiles, same, *refusal)
+            return _Verdict(smiles, identity_key, *refusal)
         if self._most is not None:
             core = scaffold(smiles)
             if core and self._charged.scaffolds[core] + batch.scaffolds[core] >= self._most:
-                return _Verdict(smiles, same, SCAFFOLD, f"{self._most} molecules of {core} already")
-        return _Verdict(smiles, same)
+                return _Verdict(smiles, identity_key, SCAFFOLD, f"{self._most} molecules of {core} already")
+        return _Verdict(smiles, identity_key)
 
     def _ask_filters(self, smiles: str) -> tuple[str, str] | None:
         """(name, why) of the first filter that refuses a standard form; None where all allow it."""
