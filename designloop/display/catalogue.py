@@ -63,4 +63,4 @@ def reconstructions(results: Sequence[Reconstruction]) -> None:
         ("exact", "similarity", "molecule", "decoded"),
         [(result.exact, result.similarity, result.smiles, result.decoded or result.error) for result in results],
     )
-    say(f"{sum(one.exact for one in results):,} of {len(results):,} came back exactly")
+    say(f"{sum(result.exact for result in results):,} of {len(results):,} came back exactly")

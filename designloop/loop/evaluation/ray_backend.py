@@ -270,15 +270,13 @@ class RayBackend:
 
     def _lose(self, worker: Worker, why: str) -> int:
         """Take a worker's requests from it, to be sent again; how many there are. A silent one has lost them before."""
-        lost_keys = (
-            [] if worker.silent else [sent.key for sent in worker.requests.values() if sent.key in self._requests]
-        )
-        self._lost += lost_keys
-        for key in lost_keys:
+        keys = [] if worker.silent else [sent.key for sent in worker.requests.values() if sent.key in self._requests]
+        self._lost += keys
+        for key in keys:
             if (times := self._times_sent[key]) > MOST_RESENT:
                 text = f"{times} workers in a row died or fell silent under the same molecules; the last one: {why}."
                 raise NoWorkers(f"{text} {_ADVICE}")
-        return len(lost_keys)
+        return len(keys)
 
     def _end(self, worker: Worker) -> None:
         """End a worker, also one that is stopped; what it was at is nobody's any more."""
