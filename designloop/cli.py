@@ -41,7 +41,7 @@ Model = Annotated[str, typer.Option(help="A shipped model by name, or a file tha
 Seed = Annotated[int, typer.Option(help="The same seed gives the same molecules.", min=0, max=2**63 - 1)]
 
 
-class Backend(StrEnum):
+class BackendName(StrEnum):
     """Where oracles run."""
 
     ray = "ray"
@@ -88,9 +88,9 @@ def _aside(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _evaluation(**said: object) -> dict[str, object]:
+def _evaluation(**options: object) -> dict[str, object]:
     """What was said of the evaluation on the command line, in the words of a campaign file."""
-    return {f"evaluation.{key}": value for key, value in said.items() if value is not None}
+    return {f"evaluation.{key}": value for key, value in options.items() if value is not None}
 
 
 @app.callback(invoke_without_command=True)
@@ -146,7 +146,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; earlier results are moved aside.")] = False,
     address: Address = None,
     workers: Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)] = None,
-    backend: Annotated[Backend | None, typer.Option(help="Ray's workers, or one child process.")] = None,
+    backend: Annotated[BackendName | None, typer.Option(help="Ray's workers, or one child process.")] = None,
     accept_changed_oracles: Annotated[
         bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
     ] = False,
@@ -307,6 +307,6 @@ def benchmark(
     from designloop import benchmarks
 
     go_on_unread()
-    chosen = tuple(one.strip() for one in arms.split(",") if one.strip())
+    chosen = tuple(arm.strip() for arm in arms.split(",") if arm.strip())
     options = benchmarks.Options(campaign, model, seeds, calls, chosen, jobs, work, method)
     benchmarks.main(name, output, options)

@@ -102,8 +102,8 @@ def test_the_filter_is_asked_in_its_place(monkeypatch: pytest.MonkeyPatch, tmp_p
     source = "class More(Filters):\n" + RECIPES["designloop/loop/screening/filters.py"]
     more = added_to(filters, source, "More")
     monkeypatch.setattr(filters, "Filters", more)
-    built = filters.build(more(most_halogens=1), filters.Context(tmp_path))
-    (asked,) = [one for one in built if one.name == "most_halogens"]
+    built = filters.build(more(most_halogens=1), filters.FilterContext(tmp_path))
+    (asked,) = [rule for rule in built if rule.name == "most_halogens"]
     assert asked.refuses(require("FCCF"), "FCCF") == "2 halogens, allowed are at most 1"
     assert asked.refuses(require("FCC"), "FCC") is None
-    assert "most_halogens" not in {one.name for one in filters.build(more(), filters.Context(tmp_path))}
+    assert "most_halogens" not in {rule.name for rule in filters.build(more(), filters.FilterContext(tmp_path))}

@@ -45,10 +45,10 @@ def test_the_faces_are_found() -> None:
 
 @pytest.mark.parametrize("face", FACES)
 def test_a_face_offers_what_type_checkers_see(face: str) -> None:
-    package, seen = importlib.import_module(face), seen_by_type_checkers(face)
-    assert sorted(package.__all__) == sorted(name for _, name in seen)
+    package, visible = importlib.import_module(face), seen_by_type_checkers(face)
+    assert sorted(package.__all__) == sorted(name for _, name in visible)
     assert set(package.__all__) <= set(dir(package))
-    for module, name in seen:
+    for module, name in visible:
         value = getattr(package, name)
         if module == face:
             assert inspect.ismodule(value), f"{name} is no module of {face}"

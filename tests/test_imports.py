@@ -91,14 +91,14 @@ def backward_arrows(module: str, source: str) -> list[str]:
 @cache
 def chemistry_modules() -> frozenset[str]:
     """`molecules.chemistry` and what it is made of: the modules below it, which know RDKit only."""
-    found: set[str] = set()
+    collected: set[str] = set()
     todo = ["designloop.molecules.chemistry", "designloop.molecules.errors"]
     while todo:
         module = todo.pop()
-        if module not in found:
-            found.add(module)
+        if module not in collected:
+            collected.add(module)
             todo += [n for _, n in imports_in(modules()[module].read_text()) if n.startswith("designloop.molecules.")]
-    return frozenset(found)
+    return frozenset(collected)
 
 
 def layer(module: str) -> str:
@@ -123,7 +123,7 @@ def test_imports_run_one_way() -> None:
         ("designloop.vae.model", "def f():\n    import designloop.records"),
         ("designloop.oracles.base", "from designloop.molecules.codec import Codec"),
         ("designloop.tables.query", "if TYPE_CHECKING:\n    from designloop.loop.campaign.campaign import Campaign"),
-        ("designloop.api", "import designloop.benchmarks"),
+        ("designloop.api.running", "import designloop.benchmarks"),
     ],
 )
 def test_an_arrow_that_runs_back_is_seen(module: str, source: str) -> None:
@@ -159,12 +159,12 @@ def room(module: str) -> str:
 
 
 def arrows_out_of_the_room(module: str, source: str) -> list[str]:
-    own = room(module)
+    home = room(module)
     package = layer(module)
     return [
         f"{module}:{line} imports {name}"
         for line, name in imports_in(source)
-        if own and layer(name) == package and room(name) not in ROOMS[package][own] | {own}
+        if home and layer(name) == package and room(name) not in ROOMS[package][home] | {home}
     ]
 
 
@@ -199,14 +199,14 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 
     @cache
     def reached(start: str) -> frozenset[str]:
-        seen: set[str] = set()
+        visited: set[str] = set()
         todo = [*graph[start]]
         while todo:
             module = todo.pop()
-            if module not in seen:
-                seen.add(module)
+            if module not in visited:
+                visited.add(module)
                 todo += graph[module]
-        return frozenset(seen)
+        return frozenset(visited)
 
     groups = {frozenset({other for other in reached(name) if name in reached(other)}) for name in graph}
     return sorted(sorted(group) for group in groups if group)

@@ -125,9 +125,9 @@ def test_a_run_outlives_its_terminal(tmp_path: Path, tiny_model: Path, backend: 
         preexec_fn=own_the_terminal,
     )
     os.close(terminal)
-    seen = b""
-    while b"a round is done" not in seen:
-        seen += os.read(master, 4096)
+    printed = b""
+    while b"a round is done" not in printed:
+        printed += os.read(master, 4096)
     os.close(master)  # as when ssh breaks: the kernel tells the session by SIGHUP
     assert process.wait(60) == 0
     assert api.status(path).calls == 45

@@ -65,8 +65,8 @@ def test_what_goes_on_prints_all_that_anyone_takes_and_ends_well(tmp_path: Path,
     ],
 )
 def test_what_is_there_to_be_read_stops_and_says_why(tmp_path: Path, redirection: str, said: str) -> None:
-    told, code, errors = printed(tmp_path, redirection)
-    assert told.startswith(f"True {said}"), "and no file that is opened takes the place of a stream that is closed"
+    output, code, errors = printed(tmp_path, redirection)
+    assert output.startswith(f"True {said}"), "and no file that is opened takes the place of a stream that is closed"
     assert code == 0
     assert "Exception ignored" not in errors
 

@@ -24,11 +24,11 @@ class Pretrained:
 
     @classmethod
     def of(cls, campaign: Campaign) -> Pretrained:
-        """The campaign's."""
+        """Returns the campaign's model."""
         return cls(campaign.model_file, campaign.device)
 
     def load(self) -> SequenceVAE:
-        """A new object with the pretrained weights.
+        """Makes a new object with the pretrained weights.
 
         Raises:
             MoleculeError: no such model.
@@ -54,11 +54,11 @@ class Pretrained:
 
         model = self.load()
         generator = torch_generator(model.device, seed, "draws")
-        found: list[str] = []
-        while len(found) < n:  # a draw may hold no atom at all
-            drawn = map(model.codec.to_smiles, model.draw(n - len(found), generator))
-            found += [smiles for smiles in drawn if smiles is not None]
-        return found
+        molecules: list[str] = []
+        while len(molecules) < n:  # a draw may hold no atom at all
+            drawn = map(model.codec.to_smiles, model.draw(n - len(molecules), generator))
+            molecules += [smiles for smiles in drawn if smiles is not None]
+        return molecules
 
     def replay(self) -> Corpus:
         """The rows that the model was trained on, and those held out from them."""

@@ -13,8 +13,8 @@ REMARKS = "remarks"
 """The metric that holds what evaluation remarked of oracles in a round, a line each."""
 
 
-class Standing:
-    """What each round adds to the campaign's standing.
+class TopTen:
+    """The ten best scores of a campaign, and what each round adds to them.
 
     Args:
         scores: molecule -> score of what is committed already; None where the status is not ok.

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.evaluation.oracle_process import Surroundings
+from designloop.loop.evaluation.oracle_process import ProcessEnvironment
 from designloop.loop.evaluation.side_by_side import SideBySide, Tolerance
 from designloop.oracles import Answer, Oracle, from_callable, load, read_answers
 from designloop.oracles.loading import unpack_files
@@ -247,7 +247,7 @@ def elsewhere(trial: Trial) -> Iterator[str]:
 
 def side_by_side(trial: Trial) -> Iterator[str]:
     """It says of a molecule what it says alone while another process runs it on others."""
-    with SideBySide([trial.oracle], Surroundings.of_driver(trial.folder), trial.timeout) as processes:
+    with SideBySide([trial.oracle], ProcessEnvironment.of_driver(trial.folder), trial.timeout) as processes:
         smiles = trial.molecules
         tolerance = Tolerance(trial.tolerance, trial.tolerance)
         if sentence := processes.disturbance(trial.oracle, smiles, seeds(smiles), tolerance):

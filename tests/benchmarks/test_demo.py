@@ -9,7 +9,7 @@ from designloop.benchmarks import Options, demo
 from designloop.benchmarks.common.arms import overrides_of, random_start, trials
 from designloop.benchmarks.common.mol_ga import search
 from designloop.loop.campaign.campaign import load_campaign
-from designloop.loop.screening.filters import Context, build
+from designloop.loop.screening.filters import FilterContext, build
 from designloop.molecules.chemistry import parse
 
 CAMPAIGNS = Path(__file__).parent.parent.parent / "campaigns"
@@ -41,7 +41,7 @@ def test_the_start_is_drawn_anew_for_each_seed_and_passes_the_filters() -> None:
     first, second = random_start(campaign, 20, seed=0), random_start(campaign, 20, seed=1)
     assert first == random_start(campaign, 20, seed=0)
     assert not set(first) & set(second)
-    filters = build(campaign.filters, Context(campaign.folder, campaign.standardize, campaign.stereo))
+    filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
     assert all(one.refuses(parse(smiles), smiles) is None for one in filters for smiles in first)
 
 
@@ -53,7 +53,7 @@ def test_the_genetic_algorithm_pays_for_each_molecule_once_and_only_for_what_the
     assert [call.smiles for call in calls[:30]] == start
     assert [call.proposer for call in calls] == ["start"] * 30 + ["mol_ga"] * 20
     assert len({call.smiles for call in calls}) == 50
-    filters = build(campaign.filters, Context(campaign.folder, campaign.standardize, campaign.stereo))
+    filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
     assert all(one.refuses(parse(call.smiles), call.smiles) is None for one in filters for call in calls)
     assert all(call.score is not None for call in calls)
 

@@ -215,4 +215,4 @@ def test_a_campaigns_objective_is_told_whole(aggregate: Any) -> None:
     columns = objective.desirabilities({"heavy": HEAVY.tolist(), "shown": HEAVY.tolist(), "rings": RINGS.tolist()})
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     desirable = np.column_stack([t(v) for t, v in zip(known.transforms, (HEAVY, RINGS), strict=True)])
-    np.testing.assert_allclose(known.aggregate(desirable), objective._aggregated(rows), rtol=1e-12)
+    np.testing.assert_allclose(known.aggregate(desirable), objective._aggregate(rows), rtol=1e-12)

@@ -18,7 +18,7 @@ from designloop.benchmarks.common.stopwatch import Stopwatch
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.progress import Progress
-from designloop.loop.screening.filters import Context, Filter, Filters, build
+from designloop.loop.screening.filters import Filter, FilterContext, Filters, build
 from designloop.loop.screening.screening import Screening
 from designloop.records import Candidate, Evaluation, Round, State
 from designloop.strategies import base
@@ -98,7 +98,7 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
         counts["pool_screened"] += len(candidates)
         return allowed
 
-    def timed_build(filters: Filters, context: Context) -> list[Filter]:
+    def timed_build(filters: Filters, context: FilterContext) -> list[Filter]:
         return [Filter(one.name, watch.timing("filters", one.refuses)) for one in build(filters, context)]
 
     with (
@@ -117,7 +117,7 @@ def _evaluation(watch: Stopwatch, workers: int) -> Iterator[None]:
     def timed(self: Evaluator, candidates: Sequence[Candidate]) -> list[Evaluation]:
         with watch("dispatch_and_ledger"):
             evaluations = evaluate(self, candidates)
-        watch.move(self.effort.worker_seconds / workers, "dispatch_and_ledger", "oracle")
+        watch.move(self.stats.worker_seconds / workers, "dispatch_and_ledger", "oracle")
         return evaluations
 
     with patch.object(Evaluator, "__call__", timed):

@@ -17,10 +17,10 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_valid
 
 from designloop.loop.campaign.checks import Parts, load_parts
 from designloop.loop.campaign.identity import identity_of
-from designloop.loop.campaign.user_molecules import GivenMolecule, digest_of_forms, digest_of_lines, is_path
+from designloop.loop.campaign.user_molecules import UserMolecule, digest_of_forms, digest_of_lines, is_path
 from designloop.loop.config.explain import explain
 from designloop.loop.config.problems import CampaignError, Finding, Problem
-from designloop.loop.config.settings import ByName, Settings, describe, error
+from designloop.loop.config.settings import ByName, StrictSettings, describe, error
 from designloop.loop.config.yaml_file import read_yaml
 from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.loop.scoring.objective import Objective
@@ -30,7 +30,7 @@ from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.oracles import Oracle
 from designloop.strategies import base as strategies
 
-__all__ = ["Budget", "Campaign", "CampaignError", "EvaluationSettings", "GivenMolecule", "Problem", "StrategySettings"]
+__all__ = ["Budget", "Campaign", "CampaignError", "EvaluationSettings", "UserMolecule", "Problem", "StrategySettings"]
 __all__ += ["load_campaign"]
 
 
@@ -46,7 +46,7 @@ def _default_strategy() -> StrategySettings:
     return StrategySettings("property_loss", strategies.settings_of("property_loss")())
 
 
-class Budget(Settings):
+class Budget(StrictSettings):
     """The most that the campaign may spend; it ends with what is spent first."""
 
     oracle_calls: int = Field(ge=1)
@@ -60,7 +60,7 @@ class Budget(Settings):
     """The most molecules that the oracle of a property is asked about, by the property's name, or by the oracle's."""
 
 
-class Campaign(Settings):
+class Campaign(StrictSettings):
     """One closed-loop design run, as its file says. Made by `load_campaign`, which also loads what it refers to."""
 
     name: str
@@ -110,11 +110,11 @@ class Campaign(Settings):
     _path: Path = PrivateAttr(default_factory=lambda: Path("campaign.yaml").absolute())
     _parts: Parts = PrivateAttr(default_factory=Parts)
 
-    def _loaded(self, path: Path, parts: Parts) -> Campaign:
-        """The same, with where it was read from and what it refers to, and `per_oracle` by property."""
+    def _with_origin(self, path: Path, parts: Parts) -> Campaign:
+        """Returns a copy that knows where it was read from and what it refers to, and `per_oracle` by property."""
         caps = self.budget.per_oracle
-        each = {item.name: caps.get(item.name, caps.get(item.oracle)) for item in self.objective.properties}
-        budget = self.budget.model_copy(update={"per_oracle": {name: most for name, most in each.items() if most}})
+        limits = {item.name: caps.get(item.name, caps.get(item.oracle)) for item in self.objective.properties}
+        budget = self.budget.model_copy(update={"per_oracle": {name: most for name, most in limits.items() if most}})
         loaded = self.model_copy(update={"budget": budget})
         loaded._path, loaded._parts = path, parts
         return loaded
@@ -165,16 +165,16 @@ class Campaign(Settings):
         """What a person should know before running it, and that is no mistake."""
         return tuple(self._parts.warnings)
 
-    def starting(self) -> list[GivenMolecule]:
+    def starting(self) -> list[UserMolecule]:
         """The starting molecules, in the order given, each once."""
         return list(self._parts.starting)
 
-    def references(self) -> list[GivenMolecule]:
+    def references(self) -> list[UserMolecule]:
         """The molecules to compare with, in the order given, each once."""
         return list(self._parts.references)
 
     def resolve(self, path: str | Path) -> Path:
-        """A path of the campaign file, made absolute."""
+        """Makes a path of the campaign file absolute."""
         return (self.folder / path).resolve()
 
     def files(self) -> dict[str, str]:
@@ -186,9 +186,9 @@ class Campaign(Settings):
 
         Two files of molecules that differ only in how they are written have one digest here, and two in ``files``.
         """
-        said = {path: digest_of_lines(file) for path, file in self._named_files().items()}
-        said["starting_molecules"] = digest_of_forms(self.starting()) if self.starting() else None
-        return {key: digest for key, digest in said.items() if digest is not None}
+        digests = {path: digest_of_lines(file) for path, file in self._named_files().items()}
+        digests["starting_molecules"] = digest_of_forms(self.starting()) if self.starting() else None
+        return {key: digest for key, digest in digests.items() if digest is not None}
 
     def _named_files(self) -> dict[str, Path]:
         """Path as written -> each file of molecules or weights that the campaign file names and that is there."""
@@ -222,8 +222,8 @@ def load_campaign(path: Path | str, overrides: Mapping[str, Any] | None = None) 
     file = Path(path).absolute()
     # A key whose value was deleted or commented out is as good as absent, where it may be absent.
     optional = {name for name, field in Campaign.model_fields.items() if not field.is_required()}
-    given = {key: value for key, value in document.data.items() if value is not None or key not in optional}
-    data = {"name": file.stem, **given}
+    settings = {key: value for key, value in document.data.items() if value is not None or key not in optional}
+    data = {"name": file.stem, **settings}
     parts = load_parts(document, data, file.parent)
     problems = [*document.problems, *parts.problems]
     try:
@@ -232,6 +232,8 @@ def load_campaign(path: Path | str, overrides: Mapping[str, Any] | None = None) 
         problems += map(document.problem, explain(caught, Campaign, data, document.written))
     if problems:
         raise CampaignError(
-            sorted(problems, key=lambda one: (one.file != document.file, one.line or 0, one.column or 0))
+            sorted(
+                problems, key=lambda problem: (problem.file != document.file, problem.line or 0, problem.column or 0)
+            )
         )
-    return campaign._loaded(file, parts)
+    return campaign._with_origin(file, parts)

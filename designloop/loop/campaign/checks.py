@@ -13,12 +13,12 @@ from typing import Any
 
 from designloop.loop.campaign.draft import BudgetDraft, Draft, FiltersDraft, PropertyDraft
 from designloop.loop.campaign.user_molecules import (
-    Given,
-    GivenMolecule,
+    UserMolecule,
+    UserMolecules,
     bracket_hint,
     by_place,
     misread_text,
-    read_given,
+    read_user_molecules,
 )
 from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
@@ -34,8 +34,8 @@ class Parts:
 
     oracles: dict[str, Oracle] = field(default_factory=dict)
     """Property name -> its oracle, in the order of the file."""
-    starting: tuple[GivenMolecule, ...] = ()
-    references: tuple[GivenMolecule, ...] = ()
+    starting: tuple[UserMolecule, ...] = ()
+    references: tuple[UserMolecule, ...] = ()
     stereo: Stereo = "ignore"
     """As the file says; by default ``keep`` where an oracle sees stereo, else ``ignore``."""
     problems: list[Problem] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Parts:
 
 
 def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Parts:
-    """Everything that a campaign file refers to.
+    """Reads everything that a campaign file refers to.
 
     Args:
         document: the file, for the places of what is found.
@@ -59,7 +59,7 @@ def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Par
     findings += _files(draft, folder)
     _decide_stereo(draft, parts)
     starting, references = (
-        read_given(document, key, value, folder, draft.standardize or "parent", parts.stereo)
+        read_user_molecules(document, key, value, folder, draft.standardize or "parent", parts.stereo)
         for key, value in (("starting_molecules", draft.starting_molecules), ("reference", draft.reference))
     )
     findings += _budget(draft, starting)
@@ -132,8 +132,8 @@ def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
         expected = f"a shipped model ({listed(shipped)}) or a file that `designloop pretrain` wrote"
         yield Finding(("model",), repr(draft.model), expected, did_you_mean(draft.model, shipped))
     if draft.output is not None and folder.resolve().is_relative_to((folder / draft.output).resolve()):
-        found = f"{draft.output!r}, which holds the campaign file"
-        yield Finding(("output",), found, "a folder of the campaign's own: --fresh moves it aside as a whole")
+        actual = f"{draft.output!r}, which holds the campaign file"
+        yield Finding(("output",), actual, "a folder of the campaign's own: --fresh moves it aside as a whole")
 
 
 def _decide_stereo(draft: Draft, parts: Parts) -> None:
@@ -145,18 +145,18 @@ def _decide_stereo(draft: Draft, parts: Parts) -> None:
         )
 
 
-def _budget(draft: Draft, starting: Given) -> Iterator[Finding]:
+def _budget(draft: Draft, starting: UserMolecules) -> Iterator[Finding]:
     budget = draft.budget or BudgetDraft()
     if budget.oracle_calls is not None and len(starting.molecules) > budget.oracle_calls:
-        found = f"{len(starting.molecules):,} molecules"
+        actual = f"{len(starting.molecules):,} molecules"
         expected = f"no more than the {budget.oracle_calls:,} of budget.oracle_calls, to which they are charged"
-        yield Finding(("starting_molecules",), found, expected, "give fewer, or raise budget.oracle_calls")
+        yield Finding(("starting_molecules",), actual, expected, "give fewer, or raise budget.oracle_calls")
     names = [name for _, item in draft.properties for name in (item.name, item.oracle) if name is not None]
     known = list(dict.fromkeys(names))
     for key in budget.per_oracle or ():
         if key not in known:
-            found, expected = f"the unknown oracle {key!r}", f"a property or its oracle: {listed(known)}"
-            yield Finding(("budget", "per_oracle", key), found, expected, did_you_mean(key, known), at_key=True)
+            actual, expected = f"the unknown oracle {key!r}", f"a property or its oracle: {listed(known)}"
+            yield Finding(("budget", "per_oracle", key), actual, expected, did_you_mean(key, known), at_key=True)
 
 
 def _one_round(draft: Draft) -> Iterator[str]:

@@ -12,10 +12,10 @@ MAY_CHANGE = ("budget", "evaluation", "reference")
 def identity_of(dump: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a `Campaign.dump()` that decides what the table will hold."""
     left_out = {own_file(dump, "reference"), own_file(dump, "starting_molecules")}
-    said = {path: digest for path, digest in dump["molecules"].items() if path not in left_out}
-    files = {path: digest for path, digest in dump["files"].items() if path not in (*said, *left_out)}
+    digests = {path: digest for path, digest in dump["molecules"].items() if path not in left_out}
+    files = {path: digest for path, digest in dump["files"].items() if path not in (*digests, *left_out)}
     kept = {key: value for key, value in dump.items() if key not in (*MAY_CHANGE, "starting_molecules")}
-    return {**kept, "files": files, "molecules": said}
+    return {**kept, "files": files, "molecules": digests}
 
 
 def own_file(dump: Mapping[str, Any], key: str) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from designloop.loop.campaign.draft import Texts
 from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
-from designloop.loop.config.yaml_nodes import quoted
+from designloop.loop.config.yaml_nodes import quote
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, parse, standard_form
 from designloop.molecules.reading import read_molecules
 
@@ -23,7 +23,7 @@ def is_path(text: str) -> bool:
     return Path(text).suffix.lower() in _ENDINGS
 
 
-def digest_of_forms(molecules: Sequence[GivenMolecule]) -> str:
+def digest_of_forms(molecules: Sequence[UserMolecule]) -> str:
     """SHA-256 of molecules in their order: of what they are, however and wherever they are written."""
     return hashlib.sha256("\n".join(molecule.smiles for molecule in molecules).encode()).hexdigest()
 
@@ -41,7 +41,7 @@ def digest_of_lines(path: Path) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenMolecule:
+class UserMolecule:
     """A molecule of the user's own."""
 
     smiles: str
@@ -55,10 +55,10 @@ class GivenMolecule:
 
 
 @dataclass
-class Given:
+class UserMolecules:
     """The molecules of one key, and what is to be said of them."""
 
-    molecules: list[GivenMolecule] = field(default_factory=list)
+    molecules: list[UserMolecule] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -75,46 +75,46 @@ class _Entry:
     key: str
 
 
-def read_given(
+def read_user_molecules(
     document: Document, key: str, value: Texts | None, folder: Path, standardize: Mode, stereo: Stereo
-) -> Given:
-    """The molecules of a key: a list of SMILES, names with SMILES, or a file of them.
+) -> UserMolecules:
+    """Reads the molecules of a key: a list of SMILES, names with SMILES, or a file of them.
 
     What is no text there is None, and refused by the campaign's own declaration. Molecules that are the same in
     standard form (and but for stereo, under ``stereo: ignore``) are one, the first.
     """
-    given = Given()
+    molecules = UserMolecules()
     entries = list(
-        _in_file(key, value, document, folder, given)
+        _read_file(key, value, document, folder, molecules)
         if isinstance(value, str)
-        else _listed(document, key, value or [], given)
+        else _read_list(document, key, value or [], molecules)
     )
-    seen: dict[str, _Entry] = {}
+    first_entries: dict[str, _Entry] = {}
     salts, repeats = 0, []
     for entry in entries:
         try:
             smiles = standard_form(entry.text, standardize)
-            same = identity(smiles, stereo)
+            identity_key = identity(smiles, stereo)
         except MoleculeError as error:
-            found = f"{entry.text!r}, which is no molecule ({error})"
-            given.problems.append(Problem(entry.file, entry.line, entry.column, entry.key, found))
+            actual = f"{entry.text!r}, which is no molecule ({error})"
+            molecules.problems.append(Problem(entry.file, entry.line, entry.column, entry.key, actual))
             continue
         salts += "." in entry.text and "." not in smiles
-        if same in seen:
-            repeats.append(f"{entry.text} (the same as {seen[same].text})")
+        if identity_key in first_entries:
+            repeats.append(f"{entry.text} (the same as {first_entries[identity_key].text})")
             continue
-        seen[same] = entry
-        given.molecules.append(GivenMolecule(smiles, entry.text, entry.line, entry.name))
+        first_entries[identity_key] = entry
+        molecules.molecules.append(UserMolecule(smiles, entry.text, entry.line, entry.name))
     if salts:
-        given.warnings.append(f"{key}: counterions and solvents were stripped from {_count(salts)}")
+        molecules.warnings.append(f"{key}: counterions and solvents were stripped from {_count(salts)}")
     if repeats:
         shown = ", ".join(repeats[:5]) + (", …" if len(repeats) > 5 else "")
-        given.warnings.append(f"{key}: {_count(len(repeats))} left out that stood there already: {shown}")
-    return given
+        molecules.warnings.append(f"{key}: {_count(len(repeats))} left out that stood there already: {shown}")
+    return molecules
 
 
 def misread_text(document: Document, path: PathKey, text: str) -> Finding | None:
-    """The finding that YAML did not read a SMILES or SMARTS as it was meant; None if it did.
+    """Returns the finding that YAML did not read a SMILES or SMARTS as it was meant; None if it did.
 
     Without quotes it ends at ` #`, where a comment begins; in double quotes ``C\\N`` holds a line end.
     """
@@ -123,14 +123,14 @@ def misread_text(document: Document, path: PathKey, text: str) -> Finding | None
         return Finding(path, f"{text!r}, with an invisible character", "a molecule", hint)
     if not document.is_cut(path):
         return None
-    hint = f"write {quoted(text)} before the comment, or quote all of it"
+    hint = f"write {quote(text)} before the comment, or quote all of it"
     return Finding(path, f"{text!r}, cut off at ` #`", "a molecule in quotes where ` #` follows", hint)
 
 
 def bracket_hint(document: Document, path: PathKey) -> str:
     """``quote the SMILES: '[Na+]'`` where YAML reads a list of one text and a bracket atom was meant; else empty."""
     written = document.bracketed(path)
-    return f"quote the SMILES: {quoted(written)}" if written and parse(written) is not None else ""
+    return f"quote the SMILES: {quote(written)}" if written and parse(written) is not None else ""
 
 
 def by_place(value: Texts) -> list[tuple[PathKey, str]]:
@@ -141,8 +141,8 @@ def by_place(value: Texts) -> list[tuple[PathKey, str]]:
     return [((part,), text) for part, text in items if text is not None]
 
 
-def _listed(document: Document, key: str, value: Texts, given: Given) -> Iterator[_Entry]:
-    """The entries of a list, or of a mapping of names to SMILES."""
+def _read_list(document: Document, key: str, value: Texts, molecules: UserMolecules) -> Iterator[_Entry]:
+    """Yields the entries of a list, or of a mapping of names to SMILES."""
     for (part,), text in by_place(value):
         path = (key, part)
         finding = misread_text(document, path, text)
@@ -151,26 +151,26 @@ def _listed(document: Document, key: str, value: Texts, given: Given) -> Iterato
             hint = bracket_hint(document, (key,)) or "check its brackets, ring closures and valences"
             finding = Finding(path, repr(text), "a SMILES that RDKit can read", hint)
         if finding is not None:
-            given.problems.append(document.problem(finding))
+            molecules.problems.append(document.problem(finding))
             continue
         place = document.problem(Finding(path, ""))
         name = part if isinstance(part, str) else ""
         yield _Entry(text, name, place.file, place.line, place.column, place.key)
 
 
-def _in_file(key: str, path: str, document: Document, folder: Path, given: Given) -> Iterator[_Entry]:
+def _read_file(key: str, path: str, document: Document, folder: Path, molecules: UserMolecules) -> Iterator[_Entry]:
     absolute = folder / path
     try:
         read = read_molecules(absolute)
     except (MoleculeError, OSError) as error:
         is_smiles = not absolute.exists() and parse(path) is not None
-        hint = f"a molecule goes into a list: {key}: [{quoted(path)}]" if is_smiles else ""
-        given.problems.append(document.problem(Finding((key,), str(error), hint=hint)))
+        hint = f"a molecule goes into a list: {key}: [{quote(path)}]" if is_smiles else ""
+        molecules.problems.append(document.problem(Finding((key,), str(error), hint=hint)))
         return
     for problem in read.problems:
-        found, expected = f"{problem.text!r} ({problem.reason})", "a SMILES that RDKit can read"
-        given.problems.append(
-            Problem(str(absolute), problem.line, None, key, found, expected, "mend or delete the line")
+        actual, expected = f"{problem.text!r} ({problem.reason})", "a SMILES that RDKit can read"
+        molecules.problems.append(
+            Problem(str(absolute), problem.line, None, key, actual, expected, "mend or delete the line")
         )
     for text, name, line in zip(read.smiles, read.names, read.lines, strict=True):
         yield _Entry(text, name, str(absolute), line, None, key)

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from designloop.loop.config.field_words import Declared, expected, hint_for
+from designloop.loop.config.field_words import FieldType, describe_expected, hint_for
 from designloop.loop.config.problems import Finding, PathKey
 from designloop.loop.config.settings import FINDING, describe
 from designloop.words import did_you_mean, listed
@@ -31,7 +31,7 @@ class _Place:
 
     path: PathKey
     value: Any
-    declared: Declared | None
+    declared: FieldType | None
     model: type[BaseModel] | None
     """The model whose key the last part of the path is or should be."""
     union: PathKey | None
@@ -60,11 +60,11 @@ def explain(
 
 
 def _of_union(members: Sequence[tuple[_Place, ErrorDetails]], written: Written) -> list[Finding]:
-    """What the branches of a union say together: those that got furthest, or that say it in a sentence, are right."""
-    told = [(place, line) for place, line in members if line["type"] in (FINDING, *_SENTENCES)]
+    """Joins what the branches of a union say: those that got furthest, or that say it in a sentence, are right."""
+    sentences = [(place, line) for place, line in members if line["type"] in (FINDING, *_SENTENCES)]
     depth = max(len(place.path) for place, _ in members)
     deepest = [(place, line) for place, line in members if len(place.path) == depth]
-    chosen = {place.path: _finding(line, place, written) for place, line in told or deepest}
+    chosen = {place.path: _finding(line, place, written) for place, line in sentences or deepest}
     return list(chosen.values())
 
 
@@ -76,7 +76,7 @@ def _finding(line: ErrorDetails, place: _Place, written: Written) -> Finding:
         return Finding(place.path, str(context["error"]))
     if line["type"] == "extra_forbidden" and place.model is not None:
         return _unknown_key(place.path, place.model)
-    words = expected(place.declared) if place.declared else ""
+    words = describe_expected(place.declared) if place.declared else ""
     words = words or line["msg"].removeprefix("Input should be ").lower()
     if line["type"] == "missing":
         return Finding(place.path, "nothing", words)
@@ -98,20 +98,20 @@ def _place(line: ErrorDetails, model: type[BaseModel], data: Any) -> _Place:
     """Follows pydantic's location through data and declarations, past the labels it gives to branches of unions."""
     path: list[str | int] = []
     value, holder = data, None
-    declared: Declared | None = Declared(model)
+    declared: FieldType | None = FieldType(model)
     union: PathKey | None = None
     for part in line["loc"]:
-        here = declared.branch(value) if declared else None
+        field_type = declared.branch(value) if declared else None
         if union is None and declared is not None and declared.is_union:
             union = tuple(path)
-        inner = here.inside(part, value) if here else None
+        inner = field_type.inside(part, value) if field_type else None
         is_there = (isinstance(value, Mapping) and part in value) or (
             isinstance(part, int) and isinstance(value, Sequence) and not isinstance(value, str) and part < len(value)
         )
         if inner is None and not is_there and line["type"] != FINDING:
             continue  # the label of a branch
         path.append(part)
-        holder = here.model(value) if here else None
+        holder = field_type.model(value) if field_type else None
         value = value[part] if is_there else None
         declared = inner
     return _Place(tuple(path), value, declared, holder, union)

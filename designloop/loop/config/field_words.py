@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from designloop.loop.config.settings import ByName
-from designloop.loop.config.yaml_nodes import quoted, read_value
+from designloop.loop.config.yaml_nodes import quote, read_value
 from designloop.words import did_you_mean, listed
 
 _TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
@@ -32,19 +32,19 @@ Metadata: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class FieldType:
     """The declaration of a value: a type and what else is said of it (ranges, lengths, a registry)."""
 
     annotation: Any
     metadata: Metadata = ()
 
     @property
-    def options(self) -> list[Declared]:
+    def options(self) -> list[FieldType]:
         """The members of a union, None left out; the declaration itself where it is none."""
         bare = self._bare()
         if get_origin(bare.annotation) in (Union, types.UnionType):
             members = [member for member in get_args(bare.annotation) if member is not type(None)]
-            return [option for member in members for option in Declared(member, bare.metadata).options]
+            return [option for member in members for option in FieldType(member, bare.metadata).options]
         return [bare]
 
     @property
@@ -55,7 +55,7 @@ class Declared:
     def takes_nothing(self) -> bool:
         return type(None) in get_args(self._bare().annotation)
 
-    def branch(self, value: Any) -> Declared:
+    def branch(self, value: Any) -> FieldType:
         """The option that a value of this shape was most likely meant for."""
         shaped = [option for option in self.options if option._has_shape_of(value)]
         return (shaped or self.options)[0]
@@ -67,26 +67,26 @@ class Declared:
                 return mark.model_for(value)
         return self.annotation if _is_model(self.annotation) else None
 
-    def inside(self, part: str | int, value: Any) -> Declared | None:
+    def inside(self, part: str | int, value: Any) -> FieldType | None:
         """How an entry of a value is declared; None if there can be no such entry."""
         model = self.model(value)
         if model is not None:
             field = model.model_fields.get(str(part))
-            return Declared(field.annotation, tuple(field.metadata)) if field else None
+            return FieldType(field.annotation, tuple(field.metadata)) if field else None
         arguments = get_args(self.annotation)
         if self._is(Mapping) and len(arguments) == 2 and isinstance(value, Mapping) and part in value:
-            return Declared(arguments[1])
+            return FieldType(arguments[1])
         if self._is(Sequence) and isinstance(part, int) and arguments:
-            return Declared(
+            return FieldType(
                 arguments[0] if len(arguments) < 2 or arguments[1] is ... else arguments[part % len(arguments)]
             )
         return None
 
-    def _bare(self) -> Declared:
-        """The same, with `Annotated` taken apart."""
+    def _bare(self) -> FieldType:
+        """Returns the same type with `Annotated` taken apart."""
         if get_origin(self.annotation) is Annotated:
             inner, *more = get_args(self.annotation)
-            return Declared(inner, (*_spread(more), *self.metadata))._bare()
+            return FieldType(inner, (*_spread(more), *self.metadata))._bare()
         return self
 
     def _is(self, kind: type) -> bool:
@@ -100,15 +100,15 @@ class Declared:
         return self._is(Sequence) if is_list else self.annotation is type(value)
 
 
-def expected(declared: Declared) -> str:
+def describe_expected(declared: FieldType) -> str:
     """What may stand there, e.g. ``a whole number of at least 1``; empty where no plain words are known."""
-    words = [_one(option) for option in declared.options]
+    words = [_expected_of_option(option) for option in declared.options]
     if not all(words):
         return ""
     return " or ".join(dict.fromkeys(words)) + (", or null" if declared.takes_nothing else "")
 
 
-def hint_for(value: Any, declared: Declared | None, written: str | None = None) -> str:
+def hint_for(value: Any, declared: FieldType | None, written: str | None = None) -> str:
     """How the value found was most likely meant to be written; empty if there is no telling.
 
     Args:
@@ -131,16 +131,16 @@ def hint_for(value: Any, declared: Declared | None, written: str | None = None) 
             return f"write {amount[1]}, without a unit"
         items = [option.inside(0, [value]) for option in declared.options if option._is(Sequence)]
         if any(item is not None and str in [option.annotation for option in item.options] for item in items):
-            return f"write it as a list: [{quoted(value)}]"
+            return f"write it as a list: [{quote(value)}]"
     if str in types_:
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-            return f"quote the SMILES: {quoted(f'[{value[0]}]')}"
+            return f"quote the SMILES: {quote(f'[{value[0]}]')}"
         if isinstance(value, (bool, int, float)):
             return f"quote it: '{written or (str(value).lower() if isinstance(value, bool) else value)}'"
     return ""
 
 
-def _one(declared: Declared) -> str:
+def _expected_of_option(declared: FieldType) -> str:
     kind, metadata = declared.annotation, declared.metadata
     by_name = next((mark for mark in metadata if isinstance(mark, ByName)), None)
     if by_name is not None:
@@ -150,7 +150,7 @@ def _one(declared: Declared) -> str:
     if _is_model(kind):
         return f"a mapping with the keys {', '.join(kind.model_fields)}"
     if declared._is(Mapping):
-        inner = expected(Declared(get_args(kind)[1])) if get_args(kind) else ""
+        inner = describe_expected(FieldType(get_args(kind)[1])) if get_args(kind) else ""
         return f"a mapping of names, each to {inner}" if inner else "a mapping"
     if declared._is(Sequence):
         return _list(get_args(kind)) + _length(metadata)
@@ -160,9 +160,9 @@ def _one(declared: Declared) -> str:
 
 def _list(items: tuple[Any, ...]) -> str:
     if len(items) == 2 and items[1] is not ... and items[0] == items[1]:
-        inner = expected(Declared(items[0]))
+        inner = describe_expected(FieldType(items[0]))
         return f"a list of two, [lowest, highest], each {inner}" if inner else "a list of two"
-    inner = expected(Declared(items[0])) if items else ""
+    inner = describe_expected(FieldType(items[0])) if items else ""
     return f"a list, each item {inner}" if inner else "a list"
 
 

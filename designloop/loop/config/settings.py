@@ -18,7 +18,7 @@ FINDING = "finding"
 _PYDANTICS_OWN = frozenset(get_args(core_schema.ErrorType))
 
 
-class Settings(BaseModel):
+class StrictSettings(BaseModel):
     """A part of a campaign file. Types are meant: the text "100" is no number, and an unknown key is a mistake."""
 
     model_config = ConfigDict(
@@ -117,13 +117,13 @@ def also(value: Any, handler: Callable[[Any], Any], findings: Sequence[Finding],
     For wrap validators: a validator that runs after pydantic's own would be silent until those errors are mended.
     """
     try:
-        made = handler(value)
+        validated = handler(value)
     except ValidationError as caught:
         lines = [*_lines_of(caught), *(_line(finding, value) for finding in findings)]
         raise ValidationError.from_exception_data(title, lines) from None
     if findings:
         raise error(title, findings, value)
-    return made
+    return validated
 
 
 def _line(finding: Finding, value: Any) -> InitErrorDetails:

@@ -23,7 +23,7 @@ OVERRIDE = "override"
 
 
 def read_yaml(path: Path | str) -> Document:
-    """The file's data and places.
+    """Reads the file's data, and the place of each value.
 
     Raises:
         CampaignError: the file cannot be read, is no YAML, or is no mapping. Mistakes that leave something to read
@@ -36,8 +36,8 @@ def read_yaml(path: Path | str) -> Document:
     except OSError as error:
         raise alone(name, f"this file cannot be read ({error.strerror})", hint="check the path") from error
     if len(content) > MOST_BYTES:
-        found = f"this file has more than {MOST_BYTES // 10**6} MB, too much for a campaign file"
-        raise alone(name, found, hint="write molecules into a file of their own, and name that")
+        message = f"this file has more than {MOST_BYTES // 10**6} MB, too much for a campaign file"
+        raise alone(name, message, hint="write molecules into a file of their own, and name that")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -48,11 +48,11 @@ def read_yaml(path: Path | str) -> Document:
 
 
 def parse_yaml(text: str, name: str) -> Document:
-    """The data and places of a text; ``name`` stands for the file in messages. Raises like `read_yaml`."""
+    """Reads data and places of a text; ``name`` stands for the file in messages. Raises like `read_yaml`."""
     root, data, repeated = read_text(text, name)
     if root is None or not isinstance(data, dict):
-        found = "the file is empty" if data is None else "the file does not consist of `key: value` lines"
-        raise alone(name, found, 1, 1, "`designloop init` writes a campaign file to start from")
+        message = "the file is empty" if data is None else "the file does not consist of `key: value` lines"
+        raise alone(name, message, 1, 1, "`designloop init` writes a campaign file to start from")
     return Document(name, data, text, root, tuple(repeated))
 
 
@@ -70,14 +70,14 @@ class Document:
     @property
     def problems(self) -> list[Problem]:
         """The keys that stand twice, each at its second place."""
-        return [self._at(finding, mark) for finding, mark in self._repeated]
+        return [self._problem_at(finding, mark) for finding, mark in self._repeated]
 
     def problem(self, finding: Finding) -> Problem:
         """The finding with its file, line and column; those of what should hold it where it is not written at all."""
         if self._is_overridden(finding.path):
             words = self.words(finding.path)
             return Problem(OVERRIDE, None, None, words, finding.found, finding.expected, finding.hint)
-        return self._at(finding, self._mark(finding.path, at_key=finding.at_key))
+        return self._problem_at(finding, self._mark(finding.path, at_key=finding.at_key))
 
     def words(self, path: PathKey) -> str:
         """A path for people: an item of a list by its `name` where it has one, by its position from 0 elsewhere."""
@@ -136,7 +136,7 @@ class Document:
     def _is_overridden(self, path: PathKey) -> bool:
         return any(path[: len(outer)] == outer for outer in self._overridden)
 
-    def _at(self, finding: Finding, mark: yaml.Mark) -> Problem:
+    def _problem_at(self, finding: Finding, mark: yaml.Mark) -> Problem:
         line, column, words = mark.line + 1, mark.column + 1, self.words(finding.path)
         return Problem(self.file, line, column, words, finding.found, finding.expected, finding.hint)
 

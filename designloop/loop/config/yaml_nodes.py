@@ -78,14 +78,14 @@ class _Composer(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, ya
                 raise yaml.composer.ComposerError(None, None, message, mark)
         elif node is not None:
             inner = _inner(node)
-            self._values[id(node)] = 1 + sum(self._values.get(id(each), 0) for each in inner)
+            self._values[id(node)] = 1 + sum(self._values.get(id(child), 0) for child in inner)
         return node
 
 
 def _inner(node: yaml.Node) -> list[yaml.Node]:
-    """The nodes that stand in a node."""
+    """Lists the nodes that stand in a node."""
     if isinstance(node, yaml.MappingNode):
-        return [each for pair in node.value for each in pair]
+        return [child for pair in node.value for child in pair]
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
@@ -111,20 +111,20 @@ class Values:
             self._open.pop()
 
     def _mapping(self, node: yaml.MappingNode, path: PathKey) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.composer.ComposerError(None, None, "a key must be text", key_node.start_mark)
             key = str(key_node.value)  # keys are names: `NO`, `1` and `null` are what is written
-            if key in found:
+            if key in values:
                 twice = f"the key {key!r} a second time (first on line {lines[key]})"
                 finding = Finding((*path, key), twice, "each key once", "keep one of the two", at_key=True)
                 self.repeated.append((finding, key_node.start_mark))
             else:
                 lines[key] = key_node.start_mark.line + 1
-                found[key] = self.of(value_node, (*path, key))
-        return found
+                values[key] = self.of(value_node, (*path, key))
+        return values
 
 
 def _scalar(node: yaml.Node) -> str | int | float | bool | None:
@@ -177,14 +177,14 @@ def read_value(text: str) -> Any:
         return text
 
 
-def quoted(text: str) -> str:
-    """The text as a single-quoted YAML scalar, in which no character but the quote itself is special."""
+def quote(text: str) -> str:
+    """Writes a text as a single-quoted YAML scalar, in which no character but the quote itself is special."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def alone(file: str, found: str, line: int | None = None, column: int | None = None, hint: str = "") -> CampaignError:
-    """The error of one problem that concerns the file as a whole."""
-    return CampaignError([Problem(file, line, column, "", found, hint=hint)])
+def alone(file: str, message: str, line: int | None = None, column: int | None = None, hint: str = "") -> CampaignError:
+    """Makes the error of one problem that concerns the file as a whole."""
+    return CampaignError([Problem(file, line, column, "", message, hint=hint)])
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, name: str) -> CampaignError:
@@ -192,19 +192,19 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, name: str) -> Campaign
     marks = [mark for mark in (error.context_mark, error.problem_mark) if mark is not None]
     # Of a line as long as a file no hint is taken: it would be looked for a long time.
     lines = [line[:_LONG_LINE] for line in re.split(_LINE_ENDS, text)]
-    met = [line for mark in marks for line in lines[mark.line : mark.line + 1]]
+    suspects = [line for mark in marks for line in lines[mark.line : mark.line + 1]]
     before = [line for line in lines[: marks[-1].line] if line.strip()] if marks else []
     # `- [#6]…` is an open bracket and a comment: the scanner stumbles on the line behind it.
-    met += [line for line in before[-1:] if line.partition("#")[0].count("[") > line.partition("#")[0].count("]")]
+    suspects += [line for line in before[-1:] if line.partition("#")[0].count("[") > line.partition("#")[0].count("]")]
     line, column = (marks[-1].line + 1, marks[-1].column + 1) if marks else (None, None)
-    said = ", ".join(part for part in (error.context, error.problem) if part)
-    found = said if _is_too_much(said) else f"this is no YAML: {said}"
-    return alone(name, found, line, column, _syntax_hint(error.problem or "", met))
+    words = ", ".join(part for part in (error.context, error.problem) if part)
+    message = words if _is_too_much(words) else f"this is no YAML: {words}"
+    return alone(name, message, line, column, _syntax_hint(error.problem or "", suspects))
 
 
-def _is_too_much(said: str) -> bool:
+def _is_too_much(words: str) -> bool:
     """Whether an error is our own bound, of what may well be YAML."""
-    return said.startswith(("the aliases up to here", "lists and mappings stand more than"))
+    return words.startswith(("the aliases up to here", "lists and mappings stand more than"))
 
 
 def _syntax_hint(problem: str, lines: list[str]) -> str:
@@ -217,7 +217,7 @@ def _syntax_hint(problem: str, lines: list[str]) -> str:
     for match in filter(None, map(_VALUE_ON_LINE.match, lines)):
         value = re.sub(r"\s+#.*", "", match["value"])
         if not re.search(r"\s", value):  # a SMILES has no spaces; a list or mapping most likely has
-            return f"quote the SMILES: {quoted(value)}"
+            return f"quote the SMILES: {quote(value)}"
         if value[0] in "[{" and sum(map(value.count, "[{")) > sum(map(value.count, "]}")):
             return "close the bracket"
     if "mapping values are not allowed" in problem:

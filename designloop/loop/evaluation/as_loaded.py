@@ -72,7 +72,7 @@ class FolderAsLoaded:
                     left -= len(content)
             elif content is not None and len(content) != about.st_size:
                 content = None
-            self._files[name] = _File(_stamped(entry.path), about.st_mode, content)
+            self._files[name] = _File(_stamp_file(entry.path), about.st_mode, content)
 
     def restore(self) -> None:
         """Bring the folder back.
@@ -124,7 +124,7 @@ class FolderAsLoaded:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.content)
         path.chmod(stat.S_IMODE(file.mode))
-        self._files[name] = _File(_stamped(path), file.mode, file.content)
+        self._files[name] = _File(_stamp_file(path), file.mode, file.content)
 
 
 @dataclass
@@ -183,7 +183,7 @@ def _below(root: Path, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]
                 yield from _below(Path(entry.path), f"{prefix}{entry.name}/")
 
 
-def _stamped(path: str | Path) -> tuple[int, ...]:
+def _stamp_file(path: str | Path) -> tuple[int, ...]:
     """The file's stamp, from which any write shows: also one within the tick of the clock in which it was written."""
     about = os.lstat(path)
     os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns - 10**9), follow_symlinks=False)

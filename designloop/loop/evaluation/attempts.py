@@ -50,7 +50,7 @@ def cut(intents: Mapping[str, Intent], smiles: Sequence[str], size: int) -> list
 
 
 def judge(chunk: Chunk, reply: Reply, outputs: Iterable[str | None], retries: int) -> Verdict:
-    """What follows from the reply to a chunk.
+    """Decides what follows from the reply to a chunk.
 
     Args:
         chunk: what was asked.
@@ -79,7 +79,7 @@ def judge(chunk: Chunk, reply: Reply, outputs: Iterable[str | None], retries: in
 
 
 def read_value(value: Value | None, error: str | None, output: str | None) -> Answer:
-    """One property's answer, from what a run gave."""
+    """Reads one property's answer from what a run gave."""
     if value is None:
         return Answer(None, error or "no answer for this molecule")
     if not isinstance(value, Mapping):
@@ -89,7 +89,7 @@ def read_value(value: Value | None, error: str | None, output: str | None) -> An
 
 
 def result_of(finished: Finished) -> LedgerResult:
-    """The run as the ledger gives it back."""
+    """Returns the run as the ledger gives it back."""
     return LedgerResult(finished.status, finished.value, finished.error, finished.seconds, finished.attempt)
 
 

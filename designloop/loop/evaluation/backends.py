@@ -10,7 +10,7 @@ from designloop.loop.evaluation.oracle_process import OracleProcess, Reply, Requ
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class WorkerLoss:
     """A worker that was lost, and what that cost."""
 
     kind: Literal["died", "node", "silent", "unstarted"]
@@ -55,7 +55,7 @@ class Backend(Protocol):
         ...
 
     @property
-    def losses(self) -> Sequence[Loss]:
+    def losses(self) -> Sequence[WorkerLoss]:
         """The workers that were lost so far."""
         ...
 
@@ -68,7 +68,7 @@ class InlineBackend:
     """One child process of this one; requests are scored one after the other, while the caller waits."""
 
     resent = 0
-    losses: Sequence[Loss] = ()
+    losses: Sequence[WorkerLoss] = ()
 
     def __init__(self, process: OracleProcess) -> None:
         self._process = process

@@ -17,11 +17,12 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from designloop.loop.evaluation.attempts import Chunk, cut, judge, read_value, result_of
-from designloop.loop.evaluation.backends import Backend, InlineBackend, Loss
+from designloop.loop.evaluation.backends import Backend, InlineBackend, WorkerLoss
 from designloop.loop.evaluation.errors import EvaluationError, NoWorkers
-from designloop.loop.evaluation.incidents import date_metrics, loss_metrics, told_of_losses
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Request, Surroundings
+from designloop.loop.evaluation.incidents import date_metrics, describe_losses, loss_metrics
+from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Request
 from designloop.loop.evaluation.ray_backend import RayBackend
+from designloop.loop.evaluation.stats import EvaluationStats
 from designloop.records import Candidate, Evaluation, Result, Status
 from designloop.tables.ledger import Finished, Intent, Ledger, LedgerResult, Purpose
 
@@ -29,32 +30,10 @@ if TYPE_CHECKING:
     from designloop.loop.evaluation.settings import EvaluatedCampaign
     from designloop.oracles import Oracle
 
-__all__ = ["Effort", "EvaluationError", "Evaluator", "NoWorkers"]
+__all__ = ["EvaluationStats", "EvaluationError", "Evaluator", "NoWorkers"]
 
 _RECENT = 200
 """Runs of an oracle that its median seconds are taken of."""
-
-
-@dataclass(slots=True)
-class Effort:
-    """What one call of an evaluator took, and what befell it."""
-
-    worker_seconds: float = 0.0
-    """The oracles' own time, summed over workers; of what came to nothing, the time waited for it."""
-    oracle_runs: int = 0
-    """Molecules times oracles run, repeated ones included."""
-    wanted_results: int = 0
-    """Molecules times oracles asked about."""
-    known_results: int = 0
-    """Molecules times oracles that the ledger knew."""
-    repeated_runs: int = 0
-    """Runs that followed one that failed or timed out."""
-    oracle_failures: int = 0
-    """Molecules times oracles that failed for good."""
-    oracle_timeouts: int = 0
-    """Molecules times oracles that timed out for good."""
-    resent_chunks: int = 0
-    """Chunks sent again because their worker died or fell silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +60,10 @@ class Evaluator:
             campaign: its objective says what is asked, its ``evaluation`` how.
             ledger: what runs are written to; without one they are forgotten.
         """
-        self.effort = Effort()
+        self.stats = EvaluationStats()
         """Of the last call."""
         self._known_dates: list[float] = []
-        self._losses: Sequence[Loss] = ()
+        self._losses: Sequence[WorkerLoss] = ()
         self._remarks: dict[str, str] = {}
         self._remarked: set[str] = set()
         self._settings = campaign.evaluation
@@ -117,7 +96,7 @@ class Evaluator:
             backend.close()
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Evaluation]:
-        """What each oracle gave for each candidate, in their order.
+        """Returns what each oracle gave for each candidate, in their order.
 
         Raises:
             EvaluationError: workers do not start or keep dying; what has come so far is in the ledger.
@@ -126,14 +105,14 @@ class Evaluator:
         return self._evaluate(candidates, "round")
 
     def checks(self, smiles: Sequence[str]) -> list[Evaluation]:
-        """The same for molecules outside the campaign's budget and table; recorded as checks.
+        """Does the same for molecules outside the campaign's budget and table; recorded as checks.
 
         A failure among them is no verdict: it is tried anew by the next check, and if the campaign asks for it.
         """
         return self._evaluate([Candidate(molecule, "check") for molecule in smiles], "check")
 
     def cannot_load(self) -> list[str]:
-        """A sentence for each oracle and node where it cannot be loaded; one worker on each node is asked."""
+        """Says for each oracle and node where it cannot be loaded why; one worker on each node is asked."""
         backend = self._start()
         return [
             f"oracle {asked.oracle.name!r} on {node}: {error}"
@@ -142,19 +121,19 @@ class Evaluator:
         ]
 
     def remarks(self) -> list[str]:
-        """What costs no molecule and should be mended all the same, a line an oracle; each is given once."""
-        new = [told for fingerprint, told in self._remarks.items() if fingerprint not in self._remarked]
+        """Lists what costs no molecule and should be mended all the same, a line an oracle; each is given once."""
+        new = [remark for fingerprint, remark in self._remarks.items() if fingerprint not in self._remarked]
         self._remarked |= self._remarks.keys()
         return new
 
     def losses(self) -> list[str]:
-        """The workers that were lost in the last call, a line a node and kind."""
-        return told_of_losses(self._losses)
+        """Lists the workers that were lost in the last call, a line a node and kind."""
+        return describe_losses(self._losses)
 
     @property
     def metrics(self) -> dict[str, float | str]:
-        """The effort of the last call, by name; where there were any, the dates of what was known, and the losses."""
-        return asdict(self.effort) | date_metrics(self._known_dates) | loss_metrics(self._losses)
+        """The counts of the last call, by name; where there were any, the dates of what was known, and the losses."""
+        return asdict(self.stats) | date_metrics(self._known_dates) | loss_metrics(self._losses)
 
     def _start(self) -> Backend:
         if self._backend is None:
@@ -162,18 +141,18 @@ class Evaluator:
                 PortableOracle(fingerprint, asked.oracle.recipe(), dict(asked.oracle.file_bytes))
                 for fingerprint, asked in self._asked.items()
             ]
-            surroundings = Surroundings.of_driver(self._folder)
+            process_environment = ProcessEnvironment.of_driver(self._folder)
             if self._settings.backend == "inline":
-                self._backend = InlineBackend(OracleProcess(oracles, surroundings))
+                self._backend = InlineBackend(OracleProcess(oracles, process_environment))
             else:
                 # A cluster may have other cores than this machine.
                 joined, settings = self._settings.address, self._settings
                 workers = settings.workers if joined else settings.worker_count
-                self._backend = RayBackend(oracles, surroundings, workers, joined)
+                self._backend = RayBackend(oracles, process_environment, workers, joined)
         return self._backend
 
     def _evaluate(self, candidates: Sequence[Candidate], purpose: Purpose) -> list[Evaluation]:
-        self.effort, self._known_dates, self._losses = Effort(), [], ()
+        self.stats, self._known_dates, self._losses = EvaluationStats(), [], ()
         smiles = list(dict.fromkeys(candidate.smiles for candidate in candidates))
         try:
             results = self._results(smiles, purpose)
@@ -216,8 +195,8 @@ class Evaluator:
         ]
         for molecule in lacking:
             del known[molecule]
-        self.effort.wanted_results += len(smiles)
-        self.effort.known_results += len(known)
+        self.stats.wanted_results += len(smiles)
+        self.stats.known_results += len(known)
         self._known_dates += self._ledger.dates(fingerprint, list(known), purpose)
         return known
 
@@ -225,14 +204,14 @@ class Evaluator:
         """What is to be run; costly oracles first, so that none of them runs last and alone."""
         chunks: deque[Chunk] = deque()
         for fingerprint, asked in sorted(self._asked.items(), key=lambda item: not item[1].oracle.costly):
-            own = {intent.smiles: intent for intent in intents if intent.fingerprint == fingerprint}
-            chunks.extend(cut(own, smiles, asked.chunk))
+            intents_by_smiles = {intent.smiles: intent for intent in intents if intent.fingerprint == fingerprint}
+            chunks.extend(cut(intents_by_smiles, smiles, asked.chunk))
         return chunks
 
     def _run(self, queue: deque[Chunk], results: dict[str, dict[str, LedgerResult]], purpose: Purpose) -> None:
         """Run chunks until every molecule is settled; fills in ``results``."""
         backend = self._start()
-        resent, lost = backend.resent, len(backend.losses)
+        resent_before, losses_before = backend.resent, len(backend.losses)
         running: dict[int, Chunk] = {}
         self._submit(backend, queue, running)
         while queue or running:
@@ -245,8 +224,8 @@ class Evaluator:
                 finished += verdict.finished
                 following += verdict.again
                 if reply.unasked:
-                    told = f"oracle {asked.oracle.name!r} answered for {reply.unasked}; such answers are dropped"
-                    self._remarks.setdefault(chunk[0].fingerprint, told)
+                    remark = f"oracle {asked.oracle.name!r} answered for {reply.unasked}; such answers are dropped"
+                    self._remarks.setdefault(chunk[0].fingerprint, remark)
                 if reply.failure is None:
                     asked.recent.append(reply.seconds / len(chunk))
             # Workers go on while the disk is waited for; what follows waits until its intent is written.
@@ -254,13 +233,13 @@ class Evaluator:
             if finished:
                 self._ledger.record(finished, purpose)
             for run in finished:
-                self._count(run)
+                self.stats.count(run)
                 if run.again is None:
                     results[run.intent.fingerprint][run.intent.smiles] = result_of(run)
             queue.extendleft(reversed(following))
             self._submit(backend, queue, running)
-        self.effort.resent_chunks = backend.resent - resent
-        self._losses = backend.losses[lost:]
+        self.stats.resent_chunks = backend.resent - resent_before
+        self._losses = backend.losses[losses_before:]
 
     def _submit(self, backend: Backend, queue: deque[Chunk], running: dict[int, Chunk]) -> None:
         """Hand the backend as much as it takes."""
@@ -273,25 +252,18 @@ class Evaluator:
         asked = self._asked[chunk[0].fingerprint]
         usual = median(asked.recent) if asked.recent else None
         # A run alone has the time that the campaign file says; a chunk as much more as it has molecules.
-        more = 3 * len(chunk) * (usual or 0.0) if len(chunk) > 1 else 0.0
+        extra_seconds = 3 * len(chunk) * (usual or 0.0) if len(chunk) > 1 else 0.0
         return Request(
             fingerprint=chunk[0].fingerprint,
             smiles=tuple(intent.smiles for intent in chunk),
             seeds=tuple(seed_of(intent) for intent in chunk) if asked.oracle.stochastic else None,
-            deadline=self._settings.timeout + more,
+            deadline=self._settings.timeout + extra_seconds,
             expected=inf if usual is None else usual * len(chunk),
         )
 
-    def _count(self, run: Finished) -> None:
-        self.effort.worker_seconds += run.seconds
-        self.effort.oracle_runs += 1
-        self.effort.repeated_runs += run.again is not None
-        self.effort.oracle_failures += run.again is None and run.status == "failed"
-        self.effort.oracle_timeouts += run.again is None and run.status == "timeout"
-
 
 def seed_of(intent: Intent) -> int:
-    """The seed of a stochastic oracle for a molecule: 32 bits of the ledger's key, so every run of it draws alike."""
+    """Seeds a stochastic oracle for a molecule: 32 bits of the ledger's key, so every run of it draws alike."""
     key = f"{intent.fingerprint} {intent.smiles}".encode()
     return int.from_bytes(hashlib.sha256(key).digest()[:4], "little")
 

@@ -33,7 +33,7 @@ class ChildEnded(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ProcessEnvironment:
     """What the child sees of the world; the same on every machine, so that values are."""
 
     path: tuple[str, ...] = ()
@@ -47,13 +47,13 @@ class Surroundings:
     made to get into each other's way if they can (``loop/evaluation/side_by_side.py``)."""
 
     @classmethod
-    def of_driver(cls, folder: Path | None) -> Surroundings:
-        """Those of the process that calls; ``OMP_NUM_THREADS`` is honoured when the user has set it."""
+    def of_driver(cls, folder: Path | None) -> ProcessEnvironment:
+        """Returns those of the process that calls; ``OMP_NUM_THREADS`` is honoured when the user has set it."""
         path = tuple(str(Path(entry).resolve()) for entry in sys.path)
         return cls(path, None if folder is None else str(folder), os.environ.get("OMP_NUM_THREADS", "1"))
 
-    def environment(self, temporary: Path) -> dict[str, str]:
-        """The child's environment variables, with the folder of its temporary files."""
+    def variables(self, temporary: Path) -> dict[str, str]:
+        """Returns the child's environment variables, with the folder of its temporary files."""
         libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
         threads = {f"{library}_NUM_THREADS": self.threads for library in libraries}
         private = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
@@ -65,39 +65,39 @@ class Surroundings:
 class Child:
     """One running child and the four pipes to it."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, process_environment: ProcessEnvironment) -> None:
         self.loaded: set[str] = set()
         self._scratch = Scratch()
         requests, self._requests = os.pipe()
         self._replies, replies = os.pipe()
         lifeline, self._lifeline = os.pipe()
         self._report, report = os.pipe()
-        theirs = (requests, replies, lifeline, report)
+        child_ends = (requests, replies, lifeline, report)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", oracle_child.__file__, *map(str, (*theirs, self._scratch.lock))],
+                [sys.executable, "-P", oracle_child.__file__, *map(str, (*child_ends, self._scratch.lock))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                pass_fds=(*theirs, self._scratch.lock),
-                env=surroundings.environment(self._scratch.temporary),
+                pass_fds=(*child_ends, self._scratch.lock),
+                env=process_environment.variables(self._scratch.temporary),
                 cwd=self._scratch.folder,
             )
         except BaseException:
             self._scratch.remove()
             raise
         finally:
-            for descriptor in theirs:
+            for descriptor in child_ends:
                 os.close(descriptor)
             self._scratch.hand_over()
         os.set_blocking(self._requests, False)
         os.set_blocking(self._replies, False)
         self._received = b""
-        self._told: dict[str, Any] | None = None
+        self._guard_report: dict[str, Any] | None = None
         try:
-            path = [entry for entry in surroundings.path if Path(entry).exists()]
-            first = {"path": path, "workplace": workplace.__name__, "pause": surroundings.pause}
+            path = [entry for entry in process_environment.path if Path(entry).exists()]
+            first = {"path": path, "workplace": workplace.__name__, "pause": process_environment.pause}
             self.ask(oracle_child.pack(first), START_SECONDS)
         except (TimeoutError, ChildEnded) as error:
             self.end()
@@ -107,7 +107,7 @@ class Child:
             ) from error
 
     def ask(self, message: bytes, seconds: float) -> dict[str, Any]:
-        """The reply to a message.
+        """Sends a message and returns the reply to it.
 
         Raises:
             TimeoutError: there is none within so many seconds.
@@ -136,12 +136,12 @@ class Child:
         return bool(_poll({self._report: select.POLLIN}, 0.0))
 
     def end(self, tell_where: bool = False) -> dict[str, Any]:
-        """The guard's report once all is over; its ``printed`` ends in a traceback if ``tell_where``."""
+        """Ends the child and returns the guard's report; ``printed`` ends in a traceback if ``tell_where``."""
         if tell_where:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._lifeline, oracle_child.TELL_WHERE)
         os.close(self._lifeline)
-        told = self._read_report()
+        report = self._read_report()
         # A guard that is gone cannot have ended its group; one that works has, and then this finds nobody. The group
         # bears the number of the process started here, which is nobody else's until that is waited for.
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -151,7 +151,7 @@ class Child:
         for descriptor in (self._requests, self._replies, self._report):
             os.close(descriptor)
         self._scratch.remove()  # a guard that was killed has not
-        return told
+        return report
 
     def _wait(self, descriptor: int, event: int, limit: float) -> None:
         """Return when the descriptor is ready; an answer that came just before the child's end still counts."""
@@ -162,7 +162,7 @@ class Child:
             raise ChildEnded(cause_of_end(self._read_report()))
 
     def _frame(self) -> bytes | None:
-        """The body of the message received, once it is whole."""
+        """Returns the body of the message received, once it is whole."""
         if len(self._received) < 8:
             return None
         size = 8 + struct.unpack_from("<Q", self._received)[0]
@@ -173,7 +173,7 @@ class Child:
 
     def _read_report(self) -> dict[str, Any]:
         """What the guard tells when all is over; empty when it was killed itself, or does not come to an end."""
-        if self._told is None:
+        if self._guard_report is None:
             text = b""
             limit = time.monotonic() + END_SECONDS
             while _poll({self._report: select.POLLIN}, limit - time.monotonic()):
@@ -181,21 +181,21 @@ class Child:
                 if not block:
                     break
                 text += block
-            self._told = json.loads(text) if text.endswith(b"}") else {}
-        return self._told
+            self._guard_report = json.loads(text) if text.endswith(b"}") else {}
+        return self._guard_report
 
 
 def _poll(events: Mapping[int, int], seconds: float) -> set[int]:
-    """The descriptors that are ready, or hung up, within so many seconds."""
+    """Returns the descriptors that are ready, or hung up, within so many seconds."""
     poll = select.poll()
     for descriptor, event in events.items():
         poll.register(descriptor, event)
     return {descriptor for descriptor, _ in poll.poll(max(0.0, seconds) * 1000)}
 
 
-def cause_of_end(told: Mapping[str, Any]) -> str:
-    """A guard's report in one line."""
-    code = told.get("ended")
+def cause_of_end(report: Mapping[str, Any]) -> str:
+    """Puts a guard's report into one line."""
+    code = report.get("ended")
     if code is None:
         cause = "its process was killed together with all around it"
     elif code < 0:
@@ -204,19 +204,19 @@ def cause_of_end(told: Mapping[str, Any]) -> str:
         cause = f"its process was killed by signal {number} ({name})"
     else:
         cause = f"its process exited with code {code}"
-    if where := last_frame(told):
+    if where := last_frame(report):
         return f"{cause} in {where}"
-    lines = str(told.get("printed", "")).split("\n")
+    lines = str(report.get("printed", "")).split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     return f"{cause}; the last that it printed: {last[:200]}" if last else cause
 
 
-def last_frame(told: Mapping[str, Any]) -> str:
+def last_frame(report: Mapping[str, Any]) -> str:
     """``function (file:line)`` of the innermost call in a user's code, from a traceback that ends what was printed."""
-    _, found, dump = str(told.get("printed", "")).rpartition("(most recent call first):")
-    frames = re.findall(r'File "([^"]*)", line (\d+) in (.+)', dump) if found else []
+    _, marker, dump = str(report.get("printed", "")).rpartition("(most recent call first):")
+    frames = re.findall(r'File "([^"]*)", line (\d+) in (.+)', dump) if marker else []
     if not frames:
         return ""
-    own = [frame for frame in frames if not oracle_child.is_library(frame[0])]
-    file, line, function = (own or frames)[0]
+    user_frames = [frame for frame in frames if not oracle_child.is_library(frame[0])]
+    file, line, function = (user_frames or frames)[0]
     return f"{function} ({Path(file).name}:{line})"

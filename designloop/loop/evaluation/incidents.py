@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from designloop.loop.evaluation.backends import Loss
+from designloop.loop.evaluation.backends import WorkerLoss
 
 LOSSES = "losses"
 """The metric that holds what is said of lost workers, a line a node and kind."""
@@ -20,25 +20,25 @@ OLDEST, NEWEST = "known_oldest", "known_newest"
 """Metrics that hold when the oldest and the newest of a round's known results were made: UTC, ISO 8601."""
 
 
-def loss_metrics(losses: Sequence[Loss]) -> dict[str, float | str]:
+def loss_metrics(losses: Sequence[WorkerLoss]) -> dict[str, float | str]:
     """What befell workers, as counts; in words where anything did."""
     counts: dict[str, float | str] = {
         "lost_workers": sum(loss.kind in ("died", "node") for loss in losses),
         "lost_nodes": len({loss.node for loss in losses if loss.kind == "node"}),
         "silent_workers": sum(loss.kind == "silent" for loss in losses),
     }
-    return counts | ({LOSSES: "\n".join(told_of_losses(losses))} if losses else {})
+    return counts | ({LOSSES: "\n".join(describe_losses(losses))} if losses else {})
 
 
-def told_of_losses(losses: Sequence[Loss]) -> list[str]:
-    """A line a node and kind: how many workers, the chunks that it cost, and the last one's reason."""
-    groups: dict[tuple[str, str], list[Loss]] = {}
+def describe_losses(losses: Sequence[WorkerLoss]) -> list[str]:
+    """Writes a line a node and kind: how many workers, the chunks that it cost, and the last one's reason."""
+    groups: dict[tuple[str, str], list[WorkerLoss]] = {}
     for loss in losses:
         groups.setdefault((loss.kind, loss.node), []).append(loss)
-    return [_told(group) for group in groups.values()]
+    return [_describe_group(group) for group in groups.values()]
 
 
-def _told(group: Sequence[Loss]) -> str:
+def _describe_group(group: Sequence[WorkerLoss]) -> str:
     last, number, chunks = group[-1], len(group), sum(loss.chunks for loss in group)
     workers = "1 worker" if number == 1 else f"{number} workers"
     what = {
@@ -59,7 +59,7 @@ def date_metrics(known: Sequence[float]) -> dict[str, float | str]:
     return {name: datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds") for name, time in times.items()}
 
 
-def told_of_known(rounds: Sequence[Mapping[str, float | str]]) -> str:
+def describe_known(rounds: Sequence[Mapping[str, float | str]]) -> str:
     """``40 of 40 values were known to the ledger, of DATE``, over the metrics of some rounds; empty if none was."""
     known, wanted = (int(sum(float(metrics.get(name, 0)) for metrics in rounds)) for name in KNOWN_AND_WANTED)
     if not known:
@@ -70,8 +70,8 @@ def told_of_known(rounds: Sequence[Mapping[str, float | str]]) -> str:
     return f"{known:,} of {wanted:,} values were known to the ledger, of {dates}"
 
 
-def told_of_workers(rounds: Sequence[Mapping[str, float | str]]) -> str:
-    """What befell workers in some rounds, as counts in one line; empty where nothing did."""
+def describe_workers(rounds: Sequence[Mapping[str, float | str]]) -> str:
+    """Says what befell workers in some rounds, as counts in one line; empty where nothing did."""
     counts = {name: int(sum(float(metrics.get(name, 0)) for metrics in rounds)) for name in COUNTS}
     words = {
         "lost_workers": ("1 worker died", "workers died"),
@@ -79,5 +79,7 @@ def told_of_workers(rounds: Sequence[Mapping[str, float | str]]) -> str:
         "silent_workers": ("1 worker fell silent", "workers fell silent"),
         "resent_chunks": ("1 chunk was sent again", "chunks were sent again"),
     }
-    told = [one if counts[name] == 1 else f"{counts[name]:,} {many}" for name, (one, many) in words.items()]
-    return ", ".join(line for line, count in zip(told, counts.values(), strict=True) if count)
+    lines = [
+        singular if counts[name] == 1 else f"{counts[name]:,} {plural}" for name, (singular, plural) in words.items()
+    ]
+    return ", ".join(line for line, count in zip(lines, counts.values(), strict=True) if count)

@@ -61,7 +61,7 @@ def asks_for_token(gcs_address: str) -> bool | None:
     kept_out = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
     environment = {name: value for name, value in os.environ.items() if name not in kept_out}
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-P", "-c", _STRANGER, gcs_address],
             env={**environment, "RAY_AUTH_MODE": "disabled"},
             stdin=subprocess.DEVNULL,
@@ -70,4 +70,4 @@ def asks_for_token(gcs_address: str) -> bool | None:
         )
     except subprocess.TimeoutExpired:
         return None
-    return {0: False, _REFUSED: True}.get(done.returncode)
+    return {0: False, _REFUSED: True}.get(completed.returncode)

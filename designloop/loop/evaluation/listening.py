@@ -67,7 +67,7 @@ def _address(text: str) -> str:
 
 
 def _inodes(pid: int) -> set[str]:
-    """The inodes of the sockets that a process holds."""
+    """Returns the inodes of the sockets that a process holds."""
     held = set()
     try:
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():

@@ -16,15 +16,19 @@ _FILE_NAME = re.compile(r"[\w.+\-/]*[\w+\-]\.\w+")
 
 
 def remedy(
-    error: BaseException, work: Path, own: Path | None, campaign: Path | None, removed: Collection[str] = ()
+    error: BaseException,
+    work: Path,
+    oracle_folder: Path | None,
+    campaign_folder: Path | None,
+    removed: Collection[str] = (),
 ) -> str:
     """A sentence on the file that an error is about, empty where it is about none that could be there.
 
     Args:
         error: what the oracle raised.
         work: the folder in which it ran.
-        own: where the author has the oracle's file, if it is a file and this machine has that folder.
-        campaign: where the author has the campaign file, if this machine has that folder.
+        oracle_folder: where the author has the oracle's file, if it is a file and this machine has that folder.
+        campaign_folder: where the author has the campaign file, if this machine has that folder.
         removed: what earlier requests left in ``work``, and is there no more.
     """
     for name in _names(error, work):
@@ -35,18 +39,18 @@ def remedy(
             )
         if (work / name).exists():
             continue
-        if own is not None and _lies_in(own, name):
+        if oracle_folder is not None and _lies_in(oracle_folder, name):
             return (
                 f"{name} lies beside the oracle's file, but the oracle runs in a folder of its own; "
                 f"declare it: @oracle(files=[{name!r}])"
             )
-        if campaign is not None and (campaign / name).exists():
+        if campaign_folder is not None and (campaign_folder / name).exists():
             return (
                 f"{name} lies beside the campaign file, but the oracle runs in a folder of its own; "
                 "name it under params, by a parameter of the oracle (annotated pathlib.Path, it travels to workers too)"
             )
         parent = os.path.dirname(name)  # noqa: PTH120 - of a text, empty where there is none
-        places = [place for place in (own, campaign) if place is not None]
+        places = [place for place in (oracle_folder, campaign_folder) if place is not None]
         if parent and not (work / parent).exists() and any((place / parent).is_dir() for place in places):
             return (
                 f"the folder {parent} lies beside the oracle or campaign, but the oracle runs in a folder of its own; "
@@ -65,14 +69,14 @@ def _names(error: BaseException, work: Path) -> Iterator[str]:
     for _ in range(10):  # causes may go round in a circle
         if chain is None:
             return
-        for name in _named(chain):
+        for name in _find_names(chain):
             text = os.path.relpath(name, work) if os.path.isabs(name) else os.path.normpath(name)  # noqa: PTH117
             if not os.path.isabs(name) or not text.startswith(".."):  # noqa: PTH117
                 yield text
         chain = chain.__cause__ or chain.__context__
 
 
-def _named(error: BaseException) -> list[str]:
+def _find_names(error: BaseException) -> list[str]:
     if isinstance(error, ModuleNotFoundError):
         place = (error.name or "").replace(".", "/")
         return [f"{place}.py", f"{place}/__init__.py"] if place else []

@@ -120,7 +120,7 @@ def _guard(worker: int, lifeline: int, report: int, output: int, scratch: Path) 
                 waiting.remove(output)
         if lifeline in ready:
             if os.read(lifeline, 1) == TELL_WHERE:
-                printed = _where(worker, output, printed)
+                printed = _add_traceback(worker, output, printed)
             os.kill(worker, signal.SIGKILL)
             waiting.remove(lifeline)
     printed, _ = _drain(output, printed)
@@ -159,9 +159,9 @@ def _reap(worker: int) -> int | None:
     """How the worker ended, or None while it runs; orphans that ended are buried on the way."""
     ended = None
     with contextlib.suppress(ChildProcessError):
-        while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            if found[0] == worker:
-                ended = os.waitstatus_to_exitcode(found[1])
+        while (waited := os.waitpid(-1, os.WNOHANG))[0]:
+            if waited[0] == worker:
+                ended = os.waitstatus_to_exitcode(waited[1])
     return ended
 
 
@@ -175,7 +175,7 @@ def _drain(output: int, printed: bytes) -> tuple[bytes, bool]:
     return printed, False
 
 
-def _where(worker: int, output: int, printed: bytes) -> bytes:
+def _add_traceback(worker: int, output: int, printed: bytes) -> bytes:
     """What was printed, with a traceback of what the worker is doing now at its end."""
     printed, _ = _drain(output, printed)
     os.kill(worker, signal.SIGUSR2)
@@ -202,13 +202,13 @@ def _end_orphans() -> None:
 
 def _children() -> list[int]:
     """The processes whose parent this one is; none where there is no ``/proc``."""
-    found = []
+    children = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has just ended
             parent = entry.read_bytes().rpartition(b")")[2].split()[1]
             if int(parent) == os.getpid():
-                found.append(int(entry.parent.name))
-    return found
+                children.append(int(entry.parent.name))
+    return children
 
 
 # --- the worker ---
@@ -243,8 +243,8 @@ def _work(requests: int, replies: int, scratch: Path) -> None:
 
 def is_library(file: str) -> bool:
     """Whether a traceback's file is Python's, a library's or our own, so not where a user would look."""
-    here = Path(__file__).parents[2]
-    return file.startswith(("<", str(here), sys.prefix, sys.base_prefix))
+    package_folder = Path(__file__).parents[2]
+    return file.startswith(("<", str(package_folder), sys.prefix, sys.base_prefix))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

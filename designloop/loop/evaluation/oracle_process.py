@@ -16,7 +16,7 @@ from math import inf
 from typing import Any, Literal
 
 from designloop.loop.evaluation import oracle_child
-from designloop.loop.evaluation.guarded_child import Child, ChildEnded, Surroundings, last_frame
+from designloop.loop.evaluation.guarded_child import Child, ChildEnded, ProcessEnvironment, last_frame
 
 __all__ = [
     "Answer",
@@ -25,7 +25,7 @@ __all__ = [
     "PortableOracle",
     "Reply",
     "Request",
-    "Surroundings",
+    "ProcessEnvironment",
 ]
 
 LOAD_SECONDS = 300.0
@@ -78,7 +78,7 @@ class Reply:
     unasked: str = ""
     """In words, the answers to molecules that were not asked; they are dropped."""
     shared: tuple[str, ...] = ()
-    """Files outside its private folder that the oracle opened for writing; noted only where ``Surroundings.pause``."""
+    """Files outside its private folder that the oracle opened for writing; noted where ``ProcessEnvironment.pause``."""
 
 
 class OracleProcess:
@@ -87,9 +87,11 @@ class OracleProcess:
     The child is started by the first request, and by the first one after it ended.
     """
 
-    def __init__(self, oracles: Sequence[PortableOracle], surroundings: Surroundings | None = None) -> None:
+    def __init__(
+        self, oracles: Sequence[PortableOracle], process_environment: ProcessEnvironment | None = None
+    ) -> None:
         self._oracles = {oracle.fingerprint: oracle for oracle in oracles}
-        self._surroundings = surroundings or Surroundings()
+        self._process_environment = process_environment or ProcessEnvironment()
         self._child: Child | None = None
 
     def start(self) -> None:
@@ -102,7 +104,7 @@ class OracleProcess:
             # Between requests: whatever ended it, no molecule did.
             self.close()
         if self._child is None:
-            self._child = Child(self._surroundings)
+            self._child = Child(self._process_environment)
 
     def load(self, fingerprint: str) -> Reply:
         """Import and construct an oracle; ``failure`` is None when it can score now."""

@@ -33,7 +33,7 @@ class OwnRay:
     """A Ray of this process, from ``start`` to ``close``, both in the thread that keeps Ray."""
 
     def __init__(self, workers: int) -> None:
-        """Nothing yet, for so many workers."""
+        """Prepares a Ray for so many workers; starts nothing yet."""
         self._workers = workers
         self._folder: PrivateFolder | None = None
         self._processes: dict[int, str] = {}
@@ -93,10 +93,10 @@ def refuse_exposed(pids: Iterable[int], before: Collection[str] = ()) -> None:
     if not exposed:
         return
     if is_open():
-        _LOGGER.warning("Ray can be reached from outside this machine, as %s=1 allows: %s", OPEN, _told(exposed))
+        _LOGGER.warning("Ray can be reached from outside this machine, as %s=1 allows: %s", OPEN, _addresses(exposed))
         return
     raise NoWorkers(
-        f"Ray can be reached from outside this machine: {_told(exposed)}, expected 127.0.0.1. Run with --backend "
+        f"Ray can be reached from outside this machine: {_addresses(exposed)}, expected 127.0.0.1. Run with --backend "
         f"inline; or, if no stranger can reach this machine's ports, set {OPEN}=1 and run the same command again."
     )
 
@@ -114,7 +114,7 @@ def reread_settings() -> None:
     AuthenticationTokenLoader.instance().reset_cache()
 
 
-def _told(exposed: Collection[Listener]) -> str:
+def _addresses(exposed: Collection[Listener]) -> str:
     return ", ".join(str(listener) for listener in exposed)
 
 

@@ -84,8 +84,8 @@ def _remove_orphans(parent: Path) -> None:
     for folder in parent.glob("designloop-????????"):
         with suppress(FileNotFoundError, BlockingIOError):  # another removes it meanwhile; its process lives
             status = folder.lstat()
-            ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-            if ours and time.time() - status.st_mtime > _YOUNG_SECONDS:
+            is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+            if is_own and time.time() - status.st_mtime > _YOUNG_SECONDS:
                 lock = os.open(folder / _LOCK, os.O_WRONLY)
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,16 +13,16 @@ _PARENT, _BORN = 1, 19
 
 
 def family(pid: int) -> set[int]:
-    """A process and all that descend from it."""
+    """Lists a process and all that descend from it."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (status := _status(int(entry.name))):
             children.setdefault(int(status[_PARENT]), []).append(int(entry.name))
-    members, rest = {pid}, [pid]
-    while rest:
-        born = children.get(rest.pop(), [])
+    members, unvisited = {pid}, [pid]
+    while unvisited:
+        born = children.get(unvisited.pop(), [])
         members.update(born)
-        rest += born
+        unvisited += born
     return members
 
 

@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from textwrap import shorten
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from designloop._version import __version__
-from designloop.loop.evaluation import guarded_child, oracle_process, ray_worker
-from designloop.loop.evaluation.backends import Loss
+from designloop.loop.evaluation import ray_cluster
+from designloop.loop.evaluation.backends import WorkerLoss
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.incidents import told_of_losses
-from designloop.loop.evaluation.oracle_process import PortableOracle, Reply, Request, Surroundings
+from designloop.loop.evaluation.incidents import describe_losses
+from designloop.loop.evaluation.oracle_process import PortableOracle, ProcessEnvironment, Reply, Request
 from designloop.loop.evaluation.ray_keeper import RayKeeper, last_line
-from designloop.loop.evaluation.ray_worker import OracleWorker, Sent, Worker, short_id
+from designloop.loop.evaluation.ray_worker import Sent, Worker
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -64,7 +63,7 @@ class RayBackend:
     def __init__(
         self,
         oracles: Sequence[PortableOracle],
-        surroundings: Surroundings,
+        process_environment: ProcessEnvironment,
         workers: int | None,
         address: str | None = None,
     ) -> None:
@@ -72,15 +71,15 @@ class RayBackend:
 
         Args:
             oracles: all that will be asked for.
-            surroundings: what oracles see of the world.
+            process_environment: what oracles see of the world.
             workers: how many requests are scored at once; None for one a CPU of the cluster.
             address: a running cluster (``auto`` finds one on this machine); None starts Ray here.
         """
         self.resent = 0
-        self._losses: list[Loss] = []
-        self._setup: tuple[Sequence[PortableOracle], Surroundings] = (tuple(oracles), surroundings)
+        self._losses: list[WorkerLoss] = []
+        self._setup: tuple[Sequence[PortableOracle], ProcessEnvironment] = (tuple(oracles), process_environment)
         self._count = workers
-        self._make_worker: Any = None
+        self._make_actor: Callable[[], Any] | None = None
         self._workers: list[Worker] = []
         self._starting: dict[ObjectRef[tuple[str, str]], Worker] = {}
         self._replies: dict[ObjectRef[Reply], Worker] = {}
@@ -107,7 +106,7 @@ class RayBackend:
         self._replies[reply] = worker
 
     def wait(self) -> list[tuple[int, Reply]]:
-        """The replies that have come; none when only a worker has become free, or a lost request was sent again.
+        """Waits for replies; there are none when only a worker has become free, or a lost request was sent again.
 
         Raises:
             NoWorkers: Ray or its workers do not start, or under a request 21 workers died or fell silent.
@@ -126,7 +125,7 @@ class RayBackend:
         return replies
 
     def load(self, fingerprint: str) -> dict[str, str]:
-        """Node -> why the oracle cannot be loaded there; asks one worker on each node. For use while none is busy."""
+        """Returns node -> why the oracle cannot be loaded there; asks a worker on each node, while none is busy."""
         self._keeper.wait_until_up()
         self._fill()
         import ray
@@ -135,17 +134,7 @@ class RayBackend:
             self._welcome(ref)
         while not any(worker.is_up for worker in self._workers):
             self.wait()
-        on_node = {worker.node: worker.actor.load.remote(fingerprint) for worker in self._workers if worker.is_up}
-        seconds = guarded_child.START_SECONDS + oracle_process.LOAD_SECONDS + ray_worker.GRACE_SECONDS
-        heard = ray.wait([*on_node.values()], num_returns=len(on_node), timeout=seconds)[0]
-        errors: dict[str, str] = {}
-        for node, reply in on_node.items():
-            try:
-                error = ray.get(reply).error if reply in heard else f"its worker did not answer within {seconds:g} s"
-            except ray.exceptions.RayError as died:
-                error = last_line(died)
-            errors |= {node: error} if error else {}
-        return errors
+        return ray_cluster.load_errors([worker for worker in self._workers if worker.is_up], fingerprint)
 
     def close(self) -> None:
         """End the workers, and Ray if it was started here."""
@@ -159,45 +148,31 @@ class RayBackend:
         self._keeper.close()
 
     @property
-    def losses(self) -> Sequence[Loss]:
+    def losses(self) -> Sequence[WorkerLoss]:
         """The workers that were lost so far; one whose node is gone by now was lost with it."""
-        if any(loss.kind == "died" for loss in self._losses):
-            import ray
-
-            alive = tuple(short_id(node["NodeID"]) for node in ray.nodes() if node["Alive"])
-            self._losses = [
-                replace(loss, kind="node") if loss.kind == "died" and not loss.node.endswith(alive) else loss
-                for loss in self._losses
-            ]
+        self._losses = ray_cluster.blame_nodes(self._losses)
         return self._losses
 
     # --- whom to send to ---
 
     def _worker_for(self, request: Request) -> Worker | None:
         ready = [worker for worker in self._workers if worker.is_up]
-        worker = min(ready, key=lambda one: len(one.requests), default=None)
+        worker = min(ready, key=lambda worker: len(worker.requests), default=None)
         if worker is None or not worker.requests:
             return worker
         ahead = [sent.request for sent in worker.requests.values()]
-        short = sum(one.expected for one in [*ahead, request]) <= SHORT_SECONDS
+        short = sum(queued.expected for queued in [*ahead, request]) <= SHORT_SECONDS
         return worker if len(ahead) == 1 and short else None
 
     def _fill(self) -> None:
-        """As many workers as there are to be, each replaced that was lost; they may take a while to be there."""
-        import ray
-
-        if self._make_worker is None:
-            # No restart by Ray: it would send no requests again. Spread: not all on one node.
-            options = {"num_cpus": 1, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
-            actor = ray.remote(OracleWorker).options(**options)
-            oracles, surroundings = self._setup
-            shared = ray.put(oracles)  # once for all workers: oracles may bring files along
-            self._make_worker = lambda: actor.remote(shared, surroundings)
+        """Makes as many workers as there are to be, also for those that were lost; they may take a while."""
+        if self._make_actor is None:
+            self._make_actor = ray_cluster.actor_factory(*self._setup)
         if self._count is None:
-            self._count = max(1, int(ray.cluster_resources().get("CPU", 1)))
+            self._count = ray_cluster.count_cpus()
         # Where starting is in vain, those that are up go on alone.
         while len(self._workers) < self._count and (self._failed_starts <= MOST_RESENT or not self._any_up()):
-            worker = Worker(self._make_worker(), monotonic())
+            worker = Worker(self._make_actor(), monotonic())
             self._workers.append(worker)
             self._starting[worker.actor.about.remote()] = worker
 
@@ -232,7 +207,7 @@ class RayBackend:
             self._failed_starts += 1
             if self._failed_starts > MOST_RESENT and not self._any_up():
                 raise NoWorkers(f"Workers do not start; the last one: {last_line(error)}. {_ADVICE}") from error
-            self._note(Loss("unstarted", "", 0, last_line(error)))
+            self._note(WorkerLoss("unstarted", "", 0, last_line(error)))
             return
         self._failed_starts = 0
         if version != __version__:
@@ -252,9 +227,9 @@ class RayBackend:
         try:
             reply = ray.get(ref)
         except ray.exceptions.RayError as error:
-            lost = self._lose(worker, last_line(error))
+            lost_count = self._lose(worker, last_line(error))
             self._end(worker)  # it may only be out of reach, and is not to go on beside its successor
-            self._note(Loss("died", worker.node, lost, shorten(last_line(error), 100, placeholder=" …")))
+            self._note(WorkerLoss("died", worker.node, lost_count, shorten(last_line(error), 100, placeholder=" …")))
             return []
         del self._replies[ref]
         key = worker.hear(ref, reply, monotonic()).key
@@ -276,15 +251,15 @@ class RayBackend:
         now = monotonic()
         for worker in [worker for worker in self._workers if worker.deadline < now]:
             why = f"not heard for {now - worker.since:.0f} s"
-            lost = self._lose(worker, why)
+            lost_count = self._lose(worker, why)
             worker.silent = True
-            self._note(Loss("silent", worker.node, lost, why))
+            self._note(WorkerLoss("silent", worker.node, lost_count, why))
         late = [ref for ref, worker in self._starting.items() if worker.since + START_SECONDS < now]
         if late and len(late) == len(self._workers):
-            raise NoWorkers(self._why_none_starts())
+            raise NoWorkers(f"{ray_cluster.why_none_starts(START_SECONDS)} {_ADVICE}")
         for ref in late if self._any_up() else []:
             self._end(self._starting.pop(ref))
-            self._note(Loss("unstarted", "", 0, f"not up within {START_SECONDS:g} s"))
+            self._note(WorkerLoss("unstarted", "", 0, f"not up within {START_SECONDS:g} s"))
 
     def _end_silent(self) -> None:
         """End the silent workers whose answers others have given, and all of them when nobody else is up."""
@@ -295,13 +270,13 @@ class RayBackend:
 
     def _lose(self, worker: Worker, why: str) -> int:
         """Take a worker's requests from it, to be sent again; how many there are. A silent one has lost them before."""
-        lost = [] if worker.silent else [sent.key for sent in worker.requests.values() if sent.key in self._requests]
-        self._lost += lost
-        for key in lost:
+        keys = [] if worker.silent else [sent.key for sent in worker.requests.values() if sent.key in self._requests]
+        self._lost += keys
+        for key in keys:
             if (times := self._times_sent[key]) > MOST_RESENT:
                 text = f"{times} workers in a row died or fell silent under the same molecules; the last one: {why}."
                 raise NoWorkers(f"{text} {_ADVICE}")
-        return len(lost)
+        return len(keys)
 
     def _end(self, worker: Worker) -> None:
         """End a worker, also one that is stopped; what it was at is nobody's any more."""
@@ -320,15 +295,6 @@ class RayBackend:
             self.resent += 1
             self.submit(key, self._requests[key])
 
-    def _note(self, loss: Loss) -> None:
+    def _note(self, loss: WorkerLoss) -> None:
         self._losses.append(loss)
-        _LOGGER.info("%s", *told_of_losses([loss]))
-
-    def _why_none_starts(self) -> str:
-        import ray
-
-        total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
-        return (
-            f"No worker started within {START_SECONDS:g} s. Ray has {total:g} CPUs, {free:g} of them free, and a "
-            f"worker needs one. {_ADVICE}"
-        )
+        _LOGGER.info("%s", *describe_losses([loss]))

@@ -111,9 +111,9 @@ class RayKeeper:
             if ray.is_initialized():
                 return
             if self._address is None:
-                own = OwnRay(self._workers)
-                own.start(_OPTIONS)
-                self._end = own.close
+                ray_here = OwnRay(self._workers)
+                ray_here.start(_OPTIONS)
+                self._end = ray_here.close
             else:
                 _knock(self._address)
                 reread_settings()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from designloop._version import __version__
 from designloop.loop.evaluation import guarded_child, oracle_process
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Reply, Request, Surroundings
+from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Reply, Request
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -20,15 +20,15 @@ at most; the rest is for a busy machine and network. Who is not heard after that
 
 
 def short_id(node: str) -> str:
-    """How a node's id is told, behind its address."""
+    """Shortens a node's id as it is shown behind its address."""
     return f"({node[:8]})"
 
 
 class OracleWorker:
     """What runs in an actor: it hands requests to the child of its ``OracleProcess``, one after the other."""
 
-    def __init__(self, oracles: Sequence[PortableOracle], surroundings: Surroundings) -> None:
-        self._process = OracleProcess(oracles, surroundings)
+    def __init__(self, oracles: Sequence[PortableOracle], process_environment: ProcessEnvironment) -> None:
+        self._process = OracleProcess(oracles, process_environment)
         self._process.start()
 
     def about(self) -> tuple[str, str]:

@@ -9,14 +9,14 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from designloop.loop.config.settings import Settings
+from designloop.loop.config.settings import StrictSettings
 from designloop.oracles import Oracle
 
 CHUNK = 25
 """Molecules of one oracle that are sent to a worker together; one that is costly gets them one at a time."""
 
 
-class EvaluationSettings(Settings):
+class EvaluationSettings(StrictSettings):
     """How oracles are run. None of it changes a result, so all of it may change on resume."""
 
     backend: Literal["ray", "inline"] = "ray"

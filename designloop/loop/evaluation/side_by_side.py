@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Reply, Request, Surroundings
+from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Reply, Request
 from designloop.oracles import Oracle
 
 PAUSE_SECONDS = 0.002
@@ -72,16 +72,16 @@ class Asked:
 class SideBySide:
     """Two processes that oracles are run in, one oracle after the other; a context manager, which ends them."""
 
-    def __init__(self, oracles: Iterable[Oracle], surroundings: Surroundings, deadline: float) -> None:
+    def __init__(self, oracles: Iterable[Oracle], process_environment: ProcessEnvironment, deadline: float) -> None:
         """Processes that start when they are first needed.
 
         Args:
             oracles: all that will be asked for.
-            surroundings: what the processes see of the world.
+            process_environment: what the processes see of the world.
             deadline: seconds for one request.
         """
         portable = [PortableOracle(oracle.fingerprint, oracle.recipe(), dict(oracle.file_bytes)) for oracle in oracles]
-        slowed = replace(surroundings, pause=PAUSE_SECONDS)
+        slowed = replace(process_environment, pause=PAUSE_SECONDS)
         self._processes = OracleProcess(portable, slowed), OracleProcess(portable, slowed)
         self._deadline = deadline
 
@@ -105,13 +105,15 @@ class SideBySide:
             seeds: (n,) one for each.
             tolerance: how far values may differ; the default lets pass what threads and GPUs differ by.
         """
-        with ThreadPoolExecutor(2) as both:
-            if any(reply.failure for reply in both.map(lambda one: one.load(oracle.fingerprint), self._processes)):
+        with ThreadPoolExecutor(2) as pool:
+            if any(
+                reply.failure for reply in pool.map(lambda process: process.load(oracle.fingerprint), self._processes)
+            ):
                 return None
             trial = _Trial(oracle, dict(zip(smiles, seeds, strict=True)), tolerance, self._processes, self._deadline)
             if all(value is None for value, _ in trial.alone.values()):
                 return None
-            return trial.at_once(both) or trial.again() or trial.behind()
+            return trial.at_once(pool) or trial.again() or trial.behind()
 
 
 class _Trial:
@@ -133,16 +135,16 @@ class _Trial:
         self.alone = first[0].values | first[1].values
         self._seconds = sum(asked.reply.seconds for asked in first)
 
-    def at_once(self, both: ThreadPoolExecutor) -> str | None:
+    def at_once(self, pool: ThreadPoolExecutor) -> str | None:
         """A sentence on the first difference while both processes run."""
         for number, ways in enumerate((self._halves, self._halves[::-1]) * ROUNDS):
             if number and self._is_late():
                 break
-            replies = list(both.map(self._ask, self._processes, ways))
+            replies = list(pool.map(self._ask, self._processes, ways))
             places = set(replies[0].reply.shared) & set(replies[1].reply.shared)
             for asked in replies:
                 if sentence := self._difference(asked, "while another process scores others"):
-                    return self.again() or f"{sentence}{_named(places)}; {_SEPARATE}"
+                    return self.again() or f"{sentence}{_name_places(places)}; {_SEPARATE}"
         return None
 
     def again(self) -> str | None:
@@ -168,7 +170,7 @@ class _Trial:
             value, error = self._ask(self._processes[0], (ahead, probe), limit).values[probe]
             if value is not None and lone[0] is None:
                 return (
-                    f"{probe!r} has {_said(*lone)} when scored alone, and {_said(value, error)} behind {ahead} in one "
+                    f"{probe!r} has {_show(*lone)} when scored alone, and {_show(value, error)} behind {ahead} in one "
                     "call; remove what a program wrote for a molecule before it runs on the next, and see how it exited"
                 )
         return None
@@ -186,7 +188,7 @@ class _Trial:
         for molecule, (value, error) in asked.values.items():
             expected = self.alone[molecule]
             if not same(expected[0], value, self._tolerance):
-                return f"{molecule} has {_said(*expected)} when scored alone, and {_said(value, error)} {when}"
+                return f"{molecule} has {_show(*expected)} when scored alone, and {_show(value, error)} {when}"
         return None
 
 
@@ -201,11 +203,11 @@ def same(value: Any, other: Any, tolerance: Tolerance) -> bool:
     return value is None and other is None
 
 
-def _said(value: Any, error: str | None) -> str:
+def _show(value: Any, error: str | None) -> str:
     return f"no value ({error})" if value is None else repr(value)
 
 
-def _named(places: Iterable[str]) -> str:
+def _name_places(places: Iterable[str]) -> str:
     """The places that both processes wrote to, as far as that was seen."""
     names = sorted(places)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -44,7 +44,7 @@ class Workplace:
     """The oracles of one worker process."""
 
     def __init__(self, scratch: Path, campaign: Path | None, pause: float = 0.0) -> None:
-        """An empty one.
+        """Starts without an oracle.
 
         Args:
             scratch: the process's private folder.
@@ -119,8 +119,8 @@ class Workplace:
         from designloop.oracles.references import names_file
 
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        own = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_library(frame.filename)]
-        where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+        user_frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_library(frame.filename)]
+        where = f" ({Path(user_frames[-1].filename).name}:{user_frames[-1].lineno})" if user_frames else ""
         place = reference.rpartition(":")[0]
         home = (self._campaign / place).parent if self._campaign and names_file(place) else None
         removed = {name.removeprefix(_OWN) for name in folder.removed}

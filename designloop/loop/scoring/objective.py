@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from designloop.loop.config.problems import Finding
-from designloop.loop.config.settings import ByName, Settings, also, describe, error
+from designloop.loop.config.settings import ByName, StrictSettings, also, describe, error
 from designloop.loop.scoring.transforms import TRANSFORMS, Transform
 from designloop.parts import Registry
 from designloop.records import Evaluation, Scored
@@ -71,7 +71,7 @@ def minimum(desirabilities: Columns, weights: NDArray[np.float64]) -> NDArray[np
     return np.asarray(desirabilities[:, weights > 0].min(axis=1))
 
 
-class Property(Settings):
+class Property(StrictSettings):
     """One value of one oracle, and how good it is."""
 
     name: str
@@ -110,7 +110,7 @@ class Property(Settings):
         return name
 
 
-class Objective(Settings):
+class Objective(StrictSettings):
     """What is maximised; called with evaluations it gives their scores."""
 
     aggregate: Literal["geometric_mean", "arithmetic_mean", "product", "minimum"] = "geometric_mean"
@@ -135,12 +135,18 @@ class Objective(Settings):
 
     def __call__(self, evaluations: Sequence[Evaluation]) -> list[Scored]:
         """The evaluations, each with its desirabilities and its score; None for both where something failed."""
-        values = {item.name: [one.results[item.name].value for one in evaluations] for item in self.properties}
+        values = {
+            item.name: [evaluation.results[item.name].value for evaluation in evaluations] for item in self.properties
+        }
         columns = self.desirabilities(values)
         rows = [{name: column[row] for name, column in columns.items()} for row in range(len(evaluations))]
-        complete = [row for row, one in enumerate(evaluations) if one.status == "ok" and None not in rows[row].values()]
+        complete = [
+            row
+            for row, evaluation in enumerate(evaluations)
+            if evaluation.status == "ok" and None not in rows[row].values()
+        ]
         scores: list[float | None] = [None] * len(evaluations)
-        for row, score in zip(complete, self._aggregated([rows[row] for row in complete]), strict=True):
+        for row, score in zip(complete, self._aggregate([rows[row] for row in complete]), strict=True):
             scores[row] = score
         return [Scored(*row) for row in zip(evaluations, rows, scores, strict=True)]
 
@@ -155,7 +161,7 @@ class Objective(Settings):
             lambda desirabilities: aggregate(desirabilities, weights),
         )
 
-    def _aggregated(self, rows: Sequence[Mapping[str, float | None]]) -> list[float]:
+    def _aggregate(self, rows: Sequence[Mapping[str, float | None]]) -> list[float]:
         weights = np.array([item.weight for item in self.properties])
         table = np.array([list(row.values()) for row in rows], dtype=float).reshape(len(rows), len(weights))
         # Rounding may carry a mean of ones past 1 by a last bit.
@@ -164,20 +170,20 @@ class Objective(Settings):
 
 def _where_known(transform: Transform, values: Sequence[float | None]) -> list[float | None]:
     known = [index for index, value in enumerate(values) if value is not None]
-    made: list[float | None] = [None] * len(values)
+    desirabilities: list[float | None] = [None] * len(values)
     for index, desirability in zip(known, transform(np.array([values[i] for i in known], dtype=float)), strict=True):
-        made[index] = float(desirability)
-    return made
+        desirabilities[index] = float(desirability)
+    return desirabilities
 
 
-def _each(properties: Any, key: str, default: Any = None) -> list[Any]:
+def _settings_of(properties: Any, key: str, default: Any = None) -> list[Any]:
     """A setting of each property, whether it is read yet or not."""
     items = properties if isinstance(properties, (list, tuple)) else []
     return [item.get(key, default) if isinstance(item, Mapping) else getattr(item, key, default) for item in items]
 
 
 def _meaningless_weights(value: Any) -> list[Finding]:
-    weights = _each(value.get("properties"), "weight", 1.0) if isinstance(value, Mapping) else []
+    weights = _settings_of(value.get("properties"), "weight", 1.0) if isinstance(value, Mapping) else []
     if weights and all(weight == 0 for weight in weights):
         return [Finding(("properties",), "only weights of 0", "a weight above 0 somewhere")]
     if not weights or value.get("aggregate") != "minimum":
@@ -188,16 +194,16 @@ def _meaningless_weights(value: Any) -> list[Finding]:
 
 
 def _repeated_names(properties: Any) -> list[Finding]:
-    names = _each(properties, "name")
+    names = _settings_of(properties, "name")
     first: dict[str, int] = {}
     findings = []
     for index, name in enumerate(names):
         if not isinstance(name, str):
             continue
         if name.lower() in first:
-            found = f"the name {name!r} a second time"
+            actual = f"the name {name!r} a second time"
             findings.append(
-                Finding((index, "name"), found, "a name of its own for each property", f"for example {name}_2")
+                Finding((index, "name"), actual, "a name of its own for each property", f"for example {name}_2")
             )
         first.setdefault(name.lower(), index)
     return findings

@@ -15,13 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from designloop.loop.config.problems import Finding
-from designloop.loop.config.settings import Settings, also, error
+from designloop.loop.config.settings import StrictSettings, also, error
 from designloop.parts import Registry
 
 Desirability = NDArray[np.float64]
 
 
-class Transform(Settings):
+class Transform(StrictSettings):
     """A map from a property to a desirability; its fields are its settings in a campaign file."""
 
     type: ClassVar[str]
@@ -32,15 +32,15 @@ class Transform(Settings):
         raise NotImplementedError
 
     @classmethod
-    def contradictions(cls, given: Mapping[str, float]) -> list[Finding]:
-        """What is wrong with the settings together, of which ``given`` has those that are numbers."""
+    def contradictions(cls, numbers: Mapping[str, float]) -> list[Finding]:
+        """What is wrong with the settings together, of which ``numbers`` has those that are numbers."""
         return []
 
     @model_validator(mode="wrap")
     @classmethod
     def _consistent(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        given = value if isinstance(value, Mapping) else {}
-        numbers = {k: v for k, v in given.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+        settings = value if isinstance(value, Mapping) else {}
+        numbers = {k: v for k, v in settings.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
         return cast(Self, also(value, handler, cls.contradictions(numbers), cls.__name__))
 
 
@@ -66,11 +66,11 @@ def logistic10(decades: ArrayLike) -> Desirability:
     return np.asarray(np.exp(-np.logaddexp(0.0, -np.log(10.0) * np.asarray(decades, dtype=float))))
 
 
-def _descends(given: Mapping[str, float], hint: str) -> list[Finding]:
+def _descends(numbers: Mapping[str, float], hint: str) -> list[Finding]:
     """The finding that ``low`` is not below ``high``, if both are there and it is not."""
-    if "low" not in given or "high" not in given or given["low"] < given["high"]:
+    if "low" not in numbers or "high" not in numbers or numbers["low"] < numbers["high"]:
         return []
-    return [Finding(("low",), f"low {given['low']:g} and high {given['high']:g}", "low below high", hint)]
+    return [Finding(("low",), f"low {numbers['low']:g} and high {numbers['high']:g}", "low below high", hint)]
 
 
 @transform("linear")
@@ -86,12 +86,12 @@ class Linear(Transform):
     """Value at which the desirability is 1."""
 
     @classmethod
-    def contradictions(cls, given: Mapping[str, float]) -> list[Finding]:
-        """A line needs two points."""
-        if "low" not in given or given["low"] != given.get("high"):
+    def contradictions(cls, numbers: Mapping[str, float]) -> list[Finding]:
+        """Finds that both points are one; a line needs two."""
+        if "low" not in numbers or numbers["low"] != numbers.get("high"):
             return []
         hint = "a jump at one value is a step: {type: step, low: …} or {type: step, high: …}"
-        return [Finding(("high",), f"low and high both {given['low']:g}", "two values apart", hint)]
+        return [Finding(("high",), f"low and high both {numbers['low']:g}", "two values apart", hint)]
 
     def __call__(self, value: ArrayLike) -> Desirability:
         x = np.asarray(value, dtype=float)
@@ -113,10 +113,10 @@ class Sigmoid(Transform):
     """Steepness."""
 
     @classmethod
-    def contradictions(cls, given: Mapping[str, float]) -> list[Finding]:
+    def contradictions(cls, numbers: Mapping[str, float]) -> list[Finding]:
         """Which way it goes is the transform's name."""
         hint = "swap them" if cls.type == "reverse_sigmoid" else "where less is better, use the type reverse_sigmoid"
-        return _descends(given, hint)
+        return _descends(numbers, hint)
 
     def __call__(self, value: ArrayLike) -> Desirability:
         return logistic10(self._decades(value))
@@ -158,9 +158,9 @@ class DoubleSigmoid(Transform):
     """Steepness of the upper flank."""
 
     @classmethod
-    def contradictions(cls, given: Mapping[str, float]) -> list[Finding]:
-        """A window has two ends."""
-        return _descends(given, "swap them")
+    def contradictions(cls, numbers: Mapping[str, float]) -> list[Finding]:
+        """Finds that the ends of the window are not in order."""
+        return _descends(numbers, "swap them")
 
     def __call__(self, value: ArrayLike) -> Desirability:
         x = np.asarray(value, dtype=float)
@@ -196,11 +196,11 @@ class Step(Transform):
     """Greatest value that is good; open if left out."""
 
     @classmethod
-    def contradictions(cls, given: Mapping[str, float]) -> list[Finding]:
+    def contradictions(cls, numbers: Mapping[str, float]) -> list[Finding]:
         """A step has at least one end, and what lies between two may be a single value."""
-        if "low" in given and "high" in given and given["low"] == given["high"]:
+        if "low" in numbers and "high" in numbers and numbers["low"] == numbers["high"]:
             return []
-        return _descends(given, "swap them")
+        return _descends(numbers, "swap them")
 
     @model_validator(mode="after")
     def _bounded(self) -> Step:

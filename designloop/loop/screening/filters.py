@@ -16,10 +16,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from rdkit import Chem, rdBase
 
 from designloop.loop.screening import predicates
-from designloop.loop.screening.predicates import Context, Refuses
+from designloop.loop.screening.predicates import FilterContext, Refuses
 from designloop.molecules.chemistry import Mode, MoleculeError, check_alert_set, descriptor, parse, standard_forms
 
-__all__ = ["Context", "Filter", "Filters", "Refuses", "build", "shares_passing"]
+__all__ = ["FilterContext", "Filter", "Filters", "Refuses", "build", "shares_passing"]
 
 T = TypeVar("T", int, float)
 
@@ -36,14 +36,14 @@ class Filter:
 class BuiltBy:
     """Mark on a field of ``Filters``: the function that makes its predicate from its settings."""
 
-    build: Callable[[Any, Context], Refuses | None]
+    build: Callable[[Any, FilterContext], Refuses | None]
     """Gives None where the settings switch the filter off."""
 
 
 # --- settings ------------------------------------------------------------------------------------------------------
 
 
-def _ordered(ends: tuple[T | None, T | None]) -> tuple[T | None, T | None]:
+def _check_order(ends: tuple[T | None, T | None]) -> tuple[T | None, T | None]:
     low, high = ends
     if low is None and high is None:
         raise ValueError(
@@ -86,15 +86,15 @@ def _descriptor(name: str) -> str:
     return name
 
 
-def _listed(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     """A single word where a list is expected is a list of one; nothing is an empty list."""
     return () if value is None else (value,) if isinstance(value, str) else value
 
 
 _SYMBOLS = tuple(Chem.GetPeriodicTable().GetElementSymbol(number) for number in range(1, 119))
 
-IntRange = Annotated[tuple[int | None, int | None], AfterValidator(_ordered)]
-Range = Annotated[tuple[float | None, float | None], AfterValidator(_ordered)]
+IntRange = Annotated[tuple[int | None, int | None], AfterValidator(_check_order)]
+Range = Annotated[tuple[float | None, float | None], AfterValidator(_check_order)]
 Element = Annotated[str, AfterValidator(_element)]
 AlertSet = Annotated[str, AfterValidator(_alert_set)]
 Smarts = Annotated[str, AfterValidator(_smarts)]
@@ -126,9 +126,9 @@ class Filters(BaseModel):
     """Most atoms in the largest ring."""
     exclude: Annotated[Path | None, BuiltBy(predicates.exclude)] = None
     """File of molecules (.smi, .csv, .parquet) that are never wanted, such as those already made."""
-    forbid_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_listed), BuiltBy(predicates.forbid_smarts)] = ()
+    forbid_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_as_list), BuiltBy(predicates.forbid_smarts)] = ()
     """SMARTS of which none may be there."""
-    require_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_listed), BuiltBy(predicates.require_smarts)] = ()
+    require_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_as_list), BuiltBy(predicates.require_smarts)] = ()
     """SMARTS of which all must be there: a core to keep."""
     unstable: Annotated[bool, BuiltBy(predicates.unstable)] = True
     """Whether to refuse what would not survive on the shelf or in water (unstable.smarts)."""
@@ -138,13 +138,13 @@ class Filters(BaseModel):
         default_factory=dict
     )
     """Ranges of descriptors by name, such as {logp: [1, 4]}."""
-    alerts: Annotated[tuple[AlertSet, ...], BeforeValidator(_listed), BuiltBy(predicates.alerts)] = ("PAINS", "NIH")
+    alerts: Annotated[tuple[AlertSet, ...], BeforeValidator(_as_list), BuiltBy(predicates.alerts)] = ("PAINS", "NIH")
     """RDKit's catalogues of structural alerts, by name."""
     max_per_scaffold: Annotated[int | None, Field(ge=1)] = None
     """Most molecules of one Bemis-Murcko scaffold in the whole campaign; molecules without rings are not counted."""
 
 
-def build(filters: Filters, context: Context) -> list[Filter]:
+def build(filters: Filters, context: FilterContext) -> list[Filter]:
     """The filters that are switched on, in the order in which they are asked.
 
     Without ``max_per_scaffold``, which is no property of a molecule: ``Screening`` keeps that count.
@@ -172,12 +172,12 @@ def shares_passing(filters: Sequence[Filter], smiles: Sequence[str], mode: Mode 
     """
     if not smiles:
         raise MoleculeError("no molecules to take shares of; give at least one SMILES")
-    passing = dict.fromkeys([*(one.name for one in filters), "all"], 0)
+    passing = dict.fromkeys([*(rule.name for rule in filters), "all"], 0)
     for form in standard_forms(smiles, mode):
         mol = None if form is None else parse(form)
         if form is None or mol is None:
             continue
-        verdicts = {one.name: one.refuses(mol, form) is None for one in filters}
+        verdicts = {rule.name: rule.refuses(mol, form) is None for rule in filters}
         for name, passes in verdicts.items():
             passing[name] += passes
         passing["all"] += all(verdicts.values())

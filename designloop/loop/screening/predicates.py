@@ -35,7 +35,7 @@ Refuses = Callable[[Chem.Mol, str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class FilterContext:
     """What of a campaign a filter may need beside its own settings."""
 
     folder: Path
@@ -57,7 +57,7 @@ def _words(ends: Ends) -> str:
     return f"at most {high:g}" if low is None else f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
 
 
-def elements(symbols: Sequence[str], _: Context) -> Refuses:
+def elements(symbols: Sequence[str], _: FilterContext) -> Refuses:
     numbers = map(Chem.GetPeriodicTable().GetAtomicNumber, symbols)
     other = Chem.MolFromSmarts(f"[{';'.join(f'!#{number}' for number in numbers)}]").GetAtomWithIdx(0)
 
@@ -69,7 +69,7 @@ def elements(symbols: Sequence[str], _: Context) -> Refuses:
     return refuses
 
 
-def heavy_atoms(ends: Ends, _: Context) -> Refuses:
+def heavy_atoms(ends: Ends, _: FilterContext) -> Refuses:
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
         count = mol.GetNumHeavyAtoms()
         return f"{count} heavy atoms, allowed are {_words(ends)}" if _outside(count, ends) else None
@@ -77,7 +77,7 @@ def heavy_atoms(ends: Ends, _: Context) -> Refuses:
     return refuses
 
 
-def net_charge(ends: Ends, _: Context) -> Refuses:
+def net_charge(ends: Ends, _: FilterContext) -> Refuses:
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
         charge = Chem.GetFormalCharge(mol)
         return f"net charge {charge:+d}, allowed is {_words(ends)}" if _outside(charge, ends) else None
@@ -85,7 +85,7 @@ def net_charge(ends: Ends, _: Context) -> Refuses:
     return refuses
 
 
-def radicals(allowed: bool, _: Context) -> Refuses | None:
+def radicals(allowed: bool, _: FilterContext) -> Refuses | None:
     if allowed:
         return None
     radical = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
@@ -96,7 +96,7 @@ def radicals(allowed: bool, _: Context) -> Refuses | None:
     return refuses
 
 
-def ring_size(ends: Ends, _: Context) -> Refuses:
+def ring_size(ends: Ends, _: FilterContext) -> Refuses:
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
         for ring in mol.GetRingInfo().AtomRings():
             if _outside(len(ring), ends):
@@ -106,16 +106,16 @@ def ring_size(ends: Ends, _: Context) -> Refuses:
     return refuses
 
 
-def at_most(name: str) -> Callable[[int, Context], Refuses]:
-    """Builder of the filter that caps a descriptor."""
+def at_most(name: str) -> Callable[[int, FilterContext], Refuses]:
+    """Returns the builder of the filter that caps a descriptor."""
 
-    def build(most: int, context: Context) -> Refuses:
+    def build(most: int, context: FilterContext) -> Refuses:
         return descriptors({name: (None, most)}, context)
 
     return build
 
 
-def descriptors(ranges: Mapping[str, Ends], _: Context) -> Refuses:
+def descriptors(ranges: Mapping[str, Ends], _: FilterContext) -> Refuses:
     wanted = [(name, descriptor(name), ends) for name, ends in ranges.items()]
 
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
@@ -131,7 +131,7 @@ def descriptors(ranges: Mapping[str, Ends], _: Context) -> Refuses:
     return refuses
 
 
-def exclude(path: Path, context: Context) -> Refuses:
+def exclude(path: Path, context: FilterContext) -> Refuses:
     absolute = context.folder / path
     if not absolute.is_file():
         raise MoleculeError(f"filters.exclude: no file {absolute}; the path is relative to the campaign file's folder")
@@ -151,7 +151,7 @@ def exclude(path: Path, context: Context) -> Refuses:
     return refuses
 
 
-def require_smarts(smarts: Sequence[str], _: Context) -> Refuses:
+def require_smarts(smarts: Sequence[str], _: FilterContext) -> Refuses:
     queries = [(text, Chem.MolFromSmarts(text)) for text in smarts]
 
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
@@ -163,7 +163,7 @@ def require_smarts(smarts: Sequence[str], _: Context) -> Refuses:
     return refuses
 
 
-def forbid_smarts(smarts: Sequence[str], _: Context) -> Refuses:
+def forbid_smarts(smarts: Sequence[str], _: FilterContext) -> Refuses:
     queries = [(text, Chem.MolFromSmarts(text)) for text in smarts]
 
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
@@ -175,9 +175,9 @@ def forbid_smarts(smarts: Sequence[str], _: Context) -> Refuses:
     return refuses
 
 
-def unstable(refused: bool, _: Context) -> Refuses | None:
+def unstable(refused: bool, _: FilterContext) -> Refuses | None:
     return (lambda mol, smiles: first_unstable(mol)) if refused else None
 
 
-def alerts(sets: Sequence[str], _: Context) -> Refuses:
+def alerts(sets: Sequence[str], _: FilterContext) -> Refuses:
     return lambda mol, smiles: first_alert(mol, sets)

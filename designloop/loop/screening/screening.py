@@ -12,7 +12,7 @@ from typing import Protocol
 
 from rdkit import rdBase
 
-from designloop.loop.screening.filters import Context, Filters, build
+from designloop.loop.screening.filters import FilterContext, Filters, build
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, require, scaffold, standard_form
 from designloop.records import Candidate
 
@@ -31,7 +31,7 @@ _REMEMBERED = 100_000
 """Molecules of which a screening remembers what the filters say."""
 
 
-class CampaignLike(Protocol):
+class ScreenedCampaign(Protocol):
     """What screening reads of a campaign."""
 
     @property
@@ -90,13 +90,13 @@ class Take:
         return self.drawn >= DRAWS_PER_WANTED * self.wanted and self.admitted < MEAGRE * self.wanted
 
     @property
-    def told_of_starting(self) -> str:
+    def starting_line(self) -> str:
         """A line on the starting molecules that are refused."""
-        counts = Counter(one.reason for one in self.refused_starting)
-        told = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+        counts = Counter(refused.reason for refused in self.refused_starting)
+        by_reason = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
         refused = len(self.refused_starting)
         what = f"{refused:,} of {self.drawn:,} starting molecules {'is' if refused == 1 else 'are'} refused"
-        return f"{what}: {told}; `designloop status` lists {'it' if refused == 1 else 'them'}"
+        return f"{what}: {by_reason}; `designloop status` lists {'it' if refused == 1 else 'them'}"
 
     def __str__(self) -> str:
         counts = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.items() if count)
@@ -142,16 +142,16 @@ class Screening:
     drawn.
     """
 
-    def __init__(self, campaign: CampaignLike, table: TableLike) -> None:
+    def __init__(self, campaign: ScreenedCampaign, table: TableLike) -> None:
         """Read what the campaign was charged for so far.
 
         Raises:
             MoleculeError: when a filter's file is missing or unreadable.
         """
         self._mode, self._stereo = campaign.standardize, campaign.stereo
-        self._filters = build(campaign.filters, Context(campaign.folder, self._mode, self._stereo))
+        self._filters = build(campaign.filters, FilterContext(campaign.folder, self._mode, self._stereo))
         self._most = campaign.filters.max_per_scaffold
-        self._charged = self._none_charged()
+        self._charged = self._new_charges()
         for smiles in table.seen():
             self._charged.add(smiles, identity(smiles, self._stereo))
         self._refusal = lru_cache(_REMEMBERED)(self._ask_filters)
@@ -160,7 +160,7 @@ class Screening:
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Those that could be admitted now, in standard form and in the same order; a repeat within them is dropped."""
-        batch = self._none_charged()
+        batch = self._new_charges()
         admissible = []
         for candidate in candidates:
             verdict = self._verdict(candidate.smiles, batch)
@@ -174,11 +174,11 @@ class Screening:
 
         What is admitted counts as charged from now on. ``last_take`` and ``counts()`` tell of the rest.
         """
-        names = [INVALID, KNOWN, REPEAT, *(one.name for one in self._filters), *([SCAFFOLD] if self._most else [])]
+        names = [INVALID, KNOWN, REPEAT, *(rule.name for rule in self._filters), *([SCAFFOLD] if self._most else [])]
         reasons = dict.fromkeys(names, 0)
         admitted: list[Candidate] = []
         refused: list[Refused] = []
-        batch = self._none_charged()
+        batch = self._new_charges()
         stream = islice(drawn, DRAWS_PER_WANTED * wanted)
         count, ended = 0, False
         while len(admitted) < wanted:
@@ -208,35 +208,35 @@ class Screening:
             counts["refused_starting"] = "; ".join(map(str, take.refused_starting))
         return counts
 
-    def _none_charged(self) -> _Charged:
+    def _new_charges(self) -> _Charged:
         return _Charged(count_scaffolds=self._most is not None)
 
     def _verdict(self, drawn: str, batch: _Charged) -> _Verdict:
-        """The verdict on a drawn SMILES, cheapest question first."""
+        """Returns the verdict on a drawn SMILES, cheapest question first."""
         try:
             smiles = standard_form(drawn, self._mode)
         except MoleculeError as error:
             return _Verdict(reason=INVALID, detail=str(error))
-        same = identity(smiles, self._stereo)
-        if same in self._charged.identities:
-            return _Verdict(smiles, same, KNOWN, f"{smiles} was scored already")
-        if same in batch.identities:
-            return _Verdict(smiles, same, REPEAT, f"{smiles} is there twice")
+        identity_key = identity(smiles, self._stereo)
+        if identity_key in self._charged.identities:
+            return _Verdict(smiles, identity_key, KNOWN, f"{smiles} was scored already")
+        if identity_key in batch.identities:
+            return _Verdict(smiles, identity_key, REPEAT, f"{smiles} is there twice")
         refusal = self._refusal(smiles)
         if refusal is not None:
-            return _Verdict(smiles, same, *refusal)
+            return _Verdict(smiles, identity_key, *refusal)
         if self._most is not None:
             core = scaffold(smiles)
             if core and self._charged.scaffolds[core] + batch.scaffolds[core] >= self._most:
-                return _Verdict(smiles, same, SCAFFOLD, f"{self._most} molecules of {core} already")
-        return _Verdict(smiles, same)
+                return _Verdict(smiles, identity_key, SCAFFOLD, f"{self._most} molecules of {core} already")
+        return _Verdict(smiles, identity_key)
 
     def _ask_filters(self, smiles: str) -> tuple[str, str] | None:
         """(name, why) of the first filter that refuses a standard form; None where all allow it."""
         mol = require(smiles)
         with rdBase.BlockLogs():
-            for one in self._filters:
-                why = one.refuses(mol, smiles)
+            for rule in self._filters:
+                why = rule.refuses(mol, smiles)
                 if why is not None:
-                    return one.name, why
+                    return rule.name, why
         return None

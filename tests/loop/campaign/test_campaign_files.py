@@ -11,7 +11,7 @@ import pytest
 from designloop.loop.campaign import templates
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.scoring.objective import Objective
-from designloop.loop.screening.filters import Context, build
+from designloop.loop.screening.filters import FilterContext, build
 from designloop.molecules.chemistry import descriptor, parse
 from designloop.records import Candidate, Evaluation, Result
 
@@ -29,8 +29,11 @@ def scores(campaign: Campaign, smiles: list[str]) -> list[float | None]:
         for item in campaign.objective.properties
     }
     rows = [
-        Evaluation(Candidate(one, "start"), {name: Result(found[one].value) for name, found in answers.items()})  # type: ignore[arg-type]  # an output is one number
-        for one in smiles
+        Evaluation(
+            Candidate(molecule, "start"),
+            {name: Result(outputs[molecule].value) for name, outputs in answers.items()},  # type: ignore[arg-type]  # an output is one number
+        )
+        for molecule in smiles
     ]
     return [row.score for row in campaign.objective(rows)]
 
@@ -39,18 +42,20 @@ def scores(campaign: Campaign, smiles: list[str]) -> list[float | None]:
 def test_each_campaign_file_is_valid_and_its_oracles_answer(file: Path) -> None:
     campaign = load_campaign(file)
     assert campaign.name == file.stem, "so that `designloop run FILE` leaves FILE's name"
-    build(campaign.filters, Context(campaign.folder, campaign.standardize, campaign.stereo))
+    build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
     assert all(score is not None and 0 <= score <= 1 for score in scores(campaign, [ASPIRIN, BICALUTAMIDE]))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_starting_molecules_pass_the_filters_of_their_campaign(file: Path) -> None:
     campaign = load_campaign(file)
-    filters = build(campaign.filters, Context(campaign.folder, campaign.standardize, campaign.stereo))
-    for given in campaign.starting():
-        mol = parse(given.smiles)
+    filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
+    for molecule in campaign.starting():
+        mol = parse(molecule.smiles)
         assert mol is not None
-        assert {one.name: one.refuses(mol, given.smiles) for one in filters} == {one.name: None for one in filters}
+        assert {rule.name: rule.refuses(mol, molecule.smiles) for rule in filters} == {
+            rule.name: None for rule in filters
+        }
 
 
 def test_there_are_campaigns_for_other_uses() -> None:
@@ -62,7 +67,9 @@ def test_the_numbers_of_quickstart_are_those_of_the_drug() -> None:
     campaign = load_campaign(FOLDER / "quickstart.yaml")
     drug = parse(BICALUTAMIDE)
     assert drug is not None
-    assert [(one.name, one.smiles) for one in campaign.references()] == [("bicalutamide", BICALUTAMIDE)]
+    assert [(reference.name, reference.smiles) for reference in campaign.references()] == [
+        ("bicalutamide", BICALUTAMIDE)
+    ]
     solubility = descriptor("esol")(drug)
     weight = descriptor("molecular_weight")(drug)
     wanted: dict[str, Any] = {item.name: item.transform for item in campaign.objective.properties}

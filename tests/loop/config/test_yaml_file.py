@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from designloop.loop.config.problems import CampaignError, Finding
 from designloop.loop.config.yaml_file import parse_yaml, read_yaml
-from designloop.loop.config.yaml_nodes import quoted, read_value
+from designloop.loop.config.yaml_nodes import quote, read_value
 
 
 def data(text: str) -> Any:
@@ -61,9 +61,9 @@ def refused(text: str) -> str:
     ],
 )
 def test_scalars_are_those_of_yaml_1_2(written: str, value: object) -> None:
-    found = data(f"key: {written}")["key"]
-    assert found == value
-    assert type(found) is type(value)
+    parsed = data(f"key: {written}")["key"]
+    assert parsed == value
+    assert type(parsed) is type(value)
 
 
 def test_nan_is_a_number() -> None:
@@ -80,7 +80,7 @@ def test_an_anchor_stands_for_its_value_wherever_it_is_named() -> None:
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"]), min_size=1))
 def test_a_quoted_text_is_read_back(text: str) -> None:
-    assert data(f"key: {quoted(text)}")["key"] == text
+    assert data(f"key: {quote(text)}")["key"] == text
 
 
 def test_keys_that_stand_twice_are_all_named_and_the_first_is_read() -> None:
@@ -112,8 +112,8 @@ def test_keys_that_stand_twice_are_all_named_and_the_first_is_read() -> None:
 def test_a_smiles_that_is_yaml_is_to_be_quoted(value: str, place: str) -> None:
     message = refused(f"a:\n - {value}\nb: 1\n")
     assert message.startswith(f"file.yaml:{place}: this is no YAML: ")
-    assert message.endswith(f"; quote the SMILES: {quoted(value)}")
-    assert data(f"a:\n - {quoted(value)}\nb: 1\n") == {"a": [value], "b": 1}
+    assert message.endswith(f"; quote the SMILES: {quote(value)}")
+    assert data(f"a:\n - {quote(value)}\nb: 1\n") == {"a": [value], "b": 1}
 
 
 def test_a_smarts_whose_hash_begins_a_comment_is_to_be_quoted_though_the_scanner_stumbles_later() -> None:
@@ -193,8 +193,8 @@ def test_what_would_be_read_for_ever_or_not_at_all_is_told_at_once(text: str, pl
 
 def test_deep_and_repeated_values_of_a_sensible_size_are_read() -> None:
     assert data("a: " + "[" * 48 + "C" + "]" * 48)["a"][0][0] != "C"
-    found = data(f"a: &a [{'C, ' * 99}C]\n" + "".join(f"b{n}: *a\n" for n in range(90)))
-    assert {len(value) for value in found.values()} == {100}
+    values = data(f"a: &a [{'C, ' * 99}C]\n" + "".join(f"b{n}: *a\n" for n in range(90)))
+    assert {len(value) for value in values.values()} == {100}
 
 
 def test_a_file_too_large_for_a_campaign_is_refused_unread(tmp_path: Path) -> None:
@@ -236,10 +236,10 @@ def test_any_bytes_are_a_document_or_one_problem_of_the_file(
     path.write_bytes(content)
     files = {str(path)}
     try:
-        found = read_yaml(path).data
+        data_found = read_yaml(path).data
     except CampaignError as error:
-        found, files = {}, {problem.file for problem in error.problems}
-    assert isinstance(found, dict)
+        data_found, files = {}, {problem.file for problem in error.problems}
+    assert isinstance(data_found, dict)
     assert files == {str(path)}
 
 

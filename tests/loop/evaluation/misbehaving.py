@@ -189,46 +189,46 @@ def candidates(smiles: Sequence[str]) -> list[Candidate]:
 
 
 def values(evaluations: Sequence[Evaluation], name: str = "length") -> dict[str, float | None]:
-    return {one.candidate.smiles: one.results[name].value for one in evaluations}
+    return {evaluation.candidate.smiles: evaluation.results[name].value for evaluation in evaluations}
 
 
 def statuses(evaluations: Sequence[Evaluation]) -> dict[str, str]:
-    return {one.candidate.smiles: one.status for one in evaluations}
+    return {evaluation.candidate.smiles: evaluation.status for evaluation in evaluations}
 
 
 def living_in(folder: Path) -> dict[int, str]:
     """The processes that work for a campaign in this folder, and all that they started. Process id -> name."""
-    found = {}
+    processes = {}
     mark = f"{CAMPAIGN_FOLDER}={folder}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or only waits to be buried
             if mark in (process / "environ").read_bytes().split(b"\0"):
-                found[int(process.name)] = (process / "comm").read_text().strip()
-    return found
+                processes[int(process.name)] = (process / "comm").read_text().strip()
+    return processes
 
 
 def left_over(find: Callable[[], dict[int, str]], seconds: float = 10.0) -> dict[int, str]:
     """What is still found after so many seconds at most."""
     limit = time.monotonic() + seconds
-    while (found := find()) and time.monotonic() < limit:
+    while (processes := find()) and time.monotonic() < limit:
         time.sleep(0.05)
-    return found
+    return processes
 
 
 def group_of(pgid: int) -> set[int]:
     """Process ids in a process group."""
-    found = subprocess.run(["pgrep", "-g", str(pgid)], capture_output=True, text=True).stdout
-    return {int(pid) for pid in found.split()}
+    listed = subprocess.run(["pgrep", "-g", str(pgid)], capture_output=True, text=True).stdout
+    return {int(pid) for pid in listed.split()}
 
 
 def alive(pids: Iterable[int]) -> dict[int, str]:
     """What still runs of these, with its name; one that only waits to be buried by its parent does not."""
-    found = {}
+    processes = {}
     for pid in pids:
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
         except OSError:
             continue
         if stat.rpartition(")")[2].split()[0] not in "ZX":
-            found[pid] = stat.partition("(")[2].rpartition(")")[0]
-    return found
+            processes[pid] = stat.partition("(")[2].rpartition(")")[0]
+    return processes

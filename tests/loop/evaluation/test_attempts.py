@@ -81,7 +81,7 @@ def test_reading_one_property():
 def test_chunks_are_cut_from_all_molecules_whatever_is_known():
     smiles = [f"C{number}" for number in range(7)]
     to_run = {molecule: Intent("f", molecule) for molecule in smiles if molecule not in ("C1", "C3", "C4", "C5")}
-    assert [[one.smiles for one in chunk] for chunk in cut(to_run, smiles, 3)] == [["C0", "C2"], ["C6"]]
+    assert [[intent.smiles for intent in chunk] for chunk in cut(to_run, smiles, 3)] == [["C0", "C2"], ["C6"]]
 
 
 def test_what_is_tried_again_after_a_restart_runs_alone():

@@ -47,10 +47,10 @@ def evaluate(asked, smiles, ledger=None):
 
 def test_each_candidate_gets_its_own_value_in_the_order_asked(tmp_path):
     smiles = ["C" * number for number in (7, 3, 60, 1, 3)]
-    found = evaluate(campaign(tmp_path, chunk=2), smiles)
-    assert [one.candidate.smiles for one in found] == smiles
-    assert [one.results["length"].value for one in found] == [7.0, 3.0, 60.0, 1.0, 3.0]
-    assert {one.status for one in found} == {"ok"}
+    evaluations = evaluate(campaign(tmp_path, chunk=2), smiles)
+    assert [evaluation.candidate.smiles for evaluation in evaluations] == smiles
+    assert [evaluation.results["length"].value for evaluation in evaluations] == [7.0, 3.0, 60.0, 1.0, 3.0]
+    assert {evaluation.status for evaluation in evaluations} == {"ok"}
 
 
 def test_no_candidates(tmp_path, ledger):
@@ -61,23 +61,23 @@ def test_no_candidates(tmp_path, ledger):
 @pytest.mark.parametrize("bad", ["raise", "hang", "kill", "list", "nan", "too few"])
 def test_a_molecule_that_an_oracle_fails_on_costs_no_other(tmp_path, ledger, bad):
     smiles = [*GOOD[:3], bad, *GOOD[3:]]
-    found = evaluate(campaign(tmp_path, timeout=1.5 if bad in TIMED_OUT else 60.0), smiles, ledger)
-    assert statuses(found) == {**dict.fromkeys(GOOD, "ok"), bad: "timeout" if bad in TIMED_OUT else "failed"}
-    assert values(found) == {**{molecule: float(len(molecule)) for molecule in GOOD}, bad: None}
-    [error] = [one.results["length"].error for one in found if one.results["length"].error]
+    evaluations = evaluate(campaign(tmp_path, timeout=1.5 if bad in TIMED_OUT else 60.0), smiles, ledger)
+    assert statuses(evaluations) == {**dict.fromkeys(GOOD, "ok"), bad: "timeout" if bad in TIMED_OUT else "failed"}
+    assert values(evaluations) == {**{molecule: float(len(molecule)) for molecule in GOOD}, bad: None}
+    [error] = [evaluation.results["length"].error for evaluation in evaluations if evaluation.results["length"].error]
     assert re.search(BAD[bad], error), error
 
 
 def test_all_the_bad_ones_at_once(tmp_path, ledger):
     smiles = [*GOOD, *BAD]
     with Evaluator(campaign(tmp_path, timeout=1.5), ledger) as evaluator:
-        found = evaluator(candidates(smiles))
-        effort = evaluator.effort
-    assert {molecule for molecule, status in statuses(found).items() if status == "ok"} == set(GOOD)
-    assert {molecule for molecule, status in statuses(found).items() if status == "timeout"} == TIMED_OUT
-    assert (effort.oracle_timeouts, effort.oracle_failures) == (len(TIMED_OUT), len(BAD) - len(TIMED_OUT))
-    assert effort.oracle_runs == 2 * len(smiles), "once in the chunk, once alone"
-    assert effort.repeated_runs == len(smiles)
+        evaluations = evaluator(candidates(smiles))
+        stats = evaluator.stats
+    assert {molecule for molecule, status in statuses(evaluations).items() if status == "ok"} == set(GOOD)
+    assert {molecule for molecule, status in statuses(evaluations).items() if status == "timeout"} == TIMED_OUT
+    assert (stats.oracle_timeouts, stats.oracle_failures) == (len(TIMED_OUT), len(BAD) - len(TIMED_OUT))
+    assert stats.oracle_runs == 2 * len(smiles), "once in the chunk, once alone"
+    assert stats.repeated_runs == len(smiles)
 
 
 def test_a_failure_has_its_retries_and_only_runs_alone_count(tmp_path, ledger):
@@ -103,7 +103,7 @@ def test_what_the_ledger_knows_is_not_run_again(tmp_path, ledger):
     calls.write_text("")
     with Evaluator(asked, ledger) as evaluator:
         assert values(evaluator(candidates(["CC", "nan", "CCC", "C"]))) == values(first) | {"CCC": 3.0}
-        assert evaluator.effort.known_results == 3
+        assert evaluator.stats.known_results == 3
         assert evaluator.metrics["oracle_runs"] == 1.0
     assert calls.read_text() == "1 CCC\n"
 
@@ -125,17 +125,17 @@ def test_properties_of_one_oracle_are_one_run(tmp_path, ledger):
         "carbons": ("./mischief.py:outputs", {}, "carbons"),
         "again": ("./mischief.py:outputs", {}, "length"),
     }
-    found = evaluate(campaign(tmp_path, wanted), ["CCO", "half"], ledger)
-    assert [values(found, name) for name in wanted] == [
+    evaluations = evaluate(campaign(tmp_path, wanted), ["CCO", "half"], ledger)
+    assert [values(evaluations, name) for name in wanted] == [
         {"CCO": 3.0, "half": 4.0},
         {"CCO": 2.0, "half": None},
         {"CCO": 3.0, "half": 4.0},
     ]
-    assert statuses(found) == {"CCO": "ok", "half": "failed"}
-    error = found[1].results["carbons"].error
+    assert statuses(evaluations) == {"CCO": "ok", "half": "failed"}
+    error = evaluations[1].results["carbons"].error
     assert error == "output 'carbons': answered nan, expected a finite number"
     assert {(run.smiles, run.number) for run in ledger.runs()} == {("CCO", 1), ("half", 1), ("half", 2)}
-    assert evaluate(campaign(tmp_path, wanted), ["CCO", "half"], ledger) == found, "as the ledger gives it back"
+    assert evaluate(campaign(tmp_path, wanted), ["CCO", "half"], ledger) == evaluations, "as the ledger gives it back"
 
 
 def test_an_output_that_another_campaign_did_not_want_is_asked_for(tmp_path):
@@ -164,9 +164,9 @@ def test_checks_leave_the_campaign_as_it_was(tmp_path, ledger):
         assert statuses(evaluator.checks(["C", "nan"])) == {"C": "ok", "nan": "failed"}
         assert {run.purpose for run in ledger.runs()} == {"check"}
         evaluator.checks(["C", "nan"])
-        assert evaluator.effort.known_results == 1, "one that failed is tried anew"
+        assert evaluator.stats.known_results == 1, "one that failed is tried anew"
         assert statuses(evaluator(candidates(["nan"]))) == {"nan": "failed"}
-        assert evaluator.effort.oracle_runs == 1
+        assert evaluator.stats.oracle_runs == 1
 
 
 def test_checks_need_no_ledger(tmp_path):
@@ -194,7 +194,7 @@ def test_a_deadline_grows_with_the_chunk_and_the_median(tmp_path):
         evaluator._backend = backend = Clockwork()
         evaluator(candidates(["C" * number for number in range(1, 10)]))
     assert backend.deadlines == [10.0, 10.0 + 3 * 4 * 2.0, 10.0]
-    assert evaluator.effort.worker_seconds == pytest.approx(18.0)
+    assert evaluator.stats.worker_seconds == pytest.approx(18.0)
 
 
 def test_a_slow_oracle_is_slow_only_in_its_first_chunk(tmp_path, ledger):
@@ -205,10 +205,10 @@ def test_a_slow_oracle_is_slow_only_in_its_first_chunk(tmp_path, ledger):
     asked = campaign(tmp_path, {"length": ("./slow.py:score", {}, None)}, chunk=3, timeout=1.5)
     with Evaluator(asked, ledger) as evaluator:
         assert set(statuses(evaluator(candidates(["C", "CC", "CCC"]))).values()) == {"ok"}
-        assert evaluator.effort.repeated_runs == 3
+        assert evaluator.stats.repeated_runs == 3
     with Evaluator(asked, ledger) as evaluator:
         assert set(statuses(evaluator(candidates(["N", "NN", "NNN"]))).values()) == {"ok"}
-        assert evaluator.effort.repeated_runs == 0
+        assert evaluator.stats.repeated_runs == 0
 
 
 def test_an_oracle_that_never_loads_fails_all_without_running_each(tmp_path, ledger):
@@ -220,8 +220,8 @@ def test_an_oracle_that_never_loads_fails_all_without_running_each(tmp_path, led
     with Evaluator(asked, ledger) as evaluator:
         [problem] = evaluator.cannot_load()
         assert re.match(r"oracle 'Late' on this machine: could not be loaded: FileNotFoundError", problem)
-        found = evaluator(candidates(["C", "CC"]))
-    assert statuses(found) == {"C": "failed", "CC": "failed"}
+        evaluations = evaluator(candidates(["C", "CC"]))
+    assert statuses(evaluations) == {"C": "failed", "CC": "failed"}
     assert [run.attempt for run in ledger.runs()] == [1, 2, 1, 2]
 
 
@@ -245,7 +245,7 @@ def test_an_evaluator_goes_on_after_an_interrupt(tmp_path, ledger, monkeypatch):
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
         monkeypatch.undo()
         assert values(evaluator(candidates(["C", "CC"]))) == {"C": 1.0, "CC": 2.0}
-        assert evaluator.effort.known_results == 1
+        assert evaluator.stats.known_results == 1
     numbers = [(run.smiles, run.number, run.status) for run in ledger.runs()]
     assert numbers == [("C", 1, "ok"), ("CC", 1, None), ("CC", 2, "ok"), ("hang", 1, None)]
 
@@ -278,15 +278,20 @@ def test_a_driver_killed_after_any_chunk_goes_on_to_the_same_result(tmp_path):
     with Ledger(tmp_path / "whole.sqlite", "one") as ledger:
         whole = evaluate(campaign(tmp_path, chunk=3, retries=1), smiles, ledger)
         plain = sum(run.status is not None for run in ledger.runs())
-    kept = [(one.candidate.smiles, one.results["length"].value, one.status) for one in whole]
+    kept = [
+        (evaluation.candidate.smiles, evaluation.results["length"].value, evaluation.status) for evaluation in whole
+    ]
     for stop_after in (1, 5):
         folder = tmp_path / str(stop_after)
         folder.mkdir()
         driver = [sys.executable, "-c", DRIVER, folder, str(stop_after), *smiles]
         assert subprocess.run(driver, cwd=ROOT, timeout=60).returncode == -signal.SIGKILL
         with Ledger(folder / "test.ledger.sqlite", "one") as ledger:
-            found = evaluate(campaign(folder, chunk=3, retries=1), smiles, ledger)
-            assert [(one.candidate.smiles, one.results["length"].value, one.status) for one in found] == kept
+            evaluations = evaluate(campaign(folder, chunk=3, retries=1), smiles, ledger)
+            assert [
+                (evaluation.candidate.smiles, evaluation.results["length"].value, evaluation.status)
+                for evaluation in evaluations
+            ] == kept
             for name in ("nan", "raise"):
                 alone = [run.attempt for run in ledger.runs() if run.smiles == name and run.attempt and run.status]
                 assert alone == [1, 2], "a rerun counts as the attempt that it repeats"
@@ -295,8 +300,8 @@ def test_a_driver_killed_after_any_chunk_goes_on_to_the_same_result(tmp_path):
 
 def test_a_driver_does_not_run_the_oracle_itself(tmp_path):
     wanted: Wanted = {"pid": ("./mischief.py:where", {}, "pid")}
-    [found] = evaluate(campaign(tmp_path, wanted), ["C"])
-    assert found.results["pid"].value != os.getpid()
+    [evaluation] = evaluate(campaign(tmp_path, wanted), ["C"])
+    assert evaluation.results["pid"].value != os.getpid()
 
 
 def test_an_evaluation_keeps_its_candidate(tmp_path):
@@ -309,8 +314,8 @@ def test_an_answer_that_nobody_asked_for_is_remarked_once_an_oracle(tmp_path, le
     with Evaluator(campaign(tmp_path), ledger) as evaluator:
         evaluator(candidates(["C", "CC"]))
         assert evaluator.remarks() == []
-        found = evaluator(candidates(["CCO", "guest", "CCC"]))
-        assert set(statuses(found).values()) == {"ok"}
+        evaluations = evaluator(candidates(["CCO", "guest", "CCC"]))
+        assert set(statuses(evaluations).values()) == {"ok"}
         [remark] = evaluator.remarks()
         assert remark.endswith("answered for 'somebody else', which was not asked; such answers are dropped")
         assert remark.startswith("oracle ")
@@ -333,7 +338,7 @@ def test_a_guard_that_is_stopped_with_its_child_holds_nothing_up(tmp_path, monke
         timer = threading.Timer(0.2, os.killpg, (group, signal.SIGSTOP))
         timer.start()
         assert values(evaluator(candidates(["C", "CC"]))) == {"C": 1.0, "CC": 2.0}
-        assert evaluator.effort.repeated_runs == 2
+        assert evaluator.stats.repeated_runs == 2
     assert left_over(lambda: alive(group_of(group))) == {}
 
 

@@ -53,10 +53,10 @@ def helper(address: str) -> Iterator[tuple[int, int]]:
 def test_a_listening_child_is_seen_with_its_address(address: str, is_loopback: bool) -> None:
     with helper(address) as (pid, port):
         assert pid in family(os.getpid())
-        (seen,) = listeners([pid])
+        (listener,) = listeners([pid])
     expected = (pid, address.removeprefix("::ffff:"), port, is_loopback)
-    assert (seen.pid, seen.address, seen.port, seen.is_loopback) == expected
-    assert seen.process.startswith("python")
+    assert (listener.pid, listener.address, listener.port, listener.is_loopback) == expected
+    assert listener.process.startswith("python")
     assert listeners([pid]) == [], "a process that has ended holds nothing"
 
 
@@ -99,8 +99,8 @@ def test_what_listens_beyond_loopback_is_refused_by_name(before: set[str]) -> No
         refuse_exposed(family(os.getpid()), before)
     with helper("0.0.0.0") as (pid, port):
         refuse_exposed([pid], {listener.inode for listener in listeners([pid])})  # it was so before
-        told = rf"\(process {pid}\) at 0.0.0.0:{port}, expected 127.0.0.1.*{own_ray.OPEN}=1"
-        with pytest.raises(NoWorkers, match=told):
+        message = rf"\(process {pid}\) at 0.0.0.0:{port}, expected 127.0.0.1.*{own_ray.OPEN}=1"
+        with pytest.raises(NoWorkers, match=message):
             refuse_exposed(family(os.getpid()), before)
 
 

@@ -59,9 +59,9 @@ DECLARE = "lies beside the oracle's file, but the oracle runs in a folder of its
 )
 def test_the_remedy_fits_the_error(folders: Path, error: Callable[[Path], Exception], advice: str) -> None:
     work = folders / WORK
-    told = remedy(error(work), work, folders / OWN, folders / CAMPAIGN, {"out.txt"})
-    assert told.startswith(advice)
-    assert bool(told) is bool(advice)
+    sentence = remedy(error(work), work, folders / OWN, folders / CAMPAIGN, {"out.txt"})
+    assert sentence.startswith(advice)
+    assert bool(sentence) is bool(advice)
 
 
 def test_where_the_authors_folders_are_not_nothing_is_said(folders: Path) -> None:

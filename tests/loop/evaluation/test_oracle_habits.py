@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Request, Surroundings
+from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Request
 from designloop.loop.evaluation.side_by_side import SideBySide
 from designloop.oracles import Oracle, load
 
@@ -219,7 +219,7 @@ def habits(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Oracle]:
 
 @pytest.fixture(scope="module")
 def processes(habits: Mapping[str, Oracle]) -> Iterator[tuple[OracleProcess, OracleProcess]]:
-    portable = [PortableOracle(one.fingerprint, one.recipe(), dict(one.file_bytes)) for one in habits.values()]
+    portable = [PortableOracle(habit.fingerprint, habit.recipe(), dict(habit.file_bytes)) for habit in habits.values()]
     both = OracleProcess(portable), OracleProcess(portable)
     yield both
     for process in both:
@@ -228,7 +228,7 @@ def processes(habits: Mapping[str, Oracle]) -> Iterator[tuple[OracleProcess, Ora
 
 @pytest.fixture(scope="module")
 def side_by_side(habits: Mapping[str, Oracle]) -> Iterator[SideBySide]:
-    with SideBySide(habits.values(), Surroundings(), 30.0) as both:
+    with SideBySide(habits.values(), ProcessEnvironment(), 30.0) as both:
         yield both
 
 
@@ -237,10 +237,10 @@ def values(processes: tuple[OracleProcess, OracleProcess], oracle: Oracle, chunk
 
     def run(process: OracleProcess, smiles: tuple[str, ...]) -> list[tuple[str, object]]:
         pairs: list[tuple[str, object]] = []
-        for some in (smiles[start : start + chunk] for start in range(0, len(smiles), chunk)):
-            reply = process.score(Request(oracle.fingerprint, some, None, 30.0))
-            answers = reply.answers or ((None, reply.error),) * len(some)
-            pairs += [(molecule, value) for molecule, (value, _) in zip(some, answers, strict=True)]
+        for chunk_smiles in (smiles[start : start + chunk] for start in range(0, len(smiles), chunk)):
+            reply = process.score(Request(oracle.fingerprint, chunk_smiles, None, 30.0))
+            answers = reply.answers or ((None, reply.error),) * len(chunk_smiles)
+            pairs += [(molecule, value) for molecule, (value, _) in zip(chunk_smiles, answers, strict=True)]
         return pairs
 
     with ThreadPoolExecutor(2) as both:

@@ -13,7 +13,7 @@ import pytest
 from designloop.loop.evaluation import oracle_child, oracle_process
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.oracle_child import pack, unpack
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Request, Surroundings
+from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Request
 from designloop.oracles import load
 from tests.loop.evaluation.misbehaving import BAD, MISCHIEF, TIMED_OUT, left_over, living_in
 
@@ -28,7 +28,7 @@ class Place:
         oracle = load(reference, params, folder)
         self.fingerprint = oracle.fingerprint
         portable = PortableOracle(oracle.fingerprint, oracle.recipe(), dict(oracle.file_bytes))
-        self.process = OracleProcess([portable], Surroundings.of_driver(folder))
+        self.process = OracleProcess([portable], ProcessEnvironment.of_driver(folder))
 
     def __call__(self, *smiles, deadline=30.0, seeds=None):
         return self.process.score(Request(self.fingerprint, smiles, seeds, deadline))
@@ -247,7 +247,7 @@ def answer_of(folder, source, molecule="C", name="mischief.py"):
     (folder / name).write_text(source)
     oracle = load(f"./{name}:score", {}, folder)
     portable = PortableOracle(oracle.fingerprint, oracle.recipe(), dict(oracle.file_bytes))
-    process = OracleProcess([portable], Surroundings.of_driver(folder))
+    process = OracleProcess([portable], ProcessEnvironment.of_driver(folder))
     replies = [process.score(Request(oracle.fingerprint, (smiles,), None, 30.0)) for smiles in (molecule, "CC")]
     process.close()
     return [reply.error if reply.answers is None else reply.answers[0][0] for reply in replies]

@@ -78,9 +78,9 @@ def test_nobody_else_can_use_it(
         import ray
 
         address = ray.get_runtime_context().gcs_address
-        opened = [seen for seen in listeners(family(os.getpid())) if seen.inode not in sockets_before]
-        names = {seen.process.partition(":")[0] for seen in opened}
-        (agent,) = [seen for seen in opened if seen.process.startswith("ray::RuntimeEnv")]
+        opened = [listener for listener in listeners(family(os.getpid())) if listener.inode not in sockets_before]
+        names = {listener.process.partition(":")[0] for listener in opened}
+        (agent,) = [listener for listener in opened if listener.process.startswith("ray::RuntimeEnv")]
         answers = [asked(agent), asked(agent, Authorization=f"Bearer {'f' * 64}")]
         node: Any = ray._private.worker._global_node
         folder = Path(node.get_session_dir_path()).parents[1]
@@ -93,7 +93,7 @@ def test_nobody_else_can_use_it(
             "right": joins(address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(token)),
         }
     assert {"gcs_server", "raylet", "ray"} <= names, f"this looked at {names}"
-    assert [str(seen) for seen in opened if not seen.is_loopback] == []
+    assert [str(listener) for listener in opened if not listener.is_loopback] == []
 
     assert modes == ["700", "600"]
     assert len(secret) == 64
@@ -120,8 +120,8 @@ def test_it_does_not_start_where_strangers_can_reach_it(monkeypatch: pytest.Monk
     # Any address but 127.0.0.1 makes Ray listen on all interfaces; this one it takes for another machine's.
     monkeypatch.setattr("ray._private.services.resolve_ip_for_localhost", lambda _: "127.0.0.2")
     before = family(os.getpid())
-    told = r"^Ray can be reached from outside .*raylet \(process \d+\) at (\[::\]|0\.0\.0\.0):\d+.* expected 127"
-    with Evaluator(campaign(tmp_path, backend="ray", workers=1)) as evaluator, pytest.raises(NoWorkers, match=told):
+    message = r"^Ray can be reached from outside .*raylet \(process \d+\) at (\[::\]|0\.0\.0\.0):\d+.* expected 127"
+    with Evaluator(campaign(tmp_path, backend="ray", workers=1)) as evaluator, pytest.raises(NoWorkers, match=message):
         evaluator(candidates(["C"]))
     assert not ray.is_initialized()
     assert left_over(lambda: alive(family(os.getpid()) - before)) == {}
@@ -262,8 +262,8 @@ def test_a_cluster_that_lets_in_anybody_is_refused(
 ) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     asked = campaign(tmp_path, backend="ray", address=open_cluster)
-    told = rf"^The Ray cluster at {open_cluster} asks for no token.*RAY_AUTH_MODE=token.*{own_ray.OPEN}=1"
-    with Evaluator(asked) as evaluator, pytest.raises(NoWorkers, match=told):
+    message = rf"^The Ray cluster at {open_cluster} asks for no token.*RAY_AUTH_MODE=token.*{own_ray.OPEN}=1"
+    with Evaluator(asked) as evaluator, pytest.raises(NoWorkers, match=message):
         evaluator(candidates(["C"]))
     monkeypatch.setenv(own_ray.OPEN, "1")
     with Evaluator(asked) as evaluator:

@@ -76,7 +76,10 @@ def backend_of(evaluator):
 
 
 def outcome(evaluations):
-    return [(one.candidate.smiles, one.results["length"].value, one.status) for one in evaluations]
+    return [
+        (evaluation.candidate.smiles, evaluation.results["length"].value, evaluation.status)
+        for evaluation in evaluations
+    ]
 
 
 def test_the_cluster_gives_what_one_process_gives(on_cluster, tmp_path):
@@ -84,13 +87,13 @@ def test_the_cluster_gives_what_one_process_gives(on_cluster, tmp_path):
     with Evaluator(campaign(tmp_path, timeout=2.0)) as evaluator:
         inline = evaluator(candidates(smiles))
     with Ledger(tmp_path / "test.sqlite", "one") as ledger, Evaluator(on_cluster(timeout=2.0), ledger) as evaluator:
-        found = evaluator(candidates(smiles))
-        assert evaluator.effort.resent_chunks == 0
+        evaluations = evaluator(candidates(smiles))
+        assert evaluator.stats.resent_chunks == 0
         assert len(backend_of(evaluator)._workers) == 2, "by default a worker for each CPU of the cluster"
         assert len({worker.node for worker in backend_of(evaluator)._workers}) == 2
         attempts = {run.smiles: run.attempt for run in ledger.runs()}
-    assert outcome(found) == outcome(inline)
-    assert {molecule for molecule, status in statuses(found).items() if status == "timeout"} == TIMED_OUT
+    assert outcome(evaluations) == outcome(inline)
+    assert {molecule for molecule, status in statuses(evaluations).items() if status == "timeout"} == TIMED_OUT
     assert set(attempts.values()) == {1}
 
 
@@ -133,10 +136,10 @@ def test_an_actor_that_is_killed_costs_nothing(on_cluster, tmp_path):
         before = living_in(tmp_path)
         timer = threading.Timer(0.5, os.kill, (pid, signal.SIGKILL))
         timer.start()
-        found = evaluator(candidates(MANY))
-        assert evaluator.effort.resent_chunks >= 1
+        evaluations = evaluator(candidates(MANY))
+        assert evaluator.stats.resent_chunks >= 1
         assert {(run.number, run.attempt, run.status) for run in ledger.runs()} == {(1, 1, "ok")}
-    assert values(found) == {molecule: float(len(molecule)) for molecule in MANY}
+    assert values(evaluations) == {molecule: float(len(molecule)) for molecule in MANY}
     assert before
     assert left_over(lambda: living_in(tmp_path)) == {}, "no oracle outlives its worker"
 
@@ -153,16 +156,16 @@ def test_a_node_that_dies_costs_nothing(cluster, on_cluster, tmp_path):
             backend_of(evaluator).wait()
         timer = threading.Timer(0.3, cluster.remove_node, (node,), {"allow_graceful": False})
         timer.start()
-        found = evaluator(candidates(MANY))
+        evaluations = evaluator(candidates(MANY))
         timer.join()
         assert evaluator.metrics["lost_workers"] == 1
-        assert evaluator.effort.resent_chunks >= 1
+        assert evaluator.stats.resent_chunks >= 1
         assert node.node_id[:8] in str(evaluator.metrics["losses"])
         limit = time.monotonic() + 60  # Ray may take a while to see that it was the node
         while (loss := backend_of(evaluator).losses[0]).kind != "node" and time.monotonic() < limit:
             time.sleep(0.2)
         assert loss.kind == "node"
-    assert values(found) == {molecule: float(len(molecule)) for molecule in MANY}
+    assert values(evaluations) == {molecule: float(len(molecule)) for molecule in MANY}
 
 
 def test_a_chunk_under_which_every_worker_dies_stops_the_campaign(on_cluster, tmp_path, monkeypatch):
@@ -253,8 +256,8 @@ def test_a_local_ray_is_quiet_and_leaves_nothing_behind(tmp_path):
     assert left_over(lambda: living_in(tmp_path)) == {}
 
 
-@pytest.mark.parametrize("how", ["ctrl-c", "kill"])
-def test_nothing_survives_a_driver_that_is_stopped(tmp_path, how):
+@pytest.mark.parametrize("stop", ["ctrl-c", "kill"])
+def test_nothing_survives_a_driver_that_is_stopped(tmp_path, stop):
     driver = local(tmp_path, "hang", "family")
     with driver:
         assert driver.stdout is not None
@@ -263,7 +266,7 @@ def test_nothing_survives_a_driver_that_is_stopped(tmp_path, how):
         group = group_of(driver.pid)
         assert len(group) > 3, "the driver and Ray's own processes"
         assert len(living_in(tmp_path)) >= 4, "two guards and two workers"
-        if how == "ctrl-c":
+        if stop == "ctrl-c":
             os.killpg(driver.pid, signal.SIGINT)  # as the terminal does
             assert driver.wait(30) == -signal.SIGINT
         else:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Request, Surroundings
+from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Request
 from designloop.loop.evaluation.scratch import Scratch
 from designloop.oracles import load
 
@@ -49,7 +49,7 @@ def process_in(folder: Path) -> tuple[OracleProcess, str]:
     (folder / "where.py").write_text(WHERE)
     oracle = load("./where.py:score", {}, folder)
     portable = PortableOracle(oracle.fingerprint, oracle.recipe(), dict(oracle.file_bytes))
-    return OracleProcess([portable], Surroundings.of_driver(folder)), oracle.fingerprint
+    return OracleProcess([portable], ProcessEnvironment.of_driver(folder)), oracle.fingerprint
 
 
 def places(folder: Path, process: OracleProcess, fingerprint: str, molecule: str) -> list[str]:
@@ -58,16 +58,16 @@ def places(folder: Path, process: OracleProcess, fingerprint: str, molecule: str
 
 
 def test_each_process_works_in_folders_of_its_own_which_go_with_it(tmp_path: Path, root: Path) -> None:
-    (one, fingerprint), (other, _) = process_in(tmp_path), process_in(tmp_path)
-    work, *temporary = places(tmp_path, one, fingerprint, "C")
+    (process, fingerprint), (other, _) = process_in(tmp_path), process_in(tmp_path)
+    work, *temporary = places(tmp_path, process, fingerprint, "C")
     (private,) = {Path(place).parent for place in temporary}
     assert set(temporary) == {f"{private}/tmp"}, "by whatever name one asks for it"
     assert private.parent == root
     assert Path(work).is_relative_to(private)
     assert [folder.stat().st_mode & 0o777 for folder in (root, private, private / "tmp")] == [0o700] * 3
     assert not Path(places(tmp_path, other, fingerprint, "N")[0]).is_relative_to(private)
-    assert places(tmp_path, one, fingerprint, "CC")[0] == work, "a class may have remembered where it is"
-    one.close()
+    assert places(tmp_path, process, fingerprint, "CC")[0] == work, "a class may have remembered where it is"
+    process.close()
     assert not private.exists(), "also what an oracle made unwritable"
     other.close()
     assert [*root.iterdir()] == []

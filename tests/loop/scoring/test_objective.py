@@ -47,7 +47,7 @@ def test_a_desirability_lies_in_0_to_1_in_the_shape_of_the_values(transform: Tra
     made = transform(np.array(x))
     assert made.shape == (len(x),)
     assert np.all((made >= 0) & (made <= 1))
-    assert np.array_equal(made, [transform(one) for one in x])
+    assert np.array_equal(made, [transform(value) for value in x])
 
 
 @given(ends, steepness, st.lists(values, min_size=2))
@@ -196,14 +196,14 @@ def test_a_score_lies_between_the_worst_and_the_best_that_counts(
     if not any(weight for _, weight in drawn):
         return
     names = [f"p{index}" for index in range(len(drawn))]
-    found = score(
+    scored = score(
         objective(aggregate, **dict(zip(names, (w for _, w in drawn), strict=True))),
         **dict(zip(names, (d for d, _ in drawn), strict=True)),
     )
     counted = [d for d, weight in drawn if weight]
     least = math.prod(counted) if aggregate == "product" else min(counted)
-    assert found is not None
-    assert least - 1e-12 <= found <= min(1.0, max(counted) + 1e-12)
+    assert scored is not None
+    assert least - 1e-12 <= scored <= min(1.0, max(counted) + 1e-12)
 
 
 @pytest.mark.parametrize("aggregate", ["geometric_mean", "product", "minimum"])

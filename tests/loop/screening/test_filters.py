@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from designloop.loop.screening.filters import BuiltBy, Context, Filter, Filters, build, shares_passing
+from designloop.loop.screening.filters import BuiltBy, Filter, FilterContext, Filters, build, shares_passing
 from designloop.molecules.chemistry import MoleculeError, require, standard_form
 from designloop.molecules.corpus import zinc
 
@@ -25,12 +25,12 @@ PHENETHYLAMIDE = "O=C(NCCc1ccccc1)C1CCOCC1"
 
 def only(folder: Path = Path(), /, **settings: object) -> Filter:
     """The one filter that some settings switch on."""
-    (one,) = build(Filters.model_validate({**OFF, **settings}), Context(folder))
-    return one
+    (rule,) = build(Filters.model_validate({**OFF, **settings}), FilterContext(folder))
+    return rule
 
 
-def verdict(one: Filter, smiles: str) -> str | None:
-    return one.refuses(require(smiles), smiles)
+def verdict(rule: Filter, smiles: str) -> str | None:
+    return rule.refuses(require(smiles), smiles)
 
 
 def test_defaults():
@@ -45,12 +45,12 @@ def test_defaults():
 
 
 def test_all_off():
-    assert build(Filters.model_validate(OFF), Context(Path())) == []
+    assert build(Filters.model_validate(OFF), FilterContext(Path())) == []
 
 
 def test_filters_are_asked_in_the_order_of_the_registry():
     settings = {"descriptors": {"logp": [1, 4]}, "require_smarts": "c", "undefined_stereo": 1, "largest_ring": 6}
-    names = [one.name for one in build(Filters.model_validate(settings), Context(Path()))]
+    names = [rule.name for rule in build(Filters.model_validate(settings), FilterContext(Path()))]
     fields = list(Filters.model_fields)
     assert names == sorted(names, key=fields.index)
     assert names[0] == "elements"
@@ -89,28 +89,28 @@ def test_every_field_is_a_filter_and_says_what_it_is():
     ids=str,
 )
 def test_filter(settings, allowed, refused, why):
-    one = only(**settings)
-    assert one.name == next(iter(settings))
-    assert verdict(one, allowed) is None
-    assert re.search(why, str(verdict(one, refused)))
+    rule = only(**settings)
+    assert rule.name == next(iter(settings))
+    assert verdict(rule, allowed) is None
+    assert re.search(why, str(verdict(rule, refused)))
 
 
 def test_a_descriptor_that_cannot_be_computed_refuses():
-    one = only(descriptors={"BCUT2D_MWLOW": [0, 100]})
-    assert verdict(one, PHENETHYLAMIDE) is None
-    assert "BCUT2D_MWLOW" in str(verdict(one, "[He]"))
+    rule = only(descriptors={"BCUT2D_MWLOW": [0, 100]})
+    assert verdict(rule, PHENETHYLAMIDE) is None
+    assert "BCUT2D_MWLOW" in str(verdict(rule, "[He]"))
 
 
 def test_exclude(tmp_path, caplog):
     (tmp_path / "known.smi").write_text("C[NH2+]CCO.[Cl-] made in 2019\nC[C@H](O)Cl\nno molecule\nCCC\n")
     with caplog.at_level(logging.WARNING):
-        one = only(tmp_path, exclude="known.smi")
+        rule = only(tmp_path, exclude="known.smi")
     assert "known.smi:3" in caplog.text
     assert "excludes nothing" in caplog.text
-    assert verdict(one, "CNCCO") == "listed in known.smi"
-    assert verdict(one, "C[C@@H](O)Cl") == "listed in known.smi"
-    assert verdict(one, "CCCC") is None
-    (keep,) = build(Filters.model_validate({**OFF, "exclude": "known.smi"}), Context(tmp_path, stereo="keep"))
+    assert verdict(rule, "CNCCO") == "listed in known.smi"
+    assert verdict(rule, "C[C@@H](O)Cl") == "listed in known.smi"
+    assert verdict(rule, "CCCC") is None
+    (keep,) = build(Filters.model_validate({**OFF, "exclude": "known.smi"}), FilterContext(tmp_path, stereo="keep"))
     assert verdict(keep, "C[C@H](O)Cl") == "listed in known.smi"
     assert verdict(keep, "C[C@@H](O)Cl") is None
 
@@ -158,20 +158,20 @@ def test_filters_are_frozen_and_survive_json():
 
 
 def test_shares():
-    filters = build(Filters(), Context(Path()))
+    filters = build(Filters(), FilterContext(Path()))
     shares = shares_passing(filters, [PHENETHYLAMIDE, "CCO", "no molecule", "COOCCCCCCCCC"])
     assert shares["all"] == 0.25  # the first
     assert shares["elements"] == 0.75  # all but what is no molecule
     assert (
         shares["heavy_atoms"] == shares["unstable"] == shares["alerts"] == 0.5
     )  # the second is small, the last a peroxide
-    assert list(shares) == [*(one.name for one in filters), "all"]
+    assert list(shares) == [*(rule.name for rule in filters), "all"]
     with pytest.raises(MoleculeError, match="no molecules"):
         shares_passing(filters, [])
 
 
 def test_nine_of_ten_of_zinc_pass_the_defaults():
-    shares = shares_passing(build(Filters(), Context(Path())), zinc()[::500])
+    shares = shares_passing(build(Filters(), FilterContext(Path())), zinc()[::500])
     assert 0.85 < shares["all"] < 0.95
     assert all(shares[name] > 0.985 for name in shares if name not in ("alerts", "unstable", "all"))
 
@@ -181,5 +181,5 @@ def test_drugs_pass_the_defaults(name):
     drugs = (Path(__file__).parent.parent.parent / "molecules" / "approved_drugs.smi").read_text().splitlines()
     (smiles,) = (line.split("\t")[0] for line in drugs if f"\t{name}\t" in line)
     standard = standard_form(smiles)
-    for one in build(Filters(), Context(Path())):
-        assert verdict(one, standard) is None, one.name
+    for rule in build(Filters(), FilterContext(Path())):
+        assert verdict(rule, standard) is None, rule.name

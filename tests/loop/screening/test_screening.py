@@ -52,7 +52,7 @@ def screening(*charged: str, stereo: Stereo = "ignore", standardize: Mode = "par
 
 
 def draw(*smiles: str, proposer: str = "prior") -> Iterator[Candidate]:
-    return (Candidate(one, proposer, selfies=f"selfies of {one}") for one in smiles)
+    return (Candidate(molecule, proposer, selfies=f"selfies of {molecule}") for molecule in smiles)
 
 
 def smiles_of(candidates: Iterable[Candidate]) -> list[str]:
@@ -192,7 +192,7 @@ def test_starting_molecules_that_are_refused_are_named_with_the_filter():
     ]
     assert [candidate.written for candidate in allowed.take(start, 4)] == ["ibuprofen sodium"]
     refused = allowed.last_take.refused_starting
-    assert [(one.written, one.reason) for one in refused] == [
+    assert [(refused_molecule.written, refused_molecule.reason) for refused_molecule in refused] == [
         ("C(O)C", "heavy_atoms"),
         ("Clc1ccccc1", "elements"),
         ("again", "repeat"),
@@ -251,8 +251,8 @@ def test_bookkeeping_costs_at_most_five_times_reading_the_molecule(stereo):
     ratios = []
     for part in (smiles[:300], smiles[300:600], smiles[600:]):
         start = process_time()
-        for one in part:
-            Chem.MolToSmiles(Chem.MolFromSmiles(one))
+        for molecule in part:
+            Chem.MolToSmiles(Chem.MolFromSmiles(molecule))
         reading = process_time() - start
         for cached in (parse, canonical, standard_form, without_stereo):
             cached.cache_clear()
@@ -266,5 +266,5 @@ def test_bookkeeping_costs_at_most_five_times_reading_the_molecule(stereo):
 def test_refused_starting_molecules_are_told_by_reason_in_one_line() -> None:
     reasons = ("heavy_atoms", "heavy_atoms", "require_smarts")
     take = Take(6, 6, 3, True, {}, tuple(Refused("C", reason, "why") for reason in reasons))
-    told = "3 of 6 starting molecules are refused: heavy_atoms 2, require_smarts 1; `designloop status` lists them"
-    assert take.told_of_starting == told
+    message = "3 of 6 starting molecules are refused: heavy_atoms 2, require_smarts 1; `designloop status` lists them"
+    assert take.starting_line == message

@@ -18,20 +18,20 @@ class TemplateError(ValueError):
 
 
 def names() -> list[str]:
-    """All templates, the default one first."""
-    found = sorted(
+    """Lists all templates, the default one first."""
+    template_names = sorted(
         entry.name.removesuffix(".yaml") for entry in files(__name__).iterdir() if entry.name.endswith(".yaml")
     )
-    return [DEFAULT, *(name for name in found if name != DEFAULT)]
+    return [DEFAULT, *(name for name in template_names if name != DEFAULT)]
 
 
 def summary(template: str) -> str:
-    """What a template is for, in one line: its first comment."""
+    """Says what a template is for, in one line: its first comment."""
     return _text(f"{template}.yaml").partition("\n")[0].removeprefix("# ")
 
 
 def render(template: str, name: str) -> dict[str, str]:
-    """File name -> text of a campaign called ``name`` and of what it needs beside it.
+    """Returns file name -> text of a campaign called ``name`` and of what it needs beside it.
 
     Raises:
         TemplateError: no template is called so.

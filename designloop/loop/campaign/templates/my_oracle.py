@@ -14,6 +14,6 @@ def score(smiles: Sequence[str], carbons: int = 20) -> dict[str, float]:
     """How near a molecule's number of carbon atoms is to the number wanted, from 0 to 1."""
     answers = {}
     for molecule in smiles:
-        found = sum(atom.GetSymbol() == "C" for atom in Chem.MolFromSmiles(molecule).GetAtoms())
-        answers[molecule] = 1 / (1 + abs(found - carbons))
+        count = sum(atom.GetSymbol() == "C" for atom in Chem.MolFromSmiles(molecule).GetAtoms())
+        answers[molecule] = 1 / (1 + abs(count - carbons))
     return answers  # by molecule; one that is left out, or that raises, has failed: it costs itself only
