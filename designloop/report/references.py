@@ -86,5 +86,5 @@ def _bare(path: Path) -> list[Any] | None:
 
 
 def _reference(raw: Mapping[str, Any]) -> Reference:
-    properties = {name: PropertyScore(**one) for name, one in raw["properties"].items()}
+    properties = {name: PropertyScore(**fields) for name, fields in raw["properties"].items()}
     return Reference(raw["name"], raw["smiles"], raw["score"], properties)

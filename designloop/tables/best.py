@@ -91,7 +91,7 @@ def course(calls: Iterable[tuple[str, float | None]], n: int = 10) -> Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
+class BestRow:
     """A molecule among the best."""
 
     row: int
@@ -100,7 +100,7 @@ class Pick:
     """Rows with lower scores left out because of it, of those looked at: its stereoisomers and near-duplicates."""
 
 
-def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse: bool = False) -> list[Pick]:
+def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse: bool = False) -> list[BestRow]:
     """The rows with the highest scores, best first; equal scores in the order of the rows.
 
     Args:
@@ -119,11 +119,11 @@ def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse:
         parent = without_stereo(smiles[row])
         twin = parents.get(parent)
         if twin is None and diverse:
-            (own,) = fingerprints([parent])
+            (fingerprint,) = fingerprints([parent])
             core = scaffold(parent)
             twin = scaffolds.get(core) if core else None
             if twin is None and prints:
-                similarity = tanimoto([own], prints)[0]
+                similarity = tanimoto([fingerprint], prints)[0]
                 twin = int(similarity.argmax()) if similarity.max() > NEAR_DUPLICATE else None
         if twin is not None:
             parents.setdefault(parent, twin)
@@ -133,8 +133,8 @@ def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse:
             break
         parents[parent] = len(picked)
         if diverse:
-            prints.append(own)
+            prints.append(fingerprint)
             scaffolds.setdefault(core, len(picked))
         picked.append(row)
         hides.append(0)
-    return [Pick(row, hidden) for row, hidden in zip(picked, hides, strict=True)]
+    return [BestRow(row, hidden) for row, hidden in zip(picked, hides, strict=True)]

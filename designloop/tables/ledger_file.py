@@ -129,9 +129,9 @@ class WriterLock:
                 "campaign a ledger of its own under `ledger:`."
             ) from error
         self._descriptor = descriptor
-        told = json.dumps({"campaign": campaign, "process": os.getpid(), "host": socket.gethostname()})
+        claim = json.dumps({"campaign": campaign, "process": os.getpid(), "host": socket.gethostname()})
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, told.encode(), 0)
+        os.pwrite(descriptor, claim.encode(), 0)
         _held[self._key] = self
 
     def release(self) -> None:
@@ -299,7 +299,7 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 def _holder(descriptor: int) -> str:
     """The writer, in words; one that has only just come has not said yet who it is."""
     try:
-        told = json.loads(os.pread(descriptor, 4096, 0))
-        return f"campaign {told['campaign']} (process {told['process']} on {told['host']})"
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+        return f"campaign {holder['campaign']} (process {holder['process']} on {holder['host']})"
     except (ValueError, KeyError, TypeError):
         return "another campaign"

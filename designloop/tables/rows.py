@@ -38,8 +38,8 @@ def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int
     count = len(smiles)
     charged = done.kind != "amendment"
     try:
-        keys = [inchikey(one) or None for one in smiles]
-        scaffolds = [scaffold(one) for one in smiles]
+        keys = [inchikey(molecule) or None for molecule in smiles]
+        scaffolds = [scaffold(molecule) for molecule in smiles]
     except MoleculeError as problem:
         raise TableError(f"round {done.number} holds what is no molecule: {problem}") from problem
     columns: dict[str, Any] = {
@@ -99,7 +99,7 @@ def digest(rows: pa.Table, properties: Iterable[str], before: str = EMPTY_DIGEST
     Of each row count round, position, smiles, selfies, proposer, parents, status, each property's value and
     desirability, and the score; floats count bit by bit.
     """
-    floats = [name for one in properties for name in (one, one + DESIRABILITY)] + ["score"]
+    floats = [name for prop in properties for name in (prop, prop + DESIRABILITY)] + ["score"]
     plain = [rows.column(name).to_pylist() for name in _DIGESTED]
     exact = [
         [None if value is None else float.hex(value) for value in rows.column(name).to_pylist()] for name in floats
@@ -110,7 +110,7 @@ def digest(rows: pa.Table, properties: Iterable[str], before: str = EMPTY_DIGEST
     return total.hexdigest()
 
 
-def asked(scored: Sequence[Scored], properties: Iterable[str]) -> dict[str, int]:
+def count_asked(scored: Sequence[Scored], properties: Iterable[str]) -> dict[str, int]:
     """Property name -> molecules that its oracle was asked about."""
     return {name: sum(row.evaluation.results[name].status != "not_run" for row in scored) for name in properties}
 

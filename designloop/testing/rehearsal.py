@@ -54,9 +54,9 @@ class Played:
     metrics: Mapping[str, Any]
     state: State
     """What the strategy gave after it was told, through files and back."""
-    given: State
+    live_state: State
     """The same, the very object."""
-    moved: str | None = None
+    moved_generator: str | None = None
     """Which global generator the round moved, if any."""
 
 
@@ -139,7 +139,7 @@ class Rehearsal:
             starting: it is the round of the starting molecules.
             keep: which scored rows are told.
         """
-        with unmoved_generators() as moved:
+        with unmoved_generators() as moves:
             if starting:
                 drawn = self.start()
                 admitted = drawn
@@ -149,12 +149,12 @@ class Rehearsal:
                 drawn, admitted = self.take(stream, wanted)
                 for _ in islice(stream, more):
                     pass
-            metrics = self.strategy.tell([row for row in map(scored, admitted) if keep(row)])
-            given = self.strategy.state()
-        return Played(tuple(drawn), tuple(admitted), metrics, through_files(given), given, ", ".join(moved) or None)
+            metrics = self.strategy.tell([row for row in map(score_candidate, admitted) if keep(row)])
+            state = self.strategy.state()
+        return Played(tuple(drawn), tuple(admitted), metrics, through_files(state), state, ", ".join(moves) or None)
 
 
-def scored(candidate: Candidate) -> Scored:
+def score_candidate(candidate: Candidate) -> Scored:
     """A toy score: the share of atoms that are no carbon; one molecule in five fails."""
     mol = parse(candidate.smiles)
     if mol is None or zlib.crc32(candidate.smiles.encode()) % 5 == 0:
@@ -187,20 +187,20 @@ def same_state(first: State, other: State) -> bool:
 def unmoved_generators() -> Iterator[list[str]]:
     """Sets the global generators where nobody expects them and puts them back; the list names those that were moved."""
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002 - it is the one in question
-    moved: list[str] = []
+    moves: list[str] = []
     try:
         elsewhere = next(_ELSEWHERE)
         random.seed(elsewhere)
         np.random.seed(elsewhere)  # noqa: NPY002
         torch.manual_seed(elsewhere)
         python, numpy, torchs = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-        yield moved
+        yield moves
         if random.getstate() != python:
-            moved.append("random")
+            moves.append("random")
         if not all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), numpy, strict=True)):  # noqa: NPY002
-            moved.append("numpy.random")
+            moves.append("numpy.random")
         if not torch.equal(torch.get_rng_state(), torchs):
-            moved.append("torch")
+            moves.append("torch")
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])  # noqa: NPY002

@@ -40,10 +40,10 @@ class FakeCampaign:
 
 @dataclass
 class FakeTable:
-    charged: Sequence[str] = ()
+    molecules: Sequence[str] = ()
 
-    def seen(self) -> Iterable[str]:
-        return self.charged
+    def charged(self) -> Iterable[str]:
+        return self.molecules
 
 
 def screening(*charged: str, stereo: Stereo = "ignore", standardize: Mode = "parent", **settings: object) -> Screening:
