@@ -30,7 +30,7 @@ class Standings:
 
 
 def compare(candidates: Candidates) -> list[Standings]:
-    """How the opened campaigns did, those of one objective together, in the order in which they were opened."""
+    """Compare how the opened campaigns did, those of one objective together, in the order in which they were opened."""
     objectives = {campaign.label: campaign.objective for campaign in candidates.campaigns()}
     none: dict[str, list[tuple[str, float | None]]] = {label: [] for label in objectives}
     calls = none | calls_of(candidates.to_arrow())

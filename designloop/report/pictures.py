@@ -104,7 +104,7 @@ def draw_progress(campaigns: Mapping[str, Sequence[tuple[str, float | None]]], n
 
 
 def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Path]:
-    """Paths of ``best.svg``, with the ``n`` best molecules, and ``progress.svg``, written into a folder."""
+    """Write ``best.svg``, with the ``n`` best molecules, and ``progress.svg`` into a folder; return their paths."""
     table = candidates.to_arrow()
     pictures = {"best.svg": draw_best(top_molecules(table, n)), "progress.svg": draw_progress(calls_of(table))}
     for name, picture in pictures.items():

@@ -21,7 +21,7 @@ def top_molecules(
     diverse: bool = False,
     nearest_known: Callable[[Sequence[str]], Sequence[SimilarMolecule]] | None = None,
 ) -> list[TopMolecule]:
-    """The molecules with the highest scores, best first, one a stereo-free parent.
+    """Pick the molecules with the highest scores, best first, one a stereo-free parent.
 
     Args:
         candidates: what was found, or its view ``candidates``.

@@ -29,7 +29,7 @@ class TopScores:
         """Of every parent whose score is, or once was, among the best."""
 
     def add(self, smiles: str, score: float | None) -> bool:
-        """Whether a molecule changes them; without a score it does not."""
+        """Take in a molecule and say whether it changes the best; without a score it does not."""
         top = self.scores
         if score is None or (len(top) == self.n and score <= top[-1]):
             return False
@@ -46,7 +46,7 @@ class TopScores:
 
     @property
     def mean(self) -> float | None:
-        """Of as many as there are; None without any."""
+        """The mean of as many as there are; None without any."""
         scores = self.scores
         return sum(scores) / len(scores) if scores else None
 
@@ -74,7 +74,7 @@ class Course:
 
 
 def course(calls: Iterable[tuple[str, float | None]], n: int = 10) -> Course:
-    """The course of molecules and their scores, in the order in which they were charged."""
+    """Follow the best score and the mean of the best over molecules, in the order in which they were charged."""
     top = TopScores(n)
     best: list[tuple[int, float]] = []
     mean: list[tuple[int, float]] = []
@@ -101,7 +101,7 @@ class BestRow:
 
 
 def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse: bool = False) -> list[BestRow]:
-    """The rows with the highest scores, best first; equal scores in the order of the rows.
+    """Pick the rows with the highest scores, best first; equal scores in the order of the rows.
 
     Args:
         smiles: standard forms.

@@ -104,7 +104,7 @@ class CandidateTable:
         accept_changed_oracles: bool = False,
         environment: Mapping[str, Any] | None = None,
     ) -> CandidateTable:
-        """The campaign's table, new or as its last committed round left it.
+        """Open the campaign's table, new or as its last committed round left it.
 
         Args:
             changed_keys: says which settings differ from the stored ones and may not.
@@ -233,7 +233,7 @@ class CandidateTable:
         return state_from(*(read_checked(self.folder, info, name, last=True) for name in (arrays, data)))
 
     def commit(self, done: Round) -> RoundInfo:
-        """Makes a round true, durably and all at once, and gives its record.
+        """Commit a round, durably and all at once, and return its record.
 
         Raises:
             TableError: the round does not fit the table; nothing was written.
@@ -325,7 +325,7 @@ class CandidateTable:
                 )
 
     def _write_files(self, done: Round, pieces: Sequence[Piece], data: bytes) -> tuple[pa.Table, dict[str, FileRecord]]:
-        """The round's rows, and all of its files but the manifest on the disk under their names."""
+        """Write all files of the round but its manifest; return its rows and a record of each file."""
         rows_path, details_path = rows_file(self.folder, done.number), details_file(self.folder, done.number)
         arrays_path, data_path = state_files(self.folder, done.number)
         # Megabytes of state are hashed, written and fsynced outside the interpreter's lock, while the chemistry runs;

@@ -99,7 +99,7 @@ class Ledger:
             self._lock.release()
 
     def _take_in(self) -> None:
-        """Checks every row, after those of schema 1 were given their checksums."""
+        """Check every row, once those of schema 1 have checksums."""
         try:
             with readable_errors(self.path):
                 if is_first_schema(self._connection):
@@ -144,7 +144,7 @@ class Ledger:
     def record_intents(
         self, wanted: Mapping[str, Sequence[str]], names: Mapping[str, str], purpose: Purpose = "round"
     ) -> list[Intent]:
-        """One intent for each molecule wanted, in the order of ``wanted``, written in one transaction.
+        """Write an intent for each molecule wanted, in the order of ``wanted``, in one transaction.
 
         Args:
             wanted: oracle fingerprint -> distinct molecules to run it on.
@@ -204,7 +204,7 @@ class Ledger:
         self._connection.execute("UPDATE totals SET runs = runs + ?", (len(rows),))
 
     def _oracle_id(self, fingerprint: str, name: str | None = None) -> int:
-        """The oracle's row, made when it is not there and a name is given; 0 is no row's."""
+        """Return the id of the oracle's row, made where it is missing and a name is given; 0 stands for none."""
         if fingerprint not in self._oracles:
             query = "SELECT id FROM oracles WHERE fingerprint = ?"
             row = self._connection.execute(query, (fingerprint,)).fetchone()
@@ -216,7 +216,7 @@ class Ledger:
         return self._oracles[fingerprint]
 
     def _account_id(self, purpose: Purpose, create: bool = False) -> int:
-        """The row of this campaign and purpose, made when it is not there and ``create``; 0 is no row's."""
+        """Return the id of this campaign's account, a row of ``askers``, made if ``create``; 0 stands for none."""
         if purpose not in self._accounts:
             key = (self.campaign, purpose)
             row = self._connection.execute("SELECT id FROM askers WHERE campaign = ? AND purpose = ?", key).fetchone()
@@ -228,7 +228,7 @@ class Ledger:
         return self._accounts[purpose]
 
     def _add(self, table: Literal["oracles", "askers"], row: tuple[str, str]) -> tuple[int]:
-        """The id, alone in a row, of a new row of one of the two small tables."""
+        """Add a row to one of the two small tables, and return its id, alone in a tuple."""
         (number,) = self._connection.execute(f"SELECT 1 + coalesce(max(id), 0) FROM {table}").fetchone()
         sealed = (number, *row, seal((number, *row)))
         self._connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", sealed)

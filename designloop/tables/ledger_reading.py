@@ -12,7 +12,7 @@ from designloop.tables.ledger_rows import RUN_COLUMNS, check_ledger, sealed_rows
 
 
 def read_ledger(path: Path) -> StoredLedger:
-    """All runs of a ledger; safe while a campaign writes to it.
+    """Read all runs of a ledger, also while a campaign writes to it.
 
     Raises:
         LedgerError: there is no such file, it is no ledger that this version can read, or it is damaged as a whole.
@@ -26,7 +26,7 @@ def read_ledger(path: Path) -> StoredLedger:
 
 
 def damage_in(path: Path) -> list[str]:
-    """What is damaged in a ledger, a sentence each; also of one that cannot be used at all."""
+    """Say what is damaged in a ledger, a sentence each, also where it cannot be used at all."""
     try:
         with contextlib.closing(connect_for_reading(path)) as connection, readable_errors(path):
             connection.execute("BEGIN")
@@ -36,12 +36,12 @@ def damage_in(path: Path) -> list[str]:
 
 
 def read_runs(path: Path) -> list[Run]:
-    """The runs of ``read_ledger``."""
+    """Read the runs alone, as ``read_ledger`` has them."""
     return list(read_ledger(path).runs)
 
 
 def all_runs(connection: sqlite3.Connection) -> list[Run]:
-    """All runs that can be trusted; all there are in a ledger of schema 1."""
+    """Read all runs that can be trusted; in a ledger of schema 1, which has no checksums, all runs."""
     oracles = {row[0]: row[1:3] for row in connection.execute("SELECT id, name, fingerprint FROM oracles")}
     accounts = {row[0]: row[1:3] for row in connection.execute("SELECT id, campaign, purpose FROM askers")}
     sealed = has_checksums(connection)

@@ -84,10 +84,10 @@ class StoredLedger:
 
 
 def value_columns(value: StoredValue | None) -> tuple[float | None, str | None]:
-    """A value as the columns ``value`` and ``outputs``, of which at most one is not null."""
+    """Split a value into the columns ``value`` and ``outputs``, of which at most one is not null."""
     return (None, json.dumps(dict(value))) if isinstance(value, Mapping) else (value, None)
 
 
 def read_value(value: float | None, outputs: str | None) -> StoredValue | None:
-    """The value in the columns ``value`` and ``outputs``."""
+    """Join the columns ``value`` and ``outputs`` to the value again."""
     return value if outputs is None else json.loads(outputs)

@@ -26,7 +26,7 @@ _encode = json.JSONEncoder(default=repr).encode  # made once: `json.dumps` makes
 
 
 def seal(row: Sequence[Any]) -> str:
-    """Sixteen hex digits of a row's columns; numbers count bit by bit, and as what their kind is in the file."""
+    """Return the checksum of a row's columns, 16 hex digits; numbers count bit by bit, by their kind in the file."""
     text = _encode([value.hex() if isinstance(value, float) else value for value in row])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
@@ -47,7 +47,7 @@ NO_OUTCOME = OutcomeColumns()
 
 
 def seal_run(key: tuple[int, str, int, int], attempt: int, outcome: OutcomeColumns = NO_OUTCOME) -> str:
-    """The checksum of a run that is about to be written; without an outcome, of an intent."""
+    """Return the checksum of a run that is about to be written; without an outcome, of an intent."""
     reals = outcome.value, outcome.seconds, outcome.finished
     # SQLite keeps a NaN as null.
     value, *times = [None if real is None or math.isnan(real) else float(real) for real in reals]
@@ -55,7 +55,7 @@ def seal_run(key: tuple[int, str, int, int], attempt: int, outcome: OutcomeColum
 
 
 def check_ledger(connection: sqlite3.Connection, path: Path) -> list[str]:
-    """A sentence on the runs that do not match their checksums; none where all do. Every row is read.
+    """Read every row, and return a sentence on the runs that do not match their checksums; none where all do.
 
     Raises:
         LedgerError: the file is damaged in a way that leaves its runs without meaning, or some of them vanished.
@@ -95,7 +95,7 @@ def check_ledger(connection: sqlite3.Connection, path: Path) -> list[str]:
 
 
 def sealed_rows(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
-    """Those of some rows, each ``RUN_COLUMNS`` and then the checksum, that match it; without it."""
+    """Yield the rows (``RUN_COLUMNS``, then the checksum) that match their checksum, without it."""
     for *row, checksum in rows:
         if seal(row) == checksum:
             yield tuple(row)

@@ -31,7 +31,7 @@ _OURS = ("campaign.json", *FOLDERS)
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Returns if results may be written into a folder: there is none, it is empty, or holds a campaign.
+    """Return if results may be written into a folder: it is missing, is empty, or holds a campaign.
 
     Raises:
         TableError: it is a file, or holds what is no campaign's, which is named.
@@ -57,7 +57,7 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def set_aside(campaign: TableCampaign) -> Path | None:
-    """Where the campaign's earlier folder was moved to (NAME.1, NAME.2, …); None when there was no earlier table.
+    """Move the campaign's earlier folder to NAME.1, NAME.2, … and return where; None where there was none.
 
     Args:
         campaign: one whose folder is not foreign.
@@ -124,7 +124,7 @@ def check_same(
 def add_opening(
     stored: CampaignRecord | None, campaign: TableCampaign, environment: Mapping[str, Any] | None, after_round: int
 ) -> CampaignRecord:
-    """The campaign's record with this opening in it, where it differs from the last one.
+    """Return the campaign's record with this opening added, where it differs from the last one.
 
     Args:
         environment: None is that of the last opening.

@@ -119,7 +119,7 @@ class Candidates:
         return rows.take(pa.array([best_row.row for best_row in best_rows], pa.int64()))
 
     def query(self, sql: str, parameters: Sequence[Any] | None = None) -> pa.Table:
-        """Answer to one SQL query (DuckDB's) over the views ``candidates``, ``rounds`` and ``runs`` of docs/schema.md.
+        """Answer one SQL query (DuckDB's) over the views ``candidates``, ``rounds`` and ``runs`` of docs/schema.md.
 
         Columns of one name are told apart by numbers: a, a_1.
 
@@ -174,7 +174,7 @@ def _runs(campaigns: Sequence[StoredCampaign], asked: bool) -> tuple[pa.Table, l
 
 
 def _answer(sql: str, parameters: Sequence[Any] | None, views: dict[str, pa.Table]) -> pa.Table:
-    """The statement's rows, from a database of its own that knows the views and cannot reach anything else."""
+    """Run the statement in a database of its own, which knows the views and cannot reach anything else."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": "",
         "autoinstall_known_extensions": False,
@@ -198,7 +198,7 @@ def _answer(sql: str, parameters: Sequence[Any] | None, views: dict[str, pa.Tabl
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, of which one that stands there already gets a number: a, a_1, a_2. Rows are mappings of names."""
+    """Number the names that repeat: a, a_1, a_2. Rows are mappings of names."""
     distinct: list[str] = []
     for name in names:
         numbered = (f"{name}_{number}" for number in count(1))
@@ -208,7 +208,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _explain(problem: duckdb.Error, views: dict[str, pa.Table]) -> QueryError:
-    """DuckDB's message, and what was most likely meant."""
+    """Add to DuckDB's message what was most likely meant."""
     message = str(problem).strip()
     if isinstance(problem, duckdb.PermissionException):
         return QueryError(f"{message}\nOnly the views candidates, rounds and runs can be read.")

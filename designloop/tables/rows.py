@@ -24,7 +24,7 @@ _DIGESTED = ("round", "position", "smiles", "selfies", "proposer", "parents", "s
 
 
 def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int) -> pa.Table:
-    """The round's rows as they are stored.
+    """Lay out the round's rows as they are stored.
 
     Args:
         properties: names of the objective's properties, in its order.
@@ -65,7 +65,7 @@ def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int
 
 
 def details_table(scored: Sequence[Scored], properties: Sequence[str]) -> pa.Table:
-    """What each oracle run was like: a row a molecule and property, outside the table's identity."""
+    """Lay out what each oracle run was like, a row a molecule and property; the table's digest leaves it out."""
     pairs = [
         (position, name, row.evaluation.results[name]) for position, row in enumerate(scored) for name in properties
     ]
@@ -111,7 +111,7 @@ def digest(rows: pa.Table, properties: Iterable[str], before: str = EMPTY_DIGEST
 
 
 def count_asked(scored: Sequence[Scored], properties: Iterable[str]) -> dict[str, int]:
-    """Property name -> molecules that its oracle was asked about."""
+    """Count the molecules that each property's oracle was asked about."""
     return {name: sum(row.evaluation.results[name].status != "not_run" for row in scored) for name in properties}
 
 

@@ -65,7 +65,7 @@ class FolderReader:
     _id: str | None = None
 
     def read(self) -> tuple[CampaignRecord, Sequence[RoundInfo], Finish | None, list[str]]:
-        """What the folder holds now, and what is to be said of its damaged files.
+        """Read what the folder holds now, with a sentence on each damaged file.
 
         Raises:
             QueryError: there is no campaign.
@@ -219,7 +219,7 @@ def _table(columns: Sequence[Any], values: Mapping[str, Iterable[Any]]) -> pa.Ta
 
 
 def _campaigns_near(folder: Path) -> str:
-    """What to open instead."""
+    """Say what to open instead."""
     if not folder.is_dir():
         return "There is no such folder; give a campaign's output folder, by default NAME/ beside its file."
     near = sorted(path.parent.name for path in folder.glob("*/campaign.json"))

@@ -132,7 +132,7 @@ class DamageTrial:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether it is what must not be."""
+        """Whether the question was answered wrongly in silence, or by an error that does not name the file."""
         return self.outcome in ("changed in silence", "another error")
 
 
@@ -153,7 +153,7 @@ def damages(folder: Path, of: Sequence[str], repeats: int = 1) -> list[Damage]:
 def try_damages(
     folder: Path, wanted: Sequence[Damage], questions: Mapping[str, Question], scratch: Path
 ) -> Iterator[DamageTrial]:
-    """What each damage does to each question.
+    """Try each damage, and say what it does to each question.
 
     Args:
         folder: where the whole campaign lies; it is only copied.
@@ -176,7 +176,7 @@ def try_damages(
 
 
 def _judge(damage: Damage, name: str, ask: Question, folder: Path, whole: VerbAnswer) -> DamageTrial:
-    """What is to be said of the answer that a damaged folder gives."""
+    """Judge the answer that a damaged folder gives."""
     try:
         answer = ask(folder)
     except OURS as error:

@@ -30,7 +30,7 @@ def in_double(part: Part) -> Part:
 
 
 def off(draws: Tensor, wanted: Tensor | float, slack: float = 0.0) -> Iterator[str]:
-    """A sentence where averages of draws differ from what they should be by more than chance explains.
+    """Yield a sentence where averages of draws differ from what they should be by more than chance explains.
 
     Args:
         draws: (draws, …).
@@ -63,7 +63,7 @@ def gentle(log_ratio: Callable[[float], Tensor]) -> Tensor:
 
 
 def stands_still(draw: Callable[[torch.Generator], Any]) -> Iterator[str]:
-    """Sentences where draws do not follow the generator that is given, and it alone."""
+    """Yield sentences where draws do not follow the generator that is given, and it alone."""
     before = torch.get_rng_state()
     first, again, other = draw(generator(1)), draw(generator(1)), draw(generator(2))
     if not torch.equal(torch.get_rng_state(), before):
@@ -75,7 +75,7 @@ def stands_still(draw: Callable[[torch.Generator], Any]) -> Iterator[str]:
 
 
 def gradient(function: Callable[..., Tensor], *inputs: Tensor) -> Iterator[str]:
-    """A sentence where the gradient of a function is not that of finite differences, in float64."""
+    """Yield a sentence where the gradient of a function is not that of finite differences, in float64."""
     try:
         torch.autograd.gradcheck(function, tuple(tensor.detach().clone().requires_grad_() for tensor in inputs))
     except RuntimeError as error:

@@ -65,7 +65,7 @@ def check_likelihood(
     context: Context | None = None,
     skip: Collection[str] = (),
 ) -> Report:
-    """The checks that a likelihood passes, if it passes all.
+    """Check a likelihood; the report names the checks, all of which it passed.
 
     Args:
         likelihood: As a model would have it, its parameters in float32.

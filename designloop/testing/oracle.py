@@ -107,7 +107,7 @@ def check_oracle(
     timeout: float = 600.0,
     skip: Collection[str] = (),
 ) -> Report:
-    """The checks that an oracle passes, if it passes all.
+    """Check an oracle; the report names the checks, all of which it passed.
 
     While they run, this process works in a temporary folder, as a worker does, with the files that the oracle declares.
 

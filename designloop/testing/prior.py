@@ -66,7 +66,7 @@ class PriorTrial:
 
 
 def check_prior(prior: Prior, *, context: Context | None = None, skip: Collection[str] = ()) -> Report:
-    """The checks that a prior passes, if it passes all.
+    """Check a prior; the report names the checks, all of which it passed.
 
     Args:
         prior: As a model would have it, its parameters in float32. ``normalised`` is asked of one or two units only:

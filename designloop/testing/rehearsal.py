@@ -91,7 +91,7 @@ class Rehearsal:
         self.strategy = company.strategy(self.allowed, state)
 
     def allowed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Those in standard form that are new; none at all, and not for ever, where a limit is set."""
+        """Return the new ones, in standard form; where a limit is set return none, and raise once it is passed."""
         self.asked += len(candidates)
         if self.limit is not None:
             if self.asked > self.limit:
@@ -117,7 +117,7 @@ class Rehearsal:
         return [Candidate(standard_form(s), "start", written=s) for s in (*STARTING, INEXPRESSIBLE)]
 
     def take(self, drawn: Iterator[Candidate], wanted: int) -> tuple[list[Candidate], list[Candidate]]:
-        """What was drawn until ``wanted`` were admitted, and those."""
+        """Draw until ``wanted`` candidates are admitted; return all drawn, and those admitted."""
         drawn_here, admitted = [], []
         for candidate in islice(drawn, DRAWS_PER_WANTED * wanted):
             drawn_here.append(candidate)
@@ -155,7 +155,7 @@ class Rehearsal:
 
 
 def score_candidate(candidate: Candidate) -> Scored:
-    """A toy score: the share of atoms that are no carbon; one molecule in five fails."""
+    """Score a molecule by the share of its atoms that are no carbon; one molecule in five fails."""
     mol = parse(candidate.smiles)
     if mol is None or zlib.crc32(candidate.smiles.encode()) % 5 == 0:
         failed = Result(None, "failed", "the toy oracle fails on one molecule in five")
@@ -165,7 +165,7 @@ def score_candidate(candidate: Candidate) -> Scored:
 
 
 def through_files(state: State) -> State:
-    """A state as it is after it was written and read: arrays as safetensors, data as JSON."""
+    """Return a state as it is after it was written and read: arrays as safetensors, data as JSON."""
     arrays = {name: np.ascontiguousarray(array) for name, array in state.arrays.items()}
     return State(load(save(arrays)), json.loads(json.dumps(dict(state.data), allow_nan=False)))
 

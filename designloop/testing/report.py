@@ -32,7 +32,7 @@ class NonConformance(AssertionError):
 def run_checks(
     name: str, subject: Subject, checks: Collection[Check[Subject]], skip: Collection[str], first: int = 1
 ) -> Report:
-    """The report of a part that passes every check.
+    """Run the checks, and return the report of a part that passes every one.
 
     Args:
         name: What the part is called in messages.

@@ -85,7 +85,7 @@ def check_strategy(
     largest_state: int = 64 * 2**20,
     skip: Collection[str] = (),
 ) -> Report:
-    """The checks that a strategy passes, if it passes all.
+    """Check a strategy; the report names the checks, all of which it passed.
 
     Args:
         strategy: A name as in a campaign file, or a function ``build(settings, campaign, state)``.
