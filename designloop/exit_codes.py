@@ -29,8 +29,7 @@ def exit_code(error: Exception) -> int:
     from designloop.tables import QueryError, TableBusy, TableError
     from designloop.tables.durable import NO_ROOM
     from designloop.tables.errors import DiskError
-    from designloop.tables.ledger import LedgerBusy, LedgerError
-    from designloop.tables.ledger_file import LedgerDiskError
+    from designloop.tables.ledger_file import LedgerBusy, LedgerDiskError, LedgerError
 
     if isinstance(error, DiskError | EvaluationError | LedgerBusy | LedgerDiskError | TableBusy):
         return RESUMABLE

@@ -15,8 +15,8 @@ from designloop.oracles import old_name
 
 if TYPE_CHECKING:
     from designloop.oracles.answers import Answer as Answer
+    from designloop.oracles.answers import describe_unasked as describe_unasked
     from designloop.oracles.answers import read_answers as read_answers
-    from designloop.oracles.answers import unasked as unasked
     from designloop.oracles.base import Oracle as Oracle
     from designloop.oracles.cards import OracleCard as OracleCard
     from designloop.oracles.cards import available as available
@@ -34,7 +34,7 @@ old_name.install(__name__)
 __getattr__, __dir__, __all__ = attach(
     old_name.FULL,
     {
-        "answers": ["Answer", "read_answers", "unasked"],
+        "answers": ["Answer", "describe_unasked", "read_answers"],
         "base": ["Oracle"],
         "cards": ["OracleCard", "available", "describe"],
         "declaration": ["oracle"],

@@ -60,7 +60,7 @@ def read_answers(smiles: Sequence[str], answer: object, output: str | None = Non
     if not isinstance(answer, Mapping):
         raise OracleError(_not_a_mapping(answer))
     missing = "no answer for this molecule"
-    if others := unasked(smiles, answer):
+    if others := describe_unasked(smiles, answer):
         missing = f"no answer for this molecule, but one for {others}; use the SMILES as they were given for keys"
         _log.warning("an oracle answered for %s; the answer is dropped", others)
     read = {
@@ -69,7 +69,7 @@ def read_answers(smiles: Sequence[str], answer: object, output: str | None = Non
     return read if output is None else {molecule: answer.pick(output) for molecule, answer in read.items()}
 
 
-def unasked(smiles: Sequence[str], answer: object) -> str:
+def describe_unasked(smiles: Sequence[str], answer: object) -> str:
     """``'OCC', which was not asked (and 1 more)``: the answers to molecules not asked; empty where there are none."""
     asked = set(smiles)
     others = [key for key in answer if key not in asked] if isinstance(answer, Mapping) else []

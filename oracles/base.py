@@ -52,7 +52,7 @@ class Oracle:
     """As the campaign file names it: ``qed``, ``my_module:my_function`` or ``./my_oracle.py:score``."""
     params: Mapping[str, Any]
     """Every parameter as JSON, defaults filled in."""
-    given: Mapping[str, Any] = field(repr=False)
+    given_params: Mapping[str, Any] = field(repr=False)
     """Those of the parameters that the campaign gives; its own defaults an oracle has wherever it is."""
     version: str
     stochastic: bool
@@ -104,9 +104,9 @@ class Oracle:
         if not self.stochastic:
             return self._scores(list(smiles))
         if seeds is None or len(seeds) != len(smiles):
-            found = "none" if seeds is None else str(len(seeds))
+            count = "none" if seeds is None else str(len(seeds))
             raise OracleError(
-                f"oracle {self.name!r} is stochastic and got {found} of {len(smiles)} seeds; give one a molecule"
+                f"oracle {self.name!r} is stochastic and got {count} of {len(smiles)} seeds; give one a molecule"
             )
         return self._scores(list(smiles), list(seeds))
 
@@ -133,7 +133,7 @@ class Oracle:
         """JSON that ``designloop.oracles.load_recipe`` turns back into this oracle elsewhere, given ``file_bytes``."""
         return {
             "reference": self.reference,
-            "params": dict(self.given),
+            "params": dict(self.given_params),
             "fingerprint": self.fingerprint,
             "rdkit": self.rdkit,
             "files": digests(self.file_bytes),

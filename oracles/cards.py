@@ -62,8 +62,8 @@ def describe(reference: str, folder: Path | None = None) -> OracleCard:
     Raises:
         OracleError: There is none of that name.
     """
-    found = find(reference, (folder or Path.cwd()).resolve())
-    return _card(name_of(found.target, reference), found.target, reference)
+    resolved = find(reference, (folder or Path.cwd()).resolve())
+    return _card(name_of(resolved.target, reference), resolved.target, reference)
 
 
 def _card(name: str, target: Callable[..., Any], reference: str) -> OracleCard:

@@ -49,19 +49,19 @@ class Declaration:
     """What a campaign file might say of it: its ``params``, and the ``transform`` of the property."""
 
     def __post_init__(self) -> None:
-        given: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}  # users have no mypy
-        if not _are_texts(given["files"]):
+        values: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}  # users have no mypy
+        if not _are_texts(values["files"]):
             raise OracleError(f"declared files={self.files!r}; expected file names, as files=['model.pkl']")
         object.__setattr__(self, "files", tuple(self.files))
-        if not _are_texts(given["outputs"]):
+        if not _are_texts(values["outputs"]):
             raise OracleError(f"declared outputs={self.outputs!r}; expected names, as outputs=['affinity', 'strain']")
-        if not isinstance(given["outputs"], Mapping):
+        if not isinstance(values["outputs"], Mapping):
             object.__setattr__(self, "outputs", dict.fromkeys(self.outputs, self.unit))
         for key, kinds in _KINDS.items():
-            found = given[key]
-            if not isinstance(found, kinds):
+            value = values[key]
+            if not isinstance(value, kinds):
                 expected = " or ".join(kind.__name__ for kind in kinds)
-                raise OracleError(f"declared {key}={found!r}, which is {type(found).__name__}; expected {expected}")
+                raise OracleError(f"declared {key}={value!r}, which is {type(value).__name__}; expected {expected}")
 
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
@@ -77,7 +77,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, Collection) and not isinstance(value, str) and all(isinstance(one, str) for one in value)
+    return isinstance(value, Collection) and not isinstance(value, str) and all(isinstance(item, str) for item in value)
 
 
 DECLARED = tuple(item.name for item in fields(Declaration))

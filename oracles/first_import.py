@@ -51,8 +51,8 @@ def refuse_deadly(path: Path, source: bytes) -> None:
 @functools.lru_cache(maxsize=64)
 def _deadly(path: Path, source: bytes, seconds: float) -> str:
     """How a file kills or hangs the process that imports it; empty if it does not. One that raises is tried anew."""
-    told, tell = os.pipe()
-    os.set_blocking(told, False)
+    reader, tell = os.pipe()
+    os.set_blocking(reader, False)
     try:
         command = [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), str(tell), str(seconds), str(path)]
         try:
@@ -68,10 +68,10 @@ def _deadly(path: Path, source: bytes, seconds: float) -> str:
         finally:
             os.close(tell)
         with process:
-            code = _ended(process, seconds + _GRACE_SECONDS)
-        reply = _read(told)
+            code = _wait(process, seconds + _GRACE_SECONDS)
+        reply = _read(reader)
     finally:
-        os.close(told)
+        os.close(reader)
     if reply.startswith("{"):
         if error := json.loads(reply)["error"]:
             raise OracleError(error)
@@ -87,7 +87,7 @@ def _deadly(path: Path, source: bytes, seconds: float) -> str:
     return f"{place}: the process that imports the file {ended}; take out of the file's top what ends its process"
 
 
-def _ended(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
     """The exit code; None of a process that had to be ended. What it has started is ended in any case."""
     try:
         return process.wait(seconds)
@@ -106,8 +106,8 @@ def _read(descriptor: int) -> str:
 
 def _line(report: str, path: Path) -> str:
     """The line of the file in which faulthandler's report found it, if there is a report."""
-    found = re.search(rf'File "{re.escape(str(path))}", line (\d+)', report)
-    return found[1] if found else "?"
+    match = re.search(rf'File "{re.escape(str(path))}", line (\d+)', report)
+    return match[1] if match else "?"
 
 
 def main() -> None:

@@ -20,14 +20,14 @@ from designloop.oracles.base import Oracle
 from designloop.oracles.declaration import Declaration, declaration_of, docstring_of, name_of
 from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
 from designloop.oracles.parameters import Arguments, read_arguments
-from designloop.oracles.references import Found, find, names_file
+from designloop.oracles.references import ResolvedReference, find, names_file
 
 _OWN = "own"
 _PARAMS = "params"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Moved:
+class _SentFiles:
     """Where files lie that parameters name, as whoever sent the recipe found them."""
 
     pointed: Mapping[str, Path]
@@ -114,8 +114,8 @@ def load_unpacked(recipe: Mapping[str, Any], home: Path) -> Oracle:
     pointed = {name.split("/")[1]: home / name for name in wanted if name.startswith(f"{_PARAMS}/")}
     place, _, attribute = reference.rpartition(":")
     here = f"./{_OWN}/{Path(place).name}:{attribute}" if names_file(place) else reference
-    moved = _Moved(pointed, recipe["located"])
-    loaded = _build(here, recipe["params"], home, moved, deadly=True)  # what sends recipes has tried the import
+    sent = _SentFiles(pointed, recipe["located"])
+    loaded = _build(here, recipe["params"], home, sent, deadly=True)  # what sends recipes has tried the import
     if loaded.fingerprint != recipe["fingerprint"]:
         differs = f"RDKit is {loaded.rdkit} here and {recipe['rdkit']} there" if loaded.rdkit != recipe["rdkit"] else ""
         raise OracleError(
@@ -125,56 +125,57 @@ def load_unpacked(recipe: Mapping[str, Any], home: Path) -> Oracle:
     return dataclasses.replace(loaded, reference=reference, located=MappingProxyType(recipe["located"]))
 
 
-def _pickled(oracle: Oracle) -> tuple[Callable[..., Oracle], tuple[Any, ...]]:
+def _reduce(oracle: Oracle) -> tuple[Callable[..., Oracle], tuple[Any, ...]]:
     """What ``pickle`` makes an oracle of."""
     return load_recipe, (oracle.recipe(), dict(oracle.file_bytes))
 
 
-copyreg.pickle(Oracle, _pickled)
+copyreg.pickle(Oracle, _reduce)
 
 
 def _build(
     reference: str,
     params: Mapping[str, Any],
     folder: Path,
-    moved: _Moved | None = None,
+    sent: _SentFiles | None = None,
     *,
     deadly: bool = False,
 ) -> Oracle:
-    """The oracle; ``moved`` has where the files lie that parameters name, if not where the parameters say."""
-    found = find(reference, folder, deadly=deadly)
-    declared = declaration_of(found.target)
-    name = name_of(found.target, reference)
-    arguments = read_arguments(name, found.target, declared, params)
-    files = own_files.read_files(found.home, declared.files)
-    _check_imports(found, declared, files)
-    paths = _pointed(name, arguments, found.home, folder, moved.pointed if moved else {})
-    if moved is not None:
-        texts = moved.located
-    elif isinstance(found.identity.get("built_in"), str):
+    """The oracle; ``sent`` has where the files lie that parameters name, if not where the parameters say."""
+    resolved = find(reference, folder, deadly=deadly)
+    declared = declaration_of(resolved.target)
+    name = name_of(resolved.target, reference)
+    arguments = read_arguments(name, resolved.target, declared, params)
+    files = own_files.read_files(resolved.home, declared.files)
+    _check_imports(resolved, declared, files)
+    paths = _find_pointed(name, arguments, resolved.home, folder, sent.pointed if sent else {})
+    if sent is not None:
+        texts = sent.located
+    elif isinstance(resolved.identity.get("built_in"), str):
         texts = {}
     else:
-        texts = located.files_named(arguments, folder, found.home, files)
-    python = located.with_files(arguments.python, texts, found.home)
+        texts = located.files_named(arguments, folder, resolved.home, files)
+    python = located.with_files(arguments.python, texts, resolved.home)
     pointed = {key: path.read_bytes() for key, path in paths.items()}
     rdkit = _rdkit_version() if declared.uses_rdkit else None
     identity = {
         "name": name,
         "version": declared.version,
-        "oracle": dict(found.identity),
+        "oracle": dict(resolved.identity),
         "params": dict(arguments.written) | own_files.digests(pointed),
         "files": own_files.digests(files),
         "rdkit": rdkit,
     }
-    travelling = {f"{_OWN}/{file}": data for file, data in {**files, **found.own}.items()} if found.own else {}
+    source = resolved.source
+    travelling = {f"{_OWN}/{file}": data for file, data in {**files, **source}.items()} if source else {}
     travelling |= {f"{_PARAMS}/{key}/{paths[key].name}": data for key, data in pointed.items()}
-    places = {f"{_OWN}/{file}": found.home / file for file in [*files, *found.own]} if found.own else {}
+    places = {f"{_OWN}/{file}": resolved.home / file for file in [*files, *source]} if source else {}
     places |= {f"{_PARAMS}/{key}/{path.name}": path for key, path in paths.items()}
     return Oracle(
         name=name,
         reference=reference,
         params=MappingProxyType(dict(arguments.written)),
-        given=MappingProxyType({key: arguments.written[key] for key in params}),
+        given_params=MappingProxyType({key: arguments.written[key] for key in params}),
         version=declared.version,
         stochastic=declared.stochastic,
         costly=declared.costly,
@@ -183,24 +184,24 @@ def _build(
         files=declared.files,
         unit=declared.unit,
         outputs=MappingProxyType(dict(declared.outputs)),
-        summary=docstring_of(found.target).partition("\n")[0],
+        summary=docstring_of(resolved.target).partition("\n")[0],
         fingerprint=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         file_bytes=MappingProxyType(travelling),
         file_modes=MappingProxyType(own_files.permissions(places)),
         located=MappingProxyType(dict(texts)),
         rdkit=rdkit,
-        make=functools.partial(_scoring, found, python | paths),
+        make=functools.partial(_scoring, resolved, python | paths),
     )
 
 
-def _scoring(found: Found, arguments: Mapping[str, Any]) -> Callable[..., Any]:
+def _scoring(resolved: ResolvedReference, arguments: Mapping[str, Any]) -> Callable[..., Any]:
     """The function of molecules (and seeds) alone; a class is constructed now."""
-    imports = found.imports.active if found.imports else contextlib.nullcontext
-    if isinstance(found.target, type):
+    imports = resolved.imports.active if resolved.imports else contextlib.nullcontext
+    if isinstance(resolved.target, type):
         with imports():
-            call = found.target(**arguments).score
+            call = resolved.target(**arguments).score
     else:
-        call = functools.partial(found.target, **arguments)
+        call = functools.partial(resolved.target, **arguments)
 
     def score(*molecules_and_seeds: Sequence[Any]) -> Any:
         with imports():
@@ -209,9 +210,9 @@ def _scoring(found: Found, arguments: Mapping[str, Any]) -> Callable[..., Any]:
     return score
 
 
-def _check_imports(found: Found, declared: Declaration, files: Mapping[str, bytes]) -> None:
+def _check_imports(resolved: ResolvedReference, declared: Declaration, files: Mapping[str, bytes]) -> None:
     """Refuse helper modules that lie beside the oracle's file and would be left behind."""
-    missing = found.imports.undeclared({**files, **found.own}) if found.imports else []
+    missing = resolved.imports.find_undeclared({**files, **resolved.source}) if resolved.imports else []
     if missing:
         raise OracleError(
             f"the oracle's file imports {missing[0]}, which workers elsewhere would lack; "
@@ -219,11 +220,13 @@ def _check_imports(found: Found, declared: Declaration, files: Mapping[str, byte
         )
 
 
-def _pointed(name: str, arguments: Arguments, home: Path, folder: Path, moved: Mapping[str, Path]) -> dict[str, Path]:
+def _find_pointed(
+    name: str, arguments: Arguments, home: Path, folder: Path, sent: Mapping[str, Path]
+) -> dict[str, Path]:
     """Parameter -> the file that it points at: sought beside the campaign file, a default one beside the oracle."""
     paths = {key: home / path for key, path in arguments.default_paths.items()}
     paths |= {key: folder / path for key, path in arguments.paths.items()}
-    paths |= moved
+    paths |= sent
     problems = [
         ParameterProblem(key, repr(str(path)), "a file", "relative paths are relative to the campaign file")
         for key, path in paths.items()

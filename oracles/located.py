@@ -30,19 +30,19 @@ def files_named(arguments: Arguments, folder: Path, home: Path, declared: Collec
         home: the oracle's.
         declared: files that travel with it, relative to its folder.
     """
-    own = {(home / name).resolve(): name for name in declared}
+    travelling = {(home / name).resolve(): name for name in declared}
     named: dict[str, dict[str, str]] = {}
     for key, value in arguments.python.items():
         for text in () if key in arguments.choices else _texts(value):
             if (path := _path_of(text, folder)) is not None:
-                named.setdefault(key, {})[text] = own.get(path.resolve(), str(path))
+                named.setdefault(key, {})[text] = travelling.get(path.resolve(), str(path))
     return named
 
 
 def with_files(values: Mapping[str, Any], named: Located, home: Path) -> dict[str, Any]:
     """The values, each text that names a file replaced by its absolute path here."""
     return {
-        key: _replaced(value, {text: str(home / path) for text, path in named[key].items()}) if key in named else value
+        key: _replace(value, {text: str(home / path) for text, path in named[key].items()}) if key in named else value
         for key, value in values.items()
     }
 
@@ -70,11 +70,11 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _replaced(value: Any, paths: Mapping[str, str]) -> Any:
+def _replace(value: Any, paths: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return paths.get(value, value)
     if isinstance(value, dict):
-        return {key: _replaced(item, paths) for key, item in value.items()}
+        return {key: _replace(item, paths) for key, item in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(_replaced(item, paths) for item in value)
+        return type(value)(_replace(item, paths) for item in value)
     return value

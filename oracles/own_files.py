@@ -43,7 +43,7 @@ def read_files(folder: Path, declared: Sequence[str]) -> dict[str, bytes]:
     Raises:
         OracleError: One is missing, or lies outside the folder.
     """
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for name in declared:
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
@@ -56,8 +56,8 @@ def read_files(folder: Path, declared: Sequence[str]) -> dict[str, bytes]:
         below = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in below:
             if file.is_file() and "__pycache__" not in file.parts:
-                found[str(PurePosixPath(file.relative_to(folder)))] = file.read_bytes()
-    return found
+                contents[str(PurePosixPath(file.relative_to(folder)))] = file.read_bytes()
+    return contents
 
 
 def permissions(paths: Mapping[str, Path]) -> dict[str, int]:
@@ -159,7 +159,7 @@ class OwnImports:
         """Let go of a module whose import failed."""
         self._helpers = {name: helper for name, helper in self._helpers.items() if helper is not module}
 
-    def undeclared(self, declared: Mapping[str, bytes]) -> list[str]:
+    def find_undeclared(self, declared: Mapping[str, bytes]) -> list[str]:
         """Helper files imported so far that are not declared, relative to the folder."""
         paths = [Path(module.__file__) for module in self._helpers.values() if module.__file__]
         files = {path.parent.resolve() / path.name for path in paths}  # a link is a file of the folder that it lies in

@@ -99,9 +99,9 @@ def parameters_of(target: Callable[..., Any], declared: Declaration) -> tuple[di
         signature = inspect.signature(target)
     except (TypeError, ValueError) as error:
         raise OracleError(f"{target!r} has no readable signature; wrap it in a function of your own") from error
-    own = list(signature.parameters.values())
+    parameters = list(signature.parameters.values())
     if not isinstance(target, type):
-        own = own[_molecules_and_seeds(own, declared, target) :]
+        parameters = parameters[_molecules_and_seeds(parameters, declared, target) :]
         namespace = _globals(target)
     else:
         score = getattr(target, "score", None)
@@ -110,12 +110,16 @@ def parameters_of(target: Callable[..., Any], declared: Declaration) -> tuple[di
         _molecules_and_seeds(list(inspect.signature(score).parameters.values())[1:], declared, target)  # without self
         namespace = _globals(getattr(target, "__init__", None))
     named = {
-        item.name: Parameter(item.name, _resolved(item, namespace), item.default) for item in own if item.kind in _NAMED
+        item.name: Parameter(item.name, _resolve(item, namespace), item.default)
+        for item in parameters
+        if item.kind in _NAMED
     }
-    return named, any(item.kind is inspect.Parameter.VAR_KEYWORD for item in own)
+    return named, any(item.kind is inspect.Parameter.VAR_KEYWORD for item in parameters)
 
 
-def read_arguments(name: str, target: Callable[..., Any], declared: Declaration, given: Mapping[str, Any]) -> Arguments:
+def read_arguments(
+    name: str, target: Callable[..., Any], declared: Declaration, values: Mapping[str, Any]
+) -> Arguments:
     """The given parameters, checked by the oracle's signature.
 
     Raises:
@@ -125,7 +129,7 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
     problems: list[ParameterProblem] = []
     python: dict[str, Any] = {}
     written: dict[str, Any] = {}
-    for key, value in given.items():
+    for key, value in values.items():
         if key not in known and not takes_any:
             problems.append(_unknown(key, known))
             continue
@@ -139,9 +143,9 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
             problems.append(_ill_typed(key, value, error))
         except (TypeError, ValueError) as error:
             problems.append(ParameterProblem(key, repr(value), "a value that JSON can hold", str(error)))
-    misspelt = {nearest(key, known) for key in given if key not in known}
+    misspelt = {nearest(key, known) for key in values if key not in known}
     for parameter in known.values():
-        if parameter.name in given or (parameter.required and parameter.name in misspelt):
+        if parameter.name in values or (parameter.required and parameter.name in misspelt):
             continue
         if parameter.required:
             problems.append(_missing(parameter, declared))
@@ -152,8 +156,8 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
             continue  # an object of the oracle's own code, which its version and its file's bytes stand for
     if problems:
         raise ParameterError(name, problems)
-    defaults = {key: parameter.default for key, parameter in known.items() if key not in given}
-    choices = frozenset(key for key in given if key in known and typing.get_origin(known[key].annotation) is Literal)
+    defaults = {key: parameter.default for key, parameter in known.items() if key not in values}
+    choices = frozenset(key for key in values if key in known and typing.get_origin(known[key].annotation) is Literal)
     return Arguments(python, written, _paths(python), _paths(defaults), choices)
 
 
@@ -199,12 +203,12 @@ def _plain(annotation: Any) -> str:
     return getattr(annotation, "__name__", str(annotation))
 
 
-def _molecules_and_seeds(own: list[inspect.Parameter], declared: Declaration, target: Callable[..., Any]) -> int:
+def _molecules_and_seeds(parameters: list[inspect.Parameter], declared: Declaration, target: Callable[..., Any]) -> int:
     """How many leading parameters the molecules and seeds take."""
     wanted = ["smiles", "seeds"] if declared.stochastic else ["smiles"]
-    if any(item.kind is inspect.Parameter.VAR_POSITIONAL for item in own[: len(wanted)]):
+    if any(item.kind is inspect.Parameter.VAR_POSITIONAL for item in parameters[: len(wanted)]):
         return len(wanted)
-    positional = [item for item in own if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
+    positional = [item for item in parameters if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
     if len(positional) < len(wanted):
         why = "it declares stochastic=True, so it" if declared.stochastic else "it"
         name = getattr(target, "__name__", repr(target))
@@ -212,7 +216,7 @@ def _molecules_and_seeds(own: list[inspect.Parameter], declared: Declaration, ta
     return len(wanted)
 
 
-def _resolved(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
+def _resolve(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
     """The annotation, also where ``from __future__ import annotations`` left its text."""
     annotation = parameter.annotation
     if annotation is _MISSING:
@@ -248,12 +252,13 @@ def _missing(parameter: Parameter, declared: Declaration) -> ParameterProblem:
 def _ill_typed(key: str, value: Any, error: pydantic.ValidationError) -> ParameterProblem:
     """One problem out of pydantic's several (it has one for each branch of a union)."""
     details = error.errors(include_url=False)
-    told = [item for item in details if item["type"] == "value_error"] or details  # our own checks say more than types
-    expected = " or ".join(dict.fromkeys(_expectation(item["msg"]) for item in told))
-    found = told[0]["input"] if len(told) == 1 or told[0]["type"] == "value_error" else value
-    choices = [word for item in told for word in re.findall(r"'([^']+)'", item["msg"])]
-    hint = did_you_mean(found, choices) if choices and isinstance(found, str) else ""
-    return ParameterProblem(key, repr(found), expected, hint)
+    ours = [item for item in details if item["type"] == "value_error"]
+    relevant = ours or details  # our own checks say more than types
+    expected = " or ".join(dict.fromkeys(_expectation(item["msg"]) for item in relevant))
+    culprit = relevant[0]["input"] if len(relevant) == 1 or relevant[0]["type"] == "value_error" else value
+    choices = [word for item in relevant for word in re.findall(r"'([^']+)'", item["msg"])]
+    hint = did_you_mean(culprit, choices) if choices and isinstance(culprit, str) else ""
+    return ParameterProblem(key, repr(culprit), expected, hint)
 
 
 def _expectation(message: str) -> str:

@@ -17,7 +17,7 @@ from designloop.words import did_you_mean, meant_or_known
 
 
 @dataclass(frozen=True)
-class Found:
+class ResolvedReference:
     """The function or class that a reference names, and what makes it what it is."""
 
     target: Callable[..., Any]
@@ -25,13 +25,13 @@ class Found:
     """What of the reference counts in the fingerprint."""
     home: Path
     """The folder that its declared files are relative to."""
-    own: Mapping[str, bytes] = field(default_factory=dict)
+    source: Mapping[str, bytes] = field(default_factory=dict)
     """The user's own file: its name and bytes. Empty for an installed oracle, which does not travel."""
     imports: own_files.OwnImports | None = None
     """Needed around every call of an oracle of a file."""
 
 
-def find(reference: str, folder: Path, *, deadly: bool = False) -> Found:
+def find(reference: str, folder: Path, *, deadly: bool = False) -> ResolvedReference:
     """What the reference names, imported.
 
     A file of a user's own is imported by a process of its own first, so that one that ends or blocks its process does
@@ -58,11 +58,11 @@ def names_file(place: str) -> bool:
     return place.endswith(".py") or "/" in place or "\\" in place
 
 
-def _built_in(name: str, folder: Path) -> Found:
+def _built_in(name: str, folder: Path) -> ResolvedReference:
     known = registry.built_ins()
     if name in known:
         target = known[name]
-        return Found(target, {"built_in": name}, Path(registry.__file__).parent)
+        return ResolvedReference(target, {"built_in": name}, Path(registry.__file__).parent)
     if (folder / f"{name}.py").is_file():
         raise OracleError(f"no oracle is called {name!r}; for your own file, write ./{name}.py:FUNCTION")
     if "." in name:
@@ -72,7 +72,7 @@ def _built_in(name: str, folder: Path) -> Found:
     raise OracleError(f"no oracle is called {name!r}; {did_you_mean(name, known) or lists}")
 
 
-def _in_module(module_name: str, attribute: str, folder: Path) -> Found:
+def _in_module(module_name: str, attribute: str, folder: Path) -> ResolvedReference:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -91,10 +91,10 @@ def _in_module(module_name: str, attribute: str, folder: Path) -> Found:
     home = Path(module.__file__).parent if module.__file__ else folder
     # A result is known by the name that built-ins have always had, whichever of the two is written.
     name = module_name.removeprefix("designloop.") if module_name.startswith(f"{old_name.FULL}.") else module_name
-    return Found(target, {"module": f"{name}:{attribute}"}, home)
+    return ResolvedReference(target, {"module": f"{name}:{attribute}"}, home)
 
 
-def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Found:
+def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> ResolvedReference:
     if path.is_dir():
         raise OracleError(f"{reference!r} names a folder, expected a file; write ./my_oracle.py:FUNCTION")
     if not path.is_file():
@@ -109,7 +109,7 @@ def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Found:
         module = own_files.import_file(path, source, imports)
     target = _attribute(module, attribute, reference.rpartition(":")[0] or reference)
     identity = {"function": attribute, "source": hashlib.sha256(source).hexdigest()}
-    return Found(target, identity, path.parent, {path.name: source}, imports)
+    return ResolvedReference(target, identity, path.parent, {path.name: source}, imports)
 
 
 def _attribute(module: ModuleType, name: str, place: str) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from designloop import api
 from designloop.loop.preflight import BrokenOracle
 from designloop.molecules.errors import MoleculeError
 from designloop.tables import QueryError
-from designloop.tables.ledger import read_runs
+from designloop.tables.ledger_reading import read_runs
 from tests.campaigns import write_campaign
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"

@@ -89,6 +89,6 @@ def pretrain(
 
     recipe = Recipe(seed=seed)
     if steps is not None:
-        recipe = recipe.scaled(steps)
+        recipe = recipe.scale(steps)
     file = None if corpus is None else Path(corpus)
     return pretrain_corpus(Path(output), file, recipe, device=device, on_measure=on_measure)

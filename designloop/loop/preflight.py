@@ -23,7 +23,8 @@ from designloop.loop.screening.filters import FilterContext, build, shares_passi
 from designloop.molecules.chemistry import standard_form
 from designloop.records import Scored
 from designloop.tables import TableError
-from designloop.tables.ledger import Intent, Ledger
+from designloop.tables.ledger import Ledger
+from designloop.tables.ledger_records import Intent
 from designloop.tables.manifest import RoundInfo
 from designloop.tables.opening import refuse_foreign
 

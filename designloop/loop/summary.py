@@ -15,7 +15,7 @@ from designloop.loop.round_metrics import REMARKS
 from designloop.tables import QueryError, open_candidates
 from designloop.tables.errors import DamagedFile
 from designloop.tables.files import details_file, relative, rows_file
-from designloop.tables.ledger import damage_in
+from designloop.tables.ledger_reading import damage_in
 from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo, read_checked
 from designloop.tables.rows import LOST_DETAILS, from_parquet
 

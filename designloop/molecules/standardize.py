@@ -248,7 +248,7 @@ def _uncharge(molecule: Chem.Mol) -> Chem.Mol:
         return neutral if _protons(neutral) == _protons(molecule) else molecule
     surplus = Chem.GetFormalCharge(neutral)
     if surplus > 0:
-        neutral = _deprotonated(neutral, surplus)
+        neutral = _deprotonate(neutral, surplus)
         if Chem.GetFormalCharge(neutral) and not Chem.GetFormalCharge(molecule):
             return molecule  # inner salts whose anion is none of the acids, as in molsidomine, stay as they are written
     if _protons(neutral) == _protons(molecule):
@@ -273,7 +273,7 @@ def _neutralise_atoms(molecule: Chem.Mol) -> Chem.Mol:
     return molecule
 
 
-def _deprotonated(molecule: Chem.Mol, most: int) -> Chem.Mol:
+def _deprotonate(molecule: Chem.Mol, most: int) -> Chem.Mol:
     """A copy with up to ``most`` protons taken off, from the strongest acid on; of equal acids from the lowest rank."""
     molecule = Chem.RWMol(molecule)
     ranks = list(Chem.CanonicalRankAtoms(molecule))

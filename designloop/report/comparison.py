@@ -30,8 +30,8 @@ class Standings:
 
 
 def compare(candidates: Candidates) -> list[Standings]:
-    """How the opened campaigns did, those of one objective together, in the order in which they were opened."""
-    objectives = {one.label: one.objective for one in candidates.campaigns()}
+    """Compare how the opened campaigns did, those of one objective together, in the order in which they were opened."""
+    objectives = {campaign.label: campaign.objective for campaign in candidates.campaigns()}
     none: dict[str, list[tuple[str, float | None]]] = {label: [] for label in objectives}
     calls = none | calls_of(candidates.to_arrow())
     most_of: dict[str, int] = {}
@@ -39,7 +39,7 @@ def compare(candidates: Candidates) -> list[Standings]:
         most_of[objectives[label]] = max(most_of.get(objectives[label], 0), len(scores))
     order = list(most_of)
     rows = []
-    for label in sorted(calls, key=lambda each: order.index(objectives[each])):
+    for label in sorted(calls, key=lambda name: order.index(objectives[name])):
         scores, objective = calls[label], objectives[label]
         rise = course(scores)
         failed = sum(score is None for _, score in scores)

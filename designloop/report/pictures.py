@@ -104,7 +104,7 @@ def draw_progress(campaigns: Mapping[str, Sequence[tuple[str, float | None]]], n
 
 
 def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Path]:
-    """Paths of ``best.svg``, with the ``n`` best molecules, and ``progress.svg``, written into a folder."""
+    """Write ``best.svg``, with the ``n`` best molecules, and ``progress.svg`` into a folder; return their paths."""
     table = candidates.to_arrow()
     pictures = {"best.svg": draw_best(top_molecules(table, n)), "progress.svg": draw_progress(calls_of(table))}
     for name, picture in pictures.items():
@@ -128,18 +128,18 @@ def _headline(molecule: TopMolecule) -> str:
 def _breakdown(molecule: TopMolecule) -> list[str]:
     """A line a property, and one on what the molecule is close to."""
     lines = [
-        f"{_shortened(name)} {one.value:.4g} \N{RIGHTWARDS ARROW} {one.desirability:.2f}"
-        for name, one in molecule.properties.items()
+        f"{_shorten(name)} {prop.value:.4g} \N{RIGHTWARDS ARROW} {prop.desirability:.2f}"
+        for name, prop in molecule.properties.items()
     ]
     near = [
-        f"{label} {one.similarity:.2f}"
-        for label, one in (("nearest start", molecule.start), ("nearest known", molecule.known))
-        if one is not None
+        f"{label} {neighbour.similarity:.2f}"
+        for label, neighbour in (("nearest start", molecule.start), ("nearest known", molecule.known))
+        if neighbour is not None
     ]
     return [*lines, *([", ".join(near)] if near else [])]
 
 
-def _shortened(name: str, most: int = 30) -> str:
+def _shorten(name: str, most: int = 30) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 

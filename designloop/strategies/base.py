@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import BaseModel
 
+from designloop.parts import modules_in
 from designloop.records import Candidate, Scored, State
 
 if TYPE_CHECKING:
@@ -94,8 +93,7 @@ class CampaignView:
 
 def available() -> list[str]:
     """Names of the strategies there are, sorted: the modules of this folder, but for this one."""
-    modules = iter_modules([str(Path(__file__).parent)])
-    return sorted(module.name for module in modules if not module.ispkg and module.name != "base")
+    return [name for name in modules_in("designloop.strategies") if name != "base"]
 
 
 def settings_of(name: str) -> type[BaseModel]:

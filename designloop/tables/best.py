@@ -29,7 +29,7 @@ class TopScores:
         """Of every parent whose score is, or once was, among the best."""
 
     def add(self, smiles: str, score: float | None) -> bool:
-        """Whether a molecule changes them; without a score it does not."""
+        """Take in a molecule and say whether it changes the best; without a score it does not."""
         top = self.scores
         if score is None or (len(top) == self.n and score <= top[-1]):
             return False
@@ -46,7 +46,7 @@ class TopScores:
 
     @property
     def mean(self) -> float | None:
-        """Of as many as there are; None without any."""
+        """The mean of as many as there are; None without any."""
         scores = self.scores
         return sum(scores) / len(scores) if scores else None
 
@@ -74,7 +74,7 @@ class Course:
 
 
 def course(calls: Iterable[tuple[str, float | None]], n: int = 10) -> Course:
-    """The course of molecules and their scores, in the order in which they were charged."""
+    """Follow the best score and the mean of the best over molecules, in the order in which they were charged."""
     top = TopScores(n)
     best: list[tuple[int, float]] = []
     mean: list[tuple[int, float]] = []
@@ -91,7 +91,7 @@ def course(calls: Iterable[tuple[str, float | None]], n: int = 10) -> Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
+class BestRow:
     """A molecule among the best."""
 
     row: int
@@ -100,8 +100,8 @@ class Pick:
     """Rows with lower scores left out because of it, of those looked at: its stereoisomers and near-duplicates."""
 
 
-def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse: bool = False) -> list[Pick]:
-    """The rows with the highest scores, best first; equal scores in the order of the rows.
+def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse: bool = False) -> list[BestRow]:
+    """Pick the rows with the highest scores, best first; equal scores in the order of the rows.
 
     Args:
         smiles: standard forms.
@@ -119,11 +119,11 @@ def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse:
         parent = without_stereo(smiles[row])
         twin = parents.get(parent)
         if twin is None and diverse:
-            (own,) = fingerprints([parent])
+            (fingerprint,) = fingerprints([parent])
             core = scaffold(parent)
             twin = scaffolds.get(core) if core else None
             if twin is None and prints:
-                similarity = tanimoto([own], prints)[0]
+                similarity = tanimoto([fingerprint], prints)[0]
                 twin = int(similarity.argmax()) if similarity.max() > NEAR_DUPLICATE else None
         if twin is not None:
             parents.setdefault(parent, twin)
@@ -133,8 +133,8 @@ def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse:
             break
         parents[parent] = len(picked)
         if diverse:
-            prints.append(own)
+            prints.append(fingerprint)
             scaffolds.setdefault(core, len(picked))
         picked.append(row)
         hides.append(0)
-    return [Pick(row, hidden) for row, hidden in zip(picked, hides, strict=True)]
+    return [BestRow(row, hidden) for row, hidden in zip(picked, hides, strict=True)]

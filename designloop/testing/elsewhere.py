@@ -55,8 +55,8 @@ def answers_elsewhere(
         if done.returncode != 0 or not reply.is_file():
             last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
             raise RuntimeError(f"{last} (in another process, loaded by its recipe)")
-        told = json.loads(reply.read_text())
-    return {molecule: Answer(value, error) for molecule, value, error in told}, done.stdout
+        rows = json.loads(reply.read_text())
+    return {molecule: Answer(value, error) for molecule, value, error in rows}, done.stdout
 
 
 def _path() -> str:

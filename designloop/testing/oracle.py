@@ -68,7 +68,7 @@ STEREOISOMERS = (("C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"), ("C/C=C/CO", "C/C=C\\C
 
 
 @dataclass(frozen=True)
-class Trial:
+class OracleTrial:
     """An oracle and the molecules that it is tried on."""
 
     oracle: Oracle
@@ -107,7 +107,7 @@ def check_oracle(
     timeout: float = 600.0,
     skip: Collection[str] = (),
 ) -> Report:
-    """The checks that an oracle passes, if it passes all.
+    """Check an oracle; the report names the checks, all of which it passed.
 
     While they run, this process works in a temporary folder, as a worker does, with the files that the oracle declares.
 
@@ -133,7 +133,7 @@ def check_oracle(
     elif not isinstance(oracle, Oracle):
         folder = Path(inspect.getsourcefile(oracle) or folder).resolve().parent
         oracle = from_callable(oracle, params)
-    trial = Trial(
+    trial = OracleTrial(
         oracle,
         tuple(molecules if molecules is not None else MOLECULES[: 3 if oracle.costly else None]),
         tuple(odd if odd is not None else ODD),
@@ -154,7 +154,7 @@ def seeds(smiles: Sequence[str]) -> list[int]:
     return [zlib.crc32(molecule.encode()) for molecule in smiles]
 
 
-def answers(trial: Trial) -> Iterator[str]:
+def answers(trial: OracleTrial) -> Iterator[str]:
     """It answers by molecule, with a finite number for each ordinary one, and for no other."""
     answer = trial.oracle.score(trial.molecules, seeds(trial.molecules))
     for molecule, read in read_answers(trial.molecules, answer).items():
@@ -166,27 +166,27 @@ def answers(trial: Trial) -> Iterator[str]:
         yield f"it answers for {unasked[0]!r}, which was not asked; use the SMILES as they were given for keys"
 
 
-def outputs(trial: Trial) -> Iterator[str]:
+def outputs(trial: OracleTrial) -> Iterator[str]:
     """Each value has the outputs that are declared, or is one number where none are."""
     declared = set(trial.oracle.outputs)
     for molecule, answer in trial.together.items():
-        found = set(answer.value) if isinstance(answer.value, Mapping) else set()
-        if found != declared:
+        answered = set(answer.value) if isinstance(answer.value, Mapping) else set()
+        if answered != declared:
             yield (
-                f"{molecule} has {_names(found)}, and declared are {_names(declared)}; "
-                f"write @oracle(outputs={sorted(found)!r}) or answer what is declared"
+                f"{molecule} has {_names(answered)}, and declared are {_names(declared)}; "
+                f"write @oracle(outputs={sorted(answered)!r}) or answer what is declared"
             )
             return
 
 
-def order(trial: Trial) -> Iterator[str]:
+def order(trial: OracleTrial) -> Iterator[str]:
     """The order of a batch changes nothing."""
     shuffled = random.Random(0).sample(trial.molecules, len(trial.molecules))
     yield from trial.differences(trial.answers(trial.molecules[::-1]), "when the batch is reversed; " + _BY_MOLECULE)
     yield from trial.differences(trial.answers(shuffled), "when the batch is shuffled; " + _BY_MOLECULE)
 
 
-def neighbours(trial: Trial) -> Iterator[str]:
+def neighbours(trial: OracleTrial) -> Iterator[str]:
     """A molecule has the same value alone as among others."""
     alone = {molecule: trial.answers([molecule])[molecule] for molecule in trial.molecules}
     yield from trial.differences(
@@ -194,37 +194,37 @@ def neighbours(trial: Trial) -> Iterator[str]:
     )
 
 
-def duplicates(trial: Trial) -> Iterator[str]:
+def duplicates(trial: OracleTrial) -> Iterator[str]:
     """A molecule asked twice in a batch is answered as if it was asked once."""
     twice = [molecule for molecule in trial.molecules for _ in range(2)]
     yield from trial.differences(trial.answers(twice), "when it is asked twice; " + _BY_MOLECULE)
 
 
-def empty(trial: Trial) -> Iterator[str]:
+def empty(trial: OracleTrial) -> Iterator[str]:
     """An empty batch has an empty answer."""
     answer = trial.oracle.score([], [])
     if not isinstance(answer, Mapping) or answer:
         yield f"an empty batch is answered with {answer!r}; return an empty mapping"
 
 
-def repeats(trial: Trial) -> Iterator[str]:
+def repeats(trial: OracleTrial) -> Iterator[str]:
     """The same question has the same answer again, by its seed where it is stochastic."""
     fix = "draw from the seed given for it alone" if trial.oracle.stochastic else "declare @oracle(stochastic=True)"
     yield from trial.differences(trial.answers(trial.molecules), f"when asked again; {fix}")
 
 
-def stereo(trial: Trial) -> Iterator[str]:
+def stereo(trial: OracleTrial) -> Iterator[str]:
     """Stereoisomers have one value, unless it declares that it sees stereo: a campaign pays for one of them only."""
     if trial.oracle.sees_stereo:
         return
     for pair in STEREOISOMERS:
-        one, other = (trial.oracle.answers([molecule], [0])[molecule] for molecule in pair)
-        if None not in (one.value, other.value) and not _alike(one.value, other.value, trial.tolerance):
-            yield f"{pair[0]} has {_said(one)} and {pair[1]} {_said(other)}; declare @oracle(sees_stereo=True)"
+        first, second = (trial.oracle.answers([molecule], [0])[molecule] for molecule in pair)
+        if None not in (first.value, second.value) and not _alike(first.value, second.value, trial.tolerance):
+            yield f"{pair[0]} has {_said(first)} and {pair[1]} {_said(second)}; declare @oracle(sees_stereo=True)"
             return
 
 
-def bears_odd(trial: Trial) -> Iterator[str]:
+def bears_odd(trial: OracleTrial) -> Iterator[str]:
     """It does not fall over a molecule out of the ordinary: it leaves out its answer."""
     for molecule in trial.odd:
         try:
@@ -233,19 +233,19 @@ def bears_odd(trial: Trial) -> Iterator[str]:
             yield f"{molecule} raises {type(error).__name__}: {error}; leave out its answer, or answer None"
 
 
-def elsewhere(trial: Trial) -> Iterator[str]:
+def elsewhere(trial: OracleTrial) -> Iterator[str]:
     """Its recipe alone makes the same oracle in another process, with the same values, and nothing is printed."""
-    there, printed = answers_elsewhere(
+    theirs, printed = answers_elsewhere(
         trial.oracle, trial.molecules, seeds(trial.molecules), trial.timeout, trial.folder
     )
     yield from trial.differences(
-        there, "in another process; leave nothing to the order of a set, to the folder, or to what ran before"
+        theirs, "in another process; leave nothing to the order of a set, to the folder, or to what ran before"
     )
     if printed.strip():
         yield f"it prints {printed.strip().splitlines()[0]!r}; a campaign's workers print for nobody"
 
 
-def side_by_side(trial: Trial) -> Iterator[str]:
+def side_by_side(trial: OracleTrial) -> Iterator[str]:
     """It says of a molecule what it says alone while another process runs it on others."""
     with SideBySide([trial.oracle], ProcessEnvironment.of_driver(trial.folder), trial.timeout) as processes:
         smiles = trial.molecules
@@ -259,12 +259,12 @@ CHECKS = (answers, outputs, order, neighbours, duplicates, empty, repeats, stere
 _BY_MOLECULE = "answer by molecule, as in dict(zip(smiles, values))"
 
 
-def _alike(one: float | Mapping[str, float] | None, other: Any, tolerance: float) -> bool:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_alike(one[name], other[name], tolerance) for name in one)
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
-    return one is other
+def _alike(first: float | Mapping[str, float] | None, second: Any, tolerance: float) -> bool:
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(_alike(first[name], second[name], tolerance) for name in first)
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=tolerance, abs_tol=tolerance)
+    return first is second
 
 
 def _said(answer: Answer) -> str:

@@ -54,9 +54,9 @@ class Played:
     metrics: Mapping[str, Any]
     state: State
     """What the strategy gave after it was told, through files and back."""
-    given: State
+    live_state: State
     """The same, the very object."""
-    moved: str | None = None
+    moved_generator: str | None = None
     """Which global generator the round moved, if any."""
 
 
@@ -91,7 +91,7 @@ class Rehearsal:
         self.strategy = company.strategy(self.allowed, state)
 
     def allowed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Those in standard form that are new; none at all, and not for ever, where a limit is set."""
+        """Return the new ones, in standard form; where a limit is set return none, and raise once it is passed."""
         self.asked += len(candidates)
         if self.limit is not None:
             if self.asked > self.limit:
@@ -117,7 +117,7 @@ class Rehearsal:
         return [Candidate(standard_form(s), "start", written=s) for s in (*STARTING, INEXPRESSIBLE)]
 
     def take(self, drawn: Iterator[Candidate], wanted: int) -> tuple[list[Candidate], list[Candidate]]:
-        """What was drawn until ``wanted`` were admitted, and those."""
+        """Draw until ``wanted`` candidates are admitted; return all drawn, and those admitted."""
         drawn_here, admitted = [], []
         for candidate in islice(drawn, DRAWS_PER_WANTED * wanted):
             drawn_here.append(candidate)
@@ -139,7 +139,7 @@ class Rehearsal:
             starting: it is the round of the starting molecules.
             keep: which scored rows are told.
         """
-        with unmoved_generators() as moved:
+        with unmoved_generators() as moves:
             if starting:
                 drawn = self.start()
                 admitted = drawn
@@ -149,13 +149,13 @@ class Rehearsal:
                 drawn, admitted = self.take(stream, wanted)
                 for _ in islice(stream, more):
                     pass
-            metrics = self.strategy.tell([row for row in map(scored, admitted) if keep(row)])
-            given = self.strategy.state()
-        return Played(tuple(drawn), tuple(admitted), metrics, through_files(given), given, ", ".join(moved) or None)
+            metrics = self.strategy.tell([row for row in map(score_candidate, admitted) if keep(row)])
+            state = self.strategy.state()
+        return Played(tuple(drawn), tuple(admitted), metrics, through_files(state), state, ", ".join(moves) or None)
 
 
-def scored(candidate: Candidate) -> Scored:
-    """A toy score: the share of atoms that are no carbon; one molecule in five fails."""
+def score_candidate(candidate: Candidate) -> Scored:
+    """Score a molecule by the share of its atoms that are no carbon; one molecule in five fails."""
     mol = parse(candidate.smiles)
     if mol is None or zlib.crc32(candidate.smiles.encode()) % 5 == 0:
         failed = Result(None, "failed", "the toy oracle fails on one molecule in five")
@@ -165,7 +165,7 @@ def scored(candidate: Candidate) -> Scored:
 
 
 def through_files(state: State) -> State:
-    """A state as it is after it was written and read: arrays as safetensors, data as JSON."""
+    """Return a state as it is after it was written and read: arrays as safetensors, data as JSON."""
     arrays = {name: np.ascontiguousarray(array) for name, array in state.arrays.items()}
     return State(load(save(arrays)), json.loads(json.dumps(dict(state.data), allow_nan=False)))
 
@@ -187,20 +187,20 @@ def same_state(first: State, other: State) -> bool:
 def unmoved_generators() -> Iterator[list[str]]:
     """Sets the global generators where nobody expects them and puts them back; the list names those that were moved."""
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002 - it is the one in question
-    moved: list[str] = []
+    moves: list[str] = []
     try:
         elsewhere = next(_ELSEWHERE)
         random.seed(elsewhere)
         np.random.seed(elsewhere)  # noqa: NPY002
         torch.manual_seed(elsewhere)
         python, numpy, torchs = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-        yield moved
+        yield moves
         if random.getstate() != python:
-            moved.append("random")
+            moves.append("random")
         if not all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), numpy, strict=True)):  # noqa: NPY002
-            moved.append("numpy.random")
+            moves.append("numpy.random")
         if not torch.equal(torch.get_rng_state(), torchs):
-            moved.append("torch")
+            moves.append("torch")
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])  # noqa: NPY002

@@ -38,7 +38,7 @@ MOST_REFUSED = 20_000
 
 
 @dataclass(frozen=True)
-class Trial:
+class StrategyTrial:
     """A strategy's recipe and the small campaign that it is tried in."""
 
     company: Company
@@ -55,7 +55,7 @@ class Trial:
     def play(self, rehearsal: Rehearsal, number: int, **changes: Any) -> Played:
         return rehearsal.round(self.wanted, starting=number == 0, **changes)
 
-    def resumed(self, after: int) -> Rehearsal:
+    def resume(self, after: int) -> Rehearsal:
         """The campaign taken up in another process after round ``after``: from its state and what was charged."""
         rehearsal = Rehearsal(self.company, self.course[after].state)
         for played in self.course[: after + 1]:
@@ -85,7 +85,7 @@ def check_strategy(
     largest_state: int = 64 * 2**20,
     skip: Collection[str] = (),
 ) -> Report:
-    """The checks that a strategy passes, if it passes all.
+    """Check a strategy; the report names the checks, all of which it passed.
 
     Args:
         strategy: A name as in a campaign file, or a function ``build(settings, campaign, state)``.
@@ -111,16 +111,16 @@ def check_strategy(
         name, build = getattr(strategy, "__qualname__", repr(strategy)), strategy  # type: ignore[assignment]
         given_settings = settings  # type: ignore[assignment]
     company = Company(build, given_settings, lambda: load(model), Corpus.of_model(model), seed)
-    trial = Trial(company, load(model).codec, wanted, largest_state)
+    trial = StrategyTrial(company, load(model).codec, wanted, largest_state)
     return run_checks(f"strategy {name!r}", trial, CHECKS, skip)
 
 
-def plays(trial: Trial) -> Iterator[str]:
+def plays(trial: StrategyTrial) -> Iterator[str]:
     """It is asked, told and asked for its state, round after round; molecules that no model expresses included."""
     rehearsal = Rehearsal(trial.company)
-    given: Any = rehearsal.strategy  # what a user's strategy is and gives need not be what annotations say
-    if not isinstance(given, base.Strategy):
-        missing = [name for name in ("ask", "tell", "state") if not hasattr(given, name)]
+    strategy: Any = rehearsal.strategy  # what a user's strategy is and gives need not be what annotations say
+    if not isinstance(strategy, base.Strategy):
+        missing = [name for name in ("ask", "tell", "state") if not hasattr(strategy, name)]
         yield f"it has no {', '.join(missing)}; a strategy has ask(wanted), tell(scored) and state()"
         return
     stream: Any = rehearsal.strategy.ask(trial.wanted)
@@ -133,7 +133,7 @@ def plays(trial: Trial) -> Iterator[str]:
             return
 
 
-def candidates(trial: Trial) -> Iterator[str]:
+def candidates(trial: StrategyTrial) -> Iterator[str]:
     """Each candidate is a molecule with a proposer; what the model wrote is the same molecule."""
     for number, played in enumerate(trial.course[1:], start=1):
         for candidate in played.drawn:
@@ -142,7 +142,7 @@ def candidates(trial: Trial) -> Iterator[str]:
                 return
 
 
-def metrics(trial: Trial) -> Iterator[str]:
+def metrics(trial: StrategyTrial) -> Iterator[str]:
     """What ``tell`` gives is finite numbers by name."""
     for number, played in enumerate(trial.course):
         metrics_given: Any = played.metrics
@@ -154,30 +154,29 @@ def metrics(trial: Trial) -> Iterator[str]:
                 yield f"round {number}: the metric {name!r} is {value!r}; leave out what is no finite number"
 
 
-def state(trial: Trial) -> Iterator[str]:
+def state(trial: StrategyTrial) -> Iterator[str]:
     """Its state is named arrays and JSON, small, and a copy: what it learns later does not change a state it gave."""
     for number, played in enumerate(trial.course):
-        data = json.dumps(dict(played.given.data))
-        foreign = [name for name, array in played.given.arrays.items() if not isinstance(array, np.ndarray)]
+        data = json.dumps(dict(played.live_state.data))
+        foreign = [name for name, array in played.live_state.arrays.items() if not isinstance(array, np.ndarray)]
         if foreign:
             yield f"round {number}: the state's array {foreign[0]!r} is none of NumPy's; give tensor.cpu().numpy()"
             return
         if json.dumps(played.state.data) != data:
             yield f"round {number}: the state's data was changed by a later round; give a copy"
             return
-        changed = [
-            name for name, kept in played.state.arrays.items() if not np.array_equal(kept, played.given.arrays[name])
-        ]
+        arrays = played.live_state.arrays
+        changed = [name for name, kept in played.state.arrays.items() if not np.array_equal(kept, arrays[name])]
         if changed:
             yield f"round {number}: the state's array {changed[0]!r} was changed by a later round; give a copy"
             return
-        size = sum(array.nbytes for array in played.given.arrays.values()) + len(data)
+        size = sum(array.nbytes for array in played.live_state.arrays.values()) + len(data)
         if size > trial.largest_state:
             yield f"round {number}: the state takes {size:,} bytes, more than {trial.largest_state:,}; keep less"
             return
 
 
-def repeats(trial: Trial) -> Iterator[str]:
+def repeats(trial: StrategyTrial) -> Iterator[str]:
     """A campaign of the same seed goes the same way, wherever the global generators stand."""
     rehearsal = Rehearsal(trial.company)
     for number in range(ROUNDS + 1):
@@ -186,15 +185,15 @@ def repeats(trial: Trial) -> Iterator[str]:
             return
 
 
-def generators(trial: Trial) -> Iterator[str]:
+def generators(trial: StrategyTrial) -> Iterator[str]:
     """It leaves the global generators of random, NumPy and torch where they stood."""
     for number, played in enumerate(trial.course):
-        if played.moved:
-            yield f"round {number} moves the global generator of {played.moved}; draw from a generator of your own"
+        if name := played.moved_generator:
+            yield f"round {number} moves the global generator of {name}; draw from a generator of your own"
             return
 
 
-def forgets(trial: Trial) -> Iterator[str]:
+def forgets(trial: StrategyTrial) -> Iterator[str]:
     """What was drawn and not admitted is forgotten, and so is a stream that was asked for and left."""
     rehearsal = Rehearsal(trial.company)
     for number in range(ROUNDS + 1):
@@ -206,10 +205,10 @@ def forgets(trial: Trial) -> Iterator[str]:
             return
 
 
-def resumes(trial: Trial) -> Iterator[str]:
+def resumes(trial: StrategyTrial) -> Iterator[str]:
     """Built from its state it goes on as if nothing had happened, after any round."""
     for after in range(ROUNDS):
-        rehearsal = trial.resumed(after)
+        rehearsal = trial.resume(after)
         if not same_state(through_files(rehearsal.strategy.state()), trial.course[after].state):
             yield f"built from the state of round {after} it gives another state; take in all that state() gives"
             return
@@ -220,7 +219,7 @@ def resumes(trial: Trial) -> Iterator[str]:
                 return
 
 
-def failures(trial: Trial) -> Iterator[str]:
+def failures(trial: StrategyTrial) -> Iterator[str]:
     """Molecules that failed teach it nothing: it goes the same way when it is not told of them."""
     rehearsal = Rehearsal(trial.company)
     for number in range(ROUNDS + 1):
@@ -231,19 +230,19 @@ def failures(trial: Trial) -> Iterator[str]:
             return
 
 
-def nothing_admitted(trial: Trial) -> Iterator[str]:
+def nothing_admitted(trial: StrategyTrial) -> Iterator[str]:
     """A round of which nothing was admitted, or in which all failed, is told like any other."""
-    rehearsal = trial.resumed(1)
+    rehearsal = trial.resume(1)
     trial.play(rehearsal, 2, keep=lambda row: False)
     played = trial.play(rehearsal, 3, keep=lambda row: row.score is None)
     if not played.drawn:
         yield "after a round of which it was told nothing its stream is empty; go on from what was told before"
 
 
-def nothing_allowed(trial: Trial) -> Iterator[str]:
+def nothing_allowed(trial: StrategyTrial) -> Iterator[str]:
     """Where nothing may be admitted it gives what it has, or ends: it does not look for ever."""
     for after in (0, ROUNDS - 1):
-        rehearsal = trial.resumed(after)
+        rehearsal = trial.resume(after)
         rehearsal.limit = MOST_REFUSED
         try:
             next(iter(rehearsal.strategy.ask(trial.wanted)), None)

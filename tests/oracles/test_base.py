@@ -43,10 +43,10 @@ def test_a_stochastic_oracle_is_given_a_seed_for_each_molecule(write: Write) -> 
     assert first == again == {"CCO": other["CCN"], "CCN": other["CCO"]}
 
 
-@pytest.mark.parametrize(("seeds", "found"), [(None, "none"), ([1], "1")])
-def test_a_stochastic_oracle_without_its_seeds_is_refused(write: Write, seeds: list[int] | None, found: str) -> None:
+@pytest.mark.parametrize(("seeds", "count"), [(None, "none"), ([1], "1")])
+def test_a_stochastic_oracle_without_its_seeds_is_refused(write: Write, seeds: list[int] | None, count: str) -> None:
     loaded = load("./my_oracle.py:score", folder=write(STOCHASTIC))
-    with pytest.raises(OracleError, match=f"'score' is stochastic and got {found} of 2 seeds; give one a molecule"):
+    with pytest.raises(OracleError, match=f"'score' is stochastic and got {count} of 2 seeds; give one a molecule"):
         loaded.score(["CCO", "CCN"], seeds)
 
 

@@ -78,8 +78,8 @@ def test_the_fingerprint_has_the_text_as_it_is_written(folder: Path, tmp_path_fa
 def test_a_worker_gets_the_same_paths_and_of_a_file_that_travels_its_own(folder: Path, tmp_path: Path) -> None:
     oracle = here(folder, model="oracles/own.json", others=["grids/a.map"])
     assert got(oracle)["model"] == f"{folder}/oracles/own.json"
-    there = load_recipe(oracle.recipe(), dict(oracle.file_bytes), tmp_path / "worker")
-    assert there == oracle
-    assert got(there)["model"] == f"{tmp_path}/worker/{oracle.fingerprint}/own/own.json"
-    assert got(there)["others"] == [f"{folder}/grids/a.map"]
-    assert there.recipe() == oracle.recipe()
+    on_worker = load_recipe(oracle.recipe(), dict(oracle.file_bytes), tmp_path / "worker")
+    assert on_worker == oracle
+    assert got(on_worker)["model"] == f"{tmp_path}/worker/{oracle.fingerprint}/own/own.json"
+    assert got(on_worker)["others"] == [f"{folder}/grids/a.map"]
+    assert on_worker.recipe() == oracle.recipe()

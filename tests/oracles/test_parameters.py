@@ -60,8 +60,8 @@ def test_a_wrong_parameter_of_a_built_in_is_named(reference: str, params: dict[s
 
 
 def test_all_problems_come_at_once() -> None:
-    found = problems("similarity", {"fingerprint": "ecfp9", "agregate": "max"})
-    assert [problem.split(":")[0] for problem in found] == [
+    sentences = problems("similarity", {"fingerprint": "ecfp9", "agregate": "max"})
+    assert [problem.split(":")[0] for problem in sentences] == [
         "parameter 'fingerprint'",
         "parameter 'agregate'",
         "parameter 'reference'",

@@ -40,8 +40,8 @@ def test_the_example_of_a_card_works_as_it_stands(card: OracleCard) -> None:
 
 def test_parameters_are_told_in_words() -> None:
     (card,) = [card for card in available() if card.name == "similarity"]
-    told = {item.name: (item.kind, item.required, item.default) for item in card.parameters}
-    assert told == {
+    parameters = {item.name: (item.kind, item.required, item.default) for item in card.parameters}
+    assert parameters == {
         "reference": ("SMILES or list of SMILES", True, None),
         "fingerprint": ("ecfp4 | ecfp6 | fcfp4 | fcfp6 | atom_pair", False, "ecfp4"),
         "aggregate": ("max | mean | min", False, "max"),
@@ -93,11 +93,11 @@ def test_a_new_file_in_the_package_is_all_that_a_new_built_in_needs(
         write(
             """
         from designloop.oracles import oracle
-        from designloop.oracles.chemical import each
+        from designloop.oracles.chemical import score_each
 
         @oracle(unit="atoms")
         def brand_new(smiles):
-            return each(smiles, lambda mol: mol.GetNumAtoms())
+            return score_each(smiles, lambda mol: mol.GetNumAtoms())
     """,
             "more/new_one.py",
         )

@@ -43,7 +43,7 @@ def test_each_molecule_is_drawn_with_its_score_and_its_parts(candidates):
     lines = texts(picture)
     assert lines[:4] == ["1.   score 0.024", "weight 0.024 → 0.02", "logP -0.024 → 0.01", "nearest known 0.25"]
     titles = [element.text for element in ET.fromstring(picture).iter(f"{SVG}title")]
-    assert titles == [one.smiles for one in molecules]
+    assert titles == [molecule.smiles for molecule in molecules]
 
 
 def test_no_molecule_is_said_in_words():
@@ -54,7 +54,7 @@ def test_no_molecule_is_said_in_words():
 
 def test_several_campaigns_stand_in_one_picture(candidates):
     calls = calls_of(candidates.to_arrow())
-    assert [len(one) for one in calls.values()] == [16]
+    assert [len(answer) for answer in calls.values()] == [16]
     assert calls["a & b"][-1] == ("CCBr", None)
     both = draw_progress({"one": calls["a & b"], "other": calls["a & b"][:8]})
     assert len(both) > len(draw_progress(calls))

@@ -115,16 +115,16 @@ def test_outputs_that_are_not_the_declared_ones(tmp_path: Path, head: str, body:
 
 def test_values_on_the_wrong_molecules(tmp_path: Path) -> None:
     body = "return dict(zip(sorted(set(smiles)), [float(m.count('C')) for m in smiles]))"
-    found = failing(tmp_path, file(tmp_path, body), "order", "neighbours", "duplicates", "side_by_side")
-    assert "when the batch is reversed; answer by molecule, as in dict(zip(smiles, values))" in found
-    assert "when the batch is shuffled; answer by molecule" in found
+    message = failing(tmp_path, file(tmp_path, body), "order", "neighbours", "duplicates", "side_by_side")
+    assert "when the batch is reversed; answer by molecule, as in dict(zip(smiles, values))" in message
+    assert "when the batch is shuffled; answer by molecule" in message
 
 
 def test_values_that_depend_on_the_neighbours(tmp_path: Path) -> None:
     body = "most = max((m.count('C') for m in smiles), default=1) or 1\nreturn {m: m.count('C') / most for m in smiles}"
-    found = failing(tmp_path, file(tmp_path, body), "neighbours")
-    assert "CC(=O)Nc1ccc(O)cc1 has 0.13" in found
-    assert "and 1.0 alone; compute each molecule by itself" in found
+    message = failing(tmp_path, file(tmp_path, body), "neighbours")
+    assert "CC(=O)Nc1ccc(O)cc1 has 0.13" in message
+    assert "and 1.0 alone; compute each molecule by itself" in message
 
 
 def test_a_small_dependence_on_the_batch_is_seen_and_may_be_tolerated(tmp_path: Path) -> None:
@@ -176,11 +176,12 @@ def test_stereo_that_is_seen_in_silence(tmp_path: Path, marks: str) -> None:
 
 
 def test_a_fall_over_an_odd_molecule(tmp_path: Path) -> None:
-    found = failing(
+    message = failing(
         tmp_path, file(tmp_path, "return {m: 1.0 / m.count('c') if m == 'C' else 1.0 for m in smiles}"), "bears_odd"
     )
     assert (
-        "- bears_odd: C raises ZeroDivisionError: float division by zero; leave out its answer, or answer None" in found
+        "- bears_odd: C raises ZeroDivisionError: float division by zero; leave out its answer, or answer None"
+        in message
     )
 
 
@@ -190,16 +191,16 @@ def test_an_odd_molecule_may_be_left_out(tmp_path: Path) -> None:
 
 
 def test_a_value_that_depends_on_the_process(tmp_path: Path) -> None:
-    found = failing(tmp_path, file(tmp_path, "return {m: float(hash(m[0]) % 10**6) for m in smiles}"), "elsewhere")
-    assert "in another process; leave nothing to the order of a set, to the folder" in found
+    message = failing(tmp_path, file(tmp_path, "return {m: float(hash(m[0]) % 10**6) for m in smiles}"), "elsewhere")
+    assert "in another process; leave nothing to the order of a set, to the folder" in message
 
 
 def test_a_file_that_was_not_declared(tmp_path: Path) -> None:
     (tmp_path / "factor.txt").write_text("2")
     body = "return dict.fromkeys(smiles, float((Path(__file__).parent / 'factor.txt').read_text()))"
-    found = failing(tmp_path, file(tmp_path, body, "from pathlib import Path"), "elsewhere")
-    assert "raised RuntimeError: FileNotFoundError" in found
-    assert "(in another process, loaded by its recipe)" in found
+    message = failing(tmp_path, file(tmp_path, body, "from pathlib import Path"), "elsewhere")
+    assert "raised RuntimeError: FileNotFoundError" in message
+    assert "(in another process, loaded by its recipe)" in message
     declared = file(
         tmp_path, body, "from pathlib import Path\nfrom designloop.oracles import oracle\n@oracle(files=['factor.txt'])"
     )
@@ -260,8 +261,8 @@ def test_a_fixed_path_in_a_shared_place(tmp_path: Path) -> None:
         "from pathlib import Path\nPLACE = Path({place!r}, 'ligand.smi')\ndef count(molecule):\n"
         "    PLACE.write_text(molecule)\n    return float(PLACE.read_text().count('C'))\n"
     )
-    found = failing(tmp_path, file(tmp_path, body, head.format(place=str(tmp_path))), "side_by_side")
-    assert f"while another process scores others (both write to {tmp_path}/ligand.smi); what it writes by a" in found
+    message = failing(tmp_path, file(tmp_path, body, head.format(place=str(tmp_path))), "side_by_side")
+    assert f"while another process scores others (both write to {tmp_path}/ligand.smi); what it writes by a" in message
     private = file(tmp_path, body, head.format(place="."))
     assert check_oracle(private, folder=tmp_path).passed == NAMES
 

@@ -113,7 +113,7 @@ def model_digest(campaign: Campaign) -> str:
 class _NothingCharged:
     """A table before its first call."""
 
-    def seen(self) -> list[str]:
+    def charged(self) -> list[str]:
         return []
 
 

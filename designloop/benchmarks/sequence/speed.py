@@ -23,7 +23,7 @@ from designloop.vae.training.losses import ELBO
 def training(vae: SequenceVAE, steps: int) -> dict[str, float]:
     """Seconds and counted floating-point operations of a training step in float32, as shares of the matmul rate."""
     copy = new_model(vae.codec, vae.architecture, 0)
-    stream = list(batches(corpus.zinc_tokens(), corpus.training_rows(), Recipe().scaled(steps + 2), 0))
+    stream = list(batches(corpus.zinc_tokens(), corpus.training_rows(), Recipe().scale(steps + 2), 0))
     optimizer = torch.optim.Adam(copy.parameters(), lr=1e-3)
     generator = torch.Generator().manual_seed(0)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from designloop.loop.evaluation.oracle_process import Reply
 from designloop.oracles import Answer
-from designloop.tables.ledger import Finished, Intent, LedgerResult, Outcome, Value
+from designloop.tables.ledger_records import Finished, Intent, LedgerResult, RunStatus, StoredValue
 
 Chunk = tuple[Intent, ...]
 """Intents of one oracle that run in one call; one alone is a run that counts."""
@@ -62,7 +62,7 @@ def judge(chunk: Chunk, reply: Reply, outputs: Iterable[str | None], retries: in
     alone = len(chunk) == 1
     whole = reply.failure == "unloaded"
     answers = reply.answers or ((None, reply.error),) * len(chunk)
-    failure: Outcome = "timeout" if reply.failure == "timeout" else "failed"
+    failure: RunStatus = "timeout" if reply.failure == "timeout" else "failed"
     finished, again = [], []
     for intent, (value, error) in zip(chunk, answers, strict=True):
         seconds = reply.seconds / len(chunk)
@@ -78,7 +78,7 @@ def judge(chunk: Chunk, reply: Reply, outputs: Iterable[str | None], retries: in
     return Verdict(finished, [tuple(again)] if whole and again else [(intent,) for intent in again])
 
 
-def read_value(value: Value | None, error: str | None, output: str | None) -> Answer:
+def read_value(value: StoredValue | None, error: str | None, output: str | None) -> Answer:
     """Reads one property's answer from what a run gave."""
     if value is None:
         return Answer(None, error or "no answer for this molecule")
@@ -93,7 +93,7 @@ def result_of(finished: Finished) -> LedgerResult:
     return LedgerResult(finished.status, finished.value, finished.error, finished.seconds, finished.attempt)
 
 
-def _missing(value: Value | None, error: str | None, outputs: Iterable[str | None]) -> str | None:
+def _missing(value: StoredValue | None, error: str | None, outputs: Iterable[str | None]) -> str | None:
     """Why one of the outputs wanted has no value; None if all have."""
     answers = (read_value(value, error, output) for output in outputs)
     return next((answer.error for answer in answers if answer.value is None), None)

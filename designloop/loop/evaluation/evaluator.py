@@ -24,7 +24,8 @@ from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOra
 from designloop.loop.evaluation.ray_backend import RayBackend
 from designloop.loop.evaluation.stats import EvaluationStats
 from designloop.records import Candidate, Evaluation, Result, Status
-from designloop.tables.ledger import Finished, Intent, Ledger, LedgerResult, Purpose
+from designloop.tables.ledger import Ledger
+from designloop.tables.ledger_records import Finished, Intent, LedgerResult, Purpose
 
 if TYPE_CHECKING:
     from designloop.loop.evaluation.settings import EvaluatedCampaign
@@ -180,7 +181,7 @@ class Evaluator:
         wanted = {fingerprint: molecules for fingerprint, molecules in unknown.items() if molecules}
         if wanted:
             names = {fingerprint: asked.oracle.name for fingerprint, asked in self._asked.items()}
-            intents = self._ledger.intend(wanted, names, purpose)
+            intents = self._ledger.record_intents(wanted, names, purpose)
             self._run(self._chunks(intents, smiles), results, purpose)
         return results
 

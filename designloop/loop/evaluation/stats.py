@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from designloop.tables.ledger import Finished
+from designloop.tables.ledger_records import Finished
 
 
 @dataclass(slots=True)

@@ -84,7 +84,7 @@ class Workplace:
 
     def score(self, fingerprint: str, smiles: Sequence[str], seeds: Sequence[int] | None) -> dict[str, Any]:
         """An oracle's answers as plain values, or the error of all of them, and its seconds."""
-        from designloop.oracles import read_answers, unasked
+        from designloop.oracles import describe_unasked, read_answers
 
         post = self._posts[fingerprint]
         try:
@@ -102,7 +102,7 @@ class Workplace:
             answer = post.oracle.score(smiles, seeds)
             answers = read_answers(smiles, answer)
             reply["answers"] = [_plain(answers[molecule]) for molecule in smiles]
-            reply["unasked"] = unasked(smiles, answer)
+            reply["unasked"] = describe_unasked(smiles, answer)
         except BaseException as error:  # whatever a user's code raises, sys.exit included, is its failure and no more
             reply = {"error": self._in_one_line(error, post.folder, post.oracle.reference)}
         if self._shared is not None:

@@ -47,7 +47,7 @@ class ScreenedCampaign(Protocol):
 class TableLike(Protocol):
     """What screening reads of the candidate table."""
 
-    def seen(self) -> Iterable[str]:
+    def charged(self) -> Iterable[str]:
         """Standard forms of all molecules charged to the campaign."""
 
 
@@ -152,7 +152,7 @@ class Screening:
         self._filters = build(campaign.filters, FilterContext(campaign.folder, self._mode, self._stereo))
         self._most = campaign.filters.max_per_scaffold
         self._charged = self._new_charges()
-        for smiles in table.seen():
+        for smiles in table.charged():
             self._charged.add(smiles, identity(smiles, self._stereo))
         self._refusal = lru_cache(_REMEMBERED)(self._ask_filters)
         self.last_take = Take(0)

@@ -4,7 +4,7 @@ import pytest
 
 from designloop.loop.evaluation.attempts import cut, judge, read_value
 from designloop.loop.evaluation.oracle_process import Reply
-from designloop.tables.ledger import Intent
+from designloop.tables.ledger_records import Intent
 
 
 def intents(smiles, attempt=1):

@@ -16,7 +16,8 @@ from designloop.loop.evaluation.backends import InlineBackend
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
 from designloop.loop.evaluation.oracle_process import OracleProcess, Reply
 from designloop.records import Candidate
-from designloop.tables.ledger import Intent, Ledger
+from designloop.tables.ledger import Ledger
+from designloop.tables.ledger_records import Intent
 from tests.loop.evaluation.misbehaving import (
     BAD,
     GOOD,

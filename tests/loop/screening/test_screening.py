@@ -40,10 +40,10 @@ class FakeCampaign:
 
 @dataclass
 class FakeTable:
-    charged: Sequence[str] = ()
+    molecules: Sequence[str] = ()
 
-    def seen(self) -> Iterable[str]:
-        return self.charged
+    def charged(self) -> Iterable[str]:
+        return self.molecules
 
 
 def screening(*charged: str, stereo: Stereo = "ignore", standardize: Mode = "parent", **settings: object) -> Screening:
@@ -224,7 +224,7 @@ from designloop.molecules.corpus import zinc
 from designloop.records import Candidate
 
 campaign = SimpleNamespace(filters=Filters(max_per_scaffold=2), standardize="parent", stereo="ignore", folder=Path("."))
-allowed = Screening(campaign, SimpleNamespace(seen=lambda: []))
+allowed = Screening(campaign, SimpleNamespace(charged=lambda: []))
 for candidate in allowed.take((Candidate(smiles, "file") for smiles in zinc()[::1000]), 150):
     print(candidate.smiles)
 print(allowed.counts())
