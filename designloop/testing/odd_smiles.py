@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 from rdkit import Chem
 
-from designloop.benchmarks.sequence.drugs import approved
+from designloop.benchmarks.sequence_vae.drugs import approved
 from designloop.molecules.chemistry import Mode, MoleculeError, canonical, parse, standard_form
 from designloop.molecules.corpus import held_out_smiles
 

@@ -12,7 +12,7 @@ from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.screening.filters import Context, build
 from designloop.molecules.chemistry import parse
 
-CAMPAIGNS = Path(__file__).parent.parent.parent / "campaigns"
+CAMPAIGNS = Path(__file__).parents[2] / "campaigns"
 
 QUICKSTART = CAMPAIGNS / "quickstart.yaml"
 

@@ -8,7 +8,7 @@ from designloop.benchmarks import Options, latent_bo
 from designloop.benchmarks.common.arms import overrides_of, trials
 from designloop.loop.campaign.campaign import load_campaign
 
-CAMPAIGNS = Path(__file__).parent.parent.parent / "campaigns"
+CAMPAIGNS = Path(__file__).parents[2] / "campaigns"
 
 
 def found(**by_round: float) -> dict[str, object]:

@@ -1,0 +1,122 @@
+"""The benchmark of the VAE library: rows replace a method's earlier ones; the index has every section."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from designloop.api import InputError
+from designloop.benchmarks.common.options import Options, Say
+from designloop.benchmarks.common.rows import Row, as_json, from_json, row_over, rows_table
+from designloop.benchmarks.vae import benchmark as vae
+from designloop.benchmarks.vae import registry
+from designloop.benchmarks.vae.method import CORE, SECTIONS
+
+ROOT = Path(__file__).parents[3]
+
+
+def made_up(value: float) -> SimpleNamespace:
+    """A method that measures nothing."""
+
+    def run(seeds: Sequence[int], say: Say) -> list[Row]:
+        say("measuring")
+        return [Row("angle, degrees", "< 1", value, None, len(seeds), value < 1), Row("seconds", "", 2.0, 0.5, 3, None)]
+
+    titles = "Anomaly and Outlier Detection; AI in the Loop"
+    return SimpleNamespace(TITLE=titles, FILE="designloop/vae/x.py", PAGE="x.md", run=run)
+
+
+@pytest.fixture
+def methods(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    known: dict[str, Any] = {"first": made_up(0.5), "second": made_up(1.5)}
+    monkeypatch.setattr(registry, "available", lambda: sorted(known))
+    monkeypatch.setattr(registry, "load", lambda name: known[name])
+    return known
+
+
+def silent(line: str) -> None:
+    pass
+
+
+@pytest.mark.parametrize("name", registry.available())
+def test_each_file_is_a_method(name: str) -> None:
+    loaded = registry.load(name)
+    assert set(loaded.TITLE.split("; ")) <= {CORE, *SECTIONS}
+    assert (ROOT / loaded.FILE).exists()
+    assert (ROOT / "docs" / "vae" / loaded.PAGE).is_file()
+    assert list(inspect.signature(loaded.run).parameters) == ["seeds", "say"]
+
+
+def test_an_unknown_method_is_told_with_those_there_are() -> None:
+    with pytest.raises(InputError, match="no method 'liner' of the benchmark vae; give one of "):
+        registry.load("liner")
+
+
+def test_all_methods_run_or_one(methods: dict[str, Any]) -> None:
+    said: list[str] = []
+    found = vae.run(Options(seeds=2), said.append)
+    assert [row["method"] for row in found["rows"]] == ["first", "first", "second", "second"]
+    assert found["seeds"] == [0, 1]
+    assert "second: 0 of 1 bars hold, 0 s" in said
+    assert set(vae.run(Options(method="second"), silent)["runs"]) == {"second"}
+
+
+def test_one_methods_rows_are_replaced_and_the_others_kept(methods: dict[str, Any]) -> None:
+    everything = vae.run(Options(), silent)
+    methods["second"] = made_up(0.1)
+    now = vae.merged(everything, vae.run(Options(method="second"), silent))
+    values = [(row["method"], row["value"]) for row in now["rows"]]
+    assert values == [("first", 0.5), ("first", 2.0), ("second", 0.1), ("second", 2.0)]
+    del methods["first"]
+    assert {row["method"] for row in vae.merged(now, vae.run(Options(), silent))["rows"]} == {"second"}
+
+
+def test_the_index_has_each_section_in_its_order(methods: dict[str, Any]) -> None:
+    results = vae.run(Options(method="second"), silent)
+    (page,) = vae.pages({"vae": results}).values()
+    assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == ["The core", *SECTIONS]
+    section = page.split("## Anomaly and Outlier Detection\n")[1].split("\n## ")[0]
+    assert "[first](x.md), in `designloop/vae/x.py`. Not measured yet: `designloop benchmark vae first`." in section
+    assert "| angle, degrees | < 1 | 1.5 | 5 | **no** |" in section
+    assert "Not implemented yet." in page.split("## Robotics: Trajectory Planning\n")[1].split("\n## ")[0]
+    (before,) = vae.pages({}).values()
+    assert before.count("Not measured yet") == 4
+
+
+def test_the_report_names_what_is_missed(methods: dict[str, Any]) -> None:
+    report = vae.report(vae.run(Options(), silent))
+    assert "- first: 1 of 1 bars hold\n" in report
+    assert "- second: 0 of 1 bars hold; missed: angle, degrees (< 1: 1.5)\n" in report
+
+
+def test_a_row_comes_back_as_it_was() -> None:
+    row = row_over("R²", ">= 0.9", [0.9, 1.0, 0.95], True, ceiling=1.0)
+    assert from_json(as_json("some", row)) == row
+    assert row.spread == pytest.approx(0.05 / 3**0.5)
+    assert "| R² | >= 0.9 | 0.95 ± 0.029 | 1 | 3 | yes |" in rows_table([row])
+
+
+def test_numpys_own_numbers_are_written_as_pythons() -> None:
+    numpys: list[Any] = [np.float64(0.95), np.float32(0.5), np.bool_(True)]
+    row = Row("R²", ">= 0.9", numpys[0], numpys[1], 3, numpys[2], ceiling=np.float64(1))
+    assert json.loads(json.dumps(as_json("some", row)))["holds"] is True
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"value": float("nan")}, "R²: .* are not all finite"),
+        ({"holds": None}, "bar '> 1' with holds None; give both, or neither"),
+        ({"bar": ""}, "bar '' with holds True; give both, or neither"),
+    ],
+)
+def test_a_row_that_cannot_be_recorded_is_refused(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Row(**{"measure": "R²", "bar": "> 1", "value": 2.0, "spread": None, "seeds": 1, "holds": True, **wrong})
