@@ -38,18 +38,18 @@ def main(name: str, output: Path, options: Options | None = None, say: Say = typ
     options = options or Options()
     chosen = {one: load(one) for one in (available() if name == "all" else [name])}
     for one, benchmark in chosen.items():
-        _refuse_unheeded(one, benchmark, options)
+        _refuse_other_options(one, benchmark, options)
     for one, benchmark in chosen.items():
         _run(one, benchmark, output, options, say)
 
 
-def _refuse_unheeded(name: str, benchmark: Benchmark, options: Options) -> None:
+def _refuse_other_options(name: str, benchmark: Benchmark, options: Options) -> None:
     from designloop.api import InputError
 
-    if unheeded := sorted(options.given().keys() - benchmark.HEEDS):
+    if unheeded := sorted(options.explicit().keys() - benchmark.OPTIONS):
         if unheeded[0] == "method":
             raise InputError(f"the benchmark {name} has no methods to choose from; leave {options.method!r} out")
-        heeded = ", ".join(f"--{one}" for one in sorted(benchmark.HEEDS - {"method"})) or "none"
+        heeded = ", ".join(f"--{one}" for one in sorted(benchmark.OPTIONS - {"method"})) or "none"
         raise InputError(
             f"the benchmark {name} has no option --{unheeded[0]}; it has {heeded}. Leave --{unheeded[0]} out."
         )
@@ -65,7 +65,7 @@ def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: S
     measured, where = calibrations(), machine()
     results = benchmark.run(options, say)
     earlier = record_path(name, output)
-    if (merged := getattr(benchmark, "merged", None)) is not None and earlier.is_file():
+    if (merged := getattr(benchmark, "merge", None)) is not None and earlier.is_file():
         results = merged(read_record(earlier).results, results)
     record = Record(
         benchmark=name,

@@ -11,28 +11,28 @@ from designloop.benchmarks.common.arms import (
     RANDOM_ZINC,
     Arm,
     campaign_file,
-    chosen,
+    choose,
+    make_trials,
     overrides_of,
     seeds_of,
-    trials,
 )
-from designloop.benchmarks.common.measures import Bar, over_seeds
+from designloop.benchmarks.common.measures import Criterion, average_over_seeds
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.search_report import arms_table, bars_table
-from designloop.benchmarks.common.trials import Found, run_trials
+from designloop.benchmarks.common.search_report import arms_table, criteria_table
+from designloop.benchmarks.common.trials import TrialResult, run_trials
 from designloop.loop.campaign.campaign import load_campaign
 
 SUMMARY = "Latent Bayesian optimization of a costly score against random draws, and its surrogate's rank correlation."
 
-HEEDS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "work"})
+OPTIONS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "work"})
 
 SETTLED = 3
 """Rounds after which the surrogate's rank correlation has to be positive."""
 
 ARMS = (Arm("latent_bo", "the campaign as it stands"), RANDOM_PRIOR, RANDOM_ZINC)
 
-BARS = (Bar("latent_bo", "random_prior"), Bar("latent_bo", "random_zinc"))
+CRITERIA = (Criterion("latent_bo", "random_prior"), Criterion("latent_bo", "random_zinc"))
 
 
 def run(options: Options, say: Say) -> Results:
@@ -40,21 +40,21 @@ def run(options: Options, say: Say) -> Results:
     file = campaign_file(options, "campaigns/latent_bo.yaml")
     common = overrides_of(options)
     arms = {arm.name: arm for arm in ARMS}
-    names, seeds = chosen(list(arms), options.arms), seeds_of(options)
-    planned = trials(file, [arms[name] for name in names], seeds, common, start=0)
+    names, seeds = choose(list(arms), options.arms), seeds_of(options)
+    planned = make_trials(file, [arms[name] for name in names], seeds, common, start=0)
     found = run_trials(planned, options.work / "latent-bo", options.jobs, say)
-    results = {name: {"what": arms[name].what, **over_seeds(found[name])} for name in names}
+    results = {name: {"what": arms[name].what, **average_over_seeds(found[name])} for name in names}
     return {
         "seeds": seeds,
         "campaign": str(file),
         "calls": load_campaign(file, common).budget.oracle_calls,
         "arms": results,
-        "bars": [judged for bar in BARS if (judged := bar.judged(results)) is not None],
+        "bars": [judged for bar in CRITERIA if (judged := bar.judge(results)) is not None],
         "surrogate": rank_correlations(found["latent_bo"]) if "latent_bo" in found else None,
     }
 
 
-def rank_correlations(found: Mapping[int, Found]) -> dict[str, Any]:
+def rank_correlations(found: Mapping[int, TrialResult]) -> dict[str, Any]:
     """Spearman's rank correlation of the surrogate's mean with the scores of batches that were not yet paid for.
 
     Returns:
@@ -80,7 +80,7 @@ def report(results: Results) -> str:
         f"`{results['campaign']}`, {results['calls']:,} calls. All measures count stereoisomers once and are "
         "means over the seeds, ± their standard error.\n"
     )
-    parts = [head, arms_table(results["arms"]), *filter(None, [bars_table(results["bars"])])]
+    parts = [head, arms_table(results["arms"]), *filter(None, [criteria_table(results["bars"])])]
     surrogate = results["surrogate"]
     if surrogate is not None and surrogate["by_round"]:
         parts.append(

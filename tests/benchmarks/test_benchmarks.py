@@ -20,7 +20,7 @@ class Doubling:
     """A benchmark that takes no time."""
 
     SUMMARY = "Twice the calls."
-    HEEDS = frozenset({"calls", "seeds"})
+    OPTIONS = frozenset({"calls", "seeds"})
 
     @staticmethod
     def run(options: Options, say: Say) -> Mapping[str, Any]:
@@ -48,7 +48,7 @@ def calibrations() -> dict[str, float]:
 def test_each_file_is_a_benchmark(name: str) -> None:
     benchmark = benchmarks.load(name)
     assert benchmark.SUMMARY.endswith(".")
-    assert {one.name for one in fields(Options)} >= benchmark.HEEDS
+    assert {one.name for one in fields(Options)} >= benchmark.OPTIONS
     assert list(inspect.signature(benchmark.run).parameters) == ["options", "say"]
     assert list(inspect.signature(benchmark.report).parameters) == ["results"]
 
@@ -89,7 +89,7 @@ def test_a_method_is_refused_where_there_are_none(doubling: None, tmp_path: Path
 def test_what_an_earlier_record_has_is_kept_where_the_benchmark_says_so(
     doubling: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Doubling, "merged", lambda old, new: {**old, **new, "was": old["calls"]}, raising=False)
+    monkeypatch.setattr(Doubling, "merge", lambda old, new: {**old, **new, "was": old["calls"]}, raising=False)
     for calls in (3, 5):
         benchmarks.main("doubling", tmp_path / "records", Options(calls=calls), lambda line: None)
     assert read_record(tmp_path / "records" / "doubling.json").results == {"calls": 10, "was": 6}

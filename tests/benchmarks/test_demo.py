@@ -6,7 +6,7 @@ import pytest
 
 from designloop.api import InputError
 from designloop.benchmarks import Options, demo
-from designloop.benchmarks.common.arms import overrides_of, random_start, trials
+from designloop.benchmarks.common.arms import draw_start, make_trials, overrides_of
 from designloop.benchmarks.common.mol_ga import search
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.screening.filters import Context, build
@@ -18,7 +18,7 @@ QUICKSTART = CAMPAIGNS / "quickstart.yaml"
 
 
 def test_every_arm_is_a_campaign_from_the_same_start(model: str) -> None:
-    made = trials(QUICKSTART, demo.ARMS, [3], overrides_of(Options(model=model, calls=150)), demo.START)
+    made = make_trials(QUICKSTART, demo.ARMS, [3], overrides_of(Options(model=model, calls=150)), demo.START)
     campaigns = {one.arm: load_campaign(*one.work.args) for one in made}  # type: ignore[attr-defined]
     assert list(campaigns) == [arm.name for arm in demo.ARMS]
     assert {len(one.starting()) for one in campaigns.values()} == {demo.START}
@@ -38,8 +38,8 @@ def test_every_arm_is_a_campaign_from_the_same_start(model: str) -> None:
 
 def test_the_start_is_drawn_anew_for_each_seed_and_passes_the_filters() -> None:
     campaign = load_campaign(QUICKSTART)
-    first, second = random_start(campaign, 20, seed=0), random_start(campaign, 20, seed=1)
-    assert first == random_start(campaign, 20, seed=0)
+    first, second = draw_start(campaign, 20, seed=0), draw_start(campaign, 20, seed=1)
+    assert first == draw_start(campaign, 20, seed=0)
     assert not set(first) & set(second)
     filters = build(campaign.filters, Context(campaign.folder, campaign.standardize, campaign.stereo))
     assert all(one.refuses(parse(smiles), smiles) is None for one in filters for smiles in first)
@@ -47,7 +47,7 @@ def test_the_start_is_drawn_anew_for_each_seed_and_passes_the_filters() -> None:
 
 def test_the_genetic_algorithm_pays_for_each_molecule_once_and_only_for_what_the_filters_allow() -> None:
     campaign = load_campaign(QUICKSTART, {"evaluation.backend": "inline"})
-    start = random_start(campaign, 30, seed=0)
+    start = draw_start(campaign, 30, seed=0)
     calls = search(campaign, start, 50, seed=0)
     assert calls == search(campaign, start, 50, seed=0)
     assert [call.smiles for call in calls[:30]] == start

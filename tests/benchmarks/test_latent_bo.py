@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from designloop.benchmarks import Options, latent_bo
-from designloop.benchmarks.common.arms import overrides_of, trials
+from designloop.benchmarks.common.arms import make_trials, overrides_of
 from designloop.loop.campaign.campaign import load_campaign
 
 CAMPAIGNS = Path(__file__).parents[2] / "campaigns"
@@ -29,7 +29,7 @@ def test_without_a_settled_round_nothing_is_claimed() -> None:
 
 
 def test_every_arm_has_the_same_objective_and_budget(model: str) -> None:
-    made = trials(CAMPAIGNS / "latent_bo.yaml", latent_bo.ARMS, [0], overrides_of(Options(model=model)), start=0)
+    made = make_trials(CAMPAIGNS / "latent_bo.yaml", latent_bo.ARMS, [0], overrides_of(Options(model=model)), start=0)
     campaigns = [load_campaign(*one.work.args) for one in made]  # type: ignore[attr-defined]
     assert [one.strategy.name for one in campaigns] == ["latent_bo", "random", "random"]
     assert {(one.budget.oracle_calls, one.batch_size, len(one.starting())) for one in campaigns} == {(300, 20, 0)}

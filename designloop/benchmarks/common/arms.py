@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from designloop import api
-from designloop.benchmarks.common.measures import Call, measures
+from designloop.benchmarks.common.measures import Call, measure_calls
 from designloop.benchmarks.common.options import Options
-from designloop.benchmarks.common.trials import Found, Trial
+from designloop.benchmarks.common.trials import Trial, TrialResult
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.corpus import zinc
@@ -23,7 +23,7 @@ ROUND_METRICS = ("mean_top_10", "reconstruction", "rolled_back", "prior_allowed"
 """What is kept of each round."""
 
 
-def run_campaign_arm(file: Path, overrides: Mapping[str, Any], folder: Path) -> Found:
+def run_campaign_arm(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
     """Runs a campaign into a folder, or goes on with the one that is there; its measures and what its rounds told."""
     own = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
     campaign = load_campaign(file, {**overrides, **own})
@@ -32,7 +32,7 @@ def run_campaign_arm(file: Path, overrides: Mapping[str, Any], folder: Path) -> 
     columns = (rows[name].to_pylist() for name in ("smiles", "score", "proposer"))
     calls = [Call(*row) for row in zip(*columns, strict=True)]
     return {
-        **measures(calls, campaign.budget.oracle_calls),
+        **measure_calls(calls, campaign.budget.oracle_calls),
         "seconds": sum(summary.metric("seconds").values()),
         "digest": summary.digest,
         "end": str(summary.end),
@@ -53,7 +53,7 @@ class Arm:
     """In a few words."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the campaign file, by dotted key."""
-    search: Callable[[Path, Mapping[str, Any], Path], Found] = run_campaign_arm
+    search: Callable[[Path, Mapping[str, Any], Path], TrialResult] = run_campaign_arm
     """(campaign file, overrides, folder) -> measures; a function of a module, so that it can be pickled."""
 
 
@@ -61,7 +61,7 @@ RANDOM_PRIOR = Arm("random_prior", "random draws from the prior", {"strategy": {
 RANDOM_ZINC = Arm("random_zinc", "random ZINC molecules", {"strategy": {"name": "random", "source": "zinc"}})
 
 
-def chosen(names: Sequence[str], asked: Sequence[str]) -> list[str]:
+def choose(names: Sequence[str], asked: Sequence[str]) -> list[str]:
     """The names that were asked for, in their own order; all where none was.
 
     Raises:
@@ -117,16 +117,16 @@ class _NothingCharged:
         return []
 
 
-def admissible(campaign: Campaign) -> Screening:
+def open_screening(campaign: Campaign) -> Screening:
     """A screening of a campaign that was charged for nothing yet."""
     return Screening(campaign, _NothingCharged())
 
 
-def random_start(campaign: Campaign, n: int, seed: int) -> list[str]:
+def draw_start(campaign: Campaign, n: int, seed: int) -> list[str]:
     """(n,) random ZINC molecules in standard form that the campaign's filters let pass; the same for the same seed."""
     rows = rng_of(seed, "start").permutation(len(zinc()))
     drawn = (Candidate(zinc()[row], "file") for row in rows)
-    start = [candidate.smiles for candidate in admissible(campaign).take(drawn, n)]
+    start = [candidate.smiles for candidate in open_screening(campaign).take(drawn, n)]
     if len(start) < n:
         raise api.InputError(
             f"the filters of {campaign.path} let too few ZINC molecules pass to start from; loosen them"
@@ -134,7 +134,9 @@ def random_start(campaign: Campaign, n: int, seed: int) -> list[str]:
     return start
 
 
-def trials(file: Path, arms: Sequence[Arm], seeds: Sequence[int], common: Mapping[str, Any], start: int) -> list[Trial]:
+def make_trials(
+    file: Path, arms: Sequence[Arm], seeds: Sequence[int], common: Mapping[str, Any], start: int
+) -> list[Trial]:
     """A trial for each arm and seed; all arms of a seed start from the same molecules.
 
     Args:
@@ -159,4 +161,4 @@ def trials(file: Path, arms: Sequence[Arm], seeds: Sequence[int], common: Mappin
 
 
 def _start(file: Path, common: Mapping[str, Any], start: int, seed: int) -> dict[str, Any]:
-    return {"starting_molecules": random_start(load_campaign(file, common), start, seed)} if start else {}
+    return {"starting_molecules": draw_start(load_campaign(file, common), start, seed)} if start else {}

@@ -51,7 +51,7 @@ def fp32_matmul_tflops() -> float:
     rows, inner, columns = MATMUL
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randn(rows, inner, generator=generator), torch.randn(inner, columns, generator=generator)
-    return 2 * rows * inner * columns / _median_seconds(lambda: a @ b) / 1e12
+    return 2 * rows * inner * columns / median_seconds(lambda: a @ b) / 1e12
 
 
 def rdkit_parses_per_second() -> float:
@@ -61,13 +61,14 @@ def rdkit_parses_per_second() -> float:
     from designloop.molecules.corpus import zinc
 
     smiles = zinc()[:: len(zinc()) // PARSED][:PARSED]
-    return len(smiles) / _median_seconds(lambda: [Chem.MolFromSmiles(one) for one in smiles])
+    return len(smiles) / median_seconds(lambda: [Chem.MolFromSmiles(one) for one in smiles])
 
 
-def _median_seconds(work: Callable[[], object]) -> float:
+def median_seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
+    """The median time of some work, which is done once before that is not counted."""
     work()  # threads, pages and tables are there afterwards
     seconds = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         began = perf_counter()
         work()
         seconds.append(perf_counter() - began)

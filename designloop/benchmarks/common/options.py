@@ -35,13 +35,13 @@ class Options:
     method: str | None = None
     """One method of a benchmark that has several; all of them without it."""
 
-    def given(self) -> dict[str, Any]:
+    def explicit(self) -> dict[str, Any]:
         """The options that are not at their defaults."""
         return {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
 
     def command(self, name: str) -> str:
         """The command line that runs a benchmark so; where it kept what was not done yet is left out."""
-        given = self.given()
+        given = self.explicit()
         given.pop("work", None)
         words = ["designloop", "benchmark", name, *([given.pop("method")] if "method" in given else [])]
         for option, value in given.items():
@@ -52,7 +52,7 @@ class Options:
 class Benchmark(Protocol):
     """A module of ``designloop.benchmarks``: adding one file with these four names is all that a new one takes.
 
-    It may have three more: ``merged(earlier, now) -> Results`` keeps what an earlier record has and this run has not
+    It may have three more: ``merge(earlier, now) -> Results`` keeps what an earlier record has and this run has not
     measured; ``pages(records) -> {path: Markdown}`` gives further pages, from the folder of the documentation, of the
     results of every benchmark that has a record, by name; ``pictures(options, results) -> {file: SVG}`` gives what
     stands beside the record.
@@ -60,7 +60,7 @@ class Benchmark(Protocol):
 
     SUMMARY: str
     """What it shows, in one line."""
-    HEEDS: frozenset[str]
+    OPTIONS: frozenset[str]
     """The options that it heeds."""
 
     @staticmethod

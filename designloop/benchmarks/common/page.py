@@ -29,7 +29,7 @@ def to_markdown(records: Sequence[Record]) -> str:
     return "\n".join(parts)
 
 
-def all_pages(folder: Path) -> dict[Path, str]:
+def make_pages(folder: Path) -> dict[Path, str]:
     """Every page made of the records in a folder: the one of all beside it and called like it, and benchmarks' own."""
     records = read_records(folder)
     found = {record.benchmark: record.results for record in records}
@@ -43,7 +43,7 @@ def all_pages(folder: Path) -> dict[Path, str]:
 
 def write_pages(folder: Path) -> list[Path]:
     """The files that all pages of a folder's records were written to."""
-    pages = all_pages(folder)
+    pages = make_pages(folder)
     for path, text in pages.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

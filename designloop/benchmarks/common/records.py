@@ -44,7 +44,7 @@ def write_record(record: Record, folder: Path) -> Path:
     """The file that a record was written to, over an earlier one."""
     folder.mkdir(parents=True, exist_ok=True)
     path = record_path(record.benchmark, folder)
-    text = json.dumps(_rounded(asdict(record)), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_round(asdict(record)), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
     return path
 
@@ -71,12 +71,12 @@ def read_records(folder: Path) -> list[Record]:
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
-def _rounded(value: Any) -> Any:
+def _round(value: Any) -> Any:
     """JSON values with every number to so many significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, Mapping):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        return {key: _round(inner) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_rounded(inner) for inner in value]
+        return [_round(inner) for inner in value]
     return value

@@ -14,7 +14,7 @@ def arms_table(arms: Mapping[str, Mapping[str, Any]]) -> str:
     return table(columns, [_row(name, arm) for name, arm in arms.items()])
 
 
-def bars_table(bars: Sequence[Mapping[str, Any]]) -> str:
+def criteria_table(bars: Sequence[Mapping[str, Any]]) -> str:
     """A bar a row: the difference of the mean top-10, those of each seed, whether it holds."""
     columns = ("mean top-10 of", "difference", "by seed", "holds")
     rows = [(one["bar"], one["difference"], _signed(one["differences"].values()), one["holds"]) for one in bars]

@@ -27,7 +27,7 @@ DECIDING = ("designloop/vae", "designloop/molecules", "designloop/strategies", "
 
 _KEPT = "result.json"
 
-Found = dict[str, Any]
+TrialResult = dict[str, Any]
 """What a trial gave, as JSON values."""
 
 
@@ -37,7 +37,7 @@ class Trial:
 
     arm: str
     seed: int
-    work: Callable[[Path], Found]
+    work: Callable[[Path], TrialResult]
     """What is done, in a folder of its own, which holds what an earlier attempt left; it can be pickled."""
     identity: Mapping[str, Any]
     """All that decides what it gives, beside the code and the seed, as JSON values."""
@@ -50,7 +50,7 @@ class Trial:
         return f"{self.arm}-{self.seed}-{digest[:12]}"
 
 
-def run_trials(trials: Sequence[Trial], folder: Path, jobs: int, say: Say) -> dict[str, dict[int, Found]]:
+def run_trials(trials: Sequence[Trial], folder: Path, jobs: int, say: Say) -> dict[str, dict[int, TrialResult]]:
     """Arm -> seed -> what it gave, in the order of the trials.
 
     Args:
@@ -65,21 +65,21 @@ def run_trials(trials: Sequence[Trial], folder: Path, jobs: int, say: Say) -> di
         known[trial.arm, trial.seed] = found
         score = f"mean top-10 {found['mean_top_10']:.3f}, "
         say(f"{trial.arm}, seed {trial.seed}: {score}{found['seconds']:.0f} s ({done} of {len(left)})")
-    results: dict[str, dict[int, Found]] = {}
+    results: dict[str, dict[int, TrialResult]] = {}
     for trial in trials:
         results.setdefault(trial.arm, {})[trial.seed] = known[trial.arm, trial.seed]
     return results
 
 
-def _run(trials: Sequence[tuple[Trial, Path]], jobs: int) -> Iterator[tuple[Trial, Found]]:
+def _run(trials: Sequence[tuple[Trial, Path]], jobs: int) -> Iterator[tuple[Trial, TrialResult]]:
     """Each trial and what it gave, as it comes; every trial comes with its folder."""
     if jobs == 1:
         for trial, own in trials:
-            yield trial, _run_one(trial, own)
+            yield trial, _run_trial(trial, own)
         return
     threads = max(1, len(os.sched_getaffinity(0)) // jobs)
     with ThreadPoolExecutor(jobs) as pool:
-        under_way = {pool.submit(in_fresh_process, _run_one, trial, own, threads): trial for trial, own in trials}
+        under_way = {pool.submit(in_fresh_process, _run_trial, trial, own, threads): trial for trial, own in trials}
         try:
             for done in as_completed(under_way):
                 yield under_way[done], done.result()
@@ -94,7 +94,7 @@ def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
         return pool.submit(function, *args, **kwargs).result()
 
 
-def _run_one(trial: Trial, own: Path, threads: int | None = None) -> Found:
+def _run_trial(trial: Trial, own: Path, threads: int | None = None) -> TrialResult:
     if trial.key != own.name:
         raise InputError(
             f"the code has changed since the benchmark began ({trial.key} was {own.name}); begin it anew, in a clone "
@@ -112,11 +112,11 @@ def _run_one(trial: Trial, own: Path, threads: int | None = None) -> Found:
     return found
 
 
-def _kept(own: Path) -> Found | None:
+def _kept(own: Path) -> TrialResult | None:
     path = own / _KEPT
     if not path.is_file():
         return None
-    found: Found = json.loads(path.read_text(encoding="utf-8"))
+    found: TrialResult = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 

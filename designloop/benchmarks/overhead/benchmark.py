@@ -20,15 +20,15 @@ from designloop.benchmarks.overhead.memory import PeakMemory, can_be_read
 from designloop.benchmarks.overhead.watched_run import (
     BOOK_KEEPING,
     PARTS,
-    Watched,
+    WatchedRun,
     parse_and_canonicalise_seconds,
-    watched_run,
+    watch_run,
 )
 from designloop.loop.campaign.campaign import load_campaign
 
 SUMMARY = "What the quickstart campaign spends beside its oracles, a molecule, and its memory."
 
-HEEDS = frozenset({"campaign", "model", "calls", "work"})
+OPTIONS = frozenset({"campaign", "model", "calls", "work"})
 
 FIRST = 1
 """Rounds left out: the first one waits for Ray and for the model."""
@@ -60,7 +60,7 @@ def run(options: Options, say: Say) -> Results:
             "output": str(Path(folder, "campaign").resolve()),
             "ledger": str(Path(folder, "ledger.sqlite").resolve()),
         }
-        running = pool.submit(measured, file.resolve(), {**overrides, **own})
+        running = pool.submit(measure_run, file.resolve(), {**overrides, **own})
         while True:
             try:
                 found = running.result(timeout=EVERY_SECONDS)
@@ -69,13 +69,13 @@ def run(options: Options, say: Say) -> Results:
                 peak.look()
     memory = {"peak_gb": peak.bytes / 1e9, "by_process_gb": {name: n / 1e9 for name, n in peak.by_name.items()}}
     results = {"campaign": str(file), **found, "memory": memory}
-    return {**results, "bars": bars(results)}
+    return {**results, "bars": judge(results)}
 
 
-def measured(file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def measure_run(file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Times and counts of one run; called in a process that has done nothing else."""
     campaign = load_campaign(file, overrides)
-    watched = watched_run(campaign)
+    watched = watch_run(campaign)
     if len(watched.laps) <= FIRST:
         raise InputError(f"the campaign had {len(watched.laps)} round, of which {FIRST} is left out; give more calls")
     evaluation = campaign.evaluation
@@ -86,11 +86,11 @@ def measured(file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
         "backend": evaluation.backend,
         "workers": evaluation.worker_count if evaluation.backend == "ray" else 1,
         "rounds_left_out": FIRST,
-        **summary(watched),
+        **summarise(watched),
     }
 
 
-def summary(watched: Watched) -> dict[str, Any]:
+def summarise(watched: WatchedRun) -> dict[str, Any]:
     """Milliseconds for each molecule scored, by part, after the first round; the rest for what it is counted for."""
     scored = [smiles for of_round in watched.scored[FIRST:] for smiles in of_round]
     seconds: Counter[str] = Counter()
@@ -120,7 +120,7 @@ def summary(watched: Watched) -> dict[str, Any]:
     }
 
 
-def bars(results: Results) -> list[dict[str, Any]]:
+def judge(results: Results) -> list[dict[str, Any]]:
     """What is promised, what was found, and whether it holds."""
     promised = (
         ("book-keeping, × RDKit's parse and canonical form", MOST_MULTIPLE, results["book_keeping_multiple"]),

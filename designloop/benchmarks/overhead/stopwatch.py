@@ -32,7 +32,7 @@ class Stopwatch:
             self._count()
             self._open.pop()
 
-    def timing(self, part: str, function: Callable[P, T]) -> Callable[P, T]:
+    def wrap(self, part: str, function: Callable[P, T]) -> Callable[P, T]:
         """The function, whose calls are counted to a part."""
 
         @wraps(function)
@@ -42,7 +42,7 @@ class Stopwatch:
 
         return timed
 
-    def each(self, part: str, items: Iterable[T]) -> Iterator[T]:
+    def iterate(self, part: str, items: Iterable[T]) -> Iterator[T]:
         """The items, the making of which is counted to a part."""
         iterator = iter(items)
         while True:

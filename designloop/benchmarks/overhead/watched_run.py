@@ -44,7 +44,7 @@ class StateFile:
 
 
 @dataclass
-class Watched:
+class WatchedRun:
     """What was seen of a run; all lists have an item for each round."""
 
     laps: list[dict[str, float]] = field(default_factory=list)
@@ -56,9 +56,9 @@ class Watched:
     state_files: list[StateFile] = field(default_factory=list)
 
 
-def watched_run(campaign: Campaign) -> Watched:
+def watch_run(campaign: Campaign) -> WatchedRun:
     """What was seen of a run of the campaign to its end."""
-    watched, watch, counts = Watched(), Stopwatch(), Counter[str]()
+    watched, watch, counts = WatchedRun(), Stopwatch(), Counter[str]()
     workers = campaign.evaluation.worker_count if campaign.evaluation.backend == "ray" else 1
 
     def on_round(progress: Progress) -> None:
@@ -88,7 +88,7 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
 
     def timed_take(self: Screening, drawn: Iterable[Candidate], wanted: int) -> list[Candidate]:
         with watch("screening"):
-            admitted = take(self, watch.each("propose", drawn), wanted)
+            admitted = take(self, watch.iterate("propose", drawn), wanted)
         counts["screened"] += self.last_take.drawn
         return admitted
 
@@ -99,7 +99,7 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
         return allowed
 
     def timed_build(filters: Filters, context: Context) -> list[Filter]:
-        return [Filter(one.name, watch.timing("filters", one.refuses)) for one in build(filters, context)]
+        return [Filter(one.name, watch.wrap("filters", one.refuses)) for one in build(filters, context)]
 
     with (
         patch.object(Screening, "take", timed_take),
@@ -131,8 +131,8 @@ def _strategy(watch: Stopwatch) -> Iterator[None]:
 
     def timed_build(name: str, settings: BaseModel, view: base.CampaignView, state: State | None) -> base.Strategy:
         strategy = build(name, settings, view, state)
-        patch.object(strategy, "tell", watch.timing("learn", strategy.tell)).start()
-        patch.object(strategy, "state", watch.timing("state", strategy.state)).start()
+        patch.object(strategy, "tell", watch.wrap("learn", strategy.tell)).start()
+        patch.object(strategy, "state", watch.wrap("state", strategy.state)).start()
         return strategy
 
     with patch.object(base, "build", timed_build):
@@ -163,6 +163,6 @@ def _commit(watch: Stopwatch, files: list[StateFile]) -> Iterator[None]:
     with (
         patch.object(CandidateTable, "commit", timed_commit),
         patch("designloop.tables.candidate_table.write_file", timed_write),
-        patch("designloop.tables.candidate_table.state_pieces", watch.timing("state", state_pieces)),
+        patch("designloop.tables.candidate_table.state_pieces", watch.wrap("state", state_pieces)),
     ):
         yield

@@ -21,13 +21,13 @@ from designloop.benchmarks.common.machine import machine
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.rows import Row
-from designloop.benchmarks.peers.environments import InstallError, environment
-from designloop.benchmarks.peers.head_to_head import ContestError, Side, Turn, contest
+from designloop.benchmarks.peers.environments import InstallError, make_environment
+from designloop.benchmarks.peers.head_to_head import HeadToHeadError, Side, Turn, run_head_to_head
 from designloop.vae.simulators.neurons import cells, population
 
 SUMMARY = "Speed of the VAE library beside other libraries', each in an environment of its own."
 
-HEEDS = frozenset({"method", "seeds", "work"})
+OPTIONS = frozenset({"method", "seeds", "work"})
 
 SEEDS = 9
 """Turns of either side."""
@@ -70,7 +70,7 @@ class Comparison:
         return ratio < 1 or (self.equal_is_enough and ratio == 1)
 
 
-def manifold(task: Mapping[str, Any]) -> Arrays:
+def make_manifold_data(task: Mapping[str, Any]) -> Arrays:
     """x (rows, features): a smooth function of as many factors as the model has latents, with noise of sd 0.1."""
     rng = np.random.default_rng(0)
     factors = rng.standard_normal((task["rows"], task["latent"]))
@@ -79,7 +79,7 @@ def manifold(task: Mapping[str, Any]) -> Arrays:
     return {"x": (np.tanh(factors @ loadings) + noise).astype(np.float32)}
 
 
-def expression(task: Mapping[str, Any]) -> Arrays:
+def make_expression_data(task: Mapping[str, Any]) -> Arrays:
     """x (rows, features): counts of simulated neurons."""
     rng = np.random.default_rng(0)
     truth = population(rng, genes=task["features"])
@@ -87,7 +87,7 @@ def expression(task: Mapping[str, Any]) -> Arrays:
     return {"x": drawn.counts.astype(np.float32)}
 
 
-def network(task: Mapping[str, Any]) -> Arrays:
+def make_network_data(task: Mapping[str, Any]) -> Arrays:
     """z (points, latent), and the weights of an MLP whose layers keep the size of what goes through them."""
     rng = np.random.default_rng(0)
     arrays = {"z": rng.standard_normal((task["points"], task["widths"][0])).astype(np.float32)}
@@ -109,7 +109,7 @@ COMPARISONS = (
         "ours_gaussian.py",
         "pythae_gaussian.py",
         {"rows": 2560, "features": 784, "hidden": 512, "latent": 16, "batch": 128, "epochs": 2, "rate": 1e-3},
-        manifold,
+        make_manifold_data,
         0.05,
         f"{_LOOKED}, which pythae does not. Its epochs alone are timed, without set-up and saving.",
     ),
@@ -122,7 +122,7 @@ COMPARISONS = (
         "ours_gaussian.py",
         "pythae_gaussian.py",
         {"rows": 12_800, "features": 64, "hidden": 128, "latent": 8, "batch": 128, "epochs": 2, "rate": 1e-3},
-        manifold,
+        make_manifold_data,
         0.05,
         "The same where the matrix products take little, so that what goes on around them shows.",
     ),
@@ -135,7 +135,7 @@ COMPARISONS = (
         "ours_counts.py",
         "scvi_tools_counts.py",
         {"rows": 2560, "features": 1000, "hidden": 128, "latent": 10, "batch": 128, "epochs": 2, "rate": 1e-3},
-        expression,
+        make_expression_data,
         0.05,
         f"{_LOOKED}, and that the data are counts; scvi-tools evaluates a linear map to dropout logits that a "
         "negative binomial has no use for. Its epochs alone are timed, without set-up, progress bar and logger.",
@@ -149,7 +149,7 @@ COMPARISONS = (
         "ours_metric.py",
         "stochman_metric.py",
         {"points": 10_000, "widths": [2, 200, 200, 784]},
-        network,
+        make_network_data,
         1e-3,
         "stochman gives the Jacobian J; the metric of a Gaussian of unit variance is JᵀJ.",
     ),
@@ -166,14 +166,14 @@ def run(options: Options, say: Say) -> Results:
     rows = []
     for comparison in chosen:
         say(f"{comparison.name}: {comparison.what}")
-        row = compared(comparison, seeds, options.work / "peers", say)
+        row = compare(comparison, seeds, options.work / "peers", say)
         rows.append(row)
         told = row["error"] or f"{row['ratio']:.3f} of {comparison.requirement}'s time, {comparison.bar}"
         say(f"{comparison.name}: {told}")
     return {"seeds": seeds, "rows": rows}
 
 
-def compared(comparison: Comparison, seeds: Sequence[int], folder: Path, say: Say) -> dict[str, Any]:
+def compare(comparison: Comparison, seeds: Sequence[int], folder: Path, say: Say) -> dict[str, Any]:
     """The row of one comparison, as JSON values."""
     here = machine()
     row: dict[str, Any] = {
@@ -185,9 +185,9 @@ def compared(comparison: Comparison, seeds: Sequence[int], folder: Path, say: Sa
         "error": None,
     }
     try:
-        python = environment(comparison.requirement, folder / comparison.requirement.split("==")[0], say)
+        python = make_environment(comparison.requirement, folder / comparison.requirement.split("==")[0], say)
         turns = _turns(comparison, python, seeds, folder / "runs" / comparison.name, here["threads"])
-    except (InstallError, ContestError) as error:
+    except (InstallError, HeadToHeadError) as error:
         return {**row, "error": str(error)}
     ratios = [ours.seconds / theirs.seconds for ours, theirs in turns]
     return {
@@ -219,7 +219,7 @@ def _turns(
         side("ours", sys.executable, comparison.ours) as ours,
         side(comparison.name, str(python.absolute()), comparison.theirs) as theirs,
     ):
-        return contest(ours, theirs, seeds, comparison.tolerance)
+        return run_head_to_head(ours, theirs, seeds, comparison.tolerance)
 
 
 def error_of_median(values: Sequence[float]) -> float | None:
@@ -231,7 +231,7 @@ def error_of_median(values: Sequence[float]) -> float | None:
     return math.sqrt(math.pi / 2 / len(values)) * spread
 
 
-def merged(earlier: Results, now: Results) -> Results:
+def merge(earlier: Results, now: Results) -> Results:
     """Results of this run in the place of the same comparisons' earlier ones; the others are kept."""
     rows = {row["name"]: row for row in (*earlier["rows"], *now["rows"])}
     return {**now, "rows": [rows[one.name] for one in COMPARISONS if one.name in rows]}
@@ -243,12 +243,12 @@ def ratios_beside(results: Results | None, method: str) -> list[Row]:
     found = [row for row in (results or {"rows": []})["rows"] if row["error"] is None and row["name"] in by_name]
     return [
         Row(
-            f"{one.what}: time over that of {one.requirement.replace('==', ' ')}",
-            one.bar,
-            row["ratio"],
-            row["standard_error"],
-            len(row["ours_seconds"]),
-            row["holds"],
+            measure=f"{one.what}: time over that of {one.requirement.replace('==', ' ')}",
+            bar=one.bar,
+            value=row["ratio"],
+            spread=row["standard_error"],
+            seeds=len(row["ours_seconds"]),
+            holds=row["holds"],
         )
         for row in found
         if (one := by_name[row["name"]]).method == method

@@ -20,7 +20,7 @@ class InstallError(RuntimeError):
     """An environment could not be made; the message says what the installer said."""
 
 
-def environment(requirement: str, folder: Path, say: Say) -> Path:
+def make_environment(requirement: str, folder: Path, say: Say) -> Path:
     """The interpreter of a virtual environment with one requirement and this process's version of torch.
 
     It is made where it is missing, or was made for something else; what pip is told by its own variables

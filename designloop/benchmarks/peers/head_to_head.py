@@ -23,7 +23,7 @@ LAST = 5
 """Lines of what a failed side wrote that are shown."""
 
 
-class ContestError(RuntimeError):
+class HeadToHeadError(RuntimeError):
     """A side failed, or the two did not do the same; the message says which and how."""
 
 
@@ -68,26 +68,26 @@ class Side:
         self._process.kill()
         self._process.communicate()
 
-    def ready(self) -> None:
+    def wait_until_ready(self) -> None:
         """Returns when it is.
 
         Raises:
-            ContestError: it ended before, or took longer than ``LIMIT``.
+            HeadToHeadError: it ended before, or took longer than ``LIMIT``.
         """
         self._answer()
 
-    def turn(self, seed: int) -> Turn:
+    def take_turn(self, seed: int) -> Turn:
         """One run.
 
         Raises:
-            ContestError: it ended, or took longer than ``LIMIT``.
+            HeadToHeadError: it ended, or took longer than ``LIMIT``.
         """
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{seed}\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise ContestError(self._complaint("ended")) from None
+            raise HeadToHeadError(self._complaint("ended")) from None
         answer = self._answer()
         return Turn(float(answer["seconds"]), float(answer["value"]))
 
@@ -100,7 +100,7 @@ class Side:
         finally:
             timer.cancel()
         if not line:
-            raise ContestError(self._complaint(f"ended, or took longer than {LIMIT:g} s"))
+            raise HeadToHeadError(self._complaint(f"ended, or took longer than {LIMIT:g} s"))
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -111,7 +111,7 @@ class Side:
         return f"{self.name} {what}; it wrote: " + ("\n".join(lines[-LAST:]) or "nothing")
 
 
-def contest(ours: Side, theirs: Side, seeds: Sequence[int], tolerance: float) -> list[tuple[Turn, Turn]]:
+def run_head_to_head(ours: Side, theirs: Side, seeds: Sequence[int], tolerance: float) -> list[tuple[Turn, Turn]]:
     """A turn of either side for each seed, one after the other: ours, theirs, ours, theirs and so on.
 
     A turn of each goes before that is not counted: threads, pages and tables are there afterwards.
@@ -120,16 +120,16 @@ def contest(ours: Side, theirs: Side, seeds: Sequence[int], tolerance: float) ->
         tolerance: by which what they come to may differ, relative, in the mean over the seeds.
 
     Raises:
-        ContestError: a side failed, or the two came to different things.
+        HeadToHeadError: a side failed, or the two came to different things.
     """
     for side in (ours, theirs):
-        side.ready()
+        side.wait_until_ready()
     for side in (ours, theirs):
-        side.turn(seeds[0])
-    turns = [(ours.turn(seed), theirs.turn(seed)) for seed in seeds]
+        side.take_turn(seeds[0])
+    turns = [(ours.take_turn(seed), theirs.take_turn(seed)) for seed in seeds]
     one, other = (sum(pair[side].value for pair in turns) / len(turns) for side in (0, 1))
     if not abs(one - other) <= tolerance * abs(other):
-        raise ContestError(
+        raise HeadToHeadError(
             f"{ours.name} came to {one:g}, {theirs.name} to {other:g}, more than {tolerance:.1%} apart: they did not "
             "do the same, so their times tell nothing"
         )

@@ -16,7 +16,7 @@ from designloop.molecules.shipped import DEFAULT_MODEL
 
 SUMMARY = "Reconstruction, samples, latent and neighbourhoods of a sequence VAE, on 5,000 held-out molecules."
 
-HEEDS = frozenset({"model"})
+OPTIONS = frozenset({"model"})
 
 SEED = 0
 
@@ -45,7 +45,7 @@ class Sizes:
 
 def run(options: Options, say: Say) -> Results:
     """Measures a shipped model, or the file that ``--model`` names."""
-    return measured(options.model or MODEL, Sizes(), say)
+    return measure(options.model or MODEL, Sizes(), say)
 
 
 def pictures(options: Options, results: Results) -> dict[str, str]:
@@ -62,7 +62,7 @@ def _file(name: str) -> str:
     return f"sequence_vae_{name}.svg"
 
 
-def measured(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
+def measure(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
     """All results of one checkpoint."""
     from designloop.benchmarks.sequence_vae import drugs, latents, neighbourhoods, reconstruction, samples, speed
     from designloop.molecules import corpus
@@ -74,29 +74,29 @@ def measured(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
     train = rng.choice(corpus.training_rows(), max(sizes.ridge, sizes.ranked), replace=False)
     found: dict[str, Any] = {"seeds": [SEED], "model": model}
     say("speed …")
-    found["speed"] = speed.measures(vae, n=sizes.timed)
+    found["speed"] = speed.measure(vae, n=sizes.timed)
     found["samples_per_second"] = found["speed"]["sampling"]["per_second"]
     found["reconstructions_per_second"] = found["speed"]["reconstructing"]["per_second"]
     say("reconstruction …")
-    found |= reconstruction.measures(vae, held_out)
+    found |= reconstruction.measure(vae, held_out)
     found["reconstruction_jtvae_protocol"] = reconstruction.jtvae_protocol(vae, held_out[: sizes.jtvae], SEED)
     say("latent …")
-    found |= latents.bounds(vae, held_out, latents.fitted_prior(vae, train), SEED)
-    found["ridge_r2"] = latents.ridge(vae, train[: sizes.ridge], held_out)
-    first = drugs.first_by_rule(drugs.approved(), vae, 10)
-    ranks = latents.similarity_ranks(vae, first, train[: sizes.ranked], held_out[: sizes.ranked])
+    found |= latents.measure_bounds(vae, held_out, latents.fit_prior(vae, train), SEED)
+    found["ridge_r2"] = latents.fit_ridge(vae, train[: sizes.ridge], held_out)
+    first = drugs.select_by_rule(drugs.approved_drugs(), vae, 10)
+    ranks = latents.correlate_with_similarity(vae, first, train[: sizes.ranked], held_out[: sizes.ranked])
     found["similarity_spearman"] = {"mean": fmean(ranks), "of_each": ranks}
-    found |= samples.measures(vae, held_out_smiles, sizes.samples, sizes.compared, SEED, say)
+    found |= samples.measure(vae, held_out_smiles, sizes.samples, sizes.compared, SEED, say)
     say("neighbourhoods …")
-    found["neighbours"] = neighbourhoods.measures(
+    found["neighbours"] = neighbourhoods.measure(
         vae, held_out[: sizes.parents], sizes.neighbours, held_out_smiles, SEED
     )
     say("drugs …")
-    found["drugs"] = drugs.measures(vae, sizes.drugs)
-    return {**found, "bars": bars(found)}
+    found["drugs"] = drugs.measure(vae, sizes.drugs)
+    return {**found, "bars": judge(found)}
 
 
-def bars(found: Results) -> list[dict[str, Any]]:
+def judge(found: Results) -> list[dict[str, Any]]:
     """What a shipped model is held to, what was found, and whether it holds."""
     near, edited = found["neighbours"]["at_radius"], found["neighbours"]["mutation"]
     copying = found["nearest_training"] - found["nearest_training_of_held_out"]

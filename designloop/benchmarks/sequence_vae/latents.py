@@ -27,7 +27,9 @@ LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 @torch.no_grad()
-def bounds(vae: SequenceVAE, rows: np.ndarray, prior: LearnedPrior, seed: int, batch: int = 500) -> dict[str, Any]:
+def measure_bounds(
+    vae: SequenceVAE, rows: np.ndarray, prior: LearnedPrior, seed: int, batch: int = 500
+) -> dict[str, Any]:
     """−log p(x | z) and KL by noise level, −ELBO under both priors, what shuffled latents cost, units in use.
 
     Args:
@@ -70,16 +72,16 @@ def bounds(vae: SequenceVAE, rows: np.ndarray, prior: LearnedPrior, seed: int, b
     }
 
 
-def encoded(vae: SequenceVAE, rows: np.ndarray) -> tuple[list[str], np.ndarray]:
+def encode(vae: SequenceVAE, rows: np.ndarray) -> tuple[list[str], np.ndarray]:
     """SMILES and latents (n, latent) of rows of ZINC 250k."""
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
     smiles = [one or "C" for one in vae.codec.to_smiles_many(selfies)]
     return smiles, vae.latents(selfies).cpu().numpy()
 
 
-def ridge(vae: SequenceVAE, train: np.ndarray, test: np.ndarray) -> dict[str, Any]:
+def fit_ridge(vae: SequenceVAE, train: np.ndarray, test: np.ndarray) -> dict[str, Any]:
     """R² of ridge models on z and on count fingerprints (ECFP4, 1,024 wide) for each property, and their ratio."""
-    (smiles, z), (test_smiles, test_z) = encoded(vae, train), encoded(vae, test)
+    (smiles, z), (test_smiles, test_z) = encode(vae, train), encode(vae, test)
     counts, test_counts = (count_fingerprints(one, "ecfp4", 1024) for one in (smiles, test_smiles))
     found = {}
     for name in PROPERTIES:
@@ -90,9 +92,11 @@ def ridge(vae: SequenceVAE, train: np.ndarray, test: np.ndarray) -> dict[str, An
     return found
 
 
-def similarity_ranks(vae: SequenceVAE, drugs: Sequence[str], train: np.ndarray, test: np.ndarray) -> list[float]:
+def correlate_with_similarity(
+    vae: SequenceVAE, drugs: Sequence[str], train: np.ndarray, test: np.ndarray
+) -> list[float]:
     """Spearman's correlation, a drug, of a GP's mean on z with ECFP4 similarity to the drug, on rows not fitted."""
-    (smiles, z), (test_smiles, test_z) = encoded(vae, train), encoded(vae, test)
+    (smiles, z), (test_smiles, test_z) = encode(vae, train), encode(vae, test)
     of_drugs = fingerprints(drugs)
     y, test_y = tanimoto(of_drugs, fingerprints(smiles)), tanimoto(of_drugs, fingerprints(test_smiles))
     width = float(np.sqrt(z.shape[1]))
@@ -107,6 +111,6 @@ def similarity_ranks(vae: SequenceVAE, drugs: Sequence[str], train: np.ndarray, 
     return found
 
 
-def fitted_prior(vae: SequenceVAE, rows: np.ndarray, components: int = 1) -> LearnedPrior:
+def fit_prior(vae: SequenceVAE, rows: np.ndarray, components: int = 1) -> LearnedPrior:
     """The prior that is learned from the latents of rows of ZINC 250k."""
-    return LearnedPrior.fit(torch.from_numpy(encoded(vae, rows)[1]), components)
+    return LearnedPrior.fit(torch.from_numpy(encode(vae, rows)[1]), components)

@@ -31,14 +31,14 @@ class Parents:
     """(n, latent) of noise round each (``DiagonalNormal.relative_scale``)."""
 
     @classmethod
-    def of(cls, vae: SequenceVAE, selfies: Sequence[str]) -> Parents:
+    def encode(cls, vae: SequenceVAE, selfies: Sequence[str]) -> Parents:
         """Of SELFIES strings."""
         posterior = vae.posteriors(list(selfies), REFINE)
         smiles = [one or "C" for one in vae.codec.to_smiles_many(list(selfies))]
         return cls(smiles, posterior.mean, posterior.relative_scale)
 
 
-def perturbed(vae: SequenceVAE, parents: Parents, radius: torch.Tensor, each: int, seed: int) -> list[list[str]]:
+def perturb(vae: SequenceVAE, parents: Parents, radius: torch.Tensor, each: int, seed: int) -> list[list[str]]:
     """SMILES around each parent: ``each`` points z + radius · shape · noise, decoded greedily, the radius told.
 
     Args:
@@ -51,7 +51,7 @@ def perturbed(vae: SequenceVAE, parents: Parents, radius: torch.Tensor, each: in
     return [[one for one in found[at : at + each] if one] for at in range(0, len(found), each)]
 
 
-def mutations(vae: SequenceVAE, selfies: Sequence[str], each: int, seed: int) -> list[list[str]]:
+def mutate(vae: SequenceVAE, selfies: Sequence[str], each: int, seed: int) -> list[list[str]]:
     """SMILES after one random edit of each SELFIES (substitution, insertion or deletion of a symbol)."""
     rng = np.random.default_rng(seed)
     rows = [edit(vae.codec, vae.codec.tokens(one), 1, rng) for one in selfies for _ in range(each)]
@@ -59,7 +59,7 @@ def mutations(vae: SequenceVAE, selfies: Sequence[str], each: int, seed: int) ->
     return [[one for one in found[at : at + each] if one] for at in range(0, len(found), each)]
 
 
-def others(parents: Sequence[str], around: Sequence[Sequence[str]]) -> list[list[str]]:
+def select_different(parents: Sequence[str], around: Sequence[Sequence[str]]) -> list[list[str]]:
     """Those that are another molecule than their parent, stereo marks left aside."""
     return [
         [one for one in found if without_stereo(one) != without_stereo(parent)]
@@ -69,10 +69,10 @@ def others(parents: Sequence[str], around: Sequence[Sequence[str]]) -> list[list
 
 def share_different(parents: Sequence[str], around: Sequence[Sequence[str]]) -> float:
     """Share of all neighbours that are another molecule than their parent."""
-    return sum(map(len, others(parents, around))) / max(sum(map(len, around)), 1)
+    return sum(map(len, select_different(parents, around))) / max(sum(map(len, around)), 1)
 
 
-def radii_of_half(vae: SequenceVAE, parents: Parents, seed: int, each: int = 10, halvings: int = 8) -> torch.Tensor:
+def find_half_radii(vae: SequenceVAE, parents: Parents, seed: int, each: int = 10, halvings: int = 8) -> torch.Tensor:
     """(n,) the radius at which half of a parent's decodes differ from it, by bisection of its logarithm.
 
     Each halving asks ``each`` fresh points, so what is found is a radius at which about half do.
@@ -81,16 +81,16 @@ def radii_of_half(vae: SequenceVAE, parents: Parents, seed: int, each: int = 10,
     low, high = (torch.full((n,), float(np.log(end)), device=device) for end in RANGE)
     for step in range(halvings):
         middle = (low + high) / 2
-        around = perturbed(vae, parents, middle.exp(), each, seed + step)
+        around = perturb(vae, parents, middle.exp(), each, seed + step)
         share = [share_different([parent], [found]) for parent, found in zip(parents.smiles, around, strict=True)]
         few = torch.tensor(share, device=device) < 0.5
         low, high = torch.where(few, middle, low), torch.where(few, high, middle)
     return ((low + high) / 2).exp()
 
 
-def described(parents: Sequence[str], around: Sequence[Sequence[str]], reference: Activations) -> dict[str, Any]:
+def describe(parents: Sequence[str], around: Sequence[Sequence[str]], reference: Activations) -> dict[str, Any]:
     """Measures of the neighbours that differ from their parent; None where there are too few to be measured."""
-    differing = others(parents, around)
+    differing = select_different(parents, around)
     near: list[float] = []
     for parent, found in zip(parents, differing, strict=True):
         if found:
@@ -110,7 +110,7 @@ def described(parents: Sequence[str], around: Sequence[Sequence[str]], reference
     }
 
 
-def measures(vae: SequenceVAE, rows: np.ndarray, each: int, held_out: Sequence[str], seed: int) -> dict[str, Any]:
+def measure(vae: SequenceVAE, rows: np.ndarray, each: int, held_out: Sequence[str], seed: int) -> dict[str, Any]:
     """Neighbours at each parent's radius of half, at half of it and at twice it, and mutations of the same parents.
 
     Beside them neighbours at one radius for all, the median.
@@ -121,8 +121,8 @@ def measures(vae: SequenceVAE, rows: np.ndarray, each: int, held_out: Sequence[s
         held_out: molecules that FCDs are taken to.
     """
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
-    parents, reference = Parents.of(vae, selfies), Activations.of(held_out)
-    radii = radii_of_half(vae, parents, seed)
+    parents, reference = Parents.encode(vae, selfies), Activations.of(held_out)
+    radii = find_half_radii(vae, parents, seed)
     quartiles = np.quantile(radii.cpu().numpy(), [0.25, 0.5, 0.75])
     found: dict[str, Any] = {"radius": float(quartiles[1]), "radius_quartiles": quartiles.tolist()}
     later = seed + 1000  # not the points by which the radii were found
@@ -133,6 +133,6 @@ def measures(vae: SequenceVAE, rows: np.ndarray, each: int, held_out: Sequence[s
         ("at_median_radius", torch.full_like(radii, found["radius"])),
     )
     for name, radius in asked:
-        found[name] = described(parents.smiles, perturbed(vae, parents, radius, each, later), reference)
-    found["mutation"] = described(parents.smiles, mutations(vae, selfies, each, seed), reference)
+        found[name] = describe(parents.smiles, perturb(vae, parents, radius, each, later), reference)
+    found["mutation"] = describe(parents.smiles, mutate(vae, selfies, each, seed), reference)
     return found

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from designloop.benchmarks.sequence_vae.neighbourhoods import Parents, perturbed
-from designloop.benchmarks.sequence_vae.samples import drawn
+from designloop.benchmarks.sequence_vae.neighbourhoods import Parents, perturb
+from designloop.benchmarks.sequence_vae.samples import draw
 from designloop.molecules import corpus
 from designloop.molecules.chemistry import fingerprints, tanimoto
 from designloop.molecules.reconstruction import REFINE
@@ -48,7 +48,7 @@ def draw_curves(record: Mapping[str, Any]) -> str:
 
 def draw_samples(vae: SequenceVAE, seed: int) -> str:
     """Raw draws from the default prior, none chosen."""
-    return draw_sheet([(one, []) for one in drawn(vae, SHOWN, seed) if one], ACROSS)
+    return draw_sheet([(one, []) for one in draw(vae, SHOWN, seed) if one], ACROSS)
 
 
 def draw_reconstructions(vae: SequenceVAE, rows: np.ndarray) -> str:
@@ -65,9 +65,9 @@ def draw_reconstructions(vae: SequenceVAE, rows: np.ndarray) -> str:
 def draw_neighbourhood(vae: SequenceVAE, row: int, radius: float, seed: int) -> str:
     """A molecule, and the distinct ones that lie around it."""
     (selfies,) = vae.codec.selfies_of(corpus.zinc_tokens().take(np.array([row])))
-    parents = Parents.of(vae, [selfies])
+    parents = Parents.encode(vae, [selfies])
     (parent,) = parents.smiles
-    (found,) = perturbed(vae, parents, torch.full((1,), radius, device=vae.device), 10 * SHOWN, seed)
+    (found,) = perturb(vae, parents, torch.full((1,), radius, device=vae.device), 10 * SHOWN, seed)
     others = [one for one in dict.fromkeys(found) if one != parent][: SHOWN - 1]
     cells = [(one, [f"similarity {_similarity(parent, one):.2f}"]) for one in others]
     return draw_sheet([(parent, ["parent"]), *cells], ACROSS)

@@ -20,12 +20,12 @@ COUNTS = (0, 100, 1_000, 10_000, 100_000)
 """Lower ends of the ranges of how often a molecule's rarest token stands in the training corpus."""
 
 
-def decoded(vae: SequenceVAE, selfies: Sequence[str], refine: int = REFINE) -> list[str | None]:
+def decode(vae: SequenceVAE, selfies: Sequence[str], refine: int = REFINE) -> list[str | None]:
     """SMILES decoded greedily from posterior means, after so many steps of refinement where they are needed."""
     return vae.codec.to_smiles_many(vae.write(vae.latents(list(selfies), refine)))
 
 
-def measures(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
+def measure(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
     """Shares of exact reconstructions, and by length and rarest token.
 
     Args:
@@ -33,9 +33,9 @@ def measures(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
     """
     tokens = corpus.zinc_tokens().take(rows)
     selfies = vae.codec.selfies_of(tokens)
-    smiles, back = vae.codec.to_smiles_many(selfies), decoded(vae, selfies)
+    smiles, back = vae.codec.to_smiles_many(selfies), decode(vae, selfies)
     exact = np.array([one == other for one, other in zip(smiles, back, strict=True)])
-    at_once = np.array([one == other for one, other in zip(smiles, decoded(vae, selfies, 0), strict=True)])
+    at_once = np.array([one == other for one, other in zip(smiles, decode(vae, selfies, 0), strict=True)])
     flat = [
         one is not None and other is not None and without_stereo(one) == without_stereo(other)
         for one, other in zip(smiles, back, strict=True)
@@ -47,13 +47,13 @@ def measures(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
         "reconstruction": float(exact.mean()),
         "reconstruction_without_refinement": float(at_once.mean()),
         "reconstruction_without_stereo": float(np.mean(flat)),
-        "reconstruction_by_length": by_range(exact, lengths, LENGTHS),
-        "reconstruction_by_length_without_refinement": by_range(at_once, lengths, LENGTHS),
-        "reconstruction_by_rarest_token": by_range(exact, rarest, COUNTS),
+        "reconstruction_by_length": count_by_range(exact, lengths, LENGTHS),
+        "reconstruction_by_length_without_refinement": count_by_range(at_once, lengths, LENGTHS),
+        "reconstruction_by_rarest_token": count_by_range(exact, rarest, COUNTS),
     }
 
 
-def by_range(exact: np.ndarray, values: np.ndarray, starts: Sequence[int]) -> list[Mapping[str, Any]]:
+def count_by_range(exact: np.ndarray, values: np.ndarray, starts: Sequence[int]) -> list[Mapping[str, Any]]:
     """Share exact and number of molecules for each range of a value; ranges without any are left out."""
     found: list[Mapping[str, Any]] = []
     for low, high in zip(starts, [*starts[1:], None], strict=True):

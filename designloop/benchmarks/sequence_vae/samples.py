@@ -24,13 +24,13 @@ from designloop.molecules.sequence_vae import SequenceVAE
 Say = Callable[[str], None]
 
 
-def drawn(vae: SequenceVAE, n: int, seed: int) -> list[str | None]:
+def draw(vae: SequenceVAE, n: int, seed: int) -> list[str | None]:
     """(n,) SMILES of raw draws from the default prior, none rejected or drawn again; None where there is no atom."""
     generator = torch.Generator(vae.device).manual_seed(seed)
     return vae.codec.to_smiles_many(vae.draw(n, generator))
 
 
-def from_standard_normal(vae: SequenceVAE, n: int, seed: int) -> list[str | None]:
+def decode_standard_normal(vae: SequenceVAE, n: int, seed: int) -> list[str | None]:
     """(n,) SMILES of greedy decodes at draws from N(0, I), the decoder told that there is no noise."""
     generator = torch.Generator(vae.device).manual_seed(seed)
     z = torch.randn(n, vae.architecture.latent, generator=generator, device=vae.device)
@@ -44,7 +44,7 @@ def profile(smiles: Sequence[str]) -> dict[str, float]:
     return means | {"internal_diversity": internal_diversity(smiles[:2000])}
 
 
-def measures(vae: SequenceVAE, held_out: Sequence[str], n: int, compared: int, seed: int, say: Say) -> dict[str, Any]:
+def measure(vae: SequenceVAE, held_out: Sequence[str], n: int, compared: int, seed: int, say: Say) -> dict[str, Any]:
     """All measures of samples, and the same of real molecules beside them.
 
     Args:
@@ -53,7 +53,7 @@ def measures(vae: SequenceVAE, held_out: Sequence[str], n: int, compared: int, s
         compared: molecules of each kind whose nearest training molecule is looked for, which takes longest.
     """
     say(f"{n:,} samples …")
-    found = drawn(vae, n, seed)
+    found = draw(vae, n, seed)
     smiles = [one for one in found if one]
     rng = np.random.default_rng(seed)
     train = [corpus.zinc()[row] for row in rng.choice(corpus.training_rows(), n, replace=False)]
@@ -69,7 +69,7 @@ def measures(vae: SequenceVAE, held_out: Sequence[str], n: int, compared: int, s
     sets: dict[str, Sequence[str]] = {
         "fcd": smiles,
         "fcd_floor": train,
-        "fcd_standard_normal": [one for one in from_standard_normal(vae, n, seed) if one],
+        "fcd_standard_normal": [one for one in decode_standard_normal(vae, n, seed) if one],
     }
     for name, of in sets.items():
         result[name] = frechet_chemnet_distance(Activations.of(of), reference)

@@ -20,7 +20,7 @@ from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
 
 
-def training(vae: SequenceVAE, steps: int) -> dict[str, float]:
+def time_training(vae: SequenceVAE, steps: int) -> dict[str, float]:
     """Seconds and counted floating-point operations of a training step in float32, as shares of the matmul rate."""
     copy = new_model(vae.codec, vae.architecture, 0)
     stream = list(batches(corpus.zinc_tokens(), corpus.training_rows(), Recipe().scaled(steps + 2), 0))
@@ -48,7 +48,7 @@ def training(vae: SequenceVAE, steps: int) -> dict[str, float]:
     }
 
 
-def writing(vae: SequenceVAE, n: int) -> dict[str, Any]:
+def time_writing(vae: SequenceVAE, n: int) -> dict[str, Any]:
     """Molecules a second sampled, and reconstructed; seconds of the network, and of SELFIES and RDKit."""
     generator = torch.Generator(vae.device).manual_seed(0)
     rows = corpus.held_out_rows()[:n]
@@ -70,12 +70,12 @@ def writing(vae: SequenceVAE, n: int) -> dict[str, Any]:
     }
 
 
-def measures(vae: SequenceVAE, steps: int = 8, n: int = 2000) -> dict[str, Any]:
+def measure(vae: SequenceVAE, steps: int = 8, n: int = 2000) -> dict[str, Any]:
     """Both, with the threads that torch has."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return {
             "threads": torch.get_num_threads(),
-            "training": training(vae, steps),
-            **writing(vae, n),
+            "training": time_training(vae, steps),
+            **time_writing(vae, n),
         }

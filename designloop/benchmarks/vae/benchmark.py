@@ -16,7 +16,7 @@ from designloop.benchmarks.vae.method import CORE, SECTIONS
 
 SUMMARY = "The VAE library's methods against closed forms, simulators and peers."
 
-HEEDS = frozenset({"method", "seeds"})
+OPTIONS = frozenset({"method", "seeds"})
 
 SEEDS = 5
 """Seeds 0, 1, … of each method; one whose bar asks for more takes more."""
@@ -61,7 +61,7 @@ def run(options: Options, say: Say) -> Results:
     return {"seeds": seeds, "rows": rows, "runs": runs}
 
 
-def merged(earlier: Results, now: Results) -> Results:
+def merge(earlier: Results, now: Results) -> Results:
     """Results of this run in the place of the same methods' earlier ones; those of other methods are kept."""
     there = set(registry.available())
     kept = [row for row in earlier["rows"] if row["method"] not in now["runs"] and row["method"] in there]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from designloop.benchmarks.common.measures import Bar, Call, measures, over_seeds
+from designloop.benchmarks.common.measures import Call, Criterion, average_over_seeds, measure_calls
 
 
 def calls(*scores: float | None) -> list[Call]:
@@ -11,7 +11,7 @@ def calls(*scores: float | None) -> list[Call]:
 
 
 def test_the_mean_is_of_the_ten_best() -> None:
-    found = measures(calls(*[0.1] * 5, *[n / 10 for n in range(10)], None), budget=20)
+    found = measure_calls(calls(*[0.1] * 5, *[n / 10 for n in range(10)], None), budget=20)
     assert found["calls"] == 16
     assert found["failed"] == 1
     assert found["best"] == 0.9
@@ -21,19 +21,19 @@ def test_the_mean_is_of_the_ten_best() -> None:
 
 def test_the_area_is_that_of_the_curve_over_the_whole_budget() -> None:
     # The mean is 0.5 after the first call, 0.75 after the second, and stays so to the end of the budget.
-    assert measures(calls(0.5, 1.0, 0.0), budget=3)["auc_top_10"] == pytest.approx((0.5 + 0.75 + 0.5) / 3)
-    assert measures(calls(0.5, 1.0), budget=10)["auc_top_10"] == pytest.approx((0.5 + 9 * 0.75) / 10)
+    assert measure_calls(calls(0.5, 1.0, 0.0), budget=3)["auc_top_10"] == pytest.approx((0.5 + 0.75 + 0.5) / 3)
+    assert measure_calls(calls(0.5, 1.0), budget=10)["auc_top_10"] == pytest.approx((0.5 + 9 * 0.75) / 10)
 
 
 def test_stereoisomers_count_once() -> None:
     twins = [Call("C[C@H](O)F", 1.0, "prior"), Call("C[C@@H](O)F", 0.9, "mutation"), Call("CO", 0.5, "start")]
-    found = measures(twins, budget=3)
+    found = measure_calls(twins, budget=3)
     assert found["mean_top_10"] == pytest.approx(0.75)
     assert found["proposers"] == {"prior": 0.5, "start": 0.5}
 
 
 def test_a_search_without_any_score_has_measures() -> None:
-    found = measures(calls(None, None), budget=2)
+    found = measure_calls(calls(None, None), budget=2)
     assert (found["best"], found["mean_top_10"], found["auc_top_10"], found["proposers"]) == (None, 0.0, 0.0, {})
 
 
@@ -42,33 +42,33 @@ def found(mean: float, **proposers: float) -> dict[str, object]:
 
 
 def test_seeds_are_averaged() -> None:
-    of_all = over_seeds({0: found(0.5, prior=1.0), 1: found(0.7, prior=0.5, start=0.5)})
+    of_all = average_over_seeds({0: found(0.5, prior=1.0), 1: found(0.7, prior=0.5, start=0.5)})
     assert of_all["mean_top_10"] == pytest.approx(0.6)
     assert of_all["standard_error"] == pytest.approx(0.1)
     assert of_all["proposers"] == {"prior": 0.75, "start": 0.25}
     assert list(of_all["seeds"]) == ["0", "1"]
-    assert over_seeds({0: found(0.5)})["standard_error"] is None
+    assert average_over_seeds({0: found(0.5)})["standard_error"] is None
 
 
 @pytest.mark.parametrize(
     ("bar", "above", "holds"),
     [
-        (Bar("a", "b"), (0.6, 0.5), True),
-        (Bar("a", "b"), (0.5, 0.5), False),
-        (Bar("a", "b", by=0.05), (0.54, 0.55), False),
-        (Bar("a", "b", by=0.05), (0.55, 0.56), True),
-        (Bar("a", "b", on_each_seed=True), (0.9, 0.5), False),
-        (Bar("a", "b", on_each_seed=True), (0.51, 0.51), True),
-        (Bar("a", "b", by=0.05, than_best=True), (0.64, 0.65), False),
-        (Bar("a", "b", by=0.05, than_best=True), (0.66, 0.65), True),
+        (Criterion("a", "b"), (0.6, 0.5), True),
+        (Criterion("a", "b"), (0.5, 0.5), False),
+        (Criterion("a", "b", by=0.05), (0.54, 0.55), False),
+        (Criterion("a", "b", by=0.05), (0.55, 0.56), True),
+        (Criterion("a", "b", on_each_seed=True), (0.9, 0.5), False),
+        (Criterion("a", "b", on_each_seed=True), (0.51, 0.51), True),
+        (Criterion("a", "b", by=0.05, than_best=True), (0.64, 0.65), False),
+        (Criterion("a", "b", by=0.05, than_best=True), (0.66, 0.65), True),
     ],
 )
-def test_a_bar_holds_or_not(bar: Bar, above: tuple[float, float], holds: bool) -> None:
+def test_a_bar_holds_or_not(bar: Criterion, above: tuple[float, float], holds: bool) -> None:
     arms = {
-        "a": over_seeds({0: found(above[0]), 1: found(above[1])}),
-        "b": over_seeds({0: found(0.5), 1: found(0.5)}),
+        "a": average_over_seeds({0: found(above[0]), 1: found(above[1])}),
+        "b": average_over_seeds({0: found(0.5), 1: found(0.5)}),
     }
-    judged = bar.judged(arms)
+    judged = bar.judge(arms)
     assert judged is not None
     assert judged["holds"] is holds
     other = 0.6 if bar.than_best else 0.5
@@ -76,10 +76,10 @@ def test_a_bar_holds_or_not(bar: Bar, above: tuple[float, float], holds: bool) -
 
 
 def test_a_bar_without_its_arms_is_not_judged() -> None:
-    assert Bar("a", "b").judged({"a": over_seeds({0: found(0.5)})}) is None
+    assert Criterion("a", "b").judge({"a": average_over_seeds({0: found(0.5)})}) is None
 
 
 def test_bars_are_told_in_words() -> None:
-    assert str(Bar("full", "zinc", by=0.05)) == "full at least 0.05 above zinc in the mean"
-    assert str(Bar("full", "zinc", than_best=True)) == "full above the best of zinc in the mean"
-    assert str(Bar("N", "random", on_each_seed=True)) == "N above random on each seed"
+    assert str(Criterion("full", "zinc", by=0.05)) == "full at least 0.05 above zinc in the mean"
+    assert str(Criterion("full", "zinc", than_best=True)) == "full above the best of zinc in the mean"
+    assert str(Criterion("N", "random", on_each_seed=True)) == "N above random on each seed"

@@ -8,7 +8,7 @@ import pytest
 
 from designloop import benchmarks
 from designloop.benchmarks.common.machine import machine
-from designloop.benchmarks.common.page import all_pages, cell, table, to_markdown
+from designloop.benchmarks.common.page import cell, make_pages, table, to_markdown
 from designloop.benchmarks.common.records import Record, RecordError, read_record, read_records, write_record
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -55,7 +55,7 @@ def test_the_machine_is_told_in_json() -> None:
 
 @pytest.mark.parametrize("page", ["benchmarks.md", "vae/index.md"])
 def test_the_pages_in_docs_are_made_of_the_records_there(page: str) -> None:
-    made = all_pages(DOCS / "benchmarks")[DOCS / page]
+    made = make_pages(DOCS / "benchmarks")[DOCS / page]
     found = (DOCS / page).read_text(encoding="utf-8")
     assert found == made, "run `python -m designloop.benchmarks.common.page docs/benchmarks`"
 

@@ -8,17 +8,17 @@ import pytest
 
 from designloop.api import InputError
 from designloop.benchmarks.common import trials
-from designloop.benchmarks.common.trials import Found, Trial, run_trials
+from designloop.benchmarks.common.trials import Trial, TrialResult, run_trials
 
 
-def note(number: int, folder: Path) -> Found:
+def note(number: int, folder: Path) -> TrialResult:
     """A trial that notes each time it is run."""
     with (folder / "runs").open("a") as file:
         file.write("run\n")
     return {"mean_top_10": number / 10, "process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
 
 
-def break_off(folder: Path) -> Found:
+def break_off(folder: Path) -> TrialResult:
     raise KeyboardInterrupt
 
 
@@ -81,4 +81,4 @@ def test_what_another_code_or_campaign_gave_is_not_mixed_in(tmp_path: Path, monk
     monkeypatch.setattr(trials, "code_digest", lambda: "another")
     assert trial.key != before
     with pytest.raises(InputError, match="the code has changed since the benchmark began"):
-        trials._run_one(trial, tmp_path / before)
+        trials._run_trial(trial, tmp_path / before)

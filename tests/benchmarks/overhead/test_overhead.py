@@ -9,7 +9,7 @@ import pytest
 from designloop.benchmarks import Options
 from designloop.benchmarks.overhead import benchmark as overhead
 from designloop.benchmarks.overhead import watched_run
-from designloop.benchmarks.overhead.watched_run import PARTS, StateFile, Watched
+from designloop.benchmarks.overhead.watched_run import PARTS, StateFile, WatchedRun
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.screening.screening import Screening
 
@@ -33,7 +33,7 @@ def small(model: str, folder: Path) -> dict[str, object]:
 def test_every_second_of_a_run_is_counted_to_one_part(model: str, tmp_path: Path) -> None:
     asked = Screening.__call__
     began = perf_counter()
-    watched = watched_run.watched_run(load_campaign(QUICKSTART, small(model, tmp_path)))
+    watched = watched_run.watch_run(load_campaign(QUICKSTART, small(model, tmp_path)))
     elapsed = perf_counter() - began
     assert [len(smiles) for smiles in watched.scored] == [3, 3, 3]
     assert len(watched.state_files) == 3
@@ -46,10 +46,10 @@ def test_every_second_of_a_run_is_counted_to_one_part(model: str, tmp_path: Path
     assert Screening.__call__ is asked, "what was timed is as it was before"
 
 
-def watched() -> Watched:
+def watched() -> WatchedRun:
     """Two rounds of two molecules; the first one, which is left out, took long."""
     second = dict.fromkeys(PARTS, 0.001)
-    return Watched(
+    return WatchedRun(
         laps=[{"rest": 100.0}, second],
         scored=[["C", "CC"], ["CCO", "CCN"]],
         counts=[Counter(), Counter(screened=4, pool_screened=6)],
@@ -59,7 +59,7 @@ def watched() -> Watched:
 
 def test_times_are_for_each_molecule_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overhead, "parse_and_canonicalise_seconds", lambda smiles: 0.0002 * len(smiles))
-    found = overhead.summary(watched())
+    found = overhead.summarise(watched())
     assert found["scored"] == 2
     assert found["ms_per_scored"] == pytest.approx(dict.fromkeys(PARTS, 0.5))
     assert found["book_keeping_ms"] == pytest.approx(2.5)
@@ -72,10 +72,10 @@ def test_times_are_for_each_molecule_scored(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_promised_is_judged_and_reported() -> None:
     found = {
         "campaign": "campaigns/quickstart.yaml", "calls": 200, "batch_size": 100, "workers": 2, "backend": "ray",
-        **overhead.summary(watched()), "memory": {"peak_gb": 2.5, "by_process_gb": {"python": 2.495, "sh": 0.005}},
+        **overhead.summarise(watched()), "memory": {"peak_gb": 2.5, "by_process_gb": {"python": 2.495, "sh": 0.005}},
     }  # fmt: skip
     found |= {"book_keeping_multiple": 9.0, "model_ms": 50.0}
-    found["bars"] = overhead.bars(found)
+    found["bars"] = overhead.judge(found)
     assert [one["holds"] for one in found["bars"]] == [True, False, True]
     page = overhead.report(found)
     assert "| proposing and learning, ms | 40 | 50.000 | **no** |" in page
@@ -90,7 +90,7 @@ def test_rdkit_is_timed_without_our_caches() -> None:
 
 def test_a_run_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole way but the campaign: options in, memory of the child seen, results and bars out."""
-    monkeypatch.setattr(overhead, "measured", hold_memory)
+    monkeypatch.setattr(overhead, "measure_run", hold_memory)
     results = overhead.run(Options(QUICKSTART, calls=300, work=tmp_path), lambda line: None)
     assert results["overrides"]["budget.oracle_calls"] == 300
     assert "evaluation.backend" not in results["overrides"], "the campaign's own"

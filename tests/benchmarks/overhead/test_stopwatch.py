@@ -48,7 +48,7 @@ def test_a_part_ends_with_an_error(clock: Clock) -> None:
         return 1 / 0
 
     with pytest.raises(ZeroDivisionError):
-        watch.timing("part", failing)()
+        watch.wrap("part", failing)()
     clock.wait(2)
     assert watch.lap() == {"rest": 2, "part": 1}
 
@@ -63,7 +63,7 @@ def test_items_are_timed_apart_from_who_takes_them(clock: Clock) -> None:
         clock.wait(5)
 
     taken = []
-    for item in watch.each("making", items()):
+    for item in watch.iterate("making", items()):
         clock.wait(10)
         taken.append(item)
     assert taken == [0, 1]
@@ -72,7 +72,7 @@ def test_items_are_timed_apart_from_who_takes_them(clock: Clock) -> None:
 
 def test_functions_are_timed_and_seconds_moved(clock: Clock) -> None:
     watch = Stopwatch()
-    timed = watch.timing("wait", clock.wait)
+    timed = watch.wrap("wait", clock.wait)
     timed(3)
     timed(seconds=4)
     watch.move(5, "wait", "oracle")

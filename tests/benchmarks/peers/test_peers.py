@@ -21,8 +21,8 @@ from designloop.api import InputError
 from designloop.benchmarks.common.options import Options, Results
 from designloop.benchmarks.peers import benchmark as peers
 from designloop.benchmarks.peers import environments, head_to_head
-from designloop.benchmarks.peers.environments import InstallError, environment
-from designloop.benchmarks.peers.head_to_head import ContestError, Side, contest
+from designloop.benchmarks.peers.environments import InstallError, make_environment
+from designloop.benchmarks.peers.head_to_head import HeadToHeadError, Side, run_head_to_head
 from designloop.benchmarks.vae import benchmark as vae
 
 SIDE = """
@@ -73,7 +73,7 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(peers, "SCRIPTS", scripts)
     monkeypatch.setattr(peers, "COMPARISONS", (absent, slow))
-    monkeypatch.setattr(peers, "environment", made)
+    monkeypatch.setattr(peers, "make_environment", made)
     return tmp_path
 
 
@@ -109,7 +109,7 @@ def test_a_ratio_stands_beside_the_bars_of_its_method(stand_ins: Path) -> None:
 def test_what_one_run_finds_replaces_that_comparison_only(stand_ins: Path) -> None:
     earlier = peers.run(Options(seeds=2, work=stand_ins / "work"), silent)
     now = peers.run(Options(method="slow", seeds=3, work=stand_ins / "work"), silent)
-    rows = peers.merged(earlier, now)["rows"]
+    rows = peers.merge(earlier, now)["rows"]
     assert [row["name"] for row in rows] == ["absent", "slow"]
     assert len(rows[1]["ours_seconds"]) == 3
 
@@ -128,7 +128,7 @@ def test_to_be_no_slower_is_less_than_to_be_faster() -> None:
 def test_sides_take_turns_after_one_that_is_not_counted(tmp_path: Path) -> None:
     clock = "__import__('time').perf_counter()"  # the same for all processes of a machine
     with side("ours", tmp_path, clock) as ours, side("theirs", tmp_path, clock) as theirs:
-        turns = contest(ours, theirs, [5, 6, 7], 0.01)
+        turns = run_head_to_head(ours, theirs, [5, 6, 7], 0.01)
     when = [turn.seconds for pair in turns for turn in pair]
     assert len(when) == 6
     assert when == sorted(when)
@@ -138,8 +138,8 @@ def test_a_side_is_given_its_threads_and_none_of_our_path(tmp_path: Path, monkey
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     counted = "int(os.environ['OMP_NUM_THREADS'])"
     with side("ours", tmp_path, counted, "float('PYTHONPATH' in os.environ)", threads=3) as ours:
-        ours.ready()
-        turn = ours.turn(0)
+        ours.wait_until_ready()
+        turn = ours.take_turn(0)
     assert (turn.seconds, turn.value) == (3, 0)
 
 
@@ -147,37 +147,37 @@ def test_sides_that_do_not_do_the_same_are_not_compared(tmp_path: Path) -> None:
     with (
         side("ours", tmp_path) as ours,
         side("theirs", tmp_path, value="2.3") as theirs,
-        pytest.raises(ContestError, match=r"ours came to 2, theirs to 2\.3, more than 5\.0% apart"),
+        pytest.raises(HeadToHeadError, match=r"ours came to 2, theirs to 2\.3, more than 5\.0% apart"),
     ):
-        contest(ours, theirs, [0], 0.05)
+        run_head_to_head(ours, theirs, [0], 0.05)
 
 
 def test_nan_is_not_the_same(tmp_path: Path) -> None:
     with (
         side("ours", tmp_path, value="float('nan')") as ours,
         side("theirs", tmp_path) as theirs,
-        pytest.raises(ContestError, match="ours came to nan"),
+        pytest.raises(HeadToHeadError, match="ours came to nan"),
     ):
-        contest(ours, theirs, [0], 0.05)
+        run_head_to_head(ours, theirs, [0], 0.05)
 
 
 def test_a_side_that_dies_is_told_with_what_it_wrote(tmp_path: Path) -> None:
     with side("theirs", tmp_path, value="1 / 0") as theirs:
-        theirs.ready()
+        theirs.wait_until_ready()
         with pytest.raises(
-            ContestError, match=r"(?s)theirs ended, or took longer than 600 s; it wrote: .*ZeroDivision"
+            HeadToHeadError, match=r"(?s)theirs ended, or took longer than 600 s; it wrote: .*ZeroDivision"
         ):
-            theirs.turn(0)
-        with pytest.raises(ContestError, match="theirs ended"):
-            theirs.turn(1)
+            theirs.take_turn(0)
+        with pytest.raises(HeadToHeadError, match="theirs ended"):
+            theirs.take_turn(1)
 
 
 def test_a_side_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with side("theirs", tmp_path, seconds="time.sleep(60)") as theirs:
-        theirs.ready()
+        theirs.wait_until_ready()
         monkeypatch.setattr(head_to_head, "LIMIT", 0.2)
-        with pytest.raises(ContestError, match=r"took longer than 0.2 s; it wrote: (?s:.*)and complains"):
-            theirs.turn(0)
+        with pytest.raises(HeadToHeadError, match=r"took longer than 0.2 s; it wrote: (?s:.*)and complains"):
+            theirs.take_turn(0)
 
 
 def test_an_environment_is_made_once_and_anew_for_another_version(
@@ -194,7 +194,7 @@ def test_an_environment_is_made_once_and_anew_for_another_version(
     monkeypatch.setattr(environments, "_call", call)
     monkeypatch.setattr(environments, "version", lambda name: "2.13.0+cpu")
     for requirement, calls in (("one==1.0", 2), ("one==1.0", 2), ("one==1.1", 4)):
-        assert environment(requirement, tmp_path, silent) == tmp_path / "bin" / "python"
+        assert make_environment(requirement, tmp_path, silent) == tmp_path / "bin" / "python"
         assert len(called) == calls
     assert called[0][1:] == ["-m", "venv", "--clear", str(tmp_path)]
     assert called[1][-2:] == ["torch==2.13.0+cpu", "one==1.0"]
@@ -213,7 +213,7 @@ def test_the_public_torch_is_taken_where_there_is_no_build_like_ours(
 
     monkeypatch.setattr(environments, "_call", call)
     monkeypatch.setattr(environments, "version", lambda name: "2.13.0+cpu")
-    environment("one==1.0", tmp_path, silent)
+    make_environment("one==1.0", tmp_path, silent)
     assert asked == ["torch==2.13.0+cpu", "torch==2.13.0"]
 
 
@@ -223,7 +223,7 @@ def test_a_failed_install_says_what_the_installer_said_and_is_tried_again(
     monkeypatch.setattr(sys, "executable", "false")
     for _ in range(2):
         with pytest.raises(InstallError, match=r"`false -m venv --clear .*` failed: exit code 1"):
-            environment("one==1.0", tmp_path / "one", silent)
+            make_environment("one==1.0", tmp_path / "one", silent)
 
 
 def test_the_error_of_a_median_is_that_of_many_medians() -> None:

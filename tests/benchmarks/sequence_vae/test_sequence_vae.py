@@ -11,7 +11,7 @@ import torch
 
 from designloop.benchmarks import Options
 from designloop.benchmarks.sequence_vae import benchmark, drugs, latents, neighbourhoods, reconstruction, samples, speed
-from designloop.benchmarks.sequence_vae.benchmark import PICTURES, Sizes, measured
+from designloop.benchmarks.sequence_vae.benchmark import PICTURES, Sizes, measure
 from designloop.benchmarks.sequence_vae.neighbourhoods import Parents
 from designloop.molecules import corpus
 from designloop.molecules.metrics import Activations
@@ -31,7 +31,7 @@ def shipped() -> SequenceVAE:
 
 def test_shares_by_range_are_counted() -> None:
     exact = np.array([True, False, True, True])
-    found = reconstruction.by_range(exact, np.array([1, 5, 9, 40]), (0, 5, 10, 50))
+    found = reconstruction.count_by_range(exact, np.array([1, 5, 9, 40]), (0, 5, 10, 50))
     assert found == [
         {"from": 0, "below": 5, "molecules": 1, "exact": 1.0},
         {"from": 5, "below": 10, "molecules": 2, "exact": 0.5},
@@ -41,9 +41,9 @@ def test_shares_by_range_are_counted() -> None:
 
 def test_reconstruction_counts_what_the_model_writes(shipped: SequenceVAE) -> None:
     rows = corpus.held_out_rows()[:20]
-    found = reconstruction.measures(shipped, rows)
+    found = reconstruction.measure(shipped, rows)
     smiles = [shipped.codec.to_smiles(one) for one in shipped.codec.selfies_of(corpus.zinc_tokens().take(rows))]
-    back = reconstruction.decoded(shipped, shipped.codec.selfies_of(corpus.zinc_tokens().take(rows)))
+    back = reconstruction.decode(shipped, shipped.codec.selfies_of(corpus.zinc_tokens().take(rows)))
     assert found["reconstruction"] == sum(a == b for a, b in zip(smiles, back, strict=True)) / 20
     assert (
         found["reconstruction_without_stereo"] >= found["reconstruction"] > found["reconstruction_without_refinement"]
@@ -70,12 +70,12 @@ def test_a_decoder_that_cannot_miss_scores_all_of_jtvaes_protocol(
 def test_neighbours_differ_when_stereo_marks_are_left_aside() -> None:
     parents = ["C[C@H](F)Cl", "CCO"]
     around = [["C[C@@H](F)Cl", "CC(F)F"], ["OCC", "CCO"]]
-    assert neighbourhoods.others(parents, around) == [["CC(F)F"], []]
+    assert neighbourhoods.select_different(parents, around) == [["CC(F)F"], []]
     assert neighbourhoods.share_different(parents, around) == 0.25
 
 
 def test_neighbours_that_are_all_the_parent_have_no_measures(shipped: SequenceVAE) -> None:
-    found = neighbourhoods.described(["CCO"], [["OCC", "CCO"]], Activations.of(["CCO", "CCN", "CCC"]))
+    found = neighbourhoods.describe(["CCO"], [["OCC", "CCO"]], Activations.of(["CCO", "CCN", "CCC"]))
     assert found.pop("different") == 0
     assert set(found.values()) == {None}
 
@@ -91,8 +91,8 @@ def test_the_radius_of_half_is_each_parents_own(shipped: SequenceVAE, monkeypatc
         shares = [min(float(r) / width, 1.0) for r, width in zip(radius, (1.0, 3.0), strict=True)]
         return [["CCN"] * round(8 * share) + ["CCO"] * round(8 * (1 - share)) for share in shares]
 
-    monkeypatch.setattr(neighbourhoods, "perturbed", at)
-    found = neighbourhoods.radii_of_half(shipped, parents_of(["CCO", "CCO"]), 0, halvings=12)
+    monkeypatch.setattr(neighbourhoods, "perturb", at)
+    found = neighbourhoods.find_half_radii(shipped, parents_of(["CCO", "CCO"]), 0, halvings=12)
     assert found.tolist() == pytest.approx([7 / 16, 3 * 7 / 16], abs=0.01)
 
 
@@ -108,7 +108,7 @@ def test_points_are_spread_as_the_posterior_is(shipped: SequenceVAE, monkeypatch
     monkeypatch.setattr(shipped, "write", write)
     shape = torch.stack([torch.linspace(0.1, 2, 128), torch.ones(128)])
     around = Parents(["C", "C"], torch.full((2, 128), 5.0), shape)
-    assert neighbourhoods.perturbed(shipped, around, torch.tensor([0.5, 0.1]), 4000, 0) == [["C"] * 4000] * 2
+    assert neighbourhoods.perturb(shipped, around, torch.tensor([0.5, 0.1]), 4000, 0) == [["C"] * 4000] * 2
     first, second = seen[0][:4000], seen[0][4000:]
     assert torch.allclose(first.std(0), 0.5 * shape[0], rtol=0.08)  # seven standard errors
     assert torch.allclose(second.std(0), torch.full((128,), 0.1), rtol=0.08)
@@ -118,9 +118,9 @@ def test_points_are_spread_as_the_posterior_is(shipped: SequenceVAE, monkeypatch
 
 def test_a_point_that_is_not_moved_decodes_to_its_reconstruction(shipped: SequenceVAE) -> None:
     selfies = shipped.codec.selfies_of(corpus.zinc_tokens().take(corpus.held_out_rows()[:4]))
-    around = Parents.of(shipped, selfies)
-    found = neighbourhoods.perturbed(shipped, around, torch.zeros(4), 2, 0)
-    assert found == [[one, one] for one in reconstruction.decoded(shipped, selfies)]
+    around = Parents.encode(shipped, selfies)
+    found = neighbourhoods.perturb(shipped, around, torch.zeros(4), 2, 0)
+    assert found == [[one, one] for one in reconstruction.decode(shipped, selfies)]
     assert torch.allclose(around.shape.square().mean(1), torch.ones(4))
 
 
@@ -138,7 +138,7 @@ def test_mutations_are_one_symbol_away(shipped: SequenceVAE) -> None:
 def test_bounds_are_those_of_the_model(shipped: SequenceVAE) -> None:
     rows = corpus.held_out_rows()[:12]
     prior = LearnedPrior(torch.ones(1), torch.zeros(1, 128), torch.eye(128).unsqueeze(0))
-    found = latents.bounds(shipped, rows, prior, 0)
+    found = latents.measure_bounds(shipped, rows, prior, 0)
     x = torch.from_numpy(corpus.zinc_tokens().take(rows))
     with torch.no_grad():
         seen = shipped(x, noise=shipped.draw_noise(12, torch.Generator().manual_seed(0)))
@@ -161,16 +161,16 @@ def test_drugs_come_in_the_lists_order_by_the_rule(shipped: SequenceVAE) -> None
         drugs.Drug("5", "unreadable", "C1CC"),
         drugs.Drug("6", "chloroethane", "CCCl"),
     ]
-    assert drugs.first_by_rule(listed, shipped, 5) == ["CC(=O)Oc1ccccc1C(=O)O", "CCCl"]
-    assert drugs.first_by_rule(listed, shipped, 1) == ["CC(=O)Oc1ccccc1C(=O)O"]
-    whole = drugs.approved()
+    assert drugs.select_by_rule(listed, shipped, 5) == ["CC(=O)Oc1ccccc1C(=O)O", "CCCl"]
+    assert drugs.select_by_rule(listed, shipped, 1) == ["CC(=O)Oc1ccccc1C(=O)O"]
+    whole = drugs.approved_drugs()
     assert len(whole) == 2628
     assert (whole[0].identifier, whole[0].name) == ("CHEMBL2", "PRAZOSIN")
 
 
 def test_operations_of_a_step_are_those_of_its_products(shipped: SequenceVAE) -> None:
     """Three passes (forward and two backward) over the recurrent head, at least, and not ten times as many."""
-    found = speed.training(shipped, 1)
+    found = speed.time_training(shipped, 1)
     per_token = 3 * 2 * (shipped.architecture.hidden * 3) * (384 + 96 + 48)
     operations = found["tflops"] * 1e12 / found["molecules_per_second"]
     assert 20 * per_token < operations < 400 * per_token
@@ -178,13 +178,13 @@ def test_operations_of_a_step_are_those_of_its_products(shipped: SequenceVAE) ->
 
 
 def test_a_small_run_has_all_that_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = drugs.approved()[:12]
-    monkeypatch.setattr(drugs, "approved", lambda: listed)
+    listed = drugs.approved_drugs()[:12]
+    monkeypatch.setattr(drugs, "approved_drugs", lambda: listed)
     monkeypatch.setattr(corpus, "training_smiles", lambda: corpus.zinc()[:50])
     monkeypatch.setattr(samples, "highest_zinc_similarity", lambda smiles, rows, say: np.full(len(smiles), 0.5))
-    monkeypatch.setattr(latents, "fitted_prior", lambda vae, rows: LearnedPrior(
+    monkeypatch.setattr(latents, "fit_prior", lambda vae, rows: LearnedPrior(
         torch.ones(1), torch.zeros(1, 128), torch.eye(128).unsqueeze(0)))  # fmt: skip
-    results = json.loads(json.dumps(measured("zinc250k", SMALL, lambda line: None)))
+    results = json.loads(json.dumps(measure("zinc250k", SMALL, lambda line: None)))
     asked = (
         "reconstruction reconstruction_jtvae_protocol validity uniqueness novelty fcd fcd_floor fcd_standard_normal "
         "kl_nats active_units shuffle_cost_nats neighbours ridge_r2 samples_per_second reconstructions_per_second"

@@ -24,7 +24,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in quick.items():
         monkeypatch.setattr(anomaly, name, value)
     monkeypatch.setattr(anomaly, "problems", lambda: iter(two))
-    monkeypatch.setattr(anomaly, "peers", lambda: {"KNN": lambda problem, seed: np.linalg.norm(problem.test, axis=1)})
+    monkeypatch.setattr(
+        anomaly, "load_rivals", lambda: {"KNN": lambda problem, seed: np.linalg.norm(problem.test, axis=1)}
+    )
     monkeypatch.setattr(detector.Settings.__init__, "__defaults__", _with_few_steps())
 
 
@@ -70,7 +72,7 @@ def test_pyods_detectors_answer_and_leave_the_global_generators_alone() -> None:
     pytest.importorskip("pyod")
     problem = one_against_rest(30, np.random.default_rng(0), contamination=0.1)
     before, others = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()  # noqa: NPY002
-    rivals = outliers.peers()
+    rivals = outliers.load_rivals()
     assert list(rivals) == ["IForest", "ECOD", "LOF", "KNN", "PCA", "GMM", "VAE"]
     for name, rival in rivals.items():
         if name != "VAE":  # which takes seconds
@@ -84,4 +86,4 @@ def test_pyods_detectors_answer_and_leave_the_global_generators_alone() -> None:
 def test_without_pyod_the_command_that_installs_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outliers, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pyod is not installed; run `pip install 'designloop\[benchmarks\]'`"):
-        outliers.peers()
+        outliers.load_rivals()

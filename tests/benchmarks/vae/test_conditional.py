@@ -40,7 +40,7 @@ def drawn() -> tuple[Cells, Cells]:
 def test_the_model_means_by_a_library_size_what_cells_measure_by_it() -> None:
     """The mean of its samples' library sizes, as those of cells are taken, is the size that was asked for."""
     types, sizes = np.repeat(np.arange(expression.TYPES), 50), np.tile([0.5, 3.0], 25 * expression.TYPES)
-    counts = expression.sampled(expression.model(0), types, sizes, 0)
+    counts = expression.sample(expression.model(0), types, sizes, 0)
     drawn = counts.sum(1) / counts.shape[1]
     assert drawn[sizes == 0.5].mean() == pytest.approx(0.5, rel=0.05)
     assert drawn[sizes == 3.0].mean() == pytest.approx(3.0, rel=0.05)
@@ -50,17 +50,17 @@ def test_cells_are_like_cells_and_independent_counts_are_not(drawn: tuple[Cells,
     held, fresh = drawn
     x = expression.log_expression(fresh.counts)
     recogniser = make_pipeline(StandardScaler(), LogisticRegression(C=0.01)).fit(x, fresh.types)
-    same = expression.likeness(held.counts, held, recogniser)
+    same = expression.measure_likeness(held.counts, held, recogniser)
     assert np.allclose(same.recognised, 0)
     assert (same.changes, same.spread_log, same.spread_counts, same.correlations) == pytest.approx((1, 1, 1, 1))
-    alone = expression.independent(fresh, held.types, fresh.library_sizes, np.random.default_rng(1))
-    apart = expression.likeness(alone, held, recogniser)
+    alone = expression.sample_independent(fresh, held.types, fresh.library_sizes, np.random.default_rng(1))
+    apart = expression.measure_likeness(alone, held, recogniser)
     assert apart.changes > 0.9
     assert abs(apart.correlations) < 0.3
-    doubled = expression.likeness(2 * held.counts, held, recogniser)
+    doubled = expression.measure_likeness(2 * held.counts, held, recogniser)
     assert doubled.spread_counts == 0  # the variance is four times as large
     assert doubled.changes == pytest.approx(1)
-    swapped = expression.likeness(held.counts[::-1], held, recogniser)
+    swapped = expression.measure_likeness(held.counts[::-1], held, recogniser)
     assert (swapped.recognised < -50).all()
     assert swapped.changes == pytest.approx(-1)
 
@@ -68,7 +68,7 @@ def test_cells_are_like_cells_and_independent_counts_are_not(drawn: tuple[Cells,
 def test_independent_counts_keep_mean_and_variance(drawn: tuple[Cells, Cells]) -> None:
     held, _ = drawn
     sizes = np.ones(40_000)
-    counts = expression.independent(held, np.zeros(40_000, int), sizes, np.random.default_rng(2))
+    counts = expression.sample_independent(held, np.zeros(40_000, int), sizes, np.random.default_rng(2))
     share = (held.counts / held.library_sizes[:, None])[held.types == 0]
     np.testing.assert_allclose(counts.mean(0), share.mean(0), rtol=0.05)
     assert np.abs(np.asarray(np.corrcoef(counts.T))[np.triu_indices(30, 1)]).max() < 0.03
@@ -82,6 +82,6 @@ def test_the_threshold_comes_from_validation_and_perfect_scores_are_perfect() ->
         return rng.standard_normal((n, 3)) + 20 * rare[:, None], rare
 
     judging = some(200)
-    assert expression._judged(some(200), judging, judging) == (1.0, 1.0)
-    blind = expression._judged(some(200), some(200), (rng.standard_normal((5000, 3)), np.arange(5000) < 500))
+    assert expression._score_classifier(some(200), judging, judging) == (1.0, 1.0)
+    blind = expression._score_classifier(some(200), some(200), (rng.standard_normal((5000, 3)), np.arange(5000) < 500))
     assert blind[0] == pytest.approx(0.1, abs=0.05)

@@ -37,13 +37,13 @@ def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_planted_data_has_its_eigenvalues() -> None:
-    x = disentanglement.planted(3)
+    x = disentanglement.plant_data(3)
     found = torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)
     torch.testing.assert_close(found, x.new_tensor(disentanglement.SPREADS))
 
 
 def test_r_squared_is_of_the_effect_not_of_its_spread() -> None:
-    own = cell_models.world(0)
+    own = cell_models.make_world(0)
     effect = own.truth.effect(own.held.state, own.held.drug, own.other)
     assert (own.other != own.held.drug).all()
     assert cell_lines.r_squared(own.truth, effect, np.zeros_like(effect)) == 0

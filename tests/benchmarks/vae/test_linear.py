@@ -39,17 +39,17 @@ def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_chains_numbers_are_found_by_both_ways() -> None:
     """From Monte Carlo's fields by Fourier transform, from PPCA's kept modes, and from the transfer matrix."""
-    fields = phi4((8,), -1.5, 6.0, 1500, 6, np.random.default_rng(0))
-    found, error = fields.of_fields(fields)
-    exact = fields.of_chain(8, -1.5, 6.0)
+    samples = phi4((8,), -1.5, 6.0, 1500, 6, np.random.default_rng(0))
+    found, error = fields.numbers_of_fields(samples)
+    exact = fields.numbers_of_chain(8, -1.5, 6.0)
     assert np.abs((found - exact) / error).max() < 4
-    kept, _ = fields._jackknifed(torch.from_numpy(fields.reshape(-1, 8)), (8,), 3)
+    kept, _ = fields._jackknife(torch.from_numpy(samples.reshape(-1, 8)), (8,), 3)
     np.testing.assert_allclose(kept, found, rtol=0.02)  # the same fields: only the turned directions differ
 
 
 def test_free_fields_have_the_bare_mass_and_no_coupling() -> None:
-    fields = free_field((6, 6), 0.5, 20_000, np.random.default_rng(1)).reshape(500, 40, 6, 6)
-    (mass, normalisation, cumulant, coupling), error = fields.of_fields(fields)
+    samples = free_field((6, 6), 0.5, 20_000, np.random.default_rng(1)).reshape(500, 40, 6, 6)
+    (mass, normalisation, cumulant, coupling), error = fields.numbers_of_fields(samples)
     for value, wanted, one in zip(
         (mass, normalisation, cumulant, coupling), (0.5**0.5, 1.0, 0.0, 0.0), error, strict=True
     ):

@@ -14,7 +14,7 @@ import pytest
 
 from designloop.api import InputError
 from designloop.benchmarks.common.options import Options, Say
-from designloop.benchmarks.common.rows import Row, as_json, from_json, row_over, rows_table
+from designloop.benchmarks.common.rows import Row, as_json, from_json, mean_row, rows_table
 from designloop.benchmarks.vae import benchmark as vae
 from designloop.benchmarks.vae import registry
 from designloop.benchmarks.vae.method import CORE, SECTIONS
@@ -27,7 +27,10 @@ def made_up(value: float) -> SimpleNamespace:
 
     def run(seeds: Sequence[int], say: Say) -> list[Row]:
         say("measuring")
-        return [Row("angle, degrees", "< 1", value, None, len(seeds), value < 1), Row("seconds", "", 2.0, 0.5, 3, None)]
+        return [
+            Row(measure="angle, degrees", bar="< 1", value=value, seeds=len(seeds), holds=value < 1),
+            Row(measure="seconds", value=2.0, spread=0.5, seeds=3),
+        ]
 
     titles = "Anomaly and Outlier Detection; AI in the Loop"
     return SimpleNamespace(TITLE=titles, FILE="designloop/vae/x.py", PAGE="x.md", run=run)
@@ -71,11 +74,11 @@ def test_all_methods_run_or_one(methods: dict[str, Any]) -> None:
 def test_one_methods_rows_are_replaced_and_the_others_kept(methods: dict[str, Any]) -> None:
     everything = vae.run(Options(), silent)
     methods["second"] = made_up(0.1)
-    now = vae.merged(everything, vae.run(Options(method="second"), silent))
+    now = vae.merge(everything, vae.run(Options(method="second"), silent))
     values = [(row["method"], row["value"]) for row in now["rows"]]
     assert values == [("first", 0.5), ("first", 2.0), ("second", 0.1), ("second", 2.0)]
     del methods["first"]
-    assert {row["method"] for row in vae.merged(now, vae.run(Options(), silent))["rows"]} == {"second"}
+    assert {row["method"] for row in vae.merge(now, vae.run(Options(), silent))["rows"]} == {"second"}
 
 
 def test_the_index_has_each_section_in_its_order(methods: dict[str, Any]) -> None:
@@ -97,7 +100,7 @@ def test_the_report_names_what_is_missed(methods: dict[str, Any]) -> None:
 
 
 def test_a_row_comes_back_as_it_was() -> None:
-    row = row_over("R²", ">= 0.9", [0.9, 1.0, 0.95], True, ceiling=1.0)
+    row = mean_row("R²", [0.9, 1.0, 0.95], bar=">= 0.9", holds=True, ceiling=1.0)
     assert from_json(as_json("some", row)) == row
     assert row.spread == pytest.approx(0.05 / 3**0.5)
     assert "| R² | >= 0.9 | 0.95 ± 0.029 | 1 | 3 | yes |" in rows_table([row])
@@ -105,7 +108,9 @@ def test_a_row_comes_back_as_it_was() -> None:
 
 def test_numpys_own_numbers_are_written_as_pythons() -> None:
     numpys: list[Any] = [np.float64(0.95), np.float32(0.5), np.bool_(True)]
-    row = Row("R²", ">= 0.9", numpys[0], numpys[1], 3, numpys[2], ceiling=np.float64(1))
+    row = Row(
+        measure="R²", bar=">= 0.9", value=numpys[0], spread=numpys[1], seeds=3, holds=numpys[2], ceiling=np.float64(1)
+    )
     assert json.loads(json.dumps(as_json("some", row)))["holds"] is True
 
 

@@ -15,7 +15,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from torch import Tensor
 
 from designloop.benchmarks.common.options import Say
-from designloop.benchmarks.common.rows import Row, row_over
+from designloop.benchmarks.common.rows import Row, mean_row
 from designloop.benchmarks.vae.method import CORE
 from designloop.testing import NonConformance, check_likelihood, check_prior
 from designloop.vae.inference.evidence import annealed_evidence, importance_evidence
@@ -57,25 +57,25 @@ DRAWS = 50_000
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
     """Contracts, log probabilities, information, annealing, imputation, and how fast ``fit`` is."""
     say("likelihoods and priors")
-    rows = [*contracts(seeds[0]), *exact_formulas()]
+    rows = [*check_contracts(seeds[0]), *check_formulas()]
     say("evidence by annealing, and imputation")
-    found = [on_ppca(seed) for seed in seeds]
+    found = [measure_on_ppca(seed) for seed in seeds]
     apart = [one["annealed"] for one in found]
     measure = "annealing from the prior − PPCA's evidence (breast_cancer, q = 2, 40 rows), nats a row"
-    rows.append(row_over(measure, "within 0.05", apart, abs(fmean(apart)) < 0.05))
+    rows.append(mean_row(measure, apart, bar="within 0.05", holds=abs(fmean(apart)) < 0.05))
     excess = [one["imputed"] / one["best"] - 1 for one in found]
     measure = "a third of breast_cancer missing: error of what is imputed over that of the exact conditional mean, − 1"
     floor = fmean(one["mean"] / one["best"] - 1 for one in found)
-    rows.append(row_over(measure, "< 0.01", excess, fmean(excess) < 0.01, ceiling=0.0, floor=floor))
+    rows.append(mean_row(measure, excess, bar="< 0.01", holds=fmean(excess) < 0.01, ceiling=0.0, floor=floor))
     say("annealing against weighted draws on a trained model")
-    apart = [on_digits(seed) for seed in seeds]
+    apart = [compare_on_digits(seed) for seed in seeds]
     measure = "annealed against weighted evidence of a trained VAE (digits, 8 units), mean |difference|, nats a digit"
-    rows.append(row_over(measure, "< 0.25", apart, fmean(apart) < 0.25))
-    rows.append(row_over("fit, MLP 64-128-8-128-64, batch of 128: steps a second", "", [steps_a_second()], None))
+    rows.append(mean_row(measure, apart, bar="< 0.25", holds=fmean(apart) < 0.25))
+    rows.append(mean_row("fit, MLP 64-128-8-128-64, batch of 128: steps a second", [steps_a_second()]))
     return rows
 
 
-def contracts(seed: int) -> Iterator[Row]:
+def check_contracts(seed: int) -> Iterator[Row]:
     """How many likelihoods and priors pass their suites."""
     generator = torch.Generator().manual_seed(seed)
     params, both = torch.randn(4, 3, generator=generator), 0.5 * torch.randn(4, 6, generator=generator)
@@ -109,7 +109,7 @@ def contracts(seed: int) -> Iterator[Row]:
         ("priors that pass check_prior", priors),
     ):
         passed = sum(map(_passes, checks))
-        yield Row(name, f"all {len(checks)}", passed, None, 1, passed == len(checks))
+        yield Row(measure=name, bar=f"all {len(checks)}", value=passed, seeds=1, holds=passed == len(checks))
 
 
 def _passes(check: Callable[[], object]) -> bool:
@@ -120,7 +120,7 @@ def _passes(check: Callable[[], object]) -> bool:
     return True
 
 
-def exact_formulas() -> Iterator[Row]:
+def check_formulas() -> Iterator[Row]:
     """The negative binomial's log pmf and the information of its dispersion, over a wide range of both."""
     means, dispersions = np.geomspace(0.01, 1000, 6), np.geomspace(0.01, 1000, 6)
     worst, information = 0.0, 0.0
@@ -138,12 +138,12 @@ def exact_formulas() -> Iterator[Row]:
         if series > 1e-7:  # below, the plain series is its own rounding error
             information = max(information, abs(told / series - 1))
     measure = "negative binomial, log pmf against scipy's, largest relative error"
-    yield Row(measure, "< 1e-8", worst, None, 1, worst < 1e-8)
+    yield Row(measure=measure, bar="< 1e-8", value=worst, seeds=1, holds=worst < 1e-8)
     measure = "negative binomial, information of the dispersion against its plain series, largest relative error"
-    yield Row(measure, "< 1e-4", information, None, 1, information < 1e-4)
+    yield Row(measure=measure, bar="< 1e-4", value=information, seeds=1, holds=information < 1e-4)
 
 
-def on_ppca(seed: int) -> dict[str, float]:
+def measure_on_ppca(seed: int) -> dict[str, float]:
     """Errors of annealing and of imputation on PPCA's model of breast_cancer, where both have closed forms."""
     data = load_breast_cancer().data
     x = torch.from_numpy((data - data.mean(0)) / data.std(0))
@@ -168,7 +168,7 @@ def on_ppca(seed: int) -> dict[str, float]:
     }
 
 
-def on_digits(seed: int) -> float:
+def compare_on_digits(seed: int) -> float:
     """Mean absolute difference of two estimates of the evidence of digits that a trained VAE has not seen, nats."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.from_numpy(load_digits().data).float() / 16

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from time import perf_counter
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from designloop.benchmarks.common.machine import fp32_matmul_tflops
+from designloop.benchmarks.common.machine import fp32_matmul_tflops, median_seconds
 from designloop.benchmarks.common.options import Say
-from designloop.benchmarks.common.rows import Row
+from designloop.benchmarks.common.rows import Row, worst_row
 from designloop.vae.geometry.curves import Spline, length, straight
 from designloop.vae.geometry.geodesics import distance, geodesics_by_graph, geodesics_by_spline
 from designloop.vae.geometry.graph import grid_graph, shortest_paths
@@ -65,11 +64,11 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
     """The rows of the geometry's bars."""
     rows: list[Row] = []
     for what, some in (
-        ("surfaces whose geometry is known", _surfaces(seeds)),
-        ("Fisher–Rao distances", _distances(seeds)),
-        ("grids", _grids()),
-        ("data with a hole", _hole(seeds)),
-        ("how fast a metric is", _speed(seeds)),
+        ("surfaces whose geometry is known", _measure_surfaces(seeds)),
+        ("Fisher–Rao distances", _measure_distances(seeds)),
+        ("grids", _measure_grids()),
+        ("data with a hole", _measure_hole(seeds)),
+        ("how fast a metric is", _measure_speed(seeds)),
     ):
         say(f"  {what}")
         rows += some
@@ -92,7 +91,7 @@ def _vae(function: Callable[[Tensor], Tensor], likelihood: Likelihood, latent: i
     return VAE(MLPEncoder(1, latent), Function(function), likelihood, StandardNormal(latent)).double().eval()
 
 
-def _surfaces(seeds: Sequence[int]) -> Iterator[Row]:
+def _measure_surfaces(seeds: Sequence[int]) -> Iterator[Row]:
     """Metrics and lengths on each surface, by spline and by graph."""
     agree: list[Tensor] = []
     raw: list[Tensor] = []
@@ -109,14 +108,35 @@ def _surfaces(seeds: Sequence[int]) -> Iterator[Row]:
             by_graph = geodesics_by_graph(graph, start, end)
             agree.append(by_graph.lengths / by_spline.lengths)
             raw.append(shortest_paths(graph, start, end).lengths / by_graph.lengths)
-        yield _worst(f"{surface.name}: metric − closed form, relative, greatest", "< 0.00001", torch.stack(off), 1e-5)
-        yield _worst(f"{surface.name}: length − geodesic's, relative, greatest", "< 1 %", torch.cat(misses), 0.01)
-    yield _worst("surfaces: relaxed graph and spline, relative difference, greatest", "< 2 %",
-                 (torch.cat(agree) - 1).abs(), 0.02)  # fmt: skip
+        yield worst_row(
+            f"{surface.name}: metric − closed form, relative, greatest",
+            torch.stack(off).tolist(),
+            bar="< 0.00001",
+            limit=1e-5,
+        )
+        yield worst_row(
+            f"{surface.name}: length − geodesic's, relative, greatest",
+            torch.cat(misses).tolist(),
+            bar="< 1 %",
+            limit=0.01,
+        )
+    yield worst_row(
+        "surfaces: relaxed graph and spline, relative difference, greatest",
+        (torch.cat(agree) - 1).abs().tolist(),
+        bar="< 2 %",
+        limit=0.02,
+    )
     least, most = (float(one) for one in torch.cat(raw).aminmax())
-    yield Row("surfaces: raw graph's length over the relaxed one, least", "> 0.995", least, None, len(torch.cat(raw)),
-              least > 0.995)  # fmt: skip
-    yield Row("surfaces: raw graph's length over the relaxed one, greatest", "", most, None, len(torch.cat(raw)), None)
+    yield Row(
+        measure="surfaces: raw graph's length over the relaxed one, least",
+        bar="> 0.995",
+        value=least,
+        seeds=len(torch.cat(raw)),
+        holds=least > 0.995,
+    )
+    yield Row(
+        measure="surfaces: raw graph's length over the relaxed one, greatest", value=most, seeds=len(torch.cat(raw))
+    )
 
 
 def _box(surface: Surface, start: Tensor, end: Tensor) -> tuple[list[float], list[float], list[int]]:
@@ -126,7 +146,7 @@ def _box(surface: Surface, start: Tensor, end: Tensor) -> tuple[list[float], lis
     return (both.amin(0) - margin).tolist(), (both.amax(0) + margin).tolist(), [SIDE, SIDE]
 
 
-def _distances(seeds: Sequence[int]) -> Iterator[Row]:
+def _measure_distances(seeds: Sequence[int]) -> Iterator[Row]:
     """Fisher–Rao distances of two features, or of the simplex of three classes, with closed forms."""
 
     def bernoulli(one: Tensor, other: Tensor) -> Tensor:
@@ -155,8 +175,11 @@ def _distances(seeds: Sequence[int]) -> Iterator[Row]:
             generator = torch.Generator().manual_seed(seed)
             start, end = 4 * torch.rand(2, PAIRS, 2, dtype=torch.float64, generator=generator) - 2
             misses.append((distance(metric, start, end) / closed(start, end) - 1).abs())
-        yield _worst(
-            f"Fisher–Rao distance, {name}: − closed form, relative, greatest", "< 1 %", torch.cat(misses), 0.01
+        yield worst_row(
+            f"Fisher–Rao distance, {name}: − closed form, relative, greatest",
+            torch.cat(misses).tolist(),
+            bar="< 1 %",
+            limit=0.01,
         )
 
 
@@ -165,7 +188,7 @@ def _simplex(z: Tensor) -> Tensor:
     return functional.pad(z, (0, 1))
 
 
-def _grids() -> Iterator[Row]:
+def _measure_grids() -> Iterator[Row]:
     """How much too long paths from a corner of a flat grid are, at two finenesses."""
     for neighbours, bound in ((8, 1.0824), (16, 1.0275), (32, 1.0131)):
         worst = []
@@ -177,7 +200,7 @@ def _grids() -> Iterator[Row]:
         measure = f"flat grid, {neighbours} neighbours: excess length, greatest, of {SIDE}² and {2 * SIDE - 1}² points"
         share = bound - 1
         holds = all(0.98 * share < one < share + 1e-4 for one in worst)
-        yield Row(measure, f"{share:.1%}, at any fineness", max(worst), None, 2, holds)
+        yield Row(measure=measure, bar=f"{share:.1%}, at any fineness", value=max(worst), seeds=2, holds=holds)
 
 
 def _flat(z: Tensor, tangents: Tensor) -> Tensor:
@@ -208,29 +231,29 @@ def fit_ring(data: Ring, seed: int, steps: int = STEPS) -> tuple[VAE, Tensor]:
     return vae, z
 
 
-def opposite(data: Ring, vae: VAE, n: int = 10) -> tuple[Tensor, Tensor]:
+def opposite_pairs(data: Ring, vae: VAE, n: int = 10) -> tuple[Tensor, Tensor]:
     """Latents of pairs of the ring that the hole lies between, (n, 2) each."""
     angle = np.pi * np.arange(n) / n
-    starts, ends = (_at(data, vae, one) for one in (angle, angle + np.pi))
+    starts, ends = (_latents_at(data, vae, one) for one in (angle, angle + np.pi))
     return starts, ends
 
 
-def _at(data: Ring, vae: VAE, angle: np.ndarray) -> Tensor:
+def _latents_at(data: Ring, vae: VAE, angle: np.ndarray) -> Tensor:
     """(n, 2) posterior means of noiseless rows."""
     x = np.stack([np.cos(angle), np.sin(angle)], -1) @ data.frame.T
     with torch.no_grad():
         return vae.encode(torch.from_numpy(x).float()).mean
 
 
-def _hole(seeds: Sequence[int]) -> Iterator[Row]:
+def _measure_hole(seeds: Sequence[int]) -> Iterator[Row]:
     """Geodesics between opposite points of a ring, beside straight lines."""
     found: dict[str, dict[str, list[float]]] = {"expected Euclidean": {}, "Fisher–Rao": {}}
     for seed in seeds:
         data = ring(ROWS, np.random.default_rng(seed))
         vae, z = fit_ring(data, seed)
-        start, end = opposite(data, vae)
+        start, end = opposite_pairs(data, vae)
         for name, metric in (("expected Euclidean", ExpectedEuclidean(vae)), ("Fisher–Rao", FisherRao(vae))):
-            for measure, value in hole(metric, z, start, end).items():
+            for measure, value in compare_with_lines(metric, z, start, end).items():
                 found[name].setdefault(measure, []).append(value)
     for name, measures in found.items():
         for measure, bar, holds in (
@@ -241,10 +264,17 @@ def _hole(seeds: Sequence[int]) -> Iterator[Row]:
             key = measure.split(",")[0]
             value = min(measures[key]) if measure.endswith("least") else max(measures[key])
             floor = None if measure.endswith("least") else 1.0
-            yield Row(f"ring, {name}: {measure}", bar, value, None, len(seeds), holds(value), floor=floor)
+            yield Row(
+                measure=f"ring, {name}: {measure}",
+                bar=bar,
+                value=value,
+                seeds=len(seeds),
+                holds=holds(value),
+                floor=floor,
+            )
 
 
-def hole(metric: Metric, z: Tensor, start: Tensor, end: Tensor) -> dict[str, float]:
+def compare_with_lines(metric: Metric, z: Tensor, start: Tensor, end: Tensor) -> dict[str, float]:
     """What geodesics round a hole have over straight lines, and graph over spline."""
     reach = 1.3 * float(z.abs().max())
     graph = grid_graph(metric, [-reach, -reach], [reach, reach], [SIDE, SIDE], like=z)
@@ -252,18 +282,19 @@ def hole(metric: Metric, z: Tensor, start: Tensor, end: Tensor) -> dict[str, flo
     relaxed = geodesics_by_graph(graph, start, end, knots=KNOTS)
     return {
         "length over the straight line's": float((relaxed.lengths / length(metric, line).detach()).mean()),
-        "distance to the data over the straight line's": off_data(relaxed.curves, z) / off_data(line, z),
+        "distance to the data over the straight line's": distance_to_data(relaxed.curves, z)
+        / distance_to_data(line, z),
         "raw graph's length over the relaxed one": float((raw.lengths / relaxed.lengths).min()),
     }
 
 
-def off_data(curves: Spline, z: Tensor) -> float:
+def distance_to_data(curves: Spline, z: Tensor) -> float:
     """Mean distance of the curves' points to the nearest latent of the data."""
     points = curves(torch.linspace(0, 1, 101)).detach().flatten(0, 1)
     return float(torch.cdist(points, z).amin(1).mean())
 
 
-def _speed(seeds: Sequence[int]) -> Iterator[Row]:
+def _measure_speed(seeds: Sequence[int]) -> Iterator[Row]:
     """Seconds of the metric at many points, beside what its products alone take."""
     widths = (2, HIDDEN, HIDDEN, FEATURES)
     with torch.random.fork_rng(devices=[]):
@@ -272,27 +303,14 @@ def _speed(seeds: Sequence[int]) -> Iterator[Row]:
     likelihood = Gaussian(FEATURES, 1.0, learned=False)
     vae = VAE(MLPEncoder(FEATURES, 2), Function(net), likelihood, StandardNormal(2)).eval()
     z = torch.randn(POINTS, 2, generator=torch.Generator().manual_seed(seeds[0]))
-    seconds = _median_seconds(lambda: pullback_metric(vae, z))
+    seconds = median_seconds(lambda: pullback_metric(vae, z), REPEATS)
     # Values and two tangents through each layer, then four inner products.
     products = 2 * POINTS * (3 * sum(one * other for one, other in pairwise(widths)) + 4 * FEATURES)
     least = products / fp32_matmul_tflops() / 1e12
     what = f"metric at {POINTS:,} points of a {' → '.join(map(str, widths))} MLP"
-    yield Row(f"{what}, seconds", "", seconds, None, REPEATS, None)
-    yield Row(f"{what}, over its matrix products alone at the machine's fp32 speed", "", seconds / least, None,
-              REPEATS, None)  # fmt: skip
-
-
-def _median_seconds(work: Callable[[], object]) -> float:
-    work()
-    seconds = []
-    for _ in range(REPEATS):
-        began = perf_counter()
-        work()
-        seconds.append(perf_counter() - began)
-    return float(np.median(seconds))
-
-
-def _worst(measure: str, bar: str, values: Tensor, below: float) -> Row:
-    """The row of a bar that every value has to keep."""
-    worst = float(values.max())
-    return Row(measure, bar, worst, None, values.numel(), worst < below)
+    yield Row(measure=f"{what}, seconds", value=seconds, seeds=REPEATS)
+    yield Row(
+        measure=f"{what}, over its matrix products alone at the machine's fp32 speed",
+        value=seconds / least,
+        seeds=REPEATS,
+    )

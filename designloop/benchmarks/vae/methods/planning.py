@@ -82,7 +82,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
             say(f"  seed {seed}, scene {number}")
             some = scene(OBSTACLES, rng, arm)
             start, end, theirs = problems(sampling_roadmap(arm, some, rng, NODES), PAIRS, rng, ROUNDS)
-            first, raw, paths, times = planned(chart, arm, some, start, end, own_rng)
+            first, raw, paths, times = plan_paths(chart, arm, some, start, end, own_rng)
             growth.append(times)
             lines = straight_latent_motions(chart, start, end)
             again = sampling_roadmap(arm, some, own_rng, NODES)
@@ -93,7 +93,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
                 if own is not None and one is not None and collision_free(arm, some, own, FINE):
                     for name, path in (("raw", one), ("plan", own), ("planner", other)):
                         lengths[name].append(task_length(arm, path))
-        shares += unobstructed(chart, arm, own_rng)
+        shares += compare_free_lengths(chart, arm, own_rng)
     return list(_rows(free, lengths, growth, shares))
 
 
@@ -103,29 +103,40 @@ def _rows(
     share, line, pairs = float(np.mean(free["plan"])), float(np.mean(free["line"])), len(free["plan"])
     what = "pairs that no straight joint motion joins: share of paths free of collision (floor: straight latent paths)"
     error = float(np.sqrt(share * (1 - share) / pairs))
-    yield Row(what, "≥ 0.95", share, error, pairs, share >= 0.95, floor=line)
+    yield Row(measure=what, bar="≥ 0.95", value=share, spread=error, seeds=pairs, holds=share >= 0.95, floor=line)
     for name, of in (
         ("first", "the same before the roadmap grows"),
         ("again", "the same by another sampling roadmap, of as many samples as the one that the pairs were drawn with"),
     ):
-        yield Row(of, "", float(np.mean(free[name])), None, pairs, None)
-    yield Row("nodes of the roadmap over those before it grows, mean of the scenes", "", float(np.mean(growth)), None,
-              len(growth), None)  # fmt: skip
-    yield Row("nodes of the roadmap over those before it grows, greatest of the scenes", "", max(growth), None,
-              len(growth), None)  # fmt: skip
+        yield Row(measure=of, value=float(np.mean(free[name])), seeds=pairs)
+    yield Row(
+        measure="nodes of the roadmap over those before it grows, mean of the scenes",
+        value=float(np.mean(growth)),
+        seeds=len(growth),
+    )
+    yield Row(
+        measure="nodes of the roadmap over those before it grows, greatest of the scenes",
+        value=max(growth),
+        seeds=len(growth),
+    )
     own, raw, other = (np.array(lengths[name]) for name in ("plan", "raw", "planner"))
     if n := len(own):
         ratio = float(own.mean() / other.mean())
         error = float((own - ratio * other).std() / other.mean() / np.sqrt(n))  # the delta method
         what = "the tip's way over the sampling planner's, both shortcut"
-        yield Row(f"{what}: ratio of means", "≤ 1.15", ratio, error, n, ratio <= 1.15)
-        yield Row(f"{what}: median of the pairs' ratios", "", float(np.median(own / other)), None, n, None)
-        yield Row(f"{what}: share of pairs at most 1.15", "", float((own <= 1.15 * other).mean()), None, n, None)
-        yield Row("the same, only the planner's shortcut: ratio of means", "", float(raw.mean() / other.mean()), None,
-                  n, None)  # fmt: skip
+        yield Row(
+            measure=f"{what}: ratio of means", bar="≤ 1.15", value=ratio, spread=error, seeds=n, holds=ratio <= 1.15
+        )
+        yield Row(measure=f"{what}: median of the pairs' ratios", value=float(np.median(own / other)), seeds=n)
+        yield Row(measure=f"{what}: share of pairs at most 1.15", value=float((own <= 1.15 * other).mean()), seeds=n)
+        yield Row(
+            measure="the same, only the planner's shortcut: ratio of means",
+            value=float(raw.mean() / other.mean()),
+            seeds=n,
+        )
     what, worst = "without obstacles: metric length over the straight latent path's", max(shares)
-    yield Row(f"{what}, greatest", "< 1", worst, None, len(shares), worst < 1)
-    yield Row(f"{what}, mean", "", float(np.mean(shares)), None, len(shares), None)
+    yield Row(measure=f"{what}, greatest", bar="< 1", value=worst, seeds=len(shares), holds=worst < 1)
+    yield Row(measure=f"{what}, mean", value=float(np.mean(shares)), seeds=len(shares))
 
 
 def fit_arm(arm: Arm, seed: int, steps: int = STEPS) -> VAE:
@@ -156,7 +167,7 @@ def obstacle_cost(arm: Arm, some: Scene) -> Cost:
     return cost
 
 
-def planned(
+def plan_paths(
     chart: Chart, arm: Arm, some: Scene, start: Array, end: Array, rng: np.random.Generator
 ) -> tuple[list[Array | None], list[Array | None], list[Array | None], float]:
     """Paths between pairs (pairs, joints) in a scene: over the first roadmap, over the grown one, and these shortcut.
@@ -172,7 +183,7 @@ def planned(
     return plan(small, start, end), raw, paths, len(road.configurations) / len(small.configurations)
 
 
-def unobstructed(chart: Chart, arm: Arm, rng: np.random.Generator) -> list[float]:
+def compare_free_lengths(chart: Chart, arm: Arm, rng: np.random.Generator) -> list[float]:
     """Of pairs drawn anew: the planned geodesic's length over the straight latent path's, under the metric."""
     start, end = (chart.encode(arm.sample(SCENES * PAIRS, rng)) for _ in range(2))
     graph = points_graph(chart.metric, chart.encode(arm.sample(NODES // 4, rng)))

@@ -13,15 +13,15 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from designloop.benchmarks.common.options import Say
-from designloop.benchmarks.common.rows import Row, row_over
+from designloop.benchmarks.common.rows import Row, mean_row
 from designloop.benchmarks.vae.methods.anomaly.outliers import (
     FLOOR,
     OURS,
-    detector_of,
+    as_rows,
+    fit_detector_of,
+    load_rivals,
     mean_z,
-    peers,
     problems,
-    rows_of,
 )
 from designloop.vae.anomaly.conformal import conformal_p_values, false_positive_law
 from designloop.vae.anomaly.scores import SCORES, anomaly_score
@@ -69,22 +69,22 @@ PLANTED: Mapping[str, Callable[[int, np.random.Generator], Planted]] = {
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
     """The rows of the bars."""
-    rivals = peers()
+    rivals = load_rivals()
     say("  scores that repeat, planted problems")
-    rows = [*_repeats(seeds[0]), *_planted(seeds)]
+    rows = [*_repeat_scores(seeds[0]), *_detect_planted(seeds)]
     say("  conformal p-values")
-    rows += _conformal()
+    rows += _test_conformal()
     say("  problems that nobody planted")
-    return [*rows, *_ranking(rivals, say)]
+    return [*rows, *_rank_detectors(rivals, say)]
 
 
-def _repeats(seed: int) -> Iterator[Row]:
+def _repeat_scores(seed: int) -> Iterator[Row]:
     """Every score twice, in two batches, in float64."""
     apart, moved = [], []
     for make in (one_against_rest, overdispersed):
         problem = make(ROWS, np.random.default_rng(seed))
-        detector = detector_of(problem, seed, torch.float64)
-        x = rows_of(problem.test, torch.float64)
+        detector = fit_detector_of(problem, seed, torch.float64)
+        x = as_rows(problem.test, torch.float64)
         for score in SCORES.values():
             torch.manual_seed(seed)
             once = detector.score(x, score)
@@ -92,38 +92,63 @@ def _repeats(seed: int) -> Iterator[Row]:
             alone = torch.cat([detector.score(some, score) for some in x.flip(0).split(7)]).flip(0)
             moved.append(float(((alone - once).abs() / once.abs().clamp_min(1)).max()))
     n = len(apart)
-    yield Row("every score, called twice: greatest difference", "0", max(apart), None, n, max(apart) == 0)
-    yield Row("every score, beside other rows: greatest difference, relative (float64)", "< 1e-9", max(moved), None, n,
-              max(moved) < 1e-9)  # fmt: skip
+    yield Row(
+        measure="every score, called twice: greatest difference",
+        bar="0",
+        value=max(apart),
+        seeds=n,
+        holds=max(apart) == 0,
+    )
+    yield Row(
+        measure="every score, beside other rows: greatest difference, relative (float64)",
+        bar="< 1e-9",
+        value=max(moved),
+        seeds=n,
+        holds=max(moved) < 1e-9,
+    )
 
 
-def _planted(seeds: Sequence[int]) -> Iterator[Row]:
+def _detect_planted(seeds: Sequence[int]) -> Iterator[Row]:
     """Clean rows to learn from; every score beside the mean z-score, and beside the true density where it is known."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for seed in seeds:
         for name, make in PLANTED.items():
             problem = make(ROWS, np.random.default_rng(seed))
-            detector = detector_of(problem, seed)
+            detector = fit_detector_of(problem, seed)
             for which, score in SCORES.items():
-                found[name, which].append(auroc(problem, detector.score(rows_of(problem.test), score)))
+                found[name, which].append(auroc(problem, detector.score(as_rows(problem.test), score)))
             found[name, FLOOR].append(auroc(problem, mean_z(problem)))
         found["flipped signs", "true"].append(_true_covariance(seed))
     ours = {name: found[name, "negative evidence"] for name in PLANTED}
     floor = {name: fmean(found[name, FLOOR]) for name in PLANTED}
     signs, blind = ours["flipped signs"], found["flipped signs", FLOOR]
-    yield row_over("flipped signs (correlations alone): AUROC of the mean z-score", "0.5 within 0.05: it is blind",
-                   blind, abs(fmean(blind) - 0.5) < 0.05)  # fmt: skip
+    yield mean_row(
+        "flipped signs (correlations alone): AUROC of the mean z-score",
+        blind,
+        bar="0.5 within 0.05: it is blind",
+        holds=abs(fmean(blind) - 0.5) < 0.05,
+    )
     least = min(a - b for a, b in zip(signs, blind, strict=True))
-    yield row_over("flipped signs: AUROC of anomaly_score", "above the mean z-score's by 0.15 on each seed", signs,
-                   least > 0.15, fmean(found["flipped signs", "true"]), floor["flipped signs"])  # fmt: skip
+    yield mean_row(
+        "flipped signs: AUROC of anomaly_score",
+        signs,
+        bar="above the mean z-score's by 0.15 on each seed",
+        holds=least > 0.15,
+        ceiling=fmean(found["flipped signs", "true"]),
+        floor=floor["flipped signs"],
+    )
     nll, squared = (found["overdispersed counts", which] for which in ("decoder NLL", "reconstruction error"))
     above = all(a > b for a, b in zip(nll, squared, strict=True))
-    yield row_over("overdispersed counts: AUROC of the negative binomial's decoder NLL",
-                   "above the squared error's on each seed", nll, above, None, fmean(squared))  # fmt: skip
+    yield mean_row(
+        "overdispersed counts: AUROC of the negative binomial's decoder NLL",
+        nll,
+        bar="above the squared error's on each seed",
+        holds=above,
+        floor=fmean(squared),
+    )
     for name in PLANTED:
         for which in SCORES:
-            yield row_over(f"where scores disagree: {name}, {which}, AUROC", "", found[name, which], None, None,
-                           floor[name])  # fmt: skip
+            yield mean_row(f"where scores disagree: {name}, {which}, AUROC", found[name, which], floor=floor[name])
 
 
 def _true_covariance(seed: int) -> float:
@@ -138,7 +163,7 @@ def auroc(problem: Planted, scores: Tensor | Array) -> float:
     return float(roc_auc_score(problem.anomalous, np.asarray(scores)))
 
 
-def _conformal() -> Iterator[Row]:
+def _test_conformal() -> Iterator[Row]:
     """One model a seed, fresh rows for calibration and test at each draw, and how many of them are called anomalous."""
     smallest = dict.fromkeys(LEVELS, 1.0)
     counts: dict[float, list[float]] = {level: [] for level in LEVELS}
@@ -147,8 +172,8 @@ def _conformal() -> Iterator[Row]:
     for seed in CONFORMAL_SEEDS:
         rng = np.random.default_rng([seed, 7])
         x = ring(ROWS + DRAWS * (CALIBRATION + TESTED), rng).x
-        detector = detector_of(Planted(x[:ROWS], x[:0], np.zeros(0, dtype=bool)), seed)
-        scores = torch.cat([detector.score(some, _sixteen) for some in rows_of(x[ROWS:]).split(4096)])
+        detector = fit_detector_of(Planted(x[:ROWS], x[:0], np.zeros(0, dtype=bool)), seed)
+        scores = torch.cat([detector.score(some, _sixteen) for some in as_rows(x[ROWS:]).split(4096)])
         pairs = scores.view(DRAWS, CALIBRATION + TESTED)
         for level in LEVELS:
             called = np.array([
@@ -163,15 +188,29 @@ def _conformal() -> Iterator[Row]:
                 wrong.append(uniformity(called, TESTED, FEW, level, rng))
     n = len(CONFORMAL_SEEDS)
     for level in LEVELS:
-        yield Row(f"p ≤ {level:g} of {TESTED:,} normal rows, {DRAWS} draws: false positives against BetaBinomial("
-                  f"{TESTED}, l, {CALIBRATION + 1} − l), least KS p of the seeds", "> 0.001", smallest[level], None, n,
-                  smallest[level] > 0.001)  # fmt: skip
-        yield Row(f"p ≤ {level:g}: mean share of false positives", f"at most {level:g} + 3 s.e. on each seed",
-                  fmean(counts[level]), float(np.std(counts[level], ddof=1) / np.sqrt(len(counts[level]))), n,
-                  lowest[level] <= level)  # fmt: skip
-    yield Row(f"the wrong p = #(≥) / n at n = {FEW}, 5 and 10 %: greatest KS p in the same test",
-              "≤ 0.001: it must fail",
-              max(wrong), None, len(wrong), max(wrong) <= 0.001)  # fmt: skip
+        yield Row(
+            measure=f"p ≤ {level:g} of {TESTED:,} normal rows, {DRAWS} draws: false positives against BetaBinomial("
+            f"{TESTED}, l, {CALIBRATION + 1} − l), least KS p of the seeds",
+            bar="> 0.001",
+            value=smallest[level],
+            seeds=n,
+            holds=smallest[level] > 0.001,
+        )
+        yield Row(
+            measure=f"p ≤ {level:g}: mean share of false positives",
+            bar=f"at most {level:g} + 3 s.e. on each seed",
+            value=fmean(counts[level]),
+            spread=float(np.std(counts[level], ddof=1) / np.sqrt(len(counts[level]))),
+            seeds=n,
+            holds=lowest[level] <= level,
+        )
+    yield Row(
+        measure=f"the wrong p = #(≥) / n at n = {FEW}, 5 and 10 %: greatest KS p in the same test",
+        bar="≤ 0.001: it must fail",
+        value=max(wrong),
+        seeds=len(wrong),
+        holds=max(wrong) <= 0.001,
+    )
 
 
 def _sixteen(vae: VAE, x: Tensor, mask: Tensor | None = None, context: object = None) -> Tensor:
@@ -192,7 +231,7 @@ def uniformity(called: Array, rows: int, calibration: int, level: float, rng: np
     return float(kstest(below + rng.random(len(called)) * (upto - below), "uniform").pvalue)
 
 
-def _ranking(rivals: Mapping[str, Callable[[Planted, int], Array]], say: Say) -> Iterator[Row]:
+def _rank_detectors(rivals: Mapping[str, Callable[[Planted, int], Array]], say: Say) -> Iterator[Row]:
     """Mean AUROC over the splits of each problem, and ranks of these: 1 is best, ties share their mean."""
     names = (OURS, *rivals, FLOOR)
     table: dict[str, dict[str, list[float]]] = {}
@@ -200,8 +239,8 @@ def _ranking(rivals: Mapping[str, Callable[[Planted, int], Array]], say: Say) ->
         here = table.setdefault(problem.name, defaultdict(list))
         for number in range(SPLITS):
             split = problem.split(number)
-            detector = detector_of(split, number)
-            x = rows_of(split.test)
+            detector = fit_detector_of(split, number)
+            x = as_rows(split.test)
             for which, score in SCORES.items():
                 here[which].append(auroc(split, detector.score(x, score)))
             here[OURS].append(auroc(split, detector.score(x)))
@@ -214,17 +253,24 @@ def _ranking(rivals: Mapping[str, Callable[[Planted, int], Array]], say: Say) ->
     error = dict(zip(names, (ranks.std(0, ddof=1) / np.sqrt(len(ranks))).tolist(), strict=True))
     place = 1 + sum(average[name] < average[OURS] for name in names)
     what = f"{len(table)} problems, {SPLITS} splits each"
-    yield Row(f"average rank of {OURS} (anomaly_score, defaults) among {len(names)}, {what}", "the lowest of all",
-              average[OURS], error[OURS], len(table) * SPLITS, place == 1)  # fmt: skip
-    yield Row("its place by average rank", "", place, None, len(table) * SPLITS, None)
+    yield Row(
+        measure=f"average rank of {OURS} (anomaly_score, defaults) among {len(names)}, {what}",
+        bar="the lowest of all",
+        value=average[OURS],
+        spread=error[OURS],
+        seeds=len(table) * SPLITS,
+        holds=place == 1,
+    )
+    yield Row(measure="its place by average rank", value=place, seeds=len(table) * SPLITS)
     for name in sorted(names[1:], key=lambda one: average[one]):
         whose = name if name == FLOOR else f"PyOD's {name}"
-        yield Row(f"average rank of {whose}", "", average[name], error[name], len(table) * SPLITS, None)
+        yield Row(
+            measure=f"average rank of {whose}", value=average[name], spread=error[name], seeds=len(table) * SPLITS
+        )
     for name in (*names, *(which for which in SCORES if which != "negative evidence")):
         means = [fmean(here[name]) for here in table.values()]
         how = "" if name in names else ", a score outside the ranking"
-        yield Row(f"mean AUROC over the problems: {name}{how}", "", fmean(means), None, len(table) * SPLITS, None)
+        yield Row(measure=f"mean AUROC over the problems: {name}{how}", value=fmean(means), seeds=len(table) * SPLITS)
     for problem_name, here in table.items():
         others = ", ".join(f"{name} {fmean(here[name]):.3f}" for name in rivals)
-        yield row_over(f"{problem_name} against rest: AUROC of {OURS} ({others})", "", here[OURS], None, None,
-                       fmean(here[FLOOR]))  # fmt: skip
+        yield mean_row(f"{problem_name} against rest: AUROC of {OURS} ({others})", here[OURS], floor=fmean(here[FLOOR]))

@@ -72,17 +72,17 @@ def problems() -> Iterator[Problem]:
     yield Problem("breast_cancer benign", found.data, found.target == 0)
 
 
-def detector_of(problem: Planted, seed: int, dtype: torch.dtype = torch.float32) -> Detector:
+def fit_detector_of(problem: Planted, seed: int, dtype: torch.dtype = torch.float32) -> Detector:
     """Our detector of a problem's rows, at its defaults."""
     return fit_detector(torch.from_numpy(problem.train).to(dtype), generator=torch.Generator().manual_seed(seed))
 
 
-def rows_of(x: Array, dtype: torch.dtype = torch.float32) -> Tensor:
+def as_rows(x: Array, dtype: torch.dtype = torch.float32) -> Tensor:
     """Rows as our detector takes them."""
     return torch.from_numpy(x).to(dtype)
 
 
-def standardised(problem: Planted) -> tuple[Array, Array]:
+def standardise(problem: Planted) -> tuple[Array, Array]:
     """Rows to learn from and to judge by, in units of the standard deviation of the former."""
     centre, scale = problem.train.mean(0), problem.train.std(0)
     scale = np.where(scale > 0, scale, 1)
@@ -91,11 +91,11 @@ def standardised(problem: Planted) -> tuple[Array, Array]:
 
 def mean_z(problem: Planted) -> Array:
     """(rows,) mean absolute z of a row's features: the floor."""
-    score: Array = np.abs(standardised(problem)[1]).mean(1)
+    score: Array = np.abs(standardise(problem)[1]).mean(1)
     return score
 
 
-def peers() -> Mapping[str, Callable[[Planted, int], Array]]:
+def load_rivals() -> Mapping[str, Callable[[Planted, int], Array]]:
     """PyOD's detectors at their defaults, on standardised rows, as (problem, seed) -> scores of its test.
 
     Raises:
@@ -120,7 +120,7 @@ class _Peer:
         how = {"random_state": seed} if self.name in ("IForest", "GMM", "VAE") else {}
         if self.name == "VAE":
             how["verbose"] = 0
-        train, test = standardised(problem)
+        train, test = standardise(problem)
         # Its networks draw from the global generators, and it warns of its own dependencies.
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from designloop.benchmarks.common.rows import Row, row_over
+from designloop.benchmarks.common.rows import Row, mean_row
 from designloop.vae.conditional import (
     ConditionalDecoder,
     ConditionalEncoder,
@@ -79,7 +79,7 @@ def as_tensors(some: Cells) -> tuple[Tensor, dict[str, Tensor]]:
     return torch.from_numpy(some.counts).float(), {"condition": torch.from_numpy(some.types), "library_size": sizes}
 
 
-def trained(some: Cells, seed: int, steps: int) -> VAE:
+def train(some: Cells, seed: int, steps: int) -> VAE:
     """The model fitted to cells; a batch has as many of each type in the mean, however rare."""
     generator = torch.Generator().manual_seed(seed)
     (x, context), vae = as_tensors(some), model(seed)
@@ -95,14 +95,14 @@ def trained(some: Cells, seed: int, steps: int) -> VAE:
     return vae
 
 
-def sampled(vae: VAE, types: Integers, sizes: Array, seed: int) -> Integers:
+def sample(vae: VAE, types: Integers, sizes: Array, seed: int) -> Integers:
     """(cells, genes) counts drawn for types (cells,) and library sizes (cells,)."""
     context = {"condition": torch.from_numpy(types), "library_size": torch.from_numpy(sizes).float()}
     drawn = vae.sample(len(types), context, torch.Generator().manual_seed(seed))
     return drawn.numpy().astype(np.int64)
 
 
-def independent(some: Cells, types: Integers, sizes: Array, rng: np.random.Generator) -> Integers:
+def sample_independent(some: Cells, types: Integers, sizes: Array, rng: np.random.Generator) -> Integers:
     """(cells, genes) counts of one negative binomial a type and gene, by moments; genes do not know each other."""
     counts = np.empty((len(types), some.counts.shape[1]), int)
     for one in np.unique(types):
@@ -138,7 +138,7 @@ class Likeness:
     """Correlation of the gene–gene correlations of log expression, mean over types."""
 
 
-def likeness(samples: Integers, held: Cells, recogniser: Pipeline) -> Likeness:
+def measure_likeness(samples: Integers, held: Cells, recogniser: Pipeline) -> Likeness:
     """Samples (cells, genes), of the same types row by row as the held-out cells, beside these."""
     types = held.types
     ours, theirs = log_expression(samples), log_expression(held.counts)
@@ -155,21 +155,21 @@ def likeness(samples: Integers, held: Cells, recogniser: Pipeline) -> Likeness:
     spread_log, spread_counts = np.mean(within, 0)
     return Likeness(
         np.array([100 * (right[0][types == kind].mean() - right[1][types == kind].mean()) for kind in kinds]),
-        float(np.corrcoef(_changes(samples, types), _changes(held.counts, types))[0, 1]),
+        float(np.corrcoef(_fold_changes(samples, types), _fold_changes(held.counts, types))[0, 1]),
         float(spread_log),
         float(spread_counts),
         float(np.mean(alike)),
     )
 
 
-def _changes(counts: Integers, types: Integers) -> Array:
+def _fold_changes(counts: Integers, types: Integers) -> Array:
     """(pairs · genes,) log-fold changes of mean expression, a cell's total taken out."""
     share = counts / counts.sum(1, keepdims=True).clip(1)
     log = np.log(np.stack([share[types == kind].mean(0) for kind in range(int(types.max()) + 1)]) + 1e-9)
     return np.concatenate([log[i] - log[j] for i in range(len(log)) for j in range(i)])
 
 
-def on_cells(seed: int) -> dict[str, Likeness]:
+def measure_on_cells(seed: int) -> dict[str, Likeness]:
     """Likeness of the model's samples, of fresh cells, and of independent negative binomials."""
     rng = np.random.default_rng(seed)
     truth, every = population(rng, types=TYPES, genes=GENES), np.arange(TYPES)
@@ -177,27 +177,35 @@ def on_cells(seed: int) -> dict[str, Likeness]:
     held, fresh = (cells(truth, np.repeat(every, HELD_OUT), rng) for _ in range(2))
     recogniser = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     recogniser.fit(log_expression(others.counts), others.types)
-    vae = trained(seen, seed, STEPS)
+    vae = train(seen, seed, STEPS)
     donors = np.concatenate([rng.choice(np.flatnonzero(seen.types == kind), HELD_OUT) for kind in every])
     sizes = seen.library_sizes[donors]  # that a type's cells have
     drawn = {
-        "model": sampled(vae, held.types, sizes, seed),
+        "model": sample(vae, held.types, sizes, seed),
         "ceiling": fresh.counts,
-        "floor": independent(seen, held.types, sizes, rng),
+        "floor": sample_independent(seen, held.types, sizes, rng),
     }
-    return {name: likeness(counts, held, recogniser) for name, counts in drawn.items()}
+    return {name: measure_likeness(counts, held, recogniser) for name, counts in drawn.items()}
 
 
 def likeness_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """The bars on samples of cells."""
-    found = [on_cells(seed) for seed in seeds]
+    found = [measure_on_cells(seed) for seed in seeds]
     apart = {name: np.mean([one[name].recognised for one in found], 0) for name in found[0]}
     worst = {name: float(np.abs(each).max()) for name, each in apart.items()}
     measure = (
         "cells: samples of a type recognised as it, − held-out cells, points, either way, of the type that is worst off"
     )
     bar, holds = "within 2", worst["model"] <= 2
-    yield Row(measure, bar, worst["model"], None, len(seeds), holds, worst["ceiling"], worst["floor"])
+    yield Row(
+        measure=measure,
+        bar=bar,
+        value=worst["model"],
+        seeds=len(seeds),
+        holds=holds,
+        ceiling=worst["ceiling"],
+        floor=worst["floor"],
+    )
     for field, measure, least in (
         ("changes", "cells: correlation of log-fold changes between types, samples and held-out cells", 0.9),
         ("spread_log", "cells: share of genes, type by type, whose variance is 0.8 to 1.25 of held-out cells'", 0.9),
@@ -207,7 +215,7 @@ def likeness_rows(seeds: Sequence[int]) -> Iterator[Row]:
         values = {name: [getattr(one[name], field) for one in found] for name in found[0]}
         ceiling, floor = float(np.mean(values["ceiling"])), float(np.mean(values["floor"]))
         holds = float(np.mean(values["model"])) >= least
-        yield row_over(measure, f"≥ {least}", values["model"], holds, ceiling, floor)
+        yield mean_row(measure, values["model"], bar=f"≥ {least}", holds=holds, ceiling=ceiling, floor=floor)
 
 
 ARMS = {
@@ -221,33 +229,33 @@ ARMS = {
 """What is done about a rare type, by name."""
 
 
-def on_a_rare_type(seed: int) -> dict[str, tuple[float, float]]:
+def score_a_rare_type(seed: int) -> dict[str, tuple[float, float]]:
     """Average precision and F1 of finding the rare type among all others, by what was done about it."""
     rng = np.random.default_rng(seed)
     truth = population(rng, RARE_DIFFICULTY, TYPES, GENES)
     seen, validation, test = (cells(truth, _one_rare(times), rng) for times in (1, VALIDATION, TEST))
-    vae = trained(seen, seed, RARE_STEPS)
-    more = _more(seen, truth, vae, rng, seed)
+    vae = train(seen, seed, RARE_STEPS)
+    more = _augment(seen, truth, vae, rng, seed)
     own, choosing, judging = ((log_expression(some.counts), some.types == 0) for some in (seen, validation, test))
     scores = {
-        "untreated": _judged(own, choosing, judging),
-        "weighted": _judged(own, choosing, judging, class_weight="balanced"),
+        "untreated": _score_classifier(own, choosing, judging),
+        "weighted": _score_classifier(own, choosing, judging, class_weight="balanced"),
     }
     for name, counts in more.items():
         x = np.concatenate([own[0], log_expression(counts)])
         rare = np.concatenate([own[1], np.ones(len(counts), bool)])
-        scores[name] = _judged((x, rare), choosing, judging)
+        scores[name] = _score_classifier((x, rare), choosing, judging)
     return scores
 
 
-def _more(seen: Cells, truth: Population, vae: VAE, rng: np.random.Generator, seed: int) -> dict[str, Integers]:
+def _augment(seen: Cells, truth: Population, vae: VAE, rng: np.random.Generator, seed: int) -> dict[str, Integers]:
     """(COMMON − RARE, genes) further counts of the rare type, in each way there is."""
     again = rng.integers(RARE, size=COMMON - RARE)  # rows of the rare type, which come first
     types, sizes = np.zeros(COMMON - RARE, int), seen.library_sizes[again]
     return {
         "oversampled": seen.counts[again],
-        "independent": independent(seen, types, sizes, rng),
-        "model": sampled(vae, types, sizes, seed),
+        "independent": sample_independent(seen, types, sizes, rng),
+        "model": sample(vae, types, sizes, seed),
         "real": cells(truth, types, rng).counts,
     }
 
@@ -259,7 +267,7 @@ def _one_rare(times: int) -> Integers:
 Labelled = tuple[Array, NDArray[np.bool_]]
 
 
-def _judged(
+def _score_classifier(
     train: Labelled, validation: Labelled, test: Labelled, class_weight: str | None = None
 ) -> tuple[float, float]:
     """Average precision, and F1 at the threshold that is best on the validation cells, as the penalty is."""
@@ -282,15 +290,15 @@ def _judged(
 
 def rare_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """The bars on what samples are good for: paired differences, with 95 % intervals."""
-    found = [on_a_rare_type(seed) for seed in seeds]
+    found = [score_a_rare_type(seed) for seed in seeds]
     for number, what in enumerate(("average precision", "F1")):
         values = {arm: np.array([one[arm][number] for one in found]) for arm in ARMS}
         ceiling, floor = float(values["real"].mean()), float(values["untreated"].mean())
         measure = f"rare type: {what} with {ARMS['model']}"
-        yield row_over(measure, "", list(values["model"]), None, ceiling, floor)
+        yield mean_row(measure, list(values["model"]), ceiling=ceiling, floor=floor)
         for arm in ("weighted", "oversampled", "independent"):
             gain = values["model"] - values[arm]
             error = float(gain.std(ddof=1)) / math.sqrt(len(gain))
             least = gain.mean() - stats.t.ppf(0.975, len(gain) - 1) * error
             measure = f"rare type: {what}, gain over {ARMS[arm]}"
-            yield row_over(measure, "95 % interval above 0", list(gain), bool(least > 0))
+            yield mean_row(measure, list(gain), bar="95 % interval above 0", holds=bool(least > 0))

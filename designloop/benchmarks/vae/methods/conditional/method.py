@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 from torch import Tensor, nn
 
 from designloop.benchmarks.common.options import Say
-from designloop.benchmarks.common.rows import Row, row_over
+from designloop.benchmarks.common.rows import Row, mean_row
 from designloop.benchmarks.vae.methods.conditional.expression import likeness_rows, rare_rows
 from designloop.vae.conditional import ConditionalDecoder, ConditionalEncoder, OneHot, aggregate_prior
 from designloop.vae.inference.evidence import importance_evidence
@@ -74,7 +74,15 @@ def linear_rows(seeds: Sequence[int]) -> Iterator[Row]:
         gaps.append(known - float(evidence.log_evidence.mean()))
     measure = "linear, iris by species: evidence of the closed form − that of the trained VAE, greatest, nats a row"
     worst = max(gaps, key=abs)
-    yield Row(measure, "within 0.02", worst, None, len(gaps), abs(worst) < 0.02, ceiling=0.0, floor=known - plain)
+    yield Row(
+        measure=measure,
+        bar="within 0.02",
+        value=worst,
+        seeds=len(gaps),
+        holds=abs(worst) < 0.02,
+        ceiling=0.0,
+        floor=known - plain,
+    )
 
 
 def linear(seed: int) -> VAE:
@@ -100,7 +108,7 @@ def image_model(seed: int) -> VAE:
     )
 
 
-def on_images(seed: int) -> dict[str, float]:
+def measure_on_images(seed: int) -> dict[str, float]:
     """What a classifier makes of the samples, and what one that learned from them makes of images."""
     generator = torch.Generator().manual_seed(seed)
     data = load_digits()
@@ -121,11 +129,11 @@ def on_images(seed: int) -> dict[str, float]:
     matched = aggregate_prior(vae, x, None, {"condition": y}, classes=GRADES, draws=5, generator=generator)
     asked, rng = torch.arange(GRADES).repeat_interleave(A_GRADE), np.random.default_rng(seed)
 
-    def drawn(of: Tensor, prior: bool = True) -> NDArray[np.float32]:
+    def draw(of: Tensor, prior: bool = True) -> NDArray[np.float32]:
         source = vae.with_prior(matched) if prior else vae
         return source.sample(len(of), {"condition": of}, generator).clamp(0, 1).numpy()
 
-    def shuffled(of: Tensor) -> NDArray[np.float32]:
+    def shuffle_pixels(of: Tensor) -> NDArray[np.float32]:
         """Each pixel from another image of the grade."""
         pools = {grade: x[y == grade].numpy() for grade in range(GRADES)}
         picked = [pools[g][rng.integers(len(pools[g]), size=64), np.arange(64)] for g in of.tolist()]
@@ -134,28 +142,28 @@ def on_images(seed: int) -> dict[str, float]:
     by_real = SVC(C=10).fit(x.numpy(), y.numpy())
     right = 100 * by_real.score(held.numpy(), truth.numpy())
 
-    def learned(samples: NDArray[np.float32]) -> float:
+    def train_on(samples: NDArray[np.float32]) -> float:
         return 100 * float(SVC(C=10).fit(samples, y.numpy()).score(held.numpy(), truth.numpy()))
 
     return {
-        "recognised": 100 * by_real.score(drawn(asked), asked.numpy()) - right,
-        "recognised, own prior": 100 * by_real.score(drawn(asked, prior=False), asked.numpy()) - right,
-        "recognised, floor": 100 * by_real.score(shuffled(asked), asked.numpy()) - right,
+        "recognised": 100 * by_real.score(draw(asked), asked.numpy()) - right,
+        "recognised, own prior": 100 * by_real.score(draw(asked, prior=False), asked.numpy()) - right,
+        "recognised, floor": 100 * by_real.score(shuffle_pixels(asked), asked.numpy()) - right,
         "right": right,
-        "tstr": learned(drawn(y)),
-        "tstr, own prior": learned(drawn(y, prior=False)),
-        "tstr, floor": learned(shuffled(y)),
+        "tstr": train_on(draw(y)),
+        "tstr, own prior": train_on(draw(y, prior=False)),
+        "tstr, floor": train_on(shuffle_pixels(y)),
     }
 
 
 def image_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """The bars on images by grade."""
-    found = [on_images(seed) for seed in seeds]
+    found = [measure_on_images(seed) for seed in seeds]
     each = {name: [one[name] for one in found] for name in found[0]}
     measure, apart = "images: samples recognised as the grade asked for, − real images, points", each["recognised"]
     floor = fmean(each["recognised, floor"])
-    yield row_over(measure, "within 2", apart, abs(fmean(apart)) <= 2, ceiling=0.0, floor=floor)
-    yield row_over(f"{measure}, of the prior N(0, I)", "", each["recognised, own prior"], None)
+    yield mean_row(measure, apart, bar="within 2", holds=abs(fmean(apart)) <= 2, ceiling=0.0, floor=floor)
+    yield mean_row(f"{measure}, of the prior N(0, I)", each["recognised, own prior"])
     measure = "images: right on real ones after learning from as many samples, %"
-    yield row_over(measure, "", each["tstr"], None, fmean(each["right"]), fmean(each["tstr, floor"]))
-    yield row_over(f"{measure}, of the prior N(0, I)", "", each["tstr, own prior"], None)
+    yield mean_row(measure, each["tstr"], ceiling=fmean(each["right"]), floor=fmean(each["tstr, floor"]))
+    yield mean_row(f"{measure}, of the prior N(0, I)", each["tstr, own prior"])

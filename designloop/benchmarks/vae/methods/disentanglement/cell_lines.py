@@ -14,20 +14,20 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from designloop.benchmarks.common.options import Say
-from designloop.benchmarks.common.rows import Row, row_over
+from designloop.benchmarks.common.rows import Row, mean_row
 from designloop.benchmarks.vae.methods.disentanglement.cell_models import (
     CONFOUNDING,
     HELD_OUT,
     MUTATION_UNITS,
     World,
     build,
-    conditional,
+    build_conditional,
+    build_plain,
+    build_subspaces,
     context_of,
-    penalised,
-    plain,
-    subspaces,
-    trained,
-    world,
+    make_world,
+    penalised_loss,
+    train,
     x_of,
 )
 from designloop.vae.conditional import transfer
@@ -50,7 +50,7 @@ def r_squared(truth: Biology, effect: Array, said: Array) -> float:
     return float((1 - left / whole).mean())
 
 
-def effects(world: World, models: dict[str, VAE]) -> dict[str, float]:
+def measure_effects(world: World, models: dict[str, VAE]) -> dict[str, float]:
     """R² of the effect that each says: the models, what knows no cell, and the ceiling."""
     truth, seen, held, other = world.truth, world.seen, world.held, world.other
     effect = truth.effect(held.state, held.drug, other)
@@ -96,23 +96,31 @@ class Separation:
     """Share of cells whose mutation a logistic regression on the means tells, less that on the true state; points."""
 
 
-def separation(world: World, ours: VAE, plain: VAE, seed: int) -> Separation:
+def measure_separation(world: World, ours: VAE, plain: VAE, seed: int) -> Separation:
     """What the subspace holds, on the held-out cells."""
     x, context = x_of(world.held), context_of(world.held)
     with torch.no_grad():
         own = ours.encode(x, None, context).mean[:, :MUTATION_UNITS]
         theirs = plain.encode(x).mean
 
-    def tested(z: Tensor) -> Independence:
+    def test_against_drug(z: Tensor) -> Independence:
         generator = torch.Generator().manual_seed(seed)
         return independence(z, context["drug"], context["mutation"], permutations=PERMUTATIONS, generator=generator)
 
-    told = 100 * (_told(own.numpy(), world.held.mutation) - _told(world.held.state, world.held.mutation))
+    told = 100 * (
+        _label_accuracy(own.numpy(), world.held.mutation) - _label_accuracy(world.held.state, world.held.mutation)
+    )
     state = torch.from_numpy(world.held.state).float()
-    return Separation(tested(own), tested(theirs), tested(state), float(own.var(0, correction=0).min()), told)
+    return Separation(
+        test_against_drug(own),
+        test_against_drug(theirs),
+        test_against_drug(state),
+        float(own.var(0, correction=0).min()),
+        told,
+    )
 
 
-def _told(codes: Array, labels: Integers) -> float:
+def _label_accuracy(codes: Array, labels: Integers) -> float:
     """Accuracy of a logistic regression, learnt on one half and asked of the other."""
     half = len(codes) // 2
     classifier = LogisticRegression(max_iter=1000).fit(codes[:half], labels[:half])
@@ -124,20 +132,20 @@ def cell_rows(seeds: Sequence[int], say: Say) -> Iterator[Row]:
     told: list[dict[str, float]] = []
     apart: list[Separation] = []
     for seed in range(NULL_SEEDS):
-        own = world(seed)
-        ours = build(seed, partial(subspaces, own.truth))
-        trained(ours, own.seen, penalised(ours, own.seen), seed)
-        unlabelled = trained(build(seed, partial(plain, own.truth)), own.seen, ELBO(), seed)
-        apart.append(separation(own, ours, unlabelled, seed))
+        own = make_world(seed)
+        ours = build(seed, partial(build_subspaces, own.truth))
+        train(ours, own.seen, penalised_loss(ours, own.seen), seed)
+        unlabelled = train(build(seed, partial(build_plain, own.truth)), own.seen, ELBO(), seed)
+        apart.append(measure_separation(own, ours, unlabelled, seed))
         if seed in seeds[:EFFECT_SEEDS]:
             models = {"two subspaces": ours, "plain VAE": unlabelled}
             for name, make in (
-                ("conditional VAE", partial(conditional, own.truth)),
-                ("conditional VAE told the mutation too", partial(conditional, own.truth, "both")),
-                ("two subspaces without penalties", partial(subspaces, own.truth)),
+                ("conditional VAE", partial(build_conditional, own.truth)),
+                ("conditional VAE told the mutation too", partial(build_conditional, own.truth, "both")),
+                ("two subspaces without penalties", partial(build_subspaces, own.truth)),
             ):
-                models[name] = trained(build(seed, make), own.seen, ELBO(), seed)
-            told.append(effects(own, models))
+                models[name] = train(build(seed, make), own.seen, ELBO(), seed)
+            told.append(measure_effects(own, models))
         say(f"  cell lines: seed {seed} of {NULL_SEEDS}")
     yield from _effect_rows(told)
     yield from _separation_rows(apart)
@@ -148,14 +156,20 @@ def _effect_rows(told: Sequence[dict[str, float]]) -> Iterator[Row]:
     ours = [one["two subspaces"] for one in told]
     of = "effect of another drug on held-out cells, R² over responding genes"
     near = all(one["two subspaces"] >= 0.9 * one["the true posterior"] for one in told)
-    yield row_over(f"{of}: two subspaces", "≥ 0.9 of the ceiling's (the true posterior) on each seed", ours, near,
-                   ceiling, 0.0)  # fmt: skip
+    yield mean_row(
+        f"{of}: two subspaces",
+        ours,
+        bar="≥ 0.9 of the ceiling's (the true posterior) on each seed",
+        holds=near,
+        ceiling=ceiling,
+        floor=0.0,
+    )
     for name in ("no change", "the drug's mean shift", "additive least squares", "plain VAE", "conditional VAE"):
         above = all(one["two subspaces"] >= one[name] + 0.05 for one in told)
         bar = "two subspaces above by ≥ 0.05 on each seed"
-        yield row_over(f"{of}: {name}", bar, [one[name] for one in told], above, ceiling)
+        yield mean_row(f"{of}: {name}", [one[name] for one in told], bar=bar, holds=above, ceiling=ceiling)
     for name in ("conditional VAE told the mutation too", "two subspaces without penalties"):
-        yield row_over(f"{of}: {name}", "", [one[name] for one in told], None, ceiling)
+        yield mean_row(f"{of}: {name}", [one[name] for one in told], ceiling=ceiling)
 
 
 def _separation_rows(apart: Sequence[Separation]) -> Iterator[Row]:
@@ -164,14 +178,31 @@ def _separation_rows(apart: Sequence[Separation]) -> Iterator[Row]:
     below = sum(not one.ours.above() for one in apart)
     true = sum(not one.truth.above() for one in apart)
     power = sum(one.plain.above() for one in apart)
-    yield Row(f"{of}: seeds where HSIC(mutation subspace, drug | mutation) is below its null's 95 % point",
-              f"≥ {enough} of {n}", below, None, n, below >= enough, true)  # fmt: skip
-    yield Row(f"{of}: seeds where the plain VAE's is above", f"{n} of {n}", power, None, n, power == n)
+    yield Row(
+        measure=f"{of}: seeds where HSIC(mutation subspace, drug | mutation) is below its null's 95 % point",
+        bar=f"≥ {enough} of {n}",
+        value=below,
+        seeds=n,
+        holds=below >= enough,
+        ceiling=true,
+    )
+    yield Row(
+        measure=f"{of}: seeds where the plain VAE's is above", bar=f"{n} of {n}", value=power, seeds=n, holds=power == n
+    )
     least = min(one.least for one in apart)
-    yield Row(f"{of}: variance of means of the mutation subspace's units, least", "> 0.01", least, None, n,
-              least > 0.01)  # fmt: skip
+    yield Row(
+        measure=f"{of}: variance of means of the mutation subspace's units, least",
+        bar="> 0.01",
+        value=least,
+        seeds=n,
+        holds=least > 0.01,
+    )
     gaps = [one.told for one in apart]
-    yield row_over(f"{of}: mutation told from the subspace, less from the true latent, points, mean of seeds",
-                   "within 2", gaps, abs(fmean(gaps)) <= 2)  # fmt: skip
+    yield mean_row(
+        f"{of}: mutation told from the subspace, less from the true latent, points, mean of seeds",
+        gaps,
+        bar="within 2",
+        holds=abs(fmean(gaps)) <= 2,
+    )
     worst = max(gaps, key=abs)
-    yield Row(f"{of}: the same, the worst seed", "", worst, None, n, None)
+    yield Row(measure=f"{of}: the same, the worst seed", value=worst, seeds=n)

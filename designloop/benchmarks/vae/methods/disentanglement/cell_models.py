@@ -51,7 +51,7 @@ class World:
     other: Integers
 
 
-def world(seed: int) -> World:
+def make_world(seed: int) -> World:
     """A biology of this seed and cells of it."""
     rng = np.random.default_rng(seed)
     truth = biology(rng)
@@ -90,7 +90,7 @@ class Both(nn.Module):
         return torch.cat([part(one) for part, one in zip(self.parts, labels.unbind(1), strict=True)], 1)
 
 
-def subspaces(truth: Biology) -> VAE:
+def build_subspaces(truth: Biology) -> VAE:
     """The two-subspace model; the encoder is told the drug, never the mutation."""
     mutations, drugs, genes = len(truth.centres), *truth.responses.shape
     latent = MUTATION_UNITS + DRUG_UNITS
@@ -102,14 +102,14 @@ def subspaces(truth: Biology) -> VAE:
     return VAE(encoder, MLPDecoder(latent, genes, [HIDDEN, HIDDEN]), Gaussian(genes), Subspaces(priors))
 
 
-def plain(truth: Biology) -> VAE:
+def build_plain(truth: Biology) -> VAE:
     """The same without any label."""
     genes, latent = len(truth.offsets), MUTATION_UNITS + DRUG_UNITS
     decoder = MLPDecoder(latent, genes, [HIDDEN, HIDDEN])
     return VAE(MLPEncoder(genes, latent, [HIDDEN]), decoder, Gaussian(genes), StandardNormal(latent))
 
 
-def conditional(truth: Biology, key: str = "drug") -> VAE:
+def build_conditional(truth: Biology, key: str = "drug") -> VAE:
     """The same with the drug, or ``both`` labels, in encoder and decoder."""
     mutations, drugs, genes = len(truth.centres), *truth.responses.shape
     latent, width = MUTATION_UNITS + DRUG_UNITS, drugs if key == "drug" else mutations + drugs
@@ -119,7 +119,7 @@ def conditional(truth: Biology, key: str = "drug") -> VAE:
     return VAE(encoder, decoder, Gaussian(genes), StandardNormal(latent))
 
 
-def penalised(vae: VAE, some: Cells) -> Loss:
+def penalised_loss(vae: VAE, some: Cells) -> Loss:
     """The two-subspace model's loss."""
     assert isinstance(vae.prior, Subspaces)
     of_mutation, of_drug = vae.prior.units
@@ -132,7 +132,7 @@ def penalised(vae: VAE, some: Cells) -> Loss:
     )
 
 
-def trained(vae: VAE, some: Cells, loss: Loss | ELBO, seed: int) -> VAE:
+def train(vae: VAE, some: Cells, loss: Loss | ELBO, seed: int) -> VAE:
     """A model fitted by this method's one set of hyper-parameters."""
     generator = torch.Generator().manual_seed(seed)
     x, context = x_of(some), context_of(some)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from designloop.benchmarks.common.options import Say
-from designloop.benchmarks.common.rows import Row
+from designloop.benchmarks.common.rows import Row, worst_row
 from designloop.benchmarks.vae.methods.disentanglement.cell_lines import cell_rows
 from designloop.vae.disentanglement.beta import beta_curves, rate_and_error
 from designloop.vae.disentanglement.hsic import centre_kernel, hsic_of, independence, kernel
@@ -54,12 +54,17 @@ CORRELATED = ((1.0, 0.7, 0.3), (0.7, 1.0, 0.1), (0.3, 0.1, 1.0))
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
     """The rows of what is known in closed form, then those of the cell lines."""
-    rows = [*_sweep(seeds[:SWEEPS]), *_total_correlation(seeds), *_hsic(seeds), *_scores()]
+    rows = [
+        *_measure_sweep(seeds[:SWEEPS]),
+        *_measure_total_correlation(seeds),
+        *_measure_hsic(seeds),
+        *_measure_scores(),
+    ]
     say("disentanglement: closed forms done")
     return [*rows, *cell_rows(seeds, say)]
 
 
-def planted(seed: int) -> Tensor:
+def plant_data(seed: int) -> Tensor:
     """(rows, features) float64 whose covariance, divisor n, has the planted eigenvalues exactly, in turned axes."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((ROWS, len(SPREADS)))
@@ -68,7 +73,7 @@ def planted(seed: int) -> Tensor:
     return torch.from_numpy(math.sqrt(ROWS) * turned * np.sqrt(SPREADS) @ axes.T)
 
 
-def sweep(x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+def sweep_betas(x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """KL (betas, units) and error (betas,) of a linear β-VAE trained at one β after the other."""
     generator = torch.Generator().manual_seed(seed)
     start = untrained_vae(x.shape[1], UNITS, generator, dtype=x.dtype)
@@ -85,26 +90,32 @@ def sweep(x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     return torch.stack(kl), torch.stack(error)
 
 
-def _sweep(seeds: Sequence[int]) -> Iterator[Row]:
+def _measure_sweep(seeds: Sequence[int]) -> Iterator[Row]:
     """Trained β-VAEs beside the curves."""
     off, errors, falls, rises = [], [], [], []
     for seed in seeds:
-        x = planted(seed)
+        x = plant_data(seed)
         curves = beta_curves(x.new_tensor(SPREADS), UNITS, VARIANCE, x.new_tensor(BETAS))
-        kl, error = sweep(x, seed)
+        kl, error = sweep_betas(x, seed)
         off.append(float(((kl - curves.kl).abs() / (0.02 * curves.kl).clamp_min(0.02)).max()))
         errors.append(float((error / curves.error - 1).abs().max()))
         falls.append(float(kl.sum(1).diff().min()))  # the βs go down, so KL rises and the error falls
         rises.append(float((-error.diff()).min()))
     of = f"linear β-VAE, β = {BETAS[-1]} to {BETAS[0]:.0f}"
-    yield _at_most(f"{of}: KLᵢ − ½ ln(λᵢ/βσ²), greatest, in units of 2 % or 0.02 nats", "≤ 1", off, 1)
-    yield _at_most(f"{of}: error − Σ min(λᵢ, βσ²), relative, greatest", "≤ 0.02", errors, 0.02)
+    yield worst_row(f"{of}: KLᵢ − ½ ln(λᵢ/βσ²), greatest, in units of 2 % or 0.02 nats", off, bar="≤ 1", limit=1)
+    yield worst_row(f"{of}: error − Σ min(λᵢ, βσ²), relative, greatest", errors, bar="≤ 0.02", limit=0.02)
     for what, steps in (("fall of the KL, nats", falls), ("rise of the error", rises)):
         least = min(steps)
-        yield Row(f"{of}: least {what}, from one β to the next", "> 0", least, None, len(steps), least > 0)
+        yield Row(
+            measure=f"{of}: least {what}, from one β to the next",
+            bar="> 0",
+            value=least,
+            seeds=len(steps),
+            holds=least > 0,
+        )
 
 
-def _total_correlation(seeds: Sequence[int]) -> Iterator[Row]:
+def _measure_total_correlation(seeds: Sequence[int]) -> Iterator[Row]:
     """Estimators beside the closed form of a normal."""
     covariance = torch.tensor(CORRELATED, dtype=torch.float64)
     wanted = float(gaussian_total_correlation(covariance))
@@ -144,13 +155,20 @@ def _total_correlation(seeds: Sequence[int]) -> Iterator[Row]:
         values = found[name]
         mean_off = abs(sum(values) / len(values))
         error = float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
-        yield Row(f"{of}: {name}, error of the mean, absolute, nats", "< 0.05", mean_off, error, len(values),
-                  mean_off < 0.05, floor=sum(found["naive"]) / len(values))  # fmt: skip
+        yield Row(
+            measure=f"{of}: {name}, error of the mean, absolute, nats",
+            bar="< 0.05",
+            value=mean_off,
+            spread=error,
+            seeds=len(values),
+            holds=mean_off < 0.05,
+            floor=sum(found["naive"]) / len(values),
+        )
     what = "minibatch-weighted − naive mixture − (d − 1) ln N, same batch, at M < N and M = N, greatest, nats"
-    yield _at_most(what, "< 0.000001", apart, 1e-6)
+    yield worst_row(what, apart, bar="< 0.000001", limit=1e-6)
 
 
-def _hsic(seeds: Sequence[int]) -> Iterator[Row]:
+def _measure_hsic(seeds: Sequence[int]) -> Iterator[Row]:
     """HSIC beside sums over tuples, its null beside the null's mean, and how often it is wrong."""
     off, nulls, wrong, trials = [], [], 0, 0
     for seed in seeds:
@@ -165,15 +183,30 @@ def _hsic(seeds: Sequence[int]) -> Iterator[Row]:
             exact = float(centre_kernel(kernel(x)).trace() * centre_kernel(kernel(y)).trace()) / (60**2 * 59)
             nulls.append((float(test.null.mean()) - exact) / (float(test.null.std()) / math.sqrt(99)))
             wrong, trials = wrong + (test.p_value <= 0.05), trials + 1
-    yield _at_most("HSIC, biased and unbiased, of numbers and labels, − sum over tuples, greatest", "< 0.000001", off,
-                   1e-6)  # fmt: skip
+    yield worst_row(
+        "HSIC, biased and unbiased, of numbers and labels, − sum over tuples, greatest",
+        off,
+        bar="< 0.000001",
+        limit=1e-6,
+    )
     spread = float(np.mean(np.square(nulls)))
     bound = 4 * math.sqrt(2 / trials)
-    yield Row("permutation null: (mean − its closed form)², in s.e.², mean", f"1 ± {bound:.2g}", spread, None, trials,
-              abs(spread - 1) < bound)  # fmt: skip
+    yield Row(
+        measure="permutation null: (mean − its closed form)², in s.e.², mean",
+        bar=f"1 ± {bound:.2g}",
+        value=spread,
+        seeds=trials,
+        holds=abs(spread - 1) < bound,
+    )
     rate, error = wrong / trials, math.sqrt(0.05 * 0.95 / trials)
-    yield Row("independent pairs rejected at 5 %", "0.05 within 3 s.e.", rate, error, trials,
-              abs(rate - 0.05) <= 3 * error)  # fmt: skip
+    yield Row(
+        measure="independent pairs rejected at 5 %",
+        bar="0.05 within 3 s.e.",
+        value=rate,
+        spread=error,
+        seeds=trials,
+        holds=abs(rate - 0.05) <= 3 * error,
+    )
 
 
 def _dense(k: Tensor, l: Tensor, unbiased: bool) -> float:  # noqa: E741
@@ -193,7 +226,7 @@ def _dense(k: Tensor, l: Tensor, unbiased: bool) -> float:  # noqa: E741
     )
 
 
-def _scores() -> Iterator[Row]:
+def _measure_scores() -> Iterator[Row]:
     """Scores of codes and importances that are known."""
     two_of_ten = 1 - math.log(2) / math.log(10)
     dead = dci_of(np.vstack([np.eye(3), np.zeros((2, 3))])).disentanglement
@@ -203,8 +236,12 @@ def _scores() -> Iterator[Row]:
         dead - 1,
         dci_of(np.zeros((5, 5))).disentanglement,
     )
-    yield _at_most("DCI of given importances (identity, two of ten, a dead code, none) − exact, greatest",
-                   "< 0.000001", [abs(one) for one in cases], 1e-6)  # fmt: skip
+    yield worst_row(
+        "DCI of given importances (identity, two of ten, a dead code, none) − exact, greatest",
+        [abs(one) for one in cases],
+        bar="< 0.000001",
+        limit=1e-6,
+    )
     rng = np.random.default_rng(0)
     factors = rng.uniform(-1, 1, (2000, 5))
     zeros, twice = np.zeros_like(factors), np.repeat(factors, 2, axis=1)
@@ -215,14 +252,14 @@ def _scores() -> Iterator[Row]:
         "FactorVAE": (factor_vae_score(factors, factors, rng), 0.95),
     }
     for name, (value, least) in own.items():
-        yield Row(f"{name} of codes that are the factors", f"≥ {least}", value, None, 1, value >= least)
+        yield Row(
+            measure=f"{name} of codes that are the factors",
+            bar=f"≥ {least}",
+            value=value,
+            seeds=1,
+            holds=value >= least,
+        )
     none = [dci(zeros, factors).disentanglement, mig(zeros, factors), sap(zeros, factors),
             factor_vae_score(zeros, factors, rng)]  # fmt: skip
-    yield _at_most("all four of codes that are zero, greatest", "≤ 0.2", none, 0.2)
-    yield _at_most("MIG of codes that are there twice", "≤ 0.1", [mig(twice, factors)], 0.1)
-
-
-def _at_most(measure: str, bar: str, values: Sequence[float], most: float) -> Row:
-    """The row of a bar that every value has to keep."""
-    worst = float(max(values))
-    return Row(measure, bar, worst, None, len(values), worst < most or (bar[0] == "≤" and worst == most))
+    yield worst_row("all four of codes that are zero, greatest", none, bar="≤ 0.2", limit=0.2)
+    yield worst_row("MIG of codes that are there twice", [mig(twice, factors)], bar="≤ 0.1", limit=0.1)

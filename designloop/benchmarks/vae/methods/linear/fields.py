@@ -63,15 +63,26 @@ def free_rows(seeds: Sequence[int], some: Sequence[int], train: Callable[[VAE, T
                 errors.append(float((variance * (momentum2 + FREE_MASS2) - 1).abs().max()))
             what = f"free field {_name(shape)}, q = {units}, {kind}"
             least, most = min(powers), max(errors)
-            yield Row(f"{what}: least share of a kept direction's power below the cut-off", "≥ 0.99", least, None,
-                      len(used), least >= 0.99)  # fmt: skip
+            yield Row(
+                measure=f"{what}: least share of a kept direction's power below the cut-off",
+                bar="≥ 0.99",
+                value=least,
+                seeds=len(used),
+                holds=least >= 0.99,
+            )
             # The constant mode is alone in its shell, and its variance has the greatest standard error.
-            yield Row(f"{what}: error of a kept shell's variance 1/(k̂² + m²), greatest, relative", "≤ 0.02", most,
-                      math.sqrt(2 / FREE_FIELDS), len(used), most <= 0.02)  # fmt: skip
+            yield Row(
+                measure=f"{what}: error of a kept shell's variance 1/(k̂² + m²), greatest, relative",
+                bar="≤ 0.02",
+                value=most,
+                spread=math.sqrt(2 / FREE_FIELDS),
+                seeds=len(used),
+                holds=most <= 0.02,
+            )
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class FieldComparison:
     """One seed of φ⁴: each a value and its standard error for every name of ``NAMES``."""
 
     kept: Array
@@ -84,7 +95,7 @@ class Compared:
     """Least share of a kept direction's power below the cut-off."""
 
 
-def compared(shape: tuple[int, ...], seed: int) -> Compared:
+def compare(shape: tuple[int, ...], seed: int) -> FieldComparison:
     """Two Monte Carlo runs, a linear VAE that learns from the first, and what each says."""
     mass2, strength, units = INTERACTING[shape]
     learnt, other = (
@@ -93,10 +104,10 @@ def compared(shape: tuple[int, ...], seed: int) -> Compared:
     rows = torch.from_numpy(learnt.reshape(CHAINS * SNAPSHOTS, -1))
     model = ppca(rows, units)
     drawn = as_vae(model).sample(len(rows), generator=torch.Generator().manual_seed(seed))
-    return Compared(
-        kept=_jackknifed(rows, shape, units),
-        own=of_fields(other),
-        drawn=_jackknifed(drawn, shape, units),
+    return FieldComparison(
+        kept=_jackknife(rows, shape, units),
+        own=numbers_of_fields(other),
+        drawn=_jackknife(drawn, shape, units),
         power=float(power_below(model, waves(shape))),
     )
 
@@ -104,31 +115,57 @@ def compared(shape: tuple[int, ...], seed: int) -> Compared:
 def interacting_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """φ⁴: what the modes that a linear VAE keeps say, against Monte Carlo's own on other fields."""
     for shape, (mass2, strength, units) in INTERACTING.items():
-        runs = [compared(shape, seed) for seed in seeds]
+        runs = [compare(shape, seed) for seed in seeds]
         kept, own, drawn = (np.stack([getattr(one, name) for one in runs]) for name in ("kept", "own", "drawn"))
         what = f"φ⁴ {_name(shape)}, m² = {mass2:g}, λ = {strength:g}, q = {units}"
         least = min(one.power for one in runs)
-        yield Row(f"{what}: least share of a kept direction's power below the cut-off", "≥ 0.99", least, None,
-                  len(runs), least >= 0.99)  # fmt: skip
+        yield Row(
+            measure=f"{what}: least share of a kept direction's power below the cut-off",
+            bar="≥ 0.99",
+            value=least,
+            seeds=len(runs),
+            holds=least >= 0.99,
+        )
         bar = "within 5 % of Monte Carlo's own (the ceiling) on each seed, and 3 s.e. of the difference over all"
-        nothing, nothing_error = float(drawn[:, 0, 3].mean()), _pooled(drawn[:, 1, 3])
+        nothing, nothing_error = float(drawn[:, 0, 3].mean()), _pool_errors(drawn[:, 1, 3])
         for i, name in enumerate(NAMES):
             found, wanted = kept[:, 0, i], own[:, 0, i]
-            error = _pooled(np.hypot(kept[:, 1, i], own[:, 1, i]))
+            error = _pool_errors(np.hypot(kept[:, 1, i], own[:, 1, i]))
             near = bool((np.abs(found / wanted - 1) <= 0.05).all())
             holds = near and abs(float((found - wanted).mean())) <= 3 * error
-            yield Row(f"{what}: {name} of the kept modes", bar, float(found.mean()), _pooled(kept[:, 1, i]), len(runs),
-                      holds, float(wanted.mean()), nothing if i == COUPLING else None)  # fmt: skip
-        yield Row(f"{what}: coupling g_R of the linear VAE's own samples", "0 within 3 s.e.: it cannot give one",
-                  nothing, nothing_error, len(runs), abs(nothing) <= 3 * nothing_error)  # fmt: skip
+            yield Row(
+                measure=f"{what}: {name} of the kept modes",
+                bar=bar,
+                value=float(found.mean()),
+                spread=_pool_errors(kept[:, 1, i]),
+                seeds=len(runs),
+                holds=holds,
+                ceiling=float(wanted.mean()),
+                floor=nothing if i == COUPLING else None,
+            )
+        yield Row(
+            measure=f"{what}: coupling g_R of the linear VAE's own samples",
+            bar="0 within 3 s.e.: it cannot give one",
+            value=nothing,
+            spread=nothing_error,
+            seeds=len(runs),
+            holds=abs(nothing) <= 3 * nothing_error,
+        )
         if len(shape) == 1:
-            exact = of_chain(shape[0], mass2, strength)
-            gap = max(abs(float(own[:, 0, i].mean() - exact[i])) / _pooled(own[:, 1, i]) for i in range(len(NAMES)))
-            yield Row(f"{what}: Monte Carlo's own four numbers − the transfer matrix's, greatest, in s.e.", "< 3", gap,
-                      None, len(runs), gap < 3)  # fmt: skip
+            exact = numbers_of_chain(shape[0], mass2, strength)
+            gap = max(
+                abs(float(own[:, 0, i].mean() - exact[i])) / _pool_errors(own[:, 1, i]) for i in range(len(NAMES))
+            )
+            yield Row(
+                measure=f"{what}: Monte Carlo's own four numbers − the transfer matrix's, greatest, in s.e.",
+                bar="< 3",
+                value=gap,
+                seeds=len(runs),
+                holds=gap < 3,
+            )
 
 
-def of_kept_modes(fields: Tensor, shape: Sequence[int], units: int) -> Array:
+def numbers_of_kept_modes(fields: Tensor, shape: Sequence[int], units: int) -> Array:
     """(4,) the numbers of ``NAMES`` by PPCA of fields (n, sites) and by those fields reduced to its kept modes."""
     model = ppca(fields, units)
     mass2, normalisation = renormalise(*kept_variances(model, waves(shape)))
@@ -137,7 +174,7 @@ def of_kept_modes(fields: Tensor, shape: Sequence[int], units: int) -> Array:
     return torch.stack([mass2.sqrt(), normalisation, cumulant, coupling(cumulant, mass2, shape)]).numpy()
 
 
-def of_fields(fields: Array) -> Array:
+def numbers_of_fields(fields: Array) -> Array:
     """(2, 4) the same numbers straight from Monte Carlo's fields (chains, snapshots, *shape), and their errors."""
     shape = fields.shape[2:]
     axes = tuple(range(2, fields.ndim))
@@ -158,7 +195,7 @@ def of_fields(fields: Array) -> Array:
     return np.stack(jackknife(each, numbers, BLOCKS))
 
 
-def of_chain(sites: int, mass2: float, strength: float) -> Array:
+def numbers_of_chain(sites: int, mass2: float, strength: float) -> Array:
     """(4,) the same numbers of a chain by its transfer matrix."""
     exact = exact_chain(sites, mass2, strength)
     found = 4 * math.sin(math.pi / sites) ** 2 / (exact.second / sites / exact.wave - 1)
@@ -166,14 +203,16 @@ def of_chain(sites: int, mass2: float, strength: float) -> Array:
     return np.array([found**0.5, found * exact.second / sites, cumulant, 3 * cumulant * found**0.5 * sites])
 
 
-def _jackknifed(rows: Tensor, shape: Sequence[int], units: int) -> Array:
+def _jackknife(rows: Tensor, shape: Sequence[int], units: int) -> Array:
     """(2, 4) numbers of the kept modes and their errors, PPCA refitted without each block; chains stay together."""
     blocks = rows.tensor_split(BLOCKS)
-    without = np.stack([of_kept_modes(torch.cat([*blocks[:i], *blocks[i + 1 :]]), shape, units) for i in range(BLOCKS)])
-    return np.stack([of_kept_modes(rows, shape, units), np.sqrt((BLOCKS - 1) * without.var(0))])
+    without = np.stack(
+        [numbers_of_kept_modes(torch.cat([*blocks[:i], *blocks[i + 1 :]]), shape, units) for i in range(BLOCKS)]
+    )
+    return np.stack([numbers_of_kept_modes(rows, shape, units), np.sqrt((BLOCKS - 1) * without.var(0))])
 
 
-def _pooled(errors: Array) -> float:
+def _pool_errors(errors: Array) -> float:
     """Standard error of a mean of independent numbers with these."""
     return float(np.sqrt((errors**2).sum()) / len(errors))
 

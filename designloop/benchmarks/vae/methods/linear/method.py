@@ -14,7 +14,7 @@ from sklearn import datasets
 from torch import Tensor
 
 from designloop.benchmarks.common.options import Say
-from designloop.benchmarks.common.rows import Row
+from designloop.benchmarks.common.rows import Row, worst_row
 from designloop.benchmarks.vae.methods.linear.fields import free_rows, interacting_rows
 from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.linear.linear_gaussian import LinearGaussian, factor_analysis, log_evidence, posterior, ppca
@@ -84,7 +84,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
     return [*rows, *interacting_rows(seeds)]
 
 
-def data(name: str) -> Tensor:
+def load_data(name: str) -> Tensor:
     """(rows, features) float64: standardised by the population's sd; digits as they are, divided by 16."""
     if name == "digits":
         return torch.from_numpy(datasets.load_digits().data / 16)
@@ -96,9 +96,9 @@ def data(name: str) -> Tensor:
 def exact_rows() -> Iterator[Row]:
     """At the maximum evidence, ELBO and IWAE are one number, and the one that is known."""
     models: list[tuple[LinearGaussian, Tensor, float]] = [
-        (ppca(data(name), units), data(name), known) for (name, units), known in REFERENCES.items()
+        (ppca(load_data(name), units), load_data(name), known) for (name, units), known in REFERENCES.items()
     ]
-    models.append((factor_analysis(data("breast_cancer"), 2), data("breast_cancer"), FACTOR_ANALYSIS))
+    models.append((factor_analysis(load_data("breast_cancer"), 2), load_data("breast_cancer"), FACTOR_ANALYSIS))
     off, elbo_off, iwae_off, generator = [], [], [], torch.Generator().manual_seed(0)
     for model, x, known in models:
         exact, vae = log_evidence(model, x), as_vae(model)
@@ -106,16 +106,21 @@ def exact_rows() -> Iterator[Row]:
         elbo_off.append(_greatest(expected_elbo(vae, x) - exact))
         iwae = [importance_evidence(vae, x, k=k, generator=generator).log_evidence for k in (1, 10)]
         iwae_off += [_greatest(bound - exact) for bound in iwae]
-    yield _worst(
-        "evidence at 11 known maxima (PPCA, factor analysis), greatest error, nats a row", "< 0.0001", off, 1e-4
+    yield worst_row(
+        "evidence at 11 known maxima (PPCA, factor analysis), greatest error, nats a row",
+        off,
+        bar="< 0.0001",
+        limit=1e-4,
     )
-    yield _worst("ELBO there − evidence, greatest of any row, nats", "< 0.000001", elbo_off, 1e-6)
-    yield _worst("IWAE there, k = 1 and 10, − evidence, greatest of any row, nats", "< 0.000001", iwae_off, 1e-6)
+    yield worst_row("ELBO there − evidence, greatest of any row, nats", elbo_off, bar="< 0.000001", limit=1e-6)
+    yield worst_row(
+        "IWAE there, k = 1 and 10, − evidence, greatest of any row, nats", iwae_off, bar="< 0.000001", limit=1e-6
+    )
 
 
 def widened_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """An encoder 1.3 times as wide costs what it has to, and importance weights buy it back."""
-    x = data("breast_cancer")
+    x = load_data("breast_cancer")
     fall_off, ones, steps, tight = [], [], [], []
     for units in WIDENED:
         model = ppca(x, units)
@@ -132,13 +137,22 @@ def widened_rows(seeds: Sequence[int]) -> Iterator[Row]:
         bound = importance_evidence(wide, x, k=MANY, generator=generator).log_evidence
         tight.append(abs(float((bound - exact).mean())))
     what = "encoder 1.3 times as wide"
-    yield _worst(
-        f"{what}: ELBO − (evidence − q(0.69 − ln 1.69)/2), greatest of any row, nats", "< 0.000001", fall_off, 1e-6
+    yield worst_row(
+        f"{what}: ELBO − (evidence − q(0.69 − ln 1.69)/2), greatest of any row, nats",
+        fall_off,
+        bar="< 0.000001",
+        limit=1e-6,
     )
-    yield _worst(f"{what}: IWAE at k = 1 − ELBO, greatest, in s.e.", "< 4", ones, 4)
+    yield worst_row(f"{what}: IWAE at k = 1 − ELBO, greatest, in s.e.", ones, bar="< 4", limit=4)
     least = min(steps)
-    yield Row(f"{what}: least rise of IWAE, k = 1 to 10 to 100, nats a row", "> 0", least, None, len(steps), least > 0)
-    yield _worst(f"{what}: IWAE at k = {MANY:,} − evidence, greatest, nats a row", "< 0.002", tight, 0.002)
+    yield Row(
+        measure=f"{what}: least rise of IWAE, k = 1 to 10 to 100, nats a row",
+        bar="> 0",
+        value=least,
+        seeds=len(steps),
+        holds=least > 0,
+    )
+    yield worst_row(f"{what}: IWAE at k = {MANY:,} − evidence, greatest, nats a row", tight, bar="< 0.002", limit=0.002)
 
 
 def train(vae: VAE, x: Tensor, seed: int) -> VAE:
@@ -162,7 +176,7 @@ def trained_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """A linear VAE that is trained reaches PPCA's maximum and spans its subspace."""
     gaps, angles = [], []
     for name, units in TRAINED:
-        x = data(name)
+        x = load_data(name)
         best = ppca(x, units)
         for seed in seeds:
             start = untrained_vae(x.shape[1], units, torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -171,15 +185,20 @@ def trained_rows(seeds: Sequence[int]) -> Iterator[Row]:
             turned = subspace_angles(linear_gaussian_of(vae).weights.numpy(), best.weights.numpy())
             angles.append(math.degrees(turned.max()))
     which = ", ".join(f"{name} q = {units}" for name, units in TRAINED)
-    yield _worst(f"trained: evidence of PPCA − ELBO, greatest of {which}, nats a row", "< 0.02", gaps, 0.02)
-    yield _worst(
-        "trained: largest principal angle to the PPCA subspace, greatest of the same, degrees", "< 1", angles, 1
+    yield worst_row(
+        f"trained: evidence of PPCA − ELBO, greatest of {which}, nats a row", gaps, bar="< 0.02", limit=0.02
+    )
+    yield worst_row(
+        "trained: largest principal angle to the PPCA subspace, greatest of the same, degrees",
+        angles,
+        bar="< 1",
+        limit=1,
     )
 
 
 def masked_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """30 % of the entries missing: exact against dense Gaussians, and an amortised encoder against the exact."""
-    x = data("iris")
+    x = load_data("iris")
     model = ppca(x, 2)
     covariance = model.covariance.numpy()
     off, gaps, misses, errors = [], [], [], []
@@ -196,24 +215,39 @@ def masked_rows(seeds: Sequence[int]) -> Iterator[Row]:
                 float(np.abs(given.mean[row].numpy() - gain @ away).max()),
                 float(np.abs(given.covariance[row].numpy() - np.eye(2) + gain @ cross).max()),
             ]
-        vae = _amortised(model, x, seed)
+        vae = _fit_encoder(model, x, seed)
         gaps.append(float((exact - expected_elbo(vae, x, mask)).mean()))
         generator = torch.Generator().manual_seed(seed)
         missed = exact - importance_evidence(vae, x, mask, k=MANY, generator=generator).log_evidence
         misses.append(abs(float(missed.mean())))
         errors.append(float(missed.std()) / math.sqrt(len(missed)))
     what = "30 % of iris missing"
-    yield _worst(
-        f"{what}: evidence, posterior mean and covariance − dense Gaussian's, greatest", "< 0.000001", off, 1e-6
+    yield worst_row(
+        f"{what}: evidence, posterior mean and covariance − dense Gaussian's, greatest",
+        off,
+        bar="< 0.000001",
+        limit=1e-6,
     )
     least = min(gaps)
-    yield Row(f"{what}: evidence − ELBO of a diagonal encoder, least, nats a row", "> 0.01: it cannot be exact",
-              least, None, len(gaps), least > 0.01)  # fmt: skip
-    yield Row(f"{what}: its IWAE at k = {MANY:,} − evidence, greatest, nats a row", "< 0.01", max(misses), max(errors),
-              len(misses), max(misses) < 0.01, floor=least)  # fmt: skip
+    yield Row(
+        measure=f"{what}: evidence − ELBO of a diagonal encoder, least, nats a row",
+        bar="> 0.01: it cannot be exact",
+        value=least,
+        seeds=len(gaps),
+        holds=least > 0.01,
+    )
+    yield Row(
+        measure=f"{what}: its IWAE at k = {MANY:,} − evidence, greatest, nats a row",
+        bar="< 0.01",
+        value=max(misses),
+        spread=max(errors),
+        seeds=len(misses),
+        holds=max(misses) < 0.01,
+        floor=least,
+    )
 
 
-def _amortised(model: LinearGaussian, x: Tensor, seed: int) -> VAE:
+def _fit_encoder(model: LinearGaussian, x: Tensor, seed: int) -> VAE:
     """The model's decoder with an encoder of diagonal covariance that reads the mask, trained on masks of its own."""
     generator = torch.Generator().manual_seed(1000 + seed)
     parts = as_vae(model).requires_grad_(False)
@@ -237,9 +271,3 @@ def _mask(x: Tensor, seed: int) -> Tensor:
 
 def _greatest(each: Tensor) -> float:
     return float(each.abs().max())
-
-
-def _worst(measure: str, bar: str, values: Sequence[float], below: float) -> Row:
-    """The row of a bar that every value has to keep."""
-    worst = float(max(values))
-    return Row(measure, bar, worst, None, len(values), worst < below)
