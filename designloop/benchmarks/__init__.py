@@ -31,16 +31,16 @@ def main(name: str, output: Path, options: Options | None = None, say: Say = typ
         InputError: no such benchmark, or an option that it does not heed.
     """
     if not name:
-        for one in available():
-            say(f"{one:12} {load(one).SUMMARY}")
+        for benchmark_name in available():
+            say(f"{benchmark_name:12} {load(benchmark_name).SUMMARY}")
         say("Run one by `designloop benchmark NAME`, or all of them by `designloop benchmark all`.")
         return
     options = options or Options()
-    chosen = {one: load(one) for one in (available() if name == "all" else [name])}
-    for one, benchmark in chosen.items():
-        _refuse_other_options(one, benchmark, options)
-    for one, benchmark in chosen.items():
-        _run(one, benchmark, output, options, say)
+    chosen = {key: load(key) for key in (available() if name == "all" else [name])}
+    for benchmark_name, benchmark in chosen.items():
+        _refuse_other_options(benchmark_name, benchmark, options)
+    for benchmark_name, benchmark in chosen.items():
+        _run(benchmark_name, benchmark, output, options, say)
 
 
 def _refuse_other_options(name: str, benchmark: Benchmark, options: Options) -> None:
@@ -49,7 +49,7 @@ def _refuse_other_options(name: str, benchmark: Benchmark, options: Options) -> 
     if unheeded := sorted(options.explicit().keys() - benchmark.OPTIONS):
         if unheeded[0] == "method":
             raise InputError(f"the benchmark {name} has no methods to choose from; leave {options.method!r} out")
-        heeded = ", ".join(f"--{one}" for one in sorted(benchmark.OPTIONS - {"method"})) or "none"
+        heeded = ", ".join(f"--{option}" for option in sorted(benchmark.OPTIONS - {"method"})) or "none"
         raise InputError(
             f"the benchmark {name} has no option --{unheeded[0]}; it has {heeded}. Leave --{unheeded[0]} out."
         )

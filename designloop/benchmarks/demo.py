@@ -70,8 +70,8 @@ def run(options: Options, say: Say) -> Results:
     if MOL_GA.name in names:
         require_mol_ga()
     planned = make_trials(file, [arms[name] for name in names], seeds, common, START)
-    found = run_trials(planned, options.work / "demo", options.jobs, say)
-    results = {name: {"what": arms[name].what, **average_over_seeds(found[name])} for name in names}
+    by_arm = run_trials(planned, options.work / "demo", options.jobs, say)
+    results = {name: {"what": arms[name].what, **average_over_seeds(by_arm[name])} for name in names}
     bars = [judged for bar in CRITERIA if (judged := bar.judge(results)) is not None]
     return {"seeds": seeds, "campaign": str(file), "calls": calls, "start": START, "arms": results, "bars": bars}
 

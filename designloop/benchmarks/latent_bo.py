@@ -42,19 +42,19 @@ def run(options: Options, say: Say) -> Results:
     arms = {arm.name: arm for arm in ARMS}
     names, seeds = choose(list(arms), options.arms), seeds_of(options)
     planned = make_trials(file, [arms[name] for name in names], seeds, common, start=0)
-    found = run_trials(planned, options.work / "latent-bo", options.jobs, say)
-    results = {name: {"what": arms[name].what, **average_over_seeds(found[name])} for name in names}
+    by_arm = run_trials(planned, options.work / "latent-bo", options.jobs, say)
+    results = {name: {"what": arms[name].what, **average_over_seeds(by_arm[name])} for name in names}
     return {
         "seeds": seeds,
         "campaign": str(file),
         "calls": load_campaign(file, common).budget.oracle_calls,
         "arms": results,
         "bars": [judged for bar in CRITERIA if (judged := bar.judge(results)) is not None],
-        "surrogate": rank_correlations(found["latent_bo"]) if "latent_bo" in found else None,
+        "surrogate": rank_correlations(by_arm["latent_bo"]) if "latent_bo" in by_arm else None,
     }
 
 
-def rank_correlations(found: Mapping[int, TrialResult]) -> dict[str, Any]:
+def rank_correlations(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:
     """Spearman's rank correlation of the surrogate's mean with the scores of batches that were not yet paid for.
 
     Returns:
@@ -62,8 +62,8 @@ def rank_correlations(found: Mapping[int, TrialResult]) -> dict[str, Any]:
         positive, ``holds``.
     """
     of_round: dict[int, list[float]] = {}
-    for one in found.values():
-        for number, value in one["rounds"].get("rank_correlation", {}).items():
+    for result in by_seed.values():
+        for number, value in result["rounds"].get("rank_correlation", {}).items():
             of_round.setdefault(int(number), []).append(value)
     settled = [value for number, values in of_round.items() if number > SETTLED for value in values]
     mean = fmean(settled) if settled else None

@@ -25,8 +25,8 @@ ROUND_METRICS = ("mean_top_10", "reconstruction", "rolled_back", "prior_allowed"
 
 def run_campaign_arm(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
     """Runs a campaign into a folder, or goes on with the one that is there; its measures and what its rounds told."""
-    own = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
-    campaign = load_campaign(file, {**overrides, **own})
+    places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
+    campaign = load_campaign(file, {**overrides, **places})
     summary = api.run(campaign).summary
     rows = api.open_candidates(campaign.output_folder).to_arrow()
     columns = (rows[name].to_pylist() for name in ("smiles", "score", "proposer"))
@@ -61,15 +61,15 @@ RANDOM_PRIOR = Arm("random_prior", "random draws from the prior", {"strategy": {
 RANDOM_ZINC = Arm("random_zinc", "random ZINC molecules", {"strategy": {"name": "random", "source": "zinc"}})
 
 
-def choose(names: Sequence[str], asked: Sequence[str]) -> list[str]:
+def choose(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """The names that were asked for, in their own order; all where none was.
 
     Raises:
         InputError: one is no arm.
     """
-    if unknown := [name for name in asked if name not in names]:
+    if unknown := [name for name in wanted if name not in names]:
         raise api.InputError(f"no arm {unknown[0]!r}; give some of {','.join(names)}")
-    return [name for name in names if name in asked or not asked]
+    return [name for name in names if name in wanted or not wanted]
 
 
 def seeds_of(options: Options, default: int = 5) -> list[int]:
@@ -93,13 +93,13 @@ def campaign_file(options: Options, default: str) -> Path:
 
 def overrides_of(options: Options) -> dict[str, Any]:
     """What holds for every arm: inline, which leaves the cores to the model and gives the identical table."""
-    said: dict[str, Any] = {"evaluation.backend": "inline"}
+    overrides: dict[str, Any] = {"evaluation.backend": "inline"}
     if options.model is not None:
         is_file = Path(options.model).is_file()
-        said["model"] = str(Path(options.model).resolve()) if is_file else options.model
+        overrides["model"] = str(Path(options.model).resolve()) if is_file else options.model
     if options.calls is not None:
-        said["budget.oracle_calls"] = options.calls
-    return said
+        overrides["budget.oracle_calls"] = options.calls
+    return overrides
 
 
 def model_digest(campaign: Campaign) -> str:

@@ -61,7 +61,7 @@ def rdkit_parses_per_second() -> float:
     from designloop.molecules.corpus import zinc
 
     smiles = zinc()[:: len(zinc()) // PARSED][:PARSED]
-    return len(smiles) / median_seconds(lambda: [Chem.MolFromSmiles(one) for one in smiles])
+    return len(smiles) / median_seconds(lambda: [Chem.MolFromSmiles(molecule) for molecule in smiles])
 
 
 def median_seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
@@ -80,9 +80,9 @@ def _cpu_name() -> str:
     file = Path("/proc/cpuinfo")
     if not file.is_file():
         return platform.processor() or platform.machine()
-    said: dict[str, str] = {}
+    values: dict[str, str] = {}
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         key, _, value = line.partition(":")
-        said.setdefault(key.strip(), value.strip())
-    number = [f"{key} {said[key]}" for key in ("cpu family", "model") if key in said]
-    return " ".join([said.get("model name", platform.machine()), *([f"({', '.join(number)})"] if number else [])])
+        values.setdefault(key.strip(), value.strip())
+    number = [f"{key} {values[key]}" for key in ("cpu family", "model") if key in values]
+    return " ".join([values.get("model name", platform.machine()), *([f"({', '.join(number)})"] if number else [])])

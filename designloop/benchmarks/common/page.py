@@ -20,24 +20,24 @@ named; its two calibrations were taken in the same run.
 
 def to_markdown(records: Sequence[Record]) -> str:
     """The page."""
-    there = {record.benchmark for record in records}
-    lacking = [name for name in registry.available() if name not in there]
+    recorded = {record.benchmark for record in records}
+    lacking = [name for name in registry.available() if name not in recorded]
     parts = [_HEAD, *map(_section, records)]
     if lacking:
         parts.append("## Not recorded yet\n")
-        parts.append("".join(f"- `designloop benchmark {one}`: {registry.load(one).SUMMARY}\n" for one in lacking))
+        parts.append("".join(f"- `designloop benchmark {name}`: {registry.load(name).SUMMARY}\n" for name in lacking))
     return "\n".join(parts)
 
 
 def make_pages(folder: Path) -> dict[Path, str]:
     """Every page made of the records in a folder: the one of all beside it and called like it, and benchmarks' own."""
     records = read_records(folder)
-    found = {record.benchmark: record.results for record in records}
+    results = {record.benchmark: record.results for record in records}
     pages = {folder.parent / f"{folder.name}.md": to_markdown(records)}
     for name in registry.available():
-        own = getattr(registry.load(name), "pages", None)
-        if own is not None:
-            pages |= {folder.parent / path: text for path, text in own(found).items()}
+        pages_of = getattr(registry.load(name), "pages", None)
+        if pages_of is not None:
+            pages |= {folder.parent / path: text for path, text in pages_of(results).items()}
     return pages
 
 
@@ -67,16 +67,16 @@ def cell(value: object) -> str:
 
 def _section(record: Record) -> str:
     benchmark = registry.load(record.benchmark)
-    here, speed = record.machine, record.calibrations
+    machine, speed = record.machine, record.calibrations
     seeds = ", ".join(map(str, record.seeds))
     return "\n".join(
         [
             f"## {record.benchmark}\n",
             f"{benchmark.SUMMARY}\n",
-            f"`{record.command}`, designloop {record.designloop}, {record.date}, seeds {seeds}. {here['cpu']}, "
-            f"{here['cores']} cores, {here['memory_gb']:.0f} GB, {'AMX' if here['amx'] else 'no AMX'}: "
+            f"`{record.command}`, designloop {record.designloop}, {record.date}, seeds {seeds}. {machine['cpu']}, "
+            f"{machine['cores']} cores, {machine['memory_gb']:.0f} GB, {'AMX' if machine['amx'] else 'no AMX'}: "
             f"{speed['fp32_matmul_tflops']:.3f} TFLOP/s in fp32, {speed['rdkit_parses_per_second']:,.0f} RDKit parses "
-            f"a second. torch {here['torch']}, RDKit {here['rdkit']}.\n",
+            f"a second. torch {machine['torch']}, RDKit {machine['rdkit']}.\n",
             benchmark.report(record.results),
         ]
     )

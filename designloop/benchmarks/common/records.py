@@ -59,10 +59,10 @@ def read_record(path: Path) -> Record:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read ({error}); run the benchmark again") from error
-    expected = [one.name for one in fields(Record)]
+    expected = [field.name for field in fields(Record)]
     if not isinstance(data, dict) or sorted(data) != sorted(expected):
-        found = ", ".join(data) if isinstance(data, dict) else type(data).__name__
-        raise RecordError(f"{path}: found {found}, expected {', '.join(expected)}; run the benchmark again")
+        names = ", ".join(data) if isinstance(data, dict) else type(data).__name__
+        raise RecordError(f"{path}: found {names}, expected {', '.join(expected)}; run the benchmark again")
     return Record(**data)
 
 

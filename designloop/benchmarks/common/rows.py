@@ -37,10 +37,10 @@ class Row:
     def __post_init__(self) -> None:
         # NumPy's own numbers and truth values, which comparisons give, cannot be written as JSON.
         for name, kind in (("value", float), ("spread", float), ("ceiling", float), ("floor", float), ("holds", bool)):
-            if (given := getattr(self, name)) is not None:
-                object.__setattr__(self, name, kind(given))
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, kind(value))
         numbers = (self.value, self.spread, self.ceiling, self.floor)
-        if not all(one is None or math.isfinite(one) for one in numbers):
+        if not all(number is None or math.isfinite(number) for number in numbers):
             raise ValueError(f"{self.measure}: {numbers} are not all finite; a record holds finite numbers or None")
         if (self.holds is None) is not (self.bar == ""):
             raise ValueError(f"{self.measure}: bar {self.bar!r} with holds {self.holds}; give both, or neither")
@@ -82,7 +82,7 @@ def as_json(method: str, row: Row) -> dict[str, Any]:
 
 def from_json(data: Mapping[str, Any]) -> Row:
     """The row of a record's line."""
-    return Row(**{one.name: data[one.name] for one in fields(Row)})
+    return Row(**{field.name: data[field.name] for field in fields(Row)})
 
 
 def rows_table(rows: Iterable[Row]) -> str:

@@ -17,15 +17,19 @@ def arms_table(arms: Mapping[str, Mapping[str, Any]]) -> str:
 def criteria_table(bars: Sequence[Mapping[str, Any]]) -> str:
     """A bar a row: the difference of the mean top-10, those of each seed, whether it holds."""
     columns = ("mean top-10 of", "difference", "by seed", "holds")
-    rows = [(one["bar"], one["difference"], _signed(one["differences"].values()), one["holds"]) for one in bars]
+    rows = [
+        (criterion["bar"], criterion["difference"], _signed(criterion["differences"].values()), criterion["holds"])
+        for criterion in bars
+    ]
     return table(columns, rows) if rows else ""
 
 
 def best_table(name: str, arm: Mapping[str, Any]) -> str:
     """The ten best molecules of an arm on its first seed."""
-    seed, found = next(iter(arm["seeds"].items()))
+    seed, result = next(iter(arm["seeds"].items()))
     rows = [
-        (place, one["score"], one["proposer"], f"`{one['smiles']}`") for place, one in enumerate(found["top_10"], 1)
+        (place, molecule["score"], molecule["proposer"], f"`{molecule['smiles']}`")
+        for place, molecule in enumerate(result["top_10"], 1)
     ]
     return f"The ten best of {name}, seed {seed}:\n\n" + table(("", "score", "proposer", "molecule"), rows)
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 DECIDING = ("designloop/vae", "designloop/molecules", "designloop/strategies", "designloop/loop", "designloop/oracles")
 """The folders of code that decide what a campaign finds, beside the modules of the package itself."""
 
-_KEPT = "result.json"
+_RESULT = "result.json"
 
 TrialResult = dict[str, Any]
 """What a trial gave, as JSON values."""
@@ -57,29 +57,34 @@ def run_trials(trials: Sequence[Trial], folder: Path, jobs: int, say: Say) -> di
         folder: of what is kept from one call to the next.
         jobs: processes at once, each with its share of the cores; 1 is this process.
     """
-    own = {(trial.arm, trial.seed): folder / trial.key for trial in trials}
-    known = {who: found for who, path in own.items() if (found := _kept(path)) is not None}
-    left = [(trial, own[trial.arm, trial.seed]) for trial in trials if (trial.arm, trial.seed) not in known]
+    folders = {(trial.arm, trial.seed): folder / trial.key for trial in trials}
+    results_by_trial = {who: result for who, path in folders.items() if (result := _read_result(path)) is not None}
+    left = [
+        (trial, folders[trial.arm, trial.seed]) for trial in trials if (trial.arm, trial.seed) not in results_by_trial
+    ]
     say(f"{len(left)} of {len(trials)} trials to run; what they give is kept in {folder}")
-    for done, (trial, found) in enumerate(_run(left, jobs), 1):
-        known[trial.arm, trial.seed] = found
-        score = f"mean top-10 {found['mean_top_10']:.3f}, "
-        say(f"{trial.arm}, seed {trial.seed}: {score}{found['seconds']:.0f} s ({done} of {len(left)})")
+    for done, (trial, result) in enumerate(_run(left, jobs), 1):
+        results_by_trial[trial.arm, trial.seed] = result
+        score = f"mean top-10 {result['mean_top_10']:.3f}, "
+        say(f"{trial.arm}, seed {trial.seed}: {score}{result['seconds']:.0f} s ({done} of {len(left)})")
     results: dict[str, dict[int, TrialResult]] = {}
     for trial in trials:
-        results.setdefault(trial.arm, {})[trial.seed] = known[trial.arm, trial.seed]
+        results.setdefault(trial.arm, {})[trial.seed] = results_by_trial[trial.arm, trial.seed]
     return results
 
 
 def _run(trials: Sequence[tuple[Trial, Path]], jobs: int) -> Iterator[tuple[Trial, TrialResult]]:
     """Each trial and what it gave, as it comes; every trial comes with its folder."""
     if jobs == 1:
-        for trial, own in trials:
-            yield trial, _run_trial(trial, own)
+        for trial, trial_folder in trials:
+            yield trial, _run_trial(trial, trial_folder)
         return
     threads = max(1, len(os.sched_getaffinity(0)) // jobs)
     with ThreadPoolExecutor(jobs) as pool:
-        under_way = {pool.submit(in_fresh_process, _run_trial, trial, own, threads): trial for trial, own in trials}
+        under_way = {
+            pool.submit(in_fresh_process, _run_trial, trial, trial_folder, threads): trial
+            for trial, trial_folder in trials
+        }
         try:
             for done in as_completed(under_way):
                 yield under_way[done], done.result()
@@ -94,30 +99,30 @@ def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
         return pool.submit(function, *args, **kwargs).result()
 
 
-def _run_trial(trial: Trial, own: Path, threads: int | None = None) -> TrialResult:
-    if trial.key != own.name:
+def _run_trial(trial: Trial, folder: Path, threads: int | None = None) -> TrialResult:
+    if trial.key != folder.name:
         raise InputError(
-            f"the code has changed since the benchmark began ({trial.key} was {own.name}); begin it anew, in a clone "
-            "of its own if the code is being worked on"
+            f"the code has changed since the benchmark began ({trial.key} was {folder.name}); begin it anew, in a "
+            "clone of its own if the code is being worked on"
         )
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read by torch, which this process has not imported yet
-    own.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     began = perf_counter()
-    found = trial.work(own)
-    found.setdefault("seconds", perf_counter() - began)
-    aside = own / f"{_KEPT}.tmp"
-    aside.write_text(json.dumps(found), encoding="utf-8")
-    aside.replace(own / _KEPT)
-    return found
+    result = trial.work(folder)
+    result.setdefault("seconds", perf_counter() - began)
+    temporary = folder / f"{_RESULT}.tmp"
+    temporary.write_text(json.dumps(result), encoding="utf-8")
+    temporary.replace(folder / _RESULT)
+    return result
 
 
-def _kept(own: Path) -> TrialResult | None:
-    path = own / _KEPT
+def _read_result(folder: Path) -> TrialResult | None:
+    path = folder / _RESULT
     if not path.is_file():
         return None
-    found: TrialResult = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    result: TrialResult = json.loads(path.read_text(encoding="utf-8"))
+    return result
 
 
 def code_digest() -> str:

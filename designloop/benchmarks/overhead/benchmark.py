@@ -56,19 +56,19 @@ def run(options: Options, say: Say) -> Results:
         TemporaryDirectory(dir=options.work) as folder,
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
     ):
-        own = {
+        places = {
             "output": str(Path(folder, "campaign").resolve()),
             "ledger": str(Path(folder, "ledger.sqlite").resolve()),
         }
-        running = pool.submit(measure_run, file.resolve(), {**overrides, **own})
+        running = pool.submit(measure_run, file.resolve(), {**overrides, **places})
         while True:
             try:
-                found = running.result(timeout=EVERY_SECONDS)
+                measured = running.result(timeout=EVERY_SECONDS)
                 break
             except StillRunning:
                 peak.look()
     memory = {"peak_gb": peak.bytes / 1e9, "by_process_gb": {name: n / 1e9 for name, n in peak.by_name.items()}}
-    results = {"campaign": str(file), **found, "memory": memory}
+    results = {"campaign": str(file), **measured, "memory": memory}
     return {**results, "bars": judge(results)}
 
 
@@ -114,8 +114,8 @@ def summarise(watched: WatchedRun) -> dict[str, Any]:
         "model_ms": ms["propose"] + ms["learn"],
         "filters_ms_per_screened": 1000 * seconds["filters"] / screened,
         "state_file": {
-            "ms_per_round": 1000 * fmean(one.seconds for one in watched.state_files[FIRST:]),
-            "mb": fmean(one.bytes for one in watched.state_files[FIRST:]) / 1e6,
+            "ms_per_round": 1000 * fmean(file.seconds for file in watched.state_files[FIRST:]),
+            "mb": fmean(file.bytes for file in watched.state_files[FIRST:]) / 1e6,
         },
     }
 
@@ -127,7 +127,7 @@ def judge(results: Results) -> list[dict[str, Any]]:
         ("proposing and learning, ms", MOST_MODEL_MS, results["model_ms"]),
         ("peak memory, GB", MOST_MEMORY_GB, results["memory"]["peak_gb"]),
     )
-    return [{"bar": what, "at_most": most, "found": found, "holds": found <= most} for what, most, found in promised]
+    return [{"bar": what, "at_most": most, "found": value, "holds": value <= most} for what, most, value in promised]
 
 
 _WHAT = {
@@ -151,12 +151,15 @@ def report(results: Results) -> str:
         f"{results['batch_size']}, {results['workers']} workers on {results['backend']}. {results['rounds']} rounds, "
         f"{results['scored']:,} molecules; the first round, which waits for Ray and the model, is left out.\n"
     )
-    kept = [(one["bar"], f"{one['at_most']}", one["found"], one["holds"]) for one in results["bars"]]
+    judged = [
+        (criterion["bar"], f"{criterion['at_most']}", criterion["found"], criterion["holds"])
+        for criterion in results["bars"]
+    ]
     parts = [
         (what, results["ms_per_scored"][part], "yes" if part in BOOK_KEEPING else "") for part, what in _WHAT.items()
     ]
     state, memory = results["state_file"], results["memory"]["by_process_gb"]
-    beside = [
+    further = [
         ("RDKit's parse and canonical form of a molecule scored, ms", results["rdkit_parse_and_canonicalise_ms"]),
         ("molecules screened by the loop, for each scored", results["screened_per_scored"]),
         ("free candidates screened for the strategy, for each scored", results["pool_screened_per_scored"]),
@@ -168,8 +171,8 @@ def report(results: Results) -> str:
     return "\n".join(
         [
             head,
-            table(("for each molecule scored", "at most", "found", "holds"), kept),
+            table(("for each molecule scored", "at most", "found", "holds"), judged),
             table(("part", "ms for each molecule scored", "book-keeping"), parts),
-            table(("beside", "found"), beside),
+            table(("beside", "found"), further),
         ]
     )

@@ -21,13 +21,13 @@ def descendants() -> dict[int, str]:
         number, name = before.split(" (", 1)
         names[int(number)] = name
         parents.setdefault(int(after.split()[1]), []).append(int(number))
-    found: dict[int, str] = {}
+    processes: dict[int, str] = {}
     todo = list(parents.get(os.getpid(), ()))
     while todo:
         process = todo.pop()
-        found[process] = names[process]
+        processes[process] = names[process]
         todo += parents.get(process, ())
-    return found
+    return processes
 
 
 def can_be_read() -> bool:

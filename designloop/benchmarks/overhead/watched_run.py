@@ -76,8 +76,8 @@ def parse_and_canonicalise_seconds(smiles: Sequence[str]) -> float:
     """What RDKit takes to parse molecules and write them canonically, without any cache."""
     with rdBase.BlockLogs():
         began = perf_counter()
-        for one in smiles:
-            Chem.MolToSmiles(Chem.MolFromSmiles(one))
+        for molecule in smiles:
+            Chem.MolToSmiles(Chem.MolFromSmiles(molecule))
         return perf_counter() - began
 
 
@@ -86,9 +86,9 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
     """Counts the loop's own screening, what the strategy asks of it, and the filters' predicates, each apart."""
     take, ask = Screening.take, Screening.__call__
 
-    def timed_take(self: Screening, drawn: Iterable[Candidate], wanted: int) -> list[Candidate]:
+    def timed_take(self: Screening, drawn: Iterable[Candidate], count: int) -> list[Candidate]:
         with watch("screening"):
-            admitted = take(self, watch.iterate("propose", drawn), wanted)
+            admitted = take(self, watch.iterate("propose", drawn), count)
         counts["screened"] += self.last_take.drawn
         return admitted
 
@@ -99,7 +99,9 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
         return allowed
 
     def timed_build(filters: Filters, context: Context) -> list[Filter]:
-        return [Filter(one.name, watch.wrap("filters", one.refuses)) for one in build(filters, context)]
+        return [
+            Filter(predicate.name, watch.wrap("filters", predicate.refuses)) for predicate in build(filters, context)
+        ]
 
     with (
         patch.object(Screening, "take", timed_take),
@@ -150,8 +152,8 @@ def _commit(watch: Stopwatch, files: list[StateFile]) -> Iterator[None]:
         record = write_file(path, pieces)  # in a thread of its own, to which no stopwatch is held
         if path.suffix == ".safetensors":
             files.append(StateFile(perf_counter() - began, record.size))
-        of = "state" if path.parent.name == "states" else "others"
-        ended[of] = max(ended.get(of, 0.0), perf_counter())
+        kind = "state" if path.parent.name == "states" else "others"
+        ended[kind] = max(ended.get(kind, 0.0), perf_counter())
         return record
 
     def timed_commit(self: CandidateTable, done: Round) -> RoundInfo:

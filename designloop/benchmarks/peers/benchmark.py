@@ -91,9 +91,9 @@ def make_network_data(task: Mapping[str, Any]) -> Arrays:
     """z (points, latent), and the weights of an MLP whose layers keep the size of what goes through them."""
     rng = np.random.default_rng(0)
     arrays = {"z": rng.standard_normal((task["points"], task["widths"][0])).astype(np.float32)}
-    for layer, (one, other) in enumerate(pairwise(task["widths"])):
-        arrays[f"weight_{layer}"] = (rng.standard_normal((other, one)) / math.sqrt(one)).astype(np.float32)
-        arrays[f"bias_{layer}"] = (0.1 * rng.standard_normal(other)).astype(np.float32)
+    for layer, (inputs, outputs) in enumerate(pairwise(task["widths"])):
+        arrays[f"weight_{layer}"] = (rng.standard_normal((outputs, inputs)) / math.sqrt(inputs)).astype(np.float32)
+        arrays[f"bias_{layer}"] = (0.1 * rng.standard_normal(outputs)).astype(np.float32)
     return arrays
 
 
@@ -158,35 +158,35 @@ COMPARISONS = (
 
 def run(options: Options, say: Say) -> Results:
     """Runs one comparison, or all of them; one that cannot be made is a row that says why."""
-    known = [one.name for one in COMPARISONS]
-    if options.method not in (None, *known):
-        raise InputError(f"no peer {options.method!r}; give one of {', '.join(known)}, or none")
-    chosen = [one for one in COMPARISONS if options.method in (None, one.name)]
+    names = [comparison.name for comparison in COMPARISONS]
+    if options.method not in (None, *names):
+        raise InputError(f"no peer {options.method!r}; give one of {', '.join(names)}, or none")
+    chosen = [comparison for comparison in COMPARISONS if options.method in (None, comparison.name)]
     seeds = list(range(options.seeds or SEEDS))
     rows = []
     for comparison in chosen:
         say(f"{comparison.name}: {comparison.what}")
         row = compare(comparison, seeds, options.work / "peers", say)
         rows.append(row)
-        told = row["error"] or f"{row['ratio']:.3f} of {comparison.requirement}'s time, {comparison.bar}"
-        say(f"{comparison.name}: {told}")
+        outcome = row["error"] or f"{row['ratio']:.3f} of {comparison.requirement}'s time, {comparison.bar}"
+        say(f"{comparison.name}: {outcome}")
     return {"seeds": seeds, "rows": rows}
 
 
 def compare(comparison: Comparison, seeds: Sequence[int], folder: Path, say: Say) -> dict[str, Any]:
     """The row of one comparison, as JSON values."""
-    here = machine()
+    this_machine = machine()
     row: dict[str, Any] = {
         "name": comparison.name,
         "peer": comparison.requirement,
         "date": datetime.now(UTC).date().isoformat(),
-        "cpu": here["cpu"],
-        "threads": here["threads"],
+        "cpu": this_machine["cpu"],
+        "threads": this_machine["threads"],
         "error": None,
     }
     try:
         python = make_environment(comparison.requirement, folder / comparison.requirement.split("==")[0], say)
-        turns = _turns(comparison, python, seeds, folder / "runs" / comparison.name, here["threads"])
+        turns = _turns(comparison, python, seeds, folder / "runs" / comparison.name, this_machine["threads"])
     except (InstallError, HeadToHeadError) as error:
         return {**row, "error": str(error)}
     ratios = [ours.seconds / theirs.seconds for ours, theirs in turns]
@@ -234,44 +234,56 @@ def error_of_median(values: Sequence[float]) -> float | None:
 def merge(earlier: Results, now: Results) -> Results:
     """Results of this run in the place of the same comparisons' earlier ones; the others are kept."""
     rows = {row["name"]: row for row in (*earlier["rows"], *now["rows"])}
-    return {**now, "rows": [rows[one.name] for one in COMPARISONS if one.name in rows]}
+    return {**now, "rows": [rows[comparison.name] for comparison in COMPARISONS if comparison.name in rows]}
 
 
 def ratios_beside(results: Results | None, method: str) -> list[Row]:
     """The ratios that belong to a method of the benchmark ``vae``; what could not be compared is left out."""
-    by_name = {one.name: one for one in COMPARISONS}
-    found = [row for row in (results or {"rows": []})["rows"] if row["error"] is None and row["name"] in by_name]
+    by_name = {comparison.name: comparison for comparison in COMPARISONS}
+    rows = [row for row in (results or {"rows": []})["rows"] if row["error"] is None and row["name"] in by_name]
     return [
         Row(
-            measure=f"{one.what}: time over that of {one.requirement.replace('==', ' ')}",
-            bar=one.bar,
+            measure=f"{comparison.what}: time over that of {comparison.requirement.replace('==', ' ')}",
+            bar=comparison.bar,
             value=row["ratio"],
             spread=row["standard_error"],
             seeds=len(row["ours_seconds"]),
             holds=row["holds"],
         )
-        for row in found
-        if (one := by_name[row["name"]]).method == method
+        for row in rows
+        if (comparison := by_name[row["name"]]).method == method
     ]
 
 
 def report(results: Results) -> str:
     """The ratios, what both sides came to, and what is to be known of each."""
-    by_name = {one.name: one for one in COMPARISONS}
+    by_name = {comparison.name: comparison for comparison in COMPARISONS}
     lines, failed, notes = [], [], []
     for row in results["rows"]:
-        one = by_name[row["name"]]
+        comparison = by_name[row["name"]]
         if row["error"] is not None:
-            failed.append(f"- **{one.requirement} could not be compared** ({one.what}): {row['error']}\n")
+            failed.append(f"- **{comparison.requirement} could not be compared** ({comparison.what}): {row['error']}\n")
             continue
         ratios = [a / b for a, b in zip(row["ours_seconds"], row["theirs_seconds"], strict=True)]
         seconds = [f"{median(row[side]):.3g}" for side in ("ours_seconds", "theirs_seconds")]
         values = [f"{row[side]:.5g}" for side in ("ours_value", "theirs_value")]
         spread = f"{min(ratios):.2f}–{max(ratios):.2f}"
-        lines.append((one.what, one.requirement, *seconds, row["ratio"], spread, one.bar, row["holds"], *values))
+        lines.append(
+            (
+                comparison.what,
+                comparison.requirement,
+                *seconds,
+                row["ratio"],
+                spread,
+                comparison.bar,
+                row["holds"],
+                *values,
+            )
+        )
         notes.append(
-            f"- {one.what}: `{one.ours}` and `{one.theirs}`, {len(ratios)} turns each, {row['threads']} "
-            f"thread{'s' if row['threads'] > 1 else ''}, {row['date']}, {row['cpu']}. {one.note}\n"
+            f"- {comparison.what}: `{comparison.ours}` and `{comparison.theirs}`, {len(ratios)} turns each, "
+            f"{row['threads']} thread{'s' if row['threads'] > 1 else ''}, {row['date']}, {row['cpu']}. "
+            f"{comparison.note}\n"
         )
     columns = ("what", "peer", "ours, s", "peer's, s", "ratio", "range", "bar", "holds", "ours came to", "the peer to")
     return "\n".join(

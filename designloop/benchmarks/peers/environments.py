@@ -35,8 +35,8 @@ def make_environment(requirement: str, folder: Path, say: Say) -> Path:
     """
     python, stamp = folder / "bin" / "python", folder / _STAMP
     torch = f"torch=={version('torch')}"
-    wanted = f"{torch}\n{requirement}\n"
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and python.exists():
+    contents = f"{torch}\n{requirement}\n"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == contents and python.exists():
         return python
     say(f"installing {requirement} into {folder}")
     _call([sys.executable, "-m", "venv", "--clear", str(folder)])
@@ -51,12 +51,12 @@ def make_environment(requirement: str, folder: Path, say: Say) -> Path:
             failure = error
     else:
         raise failure
-    stamp.write_text(wanted, encoding="utf-8")
+    stamp.write_text(contents, encoding="utf-8")
     return python
 
 
 def _call(command: Sequence[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        told = "\n".join(done.stderr.strip().splitlines()[-LAST:]) or f"exit code {done.returncode}"
-        raise InstallError(f"`{' '.join(command)}` failed: {told}")
+        complaint = "\n".join(done.stderr.strip().splitlines()[-LAST:]) or f"exit code {done.returncode}"
+        raise InstallError(f"`{' '.join(command)}` failed: {complaint}")

@@ -127,16 +127,16 @@ def run_head_to_head(ours: Side, theirs: Side, seeds: Sequence[int], tolerance: 
     for side in (ours, theirs):
         side.take_turn(seeds[0])
     turns = [(ours.take_turn(seed), theirs.take_turn(seed)) for seed in seeds]
-    one, other = (sum(pair[side].value for pair in turns) / len(turns) for side in (0, 1))
-    if not abs(one - other) <= tolerance * abs(other):
+    our_value, their_value = (sum(pair[side].value for pair in turns) / len(turns) for side in (0, 1))
+    if not abs(our_value - their_value) <= tolerance * abs(their_value):
         raise HeadToHeadError(
-            f"{ours.name} came to {one:g}, {theirs.name} to {other:g}, more than {tolerance:.1%} apart: they did not "
-            "do the same, so their times tell nothing"
+            f"{ours.name} came to {our_value:g}, {theirs.name} to {their_value:g}, more than {tolerance:.1%} apart: "
+            "they did not do the same, so their times tell nothing"
         )
     return turns
 
 
 def _environment(mine: Mapping[str, str], threads: int) -> dict[str, str]:
     """Variables as they are here, with as many threads, and nothing of what is on this process's Python path."""
-    kept = {name: value for name, value in mine.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    return {**kept, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    variables = {name: value for name, value in mine.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    return {**variables, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}

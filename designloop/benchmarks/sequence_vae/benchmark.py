@@ -72,55 +72,55 @@ def measure(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
     held_out_smiles = [corpus.zinc()[row] for row in held_out]
     rng = np.random.default_rng(SEED)
     train = rng.choice(corpus.training_rows(), max(sizes.ridge, sizes.ranked), replace=False)
-    found: dict[str, Any] = {"seeds": [SEED], "model": model}
+    results: dict[str, Any] = {"seeds": [SEED], "model": model}
     say("speed …")
-    found["speed"] = speed.measure(vae, n=sizes.timed)
-    found["samples_per_second"] = found["speed"]["sampling"]["per_second"]
-    found["reconstructions_per_second"] = found["speed"]["reconstructing"]["per_second"]
+    results["speed"] = speed.measure(vae, n=sizes.timed)
+    results["samples_per_second"] = results["speed"]["sampling"]["per_second"]
+    results["reconstructions_per_second"] = results["speed"]["reconstructing"]["per_second"]
     say("reconstruction …")
-    found |= reconstruction.measure(vae, held_out)
-    found["reconstruction_jtvae_protocol"] = reconstruction.jtvae_protocol(vae, held_out[: sizes.jtvae], SEED)
+    results |= reconstruction.measure(vae, held_out)
+    results["reconstruction_jtvae_protocol"] = reconstruction.jtvae_protocol(vae, held_out[: sizes.jtvae], SEED)
     say("latent …")
-    found |= latents.measure_bounds(vae, held_out, latents.fit_prior(vae, train), SEED)
-    found["ridge_r2"] = latents.fit_ridge(vae, train[: sizes.ridge], held_out)
+    results |= latents.measure_bounds(vae, held_out, latents.fit_prior(vae, train), SEED)
+    results["ridge_r2"] = latents.fit_ridge(vae, train[: sizes.ridge], held_out)
     first = drugs.select_by_rule(drugs.approved_drugs(), vae, 10)
     ranks = latents.correlate_with_similarity(vae, first, train[: sizes.ranked], held_out[: sizes.ranked])
-    found["similarity_spearman"] = {"mean": fmean(ranks), "of_each": ranks}
-    found |= samples.measure(vae, held_out_smiles, sizes.samples, sizes.compared, SEED, say)
+    results["similarity_spearman"] = {"mean": fmean(ranks), "of_each": ranks}
+    results |= samples.measure(vae, held_out_smiles, sizes.samples, sizes.compared, SEED, say)
     say("neighbourhoods …")
-    found["neighbours"] = neighbourhoods.measure(
+    results["neighbours"] = neighbourhoods.measure(
         vae, held_out[: sizes.parents], sizes.neighbours, held_out_smiles, SEED
     )
     say("drugs …")
-    found["drugs"] = drugs.measure(vae, sizes.drugs)
-    return {**found, "bars": judge(found)}
+    results["drugs"] = drugs.measure(vae, sizes.drugs)
+    return {**results, "bars": judge(results)}
 
 
-def judge(found: Results) -> list[dict[str, Any]]:
+def judge(results: Results) -> list[dict[str, Any]]:
     """What a shipped model is held to, what was found, and whether it holds."""
-    near, edited = found["neighbours"]["at_radius"], found["neighbours"]["mutation"]
-    copying = found["nearest_training"] - found["nearest_training_of_held_out"]
-    ridge = min(one["ratio"] for one in found["ridge_r2"].values())
+    near, edited = results["neighbours"]["at_radius"], results["neighbours"]["mutation"]
+    copying = results["nearest_training"] - results["nearest_training_of_held_out"]
+    ridge = min(scores["ratio"] for scores in results["ridge_r2"].values())
     promised: Sequence[tuple[str, str, float, bool]] = (
-        ("validity", "= 1", found["validity"], found["validity"] == 1),
-        ("uniqueness", "≥ 0.99", found["uniqueness"], found["uniqueness"] >= 0.99),
-        ("novelty", "≥ 0.95", found["novelty"], found["novelty"] >= 0.95),
+        ("validity", "= 1", results["validity"], results["validity"] == 1),
+        ("uniqueness", "≥ 0.99", results["uniqueness"], results["uniqueness"] >= 0.99),
+        ("novelty", "≥ 0.95", results["novelty"], results["novelty"] >= 0.95),
         ("similarity to the nearest training molecule, above held-out ones'", "≤ 0.02", copying, copying <= 0.02),
-        ("exact reconstruction", "≥ 0.9", found["reconstruction"], found["reconstruction"] >= 0.9),
-        ("FCD of samples", "≤ 3", found["fcd"], found["fcd"] <= 3),
-        ("units in use", "≥ 0.5", found["active_units"], found["active_units"] >= 0.5),
-        ("cost of shuffled latents, nats", "≥ 20", found["shuffle_cost_nats"], found["shuffle_cost_nats"] >= 20),
+        ("exact reconstruction", "≥ 0.9", results["reconstruction"], results["reconstruction"] >= 0.9),
+        ("FCD of samples", "≤ 3", results["fcd"], results["fcd"] <= 3),
+        ("units in use", "≥ 0.5", results["active_units"], results["active_units"] >= 0.5),
+        ("cost of shuffled latents, nats", "≥ 20", results["shuffle_cost_nats"], results["shuffle_cost_nats"] >= 20),
         ("neighbours' similarity, above mutations'", "≥ 0", near["similarity"] - edited["similarity"],
          near["similarity"] >= edited["similarity"]),
         ("neighbours' FCD, below mutations'", "> 0", edited["fcd"] - near["fcd"], near["fcd"] < edited["fcd"]),
         ("neighbours' SA score, below mutations'", "> 0", edited["sa_score"] - near["sa_score"],
          near["sa_score"] < edited["sa_score"]),
-        ("drugs of the first 200 encoded", "= 1", found["drugs"]["encoded"], found["drugs"]["encoded"] == 1),
+        ("drugs of the first 200 encoded", "= 1", results["drugs"]["encoded"], results["drugs"]["encoded"] == 1),
         ("least ridge R² of z over fingerprints'", "≥ 0.8", ridge, ridge >= 0.8),
-        ("Spearman's correlation with similarity to drugs", "≥ 0.6", found["similarity_spearman"]["mean"],
-         found["similarity_spearman"]["mean"] >= 0.6),
-        ("training step, share of the matmul rate", "≥ 0.5", found["speed"]["training"]["share_of_matmul"],
-         found["speed"]["training"]["share_of_matmul"] >= 0.5),
+        ("Spearman's correlation with similarity to drugs", "≥ 0.6", results["similarity_spearman"]["mean"],
+         results["similarity_spearman"]["mean"] >= 0.6),
+        ("training step, share of the matmul rate", "≥ 0.5", results["speed"]["training"]["share_of_matmul"],
+         results["speed"]["training"]["share_of_matmul"] >= 0.5),
     )  # fmt: skip
     return [{"bar": what, "promised": bar, "found": value, "holds": holds} for what, bar, value, holds in promised]
 
@@ -129,10 +129,13 @@ def report(results: Results) -> str:
     """The bars, and the tables behind them."""
     head = table(
         ("measure", "promised", "found", "holds"),
-        [(one["bar"], one["promised"], one["found"], one["holds"]) for one in results["bars"]],
+        [
+            (criterion["bar"], criterion["promised"], criterion["found"], criterion["holds"])
+            for criterion in results["bars"]
+        ],
     )
     speed = results["speed"]
-    beside = [
+    further = [
         ("exact reconstruction, stereo marks left aside", results["reconstruction_without_stereo"]),
         (
             "exact reconstruction from what the encoder says, no latent refined",
@@ -143,7 +146,7 @@ def report(results: Results) -> str:
         ("FCD of greedy decodes at N(0, I)", results["fcd_standard_normal"]),
         ("repeats that differ in stereo marks alone", results["stereo_only_repeats"]),
         ("KL at noise level 0, nats", results["kl_nats"]),
-        *((f"{name} of {of}", results[of][name]) for of in ("samples", "training") for name in results[of]),
+        *((f"{name} of {kind}", results[kind][name]) for kind in ("samples", "training") for name in results[kind]),
         ("drugs of the first 200 that come back", results["drugs"]["reconstructed"]),
         ("whole list of approved drugs encoded", results["drugs"]["whole_list_encoded"]),
         ("whole list that comes back", results["drugs"]["whole_list_reconstructed"]),
@@ -154,7 +157,7 @@ def report(results: Results) -> str:
             for key in ("per_second", "network_seconds", "chemistry_seconds")
         ),
     ]
-    quartiles = " / ".join(f"{one:.2f}" for one in results["neighbours"]["radius_quartiles"])
+    quartiles = " / ".join(f"{quartile:.2f}" for quartile in results["neighbours"]["radius_quartiles"])
     parts = [
         f"Model `{results['model']}`; posterior means decoded greedily, raw draws from the default prior, none "
         "rejected. A molecule is told by its SMILES without stereo marks, except in exact reconstruction. A mean that "
@@ -163,7 +166,7 @@ def report(results: Results) -> str:
         "in the shape of its posterior, at the radius where half of its own decodes differ (quartiles "
         f"{quartiles} a unit), at half and at twice that, and at one radius for all.\n",
         head,
-        table(("beside", "found"), beside),
+        table(("beside", "found"), further),
         table(
             ("noise in z", "−log p(x given z)", "KL to N(0, (1 + σ²) I)", "−ELBO", "−ELBO under the learned prior"),
             [(level, *row.values()) for level, row in results["by_noise_level"].items()],
@@ -193,8 +196,8 @@ def _ranges(what: str, rows: Sequence[Any]) -> str:
     return table(
         (what, "molecules", "exact"),
         [
-            (f"{one['from']:,} to {one['below'] - 1:,}" if one["below"] else f"{one['from']:,} and more",
-             one["molecules"], one["exact"])
-            for one in rows
+            (f"{row['from']:,} to {row['below'] - 1:,}" if row["below"] else f"{row['from']:,} and more",
+             row["molecules"], row["exact"])
+            for row in rows
         ],
     )  # fmt: skip

@@ -56,7 +56,7 @@ def select_by_rule(drugs: Sequence[Drug], vae: SequenceVAE, n: int) -> list[str]
     that stand in the model's alphabet.
     """
     elements = {atom[1] for symbol in vae.codec.symbols if (atom := _ATOM.match(symbol))}
-    found: list[str] = []
+    parents: list[str] = []
     for drug in drugs:
         try:
             parent = standard_form(drug.smiles)
@@ -64,10 +64,10 @@ def select_by_rule(drugs: Sequence[Drug], vae: SequenceVAE, n: int) -> list[str]
             continue  # RDKit cannot read it: no organic parent
         atoms = [atom.GetSymbol() for atom in require(parent).GetAtoms()]
         if "C" in atoms and len(atoms) <= MOST_HEAVY_ATOMS and elements.issuperset(atoms):
-            found.append(parent)
-            if len(found) == n:
+            parents.append(parent)
+            if len(parents) == n:
                 break
-    return found
+    return parents
 
 
 def measure(vae: SequenceVAE, n: int = 200) -> dict[str, Any]:
@@ -75,14 +75,17 @@ def measure(vae: SequenceVAE, n: int = 200) -> dict[str, Any]:
     drugs = approved_drugs()
     by_rule = reconstruct(vae, select_by_rule(drugs, vae, n))
     large = dict(zip(LARGE, reconstruct(vae, list(LARGE.values())), strict=True))
-    whole = reconstruct(vae, [drug.smiles for drug in drugs])
+    whole_list = reconstruct(vae, [drug.smiles for drug in drugs])
     return {
         "by_rule": len(by_rule),
-        "encoded": sum(one.error is None for one in by_rule) / len(by_rule),
-        "not_encoded": [one.error for one in by_rule if one.error is not None],
-        "reconstructed": sum(one.exact for one in by_rule) / len(by_rule),
-        "large": {name: {"encoded": one.error is None, "similarity": one.similarity} for name, one in large.items()},
-        "whole_list": len(whole),
-        "whole_list_encoded": sum(one.error is None for one in whole) / len(whole),
-        "whole_list_reconstructed": sum(one.exact for one in whole) / len(whole),
+        "encoded": sum(outcome.error is None for outcome in by_rule) / len(by_rule),
+        "not_encoded": [outcome.error for outcome in by_rule if outcome.error is not None],
+        "reconstructed": sum(outcome.exact for outcome in by_rule) / len(by_rule),
+        "large": {
+            name: {"encoded": outcome.error is None, "similarity": outcome.similarity}
+            for name, outcome in large.items()
+        },
+        "whole_list": len(whole_list),
+        "whole_list_encoded": sum(outcome.error is None for outcome in whole_list) / len(whole_list),
+        "whole_list_reconstructed": sum(outcome.exact for outcome in whole_list) / len(whole_list),
     }

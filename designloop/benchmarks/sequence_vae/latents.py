@@ -41,8 +41,8 @@ def measure_bounds(
     def keep(name: str, values: Tensor) -> None:
         parts.setdefault(name, []).append(values)
 
-    for at in range(0, len(rows), batch):
-        x = torch.from_numpy(corpus.zinc_tokens().take(rows[at : at + batch])).to(vae.device)
+    for start in range(0, len(rows), batch):
+        x = torch.from_numpy(corpus.zinc_tokens().take(rows[start : start + batch])).to(vae.device)
         for level in LEVELS:
             context = {"noise": torch.full((len(x),), level, device=vae.device)}
             out = vae(x, None, context, vae.draw_noise(len(x), generator))
@@ -75,21 +75,23 @@ def measure_bounds(
 def encode(vae: SequenceVAE, rows: np.ndarray) -> tuple[list[str], np.ndarray]:
     """SMILES and latents (n, latent) of rows of ZINC 250k."""
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
-    smiles = [one or "C" for one in vae.codec.to_smiles_many(selfies)]
+    smiles = [molecule or "C" for molecule in vae.codec.to_smiles_many(selfies)]
     return smiles, vae.latents(selfies).cpu().numpy()
 
 
 def fit_ridge(vae: SequenceVAE, train: np.ndarray, test: np.ndarray) -> dict[str, Any]:
     """R² of ridge models on z and on count fingerprints (ECFP4, 1,024 wide) for each property, and their ratio."""
     (smiles, z), (test_smiles, test_z) = encode(vae, train), encode(vae, test)
-    counts, test_counts = (count_fingerprints(one, "ecfp4", 1024) for one in (smiles, test_smiles))
-    found = {}
+    counts, test_counts = (count_fingerprints(molecules, "ecfp4", 1024) for molecules in (smiles, test_smiles))
+    scores = {}
     for name in PROPERTIES:
-        y, test_y = (np.array([descriptor(name)(m) for m in parse_all(one)]) for one in (smiles, test_smiles))
+        y, test_y = (
+            np.array([descriptor(name)(m) for m in parse_all(molecules)]) for molecules in (smiles, test_smiles)
+        )
         of_z = RidgeCV(np.logspace(-2, 4, 13)).fit(z, y).score(test_z, test_y)
         of_counts = RidgeCV(np.logspace(-2, 4, 13)).fit(counts, y).score(test_counts, test_y)
-        found[name] = {"z": of_z, "fingerprints": of_counts, "ratio": of_z / of_counts}
-    return found
+        scores[name] = {"z": of_z, "fingerprints": of_counts, "ratio": of_z / of_counts}
+    return scores
 
 
 def correlate_with_similarity(
@@ -100,15 +102,15 @@ def correlate_with_similarity(
     of_drugs = fingerprints(drugs)
     y, test_y = tanimoto(of_drugs, fingerprints(smiles)), tanimoto(of_drugs, fingerprints(test_smiles))
     width = float(np.sqrt(z.shape[1]))
-    found = []
-    for own, test_own in zip(y, test_y, strict=True):
+    correlations = []
+    for similarity, test_similarity in zip(y, test_y, strict=True):
         kernel = ConstantKernel(1.0) * RBF(width, (0.3 * width, 30 * width)) + WhiteKernel(0.3, (1e-3, 10))
         gp = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a scale at the end of its range is an answer, too
-            gp.fit(z, own)
-        found.append(float(spearmanr(gp.predict(test_z), test_own).statistic))
-    return found
+            gp.fit(z, similarity)
+        correlations.append(float(spearmanr(gp.predict(test_z), test_similarity).statistic))
+    return correlations
 
 
 def fit_prior(vae: SequenceVAE, rows: np.ndarray, components: int = 1) -> LearnedPrior:

@@ -48,17 +48,21 @@ def draw_curves(record: Mapping[str, Any]) -> str:
 
 def draw_samples(vae: SequenceVAE, seed: int) -> str:
     """Raw draws from the default prior, none chosen."""
-    return draw_sheet([(one, []) for one in draw(vae, SHOWN, seed) if one], ACROSS)
+    return draw_sheet([(molecule, []) for molecule in draw(vae, SHOWN, seed) if molecule], ACROSS)
 
 
 def draw_reconstructions(vae: SequenceVAE, rows: np.ndarray) -> str:
     """Held-out molecules, each with what came back to its right."""
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
-    smiles, back = (vae.codec.to_smiles_many(one) for one in (selfies, vae.write(vae.latents(selfies, REFINE))))
+    smiles, back = (vae.codec.to_smiles_many(strings) for strings in (selfies, vae.write(vae.latents(selfies, REFINE))))
     cells: list[tuple[str, Sequence[str]]] = []
-    for one, other in zip(smiles, back, strict=True):
-        said = "the same" if one == other else f"similarity {_similarity(one or 'C', other or 'C'):.2f}"
-        cells += [(one or "C", ["held out"]), (other or "C", [said])]
+    for original, reconstruction in zip(smiles, back, strict=True):
+        caption = (
+            "the same"
+            if original == reconstruction
+            else f"similarity {_similarity(original or 'C', reconstruction or 'C'):.2f}"
+        )
+        cells += [(original or "C", ["held out"]), (reconstruction or "C", [caption])]
     return draw_sheet(cells, 6)
 
 
@@ -67,9 +71,9 @@ def draw_neighbourhood(vae: SequenceVAE, row: int, radius: float, seed: int) -> 
     (selfies,) = vae.codec.selfies_of(corpus.zinc_tokens().take(np.array([row])))
     parents = Parents.encode(vae, [selfies])
     (parent,) = parents.smiles
-    (found,) = perturb(vae, parents, torch.full((1,), radius, device=vae.device), 10 * SHOWN, seed)
-    others = [one for one in dict.fromkeys(found) if one != parent][: SHOWN - 1]
-    cells = [(one, [f"similarity {_similarity(parent, one):.2f}"]) for one in others]
+    (neighbours,) = perturb(vae, parents, torch.full((1,), radius, device=vae.device), 10 * SHOWN, seed)
+    others = [molecule for molecule in dict.fromkeys(neighbours) if molecule != parent][: SHOWN - 1]
+    cells = [(molecule, [f"similarity {_similarity(parent, molecule):.2f}"]) for molecule in others]
     return draw_sheet([(parent, ["parent"]), *cells], ACROSS)
 
 
@@ -81,12 +85,14 @@ def draw_interpolation(vae: SequenceVAE, first: int, last: int, radius: float, p
     z = (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
     # At the ends z is exact; between them it is nobody's latent, and the decoder is told to mend it.
     level = radius * torch.sin(np.pi * share.squeeze(-1)).clamp_min(0)
-    found = vae.codec.to_smiles_many(vae.write(z, level))
-    return draw_sheet([(one or "C", [f"{at / (points - 1):.0%}"]) for at, one in enumerate(found)], ACROSS)
+    smiles = vae.codec.to_smiles_many(vae.write(z, level))
+    return draw_sheet(
+        [(molecule or "C", [f"{number / (points - 1):.0%}"]) for number, molecule in enumerate(smiles)], ACROSS
+    )
 
 
-def _similarity(one: str, other: str) -> float:
-    return float(tanimoto(fingerprints([one]), fingerprints([other]))[0, 0])
+def _similarity(first: str, second: str) -> float:
+    return float(tanimoto(fingerprints([first]), fingerprints([second]))[0, 0])
 
 
 def draw_all(vae: SequenceVAE, record: Mapping[str, Any], radius: float, seed: int) -> dict[str, str]:

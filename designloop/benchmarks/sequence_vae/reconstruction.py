@@ -34,11 +34,11 @@ def measure(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
     tokens = corpus.zinc_tokens().take(rows)
     selfies = vae.codec.selfies_of(tokens)
     smiles, back = vae.codec.to_smiles_many(selfies), decode(vae, selfies)
-    exact = np.array([one == other for one, other in zip(smiles, back, strict=True)])
-    at_once = np.array([one == other for one, other in zip(smiles, decode(vae, selfies, 0), strict=True)])
+    exact = np.array([original == decoded for original, decoded in zip(smiles, back, strict=True)])
+    at_once = np.array([original == decoded for original, decoded in zip(smiles, decode(vae, selfies, 0), strict=True)])
     flat = [
-        one is not None and other is not None and without_stereo(one) == without_stereo(other)
-        for one, other in zip(smiles, back, strict=True)
+        original is not None and decoded is not None and without_stereo(original) == without_stereo(decoded)
+        for original, decoded in zip(smiles, back, strict=True)
     ]
     counts = np.bincount(corpus.zinc_tokens().flat, minlength=vae.codec.size)
     lengths = (tokens > 1).sum(1)
@@ -55,14 +55,14 @@ def measure(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
 
 def count_by_range(exact: np.ndarray, values: np.ndarray, starts: Sequence[int]) -> list[Mapping[str, Any]]:
     """Share exact and number of molecules for each range of a value; ranges without any are left out."""
-    found: list[Mapping[str, Any]] = []
+    ranges: list[Mapping[str, Any]] = []
     for low, high in zip(starts, [*starts[1:], None], strict=True):
         inside = (values >= low) & (values < high if high is not None else True)
         if inside.any():
-            found.append(
+            ranges.append(
                 {"from": low, "below": high, "molecules": int(inside.sum()), "exact": float(exact[inside].mean())}
             )
-    return found
+    return ranges
 
 
 def jtvae_protocol(vae: SequenceVAE, rows: np.ndarray, seed: int, encodings: int = 10, decodings: int = 10) -> float:
@@ -82,6 +82,6 @@ def jtvae_protocol(vae: SequenceVAE, rows: np.ndarray, seed: int, encodings: int
         # Most of the hundred strings of a molecule are one string: decode each to SMILES once.
         distinct = list(dict.fromkeys(written))
         as_smiles = dict(zip(distinct, vae.codec.to_smiles_many(distinct), strict=True))
-        wanted = [one for one in smiles for _ in range(decodings)]
-        same += sum(as_smiles[one] == other for one, other in zip(written, wanted, strict=True))
+        originals = [molecule for molecule in smiles for _ in range(decodings)]
+        same += sum(as_smiles[string] == original for string, original in zip(written, originals, strict=True))
     return same / (encodings * decodings * len(rows))

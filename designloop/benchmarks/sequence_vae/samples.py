@@ -53,30 +53,33 @@ def measure(vae: SequenceVAE, held_out: Sequence[str], n: int, compared: int, se
         compared: molecules of each kind whose nearest training molecule is looked for, which takes longest.
     """
     say(f"{n:,} samples …")
-    found = draw(vae, n, seed)
-    smiles = [one for one in found if one]
+    draws = draw(vae, n, seed)
+    smiles = [molecule for molecule in draws if molecule]
     rng = np.random.default_rng(seed)
     train = [corpus.zinc()[row] for row in rng.choice(corpus.training_rows(), n, replace=False)]
-    known = {without_stereo(one) for one in corpus.training_smiles()}
+    training_parents = {without_stereo(molecule) for molecule in corpus.training_smiles()}
     result: dict[str, Any] = {
-        "validity": validity(found),
+        "validity": validity(draws),
         "uniqueness": uniqueness(smiles),
-        "stereo_only_repeats": (len(set(smiles)) - len({without_stereo(one) for one in smiles})) / len(smiles),
-        "novelty": novelty(smiles, known),
+        "stereo_only_repeats": (len(set(smiles)) - len({without_stereo(molecule) for molecule in smiles}))
+        / len(smiles),
+        "novelty": novelty(smiles, training_parents),
     }
     say("their Fréchet ChemNet distance …")
     reference = Activations.of(held_out)
     sets: dict[str, Sequence[str]] = {
         "fcd": smiles,
         "fcd_floor": train,
-        "fcd_standard_normal": [one for one in decode_standard_normal(vae, n, seed) if one],
+        "fcd_standard_normal": [molecule for molecule in decode_standard_normal(vae, n, seed) if molecule],
     }
-    for name, of in sets.items():
-        result[name] = frechet_chemnet_distance(Activations.of(of), reference)
+    for name, molecules in sets.items():
+        result[name] = frechet_chemnet_distance(Activations.of(molecules), reference)
     say("their nearest training molecules …")
     near: dict[str, Sequence[str]] = {"nearest_training": smiles, "nearest_training_of_held_out": held_out}
-    for name, of in near.items():
-        forms = [one for one in standard_forms(of[:compared]) if one is not None]  # as ZINC's fingerprints are made
+    for name, molecules in near.items():
+        forms = [
+            form for form in standard_forms(molecules[:compared]) if form is not None
+        ]  # as ZINC's fingerprints are made
         result[name] = float(highest_zinc_similarity(forms, corpus.training_rows(), say).mean())
     result["samples"] = profile(smiles)
     result["training"] = profile(train)

@@ -46,9 +46,9 @@ def run(options: Options, say: Say) -> Results:
     for name, method in methods.items():
         say(f"{name}: {method.TITLE}")
         began = perf_counter()
-        found = method.run(seeds, say)
+        measured = method.run(seeds, say)
         seconds = perf_counter() - began
-        rows += [as_json(name, row) for row in found]
+        rows += [as_json(name, row) for row in measured]
         runs[name] = {
             "date": datetime.now(UTC).date().isoformat(),
             "seeds": len(seeds),
@@ -56,16 +56,16 @@ def run(options: Options, say: Say) -> Results:
             "cpu": machine()["cpu"],
             "threads": machine()["threads"],
         }
-        held = [row.holds for row in found if row.holds is not None]
+        held = [row.holds for row in measured if row.holds is not None]
         say(f"{name}: {sum(held)} of {len(held)} bars hold, {seconds:.0f} s")
     return {"seeds": seeds, "rows": rows, "runs": runs}
 
 
 def merge(earlier: Results, now: Results) -> Results:
     """Results of this run in the place of the same methods' earlier ones; those of other methods are kept."""
-    there = set(registry.available())
-    kept = [row for row in earlier["rows"] if row["method"] not in now["runs"] and row["method"] in there]
-    runs = {name: one for name, one in {**earlier["runs"], **now["runs"]}.items() if name in there}
+    known = set(registry.available())
+    kept = [row for row in earlier["rows"] if row["method"] not in now["runs"] and row["method"] in known]
+    runs = {name: run for name, run in {**earlier["runs"], **now["runs"]}.items() if name in known}
     return {
         **now,
         "rows": sorted([*kept, *now["rows"]], key=lambda row: row["method"]),
@@ -111,8 +111,8 @@ def _method(name: str, records: Mapping[str, Results]) -> str:
     if results is None or not rows:
         return f"{head} Not measured yet: `designloop benchmark vae {name}`.\n"
     ran = results["runs"][name]
-    how = f"`designloop benchmark vae {name}`, {ran['date']}, {ran['seconds']:.0f} s on {ran['cpu']}."
-    parts = [f"{head} {how}\n", rows_table(rows)]
+    remark = f"`designloop benchmark vae {name}`, {ran['date']}, {ran['seconds']:.0f} s on {ran['cpu']}."
+    parts = [f"{head} {remark}\n", rows_table(rows)]
     if beside := ratios_beside(records.get("peers"), name):
         parts += ["Beside peers, by turns in one run ([how](../benchmarks.md#peers)):\n", rows_table(beside)]
     return "\n".join(parts)

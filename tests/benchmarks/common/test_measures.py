@@ -11,12 +11,12 @@ def calls(*scores: float | None) -> list[Call]:
 
 
 def test_the_mean_is_of_the_ten_best() -> None:
-    found = measure_calls(calls(*[0.1] * 5, *[n / 10 for n in range(10)], None), budget=20)
-    assert found["calls"] == 16
-    assert found["failed"] == 1
-    assert found["best"] == 0.9
-    assert found["mean_top_10"] == pytest.approx(0.46)  # 0.9 … 0.2, and 0.1 twice
-    assert [one["score"] for one in found["top_10"]][:3] == [0.9, 0.8, 0.7]
+    measured = measure_calls(calls(*[0.1] * 5, *[n / 10 for n in range(10)], None), budget=20)
+    assert measured["calls"] == 16
+    assert measured["failed"] == 1
+    assert measured["best"] == 0.9
+    assert measured["mean_top_10"] == pytest.approx(0.46)  # 0.9 … 0.2, and 0.1 twice
+    assert [molecule["score"] for molecule in measured["top_10"]][:3] == [0.9, 0.8, 0.7]
 
 
 def test_the_area_is_that_of_the_curve_over_the_whole_budget() -> None:
@@ -27,27 +27,32 @@ def test_the_area_is_that_of_the_curve_over_the_whole_budget() -> None:
 
 def test_stereoisomers_count_once() -> None:
     twins = [Call("C[C@H](O)F", 1.0, "prior"), Call("C[C@@H](O)F", 0.9, "mutation"), Call("CO", 0.5, "start")]
-    found = measure_calls(twins, budget=3)
-    assert found["mean_top_10"] == pytest.approx(0.75)
-    assert found["proposers"] == {"prior": 0.5, "start": 0.5}
+    measured = measure_calls(twins, budget=3)
+    assert measured["mean_top_10"] == pytest.approx(0.75)
+    assert measured["proposers"] == {"prior": 0.5, "start": 0.5}
 
 
 def test_a_search_without_any_score_has_measures() -> None:
-    found = measure_calls(calls(None, None), budget=2)
-    assert (found["best"], found["mean_top_10"], found["auc_top_10"], found["proposers"]) == (None, 0.0, 0.0, {})
+    measured = measure_calls(calls(None, None), budget=2)
+    assert (measured["best"], measured["mean_top_10"], measured["auc_top_10"], measured["proposers"]) == (
+        None,
+        0.0,
+        0.0,
+        {},
+    )
 
 
-def found(mean: float, **proposers: float) -> dict[str, object]:
+def search_result(mean: float, **proposers: float) -> dict[str, object]:
     return {"mean_top_10": mean, "auc_top_10": mean / 2, "best": mean + 0.1, "seconds": 1.0, "proposers": proposers}
 
 
 def test_seeds_are_averaged() -> None:
-    of_all = average_over_seeds({0: found(0.5, prior=1.0), 1: found(0.7, prior=0.5, start=0.5)})
+    of_all = average_over_seeds({0: search_result(0.5, prior=1.0), 1: search_result(0.7, prior=0.5, start=0.5)})
     assert of_all["mean_top_10"] == pytest.approx(0.6)
     assert of_all["standard_error"] == pytest.approx(0.1)
     assert of_all["proposers"] == {"prior": 0.75, "start": 0.25}
     assert list(of_all["seeds"]) == ["0", "1"]
-    assert average_over_seeds({0: found(0.5)})["standard_error"] is None
+    assert average_over_seeds({0: search_result(0.5)})["standard_error"] is None
 
 
 @pytest.mark.parametrize(
@@ -65,8 +70,8 @@ def test_seeds_are_averaged() -> None:
 )
 def test_a_bar_holds_or_not(bar: Criterion, above: tuple[float, float], holds: bool) -> None:
     arms = {
-        "a": average_over_seeds({0: found(above[0]), 1: found(above[1])}),
-        "b": average_over_seeds({0: found(0.5), 1: found(0.5)}),
+        "a": average_over_seeds({0: search_result(above[0]), 1: search_result(above[1])}),
+        "b": average_over_seeds({0: search_result(0.5), 1: search_result(0.5)}),
     }
     judged = bar.judge(arms)
     assert judged is not None
@@ -76,7 +81,7 @@ def test_a_bar_holds_or_not(bar: Criterion, above: tuple[float, float], holds: b
 
 
 def test_a_bar_without_its_arms_is_not_judged() -> None:
-    assert Criterion("a", "b").judge({"a": average_over_seeds({0: found(0.5)})}) is None
+    assert Criterion("a", "b").judge({"a": average_over_seeds({0: search_result(0.5)})}) is None
 
 
 def test_bars_are_told_in_words() -> None:

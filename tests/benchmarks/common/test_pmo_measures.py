@@ -117,12 +117,12 @@ def test_the_strict_figure_takes_one_a_compound() -> None:
 
 
 def test_keys_are_made_of_few_molecules_only() -> None:
-    asked: list[str] = []
+    keyed: list[str] = []
 
     def key(smiles: str) -> str:
-        asked.append(smiles)
+        keyed.append(smiles)
         return smiles
 
     calls = charged(np.linspace(1, 0, 1000).tolist())
     assert mean_top_10(calls, 1000, key) == pytest.approx(np.mean(np.linspace(1, 0, 1000)[:10]))
-    assert len(asked) == 10
+    assert len(keyed) == 10

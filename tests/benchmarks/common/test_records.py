@@ -45,19 +45,19 @@ def test_what_is_no_number_is_never_written(tmp_path: Path) -> None:
 
 
 def test_the_machine_is_told_in_json() -> None:
-    told = machine()
-    assert json.loads(json.dumps(told)) == told
-    assert told["cores"] >= 1
-    assert told["memory_gb"] > 0.5
-    assert isinstance(told["amx"], bool)
-    assert told["cpu"]
+    description = machine()
+    assert json.loads(json.dumps(description)) == description
+    assert description["cores"] >= 1
+    assert description["memory_gb"] > 0.5
+    assert isinstance(description["amx"], bool)
+    assert description["cpu"]
 
 
 @pytest.mark.parametrize("page", ["benchmarks.md", "vae/index.md"])
 def test_the_pages_in_docs_are_made_of_the_records_there(page: str) -> None:
-    made = make_pages(DOCS / "benchmarks")[DOCS / page]
-    found = (DOCS / page).read_text(encoding="utf-8")
-    assert found == made, "run `python -m designloop.benchmarks.common.page docs/benchmarks`"
+    expected = make_pages(DOCS / "benchmarks")[DOCS / page]
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert text == expected, "run `python -m designloop.benchmarks.common.page docs/benchmarks`"
 
 
 def test_the_page_names_what_is_not_recorded_yet() -> None:

@@ -27,17 +27,17 @@ def three() -> list[Trial]:
 
 
 def test_each_trial_is_run_once_and_kept(tmp_path: Path) -> None:
-    said: list[str] = []
-    first = run_trials(three(), tmp_path, 1, said.append)
-    again = run_trials(three(), tmp_path, 1, said.append)
-    assert first == again
+    lines: list[str] = []
+    first = run_trials(three(), tmp_path, 1, lines.append)
+    second = run_trials(three(), tmp_path, 1, lines.append)
+    assert first == second
     assert {arm: list(seeds) for arm, seeds in first.items()} == {"a": [0, 1], "b": [0]}
     assert first["a"][1]["mean_top_10"] == 0.1
     assert first["a"][1]["seconds"] >= 0
     assert [(file.read_text()) for file in tmp_path.glob("*/runs")] == ["run\n"] * 3
-    assert said[0] == f"3 of 3 trials to run; what they give is kept in {tmp_path}"
-    assert said[1] == "a, seed 0: mean top-10 0.000, 0 s (1 of 3)"
-    assert said[-1] == f"0 of 3 trials to run; what they give is kept in {tmp_path}"
+    assert lines[0] == f"3 of 3 trials to run; what they give is kept in {tmp_path}"
+    assert lines[1] == "a, seed 0: mean top-10 0.000, 0 s (1 of 3)"
+    assert lines[-1] == f"0 of 3 trials to run; what they give is kept in {tmp_path}"
 
 
 def test_an_interrupted_benchmark_goes_on(tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ class Steady(Trial):
 
 
 def test_trials_run_side_by_side_in_processes_of_their_own(tmp_path: Path) -> None:
-    steady = [Steady(one.arm, one.seed, one.work, one.identity) for one in three()[1:]]
-    found = run_trials(steady, tmp_path, 2, lambda line: None)
-    a, b = found["a"][1], found["b"][0]
+    steady = [Steady(trial.arm, trial.seed, trial.work, trial.identity) for trial in three()[1:]]
+    results = run_trials(steady, tmp_path, 2, lambda line: None)
+    a, b = results["a"][1], results["b"][0]
     assert len({a["process"], b["process"], os.getpid()}) == 3
     assert int(a["threads"]) == int(b["threads"]) == max(1, len(os.sched_getaffinity(0)) // 2)
 

@@ -21,13 +21,13 @@ def test_grandchildren_are_found_and_their_memory_is_remembered() -> None:
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "held\n"
-        found = descendants()
-        assert child.pid in found
-        assert os.getpid() not in found
+        processes = descendants()
+        assert child.pid in processes
+        assert os.getpid() not in processes
         peak = PeakMemory()
         peak.look()
         child.communicate("\n")
-    assert len(found) >= 2
+    assert len(processes) >= 2
     assert peak.bytes > 50_000_000
     assert sum(peak.by_name.values()) == peak.bytes
     before = peak.bytes

@@ -31,7 +31,7 @@ def small(model: str, folder: Path) -> dict[str, object]:
 
 
 def test_every_second_of_a_run_is_counted_to_one_part(model: str, tmp_path: Path) -> None:
-    asked = Screening.__call__
+    original = Screening.__call__
     began = perf_counter()
     watched = watched_run.watch_run(load_campaign(QUICKSTART, small(model, tmp_path)))
     elapsed = perf_counter() - began
@@ -43,7 +43,7 @@ def test_every_second_of_a_run_is_counted_to_one_part(model: str, tmp_path: Path
     spent = sum(sum(lap.values()) for lap in watched.laps)
     assert 0.5 * elapsed < spent < elapsed
     assert all(count["screened"] >= 3 for count in watched.counts)
-    assert Screening.__call__ is asked, "what was timed is as it was before"
+    assert Screening.__call__ is original, "what was timed is as it was before"
 
 
 def watched() -> WatchedRun:
@@ -59,33 +59,33 @@ def watched() -> WatchedRun:
 
 def test_times_are_for_each_molecule_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overhead, "parse_and_canonicalise_seconds", lambda smiles: 0.0002 * len(smiles))
-    found = overhead.summarise(watched())
-    assert found["scored"] == 2
-    assert found["ms_per_scored"] == pytest.approx(dict.fromkeys(PARTS, 0.5))
-    assert found["book_keeping_ms"] == pytest.approx(2.5)
-    assert found["book_keeping_multiple"] == pytest.approx(12.5)
-    assert found["model_ms"] == pytest.approx(1.0)
-    assert found["filters_ms_per_screened"] == pytest.approx(0.1)
-    assert found["state_file"] == {"ms_per_round": 250.0, "mb": 2.0}
+    summary = overhead.summarise(watched())
+    assert summary["scored"] == 2
+    assert summary["ms_per_scored"] == pytest.approx(dict.fromkeys(PARTS, 0.5))
+    assert summary["book_keeping_ms"] == pytest.approx(2.5)
+    assert summary["book_keeping_multiple"] == pytest.approx(12.5)
+    assert summary["model_ms"] == pytest.approx(1.0)
+    assert summary["filters_ms_per_screened"] == pytest.approx(0.1)
+    assert summary["state_file"] == {"ms_per_round": 250.0, "mb": 2.0}
 
 
 def test_what_is_promised_is_judged_and_reported() -> None:
-    found = {
+    results = {
         "campaign": "campaigns/quickstart.yaml", "calls": 200, "batch_size": 100, "workers": 2, "backend": "ray",
         **overhead.summarise(watched()), "memory": {"peak_gb": 2.5, "by_process_gb": {"python": 2.495, "sh": 0.005}},
     }  # fmt: skip
-    found |= {"book_keeping_multiple": 9.0, "model_ms": 50.0}
-    found["bars"] = overhead.judge(found)
-    assert [one["holds"] for one in found["bars"]] == [True, False, True]
-    page = overhead.report(found)
+    results |= {"book_keeping_multiple": 9.0, "model_ms": 50.0}
+    results["bars"] = overhead.judge(results)
+    assert [criterion["holds"] for criterion in results["bars"]] == [True, False, True]
+    page = overhead.report(results)
     assert "| proposing and learning, ms | 40 | 50.000 | **no** |" in page
     assert "| memory of python at the peak, GB | 2.495 |" in page
     assert "memory of sh" not in page
 
 
 def test_rdkit_is_timed_without_our_caches() -> None:
-    first, again = (watched_run.parse_and_canonicalise_seconds(["CC(=O)Oc1ccccc1C(=O)O"] * 50) for _ in range(2))
-    assert 0.1 < again / first < 10
+    first, second = (watched_run.parse_and_canonicalise_seconds(["CC(=O)Oc1ccccc1C(=O)O"] * 50) for _ in range(2))
+    assert 0.1 < second / first < 10
 
 
 def test_a_run_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,31 +78,31 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_peer_that_cannot_be_installed_is_told_and_the_others_are_compared(stand_ins: Path) -> None:
-    said: list[str] = []
-    found = peers.run(Options(seeds=3, work=stand_ins / "work"), said.append)
-    absent, slow = found["rows"]
+    lines: list[str] = []
+    results = peers.run(Options(seeds=3, work=stand_ins / "work"), lines.append)
+    absent, slow = results["rows"]
     assert absent["error"] == "no matching distribution for absent==2.0"
     assert slow["ours_seconds"] == [1.0, 2.0, 3.0]
     assert slow["theirs_seconds"] == [2.0, 4.0, 6.0]
     assert (slow["ratio"], slow["standard_error"], slow["holds"]) == (0.5, 0.0, True)
-    assert "slow: 0.500 of slow==1.0's time, ≤ 1" in said
-    json.dumps(found)
-    page = peers.report(found)
+    assert "slow: 0.500 of slow==1.0's time, ≤ 1" in lines
+    json.dumps(results)
+    page = peers.report(results)
     assert "**absent==2.0 could not be compared** " in page
     assert re.search(r"\| slow==1.0 \| 2 \| 4 \| 0.500 \| 0.50–0.50 \| ≤ 1 \| yes \| 2 \| 2.01 \|", page)
 
 
 def test_a_ratio_stands_beside_the_bars_of_its_method(stand_ins: Path) -> None:
-    found = peers.run(Options(seeds=2, work=stand_ins / "work"), silent)
-    (row,) = peers.ratios_beside(found, "core")
+    results = peers.run(Options(seeds=2, work=stand_ins / "work"), silent)
+    (row,) = peers.ratios_beside(results, "core")
     assert row.measure.endswith(": time over that of slow 1.0")
     assert (row.value, row.bar, row.holds, row.seeds) == (0.5, "≤ 1", True, 2)
-    assert not peers.ratios_beside(found, "geometry")
+    assert not peers.ratios_beside(results, "geometry")
     assert not peers.ratios_beside(None, "core")
     measured = {"method": "core", "measure": "x", "bar": "", "value": 1.0, "spread": None, "seeds": 1, "holds": None}
     ran = {"date": "2026-01-01", "seconds": 1.0, "cpu": "some"}
-    own: Results = {"rows": [{**measured, "ceiling": None, "floor": None}], "runs": {"core": ran}}
-    (index,) = vae.pages({"vae": own, "peers": found}).values()
+    vae_results: Results = {"rows": [{**measured, "ceiling": None, "floor": None}], "runs": {"core": ran}}
+    (index,) = vae.pages({"vae": vae_results, "peers": results}).values()
     assert "time over that of slow 1.0 | ≤ 1 | 0.5 ± 0 | 2 | yes |" in index.split("## The core\n")[1].split("\n## ")[0]
 
 
@@ -120,7 +120,10 @@ def test_an_unknown_peer_is_told_with_those_there_are() -> None:
 
 
 def test_to_be_no_slower_is_less_than_to_be_faster() -> None:
-    bars = {one.name: (one.bar, one.holds(1.0), one.holds(0.99), one.holds(1.01)) for one in peers.COMPARISONS}
+    bars = {
+        comparison.name: (comparison.bar, comparison.holds(1.0), comparison.holds(0.99), comparison.holds(1.01))
+        for comparison in peers.COMPARISONS
+    }
     assert bars["pythae"] == bars["scvi-tools"] == ("≤ 1", True, True, False)
     assert bars["stochman"] == ("< 1", False, True, False)
 
@@ -203,18 +206,18 @@ def test_an_environment_is_made_once_and_anew_for_another_version(
 def test_the_public_torch_is_taken_where_there_is_no_build_like_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    requirements: list[str] = []
 
     def call(command: list[str]) -> None:
         if "pip" in command:
-            asked.append(command[-2])
+            requirements.append(command[-2])
             if "+" in command[-2]:
                 raise InstallError("no such build")
 
     monkeypatch.setattr(environments, "_call", call)
     monkeypatch.setattr(environments, "version", lambda name: "2.13.0+cpu")
     make_environment("one==1.0", tmp_path, silent)
-    assert asked == ["torch==2.13.0+cpu", "torch==2.13.0"]
+    assert requirements == ["torch==2.13.0+cpu", "torch==2.13.0"]
 
 
 def test_a_failed_install_says_what_the_installer_said_and_is_tried_again(
@@ -229,12 +232,12 @@ def test_a_failed_install_says_what_the_installer_said_and_is_tried_again(
 def test_the_error_of_a_median_is_that_of_many_medians() -> None:
     rng = np.random.default_rng(0)
     samples = rng.normal(1.0, 0.1, (4000, 51))
-    told = np.mean([peers.error_of_median(list(one)) for one in samples[:500]])
-    assert told == pytest.approx(np.median(samples, axis=1).std(), rel=0.05)
+    estimate = np.mean([peers.error_of_median(list(sample)) for sample in samples[:500]])
+    assert estimate == pytest.approx(np.median(samples, axis=1).std(), rel=0.05)
     assert peers.error_of_median([1.0]) is None
 
 
-@pytest.mark.parametrize("comparison", peers.COMPARISONS, ids=lambda one: one.name)
+@pytest.mark.parametrize("comparison", peers.COMPARISONS, ids=lambda comparison: comparison.name)
 def test_the_scripts_are_there_and_a_peers_knows_nothing_of_ours(comparison: peers.Comparison) -> None:
     ours, theirs = (peers.SCRIPTS / script for script in (comparison.ours, comparison.theirs))
     assert "designloop" in ours.read_text(encoding="utf-8")
@@ -245,18 +248,18 @@ def test_the_scripts_are_there_and_a_peers_knows_nothing_of_ours(comparison: pee
 
 def ours(name: str, folder: Path, task: dict[str, Any]) -> tuple[float, dict[str, np.ndarray]]:
     """What our script of a comparison comes to on a task of its kind, and the data that it was given."""
-    comparison = next(one for one in peers.COMPARISONS if one.name == name)
+    comparison = next(candidate for candidate in peers.COMPARISONS if candidate.name == name)
     data = dict(comparison.data(task))
     np.savez(folder / "data.npz", allow_pickle=False, **data)
     with torch.random.fork_rng(devices=[]):
         run = runpy.run_path(str(peers.SCRIPTS / comparison.ours))["prepare"]
-        found = run({**task, "data": str(folder / "data.npz")})(0)
-    assert found["seconds"] > 0
-    return found["value"], data
+        answer = run({**task, "data": str(folder / "data.npz")})(0)
+    assert answer["seconds"] > 0
+    return answer["value"], data
 
 
 def test_our_metric_is_that_of_the_network_given(tmp_path: Path) -> None:
-    found, data = ours("stochman", tmp_path, {"points": 50, "widths": [2, 5, 6, 7]})
+    value, data = ours("stochman", tmp_path, {"points": 50, "widths": [2, 5, 6, 7]})
     a = [data[f"weight_{layer}"].astype(float) for layer in range(3)]
     b = [data[f"bias_{layer}"].astype(float) for layer in range(3)]
     volumes = []
@@ -265,16 +268,16 @@ def test_our_metric_is_that_of_the_network_given(tmp_path: Path) -> None:
         second = np.tanh(a[1] @ first + b[1])
         jacobian = a[2] @ np.diag(1 - second**2) @ a[1] @ np.diag(1 - first**2) @ a[0]
         volumes.append(np.sqrt(np.linalg.det(jacobian.T @ jacobian)))
-    assert found == pytest.approx(np.mean(volumes), rel=1e-4)
+    assert value == pytest.approx(np.mean(volumes), rel=1e-4)
 
 
-def unlearned(seen: np.ndarray) -> tuple[np.ndarray, float]:
+def unlearned(rows: np.ndarray) -> tuple[np.ndarray, float]:
     """(rows, features) decoded draws, and mean KL, of the network that both our fits and their peers start from."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         encoder = nn.Sequential(nn.Linear(12, 8), nn.SiLU(), nn.Linear(8, 4))
         decoder = nn.Sequential(nn.Linear(2, 8), nn.SiLU(), nn.Linear(8, 12))
-        posterior = encoder(torch.from_numpy(seen))
+        posterior = encoder(torch.from_numpy(rows))
         z = torch.distributions.Normal(posterior[:, :2], posterior[:, 2:].exp())
         kl = torch.distributions.kl_divergence(z, torch.distributions.Normal(0.0, 1.0)).sum(1)
         return decoder(z.sample()).double().numpy(), float(kl.mean())
@@ -282,16 +285,16 @@ def unlearned(seen: np.ndarray) -> tuple[np.ndarray, float]:
 
 def test_our_gaussian_loss_is_pythaes(tmp_path: Path) -> None:
     """Half the squared error and the KL, by a model that learns at a rate of nothing; noise is of another stream."""
-    found, data = ours("pythae", tmp_path, {**WIDTHS, "rate": 0.0})
+    value, data = ours("pythae", tmp_path, {**WIDTHS, "rate": 0.0})
     decoded, kl = unlearned(data["x"])
-    wanted = 0.5 * ((data["x"] - decoded) ** 2).sum(1).mean() + kl
-    assert found == pytest.approx(wanted, rel=0.01)
+    expected = 0.5 * ((data["x"] - decoded) ** 2).sum(1).mean() + kl
+    assert value == pytest.approx(expected, rel=0.01)
 
 
 def test_our_loss_of_counts_is_scvis(tmp_path: Path) -> None:
     """Shares of what a cell has in all are decoded from log(1 + counts), under scipy's negative binomial."""
-    found, data = ours("scvi-tools", tmp_path, {**WIDTHS, "rate": 0.0})
+    value, data = ours("scvi-tools", tmp_path, {**WIDTHS, "rate": 0.0})
     decoded, kl = unlearned(np.log1p(data["x"]))
     means = data["x"].sum(1, keepdims=True) * softmax(decoded, axis=1)
-    wanted = kl - stats.nbinom(1.0, 1 / (1 + means)).logpmf(data["x"].astype(int)).sum(1).mean()
-    assert found == pytest.approx(wanted, rel=0.01)
+    expected = kl - stats.nbinom(1.0, 1 / (1 + means)).logpmf(data["x"].astype(int)).sum(1).mean()
+    assert value == pytest.approx(expected, rel=0.01)

@@ -31,8 +31,8 @@ def shipped() -> SequenceVAE:
 
 def test_shares_by_range_are_counted() -> None:
     exact = np.array([True, False, True, True])
-    found = reconstruction.count_by_range(exact, np.array([1, 5, 9, 40]), (0, 5, 10, 50))
-    assert found == [
+    ranges = reconstruction.count_by_range(exact, np.array([1, 5, 9, 40]), (0, 5, 10, 50))
+    assert ranges == [
         {"from": 0, "below": 5, "molecules": 1, "exact": 1.0},
         {"from": 5, "below": 10, "molecules": 2, "exact": 0.5},
         {"from": 10, "below": 50, "molecules": 1, "exact": 1.0},
@@ -41,17 +41,19 @@ def test_shares_by_range_are_counted() -> None:
 
 def test_reconstruction_counts_what_the_model_writes(shipped: SequenceVAE) -> None:
     rows = corpus.held_out_rows()[:20]
-    found = reconstruction.measure(shipped, rows)
-    smiles = [shipped.codec.to_smiles(one) for one in shipped.codec.selfies_of(corpus.zinc_tokens().take(rows))]
+    results = reconstruction.measure(shipped, rows)
+    smiles = [shipped.codec.to_smiles(string) for string in shipped.codec.selfies_of(corpus.zinc_tokens().take(rows))]
     back = reconstruction.decode(shipped, shipped.codec.selfies_of(corpus.zinc_tokens().take(rows)))
-    assert found["reconstruction"] == sum(a == b for a, b in zip(smiles, back, strict=True)) / 20
+    assert results["reconstruction"] == sum(a == b for a, b in zip(smiles, back, strict=True)) / 20
     assert (
-        found["reconstruction_without_stereo"] >= found["reconstruction"] > found["reconstruction_without_refinement"]
+        results["reconstruction_without_stereo"]
+        >= results["reconstruction"]
+        > results["reconstruction_without_refinement"]
     )
     for table in ("reconstruction_by_length", "reconstruction_by_rarest_token"):
-        assert sum(one["molecules"] for one in found[table]) == 20
-        share = sum(one["molecules"] * one["exact"] for one in found[table]) / 20
-        assert share == pytest.approx(found["reconstruction"])
+        assert sum(row["molecules"] for row in results[table]) == 20
+        share = sum(row["molecules"] * row["exact"] for row in results[table]) / 20
+        assert share == pytest.approx(results["reconstruction"])
 
 
 def test_a_decoder_that_cannot_miss_scores_all_of_jtvaes_protocol(
@@ -60,7 +62,7 @@ def test_a_decoder_that_cannot_miss_scores_all_of_jtvaes_protocol(
     rows = corpus.held_out_rows()[:3]
     right = shipped.codec.selfies_of(corpus.zinc_tokens().take(rows))
     monkeypatch.setattr(
-        shipped, "write", lambda z, *_, **__: [one for one in right for _ in range(len(z) // len(right))]
+        shipped, "write", lambda z, *_, **__: [string for string in right for _ in range(len(z) // len(right))]
     )
     assert reconstruction.jtvae_protocol(shipped, rows, 0, 2, 3) == 1
     monkeypatch.setattr(shipped, "write", lambda z, *_, **__: [right[0]] * len(z))
@@ -69,15 +71,15 @@ def test_a_decoder_that_cannot_miss_scores_all_of_jtvaes_protocol(
 
 def test_neighbours_differ_when_stereo_marks_are_left_aside() -> None:
     parents = ["C[C@H](F)Cl", "CCO"]
-    around = [["C[C@@H](F)Cl", "CC(F)F"], ["OCC", "CCO"]]
-    assert neighbourhoods.select_different(parents, around) == [["CC(F)F"], []]
-    assert neighbourhoods.share_different(parents, around) == 0.25
+    neighbours = [["C[C@@H](F)Cl", "CC(F)F"], ["OCC", "CCO"]]
+    assert neighbourhoods.select_different(parents, neighbours) == [["CC(F)F"], []]
+    assert neighbourhoods.share_different(parents, neighbours) == 0.25
 
 
 def test_neighbours_that_are_all_the_parent_have_no_measures(shipped: SequenceVAE) -> None:
-    found = neighbourhoods.describe(["CCO"], [["OCC", "CCO"]], Activations.of(["CCO", "CCN", "CCC"]))
-    assert found.pop("different") == 0
-    assert set(found.values()) == {None}
+    measures = neighbourhoods.describe(["CCO"], [["OCC", "CCO"]], Activations.of(["CCO", "CCN", "CCC"]))
+    assert measures.pop("different") == 0
+    assert set(measures.values()) == {None}
 
 
 def parents_of(smiles: list[str]) -> Parents:
@@ -87,41 +89,41 @@ def parents_of(smiles: list[str]) -> Parents:
 def test_the_radius_of_half_is_each_parents_own(shipped: SequenceVAE, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each parent's decodes begin to differ at a radius of its own; so that half do is where the eighths pass four."""
 
-    def at(vae: object, parents: Parents, radius: torch.Tensor, each: int, seed: int) -> list[list[str]]:
+    def perturb(vae: object, parents: Parents, radius: torch.Tensor, count: int, seed: int) -> list[list[str]]:
         shares = [min(float(r) / width, 1.0) for r, width in zip(radius, (1.0, 3.0), strict=True)]
         return [["CCN"] * round(8 * share) + ["CCO"] * round(8 * (1 - share)) for share in shares]
 
-    monkeypatch.setattr(neighbourhoods, "perturb", at)
-    found = neighbourhoods.find_half_radii(shipped, parents_of(["CCO", "CCO"]), 0, halvings=12)
-    assert found.tolist() == pytest.approx([7 / 16, 3 * 7 / 16], abs=0.01)
+    monkeypatch.setattr(neighbourhoods, "perturb", perturb)
+    radii = neighbourhoods.find_half_radii(shipped, parents_of(["CCO", "CCO"]), 0, halvings=12)
+    assert radii.tolist() == pytest.approx([7 / 16, 3 * 7 / 16], abs=0.01)
 
 
 def test_points_are_spread_as_the_posterior_is(shipped: SequenceVAE, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[torch.Tensor] = []
-    told: list[torch.Tensor] = []
+    latents_written: list[torch.Tensor] = []
+    noises: list[torch.Tensor] = []
 
     def write(z: torch.Tensor, noise: torch.Tensor) -> list[str]:
-        seen.append(z)
-        told.append(noise)
+        latents_written.append(z)
+        noises.append(noise)
         return ["[C]"] * len(z)
 
     monkeypatch.setattr(shipped, "write", write)
     shape = torch.stack([torch.linspace(0.1, 2, 128), torch.ones(128)])
-    around = Parents(["C", "C"], torch.full((2, 128), 5.0), shape)
-    assert neighbourhoods.perturb(shipped, around, torch.tensor([0.5, 0.1]), 4000, 0) == [["C"] * 4000] * 2
-    first, second = seen[0][:4000], seen[0][4000:]
+    parents = Parents(["C", "C"], torch.full((2, 128), 5.0), shape)
+    assert neighbourhoods.perturb(shipped, parents, torch.tensor([0.5, 0.1]), 4000, 0) == [["C"] * 4000] * 2
+    first, second = latents_written[0][:4000], latents_written[0][4000:]
     assert torch.allclose(first.std(0), 0.5 * shape[0], rtol=0.08)  # seven standard errors
     assert torch.allclose(second.std(0), torch.full((128,), 0.1), rtol=0.08)
     assert torch.allclose(first.mean(0), torch.full((128,), 5.0), atol=0.08)
-    assert told[0].tolist() == [0.5] * 4000 + [float(torch.tensor(0.1))] * 4000
+    assert noises[0].tolist() == [0.5] * 4000 + [float(torch.tensor(0.1))] * 4000
 
 
 def test_a_point_that_is_not_moved_decodes_to_its_reconstruction(shipped: SequenceVAE) -> None:
     selfies = shipped.codec.selfies_of(corpus.zinc_tokens().take(corpus.held_out_rows()[:4]))
-    around = Parents.encode(shipped, selfies)
-    found = neighbourhoods.perturb(shipped, around, torch.zeros(4), 2, 0)
-    assert found == [[one, one] for one in reconstruction.decode(shipped, selfies)]
-    assert torch.allclose(around.shape.square().mean(1), torch.ones(4))
+    parents = Parents.encode(shipped, selfies)
+    neighbours = neighbourhoods.perturb(shipped, parents, torch.zeros(4), 2, 0)
+    assert neighbours == [[molecule, molecule] for molecule in reconstruction.decode(shipped, selfies)]
+    assert torch.allclose(parents.shape.square().mean(1), torch.ones(4))
 
 
 def test_mutations_are_one_symbol_away(shipped: SequenceVAE) -> None:
@@ -138,18 +140,18 @@ def test_mutations_are_one_symbol_away(shipped: SequenceVAE) -> None:
 def test_bounds_are_those_of_the_model(shipped: SequenceVAE) -> None:
     rows = corpus.held_out_rows()[:12]
     prior = LearnedPrior(torch.ones(1), torch.zeros(1, 128), torch.eye(128).unsqueeze(0))
-    found = latents.measure_bounds(shipped, rows, prior, 0)
+    bounds = latents.measure_bounds(shipped, rows, prior, 0)
     x = torch.from_numpy(corpus.zinc_tokens().take(rows))
     with torch.no_grad():
-        seen = shipped(x, noise=shipped.draw_noise(12, torch.Generator().manual_seed(0)))
-    assert found["kl_nats"] == pytest.approx(float(seen.kl.mean()), rel=1e-5)
-    first = found["by_noise_level"]["0"]
-    assert first["nats_given_z"] == pytest.approx(-float(seen.log_prob.mean()), rel=1e-4)
-    for row in found["by_noise_level"].values():
+        out = shipped(x, noise=shipped.draw_noise(12, torch.Generator().manual_seed(0)))
+    assert bounds["kl_nats"] == pytest.approx(float(out.kl.mean()), rel=1e-5)
+    first = bounds["by_noise_level"]["0"]
+    assert first["nats_given_z"] == pytest.approx(-float(out.log_prob.mean()), rel=1e-4)
+    for row in bounds["by_noise_level"].values():
         assert row["negative_elbo"] == pytest.approx(row["nats_given_z"] + row["kl_nats"])
         # This learned prior is the standard normal, so both bounds are the same.
         assert row["negative_elbo_learned_prior"] == pytest.approx(row["negative_elbo"], rel=1e-3)
-    assert found["shuffle_cost_nats"] > 0
+    assert bounds["shuffle_cost_nats"] > 0
 
 
 def test_drugs_come_in_the_lists_order_by_the_rule(shipped: SequenceVAE) -> None:
@@ -170,11 +172,11 @@ def test_drugs_come_in_the_lists_order_by_the_rule(shipped: SequenceVAE) -> None
 
 def test_operations_of_a_step_are_those_of_its_products(shipped: SequenceVAE) -> None:
     """Three passes (forward and two backward) over the recurrent head, at least, and not ten times as many."""
-    found = speed.time_training(shipped, 1)
+    rates = speed.time_training(shipped, 1)
     per_token = 3 * 2 * (shipped.architecture.hidden * 3) * (384 + 96 + 48)
-    operations = found["tflops"] * 1e12 / found["molecules_per_second"]
+    operations = rates["tflops"] * 1e12 / rates["molecules_per_second"]
     assert 20 * per_token < operations < 400 * per_token
-    assert found["share_of_matmul"] == pytest.approx(found["tflops"] / found["matmul_tflops"])
+    assert rates["share_of_matmul"] == pytest.approx(rates["tflops"] / rates["matmul_tflops"])
 
 
 def test_a_small_run_has_all_that_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,13 +187,13 @@ def test_a_small_run_has_all_that_is_promised(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(latents, "fit_prior", lambda vae, rows: LearnedPrior(
         torch.ones(1), torch.zeros(1, 128), torch.eye(128).unsqueeze(0)))  # fmt: skip
     results = json.loads(json.dumps(measure("zinc250k", SMALL, lambda line: None)))
-    asked = (
+    expected = (
         "reconstruction reconstruction_jtvae_protocol validity uniqueness novelty fcd fcd_floor fcd_standard_normal "
         "kl_nats active_units shuffle_cost_nats neighbours ridge_r2 samples_per_second reconstructions_per_second"
     )
-    assert set(asked.split()) <= results.keys()
+    assert set(expected.split()) <= results.keys()
     assert results["validity"] == 1
-    assert all(isinstance(one["holds"], bool) for one in results["bars"])
+    assert all(isinstance(criterion["holds"], bool) for criterion in results["bars"])
     text = benchmark.report(results)
     assert "| exact reconstruction | ≥ 0.9 |" in text
     drawn = benchmark.pictures(Options(), results)

@@ -19,7 +19,7 @@ from designloop.vae.simulators.anomalies import one_against_rest
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [one_against_rest(40, np.random.default_rng(seed)) for seed in (0, 1)]
-    two = [Problem(f"made up {n}", one.test, one.anomalous) for n, one in enumerate(made)]
+    two = [Problem(f"made up {n}", problem.test, problem.anomalous) for n, problem in enumerate(made)]
     quick = {"ROWS": 60, "DRAWS": 4, "CALIBRATION": 50, "TESTED": 50, "SPLITS": 2, "TRUE_ROWS": 500}
     for name, value in quick.items():
         monkeypatch.setattr(anomaly, name, value)
@@ -31,18 +31,18 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _with_few_steps() -> tuple[object, ...]:
-    return tuple(5 if one == 600 else one for one in detector.Settings.__init__.__defaults__ or ())
+    return tuple(5 if value == 600 else value for value in detector.Settings.__init__.__defaults__ or ())
 
 
 @pytest.mark.usefixtures("small")
 def test_the_rows_of_a_small_run() -> None:
-    said: list[str] = []
-    rows = load("anomaly").run([0], said.append)
+    lines: list[str] = []
+    rows = load("anomaly").run([0], lines.append)
     measures = [row.measure for row in rows]
     assert len(set(measures)) == len(measures)
-    assert not any("|" in one for one in measures)  # which would end a cell of the table
-    assert sum(one.startswith("where scores disagree") for one in measures) == 20
-    assert sum(one.startswith("average rank of") for one in measures) == 3
+    assert not any("|" in measure for measure in measures)  # which would end a cell of the table
+    assert sum(measure.startswith("where scores disagree") for measure in measures) == 20
+    assert sum(measure.startswith("average rank of") for measure in measures) == 3
     ranks = [row.value for row in rows if row.measure.startswith("average rank of")]
     assert sum(ranks) == pytest.approx(1 + 2 + 3)
     assert all(row.holds for row in rows if row.measure.startswith("every score"))
@@ -50,12 +50,12 @@ def test_the_rows_of_a_small_run() -> None:
 
 
 def test_there_are_seventeen_problems_and_their_splits_are_disjoint_and_contaminated() -> None:
-    found = list(outliers.problems())
-    assert len(found) == 17
-    assert len({one.name for one in found}) == 17
-    last = found[-1]
+    problems = list(outliers.problems())
+    assert len(problems) == 17
+    assert len({problem.name for problem in problems}) == 17
+    last = problems[-1]
     assert int(last.anomalous.sum()) == int((load_breast_cancer().target == 0).sum())
-    for problem in (found[0], last):
+    for problem in (problems[0], last):
         split = problem.split(3)
         np.testing.assert_array_equal(split.train, problem.split(3).train)
         assert not np.array_equal(split.train, problem.split(4).train)

@@ -22,11 +22,11 @@ def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expression, "PENALTIES", (0.1,))
     for name, little in {"PAIRED": 2, "LINEAR_STEPS": 5, "STEPS": 5, "A_GRADE": 10}.items():
         monkeypatch.setattr(conditional, name, little)
-    said: list[str] = []
-    rows = conditional.run([0], said.append)
+    lines: list[str] = []
+    rows = conditional.run([0], lines.append)
     assert len({row.measure for row in rows}) == len(rows)
     assert sum(row.holds is not None for row in rows) == 13
-    assert said
+    assert lines
     assert json.loads(json.dumps([as_json("conditional", row) for row in rows]))
 
 
@@ -54,9 +54,9 @@ def test_cells_are_like_cells_and_independent_counts_are_not(drawn: tuple[Cells,
     assert np.allclose(same.recognised, 0)
     assert (same.changes, same.spread_log, same.spread_counts, same.correlations) == pytest.approx((1, 1, 1, 1))
     alone = expression.sample_independent(fresh, held.types, fresh.library_sizes, np.random.default_rng(1))
-    apart = expression.measure_likeness(alone, held, recogniser)
-    assert apart.changes > 0.9
-    assert abs(apart.correlations) < 0.3
+    independent = expression.measure_likeness(alone, held, recogniser)
+    assert independent.changes > 0.9
+    assert abs(independent.correlations) < 0.3
     doubled = expression.measure_likeness(2 * held.counts, held, recogniser)
     assert doubled.spread_counts == 0  # the variance is four times as large
     assert doubled.changes == pytest.approx(1)
@@ -77,11 +77,11 @@ def test_independent_counts_keep_mean_and_variance(drawn: tuple[Cells, Cells]) -
 def test_the_threshold_comes_from_validation_and_perfect_scores_are_perfect() -> None:
     rng = np.random.default_rng(3)
 
-    def some(n: int) -> expression.Labelled:
+    def draw(n: int) -> expression.Labelled:
         rare = np.arange(n) < n // 10
         return rng.standard_normal((n, 3)) + 20 * rare[:, None], rare
 
-    judging = some(200)
-    assert expression._score_classifier(some(200), judging, judging) == (1.0, 1.0)
-    blind = expression._score_classifier(some(200), some(200), (rng.standard_normal((5000, 3)), np.arange(5000) < 500))
+    judging = draw(200)
+    assert expression._score_classifier(draw(200), judging, judging) == (1.0, 1.0)
+    blind = expression._score_classifier(draw(200), draw(200), (rng.standard_normal((5000, 3)), np.arange(5000) < 500))
     assert blind[0] == pytest.approx(0.1, abs=0.05)

@@ -26,9 +26,9 @@ def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
     formulas = [row for measure, row in by_measure.items() if measure.startswith("negative binomial")]
     assert len(formulas) == 2
     assert all(row.holds for row in formulas)
-    (imputed,) = (row for measure, row in by_measure.items() if "missing" in measure)
-    assert imputed.floor is not None
-    assert -0.05 < imputed.value < 0.1 < imputed.floor
+    (imputation,) = (row for measure, row in by_measure.items() if "missing" in measure)
+    assert imputation.floor is not None
+    assert -0.05 < imputation.value < 0.1 < imputation.floor
     assert json.loads(json.dumps([as_json("core", row) for row in rows]))
 
 

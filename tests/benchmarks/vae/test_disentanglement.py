@@ -22,8 +22,8 @@ def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         for name, value in small.items():
             monkeypatch.setattr(module, name, value)
-    said: list[str] = []
-    rows = load("disentanglement").run([0], said.append)
+    lines: list[str] = []
+    rows = load("disentanglement").run([0], lines.append)
     assert len({row.measure for row in rows}) == len(rows)
     exact = [row for row in rows if row.bar == "< 0.000001"]
     assert len(exact) == 3
@@ -32,20 +32,20 @@ def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert nothing.value == 0
     assert nothing.ceiling is not None
     assert 0.9 < nothing.ceiling < 1
-    assert said
+    assert lines
     assert json.loads(json.dumps([as_json("disentanglement", row) for row in rows]))
 
 
 def test_the_planted_data_has_its_eigenvalues() -> None:
     x = disentanglement.plant_data(3)
-    found = torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)
-    torch.testing.assert_close(found, x.new_tensor(disentanglement.SPREADS))
+    eigenvalues = torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)
+    torch.testing.assert_close(eigenvalues, x.new_tensor(disentanglement.SPREADS))
 
 
 def test_r_squared_is_of_the_effect_not_of_its_spread() -> None:
-    own = cell_models.make_world(0)
-    effect = own.truth.effect(own.held.state, own.held.drug, own.other)
-    assert (own.other != own.held.drug).all()
-    assert cell_lines.r_squared(own.truth, effect, np.zeros_like(effect)) == 0
-    assert cell_lines.r_squared(own.truth, effect, effect) == 1
-    assert cell_lines.r_squared(own.truth, effect, effect / 2) == pytest.approx(0.75)
+    world = cell_models.make_world(0)
+    effect = world.truth.effect(world.held_out.state, world.held_out.drug, world.other)
+    assert (world.other != world.held_out.drug).all()
+    assert cell_lines.r_squared(world.truth, effect, np.zeros_like(effect)) == 0
+    assert cell_lines.r_squared(world.truth, effect, effect) == 1
+    assert cell_lines.r_squared(world.truth, effect, effect / 2) == pytest.approx(0.75)

@@ -24,28 +24,28 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_the_rows_of_a_small_run() -> None:
-    said: list[str] = []
-    rows = load("geometry").run([0], said.append)
+    lines: list[str] = []
+    rows = load("geometry").run([0], lines.append)
     assert len({row.measure for row in rows}) == len(rows)
-    known = [row for row in rows if row.bar and not row.measure.startswith("ring")]
-    assert len(known) == 15
-    assert all(row.holds for row in known)
+    exact = [row for row in rows if row.bar and not row.measure.startswith("ring")]
+    assert len(exact) == 15
+    assert all(row.holds for row in exact)
     assert sum(row.measure.startswith("ring") for row in rows) == 6
-    assert len(said) == 5
+    assert len(lines) == 5
     assert not any("|" in row.measure for row in rows)  # which would end a cell of the table
 
 
 def test_the_surfaces_distances_are_no_longer_than_any_curve_and_those_of_meridians_known() -> None:
     """Along a meridian the paraboloid's distance is ∫ √(1 + r²) dr; elsewhere it is below the straight chart line's."""
-    start, end, found = paraboloid_pairs(20, np.random.default_rng(0))
-    for one, other, distance in zip(start, end, found, strict=True):
-        along = other - one
+    start, end, distances = paraboloid_pairs(20, np.random.default_rng(0))
+    for origin, target, distance in zip(start, end, distances, strict=True):
+        along = target - origin
 
-        def speed(t: float, one: np.ndarray = one, along: np.ndarray = along) -> float:
-            return float(np.sqrt(along @ along + ((one + t * along) @ along) ** 2))
+        def speed(t: float, origin: np.ndarray = origin, along: np.ndarray = along) -> float:
+            return float(np.sqrt(along @ along + ((origin + t * along) @ along) ** 2))
 
         line, _ = quad(speed, 0, 1)
-        chord = SURFACES[1].place(torch.from_numpy(np.stack([one, other]))).diff(dim=0).norm()
+        chord = SURFACES[1].place(torch.from_numpy(np.stack([origin, target]))).diff(dim=0).norm()
         assert float(chord) < distance < line + 1e-9
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from designloop.api import InputError
 from designloop.benchmarks.common.options import Options, Say
-from designloop.benchmarks.common.rows import Row, as_json, from_json, mean_row, rows_table
+from designloop.benchmarks.common.rows import Row
 from designloop.benchmarks.vae import benchmark as vae
 from designloop.benchmarks.vae import registry
 from designloop.benchmarks.vae.method import CORE, SECTIONS
@@ -38,10 +36,10 @@ def made_up(value: float) -> SimpleNamespace:
 
 @pytest.fixture
 def methods(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    known: dict[str, Any] = {"first": made_up(0.5), "second": made_up(1.5)}
-    monkeypatch.setattr(registry, "available", lambda: sorted(known))
-    monkeypatch.setattr(registry, "load", lambda name: known[name])
-    return known
+    methods_by_name: dict[str, Any] = {"first": made_up(0.5), "second": made_up(1.5)}
+    monkeypatch.setattr(registry, "available", lambda: sorted(methods_by_name))
+    monkeypatch.setattr(registry, "load", lambda name: methods_by_name[name])
+    return methods_by_name
 
 
 def silent(line: str) -> None:
@@ -63,11 +61,11 @@ def test_an_unknown_method_is_told_with_those_there_are() -> None:
 
 
 def test_all_methods_run_or_one(methods: dict[str, Any]) -> None:
-    said: list[str] = []
-    found = vae.run(Options(seeds=2), said.append)
-    assert [row["method"] for row in found["rows"]] == ["first", "first", "second", "second"]
-    assert found["seeds"] == [0, 1]
-    assert "second: 0 of 1 bars hold, 0 s" in said
+    lines: list[str] = []
+    results = vae.run(Options(seeds=2), lines.append)
+    assert [row["method"] for row in results["rows"]] == ["first", "first", "second", "second"]
+    assert results["seeds"] == [0, 1]
+    assert "second: 0 of 1 bars hold, 0 s" in lines
     assert set(vae.run(Options(method="second"), silent)["runs"]) == {"second"}
 
 
@@ -97,31 +95,3 @@ def test_the_report_names_what_is_missed(methods: dict[str, Any]) -> None:
     report = vae.report(vae.run(Options(), silent))
     assert "- first: 1 of 1 bars hold\n" in report
     assert "- second: 0 of 1 bars hold; missed: angle, degrees (< 1: 1.5)\n" in report
-
-
-def test_a_row_comes_back_as_it_was() -> None:
-    row = mean_row("R²", [0.9, 1.0, 0.95], bar=">= 0.9", holds=True, ceiling=1.0)
-    assert from_json(as_json("some", row)) == row
-    assert row.spread == pytest.approx(0.05 / 3**0.5)
-    assert "| R² | >= 0.9 | 0.95 ± 0.029 | 1 | 3 | yes |" in rows_table([row])
-
-
-def test_numpys_own_numbers_are_written_as_pythons() -> None:
-    numpys: list[Any] = [np.float64(0.95), np.float32(0.5), np.bool_(True)]
-    row = Row(
-        measure="R²", bar=">= 0.9", value=numpys[0], spread=numpys[1], seeds=3, holds=numpys[2], ceiling=np.float64(1)
-    )
-    assert json.loads(json.dumps(as_json("some", row)))["holds"] is True
-
-
-@pytest.mark.parametrize(
-    ("wrong", "told"),
-    [
-        ({"value": float("nan")}, "R²: .* are not all finite"),
-        ({"holds": None}, "bar '> 1' with holds None; give both, or neither"),
-        ({"bar": ""}, "bar '' with holds True; give both, or neither"),
-    ],
-)
-def test_a_row_that_cannot_be_recorded_is_refused(wrong: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        Row(**{"measure": "R²", "bar": "> 1", "value": 2.0, "spread": None, "seeds": 1, "holds": True, **wrong})

@@ -18,20 +18,20 @@ from designloop.vae.networks import mlp
 
 def prepare(task: dict[str, Any]) -> Callable[[int], dict[str, float]]:
     """A run takes the metric at all points; its value is the mean of √det."""
-    given = np.load(task["data"])
+    arrays = np.load(task["data"])
     widths = task["widths"]
     decoder = MLPDecoder(widths[0], widths[-1], widths[1:-1])
     decoder.net = mlp(widths, nn.Tanh)
     with torch.no_grad():
-        for layer, (one, other) in enumerate(pairwise(widths)):
+        for layer, (inputs, outputs) in enumerate(pairwise(widths)):
             linear = decoder.net[2 * layer]
             assert isinstance(linear, nn.Linear)
-            assert linear.weight.shape == (other, one)
-            linear.weight.copy_(torch.from_numpy(given[f"weight_{layer}"]))
-            linear.bias.copy_(torch.from_numpy(given[f"bias_{layer}"]))
+            assert linear.weight.shape == (outputs, inputs)
+            linear.weight.copy_(torch.from_numpy(arrays[f"weight_{layer}"]))
+            linear.bias.copy_(torch.from_numpy(arrays[f"bias_{layer}"]))
     likelihood = Gaussian(widths[-1], learned=False)
     vae = VAE(MLPEncoder(widths[-1], widths[0]), decoder, likelihood, StandardNormal(widths[0])).eval()
-    z = torch.from_numpy(given["z"])
+    z = torch.from_numpy(arrays["z"])
 
     def run(seed: int) -> dict[str, float]:
         began = perf_counter()

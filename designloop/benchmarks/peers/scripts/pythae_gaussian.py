@@ -48,13 +48,13 @@ class Clock(TrainingCallback):
         self.times: list[float] = []
         self.losses: list[float] = []
 
-    def on_epoch_begin(self, training_config: Any, **seen: Any) -> None:
+    def on_epoch_begin(self, training_config: Any, **unused: Any) -> None:
         self.times.append(perf_counter())
 
-    def on_epoch_end(self, training_config: Any, **seen: Any) -> None:
+    def on_epoch_end(self, training_config: Any, **unused: Any) -> None:
         self.times.append(perf_counter())
 
-    def on_log(self, training_config: Any, logs: dict[str, float], **seen: Any) -> None:
+    def on_log(self, training_config: Any, logs: dict[str, float], **unused: Any) -> None:
         self.losses.append(logs["train_epoch_loss"])
 
 

@@ -19,10 +19,10 @@ def module(script: Path) -> ModuleType:
     spec = spec_from_file_location(script.stem, script)
     assert spec is not None
     assert spec.loader is not None
-    found = module_from_spec(spec)
-    sys.modules[script.stem] = found
-    spec.loader.exec_module(found)
-    return found
+    loaded = module_from_spec(spec)
+    sys.modules[script.stem] = loaded
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
 if __name__ == "__main__":

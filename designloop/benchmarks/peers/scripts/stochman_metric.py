@@ -14,16 +14,16 @@ from stochman import nnj  # type: ignore[import-not-found]
 
 def prepare(task: dict[str, Any]) -> Callable[[int], dict[str, float]]:
     """A run takes the metric at all points; its value is the mean of √det."""
-    given = np.load(task["data"])
+    arrays = np.load(task["data"])
     layers: list[torch.nn.Module] = []
-    for layer, (one, other) in enumerate(pairwise(task["widths"])):
-        linear = nnj.Linear(one, other)
+    for layer, (inputs, outputs) in enumerate(pairwise(task["widths"])):
+        linear = nnj.Linear(inputs, outputs)
         with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(given[f"weight_{layer}"]))
-            linear.bias.copy_(torch.from_numpy(given[f"bias_{layer}"]))
+            linear.weight.copy_(torch.from_numpy(arrays[f"weight_{layer}"]))
+            linear.bias.copy_(torch.from_numpy(arrays[f"bias_{layer}"]))
         layers += [linear, nnj.Tanh()]
     decoder = nnj.Sequential(*layers[:-1])
-    z = torch.from_numpy(given["z"])
+    z = torch.from_numpy(arrays["z"])
 
     @torch.no_grad()
     def run(seed: int) -> dict[str, float]:

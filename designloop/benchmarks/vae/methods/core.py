@@ -59,18 +59,18 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
     say("likelihoods and priors")
     rows = [*check_contracts(seeds[0]), *check_formulas()]
     say("evidence by annealing, and imputation")
-    found = [measure_on_ppca(seed) for seed in seeds]
-    apart = [one["annealed"] for one in found]
+    results = [measure_on_ppca(seed) for seed in seeds]
+    differences = [of_seed["annealed"] for of_seed in results]
     measure = "annealing from the prior − PPCA's evidence (breast_cancer, q = 2, 40 rows), nats a row"
-    rows.append(mean_row(measure, apart, bar="within 0.05", holds=abs(fmean(apart)) < 0.05))
-    excess = [one["imputed"] / one["best"] - 1 for one in found]
+    rows.append(mean_row(measure, differences, bar="within 0.05", holds=abs(fmean(differences)) < 0.05))
+    excess = [of_seed["imputed"] / of_seed["best"] - 1 for of_seed in results]
     measure = "a third of breast_cancer missing: error of what is imputed over that of the exact conditional mean, − 1"
-    floor = fmean(one["mean"] / one["best"] - 1 for one in found)
+    floor = fmean(of_seed["mean"] / of_seed["best"] - 1 for of_seed in results)
     rows.append(mean_row(measure, excess, bar="< 0.01", holds=fmean(excess) < 0.01, ceiling=0.0, floor=floor))
     say("annealing against weighted draws on a trained model")
-    apart = [compare_on_digits(seed) for seed in seeds]
+    differences = [compare_on_digits(seed) for seed in seeds]
     measure = "annealed against weighted evidence of a trained VAE (digits, 8 units), mean |difference|, nats a digit"
-    rows.append(mean_row(measure, apart, bar="< 0.25", holds=fmean(apart) < 0.25))
+    rows.append(mean_row(measure, differences, bar="< 0.25", holds=fmean(differences) < 0.25))
     rows.append(mean_row("fit, MLP 64-128-8-128-64, batch of 128: steps a second", [steps_a_second()]))
     return rows
 
@@ -125,18 +125,18 @@ def check_formulas() -> Iterator[Row]:
     means, dispersions = np.geomspace(0.01, 1000, 6), np.geomspace(0.01, 1000, 6)
     worst, information = 0.0, 0.0
     for mean, r in product(means, dispersions):
-        known = scipy.stats.nbinom(r, r / (r + mean))
-        x = np.unique([*known.ppf(np.linspace(0.01, 0.999, 30)).astype(int), 0])
+        distribution = scipy.stats.nbinom(r, r / (r + mean))
+        x = np.unique([*distribution.ppf(np.linspace(0.01, 0.999, 30)).astype(int), 0])
         likelihood = NegativeBinomial(1, size=None, decoded=True).double()
         params = torch.tensor([[math.log(mean), math.log(r)]], dtype=torch.float64).expand(len(x), 2)
-        found = likelihood.log_prob(params, torch.from_numpy(x).unsqueeze(1)).numpy()
-        wanted = known.logpmf(x)
-        worst = max(worst, float(np.max(np.abs(found - wanted) / np.maximum(np.abs(wanted), 1))))
-        j = np.arange(min(int(known.isf(1e-9)) + 10, 100_000))
-        series = r**2 * ((known.sf(j) / (r + j) ** 2).sum() - mean / (r * (r + mean)))
-        told = float(information_of_log_dispersion(params[0, 0], params[0, 1]))
+        estimate = likelihood.log_prob(params, torch.from_numpy(x).unsqueeze(1)).numpy()
+        expected = distribution.logpmf(x)
+        worst = max(worst, float(np.max(np.abs(estimate - expected) / np.maximum(np.abs(expected), 1))))
+        j = np.arange(min(int(distribution.isf(1e-9)) + 10, 100_000))
+        series = r**2 * ((distribution.sf(j) / (r + j) ** 2).sum() - mean / (r * (r + mean)))
+        approximation = float(information_of_log_dispersion(params[0, 0], params[0, 1]))
         if series > 1e-7:  # below, the plain series is its own rounding error
-            information = max(information, abs(told / series - 1))
+            information = max(information, abs(approximation / series - 1))
     measure = "negative binomial, log pmf against scipy's, largest relative error"
     yield Row(measure=measure, bar="< 1e-8", value=worst, seeds=1, holds=worst < 1e-8)
     measure = "negative binomial, information of the dispersion against its plain series, largest relative error"
@@ -150,21 +150,21 @@ def measure_on_ppca(seed: int) -> dict[str, float]:
     model = ppca(x, 2)
     vae = as_vae(model, widen=2.0)
     generator = torch.Generator().manual_seed(seed)
-    some = x[torch.randperm(len(x), generator=generator)[:40]]
-    annealed = annealed_evidence(vae, some, generator=generator, chains=64, temperatures=60)
-    seen = torch.rand(some.shape, generator=generator) > 1 / 3
-    seen[:, 0] |= ~seen.any(1)
-    filled = impute(vae, some, seen, k=2000, generator=generator).mean
-    exact = posterior(model, some, seen).mean @ model.weights.T + model.offset
+    sample = x[torch.randperm(len(x), generator=generator)[:40]]
+    annealed = annealed_evidence(vae, sample, generator=generator, chains=64, temperatures=60)
+    observed = torch.rand(sample.shape, generator=generator) > 1 / 3
+    observed[:, 0] |= ~observed.any(1)
+    filled = impute(vae, sample, observed, k=2000, generator=generator).mean
+    exact = posterior(model, sample, observed).mean @ model.weights.T + model.offset
 
     def error(guess: Tensor) -> float:
-        return float((guess - some)[~seen].square().mean().sqrt())
+        return float((guess - sample)[~observed].square().mean().sqrt())
 
     return {
-        "annealed": float((annealed.log_evidence - log_evidence(model, some)).mean()),
+        "annealed": float((annealed.log_evidence - log_evidence(model, sample)).mean()),
         "imputed": error(filled),
         "best": error(exact),
-        "mean": error(torch.zeros_like(some)),
+        "mean": error(torch.zeros_like(sample)),
     }
 
 

@@ -63,7 +63,7 @@ REPEATS = 5
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
     """The rows of the geometry's bars."""
     rows: list[Row] = []
-    for what, some in (
+    for what, rows_of_part in (
         ("surfaces whose geometry is known", _measure_surfaces(seeds)),
         ("Fisher–Rao distances", _measure_distances(seeds)),
         ("grids", _measure_grids()),
@@ -71,7 +71,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
         ("how fast a metric is", _measure_speed(seeds)),
     ):
         say(f"  {what}")
-        rows += some
+        rows += rows_of_part
     return rows
 
 
@@ -97,20 +97,22 @@ def _measure_surfaces(seeds: Sequence[int]) -> Iterator[Row]:
     raw: list[Tensor] = []
     for surface in SURFACES:
         metric = FisherRao(_vae(surface.place, Gaussian(3, 1.0, learned=False), 2))
-        off, misses = [], []
+        metric_errors, misses = [], []
         for seed in seeds:
-            start, end, wanted = (torch.from_numpy(one) for one in surface.pairs(PAIRS, np.random.default_rng(seed)))
+            start, end, expected = (
+                torch.from_numpy(values) for values in surface.pairs(PAIRS, np.random.default_rng(seed))
+            )
             true = surface.metric(start)
-            off.append(((metric_tensor(metric, start) - true).abs().amax((1, 2)) / true.amax((1, 2))).max())
+            metric_errors.append(((metric_tensor(metric, start) - true).abs().amax((1, 2)) / true.amax((1, 2))).max())
             by_spline = geodesics_by_spline(metric, start, end)
-            misses.append((by_spline.lengths / wanted - 1).abs())
+            misses.append((by_spline.lengths / expected - 1).abs())
             graph = grid_graph(metric, *_box(surface, start, end), like=start)
             by_graph = geodesics_by_graph(graph, start, end)
             agree.append(by_graph.lengths / by_spline.lengths)
             raw.append(shortest_paths(graph, start, end).lengths / by_graph.lengths)
         yield worst_row(
             f"{surface.name}: metric − closed form, relative, greatest",
-            torch.stack(off).tolist(),
+            torch.stack(metric_errors).tolist(),
             bar="< 0.00001",
             limit=1e-5,
         )
@@ -126,7 +128,7 @@ def _measure_surfaces(seeds: Sequence[int]) -> Iterator[Row]:
         bar="< 2 %",
         limit=0.02,
     )
-    least, most = (float(one) for one in torch.cat(raw).aminmax())
+    least, most = (float(value) for value in torch.cat(raw).aminmax())
     yield Row(
         measure="surfaces: raw graph's length over the relaxed one, least",
         bar="> 0.995",
@@ -149,18 +151,18 @@ def _box(surface: Surface, start: Tensor, end: Tensor) -> tuple[list[float], lis
 def _measure_distances(seeds: Sequence[int]) -> Iterator[Row]:
     """Fisher–Rao distances of two features, or of the simplex of three classes, with closed forms."""
 
-    def bernoulli(one: Tensor, other: Tensor) -> Tensor:
-        return (2 * (one.sigmoid().sqrt().asin() - other.sigmoid().sqrt().asin())).square().sum(1).sqrt()
+    def bernoulli(a: Tensor, b: Tensor) -> Tensor:
+        return (2 * (a.sigmoid().sqrt().asin() - b.sigmoid().sqrt().asin())).square().sum(1).sqrt()
 
-    def poisson(one: Tensor, other: Tensor) -> Tensor:
-        return (2 * ((one / 2).exp() - (other / 2).exp())).square().sum(1).sqrt()
+    def poisson(a: Tensor, b: Tensor) -> Tensor:
+        return (2 * ((a / 2).exp() - (b / 2).exp())).square().sum(1).sqrt()
 
-    def categorical(one: Tensor, other: Tensor) -> Tensor:
-        return 2 * (_simplex(one).softmax(1) * _simplex(other).softmax(1)).sqrt().sum(1).acos()
+    def categorical(a: Tensor, b: Tensor) -> Tensor:
+        return 2 * (_simplex(a).softmax(1) * _simplex(b).softmax(1)).sqrt().sum(1).acos()
 
-    def gaussian(one: Tensor, other: Tensor) -> Tensor:
+    def gaussian(a: Tensor, b: Tensor) -> Tensor:
         """Mean and log variance of one feature: √2 times the half plane's distance at (μ / √2, σ)."""
-        (x, y), (u, v) = ((at[:, 0] / math.sqrt(2), (at[:, 1] / 2).exp()) for at in (one, other))
+        (x, y), (u, v) = ((params[:, 0] / math.sqrt(2), (params[:, 1] / 2).exp()) for params in (a, b))
         return math.sqrt(2) * (1 + ((x - u).square() + (y - v).square()) / (2 * y * v)).acosh()
 
     cases: tuple[tuple[str, Likelihood, Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]], ...] = (
@@ -195,11 +197,11 @@ def _measure_grids() -> Iterator[Row]:
         for side in (SIDE, 2 * SIDE - 1):
             graph = grid_graph(_flat, [0, 0], [1, 1], [side, side], neighbours=neighbours)
             rim = graph.points[(graph.points.amax(1) > 1 - 1e-6) & (graph.points.amin(1) > 0)]
-            found = shortest_paths(graph, torch.zeros_like(rim), rim, neighbours=1).lengths
-            worst.append(float((found / rim.norm(dim=1)).max()) - 1)
+            lengths = shortest_paths(graph, torch.zeros_like(rim), rim, neighbours=1).lengths
+            worst.append(float((lengths / rim.norm(dim=1)).max()) - 1)
         measure = f"flat grid, {neighbours} neighbours: excess length, greatest, of {SIDE}² and {2 * SIDE - 1}² points"
         share = bound - 1
-        holds = all(0.98 * share < one < share + 1e-4 for one in worst)
+        holds = all(0.98 * share < excess < share + 1e-4 for excess in worst)
         yield Row(measure=measure, bar=f"{share:.1%}, at any fineness", value=max(worst), seeds=2, holds=holds)
 
 
@@ -234,7 +236,7 @@ def fit_ring(data: Ring, seed: int, steps: int = STEPS) -> tuple[VAE, Tensor]:
 def opposite_pairs(data: Ring, vae: VAE, n: int = 10) -> tuple[Tensor, Tensor]:
     """Latents of pairs of the ring that the hole lies between, (n, 2) each."""
     angle = np.pi * np.arange(n) / n
-    starts, ends = (_latents_at(data, vae, one) for one in (angle, angle + np.pi))
+    starts, ends = (_latents_at(data, vae, angles) for angles in (angle, angle + np.pi))
     return starts, ends
 
 
@@ -247,19 +249,19 @@ def _latents_at(data: Ring, vae: VAE, angle: np.ndarray) -> Tensor:
 
 def _measure_hole(seeds: Sequence[int]) -> Iterator[Row]:
     """Geodesics between opposite points of a ring, beside straight lines."""
-    found: dict[str, dict[str, list[float]]] = {"expected Euclidean": {}, "Fisher–Rao": {}}
+    results: dict[str, dict[str, list[float]]] = {"expected Euclidean": {}, "Fisher–Rao": {}}
     for seed in seeds:
         data = ring(ROWS, np.random.default_rng(seed))
         vae, z = fit_ring(data, seed)
         start, end = opposite_pairs(data, vae)
         for name, metric in (("expected Euclidean", ExpectedEuclidean(vae)), ("Fisher–Rao", FisherRao(vae))):
             for measure, value in compare_with_lines(metric, z, start, end).items():
-                found[name].setdefault(measure, []).append(value)
-    for name, measures in found.items():
+                results[name].setdefault(measure, []).append(value)
+    for name, measures in results.items():
         for measure, bar, holds in (
-            ("length over the straight line's, mean, worst seed", "< 0.9", lambda one: one < 0.9),
-            ("distance to the data over the straight line's, mean, worst seed", "< 1", lambda one: one < 1),
-            ("raw graph's length over the relaxed one, least", "> 0.995", lambda one: one > 0.995),
+            ("length over the straight line's, mean, worst seed", "< 0.9", lambda value: value < 0.9),
+            ("distance to the data over the straight line's, mean, worst seed", "< 1", lambda value: value < 1),
+            ("raw graph's length over the relaxed one, least", "> 0.995", lambda value: value > 0.995),
         ):
             key = measure.split(",")[0]
             value = min(measures[key]) if measure.endswith("least") else max(measures[key])
@@ -305,7 +307,7 @@ def _measure_speed(seeds: Sequence[int]) -> Iterator[Row]:
     z = torch.randn(POINTS, 2, generator=torch.Generator().manual_seed(seeds[0]))
     seconds = median_seconds(lambda: pullback_metric(vae, z), REPEATS)
     # Values and two tangents through each layer, then four inner products.
-    products = 2 * POINTS * (3 * sum(one * other for one, other in pairwise(widths)) + 4 * FEATURES)
+    products = 2 * POINTS * (3 * sum(inputs * outputs for inputs, outputs in pairwise(widths)) + 4 * FEATURES)
     least = products / fp32_matmul_tflops() / 1e12
     what = f"metric at {POINTS:,} points of a {' → '.join(map(str, widths))} MLP"
     yield Row(measure=f"{what}, seconds", value=seconds, seeds=REPEATS)

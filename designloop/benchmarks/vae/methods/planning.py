@@ -80,18 +80,22 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
         chart = angle_chart(vae, ExpectedEuclidean(vae))
         for number in range(SCENES):
             say(f"  seed {seed}, scene {number}")
-            some = scene(OBSTACLES, rng, arm)
-            start, end, theirs = problems(sampling_roadmap(arm, some, rng, NODES), PAIRS, rng, ROUNDS)
-            first, raw, paths, times = plan_paths(chart, arm, some, start, end, own_rng)
+            obstacles = scene(OBSTACLES, rng, arm)
+            start, end, theirs = problems(sampling_roadmap(arm, obstacles, rng, NODES), PAIRS, rng, ROUNDS)
+            first, raw, paths, times = plan_paths(chart, arm, obstacles, start, end, own_rng)
             growth.append(times)
             lines = straight_latent_motions(chart, start, end)
-            again = sampling_roadmap(arm, some, own_rng, NODES)
-            others = [sampling_plan(again, *pair, own_rng, rounds=0) for pair in zip(start, end, strict=True)]
-            for name, found in (("plan", paths), ("first", first), ("line", lines), ("again", others)):
-                free[name] += [one is not None and collision_free(arm, some, one, FINE) for one in found]
-            for one, own, other in zip(raw, paths, theirs, strict=True):
-                if own is not None and one is not None and collision_free(arm, some, own, FINE):
-                    for name, path in (("raw", one), ("plan", own), ("planner", other)):
+            second_roadmap = sampling_roadmap(arm, obstacles, own_rng, NODES)
+            others = [sampling_plan(second_roadmap, *pair, own_rng, rounds=0) for pair in zip(start, end, strict=True)]
+            for name, candidates in (("plan", paths), ("first", first), ("line", lines), ("again", others)):
+                free[name] += [path is not None and collision_free(arm, obstacles, path, FINE) for path in candidates]
+            for unshortened, shortened, rival in zip(raw, paths, theirs, strict=True):
+                if (
+                    shortened is not None
+                    and unshortened is not None
+                    and collision_free(arm, obstacles, shortened, FINE)
+                ):
+                    for name, path in (("raw", unshortened), ("plan", shortened), ("planner", rival)):
                         lengths[name].append(task_length(arm, path))
         shares += compare_free_lengths(chart, arm, own_rng)
     return list(_rows(free, lengths, growth, shares))
@@ -104,11 +108,11 @@ def _rows(
     what = "pairs that no straight joint motion joins: share of paths free of collision (floor: straight latent paths)"
     error = float(np.sqrt(share * (1 - share) / pairs))
     yield Row(measure=what, bar="≥ 0.95", value=share, spread=error, seeds=pairs, holds=share >= 0.95, floor=line)
-    for name, of in (
+    for name, measure in (
         ("first", "the same before the roadmap grows"),
         ("again", "the same by another sampling roadmap, of as many samples as the one that the pairs were drawn with"),
     ):
-        yield Row(measure=of, value=float(np.mean(free[name])), seeds=pairs)
+        yield Row(measure=measure, value=float(np.mean(free[name])), seeds=pairs)
     yield Row(
         measure="nodes of the roadmap over those before it grows, mean of the scenes",
         value=float(np.mean(growth)),
@@ -119,19 +123,21 @@ def _rows(
         value=max(growth),
         seeds=len(growth),
     )
-    own, raw, other = (np.array(lengths[name]) for name in ("plan", "raw", "planner"))
-    if n := len(own):
-        ratio = float(own.mean() / other.mean())
-        error = float((own - ratio * other).std() / other.mean() / np.sqrt(n))  # the delta method
+    shortened, raw, rival = (np.array(lengths[name]) for name in ("plan", "raw", "planner"))
+    if n := len(shortened):
+        ratio = float(shortened.mean() / rival.mean())
+        error = float((shortened - ratio * rival).std() / rival.mean() / np.sqrt(n))  # the delta method
         what = "the tip's way over the sampling planner's, both shortcut"
         yield Row(
             measure=f"{what}: ratio of means", bar="≤ 1.15", value=ratio, spread=error, seeds=n, holds=ratio <= 1.15
         )
-        yield Row(measure=f"{what}: median of the pairs' ratios", value=float(np.median(own / other)), seeds=n)
-        yield Row(measure=f"{what}: share of pairs at most 1.15", value=float((own <= 1.15 * other).mean()), seeds=n)
+        yield Row(measure=f"{what}: median of the pairs' ratios", value=float(np.median(shortened / rival)), seeds=n)
+        yield Row(
+            measure=f"{what}: share of pairs at most 1.15", value=float((shortened <= 1.15 * rival).mean()), seeds=n
+        )
         yield Row(
             measure="the same, only the planner's shortcut: ratio of means",
-            value=float(raw.mean() / other.mean()),
+            value=float(raw.mean() / rival.mean()),
             seeds=n,
         )
     what, worst = "without obstacles: metric length over the straight latent path's", max(shares)
@@ -157,29 +163,29 @@ def fit_arm(arm: Arm, seed: int, steps: int = STEPS) -> VAE:
     return vae
 
 
-def obstacle_cost(arm: Arm, some: Scene) -> Cost:
+def obstacle_cost(arm: Arm, obstacles: Scene) -> Cost:
     """Infinite in collision, or where one may lie between two checks; falls from ``DEAR`` to 0 over ``MARGIN``."""
 
     def cost(q: Array) -> Array:
-        clear = clearance(arm, some, q)
+        clear = clearance(arm, obstacles, q)
         return np.where(clear > arm.margin(), DEAR * np.clip(1 - clear / MARGIN, 0, 1), np.inf)
 
     return cost
 
 
 def plan_paths(
-    chart: Chart, arm: Arm, some: Scene, start: Array, end: Array, rng: np.random.Generator
+    chart: Chart, arm: Arm, obstacles: Scene, start: Array, end: Array, rng: np.random.Generator
 ) -> tuple[list[Array | None], list[Array | None], list[Array | None], float]:
     """Paths between pairs (pairs, joints) in a scene: over the first roadmap, over the grown one, and these shortcut.
 
     Last, how many times the first roadmap's nodes the grown one has.
     """
-    cost = obstacle_cost(arm, some)
+    cost = obstacle_cost(arm, obstacles)
     small = roadmap(chart, chart.encode(arm.sample(NODES, rng)), cost)
     road = grow_roadmap(small, start, end, rng)
     raw = plan(road, start, end)
-    shortened = iter(shortcut([one for one in raw if one is not None], cost, rng, rounds=ROUNDS))
-    paths = [None if one is None else next(shortened) for one in raw]
+    shortened = iter(shortcut([path for path in raw if path is not None], cost, rng, rounds=ROUNDS))
+    paths = [None if path is None else next(shortened) for path in raw]
     return plan(small, start, end), raw, paths, len(road.configurations) / len(small.configurations)
 
 
@@ -187,6 +193,6 @@ def compare_free_lengths(chart: Chart, arm: Arm, rng: np.random.Generator) -> li
     """Of pairs drawn anew: the planned geodesic's length over the straight latent path's, under the metric."""
     start, end = (chart.encode(arm.sample(SCENES * PAIRS, rng)) for _ in range(2))
     graph = points_graph(chart.metric, chart.encode(arm.sample(NODES // 4, rng)))
-    found = geodesics_by_graph(graph, start, end, knots=KNOTS)
+    geodesics = geodesics_by_graph(graph, start, end, knots=KNOTS)
     line = length(chart.metric, straight(start, end, KNOTS))
-    return [float(one) for one in (found.lengths / line).detach()]
+    return [float(ratio) for ratio in (geodesics.lengths / line).detach()]

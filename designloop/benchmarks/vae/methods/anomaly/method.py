@@ -80,7 +80,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
 
 def _repeat_scores(seed: int) -> Iterator[Row]:
     """Every score twice, in two batches, in float64."""
-    apart, moved = [], []
+    differences, relative_differences = [], []
     for make in (one_against_rest, overdispersed):
         problem = make(ROWS, np.random.default_rng(seed))
         detector = fit_detector_of(problem, seed, torch.float64)
@@ -88,40 +88,40 @@ def _repeat_scores(seed: int) -> Iterator[Row]:
         for score in SCORES.values():
             torch.manual_seed(seed)
             once = detector.score(x, score)
-            apart.append(float((detector.score(x, score) - once).abs().max()))
-            alone = torch.cat([detector.score(some, score) for some in x.flip(0).split(7)]).flip(0)
-            moved.append(float(((alone - once).abs() / once.abs().clamp_min(1)).max()))
-    n = len(apart)
+            differences.append(float((detector.score(x, score) - once).abs().max()))
+            alone = torch.cat([detector.score(rows, score) for rows in x.flip(0).split(7)]).flip(0)
+            relative_differences.append(float(((alone - once).abs() / once.abs().clamp_min(1)).max()))
+    n = len(differences)
     yield Row(
         measure="every score, called twice: greatest difference",
         bar="0",
-        value=max(apart),
+        value=max(differences),
         seeds=n,
-        holds=max(apart) == 0,
+        holds=max(differences) == 0,
     )
     yield Row(
         measure="every score, beside other rows: greatest difference, relative (float64)",
         bar="< 1e-9",
-        value=max(moved),
+        value=max(relative_differences),
         seeds=n,
-        holds=max(moved) < 1e-9,
+        holds=max(relative_differences) < 1e-9,
     )
 
 
 def _detect_planted(seeds: Sequence[int]) -> Iterator[Row]:
     """Clean rows to learn from; every score beside the mean z-score, and beside the true density where it is known."""
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    aurocs: dict[tuple[str, str], list[float]] = defaultdict(list)
     for seed in seeds:
         for name, make in PLANTED.items():
             problem = make(ROWS, np.random.default_rng(seed))
             detector = fit_detector_of(problem, seed)
             for which, score in SCORES.items():
-                found[name, which].append(auroc(problem, detector.score(as_rows(problem.test), score)))
-            found[name, FLOOR].append(auroc(problem, mean_z(problem)))
-        found["flipped signs", "true"].append(_true_covariance(seed))
-    ours = {name: found[name, "negative evidence"] for name in PLANTED}
-    floor = {name: fmean(found[name, FLOOR]) for name in PLANTED}
-    signs, blind = ours["flipped signs"], found["flipped signs", FLOOR]
+                aurocs[name, which].append(auroc(problem, detector.score(as_rows(problem.test), score)))
+            aurocs[name, FLOOR].append(auroc(problem, mean_z(problem)))
+        aurocs["flipped signs", "true"].append(_true_covariance(seed))
+    ours = {name: aurocs[name, "negative evidence"] for name in PLANTED}
+    floor = {name: fmean(aurocs[name, FLOOR]) for name in PLANTED}
+    signs, blind = ours["flipped signs"], aurocs["flipped signs", FLOOR]
     yield mean_row(
         "flipped signs (correlations alone): AUROC of the mean z-score",
         blind,
@@ -134,10 +134,10 @@ def _detect_planted(seeds: Sequence[int]) -> Iterator[Row]:
         signs,
         bar="above the mean z-score's by 0.15 on each seed",
         holds=least > 0.15,
-        ceiling=fmean(found["flipped signs", "true"]),
+        ceiling=fmean(aurocs["flipped signs", "true"]),
         floor=floor["flipped signs"],
     )
-    nll, squared = (found["overdispersed counts", which] for which in ("decoder NLL", "reconstruction error"))
+    nll, squared = (aurocs["overdispersed counts", which] for which in ("decoder NLL", "reconstruction error"))
     above = all(a > b for a, b in zip(nll, squared, strict=True))
     yield mean_row(
         "overdispersed counts: AUROC of the negative binomial's decoder NLL",
@@ -148,7 +148,7 @@ def _detect_planted(seeds: Sequence[int]) -> Iterator[Row]:
     )
     for name in PLANTED:
         for which in SCORES:
-            yield mean_row(f"where scores disagree: {name}, {which}, AUROC", found[name, which], floor=floor[name])
+            yield mean_row(f"where scores disagree: {name}, {which}, AUROC", aurocs[name, which], floor=floor[name])
 
 
 def _true_covariance(seed: int) -> float:
@@ -173,18 +173,20 @@ def _test_conformal() -> Iterator[Row]:
         rng = np.random.default_rng([seed, 7])
         x = ring(ROWS + DRAWS * (CALIBRATION + TESTED), rng).x
         detector = fit_detector_of(Planted(x[:ROWS], x[:0], np.zeros(0, dtype=bool)), seed)
-        scores = torch.cat([detector.score(some, _sixteen) for some in as_rows(x[ROWS:]).split(4096)])
+        scores = torch.cat([detector.score(rows, _sixteen) for rows in as_rows(x[ROWS:]).split(4096)])
         pairs = scores.view(DRAWS, CALIBRATION + TESTED)
         for level in LEVELS:
             called = np.array([
-                int((conformal_p_values(one[CALIBRATION:], one[:CALIBRATION]) <= level).sum()) for one in pairs
+                int((conformal_p_values(pair[CALIBRATION:], pair[:CALIBRATION]) <= level).sum()) for pair in pairs
             ])  # fmt: skip
             smallest[level] = min(smallest[level], uniformity(called, TESTED, CALIBRATION, level, rng))
             counts[level] += (called / TESTED).tolist()
             error = float(called.std(ddof=1)) / TESTED / np.sqrt(len(called))
             lowest[level] = max(lowest[level], float(called.mean()) / TESTED - 3 * error)
             if int((FEW + 1) * level):
-                called = np.array([int((wrong_p_values(one[CALIBRATION:], one[:FEW]) <= level).sum()) for one in pairs])
+                called = np.array(
+                    [int((wrong_p_values(pair[CALIBRATION:], pair[:FEW]) <= level).sum()) for pair in pairs]
+                )
                 wrong.append(uniformity(called, TESTED, FEW, level, rng))
     n = len(CONFORMAL_SEEDS)
     for level in LEVELS:
@@ -236,19 +238,19 @@ def _rank_detectors(rivals: Mapping[str, Callable[[Planted, int], Array]], say: 
     names = (OURS, *rivals, FLOOR)
     table: dict[str, dict[str, list[float]]] = {}
     for problem in problems():
-        here = table.setdefault(problem.name, defaultdict(list))
+        aurocs = table.setdefault(problem.name, defaultdict(list))
         for number in range(SPLITS):
             split = problem.split(number)
             detector = fit_detector_of(split, number)
             x = as_rows(split.test)
             for which, score in SCORES.items():
-                here[which].append(auroc(split, detector.score(x, score)))
-            here[OURS].append(auroc(split, detector.score(x)))
-            here[FLOOR].append(auroc(split, mean_z(split)))
+                aurocs[which].append(auroc(split, detector.score(x, score)))
+            aurocs[OURS].append(auroc(split, detector.score(x)))
+            aurocs[FLOOR].append(auroc(split, mean_z(split)))
             for name, rival in rivals.items():
-                here[name].append(auroc(split, rival(split, number)))
-        say(f"    {problem.name}: " + ", ".join(f"{name} {fmean(here[name]):.3f}" for name in names))
-    ranks = np.array([rankdata([-round(fmean(here[name]), 6) for name in names]) for here in table.values()])
+                aurocs[name].append(auroc(split, rival(split, number)))
+        say(f"    {problem.name}: " + ", ".join(f"{name} {fmean(aurocs[name]):.3f}" for name in names))
+    ranks = np.array([rankdata([-round(fmean(aurocs[name]), 6) for name in names]) for aurocs in table.values()])
     average = dict(zip(names, ranks.mean(0).tolist(), strict=True))
     error = dict(zip(names, (ranks.std(0, ddof=1) / np.sqrt(len(ranks))).tolist(), strict=True))
     place = 1 + sum(average[name] < average[OURS] for name in names)
@@ -262,15 +264,19 @@ def _rank_detectors(rivals: Mapping[str, Callable[[Planted, int], Array]], say: 
         holds=place == 1,
     )
     yield Row(measure="its place by average rank", value=place, seeds=len(table) * SPLITS)
-    for name in sorted(names[1:], key=lambda one: average[one]):
+    for name in sorted(names[1:], key=lambda detector_name: average[detector_name]):
         whose = name if name == FLOOR else f"PyOD's {name}"
         yield Row(
             measure=f"average rank of {whose}", value=average[name], spread=error[name], seeds=len(table) * SPLITS
         )
     for name in (*names, *(which for which in SCORES if which != "negative evidence")):
-        means = [fmean(here[name]) for here in table.values()]
-        how = "" if name in names else ", a score outside the ranking"
-        yield Row(measure=f"mean AUROC over the problems: {name}{how}", value=fmean(means), seeds=len(table) * SPLITS)
-    for problem_name, here in table.items():
-        others = ", ".join(f"{name} {fmean(here[name]):.3f}" for name in rivals)
-        yield mean_row(f"{problem_name} against rest: AUROC of {OURS} ({others})", here[OURS], floor=fmean(here[FLOOR]))
+        means = [fmean(aurocs[name]) for aurocs in table.values()]
+        remark = "" if name in names else ", a score outside the ranking"
+        yield Row(
+            measure=f"mean AUROC over the problems: {name}{remark}", value=fmean(means), seeds=len(table) * SPLITS
+        )
+    for problem_name, aurocs in table.items():
+        others = ", ".join(f"{name} {fmean(aurocs[name]):.3f}" for name in rivals)
+        yield mean_row(
+            f"{problem_name} against rest: AUROC of {OURS} ({others})", aurocs[OURS], floor=fmean(aurocs[FLOOR])
+        )

@@ -64,12 +64,12 @@ class Problem:
 def problems() -> Iterator[Problem]:
     """All classes of iris, wine and the digits, and the benign of breast_cancer: 17 problems."""
     for name, load in (("iris", datasets.load_iris), ("wine", datasets.load_wine), ("digit", datasets.load_digits)):
-        found = load()
-        x = found.data / 16 if name == "digit" else found.data  # grey levels from 0 to 1
-        for kind in np.unique(found.target):
-            yield Problem(f"{name} {kind}", x, found.target != kind)
-    found = datasets.load_breast_cancer()
-    yield Problem("breast_cancer benign", found.data, found.target == 0)
+        data = load()
+        x = data.data / 16 if name == "digit" else data.data  # grey levels from 0 to 1
+        for kind in np.unique(data.target):
+            yield Problem(f"{name} {kind}", x, data.target != kind)
+    data = datasets.load_breast_cancer()
+    yield Problem("breast_cancer benign", data.data, data.target == 0)
 
 
 def fit_detector_of(problem: Planted, seed: int, dtype: torch.dtype = torch.float32) -> Detector:
@@ -117,16 +117,16 @@ class _Peer:
 
     def __call__(self, problem: Planted, seed: int) -> Array:
         detector: Any = getattr(import_module(f"pyod.models.{self.module}"), self.name)
-        how = {"random_state": seed} if self.name in ("IForest", "GMM", "VAE") else {}
+        options = {"random_state": seed} if self.name in ("IForest", "GMM", "VAE") else {}
         if self.name == "VAE":
-            how["verbose"] = 0
+            options["verbose"] = 0
         train, test = standardise(problem)
         # Its networks draw from the global generators, and it warns of its own dependencies.
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             before = np.random.get_state()  # noqa: NPY002
             try:
-                fitted = detector(**how).fit(train)
+                fitted = detector(**options).fit(train)
                 scores: Array = np.asarray(fitted.decision_function(test), dtype=float)
             finally:
                 np.random.set_state(before)  # noqa: NPY002

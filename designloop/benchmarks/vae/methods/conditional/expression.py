@@ -73,16 +73,19 @@ def model(seed: int) -> VAE:
     )
 
 
-def as_tensors(some: Cells) -> tuple[Tensor, dict[str, Tensor]]:
+def as_tensors(sample_cells: Cells) -> tuple[Tensor, dict[str, Tensor]]:
     """Counts, and the context with type and library size."""
-    sizes = torch.from_numpy(some.library_sizes).float()
-    return torch.from_numpy(some.counts).float(), {"condition": torch.from_numpy(some.types), "library_size": sizes}
+    sizes = torch.from_numpy(sample_cells.library_sizes).float()
+    return torch.from_numpy(sample_cells.counts).float(), {
+        "condition": torch.from_numpy(sample_cells.types),
+        "library_size": sizes,
+    }
 
 
-def train(some: Cells, seed: int, steps: int) -> VAE:
+def train(training_cells: Cells, seed: int, steps: int) -> VAE:
     """The model fitted to cells; a batch has as many of each type in the mean, however rare."""
     generator = torch.Generator().manual_seed(seed)
-    (x, context), vae = as_tensors(some), model(seed)
+    (x, context), vae = as_tensors(training_cells), model(seed)
     chance = (1 / torch.bincount(context["condition"], minlength=TYPES))[context["condition"]]
 
     def batches() -> Iterator[Batch]:
@@ -102,15 +105,20 @@ def sample(vae: VAE, types: Integers, sizes: Array, seed: int) -> Integers:
     return drawn.numpy().astype(np.int64)
 
 
-def sample_independent(some: Cells, types: Integers, sizes: Array, rng: np.random.Generator) -> Integers:
+def sample_independent(reference: Cells, types: Integers, sizes: Array, rng: np.random.Generator) -> Integers:
     """(cells, genes) counts of one negative binomial a type and gene, by moments; genes do not know each other."""
-    counts = np.empty((len(types), some.counts.shape[1]), int)
-    for one in np.unique(types):
-        own, s = some.counts[some.types == one], some.library_sizes[some.types == one, None]
-        mean = np.maximum((own / s).mean(0), 1e-3)
-        excess = ((own - mean * s) ** 2 - mean * s).mean(0) / (mean**2 * (s**2).mean())
+    counts = np.empty((len(types), reference.counts.shape[1]), int)
+    for kind in np.unique(types):
+        counts_of_kind, sizes_of_kind = (
+            reference.counts[reference.types == kind],
+            reference.library_sizes[reference.types == kind, None],
+        )
+        mean = np.maximum((counts_of_kind / sizes_of_kind).mean(0), 1e-3)
+        excess = ((counts_of_kind - mean * sizes_of_kind) ** 2 - mean * sizes_of_kind).mean(0) / (
+            mean**2 * (sizes_of_kind**2).mean()
+        )
         r = 1 / np.maximum(excess, 1e-2)
-        rows = types == one
+        rows = types == kind
         wide = (int(rows.sum()), len(mean))
         counts[rows] = rng.poisson(sizes[rows, None] * mean * rng.gamma(r, 1 / r, wide))
     return counts
@@ -147,10 +155,10 @@ def measure_likeness(samples: Integers, held: Cells, recogniser: Pipeline) -> Li
     upper = np.triu_indices(samples.shape[1], 1)
     within, alike = [], []
     for kind in kinds:
-        of = types == kind
-        ratios = [a[of].var(0) / b[of].var(0) for a, b in ((ours, theirs), (samples, held.counts))]
+        of_kind = types == kind
+        ratios = [a[of_kind].var(0) / b[of_kind].var(0) for a, b in ((ours, theirs), (samples, held.counts))]
         within.append([np.mean((ratio > 0.8) & (ratio < 1.25)) for ratio in ratios])
-        a, b = (np.corrcoef(rows[of].T)[upper] for rows in (ours, theirs))
+        a, b = (np.corrcoef(rows[of_kind].T)[upper] for rows in (ours, theirs))
         alike.append(np.corrcoef(a, b)[0, 1])
     spread_log, spread_counts = np.mean(within, 0)
     return Likeness(
@@ -173,26 +181,26 @@ def measure_on_cells(seed: int) -> dict[str, Likeness]:
     """Likeness of the model's samples, of fresh cells, and of independent negative binomials."""
     rng = np.random.default_rng(seed)
     truth, every = population(rng, types=TYPES, genes=GENES), np.arange(TYPES)
-    seen, others = (cells(truth, np.repeat(every, A_TYPE), rng) for _ in range(2))
+    training_cells, others = (cells(truth, np.repeat(every, A_TYPE), rng) for _ in range(2))
     held, fresh = (cells(truth, np.repeat(every, HELD_OUT), rng) for _ in range(2))
     recogniser = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     recogniser.fit(log_expression(others.counts), others.types)
-    vae = train(seen, seed, STEPS)
-    donors = np.concatenate([rng.choice(np.flatnonzero(seen.types == kind), HELD_OUT) for kind in every])
-    sizes = seen.library_sizes[donors]  # that a type's cells have
+    vae = train(training_cells, seed, STEPS)
+    donors = np.concatenate([rng.choice(np.flatnonzero(training_cells.types == kind), HELD_OUT) for kind in every])
+    sizes = training_cells.library_sizes[donors]  # that a type's cells have
     drawn = {
         "model": sample(vae, held.types, sizes, seed),
         "ceiling": fresh.counts,
-        "floor": sample_independent(seen, held.types, sizes, rng),
+        "floor": sample_independent(training_cells, held.types, sizes, rng),
     }
     return {name: measure_likeness(counts, held, recogniser) for name, counts in drawn.items()}
 
 
 def likeness_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """The bars on samples of cells."""
-    found = [measure_on_cells(seed) for seed in seeds]
-    apart = {name: np.mean([one[name].recognised for one in found], 0) for name in found[0]}
-    worst = {name: float(np.abs(each).max()) for name, each in apart.items()}
+    likenesses = [measure_on_cells(seed) for seed in seeds]
+    points = {name: np.mean([of_seed[name].recognised for of_seed in likenesses], 0) for name in likenesses[0]}
+    worst = {name: float(np.abs(by_type).max()) for name, by_type in points.items()}
     measure = (
         "cells: samples of a type recognised as it, − held-out cells, points, either way, of the type that is worst off"
     )
@@ -212,7 +220,7 @@ def likeness_rows(seeds: Sequence[int]) -> Iterator[Row]:
         ("spread_counts", "cells: the same of raw counts, without logarithm and library size", 0.9),
         ("correlations", "cells: correlation of gene–gene correlations within types, samples and held-out cells", 0.8),
     ):
-        values = {name: [getattr(one[name], field) for one in found] for name in found[0]}
+        values = {name: [getattr(of_seed[name], field) for of_seed in likenesses] for name in likenesses[0]}
         ceiling, floor = float(np.mean(values["ceiling"])), float(np.mean(values["floor"]))
         holds = float(np.mean(values["model"])) >= least
         yield mean_row(measure, values["model"], bar=f"≥ {least}", holds=holds, ceiling=ceiling, floor=floor)
@@ -233,28 +241,32 @@ def score_a_rare_type(seed: int) -> dict[str, tuple[float, float]]:
     """Average precision and F1 of finding the rare type among all others, by what was done about it."""
     rng = np.random.default_rng(seed)
     truth = population(rng, RARE_DIFFICULTY, TYPES, GENES)
-    seen, validation, test = (cells(truth, _one_rare(times), rng) for times in (1, VALIDATION, TEST))
-    vae = train(seen, seed, RARE_STEPS)
-    more = _augment(seen, truth, vae, rng, seed)
-    own, choosing, judging = ((log_expression(some.counts), some.types == 0) for some in (seen, validation, test))
+    training_cells, validation, test = (cells(truth, _one_rare(times), rng) for times in (1, VALIDATION, TEST))
+    vae = train(training_cells, seed, RARE_STEPS)
+    more = _augment(training_cells, truth, vae, rng, seed)
+    fitting, choosing, judging = (
+        (log_expression(labelled.counts), labelled.types == 0) for labelled in (training_cells, validation, test)
+    )
     scores = {
-        "untreated": _score_classifier(own, choosing, judging),
-        "weighted": _score_classifier(own, choosing, judging, class_weight="balanced"),
+        "untreated": _score_classifier(fitting, choosing, judging),
+        "weighted": _score_classifier(fitting, choosing, judging, class_weight="balanced"),
     }
     for name, counts in more.items():
-        x = np.concatenate([own[0], log_expression(counts)])
-        rare = np.concatenate([own[1], np.ones(len(counts), bool)])
+        x = np.concatenate([fitting[0], log_expression(counts)])
+        rare = np.concatenate([fitting[1], np.ones(len(counts), bool)])
         scores[name] = _score_classifier((x, rare), choosing, judging)
     return scores
 
 
-def _augment(seen: Cells, truth: Population, vae: VAE, rng: np.random.Generator, seed: int) -> dict[str, Integers]:
+def _augment(
+    training_cells: Cells, truth: Population, vae: VAE, rng: np.random.Generator, seed: int
+) -> dict[str, Integers]:
     """(COMMON − RARE, genes) further counts of the rare type, in each way there is."""
-    again = rng.integers(RARE, size=COMMON - RARE)  # rows of the rare type, which come first
-    types, sizes = np.zeros(COMMON - RARE, int), seen.library_sizes[again]
+    rows = rng.integers(RARE, size=COMMON - RARE)  # rows of the rare type, which come first
+    types, sizes = np.zeros(COMMON - RARE, int), training_cells.library_sizes[rows]
     return {
-        "oversampled": seen.counts[again],
-        "independent": sample_independent(seen, types, sizes, rng),
+        "oversampled": training_cells.counts[rows],
+        "independent": sample_independent(training_cells, types, sizes, rng),
         "model": sample(vae, types, sizes, seed),
         "real": cells(truth, types, rng).counts,
     }
@@ -290,9 +302,9 @@ def _score_classifier(
 
 def rare_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """The bars on what samples are good for: paired differences, with 95 % intervals."""
-    found = [score_a_rare_type(seed) for seed in seeds]
+    scores = [score_a_rare_type(seed) for seed in seeds]
     for number, what in enumerate(("average precision", "F1")):
-        values = {arm: np.array([one[arm][number] for one in found]) for arm in ARMS}
+        values = {arm: np.array([of_seed[arm][number] for of_seed in scores]) for arm in ARMS}
         ceiling, floor = float(values["real"].mean()), float(values["untreated"].mean())
         measure = f"rare type: {what} with {ARMS['model']}"
         yield mean_row(measure, list(values["model"]), ceiling=ceiling, floor=floor)

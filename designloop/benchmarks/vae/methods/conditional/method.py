@@ -58,9 +58,9 @@ def linear_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """A linear conditional VAE is PPCA about the mean of each label: the evidence that training has to come to."""
     data = load_iris()
     x, labels = torch.from_numpy((data.data - data.data.mean(0)) / data.data.std(0)), torch.from_numpy(data.target)
-    means = torch.stack([x[labels == one].mean(0) for one in range(3)])
-    rest = x - means[labels]
-    known = float(log_evidence(ppca(rest, 2), rest).mean())
+    means = torch.stack([x[labels == label].mean(0) for label in range(3)])
+    residuals = x - means[labels]
+    exact = float(log_evidence(ppca(residuals, 2), residuals).mean())
     plain = float(log_evidence(ppca(x, 2), x).mean())
     gaps = []
     for seed in seeds:
@@ -71,7 +71,7 @@ def linear_rows(seeds: Sequence[int]) -> Iterator[Row]:
         optimizer = torch.optim.Adam(vae.parameters(), lr=0.03, betas=(0.9, 0.99))
         fit(vae, ELBO(), batches, optimizer, generator=generator, schedule=cosine(LINEAR_STEPS))
         evidence = importance_evidence(vae, x, None, context, k=20, generator=generator)
-        gaps.append(known - float(evidence.log_evidence.mean()))
+        gaps.append(exact - float(evidence.log_evidence.mean()))
     measure = "linear, iris by species: evidence of the closed form − that of the trained VAE, greatest, nats a row"
     worst = max(gaps, key=abs)
     yield Row(
@@ -81,7 +81,7 @@ def linear_rows(seeds: Sequence[int]) -> Iterator[Row]:
         seeds=len(gaps),
         holds=abs(worst) < 0.02,
         ceiling=0.0,
-        floor=known - plain,
+        floor=exact - plain,
     )
 
 
@@ -127,16 +127,16 @@ def measure_on_images(seed: int) -> dict[str, float]:
     optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
     fit(vae, ELBO(), batches(), optimizer, generator=generator, schedule=cosine(STEPS, 50), clip=100.0)
     matched = aggregate_prior(vae, x, None, {"condition": y}, classes=GRADES, draws=5, generator=generator)
-    asked, rng = torch.arange(GRADES).repeat_interleave(A_GRADE), np.random.default_rng(seed)
+    conditions, rng = torch.arange(GRADES).repeat_interleave(A_GRADE), np.random.default_rng(seed)
 
-    def draw(of: Tensor, prior: bool = True) -> NDArray[np.float32]:
+    def draw(labels: Tensor, prior: bool = True) -> NDArray[np.float32]:
         source = vae.with_prior(matched) if prior else vae
-        return source.sample(len(of), {"condition": of}, generator).clamp(0, 1).numpy()
+        return source.sample(len(labels), {"condition": labels}, generator).clamp(0, 1).numpy()
 
-    def shuffle_pixels(of: Tensor) -> NDArray[np.float32]:
+    def shuffle_pixels(labels: Tensor) -> NDArray[np.float32]:
         """Each pixel from another image of the grade."""
         pools = {grade: x[y == grade].numpy() for grade in range(GRADES)}
-        picked = [pools[g][rng.integers(len(pools[g]), size=64), np.arange(64)] for g in of.tolist()]
+        picked = [pools[g][rng.integers(len(pools[g]), size=64), np.arange(64)] for g in labels.tolist()]
         return np.stack(picked)
 
     by_real = SVC(C=10).fit(x.numpy(), y.numpy())
@@ -146,9 +146,9 @@ def measure_on_images(seed: int) -> dict[str, float]:
         return 100 * float(SVC(C=10).fit(samples, y.numpy()).score(held.numpy(), truth.numpy()))
 
     return {
-        "recognised": 100 * by_real.score(draw(asked), asked.numpy()) - right,
-        "recognised, own prior": 100 * by_real.score(draw(asked, prior=False), asked.numpy()) - right,
-        "recognised, floor": 100 * by_real.score(shuffle_pixels(asked), asked.numpy()) - right,
+        "recognised": 100 * by_real.score(draw(conditions), conditions.numpy()) - right,
+        "recognised, own prior": 100 * by_real.score(draw(conditions, prior=False), conditions.numpy()) - right,
+        "recognised, floor": 100 * by_real.score(shuffle_pixels(conditions), conditions.numpy()) - right,
         "right": right,
         "tstr": train_on(draw(y)),
         "tstr, own prior": train_on(draw(y, prior=False)),
@@ -158,12 +158,17 @@ def measure_on_images(seed: int) -> dict[str, float]:
 
 def image_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """The bars on images by grade."""
-    found = [measure_on_images(seed) for seed in seeds]
-    each = {name: [one[name] for one in found] for name in found[0]}
-    measure, apart = "images: samples recognised as the grade asked for, − real images, points", each["recognised"]
-    floor = fmean(each["recognised, floor"])
-    yield mean_row(measure, apart, bar="within 2", holds=abs(fmean(apart)) <= 2, ceiling=0.0, floor=floor)
-    yield mean_row(f"{measure}, of the prior N(0, I)", each["recognised, own prior"])
+    results = [measure_on_images(seed) for seed in seeds]
+    by_measure = {name: [of_seed[name] for of_seed in results] for name in results[0]}
+    measure, differences = (
+        "images: samples recognised as the grade asked for, − real images, points",
+        by_measure["recognised"],
+    )
+    floor = fmean(by_measure["recognised, floor"])
+    yield mean_row(measure, differences, bar="within 2", holds=abs(fmean(differences)) <= 2, ceiling=0.0, floor=floor)
+    yield mean_row(f"{measure}, of the prior N(0, I)", by_measure["recognised, own prior"])
     measure = "images: right on real ones after learning from as many samples, %"
-    yield mean_row(measure, each["tstr"], ceiling=fmean(each["right"]), floor=fmean(each["tstr, floor"]))
-    yield mean_row(f"{measure}, of the prior N(0, I)", each["tstr, own prior"])
+    yield mean_row(
+        measure, by_measure["tstr"], ceiling=fmean(by_measure["right"]), floor=fmean(by_measure["tstr, floor"])
+    )
+    yield mean_row(f"{measure}, of the prior N(0, I)", by_measure["tstr, own prior"])

@@ -46,8 +46,8 @@ class World:
     """One seed's biology, its cells, and the other drug that each held-out cell is asked about."""
 
     truth: Biology
-    seen: Cells
-    held: Cells
+    training: Cells
+    held_out: Cells
     other: Integers
 
 
@@ -55,9 +55,9 @@ def make_world(seed: int) -> World:
     """A biology of this seed and cells of it."""
     rng = np.random.default_rng(seed)
     truth = biology(rng)
-    seen, held = (cells(truth, n, rng, CONFOUNDING) for n in (ROWS, HELD_OUT))
+    training, held = (cells(truth, n, rng, CONFOUNDING) for n in (ROWS, HELD_OUT))
     drugs = len(truth.responses)
-    return World(truth, seen, held, (held.drug + rng.integers(1, drugs, HELD_OUT)) % drugs)
+    return World(truth, training, held, (held.drug + rng.integers(1, drugs, HELD_OUT)) % drugs)
 
 
 def build(seed: int, make: Callable[[], VAE]) -> VAE:
@@ -67,15 +67,15 @@ def build(seed: int, make: Callable[[], VAE]) -> VAE:
         return make()
 
 
-def context_of(some: Cells) -> dict[str, Tensor]:
+def context_of(sample: Cells) -> dict[str, Tensor]:
     """Labels of mutation and drug, and both side by side."""
-    mutation, drug = torch.from_numpy(some.mutation), torch.from_numpy(some.drug)
+    mutation, drug = torch.from_numpy(sample.mutation), torch.from_numpy(sample.drug)
     return {"mutation": mutation, "drug": drug, "both": torch.stack([mutation, drug], 1)}
 
 
-def x_of(some: Cells) -> Tensor:
+def x_of(sample: Cells) -> Tensor:
     """(cells, genes) float32."""
-    return torch.from_numpy(some.x).float()
+    return torch.from_numpy(sample.x).float()
 
 
 class Both(nn.Module):
@@ -87,7 +87,7 @@ class Both(nn.Module):
 
     def forward(self, labels: Tensor) -> Tensor:
         """(batch, 2) -> (batch, mutations + drugs)."""
-        return torch.cat([part(one) for part, one in zip(self.parts, labels.unbind(1), strict=True)], 1)
+        return torch.cat([part(label) for part, label in zip(self.parts, labels.unbind(1), strict=True)], 1)
 
 
 def build_subspaces(truth: Biology) -> VAE:
@@ -119,11 +119,11 @@ def build_conditional(truth: Biology, key: str = "drug") -> VAE:
     return VAE(encoder, decoder, Gaussian(genes), StandardNormal(latent))
 
 
-def penalised_loss(vae: VAE, some: Cells) -> Loss:
+def penalised_loss(vae: VAE, sample: Cells) -> Loss:
     """The two-subspace model's loss."""
     assert isinstance(vae.prior, Subspaces)
     of_mutation, of_drug = vae.prior.units
-    rows = torch.bincount(torch.from_numpy(some.mutation))
+    rows = torch.bincount(torch.from_numpy(sample.mutation))
     return (
         ELBO()
         + TC_WEIGHT * TotalCorrelation(rows, vae.prior.units, given="mutation", most=TC_ROWS)
@@ -132,10 +132,10 @@ def penalised_loss(vae: VAE, some: Cells) -> Loss:
     )
 
 
-def train(vae: VAE, some: Cells, loss: Loss | ELBO, seed: int) -> VAE:
+def train(vae: VAE, sample: Cells, loss: Loss | ELBO, seed: int) -> VAE:
     """A model fitted by this method's one set of hyper-parameters."""
     generator = torch.Generator().manual_seed(seed)
-    x, context = x_of(some), context_of(some)
+    x, context = x_of(sample), context_of(sample)
 
     def batches() -> Iterator[Batch]:
         for _ in range(STEPS):

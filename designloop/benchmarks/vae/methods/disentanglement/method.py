@@ -84,30 +84,32 @@ def sweep_betas(x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         optimizer = torch.optim.Adam(vae.parameters(), lr=RATE, betas=(0.9, 0.99))
         batches = itertools.repeat(Batch(x), STEPS)
         fit(vae, ELBO(beta), batches, optimizer, generator=generator, schedule=cosine(STEPS), clip=math.inf)
-        rate, off = rate_and_error(vae, x, draws=100, generator=generator)
+        rate, distortion = rate_and_error(vae, x, draws=100, generator=generator)
         kl.append(rate)
-        error.append(off)
+        error.append(distortion)
     return torch.stack(kl), torch.stack(error)
 
 
 def _measure_sweep(seeds: Sequence[int]) -> Iterator[Row]:
     """Trained β-VAEs beside the curves."""
-    off, errors, falls, rises = [], [], [], []
+    kl_errors, errors, falls, rises = [], [], [], []
     for seed in seeds:
         x = plant_data(seed)
         curves = beta_curves(x.new_tensor(SPREADS), UNITS, VARIANCE, x.new_tensor(BETAS))
         kl, error = sweep_betas(x, seed)
-        off.append(float(((kl - curves.kl).abs() / (0.02 * curves.kl).clamp_min(0.02)).max()))
+        kl_errors.append(float(((kl - curves.kl).abs() / (0.02 * curves.kl).clamp_min(0.02)).max()))
         errors.append(float((error / curves.error - 1).abs().max()))
         falls.append(float(kl.sum(1).diff().min()))  # the βs go down, so KL rises and the error falls
         rises.append(float((-error.diff()).min()))
-    of = f"linear β-VAE, β = {BETAS[-1]} to {BETAS[0]:.0f}"
-    yield worst_row(f"{of}: KLᵢ − ½ ln(λᵢ/βσ²), greatest, in units of 2 % or 0.02 nats", off, bar="≤ 1", limit=1)
-    yield worst_row(f"{of}: error − Σ min(λᵢ, βσ²), relative, greatest", errors, bar="≤ 0.02", limit=0.02)
+    model = f"linear β-VAE, β = {BETAS[-1]} to {BETAS[0]:.0f}"
+    yield worst_row(
+        f"{model}: KLᵢ − ½ ln(λᵢ/βσ²), greatest, in units of 2 % or 0.02 nats", kl_errors, bar="≤ 1", limit=1
+    )
+    yield worst_row(f"{model}: error − Σ min(λᵢ, βσ²), relative, greatest", errors, bar="≤ 0.02", limit=0.02)
     for what, steps in (("fall of the KL, nats", falls), ("rise of the error", rises)):
         least = min(steps)
         yield Row(
-            measure=f"{of}: least {what}, from one β to the next",
+            measure=f"{model}: least {what}, from one β to the next",
             bar="> 0",
             value=least,
             seeds=len(steps),
@@ -118,25 +120,30 @@ def _measure_sweep(seeds: Sequence[int]) -> Iterator[Row]:
 def _measure_total_correlation(seeds: Sequence[int]) -> Iterator[Row]:
     """Estimators beside the closed form of a normal."""
     covariance = torch.tensor(CORRELATED, dtype=torch.float64)
-    wanted = float(gaussian_total_correlation(covariance))
+    exact = float(gaussian_total_correlation(covariance))
     scale = 0.4
     spread = torch.linalg.cholesky(covariance - scale**2 * torch.eye(3, dtype=torch.float64))
-    found: dict[str, list[float]] = {"full aggregate": [], "minibatch-stratified": [], "density ratio": [], "naive": []}
-    apart = []
+    errors: dict[str, list[float]] = {
+        "full aggregate": [],
+        "minibatch-stratified": [],
+        "density ratio": [],
+        "naive": [],
+    }
+    gaps = []
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
         mean = torch.randn(COMPONENTS, 3, generator=generator, dtype=torch.float64) @ spread.T
         q = DiagonalNormal(mean, torch.full_like(mean, scale))
         z = q.rsample(generator)
         full = [total_correlation_of(part, q) for part in z.split(PART)]
-        some, naive = [], []
+        stratified, naive = [], []
         for rows in torch.arange(COMPONENTS).split(PART):
-            own = DiagonalNormal(q.mean[rows], q.scale[rows])
-            some.append(total_correlation_of(z[rows], own, stratified_log_weights(PART, COMPONENTS)))
-            naive.append(total_correlation_of(z[rows], own))
+            batch_posterior = DiagonalNormal(q.mean[rows], q.scale[rows])
+            stratified.append(total_correlation_of(z[rows], batch_posterior, stratified_log_weights(PART, COMPONENTS)))
+            naive.append(total_correlation_of(z[rows], batch_posterior))
             for size in (COMPONENTS, PART):
-                over = total_correlation_of(z[rows], own, weighted_log_weights(PART, size)) - naive[-1]
-                apart.append(float((over - 2 * math.log(size)).abs().max()))
+                excess = total_correlation_of(z[rows], batch_posterior, weighted_log_weights(PART, size)) - naive[-1]
+                gaps.append(float((excess - 2 * math.log(size)).abs().max()))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             ratio = DensityRatio(3, generator, rate=5e-3)
@@ -147,45 +154,45 @@ def _measure_total_correlation(seeds: Sequence[int]) -> Iterator[Row]:
             ratio.learn(torch.randn(PART, 3, generator=generator) @ normal.T)
         with torch.no_grad():
             by_ratio = ratio.log_ratio(torch.randn(50_000, 3, generator=generator) @ normal.T)
-        for name, each in (("full aggregate", torch.cat(full)), ("minibatch-stratified", torch.cat(some)),
+        for name, estimates in (("full aggregate", torch.cat(full)), ("minibatch-stratified", torch.cat(stratified)),
                              ("density ratio", by_ratio), ("naive", torch.cat(naive))):  # fmt: skip
-            found[name].append(float(each.mean()) - wanted)
-    of = f"total correlation of a normal, {wanted:.3f} nats"
+            errors[name].append(float(estimates.mean()) - exact)
+    subject = f"total correlation of a normal, {exact:.3f} nats"
     for name in ("full aggregate", "minibatch-stratified", "density ratio"):
-        values = found[name]
+        values = errors[name]
         mean_off = abs(sum(values) / len(values))
         error = float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
         yield Row(
-            measure=f"{of}: {name}, error of the mean, absolute, nats",
+            measure=f"{subject}: {name}, error of the mean, absolute, nats",
             bar="< 0.05",
             value=mean_off,
             spread=error,
             seeds=len(values),
             holds=mean_off < 0.05,
-            floor=sum(found["naive"]) / len(values),
+            floor=sum(errors["naive"]) / len(values),
         )
     what = "minibatch-weighted − naive mixture − (d − 1) ln N, same batch, at M < N and M = N, greatest, nats"
-    yield worst_row(what, apart, bar="< 0.000001", limit=1e-6)
+    yield worst_row(what, gaps, bar="< 0.000001", limit=1e-6)
 
 
 def _measure_hsic(seeds: Sequence[int]) -> Iterator[Row]:
     """HSIC beside sums over tuples, its null beside the null's mean, and how often it is wrong."""
-    off, nulls, wrong, trials = [], [], 0, 0
+    differences, nulls, rejected, trials = [], [], 0, 0
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
         x = torch.randn(10, 2, generator=generator, dtype=torch.float64)
         for y in (x[:, :1] ** 2, torch.arange(10) % 3):
             k, l = kernel(x).double(), kernel(y).double()  # noqa: E741 - the letters of the papers
-            off += [abs(float(hsic_of(x, y, way)) - _dense(k, l, way)) for way in (False, True)]
+            differences += [abs(float(hsic_of(x, y, way)) - _dense(k, l, way)) for way in (False, True)]
         for _ in range(20):
             x, y = torch.randn(2, 60, 1, generator=generator, dtype=torch.float64)
             test = independence(x, y, permutations=99, generator=generator)
             exact = float(centre_kernel(kernel(x)).trace() * centre_kernel(kernel(y)).trace()) / (60**2 * 59)
             nulls.append((float(test.null.mean()) - exact) / (float(test.null.std()) / math.sqrt(99)))
-            wrong, trials = wrong + (test.p_value <= 0.05), trials + 1
+            rejected, trials = rejected + (test.p_value <= 0.05), trials + 1
     yield worst_row(
         "HSIC, biased and unbiased, of numbers and labels, − sum over tuples, greatest",
-        off,
+        differences,
         bar="< 0.000001",
         limit=1e-6,
     )
@@ -198,7 +205,7 @@ def _measure_hsic(seeds: Sequence[int]) -> Iterator[Row]:
         seeds=trials,
         holds=abs(spread - 1) < bound,
     )
-    rate, error = wrong / trials, math.sqrt(0.05 * 0.95 / trials)
+    rate, error = rejected / trials, math.sqrt(0.05 * 0.95 / trials)
     yield Row(
         measure="independent pairs rejected at 5 %",
         bar="0.05 within 3 s.e.",
@@ -216,7 +223,7 @@ def _dense(k: Tensor, l: Tensor, unbiased: bool) -> float:  # noqa: E741
         tuples = (
             itertools.permutations(range(len(k)), size) if unbiased else itertools.product(range(len(k)), repeat=size)
         )
-        return float(np.mean([value(*one) for one in tuples]))  # type: ignore[operator]
+        return float(np.mean([value(*indices) for indices in tuples]))  # type: ignore[operator]
 
     a, b = k.numpy(), l.numpy()
     return (
@@ -238,20 +245,20 @@ def _measure_scores() -> Iterator[Row]:
     )
     yield worst_row(
         "DCI of given importances (identity, two of ten, a dead code, none) − exact, greatest",
-        [abs(one) for one in cases],
+        [abs(difference) for difference in cases],
         bar="< 0.000001",
         limit=1e-6,
     )
     rng = np.random.default_rng(0)
     factors = rng.uniform(-1, 1, (2000, 5))
     zeros, twice = np.zeros_like(factors), np.repeat(factors, 2, axis=1)
-    own = {
+    scores = {
         "DCI": (dci(factors, factors).disentanglement, 0.95),
         "MIG": (mig(factors, factors), 0.9),
         "SAP": (sap(factors, factors), 0.9),
         "FactorVAE": (factor_vae_score(factors, factors, rng), 0.95),
     }
-    for name, (value, least) in own.items():
+    for name, (value, least) in scores.items():
         yield Row(
             measure=f"{name} of codes that are the factors",
             bar=f"≥ {least}",

@@ -42,13 +42,15 @@ COUPLING = 3
 NAMES = ("renormalised mass m_R", "field normalisation Z", "Binder cumulant", "coupling g_R")
 
 
-def free_rows(seeds: Sequence[int], some: Sequence[int], train: Callable[[VAE, Tensor, int], VAE]) -> Iterator[Row]:
+def free_rows(
+    seeds: Sequence[int], few_seeds: Sequence[int], train: Callable[[VAE, Tensor, int], VAE]
+) -> Iterator[Row]:
     """The free field: marginalising is exact, so that the kept modes keep their variances 1/(k̂² + m²)."""
     for shape, units in FREE.items():
         sites = math.prod(shape)
         modes = waves(shape)
         for kind in ("PPCA", "trained"):
-            used = seeds if kind == "PPCA" else some
+            used = seeds if kind == "PPCA" else few_seeds
             powers, errors = [], []
             for seed in used:
                 drawn = free_field(shape, FREE_MASS2, FREE_FIELDS, np.random.default_rng(seed))
@@ -87,7 +89,7 @@ class FieldComparison:
 
     kept: Array
     """(2, 4) of the modes that a linear VAE keeps of one Monte Carlo run."""
-    own: Array
+    reference: Array
     """(2, 4) straight from another run."""
     drawn: Array
     """(2, 4) of the linear VAE's own samples."""
@@ -106,7 +108,7 @@ def compare(shape: tuple[int, ...], seed: int) -> FieldComparison:
     drawn = as_vae(model).sample(len(rows), generator=torch.Generator().manual_seed(seed))
     return FieldComparison(
         kept=_jackknife(rows, shape, units),
-        own=numbers_of_fields(other),
+        reference=numbers_of_fields(other),
         drawn=_jackknife(drawn, shape, units),
         power=float(power_below(model, waves(shape))),
     )
@@ -116,9 +118,11 @@ def interacting_rows(seeds: Sequence[int]) -> Iterator[Row]:
     """φ⁴: what the modes that a linear VAE keeps say, against Monte Carlo's own on other fields."""
     for shape, (mass2, strength, units) in INTERACTING.items():
         runs = [compare(shape, seed) for seed in seeds]
-        kept, own, drawn = (np.stack([getattr(one, name) for one in runs]) for name in ("kept", "own", "drawn"))
+        kept, reference, drawn = (
+            np.stack([getattr(run, name) for run in runs]) for name in ("kept", "reference", "drawn")
+        )
         what = f"φ⁴ {_name(shape)}, m² = {mass2:g}, λ = {strength:g}, q = {units}"
-        least = min(one.power for one in runs)
+        least = min(run.power for run in runs)
         yield Row(
             measure=f"{what}: least share of a kept direction's power below the cut-off",
             bar="≥ 0.99",
@@ -129,18 +133,18 @@ def interacting_rows(seeds: Sequence[int]) -> Iterator[Row]:
         bar = "within 5 % of Monte Carlo's own (the ceiling) on each seed, and 3 s.e. of the difference over all"
         nothing, nothing_error = float(drawn[:, 0, 3].mean()), _pool_errors(drawn[:, 1, 3])
         for i, name in enumerate(NAMES):
-            found, wanted = kept[:, 0, i], own[:, 0, i]
-            error = _pool_errors(np.hypot(kept[:, 1, i], own[:, 1, i]))
-            near = bool((np.abs(found / wanted - 1) <= 0.05).all())
-            holds = near and abs(float((found - wanted).mean())) <= 3 * error
+            estimate, expected = kept[:, 0, i], reference[:, 0, i]
+            error = _pool_errors(np.hypot(kept[:, 1, i], reference[:, 1, i]))
+            near = bool((np.abs(estimate / expected - 1) <= 0.05).all())
+            holds = near and abs(float((estimate - expected).mean())) <= 3 * error
             yield Row(
                 measure=f"{what}: {name} of the kept modes",
                 bar=bar,
-                value=float(found.mean()),
+                value=float(estimate.mean()),
                 spread=_pool_errors(kept[:, 1, i]),
                 seeds=len(runs),
                 holds=holds,
-                ceiling=float(wanted.mean()),
+                ceiling=float(expected.mean()),
                 floor=nothing if i == COUPLING else None,
             )
         yield Row(
@@ -154,7 +158,8 @@ def interacting_rows(seeds: Sequence[int]) -> Iterator[Row]:
         if len(shape) == 1:
             exact = numbers_of_chain(shape[0], mass2, strength)
             gap = max(
-                abs(float(own[:, 0, i].mean() - exact[i])) / _pool_errors(own[:, 1, i]) for i in range(len(NAMES))
+                abs(float(reference[:, 0, i].mean() - exact[i])) / _pool_errors(reference[:, 1, i])
+                for i in range(len(NAMES))
             )
             yield Row(
                 measure=f"{what}: Monte Carlo's own four numbers − the transfer matrix's, greatest, in s.e.",
@@ -182,7 +187,7 @@ def numbers_of_fields(fields: Array) -> Array:
     squares = momenta_squared(shape)
     lowest = squares == np.min(squares[squares > 0])
     total = fields.sum(axes)
-    each = np.stack([power[..., squares == 0].mean(-1), power[..., lowest].mean(-1), total**2, total**4], -1).mean(1)
+    moments = np.stack([power[..., squares == 0].mean(-1), power[..., lowest].mean(-1), total**2, total**4], -1).mean(1)
     k2 = float(squares[lowest][0])
 
     def numbers(m: Array) -> Array:
@@ -192,15 +197,15 @@ def numbers_of_fields(fields: Array) -> Array:
             [mass2**0.5, mass2 * m[0], cumulant, 3 * cumulant * mass2 ** (len(shape) / 2) * math.prod(shape)]
         )
 
-    return np.stack(jackknife(each, numbers, BLOCKS))
+    return np.stack(jackknife(moments, numbers, BLOCKS))
 
 
 def numbers_of_chain(sites: int, mass2: float, strength: float) -> Array:
     """(4,) the same numbers of a chain by its transfer matrix."""
     exact = exact_chain(sites, mass2, strength)
-    found = 4 * math.sin(math.pi / sites) ** 2 / (exact.second / sites / exact.wave - 1)
+    mass2_r = 4 * math.sin(math.pi / sites) ** 2 / (exact.second / sites / exact.wave - 1)
     cumulant = 1 - exact.fourth / (3 * exact.second**2)
-    return np.array([found**0.5, found * exact.second / sites, cumulant, 3 * cumulant * found**0.5 * sites])
+    return np.array([mass2_r**0.5, mass2_r * exact.second / sites, cumulant, 3 * cumulant * mass2_r**0.5 * sites])
 
 
 def _jackknife(rows: Tensor, shape: Sequence[int], units: int) -> Array:

@@ -74,12 +74,12 @@ LONG_RUNS = 3
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
     """The rows of exact evidence, then those of the fields."""
-    some = seeds[:LONG_RUNS]
+    few_seeds = seeds[:LONG_RUNS]
     rows = [*exact_rows(), *widened_rows(seeds)]
     say("linear: closed forms done")
-    rows += [*trained_rows(some), *masked_rows(some)]
+    rows += [*trained_rows(few_seeds), *masked_rows(few_seeds)]
     say("linear: trained ones done")
-    rows += free_rows(seeds, some, train)
+    rows += free_rows(seeds, few_seeds, train)
     say("linear: free fields done")
     return [*rows, *interacting_rows(seeds)]
 
@@ -96,25 +96,25 @@ def load_data(name: str) -> Tensor:
 def exact_rows() -> Iterator[Row]:
     """At the maximum evidence, ELBO and IWAE are one number, and the one that is known."""
     models: list[tuple[LinearGaussian, Tensor, float]] = [
-        (ppca(load_data(name), units), load_data(name), known) for (name, units), known in REFERENCES.items()
+        (ppca(load_data(name), units), load_data(name), reference) for (name, units), reference in REFERENCES.items()
     ]
     models.append((factor_analysis(load_data("breast_cancer"), 2), load_data("breast_cancer"), FACTOR_ANALYSIS))
-    off, elbo_off, iwae_off, generator = [], [], [], torch.Generator().manual_seed(0)
-    for model, x, known in models:
+    errors, elbo_errors, iwae_errors, generator = [], [], [], torch.Generator().manual_seed(0)
+    for model, x, reference in models:
         exact, vae = log_evidence(model, x), as_vae(model)
-        off.append(abs(float(exact.mean()) - known))
-        elbo_off.append(_greatest(expected_elbo(vae, x) - exact))
+        errors.append(abs(float(exact.mean()) - reference))
+        elbo_errors.append(_greatest(expected_elbo(vae, x) - exact))
         iwae = [importance_evidence(vae, x, k=k, generator=generator).log_evidence for k in (1, 10)]
-        iwae_off += [_greatest(bound - exact) for bound in iwae]
+        iwae_errors += [_greatest(bound - exact) for bound in iwae]
     yield worst_row(
         "evidence at 11 known maxima (PPCA, factor analysis), greatest error, nats a row",
-        off,
+        errors,
         bar="< 0.0001",
         limit=1e-4,
     )
-    yield worst_row("ELBO there − evidence, greatest of any row, nats", elbo_off, bar="< 0.000001", limit=1e-6)
+    yield worst_row("ELBO there − evidence, greatest of any row, nats", elbo_errors, bar="< 0.000001", limit=1e-6)
     yield worst_row(
-        "IWAE there, k = 1 and 10, − evidence, greatest of any row, nats", iwae_off, bar="< 0.000001", limit=1e-6
+        "IWAE there, k = 1 and 10, − evidence, greatest of any row, nats", iwae_errors, bar="< 0.000001", limit=1e-6
     )
 
 
@@ -201,30 +201,30 @@ def masked_rows(seeds: Sequence[int]) -> Iterator[Row]:
     x = load_data("iris")
     model = ppca(x, 2)
     covariance = model.covariance.numpy()
-    off, gaps, misses, errors = [], [], [], []
+    differences, gaps, misses, standard_errors = [], [], [], []
     for seed in seeds:
         mask = _mask(x, seed)
-        exact, given = log_evidence(model, x, mask), posterior(model, x, mask)
+        exact, known_posterior = log_evidence(model, x, mask), posterior(model, x, mask)
         for row in range(len(x)):
-            seen = mask[row].numpy()
-            cross, within = model.weights[seen].numpy(), covariance[np.ix_(seen, seen)]
-            away = (x[row] - model.offset).numpy()[seen]
-            gain = cross.T @ np.linalg.inv(within)
-            off += [
-                abs(float(exact[row]) - multivariate_normal(cov=within).logpdf(away)),
-                float(np.abs(given.mean[row].numpy() - gain @ away).max()),
-                float(np.abs(given.covariance[row].numpy() - np.eye(2) + gain @ cross).max()),
+            observed = mask[row].numpy()
+            loadings, within = model.weights[observed].numpy(), covariance[np.ix_(observed, observed)]
+            residual = (x[row] - model.offset).numpy()[observed]
+            gain = loadings.T @ np.linalg.inv(within)
+            differences += [
+                abs(float(exact[row]) - multivariate_normal(cov=within).logpdf(residual)),
+                float(np.abs(known_posterior.mean[row].numpy() - gain @ residual).max()),
+                float(np.abs(known_posterior.covariance[row].numpy() - np.eye(2) + gain @ loadings).max()),
             ]
         vae = _fit_encoder(model, x, seed)
         gaps.append(float((exact - expected_elbo(vae, x, mask)).mean()))
         generator = torch.Generator().manual_seed(seed)
         missed = exact - importance_evidence(vae, x, mask, k=MANY, generator=generator).log_evidence
         misses.append(abs(float(missed.mean())))
-        errors.append(float(missed.std()) / math.sqrt(len(missed)))
+        standard_errors.append(float(missed.std()) / math.sqrt(len(missed)))
     what = "30 % of iris missing"
     yield worst_row(
         f"{what}: evidence, posterior mean and covariance − dense Gaussian's, greatest",
-        off,
+        differences,
         bar="< 0.000001",
         limit=1e-6,
     )
@@ -240,7 +240,7 @@ def masked_rows(seeds: Sequence[int]) -> Iterator[Row]:
         measure=f"{what}: its IWAE at k = {MANY:,} − evidence, greatest, nats a row",
         bar="< 0.01",
         value=max(misses),
-        spread=max(errors),
+        spread=max(standard_errors),
         seeds=len(misses),
         holds=max(misses) < 0.01,
         floor=least,
@@ -269,5 +269,5 @@ def _mask(x: Tensor, seed: int) -> Tensor:
     return mask
 
 
-def _greatest(each: Tensor) -> float:
-    return float(each.abs().max())
+def _greatest(values: Tensor) -> float:
+    return float(values.abs().max())
