@@ -1,6 +1,7 @@
-"""Benchmarks, each a file of this folder, behind ``designloop benchmark NAME``; what they share lies in ``common/``.
+"""Benchmarks behind ``designloop benchmark NAME``: each is a file of this folder, or a folder with a ``benchmark.py``.
 
-A run prints its results, writes them as a record of JSON, and makes the page of all records anew.
+A run prints its results, writes them as a record of JSON, and makes the page of all records anew. What several
+benchmarks share lies in ``common/``.
 """
 
 from __future__ import annotations

@@ -72,12 +72,12 @@ def run(options: Options, say: Say) -> Results:
     planned = make_trials(file, [arms[name] for name in names], seeds, common, START)
     by_arm = run_trials(planned, options.work / "demo", options.jobs, say)
     results = {name: {"what": arms[name].what, **average_over_seeds(by_arm[name])} for name in names}
-    bars = [judged for bar in CRITERIA if (judged := bar.judge(results)) is not None]
+    bars = [judged for criterion in CRITERIA if (judged := criterion.judge(results)) is not None]
     return {"seeds": seeds, "campaign": str(file), "calls": calls, "start": START, "arms": results, "bars": bars}
 
 
 def report(results: Results) -> str:
-    """The arms, what was to be shown, and the ten best molecules of the first seed."""
+    """Shows the arms, the criteria, and the ten best molecules of the first seed."""
     head = (
         f"`{results['campaign']}`, {results['calls']:,} calls, of which {results['start']} are the starting molecules. "
         "All measures count stereoisomers once and are means over the seeds, ± their standard error.\n"

@@ -49,13 +49,13 @@ def run(options: Options, say: Say) -> Results:
         "campaign": str(file),
         "calls": load_campaign(file, common).budget.oracle_calls,
         "arms": results,
-        "bars": [judged for bar in CRITERIA if (judged := bar.judge(results)) is not None],
+        "bars": [judged for criterion in CRITERIA if (judged := criterion.judge(results)) is not None],
         "surrogate": rank_correlations(by_arm["latent_bo"]) if "latent_bo" in by_arm else None,
     }
 
 
 def rank_correlations(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:
-    """Spearman's rank correlation of the surrogate's mean with the scores of batches that were not yet paid for.
+    """Averages Spearman's rank correlation of the surrogate's mean with the scores of batches not yet paid for.
 
     Returns:
         ``by_round``: round -> mean over the seeds, ``mean`` over all rounds after the third, and whether it is
@@ -75,7 +75,7 @@ def rank_correlations(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:
 
 
 def report(results: Results) -> str:
-    """The arms, what was to be shown, and the surrogate round by round."""
+    """Shows the arms, the criteria, and the surrogate round by round."""
     head = (
         f"`{results['campaign']}`, {results['calls']:,} calls. All measures count stereoisomers once and are "
         "means over the seeds, ± their standard error.\n"

@@ -24,7 +24,7 @@ ROUND_METRICS = ("mean_top_10", "reconstruction", "rolled_back", "prior_allowed"
 
 
 def run_campaign_arm(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
-    """Runs a campaign into a folder, or goes on with the one that is there; its measures and what its rounds told."""
+    """Runs a campaign into a folder, or resumes it, and returns its measures and the metrics of its rounds."""
     places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
     campaign = load_campaign(file, {**overrides, **places})
     summary = api.run(campaign).summary
@@ -62,7 +62,7 @@ RANDOM_ZINC = Arm("random_zinc", "random ZINC molecules", {"strategy": {"name": 
 
 
 def choose(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """The names that were asked for, in their own order; all where none was.
+    """Returns the wanted names in the order of ``names``; all of them where none is wanted.
 
     Raises:
         InputError: one is no arm.
@@ -73,12 +73,12 @@ def choose(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
 
 
 def seeds_of(options: Options, default: int = 5) -> list[int]:
-    """0, 1, … as many as are wanted."""
+    """Returns the seeds 0, 1, …: as many as the options say, else ``default``."""
     return list(range(options.seeds or default))
 
 
 def campaign_file(options: Options, default: str) -> Path:
-    """The campaign file that a benchmark runs.
+    """Returns the campaign file that a benchmark runs.
 
     Raises:
         InputError: there is none.
@@ -92,7 +92,7 @@ def campaign_file(options: Options, default: str) -> Path:
 
 
 def overrides_of(options: Options) -> dict[str, Any]:
-    """What holds for every arm: inline, which leaves the cores to the model and gives the identical table."""
+    """Returns what holds for every arm: it runs inline, which leaves the cores to the model and the table as it is."""
     overrides: dict[str, Any] = {"evaluation.backend": "inline"}
     if options.model is not None:
         is_file = Path(options.model).is_file()
@@ -103,7 +103,7 @@ def overrides_of(options: Options) -> dict[str, Any]:
 
 
 def model_digest(campaign: Campaign) -> str:
-    """Digest of the weights that a campaign starts from."""
+    """Returns the digest of the weights that a campaign starts from."""
     from designloop.molecules.sequence_vae import find  # loads torch
 
     return hashlib.sha256(find(campaign.model_file).read_bytes()).hexdigest()
@@ -118,12 +118,12 @@ class _NothingCharged:
 
 
 def open_screening(campaign: Campaign) -> Screening:
-    """A screening of a campaign that was charged for nothing yet."""
+    """Opens the screening of a campaign that was charged for nothing yet."""
     return Screening(campaign, _NothingCharged())
 
 
 def draw_start(campaign: Campaign, n: int, seed: int) -> list[str]:
-    """(n,) random ZINC molecules in standard form that the campaign's filters let pass; the same for the same seed."""
+    """Draws n ZINC molecules in standard form that the campaign's filters let pass; a seed always draws the same."""
     rows = rng_of(seed, "start").permutation(len(zinc()))
     drawn = (Candidate(zinc()[row], "file") for row in rows)
     start = [candidate.smiles for candidate in open_screening(campaign).take(drawn, n)]
@@ -137,7 +137,7 @@ def draw_start(campaign: Campaign, n: int, seed: int) -> list[str]:
 def make_trials(
     file: Path, arms: Sequence[Arm], seeds: Sequence[int], common: Mapping[str, Any], start: int
 ) -> list[Trial]:
-    """A trial for each arm and seed; all arms of a seed start from the same molecules.
+    """Makes a trial for each arm and seed; all arms of a seed start from the same molecules.
 
     Args:
         common: overrides of every arm.

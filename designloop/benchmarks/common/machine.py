@@ -22,7 +22,7 @@ PARSED = 2000
 
 
 def machine() -> dict[str, Any]:
-    """CPU, cores that this process may use, memory, whether there is AMX, and the versions that decide about speed."""
+    """Describes CPU, cores that this process may use, memory, AMX, and the versions that decide about speed."""
     import torch
 
     return {
@@ -40,12 +40,12 @@ def machine() -> dict[str, Any]:
 
 
 def calibrations() -> dict[str, float]:
-    """``fp32_matmul_tflops`` with all threads, and ``rdkit_parses_per_second`` on one core."""
+    """Measures ``fp32_matmul_tflops`` with all threads, and ``rdkit_parses_per_second`` on one core."""
     return {"fp32_matmul_tflops": fp32_matmul_tflops(), "rdkit_parses_per_second": rdkit_parses_per_second()}
 
 
 def fp32_matmul_tflops() -> float:
-    """10^12 floating-point operations a second in one matrix product of single precision."""
+    """Measures one matrix product of single precision, in 10^12 floating-point operations a second."""
     import torch
 
     rows, inner, columns = MATMUL
@@ -55,7 +55,7 @@ def fp32_matmul_tflops() -> float:
 
 
 def rdkit_parses_per_second() -> float:
-    """SMILES of ZINC that RDKit parses and sanitises in a second, none of them cached."""
+    """Measures how many SMILES of ZINC RDKit parses and sanitises in a second, none of them cached."""
     from rdkit import Chem
 
     from designloop.molecules.corpus import zinc
@@ -65,7 +65,7 @@ def rdkit_parses_per_second() -> float:
 
 
 def median_seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
-    """The median time of some work, which is done once before that is not counted."""
+    """Times some work by the median of its repeats; a first run, which makes threads and tables, is not counted."""
     work()  # threads, pages and tables are there afterwards
     seconds = []
     for _ in range(repeats):
@@ -76,7 +76,7 @@ def median_seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def _cpu_name() -> str:
-    """What Linux calls the CPU, with what tells models of one name apart; elsewhere what Python knows."""
+    """Returns Linux's name of the CPU, with family and model, which tell CPUs of one name apart; elsewhere Python's."""
     file = Path("/proc/cpuinfo")
     if not file.is_file():
         return platform.processor() or platform.machine()

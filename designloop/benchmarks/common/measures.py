@@ -30,7 +30,7 @@ class Call:
 
 
 def measure_calls(calls: Sequence[Call], budget: int) -> dict[str, Any]:
-    """Measures of one search, all of molecules one a stereo-free parent.
+    """Measures one search; of molecules that differ in stereo marks alone, only the best counts.
 
     Args:
         calls: in the order in which they were charged.
@@ -56,7 +56,7 @@ def measure_calls(calls: Sequence[Call], budget: int) -> dict[str, Any]:
 
 
 def average_over_seeds(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """Means over seeds, their standard error of the mean top-10, the shares of the proposers, and each seed's own."""
+    """Averages the measures of one arm over its seeds; the standard error is that of the mean top-10."""
     tens = [result["mean_top_10"] for result in by_seed.values()]
     shares: Counter[str] = Counter()
     for result in by_seed.values():
@@ -74,7 +74,7 @@ def average_over_seeds(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, An
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """By what the mean top-10 of one arm has to be above that of another."""
+    """How far the mean top-10 of one arm has to be above that of another."""
 
     above: str
     below: str
@@ -91,7 +91,7 @@ class Criterion:
         return f"{self.above} {least}above {'the best of ' if self.than_best else ''}{self.below} {where}"
 
     def judge(self, arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-        """The bar in words, the paired differences, and whether it holds; None without its arms."""
+        """Returns the criterion in words, the paired differences, whether it holds; None where an arm is missing."""
         if self.above not in arms or self.below not in arms:
             return None
         above, below = arms[self.above]["seeds"], arms[self.below]["seeds"]

@@ -35,7 +35,7 @@ class _BudgetSpent(Exception):  # no error: it leaves the package's loop, which 
 
 
 def require_mol_ga() -> None:
-    """Returns where the package is installed.
+    """Does nothing where the package is installed.
 
     Raises:
         InputError: it is not.
@@ -47,7 +47,7 @@ def require_mol_ga() -> None:
 
 
 def run_mol_ga(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
-    """Measures of one search from the campaign's starting molecules; nothing is left in ``folder``."""
+    """Measures one search from the campaign's starting molecules; nothing is left in ``folder``."""
     campaign = load_campaign(file, overrides)
     start = [molecule.smiles for molecule in campaign.starting()]
     calls = search(campaign, start, campaign.budget.oracle_calls, seed_of(campaign.seed, "mol_ga"))
@@ -55,7 +55,7 @@ def run_mol_ga(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialR
 
 
 def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> list[Call]:
-    """The molecules charged, in turn; the starting molecules first."""
+    """Runs the search and returns the molecules charged, in turn; the starting molecules come first."""
     from mol_ga import default_ga
     from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation
 
@@ -64,14 +64,14 @@ def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> l
     with Evaluator(campaign) as evaluate:
 
         def charge(smiles: Sequence[str], proposer: str) -> list[str]:
-            """Of some molecules those that are new and allowed, as far as the budget goes; with a score only."""
+            """Pays for what is new and allowed, as far as the budget goes, and returns what has a score."""
             candidates = allowed.take([Candidate(molecule, proposer) for molecule in smiles], calls - len(charged))
             scored = campaign.objective(evaluate(candidates))
             charged.update({row.smiles: Call(row.smiles, row.score, proposer) for row in scored})
             return [row.smiles for row in scored if row.score is not None]
 
         def children(parents: list[str], n: int, rng: random.Random, parallel: object) -> set[str]:
-            """A generation's children, already paid for; drawn in an order that no hash seed changes."""
+            """Breeds a generation and pays for it, in an order that no hash seed changes."""
             if len(charged) == calls:
                 raise _BudgetSpent
             drawn = sorted(graph_ga_blended_generation(parents, n, rng))

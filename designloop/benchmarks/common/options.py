@@ -1,4 +1,4 @@
-"""What may be said to a benchmark, and what each one is."""
+"""The options of benchmarks, and what a benchmark is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may set; each benchmark lists those that it heeds, and None stands for its own default."""
+    """What a user may set; a benchmark lists those that it takes, and None stands for its own default."""
 
     campaign: Path | None = None
     """The campaign file that is run."""
@@ -36,7 +36,7 @@ class Options:
     """One method of a benchmark that has several; all of them without it."""
 
     def explicit(self) -> dict[str, Any]:
-        """The options that are not at their defaults."""
+        """Returns the options that are not at their defaults."""
         return {
             option.name: getattr(self, option.name)
             for option in fields(self)
@@ -44,7 +44,7 @@ class Options:
         }
 
     def command(self, name: str) -> str:
-        """The command line that runs a benchmark so; where it kept what was not done yet is left out."""
+        """Returns the command line that runs a benchmark so, without the folder of unfinished work."""
         options = self.explicit()
         options.pop("work", None)
         words = ["designloop", "benchmark", name, *([options.pop("method")] if "method" in options else [])]
@@ -65,11 +65,11 @@ class Benchmark(Protocol):
     SUMMARY: str
     """What it shows, in one line."""
     OPTIONS: frozenset[str]
-    """The options that it heeds."""
+    """The options that it takes."""
 
     @staticmethod
     def run(options: Options, say: Say) -> Results:
-        """Runs it, telling how far it is.
+        """Runs the benchmark and reports its progress.
 
         Raises:
             InputError: the options do not fit, or something is not installed.
@@ -78,5 +78,5 @@ class Benchmark(Protocol):
 
     @staticmethod
     def report(results: Results) -> str:
-        """Results as Markdown, for the terminal and for docs/benchmarks.md."""
+        """Returns the results as Markdown, for the terminal and for docs/benchmarks.md."""
         ...

@@ -19,7 +19,7 @@ named; its two calibrations were taken in the same run.
 
 
 def to_markdown(records: Sequence[Record]) -> str:
-    """The page."""
+    """Returns the page of all records."""
     recorded = {record.benchmark for record in records}
     lacking = [name for name in registry.available() if name not in recorded]
     parts = [_HEAD, *map(_section, records)]
@@ -30,7 +30,7 @@ def to_markdown(records: Sequence[Record]) -> str:
 
 
 def make_pages(folder: Path) -> dict[Path, str]:
-    """Every page made of the records in a folder: the one of all beside it and called like it, and benchmarks' own."""
+    """Makes every page of the records in a folder: the page of all, which lies beside it, and benchmarks' own pages."""
     records = read_records(folder)
     results = {record.benchmark: record.results for record in records}
     pages = {folder.parent / f"{folder.name}.md": to_markdown(records)}
@@ -42,7 +42,7 @@ def make_pages(folder: Path) -> dict[Path, str]:
 
 
 def write_pages(folder: Path) -> list[Path]:
-    """The files that all pages of a folder's records were written to."""
+    """Writes all pages of a folder's records and returns their paths."""
     pages = make_pages(folder)
     for path, text in pages.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,13 +51,13 @@ def write_pages(folder: Path) -> list[Path]:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; numbers to three decimals, nothing for None."""
+    """Returns a Markdown table; numbers have three decimals, and None is an empty cell."""
     lines = [list(columns), ["---"] * len(columns), *(list(map(cell, row)) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def cell(value: object) -> str:
-    """A value as text of a table; a bar in it, as of |x|, would end the cell."""
+    """Returns a value as the text of a cell; a vertical bar, as of |x|, is escaped, since it would end the cell."""
     if value is None:
         return ""
     if isinstance(value, bool):

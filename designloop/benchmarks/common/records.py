@@ -36,12 +36,12 @@ class Record:
 
 
 def record_path(name: str, folder: Path) -> Path:
-    """The file of a benchmark's record; ``latent-bo`` has ``latent_bo.json``."""
+    """Returns the path of a benchmark's record; that of ``latent-bo`` is ``latent_bo.json``."""
     return folder / f"{name.replace('-', '_')}.json"
 
 
 def write_record(record: Record, folder: Path) -> Path:
-    """The file that a record was written to, over an earlier one."""
+    """Writes a record over an earlier one and returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = record_path(record.benchmark, folder)
     text = json.dumps(_round(asdict(record)), indent=1, ensure_ascii=False, allow_nan=False)
@@ -50,7 +50,7 @@ def write_record(record: Record, folder: Path) -> Path:
 
 
 def read_record(path: Path) -> Record:
-    """The record in a file.
+    """Reads the record in a file.
 
     Raises:
         RecordError: the file holds none.
@@ -67,12 +67,12 @@ def read_record(path: Path) -> Record:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records of a folder, by name."""
+    """Reads all records of a folder, by name."""
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
 def _round(value: Any) -> Any:
-    """JSON values with every number to so many significant digits."""
+    """Rounds every number of JSON values to ``DIGITS`` significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, Mapping):

@@ -14,7 +14,7 @@ BENCHMARKS = "designloop.benchmarks"
 
 
 def modules_by_name(package: str, file: str) -> Mapping[str, str]:
-    """Name -> module, sorted by name; ``latent_bo.py`` is called ``latent-bo``.
+    """Returns name -> module, sorted by name; ``latent_bo.py`` is called ``latent-bo``.
 
     A folder without the file is no entry: it is what the entries share. What begins with an underscore is none either.
 
@@ -35,12 +35,12 @@ def modules_by_name(package: str, file: str) -> Mapping[str, str]:
 
 
 def available() -> list[str]:
-    """Names of the benchmarks there are, sorted."""
+    """Returns the names of all benchmarks, sorted."""
     return list(modules_by_name(BENCHMARKS, "benchmark"))
 
 
 def load(name: str) -> Benchmark:
-    """The benchmark of a name.
+    """Imports the benchmark of a name.
 
     Raises:
         InputError: there is none; the message lists those there are.

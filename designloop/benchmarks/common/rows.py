@@ -55,7 +55,7 @@ def mean_row(
     ceiling: float | None = None,
     floor: float | None = None,
 ) -> Row:
-    """The row of a value for each seed: their mean and its standard error."""
+    """Makes the row of a value for each seed: their mean and its standard error."""
     return Row(
         measure=measure,
         bar=bar,
@@ -69,24 +69,24 @@ def mean_row(
 
 
 def worst_row(measure: str, values: Sequence[float], *, bar: str, limit: float) -> Row:
-    """The row of a criterion that every value has to meet: below the limit, or on it where ``bar`` begins with ≤."""
+    """Makes the row of a criterion that every value has to meet: below the limit, or on it where ``bar`` has a ≤."""
     worst = float(np.max(values))  # unlike max, not a number where any value is none: then there is no row
     holds = worst < limit or (bar.startswith("≤") and worst == limit)
     return Row(measure=measure, bar=bar, value=worst, seeds=len(values), holds=holds)
 
 
 def as_json(method: str, row: Row) -> dict[str, Any]:
-    """A row as it stands in a record."""
+    """Returns a row as it stands in a record."""
     return {"method": method, **asdict(row)}
 
 
 def from_json(data: Mapping[str, Any]) -> Row:
-    """The row of a record's line."""
+    """Reads the row of a record's line."""
     return Row(**{field.name: data[field.name] for field in fields(Row)})
 
 
 def rows_table(rows: Iterable[Row]) -> str:
-    """Rows as a Markdown table; ceiling and floor only where some row has them."""
+    """Returns rows as a Markdown table; ceiling and floor are columns where a row has them."""
     rows = list(rows)
     optional = [name for name in ("ceiling", "floor") if any(getattr(row, name) is not None for row in rows)]
     lines = [
@@ -101,7 +101,7 @@ def _figure(row: Row) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Four significant digits; integers in full, so that counts stay counts."""
+    """Writes a number with four significant digits, an integer in full, so that counts stay counts."""
     if value is None:
         return ""
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.4g}"

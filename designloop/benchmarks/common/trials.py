@@ -1,4 +1,4 @@
-"""Trials, one arm and seed each, side by side; what one gave is kept, so an interrupted benchmark goes on."""
+"""Trials, one for each arm and seed, run side by side; results are kept, so an interrupted benchmark goes on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DECIDING = ("designloop/vae", "designloop/molecules", "designloop/strategies", "
 _RESULT = "result.json"
 
 TrialResult = dict[str, Any]
-"""What a trial gave, as JSON values."""
+"""The result of a trial, as JSON values."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """Name of its folder: another code, model or campaign has another one."""
+        """The name of the trial's folder: another code, model or campaign has another one."""
         identity = {"identity": self.identity, "code": code_digest()}
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return f"{self.arm}-{self.seed}-{digest[:12]}"
 
 
 def run_trials(trials: Sequence[Trial], folder: Path, jobs: int, say: Say) -> dict[str, dict[int, TrialResult]]:
-    """Arm -> seed -> what it gave, in the order of the trials.
+    """Runs all trials that have no result yet, and returns arm -> seed -> result, in the order of the trials.
 
     Args:
         folder: of what is kept from one call to the next.
@@ -74,7 +74,7 @@ def run_trials(trials: Sequence[Trial], folder: Path, jobs: int, say: Say) -> di
 
 
 def _run(trials: Sequence[tuple[Trial, Path]], jobs: int) -> Iterator[tuple[Trial, TrialResult]]:
-    """Each trial and what it gave, as it comes; every trial comes with its folder."""
+    """Yields each trial with its result as it ends; every trial is given with its folder."""
     if jobs == 1:
         for trial, trial_folder in trials:
             yield trial, _run_trial(trial, trial_folder)
@@ -93,7 +93,7 @@ def _run(trials: Sequence[tuple[Trial, Path]], jobs: int) -> Iterator[tuple[Tria
 
 
 def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What a function gives in a process that inherits no memory, caches or global state, and ends with it."""
+    """Calls a function in a process that inherits no memory, caches or global state, and ends with it."""
     # A pool for each call: one that replaces its processes after so many tasks can hang (CPython's gh-115634).
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *args, **kwargs).result()
@@ -126,7 +126,7 @@ def _read_result(folder: Path) -> TrialResult | None:
 
 
 def code_digest() -> str:
-    """Digest of the code that decides what a campaign finds; results of other code are not mixed with this one's."""
+    """Digests the code that decides what a campaign finds; results of other code are not mixed with this one's."""
     digest = hashlib.sha256()
     for path in deciding_files():
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
@@ -134,7 +134,7 @@ def code_digest() -> str:
 
 
 def deciding_files() -> list[Path]:
-    """The files of that code, in order."""
+    """Lists the files of that code, in order."""
     below = [path for folder in DECIDING for path in (ROOT / folder).rglob("*")]
     return sorted(
         path for path in [*(ROOT / "designloop").glob("*.py"), *below] if path.suffix in (".py", ".smarts", ".smi")

@@ -73,7 +73,7 @@ def run(options: Options, say: Say) -> Results:
 
 
 def measure_run(file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Times and counts of one run; called in a process that has done nothing else."""
+    """Measures times and counts of one run, in a process that has done nothing else."""
     campaign = load_campaign(file, overrides)
     watched = watch_run(campaign)
     if len(watched.laps) <= FIRST:
@@ -91,7 +91,7 @@ def measure_run(file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def summarise(watched: WatchedRun) -> dict[str, Any]:
-    """Milliseconds for each molecule scored, by part, after the first round; the rest for what it is counted for."""
+    """Averages over all rounds but the first: milliseconds by part for each molecule scored, counts, state files."""
     scored = [smiles for of_round in watched.scored[FIRST:] for smiles in of_round]
     seconds: Counter[str] = Counter()
     counts: Counter[str] = Counter()
@@ -121,7 +121,7 @@ def summarise(watched: WatchedRun) -> dict[str, Any]:
 
 
 def judge(results: Results) -> list[dict[str, Any]]:
-    """What is promised, what was found, and whether it holds."""
+    """Compares what was found with what is promised."""
     promised = (
         ("book-keeping, × RDKit's parse and canonical form", MOST_MULTIPLE, results["book_keeping_multiple"]),
         ("proposing and learning, ms", MOST_MODEL_MS, results["model_ms"]),
@@ -145,7 +145,7 @@ _WHAT = {
 
 
 def report(results: Results) -> str:
-    """The bars, the parts, and what stands beside them."""
+    """Shows the criteria, the parts of a round, and what explains them."""
     head = (
         f"`{results['campaign']}` with its own settings: {results['calls']:,} calls, batches of "
         f"{results['batch_size']}, {results['workers']} workers on {results['backend']}. {results['rounds']} rounds, "

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def descendants() -> dict[int, str]:
-    """Process id -> name of every process that this one, or one of these, started."""
+    """Returns process id -> name of every process that this one, or one of these, started."""
     parents: dict[int, list[int]] = {}
     names: dict[int, str] = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -31,12 +31,12 @@ def descendants() -> dict[int, str]:
 
 
 def can_be_read() -> bool:
-    """Whether this system tells the memory of processes: Linux does."""
+    """Tells whether the system reports the memory of processes: Linux does."""
     return Path("/proc/self/smaps_rollup").is_file()
 
 
 def pss_bytes(process: int) -> int:
-    """A process's proportional set size: its own pages, and its share of those that it shares; 0 once it has ended."""
+    """Reads a process's proportional set size: its pages, and its share of shared ones; 0 once it has ended."""
     try:
         text = Path(f"/proc/{process}/smaps_rollup").read_text()
     except OSError:
@@ -54,7 +54,7 @@ class PeakMemory:
     """Name of a process -> bytes of all processes of that name, at the peak."""
 
     def look(self) -> None:
-        """Measures now, and remembers what it finds if it is more than ever."""
+        """Measures the memory in use now, and keeps it if it is the most so far."""
         used: Counter[str] = Counter()
         for process, name in descendants().items():
             used[name] += pss_bytes(process)

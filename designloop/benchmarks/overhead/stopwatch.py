@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class Stopwatch:
-    """Seconds by part. For one thread; what runs inside a part of its own does not count to the part around it."""
+    """Counts seconds by part, for one thread; what runs inside an inner part does not count to the outer one."""
 
     def __init__(self, rest: str = "rest") -> None:
-        """Start, with what is in no other part counted to ``rest``."""
+        """Starts to count what is in no other part to ``rest``."""
         self._spent: dict[str, float] = {}
         self._open = [rest]
         self._since = perf_counter()
@@ -33,7 +33,7 @@ class Stopwatch:
             self._open.pop()
 
     def wrap(self, part: str, function: Callable[P, T]) -> Callable[P, T]:
-        """The function, whose calls are counted to a part."""
+        """Returns the function with its calls counted to a part."""
 
         @wraps(function)
         def timed(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -43,7 +43,7 @@ class Stopwatch:
         return timed
 
     def iterate(self, part: str, items: Iterable[T]) -> Iterator[T]:
-        """The items, the making of which is counted to a part."""
+        """Yields the items; the time of making them is counted to a part."""
         iterator = iter(items)
         while True:
             with self(part):
@@ -54,12 +54,12 @@ class Stopwatch:
             yield item
 
     def move(self, seconds: float, from_part: str, to_part: str) -> None:
-        """Counts seconds to another part than they were: what only who spent them could tell."""
+        """Moves seconds from one part to another, when only the part itself can say how it spent them."""
         self._spent[from_part] = self._spent.get(from_part, 0.0) - seconds
         self._spent[to_part] = self._spent.get(to_part, 0.0) + seconds
 
     def lap(self) -> dict[str, float]:
-        """Seconds of each part since the last lap, which starts anew."""
+        """Returns the seconds of each part since the last lap, and starts a new lap."""
         self._count()
         lap, self._spent = self._spent, {}
         return lap

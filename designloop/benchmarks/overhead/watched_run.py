@@ -1,4 +1,4 @@
-"""A campaign run as ever, with a stopwatch held to its parts from outside."""
+"""Runs a campaign unchanged, with a stopwatch held to its parts from outside."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class StateFile:
 
 @dataclass
 class WatchedRun:
-    """What was seen of a run; all lists have an item for each round."""
+    """The measurements of a run; all lists have an item for each round."""
 
     laps: list[dict[str, float]] = field(default_factory=list)
     """Seconds by part."""
@@ -57,7 +57,7 @@ class WatchedRun:
 
 
 def watch_run(campaign: Campaign) -> WatchedRun:
-    """What was seen of a run of the campaign to its end."""
+    """Runs the campaign to its end and returns its measurements."""
     watched, watch, counts = WatchedRun(), Stopwatch(), Counter[str]()
     workers = campaign.evaluation.worker_count if campaign.evaluation.backend == "ray" else 1
 
@@ -73,7 +73,7 @@ def watch_run(campaign: Campaign) -> WatchedRun:
 
 
 def parse_and_canonicalise_seconds(smiles: Sequence[str]) -> float:
-    """What RDKit takes to parse molecules and write them canonically, without any cache."""
+    """Times RDKit's parsing of molecules and its canonical writing, without any cache."""
     with rdBase.BlockLogs():
         began = perf_counter()
         for molecule in smiles:
@@ -113,7 +113,7 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
 
 @contextmanager
 def _evaluation(watch: Stopwatch, workers: int) -> Iterator[None]:
-    """Counts the oracles' own time, spread evenly over the workers, and apart from it all else until they are heard."""
+    """Counts the oracles' own time, spread evenly over the workers, and apart from it the rest of an evaluation."""
     evaluate = Evaluator.__call__
 
     def timed(self: Evaluator, candidates: Sequence[Candidate]) -> list[Evaluation]:

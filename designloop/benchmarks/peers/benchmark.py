@@ -45,7 +45,7 @@ class Comparison:
     requirement: str
     """The peer as pip is asked for it."""
     method: str
-    """Of the benchmark ``vae``, beside whose bars the ratio is shown."""
+    """Of the benchmark ``vae``, beside whose rows the ratio is shown."""
     what: str
     """What is done, in words."""
     equal_is_enough: bool
@@ -71,7 +71,7 @@ class Comparison:
 
 
 def make_manifold_data(task: Mapping[str, Any]) -> Arrays:
-    """x (rows, features): a smooth function of as many factors as the model has latents, with noise of sd 0.1."""
+    """Makes x (rows, features), a smooth function of as many factors as the model has latents, with noise of sd 0.1."""
     rng = np.random.default_rng(0)
     factors = rng.standard_normal((task["rows"], task["latent"]))
     loadings = rng.standard_normal((task["latent"], task["features"])) / math.sqrt(task["latent"])
@@ -80,7 +80,7 @@ def make_manifold_data(task: Mapping[str, Any]) -> Arrays:
 
 
 def make_expression_data(task: Mapping[str, Any]) -> Arrays:
-    """x (rows, features): counts of simulated neurons."""
+    """Makes x (rows, features), counts of simulated neurons."""
     rng = np.random.default_rng(0)
     truth = population(rng, genes=task["features"])
     drawn = cells(truth, rng.integers(len(truth.log_means), size=task["rows"]), rng)
@@ -88,7 +88,7 @@ def make_expression_data(task: Mapping[str, Any]) -> Arrays:
 
 
 def make_network_data(task: Mapping[str, Any]) -> Arrays:
-    """z (points, latent), and the weights of an MLP whose layers keep the size of what goes through them."""
+    """Makes z (points, latent), and weights of an MLP whose layers keep the size of what goes through them."""
     rng = np.random.default_rng(0)
     arrays = {"z": rng.standard_normal((task["points"], task["widths"][0])).astype(np.float32)}
     for layer, (inputs, outputs) in enumerate(pairwise(task["widths"])):
@@ -174,7 +174,7 @@ def run(options: Options, say: Say) -> Results:
 
 
 def compare(comparison: Comparison, seeds: Sequence[int], folder: Path, say: Say) -> dict[str, Any]:
-    """The row of one comparison, as JSON values."""
+    """Runs one comparison and returns its row, as JSON values."""
     this_machine = machine()
     row: dict[str, Any] = {
         "name": comparison.name,
@@ -223,7 +223,7 @@ def _turns(
 
 
 def error_of_median(values: Sequence[float]) -> float | None:
-    """Standard error of a median, from the median absolute deviation as if values were normal; None for one value."""
+    """Estimates a median's standard error by the median absolute deviation of normal values; None for one value."""
     if len(values) < 2:
         return None
     middle = median(values)
@@ -232,13 +232,13 @@ def error_of_median(values: Sequence[float]) -> float | None:
 
 
 def merge(earlier: Results, now: Results) -> Results:
-    """Results of this run in the place of the same comparisons' earlier ones; the others are kept."""
+    """Puts the results of this run in the place of the same comparisons' earlier ones, and keeps the others."""
     rows = {row["name"]: row for row in (*earlier["rows"], *now["rows"])}
     return {**now, "rows": [rows[comparison.name] for comparison in COMPARISONS if comparison.name in rows]}
 
 
 def ratios_beside(results: Results | None, method: str) -> list[Row]:
-    """The ratios that belong to a method of the benchmark ``vae``; what could not be compared is left out."""
+    """Returns the ratios that belong to a method of the benchmark ``vae``; what could not be compared is left out."""
     by_name = {comparison.name: comparison for comparison in COMPARISONS}
     rows = [row for row in (results or {"rows": []})["rows"] if row["error"] is None and row["name"] in by_name]
     return [
@@ -256,7 +256,7 @@ def ratios_beside(results: Results | None, method: str) -> list[Row]:
 
 
 def report(results: Results) -> str:
-    """The ratios, what both sides came to, and what is to be known of each."""
+    """Shows the ratios, the values of both sides, and the notes to each comparison."""
     by_name = {comparison.name: comparison for comparison in COMPARISONS}
     lines, failed, notes = [], [], []
     for row in results["rows"]:

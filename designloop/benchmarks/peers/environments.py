@@ -21,7 +21,7 @@ class InstallError(RuntimeError):
 
 
 def make_environment(requirement: str, folder: Path, say: Say) -> Path:
-    """The interpreter of a virtual environment with one requirement and this process's version of torch.
+    """Makes a virtual environment with one requirement and this process's torch, and returns its interpreter.
 
     It is made where it is missing, or was made for something else; what pip is told by its own variables
     (``PIP_FIND_LINKS``, say) holds.

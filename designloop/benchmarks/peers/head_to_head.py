@@ -1,4 +1,4 @@
-"""Two sides that do the same thing by turns, each in a process of its own that lives as long as the contest."""
+"""Two sides that do the same thing by turns, each in a process of its own that lives throughout."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Side:
         self._process.communicate()
 
     def wait_until_ready(self) -> None:
-        """Returns when it is.
+        """Waits until the side has prepared itself.
 
         Raises:
             HeadToHeadError: it ended before, or took longer than ``LIMIT``.
@@ -77,7 +77,7 @@ class Side:
         self._answer()
 
     def take_turn(self, seed: int) -> Turn:
-        """One run.
+        """Runs the side once.
 
         Raises:
             HeadToHeadError: it ended, or took longer than ``LIMIT``.
@@ -112,7 +112,7 @@ class Side:
 
 
 def run_head_to_head(ours: Side, theirs: Side, seeds: Sequence[int], tolerance: float) -> list[tuple[Turn, Turn]]:
-    """A turn of either side for each seed, one after the other: ours, theirs, ours, theirs and so on.
+    """Gives either side a turn for each seed, one after the other: ours, theirs, ours, theirs and so on.
 
     A turn of each goes before that is not counted: threads, pages and tables are there afterwards.
 
@@ -137,6 +137,6 @@ def run_head_to_head(ours: Side, theirs: Side, seeds: Sequence[int], tolerance: 
 
 
 def _environment(mine: Mapping[str, str], threads: int) -> dict[str, str]:
-    """Variables as they are here, with as many threads, and nothing of what is on this process's Python path."""
+    """Returns this process's variables with a number of threads, and without its Python path."""
     variables = {name: value for name, value in mine.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     return {**variables, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}

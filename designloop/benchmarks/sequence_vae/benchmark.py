@@ -49,7 +49,7 @@ def run(options: Options, say: Say) -> Results:
 
 
 def pictures(options: Options, results: Results) -> dict[str, str]:
-    """Training curves, samples, reconstructions, a neighbourhood and an interpolation, as SVG by file name."""
+    """Draws training curves, samples, reconstructions, a neighbourhood and an interpolation, as SVG by file name."""
     from designloop.benchmarks.sequence_vae.pictures import draw_all
     from designloop.molecules.sequence_vae import load, training_record
 
@@ -63,7 +63,7 @@ def _file(name: str) -> str:
 
 
 def measure(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
-    """All results of one checkpoint."""
+    """Takes all measures of one checkpoint."""
     from designloop.benchmarks.sequence_vae import drugs, latents, neighbourhoods, reconstruction, samples, speed
     from designloop.molecules import corpus
     from designloop.molecules.sequence_vae import load
@@ -97,7 +97,7 @@ def measure(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
 
 
 def judge(results: Results) -> list[dict[str, Any]]:
-    """What a shipped model is held to, what was found, and whether it holds."""
+    """Compares the results with what a shipped model is held to."""
     near, edited = results["neighbours"]["at_radius"], results["neighbours"]["mutation"]
     copying = results["nearest_training"] - results["nearest_training_of_held_out"]
     ridge = min(scores["ratio"] for scores in results["ridge_r2"].values())
@@ -126,7 +126,7 @@ def judge(results: Results) -> list[dict[str, Any]]:
 
 
 def report(results: Results) -> str:
-    """The bars, and the tables behind them."""
+    """Shows the criteria, and the tables behind them."""
     head = table(
         ("measure", "promised", "found", "holds"),
         [

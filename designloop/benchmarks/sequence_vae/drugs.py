@@ -44,13 +44,13 @@ class Drug:
 
 
 def approved_drugs() -> list[Drug]:
-    """The whole list, in its order."""
+    """Reads the whole list, in its order."""
     lines = lzma.decompress(LIST.read_bytes()).decode().splitlines()[1:]
     return [Drug(*line.split(",", 2)) for line in lines]
 
 
 def select_by_rule(drugs: Sequence[Drug], vae: SequenceVAE, n: int) -> list[str]:
-    """Standard forms of the first drugs that the rule lets pass.
+    """Returns the standard forms of the first drugs that the rule lets pass.
 
     The rule: the parent (largest organic fragment, uncharged) has carbon, at most 60 heavy atoms, and only elements
     that stand in the model's alphabet.
@@ -71,7 +71,7 @@ def select_by_rule(drugs: Sequence[Drug], vae: SequenceVAE, n: int) -> list[str]
 
 
 def measure(vae: SequenceVAE, n: int = 200) -> dict[str, Any]:
-    """Shares that can be encoded and that come back exactly: the first by the rule, three large ones, all."""
+    """Measures which drugs can be encoded and come back exactly: the first by the rule, three large ones, all."""
     drugs = approved_drugs()
     by_rule = reconstruct(vae, select_by_rule(drugs, vae, n))
     large = dict(zip(LARGE, reconstruct(vae, list(LARGE.values())), strict=True))

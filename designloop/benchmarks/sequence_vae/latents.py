@@ -30,7 +30,7 @@ LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 def measure_bounds(
     vae: SequenceVAE, rows: np.ndarray, prior: LearnedPrior, seed: int, batch: int = 500
 ) -> dict[str, Any]:
-    """−log p(x | z) and KL by noise level, −ELBO under both priors, what shuffled latents cost, units in use.
+    """Measures −log p(x | z), KL and −ELBO by noise level, what shuffled latents cost, and the units in use.
 
     Args:
         rows: held-out row numbers of ZINC 250k.
@@ -73,14 +73,14 @@ def measure_bounds(
 
 
 def encode(vae: SequenceVAE, rows: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """SMILES and latents (n, latent) of rows of ZINC 250k."""
+    """Returns SMILES and latents (n, latent) of rows of ZINC 250k."""
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
     smiles = [molecule or "C" for molecule in vae.codec.to_smiles_many(selfies)]
     return smiles, vae.latents(selfies).cpu().numpy()
 
 
 def fit_ridge(vae: SequenceVAE, train: np.ndarray, test: np.ndarray) -> dict[str, Any]:
-    """R² of ridge models on z and on count fingerprints (ECFP4, 1,024 wide) for each property, and their ratio."""
+    """Fits ridge models on z and on count fingerprints (ECFP4, 1,024 wide); returns R² by property, and the ratio."""
     (smiles, z), (test_smiles, test_z) = encode(vae, train), encode(vae, test)
     counts, test_counts = (count_fingerprints(molecules, "ecfp4", 1024) for molecules in (smiles, test_smiles))
     scores = {}
@@ -97,7 +97,7 @@ def fit_ridge(vae: SequenceVAE, train: np.ndarray, test: np.ndarray) -> dict[str
 def correlate_with_similarity(
     vae: SequenceVAE, drugs: Sequence[str], train: np.ndarray, test: np.ndarray
 ) -> list[float]:
-    """Spearman's correlation, a drug, of a GP's mean on z with ECFP4 similarity to the drug, on rows not fitted."""
+    """Returns for each drug Spearman's correlation of a GP's mean on z with ECFP4 similarity, on rows not fitted."""
     (smiles, z), (test_smiles, test_z) = encode(vae, train), encode(vae, test)
     of_drugs = fingerprints(drugs)
     y, test_y = tanimoto(of_drugs, fingerprints(smiles)), tanimoto(of_drugs, fingerprints(test_smiles))
@@ -114,5 +114,5 @@ def correlate_with_similarity(
 
 
 def fit_prior(vae: SequenceVAE, rows: np.ndarray, components: int = 1) -> LearnedPrior:
-    """The prior that is learned from the latents of rows of ZINC 250k."""
+    """Fits the prior that is learned from the latents of rows of ZINC 250k."""
     return LearnedPrior.fit(torch.from_numpy(encode(vae, rows)[1]), components)

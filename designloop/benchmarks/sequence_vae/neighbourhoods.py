@@ -32,14 +32,14 @@ class Parents:
 
     @classmethod
     def encode(cls, vae: SequenceVAE, selfies: Sequence[str]) -> Parents:
-        """Of SELFIES strings."""
+        """Encodes SELFIES strings and refines their latents."""
         posterior = vae.posteriors(list(selfies), REFINE)
         smiles = [molecule or "C" for molecule in vae.codec.to_smiles_many(list(selfies))]
         return cls(smiles, posterior.mean, posterior.relative_scale)
 
 
 def perturb(vae: SequenceVAE, parents: Parents, radius: torch.Tensor, count: int, seed: int) -> list[list[str]]:
-    """SMILES around each parent: ``count`` points z + radius · shape · noise, decoded greedily, the radius told.
+    """Decodes ``count`` points z + radius · shape · noise around each parent; the decoder is given the radius.
 
     Args:
         radius: (n,) of each parent, as the root mean square over the latent's units.
@@ -54,7 +54,7 @@ def perturb(vae: SequenceVAE, parents: Parents, radius: torch.Tensor, count: int
 
 
 def mutate(vae: SequenceVAE, selfies: Sequence[str], count: int, seed: int) -> list[list[str]]:
-    """SMILES after one random edit of each SELFIES (substitution, insertion or deletion of a symbol)."""
+    """Returns SMILES after one random edit of each SELFIES (substitution, insertion or deletion of a symbol)."""
     rng = np.random.default_rng(seed)
     rows = [edit(vae.codec, vae.codec.tokens(parent), 1, rng) for parent in selfies for _ in range(count)]
     smiles = vae.codec.to_smiles_many(vae.codec.selfies_of(vae.codec.pad(rows)))
@@ -64,7 +64,7 @@ def mutate(vae: SequenceVAE, selfies: Sequence[str], count: int, seed: int) -> l
 
 
 def select_different(parents: Sequence[str], neighbours: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Those that are another molecule than their parent, stereo marks left aside."""
+    """Selects the neighbours that are another molecule than their parent, stereo marks left aside."""
     return [
         [molecule for molecule in of_parent if without_stereo(molecule) != without_stereo(parent)]
         for parent, of_parent in zip(parents, neighbours, strict=True)
@@ -72,14 +72,14 @@ def select_different(parents: Sequence[str], neighbours: Sequence[Sequence[str]]
 
 
 def share_different(parents: Sequence[str], neighbours: Sequence[Sequence[str]]) -> float:
-    """Share of all neighbours that are another molecule than their parent."""
+    """Returns the share of all neighbours that are another molecule than their parent."""
     return sum(map(len, select_different(parents, neighbours))) / max(sum(map(len, neighbours)), 1)
 
 
 def find_half_radii(vae: SequenceVAE, parents: Parents, seed: int, count: int = 10, halvings: int = 8) -> torch.Tensor:
-    """(n,) the radius at which half of a parent's decodes differ from it, by bisection of its logarithm.
+    """Finds (n,) radii at which half of a parent's decodes differ from it, by bisection of the logarithm.
 
-    Each halving asks ``count`` fresh points, so what is found is a radius at which about half do.
+    Each halving asks ``count`` fresh points, so that the result is a radius at which about half do.
     """
     n, device = len(parents.smiles), parents.latents.device
     low, high = (torch.full((n,), float(np.log(end)), device=device) for end in RANGE)
@@ -95,7 +95,7 @@ def find_half_radii(vae: SequenceVAE, parents: Parents, seed: int, count: int = 
 
 
 def describe(parents: Sequence[str], neighbours: Sequence[Sequence[str]], reference: Activations) -> dict[str, Any]:
-    """Measures of the neighbours that differ from their parent; None where there are too few to be measured."""
+    """Measures the neighbours that differ from their parent; None where there are too few."""
     differing = select_different(parents, neighbours)
     similarities: list[float] = []
     for parent, of_parent in zip(parents, differing, strict=True):
@@ -119,7 +119,7 @@ def describe(parents: Sequence[str], neighbours: Sequence[Sequence[str]], refere
 
 
 def measure(vae: SequenceVAE, rows: np.ndarray, count: int, held_out: Sequence[str], seed: int) -> dict[str, Any]:
-    """Neighbours at each parent's radius of half, at half of it and at twice it, and mutations of the same parents.
+    """Measures neighbours at each parent's radius of half, at half and twice that, and mutations of the same parents.
 
     Beside them neighbours at one radius for all, the median.
 

@@ -24,7 +24,7 @@ ACROSS = 5
 
 
 def draw_curves(record: Mapping[str, Any]) -> str:
-    """Held-out measures against training steps, as SVG."""
+    """Draws held-out measures against training steps, as SVG."""
     from matplotlib import style
     from matplotlib.figure import Figure
 
@@ -47,12 +47,12 @@ def draw_curves(record: Mapping[str, Any]) -> str:
 
 
 def draw_samples(vae: SequenceVAE, seed: int) -> str:
-    """Raw draws from the default prior, none chosen."""
+    """Draws molecules from the default prior, none chosen."""
     return draw_sheet([(molecule, []) for molecule in draw(vae, SHOWN, seed) if molecule], ACROSS)
 
 
 def draw_reconstructions(vae: SequenceVAE, rows: np.ndarray) -> str:
-    """Held-out molecules, each with what came back to its right."""
+    """Draws held-out molecules, each with its reconstruction to the right."""
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
     smiles, back = (vae.codec.to_smiles_many(strings) for strings in (selfies, vae.write(vae.latents(selfies, REFINE))))
     cells: list[tuple[str, Sequence[str]]] = []
@@ -67,7 +67,7 @@ def draw_reconstructions(vae: SequenceVAE, rows: np.ndarray) -> str:
 
 
 def draw_neighbourhood(vae: SequenceVAE, row: int, radius: float, seed: int) -> str:
-    """A molecule, and the distinct ones that lie around it."""
+    """Draws a molecule, and the distinct ones that lie around it."""
     (selfies,) = vae.codec.selfies_of(corpus.zinc_tokens().take(np.array([row])))
     parents = Parents.encode(vae, [selfies])
     (parent,) = parents.smiles
@@ -78,7 +78,7 @@ def draw_neighbourhood(vae: SequenceVAE, row: int, radius: float, seed: int) -> 
 
 
 def draw_interpolation(vae: SequenceVAE, first: int, last: int, radius: float, points: int = 10) -> str:
-    """Decodes along the great circle from one molecule's latent to another's, the decoder told some noise."""
+    """Draws decodes along the great circle from one molecule's latent to another's, the decoder given some noise."""
     a, b = vae.latents(vae.codec.selfies_of(corpus.zinc_tokens().take(np.array([first, last]))), REFINE)
     angle = torch.arccos((a @ b / (a.norm() * b.norm())).clamp(-1, 1))
     share = torch.linspace(0, 1, points, device=a.device).unsqueeze(-1)
@@ -96,7 +96,7 @@ def _similarity(first: str, second: str) -> float:
 
 
 def draw_all(vae: SequenceVAE, record: Mapping[str, Any], radius: float, seed: int) -> dict[str, str]:
-    """Name -> SVG of all of them; training curves where the model's record has some.
+    """Draws all pictures as name -> SVG; training curves where the model's record has some.
 
     Args:
         record: of the model's training.

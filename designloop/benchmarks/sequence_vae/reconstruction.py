@@ -21,12 +21,12 @@ COUNTS = (0, 100, 1_000, 10_000, 100_000)
 
 
 def decode(vae: SequenceVAE, selfies: Sequence[str], refine: int = REFINE) -> list[str | None]:
-    """SMILES decoded greedily from posterior means, after so many steps of refinement where they are needed."""
+    """Decodes posterior means greedily, after so many steps of refinement where they are needed."""
     return vae.codec.to_smiles_many(vae.write(vae.latents(list(selfies), refine)))
 
 
 def measure(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
-    """Shares of exact reconstructions, and by length and rarest token.
+    """Measures shares of exact reconstructions, also by length and rarest token.
 
     Args:
         rows: held-out row numbers of ZINC 250k.
@@ -54,7 +54,7 @@ def measure(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
 
 
 def count_by_range(exact: np.ndarray, values: np.ndarray, starts: Sequence[int]) -> list[Mapping[str, Any]]:
-    """Share exact and number of molecules for each range of a value; ranges without any are left out."""
+    """Counts molecules and the share exact for each range of a value; ranges without any are left out."""
     ranges: list[Mapping[str, Any]] = []
     for low, high in zip(starts, [*starts[1:], None], strict=True):
         inside = (values >= low) & (values < high if high is not None else True)
@@ -66,7 +66,7 @@ def count_by_range(exact: np.ndarray, values: np.ndarray, starts: Sequence[int])
 
 
 def jtvae_protocol(vae: SequenceVAE, rows: np.ndarray, seed: int, encodings: int = 10, decodings: int = 10) -> float:
-    """Share exact when each molecule is encoded ten times and each latent decoded ten times, both drawn.
+    """Measures the share exact when each molecule is encoded ten times and each latent decoded ten times, both drawn.
 
     Source: Jin et al. 2018, "Junction tree variational autoencoder", section 3.1.
     """

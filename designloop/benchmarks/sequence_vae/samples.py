@@ -25,27 +25,27 @@ Say = Callable[[str], None]
 
 
 def draw(vae: SequenceVAE, n: int, seed: int) -> list[str | None]:
-    """(n,) SMILES of raw draws from the default prior, none rejected or drawn again; None where there is no atom."""
+    """Draws (n,) SMILES from the default prior, none rejected or drawn again; None where there is no atom."""
     generator = torch.Generator(vae.device).manual_seed(seed)
     return vae.codec.to_smiles_many(vae.draw(n, generator))
 
 
 def decode_standard_normal(vae: SequenceVAE, n: int, seed: int) -> list[str | None]:
-    """(n,) SMILES of greedy decodes at draws from N(0, I), the decoder told that there is no noise."""
+    """Decodes (n,) draws from N(0, I) greedily, the decoder told that there is no noise."""
     generator = torch.Generator(vae.device).manual_seed(seed)
     z = torch.randn(n, vae.architecture.latent, generator=generator, device=vae.device)
     return vae.codec.to_smiles_many(vae.write(z))
 
 
 def profile(smiles: Sequence[str]) -> dict[str, float]:
-    """Mean QED and SA score, and diversity of a part."""
+    """Measures mean QED and SA score, and the diversity of a part."""
     mols = [mol for mol in parse_all(smiles) if mol is not None]
     means = {name: float(np.mean([descriptor(name)(mol) for mol in mols])) for name in ("qed", "sa_score")}
     return means | {"internal_diversity": internal_diversity(smiles[:2000])}
 
 
 def measure(vae: SequenceVAE, held_out: Sequence[str], n: int, compared: int, seed: int, say: Say) -> dict[str, Any]:
-    """All measures of samples, and the same of real molecules beside them.
+    """Takes all measures of samples, and the same of real molecules.
 
     Args:
         held_out: canonical SMILES that nothing was trained on.

@@ -21,7 +21,7 @@ from designloop.vae.training.losses import ELBO
 
 
 def time_training(vae: SequenceVAE, steps: int) -> dict[str, float]:
-    """Seconds and counted floating-point operations of a training step in float32, as shares of the matmul rate."""
+    """Times training steps in float32, and counts their operations; the rate as a share of that of matmul."""
     copy = new_model(vae.codec, vae.architecture, 0)
     stream = list(batches(corpus.zinc_tokens(), corpus.training_rows(), Recipe().scaled(steps + 2), 0))
     optimizer = torch.optim.Adam(copy.parameters(), lr=1e-3)
@@ -49,7 +49,7 @@ def time_training(vae: SequenceVAE, steps: int) -> dict[str, float]:
 
 
 def time_writing(vae: SequenceVAE, n: int) -> dict[str, Any]:
-    """Molecules a second sampled, and reconstructed; seconds of the network, and of SELFIES and RDKit."""
+    """Times sampling and reconstruction; seconds of the network, and of SELFIES and RDKit."""
     generator = torch.Generator(vae.device).manual_seed(0)
     rows = corpus.held_out_rows()[:n]
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
@@ -71,7 +71,7 @@ def time_writing(vae: SequenceVAE, n: int) -> dict[str, Any]:
 
 
 def measure(vae: SequenceVAE, steps: int = 8, n: int = 2000) -> dict[str, Any]:
-    """Both, with the threads that torch has."""
+    """Times training and writing, with the threads that torch has."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return {

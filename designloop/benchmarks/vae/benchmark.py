@@ -1,4 +1,4 @@
-"""The bars of the VAE library: each method against closed forms, simulators and peers, over several seeds."""
+"""The criteria of the VAE library: each method against closed forms, simulators and peers, over several seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUMMARY = "The VAE library's methods against closed forms, simulators and peers.
 OPTIONS = frozenset({"method", "seeds"})
 
 SEEDS = 5
-"""Seeds 0, 1, … of each method; one whose bar asks for more takes more."""
+"""Seeds 0, 1, … of each method; one whose criterion asks for more takes more."""
 
 INDEX = "vae/index.md"
 """The page of all methods, from the folder of the documentation."""
@@ -62,7 +62,7 @@ def run(options: Options, say: Say) -> Results:
 
 
 def merge(earlier: Results, now: Results) -> Results:
-    """Results of this run in the place of the same methods' earlier ones; those of other methods are kept."""
+    """Puts the results of this run in the place of the same methods' earlier ones, and keeps those of other methods."""
     known = set(registry.available())
     kept = [row for row in earlier["rows"] if row["method"] not in now["runs"] and row["method"] in known]
     runs = {name: run for name, run in {**earlier["runs"], **now["runs"]}.items() if name in known}
@@ -74,7 +74,7 @@ def merge(earlier: Results, now: Results) -> Results:
 
 
 def report(results: Results) -> str:
-    """How many bars each method keeps; the rows themselves stand in the index."""
+    """Tells how many criteria each method meets; the rows themselves stand in the index."""
     lines = [f"The rows stand in [{INDEX}]({INDEX}), by section.\n"]
     for name in results["runs"]:
         held = [row["holds"] for row in results["rows"] if row["method"] == name and row["holds"] is not None]
@@ -90,9 +90,9 @@ def report(results: Results) -> str:
 
 
 def pages(records: Mapping[str, Results]) -> Mapping[str, str]:
-    """The index: every section by its title, with the file, the page and the bars of the methods that answer to it.
+    """Makes the index: every section by its title, with file, page and criteria of the methods that answer to it.
 
-    Below a method's own bars stands how fast it is beside other libraries, from the record of the benchmark ``peers``.
+    Below a method's own rows stands how fast it is beside other libraries, from the record of the benchmark ``peers``.
     """
     parts = [_HEAD]
     for title in (CORE, *SECTIONS):

@@ -42,5 +42,5 @@ class Method(Protocol):
 
     @staticmethod
     def run(seeds: Sequence[int], say: Say) -> list[Row]:
-        """The rows of its criteria, in the order in which they are shown."""
+        """Measures the rows of its criteria, in the order in which they are shown."""
         ...

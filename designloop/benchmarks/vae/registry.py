@@ -12,12 +12,12 @@ METHODS = "designloop.benchmarks.vae.methods"
 
 
 def available() -> list[str]:
-    """Names of the methods there are, sorted."""
+    """Returns the names of all methods, sorted."""
     return list(modules_by_name(METHODS, "method"))
 
 
 def load(name: str) -> Method:
-    """The method of a name.
+    """Imports the method of a name.
 
     Raises:
         InputError: there is none; the message lists those there are.

@@ -56,7 +56,7 @@ def test_seeds_are_averaged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bar", "above", "holds"),
+    ("criterion", "above", "holds"),
     [
         (Criterion("a", "b"), (0.6, 0.5), True),
         (Criterion("a", "b"), (0.5, 0.5), False),
@@ -68,23 +68,23 @@ def test_seeds_are_averaged() -> None:
         (Criterion("a", "b", by=0.05, than_best=True), (0.66, 0.65), True),
     ],
 )
-def test_a_bar_holds_or_not(bar: Criterion, above: tuple[float, float], holds: bool) -> None:
+def test_a_criterion_holds_or_not(criterion: Criterion, above: tuple[float, float], holds: bool) -> None:
     arms = {
         "a": average_over_seeds({0: search_result(above[0]), 1: search_result(above[1])}),
         "b": average_over_seeds({0: search_result(0.5), 1: search_result(0.5)}),
     }
-    judged = bar.judge(arms)
+    judged = criterion.judge(arms)
     assert judged is not None
     assert judged["holds"] is holds
-    other = 0.6 if bar.than_best else 0.5
+    other = 0.6 if criterion.than_best else 0.5
     assert judged["differences"] == pytest.approx({"0": above[0] - other, "1": above[1] - other})
 
 
-def test_a_bar_without_its_arms_is_not_judged() -> None:
+def test_a_criterion_without_its_arms_is_not_judged() -> None:
     assert Criterion("a", "b").judge({"a": average_over_seeds({0: search_result(0.5)})}) is None
 
 
-def test_bars_are_told_in_words() -> None:
+def test_criteria_are_told_in_words() -> None:
     assert str(Criterion("full", "zinc", by=0.05)) == "full at least 0.05 above zinc in the mean"
     assert str(Criterion("full", "zinc", than_best=True)) == "full above the best of zinc in the mean"
     assert str(Criterion("N", "random", on_each_seed=True)) == "N above random on each seed"

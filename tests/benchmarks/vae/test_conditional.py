@@ -40,7 +40,7 @@ def drawn() -> tuple[Cells, Cells]:
 def test_the_model_means_by_a_library_size_what_cells_measure_by_it() -> None:
     """The mean of its samples' library sizes, as those of cells are taken, is the size that was asked for."""
     types, sizes = np.repeat(np.arange(expression.TYPES), 50), np.tile([0.5, 3.0], 25 * expression.TYPES)
-    counts = expression.sample(expression.model(0), types, sizes, 0)
+    counts = expression.sample(expression.build_model(0), types, sizes, 0)
     drawn = counts.sum(1) / counts.shape[1]
     assert drawn[sizes == 0.5].mean() == pytest.approx(0.5, rel=0.05)
     assert drawn[sizes == 3.0].mean() == pytest.approx(3.0, rel=0.05)

@@ -15,7 +15,7 @@ from types import ModuleType
 
 
 def module(script: Path) -> ModuleType:
-    """The script as a module that can be found by its name, which libraries that pickle its classes ask for."""
+    """Loads the script as a module that is imported by its name, which libraries that pickle its classes ask for."""
     spec = spec_from_file_location(script.stem, script)
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""The core's bars: likelihoods and priors against their contracts and scipy, evidence and imputation against PPCA."""
+"""The core's criteria: likelihoods and priors against contracts and scipy, evidence and imputation against PPCA."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ DRAWS = 50_000
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
-    """Contracts, log probabilities, information, annealing, imputation, and how fast ``fit`` is."""
+    """Measures contracts, log probabilities, information, annealing, imputation, and how fast ``fit`` is."""
     say("likelihoods and priors")
     rows = [*check_contracts(seeds[0]), *check_formulas()]
     say("evidence by annealing, and imputation")
@@ -76,7 +76,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
 
 
 def check_contracts(seed: int) -> Iterator[Row]:
-    """How many likelihoods and priors pass their suites."""
+    """Counts the likelihoods and priors that pass their suites."""
     generator = torch.Generator().manual_seed(seed)
     params, both = torch.randn(4, 3, generator=generator), 0.5 * torch.randn(4, 6, generator=generator)
     size = {"library_size": torch.tensor([0.5, 1.0, 3.0, 10.0])}
@@ -121,7 +121,7 @@ def _passes(check: Callable[[], object]) -> bool:
 
 
 def check_formulas() -> Iterator[Row]:
-    """The negative binomial's log pmf and the information of its dispersion, over a wide range of both."""
+    """Checks the negative binomial's log pmf and the information of its dispersion, over a wide range of both."""
     means, dispersions = np.geomspace(0.01, 1000, 6), np.geomspace(0.01, 1000, 6)
     worst, information = 0.0, 0.0
     for mean, r in product(means, dispersions):
@@ -144,7 +144,7 @@ def check_formulas() -> Iterator[Row]:
 
 
 def measure_on_ppca(seed: int) -> dict[str, float]:
-    """Errors of annealing and of imputation on PPCA's model of breast_cancer, where both have closed forms."""
+    """Measures errors of annealing and imputation on PPCA's model of breast_cancer, where both have closed forms."""
     data = load_breast_cancer().data
     x = torch.from_numpy((data - data.mean(0)) / data.std(0))
     model = ppca(x, 2)
@@ -169,12 +169,12 @@ def measure_on_ppca(seed: int) -> dict[str, float]:
 
 
 def compare_on_digits(seed: int) -> float:
-    """Mean absolute difference of two estimates of the evidence of digits that a trained VAE has not seen, nats."""
+    """Compares two estimates of the evidence of digits that a VAE was not trained on: mean |difference|, nats."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.from_numpy(load_digits().data).float() / 16
     order = torch.randperm(len(x), generator=generator)
     train, test = x[order[:1500]], x[order[1500:1510]]
-    vae = small_vae(seed)
+    vae = build_small_vae(seed)
     batches = (Batch(train[torch.randint(len(train), (128,), generator=generator)]) for _ in range(STEPS))
     fit(vae, ELBO(), batches, torch.optim.Adam(vae.parameters(), lr=2e-3), generator=generator)
     weighted = importance_evidence(vae, test, k=DRAWS, generator=generator)
@@ -182,8 +182,8 @@ def compare_on_digits(seed: int) -> float:
     return float((weighted.log_evidence - annealed.log_evidence).abs().mean())
 
 
-def small_vae(seed: int) -> VAE:
-    """A VAE of digits, 64-128-8-128-64."""
+def build_small_vae(seed: int) -> VAE:
+    """Builds a VAE of digits, 64-128-8-128-64."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder, decoder = MLPEncoder(64, 8, [128]), MLPDecoder(8, 64, [128])
@@ -191,9 +191,9 @@ def small_vae(seed: int) -> VAE:
 
 
 def steps_a_second(steps: int = 300) -> float:
-    """Of ``fit`` on one small model."""
+    """Times ``fit`` on one small model."""
     generator = torch.Generator().manual_seed(0)
-    x, vae = torch.rand(128, 64, generator=generator), small_vae(0)
+    x, vae = torch.rand(128, 64, generator=generator), build_small_vae(0)
     optimizer = torch.optim.Adam(vae.parameters())
     fit(vae, ELBO(), [Batch(x)] * 20, optimizer, generator=generator)
     began = perf_counter()

@@ -61,7 +61,7 @@ REPEATS = 5
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
-    """The rows of the geometry's bars."""
+    """Measures the geometry's rows."""
     rows: list[Row] = []
     for what, rows_of_part in (
         ("surfaces whose geometry is known", _measure_surfaces(seeds)),
@@ -92,7 +92,7 @@ def _vae(function: Callable[[Tensor], Tensor], likelihood: Likelihood, latent: i
 
 
 def _measure_surfaces(seeds: Sequence[int]) -> Iterator[Row]:
-    """Metrics and lengths on each surface, by spline and by graph."""
+    """Measures metrics and lengths on each surface, by spline and by graph."""
     agree: list[Tensor] = []
     raw: list[Tensor] = []
     for surface in SURFACES:
@@ -142,14 +142,14 @@ def _measure_surfaces(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def _box(surface: Surface, start: Tensor, end: Tensor) -> tuple[list[float], list[float], list[int]]:
-    """A box about the pairs with a margin, and a grid's shape."""
+    """Returns a box about the pairs with a margin, and a grid's shape."""
     both = torch.cat([start, end])
     margin = 0.15 * (both.amax(0) - both.amin(0))
     return (both.amin(0) - margin).tolist(), (both.amax(0) + margin).tolist(), [SIDE, SIDE]
 
 
 def _measure_distances(seeds: Sequence[int]) -> Iterator[Row]:
-    """Fisher–Rao distances of two features, or of the simplex of three classes, with closed forms."""
+    """Compares Fisher–Rao distances of two features, or of the simplex of three classes, with closed forms."""
 
     def bernoulli(a: Tensor, b: Tensor) -> Tensor:
         return (2 * (a.sigmoid().sqrt().asin() - b.sigmoid().sqrt().asin())).square().sum(1).sqrt()
@@ -161,7 +161,7 @@ def _measure_distances(seeds: Sequence[int]) -> Iterator[Row]:
         return 2 * (_simplex(a).softmax(1) * _simplex(b).softmax(1)).sqrt().sum(1).acos()
 
     def gaussian(a: Tensor, b: Tensor) -> Tensor:
-        """Mean and log variance of one feature: √2 times the half plane's distance at (μ / √2, σ)."""
+        """Takes mean and log variance of one feature: √2 times the half plane's distance at (μ / √2, σ)."""
         (x, y), (u, v) = ((params[:, 0] / math.sqrt(2), (params[:, 1] / 2).exp()) for params in (a, b))
         return math.sqrt(2) * (1 + ((x - u).square() + (y - v).square()) / (2 * y * v)).acosh()
 
@@ -186,12 +186,12 @@ def _measure_distances(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def _simplex(z: Tensor) -> Tensor:
-    """Logits of which the last is zero, so that the latents fill the simplex."""
+    """Returns logits of which the last is zero, so that the latents fill the simplex."""
     return functional.pad(z, (0, 1))
 
 
 def _measure_grids() -> Iterator[Row]:
-    """How much too long paths from a corner of a flat grid are, at two finenesses."""
+    """Measures how much too long paths from a corner of a flat grid are, at two finenesses."""
     for neighbours, bound in ((8, 1.0824), (16, 1.0275), (32, 1.0131)):
         worst = []
         for side in (SIDE, 2 * SIDE - 1):
@@ -210,7 +210,7 @@ def _flat(z: Tensor, tangents: Tensor) -> Tensor:
 
 
 def fit_ring(data: Ring, seed: int, steps: int = STEPS) -> tuple[VAE, Tensor]:
-    """A VAE of the ring whose variance grows away from the data, and the data's latents."""
+    """Fits a VAE of the ring whose variance grows away from the data; returns it and the data's latents."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.from_numpy(data.x).float()
     features = x.shape[1]
@@ -234,21 +234,21 @@ def fit_ring(data: Ring, seed: int, steps: int = STEPS) -> tuple[VAE, Tensor]:
 
 
 def opposite_pairs(data: Ring, vae: VAE, n: int = 10) -> tuple[Tensor, Tensor]:
-    """Latents of pairs of the ring that the hole lies between, (n, 2) each."""
+    """Returns latents of pairs of the ring that the hole lies between, (n, 2) each."""
     angle = np.pi * np.arange(n) / n
     starts, ends = (_latents_at(data, vae, angles) for angles in (angle, angle + np.pi))
     return starts, ends
 
 
 def _latents_at(data: Ring, vae: VAE, angle: np.ndarray) -> Tensor:
-    """(n, 2) posterior means of noiseless rows."""
+    """Returns (n, 2) posterior means of noiseless rows."""
     x = np.stack([np.cos(angle), np.sin(angle)], -1) @ data.frame.T
     with torch.no_grad():
         return vae.encode(torch.from_numpy(x).float()).mean
 
 
 def _measure_hole(seeds: Sequence[int]) -> Iterator[Row]:
-    """Geodesics between opposite points of a ring, beside straight lines."""
+    """Compares geodesics between opposite points of a ring with straight lines."""
     results: dict[str, dict[str, list[float]]] = {"expected Euclidean": {}, "Fisher–Rao": {}}
     for seed in seeds:
         data = ring(ROWS, np.random.default_rng(seed))
@@ -277,7 +277,7 @@ def _measure_hole(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def compare_with_lines(metric: Metric, z: Tensor, start: Tensor, end: Tensor) -> dict[str, float]:
-    """What geodesics round a hole have over straight lines, and graph over spline."""
+    """Compares geodesics round a hole with straight lines, and the graph's with the spline's."""
     reach = 1.3 * float(z.abs().max())
     graph = grid_graph(metric, [-reach, -reach], [reach, reach], [SIDE, SIDE], like=z)
     raw, line = shortest_paths(graph, start, end), straight(start, end, KNOTS)
@@ -291,13 +291,13 @@ def compare_with_lines(metric: Metric, z: Tensor, start: Tensor, end: Tensor) ->
 
 
 def distance_to_data(curves: Spline, z: Tensor) -> float:
-    """Mean distance of the curves' points to the nearest latent of the data."""
+    """Returns the mean distance of the curves' points to the nearest latent of the data."""
     points = curves(torch.linspace(0, 1, 101)).detach().flatten(0, 1)
     return float(torch.cdist(points, z).amin(1).mean())
 
 
 def _measure_speed(seeds: Sequence[int]) -> Iterator[Row]:
-    """Seconds of the metric at many points, beside what its products alone take."""
+    """Times the metric at many points, beside what its products alone take."""
     widths = (2, HIDDEN, HIDDEN, FEATURES)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds[0])

@@ -67,7 +67,7 @@ KNOTS = 8
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
-    """The rows of planning's bars."""
+    """Measures planning's rows."""
     free: dict[str, list[bool]] = {"plan": [], "first": [], "line": [], "again": []}
     lengths: dict[str, list[float]] = {"plan": [], "raw": [], "planner": []}
     growth: list[float] = []
@@ -146,7 +146,7 @@ def _rows(
 
 
 def fit_arm(arm: Arm, seed: int, steps: int = STEPS) -> VAE:
-    """A VAE of the arm's configurations, as cosines and sines of its joints; it knows no obstacle."""
+    """Fits a VAE of the arm's configurations, as cosines and sines of its joints; it knows no obstacle."""
     joints, generator = len(arm.limits), torch.Generator().manual_seed(seed)
     x = torch.from_numpy(cosines_and_sines(arm.sample(ROWS, np.random.default_rng(seed)))).float()
     with torch.random.fork_rng(devices=[]):
@@ -164,7 +164,7 @@ def fit_arm(arm: Arm, seed: int, steps: int = STEPS) -> VAE:
 
 
 def obstacle_cost(arm: Arm, obstacles: Scene) -> Cost:
-    """Infinite in collision, or where one may lie between two checks; falls from ``DEAR`` to 0 over ``MARGIN``."""
+    """Returns a cost: infinite in a collision, or where one may be missed; else from ``DEAR`` to 0 over ``MARGIN``."""
 
     def cost(q: Array) -> Array:
         clear = clearance(arm, obstacles, q)
@@ -176,7 +176,7 @@ def obstacle_cost(arm: Arm, obstacles: Scene) -> Cost:
 def plan_paths(
     chart: Chart, arm: Arm, obstacles: Scene, start: Array, end: Array, rng: np.random.Generator
 ) -> tuple[list[Array | None], list[Array | None], list[Array | None], float]:
-    """Paths between pairs (pairs, joints) in a scene: over the first roadmap, over the grown one, and these shortcut.
+    """Plans paths between pairs (pairs, joints): over the first roadmap, over the grown one, and these shortcut.
 
     Last, how many times the first roadmap's nodes the grown one has.
     """
@@ -190,7 +190,7 @@ def plan_paths(
 
 
 def compare_free_lengths(chart: Chart, arm: Arm, rng: np.random.Generator) -> list[float]:
-    """Of pairs drawn anew: the planned geodesic's length over the straight latent path's, under the metric."""
+    """Compares, for new pairs, the planned geodesic's length with the straight latent path's, under the metric."""
     start, end = (chart.encode(arm.sample(SCENES * PAIRS, rng)) for _ in range(2))
     graph = points_graph(chart.metric, chart.encode(arm.sample(NODES // 4, rng)))
     geodesics = geodesics_by_graph(graph, start, end, knots=KNOTS)

@@ -68,7 +68,7 @@ PLANTED: Mapping[str, Callable[[int, np.random.Generator], Planted]] = {
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
-    """The rows of the bars."""
+    """Measures the rows of anomaly detection."""
     rivals = load_rivals()
     say("  scores that repeat, planted problems")
     rows = [*_repeat_scores(seeds[0]), *_detect_planted(seeds)]
@@ -79,7 +79,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
 
 
 def _repeat_scores(seed: int) -> Iterator[Row]:
-    """Every score twice, in two batches, in float64."""
+    """Takes every score twice, in two batches, in float64."""
     differences, relative_differences = [], []
     for make in (one_against_rest, overdispersed):
         problem = make(ROWS, np.random.default_rng(seed))
@@ -109,7 +109,7 @@ def _repeat_scores(seed: int) -> Iterator[Row]:
 
 
 def _detect_planted(seeds: Sequence[int]) -> Iterator[Row]:
-    """Clean rows to learn from; every score beside the mean z-score, and beside the true density where it is known."""
+    """Learns from clean rows; sets every score beside the mean z-score and, where it is known, the true density."""
     aurocs: dict[tuple[str, str], list[float]] = defaultdict(list)
     for seed in seeds:
         for name, make in PLANTED.items():
@@ -152,19 +152,19 @@ def _detect_planted(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def _true_covariance(seed: int) -> float:
-    """AUROC of flipped signs under the covariance of very many normal rows: the loadings are the first draw."""
+    """Returns the AUROC of flipped signs under the covariance of very many normal rows, of the same loadings."""
     problem = flipped_signs(ROWS, np.random.default_rng(seed))
     many = flipped_signs(TRUE_ROWS, np.random.default_rng(seed)).train
     return auroc(problem, -log_evidence(ppca(torch.from_numpy(many), 3), torch.from_numpy(problem.test)))
 
 
 def auroc(problem: Planted, scores: Tensor | Array) -> float:
-    """Area under the receiver's operating curve."""
+    """Returns the area under the receiver's operating curve."""
     return float(roc_auc_score(problem.anomalous, np.asarray(scores)))
 
 
 def _test_conformal() -> Iterator[Row]:
-    """One model a seed, fresh rows for calibration and test at each draw, and how many of them are called anomalous."""
+    """Counts rows called anomalous: one model for each seed, fresh rows for calibration and test at each draw."""
     smallest = dict.fromkeys(LEVELS, 1.0)
     counts: dict[float, list[float]] = {level: [] for level in LEVELS}
     lowest = dict.fromkeys(LEVELS, -np.inf)
@@ -173,7 +173,7 @@ def _test_conformal() -> Iterator[Row]:
         rng = np.random.default_rng([seed, 7])
         x = ring(ROWS + DRAWS * (CALIBRATION + TESTED), rng).x
         detector = fit_detector_of(Planted(x[:ROWS], x[:0], np.zeros(0, dtype=bool)), seed)
-        scores = torch.cat([detector.score(rows, _sixteen) for rows in as_rows(x[ROWS:]).split(4096)])
+        scores = torch.cat([detector.score(rows, _cheap_anomaly_score) for rows in as_rows(x[ROWS:]).split(4096)])
         pairs = scores.view(DRAWS, CALIBRATION + TESTED)
         for level in LEVELS:
             called = np.array([
@@ -215,26 +215,26 @@ def _test_conformal() -> Iterator[Row]:
     )
 
 
-def _sixteen(vae: VAE, x: Tensor, mask: Tensor | None = None, context: object = None) -> Tensor:
-    """The default score by fewer draws: p-values hold for any score, and a million of them are asked for."""
+def _cheap_anomaly_score(vae: VAE, x: Tensor, mask: Tensor | None = None, context: object = None) -> Tensor:
+    """Takes the default score by 16 draws: p-values hold for any score, and a million of them are needed."""
     return anomaly_score(vae, x, k=16)
 
 
 def wrong_p_values(scores: Tensor, calibration: Tensor) -> Tensor:
-    """(rows,) without the one that stands for the row itself: too small by about 1 / n."""
+    """Returns (rows,) p-values that do not count the row itself: too small by about 1 / n."""
     right = conformal_p_values(scores, calibration)
     return (right * (len(calibration) + 1) - 1).round() / len(calibration)
 
 
 def uniformity(called: Array, rows: int, calibration: int, level: float, rng: np.random.Generator) -> float:
-    """The Kolmogorov–Smirnov p-value of false positives against their law, by the randomised probability integral."""
+    """Tests false positives against their law: Kolmogorov–Smirnov p-value of the randomised probability integral."""
     law = false_positive_law(rows, calibration, level)
     below, upto = law.cdf(called - 1), law.cdf(called)
     return float(kstest(below + rng.random(len(called)) * (upto - below), "uniform").pvalue)
 
 
 def _rank_detectors(rivals: Mapping[str, Callable[[Planted, int], Array]], say: Say) -> Iterator[Row]:
-    """Mean AUROC over the splits of each problem, and ranks of these: 1 is best, ties share their mean."""
+    """Ranks detectors by mean AUROC over the splits of each problem: 1 is best, ties share their mean."""
     names = (OURS, *rivals, FLOOR)
     table: dict[str, dict[str, list[float]]] = {}
     for problem in problems():

@@ -51,7 +51,7 @@ class Problem:
     """(rows,)"""
 
     def split(self, number: int) -> Planted:
-        """Rows to learn from, and all others to judge by."""
+        """Splits rows into those to learn from, and all others to judge by."""
         rng = np.random.default_rng([number, len(self.x)])
         normal, other = (rng.permutation(np.flatnonzero(self.anomalous == which)) for which in (False, True))
         learnt = round(LEARNT * len(normal))
@@ -62,7 +62,7 @@ class Problem:
 
 
 def problems() -> Iterator[Problem]:
-    """All classes of iris, wine and the digits, and the benign of breast_cancer: 17 problems."""
+    """Yields all classes of iris, wine and the digits, and the benign of breast_cancer: 17 problems."""
     for name, load in (("iris", datasets.load_iris), ("wine", datasets.load_wine), ("digit", datasets.load_digits)):
         data = load()
         x = data.data / 16 if name == "digit" else data.data  # grey levels from 0 to 1
@@ -73,30 +73,30 @@ def problems() -> Iterator[Problem]:
 
 
 def fit_detector_of(problem: Planted, seed: int, dtype: torch.dtype = torch.float32) -> Detector:
-    """Our detector of a problem's rows, at its defaults."""
+    """Fits our detector to a problem's rows, at its defaults."""
     return fit_detector(torch.from_numpy(problem.train).to(dtype), generator=torch.Generator().manual_seed(seed))
 
 
 def as_rows(x: Array, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Rows as our detector takes them."""
+    """Returns rows as our detector takes them."""
     return torch.from_numpy(x).to(dtype)
 
 
 def standardise(problem: Planted) -> tuple[Array, Array]:
-    """Rows to learn from and to judge by, in units of the standard deviation of the former."""
+    """Scales rows to learn from and to judge by, in units of the standard deviation of the former."""
     centre, scale = problem.train.mean(0), problem.train.std(0)
     scale = np.where(scale > 0, scale, 1)
     return (problem.train - centre) / scale, (problem.test - centre) / scale
 
 
 def mean_z(problem: Planted) -> Array:
-    """(rows,) mean absolute z of a row's features: the floor."""
+    """Returns (rows,) the mean absolute z of a row's features: the floor."""
     score: Array = np.abs(standardise(problem)[1]).mean(1)
     return score
 
 
 def load_rivals() -> Mapping[str, Callable[[Planted, int], Array]]:
-    """PyOD's detectors at their defaults, on standardised rows, as (problem, seed) -> scores of its test.
+    """Loads PyOD's detectors at their defaults, on standardised rows, as (problem, seed) -> scores of its test.
 
     Raises:
         InputError: PyOD is not installed.

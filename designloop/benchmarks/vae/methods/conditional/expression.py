@@ -54,8 +54,8 @@ PENALTIES = (0.001, 0.01, 0.1, 1.0)
 """Values of C that a classifier is chosen among, by average precision on the validation cells."""
 
 
-def model(seed: int) -> VAE:
-    """A conditional VAE of counts: a linear decoder of log means and log dispersions, so that types share factors.
+def build_model(seed: int) -> VAE:
+    """Builds a conditional VAE of counts: a linear decoder of log means and log dispersions; so types share factors.
 
     A library size is a cell's own total. So the means are shares of it, and as what is in z moves the total too, the
     prior reads the size: z of a cell with many counts is not that of one with few.
@@ -74,7 +74,7 @@ def model(seed: int) -> VAE:
 
 
 def as_tensors(sample_cells: Cells) -> tuple[Tensor, dict[str, Tensor]]:
-    """Counts, and the context with type and library size."""
+    """Returns counts, and the context with type and library size."""
     sizes = torch.from_numpy(sample_cells.library_sizes).float()
     return torch.from_numpy(sample_cells.counts).float(), {
         "condition": torch.from_numpy(sample_cells.types),
@@ -83,9 +83,9 @@ def as_tensors(sample_cells: Cells) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 def train(training_cells: Cells, seed: int, steps: int) -> VAE:
-    """The model fitted to cells; a batch has as many of each type in the mean, however rare."""
+    """Fits the model to cells; a batch has as many of each type in the mean, however rare."""
     generator = torch.Generator().manual_seed(seed)
-    (x, context), vae = as_tensors(training_cells), model(seed)
+    (x, context), vae = as_tensors(training_cells), build_model(seed)
     chance = (1 / torch.bincount(context["condition"], minlength=TYPES))[context["condition"]]
 
     def batches() -> Iterator[Batch]:
@@ -99,14 +99,14 @@ def train(training_cells: Cells, seed: int, steps: int) -> VAE:
 
 
 def sample(vae: VAE, types: Integers, sizes: Array, seed: int) -> Integers:
-    """(cells, genes) counts drawn for types (cells,) and library sizes (cells,)."""
+    """Draws (cells, genes) counts for types (cells,) and library sizes (cells,)."""
     context = {"condition": torch.from_numpy(types), "library_size": torch.from_numpy(sizes).float()}
     drawn = vae.sample(len(types), context, torch.Generator().manual_seed(seed))
     return drawn.numpy().astype(np.int64)
 
 
 def sample_independent(reference: Cells, types: Integers, sizes: Array, rng: np.random.Generator) -> Integers:
-    """(cells, genes) counts of one negative binomial a type and gene, by moments; genes do not know each other."""
+    """Draws (cells, genes) counts of a negative binomial for each type and gene, by moments; genes are independent."""
     counts = np.empty((len(types), reference.counts.shape[1]), int)
     for kind in np.unique(types):
         counts_of_kind, sizes_of_kind = (
@@ -125,7 +125,7 @@ def sample_independent(reference: Cells, types: Integers, sizes: Array, rng: np.
 
 
 def log_expression(counts: Integers) -> Array:
-    """(cells, genes) log(1 + count / library size), each cell by its own total."""
+    """Returns (cells, genes) log(1 + count / library size), each cell by its own total."""
     size = counts.sum(1).clip(1) / counts.shape[1]
     return np.asarray(np.log1p(counts / size[:, None]), dtype=float)
 
@@ -147,7 +147,7 @@ class Likeness:
 
 
 def measure_likeness(samples: Integers, held: Cells, recogniser: Pipeline) -> Likeness:
-    """Samples (cells, genes), of the same types row by row as the held-out cells, beside these."""
+    """Compares samples (cells, genes) with held-out cells, which have the same types row by row."""
     types = held.types
     ours, theirs = log_expression(samples), log_expression(held.counts)
     kinds = range(int(types.max()) + 1)
@@ -171,14 +171,14 @@ def measure_likeness(samples: Integers, held: Cells, recogniser: Pipeline) -> Li
 
 
 def _fold_changes(counts: Integers, types: Integers) -> Array:
-    """(pairs · genes,) log-fold changes of mean expression, a cell's total taken out."""
+    """Returns (pairs · genes,) log-fold changes of mean expression, a cell's total taken out."""
     share = counts / counts.sum(1, keepdims=True).clip(1)
     log = np.log(np.stack([share[types == kind].mean(0) for kind in range(int(types.max()) + 1)]) + 1e-9)
     return np.concatenate([log[i] - log[j] for i in range(len(log)) for j in range(i)])
 
 
 def measure_on_cells(seed: int) -> dict[str, Likeness]:
-    """Likeness of the model's samples, of fresh cells, and of independent negative binomials."""
+    """Measures the likeness of the model's samples, of fresh cells, and of independent negative binomials."""
     rng = np.random.default_rng(seed)
     truth, every = population(rng, types=TYPES, genes=GENES), np.arange(TYPES)
     training_cells, others = (cells(truth, np.repeat(every, A_TYPE), rng) for _ in range(2))
@@ -197,7 +197,7 @@ def measure_on_cells(seed: int) -> dict[str, Likeness]:
 
 
 def likeness_rows(seeds: Sequence[int]) -> Iterator[Row]:
-    """The bars on samples of cells."""
+    """Measures the rows on samples of cells."""
     likenesses = [measure_on_cells(seed) for seed in seeds]
     points = {name: np.mean([of_seed[name].recognised for of_seed in likenesses], 0) for name in likenesses[0]}
     worst = {name: float(np.abs(by_type).max()) for name, by_type in points.items()}
@@ -238,7 +238,7 @@ ARMS = {
 
 
 def score_a_rare_type(seed: int) -> dict[str, tuple[float, float]]:
-    """Average precision and F1 of finding the rare type among all others, by what was done about it."""
+    """Scores, by average precision and F1, how well the rare type is recognised, by what was done about it."""
     rng = np.random.default_rng(seed)
     truth = population(rng, RARE_DIFFICULTY, TYPES, GENES)
     training_cells, validation, test = (cells(truth, _one_rare(times), rng) for times in (1, VALIDATION, TEST))
@@ -261,7 +261,7 @@ def score_a_rare_type(seed: int) -> dict[str, tuple[float, float]]:
 def _augment(
     training_cells: Cells, truth: Population, vae: VAE, rng: np.random.Generator, seed: int
 ) -> dict[str, Integers]:
-    """(COMMON − RARE, genes) further counts of the rare type, in each way there is."""
+    """Returns (COMMON − RARE, genes) further counts of the rare type, in each way there is."""
     rows = rng.integers(RARE, size=COMMON - RARE)  # rows of the rare type, which come first
     types, sizes = np.zeros(COMMON - RARE, int), training_cells.library_sizes[rows]
     return {
@@ -282,7 +282,7 @@ Labelled = tuple[Array, NDArray[np.bool_]]
 def _score_classifier(
     train: Labelled, validation: Labelled, test: Labelled, class_weight: str | None = None
 ) -> tuple[float, float]:
-    """Average precision, and F1 at the threshold that is best on the validation cells, as the penalty is."""
+    """Returns average precision, and F1 at the threshold that is best on the validation cells, as the penalty is."""
     best: tuple[float, Pipeline] | None = None
     for penalty in PENALTIES:
         classifier = LogisticRegression(C=penalty, max_iter=1000, class_weight=class_weight)
@@ -301,7 +301,7 @@ def _score_classifier(
 
 
 def rare_rows(seeds: Sequence[int]) -> Iterator[Row]:
-    """The bars on what samples are good for: paired differences, with 95 % intervals."""
+    """Measures what samples are good for: paired differences, with 95 % intervals."""
     scores = [score_a_rare_type(seed) for seed in seeds]
     for number, what in enumerate(("average precision", "F1")):
         values = {arm: np.array([of_seed[arm][number] for of_seed in scores]) for arm in ARMS}

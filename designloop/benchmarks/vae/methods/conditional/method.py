@@ -1,4 +1,4 @@
-"""The conditional VAE's bars: a closed form, neurons by electrophysiological type, and images by grade."""
+"""The conditional VAE's criteria: a closed form, neurons by electrophysiological type, and images by grade."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SEEN, A_GRADE = 1200, 300
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
-    """A closed form, cells, a rare type, and images."""
+    """Measures a closed form, cells, a rare type, and images."""
     rows = list(linear_rows(seeds[:3]))
     say("conditional: closed form done")
     rows += likeness_rows(seeds)
@@ -55,7 +55,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
 
 
 def linear_rows(seeds: Sequence[int]) -> Iterator[Row]:
-    """A linear conditional VAE is PPCA about the mean of each label: the evidence that training has to come to."""
+    """Compares a trained linear conditional VAE with its closed form, PPCA about the mean of each label."""
     data = load_iris()
     x, labels = torch.from_numpy((data.data - data.data.mean(0)) / data.data.std(0)), torch.from_numpy(data.target)
     means = torch.stack([x[labels == label].mean(0) for label in range(3)])
@@ -64,7 +64,7 @@ def linear_rows(seeds: Sequence[int]) -> Iterator[Row]:
     plain = float(log_evidence(ppca(x, 2), x).mean())
     gaps = []
     for seed in seeds:
-        vae, context = linear(seed).double(), {"condition": labels}
+        vae, context = build_linear_model(seed).double(), {"condition": labels}
         generator = torch.Generator().manual_seed(seed)
         few = {"condition": labels.repeat(4)}
         batches = (Batch(x.repeat(4, 1), context=few) for _ in range(LINEAR_STEPS))
@@ -85,8 +85,8 @@ def linear_rows(seeds: Sequence[int]) -> Iterator[Row]:
     )
 
 
-def linear(seed: int) -> VAE:
-    """A linear conditional VAE of iris."""
+def build_linear_model(seed: int) -> VAE:
+    """Builds a linear conditional VAE of iris."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder, decoder = MLPEncoder(4 + 3, 2), MLPDecoder(2 + 3, 4)
@@ -95,8 +95,8 @@ def linear(seed: int) -> VAE:
     return VAE(*parts, Gaussian(4, 0.3), StandardNormal(2))
 
 
-def image_model(seed: int) -> VAE:
-    """A conditional VAE of 8 × 8 images."""
+def build_image_model(seed: int) -> VAE:
+    """Builds a conditional VAE of 8 × 8 images."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = MLPEncoder(64 + GRADES, LATENT, [HIDDEN, HIDDEN])
@@ -109,13 +109,13 @@ def image_model(seed: int) -> VAE:
 
 
 def measure_on_images(seed: int) -> dict[str, float]:
-    """What a classifier makes of the samples, and what one that learned from them makes of images."""
+    """Measures what a classifier makes of the samples, and what a classifier of samples makes of images."""
     generator = torch.Generator().manual_seed(seed)
     data = load_digits()
     images, grades = torch.from_numpy(data.data).float() / 16, torch.from_numpy(data.target)
     order = torch.randperm(len(images), generator=generator)
     x, y, held, truth = images[order[:SEEN]], grades[order[:SEEN]], images[order[SEEN:]], grades[order[SEEN:]]
-    vae = image_model(seed)
+    vae = build_image_model(seed)
 
     def batches() -> Iterator[Batch]:
         for _ in range(STEPS):
@@ -134,7 +134,7 @@ def measure_on_images(seed: int) -> dict[str, float]:
         return source.sample(len(labels), {"condition": labels}, generator).clamp(0, 1).numpy()
 
     def shuffle_pixels(labels: Tensor) -> NDArray[np.float32]:
-        """Each pixel from another image of the grade."""
+        """Takes each pixel from another image of the grade."""
         pools = {grade: x[y == grade].numpy() for grade in range(GRADES)}
         picked = [pools[g][rng.integers(len(pools[g]), size=64), np.arange(64)] for g in labels.tolist()]
         return np.stack(picked)
@@ -157,7 +157,7 @@ def measure_on_images(seed: int) -> dict[str, float]:
 
 
 def image_rows(seeds: Sequence[int]) -> Iterator[Row]:
-    """The bars on images by grade."""
+    """Measures the rows on images by grade."""
     results = [measure_on_images(seed) for seed in seeds]
     by_measure = {name: [of_seed[name] for of_seed in results] for name in results[0]}
     measure, differences = (

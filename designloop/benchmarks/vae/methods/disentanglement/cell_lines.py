@@ -44,14 +44,14 @@ EFFECT_SEEDS, NULL_SEEDS, PERMUTATIONS = 5, 20, 200
 
 
 def r_squared(truth: Biology, effect: Array, estimate: Array) -> float:
-    """1 − Σ (effect − said)²/Σ effect², mean over the responding genes: 0 for who says that nothing changes."""
+    """Returns 1 − Σ (effect − estimate)²/Σ effect², mean over the responding genes: 0 for an estimate of no change."""
     responding = truth.responding
     left, whole = ((effect - estimate)[:, responding] ** 2).sum(0), (effect[:, responding] ** 2).sum(0)
     return float((1 - left / whole).mean())
 
 
 def measure_effects(world: World, models: dict[str, VAE]) -> dict[str, float]:
-    """R² of the effect that each says: the models, what knows no cell, and the ceiling."""
+    """Measures R² of every estimate of the effect: by the models, by what knows no cell, and by the true posterior."""
     truth, training, held, other = world.truth, world.training, world.held_out, world.other
     effect = truth.effect(held.state, held.drug, other)
     x, context, to = x_of(held), context_of(held), torch.from_numpy(other)
@@ -99,7 +99,7 @@ class Separation:
 
 
 def measure_separation(world: World, ours: VAE, plain: VAE, seed: int) -> Separation:
-    """What the subspace holds, on the held-out cells."""
+    """Measures what the subspace holds, on the held-out cells."""
     x, context = x_of(world.held_out), context_of(world.held_out)
     with torch.no_grad():
         subspace = ours.encode(x, None, context).mean[:, :MUTATION_UNITS]
@@ -124,14 +124,14 @@ def measure_separation(world: World, ours: VAE, plain: VAE, seed: int) -> Separa
 
 
 def _label_accuracy(codes: Array, labels: Integers) -> float:
-    """Accuracy of a logistic regression, learnt on one half and asked of the other."""
+    """Returns the accuracy of a logistic regression, fitted on one half and tested on the other."""
     half = len(codes) // 2
     classifier = LogisticRegression(max_iter=1000).fit(codes[:half], labels[:half])
     return float(classifier.score(codes[half:], labels[half:]))
 
 
 def cell_rows(seeds: Sequence[int], say: Say) -> Iterator[Row]:
-    """The rows of counterfactuals, then those of the subspace under confounding."""
+    """Measures the rows of counterfactuals, then those of the subspace under confounding."""
     effects: list[dict[str, float]] = []
     separations: list[Separation] = []
     for seed in range(NULL_SEEDS):

@@ -52,7 +52,7 @@ class World:
 
 
 def make_world(seed: int) -> World:
-    """A biology of this seed and cells of it."""
+    """Draws a biology of this seed and cells of it."""
     rng = np.random.default_rng(seed)
     truth = biology(rng)
     training, held = (cells(truth, n, rng, CONFOUNDING) for n in (ROWS, HELD_OUT))
@@ -61,20 +61,20 @@ def make_world(seed: int) -> World:
 
 
 def build(seed: int, make: Callable[[], VAE]) -> VAE:
-    """A model whose weights are drawn from the seed."""
+    """Builds a model whose weights are drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
 
 
 def context_of(sample: Cells) -> dict[str, Tensor]:
-    """Labels of mutation and drug, and both side by side."""
+    """Returns labels of mutation and drug, and both side by side."""
     mutation, drug = torch.from_numpy(sample.mutation), torch.from_numpy(sample.drug)
     return {"mutation": mutation, "drug": drug, "both": torch.stack([mutation, drug], 1)}
 
 
 def x_of(sample: Cells) -> Tensor:
-    """(cells, genes) float32."""
+    """Returns (cells, genes) float32."""
     return torch.from_numpy(sample.x).float()
 
 
@@ -91,7 +91,7 @@ class Both(nn.Module):
 
 
 def build_subspaces(truth: Biology) -> VAE:
-    """The two-subspace model; the encoder is told the drug, never the mutation."""
+    """Builds the two-subspace model; its encoder is given the drug, never the mutation."""
     mutations, drugs, genes = len(truth.centres), *truth.responses.shape
     latent = MUTATION_UNITS + DRUG_UNITS
     priors = [
@@ -103,14 +103,14 @@ def build_subspaces(truth: Biology) -> VAE:
 
 
 def build_plain(truth: Biology) -> VAE:
-    """The same without any label."""
+    """Builds the same without any label."""
     genes, latent = len(truth.offsets), MUTATION_UNITS + DRUG_UNITS
     decoder = MLPDecoder(latent, genes, [HIDDEN, HIDDEN])
     return VAE(MLPEncoder(genes, latent, [HIDDEN]), decoder, Gaussian(genes), StandardNormal(latent))
 
 
 def build_conditional(truth: Biology, key: str = "drug") -> VAE:
-    """The same with the drug, or ``both`` labels, in encoder and decoder."""
+    """Builds the same with the drug, or ``both`` labels, in encoder and decoder."""
     mutations, drugs, genes = len(truth.centres), *truth.responses.shape
     latent, width = MUTATION_UNITS + DRUG_UNITS, drugs if key == "drug" else mutations + drugs
     embed = OneHot(drugs) if key == "drug" else Both(mutations, drugs)
@@ -120,7 +120,7 @@ def build_conditional(truth: Biology, key: str = "drug") -> VAE:
 
 
 def penalised_loss(vae: VAE, sample: Cells) -> Loss:
-    """The two-subspace model's loss."""
+    """Composes the two-subspace model's loss."""
     assert isinstance(vae.prior, Subspaces)
     of_mutation, of_drug = vae.prior.units
     rows = torch.bincount(torch.from_numpy(sample.mutation))
@@ -133,7 +133,7 @@ def penalised_loss(vae: VAE, sample: Cells) -> Loss:
 
 
 def train(vae: VAE, sample: Cells, loss: Loss | ELBO, seed: int) -> VAE:
-    """A model fitted by this method's one set of hyper-parameters."""
+    """Fits a model by this method's one set of hyper-parameters."""
     generator = torch.Generator().manual_seed(seed)
     x, context = x_of(sample), context_of(sample)
 
@@ -148,7 +148,7 @@ def train(vae: VAE, sample: Cells, loss: Loss | ELBO, seed: int) -> VAE:
 
 
 def _table(labels: int, units: int) -> nn.Embedding:
-    """Mean and log scale of a normal for each label, the scales all near 1 to begin with."""
+    """Makes a table of mean and log scale of a normal for each label, the scales all near 1 to begin with."""
     table = nn.Embedding(labels, 2 * units)
     with torch.no_grad():
         table.weight[:, units:].mul_(0.1)

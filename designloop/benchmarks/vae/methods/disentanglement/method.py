@@ -53,7 +53,7 @@ CORRELATED = ((1.0, 0.7, 0.3), (0.7, 1.0, 0.1), (0.3, 0.1, 1.0))
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
-    """The rows of what is known in closed form, then those of the cell lines."""
+    """Measures the rows of what is known in closed form, then those of the cell lines."""
     rows = [
         *_measure_sweep(seeds[:SWEEPS]),
         *_measure_total_correlation(seeds),
@@ -65,7 +65,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
 
 
 def plant_data(seed: int) -> Tensor:
-    """(rows, features) float64 whose covariance, divisor n, has the planted eigenvalues exactly, in turned axes."""
+    """Makes (rows, features) whose covariance (divisor n) has exactly the planted eigenvalues, in turned axes."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((ROWS, len(SPREADS)))
     turned, _, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
@@ -74,7 +74,7 @@ def plant_data(seed: int) -> Tensor:
 
 
 def sweep_betas(x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """KL (betas, units) and error (betas,) of a linear β-VAE trained at one β after the other."""
+    """Trains a linear β-VAE at one β after the other; returns KL (betas, units) and error (betas,)."""
     generator = torch.Generator().manual_seed(seed)
     start = untrained_vae(x.shape[1], UNITS, generator, dtype=x.dtype)
     likelihood = Gaussian(x.shape[1], VARIANCE, learned=False).to(x)
@@ -91,7 +91,7 @@ def sweep_betas(x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _measure_sweep(seeds: Sequence[int]) -> Iterator[Row]:
-    """Trained β-VAEs beside the curves."""
+    """Compares trained β-VAEs with the curves."""
     kl_errors, errors, falls, rises = [], [], [], []
     for seed in seeds:
         x = plant_data(seed)
@@ -118,7 +118,7 @@ def _measure_sweep(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def _measure_total_correlation(seeds: Sequence[int]) -> Iterator[Row]:
-    """Estimators beside the closed form of a normal."""
+    """Compares estimators with the closed form of a normal."""
     covariance = torch.tensor(CORRELATED, dtype=torch.float64)
     exact = float(gaussian_total_correlation(covariance))
     scale = 0.4
@@ -176,7 +176,7 @@ def _measure_total_correlation(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def _measure_hsic(seeds: Sequence[int]) -> Iterator[Row]:
-    """HSIC beside sums over tuples, its null beside the null's mean, and how often it is wrong."""
+    """Compares HSIC with sums over tuples, its null with the null's mean, and counts how often its test is wrong."""
     differences, nulls, rejected, trials = [], [], 0, 0
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
@@ -217,7 +217,7 @@ def _measure_hsic(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def _dense(k: Tensor, l: Tensor, unbiased: bool) -> float:  # noqa: E741
-    """HSIC's three expectations by loops over all tuples of indices, or over those of distinct ones."""
+    """Takes HSIC's three expectations by loops over all tuples of indices, or over those of distinct ones."""
 
     def mean(size: int, value: object) -> float:
         tuples = (
@@ -234,7 +234,7 @@ def _dense(k: Tensor, l: Tensor, unbiased: bool) -> float:  # noqa: E741
 
 
 def _measure_scores() -> Iterator[Row]:
-    """Scores of codes and importances that are known."""
+    """Measures scores of codes and importances that are known."""
     two_of_ten = 1 - math.log(2) / math.log(10)
     dead = dci_of(np.vstack([np.eye(3), np.zeros((2, 3))])).disentanglement
     cases = (

@@ -1,4 +1,4 @@
-"""Bars of linear VAEs on lattice fields: the free field's modes, and what φ⁴'s kept modes say of its couplings."""
+"""Criteria of linear VAEs on lattice fields: the free field's modes, and the couplings that φ⁴'s kept modes give."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NAMES = ("renormalised mass m_R", "field normalisation Z", "Binder cumulant", "c
 def free_rows(
     seeds: Sequence[int], few_seeds: Sequence[int], train: Callable[[VAE, Tensor, int], VAE]
 ) -> Iterator[Row]:
-    """The free field: marginalising is exact, so that the kept modes keep their variances 1/(k̂² + m²)."""
+    """Measures the free field: marginalising is exact, so that the kept modes keep their variances 1/(k̂² + m²)."""
     for shape, units in FREE.items():
         sites = math.prod(shape)
         modes = waves(shape)
@@ -98,7 +98,7 @@ class FieldComparison:
 
 
 def compare(shape: tuple[int, ...], seed: int) -> FieldComparison:
-    """Two Monte Carlo runs, a linear VAE that learns from the first, and what each says."""
+    """Compares two Monte Carlo runs by a linear VAE that learns from the first."""
     mass2, strength, units = INTERACTING[shape]
     learnt, other = (
         phi4(shape, mass2, strength, CHAINS, SNAPSHOTS, np.random.default_rng([seed, part])) for part in (0, 1)
@@ -115,7 +115,7 @@ def compare(shape: tuple[int, ...], seed: int) -> FieldComparison:
 
 
 def interacting_rows(seeds: Sequence[int]) -> Iterator[Row]:
-    """φ⁴: what the modes that a linear VAE keeps say, against Monte Carlo's own on other fields."""
+    """Compares what the modes that a linear VAE keeps of φ⁴ say with Monte Carlo's numbers on other fields."""
     for shape, (mass2, strength, units) in INTERACTING.items():
         runs = [compare(shape, seed) for seed in seeds]
         kept, reference, drawn = (
@@ -171,7 +171,7 @@ def interacting_rows(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def numbers_of_kept_modes(fields: Tensor, shape: Sequence[int], units: int) -> Array:
-    """(4,) the numbers of ``NAMES`` by PPCA of fields (n, sites) and by those fields reduced to its kept modes."""
+    """Returns (4,) the numbers of ``NAMES`` by PPCA of fields (n, sites), and by the fields reduced to kept modes."""
     model = ppca(fields, units)
     mass2, normalisation = renormalise(*kept_variances(model, waves(shape)))
     total = project_fields(model, fields).sum(1)
@@ -180,7 +180,7 @@ def numbers_of_kept_modes(fields: Tensor, shape: Sequence[int], units: int) -> A
 
 
 def numbers_of_fields(fields: Array) -> Array:
-    """(2, 4) the same numbers straight from Monte Carlo's fields (chains, snapshots, *shape), and their errors."""
+    """Returns (2, 4) the same numbers and their errors, of Monte Carlo's fields (chains, snapshots, *shape)."""
     shape = fields.shape[2:]
     axes = tuple(range(2, fields.ndim))
     power = np.abs(np.fft.fftn(fields, axes=axes)) ** 2 / math.prod(shape)
@@ -201,7 +201,7 @@ def numbers_of_fields(fields: Array) -> Array:
 
 
 def numbers_of_chain(sites: int, mass2: float, strength: float) -> Array:
-    """(4,) the same numbers of a chain by its transfer matrix."""
+    """Returns (4,) the same numbers of a chain by its transfer matrix."""
     exact = exact_chain(sites, mass2, strength)
     mass2_r = 4 * math.sin(math.pi / sites) ** 2 / (exact.second / sites / exact.wave - 1)
     cumulant = 1 - exact.fourth / (3 * exact.second**2)
@@ -209,7 +209,7 @@ def numbers_of_chain(sites: int, mass2: float, strength: float) -> Array:
 
 
 def _jackknife(rows: Tensor, shape: Sequence[int], units: int) -> Array:
-    """(2, 4) numbers of the kept modes and their errors, PPCA refitted without each block; chains stay together."""
+    """Returns (2, 4) the kept modes' numbers and errors, PPCA refitted without each block; chains stay together."""
     blocks = rows.tensor_split(BLOCKS)
     without = np.stack(
         [numbers_of_kept_modes(torch.cat([*blocks[:i], *blocks[i + 1 :]]), shape, units) for i in range(BLOCKS)]
@@ -218,7 +218,7 @@ def _jackknife(rows: Tensor, shape: Sequence[int], units: int) -> Array:
 
 
 def _pool_errors(errors: Array) -> float:
-    """Standard error of a mean of independent numbers with these."""
+    """Returns the standard error of a mean of independent numbers with these errors."""
     return float(np.sqrt((errors**2).sum()) / len(errors))
 
 

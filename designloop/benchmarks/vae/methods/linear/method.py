@@ -73,7 +73,7 @@ LONG_RUNS = 3
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
-    """The rows of exact evidence, then those of the fields."""
+    """Measures the rows of exact evidence, then those of the fields."""
     few_seeds = seeds[:LONG_RUNS]
     rows = [*exact_rows(), *widened_rows(seeds)]
     say("linear: closed forms done")
@@ -85,7 +85,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
 
 
 def load_data(name: str) -> Tensor:
-    """(rows, features) float64: standardised by the population's sd; digits as they are, divided by 16."""
+    """Loads (rows, features) float64, standardised by the population's sd; digits as they are, divided by 16."""
     if name == "digits":
         return torch.from_numpy(datasets.load_digits().data / 16)
     load = {"breast_cancer": datasets.load_breast_cancer, "iris": datasets.load_iris}
@@ -94,7 +94,7 @@ def load_data(name: str) -> Tensor:
 
 
 def exact_rows() -> Iterator[Row]:
-    """At the maximum evidence, ELBO and IWAE are one number, and the one that is known."""
+    """Checks that at the maximum evidence, ELBO and IWAE are one number, which is known."""
     models: list[tuple[LinearGaussian, Tensor, float]] = [
         (ppca(load_data(name), units), load_data(name), reference) for (name, units), reference in REFERENCES.items()
     ]
@@ -119,7 +119,7 @@ def exact_rows() -> Iterator[Row]:
 
 
 def widened_rows(seeds: Sequence[int]) -> Iterator[Row]:
-    """An encoder 1.3 times as wide costs what it has to, and importance weights buy it back."""
+    """Checks that an encoder 1.3 times as wide costs what it has to, and that importance weights buy it back."""
     x = load_data("breast_cancer")
     fall_off, ones, steps, tight = [], [], [], []
     for units in WIDENED:
@@ -156,7 +156,7 @@ def widened_rows(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def train(vae: VAE, x: Tensor, seed: int) -> VAE:
-    """A VAE fitted by this method's one set of hyper-parameters: all rows a step where they are few, else a part."""
+    """Fits a VAE by this method's one set of hyper-parameters: a step takes all rows if they are few, else a part."""
     generator = torch.Generator().manual_seed(seed)
     few = x.repeat(max(1, round(ROWS / len(x))), 1)
 
@@ -173,7 +173,7 @@ def train(vae: VAE, x: Tensor, seed: int) -> VAE:
 
 
 def trained_rows(seeds: Sequence[int]) -> Iterator[Row]:
-    """A linear VAE that is trained reaches PPCA's maximum and spans its subspace."""
+    """Checks that a linear VAE that is trained reaches PPCA's maximum and spans its subspace."""
     gaps, angles = [], []
     for name, units in TRAINED:
         x = load_data(name)
@@ -197,7 +197,7 @@ def trained_rows(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def masked_rows(seeds: Sequence[int]) -> Iterator[Row]:
-    """30 % of the entries missing: exact against dense Gaussians, and an amortised encoder against the exact."""
+    """Takes 30 % of the entries away: compares exact with dense Gaussians, and an amortised encoder with the exact."""
     x = load_data("iris")
     model = ppca(x, 2)
     covariance = model.covariance.numpy()
@@ -248,7 +248,7 @@ def masked_rows(seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def _fit_encoder(model: LinearGaussian, x: Tensor, seed: int) -> VAE:
-    """The model's decoder with an encoder of diagonal covariance that reads the mask, trained on masks of its own."""
+    """Fits an encoder of diagonal covariance that reads the mask, on masks of its own, to the model's decoder."""
     generator = torch.Generator().manual_seed(1000 + seed)
     parts = as_vae(model).requires_grad_(False)
     with torch.random.fork_rng(devices=[]):
@@ -263,7 +263,7 @@ def _fit_encoder(model: LinearGaussian, x: Tensor, seed: int) -> VAE:
 
 
 def _mask(x: Tensor, seed: int) -> Tensor:
-    """(batch, features) True in 70 % of the entries, and once in a row that would have none."""
+    """Draws (batch, features) True in 70 % of the entries, and once in a row that would have none."""
     mask = torch.rand(x.shape, generator=torch.Generator().manual_seed(seed)) < 0.7
     mask[:, 0] |= ~mask.any(1)
     return mask
