@@ -11,15 +11,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from designloop.benchmarks.common.rows import as_json
-from designloop.benchmarks.vae.methods.conditional import expression
+from designloop.benchmarks.vae.methods.conditional import expression, rare_type
 from designloop.benchmarks.vae.methods.conditional import method as conditional
 from designloop.vae.simulators.neurons import Cells, cells, population
 
 
 def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, little in {"A_TYPE": 40, "HELD_OUT": 50, "STEPS": 5, "COMMON": 40, "TEST": 2, "RARE_STEPS": 5}.items():
+    for name, little in {"A_TYPE": 40, "HELD_OUT": 50, "STEPS": 5}.items():
         monkeypatch.setattr(expression, name, little)
-    monkeypatch.setattr(expression, "PENALTIES", (0.1,))
+    for name, little in {"COMMON": 40, "TEST": 2, "RARE_STEPS": 5}.items():
+        monkeypatch.setattr(rare_type, name, little)
+    monkeypatch.setattr(rare_type, "PENALTIES", (0.1,))
     for name, little in {"PAIRED": 2, "LINEAR_STEPS": 5, "STEPS": 5, "A_GRADE": 10}.items():
         monkeypatch.setattr(conditional, name, little)
     lines: list[str] = []
@@ -77,11 +79,11 @@ def test_independent_counts_keep_mean_and_variance(drawn: tuple[Cells, Cells]) -
 def test_the_threshold_comes_from_validation_and_perfect_scores_are_perfect() -> None:
     rng = np.random.default_rng(3)
 
-    def draw(n: int) -> expression.Labelled:
+    def draw(n: int) -> rare_type.Labelled:
         rare = np.arange(n) < n // 10
         return rng.standard_normal((n, 3)) + 20 * rare[:, None], rare
 
     judging = draw(200)
-    assert expression._score_classifier(draw(200), judging, judging) == (1.0, 1.0)
-    blind = expression._score_classifier(draw(200), draw(200), (rng.standard_normal((5000, 3)), np.arange(5000) < 500))
+    assert rare_type._score_classifier(draw(200), judging, judging) == (1.0, 1.0)
+    blind = rare_type._score_classifier(draw(200), draw(200), (rng.standard_normal((5000, 3)), np.arange(5000) < 500))
     assert blind[0] == pytest.approx(0.1, abs=0.05)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from designloop.benchmarks.vae.methods import geometry
+from designloop.benchmarks.vae.methods.geometry import hole
+from designloop.benchmarks.vae.methods.geometry import method as geometry
 from designloop.benchmarks.vae.registry import load
 from designloop.vae.simulators.ring import ring
 from designloop.vae.simulators.surfaces import SURFACES, paraboloid_pairs
@@ -15,11 +16,12 @@ from designloop.vae.simulators.surfaces import SURFACES, paraboloid_pairs
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (
-        ("PAIRS", 2), ("SIDE", 13), ("ROWS", 300), ("STEPS", 30), ("CENTRES", 8), ("KNOTS", 8), ("POINTS", 100),
-        ("HIDDEN", 8), ("FEATURES", 12), ("REPEATS", 1),
-    ):  # fmt: skip
-        monkeypatch.setattr(geometry, name, value)
+    for module, sizes in (
+        (geometry, {"PAIRS": 2, "SIDE": 13, "POINTS": 100, "HIDDEN": 8, "FEATURES": 12, "REPEATS": 1}),
+        (hole, {"SIDE": 13, "ROWS": 300, "STEPS": 30, "CENTRES": 8, "KNOTS": 8}),
+    ):
+        for name, value in sizes.items():
+            monkeypatch.setattr(module, name, value)
 
 
 @pytest.mark.usefixtures("small")

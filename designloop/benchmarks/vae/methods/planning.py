@@ -145,7 +145,7 @@ def _rows(
     yield Row(measure=f"{what}, mean", value=float(np.mean(shares)), seeds=len(shares))
 
 
-def fit_arm(arm: Arm, seed: int, steps: int = STEPS) -> VAE:
+def fit_arm(arm: Arm, seed: int) -> VAE:
     """Fits a VAE of the arm's configurations, as cosines and sines of its joints; it knows no obstacle."""
     joints, generator = len(arm.limits), torch.Generator().manual_seed(seed)
     x = torch.from_numpy(cosines_and_sines(arm.sample(ROWS, np.random.default_rng(seed)))).float()
@@ -157,9 +157,9 @@ def fit_arm(arm: Arm, seed: int, steps: int = STEPS) -> VAE:
             Gaussian(2 * joints, NOISE**2, learned=False),
             StandardNormal(joints),
         )
-    batches = (Batch(x[torch.randint(len(x), (BATCH,), generator=generator)]) for _ in range(steps))
+    batches = (Batch(x[torch.randint(len(x), (BATCH,), generator=generator)]) for _ in range(STEPS))
     optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
-    fit(vae, ELBO(), batches, optimizer, generator=generator, schedule=cosine(steps))
+    fit(vae, ELBO(), batches, optimizer, generator=generator, schedule=cosine(STEPS))
     return vae
 
 

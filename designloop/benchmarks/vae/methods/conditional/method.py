@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row, mean_row
-from designloop.benchmarks.vae.methods.conditional.expression import likeness_rows, rare_rows
+from designloop.benchmarks.vae.methods.conditional.expression import likeness_rows
+from designloop.benchmarks.vae.methods.conditional.rare_type import rare_rows
 from designloop.vae.conditional import ConditionalDecoder, ConditionalEncoder, OneHot, aggregate_prior
 from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.likelihoods.gaussian import Gaussian

@@ -14,10 +14,10 @@ from torch.nn import functional
 from designloop.benchmarks.common.machine import fp32_matmul_tflops, median_seconds
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row, worst_row
-from designloop.vae.geometry.curves import Spline, length, straight
+from designloop.benchmarks.vae.methods.geometry.hole import hole_rows
 from designloop.vae.geometry.geodesics import distance, geodesics_by_graph, geodesics_by_spline
 from designloop.vae.geometry.graph import grid_graph, shortest_paths
-from designloop.vae.geometry.metric import ExpectedEuclidean, FisherRao, Metric, metric_tensor, pullback_metric
+from designloop.vae.geometry.metric import FisherRao, metric_tensor, pullback_metric
 from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.categorical import Categorical
@@ -25,14 +25,9 @@ from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.heteroscedastic_gaussian import HeteroscedasticGaussian
 from designloop.vae.likelihoods.poisson import Poisson
 from designloop.vae.model import VAE
-from designloop.vae.networks import MLPDecoder, MLPEncoder, RBFPrecisionDecoder, mlp, rbf_centres
+from designloop.vae.networks import MLPEncoder, mlp
 from designloop.vae.priors.standard_normal import StandardNormal
-from designloop.vae.simulators.ring import Ring, ring
 from designloop.vae.simulators.surfaces import SURFACES, Surface
-from designloop.vae.training.batches import Batch
-from designloop.vae.training.fit import fit
-from designloop.vae.training.losses import ELBO
-from designloop.vae.training.schedules import cosine, ramp
 
 TITLE = "The Latent Riemannian Manifold"
 FILE = "designloop/vae/geometry/"
@@ -43,15 +38,6 @@ PAIRS = 20
 
 SIDE = 41
 """Points along each side of a grid."""
-
-ROWS, STEPS, RATE, BATCH = 2000, 1500, 3e-3, 200
-"""Of the ring: rows, and Adam's steps, rate before the cosine and rows a step."""
-
-CENTRES, STRETCH = 32, 2.0
-"""Of its precision network."""
-
-KNOTS = 32
-"""Of the ring's curves."""
 
 POINTS, HIDDEN, FEATURES = 10_000, 200, 784
 """Of the metric that is timed: points, width of its two hidden layers, outputs."""
@@ -67,7 +53,7 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
         ("surfaces whose geometry is known", _measure_surfaces(seeds)),
         ("Fisher–Rao distances", _measure_distances(seeds)),
         ("grids", _measure_grids()),
-        ("data with a hole", _measure_hole(seeds)),
+        ("data with a hole", hole_rows(seeds)),
         ("how fast a metric is", _measure_speed(seeds)),
     ):
         say(f"  {what}")
@@ -207,93 +193,6 @@ def _measure_grids() -> Iterator[Row]:
 
 def _flat(z: Tensor, tangents: Tensor) -> Tensor:
     return tangents @ tangents.transpose(-1, -2)
-
-
-def fit_ring(data: Ring, seed: int, steps: int = STEPS) -> tuple[VAE, Tensor]:
-    """Fits a VAE of the ring whose variance grows away from the data; returns it and the data's latents."""
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.from_numpy(data.x).float()
-    features = x.shape[1]
-
-    def batches(n: int) -> Iterator[Batch]:
-        return (Batch(x[torch.randint(len(x), (BATCH,), generator=generator)]) for _ in range(n))
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        mean, noise = MLPDecoder(2, features, [64]), Gaussian(features, 0.05)
-        plain = VAE(MLPEncoder(features, 2, [64]), mean, noise, StandardNormal(2))
-    optimizer = torch.optim.Adam(plain.parameters(), lr=RATE)
-    fit(plain, ELBO(ramp(0, 1, steps // 5)), batches(steps), optimizer, generator=generator, schedule=cosine(steps))
-    with torch.no_grad():
-        z, variance = plain.encode(x).mean, float(noise.variance(x)[0, 0])
-    decoder = RBFPrecisionDecoder(mean, *rbf_centres(z, CENTRES, STRETCH, seed), features, precision=1 / variance)
-    vae = VAE(plain.encoder, decoder, HeteroscedasticGaussian(), plain.prior)
-    optimizer = torch.optim.Adam([decoder.log_weights], lr=10 * RATE)
-    fit(vae, ELBO(), batches(steps // 3), optimizer, generator=generator, schedule=cosine(steps // 3))
-    return vae, z
-
-
-def opposite_pairs(data: Ring, vae: VAE, n: int = 10) -> tuple[Tensor, Tensor]:
-    """Returns latents of pairs of the ring that the hole lies between, (n, 2) each."""
-    angle = np.pi * np.arange(n) / n
-    starts, ends = (_latents_at(data, vae, angles) for angles in (angle, angle + np.pi))
-    return starts, ends
-
-
-def _latents_at(data: Ring, vae: VAE, angle: np.ndarray) -> Tensor:
-    """Returns (n, 2) posterior means of noiseless rows."""
-    x = np.stack([np.cos(angle), np.sin(angle)], -1) @ data.frame.T
-    with torch.no_grad():
-        return vae.encode(torch.from_numpy(x).float()).mean
-
-
-def _measure_hole(seeds: Sequence[int]) -> Iterator[Row]:
-    """Compares geodesics between opposite points of a ring with straight lines."""
-    results: dict[str, dict[str, list[float]]] = {"expected Euclidean": {}, "Fisher–Rao": {}}
-    for seed in seeds:
-        data = ring(ROWS, np.random.default_rng(seed))
-        vae, z = fit_ring(data, seed)
-        start, end = opposite_pairs(data, vae)
-        for name, metric in (("expected Euclidean", ExpectedEuclidean(vae)), ("Fisher–Rao", FisherRao(vae))):
-            for measure, value in compare_with_lines(metric, z, start, end).items():
-                results[name].setdefault(measure, []).append(value)
-    for name, measures in results.items():
-        for measure, bar, holds in (
-            ("length over the straight line's, mean, worst seed", "< 0.9", lambda value: value < 0.9),
-            ("distance to the data over the straight line's, mean, worst seed", "< 1", lambda value: value < 1),
-            ("raw graph's length over the relaxed one, least", "> 0.995", lambda value: value > 0.995),
-        ):
-            key = measure.split(",")[0]
-            value = min(measures[key]) if measure.endswith("least") else max(measures[key])
-            floor = None if measure.endswith("least") else 1.0
-            yield Row(
-                measure=f"ring, {name}: {measure}",
-                bar=bar,
-                value=value,
-                seeds=len(seeds),
-                holds=holds(value),
-                floor=floor,
-            )
-
-
-def compare_with_lines(metric: Metric, z: Tensor, start: Tensor, end: Tensor) -> dict[str, float]:
-    """Compares geodesics round a hole with straight lines, and the graph's with the spline's."""
-    reach = 1.3 * float(z.abs().max())
-    graph = grid_graph(metric, [-reach, -reach], [reach, reach], [SIDE, SIDE], like=z)
-    raw, line = shortest_paths(graph, start, end), straight(start, end, KNOTS)
-    relaxed = geodesics_by_graph(graph, start, end, knots=KNOTS)
-    return {
-        "length over the straight line's": float((relaxed.lengths / length(metric, line).detach()).mean()),
-        "distance to the data over the straight line's": distance_to_data(relaxed.curves, z)
-        / distance_to_data(line, z),
-        "raw graph's length over the relaxed one": float((raw.lengths / relaxed.lengths).min()),
-    }
-
-
-def distance_to_data(curves: Spline, z: Tensor) -> float:
-    """Returns the mean distance of the curves' points to the nearest latent of the data."""
-    points = curves(torch.linspace(0, 1, 101)).detach().flatten(0, 1)
-    return float(torch.cdist(points, z).amin(1).mean())
 
 
 def _measure_speed(seeds: Sequence[int]) -> Iterator[Row]:
