@@ -147,9 +147,16 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "acquisition": {"base", "archive", "surrogates"},
         "search": {"base", "archive", "proposers", "surrogates", "learning", "acquisition"},
     },
+    "benchmarks": {
+        "common": set(),
+        "overhead": {"common"},
+        "peers": {"common"},
+        "sequence_vae": {"common"},
+        "vae": {"common", "peers"},
+    },
 }
-"""Package -> its rooms -> the rooms that each may name beside itself. The package's other modules, the round and the
-strategies, may name all rooms, and no room names them."""
+"""Package -> its rooms -> the rooms that each may name beside itself. The package's other modules, the round, the
+strategies and what stands in one file, may name all rooms, and no room names them."""
 
 
 def room(module: str) -> str:
@@ -188,6 +195,7 @@ def test_every_folder_has_its_place_in_the_order(package: str) -> None:
         ("designloop.loop.campaign.campaign", "def f():\n    from designloop.loop.runner import run_campaign"),
         ("designloop.strategies.proposers.base", "from designloop.strategies.search.machine import Search"),
         ("designloop.strategies.learning.settings", "import designloop.strategies.property_loss"),
+        ("designloop.benchmarks.common.page", "from designloop.benchmarks.overhead.stopwatch import Stopwatch"),
     ],
 )
 def test_an_arrow_out_of_a_room_is_seen(module: str, source: str) -> None:

@@ -29,8 +29,8 @@ class Call:
     proposer: str
 
 
-def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
-    """Measures of one search, all of molecules one a stereo-free parent.
+def measure_calls(calls: Sequence[Call], budget: int) -> dict[str, Any]:
+    """Measures one search; of molecules that differ in stereo marks alone, only the best counts.
 
     Args:
         calls: in the order in which they were charged.
@@ -41,8 +41,8 @@ def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
         one's share of the 100 best.
     """
     rise = course(((call.smiles, call.score) for call in calls), BEST)
-    picks = best([call.smiles for call in calls], [call.score for call in calls], SHARED)
-    top = [calls[pick.row] for pick in picks]
+    best_rows = best([call.smiles for call in calls], [call.score for call in calls], SHARED)
+    top = [calls[pick.row] for pick in best_rows]
     counted = Counter(call.proposer for call in top)
     return {
         "calls": len(calls),
@@ -55,26 +55,26 @@ def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
     }
 
 
-def over_seeds(found: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """Means over seeds, their standard error of the mean top-10, the shares of the proposers, and each seed's own."""
-    tens = [one["mean_top_10"] for one in found.values()]
+def average_over_seeds(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """Averages the measures of one arm over its seeds; the standard error is that of the mean top-10."""
+    tens = [result["mean_top_10"] for result in by_seed.values()]
     shares: Counter[str] = Counter()
-    for one in found.values():
-        shares.update({proposer: share / len(found) for proposer, share in one["proposers"].items()})
+    for result in by_seed.values():
+        shares.update({proposer: share / len(by_seed) for proposer, share in result["proposers"].items()})
     return {
         "mean_top_10": fmean(tens),
         "standard_error": stdev(tens) / math.sqrt(len(tens)) if len(tens) > 1 else None,
-        "auc_top_10": fmean(one["auc_top_10"] for one in found.values()),
-        "best": fmean(one["best"] or 0.0 for one in found.values()),
-        "seconds": fmean(one["seconds"] for one in found.values()),
+        "auc_top_10": fmean(result["auc_top_10"] for result in by_seed.values()),
+        "best": fmean(result["best"] or 0.0 for result in by_seed.values()),
+        "seconds": fmean(result["seconds"] for result in by_seed.values()),
         "proposers": dict(shares.most_common()),
-        "seeds": {str(seed): dict(one) for seed, one in found.items()},
+        "seeds": {str(seed): dict(result) for seed, result in by_seed.items()},
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """By what the mean top-10 of one arm has to be above that of another."""
+class Criterion:
+    """How far the mean top-10 of one arm has to be above that of another."""
 
     above: str
     below: str
@@ -90,8 +90,8 @@ class Bar:
         least = f"at least {self.by:g} " if self.by else ""
         return f"{self.above} {least}above {'the best of ' if self.than_best else ''}{self.below} {where}"
 
-    def judged(self, arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-        """The bar in words, the paired differences, and whether it holds; None without its arms."""
+    def judge(self, arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+        """Returns the criterion in words, the paired differences, whether it holds; None where an arm is missing."""
         if self.above not in arms or self.below not in arms:
             return None
         above, below = arms[self.above]["seeds"], arms[self.below]["seeds"]
