@@ -130,6 +130,7 @@ def test_it_does_not_start_where_strangers_can_reach_it(monkeypatch: pytest.Monk
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 SLOW = """
+import os
 import time
 from pathlib import Path
 
@@ -138,7 +139,7 @@ from designloop.oracles import oracle
 
 @oracle(costly=True)  # not run merely to check the set-up
 def score(smiles):
-    Path("began").touch()
+    Path(os.environ["DESIGNLOOP_CAMPAIGN_FOLDER"], "began").touch()
     time.sleep(600)
     return {}
 """
