@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from designloop._version import __version__ as __version__
 from designloop.lazy import attach
+from designloop.oracles import old_name as _old_name
 
 if TYPE_CHECKING:
     from designloop.api import load_campaign as load_campaign
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from designloop.api import status as status
     from designloop.api import validate as validate
 
-__version__ = "0.1.0"
+_old_name.install()
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -1,7 +1,7 @@
 """The command line: one thin command for each verb of ``designloop.api``.
 
 Exit codes: 0 done, 1 a defect of ours, 2 bad input, 3 stopped without results, 4 stopped and can be resumed, 130
-Ctrl-C.
+Ctrl-C, 143 SIGTERM.
 Modules are imported inside the commands, so that ``--version`` and ``--help`` answer at once.
 """
 
@@ -17,7 +17,9 @@ from typing import Annotated, Any
 import typer
 
 import designloop
-from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, RESUMABLE, exit_code
+from designloop import signals
+from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, RESUMABLE, TERMINATED, exit_code
+from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.standard_streams import UnwritableOutput, go_on_unread, steady
 
 # Read by OpenMP when torch is first imported. Threads that spin while they wait make a machine that anything else runs
@@ -39,7 +41,7 @@ Model = Annotated[str, typer.Option(help="A shipped model by name, or a file tha
 Seed = Annotated[int, typer.Option(help="The same seed gives the same molecules.", min=0, max=2**63 - 1)]
 
 
-class Backend(StrEnum):
+class BackendName(StrEnum):
     """Where oracles run."""
 
     ray = "ray"
@@ -58,7 +60,11 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
-            code = function(*args, **kwargs)
+            with signals.heeded():
+                code = function(*args, **kwargs)
+        except signals.Terminated:
+            typer.echo("Ended by SIGTERM. What is committed stays; the same command goes on from there.", err=True)
+            code = TERMINATED
         except KeyboardInterrupt:
             typer.echo("\nInterrupted. What is committed stays; the same command goes on from there.", err=True)
             code = INTERRUPTED
@@ -82,9 +88,9 @@ def _aside(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _evaluation(**said: object) -> dict[str, object]:
+def _evaluation(**options: object) -> dict[str, object]:
     """What was said of the evaluation on the command line, in the words of a campaign file."""
-    return {f"evaluation.{key}": value for key, value in said.items() if value is not None}
+    return {f"evaluation.{key}": value for key, value in options.items() if value is not None}
 
 
 @app.callback(invoke_without_command=True)
@@ -140,7 +146,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; earlier results are moved aside.")] = False,
     address: Address = None,
     workers: Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)] = None,
-    backend: Annotated[Backend | None, typer.Option(help="Ray's workers, or one child process.")] = None,
+    backend: Annotated[BackendName | None, typer.Option(help="Ray's workers, or one child process.")] = None,
     accept_changed_oracles: Annotated[
         bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
     ] = False,
@@ -239,7 +245,7 @@ def oracles(
 @command
 def sample(
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
-    model: Model = "zinc250k",
+    model: Model = DEFAULT_MODEL,
     seed: Seed = 0,
 ) -> None:
     """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, before any filter."""
@@ -252,7 +258,7 @@ def sample(
 @command
 def reconstruct(
     molecules: Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)],
-    model: Model = "zinc250k",
+    model: Model = DEFAULT_MODEL,
     refine: Annotated[
         bool, typer.Option(help="Move latents that would decode to another molecule up the gradient of log p(x | z).")
     ] = True,
@@ -301,6 +307,6 @@ def benchmark(
     from designloop import benchmarks
 
     go_on_unread()
-    chosen = tuple(one.strip() for one in arms.split(",") if one.strip())
+    chosen = tuple(arm.strip() for arm in arms.split(",") if arm.strip())
     options = benchmarks.Options(campaign, model, seeds, calls, chosen, jobs, work, method)
     benchmarks.main(name, output, options)

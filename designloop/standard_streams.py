@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -72,11 +71,10 @@ def steady() -> None:
 
 
 def go_on_unread() -> None:
-    """Let the command go on when nobody reads what it prints, and when its terminal is gone."""
+    """Let the command go on when nobody reads what it prints."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if isinstance(raw, _Stream):
         raw.goes_on = True
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _steady_text(stream: TextIO | None, descriptor: int, goes_on: bool) -> TextIO:

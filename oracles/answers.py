@@ -8,7 +8,8 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from oracles.base import OracleError, did_you_mean
+from designloop.oracles.errors import OracleError
+from designloop.words import meant_or_known
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Answer:
             if output is None:
                 return Answer(None, f"answered several outputs ({names}); name one of them by 'output'")
             if output not in self.value:
-                return Answer(None, f"answered no output {output!r}; {did_you_mean(output, self.value)}")
+                return Answer(None, f"answered no output {output!r}; {meant_or_known(output, self.value)}")
             return Answer(self.value[output])
         if self.value is not None and output is not None:
             return Answer(None, f"answered one number where output {output!r} was asked; leave 'output' out")
@@ -59,7 +60,7 @@ def read_answers(smiles: Sequence[str], answer: object, output: str | None = Non
     if not isinstance(answer, Mapping):
         raise OracleError(_not_a_mapping(answer))
     missing = "no answer for this molecule"
-    if others := unasked(smiles, answer):
+    if others := describe_unasked(smiles, answer):
         missing = f"no answer for this molecule, but one for {others}; use the SMILES as they were given for keys"
         _log.warning("an oracle answered for %s; the answer is dropped", others)
     read = {
@@ -68,7 +69,7 @@ def read_answers(smiles: Sequence[str], answer: object, output: str | None = Non
     return read if output is None else {molecule: answer.pick(output) for molecule, answer in read.items()}
 
 
-def unasked(smiles: Sequence[str], answer: object) -> str:
+def describe_unasked(smiles: Sequence[str], answer: object) -> str:
     """``'OCC', which was not asked (and 1 more)``: the answers to molecules not asked; empty where there are none."""
     asked = set(smiles)
     others = [key for key in answer if key not in asked] if isinstance(answer, Mapping) else []

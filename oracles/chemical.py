@@ -14,7 +14,7 @@ from rdkit import Chem, rdBase
 from designloop.molecules import chemistry
 
 
-def each(smiles: Sequence[str], value: Callable[[Chem.Mol], float]) -> dict[str, float]:
+def score_each(smiles: Sequence[str], value: Callable[[Chem.Mol], float]) -> dict[str, float]:
     """Molecule -> value, of those that are valid; the others have no answer, which is a failure."""
     parsed = zip(smiles, chemistry.parse_all(smiles), strict=True)
     return {molecule: float(value(mol)) for molecule, mol in parsed if mol is not None}

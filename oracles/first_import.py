@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from oracles.base import OracleError
+from designloop.oracles.errors import OracleError
 
 IMPORT_SECONDS = 120.0
 """How long the import of an oracle's file may take."""
@@ -27,7 +27,7 @@ _GRACE_SECONDS = 5.0
 _PROGRAM = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from oracles.first_import import main
+from designloop.oracles.first_import import main
 main()
 """
 
@@ -51,8 +51,8 @@ def refuse_deadly(path: Path, source: bytes) -> None:
 @functools.lru_cache(maxsize=64)
 def _deadly(path: Path, source: bytes, seconds: float) -> str:
     """How a file kills or hangs the process that imports it; empty if it does not. One that raises is tried anew."""
-    told, tell = os.pipe()
-    os.set_blocking(told, False)
+    reader, tell = os.pipe()
+    os.set_blocking(reader, False)
     try:
         command = [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), str(tell), str(seconds), str(path)]
         try:
@@ -62,15 +62,16 @@ def _deadly(path: Path, source: bytes, seconds: float) -> str:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[tell],
+                cwd=path.parent,
                 start_new_session=True,
             )
         finally:
             os.close(tell)
         with process:
-            code = _ended(process, seconds + _GRACE_SECONDS)
-        reply = _read(told)
+            code = _wait(process, seconds + _GRACE_SECONDS)
+        reply = _read(reader)
     finally:
-        os.close(told)
+        os.close(reader)
     if reply.startswith("{"):
         if error := json.loads(reply)["error"]:
             raise OracleError(error)
@@ -86,7 +87,7 @@ def _deadly(path: Path, source: bytes, seconds: float) -> str:
     return f"{place}: the process that imports the file {ended}; take out of the file's top what ends its process"
 
 
-def _ended(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
     """The exit code; None of a process that had to be ended. What it has started is ended in any case."""
     try:
         return process.wait(seconds)
@@ -105,13 +106,13 @@ def _read(descriptor: int) -> str:
 
 def _line(report: str, path: Path) -> str:
     """The line of the file in which faulthandler's report found it, if there is a report."""
-    found = re.search(rf'File "{re.escape(str(path))}", line (\d+)', report)
-    return found[1] if found else "?"
+    match = re.search(rf'File "{re.escape(str(path))}", line (\d+)', report)
+    return match[1] if match else "?"
 
 
 def main() -> None:
     """Import the file that the arguments name, and tell how that went."""
-    from oracles.own_files import OwnImports, import_file
+    from designloop.oracles.own_files import OwnImports, import_file
 
     tell, seconds, path = int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
     os.set_inheritable(tell, False)
@@ -119,7 +120,7 @@ def main() -> None:
     faulthandler.dump_traceback_later(seconds, exit=True, file=tell)
     error = ""
     try:
-        import_file(path, path.read_bytes(), OwnImports(path.parent))
+        import_file(path, path.read_bytes(), OwnImports(path))
     except BaseException as problem:  # whatever it is, the import did not kill the process
         error = str(problem)[:4000] or type(problem).__name__
     os.write(tell, json.dumps({"error": error}).encode())

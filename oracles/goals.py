@@ -15,9 +15,9 @@ from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
 from designloop.molecules import chemistry
-from oracles.chemical import parse_smarts
-from oracles.pharmacophores import pharmacophores
-from oracles.substructure import atom_counts, formula_scores, parse_formula
+from designloop.oracles.chemical import parse_smarts
+from designloop.oracles.pharmacophores import pharmacophores
+from designloop.oracles.substructure import atom_counts, formula_scores, parse_formula
 
 Features = Literal["ecfp4", "ecfp6", "fcfp4", "atom_pair", "pharmacophore"]
 """Circular features of radius 2 or 3, the first also by pharmacophoric role, pairs of atoms up to ten bonds apart; all
@@ -79,7 +79,7 @@ def _target(smiles: str, features: Features) -> Any:
     return fingerprints([chemistry.require(smiles)], features)[0]
 
 
-class Batch:
+class ParsedBatch:
     """The valid ones of some molecules, parsed; their fingerprints are made when a part first asks for them."""
 
     def __init__(self, mols: Mapping[str, Chem.Mol], made: Mapping[Features, Sequence[Any]] | None = None) -> None:
@@ -87,7 +87,7 @@ class Batch:
         self._made = dict(made or {})
 
     @classmethod
-    def read(cls, smiles: Sequence[str]) -> Batch:
+    def read(cls, smiles: Sequence[str]) -> ParsedBatch:
         """Each valid molecule once."""
         mols = {molecule: chemistry.parse_flat(molecule) for molecule in smiles}
         return cls({molecule: mol for molecule, mol in mols.items() if mol is not None})
@@ -98,22 +98,22 @@ class Batch:
             self._made[features] = fingerprints(self.mols, features)
         return self._made[features]
 
-    def where(self, keep: Sequence[bool]) -> Batch:
+    def where(self, keep: Sequence[bool]) -> ParsedBatch:
         """Those of the molecules that are kept, with the fingerprints made so far."""
         if all(keep):
             return self
 
-        def kept(items: Sequence[Any]) -> list[Any]:
+        def selected(items: Sequence[Any]) -> list[Any]:
             return [item for item, stays in zip(items, keep, strict=True) if stays]
 
-        mols = dict(zip(kept(self.smiles), kept(self.mols), strict=True))
-        return Batch(mols, {features: kept(vectors) for features, vectors in self._made.items()})
+        mols = dict(zip(selected(self.smiles), selected(self.mols), strict=True))
+        return ParsedBatch(mols, {features: selected(vectors) for features, vectors in self._made.items()})
 
 
 _AT_ONCE = 16
 """Molecules of a batch: half a megabyte, which stays near the processor while all parts look at it."""
 
-Part = Callable[[Batch], Sequence[float]]
+Part = Callable[[ParsedBatch], Sequence[float]]
 """A batch of n molecules -> (n,) scores from 0 to 1."""
 
 
@@ -176,7 +176,7 @@ def mean_of(smiles: Sequence[str], *parts: Part, mean: Mean = "geometric") -> di
     """
     scores: dict[str, list[float]] = {}
     for start in range(0, len(smiles), _AT_ONCE):
-        batch = Batch.read(smiles[start : start + _AT_ONCE])
+        batch = ParsedBatch.read(smiles[start : start + _AT_ONCE])
         scores |= {molecule: [] for molecule in batch.smiles}
         for part in parts:
             values = part(batch)

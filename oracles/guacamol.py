@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from designloop.molecules.chemistry import crippen_logp, descriptor
-from oracles.declaration import oracle
-from oracles.goals import (
+from designloop.oracles.declaration import oracle
+from designloop.oracles.goals import (
     Mean,
     absent,
     at_least,

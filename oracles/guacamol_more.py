@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from designloop.molecules.chemistry import crippen_logp, descriptor
-from oracles.declaration import oracle
-from oracles.goals import (
+from designloop.oracles.declaration import oracle
+from designloop.oracles.goals import (
     Part,
     arithmetic_mean,
     at_least,
@@ -19,7 +19,7 @@ from oracles.goals import (
     number,
     value_of,
 )
-from oracles.guacamol import RANOLAZINE
+from designloop.oracles.guacamol import RANOLAZINE
 
 COBIMETINIB = "OC1(CN(C1)C(=O)C1=C(NC2=C(F)C=C(I)C=C2)C(F)=C(F)C=C1)C1CCCCN1"
 PIOGLITAZONE = "O=C1NC(=O)SC1Cc3ccc(OCCc2ncc(cc2)CC)cc3"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from oracles.declaration import oracle
-from oracles.goals import Mean, clipped, isomer_of, likeness, mean_of
+from designloop.oracles.declaration import oracle
+from designloop.oracles.goals import Mean, clipped, isomer_of, likeness, mean_of
 
 CELECOXIB = "CC1=CC=C(C=C1)C1=CC(=NN1C1=CC=C(C=C1)S(N)(=O)=O)C(F)(F)F"
 TROGLITAZONE = "Cc1c(C)c2OC(C)(COc3ccc(CC4SC(=O)NC4=O)cc3)CCc2c(C)c1O"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import dataclasses
 import functools
 import hashlib
@@ -14,15 +15,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from oracles import own_files
-from oracles.base import Oracle, OracleError, ParameterError, ParameterProblem
-from oracles.declaration import Declaration, declaration_of
-from oracles.parameters import Arguments, read_arguments
-from oracles.references import Found, find, names_file
+from designloop.oracles import located, own_files
+from designloop.oracles.base import Oracle
+from designloop.oracles.declaration import Declaration, declaration_of, docstring_of, name_of
+from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
+from designloop.oracles.parameters import Arguments, read_arguments
+from designloop.oracles.references import ResolvedReference, find, names_file
 
 _OWN = "own"
 _PARAMS = "params"
-_NOWHERE: Mapping[str, Path] = MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _SentFiles:
+    """Where files lie that parameters name, as whoever sent the recipe found them."""
+
+    pointed: Mapping[str, Path]
+    """Parameter annotated with a path -> its file here."""
+    located: Mapping[str, Mapping[str, str]]
+    """``Oracle.located``"""
 
 
 def load(reference: str, params: Mapping[str, Any] | None = None, folder: Path | None = None) -> Oracle:
@@ -72,58 +83,99 @@ def load_recipe(
     Raises:
         OracleError: Files did not come, a module is not installed here, or the oracle has another fingerprint here.
     """
-    reference, wanted = recipe["reference"], recipe["files"]
     home = (folder or own_files.worker_folder()).resolve() / recipe["fingerprint"]
-    if wanted and not own_files.holds(home, wanted):
+    unpack_files(recipe, file_bytes, home)
+    return load_unpacked(recipe, home)
+
+
+def unpack_files(recipe: Mapping[str, Any], file_bytes: Mapping[str, bytes] | None, home: Path) -> Path:
+    """The folder below ``home`` in which the oracle's own file and those that it declares lie now, if it has any.
+
+    Raises:
+        OracleError: The files are neither there nor in ``file_bytes``.
+    """
+    wanted, modes = recipe["files"], recipe["modes"]
+    if wanted and not own_files.holds(home, wanted, modes):
         if file_bytes is None or own_files.digests(file_bytes) != wanted:
-            raise OracleError(f"the files of oracle {reference!r} did not come with its recipe; send file_bytes too")
-        own_files.write_files(file_bytes, home)
+            raise OracleError(
+                f"the files of oracle {recipe['reference']!r} did not come with its recipe; send file_bytes too"
+            )
+        own_files.write_files(file_bytes, home, modes)
+    return home / _OWN
+
+
+def load_unpacked(recipe: Mapping[str, Any], home: Path) -> Oracle:
+    """The same as :func:`load_recipe`, once :func:`unpack_files` has been there.
+
+    Raises:
+        OracleError: A module is not installed here, or the oracle has another fingerprint here.
+    """
+    reference, wanted = recipe["reference"], recipe["files"]
     pointed = {name.split("/")[1]: home / name for name in wanted if name.startswith(f"{_PARAMS}/")}
     place, _, attribute = reference.rpartition(":")
     here = f"./{_OWN}/{Path(place).name}:{attribute}" if names_file(place) else reference
-    loaded = _build(here, recipe["params"], home, pointed, deadly=True)  # what sends recipes has tried the import
+    sent = _SentFiles(pointed, recipe["located"])
+    loaded = _build(here, recipe["params"], home, sent, deadly=True)  # what sends recipes has tried the import
     if loaded.fingerprint != recipe["fingerprint"]:
         differs = f"RDKit is {loaded.rdkit} here and {recipe['rdkit']} there" if loaded.rdkit != recipe["rdkit"] else ""
         raise OracleError(
             f"oracle {reference!r} is not the same here as where the campaign runs: {differs or 'its module differs'}; "
             "install the same versions wherever workers run"
         )
-    return dataclasses.replace(loaded, reference=reference)
+    return dataclasses.replace(loaded, reference=reference, located=MappingProxyType(recipe["located"]))
+
+
+def _reduce(oracle: Oracle) -> tuple[Callable[..., Oracle], tuple[Any, ...]]:
+    """What ``pickle`` makes an oracle of."""
+    return load_recipe, (oracle.recipe(), dict(oracle.file_bytes))
+
+
+copyreg.pickle(Oracle, _reduce)
 
 
 def _build(
     reference: str,
     params: Mapping[str, Any],
     folder: Path,
-    moved: Mapping[str, Path] = _NOWHERE,
+    sent: _SentFiles | None = None,
     *,
     deadly: bool = False,
 ) -> Oracle:
-    """The oracle; ``moved`` has where the files lie that parameters point at, if not where the parameters say."""
-    found = find(reference, folder, deadly=deadly)
-    declared = declaration_of(found.target)
-    name = declared.name or getattr(found.target, "__name__", reference)
-    arguments = read_arguments(name, found.target, declared, params)
-    files = own_files.read_files(found.home, declared.files)
-    _check_imports(found, declared, files)
-    paths = _pointed(name, arguments, found.home, folder, moved)
+    """The oracle; ``sent`` has where the files lie that parameters name, if not where the parameters say."""
+    resolved = find(reference, folder, deadly=deadly)
+    declared = declaration_of(resolved.target)
+    name = name_of(resolved.target, reference)
+    arguments = read_arguments(name, resolved.target, declared, params)
+    files = own_files.read_files(resolved.home, declared.files)
+    _check_imports(resolved, declared, files)
+    paths = _find_pointed(name, arguments, resolved.home, folder, sent.pointed if sent else {})
+    if sent is not None:
+        texts = sent.located
+    elif isinstance(resolved.identity.get("built_in"), str):
+        texts = {}
+    else:
+        texts = located.files_named(arguments, folder, resolved.home, files)
+    python = located.with_files(arguments.python, texts, resolved.home)
     pointed = {key: path.read_bytes() for key, path in paths.items()}
     rdkit = _rdkit_version() if declared.uses_rdkit else None
     identity = {
         "name": name,
         "version": declared.version,
-        "oracle": dict(found.identity),
+        "oracle": dict(resolved.identity),
         "params": dict(arguments.written) | own_files.digests(pointed),
         "files": own_files.digests(files),
         "rdkit": rdkit,
     }
-    travelling = {f"{_OWN}/{file}": data for file, data in {**files, **found.own}.items()} if found.own else {}
+    source = resolved.source
+    travelling = {f"{_OWN}/{file}": data for file, data in {**files, **source}.items()} if source else {}
     travelling |= {f"{_PARAMS}/{key}/{paths[key].name}": data for key, data in pointed.items()}
+    places = {f"{_OWN}/{file}": resolved.home / file for file in [*files, *source]} if source else {}
+    places |= {f"{_PARAMS}/{key}/{path.name}": path for key, path in paths.items()}
     return Oracle(
         name=name,
         reference=reference,
         params=MappingProxyType(dict(arguments.written)),
-        given=MappingProxyType({key: arguments.written[key] for key in params}),
+        given_params=MappingProxyType({key: arguments.written[key] for key in params}),
         version=declared.version,
         stochastic=declared.stochastic,
         costly=declared.costly,
@@ -132,22 +184,24 @@ def _build(
         files=declared.files,
         unit=declared.unit,
         outputs=MappingProxyType(dict(declared.outputs)),
-        summary=(inspect.getdoc(found.target) or "").partition("\n")[0],
+        summary=docstring_of(resolved.target).partition("\n")[0],
         fingerprint=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         file_bytes=MappingProxyType(travelling),
+        file_modes=MappingProxyType(own_files.permissions(places)),
+        located=MappingProxyType(dict(texts)),
         rdkit=rdkit,
-        make=functools.partial(_scoring, found, dict(arguments.python) | paths),
+        make=functools.partial(_scoring, resolved, python | paths),
     )
 
 
-def _scoring(found: Found, arguments: Mapping[str, Any]) -> Callable[..., Any]:
+def _scoring(resolved: ResolvedReference, arguments: Mapping[str, Any]) -> Callable[..., Any]:
     """The function of molecules (and seeds) alone; a class is constructed now."""
-    imports = found.imports.active if found.imports else contextlib.nullcontext
-    if isinstance(found.target, type):
+    imports = resolved.imports.active if resolved.imports else contextlib.nullcontext
+    if isinstance(resolved.target, type):
         with imports():
-            call = found.target(**arguments).score
+            call = resolved.target(**arguments).score
     else:
-        call = functools.partial(found.target, **arguments)
+        call = functools.partial(resolved.target, **arguments)
 
     def score(*molecules_and_seeds: Sequence[Any]) -> Any:
         with imports():
@@ -156,9 +210,9 @@ def _scoring(found: Found, arguments: Mapping[str, Any]) -> Callable[..., Any]:
     return score
 
 
-def _check_imports(found: Found, declared: Declaration, files: Mapping[str, bytes]) -> None:
+def _check_imports(resolved: ResolvedReference, declared: Declaration, files: Mapping[str, bytes]) -> None:
     """Refuse helper modules that lie beside the oracle's file and would be left behind."""
-    missing = found.imports.undeclared({**files, **found.own}) if found.imports else []
+    missing = resolved.imports.find_undeclared({**files, **resolved.source}) if resolved.imports else []
     if missing:
         raise OracleError(
             f"the oracle's file imports {missing[0]}, which workers elsewhere would lack; "
@@ -166,11 +220,13 @@ def _check_imports(found: Found, declared: Declaration, files: Mapping[str, byte
         )
 
 
-def _pointed(name: str, arguments: Arguments, home: Path, folder: Path, moved: Mapping[str, Path]) -> dict[str, Path]:
+def _find_pointed(
+    name: str, arguments: Arguments, home: Path, folder: Path, sent: Mapping[str, Path]
+) -> dict[str, Path]:
     """Parameter -> the file that it points at: sought beside the campaign file, a default one beside the oracle."""
     paths = {key: home / path for key, path in arguments.default_paths.items()}
     paths |= {key: folder / path for key, path in arguments.paths.items()}
-    paths |= moved
+    paths |= sent
     problems = [
         ParameterProblem(key, repr(str(path)), "a file", "relative paths are relative to the campaign file")
         for key, path in paths.items()

@@ -7,7 +7,7 @@ beside the campaign file, its bytes count instead of its name, and it travels to
 
 from __future__ import annotations
 
-import difflib
+import functools
 import inspect
 import json
 import re
@@ -23,8 +23,9 @@ import pydantic
 import pydantic_core
 from pydantic.errors import PydanticUserError
 
-from oracles.base import OracleError, ParameterError, ParameterProblem, did_you_mean
-from oracles.declaration import Declaration
+from designloop.oracles.declaration import Declaration
+from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
+from designloop.words import did_you_mean, nearest
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _MISSING = inspect.Parameter.empty
@@ -84,6 +85,8 @@ class Arguments:
     """The files that parameters point at, as given."""
     default_paths: Mapping[str, Path]
     """The files that defaults point at."""
+    choices: frozenset[str] = frozenset()
+    """Parameters that are one word out of several, which is never a path."""
 
 
 def parameters_of(target: Callable[..., Any], declared: Declaration) -> tuple[dict[str, Parameter], bool]:
@@ -96,9 +99,9 @@ def parameters_of(target: Callable[..., Any], declared: Declaration) -> tuple[di
         signature = inspect.signature(target)
     except (TypeError, ValueError) as error:
         raise OracleError(f"{target!r} has no readable signature; wrap it in a function of your own") from error
-    own = list(signature.parameters.values())
+    parameters = list(signature.parameters.values())
     if not isinstance(target, type):
-        own = own[_molecules_and_seeds(own, declared, target) :]
+        parameters = parameters[_molecules_and_seeds(parameters, declared, target) :]
         namespace = _globals(target)
     else:
         score = getattr(target, "score", None)
@@ -107,12 +110,16 @@ def parameters_of(target: Callable[..., Any], declared: Declaration) -> tuple[di
         _molecules_and_seeds(list(inspect.signature(score).parameters.values())[1:], declared, target)  # without self
         namespace = _globals(getattr(target, "__init__", None))
     named = {
-        item.name: Parameter(item.name, _resolved(item, namespace), item.default) for item in own if item.kind in _NAMED
+        item.name: Parameter(item.name, _resolve(item, namespace), item.default)
+        for item in parameters
+        if item.kind in _NAMED
     }
-    return named, any(item.kind is inspect.Parameter.VAR_KEYWORD for item in own)
+    return named, any(item.kind is inspect.Parameter.VAR_KEYWORD for item in parameters)
 
 
-def read_arguments(name: str, target: Callable[..., Any], declared: Declaration, given: Mapping[str, Any]) -> Arguments:
+def read_arguments(
+    name: str, target: Callable[..., Any], declared: Declaration, values: Mapping[str, Any]
+) -> Arguments:
     """The given parameters, checked by the oracle's signature.
 
     Raises:
@@ -122,7 +129,7 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
     problems: list[ParameterProblem] = []
     python: dict[str, Any] = {}
     written: dict[str, Any] = {}
-    for key, value in given.items():
+    for key, value in values.items():
         if key not in known and not takes_any:
             problems.append(_unknown(key, known))
             continue
@@ -136,9 +143,9 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
             problems.append(_ill_typed(key, value, error))
         except (TypeError, ValueError) as error:
             problems.append(ParameterProblem(key, repr(value), "a value that JSON can hold", str(error)))
-    misspelt = {nearest for key in given if key not in known for nearest in difflib.get_close_matches(key, known, n=1)}
+    misspelt = {nearest(key, known) for key in values if key not in known}
     for parameter in known.values():
-        if parameter.name in given or (parameter.required and parameter.name in misspelt):
+        if parameter.name in values or (parameter.required and parameter.name in misspelt):
             continue
         if parameter.required:
             problems.append(_missing(parameter, declared))
@@ -149,8 +156,9 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
             continue  # an object of the oracle's own code, which its version and its file's bytes stand for
     if problems:
         raise ParameterError(name, problems)
-    defaults = {key: parameter.default for key, parameter in known.items() if key not in given}
-    return Arguments(python, written, _paths(python), _paths(defaults))
+    defaults = {key: parameter.default for key, parameter in known.items() if key not in values}
+    choices = frozenset(key for key in values if key in known and typing.get_origin(known[key].annotation) is Literal)
+    return Arguments(python, written, _paths(python), _paths(defaults), choices)
 
 
 def kind(annotation: Any) -> str:
@@ -183,19 +191,24 @@ def _holds_a_path(value: Any) -> bool:
 
 def _globals(target: Any) -> dict[str, Any]:
     """What the names in its annotations mean."""
-    return dict(getattr(inspect.unwrap(target), "__globals__", {}))
+    while isinstance(target, functools.partial):
+        target = target.func
+    function = inspect.unwrap(target)
+    if not hasattr(function, "__globals__"):  # an instance that can be called: what stands in its class
+        function = vars(type(function)).get("__call__")
+    return dict(getattr(function, "__globals__", {}))
 
 
 def _plain(annotation: Any) -> str:
     return getattr(annotation, "__name__", str(annotation))
 
 
-def _molecules_and_seeds(own: list[inspect.Parameter], declared: Declaration, target: Callable[..., Any]) -> int:
+def _molecules_and_seeds(parameters: list[inspect.Parameter], declared: Declaration, target: Callable[..., Any]) -> int:
     """How many leading parameters the molecules and seeds take."""
     wanted = ["smiles", "seeds"] if declared.stochastic else ["smiles"]
-    if any(item.kind is inspect.Parameter.VAR_POSITIONAL for item in own[: len(wanted)]):
+    if any(item.kind is inspect.Parameter.VAR_POSITIONAL for item in parameters[: len(wanted)]):
         return len(wanted)
-    positional = [item for item in own if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
+    positional = [item for item in parameters if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
     if len(positional) < len(wanted):
         why = "it declares stochastic=True, so it" if declared.stochastic else "it"
         name = getattr(target, "__name__", repr(target))
@@ -203,7 +216,7 @@ def _molecules_and_seeds(own: list[inspect.Parameter], declared: Declaration, ta
     return len(wanted)
 
 
-def _resolved(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
+def _resolve(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
     """The annotation, also where ``from __future__ import annotations`` left its text."""
     annotation = parameter.annotation
     if annotation is _MISSING:
@@ -225,8 +238,7 @@ def _canonical(value: Any) -> str:
 
 def _unknown(key: str, known: Mapping[str, Parameter]) -> ParameterProblem:
     expected = f"one of {', '.join(known)}" if known else "no parameter: it takes none"
-    hint = did_you_mean(key, known)
-    return ParameterProblem(key, f"{key!r}", expected, hint if hint.startswith("did you") else "")
+    return ParameterProblem(key, f"{key!r}", expected, did_you_mean(key, known))
 
 
 def _missing(parameter: Parameter, declared: Declaration) -> ParameterProblem:
@@ -240,12 +252,13 @@ def _missing(parameter: Parameter, declared: Declaration) -> ParameterProblem:
 def _ill_typed(key: str, value: Any, error: pydantic.ValidationError) -> ParameterProblem:
     """One problem out of pydantic's several (it has one for each branch of a union)."""
     details = error.errors(include_url=False)
-    told = [item for item in details if item["type"] == "value_error"] or details  # our own checks say more than types
-    expected = " or ".join(dict.fromkeys(_expectation(item["msg"]) for item in told))
-    found = told[0]["input"] if len(told) == 1 or told[0]["type"] == "value_error" else value
-    choices = [word for item in told for word in re.findall(r"'([^']+)'", item["msg"])]
-    hint = did_you_mean(found, choices) if choices and isinstance(found, str) else ""
-    return ParameterProblem(key, repr(found), expected, hint if hint.startswith("did you") else "")
+    ours = [item for item in details if item["type"] == "value_error"]
+    relevant = ours or details  # our own checks say more than types
+    expected = " or ".join(dict.fromkeys(_expectation(item["msg"]) for item in relevant))
+    culprit = relevant[0]["input"] if len(relevant) == 1 or relevant[0]["type"] == "value_error" else value
+    choices = [word for item in relevant for word in re.findall(r"'([^']+)'", item["msg"])]
+    hint = did_you_mean(culprit, choices) if choices and isinstance(culprit, str) else ""
+    return ParameterProblem(key, repr(culprit), expected, hint)
 
 
 def _expectation(message: str) -> str:

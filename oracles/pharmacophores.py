@@ -31,12 +31,12 @@ def _patterns() -> list[Chem.Mol]:
 def pharmacophores(mol: Chem.Mol) -> DataStructs.SparseBitVect:
     """A bit for each pair and for each triple of features at distances of 2, 3 … 7, or more bonds."""
     points = [(family, atom) for family, query in enumerate(_patterns()) for (atom,) in _matches(mol, query)]
-    bits = DataStructs.SparseBitVect((_FAMILIES * _BINS) ** 3 + (_FAMILIES**2 * _BINS))
+    fingerprint = DataStructs.SparseBitVect((_FAMILIES * _BINS) ** 3 + (_FAMILIES**2 * _BINS))
     if len(points) > 1:
         families, atoms = np.array(points).T
         distances = Chem.GetDistanceMatrix(mol)[np.ix_(atoms, atoms)]
-        bits.SetBitsFromList(_numbers(families, distances).tolist())
-    return bits
+        fingerprint.SetBitsFromList(_numbers(families, distances).tolist())
+    return fingerprint
 
 
 def _matches(mol: Chem.Mol, query: Chem.Mol) -> list[tuple[int]]:
@@ -64,7 +64,7 @@ def _numbers(families: np.ndarray, distances: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate([triples, pairs + (_FAMILIES * _BINS) ** 3]))
 
 
-def _descending(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _descending(first: np.ndarray, second: np.ndarray, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both, exchanged where they are to descend and do not."""
-    exchange = where & (one < other)
-    return np.where(exchange, other, one), np.where(exchange, one, other)
+    exchange = where & (first < second)
+    return np.where(exchange, second, first), np.where(exchange, first, second)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from designloop.molecules.chemistry import descriptor
-from oracles.chemical import each
-from oracles.declaration import oracle
+from designloop.oracles.chemical import score_each
+from designloop.oracles.declaration import oracle
 
 
 def _example(low: float, high: float, **params: str) -> dict[str, dict[str, object]]:
@@ -21,7 +21,7 @@ def qed(smiles: Sequence[str]) -> dict[str, float]:
 
     Source: Bickerton et al. 2012, Nat. Chem. 4, 90, with mean weights, as in RDKit.
     """
-    return each(smiles, descriptor("qed"))
+    return score_each(smiles, descriptor("qed"))
 
 
 @oracle(uses_rdkit=True, unit="log10", example=_example(0, 3))
@@ -30,7 +30,7 @@ def logp(smiles: Sequence[str]) -> dict[str, float]:
 
     Source: Wildman & Crippen 1999, J. Chem. Inf. Comput. Sci. 39, 868, as in RDKit.
     """
-    return each(smiles, descriptor("logp"))
+    return score_each(smiles, descriptor("logp"))
 
 
 @oracle(uses_rdkit=True, unit="log10(mol/L)", example=_example(-6, -3))
@@ -42,7 +42,7 @@ def esol(smiles: Sequence[str]) -> dict[str, float]:
 
     Source: Delaney 2004, J. Chem. Inf. Comput. Sci. 44, 1000.
     """
-    return each(smiles, descriptor("esol"))
+    return score_each(smiles, descriptor("esol"))
 
 
 @oracle(uses_rdkit=True, unit="Å²", example=_example(140, 90))
@@ -51,31 +51,31 @@ def tpsa(smiles: Sequence[str]) -> dict[str, float]:
 
     Source: Ertl et al. 2000, J. Med. Chem. 43, 3714, as in RDKit.
     """
-    return each(smiles, descriptor("tpsa"))
+    return score_each(smiles, descriptor("tpsa"))
 
 
 @oracle(uses_rdkit=True, unit="g/mol", example=_example(550, 400))
 def molecular_weight(smiles: Sequence[str]) -> dict[str, float]:
     """Average molecular weight, all hydrogens counted."""
-    return each(smiles, descriptor("molecular_weight"))
+    return score_each(smiles, descriptor("molecular_weight"))
 
 
 @oracle(uses_rdkit=True, example=_example(6, 3))
 def hbd(smiles: Sequence[str]) -> dict[str, float]:
     """Number of hydrogen-bond donors: nitrogens and oxygens that carry hydrogen, as RDKit counts them."""
-    return each(smiles, descriptor("hbd"))
+    return score_each(smiles, descriptor("hbd"))
 
 
 @oracle(uses_rdkit=True, example=_example(11, 7))
 def hba(smiles: Sequence[str]) -> dict[str, float]:
     """Number of hydrogen-bond acceptors, as RDKit counts them."""
-    return each(smiles, descriptor("hba"))
+    return score_each(smiles, descriptor("hba"))
 
 
 @oracle(uses_rdkit=True, example=_example(11, 6))
 def rotatable_bonds(smiles: Sequence[str]) -> dict[str, float]:
     """Number of rotatable bonds, amides and the like not counted."""
-    return each(smiles, descriptor("rotatable_bonds"))
+    return score_each(smiles, descriptor("rotatable_bonds"))
 
 
 _RINGS = {
@@ -99,4 +99,4 @@ def rings(
         kind: Which rings count: aliphatic ones have a bond that is not aromatic, saturated ones only single bonds,
             heterocycles an atom that is not carbon.
     """
-    return each(smiles, descriptor(_RINGS[kind]))
+    return score_each(smiles, descriptor(_RINGS[kind]))

@@ -10,8 +10,8 @@ import numpy as np
 from rdkit.Chem import rdFingerprintGenerator
 
 from designloop.molecules import chemistry
-from oracles.chemical import Smiles, as_list
-from oracles.declaration import oracle
+from designloop.oracles.chemical import Smiles, as_list
+from designloop.oracles.declaration import oracle
 
 Kind = Literal["ecfp4", "ecfp6", "fcfp4", "fcfp6", "atom_pair"]
 
@@ -47,7 +47,7 @@ def similarity(
     Source: Rogers & Hahn 2010, J. Chem. Inf. Model. 50, 742 (ECFP, FCFP); Carhart et al. 1985, J. Chem. Inf. Comput.
     Sci. 25, 64 (atom pairs).
     """
-    valid = [one for one in smiles if chemistry.parse(one) is not None]
+    valid = [molecule for molecule in smiles if chemistry.parse(molecule) is not None]
     likeness = chemistry.tanimoto(
         _fingerprints(valid, fingerprint, chirality), _fingerprints(as_list(reference), fingerprint, chirality)
     )
@@ -60,7 +60,7 @@ def _fingerprints(smiles: Sequence[str], kind: Kind, chirality: bool) -> list[An
     if not chirality:
         return chemistry.fingerprints(smiles, kind)
     # Not folded: of an atom pair's code the part that has the configuration is mostly lost in 2,048 bits.
-    return [_chiral_generator(kind).GetSparseFingerprint(chemistry.require(one)) for one in smiles]
+    return [_chiral_generator(kind).GetSparseFingerprint(chemistry.require(molecule)) for molecule in smiles]
 
 
 @cache

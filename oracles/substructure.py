@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 from rdkit import Chem
 
-from oracles.chemical import Smarts, as_list, each, parse_smarts
-from oracles.declaration import oracle
+from designloop.oracles.chemical import Smarts, as_list, parse_smarts, score_each
+from designloop.oracles.declaration import oracle
 
 _MOST_MATCHES = 10_000
 """Matches of one pattern that are counted; RDKit's own 1,000 can be passed by a pattern such as ``C~C~C``."""
@@ -41,14 +41,14 @@ def substructure(
     queries = [parse_smarts(pattern) for pattern in as_list(smarts)]
 
     def matches(mol: Chem.Mol) -> float:
-        found = (mol.GetSubstructMatches(query, useChirality=chirality, maxMatches=_MOST_MATCHES) for query in queries)
-        return sum(map(len, found))
+        hits = (mol.GetSubstructMatches(query, useChirality=chirality, maxMatches=_MOST_MATCHES) for query in queries)
+        return sum(map(len, hits))
 
     def patterns(mol: Chem.Mol) -> float:
         present = sum(mol.HasSubstructMatch(query, useChirality=chirality) for query in queries)
         return float({"any": present > 0, "all": present == len(queries), "patterns": present}[count])
 
-    return each(smiles, matches if count == "matches" else patterns)
+    return score_each(smiles, matches if count == "matches" else patterns)
 
 
 def parse_formula(formula: str) -> dict[str, int]:
@@ -99,7 +99,7 @@ def isomer(smiles: Sequence[str], formula: Formula) -> dict[str, float]:
         exponents = _exponents(atom_counts(mol), wanted)
         return math.exp(sum(exponents) / len(exponents))  # of the exponents, so that nothing underflows
 
-    return each(smiles, score)
+    return score_each(smiles, score)
 
 
 def formula_scores(atoms: Mapping[str, int], wanted: Mapping[str, int]) -> list[float]:

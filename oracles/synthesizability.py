@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from designloop.molecules import chemistry
-from oracles.chemical import AlertSet, as_list, each
-from oracles.declaration import oracle
+from designloop.oracles.chemical import AlertSet, as_list, score_each
+from designloop.oracles.declaration import oracle
 
 
 @oracle(uses_rdkit=True, example={"transform": {"type": "linear", "low": 5.0, "high": 2.5}})
@@ -15,7 +15,7 @@ def sa_score(smiles: Sequence[str]) -> dict[str, float]:
 
     Source: Ertl & Schuffenhauer 2009, J. Cheminform. 1, 8, in RDKit's contributed implementation.
     """
-    return each(smiles, chemistry.sa_score)
+    return score_each(smiles, chemistry.sa_score)
 
 
 @oracle(
@@ -32,4 +32,4 @@ def alerts(smiles: Sequence[str], sets: AlertSet | list[AlertSet] = "BRENK") -> 
     Source: Baell & Holloway 2010 (PAINS), Brenk et al. 2008 (BRENK), and those that RDKit's FilterCatalog names.
     """
     names = as_list(sets)
-    return each(smiles, lambda mol: len(chemistry.alerts(mol, names)))
+    return score_each(smiles, lambda mol: len(chemistry.alerts(mol, names)))

@@ -44,3 +44,24 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     new_model(zinc_codec(), small, seed=0).save(path, {"corpus": "zinc250k"})
     return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """The file of a campaign that has run: a reference, starting molecules of which one is refused, some failures.
+
+    Tests that change it take a copy of its folder.
+    """
+    from designloop import api
+    from tests.campaigns import write_campaign
+    from tests.commands import ASPIRIN
+
+    folder = tmp_path_factory.mktemp("finished")
+    changes = {
+        "starting_molecules": [ASPIRIN, "OB(O)c1ccccc1CC1CC1"],
+        "reference": {"caffeine": "Cn1c(=O)c2c(ncn2C)n(C)c1=O"},
+        "objective.properties.0.params": {"fails": "S"},
+    }
+    path = write_campaign(folder, tiny_model, changes)
+    api.run(path)
+    return path

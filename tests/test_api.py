@@ -12,7 +12,7 @@ from designloop import api
 from designloop.loop.preflight import BrokenOracle
 from designloop.molecules.errors import MoleculeError
 from designloop.tables import QueryError
-from designloop.tables.ledger import read_runs
+from designloop.tables.ledger_reading import read_runs
 from tests.campaigns import write_campaign
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
@@ -39,9 +39,9 @@ def test_a_name_that_is_not_public_is_answered_with_those_that_are() -> None:
 
 def test_scores_come_in_the_order_given_each_with_what_the_filters_say(tmp_path: Path, tiny_model: Path) -> None:
     scored = designloop.score(write_campaign(tmp_path, tiny_model), ["CCc1ccccc1CCO", SODIUM_SALT, "C" * 60])
-    assert [one.written for one in scored] == ["CCc1ccccc1CCO", SODIUM_SALT, "C" * 60]
+    assert [molecule.written for molecule in scored] == ["CCc1ccccc1CCO", SODIUM_SALT, "C" * 60]
     assert scored[1].scored.smiles == ASPIRIN, "standard form is what the oracles saw"
-    assert [one.scored.score for one in scored] == pytest.approx([1 / 3, 0.3, 1.0])
+    assert [molecule.scored.score for molecule in scored] == pytest.approx([1 / 3, 0.3, 1.0])
     assert scored[0].refused is None
     assert scored[2].refused is not None
     assert scored[2].refused.startswith("heavy_atoms: ")
@@ -94,7 +94,7 @@ def test_references_are_scored_outside_budget_and_table(tmp_path: Path, tiny_mod
     assert outcome.summary.calls == 45
     table = designloop.open_candidates(outcome.summary.folder)
     assert table.query("SELECT count(*) AS n FROM candidates WHERE smiles = ?", [ASPIRIN]).to_pylist() == [{"n": 0}]
-    (run,) = [one for one in read_runs(tmp_path / "small.ledger.sqlite") if one.smiles == ASPIRIN]
+    (run,) = [run for run in read_runs(tmp_path / "small.ledger.sqlite") if run.smiles == ASPIRIN]
     assert run.purpose == "check"
 
 
@@ -102,7 +102,7 @@ def test_a_reference_may_be_added_to_a_campaign_that_has_ended(tmp_path: Path, t
     before = designloop.run(write_campaign(tmp_path, tiny_model))
     changed = write_campaign(tmp_path, tiny_model, {"reference": {"the salt": SODIUM_SALT}})
     after = designloop.run(changed)
-    assert [(one.name, one.smiles) for one in after.references] == [("the salt", ASPIRIN)]
+    assert [(reference.name, reference.smiles) for reference in after.references] == [("the salt", ASPIRIN)]
     assert (after.summary.digest, before.references) == (before.summary.digest, [])
     assert after.summary.calls == 45
 
@@ -167,10 +167,10 @@ def test_campaigns_side_by_side_share_the_length_of_their_areas(tmp_path: Path, 
         designloop.run(path)
     first, second = api.compare([long, short])
     assert (first.campaign, first.calls, second.campaign, second.calls) == ("small", 45, "short", 9)
-    for one in (first, second):
-        assert one.best is not None
-        assert one.mean_top_10 is not None
-        assert 0 < one.auc_top_10 <= one.best
+    for standing in (first, second):
+        assert standing.best is not None
+        assert standing.mean_top_10 is not None
+        assert 0 < standing.auc_top_10 <= standing.best
 
 
 def test_molecules_are_written_by_the_ending_of_the_file(tmp_path: Path) -> None:
@@ -205,20 +205,20 @@ def test_a_question_without_results_says_where_it_looked(tmp_path: Path, monkeyp
 
 def test_a_mean_of_few_says_so(tmp_path: Path, tiny_model: Path) -> None:
     path = write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 6, "batch_size": 3})
-    told: list[str] = []
-    summary = designloop.run(path, on_round=lambda progress: told.append(str(progress))).summary
+    lines: list[str] = []
+    summary = designloop.run(path, on_round=lambda progress: lines.append(str(progress))).summary
     assert summary.mean_of == api.compare([path])[0].mean_of == 6
-    assert ["(mean of 3)" in told[0], "(mean of 6)" in told[1]] == [True, True]
+    assert ["(mean of 3)" in lines[0], "(mean of 6)" in lines[1]] == [True, True]
 
 
 # --- models ---------------------------------------------------------------------------------------------------------
 
 
 def test_reconstructions_come_in_order_repeated_ones_too(tiny_model: Path) -> None:
-    found = api.reconstruct([ASPIRIN, "nonsense", ASPIRIN], model=str(tiny_model))
-    assert found[0] == found[2]
-    assert found[0].error is None
-    assert found[0].similarity is not None
-    assert 0 <= found[0].similarity <= 1
-    assert (found[1].decoded, found[1].exact) == (None, False)
-    assert "nonsense" in str(found[1].error)
+    results = api.reconstruct([ASPIRIN, "nonsense", ASPIRIN], model=str(tiny_model))
+    assert results[0] == results[2]
+    assert results[0].error is None
+    assert results[0].similarity is not None
+    assert 0 <= results[0].similarity <= 1
+    assert (results[1].decoded, results[1].exact) == (None, False)
+    assert "nonsense" in str(results[1].error)

@@ -11,9 +11,10 @@ import typer
 from typer.testing import CliRunner
 
 from designloop import api, benchmarks
+from designloop.api import results as api_results
 from designloop.cli import app
 from designloop.loop import preflight
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -50,8 +51,8 @@ def commands(text: str) -> list[str]:
     """Every designloop command of a page, those inside sentences included."""
     typed = [line.split(" #")[0].strip() for block in blocks("sh", text) for line in block.splitlines()]
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
-    told = [" ".join(one.split()) for one in re.findall(r"`(designloop\s[^`]*)`", prose)]
-    return [one for one in [*typed, *told] if one.startswith("designloop ") and "…" not in one]
+    quoted = [" ".join(text.split()) for text in re.findall(r"`(designloop\s[^`]*)`", prose)]
+    return [command for command in [*typed, *quoted] if command.startswith("designloop ") and "…" not in command]
 
 
 def cut(campaign: str) -> str:
@@ -69,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_campaign_file_has_twenty_lines_and_the_oracle_ten() -> None:
-    lines = {name: [one for one in text.splitlines()[1:] if one.strip()] for name, text in FILES.items()}
+    lines = {name: [line for line in text.splitlines()[1:] if line.strip()] for name, text in FILES.items()}
     assert len(lines["campaign.yaml"]) == 20
     assert len(lines["my_oracle.py"]) <= 10
     assert len(lines["sized.yaml"]) <= 12
@@ -77,8 +78,8 @@ def test_the_campaign_file_has_twenty_lines_and_the_oracle_ten() -> None:
 
 @pytest.mark.parametrize("name", CAMPAIGNS)
 def test_the_campaign_files_are_valid_as_they_stand(name: str, tmp_path: Path) -> None:
-    for each, text in FILES.items():
-        (tmp_path / each).write_text(text)
+    for file, text in FILES.items():
+        (tmp_path / file).write_text(text)
     campaign = load_campaign(tmp_path / name)
     assert not campaign.warnings
     assert cut(FILES[name]).count("oracle_calls") == 1
@@ -86,14 +87,14 @@ def test_the_campaign_files_are_valid_as_they_stand(name: str, tmp_path: Path) -
 
 def test_every_command_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(api, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
+    monkeypatch.setattr(api_results, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
     monkeypatch.setattr(preflight, "SAMPLE", 20)
-    typed = [one for block in blocks("sh") for one in commands(f"```sh\n{block}```\n")]
-    here = [one for one in typed if "HEAD" not in one and not one.startswith("designloop benchmark")]
-    assert {one.split()[1] for one in here} >= set("validate run status top query oracles".split())
-    for one in here:
-        done = CliRunner().invoke(app, shlex.split(one)[1:])
-        assert done.exit_code == 0, f"{one}\n{done.output}"
+    typed = [command for block in blocks("sh") for command in commands(f"```sh\n{block}```\n")]
+    here = [command for command in typed if "HEAD" not in command and not command.startswith("designloop benchmark")]
+    assert {command.split()[1] for command in here} >= set("validate run status top query oracles".split())
+    for line in here:
+        done = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert done.exit_code == 0, f"{line}\n{done.output}"
     for name in CAMPAIGNS:
         summary = api.status(folder / name)
         assert summary.calls == CALLS
@@ -106,11 +107,11 @@ def test_a_campaign_leaves_the_files_that_are_listed(folder: Path) -> None:
     if not (folder / "campaign").exists():
         api.run(path)
     listed = re.findall(r"`(NAME[^`]+)`", README.partition("## What a campaign leaves")[2].partition("\n\n`run")[0])
-    there = [name.replace("NAME", "campaign") for name in listed]
-    assert len(there) >= 10
-    assert [name for name in there if not (folder / name).exists()] == []
+    files = [name.replace("NAME", "campaign") for name in listed]
+    assert len(files) >= 10
+    assert [name for name in files if not (folder / name).exists()] == []
     mine = {entry.name for entry in (folder / "campaign").iterdir()}
-    assert {name.split("/")[1] for name in there if "/" in name} == mine
+    assert {name.split("/")[1] for name in files if "/" in name} == mine
 
 
 def test_the_python_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,14 +124,14 @@ def test_the_python_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_is_one_that_there_is(page: Path) -> None:
     group = typer.main.get_command(app)
-    for one in commands(page.read_text(encoding="utf-8")):
-        words = shlex.split(one)[1:]
+    for line in commands(page.read_text(encoding="utf-8")):
+        words = shlex.split(line)[1:]
         if words[0].startswith("-"):
             continue
         command = group.commands[words[0]]  # type: ignore[attr-defined]
         options = {name for parameter in command.params for name in parameter.opts}
         unknown = [word for word in words[1:] if word.startswith("-") and word not in options]
-        assert not unknown, f"{one}: no option {unknown[0]}"
+        assert not unknown, f"{line}: no option {unknown[0]}"
         if words[0] == "benchmark" and len(words) > 1 and words[1].islower():
             assert words[1] in [*benchmarks.available(), "all"]
 
@@ -153,7 +154,7 @@ def test_every_claim_names_tests_that_there_are() -> None:
 
 
 def test_the_address_is_one_that_a_campaign_takes(folder: Path) -> None:
-    (command,) = {one for one in commands(README) if "HEAD" in one}
+    (command,) = {command for command in commands(README) if "HEAD" in command}
     _, _, file, option, address = shlex.split(command)
     campaign = load_campaign(folder / file, {"evaluation.address": address})
     assert option == "--address"

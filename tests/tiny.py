@@ -28,7 +28,7 @@ def tiny_vae(seed: int = 0, architecture: Architecture = ARCHITECTURE, codec: Co
 def small_molecules(n: int = 60) -> list[str]:
     """Distinct SMILES of few atoms."""
     ends = ("O", "N", "F", "Cl", "C#N", "C=O", "OC", "NC", "C(=O)O", "S")
-    return [f"{'C' * (1 + at // len(ends))}{ends[at % len(ends)]}" for at in range(n)]
+    return [f"{'C' * (1 + index // len(ends))}{ends[index % len(ends)]}" for index in range(n)]
 
 
 def tiny_corpus(n: int = 60, held_out: int = 12, codec: Codec | None = None) -> Corpus:

@@ -1,43 +1,25 @@
-"""Benchmarks, each a file of this folder, behind ``designloop benchmark NAME``; what they share lies in ``common/``.
+"""Benchmarks behind ``designloop benchmark NAME``: each is a file of this folder, or a folder with a ``benchmark.py``.
 
-A run prints its results, writes them as a record of JSON, and makes the page of all records anew.
+A run prints its results, writes them as a record of JSON, and makes the page of all records anew. What several
+benchmarks share lies in ``common/``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import typer
 
 from designloop.benchmarks.common.options import Benchmark, Options
+from designloop.benchmarks.common.registry import available, load
 
 if TYPE_CHECKING:
     from designloop.benchmarks.common.options import Say
 
 __all__ = ["Benchmark", "Options", "available", "load", "main"]
-
-
-def available() -> list[str]:
-    """Names of the benchmarks there are, sorted."""
-    return sorted(one.name.replace("_", "-") for one in iter_modules(__path__) if not one.ispkg and one.name[0] != "_")
-
-
-def load(name: str) -> Benchmark:
-    """The benchmark of a name.
-
-    Raises:
-        InputError: there is none; the message lists those there are.
-    """
-    from designloop.api import InputError
-
-    if name not in available():
-        raise InputError(f"no benchmark {name!r}; give one of {', '.join(available())}, or all")
-    return cast("Benchmark", import_module(f"{__name__}.{name.replace('-', '_')}"))
 
 
 def main(name: str, output: Path, options: Options | None = None, say: Say = typer.echo) -> None:
@@ -50,25 +32,25 @@ def main(name: str, output: Path, options: Options | None = None, say: Say = typ
         InputError: no such benchmark, or an option that it does not heed.
     """
     if not name:
-        for one in available():
-            say(f"{one:12} {load(one).SUMMARY}")
+        for benchmark_name in available():
+            say(f"{benchmark_name:12} {load(benchmark_name).SUMMARY}")
         say("Run one by `designloop benchmark NAME`, or all of them by `designloop benchmark all`.")
         return
     options = options or Options()
-    chosen = {one: load(one) for one in (available() if name == "all" else [name])}
-    for one, benchmark in chosen.items():
-        _refuse_unheeded(one, benchmark, options)
-    for one, benchmark in chosen.items():
-        _run(one, benchmark, output, options, say)
+    chosen = {key: load(key) for key in (available() if name == "all" else [name])}
+    for benchmark_name, benchmark in chosen.items():
+        _refuse_other_options(benchmark_name, benchmark, options)
+    for benchmark_name, benchmark in chosen.items():
+        _run(benchmark_name, benchmark, output, options, say)
 
 
-def _refuse_unheeded(name: str, benchmark: Benchmark, options: Options) -> None:
+def _refuse_other_options(name: str, benchmark: Benchmark, options: Options) -> None:
     from designloop.api import InputError
 
-    if unheeded := sorted(options.given().keys() - benchmark.HEEDS):
+    if unheeded := sorted(options.explicit().keys() - benchmark.OPTIONS):
         if unheeded[0] == "method":
             raise InputError(f"the benchmark {name} has no methods to choose from; leave {options.method!r} out")
-        heeded = ", ".join(f"--{one}" for one in sorted(benchmark.HEEDS - {"method"})) or "none"
+        heeded = ", ".join(f"--{option}" for option in sorted(benchmark.OPTIONS - {"method"})) or "none"
         raise InputError(
             f"the benchmark {name} has no option --{unheeded[0]}; it has {heeded}. Leave --{unheeded[0]} out."
         )
@@ -84,7 +66,7 @@ def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: S
     measured, where = calibrations(), machine()
     results = benchmark.run(options, say)
     earlier = record_path(name, output)
-    if (merged := getattr(benchmark, "merged", None)) is not None and earlier.is_file():
+    if (merged := getattr(benchmark, "merge", None)) is not None and earlier.is_file():
         results = merged(read_record(earlier).results, results)
     record = Record(
         benchmark=name,

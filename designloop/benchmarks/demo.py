@@ -8,30 +8,31 @@ from designloop.benchmarks.common.arms import (
     RANDOM_ZINC,
     Arm,
     campaign_file,
-    chosen,
+    choose,
+    make_trials,
     overrides_of,
     seeds_of,
-    trials,
 )
-from designloop.benchmarks.common.measures import Bar, over_seeds
+from designloop.benchmarks.common.measures import Criterion, average_over_seeds
 from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
-from designloop.benchmarks.common.search_report import arms_table, bars_table, best_table
+from designloop.benchmarks.common.search_report import arms_table, best_table, criteria_table
 from designloop.benchmarks.common.trials import run_trials
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
 from designloop.strategies import property_loss
+from designloop.strategies.proposers.base import MODEL_PROPOSERS
 
 SUMMARY = "The quickstart campaign against the same without its parts, random draws and a genetic algorithm."
 
-HEEDS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "work"})
+OPTIONS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "work"})
 
 START = 100
 """Random ZINC molecules that every arm starts from."""
 
 STEPS = "strategy.learning.steps"
 PROPOSERS = "strategy.proposers"
-NO_GENETICS = [name for name in property_loss.PROPOSERS if name in property_loss.OF_THE_MODEL]
-GENETICS = [name for name in property_loss.PROPOSERS if name not in property_loss.OF_THE_MODEL]
+NO_GENETICS = [name for name in property_loss.PROPOSERS if name in MODEL_PROPOSERS]
+GENETICS = [name for name in property_loss.PROPOSERS if name not in MODEL_PROPOSERS]
 
 MOL_GA = Arm("mol_ga", "PyPI's mol_ga: population 100, 100 offspring a generation", search=run_mol_ga)
 ARMS = (
@@ -45,13 +46,13 @@ ARMS = (
     MOL_GA,
 )
 
-BARS = (
-    Bar("full", "random_zinc", by=0.05),
-    Bar("full", "random_zinc", by=0.05, than_best=True),
-    Bar("full", "mol_ga"),
-    Bar("N", "random_prior", on_each_seed=True),
-    Bar("N", "N0"),
-    Bar("full", "G"),
+CRITERIA = (
+    Criterion("full", "random_zinc", by=0.05),
+    Criterion("full", "random_zinc", by=0.05, than_best=True),
+    Criterion("full", "mol_ga"),
+    Criterion("N", "random_prior", on_each_seed=True),
+    Criterion("N", "N0"),
+    Criterion("full", "G"),
 )
 
 
@@ -65,21 +66,21 @@ def run(options: Options, say: Say) -> Results:
     if campaign.strategy.name != "property_loss":
         raise InputError(f"{file} has the strategy {campaign.strategy.name!r}, and the arms are parts of property_loss")
     arms = {arm.name: arm for arm in ARMS}
-    names, seeds = chosen(list(arms), options.arms), seeds_of(options)
+    names, seeds = choose(list(arms), options.arms), seeds_of(options)
     if MOL_GA.name in names:
         require_mol_ga()
-    planned = trials(file, [arms[name] for name in names], seeds, common, START)
-    found = run_trials(planned, options.work / "demo", options.jobs, say)
-    results = {name: {"what": arms[name].what, **over_seeds(found[name])} for name in names}
-    bars = [judged for bar in BARS if (judged := bar.judged(results)) is not None]
+    planned = make_trials(file, [arms[name] for name in names], seeds, common, START)
+    by_arm = run_trials(planned, options.work / "demo", options.jobs, say)
+    results = {name: {"what": arms[name].what, **average_over_seeds(by_arm[name])} for name in names}
+    bars = [judged for criterion in CRITERIA if (judged := criterion.judge(results)) is not None]
     return {"seeds": seeds, "campaign": str(file), "calls": calls, "start": START, "arms": results, "bars": bars}
 
 
 def report(results: Results) -> str:
-    """The arms, what was to be shown, and the ten best molecules of the first seed."""
+    """Shows the arms, the criteria, and the ten best molecules of the first seed."""
     head = (
         f"`{results['campaign']}`, {results['calls']:,} calls, of which {results['start']} are the starting molecules. "
         "All measures count stereoisomers once and are means over the seeds, ± their standard error.\n"
     )
-    parts = [head, arms_table(results["arms"]), *filter(None, [bars_table(results["bars"])])]
+    parts = [head, arms_table(results["arms"]), *filter(None, [criteria_table(results["bars"])])]
     return "\n".join([*parts, *([best_table("full", results["arms"]["full"])] if "full" in results["arms"] else [])])

@@ -11,28 +11,28 @@ from designloop.benchmarks.common.arms import (
     RANDOM_ZINC,
     Arm,
     campaign_file,
-    chosen,
+    choose,
+    make_trials,
     overrides_of,
     seeds_of,
-    trials,
 )
-from designloop.benchmarks.common.measures import Bar, over_seeds
+from designloop.benchmarks.common.measures import Criterion, average_over_seeds
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.search_report import arms_table, bars_table
-from designloop.benchmarks.common.trials import Found, run_trials
-from designloop.loop.campaign import load_campaign
+from designloop.benchmarks.common.search_report import arms_table, criteria_table
+from designloop.benchmarks.common.trials import TrialResult, run_trials
+from designloop.loop.campaign.campaign import load_campaign
 
 SUMMARY = "Latent Bayesian optimization of a costly score against random draws, and its surrogate's rank correlation."
 
-HEEDS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "work"})
+OPTIONS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "work"})
 
 SETTLED = 3
 """Rounds after which the surrogate's rank correlation has to be positive."""
 
 ARMS = (Arm("latent_bo", "the campaign as it stands"), RANDOM_PRIOR, RANDOM_ZINC)
 
-BARS = (Bar("latent_bo", "random_prior"), Bar("latent_bo", "random_zinc"))
+CRITERIA = (Criterion("latent_bo", "random_prior"), Criterion("latent_bo", "random_zinc"))
 
 
 def run(options: Options, say: Say) -> Results:
@@ -40,30 +40,30 @@ def run(options: Options, say: Say) -> Results:
     file = campaign_file(options, "campaigns/latent_bo.yaml")
     common = overrides_of(options)
     arms = {arm.name: arm for arm in ARMS}
-    names, seeds = chosen(list(arms), options.arms), seeds_of(options)
-    planned = trials(file, [arms[name] for name in names], seeds, common, start=0)
-    found = run_trials(planned, options.work / "latent-bo", options.jobs, say)
-    results = {name: {"what": arms[name].what, **over_seeds(found[name])} for name in names}
+    names, seeds = choose(list(arms), options.arms), seeds_of(options)
+    planned = make_trials(file, [arms[name] for name in names], seeds, common, start=0)
+    by_arm = run_trials(planned, options.work / "latent-bo", options.jobs, say)
+    results = {name: {"what": arms[name].what, **average_over_seeds(by_arm[name])} for name in names}
     return {
         "seeds": seeds,
         "campaign": str(file),
         "calls": load_campaign(file, common).budget.oracle_calls,
         "arms": results,
-        "bars": [judged for bar in BARS if (judged := bar.judged(results)) is not None],
-        "surrogate": rank_correlations(found["latent_bo"]) if "latent_bo" in found else None,
+        "bars": [judged for criterion in CRITERIA if (judged := criterion.judge(results)) is not None],
+        "surrogate": rank_correlations(by_arm["latent_bo"]) if "latent_bo" in by_arm else None,
     }
 
 
-def rank_correlations(found: Mapping[int, Found]) -> dict[str, Any]:
-    """Spearman's rank correlation of the surrogate's mean with the scores of batches that were not yet paid for.
+def rank_correlations(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:
+    """Averages Spearman's rank correlation of the surrogate's mean with the scores of batches not yet paid for.
 
     Returns:
         ``by_round``: round -> mean over the seeds, ``mean`` over all rounds after the third, and whether it is
         positive, ``holds``.
     """
     of_round: dict[int, list[float]] = {}
-    for one in found.values():
-        for number, value in one["rounds"].get("rank_correlation", {}).items():
+    for result in by_seed.values():
+        for number, value in result["rounds"].get("rank_correlation", {}).items():
             of_round.setdefault(int(number), []).append(value)
     settled = [value for number, values in of_round.items() if number > SETTLED for value in values]
     mean = fmean(settled) if settled else None
@@ -75,12 +75,12 @@ def rank_correlations(found: Mapping[int, Found]) -> dict[str, Any]:
 
 
 def report(results: Results) -> str:
-    """The arms, what was to be shown, and the surrogate round by round."""
+    """Shows the arms, the criteria, and the surrogate round by round."""
     head = (
         f"`{results['campaign']}`, {results['calls']:,} calls. All measures count stereoisomers once and are "
         "means over the seeds, ± their standard error.\n"
     )
-    parts = [head, arms_table(results["arms"]), *filter(None, [bars_table(results["bars"])])]
+    parts = [head, arms_table(results["arms"]), *filter(None, [criteria_table(results["bars"])])]
     surrogate = results["surrogate"]
     if surrogate is not None and surrogate["by_round"]:
         parts.append(

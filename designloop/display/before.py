@@ -18,8 +18,8 @@ def plan(planned: Plan) -> None:
     campaign = planned.campaign
     say(f"{campaign.name}: {campaign.path}")
     calls = f"{campaign.budget.oracle_calls:,} oracle calls, {campaign.batch_size:,} a round"
-    given = f", {len(campaign.starting()):,} of them for starting molecules" if campaign.starting() else ""
-    say(f"strategy {campaign.strategy.name}, {calls}{given}, seed {campaign.seed}")
+    starting = f", {len(campaign.starting()):,} of them for starting molecules" if campaign.starting() else ""
+    say(f"strategy {campaign.strategy.name}, {calls}{starting}, seed {campaign.seed}")
     for warning in campaign.warnings:
         say(f"note: {warning}")
     say(f"\nObjective: {campaign.objective.aggregate} of")
@@ -27,24 +27,32 @@ def plan(planned: Plan) -> None:
         ("property", "oracle", "unit", "transform", "weight"),
         [
             (
-                one.name,
-                one.oracle,
-                campaign.oracles[one.name].unit,
-                f"{one.transform.type} {_setting(one.transform.model_dump(exclude_none=True, exclude={'type'}))}",
-                one.weight,
+                item.name,
+                item.oracle,
+                campaign.oracles[item.name].unit,
+                f"{item.transform.type} {_setting(item.transform.model_dump(exclude_none=True, exclude={'type'}))}",
+                item.weight,
             )
-            for one in campaign.objective.properties
+            for item in campaign.objective.properties
         ],
     )
     say("\nFilters, and the share of molecules that passes each")
-    rows = [(one.name, _setting(one.setting), f"{one.zinc:.1%}", f"{one.prior:.1%}") for one in planned.filters]
+    rows = [
+        (share.name, _setting(share.setting), f"{share.zinc:.1%}", f"{share.prior:.1%}") for share in planned.filters
+    ]
     grid(("filter", "setting", "of ZINC 250k", "of the model's draws"), rows)
     if planned.checks:
         say("\nOracles on molecules that all know")
-        known = list(dict.fromkeys(one.molecule for one in planned.checks))
-        values = {(one.property, one.molecule): property_value(one.value, one.desirability) for one in planned.checks}
-        properties = list(dict.fromkeys(one.property for one in planned.checks))
-        grid(("property", *known), [(name, *(values[name, one] or "failed" for one in known)) for name in properties])
+        known = list(dict.fromkeys(check.molecule for check in planned.checks))
+        values = {
+            (check.property, check.molecule): property_value(check.value, check.desirability)
+            for check in planned.checks
+        }
+        properties = list(dict.fromkeys(check.property for check in planned.checks))
+        grid(
+            ("property", *known),
+            [(name, *(values[name, molecule] or "failed" for molecule in known)) for name in properties],
+        )
     costly = [name for name, oracle in campaign.oracles.items() if oracle.costly]
     if costly:
         say(f"\nNot tried, as they declare themselves costly: {', '.join(costly)}")
@@ -62,7 +70,7 @@ def _setting(setting: object) -> str:
     if isinstance(setting, list | tuple):
         if len(setting) == 2 and setting[0] == setting[1]:  # a range of one value
             return _setting(setting[0])
-        return "[" + ", ".join("…" if one is None else str(one) for one in setting) + "]"
+        return "[" + ", ".join("…" if item is None else str(item) for item in setting) + "]"
     return cell(setting)
 
 
@@ -71,44 +79,46 @@ def scores(molecules: Sequence[OwnMolecule]) -> None:
     if not molecules:
         return
     properties = list(molecules[0].scored.desirability)
-    ranked = sorted(molecules, key=lambda one: -1.0 if one.scored.score is None else one.scored.score, reverse=True)
+    ranked = sorted(
+        molecules, key=lambda molecule: -1.0 if molecule.scored.score is None else molecule.scored.score, reverse=True
+    )
     grid(
         ("score", *properties, "name", "smiles", "remark"),
         [
             (
-                one.scored.score,
-                *(property_value(*_of(one, name)) for name in properties),
-                one.name,
-                one.scored.smiles,
-                "; ".join(_remarks(one)),
+                molecule.scored.score,
+                *(property_value(*_value_and_desirability(molecule, name)) for name in properties),
+                molecule.name,
+                molecule.scored.smiles,
+                "; ".join(_remarks(molecule)),
             )
-            for one in ranked
+            for molecule in ranked
         ],
     )
     say("\nA property's value, and in brackets the desirability that its transform makes of it.")
 
 
-def _of(molecule: OwnMolecule, name: str) -> tuple[float | None, float | None]:
+def _value_and_desirability(molecule: OwnMolecule, name: str) -> tuple[float | None, float | None]:
     return molecule.scored.evaluation.results[name].value, molecule.scored.desirability[name]
 
 
 def _remarks(molecule: OwnMolecule) -> list[str]:
     results = molecule.scored.evaluation.results
-    failed = [f"{name} {one.status}: {one.error}" for name, one in results.items() if one.status != "ok"]
+    failed = [f"{name} {result.status}: {result.error}" for name, result in results.items() if result.status != "ok"]
     return [*([f"refused by {molecule.refused}"] if molecule.refused else []), *failed]
 
 
 def estimate(bill: Estimate) -> None:
     """Prints what ``run --dry-run`` found."""
     say(f"{bill.calls:,} oracle calls are left, in {bill.rounds:,} rounds.")
-    rows = [(name, "not known" if each is None else f"{each:.3g} s") for name, each in bill.seconds.items()]
+    rows = [(name, "not known" if seconds is None else f"{seconds:.3g} s") for name, seconds in bill.seconds.items()]
     grid(("oracle of", "a molecule takes"), rows)
     total = bill.oracle_seconds
     if total is None:
         say("The time of a costly oracle is known once it has run: `designloop score` runs it on molecules of yours.")
     else:
-        several = f"{bill.workers:,} worker" + ("s" if bill.workers > 1 else "")
-        say(f"Scoring takes about {duration(total)} on {several}.")
+        workers = f"{bill.workers:,} worker" + ("s" if bill.workers > 1 else "")
+        say(f"Scoring takes about {duration(total)} on {workers}.")
     if bill.own_seconds is None:
         say("What proposing and learning take on top is known once a round of this campaign has run.")
     else:

@@ -9,7 +9,7 @@ from designloop.display.tables import grid, say
 
 if TYPE_CHECKING:
     from designloop.molecules.reconstruction import Reconstruction
-    from oracles import OracleCard
+    from designloop.oracles import OracleCard
 
 
 def oracles(cards: Sequence[OracleCard]) -> None:
@@ -20,7 +20,7 @@ def oracles(cards: Sequence[OracleCard]) -> None:
             (
                 card.name,
                 card.unit,
-                ", ".join(one.name + ("" if one.required else "?") for one in card.parameters),
+                ", ".join(parameter.name + ("" if parameter.required else "?") for parameter in card.parameters),
                 card.summary,
             )
             for card in cards
@@ -39,8 +39,13 @@ def oracle(card: OracleCard) -> None:
         grid(
             ("name", "kind", "default", "meaning"),
             [
-                (one.name, one.kind, "must be given" if one.required else repr(one.default), one.meaning)
-                for one in card.parameters
+                (
+                    parameter.name,
+                    parameter.kind,
+                    "must be given" if parameter.required else repr(parameter.default),
+                    parameter.meaning,
+                )
+                for parameter in card.parameters
             ],
         )
     if card.outputs:
@@ -52,10 +57,10 @@ def oracle(card: OracleCard) -> None:
     say(card.example)
 
 
-def reconstructions(found: Sequence[Reconstruction]) -> None:
+def reconstructions(results: Sequence[Reconstruction]) -> None:
     """Prints what ``reconstruct`` found."""
     grid(
         ("exact", "similarity", "molecule", "decoded"),
-        [(one.exact, one.similarity, one.smiles, one.decoded or one.error) for one in found],
+        [(result.exact, result.similarity, result.smiles, result.decoded or result.error) for result in results],
     )
-    say(f"{sum(one.exact for one in found):,} of {len(found):,} came back exactly")
+    say(f"{sum(result.exact for result in results):,} of {len(results):,} came back exactly")

@@ -35,30 +35,32 @@ def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
         say("No molecule has a score yet.")
         return
     shown: list[Reference | TopMolecule] = [*references, *best]
-    properties = list(dict.fromkeys(name for one in shown for name in one.properties))
+    properties = list(dict.fromkeys(name for molecule in shown for name in molecule.properties))
     rows: list[dict[str, Any]] = []
     for reference in references:
         row: dict[str, Any] = {"#": "", "score": reference.score, "from": reference.name, "smiles": reference.smiles}
         rows.append(row | {name: _property(reference, name) for name in properties})
-    for one in best:
-        row = {"#": str(one.rank), "score": one.score, "from": one.proposer, "smiles": one.smiles}
-        row |= {name: _property(one, name) for name in properties}
-        row |= {"campaign": one.campaign} if len({each.campaign for each in best}) > 1 else {}
-        row |= {"start": one.start.similarity} if one.start else {}
-        row |= {"ZINC": one.known.similarity} if one.known else {}
+    several = len({molecule.campaign for molecule in best}) > 1
+    for ranked in best:
+        row = {"#": str(ranked.rank), "score": ranked.score, "from": ranked.proposer, "smiles": ranked.smiles}
+        row |= {name: _property(ranked, name) for name in properties}
+        row |= {"campaign": ranked.campaign} if several else {}
+        row |= {"start": ranked.start.similarity} if ranked.start else {}
+        row |= {"ZINC": ranked.known.similarity} if ranked.known else {}
         rows.append(row)
     order = ["#", "score", *properties, "from", "campaign", "start", "ZINC", "smiles"]
     columns = [name for name in order if any(name in row for row in rows)]
     grid(columns, [[row.get(name) for name in columns] for row in rows])
     say("\nA property's value, and in brackets its desirability.")
-    told = {"start": "the nearest starting molecule", "ZINC": "the nearest molecule of ZINC 250k"}
-    for name in [each for each in told if each in columns]:
-        say(f"{name}: ECFP4 similarity to {told[name]}.")
+    meanings = {"start": "the nearest starting molecule", "ZINC": "the nearest molecule of ZINC 250k"}
+    for name, meaning in meanings.items():
+        if name in columns:
+            say(f"{name}: ECFP4 similarity to {meaning}.")
 
 
 def _property(molecule: TopMolecule | Reference, name: str) -> str:
-    one = molecule.properties.get(name)
-    return "" if one is None else property_value(one.value, one.desirability)
+    shown = molecule.properties.get(name)
+    return "" if shown is None else property_value(shown.value, shown.desirability)
 
 
 def status(summary: Summary) -> None:
@@ -95,13 +97,16 @@ def status(summary: Summary) -> None:
             ],
         )
     for name, words in _WORTH_SHOWING.items():
-        found = summary.metric(name)
-        if found:
-            last = ", ".join(f"{value:.2f}" for value in list(found.values())[-10:])
+        values = summary.metric(name)
+        if values:
+            last = ", ".join(f"{value:.2f}" for value in list(values.values())[-10:])
             say(f"{words}: {last}")
     if summary.failures:
         say("\nFailures")
-        rows = [(one.property, one.status, one.molecules, " / ".join(one.examples)) for one in summary.failures]
+        rows = [
+            (failure.property, failure.status, failure.molecules, " / ".join(failure.examples))
+            for failure in summary.failures
+        ]
         grid(("property", "status", "molecules", "examples"), rows)
     for refused in summary.refused_starting:
         say(f"starting molecule refused: {refused}")
@@ -127,7 +132,7 @@ def _mean(value: float | str | None, of: int) -> float | str | None:
 
 def comparison(standings: Sequence[Standings]) -> None:
     """Prints campaigns side by side, those of each objective apart from the others."""
-    objectives = list(dict.fromkeys(one.objective for one in standings))
+    objectives = list(dict.fromkeys(run.objective for run in standings))
     if len(objectives) > 1:
         say(f"These campaigns have {len(objectives)} different objectives. Scores compare within each, not between.")
     for objective in objectives:
@@ -136,9 +141,9 @@ def comparison(standings: Sequence[Standings]) -> None:
         grid(
             ("campaign", "calls", "failed", "best", "mean top-10", "AUC top-10"),
             [
-                (one.campaign, one.calls, one.failed, one.best, _mean(one.mean_top_10, one.mean_of), one.auc_top_10)
-                for one in standings
-                if one.objective == objective
+                (run.campaign, run.calls, run.failed, run.best, _mean(run.mean_top_10, run.mean_of), run.auc_top_10)
+                for run in standings
+                if run.objective == objective
             ],
         )
     say("AUC top-10: mean over the calls of the mean of the ten best so far; it rewards finding them soon.")
@@ -146,6 +151,8 @@ def comparison(standings: Sequence[Standings]) -> None:
 
 def rows(table: pa.Table) -> None:
     """Prints the answer to a query."""
-    exact = [[f"{one:.8g}" if isinstance(one, float) else one for one in row.values()] for row in table.to_pylist()]
+    exact = [
+        [f"{value:.8g}" if isinstance(value, float) else value for value in row.values()] for row in table.to_pylist()
+    ]
     grid(table.column_names, exact)
     say(f"({table.num_rows:,} rows)")

@@ -13,7 +13,7 @@ from designloop.display.tables import say
 from designloop.loop.progress import Progress, duration
 
 if TYPE_CHECKING:
-    from designloop.loop.campaign import Campaign
+    from designloop.loop.campaign.campaign import Campaign
     from designloop.molecules.pretrain import HeldOut
 
 
@@ -27,12 +27,12 @@ class RunDisplay:
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.fields[told]}"),
+                TextColumn("{task.fields[line]}"),
                 TimeElapsedColumn(),
             )
             self._bar = Bar(*columns)
             total = campaign.budget.oracle_calls
-            self._task = self._bar.add_task(campaign.name, total=total, told="getting ready …")
+            self._task = self._bar.add_task(campaign.name, total=total, line="getting ready …")
 
     def __enter__(self) -> RunDisplay:
         if self._bar is not None:
@@ -51,16 +51,16 @@ class RunDisplay:
 
     def on_round(self, progress: Progress) -> None:
         """Shows a committed round."""
-        for line in (str(progress) if self._bar is None else progress.told, *progress.reasons):
+        for line in (str(progress) if self._bar is None else progress.without_remaining, *progress.reasons):
             self.say(line)
         if self._bar is not None:
             left = f", about {duration(progress.left_seconds)} left" if progress.left_seconds else ""
-            told = f"{progress.calls:,} of {progress.budget:,} calls{left}"
-            self._bar.update(self._task, completed=progress.calls, told=told)
+            counted = f"{progress.calls:,} of {progress.budget:,} calls{left}"
+            self._bar.update(self._task, completed=progress.calls, line=counted)
 
 
 def training(measured: HeldOut) -> None:
     """Prints what ``pretrain`` measures from time to time."""
     nats = ", ".join(f"{value:.1f} at noise {level}" for level, value in measured.nats.items())
-    told = f"reconstruction {measured.reconstruction:.1%} | nats a molecule {nats} | KL {measured.kl:.1f} nats"
-    say(f"step {measured.step:,} | {duration(measured.seconds)} | held out: {told}")
+    measures = f"reconstruction {measured.reconstruction:.1%} | nats a molecule {nats} | KL {measured.kl:.1f} nats"
+    say(f"step {measured.step:,} | {duration(measured.seconds)} | held out: {measures}")

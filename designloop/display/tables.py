@@ -61,5 +61,5 @@ def cell(value: object) -> str:
 
 
 def property_value(value: float | None, desirability: float | None) -> str:
-    """``value (desirability)``; empty where there is none."""
+    """Writes ``value (desirability)``; empty where there is none."""
     return "" if value is None or desirability is None else f"{value:.4g} ({desirability:.2f})"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from designloop.loop.screening import DRAWS_PER_WANTED, Take
+from designloop.loop.screening.screening import DRAWS_PER_WANTED, Take
 from designloop.tables.manifest import RoundInfo
 
 GAIN = 0.001
@@ -89,11 +89,11 @@ def _unfruitful(run: Sequence[RoundInfo], resumed_after: int) -> End | None:
         return End("exhausted", f"the strategy's stream ended with nothing new and allowed ({takes[-1]}); {begin_anew}")
     if len(takes) == 2 and all(take.meagre for take in takes):
         return End("stagnated", f"hardly anything drawn is new and allowed ({takes[-1]}); {begin_anew}")
-    here = [info for info in run if info.number > resumed_after][-FRUITLESS:]
-    if len(here) == FRUITLESS and not any(info.metrics.get("ok") for info in here):
+    recent = [info for info in run if info.number > resumed_after][-FRUITLESS:]
+    if len(recent) == FRUITLESS and not any(info.metrics.get("ok") for info in recent):
         why = f"{FRUITLESS} rounds running without one good result; `designloop status` shows what the oracles said"
-        again = "mend them and give the same command again, with --accept-changed-oracles if an oracle's file changed"
-        return End("no_results", f"{why}; {again}")
+        advice = "mend them and give the same command again, with --accept-changed-oracles if an oracle's file changed"
+        return End("no_results", f"{why}; {advice}")
     return None
 
 

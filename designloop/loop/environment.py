@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-import designloop
+from designloop._version import __version__
 
 _PACKAGES = ("torch", "numpy", "rdkit", "selfies", "botorch")
 
@@ -17,7 +17,7 @@ def environment() -> dict[str, Any]:
     import torch
 
     return {
-        "designloop": designloop.__version__,
+        "designloop": __version__,
         "python": platform.python_version(),
         **{package: version(package) for package in _PACKAGES},
         "machine": platform.machine(),
@@ -27,17 +27,17 @@ def environment() -> dict[str, Any]:
     }
 
 
-def take_up(begun: Mapping[str, Any]) -> list[str]:
+def take_up(recorded: Mapping[str, Any]) -> list[str]:
     """Sets torch to the threads that a campaign was begun with; gives what differs now, a sentence each.
 
     A campaign that is resumed where something differs goes on well, but no longer to the identical table.
     """
     import torch
 
-    torch.set_num_threads(int(begun["threads"]))
+    torch.set_num_threads(int(recorded["threads"]))
     now = environment()
     return [
-        f"begun with {name} {begun[name]}, resumed with {now.get(name)}"
+        f"begun with {name} {recorded[name]}, resumed with {now.get(name)}"
         for name in ("torch", "cpu_capability", "precision", "threads", "rdkit", "selfies")
-        if begun.get(name) != now.get(name)
+        if recorded.get(name) != now.get(name)
     ]

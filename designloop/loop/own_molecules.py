@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from designloop.loop.campaign import Campaign
-from designloop.loop.filters import Context, build
+from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.preflight import score_checks
+from designloop.loop.screening.filters import FilterContext, build
 from designloop.molecules.chemistry import require, standard_form
 from designloop.molecules.errors import MoleculeError
 from designloop.records import Scored
@@ -28,23 +28,23 @@ class OwnMolecule:
 
 
 def score_own(campaign: Campaign, ledger: Ledger, written: Sequence[str], names: Sequence[str]) -> list[OwnMolecule]:
-    """The molecules in the order given, scored by the campaign's oracles and looked at by its filters.
+    """Returns the molecules in the order given, scored by the campaign's oracles and looked at by its filters.
 
     Raises:
         MoleculeError: one of them is no molecule.
     """
-    forms = [standard_form(one, campaign.standardize) for one in written]
-    filters = build(campaign.filters, Context(campaign.folder, campaign.standardize, campaign.stereo))
+    forms = [standard_form(smiles, campaign.standardize) for smiles in written]
+    filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
 
     def refusal(form: str) -> str | None:
-        return next((f"{one.name}: {why}" for one in filters if (why := one.refuses(require(form), form))), None)
+        return next((f"{rule.name}: {why}" for rule in filters if (why := rule.refuses(require(form), form))), None)
 
     scored = score_checks(campaign, ledger, forms)
     return [OwnMolecule(*row) for row in zip(names, written, scored, map(refusal, forms), strict=True)]
 
 
 def read_own(path: Path | str) -> tuple[list[str], list[str]]:
-    """SMILES and names of a .smi, .csv or .parquet file.
+    """Reads SMILES and names of a .smi, .csv or .parquet file.
 
     Raises:
         MoleculeError: a line holds no molecule; all such lines are named.
@@ -53,6 +53,8 @@ def read_own(path: Path | str) -> tuple[list[str], list[str]]:
 
     read = read_molecules(path)
     if read.problems:
-        told = "; ".join(f"line {one.line}: {one.text!r} is {one.reason}" for one in read.problems[:10])
-        raise MoleculeError(f"{path}: {len(read.problems)} bad lines ({told}); mend or delete them")
+        bad_lines = "; ".join(
+            f"line {problem.line}: {problem.text!r} is {problem.reason}" for problem in read.problems[:10]
+        )
+        raise MoleculeError(f"{path}: {len(read.problems)} bad lines ({bad_lines}); mend or delete them")
     return read.smiles, read.names

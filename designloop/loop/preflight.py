@@ -13,15 +13,18 @@ from statistics import median
 
 import numpy as np
 
-from designloop.loop.campaign import Campaign
-from designloop.loop.evaluation import Evaluator
-from designloop.loop.filters import Context, build, shares_passing
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.config.problems import one_of_each
+from designloop.loop.evaluation.evaluator import Evaluator, seed_of
+from designloop.loop.evaluation.oracle_process import ProcessEnvironment
+from designloop.loop.evaluation.side_by_side import SideBySide
 from designloop.loop.pretrained import Pretrained
-from designloop.loop.problems import one_of_each
+from designloop.loop.screening.filters import FilterContext, build, shares_passing
 from designloop.molecules.chemistry import standard_form
 from designloop.records import Scored
 from designloop.tables import TableError
 from designloop.tables.ledger import Ledger
+from designloop.tables.ledger_records import Intent
 from designloop.tables.manifest import RoundInfo
 from designloop.tables.opening import refuse_foreign
 
@@ -31,6 +34,14 @@ KNOWN_MOLECULES: Mapping[str, str] = {
     "ibuprofen": "CC(C)Cc1ccc(C(C)C(=O)O)cc1",
 }
 """Name -> SMILES of what every oracle is run on before it is paid for."""
+
+SIDE_BY_SIDE = 8
+"""Molecules that two processes of an oracle are run on at once, those of the campaign first."""
+
+SLOW_SECONDS = 2.0
+"""An oracle that takes longer for a molecule is run on two only."""
+
+_FURTHER = ("CN1CCCC1c1cccnc1", "CC(=O)Nc1ccc(O)cc1", "Clc1ccccc1", "CCCCCCCC(=O)O", "NCCc1ccc(O)c(O)c1")
 
 SAMPLE = 500
 """Molecules that a filter's share is taken of."""
@@ -106,14 +117,19 @@ class Estimate:
     @property
     def oracle_seconds(self) -> float | None:
         """Time that scoring takes on so many workers; None where an oracle's time is not known."""
-        known = [one for one in self.seconds.values() if one is not None]
+        known = [seconds for seconds in self.seconds.values() if seconds is not None]
         return self.calls * sum(known) / self.workers if len(known) == len(self.seconds) else None
 
 
 def plan(campaign: Campaign, ledger: Ledger) -> Plan:
-    """The plan of a campaign, with every oracle run on the known molecules, and loaded on each node of its cluster."""
+    """Plans a campaign: every oracle is run on the known molecules, and loaded on each node of its cluster."""
     checks = check_oracles(campaign, ledger)
-    problems = [*broken(checks), *unloadable(campaign), *unwritable(campaign)]
+    problems = [
+        *find_broken(checks),
+        *find_unloadable(campaign),
+        *find_disturbed(campaign, ledger),
+        *find_unwritable(campaign),
+    ]
     return Plan(campaign, filter_shares(campaign), checks, problems)
 
 
@@ -121,7 +137,7 @@ def filter_shares(campaign: Campaign) -> list[FilterShare]:
     """Each filter that is on, with the shares of 500 ZINC molecules and 500 draws from the prior that pass."""
     from designloop.molecules.corpus import zinc
 
-    filters = build(campaign.filters, Context(campaign.folder, campaign.standardize, campaign.stereo))
+    filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
     rows = np.random.default_rng(0).choice(len(zinc()), SAMPLE, replace=False)
     of_zinc = shares_passing(filters, [zinc()[row] for row in rows], campaign.standardize)
     of_prior = shares_passing(filters, Pretrained.of(campaign).draws(SAMPLE, seed=0), campaign.standardize)
@@ -147,14 +163,14 @@ def check_oracles(campaign: Campaign, ledger: Ledger) -> list[Check]:
 
 
 def score_checks(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> list[Scored]:
-    """Molecules scored outside budget and table, costly oracles included."""
+    """Scores molecules outside budget and table, costly oracles included."""
     if not smiles:
         return []
     with _evaluator(campaign, ledger) as evaluator:
         return campaign.objective(evaluator.checks(smiles))
 
 
-def broken(checks: Sequence[Check]) -> list[str]:
+def find_broken(checks: Sequence[Check]) -> list[str]:
     """A sentence for each property that has no value for any known molecule."""
     errors: dict[str, list[str]] = {}
     for check in checks:
@@ -163,9 +179,9 @@ def broken(checks: Sequence[Check]) -> list[str]:
         )
     known = ", ".join(KNOWN_MOLECULES)
     return [
-        f"property {name!r}: its oracle has no value for {known}; it says: {' / '.join(one_of_each(said))}"
-        for name, said in errors.items()
-        if len(said) == len(KNOWN_MOLECULES)
+        f"property {name!r}: its oracle has no value for {known}; it says: {' / '.join(one_of_each(messages))}"
+        for name, messages in errors.items()
+        if len(messages) == len(KNOWN_MOLECULES)
     ]
 
 
@@ -175,11 +191,11 @@ def refuse_broken(campaign: Campaign, ledger: Ledger) -> None:
     Raises:
         BrokenOracle: an oracle works on none of them.
     """
-    sentences = broken(check_oracles(campaign, ledger))
+    sentences = find_broken(check_oracles(campaign, ledger))
     if not sentences:
         return
-    own = [molecule.smiles for molecule in [*campaign.references(), *campaign.starting()[:3]]]
-    values = [one.evaluation.results for one in score_checks(campaign, ledger, own)]
+    molecules = [molecule.smiles for molecule in [*campaign.references(), *campaign.starting()[:3]]]
+    values = [scored.evaluation.results for scored in score_checks(campaign, ledger, molecules)]
     # An oracle may know one series of molecules only, and that is no defect.
     if not all(any(results[name].value is not None for results in values) for name in campaign.oracles):
         raise BrokenOracle(
@@ -188,15 +204,41 @@ def refuse_broken(campaign: Campaign, ledger: Ledger) -> None:
         )
 
 
-def unloadable(campaign: Campaign) -> list[str]:
-    """A sentence for each oracle and node of the campaign's cluster where it cannot be loaded."""
+def find_unloadable(campaign: Campaign) -> list[str]:
+    """Says for each oracle and node of the campaign's cluster where it cannot be loaded why."""
     if campaign.evaluation.address is None:
         return []
     with Evaluator(campaign) as evaluator:
         return evaluator.cannot_load()
 
 
-def unwritable(campaign: Campaign) -> list[str]:
+def find_disturbed(campaign: Campaign, ledger: Ledger) -> list[str]:
+    """A sentence for each property whose oracle gives other values while another process runs it on other molecules.
+
+    What is built in writes nothing, and a costly oracle is not run to check a set-up; one that the ledger knows to be
+    slow is run on two molecules only.
+    """
+    user_smiles = [molecule.smiles for molecule in [*campaign.references(), *campaign.starting()[:3]]]
+    known = [standard_form(smiles, campaign.standardize) for smiles in (*KNOWN_MOLECULES.values(), *_FURTHER)]
+    smiles = list(dict.fromkeys([*user_smiles, *known]))[:SIDE_BY_SIDE]
+    # Properties of one oracle with the same parameters are one run.
+    oracles = {
+        oracle: name for name, oracle in campaign.oracles.items() if not oracle.costly and not oracle.is_built_in
+    }
+    sentences = []
+    with SideBySide(
+        oracles, ProcessEnvironment.of_driver(campaign.folder), campaign.evaluation.timeout * len(smiles)
+    ) as processes:
+        for oracle, name in oracles.items():
+            times = ledger.seconds(oracle.fingerprint)
+            checked = smiles[:2] if times and median(times) > SLOW_SECONDS else smiles
+            seeds = [seed_of(Intent(oracle.fingerprint, molecule)) for molecule in checked]
+            if sentence := processes.disturbance(oracle, checked, seeds):
+                sentences.append(f"property {name!r}: {sentence}")
+    return sentences
+
+
+def find_unwritable(campaign: Campaign) -> list[str]:
     """A sentence on the folder of results, if that holds what is no campaign's."""
     try:
         refuse_foreign(campaign.output_folder)
@@ -206,7 +248,7 @@ def unwritable(campaign: Campaign) -> list[str]:
 
 
 def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = ()) -> Estimate:
-    """What is left to pay, by the seconds that each oracle took so far, or takes on the known molecules.
+    """Estimates what is left to pay, by the seconds that each oracle took so far, or takes on the known molecules.
 
     Args:
         rounds: those of the campaign that are committed.
@@ -220,12 +262,14 @@ def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = (
     seconds = {name: (median(times[name]) if times[name] else None) for name in first.values()}
     calls = max(0, campaign.budget.oracle_calls - (rounds[-1].calls if rounds else 0))
     left = ceil(max(0, calls - (0 if rounds else len(campaign.starting()))) / campaign.batch_size)
-    own = [
+    round_seconds = [
         float(info.metrics["propose_seconds"]) + float(info.metrics["learn_seconds"])
         for info in rounds
         if info.kind == "round" and {"propose_seconds", "learn_seconds"} <= info.metrics.keys()
     ]
-    return Estimate(calls, left, seconds, campaign.evaluation.worker_count, median(own) if own else None)
+    return Estimate(
+        calls, left, seconds, campaign.evaluation.worker_count, median(round_seconds) if round_seconds else None
+    )
 
 
 @contextmanager
@@ -239,8 +283,8 @@ def _evaluator(campaign: Campaign, ledger: Ledger) -> Iterator[Evaluator]:
 
 
 def _only_cheap(campaign: Campaign) -> Campaign | None:
-    """The campaign without the properties of costly oracles; None if no property is left."""
-    cheap = tuple(one for one in campaign.objective.properties if not campaign.oracles[one.name].costly)
+    """Returns the campaign without the properties of costly oracles; None if no property is left."""
+    cheap = tuple(item for item in campaign.objective.properties if not campaign.oracles[item.name].costly)
     if not cheap:
         return None
     objective = campaign.objective.model_copy(update={"properties": cheap, "aggregate": "arithmetic_mean"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from designloop.loop.campaign import Campaign
+from designloop.loop.campaign.campaign import Campaign
 
 if TYPE_CHECKING:
     from designloop.molecules.codec import Codec
@@ -24,11 +24,11 @@ class Pretrained:
 
     @classmethod
     def of(cls, campaign: Campaign) -> Pretrained:
-        """The campaign's."""
+        """Returns the campaign's model."""
         return cls(campaign.model_file, campaign.device)
 
     def load(self) -> SequenceVAE:
-        """A new object with the pretrained weights.
+        """Makes a new object with the pretrained weights.
 
         Raises:
             MoleculeError: no such model.
@@ -50,16 +50,15 @@ class Pretrained:
 
     def draws(self, n: int, seed: int) -> list[str]:
         """(n,) SMILES drawn from the prior as the model writes them, repetitions kept; the same for the same seed."""
-        from designloop.strategies.base import torch_generator
-        from designloop.strategies.random import Settings
+        from designloop.randomness import torch_generator
 
-        model, noise = self.load(), Settings().noise
+        model = self.load()
         generator = torch_generator(model.device, seed, "draws")
-        found: list[str] = []
-        while len(found) < n:  # a draw may hold no atom at all
-            drawn = map(model.codec.to_smiles, model.draw(n - len(found), generator, noise))
-            found += [smiles for smiles in drawn if smiles is not None]
-        return found
+        molecules: list[str] = []
+        while len(molecules) < n:  # a draw may hold no atom at all
+            drawn = map(model.codec.to_smiles, model.draw(n - len(molecules), generator))
+            molecules += [smiles for smiles in drawn if smiles is not None]
+        return molecules
 
     def replay(self) -> Corpus:
         """The rows that the model was trained on, and those held out from them."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from designloop.loop.campaign import Campaign
-from designloop.loop.incidents import told_of_known
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.evaluation.incidents import describe_known
 from designloop.loop.reasons import Reasons
 from designloop.records import Round
 from designloop.tables import CandidateTable
@@ -34,18 +34,18 @@ class Progress:
 
     def __str__(self) -> str:
         """One line, for a log or a screen that is no terminal."""
-        return self.told + (f" | about {duration(self.left_seconds)} left" if self.left_seconds else "")
+        return self.without_remaining + (f" | about {duration(self.left_seconds)} left" if self.left_seconds else "")
 
     @property
-    def told(self) -> str:
-        """The line without what is left."""
+    def without_remaining(self) -> str:
+        """The line without the time that is left."""
         parts = [f"round {self.round.number}", f"{self.calls:,} of {self.budget:,} calls"]
         parts += [f"{label} {value:.3f}" for label, value in self.scores().items()]
-        if few := self.metric("mean_of"):
-            parts[-1] += f" (mean of {few:.0f})"
+        if mean_of := self.metric("mean_of"):
+            parts[-1] += f" (mean of {mean_of:.0f})"
         rows, good = len(self.round.scored), int(self.metric("ok") or 0)
         parts += [f"{rows - good} of {rows} failed"] if good < rows else []
-        parts += [known] if (known := told_of_known([self.round.metrics])) else []
+        parts += [known] if (known := describe_known([self.round.metrics])) else []
         parts += [", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds().items())]
         return " | ".join(parts)
 
@@ -59,16 +59,16 @@ class Progress:
         return {part: self.metric(f"{part}_seconds") or 0.0 for part in ("propose", "oracle", "learn")}
 
 
-def watched(campaign: Campaign, table: CandidateTable, tell: Callable[[Progress], None]) -> Callable[[Round], None]:
+def watch(campaign: Campaign, table: CandidateTable, tell: Callable[[Progress], None]) -> Callable[[Round], None]:
     """What ``run_campaign`` calls after each round so that ``tell`` hears how far it is."""
     began, before, reasons = monotonic(), table.calls(), Reasons()
 
-    def on_round(done: Round) -> None:
+    def on_round(committed: Round) -> None:
         calls, budget = table.calls(), campaign.budget.oracle_calls
         # Starting molecules are scored in no time, and nothing is learned from a start alone.
-        pace = (monotonic() - began) / (calls - before) if calls > before and done.kind == "round" else None
+        pace = (monotonic() - began) / (calls - before) if calls > before and committed.kind == "round" else None
         left = None if pace is None else pace * (budget - calls)
-        tell(Progress(done, calls, budget, left, reasons.after(done.scored)))
+        tell(Progress(committed, calls, budget, left, reasons.after(committed.scored)))
 
     return on_round
 

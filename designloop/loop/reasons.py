@@ -21,7 +21,7 @@ def commonest(errors: Iterable[tuple[str | None, str]], most: int = MOST) -> lis
     """
     kinds = _kinds(("", error, molecule) for error, molecule in errors)
     ranked = sorted(kinds.values(), key=len, reverse=True)  # stable: of equally common ones the first comes first
-    return [_told(kind) for kind in ranked[:most]]
+    return [_describe(kind) for kind in ranked[:most]]
 
 
 class Reasons:
@@ -42,7 +42,7 @@ class Reasons:
         fruitless = bool(errors) and all(row.score is None for row in scored)
         ranked = sorted((key for key in kinds if fruitless or key not in self._said), key=lambda key: -len(kinds[key]))
         self._said |= set(ranked[:MOST])
-        return [f"{key[0]}{_told(kinds[key])}" for key in ranked[:MOST]]
+        return [f"{key[0]}{_describe(kinds[key])}" for key in ranked[:MOST]]
 
 
 def _kinds(errors: Iterable[tuple[str, str | None, str]]) -> dict[tuple[str, str], list[tuple[str, str]]]:
@@ -55,6 +55,6 @@ def _kinds(errors: Iterable[tuple[str, str | None, str]]) -> dict[tuple[str, str
     return kinds
 
 
-def _told(kind: Sequence[tuple[str, str]]) -> str:
+def _describe(kind: Sequence[tuple[str, str]]) -> str:
     error, molecule = kind[0]
     return (f"{len(kind):,} x " if len(kind) > 1 else "") + f"{error} ({molecule})"

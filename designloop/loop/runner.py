@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from designloop.loop.campaign import Campaign
+from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.ends import why_it_ends
-from designloop.loop.evaluation import Evaluator
+from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.pretrained import Pretrained
-from designloop.loop.screening import Screening
-from designloop.loop.standing import REMARKS, Clock, Standing
+from designloop.loop.round_metrics import REMARKS, Clock, TopTen
+from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
 from designloop.records import Candidate, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
-
-
-def silent(_: object) -> None:
-    """Says nothing."""
+from designloop.words import silent
 
 
 def run_campaign(
@@ -32,30 +29,30 @@ def run_campaign(
     allowed = Screening(campaign, table)
     with Evaluator(campaign, table.ledger) as evaluate:
         strategy = build_strategy(campaign, table.last_state(), allowed)  # as the last committed round left it
-        standing, clock = Standing(table.scores()), Clock()
+        top_ten, clock = TopTen(table.scores()), Clock()
         for number, wanted in rounds_left(campaign, table):
             with clock("propose"):
                 drawn = starting(campaign) if number == 0 else strategy.ask(wanted)
                 admitted = allowed.take(drawn, wanted)
             if allowed.last_take.refused_starting:
-                say(allowed.last_take.told_of_starting)
+                say(allowed.last_take.starting_line)
             with clock("oracle"):
                 scored = campaign.objective(evaluate(admitted))
             for line in [*(remarks := evaluate.remarks()), *evaluate.losses()]:
                 say(line)
             with clock("learn"):
                 learned = strategy.tell(scored)  # its metrics of the round
-            metrics = {"wanted": wanted, **allowed.counts(), **evaluate.metrics, **standing.after(scored)}
+            metrics = {"wanted": wanted, **allowed.counts(), **evaluate.metrics, **top_ten.after(scored)}
             metrics |= {**learned, **clock.lap()}
             metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
-            table.commit(done := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))
-            on_round(done)
+            table.commit(committed := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))
+            on_round(committed)
 
 
 def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) -> base.Strategy:
-    """The campaign's strategy, fresh or as its state left it, with what it may know of the campaign."""
+    """Builds the campaign's strategy, fresh or as its state left it, with what it may know of the campaign."""
     model = Pretrained.of(campaign)
-    surroundings = base.Surroundings(
+    view = base.CampaignView(
         seed=campaign.seed,
         allowed=allowed,
         standard_forms=lambda smiles: standard_forms(smiles, campaign.standardize),
@@ -65,7 +62,7 @@ def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) 
         keep=tuple(campaign.filters.require_smarts),
         resolve=lambda path: str(campaign.resolve(path)),
     )
-    return base.build(campaign.strategy.name, campaign.strategy.settings, surroundings, state)
+    return base.build(campaign.strategy.name, campaign.strategy.settings, view, state)
 
 
 def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int, int]]:
@@ -74,8 +71,8 @@ def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int
     Round 0 holds all starting molecules, and is left out when there are none.
     """
     budget, resumed_after = campaign.budget, table.next_round() - 1
-    if table.next_round() == 0 and (given := len(campaign.starting())):
-        yield 0, given
+    if table.next_round() == 0 and (starting_count := len(campaign.starting())):
+        yield 0, starting_count
     while (end := why_it_ends(budget, table.rounds(), table.per_oracle_calls(), resumed_after)) is None:
         capped = [most - table.per_oracle_calls().get(name, 0) for name, most in budget.per_oracle.items()]
         yield max(table.next_round(), 1), min(campaign.batch_size, budget.oracle_calls - table.calls(), *capped)
@@ -83,7 +80,7 @@ def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int
 
 
 def starting(campaign: Campaign) -> Iterator[Candidate]:
-    """The user's own molecules; those that the model's alphabet cannot express have no ``selfies``."""
+    """Yields the user's own molecules; those that the model's alphabet cannot express have no ``selfies``."""
     codec = Pretrained.of(campaign).codec()
     for molecule in campaign.starting():
         try:

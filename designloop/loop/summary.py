@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from designloop.loop.campaign import Campaign, load_campaign
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.config.yaml_file import read_yaml
 from designloop.loop.ends import End
-from designloop.loop.incidents import LOSSES, told_of_known, told_of_workers
+from designloop.loop.evaluation.incidents import LOSSES, describe_known, describe_workers
 from designloop.loop.reasons import commonest
-from designloop.loop.standing import REMARKS
-from designloop.loop.yaml_file import read_yaml
+from designloop.loop.round_metrics import REMARKS
 from designloop.tables import QueryError, open_candidates
 from designloop.tables.errors import DamagedFile
 from designloop.tables.files import details_file, relative, rows_file
-from designloop.tables.ledger import damage_in
+from designloop.tables.ledger_reading import damage_in
 from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo, read_checked
 from designloop.tables.rows import LOST_DETAILS, from_parquet
 
@@ -70,12 +70,12 @@ class Summary:
     @property
     def known(self) -> str:
         """How many values were known to the ledger, and since when; empty if none was."""
-        return told_of_known([info.metrics for info in self.rounds])
+        return describe_known([info.metrics for info in self.rounds])
 
     @property
     def workers(self) -> str:
         """How many workers and nodes were lost or silent, and chunks sent again; empty where none was."""
-        return told_of_workers([info.metrics for info in self.rounds])
+        return describe_workers([info.metrics for info in self.rounds])
 
     @property
     def losses(self) -> list[str]:
@@ -100,8 +100,10 @@ class Summary:
             lines.append("No molecule was admitted, so there are no results.")
         if self.failed:
             lines.append(f"{self.failed:,} of {self.calls:,} molecules failed; the commonest reasons:")
-            lines += [f"  {kind.property} {kind.status}: {told}" for kind in self.failures for told in kind.examples]
-        lines += [f"{told}." for told in (self.known, self.workers) if told]
+            lines += [
+                f"  {kind.property} {kind.status}: {example}" for kind in self.failures for example in kind.examples
+            ]
+        lines += [f"{sentence}." for sentence in (self.known, self.workers) if sentence]
         return lines
 
     @property
@@ -133,7 +135,7 @@ def summarize(folder: Path) -> Summary:
         TableError: a file is missing or damaged.
     """
     (stored,) = open_candidates(folder).campaigns()
-    failures, lost = _failures(folder, stored.rounds)
+    failures, remarks = _failures(folder, stored.rounds)
     # Results can be looked at without a ledger.
     of_ledger = damage_in(stored.ledger_path) if stored.ledger_path.exists() else []
     refused = str(stored.rounds[0].metrics.get("refused_starting", "")) if stored.rounds else ""
@@ -150,7 +152,7 @@ def summarize(folder: Path) -> Summary:
             for opening in stored.record.openings
             for name in opening.accepted
         ],
-        remarks=[*_remarks(stored.rounds), *stored.remarks, *lost, *of_ledger],
+        remarks=[*_remarks(stored.rounds), *stored.remarks, *remarks, *of_ledger],
     )
 
 
@@ -167,8 +169,8 @@ def results_folder(campaign: Campaign | Path | str) -> Path:
         path = Path(campaign)
         if path.is_dir():
             return path
-        said = read_yaml(path).data  # not loaded as a campaign: results can be read when an oracle is gone
-        folder = (path.absolute().parent / str(said.get("output") or said.get("name") or path.stem)).resolve()
+        settings = read_yaml(path).data  # not loaded as a campaign: results can be read when an oracle is gone
+        folder = (path.absolute().parent / str(settings.get("output") or settings.get("name") or path.stem)).resolve()
     if not any((folder / name).exists() for name in ("campaign.json", "manifests")):
         if not isinstance(campaign, Campaign):
             load_campaign(path)  # a file with mistakes in it is told those first
@@ -177,16 +179,16 @@ def results_folder(campaign: Campaign | Path | str) -> Path:
 
 
 def results_below(folder: Path) -> list[Path]:
-    """All folders of results in a folder and up to two levels below it.
+    """Finds all folders of results in a folder and up to two levels below it.
 
     Raises:
         QueryError: there is none.
     """
     places = ("campaign.json", "*/campaign.json", "*/*/campaign.json")
-    found = sorted(path.parent for place in places for path in folder.glob(place))
-    if not found:
+    folders = sorted(path.parent for place in places for path in folder.glob(place))
+    if not folders:
         raise QueryError(f"{folder} and the folders below it hold no results; name a campaign file or its folder")
-    return found
+    return folders
 
 
 def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> tuple[list[Failures], list[str]]:
@@ -208,10 +210,10 @@ def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> tuple[list[Failures]
         except DamagedFile as damage:
             damaged.append(f"{damage.what}: {LOST_DETAILS}")
             details = [
-                {"property": each, "position": place, "status": row["status"], "error": f"{name} is damaged"}
+                {"property": property_name, "position": place, "status": row["status"], "error": f"{name} is damaged"}
                 for place, row in enumerate(rows)
-                for each in info.asked
-                if row[each] is None
+                for property_name in info.asked
+                if row[property_name] is None
             ]
         for row in details:
             last[row["property"], rows[row["position"]]["smiles"]] = (row["status"], row["error"])

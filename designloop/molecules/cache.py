@@ -54,8 +54,8 @@ def is_whole(path: Path) -> bool:
 
 def _sum_of(path: Path, size: int) -> int:
     """CRC-32 of the first ``size`` bytes."""
-    found, left = 0, size
+    checksum, left = 0, size
     with path.open("rb") as file:
         while left > 0 and (piece := file.read(min(left, 1 << 20))):
-            found, left = zlib.crc32(piece, found), left - len(piece)
-    return found
+            checksum, left = zlib.crc32(piece, checksum), left - len(piece)
+    return checksum

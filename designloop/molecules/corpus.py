@@ -189,7 +189,7 @@ def tokenised_file(path: Path, codec: Codec, on_done: Callable[[int], None] | No
     # The ending decides how the bytes are read; another release of selfies may write a molecule in another way.
     reading = "\0".join([path.suffix.lower(), version("selfies"), codec.to_json()])
     kept = cache_folder() / f"tokens-{hashlib.sha256(path.read_bytes() + reading.encode()).hexdigest()[:32]}.npz"
-    if (stored := _kept(kept)) is not None:
+    if (stored := _read_copy(kept)) is not None:
         return stored
     read = read_molecules(path)
     rows = tokenise(read.smiles, codec, on_done=on_done)
@@ -208,7 +208,7 @@ def tokenised_file(path: Path, codec: Codec, on_done: Callable[[int], None] | No
     return rows
 
 
-def _kept(path: Path) -> TokenRows | None:
+def _read_copy(path: Path) -> TokenRows | None:
     """What the cache holds; None where it holds nothing, or a copy that was damaged and has to be made again."""
     try:
         with path.open("rb") as file, np.load(file) as stored:

@@ -30,10 +30,10 @@ _MOST_KEYS = 200_000
 _MOST_KINDS = 2_000
 """Kinds of atom by themselves: element, degree, hydrogens, charge, isotope."""
 
-_bits = np.random.default_rng(19991868).integers
-_OWN = _bits(2**64, size=2 * _MOST_KINDS, dtype=np.uint64)
-_NEIGHBOUR = _bits(2**64, size=(9, 2 * _MOST_KINDS), dtype=np.uint64)
-_BEYOND = _bits(2**64, size=9, dtype=np.uint64) | np.uint64(1)
+_random_bits = np.random.default_rng(19991868).integers
+_OWN = _random_bits(2**64, size=2 * _MOST_KINDS, dtype=np.uint64)
+_NEIGHBOUR = _random_bits(2**64, size=(9, 2 * _MOST_KINDS), dtype=np.uint64)
+_BEYOND = _random_bits(2**64, size=9, dtype=np.uint64) | np.uint64(1)
 _NEIGHBOUR[0] = _BEYOND[0] = 0  # no bond
 """Random bits of an atom's kind, of a neighbour's by twice the order of the bond to it, and of that order alone."""
 
@@ -88,7 +88,7 @@ def crippen_logp(mol: Mol) -> float:
     except KeyError:
         if len(_contributions) > _MOST_KEYS:
             _contributions.clear()
-        _contributions.update(zip(keys, _typed(mol), strict=True))
+        _contributions.update(zip(keys, _type_atoms(mol), strict=True))
         return math.fsum([_contributions[key] for key in keys])
 
 
@@ -106,12 +106,12 @@ def _keys(mol: Mol) -> list[int] | None:
     return list(keys.tolist())
 
 
-def _typed(mol: Mol) -> list[float]:
+def _type_atoms(mol: Mol) -> list[float]:
     """(atoms,) contribution of each atom with its hydrogens, by RDKit."""
     whole = Chem.AddHs(mol)
-    each = [contribution for contribution, _ in rdMolDescriptors._CalcCrippenContribs(whole)]
+    contributions = [contribution for contribution, _ in rdMolDescriptors._CalcCrippenContribs(whole)]
     heavy = mol.GetNumAtoms()
-    sums = each[:heavy]
+    sums = contributions[:heavy]
     for hydrogen in range(heavy, whole.GetNumAtoms()):
-        sums[whole.GetAtomWithIdx(hydrogen).GetNeighbors()[0].GetIdx()] += each[hydrogen]
+        sums[whole.GetAtomWithIdx(hydrogen).GetNeighbors()[0].GetIdx()] += contributions[hydrogen]
     return sums

@@ -50,7 +50,7 @@ def nearest_zinc(smiles: Sequence[str], say: Callable[[str], None] = lambda line
     library = _library(say)
     of_library = np.bitwise_count(library).sum(1, dtype=np.int32)
     neighbours = []
-    for query in _packed(fingerprints(smiles)):
+    for query in _pack(fingerprints(smiles)):
         similarity = _similarities(query, library, of_library)
         row = int(similarity.argmax())
         neighbours.append(Neighbour(standard_form(zinc()[row]), float(similarity[row])))
@@ -71,7 +71,7 @@ def highest_zinc_similarity(
     """
     library = _library(say) if rows is None else _library(say)[rows]
     of_library = np.bitwise_count(library).sum(1, dtype=np.int32)
-    return np.array([_similarities(query, library, of_library).max() for query in _packed(fingerprints(smiles))])
+    return np.array([_similarities(query, library, of_library).max() for query in _pack(fingerprints(smiles))])
 
 
 def _similarities(query: np.ndarray, library: np.ndarray, of_library: np.ndarray) -> np.ndarray:
@@ -129,10 +129,10 @@ def _of_chunk(smiles: Sequence[str]) -> np.ndarray:
         mol.UpdatePropertyCache(strict=False)
         Chem.FastFindRings(mol)
         prints.append(fingerprint(mol))
-    return _packed(prints)
+    return _pack(prints)
 
 
-def _packed(prints: Sequence[ExplicitBitVect]) -> np.ndarray:
+def _pack(prints: Sequence[ExplicitBitVect]) -> np.ndarray:
     """(n, 32) uint64: 2,048 bits a molecule."""
     rows = [np.frombuffer(DataStructs.BitVectToBinaryText(vector), dtype=np.uint64) for vector in prints]
     return np.stack(rows) if rows else np.zeros((0, 32), np.uint64)

@@ -11,7 +11,7 @@ from rdkit import Chem, rdBase
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.reading_formats import (
     READERS,
-    Row,
+    FileRow,
     file_ending,
     line_not_utf8,
     split_smiles,
@@ -87,7 +87,7 @@ def read_molecules(path: Path | str, columns: bool = False) -> ReadMolecules:
     return read
 
 
-def _add(row: Row, read: ReadMolecules, columns: bool) -> None:
+def _add(row: FileRow, read: ReadMolecules, columns: bool) -> None:
     """Puts a row where it belongs: among the molecules, or among the problems."""
     smiles, behind = split_smiles(row.text)
     molecule = Chem.MolFromSmiles(smiles) if smiles else None

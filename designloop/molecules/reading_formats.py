@@ -34,7 +34,7 @@ _PROPERTY = re.compile(r">.*<([^>]*)>")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FileRow:
     """One row of a file."""
 
     line: int
@@ -94,14 +94,14 @@ def _lines(path: Path, newline: str | None = None) -> Iterator[str]:
 # ---- lines of SMILES
 
 
-def _read_smiles_lines(path: Path) -> Iterator[Row]:
+def _read_smiles_lines(path: Path) -> Iterator[FileRow]:
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         text, *name = line.split(maxsplit=1)
         if number == 1 and _header_word(text) in SMILES_HEADERS:
             continue
-        yield Row(number, text, split_smiles(line)[1] if name else "")
+        yield FileRow(number, text, split_smiles(line)[1] if name else "")
 
 
 # ---- tables
@@ -120,7 +120,7 @@ class _Layout:
     name: int | None = None
 
 
-def _read_table(path: Path) -> Iterator[Row]:
+def _read_table(path: Path) -> Iterator[FileRow]:
     lines = _lines(path, newline="")
     head = list(islice(lines, 1))
     delimiters: Sequence[str] = ("\t", ",", ";") if file_ending(path) == ".tsv" else DELIMITERS
@@ -141,7 +141,7 @@ def _read_table(path: Path) -> Iterator[Row]:
         values += [""] * (width - len(values))
         name = "" if layout.name is None else values[layout.name]
         columns = {layout.header[place]: values[place] for place in others}
-        yield Row(reader.line_num + bool(separator), values[layout.smiles], name, columns)
+        yield FileRow(reader.line_num + bool(separator), values[layout.smiles], name, columns)
 
 
 def _find_layout(path: Path, lines: Sequence[str], delimiters: Sequence[str]) -> _Layout:
@@ -188,7 +188,7 @@ def _header_word(cell: str) -> str:
     return re.sub(r"[\s_-]", "", cell).lower()
 
 
-def _read_parquet(path: Path) -> Iterator[Row]:
+def _read_parquet(path: Path) -> Iterator[FileRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -205,13 +205,13 @@ def _read_parquet(path: Path) -> Iterator[Row]:
     for number, row in enumerate(zip(*values, strict=True), start=1):
         cells = ["" if value is None else str(value) for value in row]
         name = "" if name_column is None else cells[name_column]
-        yield Row(number, cells[smiles_column].strip(), name, {header[place]: cells[place] for place in others})
+        yield FileRow(number, cells[smiles_column].strip(), name, {header[place]: cells[place] for place in others})
 
 
 # ---- drawn molecules
 
 
-def _read_sdf(path: Path) -> Iterator[Row]:
+def _read_sdf(path: Path) -> Iterator[FileRow]:
     record: list[str] = []
     start = 1
     for number, line in enumerate(chain(_lines(path), ["$$$$"]), start=1):
@@ -223,7 +223,7 @@ def _read_sdf(path: Path) -> Iterator[Row]:
         record, start = [], number + 1
 
 
-def _read_record(record: Sequence[str], line: int) -> Row:
+def _read_record(record: Sequence[str], line: int) -> FileRow:
     """One record of an SDF: three lines of header, a mol block, and properties."""
     columns: dict[str, str] = {}
     end = next((place for place, text in enumerate(record) if text.startswith("M  END")), len(record) - 1) + 1
@@ -240,11 +240,11 @@ def _read_record(record: Sequence[str], line: int) -> Row:
     name = record[0].strip() or next((value for key, value in columns.items() if _header_word(key) in NAME_HEADERS), "")
     shown = name or f"the record of line {line}"
     if molecule is None:
-        return Row(line, "", name, columns, shown, "not a mol block that RDKit can read")
-    return Row(line, Chem.MolToSmiles(molecule), name, columns, shown)
+        return FileRow(line, "", name, columns, shown, "not a mol block that RDKit can read")
+    return FileRow(line, Chem.MolToSmiles(molecule), name, columns, shown)
 
 
-READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+READERS: Mapping[str, Callable[[Path], Iterator[FileRow]]] = {
     ".smi": _read_smiles_lines,
     ".smiles": _read_smiles_lines,
     ".txt": _read_smiles_lines,

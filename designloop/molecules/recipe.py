@@ -49,7 +49,7 @@ class Recipe:
         """Of all phases."""
         return sum(phase.steps for phase in self.phases)
 
-    def scaled(self, steps: int) -> Recipe:
+    def scale(self, steps: int) -> Recipe:
         """The same phases in so many steps, each with its share, the last with what is left."""
         ends = [round(end * steps / self.steps) for end in accumulate(phase.steps for phase in self.phases)]
         phases = [

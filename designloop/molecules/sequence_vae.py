@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.shipped import DEFAULT_MODEL, PRETRAINED, PRIOR_NOISE
 from designloop.vae.inference import refinement
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.tokens import TokenSequence
@@ -33,11 +34,6 @@ from designloop.vae.model import VAE
 from designloop.vae.networks import mlp
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, require_diagonal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal
-
-PRETRAINED = Path(__file__).parent / "pretrained"
-
-PRIOR_NOISE = 6.0
-"""Noise level at which the prior is sampled by default: the decoder is nearly a language model there."""
 
 PRIOR_TEMPERATURE = 0.8
 """Of the decoder's draws by default; below 1 they are more like the corpus."""
@@ -249,7 +245,7 @@ class SequenceVAE(VAE):
         save_file(tensors, path, metadata | {CHECKSUM: checksum(tensors, metadata)})
 
 
-def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> SequenceVAE:
+def load(model: str | Path = DEFAULT_MODEL, device: str | torch.device = "cpu") -> SequenceVAE:
     """A sequence VAE from a file, or a shipped one by name.
 
     Args:
@@ -320,7 +316,7 @@ def codec_of(model: str | Path) -> Codec:
         ) from error
 
 
-def training_record(model: str | Path = "zinc250k") -> dict[str, object]:
+def training_record(model: str | Path = DEFAULT_MODEL) -> dict[str, object]:
     """What was written beside the weights when the model was trained."""
     record: dict[str, object] = json.loads(_header(find(model)).get("record", "{}"))
     return record

@@ -23,7 +23,8 @@ from designloop.molecules.corpus import (
     zinc_tokens,
 )
 from designloop.molecules.errors import MoleculeError
-from designloop.molecules.sequence_vae import PRETRAINED, find, training_record
+from designloop.molecules.sequence_vae import find, training_record
+from designloop.molecules.shipped import PRETRAINED
 
 CORPUS_ENDING = ".corpus.npz"
 """What the corpus of a user's model is called beside its weights."""

@@ -51,7 +51,7 @@ def write_references(references: Sequence[Reference], folder: Path) -> None:
 
 
 def read_references(folder: Path) -> tuple[list[Reference], list[str]]:
-    """Those kept in a campaign's folder, none where there is no such file; and what is to be said of a damaged one.
+    """Read those kept in a campaign's folder, none where there is no file; and a sentence on a damaged one.
 
     Earlier versions kept a bare list without a checksum, which is read as it stands until a run writes it anew.
     """
@@ -86,5 +86,5 @@ def _bare(path: Path) -> list[Any] | None:
 
 
 def _reference(raw: Mapping[str, Any]) -> Reference:
-    properties = {name: PropertyScore(**one) for name, one in raw["properties"].items()}
+    properties = {name: PropertyScore(**fields) for name, fields in raw["properties"].items()}
     return Reference(raw["name"], raw["smiles"], raw["score"], properties)

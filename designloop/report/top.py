@@ -19,9 +19,9 @@ def top_molecules(
     n: int = 10,
     *,
     diverse: bool = False,
-    nearest_known: Callable[[Sequence[str]], Sequence[Neighbour]] | None = None,
+    nearest_known: Callable[[Sequence[str]], Sequence[SimilarMolecule]] | None = None,
 ) -> list[TopMolecule]:
-    """The molecules with the highest scores, best first, one a stereo-free parent.
+    """Pick the molecules with the highest scores, best first, one a stereo-free parent.
 
     Args:
         candidates: what was found, or its view ``candidates``.
@@ -34,13 +34,16 @@ def top_molecules(
     table = candidates.to_arrow() if isinstance(candidates, Candidates) else candidates
     refuse_mixed(table)
     smiles = table["smiles"].to_pylist()
-    picks = best(smiles, table["score"].to_pylist(), n, diverse)
-    rows = table.take(pa.array([pick.row for pick in picks], pa.int64())).to_pylist()
+    best_rows = best(smiles, table["score"].to_pylist(), n, diverse)
+    rows = table.take(pa.array([best_row.row for best_row in best_rows], pa.int64())).to_pylist()
     properties = [name.removesuffix(DESIRABILITY) for name in table.column_names if name.endswith(DESIRABILITY)]
     chosen = [row["smiles"] for row in rows]
-    started = [one for one, proposer in zip(smiles, table["proposer"].to_pylist(), strict=True) if proposer == "start"]
-    starts = nearest_start(chosen, list(dict.fromkeys(started)))
-    known: Sequence[Neighbour | None] = nearest_known(chosen) if nearest_known and chosen else [None] * len(chosen)
+    proposers = table["proposer"].to_pylist()
+    starting = [molecule for molecule, proposer in zip(smiles, proposers, strict=True) if proposer == "start"]
+    starts = nearest_start(chosen, list(dict.fromkeys(starting)))
+    known: Sequence[SimilarMolecule | None] = (
+        nearest_known(chosen) if nearest_known and chosen else [None] * len(chosen)
+    )
     return [
         TopMolecule(
             rank=rank,
@@ -56,23 +59,23 @@ def top_molecules(
             proposer=row["proposer"],
             inchikey=row["inchikey"],
             scaffold=row["scaffold"],
-            hides=pick.hides,
+            hides=best_row.hides,
             start=start,
             known=near,
         )
-        for rank, (row, pick, start, near) in enumerate(zip(rows, picks, starts, known, strict=True), 1)
+        for rank, (row, best_row, start, near) in enumerate(zip(rows, best_rows, starts, known, strict=True), 1)
     ]
 
 
-def nearest_start(smiles: Sequence[str], started: Sequence[str]) -> list[StartingMolecule | None]:
+def nearest_start(smiles: Sequence[str], starting: Sequence[str]) -> list[StartingMolecule | None]:
     """The most similar of the starting molecules to each; None where there are none."""
-    if not started:
+    if not starting:
         return [None] * len(smiles)
-    similarity = tanimoto(fingerprints(smiles), fingerprints(started))
-    return [StartingMolecule(started[row.argmax()], float(row.max())) for row in similarity]
+    similarity = tanimoto(fingerprints(smiles), fingerprints(starting))
+    return [StartingMolecule(starting[row.argmax()], float(row.max())) for row in similarity]
 
 
-class Neighbour(Protocol):
+class SimilarMolecule(Protocol):
     """A molecule that another one is close to."""
 
     @property
@@ -118,7 +121,7 @@ class TopMolecule:
     scaffold: str
     hides: int
     """Stereoisomers and, where these were collapsed, near-duplicates of lower score that it stands for."""
-    start: Neighbour | None = None
+    start: SimilarMolecule | None = None
     """The most similar starting molecule; None where there are none."""
-    known: Neighbour | None = None
+    known: SimilarMolecule | None = None
     """The most similar known molecule, where it was asked for."""

@@ -39,11 +39,19 @@ from designloop.tables.manifest import (
     write_finish,
     write_round,
 )
-from designloop.tables.opening import CampaignLike, ChangedKeys, check_same, now, recorded, refuse_foreign, set_aside
+from designloop.tables.opening import (
+    ChangedKeys,
+    TableCampaign,
+    add_opening,
+    check_same,
+    now,
+    refuse_foreign,
+    set_aside,
+)
 from designloop.tables.rows import (
     LOST_DETAILS,
-    asked,
     check_rows,
+    count_asked,
     details_table,
     digest,
     from_parquet,
@@ -89,14 +97,14 @@ class CandidateTable:
     @classmethod
     def open(
         cls,
-        campaign: CampaignLike,
+        campaign: TableCampaign,
         *,
         changed_keys: ChangedKeys,
         fresh: bool = False,
         accept_changed_oracles: bool = False,
         environment: Mapping[str, Any] | None = None,
     ) -> CandidateTable:
-        """The campaign's table, new or as its last committed round left it.
+        """Open the campaign's table, new or as its last committed round left it.
 
         Args:
             changed_keys: says which settings differ from the stored ones and may not.
@@ -114,14 +122,14 @@ class CandidateTable:
         with disk_errors(unwritable, "Make it writable, or set `output:` to another folder."):
             refuse_foreign(folder)
             aside = set_aside(campaign) if fresh else None
-            for each in (folder, *(folder / name for name in FOLDERS)):
-                make_folder(each)
+            for subfolder in (folder, *(folder / name for name in FOLDERS)):
+                make_folder(subfolder)
             lock = FolderLock(folder)
         try:
             stored = read_campaign(folder)
             if stored is not None:
                 check_same(folder, stored, campaign, changed_keys, accept_changed_oracles)
-            record = recorded(stored, campaign, environment, max(round_numbers(folder), default=-1))
+            record = add_opening(stored, campaign, environment, max(round_numbers(folder), default=-1))
             with disk_errors(unwritable):
                 if record != stored:
                     write_campaign(folder, record)
@@ -191,7 +199,7 @@ class CandidateTable:
         """Number of the next round; 0, that of the starting molecules, for a table without rounds."""
         return self._last_number() + 1
 
-    def seen(self) -> list[str]:
+    def charged(self) -> list[str]:
         """Standard forms of all molecules charged, in the order of their calls."""
         return list(self._scores)
 
@@ -225,7 +233,7 @@ class CandidateTable:
         return state_from(*(read_checked(self.folder, info, name, last=True) for name in (arrays, data)))
 
     def commit(self, done: Round) -> RoundInfo:
-        """Makes a round true, durably and all at once, and gives its record.
+        """Commit a round, durably and all at once, and return its record.
 
         Raises:
             TableError: the round does not fit the table; nothing was written.
@@ -243,8 +251,10 @@ class CandidateTable:
                 kind=done.kind,
                 rows=len(done.scored),
                 calls=self.calls() + (0 if done.kind == "amendment" else len(done.scored)),
-                asked=asked(done.scored, self.properties),
-                metrics={name: one if isinstance(one, str) else float(one) for name, one in done.metrics.items()},
+                asked=count_asked(done.scored, self.properties),
+                metrics={
+                    name: metric if isinstance(metric, str) else float(metric) for name, metric in done.metrics.items()
+                },
                 digest_before=self.digest(),
                 digest=digest(rows, self.properties, self.digest()),
                 committed=now(),
@@ -299,23 +309,23 @@ class CandidateTable:
                 )
         smiles = [row.smiles for row in done.scored]
         if len(set(smiles)) < len(smiles):
-            twice = next(one for place, one in enumerate(smiles) if one in smiles[:place])
+            twice = next(repeated for place, repeated in enumerate(smiles) if repeated in smiles[:place])
             raise TableError(
                 f"round {done.number} holds {twice} twice. A molecule is charged once; screen the round first."
             )
-        for one in smiles:
-            if (one in self._scores) != (done.kind == "amendment"):
+        for molecule in smiles:
+            if (molecule in self._scores) != (done.kind == "amendment"):
                 raise TableError(
-                    f"round {done.number} of kind {done.kind} holds {one}, which was "
+                    f"round {done.number} of kind {done.kind} holds {molecule}, which was "
                     + (
                         "charged before. Screen the round first."
-                        if one in self._scores
+                        if molecule in self._scores
                         else "never charged. Amend rows that are there."
                     )
                 )
 
     def _write_files(self, done: Round, pieces: Sequence[Piece], data: bytes) -> tuple[pa.Table, dict[str, FileRecord]]:
-        """The round's rows, and all of its files but the manifest on the disk under their names."""
+        """Write all files of the round but its manifest; return its rows and a record of each file."""
         rows_path, details_path = rows_file(self.folder, done.number), details_file(self.folder, done.number)
         arrays_path, data_path = state_files(self.folder, done.number)
         # Megabytes of state are hashed, written and fsynced outside the interpreter's lock, while the chemistry runs;
@@ -329,6 +339,6 @@ class CandidateTable:
             writing[rows_path] = beside.submit(write_file, rows_path, [to_parquet(rows)])
             details = to_parquet(details_table(done.scored, self.properties))
             writing[details_path] = beside.submit(write_file, details_path, [details])
-            written = {path: one.result() for path, one in writing.items()}
+            written = {path: future.result() for path, future in writing.items()}
             list(beside.map(sync_folder, sorted({path.parent for path in written})))
         return rows, {relative(self.folder, path): record for path, record in written.items()}

@@ -35,7 +35,7 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 @contextmanager
 def disk_errors(what: str, advice: str = ROOM, *, all_are_the_disks: bool = False) -> Iterator[None]:
-    """The operating system's errors as ours: what could not be done, why, and what to do.
+    """Turn the operating system's errors into ours: what could not be done, why, and what to do.
 
     Args:
         all_are_the_disks: what is written to was written to before, so whatever fails now is no mistake of the user's.
@@ -65,7 +65,7 @@ class FileRecord:
 
 
 def write_file(path: Path, pieces: Iterable[Piece]) -> FileRecord:
-    """The record of a file whose content has reached the disk; its name has only after ``sync_folder``."""
+    """Write a file through to the disk and return its record; its name is durable only after ``sync_folder``."""
     digest = hashlib.sha256()
     size = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
@@ -92,7 +92,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder, and those above it that lack, durably."""
+    """Make a folder durably, and those above it that are missing."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -123,7 +123,7 @@ def publish_json(path: Path, body: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The body of a sealed JSON file.
+    """Read the body of a sealed JSON file.
 
     Raises:
         FileNotFoundError: there is none.

@@ -49,7 +49,7 @@ def rows_numbers(folder: Path) -> list[int]:
     return [int(path.stem) for path in (folder / "rounds").glob("*.parquet") if path.stem.isdecimal()]
 
 
-def refuse_lost_manifests(folder: Path, found: Iterable[int], rounds: Sequence[RoundInfo]) -> None:
+def refuse_lost_manifests(folder: Path, numbers: Iterable[int], rounds: Sequence[RoundInfo]) -> None:
     """Raises when files of rounds are found that no interrupted commit leaves.
 
     Raises:
@@ -57,7 +57,7 @@ def refuse_lost_manifests(folder: Path, found: Iterable[int], rounds: Sequence[R
     """
     last = rounds[-1].number if rounds else -1
     next_one = last + 1 if rounds else 1  # the first round is 0, or 1 where no starting molecules were given
-    if lost := [number for number in found if number > next_one]:
+    if lost := [number for number in numbers if number > next_one]:
         raise TableError(
             f"{folder} holds files of round {max(lost)}, though the last manifest is that of round {last}: later "
             f"ones were lost. Restore {folder / 'manifests'} from a backup, or begin anew with --fresh."

@@ -20,35 +20,28 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from designloop.tables.ledger_file import (
-    LedgerBusy,
-    LedgerError,
     WriterLock,
-    connect_for_reading,
     connect_for_writing,
     connect_in_memory,
-    has_checksums,
-    is_blank,
     is_first_schema,
     readable_errors,
     set_version,
 )
-from designloop.tables.ledger_rows import RUN_COLUMNS, add_checksums, check_ledger, seal, seal_run, sealed_rows
-
-__all__ = ["Finished", "Intent", "Ledger", "LedgerBusy", "LedgerError", "LedgerResult", "Run", "StoredLedger", "Value"]
-__all__ += ["read_ledger", "read_runs"]
-
-Purpose = Literal["round", "check"]
-"""Why a molecule was scored: as a row of the campaign, or as a check outside its budget and table."""
-
-Outcome = Literal["ok", "failed", "timeout"]
-
-Value = float | Mapping[str, float | str]
-"""What an oracle gave: a number, or output name -> number, or a line that says why that output has none."""
+from designloop.tables.ledger_reading import all_runs
+from designloop.tables.ledger_records import Finished, Intent, LedgerResult, Purpose, Run, read_value, value_columns
+from designloop.tables.ledger_rows import (
+    RUN_COLUMNS,
+    OutcomeColumns,
+    add_checksums,
+    check_ledger,
+    seal,
+    seal_run,
+    sealed_rows,
+)
 
 _COLUMNS = ", ".join(RUN_COLUMNS)
 
@@ -57,108 +50,12 @@ SELECT {_COLUMNS}, checksum FROM runs
 WHERE oracle = ? AND smiles IN (SELECT value FROM json_each(?)) ORDER BY smiles, asker, number
 """
 
-_INTEND = "INSERT INTO runs (oracle, smiles, asker, number, attempt, checksum) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_INTENT = "INSERT INTO runs (oracle, smiles, asker, number, attempt, checksum) VALUES (?, ?, ?, ?, ?, ?)"
 
 _RECORD = """
 UPDATE runs SET attempt = ?, status = ?, value = ?, outputs = ?, error = ?, seconds = ?, finished = ?, checksum = ?
 WHERE oracle = ? AND smiles = ? AND asker = ? AND number = ?
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """One run that is to be made: its key, its number within key and campaign, and the attempt that it counts as."""
-
-    fingerprint: str
-    smiles: str
-    number: int = 1
-    attempt: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The outcome of an intent."""
-
-    intent: Intent
-    status: Outcome
-    value: Value | None
-    """Always there when ok; of a failed run, the outputs that did come."""
-    error: str | None
-    seconds: float
-    attempt: int
-    """What the run counted as; 0 for a run in a chunk that came to nothing, which counts as none."""
-    again: Intent | None = None
-    """The run that is to follow, where this outcome is not the last word."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerResult:
-    """What settled a key: the last run of one oracle on one molecule."""
-
-    status: Outcome
-    value: Value | None
-    error: str | None
-    seconds: float
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One row of the ledger, with the names of what it refers to."""
-
-    campaign: str
-    purpose: Purpose
-    oracle: str
-    fingerprint: str
-    smiles: str
-    number: int
-    attempt: int
-    status: Outcome | None
-    """None for an intent whose outcome never came, or has not come yet."""
-    value: Value | None
-    error: str | None
-    seconds: float | None
-    finished: float | None
-    """When the outcome was recorded, in seconds since 1970 UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLedger:
-    """What a ledger held when it was read."""
-
-    runs: Sequence[Run]
-    """By oracle, molecule, campaign and number; without those that do not match their checksums."""
-    remarks: Sequence[str]
-    """A sentence on these, where there are any."""
-
-
-def read_ledger(path: Path) -> StoredLedger:
-    """All runs of a ledger; safe while a campaign writes to it.
-
-    Raises:
-        LedgerError: there is no such file, it is no ledger that this version can read, or it is damaged as a whole.
-    """
-    with contextlib.closing(connect_for_reading(path)) as connection, readable_errors(path):
-        connection.execute("BEGIN")  # one moment of a ledger that is written to
-        if is_blank(connection):
-            return StoredLedger([], [f"the ledger {path} is empty: it holds no run yet, or has lost them all"])
-        remarks = check_ledger(connection, path)
-        return StoredLedger(_all_runs(connection), remarks)
-
-
-def damage_in(path: Path) -> list[str]:
-    """What is damaged in a ledger, a sentence each; also of one that cannot be used at all."""
-    try:
-        with contextlib.closing(connect_for_reading(path)) as connection, readable_errors(path):
-            connection.execute("BEGIN")
-            return [] if is_blank(connection) else check_ledger(connection, path)
-    except LedgerError as damage:
-        return [str(damage)]
-
-
-def read_runs(path: Path) -> list[Run]:
-    """The runs of ``read_ledger``."""
-    return list(read_ledger(path).runs)
 
 
 class Ledger:
@@ -182,7 +79,7 @@ class Ledger:
         try:
             self._connection = connect_for_writing(path) if path else connect_in_memory()
             self._oracles: dict[str, int] = {}
-            self._askers: dict[Purpose, int] = {}
+            self._accounts: dict[Purpose, int] = {}
             self._take_in()
         except BaseException:
             if self._lock is not None:
@@ -202,7 +99,7 @@ class Ledger:
             self._lock.release()
 
     def _take_in(self) -> None:
-        """Checks every row, after those of schema 1 were given their checksums."""
+        """Check every row, once those of schema 1 have checksums."""
         try:
             with readable_errors(self.path):
                 if is_first_schema(self._connection):
@@ -220,34 +117,34 @@ class Ledger:
         A check that failed settles nothing: the next check of that molecule runs the oracle again.
         """
         with readable_errors(self.path):
-            oracle, own = self._oracle_id(fingerprint), self._asker_id(purpose)
+            oracle, own_account = self._oracle_id(fingerprint), self._account_id(purpose)
             rows = self._connection.execute(_KNOWN, (oracle, json.dumps(list(smiles)))).fetchall() if oracle else []
         good: dict[str, LedgerResult] = {}
         last_own: dict[str, LedgerResult | None] = {}
         with readable_errors(self.path):
-            for _, molecule, asker, _, attempt, status, value, outputs, error, seconds, _ in sealed_rows(rows):
-                result = LedgerResult(status, _read_value(value, outputs), error, seconds, attempt) if status else None
+            for _, molecule, account, _, attempt, status, value, outputs, error, seconds, _ in sealed_rows(rows):
+                result = LedgerResult(status, read_value(value, outputs), error, seconds, attempt) if status else None
                 if result is not None and result.status == "ok":
                     good.setdefault(molecule, result)
-                if asker == own and purpose == "round":
+                if account == own_account and purpose == "round":
                     last_own[molecule] = result
         return good | {molecule: result for molecule, result in last_own.items() if result is not None}
 
     def dates(self, fingerprint: str, smiles: Sequence[str], purpose: Purpose = "round") -> list[float]:
         """When each of these molecules, whose key is settled, was last run, in seconds since 1970 UTC; ascending."""
         with readable_errors(self.path):
-            oracle, own = self._oracle_id(fingerprint), self._asker_id(purpose)
+            oracle, own_account = self._oracle_id(fingerprint), self._account_id(purpose)
             rows = self._connection.execute(_KNOWN, (oracle, json.dumps(list(smiles)))).fetchall()
         latest: dict[str, float] = {}
-        for _, molecule, asker, _, _, status, *_, finished in sealed_rows(rows):
-            if status == "ok" or (status is not None and asker == own):
+        for _, molecule, account, _, _, status, *_, finished in sealed_rows(rows):
+            if status == "ok" or (status is not None and account == own_account):
                 latest[molecule] = max(finished, latest.get(molecule, finished))
         return sorted(latest.values())
 
-    def intend(
+    def record_intents(
         self, wanted: Mapping[str, Sequence[str]], names: Mapping[str, str], purpose: Purpose = "round"
     ) -> list[Intent]:
-        """One intent for each molecule wanted, in the order of ``wanted``, written in one transaction.
+        """Write an intent for each molecule wanted, in the order of ``wanted``, in one transaction.
 
         Args:
             wanted: oracle fingerprint -> distinct molecules to run it on.
@@ -256,20 +153,20 @@ class Ledger:
         """
         intents: list[Intent] = []
         with readable_errors(self.path), self._transaction():
-            asker = self._asker_id(purpose, create=True)
+            account = self._account_id(purpose, create=True)
             for fingerprint, smiles in wanted.items():
                 oracle = self._oracle_id(fingerprint, names[fingerprint])
                 rows = self._connection.execute(_KNOWN, (oracle, json.dumps(list(smiles)))).fetchall()
-                taken = {(row[1], row[3]) for row in rows if row[2] == asker}
+                taken = {(row[1], row[3]) for row in rows if row[2] == account}
                 last = {
-                    row[1]: (row[3], row[4] if row[5] is None else 1) for row in sealed_rows(rows) if row[2] == asker
+                    row[1]: (row[3], row[4] if row[5] is None else 1) for row in sealed_rows(rows) if row[2] == account
                 }
                 for molecule in smiles:
                     before, attempt = last.get(molecule, (0, 1))
                     # A damaged row is not counted, but has its number.
                     number = next(n for n in itertools.count(before + 1) if (molecule, n) not in taken)
                     intents.append(Intent(fingerprint, molecule, number, attempt))
-            self._insert(intents, asker)
+            self._insert(intents, account)
         return intents
 
     def record(self, runs: Iterable[Finished], purpose: Purpose = "round") -> None:
@@ -277,14 +174,14 @@ class Ledger:
         runs = list(runs)
         now = time.time()
         with readable_errors(self.path), self._transaction():
-            asker = self._asker_id(purpose, create=True)
+            account = self._account_id(purpose, create=True)
             rows = []
             for run in runs:
-                key = (self._oracle_id(run.intent.fingerprint), run.intent.smiles, asker, run.intent.number)
-                outcome = (run.attempt, run.status, *_columns(run.value), run.error, run.seconds, now)
-                rows.append((*outcome, seal_run(key, *outcome), *key))
+                key = (self._oracle_id(run.intent.fingerprint), run.intent.smiles, account, run.intent.number)
+                outcome = OutcomeColumns(run.status, *value_columns(run.value), run.error, run.seconds, now)
+                rows.append((run.attempt, *outcome, seal_run(key, run.attempt, outcome), *key))
             self._connection.executemany(_RECORD, rows)
-            self._insert([run.again for run in runs if run.again is not None], asker)
+            self._insert([run.again for run in runs if run.again is not None], account)
 
     def seconds(self, fingerprint: str, most: int = 100) -> list[float]:
         """Seconds of some of the oracle's ok runs, at most ``most``: what the first deadline goes by."""
@@ -296,18 +193,18 @@ class Ledger:
     def runs(self) -> list[Run]:
         """All runs, in the order of ``read_runs``."""
         with readable_errors(self.path):
-            return _all_runs(self._connection)
+            return all_runs(self._connection)
 
-    def _insert(self, intents: Sequence[Intent], asker: int) -> None:
+    def _insert(self, intents: Sequence[Intent], account: int) -> None:
         rows = []
-        for one in intents:
-            key = (self._oracle_id(one.fingerprint), one.smiles, asker, one.number)
-            rows.append((*key, one.attempt, seal_run(key, one.attempt)))
-        self._connection.executemany(_INTEND, rows)
+        for intent in intents:
+            key = (self._oracle_id(intent.fingerprint), intent.smiles, account, intent.number)
+            rows.append((*key, intent.attempt, seal_run(key, intent.attempt)))
+        self._connection.executemany(_INSERT_INTENT, rows)
         self._connection.execute("UPDATE totals SET runs = runs + ?", (len(rows),))
 
     def _oracle_id(self, fingerprint: str, name: str | None = None) -> int:
-        """The oracle's row, made when it is not there and a name is given; 0 is no row's."""
+        """Return the id of the oracle's row, made where it is missing and a name is given; 0 stands for none."""
         if fingerprint not in self._oracles:
             query = "SELECT id FROM oracles WHERE fingerprint = ?"
             row = self._connection.execute(query, (fingerprint,)).fetchone()
@@ -318,20 +215,20 @@ class Ledger:
             self._oracles[fingerprint] = row[0]
         return self._oracles[fingerprint]
 
-    def _asker_id(self, purpose: Purpose, create: bool = False) -> int:
-        """The row of this campaign and purpose, made when it is not there and ``create``; 0 is no row's."""
-        if purpose not in self._askers:
+    def _account_id(self, purpose: Purpose, create: bool = False) -> int:
+        """Return the id of this campaign's account, a row of ``askers``, made if ``create``; 0 stands for none."""
+        if purpose not in self._accounts:
             key = (self.campaign, purpose)
             row = self._connection.execute("SELECT id FROM askers WHERE campaign = ? AND purpose = ?", key).fetchone()
             if row is None:
                 if not create:
                     return 0
                 row = self._add("askers", key)
-            self._askers[purpose] = row[0]
-        return self._askers[purpose]
+            self._accounts[purpose] = row[0]
+        return self._accounts[purpose]
 
     def _add(self, table: Literal["oracles", "askers"], row: tuple[str, str]) -> tuple[int]:
-        """The id, alone in a row, of a new row of one of the two small tables."""
+        """Add a row to one of the two small tables, and return its id, alone in a tuple."""
         (number,) = self._connection.execute(f"SELECT 1 + coalesce(max(id), 0) FROM {table}").fetchone()
         sealed = (number, *row, seal((number, *row)))
         self._connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", sealed)
@@ -346,35 +243,7 @@ class Ledger:
         except BaseException:
             # Ids that a rolled-back transaction gave out are nobody's.
             self._oracles.clear()
-            self._askers.clear()
+            self._accounts.clear()
             with contextlib.suppress(sqlite3.Error):  # the error that led here is the one to tell
                 self._connection.execute("ROLLBACK")
             raise
-
-
-def _columns(value: Value | None) -> tuple[float | None, str | None]:
-    """A value as the columns ``value`` and ``outputs``, of which at most one is not null."""
-    return (None, json.dumps(dict(value))) if isinstance(value, Mapping) else (value, None)
-
-
-def _read_value(value: float | None, outputs: str | None) -> Value | None:
-    return value if outputs is None else json.loads(outputs)
-
-
-def _all_runs(connection: sqlite3.Connection) -> list[Run]:
-    """All runs that can be trusted; all there are in a ledger of schema 1."""
-    oracles = {row[0]: row[1:3] for row in connection.execute("SELECT id, name, fingerprint FROM oracles")}
-    askers = {row[0]: row[1:3] for row in connection.execute("SELECT id, campaign, purpose FROM askers")}
-    sealed = has_checksums(connection)
-    columns = f"{_COLUMNS}, checksum" if sealed else _COLUMNS
-    rows = connection.execute(f"SELECT {columns} FROM runs ORDER BY oracle, smiles, asker, number").fetchall()
-    runs = []
-    for row in sealed_rows(rows) if sealed else rows:
-        oracle, smiles, asker, number, attempt, status, value, outputs, error, seconds, finished = row
-        campaign, purpose = askers[asker]
-        name, fingerprint = oracles[oracle]
-        answer = _read_value(value, outputs)
-        runs.append(
-            Run(campaign, purpose, name, fingerprint, smiles, number, attempt, status, answer, error, seconds, finished)
-        )
-    return runs

@@ -129,9 +129,9 @@ class WriterLock:
                 "campaign a ledger of its own under `ledger:`."
             ) from error
         self._descriptor = descriptor
-        told = json.dumps({"campaign": campaign, "process": os.getpid(), "host": socket.gethostname()})
+        claim = json.dumps({"campaign": campaign, "process": os.getpid(), "host": socket.gethostname()})
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, told.encode(), 0)
+        os.pwrite(descriptor, claim.encode(), 0)
         _held[self._key] = self
 
     def release(self) -> None:
@@ -163,12 +163,12 @@ def _refuse_other(path: Path) -> None:
 
 
 def is_blank(connection: sqlite3.Connection) -> bool:
-    """Whether nothing was made in the file yet, as a creation that goes on, or was killed, leaves it."""
+    """Say whether the file is still without tables: its creation goes on, or was killed."""
     return _pragma(connection, "schema_version") == 0 and _pragma(connection, "application_id") == 0
 
 
 def connect_for_writing(path: Path) -> sqlite3.Connection:
-    """A connection to the ledger, which is made when it is not there; the caller has its ``WriterLock``."""
+    """Connect to the ledger, which is made when it is not there; the caller has its ``WriterLock``."""
     with readable_errors(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
@@ -188,7 +188,7 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def connect_for_reading(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write, to a ledger that a campaign may be writing to."""
+    """Connect without the right to write, to a ledger that a campaign may be writing to."""
     if not path.is_file():
         raise LedgerError(
             f"There is no ledger at {path}. Run the campaign first; if it has run, put the ledger back where it was."
@@ -210,7 +210,7 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def has_checksums(connection: sqlite3.Connection) -> bool:
-    """Whether the file's rows carry checksums: it is not of schema 1. The rows decide, not the number in the header."""
+    """Say whether rows carry checksums, as they do since schema 2; the rows decide, not the number in the header."""
     return [column for column in connection.execute("PRAGMA table_info(runs)") if column[1] == "checksum"] != []
 
 
@@ -225,12 +225,12 @@ def set_version(connection: sqlite3.Connection) -> None:
 
 
 def _read_any_text(connection: sqlite3.Connection) -> None:
-    """Gives text that is not UTF-8, too: the checksum of its row tells of it, where an error would lose the others."""
+    """Let text be read that is not UTF-8: its row's checksum tells of it, where an error would lose the other rows."""
     connection.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
 
 
 def connect_in_memory() -> sqlite3.Connection:
-    """A ledger that no file keeps."""
+    """Make a ledger that no file keeps."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     _create(connection)
     return connection
@@ -238,7 +238,7 @@ def connect_in_memory() -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def readable_errors(path: Path) -> Iterator[None]:
-    """SQLite's errors as LedgerError, each with what to do about it."""
+    """Turn SQLite's errors into LedgerError, each with what to do about it."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -273,7 +273,7 @@ def _advice(error: sqlite3.DatabaseError) -> str:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    """The tables and the two numbers in the header, in one transaction: a killed creation leaves an empty file."""
+    """Make the tables and the two numbers in the header in one transaction: a killed creation leaves an empty file."""
     connection.executescript(
         f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; {_SCHEMA} COMMIT;"
     )
@@ -297,9 +297,9 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 
 def _holder(descriptor: int) -> str:
-    """The writer, in words; one that has only just come has not said yet who it is."""
+    """Name the writer for a person; one that has only just begun has not said yet who it is."""
     try:
-        told = json.loads(os.pread(descriptor, 4096, 0))
-        return f"campaign {told['campaign']} (process {told['process']} on {told['host']})"
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+        return f"campaign {holder['campaign']} (process {holder['process']} on {holder['host']})"
     except (ValueError, KeyError, TypeError):
         return "another campaign"

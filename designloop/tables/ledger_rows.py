@@ -13,7 +13,7 @@ import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from designloop.tables.ledger_file import RESTORE, LedgerError, has_checksums
 
@@ -26,29 +26,36 @@ _encode = json.JSONEncoder(default=repr).encode  # made once: `json.dumps` makes
 
 
 def seal(row: Sequence[Any]) -> str:
-    """Sixteen hex digits of a row's columns; numbers count bit by bit, and as what their kind is in the file."""
+    """Return the checksum of a row's columns, 16 hex digits; numbers count bit by bit, by their kind in the file."""
     text = _encode([value.hex() if isinstance(value, float) else value for value in row])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def seal_run(
-    key: tuple[int, str, int, int],
-    attempt: int,
-    status: str | None = None,
-    value: float | None = None,
-    outputs: str | None = None,
-    error: str | None = None,
-    seconds: float | None = None,
-    finished: float | None = None,
-) -> str:
-    """The checksum of a run that is about to be written; without more than an attempt, of an intent."""
+class OutcomeColumns(NamedTuple):
+    """The columns of a run that its outcome fills; all null in an intent."""
+
+    status: str | None = None
+    value: float | None = None
+    outputs: str | None = None
+    error: str | None = None
+    seconds: float | None = None
+    finished: float | None = None
+
+
+NO_OUTCOME = OutcomeColumns()
+"""That of an intent."""
+
+
+def seal_run(key: tuple[int, str, int, int], attempt: int, outcome: OutcomeColumns = NO_OUTCOME) -> str:
+    """Return the checksum of a run that is about to be written; without an outcome, of an intent."""
+    reals = outcome.value, outcome.seconds, outcome.finished
     # SQLite keeps a NaN as null.
-    reals = [None if one is None or math.isnan(one) else float(one) for one in (value, seconds, finished)]
-    return seal((*key, attempt, status, reals[0], outputs, error, *reals[1:]))
+    value, *times = [None if real is None or math.isnan(real) else float(real) for real in reals]
+    return seal((*key, attempt, outcome.status, value, outcome.outputs, outcome.error, *times))
 
 
 def check_ledger(connection: sqlite3.Connection, path: Path) -> list[str]:
-    """A sentence on the runs that do not match their checksums; none where all do. Every row is read.
+    """Read every row, and return a sentence on the runs that do not match their checksums; none where all do.
 
     Raises:
         LedgerError: the file is damaged in a way that leaves its runs without meaning, or some of them vanished.
@@ -76,8 +83,8 @@ def check_ledger(connection: sqlite3.Connection, path: Path) -> list[str]:
             damaged.append(str(row[1]))
     expected = connection.execute("SELECT runs FROM totals").fetchall()
     if expected != [(rows,)]:
-        found = f"{rows:,} runs, expected {expected[0][0]:,}" if expected else f"{rows:,} runs and no count of them"
-        raise LedgerError(f"The ledger {path} is damaged: found {found}. {RESTORE}")
+        count = f"{rows:,} runs, expected {expected[0][0]:,}" if expected else f"{rows:,} runs and no count of them"
+        raise LedgerError(f"The ledger {path} is damaged: found {count}. {RESTORE}")
     if not damaged:
         return []
     shown = ", ".join(ascii(molecule)[1:-1] for molecule in damaged[:3]) + (", …" if len(damaged) > 3 else "")
@@ -88,7 +95,7 @@ def check_ledger(connection: sqlite3.Connection, path: Path) -> list[str]:
 
 
 def sealed_rows(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
-    """Those of some rows, each ``RUN_COLUMNS`` and then the checksum, that match it; without it."""
+    """Yield the rows (``RUN_COLUMNS``, then the checksum) that match their checksum, without it."""
     for *row, checksum in rows:
         if seal(row) == checksum:
             yield tuple(row)

@@ -31,7 +31,7 @@ _OURS = ("campaign.json", *FOLDERS)
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Returns if results may be written into a folder: there is none, it is empty, or holds a campaign.
+    """Return if results may be written into a folder: it is missing, is empty, or holds a campaign.
 
     Raises:
         TableError: it is a file, or holds what is no campaign's, which is named.
@@ -43,21 +43,21 @@ def refuse_foreign(folder: Path) -> None:
     if sum((folder / name).exists() for name in _OURS) > 1:
         return
     left = {".lock", "campaign.json" + TEMPORARY}  # by a first opening that was interrupted, with empty folders
-    found = [
+    strangers = [
         path.name
         for path in sorted(folder.iterdir())
         if path.name not in left and not (path.name in FOLDERS and path.is_dir() and not any(path.iterdir()))
     ]
-    if found:
-        shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    if strangers:
+        shown = ", ".join(strangers[:5]) + (f" and {len(strangers) - 5} more" if len(strangers) > 5 else "")
         raise TableError(
             f"{folder} is no campaign's folder and is not empty, found {shown}. "
             "Set `output:` to a folder that is not there yet; by default it is NAME/ beside the campaign file."
         )
 
 
-def set_aside(campaign: CampaignLike) -> Path | None:
-    """Where the campaign's earlier folder was moved to (NAME.1, NAME.2, …); None when there was no earlier table.
+def set_aside(campaign: TableCampaign) -> Path | None:
+    """Move the campaign's earlier folder to NAME.1, NAME.2, … and return where; None where there was none.
 
     Args:
         campaign: one whose folder is not foreign.
@@ -87,7 +87,7 @@ def set_aside(campaign: CampaignLike) -> Path | None:
 def check_same(
     folder: Path,
     stored: CampaignRecord,
-    campaign: CampaignLike,
+    campaign: TableCampaign,
     changed_keys: ChangedKeys,
     accept_changed_oracles: bool,
 ) -> None:
@@ -121,10 +121,10 @@ def check_same(
         )
 
 
-def recorded(
-    stored: CampaignRecord | None, campaign: CampaignLike, environment: Mapping[str, Any] | None, after_round: int
+def add_opening(
+    stored: CampaignRecord | None, campaign: TableCampaign, environment: Mapping[str, Any] | None, after_round: int
 ) -> CampaignRecord:
-    """The campaign's record with this opening in it, where it differs from the last one.
+    """Return the campaign's record with this opening added, where it differs from the last one.
 
     Args:
         environment: None is that of the last opening.
@@ -149,7 +149,7 @@ def recorded(
     return replace(stored, ledger=ledger, openings=stored.openings if same else [*stored.openings, opening])
 
 
-def _changed_oracles(begun: Opening, campaign: CampaignLike) -> list[str]:
+def _changed_oracles(begun: Opening, campaign: TableCampaign) -> list[str]:
     """Properties whose oracle is not what it was."""
     return [name for name, oracle in campaign.oracles.items() if begun.oracles.get(name) != oracle.fingerprint]
 
@@ -167,8 +167,8 @@ class Fingerprinted(Protocol):
     def fingerprint(self) -> str: ...
 
 
-class CampaignLike(Protocol):
-    """A campaign, as far as the table needs one; ``designloop.loop.campaign.Campaign`` is one."""
+class TableCampaign(Protocol):
+    """A campaign, as far as the table needs one; ``designloop.loop.campaign.campaign.Campaign`` is one."""
 
     @property
     def name(self) -> str: ...

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from designloop.tables.best import best
 from designloop.tables.errors import QueryError
-from designloop.tables.ledger import LedgerError
+from designloop.tables.ledger_file import LedgerError
 from designloop.tables.manifest import EMPTY_DIGEST
 from designloop.tables.schema import RUNS
 from designloop.tables.views import (
@@ -64,16 +64,16 @@ class Candidates:
         self.campaigns()
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{c.label}: {c.rounds[-1].calls if c.rounds else 0} calls" for c in self.campaigns())
-        return f"<Candidates of {told}>"
+        summary = ", ".join(f"{c.label}: {c.rounds[-1].calls if c.rounds else 0} calls" for c in self.campaigns())
+        return f"<Candidates of {summary}>"
 
     def campaigns(self) -> list[StoredCampaign]:
         """What each folder holds now: its settings, rounds and end."""
-        found = [(reader.folder, *reader.read()) for reader in self._readers]
-        names = labels([folder for folder, *_ in found], [record.name for _, record, *_ in found])
+        stored = [(reader.folder, *reader.read()) for reader in self._readers]
+        names = labels([folder for folder, *_ in stored], [record.name for _, record, *_ in stored])
         return [
             StoredCampaign(folder, label, record, rounds, finish, remarks)
-            for (folder, record, rounds, finish, remarks), label in zip(found, names, strict=True)
+            for (folder, record, rounds, finish, remarks), label in zip(stored, names, strict=True)
         ]
 
     @property
@@ -115,11 +115,11 @@ class Candidates:
         """
         rows = self.to_arrow()
         refuse_mixed(rows)
-        picks = best(rows["smiles"].to_pylist(), rows["score"].to_pylist(), n, diverse)
-        return rows.take(pa.array([pick.row for pick in picks], pa.int64()))
+        best_rows = best(rows["smiles"].to_pylist(), rows["score"].to_pylist(), n, diverse)
+        return rows.take(pa.array([best_row.row for best_row in best_rows], pa.int64()))
 
     def query(self, sql: str, parameters: Sequence[Any] | None = None) -> pa.Table:
-        """Answer to one SQL query (DuckDB's) over the views ``candidates``, ``rounds`` and ``runs`` of docs/schema.md.
+        """Answer one SQL query (DuckDB's) over the views ``candidates``, ``rounds`` and ``runs`` of docs/schema.md.
 
         Columns of one name are told apart by numbers: a, a_1.
 
@@ -137,7 +137,7 @@ class Candidates:
         try:
             return _answer(sql, parameters, views)
         except duckdb.Error as problem:
-            raise _explained(problem, views) from problem
+            raise _explain(problem, views) from problem
 
     def _candidates(self, campaigns: Sequence[StoredCampaign]) -> pa.Table:
         pairs = zip(self._readers, campaigns, strict=True)
@@ -174,7 +174,7 @@ def _runs(campaigns: Sequence[StoredCampaign], asked: bool) -> tuple[pa.Table, l
 
 
 def _answer(sql: str, parameters: Sequence[Any] | None, views: dict[str, pa.Table]) -> pa.Table:
-    """The statement's rows, from a database of its own that knows the views and cannot reach anything else."""
+    """Run the statement in a database of its own, which knows the views and cannot reach anything else."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": "",
         "autoinstall_known_extensions": False,
@@ -198,23 +198,24 @@ def _answer(sql: str, parameters: Sequence[Any] | None, views: dict[str, pa.Tabl
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, of which one that stands there already gets a number: a, a_1, a_2. Rows are mappings of names."""
-    found: list[str] = []
+    """Number the names that repeat: a, a_1, a_2. Rows are mappings of names."""
+    distinct: list[str] = []
     for name in names:
-        others = (f"{name}_{number}" for number in count(1))
-        found.append(name if name not in found else next(one for one in others if one not in (*names, *found)))
-    return found
+        numbered = (f"{name}_{number}" for number in count(1))
+        unused = (other for other in numbered if other not in (*names, *distinct))
+        distinct.append(name if name not in distinct else next(unused))
+    return distinct
 
 
-def _explained(problem: duckdb.Error, views: dict[str, pa.Table]) -> QueryError:
-    """DuckDB's message, and what was most likely meant."""
-    told = str(problem).strip()
+def _explain(problem: duckdb.Error, views: dict[str, pa.Table]) -> QueryError:
+    """Add to DuckDB's message what was most likely meant."""
+    message = str(problem).strip()
     if isinstance(problem, duckdb.PermissionException):
-        return QueryError(f"{told}\nOnly the views candidates, rounds and runs can be read.")
+        return QueryError(f"{message}\nOnly the views candidates, rounds and runs can be read.")
     columns = {name for table in views.values() for name in table.column_names} | {column.name for column in RUNS}
-    missing = re.search(r'(?:column |Table with name )"?([^"\s]+)"? (?:not found|does not exist)', told)
+    missing = re.search(r'(?:column |Table with name )"?([^"\s]+)"? (?:not found|does not exist)', message)
     near = difflib.get_close_matches(missing[1].lower(), [*VIEWS, *sorted(columns)], n=3) if missing else []
     meant = f"Did you mean {' or '.join(near)}? " if near else ""
     return QueryError(
-        f"{told}\n{meant}The views are {', '.join(VIEWS)}; `DESCRIBE candidates` lists the columns of one."
+        f"{message}\n{meant}The views are {', '.join(VIEWS)}; `DESCRIBE candidates` lists the columns of one."
     )

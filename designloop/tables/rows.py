@@ -24,7 +24,7 @@ _DIGESTED = ("round", "position", "smiles", "selfies", "proposer", "parents", "s
 
 
 def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int) -> pa.Table:
-    """The round's rows as they are stored.
+    """Lay out the round's rows as they are stored.
 
     Args:
         properties: names of the objective's properties, in its order.
@@ -38,8 +38,8 @@ def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int
     count = len(smiles)
     charged = done.kind != "amendment"
     try:
-        keys = [inchikey(one) or None for one in smiles]
-        scaffolds = [scaffold(one) for one in smiles]
+        keys = [inchikey(molecule) or None for molecule in smiles]
+        scaffolds = [scaffold(molecule) for molecule in smiles]
     except MoleculeError as problem:
         raise TableError(f"round {done.number} holds what is no molecule: {problem}") from problem
     columns: dict[str, Any] = {
@@ -65,7 +65,7 @@ def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int
 
 
 def details_table(scored: Sequence[Scored], properties: Sequence[str]) -> pa.Table:
-    """What each oracle run was like: a row a molecule and property, outside the table's identity."""
+    """Lay out what each oracle run was like, a row a molecule and property; the table's digest leaves it out."""
     pairs = [
         (position, name, row.evaluation.results[name]) for position, row in enumerate(scored) for name in properties
     ]
@@ -99,7 +99,7 @@ def digest(rows: pa.Table, properties: Iterable[str], before: str = EMPTY_DIGEST
     Of each row count round, position, smiles, selfies, proposer, parents, status, each property's value and
     desirability, and the score; floats count bit by bit.
     """
-    floats = [name for one in properties for name in (one, one + DESIRABILITY)] + ["score"]
+    floats = [name for prop in properties for name in (prop, prop + DESIRABILITY)] + ["score"]
     plain = [rows.column(name).to_pylist() for name in _DIGESTED]
     exact = [
         [None if value is None else float.hex(value) for value in rows.column(name).to_pylist()] for name in floats
@@ -110,8 +110,8 @@ def digest(rows: pa.Table, properties: Iterable[str], before: str = EMPTY_DIGEST
     return total.hexdigest()
 
 
-def asked(scored: Sequence[Scored], properties: Iterable[str]) -> dict[str, int]:
-    """Property name -> molecules that its oracle was asked about."""
+def count_asked(scored: Sequence[Scored], properties: Iterable[str]) -> dict[str, int]:
+    """Count the molecules that each property's oracle was asked about."""
     return {name: sum(row.evaluation.results[name].status != "not_run" for row in scored) for name in properties}
 
 

@@ -122,7 +122,7 @@ def check_properties(names: Sequence[str]) -> None:
     """
     taken = {
         column.name: f"the column {column.name!r} of every table"
-        for column in (*CANDIDATES, *(one for one in ROUNDS if one.name == "kind"))
+        for column in (*CANDIDATES, *(column for column in ROUNDS if column.name == "kind"))
     }
     for name in names:
         if not name:

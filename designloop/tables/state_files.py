@@ -68,9 +68,9 @@ def state_from(arrays: bytes, data: bytes) -> State:
 def _bytes_of(name: str, array: object) -> np.ndarray:
     """The array's bytes in C order and little-endian, without a copy where they are so already."""
     if not isinstance(array, np.ndarray) or array.dtype.newbyteorder("=") not in _NAMES:
-        found = f"numpy {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+        kind = f"numpy {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
         raise TableError(
-            f"state.arrays[{name!r}] is {found}, expected a numpy array of floats, integers or booleans. "
+            f"state.arrays[{name!r}] is {kind}, expected a numpy array of floats, integers or booleans. "
             "Convert it in the strategy's state(), or put it into state.data."
         )
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))

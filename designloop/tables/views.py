@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from designloop.tables.errors import QueryError
 from designloop.tables.files import refuse_lost_manifests, rows_numbers
 from designloop.tables.head import read_head, what_is_lost
-from designloop.tables.ledger import Run, Value, read_ledger
+from designloop.tables.ledger_reading import read_ledger
+from designloop.tables.ledger_records import Run, StoredValue
 from designloop.tables.manifest import (
     CampaignRecord,
     Finish,
@@ -64,7 +65,7 @@ class FolderReader:
     _id: str | None = None
 
     def read(self) -> tuple[CampaignRecord, Sequence[RoundInfo], Finish | None, list[str]]:
-        """What the folder holds now, and what is to be said of its damaged files.
+        """Read what the folder holds now, with a sentence on each damaged file.
 
         Raises:
             QueryError: there is no campaign.
@@ -76,9 +77,9 @@ class FolderReader:
         if record.id != self._id:  # begun anew since
             self._id, self._rounds, self._rows = record.id, [], []
         head, remarks = read_head(self.folder)
-        found = rows_numbers(self.folder)  # both before the manifests: a running campaign may commit meanwhile
+        numbers = rows_numbers(self.folder)  # both before the manifests: a running campaign may commit meanwhile
         new = read_rounds(self.folder, record, before=self._rounds[-1] if self._rounds else None)
-        refuse_lost_manifests(self.folder, found, [*self._rounds, *new])
+        refuse_lost_manifests(self.folder, numbers, [*self._rounds, *new])
         names = [next(name for name in info.files if name.startswith("rounds/")) for info in new]
         rows = [
             from_parquet(read_checked(self.folder, info, name, last=info is new[-1]))
@@ -114,7 +115,7 @@ def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence
         properties = campaign.record.properties
         stored = pa.concat_tables([stored_schema(properties, campaign.record.id).empty_table(), *tables])
         columns = [column.name for column in (*STORED, *property_columns(properties))]
-        merged = _amended(stored, columns).replace_schema_metadata(None)
+        merged = _apply_amendments(stored, columns).replace_schema_metadata(None)
         # SQL does not tell upper from lower case, so one spelling of a property's name has to do for all campaigns.
         merged = merged.rename_columns([spelling.setdefault(name.lower(), name) for name in columns])
         for place, (name, value) in enumerate((("campaign", campaign.label), ("objective", campaign.objective))):
@@ -187,7 +188,7 @@ def empty_runs() -> pa.Table:
     return _table(RUNS, {column.name: [] for column in RUNS})
 
 
-def _amended(stored: pa.Table, columns: Sequence[str]) -> pa.Table:
+def _apply_amendments(stored: pa.Table, columns: Sequence[str]) -> pa.Table:
     """The charged rows, each with the results of the last amendment of its molecule."""
     amendment = pc.equal(stored["kind"], "amendment")
     if not pc.any(amendment).as_py():
@@ -203,12 +204,13 @@ def _amended(stored: pa.Table, columns: Sequence[str]) -> pa.Table:
 
 def _outputs(run: Run) -> list[tuple[str | None, str | None, float | None, str | None]]:
     """(output, status, value, error) for each output of a run; one without a name for a run without named outputs."""
-    value: Value | None = run.value
+    value: StoredValue | None = run.value
     if not isinstance(value, Mapping):
         return [(None, run.status, value, run.error)]
     failed = run.status if run.status != "ok" else "failed"
     return [
-        (name, failed, None, one) if isinstance(one, str) else (name, "ok", one, None) for name, one in value.items()
+        (name, failed, None, output) if isinstance(output, str) else (name, "ok", output, None)
+        for name, output in value.items()
     ]
 
 
@@ -217,7 +219,7 @@ def _table(columns: Sequence[Any], values: Mapping[str, Iterable[Any]]) -> pa.Ta
 
 
 def _campaigns_near(folder: Path) -> str:
-    """What to open instead."""
+    """Say what to open instead."""
     if not folder.is_dir():
         return "There is no such folder; give a campaign's output folder, by default NAME/ beside its file."
     near = sorted(path.parent.name for path in folder.glob("*/campaign.json"))

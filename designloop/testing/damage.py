@@ -4,8 +4,9 @@ Each file of a finished campaign is cut short, overwritten, emptied, removed or 
 the verbs are asked again. An answer must be the one that the whole campaign gives; or be accompanied by a sentence that
 names the file; or be refused by one of our own errors that does.
 
-    tried = list(try_damages(folder, damages(folder, of=("small", "small.ledger.sqlite"), each=3), questions, scratch))
-    assert not [one for one in tried if one.is_wrong]
+    every = damages(folder, of=("small", "small.ledger.sqlite"), repeats=3)
+    trials = list(try_damages(folder, every, questions, scratch))
+    assert not [trial for trial in trials if trial.is_wrong]
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from designloop.loop.problems import CampaignError
+from designloop.loop.config.problems import CampaignError
 from designloop.molecules.errors import MoleculeError
 from designloop.tables import QueryError, TableError
-from designloop.tables.ledger import LedgerError
+from designloop.tables.ledger_file import LedgerError
 
 OURS = (CampaignError, LedgerError, MoleculeError, QueryError, TableError)
 """Errors that are no traceback."""
 
-Outcome = Literal["same", "told", "refused", "changed in silence", "another error"]
+DamageOutcome = Literal["same", "told", "refused", "changed in silence", "another error"]
 
 
 def cut_short(content: bytes, rng: random.Random) -> bytes:
@@ -35,7 +36,7 @@ def cut_short(content: bytes, rng: random.Random) -> bytes:
 
 def one_bit(content: bytes, rng: random.Random) -> bytes:
     """A bit turned, as memory and disks do it."""
-    return _replaced(content, rng.randrange(len(content)), 1 << rng.randrange(8)) if content else b"\0"
+    return _flip(content, rng.randrange(len(content)), 1 << rng.randrange(8)) if content else b"\0"
 
 
 def one_digit(content: bytes, rng: random.Random) -> bytes:
@@ -77,7 +78,7 @@ def empty(content: bytes, rng: random.Random) -> bytes:
 
 
 KINDS: Mapping[str, Callable[[bytes, random.Random], bytes]] = {
-    each.__name__: each for each in (cut_short, one_bit, one_digit, not_utf_8, zeros, garbage, longer, empty)
+    damage.__name__: damage for damage in (cut_short, one_bit, one_digit, not_utf_8, zeros, garbage, longer, empty)
 }
 """Name -> what is done to a file's content."""
 
@@ -106,37 +107,37 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VerbAnswer:
     """What a verb gave."""
 
     value: object
     """To be compared."""
-    told: Sequence[str] = ()
+    remarks: Sequence[str] = ()
     """What it said beside it."""
 
 
-Question = Callable[[Path], Answer]
+Question = Callable[[Path], VerbAnswer]
 """Asks a verb about a copy of the folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class DamageTrial:
     """What one damage did to one question."""
 
     damage: Damage
     question: str
-    outcome: Outcome
+    outcome: DamageOutcome
     said: str
     """The sentences or the error; for what is wrong, how."""
 
     @property
     def is_wrong(self) -> bool:
-        """Whether it is what must not be."""
+        """Whether the question was answered wrongly in silence, or by an error that does not name the file."""
         return self.outcome in ("changed in silence", "another error")
 
 
-def damages(folder: Path, of: Sequence[str], each: int = 1) -> list[Damage]:
-    """Every kind of damage to every file, those at a random place ``each`` times.
+def damages(folder: Path, of: Sequence[str], repeats: int = 1) -> list[Damage]:
+    """Every kind of damage to every file, those at a random place ``repeats`` times.
 
     Args:
         folder: where the campaign lies.
@@ -145,21 +146,21 @@ def damages(folder: Path, of: Sequence[str], each: int = 1) -> list[Damage]:
     paths = [path for name in of for path in (folder / name, *(folder / name).rglob("*"))]
     files = sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
     once = (REMOVED, FOLDER, empty.__name__)
-    kinds = [(kind, seed) for kind in (*KINDS, REMOVED, FOLDER) for seed in range(1 if kind in once else each)]
+    kinds = [(kind, seed) for kind in (*KINDS, REMOVED, FOLDER) for seed in range(1 if kind in once else repeats)]
     return [Damage(file, kind, seed) for file in files for kind, seed in kinds]
 
 
 def try_damages(
     folder: Path, wanted: Sequence[Damage], questions: Mapping[str, Question], scratch: Path
-) -> Iterator[Tried]:
-    """What each damage does to each question.
+) -> Iterator[DamageTrial]:
+    """Try each damage, and say what it does to each question.
 
     Args:
         folder: where the whole campaign lies; it is only copied.
         scratch: where copies are made and removed again; it is the same place for all, since answers may name it.
     """
     copy = scratch / folder.name
-    whole: dict[str, Answer] = {}
+    whole: dict[str, VerbAnswer] = {}
     for name, ask in questions.items():
         shutil.copytree(folder, copy)
         whole[name] = ask(copy)
@@ -169,28 +170,28 @@ def try_damages(
             shutil.copytree(folder, copy)
             try:
                 damage.do(copy)
-                yield _tried(damage, name, ask, copy, whole[name])
+                yield _judge(damage, name, ask, copy, whole[name])
             finally:
                 shutil.rmtree(copy)
 
 
-def _tried(damage: Damage, name: str, ask: Question, folder: Path, whole: Answer) -> Tried:
-    """What is to be said of the answer that a damaged folder gives."""
+def _judge(damage: Damage, name: str, ask: Question, folder: Path, whole: VerbAnswer) -> DamageTrial:
+    """Judge the answer that a damaged folder gives."""
     try:
         answer = ask(folder)
     except OURS as error:
         said = str(error)
-        named: Outcome = "refused" if damage.file in said else "another error"
-        return Tried(damage, name, named, said)
+        named: DamageOutcome = "refused" if damage.file in said else "another error"
+        return DamageTrial(damage, name, named, said)
     except Exception as error:
-        return Tried(damage, name, "another error", f"{type(error).__name__}: {error}")
-    said = "; ".join(remark for remark in answer.told if remark not in whole.told)
+        return DamageTrial(damage, name, "another error", f"{type(error).__name__}: {error}")
+    said = "; ".join(remark for remark in answer.remarks if remark not in whole.remarks)
     if answer.value == whole.value:
-        return Tried(damage, name, "told" if said else "same", said)
+        return DamageTrial(damage, name, "told" if said else "same", said)
     if damage.file in said:
-        return Tried(damage, name, "told", said)
-    return Tried(damage, name, "changed in silence", f"{answer.value} instead of {whole.value}")
+        return DamageTrial(damage, name, "told", said)
+    return DamageTrial(damage, name, "changed in silence", f"{answer.value} instead of {whole.value}")
 
 
-def _replaced(content: bytes, place: int, bits: int) -> bytes:
-    return content[:place] + bytes([content[place] ^ bits]) + content[place + 1 :]
+def _flip(content: bytes, place: int, mask: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ mask]) + content[place + 1 :]

@@ -30,7 +30,7 @@ def in_double(part: Part) -> Part:
 
 
 def off(draws: Tensor, wanted: Tensor | float, slack: float = 0.0) -> Iterator[str]:
-    """A sentence where averages of draws differ from what they should be by more than chance explains.
+    """Yield a sentence where averages of draws differ from what they should be by more than chance explains.
 
     Args:
         draws: (draws, …).
@@ -42,9 +42,9 @@ def off(draws: Tensor, wanted: Tensor | float, slack: float = 0.0) -> Iterator[s
     wanted = torch.as_tensor(wanted, dtype=mean.dtype).expand_as(mean)
     wrong = ~((mean - wanted).abs() <= ERRORS * error + slack)
     if bool(wrong.any()):
-        at = tuple(int(index) for index in wrong.nonzero()[0])
-        where = f" at {list(at)}" if at else ""
-        yield f"{float(mean[at]):.4g} ± {float(error[at]):.2g}{where}, and should be {float(wanted[at]):.4g}"
+        index = tuple(int(i) for i in wrong.nonzero()[0])
+        where = f" at {list(index)}" if index else ""
+        yield f"{float(mean[index]):.4g} ± {float(error[index]):.2g}{where}, and should be {float(wanted[index]):.4g}"
 
 
 def gentle(log_ratio: Callable[[float], Tensor]) -> Tensor:
@@ -55,15 +55,15 @@ def gentle(log_ratio: Callable[[float], Tensor]) -> Tensor:
     """
     step = 1.0
     for _ in range(40):
-        found = log_ratio(step)
-        if bool((found.std(0) < 0.7).all()):
+        ratio = log_ratio(step)
+        if bool((ratio.std(0) < 0.7).all()):
             break
         step /= 2
-    return found
+    return ratio
 
 
 def stands_still(draw: Callable[[torch.Generator], Any]) -> Iterator[str]:
-    """Sentences where draws do not follow the generator that is given, and it alone."""
+    """Yield sentences where draws do not follow the generator that is given, and it alone."""
     before = torch.get_rng_state()
     first, again, other = draw(generator(1)), draw(generator(1)), draw(generator(2))
     if not torch.equal(torch.get_rng_state(), before):
@@ -75,8 +75,8 @@ def stands_still(draw: Callable[[torch.Generator], Any]) -> Iterator[str]:
 
 
 def gradient(function: Callable[..., Tensor], *inputs: Tensor) -> Iterator[str]:
-    """A sentence where the gradient of a function is not that of finite differences, in float64."""
+    """Yield a sentence where the gradient of a function is not that of finite differences, in float64."""
     try:
-        torch.autograd.gradcheck(function, tuple(one.detach().clone().requires_grad_() for one in inputs))
+        torch.autograd.gradcheck(function, tuple(tensor.detach().clone().requires_grad_() for tensor in inputs))
     except RuntimeError as error:
         yield f"{str(error).strip().splitlines()[0]}; let every step be one that torch can differentiate"

@@ -25,7 +25,7 @@ Mask = Literal["entries", "padding", "none"]
 
 
 @dataclass(frozen=True)
-class Trial:
+class LikelihoodTrial:
     """A likelihood and the decoder outputs that it is tried at."""
 
     likelihood: Likelihood
@@ -65,7 +65,7 @@ def check_likelihood(
     context: Context | None = None,
     skip: Collection[str] = (),
 ) -> Report:
-    """The checks that a likelihood passes, if it passes all.
+    """Check a likelihood; the report names the checks, all of which it passed.
 
     Args:
         likelihood: As a model would have it, its parameters in float32.
@@ -81,7 +81,7 @@ def check_likelihood(
     """
     require_base(likelihood, Likelihood)
     exact = {name: _double(value) for name, value in context.items()} if context is not None else None
-    trial = Trial(likelihood, params.detach().double(), support, mask, exact)
+    trial = LikelihoodTrial(likelihood, params.detach().double(), support, mask, exact)
     left_out = ["masks"] if mask == "none" and "masks" not in skip else []
     return run_checks(f"likelihood {type(likelihood).__name__}", trial, CHECKS, [*skip, *left_out])
 
@@ -96,20 +96,20 @@ def many_of(context: Context | None, repeats: int) -> Context | None:
     return None if context is None else {name: many(value, repeats) for name, value in context.items()}
 
 
-def speaks(trial: Trial) -> Iterator[str]:
+def speaks(trial: LikelihoodTrial) -> Iterator[str]:
     """A draw a row, and a finite log probability for it, (batch,)."""
     batch = trial.params.shape[0]
     if trial.x.shape[0] != batch:
         yield f"sample gave shape {tuple(trial.x.shape)} for {batch} rows; give (batch, …), one draw a row"
         return
-    found = trial.log_prob(trial.params, trial.x)
-    if found.shape != (batch,):
-        yield f"log_prob gave shape {tuple(found.shape)} for {batch} rows; sum over the entries of each, to (batch,)"
-    elif not bool(found.isfinite().all()):
-        yield f"log_prob of its own draws is {found.tolist()}; a draw has a finite log probability"
+    log_prob = trial.log_prob(trial.params, trial.x)
+    if log_prob.shape != (batch,):
+        yield f"log_prob gave shape {tuple(log_prob.shape)} for {batch} rows; sum over the entries of each, to (batch,)"
+    elif not bool(log_prob.isfinite().all()):
+        yield f"log_prob of its own draws is {log_prob.tolist()}; a draw has a finite log probability"
 
 
-def normalised(trial: Trial) -> Iterator[str]:
+def normalised(trial: LikelihoodTrial) -> Iterator[str]:
     """Probabilities add up to one: over what an entry may be, all others missing, or over the rows that are listed."""
     if isinstance(trial.support, Tensor):
         chances = _chances_of_listed(trial)
@@ -127,17 +127,18 @@ def normalised(trial: Trial) -> Iterator[str]:
                 return
 
 
-def sampling(trial: Trial) -> Iterator[str]:
+def sampling(trial: LikelihoodTrial) -> Iterator[str]:
     """Draws are as frequent as their probabilities say."""
     if isinstance(trial.support, Tensor):
-        wanted, found = _chances_of_listed(trial), _frequencies_of_listed(trial)
-        error = (wanted * (1 - wanted).clamp_min(0) / DRAWS).sqrt() + 1 / DRAWS
-        unlike = (found - wanted).abs() > ERRORS * error
+        chances, frequencies = _chances_of_listed(trial), _frequencies_of_listed(trial)
+        error = (chances * (1 - chances).clamp_min(0) / DRAWS).sqrt() + 1 / DRAWS
+        unlike = (frequencies - chances).abs() > ERRORS * error
         if bool(unlike.any()):
-            at, row = (int(index) for index in unlike.nonzero()[0])
+            listed, row = (int(index) for index in unlike.nonzero()[0])
+            frequency, chance = float(frequencies[listed, row]), float(chances[listed, row])
             yield (
-                f"row {row}: {trial.support[at].tolist()} is drawn with frequency {float(found[at, row]):.4f}, "
-                f"and has probability {float(wanted[at, row]):.4f}; sample and log_prob are not of one distribution"
+                f"row {row}: {trial.support[listed].tolist()} is drawn with frequency {frequency:.4f}, "
+                f"and has probability {chance:.4f}; sample and log_prob are not of one distribution"
             )
         return
     # The mean under p of q(x) / p(x) is one, whatever density q is: here that of params near by.
@@ -154,24 +155,24 @@ def sampling(trial: Trial) -> Iterator[str]:
             return
 
 
-def gradients(trial: Trial) -> Iterator[str]:
+def gradients(trial: LikelihoodTrial) -> Iterator[str]:
     """The gradient of log_prob to params is that of finite differences."""
     yield from gradient(lambda params: trial.exact.log_prob(params, trial.x, None, trial.context), trial.params)
 
 
-def generators(trial: Trial) -> Iterator[str]:
+def generators(trial: LikelihoodTrial) -> Iterator[str]:
     """Draws follow the generator that is given, and it alone."""
-    some = many(trial.params, 50)
-    yield from stands_still(lambda one: trial.exact.sample(some, one, many_of(trial.context, 50)).detach())
+    params = many(trial.params, 50)
+    yield from stands_still(lambda source: trial.exact.sample(params, source, many_of(trial.context, 50)).detach())
 
 
-def mates(trial: Trial) -> Iterator[str]:
+def mates(trial: LikelihoodTrial) -> Iterator[str]:
     """A row has the same log probability alone as among others."""
     together = trial.log_prob(trial.params, trial.x)
     for row in range(trial.params.shape[0]):
         here = slice(row, row + 1)
-        own = None if trial.context is None else {name: value[here] for name, value in trial.context.items()}
-        alone = trial.exact.log_prob(trial.params[here], trial.x[here], None, own).detach()
+        context = None if trial.context is None else {name: value[here] for name, value in trial.context.items()}
+        alone = trial.exact.log_prob(trial.params[here], trial.x[here], None, context).detach()
         if not torch.allclose(alone, together[here], rtol=1e-9, atol=1e-9):
             yield (
                 f"row {row} has log probability {float(together[row]):.6g} among others and {float(alone):.6g} alone; "
@@ -180,49 +181,50 @@ def mates(trial: Trial) -> Iterator[str]:
             return
 
 
-def arguments(trial: Trial) -> Iterator[str]:
+def arguments(trial: LikelihoodTrial) -> Iterator[str]:
     """Params, x, mask and context are left as they were given."""
     mask = torch.ones_like(trial.x, dtype=torch.bool)
-    given = {"params": trial.params.clone(), "x": trial.x.clone(), "mask": mask, **(trial.context or {})}
-    kept = {name: value.clone() for name, value in given.items()}
-    trial.exact.log_prob(given["params"], given["x"], None if trial.mask == "none" else mask, trial.context)
-    trial.exact.sample(given["params"], generator(), trial.context)
+    inputs = {"params": trial.params.clone(), "x": trial.x.clone(), "mask": mask, **(trial.context or {})}
+    kept = {name: value.clone() for name, value in inputs.items()}
+    trial.exact.log_prob(inputs["params"], inputs["x"], None if trial.mask == "none" else mask, trial.context)
+    trial.exact.sample(inputs["params"], generator(), trial.context)
     for name, value in kept.items():
-        if not torch.equal(value, given[name]):
+        if not torch.equal(value, inputs[name]):
             yield f"it changes {name}; work on a copy"
 
 
-def masks(trial: Trial) -> Iterator[str]:
+def masks(trial: LikelihoodTrial) -> Iterator[str]:
     """What is masked counts for nothing, whatever stands there or is decoded; with nothing masked it is as without."""
     plain = trial.log_prob(trial.params, trial.x)
     if trial.mask == "padding":
         if not torch.allclose(trial.log_prob(trial.params, trial.x, trial.x != 0), plain, rtol=1e-9, atol=1e-9):
             yield "a mask that repeats the padding changes log_prob; padding counts for nothing without one"
         return
-    seen = torch.ones_like(trial.x, dtype=torch.bool)
-    if not torch.allclose(trial.log_prob(trial.params, trial.x, seen), plain, rtol=1e-9, atol=1e-9):
+    observed = torch.ones_like(trial.x, dtype=torch.bool)
+    if not torch.allclose(trial.log_prob(trial.params, trial.x, observed), plain, rtol=1e-9, atol=1e-9):
         yield "a mask of True throughout changes log_prob; sum over the observed entries"
-    if bool(trial.log_prob(trial.params, trial.x, ~seen).ne(0).any()):
+    if bool(trial.log_prob(trial.params, trial.x, ~observed).ne(0).any()):
         yield "with nothing observed log_prob is not 0; sum over the observed entries"
     half = torch.rand(trial.x.shape, generator=generator(6)) < 0.5
-    found = []
+    results = []
     odd = (("NaN", math.nan), ("infinity", math.inf)) if trial.x.is_floating_point() else (("-1", -1), ("2^40", 2**40))
     for held in (0, *(value for _, value in odd)):
         params = trial.params.clone().requires_grad_()
         value = trial.exact.log_prob(params, trial.x.masked_fill(~half, held), half, trial.context)
         (slope,) = torch.autograd.grad(value.sum(), params)
-        found.append((value.detach(), slope))
-    for (name, _), (value, slope) in zip(odd, found[1:], strict=True):
-        if not torch.equal(value, found[0][0]) or not torch.equal(slope, found[0][1]):
+        results.append((value.detach(), slope))
+    (expected, expected_slope), *others = results
+    for (name, _), (value, slope) in zip(odd, others, strict=True):
+        if not torch.equal(value, expected) or not torch.equal(slope, expected_slope):
             yield (
-                f"{name} in a masked entry gives log_prob {value.tolist()}, 0 there {found[0][0].tolist()}, or another "
+                f"{name} in a masked entry gives log_prob {value.tolist()}, 0 there {expected.tolist()}, or another "
                 "gradient; replace masked entries by torch.where before all else"
             )
             return
     yield from _extremes(trial)
 
 
-def _extremes(trial: Trial) -> Iterator[str]:
+def _extremes(trial: LikelihoodTrial) -> Iterator[str]:
     """Params of masked entries count for nothing, however extreme: 0 · ∞ is no 0, in value and in gradient."""
     width = trial.x[0].numel()
     for entry in sorted({0, width - 1}):
@@ -241,35 +243,35 @@ def _extremes(trial: Trial) -> Iterator[str]:
                 return
 
 
-def _value_and_slope(trial: Trial, params: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def _value_and_slope(trial: LikelihoodTrial, params: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     params = params.clone().requires_grad_()
     value = trial.exact.log_prob(params, trial.x, mask, trial.context)
     (slope,) = torch.autograd.grad(value.sum(), params)
     return value.detach(), slope
 
 
-def _unread(trial: Trial, mask: Tensor, slope: Tensor) -> Tensor:
+def _unread(trial: LikelihoodTrial, mask: Tensor, slope: Tensor) -> Tensor:
     """True for params that the observed entries do not read: they have no slope here, nor at params near by."""
     near = torch.randn(trial.params.shape, generator=generator(8), dtype=torch.float64)
     return (slope == 0) & (_value_and_slope(trial, trial.params + 0.1 * near, mask)[1] == 0)
 
 
-def precision(trial: Trial) -> Iterator[str]:
+def precision(trial: LikelihoodTrial) -> Iterator[str]:
     """It computes in float32 and in float64, as it is asked, and to the same."""
     single = in_double(trial.likelihood).float()
     x = trial.x.float() if trial.x.is_floating_point() else trial.x
     context = None if trial.context is None else {name: _single(value) for name, value in trial.context.items()}
-    found = single.log_prob(trial.params.float(), x, None, context).detach()
+    rough = single.log_prob(trial.params.float(), x, None, context).detach()
     exact = trial.log_prob(trial.params, trial.x)
-    for name, value, dtype in (("float32", found, torch.float32), ("float64", exact, torch.float64)):
+    for name, value, dtype in (("float32", rough, torch.float32), ("float64", exact, torch.float64)):
         if value.dtype != dtype:
             yield f"log_prob of {name} params is {value.dtype}; set no dtype inside, take it from params"
             return
-    if not torch.allclose(found.double(), exact, rtol=1e-3, atol=1e-3):
-        yield f"log_prob is {found.tolist()} in float32 and {exact.tolist()} in float64; find a stabler form"
+    if not torch.allclose(rough.double(), exact, rtol=1e-3, atol=1e-3):
+        yield f"log_prob is {rough.tolist()} in float32 and {exact.tolist()} in float64; find a stabler form"
 
 
-def entries(trial: Trial) -> Iterator[str]:
+def entries(trial: LikelihoodTrial) -> Iterator[str]:
     """Where it claims log probabilities of entries, their sum is that of the row."""
     if not offers(trial.likelihood, "entry_log_prob"):
         return
@@ -280,40 +282,42 @@ def entries(trial: Trial) -> Iterator[str]:
         yield "the sum of entry_log_prob is not log_prob; derive from Entrywise, which takes one from the other"
 
 
-def moments(trial: Trial) -> Iterator[str]:
+def moments(trial: LikelihoodTrial) -> Iterator[str]:
     """Where it claims a mean and a variance, they are those of its draws."""
     draws = trial.draws.double().view(DRAWS, *trial.x.shape)
     if offers(trial.likelihood, "mean"):
-        told = trial.exact.mean(trial.params, trial.context).detach()
-        if told.shape != trial.x.shape:
-            yield f"mean gave shape {tuple(told.shape)}, a draw has {tuple(trial.x.shape)}; give one for each entry"
+        claimed = trial.exact.mean(trial.params, trial.context).detach()
+        if claimed.shape != trial.x.shape:
+            shapes = f"shape {tuple(claimed.shape)}, a draw has {tuple(trial.x.shape)}"
+            yield f"mean gave {shapes}; give one for each entry"
             return
-        yield from (f"the mean of its draws is {found} as mean says" for found in off(draws, told))
+        yield from (f"the mean of its draws is {gap} as mean says" for gap in off(draws, claimed))
     if offers(trial.likelihood, "variance"):
-        told = trial.exact.variance(trial.params, trial.context).detach()
-        if told.shape != trial.x.shape:
-            yield f"variance gave shape {tuple(told.shape)}, a draw has {tuple(trial.x.shape)}; give one for each entry"
+        claimed = trial.exact.variance(trial.params, trial.context).detach()
+        if claimed.shape != trial.x.shape:
+            shapes = f"shape {tuple(claimed.shape)}, a draw has {tuple(trial.x.shape)}"
+            yield f"variance gave {shapes}; give one for each entry"
             return
         squares = (draws - draws.mean(0)).square()
-        yield from (f"the variance of its draws is {found} as variance says" for found in off(squares, told, 1e-6))
+        yield from (f"the variance of its draws is {gap} as variance says" for gap in off(squares, claimed, 1e-6))
 
 
-def fisher(trial: Trial) -> Iterator[str]:
+def fisher(trial: LikelihoodTrial) -> Iterator[str]:
     """Where it claims a Fisher information, it is the covariance of the slopes of log_prob along the tangents."""
     if not offers(trial.likelihood, "fisher"):
         return
     batch = trial.params.shape[0]
     tangents = torch.randn(batch, 2, *trial.params.shape[1:], generator=generator(7), dtype=torch.float64)
-    told = trial.exact.fisher(trial.params, tangents, None, trial.context).detach()
-    if told.shape != (batch, 2, 2):
-        yield f"fisher gave shape {tuple(told.shape)} for {batch} rows and 2 tangents; give (batch, k, k)"
+    claimed = trial.exact.fisher(trial.params, tangents, None, trial.context).detach()
+    if claimed.shape != (batch, 2, 2):
+        yield f"fisher gave shape {tuple(claimed.shape)} for {batch} rows and 2 tangents; give (batch, k, k)"
         return
     params = many(trial.params, DRAWS).requires_grad_()
     value = trial.exact.log_prob(params, trial.draws, None, many_of(trial.context, DRAWS))
     (slope,) = torch.autograd.grad(value.sum(), params)
     along = torch.einsum("nbp,bkp->nbk", slope.view(DRAWS, batch, -1), tangents.flatten(2))
     outer = along.unsqueeze(-1) * along.unsqueeze(-2)
-    yield from (f"the mean square slope of log_prob is {found} as fisher says" for found in off(outer, told))
+    yield from (f"the mean square slope of log_prob is {gap} as fisher says" for gap in off(outer, claimed))
 
 
 CHECKS = (
@@ -332,7 +336,7 @@ CHECKS = (
 )
 
 
-def _integral(trial: Trial, entry: int) -> Tensor:
+def _integral(trial: LikelihoodTrial, entry: int) -> Tensor:
     """(batch,) the sum or integral of the probability of one entry, all others missing."""
     values, weights = _grid(trial, entry)
     x = many(trial.x.flatten(1), len(values)).to(values.dtype)
@@ -340,11 +344,11 @@ def _integral(trial: Trial, entry: int) -> Tensor:
     mask = torch.zeros_like(x, dtype=torch.bool)
     mask[:, entry] = True
     shape = (len(x), *trial.x.shape[1:])
-    found = trial.log_prob(trial.params, x.to(trial.x.dtype).view(shape), mask.view(shape))
-    return (found.view(values.shape).exp() * weights).sum(0)
+    log_prob = trial.log_prob(trial.params, x.to(trial.x.dtype).view(shape), mask.view(shape))
+    return (log_prob.view(values.shape).exp() * weights).sum(0)
 
 
-def _grid(trial: Trial, entry: int) -> tuple[Tensor, Tensor]:
+def _grid(trial: LikelihoodTrial, entry: int) -> tuple[Tensor, Tensor]:
     """(points, batch) what one entry may be in each row, and the weight of each in the sum."""
     drawn = trial.draws.double().view(DRAWS, trial.params.shape[0], -1)[..., entry]
     if trial.support in ("binary", "counts"):
@@ -361,15 +365,15 @@ def _grid(trial: Trial, entry: int) -> tuple[Tensor, Tensor]:
     return middle * odds.square(), middle * 4 * odds / (1 - u).square() / 2000
 
 
-def _chances_of_listed(trial: Trial) -> Tensor:
+def _chances_of_listed(trial: LikelihoodTrial) -> Tensor:
     """(listed, batch) probabilities of the rows that x may be."""
     assert isinstance(trial.support, Tensor)
     batch = trial.params.shape[0]
-    each = trial.support.repeat_interleave(batch, 0)
-    return trial.log_prob(trial.params, each).exp().view(-1, batch)
+    x = trial.support.repeat_interleave(batch, 0)
+    return trial.log_prob(trial.params, x).exp().view(-1, batch)
 
 
-def _frequencies_of_listed(trial: Trial) -> Tensor:
+def _frequencies_of_listed(trial: LikelihoodTrial) -> Tensor:
     """(listed, batch) how often they are drawn."""
     assert isinstance(trial.support, Tensor)
     draws = trial.draws.view(DRAWS, trial.params.shape[0], -1)

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 from rdkit import Chem
 
-from designloop.benchmarks.sequence.drugs import approved
+from designloop.benchmarks.sequence_vae.drugs import approved_drugs
 from designloop.molecules.chemistry import Mode, MoleculeError, canonical, parse, standard_form
 from designloop.molecules.corpus import held_out_smiles
 
@@ -95,7 +95,7 @@ def odd_smiles(n: int, seed: int) -> list[str]:
     """So many strings, most of them molecules: drugs and rows of ZINC after one to four odd edits."""
     rng = np.random.default_rng(seed)
     parents = [
-        *(drug.smiles for drug in approved()),
+        *(drug.smiles for drug in approved_drugs()),
         *held_out_smiles()[:1000],
         "CC(=O)O",
         "CCN",

@@ -6,8 +6,11 @@ cannot be resumed or repeated; one that is put on the wrong molecule ruins it in
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import math
 import random
+import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +18,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from designloop.loop.evaluation.oracle_process import ProcessEnvironment
+from designloop.loop.evaluation.side_by_side import SideBySide, Tolerance
+from designloop.oracles import Answer, Oracle, from_callable, load, read_answers
+from designloop.oracles.loading import unpack_files
 from designloop.testing.elsewhere import answers_elsewhere
 from designloop.testing.report import Report, run_checks
-from oracles import Answer, Oracle, from_callable, load, read_answers
 
 MOLECULES = (
     "CC(=O)Nc1ccc(O)cc1",
@@ -62,7 +68,7 @@ STEREOISOMERS = (("C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"), ("C/C=C/CO", "C/C=C\\C
 
 
 @dataclass(frozen=True)
-class Trial:
+class OracleTrial:
     """An oracle and the molecules that it is tried on."""
 
     oracle: Oracle
@@ -70,6 +76,8 @@ class Trial:
     odd: tuple[str, ...]
     tolerance: float
     timeout: float
+    folder: Path
+    """What its reference is relative to."""
 
     def answers(self, smiles: Sequence[str]) -> dict[str, Answer]:
         return self.oracle.answers(smiles, seeds(smiles))
@@ -99,14 +107,16 @@ def check_oracle(
     timeout: float = 600.0,
     skip: Collection[str] = (),
 ) -> Report:
-    """The checks that an oracle passes, if it passes all.
+    """Check an oracle; the report names the checks, all of which it passed.
+
+    While they run, this process works in a temporary folder, as a worker does, with the files that the oracle declares.
 
     Args:
         oracle: A loaded oracle; a function or class; or a reference as in a campaign file.
         params: Its parameters, unless it is loaded already.
         folder: What relative paths of the reference are relative to; by default the current folder.
         molecules: (n,) ones that it must answer for, by default twelve of many kinds; three of them for an oracle that
-            declares itself costly, for which ``stereo`` and ``bears_odd`` are left out too.
+            declares itself costly, for which ``stereo``, ``bears_odd`` and ``side_by_side`` are left out too.
         odd: Ones that it need not answer for, but must bear; by default nineteen.
         tolerance: How far, relative and absolute, a value may move with the batch. With anything but 0 a campaign
             is not repeated to the last bit.
@@ -117,19 +127,26 @@ def check_oracle(
         NonConformance: It fails some; the message has all of them.
         oracles.OracleError: It cannot be loaded.
     """
+    folder = (folder or Path.cwd()).resolve()
     if isinstance(oracle, str):
         oracle = load(oracle, params, folder)
     elif not isinstance(oracle, Oracle):
+        folder = Path(inspect.getsourcefile(oracle) or folder).resolve().parent
         oracle = from_callable(oracle, params)
-    trial = Trial(
+    trial = OracleTrial(
         oracle,
         tuple(molecules if molecules is not None else MOLECULES[: 3 if oracle.costly else None]),
         tuple(odd if odd is not None else ODD),
         tolerance,
         timeout,
+        folder,
     )
-    too_costly = ["stereo", "bears_odd"] if oracle.costly else []
-    return run_checks(f"oracle {oracle.name!r}", trial, CHECKS, [*skip, *too_costly])
+    too_costly = ["stereo", "bears_odd", "side_by_side"] if oracle.costly else []
+    with tempfile.TemporaryDirectory(prefix="designloop-check-") as place:
+        work = unpack_files(oracle.recipe(), oracle.file_bytes, Path(place) / "oracle")
+        work.mkdir(parents=True, exist_ok=True)
+        with contextlib.chdir(work):
+            return run_checks(f"oracle {oracle.name!r}", trial, CHECKS, [*skip, *too_costly])
 
 
 def seeds(smiles: Sequence[str]) -> list[int]:
@@ -137,7 +154,7 @@ def seeds(smiles: Sequence[str]) -> list[int]:
     return [zlib.crc32(molecule.encode()) for molecule in smiles]
 
 
-def answers(trial: Trial) -> Iterator[str]:
+def answers(trial: OracleTrial) -> Iterator[str]:
     """It answers by molecule, with a finite number for each ordinary one, and for no other."""
     answer = trial.oracle.score(trial.molecules, seeds(trial.molecules))
     for molecule, read in read_answers(trial.molecules, answer).items():
@@ -149,27 +166,27 @@ def answers(trial: Trial) -> Iterator[str]:
         yield f"it answers for {unasked[0]!r}, which was not asked; use the SMILES as they were given for keys"
 
 
-def outputs(trial: Trial) -> Iterator[str]:
+def outputs(trial: OracleTrial) -> Iterator[str]:
     """Each value has the outputs that are declared, or is one number where none are."""
     declared = set(trial.oracle.outputs)
     for molecule, answer in trial.together.items():
-        found = set(answer.value) if isinstance(answer.value, Mapping) else set()
-        if found != declared:
+        answered = set(answer.value) if isinstance(answer.value, Mapping) else set()
+        if answered != declared:
             yield (
-                f"{molecule} has {_names(found)}, and declared are {_names(declared)}; "
-                f"write @oracle(outputs={sorted(found)!r}) or answer what is declared"
+                f"{molecule} has {_names(answered)}, and declared are {_names(declared)}; "
+                f"write @oracle(outputs={sorted(answered)!r}) or answer what is declared"
             )
             return
 
 
-def order(trial: Trial) -> Iterator[str]:
+def order(trial: OracleTrial) -> Iterator[str]:
     """The order of a batch changes nothing."""
     shuffled = random.Random(0).sample(trial.molecules, len(trial.molecules))
     yield from trial.differences(trial.answers(trial.molecules[::-1]), "when the batch is reversed; " + _BY_MOLECULE)
     yield from trial.differences(trial.answers(shuffled), "when the batch is shuffled; " + _BY_MOLECULE)
 
 
-def neighbours(trial: Trial) -> Iterator[str]:
+def neighbours(trial: OracleTrial) -> Iterator[str]:
     """A molecule has the same value alone as among others."""
     alone = {molecule: trial.answers([molecule])[molecule] for molecule in trial.molecules}
     yield from trial.differences(
@@ -177,37 +194,37 @@ def neighbours(trial: Trial) -> Iterator[str]:
     )
 
 
-def duplicates(trial: Trial) -> Iterator[str]:
+def duplicates(trial: OracleTrial) -> Iterator[str]:
     """A molecule asked twice in a batch is answered as if it was asked once."""
     twice = [molecule for molecule in trial.molecules for _ in range(2)]
     yield from trial.differences(trial.answers(twice), "when it is asked twice; " + _BY_MOLECULE)
 
 
-def empty(trial: Trial) -> Iterator[str]:
+def empty(trial: OracleTrial) -> Iterator[str]:
     """An empty batch has an empty answer."""
     answer = trial.oracle.score([], [])
     if not isinstance(answer, Mapping) or answer:
         yield f"an empty batch is answered with {answer!r}; return an empty mapping"
 
 
-def repeats(trial: Trial) -> Iterator[str]:
+def repeats(trial: OracleTrial) -> Iterator[str]:
     """The same question has the same answer again, by its seed where it is stochastic."""
     fix = "draw from the seed given for it alone" if trial.oracle.stochastic else "declare @oracle(stochastic=True)"
     yield from trial.differences(trial.answers(trial.molecules), f"when asked again; {fix}")
 
 
-def stereo(trial: Trial) -> Iterator[str]:
+def stereo(trial: OracleTrial) -> Iterator[str]:
     """Stereoisomers have one value, unless it declares that it sees stereo: a campaign pays for one of them only."""
     if trial.oracle.sees_stereo:
         return
     for pair in STEREOISOMERS:
-        one, other = (trial.oracle.answers([molecule], [0])[molecule] for molecule in pair)
-        if None not in (one.value, other.value) and not _alike(one.value, other.value, trial.tolerance):
-            yield f"{pair[0]} has {_said(one)} and {pair[1]} {_said(other)}; declare @oracle(sees_stereo=True)"
+        first, second = (trial.oracle.answers([molecule], [0])[molecule] for molecule in pair)
+        if None not in (first.value, second.value) and not _alike(first.value, second.value, trial.tolerance):
+            yield f"{pair[0]} has {_said(first)} and {pair[1]} {_said(second)}; declare @oracle(sees_stereo=True)"
             return
 
 
-def bears_odd(trial: Trial) -> Iterator[str]:
+def bears_odd(trial: OracleTrial) -> Iterator[str]:
     """It does not fall over a molecule out of the ordinary: it leaves out its answer."""
     for molecule in trial.odd:
         try:
@@ -216,27 +233,38 @@ def bears_odd(trial: Trial) -> Iterator[str]:
             yield f"{molecule} raises {type(error).__name__}: {error}; leave out its answer, or answer None"
 
 
-def elsewhere(trial: Trial) -> Iterator[str]:
+def elsewhere(trial: OracleTrial) -> Iterator[str]:
     """Its recipe alone makes the same oracle in another process, with the same values, and nothing is printed."""
-    there, printed = answers_elsewhere(trial.oracle, trial.molecules, seeds(trial.molecules), trial.timeout)
+    theirs, printed = answers_elsewhere(
+        trial.oracle, trial.molecules, seeds(trial.molecules), trial.timeout, trial.folder
+    )
     yield from trial.differences(
-        there, "in another process; leave nothing to the order of a set, to the folder, or to what ran before"
+        theirs, "in another process; leave nothing to the order of a set, to the folder, or to what ran before"
     )
     if printed.strip():
         yield f"it prints {printed.strip().splitlines()[0]!r}; a campaign's workers print for nobody"
 
 
-CHECKS = (answers, outputs, order, neighbours, duplicates, empty, repeats, stereo, bears_odd, elsewhere)
+def side_by_side(trial: OracleTrial) -> Iterator[str]:
+    """It says of a molecule what it says alone while another process runs it on others."""
+    with SideBySide([trial.oracle], ProcessEnvironment.of_driver(trial.folder), trial.timeout) as processes:
+        smiles = trial.molecules
+        tolerance = Tolerance(trial.tolerance, trial.tolerance)
+        if sentence := processes.disturbance(trial.oracle, smiles, seeds(smiles), tolerance):
+            yield sentence
+
+
+CHECKS = (answers, outputs, order, neighbours, duplicates, empty, repeats, stereo, bears_odd, elsewhere, side_by_side)
 
 _BY_MOLECULE = "answer by molecule, as in dict(zip(smiles, values))"
 
 
-def _alike(one: float | Mapping[str, float] | None, other: Any, tolerance: float) -> bool:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_alike(one[name], other[name], tolerance) for name in one)
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
-    return one is other
+def _alike(first: float | Mapping[str, float] | None, second: Any, tolerance: float) -> bool:
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(_alike(first[name], second[name], tolerance) for name in first)
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=tolerance, abs_tol=tolerance)
+    return first is second
 
 
 def _said(answer: Answer) -> str:

@@ -22,7 +22,7 @@ ROWS = 3
 
 
 @dataclass(frozen=True)
-class Trial:
+class PriorTrial:
     """A prior and the context that it is tried in."""
 
     prior: Prior
@@ -66,7 +66,7 @@ class Trial:
 
 
 def check_prior(prior: Prior, *, context: Context | None = None, skip: Collection[str] = ()) -> Report:
-    """The checks that a prior passes, if it passes all.
+    """Check a prior; the report names the checks, all of which it passed.
 
     Args:
         prior: As a model would have it, its parameters in float32. ``normalised`` is asked of one or two units only:
@@ -82,39 +82,39 @@ def check_prior(prior: Prior, *, context: Context | None = None, skip: Collectio
     exact = None
     if context is not None:
         exact = {name: value.double() if value.is_floating_point() else value for name, value in context.items()}
-    trial = Trial(prior, exact)
+    trial = PriorTrial(prior, exact)
     density = {"normalised", "sampling", "density_gradients"}
     left_out = density if not trial.has_density else {"normalised"} if prior.latent > 2 else set()
     return run_checks(f"prior {type(prior).__name__}", trial, CHECKS, sorted({*skip, *left_out}))
 
 
-def draws(trial: Trial) -> Iterator[str]:
+def draws(trial: PriorTrial) -> Iterator[str]:
     """Draws of ``latent`` units, (n, latent), or (n, batch, latent) with a context."""
     latent = trial.prior.latent
     shape = (7, latent) if trial.context is None else (7, trial.rows, latent)
-    found = trial.exact.sample(7, trial.context, generator())
-    if tuple(found.shape) != shape:
-        yield f"sample(7) gave shape {tuple(found.shape)}; give {shape}"
-    elif not bool(found.isfinite().all()):
+    sample = trial.exact.sample(7, trial.context, generator())
+    if tuple(sample.shape) != shape:
+        yield f"sample(7) gave shape {tuple(sample.shape)}; give {shape}"
+    elif not bool(sample.isfinite().all()):
         yield "some draws are not finite; check the scale"
 
 
-def densities(trial: Trial) -> Iterator[str]:
+def densities(trial: PriorTrial) -> Iterator[str]:
     """A finite KL a row, and a density a row where it claims one, with leading axes kept."""
     q, rows = trial.posterior, trial.rows
-    found = trial.exact.kl(q, q.mean, trial.context).detach()
-    if found.shape != (rows,) or not bool(found.isfinite().all()):
-        yield f"kl gave {found.tolist()} of shape {tuple(found.shape)} for {rows} rows; give finite numbers, (batch,)"
+    kl = trial.exact.kl(q, q.mean, trial.context).detach()
+    if kl.shape != (rows,) or not bool(kl.isfinite().all()):
+        yield f"kl gave {kl.tolist()} of shape {tuple(kl.shape)} for {rows} rows; give finite numbers, (batch,)"
     if trial.has_density:
-        some = trial.draws[:5]
-        told = trial.log_prob(some)
-        if told.shape != some.shape[:-1]:
-            yield f"log_prob gave shape {tuple(told.shape)} for z of {tuple(some.shape)}; give (..., batch)"
-        elif not torch.allclose(told[2], trial.log_prob(some[2]), rtol=1e-9, atol=1e-9):
+        z = trial.draws[:5]
+        log_prob = trial.log_prob(z)
+        if log_prob.shape != z.shape[:-1]:
+            yield f"log_prob gave shape {tuple(log_prob.shape)} for z of {tuple(z.shape)}; give (..., batch)"
+        elif not torch.allclose(log_prob[2], trial.log_prob(z[2]), rtol=1e-9, atol=1e-9):
             yield "log_prob of a slice is another than the slice of log_prob; sum over the last axis only"
 
 
-def normalised(trial: Trial) -> Iterator[str]:
+def normalised(trial: PriorTrial) -> Iterator[str]:
     """Its density integrates to one (asked of one or two units)."""
     axes = [_axis(trial.draws[..., unit].flatten(), trial.prior.latent) for unit in range(trial.prior.latent)]
     grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
@@ -128,46 +128,46 @@ def normalised(trial: Trial) -> Iterator[str]:
             return
 
 
-def sampling(trial: Trial) -> Iterator[str]:
+def sampling(trial: PriorTrial) -> Iterator[str]:
     """Draws lie where the density says."""
     # The mean under p of p(z + d) / p(z) is one for any shift d, and that of p(s z) s^k / p(z) for any factor s.
     start = trial.log_prob(trial.draws)
     away = trial.draws.std(0) * torch.randn(trial.draws.shape[1:], generator=generator(6), dtype=torch.float64)
     middle = trial.draws.mean(0)
 
-    def shifted(step: float) -> Tensor:
+    def shift(step: float) -> Tensor:
         return trial.log_prob(trial.draws + step * away) - start
 
-    def narrowed(step: float) -> Tensor:
+    def narrow(step: float) -> Tensor:
         factor = 1 + 0.5 * step
         wide = middle + factor * (trial.draws - middle)
         return trial.log_prob(wide) + trial.prior.latent * torch.tensor(factor).log() - start
 
-    for way in (shifted, narrowed):
+    for way in (shift, narrow):
         for wrong in off(gentle(way).exp(), 1.0):
             yield f"the mean of q(z) / p(z) over its draws is {wrong}; sample and log_prob are not of one distribution"
             return
 
 
-def divergence(trial: Trial) -> Iterator[str]:
+def divergence(trial: PriorTrial) -> Iterator[str]:
     """The mean of ``kl`` over draws from the posterior is that of log q(z) − log p(z)."""
     q = trial.posterior
     noise = torch.randn(DRAWS, *q.mean.shape, generator=generator(7), dtype=torch.float64)
     if not trial.has_density:
-        found = torch.stack([trial.exact.kl(q, z, trial.context).detach() for z in q.at(noise[:50])])
-        if bool((found.mean(0) < 0).any()):
-            yield f"the mean of kl is {found.mean(0).tolist()}; a divergence is not negative"
+        kl = torch.stack([trial.exact.kl(q, z, trial.context).detach() for z in q.at(noise[:50])])
+        if bool((kl.mean(0) < 0).any()):
+            yield f"the mean of kl is {kl.mean(0).tolist()}; a divergence is not negative"
         return
     wanted = q.log_prob(q.at(noise)) - trial.log_prob(q.at(noise))
-    told = torch.stack([trial.exact.kl(q, z, trial.context).detach() for z in q.at(noise[:500])])
+    divergences = torch.stack([trial.exact.kl(q, z, trial.context).detach() for z in q.at(noise[:500])])
     # A closed form is the same at every z; one that is taken at z is off by what its 500 draws explain.
-    slack = 5 * told.std(0) / len(told) ** 0.5
-    for wrong in off(wanted - told.mean(0), 0.0, float(slack.max()) + 1e-9):
+    slack = 5 * divergences.std(0) / len(divergences) ** 0.5
+    for wrong in off(wanted - divergences.mean(0), 0.0, float(slack.max()) + 1e-9):
         yield f"log q(z) − log p(z) − kl is {wrong} in the mean over z; kl and log_prob are not of one distribution"
         return
 
 
-def gradients(trial: Trial) -> Iterator[str]:
+def gradients(trial: PriorTrial) -> Iterator[str]:
     """The gradient of kl to the posterior is that of finite differences."""
     q = trial.posterior
     noise = torch.randn(q.mean.shape, generator=generator(8), dtype=torch.float64)
@@ -179,17 +179,17 @@ def gradients(trial: Trial) -> Iterator[str]:
     yield from gradient(kl, q.mean, q.scale)
 
 
-def density_gradients(trial: Trial) -> Iterator[str]:
+def density_gradients(trial: PriorTrial) -> Iterator[str]:
     """The gradient of log_prob to z is that of finite differences."""
     yield from gradient(lambda z: trial.exact.log_prob(z, trial.context), trial.draws[0])
 
 
-def generators(trial: Trial) -> Iterator[str]:
+def generators(trial: PriorTrial) -> Iterator[str]:
     """Draws follow the generator that is given, and it alone."""
-    yield from stands_still(lambda one: trial.exact.sample(20, trial.context, one).detach())
+    yield from stands_still(lambda source: trial.exact.sample(20, trial.context, source).detach())
 
 
-def mates(trial: Trial) -> Iterator[str]:
+def mates(trial: PriorTrial) -> Iterator[str]:
     """A row has the same KL and density alone as among others."""
     q = trial.posterior
     together = [trial.exact.kl(q, q.mean, trial.context).detach()]
@@ -197,11 +197,11 @@ def mates(trial: Trial) -> Iterator[str]:
         together.append(trial.log_prob(q.mean))
     for row in range(trial.rows):
         here = slice(row, row + 1)
-        own = None if trial.context is None else {name: value[here] for name, value in trial.context.items()}
-        one = DiagonalNormal(q.mean[here], q.scale[here])
-        alone = [trial.exact.kl(one, one.mean, own).detach()]
+        context = None if trial.context is None else {name: value[here] for name, value in trial.context.items()}
+        posterior = DiagonalNormal(q.mean[here], q.scale[here])
+        alone = [trial.exact.kl(posterior, posterior.mean, context).detach()]
         if trial.has_density:
-            alone.append(trial.exact.log_prob(one.mean, own).detach())
+            alone.append(trial.exact.log_prob(posterior.mean, context).detach())
         for name, ours, theirs in zip(("kl", "log_prob"), together, alone, strict=False):
             if not torch.allclose(ours[here], theirs, rtol=1e-9, atol=1e-9):
                 said = f"{float(ours[row]):.6g} among others, {float(theirs):.6g} alone"
@@ -209,7 +209,7 @@ def mates(trial: Trial) -> Iterator[str]:
                 return
 
 
-def precision(trial: Trial) -> Iterator[str]:
+def precision(trial: PriorTrial) -> Iterator[str]:
     """It draws and computes in float32 and in float64, as it is asked, and to the same."""
     single = in_double(trial.prior).float()
     context = trial.context
@@ -217,14 +217,14 @@ def precision(trial: Trial) -> Iterator[str]:
         context = {name: value.float() if value.is_floating_point() else value for name, value in context.items()}
     q = trial.posterior
     small = DiagonalNormal(q.mean.float(), q.scale.float())
-    found, exact = single.kl(small, small.mean, context).detach(), trial.exact.kl(q, q.mean, trial.context).detach()
+    rough, exact = single.kl(small, small.mean, context).detach(), trial.exact.kl(q, q.mean, trial.context).detach()
     drawn = single.sample(2, context, generator()), trial.exact.sample(2, trial.context, generator())
-    if [one.dtype for one in drawn] != [torch.float32, torch.float64]:
+    if [draw.dtype for draw in drawn] != [torch.float32, torch.float64]:
         yield f"a float32 prior draws {drawn[0].dtype}, a float64 one {drawn[1].dtype}; take the dtype of a buffer"
-    elif (found.dtype, exact.dtype) != (torch.float32, torch.float64):
-        yield f"kl of float32 and float64 posteriors is {found.dtype} and {exact.dtype}; set no dtype inside"
-    elif not torch.allclose(found.double(), exact, rtol=1e-3, atol=1e-3):
-        yield f"kl is {found.tolist()} in float32 and {exact.tolist()} in float64; find a stabler form"
+    elif (rough.dtype, exact.dtype) != (torch.float32, torch.float64):
+        yield f"kl of float32 and float64 posteriors is {rough.dtype} and {exact.dtype}; set no dtype inside"
+    elif not torch.allclose(rough.double(), exact, rtol=1e-3, atol=1e-3):
+        yield f"kl is {rough.tolist()} in float32 and {exact.tolist()} in float64; find a stabler form"
 
 
 def _axis(drawn: Tensor, latent: int) -> Tensor:

@@ -21,7 +21,7 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, Evaluation, Result, Scored, State
-from designloop.strategies.base import Strategy, Surroundings
+from designloop.strategies.base import CampaignView, Strategy
 
 STARTING = (
     "CCO CCN CC(=O)O CCOC(C)=O CC#N CNC CCCl CC(C)O OCCO NCC(=O)O CCS C=CC#N CC(N)=O c1ccncc1 Cc1ccco1 OC1CCCC1".split()
@@ -37,7 +37,7 @@ DRAWS_PER_WANTED = 50
 _ELSEWHERE = count(20240229)
 """Seeds of the global generators, another one each time: what draws from them gives itself away."""
 
-Build = Callable[[Any, Surroundings, State | None], Strategy]
+Build = Callable[[Any, CampaignView, State | None], Strategy]
 
 
 class NeverEnds(Exception):
@@ -54,9 +54,9 @@ class Played:
     metrics: Mapping[str, Any]
     state: State
     """What the strategy gave after it was told, through files and back."""
-    given: State
+    live_state: State
     """The same, the very object."""
-    moved: str | None = None
+    moved_generator: str | None = None
     """Which global generator the round moved, if any."""
 
 
@@ -71,14 +71,14 @@ class Company:
     seed: int
 
     def strategy(self, allowed: Callable[[Sequence[Candidate]], list[Candidate]], state: State | None) -> Strategy:
-        surroundings = Surroundings(
+        view = CampaignView(
             seed=self.seed,
             allowed=allowed,
             standard_forms=lambda smiles: standard_forms(smiles, "parent"),
             load_model=self.load_model,
             load_replay=lambda: self.replay,
         )
-        return self.build(self.settings, surroundings, state)
+        return self.build(self.settings, view, state)
 
 
 class Rehearsal:
@@ -91,7 +91,7 @@ class Rehearsal:
         self.strategy = company.strategy(self.allowed, state)
 
     def allowed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Those in standard form that are new; none at all, and not for ever, where a limit is set."""
+        """Return the new ones, in standard form; where a limit is set return none, and raise once it is passed."""
         self.asked += len(candidates)
         if self.limit is not None:
             if self.asked > self.limit:
@@ -110,23 +110,23 @@ class Rehearsal:
 
     def charge(self, candidates: Sequence[Candidate]) -> None:
         """Counts molecules in standard form as scored."""
-        self.charged |= {identity(one.smiles, "ignore") for one in candidates}
+        self.charged |= {identity(candidate.smiles, "ignore") for candidate in candidates}
 
     def start(self) -> list[Candidate]:
         """The starting molecules, as round 0 has them."""
         return [Candidate(standard_form(s), "start", written=s) for s in (*STARTING, INEXPRESSIBLE)]
 
     def take(self, drawn: Iterator[Candidate], wanted: int) -> tuple[list[Candidate], list[Candidate]]:
-        """What was drawn until ``wanted`` were admitted, and those."""
-        seen, admitted = [], []
+        """Draw until ``wanted`` candidates are admitted; return all drawn, and those admitted."""
+        drawn_here, admitted = [], []
         for candidate in islice(drawn, DRAWS_PER_WANTED * wanted):
-            seen.append(candidate)
+            drawn_here.append(candidate)
             fit = self.allowed([candidate])
             admitted += fit
             self.charge(fit)
             if len(admitted) == wanted:
                 break
-        return seen, admitted
+        return drawn_here, admitted
 
     def round(
         self, wanted: int, *, more: int = 0, starting: bool = False, keep: Callable[[Scored], bool] = lambda row: True
@@ -139,7 +139,7 @@ class Rehearsal:
             starting: it is the round of the starting molecules.
             keep: which scored rows are told.
         """
-        with unmoved_generators() as moved:
+        with unmoved_generators() as moves:
             if starting:
                 drawn = self.start()
                 admitted = drawn
@@ -149,13 +149,13 @@ class Rehearsal:
                 drawn, admitted = self.take(stream, wanted)
                 for _ in islice(stream, more):
                     pass
-            metrics = self.strategy.tell([row for row in map(scored, admitted) if keep(row)])
-            given = self.strategy.state()
-        return Played(tuple(drawn), tuple(admitted), metrics, through_files(given), given, ", ".join(moved) or None)
+            metrics = self.strategy.tell([row for row in map(score_candidate, admitted) if keep(row)])
+            state = self.strategy.state()
+        return Played(tuple(drawn), tuple(admitted), metrics, through_files(state), state, ", ".join(moves) or None)
 
 
-def scored(candidate: Candidate) -> Scored:
-    """A toy score: the share of atoms that are no carbon; one molecule in five fails."""
+def score_candidate(candidate: Candidate) -> Scored:
+    """Score a molecule by the share of its atoms that are no carbon; one molecule in five fails."""
     mol = parse(candidate.smiles)
     if mol is None or zlib.crc32(candidate.smiles.encode()) % 5 == 0:
         failed = Result(None, "failed", "the toy oracle fails on one molecule in five")
@@ -165,20 +165,20 @@ def scored(candidate: Candidate) -> Scored:
 
 
 def through_files(state: State) -> State:
-    """A state as it is after it was written and read: arrays as safetensors, data as JSON."""
+    """Return a state as it is after it was written and read: arrays as safetensors, data as JSON."""
     arrays = {name: np.ascontiguousarray(array) for name, array in state.arrays.items()}
     return State(load(save(arrays)), json.loads(json.dumps(dict(state.data), allow_nan=False)))
 
 
-def same_state(one: State, other: State) -> bool:
+def same_state(first: State, other: State) -> bool:
     """Whether two states are the same, bit for bit."""
     return (
-        one.data == other.data
-        and one.arrays.keys() == other.arrays.keys()
+        first.data == other.data
+        and first.arrays.keys() == other.arrays.keys()
         and all(
-            one.arrays[name].dtype == other.arrays[name].dtype
-            and np.array_equal(one.arrays[name], other.arrays[name], equal_nan=one.arrays[name].dtype.kind == "f")
-            for name in one.arrays
+            first.arrays[name].dtype == other.arrays[name].dtype
+            and np.array_equal(first.arrays[name], other.arrays[name], equal_nan=first.arrays[name].dtype.kind == "f")
+            for name in first.arrays
         )
     )
 
@@ -187,20 +187,20 @@ def same_state(one: State, other: State) -> bool:
 def unmoved_generators() -> Iterator[list[str]]:
     """Sets the global generators where nobody expects them and puts them back; the list names those that were moved."""
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002 - it is the one in question
-    moved: list[str] = []
+    moves: list[str] = []
     try:
         elsewhere = next(_ELSEWHERE)
         random.seed(elsewhere)
         np.random.seed(elsewhere)  # noqa: NPY002
         torch.manual_seed(elsewhere)
         python, numpy, torchs = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-        yield moved
+        yield moves
         if random.getstate() != python:
-            moved.append("random")
+            moves.append("random")
         if not all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), numpy, strict=True)):  # noqa: NPY002
-            moved.append("numpy.random")
+            moves.append("numpy.random")
         if not torch.equal(torch.get_rng_state(), torchs):
-            moved.append("torch")
+            moves.append("torch")
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])  # noqa: NPY002

@@ -24,7 +24,7 @@ class NonConformance(AssertionError):
     """A part does not keep its contract; ``problems`` has what is wrong for each check that failed."""
 
     def __init__(self, name: str, checks: int, problems: Mapping[str, list[str]]) -> None:
-        lines = [f"- {check}: {problem}" for check, found in problems.items() for problem in found]
+        lines = [f"- {check}: {problem}" for check, sentences in problems.items() for problem in sentences]
         super().__init__(f"{name} fails {len(problems)} of {checks} checks:\n" + "\n".join(lines))
         self.problems = problems
 
@@ -32,7 +32,7 @@ class NonConformance(AssertionError):
 def run_checks(
     name: str, subject: Subject, checks: Collection[Check[Subject]], skip: Collection[str], first: int = 1
 ) -> Report:
-    """The report of a part that passes every check.
+    """Run the checks, and return the report of a part that passes every one.
 
     Args:
         name: What the part is called in messages.
@@ -54,14 +54,14 @@ def run_checks(
             continue
         if position >= first and any(early in problems for early in names[:first]):
             break
-        if found := list(_guarded(check, subject)):
-            problems[check.__name__] = found
+        if sentences := list(_guard(check, subject)):
+            problems[check.__name__] = sentences
     if problems:
         raise NonConformance(name, len(names), problems)
     return Report(name, *(tuple(check for check in names if (check in skip) is left_out) for left_out in (False, True)))
 
 
-def _guarded(check: Check[Subject], subject: Subject) -> Iterator[str]:
+def _guard(check: Check[Subject], subject: Subject) -> Iterator[str]:
     try:
         yield from check(subject)
     except Exception as error:  # the part is somebody else's code: whatever it raises is what is wrong with it

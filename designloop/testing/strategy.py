@@ -23,6 +23,7 @@ from designloop.molecules.chemistry import standard_form
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import load
+from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, State
 from designloop.strategies import base
@@ -37,7 +38,7 @@ MOST_REFUSED = 20_000
 
 
 @dataclass(frozen=True)
-class Trial:
+class StrategyTrial:
     """A strategy's recipe and the small campaign that it is tried in."""
 
     company: Company
@@ -51,10 +52,10 @@ class Trial:
         rehearsal = Rehearsal(self.company)
         return [self.play(rehearsal, number) for number in range(ROUNDS + 1)]
 
-    def play(self, rehearsal: Rehearsal, number: int, **how: Any) -> Played:
-        return rehearsal.round(self.wanted, starting=number == 0, **how)
+    def play(self, rehearsal: Rehearsal, number: int, **changes: Any) -> Played:
+        return rehearsal.round(self.wanted, starting=number == 0, **changes)
 
-    def resumed(self, after: int) -> Rehearsal:
+    def resume(self, after: int) -> Rehearsal:
         """The campaign taken up in another process after round ``after``: from its state and what was charged."""
         rehearsal = Rehearsal(self.company, self.course[after].state)
         for played in self.course[: after + 1]:
@@ -64,9 +65,9 @@ class Trial:
     def differences(self, number: int, other: Played, way: str) -> Iterator[str]:
         """A sentence on the first thing in which a round went another way."""
         expected = self.course[number]
-        for at, (ours, theirs) in enumerate(zip(expected.drawn, other.drawn, strict=False)):
+        for place, (ours, theirs) in enumerate(zip(expected.drawn, other.drawn, strict=False)):
             if ours != theirs:
-                yield f"round {number}, draw {at}: {_said(ours)}, and {_said(theirs)} {way}"
+                yield f"round {number}, draw {place}: {_said(ours)}, and {_said(theirs)} {way}"
                 return
         if len(expected.drawn) != len(other.drawn):
             yield f"round {number}: {len(expected.drawn)} draws, and {len(other.drawn)} {way}"
@@ -78,16 +79,16 @@ def check_strategy(
     strategy: str | Build,
     settings: Mapping[str, Any] | BaseModel | None = None,
     *,
-    model: str | Path = "zinc250k",
+    model: str | Path = DEFAULT_MODEL,
     wanted: int = 24,
     seed: int = 7,
     largest_state: int = 64 * 2**20,
     skip: Collection[str] = (),
 ) -> Report:
-    """The checks that a strategy passes, if it passes all.
+    """Check a strategy; the report names the checks, all of which it passed.
 
     Args:
-        strategy: A name as in a campaign file, or a function ``build(settings, surroundings, state)``.
+        strategy: A name as in a campaign file, or a function ``build(settings, campaign, state)``.
         settings: What a campaign file would say under ``strategy:``; by default nothing.
         model: The model that it is given, by name or file.
         wanted: Candidates a round.
@@ -102,23 +103,24 @@ def check_strategy(
     """
     if isinstance(strategy, str):
         name = strategy
-        own = settings if isinstance(settings, BaseModel) else base.settings_of(name)(**(settings or {}))
+        given_settings = settings if isinstance(settings, BaseModel) else base.settings_of(name)(**(settings or {}))
 
-        def build(settings: Any, surroundings: base.Surroundings, state: State | None) -> base.Strategy:
-            return base.build(name, settings, surroundings, state)
+        def build(settings: Any, campaign: base.CampaignView, state: State | None) -> base.Strategy:
+            return base.build(name, settings, campaign, state)
     else:
-        name, build, own = getattr(strategy, "__qualname__", repr(strategy)), strategy, settings  # type: ignore[assignment]
-    company = Company(build, own, lambda: load(model), Corpus.of_model(model), seed)
-    trial = Trial(company, load(model).codec, wanted, largest_state)
+        name, build = getattr(strategy, "__qualname__", repr(strategy)), strategy  # type: ignore[assignment]
+        given_settings = settings  # type: ignore[assignment]
+    company = Company(build, given_settings, lambda: load(model), Corpus.of_model(model), seed)
+    trial = StrategyTrial(company, load(model).codec, wanted, largest_state)
     return run_checks(f"strategy {name!r}", trial, CHECKS, skip)
 
 
-def plays(trial: Trial) -> Iterator[str]:
+def plays(trial: StrategyTrial) -> Iterator[str]:
     """It is asked, told and asked for its state, round after round; molecules that no model expresses included."""
     rehearsal = Rehearsal(trial.company)
-    given: Any = rehearsal.strategy  # what a user's strategy is and gives need not be what annotations say
-    if not isinstance(given, base.Strategy):
-        missing = [name for name in ("ask", "tell", "state") if not hasattr(given, name)]
+    strategy: Any = rehearsal.strategy  # what a user's strategy is and gives need not be what annotations say
+    if not isinstance(strategy, base.Strategy):
+        missing = [name for name in ("ask", "tell", "state") if not hasattr(strategy, name)]
         yield f"it has no {', '.join(missing)}; a strategy has ask(wanted), tell(scored) and state()"
         return
     stream: Any = rehearsal.strategy.ask(trial.wanted)
@@ -131,117 +133,116 @@ def plays(trial: Trial) -> Iterator[str]:
             return
 
 
-def candidates(trial: Trial) -> Iterator[str]:
+def candidates(trial: StrategyTrial) -> Iterator[str]:
     """Each candidate is a molecule with a proposer; what the model wrote is the same molecule."""
     for number, played in enumerate(trial.course[1:], start=1):
         for candidate in played.drawn:
-            if found := next(iter(_faults(candidate, trial.codec, number)), None):
-                yield f"round {number}: {candidate!r:.200} {found}"
+            if fault := next(iter(_faults(candidate, trial.codec, number)), None):
+                yield f"round {number}: {candidate!r:.200} {fault}"
                 return
 
 
-def metrics(trial: Trial) -> Iterator[str]:
+def metrics(trial: StrategyTrial) -> Iterator[str]:
     """What ``tell`` gives is finite numbers by name."""
     for number, played in enumerate(trial.course):
-        told: Any = played.metrics
-        if not isinstance(told, Mapping):
-            yield f"round {number}: tell gave {told!r}; return a mapping of names to numbers, or an empty one"
+        metrics_given: Any = played.metrics
+        if not isinstance(metrics_given, Mapping):
+            yield f"round {number}: tell gave {metrics_given!r}; return a mapping of names to numbers, or an empty one"
             return
-        for name, value in told.items():
+        for name, value in metrics_given.items():
             if not isinstance(name, str) or not isinstance(value, int | float) or not math.isfinite(value):
                 yield f"round {number}: the metric {name!r} is {value!r}; leave out what is no finite number"
 
 
-def state(trial: Trial) -> Iterator[str]:
+def state(trial: StrategyTrial) -> Iterator[str]:
     """Its state is named arrays and JSON, small, and a copy: what it learns later does not change a state it gave."""
     for number, played in enumerate(trial.course):
-        data = json.dumps(dict(played.given.data))
-        foreign = [name for name, array in played.given.arrays.items() if not isinstance(array, np.ndarray)]
+        data = json.dumps(dict(played.live_state.data))
+        foreign = [name for name, array in played.live_state.arrays.items() if not isinstance(array, np.ndarray)]
         if foreign:
             yield f"round {number}: the state's array {foreign[0]!r} is none of NumPy's; give tensor.cpu().numpy()"
             return
         if json.dumps(played.state.data) != data:
             yield f"round {number}: the state's data was changed by a later round; give a copy"
             return
-        changed = [
-            name for name, kept in played.state.arrays.items() if not np.array_equal(kept, played.given.arrays[name])
-        ]
+        arrays = played.live_state.arrays
+        changed = [name for name, kept in played.state.arrays.items() if not np.array_equal(kept, arrays[name])]
         if changed:
             yield f"round {number}: the state's array {changed[0]!r} was changed by a later round; give a copy"
             return
-        size = sum(array.nbytes for array in played.given.arrays.values()) + len(data)
+        size = sum(array.nbytes for array in played.live_state.arrays.values()) + len(data)
         if size > trial.largest_state:
             yield f"round {number}: the state takes {size:,} bytes, more than {trial.largest_state:,}; keep less"
             return
 
 
-def repeats(trial: Trial) -> Iterator[str]:
+def repeats(trial: StrategyTrial) -> Iterator[str]:
     """A campaign of the same seed goes the same way, wherever the global generators stand."""
     rehearsal = Rehearsal(trial.company)
     for number in range(ROUNDS + 1):
-        if found := list(trial.differences(number, trial.play(rehearsal, number), "when the campaign is run again")):
-            yield f"{found[0]}; draw from base.rng_of(seed, round, what for) alone"
+        if faults := list(trial.differences(number, trial.play(rehearsal, number), "when the campaign is run again")):
+            yield f"{faults[0]}; draw from randomness.rng_of(seed, round, what for) alone"
             return
 
 
-def generators(trial: Trial) -> Iterator[str]:
+def generators(trial: StrategyTrial) -> Iterator[str]:
     """It leaves the global generators of random, NumPy and torch where they stood."""
     for number, played in enumerate(trial.course):
-        if played.moved:
-            yield f"round {number} moves the global generator of {played.moved}; draw from a generator of your own"
+        if name := played.moved_generator:
+            yield f"round {number} moves the global generator of {name}; draw from a generator of your own"
             return
 
 
-def forgets(trial: Trial) -> Iterator[str]:
+def forgets(trial: StrategyTrial) -> Iterator[str]:
     """What was drawn and not admitted is forgotten, and so is a stream that was asked for and left."""
     rehearsal = Rehearsal(trial.company)
     for number in range(ROUNDS + 1):
         for _ in islice(rehearsal.strategy.ask(trial.wanted), 3):
             pass
         played = trial.play(rehearsal, number, more=2 * trial.wanted)
-        if found := list(trial.differences(number, played, "when more is drawn and not admitted")):
-            yield f"{found[0]}; let ask change nothing that is read later"
+        if faults := list(trial.differences(number, played, "when more is drawn and not admitted")):
+            yield f"{faults[0]}; let ask change nothing that is read later"
             return
 
 
-def resumes(trial: Trial) -> Iterator[str]:
+def resumes(trial: StrategyTrial) -> Iterator[str]:
     """Built from its state it goes on as if nothing had happened, after any round."""
     for after in range(ROUNDS):
-        rehearsal = trial.resumed(after)
+        rehearsal = trial.resume(after)
         if not same_state(through_files(rehearsal.strategy.state()), trial.course[after].state):
             yield f"built from the state of round {after} it gives another state; take in all that state() gives"
             return
         for number in range(after + 1, ROUNDS + 1):
             played = trial.play(rehearsal, number)
-            if found := list(trial.differences(number, played, f"when taken up after round {after}")):
-                yield f"{found[0]}; put into the state all that ask and tell read"
+            if faults := list(trial.differences(number, played, f"when taken up after round {after}")):
+                yield f"{faults[0]}; put into the state all that ask and tell read"
                 return
 
 
-def failures(trial: Trial) -> Iterator[str]:
+def failures(trial: StrategyTrial) -> Iterator[str]:
     """Molecules that failed teach it nothing: it goes the same way when it is not told of them."""
     rehearsal = Rehearsal(trial.company)
     for number in range(ROUNDS + 1):
         played = trial.play(rehearsal, number, keep=lambda row: row.score is not None)
-        found = list(trial.differences(number, played, "when it is not told of molecules that failed"))
-        if found and "another state" not in found[0]:  # it may count them
-            yield f"{found[0]}; leave out rows whose score is None: a failure is not a zero"
+        faults = list(trial.differences(number, played, "when it is not told of molecules that failed"))
+        if faults and "another state" not in faults[0]:  # it may count them
+            yield f"{faults[0]}; leave out rows whose score is None: a failure is not a zero"
             return
 
 
-def nothing_admitted(trial: Trial) -> Iterator[str]:
+def nothing_admitted(trial: StrategyTrial) -> Iterator[str]:
     """A round of which nothing was admitted, or in which all failed, is told like any other."""
-    rehearsal = trial.resumed(1)
+    rehearsal = trial.resume(1)
     trial.play(rehearsal, 2, keep=lambda row: False)
     played = trial.play(rehearsal, 3, keep=lambda row: row.score is None)
     if not played.drawn:
         yield "after a round of which it was told nothing its stream is empty; go on from what was told before"
 
 
-def nothing_allowed(trial: Trial) -> Iterator[str]:
+def nothing_allowed(trial: StrategyTrial) -> Iterator[str]:
     """Where nothing may be admitted it gives what it has, or ends: it does not look for ever."""
     for after in (0, ROUNDS - 1):
-        rehearsal = trial.resumed(after)
+        rehearsal = trial.resume(after)
         rehearsal.limit = MOST_REFUSED
         try:
             next(iter(rehearsal.strategy.ask(trial.wanted)), None)
@@ -283,9 +284,9 @@ def _faults(candidate: Any, codec: Codec, number: int) -> Iterator[str]:
     if not 0 <= candidate.model_round <= number:
         yield f"has model_round {candidate.model_round}, and {number} rounds were told; 0 is the pretrained model"
     if candidate.selfies is not None:
-        own = codec.to_smiles(candidate.selfies)
-        if own is None or standard_form(own) != form:
-            yield f"has selfies of {own}, another molecule; give what the model wrote for this one, or None"
+        written = codec.to_smiles(candidate.selfies)
+        if written is None or standard_form(written) != form:
+            yield f"has selfies of {written}, another molecule; give what the model wrote for this one, or None"
 
 
 def _said(candidate: Candidate) -> str:

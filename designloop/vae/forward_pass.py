@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
+from designloop.vae.likelihoods.base import Likelihood
 from designloop.vae.posteriors.base import Posterior
-
-if TYPE_CHECKING:
-    from designloop.vae.model import VAE
+from designloop.vae.priors.base import Prior
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,10 @@ class ForwardPass:
     """What terms that draw should draw from."""
     draws: int = 1
     """Of each row, whose copies lie one batch behind the other."""
-    vae: VAE | None = None
-    """Whose pass it is."""
+    prior: Prior | None = None
+    """Of the VAE whose pass it is."""
+    likelihood: Likelihood | None = None
+    """Of the VAE whose pass it is."""
 
     @property
     def log_posterior(self) -> Tensor:
@@ -65,7 +66,7 @@ class ForwardPass:
         Raises:
             CapabilityError: the prior has no ``log_prob``.
         """
-        return self._of().prior.log_prob(self.z, self.context)
+        return _whose(self.prior).log_prob(self.z, self.context)
 
     @property
     def log_weight(self) -> Tensor:
@@ -79,13 +80,17 @@ class ForwardPass:
         Raises:
             CapabilityError: the entries depend on each other.
         """
-        return self._of().likelihood.entry_log_prob(self.params, self.x, self.mask, self.context)
+        return _whose(self.likelihood).entry_log_prob(self.params, self.x, self.mask, self.context)
 
     def by_draw(self, rows: Tensor) -> Tensor:
         """(draws, batch, …) of values (draws · batch, …)."""
         return rows.unflatten(0, (self.draws, -1))  # type: ignore[no-any-return]
 
-    def _of(self) -> VAE:
-        if self.vae is None:
-            raise VAEError("the pass does not say whose it is; make passes by calling the VAE, vae(x, …)")
-        return self.vae
+
+Part = TypeVar("Part")
+
+
+def _whose(part: Part | None) -> Part:
+    if part is None:
+        raise VAEError("the pass does not say whose it is; make passes by calling the VAE, vae(x, …)")
+    return part

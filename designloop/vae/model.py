@@ -190,7 +190,8 @@ class VAE(nn.Module):
             noise=noise,
             generator=generator,
             draws=copies,
-            vae=self,
+            prior=self.prior,
+            likelihood=self.likelihood,
         )
 
     def elbo(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, noise: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import pytest
 from designloop import benchmarks
 from designloop.api import InputError
 from designloop.benchmarks import Options
+from designloop.benchmarks.common import registry
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.records import read_record
 
@@ -19,7 +20,7 @@ class Doubling:
     """A benchmark that takes no time."""
 
     SUMMARY = "Twice the calls."
-    HEEDS = frozenset({"calls", "seeds"})
+    OPTIONS = frozenset({"calls", "seeds"})
 
     @staticmethod
     def run(options: Options, say: Say) -> Mapping[str, Any]:
@@ -33,8 +34,9 @@ class Doubling:
 
 @pytest.fixture
 def doubling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmarks, "available", lambda: ["doubling"])
-    monkeypatch.setattr(benchmarks, "load", lambda name: Doubling)
+    for module in (benchmarks, registry):
+        monkeypatch.setattr(module, "available", lambda: ["doubling"])
+        monkeypatch.setattr(module, "load", lambda name: Doubling)
     monkeypatch.setattr("designloop.benchmarks.common.machine.calibrations", calibrations)
 
 
@@ -46,21 +48,21 @@ def calibrations() -> dict[str, float]:
 def test_each_file_is_a_benchmark(name: str) -> None:
     benchmark = benchmarks.load(name)
     assert benchmark.SUMMARY.endswith(".")
-    assert {one.name for one in fields(Options)} >= benchmark.HEEDS
+    assert {option.name for option in fields(Options)} >= benchmark.OPTIONS
     assert list(inspect.signature(benchmark.run).parameters) == ["options", "say"]
     assert list(inspect.signature(benchmark.report).parameters) == ["results"]
 
 
 def test_without_a_name_they_are_listed(tmp_path: Path) -> None:
-    said: list[str] = []
-    benchmarks.main("", tmp_path, say=said.append)
-    assert [line.split()[0] for line in said[:-1]] == benchmarks.available()
+    lines: list[str] = []
+    benchmarks.main("", tmp_path, say=lines.append)
+    assert [line.split()[0] for line in lines[:-1]] == benchmarks.available()
     assert not list(tmp_path.iterdir())
 
 
 def test_a_run_leaves_a_record_and_the_page(doubling: None, tmp_path: Path) -> None:
-    said: list[str] = []
-    benchmarks.main("all", tmp_path / "records", Options(calls=3), said.append)
+    lines: list[str] = []
+    benchmarks.main("all", tmp_path / "records", Options(calls=3), lines.append)
     record = read_record(tmp_path / "records" / "doubling.json")
     assert record.command == "designloop benchmark doubling --calls 3"
     assert record.seeds == [0, 1]
@@ -70,7 +72,7 @@ def test_a_run_leaves_a_record_and_the_page(doubling: None, tmp_path: Path) -> N
     assert "`designloop benchmark doubling --calls 3`" in page
     assert "0.123 TFLOP/s in fp32, 9,876 RDKit parses a second" in page
     assert page.endswith("6 calls\n")
-    assert "\n6 calls\n" in said
+    assert "\n6 calls\n" in lines
 
 
 def test_an_option_that_is_not_heeded_is_refused_before_anything_runs(doubling: None, tmp_path: Path) -> None:
@@ -87,7 +89,7 @@ def test_a_method_is_refused_where_there_are_none(doubling: None, tmp_path: Path
 def test_what_an_earlier_record_has_is_kept_where_the_benchmark_says_so(
     doubling: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Doubling, "merged", lambda old, new: {**old, **new, "was": old["calls"]}, raising=False)
+    monkeypatch.setattr(Doubling, "merge", lambda old, new: {**old, **new, "was": old["calls"]}, raising=False)
     for calls in (3, 5):
         benchmarks.main("doubling", tmp_path / "records", Options(calls=calls), lambda line: None)
     assert read_record(tmp_path / "records" / "doubling.json").results == {"calls": 10, "was": 6}
@@ -97,15 +99,15 @@ def test_pages_of_a_benchmark_lie_beside_the_folder(
     doubling: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Doubling, "pages", lambda records: {"own/page.md": f"{records}"}, raising=False)
-    said: list[str] = []
-    benchmarks.main("doubling", tmp_path / "records", Options(calls=3), said.append)
+    lines: list[str] = []
+    benchmarks.main("doubling", tmp_path / "records", Options(calls=3), lines.append)
     assert (tmp_path / "own" / "page.md").read_text() == "{'doubling': {'calls': 6}}"
-    assert said[-1] == f"Wrote {tmp_path}/records/doubling.json, {tmp_path}/records.md, {tmp_path}/own/page.md"
+    assert lines[-1] == f"Wrote {tmp_path}/records/doubling.json, {tmp_path}/records.md, {tmp_path}/own/page.md"
 
 
 def test_an_unknown_name_is_told_with_those_there_are(tmp_path: Path) -> None:
-    there = "demo, latent-bo, overhead, peers, sequence-vae, vae, or all"
-    with pytest.raises(InputError, match=f"no benchmark 'dmeo'; give one of {there}"):
+    names = "demo, latent-bo, overhead, peers, sequence-vae, vae, or all"
+    with pytest.raises(InputError, match=f"no benchmark 'dmeo'; give one of {names}"):
         benchmarks.main("dmeo", tmp_path)
 
 

@@ -5,35 +5,43 @@ from pathlib import Path
 import pytest
 
 from designloop.benchmarks import Options, latent_bo
-from designloop.benchmarks.common.arms import overrides_of, trials
-from designloop.loop.campaign import load_campaign
+from designloop.benchmarks.common.arms import make_trials, overrides_of
+from designloop.loop.campaign.campaign import load_campaign
 
-CAMPAIGNS = Path(__file__).parent.parent.parent / "campaigns"
+CAMPAIGNS = Path(__file__).parents[2] / "campaigns"
 
 
-def found(**by_round: float) -> dict[str, object]:
+def trial_result(**by_round: float) -> dict[str, object]:
     return {"rounds": {"rank_correlation": {name.removeprefix("r"): value for name, value in by_round.items()}}}
 
 
 def test_rank_correlations_are_averaged_over_seeds_and_judged_after_round_3() -> None:
-    of_all = latent_bo.rank_correlations({0: found(r2=-0.9, r4=0.4, r10=0.2), 1: found(r2=-0.5, r4=0.0), 2: found()})
+    of_all = latent_bo.rank_correlations(
+        {0: trial_result(r2=-0.9, r4=0.4, r10=0.2), 1: trial_result(r2=-0.5, r4=0.0), 2: trial_result()}
+    )
     assert of_all["by_round"] == pytest.approx({"2": -0.7, "4": 0.2, "10": 0.2})
     assert list(of_all["by_round"]) == ["2", "4", "10"]
     assert of_all["mean"] == pytest.approx(0.2)
     assert of_all["holds"] is True
-    assert latent_bo.rank_correlations({0: found(r2=0.9, r4=-0.1)})["holds"] is False
+    assert latent_bo.rank_correlations({0: trial_result(r2=0.9, r4=-0.1)})["holds"] is False
 
 
 def test_without_a_settled_round_nothing_is_claimed() -> None:
-    assert latent_bo.rank_correlations({0: found(r2=0.9)}) == {"by_round": {"2": 0.9}, "mean": None, "holds": False}
+    assert latent_bo.rank_correlations({0: trial_result(r2=0.9)}) == {
+        "by_round": {"2": 0.9},
+        "mean": None,
+        "holds": False,
+    }
 
 
 def test_every_arm_has_the_same_objective_and_budget(model: str) -> None:
-    made = trials(CAMPAIGNS / "latent_bo.yaml", latent_bo.ARMS, [0], overrides_of(Options(model=model)), start=0)
-    campaigns = [load_campaign(*one.work.args) for one in made]  # type: ignore[attr-defined]
-    assert [one.strategy.name for one in campaigns] == ["latent_bo", "random", "random"]
-    assert {(one.budget.oracle_calls, one.batch_size, len(one.starting())) for one in campaigns} == {(300, 20, 0)}
-    assert len({repr(one.objective) for one in campaigns}) == 1
+    made = make_trials(CAMPAIGNS / "latent_bo.yaml", latent_bo.ARMS, [0], overrides_of(Options(model=model)), start=0)
+    campaigns = [load_campaign(*trial.work.args) for trial in made]  # type: ignore[attr-defined]
+    assert [trial.strategy.name for trial in campaigns] == ["latent_bo", "random", "random"]
+    assert {
+        (campaign.budget.oracle_calls, campaign.batch_size, len(campaign.starting())) for campaign in campaigns
+    } == {(300, 20, 0)}
+    assert len({repr(campaign.objective) for campaign in campaigns}) == 1
 
 
 def test_a_small_run(model: str, tmp_path: Path) -> None:
@@ -45,7 +53,7 @@ def test_a_small_run(model: str, tmp_path: Path) -> None:
 
 
 def test_the_surrogate_is_reported_round_by_round() -> None:
-    surrogate = latent_bo.rank_correlations({0: found(r2=0.5, r4=-0.25)})
+    surrogate = latent_bo.rank_correlations({0: trial_result(r2=0.5, r4=-0.25)})
     page = latent_bo.report({"campaign": "c", "calls": 300, "arms": {}, "bars": [], "surrogate": surrogate})
     assert "| round | 2 | 4 |\n| --- | --- | --- |\n| ρ | 0.50 | -0.25 |" in page
     assert "After round 3: -0.250 in the mean, **not positive**." in page

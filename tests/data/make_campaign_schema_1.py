@@ -16,7 +16,7 @@ import numpy as np
 from designloop.molecules.chemistry import DESCRIPTORS, parse
 from designloop.records import Candidate, Evaluation, Result, Round, Scored, State
 from designloop.tables import open_candidates
-from designloop.tables.ledger import Finished
+from designloop.tables.ledger_records import Finished
 from tests.tables.fakes import FakeCampaign, FakeOracle, open_table
 
 FOLDER = Path(__file__).parent / "campaign_schema_1"
@@ -65,7 +65,7 @@ def main() -> None:
     environment = {"torch": "2.13.0", "precision": "float32", "threads": 2, "cpu_capability": "AVX2"}
     with open_table(CAMPAIGN, environment=environment) as table:
         for done in rounds:
-            intents = table.ledger.intend(
+            intents = table.ledger.record_intents(
                 {"qed-fingerprint": [row.smiles for row in done.scored]}, {"qed-fingerprint": "qed"}
             )
             table.ledger.record(Finished(intent, "ok", 0.5, None, 0.002, 1) for intent in intents)

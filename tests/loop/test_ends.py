@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from designloop.loop.campaign import Budget
+from designloop.loop.campaign.campaign import Budget
 from designloop.loop.ends import End, rounds_without_gain, take_of, why_it_ends
 from designloop.tables.manifest import RoundInfo
 
@@ -17,8 +17,8 @@ GOOD: Mapping[str, float] = {"wanted": 100, "drawn": 120, "admitted": 100, "refu
 def rounds(*metrics: Mapping[str, Any], start: bool = False) -> list[RoundInfo]:
     """Committed rounds of 100 rows, or of as many as were admitted, with these metrics."""
     infos, calls = [], 0
-    for number, each in enumerate(metrics, 0 if start else 1):
-        said = {**GOOD, **each}
+    for number, changes in enumerate(metrics, 0 if start else 1):
+        said = {**GOOD, **changes}
         calls += int(said["admitted"])
         infos.append(
             RoundInfo(

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from designloop.loop import preflight
-from designloop.loop.campaign import load_campaign
-from designloop.loop.preflight import KNOWN_MOLECULES, Check, Estimate, broken
+from designloop.loop.campaign.campaign import load_campaign
+from designloop.loop.evaluation import side_by_side
+from designloop.loop.preflight import KNOWN_MOLECULES, Check, Estimate, find_broken
 from designloop.molecules.chemistry import standard_form
 from designloop.tables.ledger import Ledger
 from designloop.tables.manifest import RoundInfo
@@ -22,23 +23,23 @@ def check(name: str, molecule: str, value: float | None, error: str | None = Non
 def test_an_oracle_is_broken_that_has_no_value_for_any_known_molecule() -> None:
     good = [check("good", molecule, 1.0 if molecule == "aspirin" else None, "too big") for molecule in KNOWN_MOLECULES]
     bad = [check("bad", molecule, None, "no licence") for molecule in KNOWN_MOLECULES]
-    (sentence,) = broken([*good, *bad])
+    (sentence,) = find_broken([*good, *bad])
     assert "'bad'" in sentence
     assert sentence.count("no licence") == 1, "the same words once"
 
 
 def test_an_error_that_differs_in_the_molecule_only_is_told_once() -> None:
     said = {"aspirin": "no 'CCO' here", "caffeine": "no 'CCC' here", "ibuprofen": "too big"}
-    (sentence,) = broken([check("bad", molecule, None, error) for molecule, error in said.items()])
+    (sentence,) = find_broken([check("bad", molecule, None, error) for molecule, error in said.items()])
     assert sentence.endswith("it says: no 'CCO' here / too big")
 
 
 def test_a_folder_of_other_things_is_found_before_a_run(tmp_path: Path, tiny_model: Path) -> None:
     campaign = load_campaign(write_campaign(tmp_path, tiny_model))
-    assert preflight.unwritable(campaign) == []
+    assert preflight.find_unwritable(campaign) == []
     campaign.output_folder.mkdir()
     (campaign.output_folder / "thesis.tex").touch()
-    (sentence,) = preflight.unwritable(campaign)
+    (sentence,) = preflight.find_unwritable(campaign)
     assert "found thesis.tex" in sentence
 
 
@@ -52,7 +53,7 @@ def test_checks_are_recorded_as_such_and_not_run_twice_when_they_went_well(tmp_p
         for _ in range(2):
             checks = preflight.check_oracles(campaign, ledger)
         runs = ledger.runs()
-    assert {one.molecule: one.value for one in checks} == {"aspirin": 0.9, "caffeine": None, "ibuprofen": 1.3}
+    assert {check.molecule: check.value for check in checks} == {"aspirin": 0.9, "caffeine": None, "ibuprofen": 1.3}
     assert {run.purpose for run in runs} == {"check"}
     assert len([run for run in runs if run.status == "ok"]) == 2, "aspirin and ibuprofen, once each"
 
@@ -62,11 +63,11 @@ def test_each_filter_has_its_share_of_zinc_and_of_the_models_draws(
 ) -> None:
     monkeypatch.setattr(preflight, "SAMPLE", 50)
     campaign = load_campaign(write_campaign(tmp_path, tiny_model, {"filters": {"heavy_atoms": [30, 50]}}))
-    shares = {one.name: one for one in preflight.filter_shares(campaign)}
+    shares = {share.name: share for share in preflight.filter_shares(campaign)}
     assert shares["heavy_atoms"].setting == (30, 50)
     assert 0 < shares["heavy_atoms"].zinc < 0.5
-    assert all(0 <= one.prior <= 1 for one in shares.values())
-    assert shares["all"].zinc <= min(one.zinc for one in shares.values())
+    assert all(0 <= share.prior <= 1 for share in shares.values())
+    assert shares["all"].zinc <= min(share.zinc for share in shares.values())
 
 
 def test_a_bill_without_an_oracles_time_has_no_total() -> None:
@@ -103,3 +104,71 @@ def test_two_properties_of_one_oracle_are_billed_once(tmp_path: Path, tiny_model
     with Ledger(None) as ledger:
         bill = preflight.estimate(load_campaign(path), ledger)
     assert list(bill.seconds) == ["twin"]
+
+
+SHARING = """
+from pathlib import Path
+from designloop.oracles import oracle
+
+@oracle({declared})
+def score(smiles, fails=""):
+    values = {{}}
+    for molecule in smiles:
+        Path({place!r}, "ligand.smi").write_text(molecule)
+        values[molecule] = Path({place!r}, "ligand.smi").read_text().count("C") / 10
+    return values
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "declared", "is_disturbed"), [("/", "", True), ("", "", False), ("/", "costly=True", False)]
+)
+def test_an_oracle_that_two_workers_cannot_share_stands_in_the_way_of_a_run(
+    tmp_path: Path, tiny_model: Path, place: str, declared: str, is_disturbed: bool
+) -> None:
+    path = write_campaign(tmp_path, tiny_model)
+    folder = place and str(tmp_path)
+    (tmp_path / "my_oracle.py").write_text(SHARING.format(place=folder, declared=declared))
+    with Ledger(None) as ledger:
+        sentences = preflight.find_disturbed(load_campaign(path), ledger)
+    assert bool(sentences) is is_disturbed
+    for sentence in sentences:
+        assert sentence.startswith("property 'carbons': ")
+        assert f"(both write to {tmp_path}/ligand.smi); what it writes by a relative name" in sentence
+        assert sentence.endswith("use the working folder or tempfile instead, or evaluation: {workers: 1}")
+
+
+COUNTING = """
+def score(smiles, fails=""):
+    with open({place!r}, "a") as file:
+        file.write("\\n".join([*smiles, ""]))
+    return {{molecule: 1.0 for molecule in smiles}}
+"""
+
+
+@pytest.mark.parametrize(("slow", "molecules"), [(False, preflight.SIDE_BY_SIDE), (True, 2)])
+def test_an_oracle_known_to_be_slow_is_run_on_two_molecules(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, slow: bool, molecules: int
+) -> None:
+    monkeypatch.setattr(preflight, "SLOW_SECONDS", -1.0 if slow else 1000.0)
+    campaign_file = write_campaign(tmp_path, tiny_model)
+    (tmp_path / "my_oracle.py").write_text(COUNTING.format(place=str(tmp_path / "asked.txt")))
+    campaign = load_campaign(campaign_file)
+    with Ledger(None) as ledger:
+        preflight.check_oracles(campaign, ledger)
+        (tmp_path / "asked.txt").unlink()
+        assert preflight.find_disturbed(campaign, ledger) == []
+    asked = set((tmp_path / "asked.txt").read_text().split()) - set(side_by_side.PROBES)
+    assert len(asked) == molecules
+
+
+def test_what_takes_long_is_tried_once_at_once_and_no_more(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "ENOUGH_SECONDS", -1.0)
+    campaign_file = write_campaign(tmp_path, tiny_model)
+    (tmp_path / "my_oracle.py").write_text(COUNTING.format(place=str(tmp_path / "asked.txt")))
+    with Ledger(None) as ledger:
+        assert preflight.find_disturbed(load_campaign(campaign_file), ledger) == []
+    asked = (tmp_path / "asked.txt").read_text().split()
+    assert len(asked) == 2 * preflight.SIDE_BY_SIDE, "once alone, once both at once"

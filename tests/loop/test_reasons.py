@@ -47,9 +47,9 @@ def test_a_reason_is_said_once_and_a_new_one_when_it_comes() -> None:
 def test_where_a_round_gives_nothing_its_reasons_are_said_again() -> None:
     reasons = Reasons()
     rows = [row("C", "no licence"), row("CC", "no grid"), row("CCC", "no licence")]
-    told = ["dock failed: 2 x no licence (C)", "dock failed: no grid (CC)"]
-    assert reasons.after(rows) == told
-    assert reasons.after(rows) == told
+    lines = ["dock failed: 2 x no licence (C)", "dock failed: no grid (CC)"]
+    assert reasons.after(rows) == lines
+    assert reasons.after(rows) == lines
 
 
 def test_reasons_that_found_no_room_are_said_after_a_later_round() -> None:

@@ -25,7 +25,7 @@ PARAMS = "objective.properties.0.params"
 RUN = """
 import os, signal, sys
 import designloop
-from designloop.loop.evaluation import Evaluator
+from designloop.loop.evaluation.evaluator import Evaluator
 
 path, moment, round_ = sys.argv[1], sys.argv[2], int(sys.argv[3])
 score = Evaluator.__call__
@@ -76,8 +76,8 @@ def test_a_campaign_spends_its_budget_to_the_last_call(tmp_path: Path, tiny_mode
 
 
 def test_starting_molecules_are_round_0_whatever_the_batch_size(tmp_path: Path, tiny_model: Path) -> None:
-    given = [ASPIRIN, "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]", "CCN(CC)CCNC(=O)c1ccc(N)cc1", "B(O)(O)c1ccccc1CC1CC1"]
-    changes = {"starting_molecules": given, "batch_size": 2, "budget.oracle_calls": 6}
+    molecules = [ASPIRIN, "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]", "CCN(CC)CCNC(=O)c1ccc(N)cc1", "B(O)(O)c1ccccc1CC1CC1"]
+    changes = {"starting_molecules": molecules, "batch_size": 2, "budget.oracle_calls": 6}
     summary = run(tmp_path, tiny_model, changes)
     first = [row for row in table(tmp_path) if row["round"] == 0]
     assert [row["smiles"] for row in first] == [ASPIRIN, "CCN(CC)CCNC(=O)c1ccc(N)cc1"], "a salt is its parent"

@@ -83,8 +83,8 @@ def read_model(folder: Path) -> object:
 
 
 def read_run(folder: Path) -> object:
-    told, tensors = _read_checkpoint(folder / "checkpoint.safetensors")
-    return [told, *(tensors[name].tolist() for name in sorted(tensors))]
+    metadata, tensors = _read_checkpoint(folder / "checkpoint.safetensors")
+    return [metadata, *(tensors[name].tolist() for name in sorted(tensors))]
 
 
 def read_corpus(folder: Path) -> object:
@@ -97,7 +97,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training of two steps."""
     folder = tmp_path_factory.mktemp("trained")
     data = tiny_corpus()
-    recipe = Recipe(batch=8, fingerprint_components=0).scaled(2)
+    recipe = Recipe(batch=8, fingerprint_components=0).scale(2)
     pretrain(tiny_vae(), data.rows, data.train, data.held_out, recipe, folder)
     data.save(folder / f"model{CORPUS_ENDING}")
     return folder
@@ -116,9 +116,9 @@ def test_a_damaged_model_is_named_or_as_it_was(
     for seed in range(5):
         (tmp_path / name).write_bytes(KINDS[kind](whole, random.Random(seed)))
         try:
-            found = read(tmp_path)
+            content = read(tmp_path)
         except MoleculeError as error:
-            found, said = expected, str(error)
+            content, said = expected, str(error)
             if name not in said:
                 pytest.fail(f"does not name the file: {said}")
-        assert found == expected
+        assert content == expected

@@ -19,7 +19,7 @@ def test_a_recipe_goes_through_its_phases() -> None:
 
 def test_a_recipe_is_scaled_phase_by_phase() -> None:
     recipe = Recipe((Phase(100, 1e-2, warmup=10), Phase(50, 1e-3)))
-    assert [(phase.steps, phase.warmup) for phase in recipe.scaled(30).phases] == [(20, 2), (10, 0)]
-    assert recipe.scaled(150) == recipe
-    assert [phase.learning_rate for phase in recipe.scaled(1).phases] == [1e-2]
-    assert Recipe().scaled(1000).steps == 1000
+    assert [(phase.steps, phase.warmup) for phase in recipe.scale(30).phases] == [(20, 2), (10, 0)]
+    assert recipe.scale(150) == recipe
+    assert [phase.learning_rate for phase in recipe.scale(1).phases] == [1e-2]
+    assert Recipe().scale(1000).steps == 1000

@@ -111,9 +111,9 @@ def test_standard_form(written, standard):
     ],
 )
 def test_compounds_of_metals_that_are_no_salts_are_told(written, reason):
-    with pytest.raises(MoleculeError, match=reason) as told:
+    with pytest.raises(MoleculeError, match=reason) as refusal:
         standard_form(written)
-    assert repr(written) in str(told.value)
+    assert repr(written) in str(refusal.value)
 
 
 def test_odd_molecules_have_a_sound_standard_form_or_a_reason():

@@ -66,7 +66,7 @@ def molecules() -> list[str]:
 
 def measure(reference: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """One entry of the record: the oracle, its version, RDKit's, and its values in the order of the molecules."""
-    from oracles import load
+    from designloop.oracles import load
 
     oracle = load(reference, params)
     values = [answer.value for answer in oracle.answers(molecules()).values()]

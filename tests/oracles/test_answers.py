@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oracles import Answer, OracleError, read_answers, unasked
+from designloop.oracles import Answer, OracleError, describe_unasked, read_answers
 
 ASKED = ["CCO", "CCN", "CCC"]
 
@@ -159,6 +159,6 @@ def test_several_outputs_are_not_one_number() -> None:
 
 
 def test_answers_beside_the_right_ones_are_found() -> None:
-    assert unasked(ASKED, dict.fromkeys(ASKED, 1.0)) == unasked(ASKED, [1.0]) == ""
+    assert describe_unasked(ASKED, dict.fromkeys(ASKED, 1.0)) == describe_unasked(ASKED, [1.0]) == ""
     answer = dict.fromkeys([*ASKED, "OCC", "NCC"], 1.0)
-    assert unasked(ASKED, answer) == "'OCC', which was not asked (and 1 more)"
+    assert describe_unasked(ASKED, answer) == "'OCC', which was not asked (and 1 more)"

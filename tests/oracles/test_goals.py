@@ -12,8 +12,8 @@ from rdkit import Chem, DataStructs
 from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 
-from oracles import goals
-from oracles.goals import Batch, Modifier
+from designloop.oracles import goals
+from designloop.oracles.goals import Modifier, ParsedBatch
 from tests.oracles.record_values import BICALUTAMIDE, molecules
 
 SCORES = st.lists(st.floats(1e-3, 1.0), min_size=1, max_size=8)
@@ -70,7 +70,7 @@ def test_likeness_is_the_sum_of_minima_over_that_of_maxima(features: goals.Featu
         return least / sum(max(counts.get(key, 0), target.get(key, 0)) for key in keys)
 
     expected = [tanimoto(counted(Chem.MolFromSmiles(molecule), features)) for molecule in smiles]
-    assert list(goals.likeness(BICALUTAMIDE, features)(Batch.read(smiles))) == pytest.approx(expected, abs=1e-9)
+    assert list(goals.likeness(BICALUTAMIDE, features)(ParsedBatch.read(smiles))) == pytest.approx(expected, abs=1e-9)
     assert expected[-1] == 1.0
 
 
@@ -83,7 +83,7 @@ def test_a_batch_has_each_valid_molecule_once_and_makes_fingerprints_once(monkey
         return make(mols, features)
 
     monkeypatch.setattr(goals, "fingerprints", watched)
-    batch = Batch.read(["CCO", "C1CC", "CCO", "CCN", ""])
+    batch = ParsedBatch.read(["CCO", "C1CC", "CCO", "CCN", ""])
     assert batch.smiles == ["CCO", "CCN"]
     assert batch.fingerprints("ecfp4") is batch.fingerprints("ecfp4")
     fewer = batch.where([False, True])
@@ -91,13 +91,13 @@ def test_a_batch_has_each_valid_molecule_once_and_makes_fingerprints_once(monkey
     assert list(fewer.fingerprints("ecfp4")) == [batch.fingerprints("ecfp4")[1]]
     assert batch.where([True, True]) is batch
     assert made == [2]
-    assert Batch.read([]).fingerprints("ecfp6") == []
+    assert ParsedBatch.read([]).fingerprints("ecfp6") == []
 
 
 def test_what_is_zero_already_is_not_asked_further() -> None:
     asked: list[str] = []
 
-    def costly(batch: Batch) -> list[float]:
+    def costly(batch: ParsedBatch) -> list[float]:
         asked.extend(batch.smiles)
         return [0.25] * len(batch.smiles)
 
@@ -117,12 +117,12 @@ def test_more_molecules_than_are_looked_at_at_once_are_all_answered() -> None:
 
 def test_elements_are_counted_and_hydrogens_stand_anywhere() -> None:
     assert goals.element("F")(Chem.MolFromSmiles("FC(F)(F)CCl")) == 3
-    scores = goals.isomer_of("C2H6O")(Batch.read(["CCO", "[2H]C([2H])([2H])CO", "CO"]))
+    scores = goals.isomer_of("C2H6O")(ParsedBatch.read(["CCO", "[2H]C([2H])([2H])CO", "CO"]))
     assert scores == pytest.approx([1.0, 1.0, (math.exp(-0.5) * math.exp(-2) * math.exp(-9 / 8)) ** (1 / 4)])
-    assert goals.isomer_of("C2H6O", "arithmetic")(Batch.read(["CO"])) == pytest.approx(
+    assert goals.isomer_of("C2H6O", "arithmetic")(ParsedBatch.read(["CO"])) == pytest.approx(
         [(math.exp(-0.5) + math.exp(-2) + 1 + math.exp(-9 / 8)) / 4]
     )
 
 
 def test_dummy_atoms_are_not_counted_among_a_formulas_atoms() -> None:
-    assert goals.isomer_of("CH3")(Batch.read(["*C"])) == pytest.approx([1.0])
+    assert goals.isomer_of("CH3")(ParsedBatch.read(["*C"])) == pytest.approx([1.0])

@@ -6,8 +6,8 @@ import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 
+from designloop.oracles.pharmacophores import _FAMILIES, _patterns, pharmacophores
 from designloop.testing.oracle import MOLECULES, ODD
-from oracles.pharmacophores import _FAMILIES, _patterns, pharmacophores
 from tests.oracles.record_guacamol import TARGETS, analogues
 from tests.oracles.record_values import molecules
 
@@ -19,10 +19,10 @@ def test_bits_are_those_of_rdkit_under_other_numbers() -> None:
     mols = [Chem.MolFromSmiles(text) for text in smiles]
     ours = [pharmacophores(mol) for mol in mols]
     theirs = [Generate.Gen2DFingerprint(mol, Gobbi_Pharm2D.factory) for mol in mols]
-    assert [bits.GetNumOnBits() for bits in ours] == [bits.GetNumOnBits() for bits in theirs]
-    for own, other in zip(ours, theirs, strict=True):
-        similarities = DataStructs.BulkTanimotoSimilarity(other, theirs)
-        assert DataStructs.BulkTanimotoSimilarity(own, ours) == pytest.approx(similarities, abs=1e-12)
+    assert [vector.GetNumOnBits() for vector in ours] == [vector.GetNumOnBits() for vector in theirs]
+    for fingerprint, reference in zip(ours, theirs, strict=True):
+        similarities = DataStructs.BulkTanimotoSimilarity(reference, theirs)
+        assert DataStructs.BulkTanimotoSimilarity(fingerprint, ours) == pytest.approx(similarities, abs=1e-12)
 
 
 def test_features_are_single_atoms_of_eight_families() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rdkit import rdBase
 
-from oracles import available
+from designloop.oracles import available
 from tests.oracles.record_values import CASES, DATA, measure, molecules
 
 Record = Mapping[str, Any]
@@ -57,17 +57,20 @@ def test_every_built_in_is_recorded_as_the_script_says() -> None:
     assert all(len(recorded["values"]) == 200 for recorded in RECORDS)
 
 
-def moved(recorded: Record) -> Record:
+def altered(recorded: Record) -> Record:
     return {**recorded, "values": [recorded["values"][0] + 1e-6, *recorded["values"][1:]]}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (moved, "raise the oracle's version, then run python tests/oracles/record_values.py"),
+        (altered, "raise the oracle's version, then run python tests/oracles/record_values.py"),
         (lambda recorded: {**recorded, "values": [None, *recorded["values"][1:]]}, "and has None; raise the"),
         (lambda recorded: {**recorded, "version": "2"}, "version 1 was recorded, and now it is 2; run python"),
-        (lambda recorded: {**moved(recorded), "version": "2"}, "version 1 was recorded, and now it is 2; run python"),
+        (
+            lambda recorded: {**altered(recorded), "version": "2"},
+            "version 1 was recorded, and now it is 2; run python",
+        ),
     ],
 )
 def test_the_guard_fires(change: Callable[[Record], Record], message: str) -> None:

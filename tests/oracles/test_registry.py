@@ -5,8 +5,8 @@ import sys
 import pytest
 import yaml
 
-import oracles
-from oracles import OracleCard, OracleError, available, describe, load, registry
+from designloop import oracles
+from designloop.oracles import OracleCard, OracleError, available, describe, load, registry
 from tests.oracles.conftest import Write
 from tests.oracles.record_values import GUACAMOL
 
@@ -40,8 +40,8 @@ def test_the_example_of_a_card_works_as_it_stands(card: OracleCard) -> None:
 
 def test_parameters_are_told_in_words() -> None:
     (card,) = [card for card in available() if card.name == "similarity"]
-    told = {item.name: (item.kind, item.required, item.default) for item in card.parameters}
-    assert told == {
+    parameters = {item.name: (item.kind, item.required, item.default) for item in card.parameters}
+    assert parameters == {
         "reference": ("SMILES or list of SMILES", True, None),
         "fingerprint": ("ecfp4 | ecfp6 | fcfp4 | fcfp6 | atom_pair", False, "ecfp4"),
         "aggregate": ("max | mean | min", False, "max"),
@@ -52,7 +52,7 @@ def test_parameters_are_told_in_words() -> None:
 
 def test_a_users_oracle_has_a_card_too(write: Write) -> None:
     folder = write('''
-        from oracles import oracle
+        from designloop.oracles import oracle
 
         @oracle(name="vina affinity", outputs=["affinity"], unit="kcal/mol")
         def dock(smiles, receptor: str, box: list[float] = [20.0, 20.0, 20.0]):
@@ -92,12 +92,12 @@ def test_a_new_file_in_the_package_is_all_that_a_new_built_in_needs(
     folder = (
         write(
             """
-        from oracles import oracle
-        from oracles.chemical import each
+        from designloop.oracles import oracle
+        from designloop.oracles.chemical import score_each
 
         @oracle(unit="atoms")
         def brand_new(smiles):
-            return each(smiles, lambda mol: mol.GetNumAtoms())
+            return score_each(smiles, lambda mol: mol.GetNumAtoms())
     """,
             "more/new_one.py",
         )
@@ -105,7 +105,7 @@ def test_a_new_file_in_the_package_is_all_that_a_new_built_in_needs(
     )
     monkeypatch.setattr(oracles, "__path__", [*oracles.__path__, str(folder)])
     assert load("brand_new").score(["CCO"]) == {"CCO": 3.0}
-    monkeypatch.delitem(sys.modules, "oracles.new_one")
+    monkeypatch.delitem(sys.modules, "designloop.oracles.new_one")
 
 
 @pytest.mark.usefixtures("fresh_registry")
@@ -113,8 +113,13 @@ def test_two_built_ins_of_one_name_are_refused(
     write: Write, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     request.addfinalizer(registry.built_ins.cache_clear)
-    folder = write("from oracles import oracle\n@oracle\ndef qed(smiles):\n    return {}", "more/second.py") / "more"
+    folder = (
+        write("from designloop.oracles import oracle\n@oracle\ndef qed(smiles):\n    return {}", "more/second.py")
+        / "more"
+    )
     monkeypatch.setattr(oracles, "__path__", [*oracles.__path__, str(folder)])
-    with pytest.raises(OracleError, match=r"oracles\.second and oracles\.physchem both have 'qed'; rename one"):
+    with pytest.raises(
+        OracleError, match=r"oracles\.second and designloop\.oracles\.physchem both have 'qed'; rename one"
+    ):
         load("qed")
-    monkeypatch.delitem(sys.modules, "oracles.second")
+    monkeypatch.delitem(sys.modules, "designloop.oracles.second")

@@ -10,7 +10,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator as generators
 
-from oracles import load
+from designloop.oracles import load
 from tests.oracles.record_values import BICALUTAMIDE, molecules
 
 SMILES = molecules()
@@ -38,7 +38,7 @@ CHIRAL: dict[str, Callable[[], Any]] = {
 }
 
 
-def bits(smiles: str, generator: Any) -> set[int]:
+def folded(smiles: str, generator: Any) -> set[int]:
     return set(generator.GetFingerprint(Chem.MolFromSmiles(smiles)).GetOnBits())
 
 
@@ -46,20 +46,20 @@ def unfolded(smiles: str, generator: Any) -> set[int]:
     return set(generator.GetSparseFingerprint(Chem.MolFromSmiles(smiles)).GetOnBits())
 
 
-def tanimoto(one: set[int], other: set[int]) -> float:
-    return len(one & other) / len(one | other) if one | other else 0.0
+def tanimoto(first: set[int], second: set[int]) -> float:
+    return len(first & second) / len(first | second) if first | second else 0.0
 
 
-def expected(generator: Any, reference: str, bits: Callable[[str, Any], set[int]] = bits) -> dict[str, float]:
-    wanted = bits(reference, generator)
-    return {smiles: tanimoto(bits(smiles, generator), wanted) for smiles in SMILES}
+def expected(generator: Any, reference: str, bits_of: Callable[[str, Any], set[int]] = folded) -> dict[str, float]:
+    wanted = bits_of(reference, generator)
+    return {smiles: tanimoto(bits_of(smiles, generator), wanted) for smiles in SMILES}
 
 
 @pytest.mark.parametrize("kind", MADE_AFRESH)
 def test_it_is_tanimotos_coefficient_of_the_bits(kind: str) -> None:
-    found = load("similarity", {"reference": BICALUTAMIDE, "fingerprint": kind}).score(SMILES)
-    assert found == pytest.approx(expected(MADE_AFRESH[kind](), BICALUTAMIDE), abs=1e-12)
-    assert found[BICALUTAMIDE] == 1.0
+    scores = load("similarity", {"reference": BICALUTAMIDE, "fingerprint": kind}).score(SMILES)
+    assert scores == pytest.approx(expected(MADE_AFRESH[kind](), BICALUTAMIDE), abs=1e-12)
+    assert scores[BICALUTAMIDE] == 1.0
 
 
 @pytest.mark.parametrize("kind", CHIRAL)
@@ -74,9 +74,9 @@ def test_chirality_is_a_feature_when_asked_for(kind: str) -> None:
 @pytest.mark.parametrize(("aggregate", "of"), [("max", max), ("mean", mean), ("min", min)])
 def test_several_references_are_aggregated(aggregate: str, of: Callable[[list[float]], float]) -> None:
     references = [BICALUTAMIDE, CAFFEINE, L_ALANINE]
-    each = [load("similarity", {"reference": one}).score(SMILES) for one in references]
+    separate = [load("similarity", {"reference": reference}).score(SMILES) for reference in references]
     together = load("similarity", {"reference": references, "aggregate": aggregate}).score(SMILES)
-    assert together == pytest.approx({smiles: of([one[smiles] for one in each]) for smiles in SMILES})
+    assert together == pytest.approx({smiles: of([scores[smiles] for scores in separate]) for smiles in SMILES})
 
 
 def test_a_reference_is_taken_as_it_is_written() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from oracles import load
-from oracles.substructure import parse_formula
+from designloop.oracles import load
+from designloop.oracles.substructure import parse_formula
 from tests.oracles.record_values import molecules
 
 SMILES = molecules()
@@ -41,9 +41,9 @@ def test_more_matches_than_rdkit_lists_by_default_are_counted() -> None:
 def test_chirality_matches_when_asked_for() -> None:
     left, right = "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"
     both = load("substructure", {"smarts": left}).score([left, right])
-    one = load("substructure", {"smarts": left, "chirality": True}).score([left, right])
+    scores = load("substructure", {"smarts": left, "chirality": True}).score([left, right])
     assert both == {left: 1.0, right: 1.0}
-    assert one == {left: 1.0, right: 0.0}
+    assert scores == {left: 1.0, right: 0.0}
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ def guacamol(smiles: str, formula: dict[str, int]) -> float:
 
 @pytest.mark.parametrize("formula", ["C9H10N2O2PF2Cl", "C7H8N2O2", "C11H24", "C20H24N4O2"])
 def test_the_isomer_score_is_guacamols(formula: str) -> None:
-    found = load("isomer", {"formula": formula}).score(SMILES)
+    scores = load("isomer", {"formula": formula}).score(SMILES)
     wanted = parse_formula(formula)
     # GuacaMol multiplies first, so that far from the formula it underflows to 0 where the score is but very small.
-    assert found == pytest.approx({smiles: guacamol(smiles, wanted) for smiles in SMILES}, rel=1e-9, abs=1e-40)
+    assert scores == pytest.approx({smiles: guacamol(smiles, wanted) for smiles in SMILES}, rel=1e-9, abs=1e-40)
 
 
 def test_an_isomer_scores_one_however_its_hydrogens_are_written() -> None:

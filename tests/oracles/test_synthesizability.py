@@ -9,7 +9,7 @@ import pytest
 from rdkit import Chem, RDConfig
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 
-from oracles import load
+from designloop.oracles import load
 from tests.oracles.record_values import molecules
 
 SMILES = molecules()
@@ -19,9 +19,9 @@ def test_the_sa_score_is_rdkits_contributed_one(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.syspath_prepend(str(Path(RDConfig.RDContribDir) / "SA_Score"))
     sascorer = importlib.import_module("sascorer")
 
-    found = load("sa_score").score(SMILES)
-    assert found == {smiles: sascorer.calculateScore(Chem.MolFromSmiles(smiles)) for smiles in SMILES}
-    assert 1 <= min(found.values()) < 3 < 5 < max(found.values()) <= 10
+    scores = load("sa_score").score(SMILES)
+    assert scores == {smiles: sascorer.calculateScore(Chem.MolFromSmiles(smiles)) for smiles in SMILES}
+    assert 1 <= min(scores.values()) < 3 < 5 < max(scores.values()) <= 10
     del sys.modules["sascorer"]
 
 
@@ -37,5 +37,5 @@ def test_alerts_are_counted_as_rdkits_catalogue_has_them(sets: Any) -> None:
 
 
 def test_two_sets_hit_what_either_hits() -> None:
-    one, other, both = (load("alerts", {"sets": sets}).score(SMILES) for sets in ("PAINS", "NIH", ["PAINS", "NIH"]))
-    assert both == {smiles: one[smiles] + other[smiles] for smiles in SMILES}
+    pains, nih, both = (load("alerts", {"sets": sets}).score(SMILES) for sets in ("PAINS", "NIH", ["PAINS", "NIH"]))
+    assert both == {smiles: pains[smiles] + nih[smiles] for smiles in SMILES}

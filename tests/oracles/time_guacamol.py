@@ -40,7 +40,7 @@ def timed(
 ) -> dict[str, float]:
     """``parse``, ``ours`` and, where it is given, ``theirs`` on the same molecules, in seconds."""
     from designloop.molecules.parsing import parse
-    from oracles import load
+    from designloop.oracles import load
 
     oracle = load(task)
 

@@ -39,9 +39,9 @@ def test_campaigns_of_one_objective_stand_together_and_share_their_area(folders:
 
 def test_what_is_printed_says_that_they_do_not_compare(folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     display.comparison(compare(open_candidates(folders)))
-    told = capsys.readouterr().out
-    assert "2 different objectives. Scores compare within each" in told
-    assert told.index("long") < told.index("short") < told.index("other")
+    output = capsys.readouterr().out
+    assert "2 different objectives. Scores compare within each" in output
+    assert output.index("long") < output.index("short") < output.index("other")
     display.comparison(compare(open_candidates(folders[::2])))
     assert "objective" not in capsys.readouterr().out
 

@@ -21,7 +21,7 @@ SMILES = ["C[C@H](O)c1ccccc1", "CCO", "O=[N+]([O-])c1ccccc1"]
 def molecules(tmp_path_factory: pytest.TempPathFactory) -> list[TopMolecule]:
     campaign = FakeCampaign(tmp_path_factory.mktemp("export"), "my campaign")
     with open_table(campaign) as table:
-        table.commit(Round(0, [scored(one, 0.9 - number / 3) for number, one in enumerate(SMILES)]))
+        table.commit(Round(0, [scored(smiles, 0.9 - number / 3) for number, smiles in enumerate(SMILES)]))
     return top_molecules(open_candidates(campaign.output_folder))
 
 
@@ -30,7 +30,7 @@ def test_csv_holds_all_in_full(molecules, tmp_path: Path):
     with (tmp_path / "top.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["smiles"] for row in rows] == SMILES
-    assert [float(row["score"]) for row in rows] == [one.score for one in molecules]
+    assert [float(row["score"]) for row in rows] == [molecule.score for molecule in molecules]
     assert float(rows[1]["logP_desirability"]) == molecules[1].properties["logP"].desirability
     assert rows[0]["campaign"] == "my campaign"
     assert rows[0]["nearest_start"] == ""

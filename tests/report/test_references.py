@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 def test_references_come_back_bit_for_bit(folder: Path) -> None:
     write_references(GIVEN, folder)
     assert read_references(folder) == (GIVEN, [])
-    assert [one.name for one in GIVEN] == ["ethanol", "CCN"]
+    assert [reference.name for reference in GIVEN] == ["ethanol", "CCN"]
     assert GIVEN[1].score is None
 
 
@@ -39,11 +39,11 @@ def test_damaged_references_are_told_and_never_shown(folder: Path, kind: str) ->
     whole = (folder / FILE).read_bytes()
     for seed in range(30):
         (folder / FILE).write_bytes(KINDS[kind](whole, random.Random(seed)))
-        found, told = read_references(folder)
-        if found:  # a blank between two values is no part of what is said
-            assert (found, told) == (GIVEN, [])
+        references, remarks = read_references(folder)
+        if references:  # a blank between two values is no part of what is said
+            assert (references, remarks) == (GIVEN, [])
         else:
-            assert re.match(rf".*{FILE} .*until `designloop run` has scored them again", told[0])
+            assert re.match(rf".*{FILE} .*until `designloop run` has scored them again", remarks[0])
 
 
 def test_lost_references_are_told_where_there_should_be_some(folder: Path, tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ def test_the_list_that_earlier_versions_kept_is_read(folder: Path) -> None:
     properties = {"weight": {"value": 3.0, "desirability": 0.5}}
     bare = [{"name": "ethanol", "smiles": "CCO", "score": 0.5, "properties": properties}]
     (folder / FILE).write_text(json.dumps(bare))
-    (found,), told = read_references(folder)
-    assert (found.name, found.score, found.properties["weight"].value, told) == ("ethanol", 0.5, 3.0, [])
+    (reference,), remarks = read_references(folder)
+    assert (reference.name, reference.score, reference.properties["weight"].value, remarks) == ("ethanol", 0.5, 3.0, [])
     for wrong in ([{"name": "ethanol"}], ["CCO"], [{**bare[0], "properties": {"weight": {"height": 1}}}]):
         (folder / FILE).write_text(json.dumps(wrong))
         assert re.match(rf".*{FILE} is damaged", read_references(folder)[1][0])

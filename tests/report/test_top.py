@@ -29,7 +29,9 @@ def candidates(tmp_path_factory: pytest.TempPathFactory) -> Candidates:
 
 def test_the_best_come_first_with_the_parts_of_their_score(candidates):
     molecules = top_molecules(candidates, 3)
-    assert [(one.rank, one.smiles, one.score, one.call, one.hides) for one in molecules] == [
+    assert [
+        (molecule.rank, molecule.smiles, molecule.score, molecule.call, molecule.hides) for molecule in molecules
+    ] == [
         (1, RIGHT, 0.9, 4, 1),
         (2, "CCCO", 0.3, 6, 0),
         (3, "CCO", 0.2, 1, 0),
@@ -59,15 +61,15 @@ def test_known_neighbours_are_asked_for_once_and_only_on_demand(candidates):
         asked.append(smiles)
         return [StartingMolecule("CC", 0.5) for _ in smiles]
 
-    assert [one.known for one in top_molecules(candidates, 2, nearest_known=library)] == [
+    assert [molecule.known for molecule in top_molecules(candidates, 2, nearest_known=library)] == [
         StartingMolecule("CC", 0.5)
     ] * 2
     assert asked == [[RIGHT, "CCCO"]]
-    assert all(one.known is None for one in top_molecules(candidates, 2))
+    assert all(molecule.known is None for molecule in top_molecules(candidates, 2))
 
 
 def test_near_duplicates_are_collapsed_on_demand(candidates):
-    assert [one.smiles for one in top_molecules(candidates, 10, diverse=True)] == [RIGHT, "CCCO", "CCO"]
+    assert [molecule.smiles for molecule in top_molecules(candidates, 10, diverse=True)] == [RIGHT, "CCCO", "CCO"]
 
 
 def test_without_scores_there_is_no_best(tmp_path: Path):

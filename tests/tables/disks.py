@@ -24,13 +24,13 @@ class Stopped(BaseException):
 
 
 class StoppingOs:
-    """``os`` for a process that is killed at its ``at``-th step: a write is cut in half, all else is not done.
+    """``os`` for a process that is killed at step number ``step``: a write is cut in half, all else is not done.
 
     What a killed process wrote is there whether fsynced or not, so it does not wait for fsync.
     """
 
-    def __init__(self, at: int = sys.maxsize, stop: Callable[[], None] | None = None) -> None:
-        self.at = at
+    def __init__(self, step: int = sys.maxsize, stop: Callable[[], None] | None = None) -> None:
+        self.step = step
         self.steps = 0
         self._stop = stop
         self._lock = threading.Lock()
@@ -43,13 +43,13 @@ class StoppingOs:
         def call(*arguments: Any, **options: Any) -> Any:
             with self._lock:
                 self.steps += 1
-                if self.steps == self.at and name == "write":
+                if self.steps == self.step and name == "write":
                     descriptor, content = arguments
                     os.write(descriptor, content[: len(content) // 2])
-                if self.steps >= self.at:
+                if self.steps >= self.step:
                     if self._stop is not None:
                         self._stop()
-                    raise Stopped(f"step {self.at}: {name}")
+                    raise Stopped(f"step {self.step}: {name}")
             return None if name == "fsync" else real(*arguments, **options)
 
         return call
@@ -147,14 +147,14 @@ class Image:
         Args:
             kept: probability with which a name or content that was not fsynced is there all the same.
         """
-        there = {root}
+        written = {root}
         for folder, durable in sorted(self.folders.items()):
-            if above(folder) in there and (durable or rng.random() < kept):
-                there.add(folder)
+            if above(folder) in written and (durable or rng.random() < kept):
+                written.add(folder)
                 (target / os.path.relpath(folder, root)).mkdir(parents=True)
         for name in sorted({*self.names, *self.durable_names}):
             names = self.names if rng.random() < kept else self.durable_names
-            if name in names and above(name) in there:
+            if name in names and above(name) in written:
                 content, synced = self.content[names[name]], self.durable_content[names[name]]
                 if content != synced and rng.random() >= kept:
                     content = rng.choice([synced, content[: len(content) // 2], bytes(len(content))])

@@ -20,7 +20,7 @@ class FakeOracle:
 
 @dataclass(frozen=True)
 class FakeCampaign:
-    """What ``CampaignLike`` asks for."""
+    """What ``TableCampaign`` asks for."""
 
     folder: Path
     name: str = "small"

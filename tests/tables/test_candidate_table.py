@@ -46,7 +46,7 @@ def files_of(folder: Path) -> set[str]:
 
 def test_a_new_table_is_empty(campaign):
     with open_table(campaign) as table:
-        assert (table.rounds(), table.seen(), table.calls(), table.next_round()) == ([], [], 0, 0)
+        assert (table.rounds(), table.charged(), table.calls(), table.next_round()) == ([], [], 0, 0)
         assert table.last_state() is None
         assert table.finished is None
         assert table.digest() == EMPTY_DIGEST
@@ -57,9 +57,9 @@ def test_what_is_committed_is_there_after_opening_again(campaign):
     with open_table(campaign) as table:
         for number in range(3):
             table.commit(a_round(number))
-        told = (table.rounds(), table.scores(), table.calls(), table.next_round(), table.digest(), table.campaign_id)
+        content = (table.rounds(), table.scores(), table.calls(), table.next_round(), table.digest(), table.campaign_id)
     with open_table(campaign) as table:
-        assert told == (
+        assert content == (
             table.rounds(),
             table.scores(),
             table.calls(),
@@ -68,7 +68,7 @@ def test_what_is_committed_is_there_after_opening_again(campaign):
             table.campaign_id,
         )
         assert table.calls() == 9
-        assert table.seen() == [molecule(10 * number + row) for number in range(3) for row in range(3)]
+        assert table.charged() == [molecule(10 * number + row) for number in range(3) for row in range(3)]
         state = table.last_state()
         assert state is not None
         assert state.data == {"round": 2, "best": 2.1}
@@ -417,10 +417,10 @@ def test_a_campaign_from_before_there_was_a_head_is_read_without_a_word(campaign
 def test_a_crash_between_manifest_and_head_is_no_damage(campaign, monkeypatch):
     """The head is one round behind then: at every step of a commit, what is told afterwards is nothing."""
     for step in range(1, 100):
-        one = FakeCampaign(campaign.folder, f"stopped-{step}")
-        with open_table(one) as table:
+        stopped = FakeCampaign(campaign.folder, f"stopped-{step}")
+        with open_table(stopped) as table:
             table.commit(a_round(0))
-            monkeypatch.setattr(durable, "os", StoppingOs(at=step))
+            monkeypatch.setattr(durable, "os", StoppingOs(step=step))
             try:
                 table.commit(a_round(1))
             except Stopped:
@@ -429,8 +429,8 @@ def test_a_crash_between_manifest_and_head_is_no_damage(campaign, monkeypatch):
                 break
             finally:
                 monkeypatch.setattr(durable, "os", StoppingOs())
-        (stored,) = open_candidates(one.output_folder).campaigns()
-        with open_table(one) as table:
+        (stored,) = open_candidates(stopped.output_folder).campaigns()
+        with open_table(stopped) as table:
             assert (table.remarks, stored.remarks) == ([], []), f"step {step}"
     assert step > 20, "the steps are not counted"
 
@@ -467,8 +467,8 @@ def test_a_missing_json_file_is_named(campaign, name, message):
 
 def test_a_manifest_of_another_campaign_is_refused(campaign):
     other = FakeCampaign(campaign.folder, "other")
-    for each in (campaign, other):
-        with open_table(each) as table:
+    for owner in (campaign, other):
+        with open_table(owner) as table:
             table.commit(a_round(0))
     manifest = "manifests/00000.json"
     (campaign.output_folder / manifest).write_bytes((other.output_folder / manifest).read_bytes())
@@ -520,7 +520,7 @@ def test_a_commit_stopped_at_any_step_happened_or_did_not(tmp_path, monkeypatch)
     for step in range(1, 1000):
         campaign = FakeCampaign(tmp_path, f"stopped-{step}")
         seen: list[str] = []
-        monkeypatch.setattr(durable, "os", StoppingOs(at=step))
+        monkeypatch.setattr(durable, "os", StoppingOs(step=step))
         try:
             run(campaign, seen)
         except Stopped:
@@ -551,7 +551,7 @@ def test_opening_after_a_crash_may_be_stopped_too(tmp_path, monkeypatch):
     for leftover in ("rounds/00003.parquet", "states/00003.json", "states/00000.json", "manifests/00003.json.tmp"):
         (folder / leftover).write_bytes(b"half")
     for step in range(1, 20):
-        monkeypatch.setattr(durable, "os", StoppingOs(at=step))
+        monkeypatch.setattr(durable, "os", StoppingOs(step=step))
         try:
             open_table(campaign).close()
         except Stopped:
@@ -643,7 +643,7 @@ from designloop.tables import durable
 from tests.tables.disks import StoppingOs
 from tests.tables.fakes import FakeCampaign, a_round, open_table
 
-durable.os = StoppingOs(at=int(sys.argv[2]), stop=lambda: os.kill(os.getpid(), signal.SIGKILL))
+durable.os = StoppingOs(step=int(sys.argv[2]), stop=lambda: os.kill(os.getpid(), signal.SIGKILL))
 with open_table(FakeCampaign(Path(sys.argv[1]))) as table:
     for number in range(table.next_round(), 3):
         table.commit(a_round(number))
@@ -722,7 +722,7 @@ def _row(draw: st.DrawFn, number: int) -> Scored:
     )
     evaluation = Evaluation(candidate, {"weight": result(), "logP": result()})
     desirability = {
-        name: draw(st.floats(0, 1)) if one.status == "ok" else None for name, one in evaluation.results.items()
+        name: draw(st.floats(0, 1)) if result.status == "ok" else None for name, result in evaluation.results.items()
     }
     return Scored(evaluation, desirability, draw(_finite) if evaluation.status == "ok" else None)
 
@@ -748,7 +748,7 @@ def test_rows_and_state_come_back_bit_for_bit(tmp_path_factory, data):
             assert back.arrays[name].tobytes() == array.astype(array.dtype.newbyteorder("<")).tobytes()
             assert back.arrays[name].flags.writeable
     stored = open_candidates(campaign.output_folder).to_arrow().to_pylist()
-    for position, (row, found) in enumerate(zip(rows, stored, strict=True)):
+    for position, (row, stored_row) in enumerate(zip(rows, stored, strict=True)):
         candidate, results = row.candidate, row.evaluation.results
         expected = {
             "position": position,
@@ -766,7 +766,7 @@ def test_rows_and_state_come_back_bit_for_bit(tmp_path_factory, data):
             "logP": results["logP"].value,
             "logP_desirability": row.desirability["logP"],
         }
-        assert repr({name: found[name] for name in expected}) == repr(expected)
+        assert repr({name: stored_row[name] for name in expected}) == repr(expected)
 
 
 def test_a_state_that_would_not_come_back_is_refused(campaign):

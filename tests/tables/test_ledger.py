@@ -13,17 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from designloop.tables.ledger import (
-    Finished,
-    Intent,
-    Ledger,
-    LedgerBusy,
-    LedgerError,
-    LedgerResult,
-    read_ledger,
-    read_runs,
-)
-from designloop.tables.ledger_file import SCHEMA_VERSION, LedgerDiskError
+from designloop.tables.ledger import Ledger
+from designloop.tables.ledger_file import SCHEMA_VERSION, LedgerBusy, LedgerDiskError, LedgerError
+from designloop.tables.ledger_reading import read_ledger, read_runs
+from designloop.tables.ledger_records import Finished, Intent, LedgerResult
 
 ROOT = Path(__file__).parents[2]
 NAMES = {"f1": "qed", "f2": "docking"}
@@ -51,7 +44,7 @@ def run_python(code, *arguments):
 
 def test_an_ok_result_is_known_to_every_campaign(path):
     with Ledger(path, "one") as ledger:
-        [intent] = ledger.intend({"f1": ["C"]}, NAMES)
+        [intent] = ledger.record_intents({"f1": ["C"]}, NAMES)
         assert ledger.known("f1", ["C"]) == {}
         ledger.record([ok(intent, 0.25)])
     with Ledger(path, "two") as ledger:
@@ -64,11 +57,11 @@ def test_an_ok_result_is_known_to_every_campaign(path):
 @pytest.mark.parametrize("status", ["failed", "timeout"])
 def test_a_failure_holds_within_its_campaign_only(path, status):
     with Ledger(path, "one") as ledger:
-        ledger.record([failed(ledger.intend({"f1": ["C"]}, NAMES)[0], status=status)])
+        ledger.record([failed(ledger.record_intents({"f1": ["C"]}, NAMES)[0], status=status)])
         assert ledger.known("f1", ["C"])["C"].status == status
     with Ledger(path, "two") as ledger:
         assert ledger.known("f1", ["C"]) == {}
-        ledger.record([ok(ledger.intend({"f1": ["C"]}, NAMES)[0])])
+        ledger.record([ok(ledger.record_intents({"f1": ["C"]}, NAMES)[0])])
     with Ledger(path, "one") as ledger:
         assert ledger.known("f1", ["C"])["C"].status == status, "a campaign's own failure holds: its table has it"
     with Ledger(path, "three") as ledger:
@@ -77,7 +70,7 @@ def test_a_failure_holds_within_its_campaign_only(path, status):
 
 def test_a_failure_that_is_to_be_repeated_settles_nothing(path):
     with Ledger(path, "one") as ledger:
-        [first] = ledger.intend({"f1": ["C"]}, NAMES)
+        [first] = ledger.record_intents({"f1": ["C"]}, NAMES)
         second = Intent("f1", "C", number=2, attempt=2)
         ledger.record([failed(first, again=second)])
         assert ledger.known("f1", ["C"]) == {}
@@ -88,50 +81,51 @@ def test_a_failure_that_is_to_be_repeated_settles_nothing(path):
 
 def test_an_intent_without_outcome_is_run_again_as_the_same_attempt(path):
     with Ledger(path, "one") as ledger:
-        [first] = ledger.intend({"f1": ["C"]}, NAMES)
+        [first] = ledger.record_intents({"f1": ["C"]}, NAMES)
         ledger.record([failed(first, again=Intent("f1", "C", number=2, attempt=2))])
     with Ledger(path, "one") as ledger:
-        assert ledger.intend({"f1": ["C", "CC"]}, NAMES) == [Intent("f1", "C", 3, 2), Intent("f1", "CC", 1, 1)]
+        assert ledger.record_intents({"f1": ["C", "CC"]}, NAMES) == [Intent("f1", "C", 3, 2), Intent("f1", "CC", 1, 1)]
     with Ledger(path, "two") as ledger:
-        assert ledger.intend({"f1": ["C"]}, NAMES) == [Intent("f1", "C", 1, 1)]
+        assert ledger.record_intents({"f1": ["C"]}, NAMES) == [Intent("f1", "C", 1, 1)]
 
 
 def test_checks_are_kept_apart(path):
     with Ledger(path, "one") as ledger:
-        intents = ledger.intend({"f1": ["C", "CC"]}, NAMES, "check")
+        intents = ledger.record_intents({"f1": ["C", "CC"]}, NAMES, "check")
         ledger.record([failed(intents[0]), ok(intents[1])], "check")
         assert set(ledger.known("f1", ["C", "CC"])) == {"CC"}, "a failed check is not a failed row"
         assert set(ledger.known("f1", ["C", "CC"], "check")) == {"CC"}, "nor does it stop the next check"
-        assert ledger.intend({"f1": ["C"]}, NAMES, "check") == [Intent("f1", "C", 2, 1)]
+        assert ledger.record_intents({"f1": ["C"]}, NAMES, "check") == [Intent("f1", "C", 2, 1)]
         assert {run.purpose for run in ledger.runs()} == {"check"}
 
 
 @pytest.mark.parametrize("value", [0.1 + 0.2, 5e-324, -1.7976931348623157e308, 3.0, {"a": 1 / 3, "b": "answered nan"}])
 def test_values_come_back_bit_for_bit(path, value):
     with Ledger(path, "one") as ledger:
-        ledger.record([ok(ledger.intend({"f1": ["C"]}, NAMES)[0], value)])
+        ledger.record([ok(ledger.record_intents({"f1": ["C"]}, NAMES)[0], value)])
     with Ledger(path, "one") as ledger:
-        found = ledger.known("f1", ["C"])["C"].value
-        assert found == value
-        assert type(found) is type(value)
+        value_read = ledger.known("f1", ["C"])["C"].value
+        assert value_read == value
+        assert type(value_read) is type(value)
     assert read_runs(path)[0].value == value
 
 
 def test_intents_are_all_written_or_none(path):
     with Ledger(path, "one") as ledger:
         with pytest.raises(LedgerError, match="UNIQUE"):
-            ledger.intend({"f1": ["C", "C"]}, NAMES)
+            ledger.record_intents({"f1": ["C", "C"]}, NAMES)
         assert ledger.runs() == []
-        assert ledger.intend({"f1": ["C"]}, NAMES) == [Intent("f1", "C")], "and the ledger goes on"
+        assert ledger.record_intents({"f1": ["C"]}, NAMES) == [Intent("f1", "C")], "and the ledger goes on"
 
 
 def test_a_killed_writer_loses_nothing_that_was_recorded(path):
     code = """
 import os, signal, sys
 from pathlib import Path
-from designloop.tables.ledger import Ledger, Finished
+from designloop.tables.ledger import Ledger
+from designloop.tables.ledger_records import Finished
 ledger = Ledger(Path(sys.argv[1]), "one")
-intents = ledger.intend({"f1": ["C", "CC", "CCC"]}, {"f1": "qed"})
+intents = ledger.record_intents({"f1": ["C", "CC", "CCC"]}, {"f1": "qed"})
 ledger.record([Finished(intents[0], "ok", 1.0, None, 0.1, attempt=1)])
 ledger._connection.execute("BEGIN IMMEDIATE")
 ledger._connection.execute("UPDATE runs SET status = 'ok', value = 9.0")
@@ -141,7 +135,10 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert path.with_name(path.name + "-wal").exists(), "the writer had no time to tidy up"
     with Ledger(path, "one") as ledger:
         assert set(ledger.known("f1", ["C", "CC", "CCC"])) == {"C"}
-        assert ledger.intend({"f1": ["CC", "CCC"]}, NAMES) == [Intent("f1", "CC", 2, 1), Intent("f1", "CCC", 2, 1)]
+        assert ledger.record_intents({"f1": ["CC", "CCC"]}, NAMES) == [
+            Intent("f1", "CC", 2, 1),
+            Intent("f1", "CCC", 2, 1),
+        ]
         assert [run.status for run in ledger.runs()] == ["ok", None, None, None, None]
 
 
@@ -204,31 +201,31 @@ os._exit(0)
 def test_readers_see_every_transaction_whole_while_the_writer_writes(path):
     with Ledger(path, "one") as ledger:
         stop = threading.Event()
-        seen: list[int] = []
+        counts: list[int] = []
         torn: list[int] = []
 
         def read():
             while not stop.is_set():
                 runs = [run for run in read_runs(path) if run.status is not None]
-                seen.append(len(runs))
+                counts.append(len(runs))
                 torn.extend([len(runs)] if len(runs) % 25 else [])
 
         reader = threading.Thread(target=read)
         reader.start()
         for block in range(40):
-            intents = ledger.intend({"f1": [f"C{block}.{row}" for row in range(25)]}, NAMES)
+            intents = ledger.record_intents({"f1": [f"C{block}.{row}" for row in range(25)]}, NAMES)
             ledger.record([ok(intent) for intent in intents])
         stop.set()
         reader.join()
     assert torn == []
-    assert seen == sorted(seen)
+    assert counts == sorted(counts)
     assert len(read_runs(path)) == 1000
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
 def test_a_ledger_on_read_only_media_can_be_read(path):
     with Ledger(path, "one") as ledger:
-        ledger.record([ok(ledger.intend({"f1": ["C"]}, NAMES)[0])])
+        ledger.record([ok(ledger.record_intents({"f1": ["C"]}, NAMES)[0])])
     path.parent.chmod(0o555)
     try:
         assert len(read_runs(path)) == 1
@@ -260,7 +257,7 @@ def test_a_file_that_is_no_database_is_refused(path):
 
 def test_a_damaged_ledger_is_named(path):
     with Ledger(path, "one") as ledger:
-        ledger.intend({"f1": [f"C{row}" for row in range(2000)]}, NAMES)
+        ledger.record_intents({"f1": [f"C{row}" for row in range(2000)]}, NAMES)
     content = bytearray(path.read_bytes())
     content[4096:] = b"\x5a" * (len(content) - 4096)
     path.write_bytes(content)
@@ -295,26 +292,26 @@ def edit(path, *statements):
 @pytest.mark.parametrize("column", CHANGES)
 def test_a_run_that_does_not_match_its_checksum_is_told_and_not_used(path, column):
     with Ledger(path, "one") as ledger:
-        ledger.intend({"f1": ["CCC"]}, NAMES, "check")  # so that there are two askers
-        ledger.record([ok(intent, 0.25) for intent in ledger.intend({"f1": ["C", "CC"]}, NAMES)])
+        ledger.record_intents({"f1": ["CCC"]}, NAMES, "check")  # so that there are two accounts
+        ledger.record([ok(intent, 0.25) for intent in ledger.record_intents({"f1": ["C", "CC"]}, NAMES)])
     edit(path, f"UPDATE runs SET {column} = {CHANGES[column]} WHERE smiles = 'CC'")
     stored = read_ledger(path)
     assert [run.smiles for run in stored.runs] == ["C", "CCC"]
     shown = "CN" if column == "smiles" else "CC"
-    told = rf"1 of 3 runs in the ledger .* do not match their checksums and are not used: those of {shown}\. Where"
-    assert re.match(told, stored.remarks[0])
+    sentence = rf"1 of 3 runs in the ledger .* do not match their checksums and are not used: those of {shown}\. Where"
+    assert re.match(sentence, stored.remarks[0])
     with Ledger(path, "one") as ledger:
         assert ledger.remarks == list(stored.remarks)
         assert set(ledger.known("f1", ["C", "CC", "CN"])) == {"C"}
         assert ledger.seconds("f1") == [0.5]
-        ledger.record([ok(intent, 0.25) for intent in ledger.intend({"f1": ["CC"]}, NAMES)])
+        ledger.record([ok(intent, 0.25) for intent in ledger.record_intents({"f1": ["CC"]}, NAMES)])
         assert ledger.known("f1", ["CC"])["CC"].value == 0.25
     assert [run.value for run in read_ledger(path).runs] == [0.25, 0.25, None]
 
 
 def test_text_that_is_not_utf_8_costs_one_run_and_not_the_ledger(path):
     with Ledger(path, "one") as ledger:
-        ledger.record([failed(intent) for intent in ledger.intend({"f1": ["C", "CC"]}, NAMES)])
+        ledger.record([failed(intent) for intent in ledger.record_intents({"f1": ["C", "CC"]}, NAMES)])
     edit(path, "UPDATE runs SET error = CAST(x'ff41' AS TEXT) WHERE smiles = 'C'")
     assert [run.smiles for run in read_ledger(path).runs] == ["CC"]
     with Ledger(path, "one") as ledger:
@@ -336,7 +333,7 @@ def test_text_that_is_not_utf_8_costs_one_run_and_not_the_ledger(path):
 )
 def test_a_ledger_whose_runs_are_gone_or_without_meaning_is_refused(path, statement, why):
     with Ledger(path, "one") as ledger:
-        ledger.intend({"f1": ["C", "CC"]}, NAMES)
+        ledger.record_intents({"f1": ["C", "CC"]}, NAMES)
     edit(path, statement)
     for open_it in (Ledger, read_runs):
         with pytest.raises(LedgerError, match=rf"The ledger .*{path.name}.*{why}.* Restore it from a backup"):
@@ -356,7 +353,7 @@ def test_a_full_disk_is_told_apart_from_damage(path):
         pages = ledger._connection.execute("PRAGMA page_count").fetchone()[0]
         ledger._connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(LedgerDiskError, match=r"full\. See that the disk has space"):
-            ledger.intend({"f1": [f"C{row}" for row in range(2000)]}, NAMES)
+            ledger.record_intents({"f1": [f"C{row}" for row in range(2000)]}, NAMES)
         assert ledger.runs() == []
 
 
@@ -398,7 +395,7 @@ def test_every_commit_is_synchronous(path):
 def test_a_ledger_without_a_file_keeps_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with Ledger(None) as ledger:
-        ledger.record([ok(ledger.intend({"f1": ["C"]}, NAMES)[0])])
+        ledger.record([ok(ledger.record_intents({"f1": ["C"]}, NAMES)[0])])
         assert set(ledger.known("f1", ["C"])) == {"C"}
     assert list(tmp_path.iterdir()) == []
 
@@ -422,7 +419,7 @@ def test_a_ledger_of_schema_1_is_given_checksums_when_it_is_written_to(tmp_path)
     with Ledger(kept, "new") as ledger:
         assert ledger.remarks == []
         assert ledger.runs() == before, "what it held is taken to be right"
-        ledger.record([ok(intent) for intent in ledger.intend({"f9": ["CCCCCCC"]}, {"f9": "new"})])
+        ledger.record([ok(intent) for intent in ledger.record_intents({"f9": ["CCCCCCC"]}, {"f9": "new"})])
     assert len(read_ledger(kept).runs) == len(before) + 1
     edit(kept, "UPDATE runs SET attempt = attempt + 1")
     assert read_ledger(kept).runs == [], "and from then on it is checked"

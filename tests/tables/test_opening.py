@@ -104,8 +104,8 @@ def test_fresh_moves_aside_and_deletes_nothing(campaign):
         with open_table(campaign, fresh=True) as table:
             assert table.rounds() == []
             assert table.moved_aside == (campaign.folder / f"small.{number}" if number else None)
-            for one in range(number + 1):
-                table.commit(a_round(one))
+            for earlier in range(number + 1):
+                table.commit(a_round(earlier))
             ids.append(table.campaign_id)
     assert len(set(ids)) == 3
     for name, rounds in (("small.1", 1), ("small.2", 2), ("small", 3)):
@@ -130,7 +130,7 @@ def test_a_folder_of_other_things_is_neither_written_to_nor_moved(campaign, fres
         TableError, match=rf"small is no campaign's folder .* found {name.split('/')[0]}\. Set `output:`"
     ):
         open_table(campaign, fresh=fresh)
-    assert [one for one in campaign.folder.rglob("*") if one.is_file()] == [path]
+    assert [file for file in campaign.folder.rglob("*") if file.is_file()] == [path]
 
 
 def test_what_a_first_opening_leaves_that_was_cut_off_is_taken_up(campaign):
@@ -205,7 +205,7 @@ def test_a_table_that_cannot_be_opened_is_not_locked(campaign):
 def test_the_ledger_is_found_after_folder_and_ledger_moved_together(tmp_path):
     campaign = FakeCampaign(tmp_path / "here")
     with open_table(campaign) as table:
-        table.ledger.intend({"f": ["CCO"]}, {"f": "oracle"})
+        table.ledger.record_intents({"f": ["CCO"]}, {"f": "oracle"})
     (tmp_path / "here").rename(tmp_path / "there")
     rows = open_candidates(tmp_path / "there" / "small").query("SELECT oracle, smiles, status FROM runs")
     assert rows.to_pylist() == [{"oracle": "oracle", "smiles": "CCO", "status": None}]

@@ -13,7 +13,7 @@ import pytest
 
 from designloop.records import Round
 from designloop.tables import Candidates, QueryError, TableError, open_candidates
-from designloop.tables.ledger import Finished
+from designloop.tables.ledger_records import Finished
 from designloop.tables.manifest import EMPTY_DIGEST
 from tests.tables.fakes import FakeCampaign, FakeOracle, a_round, molecule, open_table, scored, unscored
 
@@ -29,12 +29,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             table.commit(a_round(number))
         table.commit(Round(2, [unscored("CCBr"), scored("CCI", 0.9)], {"loss": 0.25, "Drawn": 5}))
         ledger = table.ledger
-        one, other = ledger.intend({"f-weight": ["CCO"], "f-dock": ["CCI"]}, {"f-weight": "weight", "f-dock": "dock"})
+        weighed, docked = ledger.record_intents(
+            {"f-weight": ["CCO"], "f-dock": ["CCI"]}, {"f-weight": "weight", "f-dock": "dock"}
+        )
         outputs: dict[str, float | str] = {"affinity": -7.5, "pose": "no pose was found"}
         ledger.record(
-            [Finished(one, "ok", 46.07, None, 0.5, 1), Finished(other, "failed", outputs, "half an answer", 2.0, 2)]
+            [
+                Finished(weighed, "ok", 46.07, None, 0.5, 1),
+                Finished(docked, "failed", outputs, "half an answer", 2.0, 2),
+            ]
         )
-        ledger.intend({"f-weight": ["CCN"]}, {"f-weight": "weight"}, purpose="check")
+        ledger.record_intents({"f-weight": ["CCN"]}, {"f-weight": "weight"}, purpose="check")
         table.finish("budget spent")
     return campaign.output_folder
 
@@ -193,9 +198,9 @@ def test_a_query_reads_the_views_and_nothing_else(folder, candidates, sql):
     ],
 )
 def test_a_wrong_query_says_what_could_be_asked(candidates, sql, message):
-    with pytest.raises(QueryError, match=message) as told:
+    with pytest.raises(QueryError, match=message) as refusal:
         candidates.query(sql)
-    assert len(str(told.value).splitlines()) <= 7
+    assert len(str(refusal.value).splitlines()) <= 7
 
 
 def test_a_folder_without_a_campaign_is_told(folder, tmp_path):
@@ -246,7 +251,7 @@ def test_many_campaigns_have_the_properties_of_all(tmp_path):
     assert candidates.query("SELECT campaign, loss FROM rounds ORDER BY campaign")["LOSS"].to_pylist() == [1.0, 1.0]
     with pytest.raises(QueryError, match="2 campaigns are open"):
         candidates.digest  # noqa: B018
-    assert [len(one.rounds) for one in candidates.campaigns()] == [1, 1]
+    assert [len(campaign.rounds) for campaign in candidates.campaigns()] == [1, 1]
     with pytest.raises(QueryError, match=r"2 different objectives, .*: one \(objective \w{12}\); other \(objective"):
         candidates.top(10)
     assert len(set(candidates.to_arrow()["objective"].to_pylist())) == 2
@@ -269,7 +274,7 @@ def test_runs_of_campaigns_that_are_not_open_have_their_id(tmp_path):
     ids = []
     for _ in range(2):
         with open_table(campaign, fresh=True) as table:
-            table.ledger.intend({"f": ["CCO"]}, {"f": "oracle"})
+            table.ledger.record_intents({"f": ["CCO"]}, {"f": "oracle"})
             ids.append(table.campaign_id)
     sql = "SELECT campaign FROM runs ORDER BY campaign = 'small'"
     assert open_candidates(tmp_path / "small").query(sql)["campaign"].to_pylist() == [ids[0], "small"]
@@ -316,7 +321,7 @@ with open_table(FakeCampaign(Path(sys.argv[1]))) as table:
     print("begun", flush=True)
     for number in range(30):
         table.commit(a_round(number))
-        (intent,) = table.ledger.intend({"f": [f"C{number}"]}, {"f": "oracle"})
+        (intent,) = table.ledger.record_intents({"f": [f"C{number}"]}, {"f": "oracle"})
 """
 
 
@@ -325,18 +330,18 @@ def test_a_reader_beside_a_writing_process_sees_whole_rounds_only(tmp_path):
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"begun\n"
-        seen = []
+        counts = []
         candidates = open_candidates(tmp_path / "small")
         while writer.poll() is None:
             (row,) = candidates.query(
                 "SELECT count(*) AS rows, count(DISTINCT round) AS rounds FROM candidates"
             ).to_pylist()
             assert row["rows"] == 3 * row["rounds"]
-            seen.append(row["rounds"])
+            counts.append(row["rounds"])
             if row["rounds"]:
                 assert open_candidates(tmp_path / "small").query("SELECT count(*) AS n FROM runs")["n"][0].as_py() <= 30
     assert writer.returncode == 0
-    assert seen == sorted(seen)
+    assert counts == sorted(counts)
     assert candidates.query("SELECT count(*) AS n FROM runs").to_pylist() == [{"n": 30}]
     assert len(candidates.campaigns()[0].rounds) == 30
 

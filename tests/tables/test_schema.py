@@ -34,8 +34,8 @@ def test_the_page_lists_the_columns_that_there_are(tmp_path):
         section = page.split(f"## View `{view}`")[1].split("## ")[0]
         listed = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
         named = [name for name in listed if not name.startswith(("NAME", "METRIC"))]
-        there = candidates.query(f"SELECT * FROM {view}").column_names
-        assert there[: len(named)] == named
+        columns = candidates.query(f"SELECT * FROM {view}").column_names
+        assert columns[: len(named)] == named
     page_files = {line.split("`")[1].split("/")[0] for line in page.split("## Files")[1].splitlines() if "`" in line}
     assert {path.name for path in (tmp_path / "small").iterdir()} - {".lock"} <= page_files
 
@@ -82,8 +82,8 @@ def test_a_campaign_of_schema_version_1_stays_readable(version_1):
     assert stored.record.id == expected["id"]
     assert stored.finish is not None
     assert stored.finish.reason == expected["reason"]
-    told = candidates.query("SELECT * EXCLUDE objective FROM candidates ORDER BY call").to_pylist()
-    assert told == expected["candidates"]
+    answer = candidates.query("SELECT * EXCLUDE objective FROM candidates ORDER BY call").to_pylist()
+    assert answer == expected["candidates"]
     rounds = candidates.query("SELECT round, kind, rows, calls, best FROM rounds ORDER BY round").to_pylist()
     assert rounds == expected["rounds"]
     assert candidates.query("FROM runs").num_rows == expected["runs"]

@@ -15,12 +15,12 @@ import pytest
 
 import designloop
 from designloop import api
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
 from designloop.report.references import read_references
 from designloop.report.top import top_molecules
 from designloop.tables import open_candidates
 from designloop.tables.views import rounds_view
-from designloop.testing.damage import Answer, Damage, Question, damages, try_damages
+from designloop.testing.damage import Damage, Question, VerbAnswer, damages, try_damages
 from tests.campaigns import write_campaign
 
 EACH = int(os.environ.get("DESIGNLOOP_DAMAGES", "0"))
@@ -43,36 +43,36 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     return folder
 
 
-def status(folder: Path) -> Answer:
+def status(folder: Path) -> VerbAnswer:
     summary = api.status(folder / "small")
-    return Answer(replace(summary, remarks=()), summary.remarks)
+    return VerbAnswer(replace(summary, remarks=()), summary.remarks)
 
 
-def top(folder: Path) -> Answer:
+def top(folder: Path) -> VerbAnswer:
     candidates = open_candidates(folder / "small")
     references, damaged = read_references(folder / "small")
-    return Answer((top_molecules(candidates), references), [*candidates.remarks, *damaged])
+    return VerbAnswer((top_molecules(candidates), references), [*candidates.remarks, *damaged])
 
 
-def compare(folder: Path) -> Answer:
-    told: list[str] = []
-    return Answer(api.compare([folder / "small"], say=told.append), told)
+def compare(folder: Path) -> VerbAnswer:
+    remarks: list[str] = []
+    return VerbAnswer(api.compare([folder / "small"], say=remarks.append), remarks)
 
 
-def query(folder: Path) -> Answer:
+def query(folder: Path) -> VerbAnswer:
     candidates = open_candidates(folder / "small")
     views = (candidates.to_arrow(), rounds_view(candidates.campaigns()), candidates.query("FROM runs"))
-    return Answer([sorted(map(str, view.to_pylist())) for view in views], candidates.remarks)
+    return VerbAnswer([sorted(map(str, view.to_pylist())) for view in views], candidates.remarks)
 
 
-def resume(folder: Path) -> Answer:
+def resume(folder: Path) -> VerbAnswer:
     """Twenty calls more."""
-    told: list[str] = []
+    remarks: list[str] = []
     more = load_campaign(folder / "small.yaml", {"budget.oracle_calls": 65})
-    outcome = designloop.run(more, say=told.append)
+    outcome = designloop.run(more, say=remarks.append)
     summary = outcome.summary
-    found = (summary.digest, summary.calls, summary.end, [info.digest for info in summary.rounds], outcome.references)
-    return Answer((found, outcome.best), [*told, *summary.remarks])
+    state = (summary.digest, summary.calls, summary.end, [info.digest for info in summary.rounds], outcome.references)
+    return VerbAnswer((state, outcome.best), [*remarks, *summary.remarks])
 
 
 READING: dict[str, Question] = {"status": status, "top": top, "compare": compare, "query": query}
@@ -81,20 +81,20 @@ READING: dict[str, Question] = {"status": status, "top": top, "compare": compare
 def sample(whole: Path, count: int, seed: int) -> list[Damage]:
     """Some damages, of which a third are the ledger's; all where ``DESIGNLOOP_DAMAGES`` says how many places."""
     rng = random.Random(seed)
-    every = damages(whole, LEFT, each=EACH or 8)
+    every = damages(whole, LEFT, repeats=EACH or 8)
     if EACH:
         return every
-    ledger = [one for one in every if one.file == "small.ledger.sqlite"]
+    ledger = [damage for damage in every if damage.file == "small.ledger.sqlite"]
     return [*rng.sample(ledger, count // 3), *rng.sample(every, count - count // 3)]
 
 
 def test_no_question_to_a_damaged_campaign_is_answered_wrongly(whole: Path, tmp_path: Path) -> None:
     tried = list(try_damages(whole, sample(whole, 30, seed=1), READING, tmp_path))
     assert [one for one in tried if one.is_wrong] == []
-    outcomes = Counter(one.outcome for one in tried)
+    outcomes = Counter(trial.outcome for trial in tried)
     assert {"same", "told", "refused"} <= outcomes.keys(), outcomes
 
 
 def test_no_damaged_campaign_goes_on_wrongly(whole: Path, tmp_path: Path) -> None:
     tried = list(try_damages(whole, sample(whole, 4, seed=2), {"resume": resume}, tmp_path))
-    assert [one for one in tried if one.is_wrong] == []
+    assert [trial for trial in tried if trial.is_wrong] == []

@@ -29,8 +29,8 @@ class Plain(Likelihood):
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
         if mask is not None:
             x, params = torch.where(mask, x, 0.0), torch.where(mask, params, 0.0)
-        each = -0.5 * (x - params).square() - 0.5 * math.log(2 * math.pi)
-        return (each if mask is None else each * mask).sum(-1)
+        log_prob = -0.5 * (x - params).square() - 0.5 * math.log(2 * math.pi)
+        return (log_prob if mask is None else log_prob * mask).sum(-1)
 
     def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
         return params + torch.randn(params.shape, dtype=params.dtype, generator=generator)
@@ -43,10 +43,10 @@ class Scaled(Plain):
         width: Tensor = context["width"].unsqueeze(-1)
         if mask is not None:
             x, params = torch.where(mask, x, 0.0), torch.where(mask, params, 0.0)
-        each: Tensor = -0.5 * ((x - params) / width).square() - width.log() - 0.5 * math.log(2 * math.pi)
+        log_prob: Tensor = -0.5 * ((x - params) / width).square() - width.log() - 0.5 * math.log(2 * math.pi)
         if mask is not None:
-            each = each * mask
-        total: Tensor = each.sum(-1)
+            log_prob = log_prob * mask
+        total: Tensor = log_prob.sum(-1)
         return total
 
     def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
@@ -62,8 +62,8 @@ class Poisson(Likelihood):
         if mask is not None:
             x = torch.where(mask, x, torch.zeros_like(x))
             params = torch.where(mask, params, torch.zeros_like(params))
-        each = x * params - params.exp() - (x + 1).lgamma()
-        return (each if mask is None else each * mask).sum(-1)
+        log_prob = x * params - params.exp() - (x + 1).lgamma()
+        return (log_prob if mask is None else log_prob * mask).sum(-1)
 
     def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
         return torch.poisson(params.exp(), generator=generator)
@@ -76,8 +76,8 @@ class Exponential(Likelihood):
         if mask is not None:
             x = torch.where(mask, x, torch.ones_like(x))
             params = torch.where(mask, params, torch.zeros_like(params))
-        each = params - x * params.exp()
-        return (each if mask is None else each * mask).sum(-1)
+        log_prob = params - x * params.exp()
+        return (log_prob if mask is None else log_prob * mask).sum(-1)
 
     def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
         return -torch.rand(params.shape, dtype=params.dtype, generator=generator).log() / params.exp()
@@ -144,30 +144,30 @@ def test_one_that_reads_a_context_and_one_without_a_mask() -> None:
 # ---- every check fires
 
 
-def failing(broken: Any, *checks: str, params: Tensor = PARAMS, support: Any = "real", **how: Any) -> str:
+def failing(broken: Any, *checks: str, params: Tensor = PARAMS, support: Any = "real", **options: Any) -> str:
     """The message, once it is sure that just these checks fail."""
     with pytest.raises(NonConformance) as caught:
-        check_likelihood(broken, params, support, **how)
+        check_likelihood(broken, params, support, **options)
     assert tuple(caught.value.problems) == checks
     return str(caught.value)
 
 
 def test_what_does_not_speak_stops_all_else() -> None:
     class BySum(Plain):
-        def log_prob(self, *given: Any, **more: Any) -> Tensor:
-            return super().log_prob(*given, **more).sum()
+        def log_prob(self, *arguments: Any, **more: Any) -> Tensor:
+            return super().log_prob(*arguments, **more).sum()
 
     assert "log_prob gave shape () for 4 rows; sum over the entries of each, to (batch,)" in failing(BySum(), "speaks")
 
     class OneDraw(Plain):
-        def sample(self, *given: Any, **more: Any) -> Tensor:
-            return super().sample(*given, **more)[:1]
+        def sample(self, *arguments: Any, **more: Any) -> Tensor:
+            return super().sample(*arguments, **more)[:1]
 
     assert "sample gave shape (1, 3) for 4 rows; give (batch, …), one draw a row" in failing(OneDraw(), "speaks")
 
     class Impossible(Plain):
-        def log_prob(self, *given: Any, **more: Any) -> Tensor:
-            return super().log_prob(*given, **more) - torch.inf
+        def log_prob(self, *arguments: Any, **more: Any) -> Tensor:
+            return super().log_prob(*arguments, **more) - torch.inf
 
     assert "log_prob of its own draws is [-inf, " in failing(Impossible(), "speaks")
 
@@ -178,14 +178,14 @@ def test_a_constant_that_is_missing() -> None:
             observed = params[0].numel() if mask is None else mask.double().sum(-1)
             return super().log_prob(params, x, mask) + observed * 0.5 * math.log(2 * math.pi)
 
-    found = failing(NoConstant(), "normalised")
-    assert "row 0, entry 0 alone: its probabilities add up to 2.50663; they should to one" in found
+    message = failing(NoConstant(), "normalised")
+    assert "row 0, entry 0 alone: its probabilities add up to 2.50663; they should to one" in message
 
 
 @pytest.mark.parametrize(("likelihood", "support"), [(Poisson(), "counts"), (Exponential(), "positive")])
 def test_a_distribution_of_half_the_mass(likelihood: Any, support: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     real = likelihood.log_prob
-    monkeypatch.setattr(likelihood, "log_prob", lambda *given: real(*given) - math.log(2), raising=False)
+    monkeypatch.setattr(likelihood, "log_prob", lambda *arguments: real(*arguments) - math.log(2), raising=False)
     with pytest.raises(NonConformance, match=r"entry 0 alone: its probabilities add up to 0\.500"):
         check_likelihood(likelihood, PARAMS, support, mask="none")
 
@@ -196,9 +196,9 @@ def test_draws_of_another_width(factor: float) -> None:
         def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
             return params + factor * torch.randn(params.shape, dtype=params.dtype, generator=generator)
 
-    found = failing(Wider(), "sampling")
-    assert "the mean of q(x) / p(x) over its draws is " in found
-    assert "and should be 1; sample and log_prob are not of one distribution" in found
+    message = failing(Wider(), "sampling")
+    assert "the mean of q(x) / p(x) over its draws is " in message
+    assert "and should be 1; sample and log_prob are not of one distribution" in message
 
 
 def test_listed_rows_that_are_drawn_otherwise_or_have_too_much() -> None:
@@ -208,23 +208,23 @@ def test_listed_rows_that_are_drawn_otherwise_or_have_too_much() -> None:
         def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
             return super().sample(0.8 * params, generator)
 
-    found = failing(Flat(), "sampling", "moments", "fisher", support=listed)
-    assert "row 0: [0.0, " in found
-    assert "is drawn with frequency 0." in found
+    message = failing(Flat(), "sampling", "moments", "fisher", support=listed)
+    assert "row 0: [0.0, " in message
+    assert "is drawn with frequency 0." in message
 
     class Heavy(Bernoulli):
-        def log_prob(self, *given: Any, **more: Any) -> Tensor:
-            return super().log_prob(*given, **more) + 0.1
+        def log_prob(self, *arguments: Any, **more: Any) -> Tensor:
+            return super().log_prob(*arguments, **more) + 0.1
 
-    found = failing(Heavy(), "normalised", "sampling", "masks", "entries", support=listed)
-    assert "row 0: the listed x have probability 1.105171 in all; normalise over all that x may be" in found
+    message = failing(Heavy(), "normalised", "sampling", "masks", "entries", support=listed)
+    assert "row 0: the listed x have probability 1.105171 in all; normalise over all that x may be" in message
 
     class Light(Bernoulli):
-        def log_prob(self, *given: Any, **more: Any) -> Tensor:
-            return super().log_prob(*given, **more) - 0.1
+        def log_prob(self, *arguments: Any, **more: Any) -> Tensor:
+            return super().log_prob(*arguments, **more) - 0.1
 
-    found = failing(Light(), "normalised", "sampling", "masks", "entries", support=listed)
-    assert "the listed x have probability 0.904837 in all" in found
+    message = failing(Light(), "normalised", "sampling", "masks", "entries", support=listed)
+    assert "the listed x have probability 0.904837 in all" in message
 
 
 def test_a_gradient_that_is_cut() -> None:
@@ -232,9 +232,9 @@ def test_a_gradient_that_is_cut() -> None:
         def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
             return super().log_prob(params, x, mask) + 0.1 * params.detach().sum(-1) - 0.1 * params.sum(-1)
 
-    found = failing(Detached(), "gradients")
-    assert "- gradients: Jacobian mismatch" in found
-    assert "let every step be one that torch can differentiate" in found
+    message = failing(Detached(), "gradients")
+    assert "- gradients: Jacobian mismatch" in message
+    assert "let every step be one that torch can differentiate" in message
 
 
 def test_draws_from_the_global_generator_or_from_none() -> None:
@@ -242,9 +242,9 @@ def test_draws_from_the_global_generator_or_from_none() -> None:
         def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
             return super().sample(params, None)
 
-    found = failing(Global(), "generators")
-    assert "sample moves torch's global generator; pass on the one that is given" in found
-    assert "sample gives another draw for the same generator; draw from it alone" in found
+    message = failing(Global(), "generators")
+    assert "sample moves torch's global generator; pass on the one that is given" in message
+    assert "sample gives another draw for the same generator; draw from it alone" in message
 
     class Frozen(Plain):
         def sample(self, params: Tensor, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
@@ -267,10 +267,10 @@ def test_rows_that_see_each_other() -> None:
 def test_arguments_that_are_changed() -> None:
     class Fills(Plain):
         def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
-            found = super().log_prob(params, x, mask)
+            log_prob = super().log_prob(params, x, mask)
             if not params.requires_grad:
                 x.mul_(1.5)
-            return found
+            return log_prob
 
     with pytest.raises(NonConformance, match="arguments: it changes x; work on a copy"):
         check_likelihood(Fills(), PARAMS, skip=[name for name in NAMES if name not in ("speaks", "arguments")])
@@ -279,20 +279,20 @@ def test_arguments_that_are_changed() -> None:
 def test_masks_that_leave_something_in() -> None:
     class Multiplies(Plain):
         def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
-            each = -0.5 * (x - params).square() - 0.5 * math.log(2 * math.pi)
-            return (each if mask is None else each * mask).sum(-1)
+            log_prob = -0.5 * (x - params).square() - 0.5 * math.log(2 * math.pi)
+            return (log_prob if mask is None else log_prob * mask).sum(-1)
 
-    found = failing(Multiplies(), "masks")
-    assert "- masks: NaN in a masked entry gives log_prob [nan" in found
-    assert "replace masked entries by torch.where before all else" in found
+    message = failing(Multiplies(), "masks")
+    assert "- masks: NaN in a masked entry gives log_prob [nan" in message
+    assert "replace masked entries by torch.where before all else" in message
 
     class Ignores(Plain):
         def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
             return super().log_prob(params, x) - (0.1 if mask is not None else 0)
 
-    found = failing(Ignores(), "normalised", "masks")
-    assert "a mask of True throughout changes log_prob; sum over the observed entries" in found
-    assert "with nothing observed log_prob is not 0" in found
+    message = failing(Ignores(), "normalised", "masks")
+    assert "a mask of True throughout changes log_prob; sum over the observed entries" in message
+    assert "with nothing observed log_prob is not 0" in message
 
 
 def test_params_of_masked_entries_that_are_computed_with() -> None:
@@ -341,8 +341,8 @@ def test_padding_that_counts() -> None:
             return super().log_prob(params, x, mask) - (1e-3 * (x != 0).sum(-1) if mask is not None else 0)
 
     likelihood.__class__ = Pads
-    found = failing(likelihood, "masks", params=plan, support=rows, mask="padding")
-    assert "a mask that repeats the padding changes log_prob; padding counts for nothing without one" in found
+    message = failing(likelihood, "masks", params=plan, support=rows, mask="padding")
+    assert "a mask that repeats the padding changes log_prob; padding counts for nothing without one" in message
 
 
 def test_a_dtype_that_is_set_inside() -> None:
@@ -374,11 +374,11 @@ def test_moments_and_information_that_are_claimed_and_wrong() -> None:
         def fisher(self, params: Tensor, tangents: Tensor, x: Any = None, context: Any = None) -> Tensor:
             return 1.2 * tangents @ tangents.transpose(-1, -2)
 
-    found = failing(Claims(), "moments", "fisher")
-    assert "- moments: the mean of its draws is " in found
-    assert "- moments: the variance of its draws is " in found
-    assert "and should be 1.2 as variance says" in found
-    assert "- fisher: the mean square slope of log_prob is " in found
+    message = failing(Claims(), "moments", "fisher")
+    assert "- moments: the mean of its draws is " in message
+    assert "- moments: the variance of its draws is " in message
+    assert "and should be 1.2 as variance says" in message
+    assert "- fisher: the mean square slope of log_prob is " in message
 
     class Shapes(Plain):
         def mean(self, params: Tensor, context: Any = None) -> Tensor:
@@ -387,9 +387,9 @@ def test_moments_and_information_that_are_claimed_and_wrong() -> None:
         def fisher(self, params: Tensor, tangents: Tensor, x: Any = None, context: Any = None) -> Tensor:
             return tangents.square().sum((-1, -2))
 
-    found = failing(Shapes(), "moments", "fisher")
-    assert "mean gave shape (4,), a draw has (4, 3); give one for each entry" in found
-    assert "fisher gave shape (4,) for 4 rows and 2 tangents; give (batch, k, k)" in found
+    message = failing(Shapes(), "moments", "fisher")
+    assert "mean gave shape (4,), a draw has (4, 3); give one for each entry" in message
+    assert "fisher gave shape (4,) for 4 rows and 2 tangents; give (batch, k, k)" in message
 
     class Promises(Plain):
         def variance(self, params: Tensor, context: Any = None) -> Tensor:

@@ -38,7 +38,7 @@ class Mixture(Prior):
         return side + torch.randn(n, self.latent, dtype=self.like.dtype, generator=generator)
 
     def log_prob(self, z: Tensor, context: Any = None) -> Tensor:
-        sides = [-0.5 * ((z - at).square() + math.log(2 * math.pi)).sum(-1) for at in (-2, 2)]
+        sides = [-0.5 * ((z - middle).square() + math.log(2 * math.pi)).sum(-1) for middle in (-2, 2)]
         return torch.stack(sides).logsumexp(0) - math.log(2)
 
 
@@ -96,10 +96,10 @@ def test_what_is_not_asked_of_wide_ones_and_of_those_without_a_density() -> None
 # ---- every check fires
 
 
-def failing(broken: Any, *checks: str, **how: Any) -> str:
+def failing(broken: Any, *checks: str, **options: Any) -> str:
     """The message, once it is sure that just these checks fail."""
     with pytest.raises(NonConformance) as caught:
-        check_prior(broken, **how)
+        check_prior(broken, **options)
     assert tuple(caught.value.problems) == checks
     return str(caught.value)
 
@@ -163,21 +163,23 @@ def test_a_constant_that_is_missing() -> None:
         def log_prob(self, z: Tensor, context: Any = None) -> Tensor:
             return -0.5 * z.square().sum(-1)
 
-    found = failing(NoConstant(), "normalised", "divergence")
-    assert re.search(r"row 0: the density integrates to 6\.28\d\d, not to 1; find the constant that is missing", found)
-    assert "in the mean over z; kl and log_prob are not of one distribution" in found
+    message = failing(NoConstant(), "normalised", "divergence")
+    assert re.search(
+        r"row 0: the density integrates to 6\.28\d\d, not to 1; find the constant that is missing", message
+    )
+    assert "in the mean over z; kl and log_prob are not of one distribution" in message
 
 
 @pytest.mark.parametrize("change", [lambda z: 1.1 * z, lambda z: 0.9 * z, lambda z: z + 0.1])
 def test_draws_of_another_distribution(change: Any) -> None:
     class Off(Normal):
         def sample(self, n: int, context: Any = None, generator: torch.Generator | None = None) -> Tensor:
-            moved: Tensor = change(super().sample(n, None, generator))
-            return moved
+            draws: Tensor = change(super().sample(n, None, generator))
+            return draws
 
-    found = failing(Off(), "sampling")
-    assert "- sampling: the mean of q(z) / p(z) over its draws is " in found
-    assert "and should be 1; sample and log_prob are not of one distribution" in found
+    message = failing(Off(), "sampling")
+    assert "- sampling: the mean of q(z) / p(z) over its draws is " in message
+    assert "and should be 1; sample and log_prob are not of one distribution" in message
 
 
 def test_a_kl_to_something_else() -> None:
@@ -185,8 +187,8 @@ def test_a_kl_to_something_else() -> None:
         def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
             return super().kl(posterior, z, None)
 
-    found = failing(Forgets(2), "divergence", context=LEVELS)
-    assert "- divergence: log q(z) − log p(z) − kl is " in found
+    message = failing(Forgets(2), "divergence", context=LEVELS)
+    assert "- divergence: log q(z) − log p(z) − kl is " in message
 
     class Negative(OnlySamples):
         def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
@@ -203,9 +205,9 @@ def test_gradients_that_are_cut() -> None:
         def log_prob(self, z: Tensor, context: Any = None) -> Tensor:
             return super().log_prob(z) + 0.1 * (z.detach() - z).sum(-1)
 
-    found = failing(Cut(), "gradients", "density_gradients")
-    assert "- gradients: Jacobian mismatch" in found
-    assert "- density_gradients: Jacobian mismatch" in found
+    message = failing(Cut(), "gradients", "density_gradients")
+    assert "- gradients: Jacobian mismatch" in message
+    assert "- density_gradients: Jacobian mismatch" in message
 
 
 def test_draws_from_the_global_generator() -> None:
@@ -219,12 +221,12 @@ def test_draws_from_the_global_generator() -> None:
 def test_rows_that_see_each_other() -> None:
     class Together(Normal):
         def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
-            found = super().kl(posterior, z)
-            return found + 1e-3 * (len(found) - 3)
+            kl = super().kl(posterior, z)
+            return kl + 1e-3 * (len(kl) - 3)
 
-    found = failing(Together(), "mates")
-    assert "- mates: row 0: kl is " in found
-    assert "alone; keep rows apart" in found
+    message = failing(Together(), "mates")
+    assert "- mates: row 0: kl is " in message
+    assert "alone; keep rows apart" in message
 
 
 def test_a_dtype_that_is_set_inside() -> None:

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from designloop import testing
+from designloop.randomness import rng_of
 from designloop.records import Candidate, Scored, State
-from designloop.strategies.base import Surroundings, rng_of
+from designloop.strategies.base import CampaignView
 from designloop.testing import NonConformance, check_strategy
-from designloop.testing.rehearsal import STARTING, scored
+from designloop.testing.rehearsal import STARTING, score_candidate
 from designloop.testing.strategy import CHECKS
 from tests.tiny import tiny_corpus, tiny_vae
 
@@ -37,16 +38,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Chains:
     """A strategy that keeps the contract: chains of random length, an end the more often the better it scored."""
 
-    def __init__(self, settings: Any, around: Surroundings, state: State | None = None) -> None:
-        self.around, self.told = around, 0
+    def __init__(self, settings: Any, campaign: CampaignView, state: State | None = None) -> None:
+        self.campaign, self.rounds_seen = campaign, 0
         self.sums, self.counts = np.zeros(len(ENDS)), np.zeros(len(ENDS), dtype=np.int64)
         self.names: list[str] = []
         if state is not None:
-            self.told, self.names = state.data["told"], list(state.data["names"])
+            self.rounds_seen, self.names = state.data["rounds_seen"], list(state.data["names"])
             self.sums, self.counts = state.arrays["sums"].copy(), state.arrays["counts"].copy()
 
     def ask(self, wanted: int) -> Iterator[Candidate]:
-        rng = rng_of(self.around.seed, self.told, "chains")
+        rng = rng_of(self.campaign.seed, self.rounds_seen, "chains")
         means = np.where(self.counts > 0, self.sums / np.maximum(self.counts, 1), 0.5)
         for end in rng.choice(len(ENDS), size=400, p=means / means.sum()):
             yield Candidate("C" * int(rng.integers(1, 30)) + ENDS[end], "chain")
@@ -54,23 +55,24 @@ class Chains:
     def tell(self, rows: Sequence[Scored]) -> Mapping[str, Any]:
         for row in rows:
             self.take_in(row)
-        self.told += 1
-        return {"told": float(self.told)}
+        self.rounds_seen += 1
+        return {"rounds_seen": float(self.rounds_seen)}
 
     def take_in(self, row: Scored) -> None:
         if row.score is not None:
             self.learn(row.smiles, row.score)
 
     def learn(self, smiles: str, score: float) -> None:
-        for at, end in enumerate(ENDS):
+        for place, end in enumerate(ENDS):
             if smiles.endswith(end):
-                self.sums[at] += score
-                self.counts[at] += 1
+                self.sums[place] += score
+                self.counts[place] += 1
         self.names.append(smiles)
 
     def state(self) -> State:
         return State(
-            {"sums": self.sums.copy(), "counts": self.counts.copy()}, {"told": self.told, "names": list(self.names)}
+            {"sums": self.sums.copy(), "counts": self.counts.copy()},
+            {"rounds_seen": self.rounds_seen, "names": list(self.names)},
         )
 
 
@@ -108,26 +110,27 @@ def test_no_such_strategy_and_no_such_setting(model: Path) -> None:
 # ---- every check fires
 
 
-def failing(broken: Callable[..., Any], model: Path, *checks: str, **how: Any) -> str:
+def failing(broken: Callable[..., Any], model: Path, *checks: str, **options: Any) -> str:
     """The message, once it is sure that just these checks fail."""
     with pytest.raises(NonConformance) as caught:
-        check_strategy(broken, model=model, wanted=8, **how)
+        check_strategy(broken, model=model, wanted=8, **options)
     assert tuple(caught.value.problems) == checks
     return str(caught.value)
 
 
 def test_what_is_no_strategy_stops_all_else(model: Path) -> None:
     class NoState:
-        def __init__(self, *given: Any) -> None: ...
+        def __init__(self, *arguments: Any) -> None: ...
         def ask(self, wanted: int) -> Iterator[Candidate]:
             yield from ()
 
         def tell(self, rows: Sequence[Scored]) -> Mapping[str, float]:
             return {}
 
-    found = failing(NoState, model, "plays")
+    message = failing(NoState, model, "plays")
     assert (
-        "fails 1 of 11 checks:\n- plays: it has no state; a strategy has ask(wanted), tell(scored) and state()" in found
+        "fails 1 of 11 checks:\n- plays: it has no state; a strategy has ask(wanted), tell(scored) and state()"
+        in message
     )
 
     class Listed(Chains):
@@ -176,7 +179,7 @@ def test_candidates_that_are_not_well_formed(change: dict[str, Any], message: st
 def test_what_is_no_candidate(model: Path) -> None:
     class Texts(Chains):
         def ask(self, wanted: int) -> Any:
-            return (one.smiles for one in super().ask(wanted))
+            return (candidate.smiles for candidate in super().ask(wanted))
 
     assert "- plays: raised AttributeError" in failing(Texts, model, "plays")
 
@@ -202,18 +205,18 @@ def test_metrics_that_are_no_numbers(metrics: Any, message: str, model: Path) ->
 def test_a_state_that_lives_on(model: Path) -> None:
     class SharedData(Chains):
         def state(self) -> State:
-            return replace(super().state(), data={"told": self.told, "names": self.names})
+            return replace(super().state(), data={"rounds_seen": self.rounds_seen, "names": self.names})
 
-    found = failing(SharedData, model, "state")
-    assert "round 0: the state's data was changed by a later round; give a copy" in found
+    message = failing(SharedData, model, "state")
+    assert "round 0: the state's data was changed by a later round; give a copy" in message
 
     class SharedArrays(Chains):
         def state(self) -> State:
             return replace(super().state(), arrays={"counts": self.counts, "sums": self.sums})
 
-    found = failing(SharedArrays, model, "state")
-    assert "' was changed by a later round; give a copy" in found
-    assert "the state's array '" in found
+    message = failing(SharedArrays, model, "state")
+    assert "' was changed by a later round; give a copy" in message
+    assert "the state's array '" in message
 
 
 def test_a_state_of_something_else_or_too_large(model: Path) -> None:
@@ -222,21 +225,21 @@ def test_a_state_of_something_else_or_too_large(model: Path) -> None:
             arrays: Any = {"sums": torch.tensor(self.sums), "counts": self.counts.copy()}
             return State(arrays, super().state().data)
 
-    found = failing(Tensors, model, "state")
-    assert "the state's array 'sums' is none of NumPy's; give tensor.cpu().numpy()" in found
-    found = failing(Chains, model, "state", largest_state=100)
-    assert "- state: round 0: the state takes " in found
-    assert " bytes, more than 100; keep less" in found
+    message = failing(Tensors, model, "state")
+    assert "the state's array 'sums' is none of NumPy's; give tensor.cpu().numpy()" in message
+    message = failing(Chains, model, "state", largest_state=100)
+    assert "- state: round 0: the state takes " in message
+    assert " bytes, more than 100; keep less" in message
 
     class NoJson(Chains):
         def state(self) -> State:
-            return replace(super().state(), data={"told": self.told, "names": {"a", "b"}})
+            return replace(super().state(), data={"rounds_seen": self.rounds_seen, "names": {"a", "b"}})
 
     assert "- plays: raised TypeError: Object of type set is not JSON serializable" in failing(NoJson, model, "plays")
 
     class NotANumber(Chains):
         def state(self) -> State:
-            return replace(super().state(), data={"told": self.told, "names": [], "best": float("nan")})
+            return replace(super().state(), data={"rounds_seen": self.rounds_seen, "names": [], "best": float("nan")})
 
     assert "- plays: raised ValueError: Out of range float values are not JSON" in failing(NotANumber, model, "plays")
 
@@ -244,13 +247,13 @@ def test_a_state_of_something_else_or_too_large(model: Path) -> None:
 def test_draws_from_a_global_generator(model: Path) -> None:
     class Global(Chains):
         def ask(self, wanted: int) -> Iterator[Candidate]:
-            found = list(super().ask(wanted))
-            random.shuffle(found)
-            yield from found
+            candidates = list(super().ask(wanted))
+            random.shuffle(candidates)
+            yield from candidates
 
-    found = failing(Global, model, "repeats", "generators", "forgets", "resumes", "failures")
-    assert "when the campaign is run again; draw from base.rng_of(seed, round, what for) alone" in found
-    assert "- generators: round 1 moves the global generator of random; draw from a generator of your own" in found
+    message = failing(Global, model, "repeats", "generators", "forgets", "resumes", "failures")
+    assert "when the campaign is run again; draw from randomness.rng_of(seed, round, what for) alone" in message
+    assert "- generators: round 1 moves the global generator of random; draw from a generator of your own" in message
 
 
 @pytest.mark.parametrize(
@@ -272,19 +275,19 @@ def test_generators_that_are_only_moved(move: Callable[[], object], name: str, m
 
 def test_what_remembers_what_was_drawn(model: Path) -> None:
     class Remembers(Chains):
-        def __init__(self, *given: Any) -> None:
-            super().__init__(*given)
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
             self.drawn: set[str] = set()
 
         def ask(self, wanted: int) -> Iterator[Candidate]:
-            for one in super().ask(wanted):
-                if one.smiles not in self.drawn:
-                    self.drawn.add(one.smiles)
-                    yield one
+            for candidate in super().ask(wanted):
+                if candidate.smiles not in self.drawn:
+                    self.drawn.add(candidate.smiles)
+                    yield candidate
 
-    found = failing(Remembers, model, "forgets", "resumes")
-    assert "- forgets: round 1, draw 0: C" in found
-    assert "when more is drawn and not admitted; let ask change nothing that is read later" in found
+    message = failing(Remembers, model, "forgets", "resumes")
+    assert "- forgets: round 1, draw 0: C" in message
+    assert "when more is drawn and not admitted; let ask change nothing that is read later" in message
 
 
 def test_a_state_that_leaves_something_out(model: Path) -> None:
@@ -293,15 +296,17 @@ def test_a_state_that_leaves_something_out(model: Path) -> None:
             whole = super().state()
             return State({"sums": whole.arrays["sums"] * 0, "counts": whole.arrays["counts"]}, whole.data)
 
-    found = failing(Forgets, model, "resumes")
-    assert "when taken up after round 0; put into the state all that ask and tell read" in found
+    message = failing(Forgets, model, "resumes")
+    assert "when taken up after round 0; put into the state all that ask and tell read" in message
 
     class Restarts(Chains):
-        def __init__(self, settings: Any, around: Surroundings, state: State | None = None) -> None:
-            super().__init__(settings, around, None)
+        def __init__(self, settings: Any, campaign: CampaignView, state: State | None = None) -> None:
+            super().__init__(settings, campaign, None)
 
-    found = failing(Restarts, model, "resumes")
-    assert "- resumes: built from the state of round 0 it gives another state; take in all that state() gives" in found
+    message = failing(Restarts, model, "resumes")
+    assert (
+        "- resumes: built from the state of round 0 it gives another state; take in all that state() gives" in message
+    )
 
 
 def test_failures_that_are_learned_from(model: Path) -> None:
@@ -309,9 +314,10 @@ def test_failures_that_are_learned_from(model: Path) -> None:
         def take_in(self, row: Scored) -> None:
             self.learn(row.smiles, row.score or 0.0)
 
-    found = failing(Zero, model, "failures")
+    message = failing(Zero, model, "failures")
     assert (
-        "when it is not told of molecules that failed; leave out rows whose score is None: a failure is not a" in found
+        "when it is not told of molecules that failed; leave out rows whose score is None: a failure is not a"
+        in message
     )
 
     class Counts(Chains):
@@ -329,37 +335,37 @@ def test_a_round_of_nothing(model: Path) -> None:
             best = max(row.score for row in rows if row.score is not None)
             return {**super().tell(rows), "best": best}
 
-    found = failing(NeedsRows, model, "nothing_admitted")
-    assert "- nothing_admitted: raised ValueError: max()" in found
+    message = failing(NeedsRows, model, "nothing_admitted")
+    assert "- nothing_admitted: raised ValueError: max()" in message
 
     class GivesUp(Chains):
         def tell(self, rows: Sequence[Scored]) -> Mapping[str, Any]:
-            told = super().tell(rows)
+            metrics = super().tell(rows)
             if not rows:
-                self.told = -100
-            return told
+                self.rounds_seen = -100
+            return metrics
 
         def ask(self, wanted: int) -> Iterator[Candidate]:
-            return iter(()) if self.told < 0 else super().ask(wanted)
+            return iter(()) if self.rounds_seen < 0 else super().ask(wanted)
 
-    found = failing(GivesUp, model, "nothing_admitted")
-    assert "after a round of which it was told nothing its stream is empty; go on from what was told before" in found
+    message = failing(GivesUp, model, "nothing_admitted")
+    assert "after a round of which it was told nothing its stream is empty; go on from what was told before" in message
 
 
 def test_what_looks_for_ever_for_something_allowed(model: Path) -> None:
     class Insists(Chains):
         def ask(self, wanted: int) -> Iterator[Candidate]:
             while True:
-                yield from self.around.allowed(list(super().ask(wanted)))
+                yield from self.campaign.allowed(list(super().ask(wanted)))
 
-    found = failing(Insists, model, "nothing_allowed")
+    message = failing(Insists, model, "nothing_allowed")
     assert (
-        "candidates that were not allowed it had given none; give them out as they are, so that the loop can" in found
+        "candidates that were not allowed it had given none; give them out as they are, so that the loop can" in message
     )
 
 
 def test_the_toy_score_fails_on_some_and_tells_the_rest_apart() -> None:
-    rows = [scored(Candidate(smiles, "start")) for smiles in STARTING]
+    rows = [score_candidate(Candidate(smiles, "start")) for smiles in STARTING]
     failed = [row for row in rows if row.score is None]
     assert 0 < len(failed) < len(rows) / 2
     assert all(row.status == "failed" for row in failed)

@@ -48,7 +48,7 @@ def test_a_pass_knows_the_densities_at_its_draws_and_of_each_entry() -> None:
     noise = torch.randn(4, 2, generator=rng(), dtype=torch.float64)
     out = vae(X, MASK, DOSE, noise)
     assert out.noise is noise
-    assert out.vae is vae
+    assert (out.prior, out.likelihood) == (vae.prior, vae.likelihood)
     torch.testing.assert_close(out.log_posterior, vae.encode(X, MASK, DOSE).log_prob(out.z))
     torch.testing.assert_close(out.log_prior, vae.prior.log_prob(out.z, DOSE))
     torch.testing.assert_close(out.log_weight, out.log_prob + out.log_prior - out.log_posterior)

@@ -10,29 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from designloop import api
-from designloop.benchmarks.common.measures import Call, measures
+from designloop.benchmarks.common.measures import Call, measure_calls
 from designloop.benchmarks.common.options import Options
-from designloop.benchmarks.common.trials import Found, Trial
-from designloop.loop.campaign import Campaign, load_campaign
-from designloop.loop.screening import Screening
+from designloop.benchmarks.common.trials import Trial, TrialResult
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.screening.screening import Screening
 from designloop.molecules.corpus import zinc
+from designloop.randomness import rng_of
 from designloop.records import Candidate
-from designloop.strategies.base import rng_of
 
 ROUND_METRICS = ("mean_top_10", "reconstruction", "rolled_back", "prior_allowed", "prior_sa", "rank_correlation")
 """What is kept of each round."""
 
 
-def run_campaign_arm(file: Path, overrides: Mapping[str, Any], folder: Path) -> Found:
-    """Runs a campaign into a folder, or goes on with the one that is there; its measures and what its rounds told."""
-    own = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
-    campaign = load_campaign(file, {**overrides, **own})
+def run_campaign_arm(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
+    """Runs a campaign into a folder, or resumes it, and returns its measures and the metrics of its rounds."""
+    places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
+    campaign = load_campaign(file, {**overrides, **places})
     summary = api.run(campaign).summary
     rows = api.open_candidates(campaign.output_folder).to_arrow()
     columns = (rows[name].to_pylist() for name in ("smiles", "score", "proposer"))
     calls = [Call(*row) for row in zip(*columns, strict=True)]
     return {
-        **measures(calls, campaign.budget.oracle_calls),
+        **measure_calls(calls, campaign.budget.oracle_calls),
         "seconds": sum(summary.metric("seconds").values()),
         "digest": summary.digest,
         "end": str(summary.end),
@@ -53,7 +53,7 @@ class Arm:
     """In a few words."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the campaign file, by dotted key."""
-    search: Callable[[Path, Mapping[str, Any], Path], Found] = run_campaign_arm
+    search: Callable[[Path, Mapping[str, Any], Path], TrialResult] = run_campaign_arm
     """(campaign file, overrides, folder) -> measures; a function of a module, so that it can be pickled."""
 
 
@@ -61,24 +61,24 @@ RANDOM_PRIOR = Arm("random_prior", "random draws from the prior", {"strategy": {
 RANDOM_ZINC = Arm("random_zinc", "random ZINC molecules", {"strategy": {"name": "random", "source": "zinc"}})
 
 
-def chosen(names: Sequence[str], asked: Sequence[str]) -> list[str]:
-    """The names that were asked for, in their own order; all where none was.
+def choose(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Returns the wanted names in the order of ``names``; all of them where none is wanted.
 
     Raises:
         InputError: one is no arm.
     """
-    if unknown := [name for name in asked if name not in names]:
+    if unknown := [name for name in wanted if name not in names]:
         raise api.InputError(f"no arm {unknown[0]!r}; give some of {','.join(names)}")
-    return [name for name in names if name in asked or not asked]
+    return [name for name in names if name in wanted or not wanted]
 
 
 def seeds_of(options: Options, default: int = 5) -> list[int]:
-    """0, 1, … as many as are wanted."""
+    """Returns the seeds 0, 1, …: as many as the options say, else ``default``."""
     return list(range(options.seeds or default))
 
 
 def campaign_file(options: Options, default: str) -> Path:
-    """The campaign file that a benchmark runs.
+    """Returns the campaign file that a benchmark runs.
 
     Raises:
         InputError: there is none.
@@ -92,18 +92,18 @@ def campaign_file(options: Options, default: str) -> Path:
 
 
 def overrides_of(options: Options) -> dict[str, Any]:
-    """What holds for every arm: inline, which leaves the cores to the model and gives the identical table."""
-    said: dict[str, Any] = {"evaluation.backend": "inline"}
+    """Returns what holds for every arm: it runs inline, which leaves the cores to the model and the table as it is."""
+    overrides: dict[str, Any] = {"evaluation.backend": "inline"}
     if options.model is not None:
         is_file = Path(options.model).is_file()
-        said["model"] = str(Path(options.model).resolve()) if is_file else options.model
+        overrides["model"] = str(Path(options.model).resolve()) if is_file else options.model
     if options.calls is not None:
-        said["budget.oracle_calls"] = options.calls
-    return said
+        overrides["budget.oracle_calls"] = options.calls
+    return overrides
 
 
 def model_digest(campaign: Campaign) -> str:
-    """Digest of the weights that a campaign starts from."""
+    """Returns the digest of the weights that a campaign starts from."""
     from designloop.molecules.sequence_vae import find  # loads torch
 
     return hashlib.sha256(find(campaign.model_file).read_bytes()).hexdigest()
@@ -113,20 +113,20 @@ def model_digest(campaign: Campaign) -> str:
 class _NothingCharged:
     """A table before its first call."""
 
-    def seen(self) -> list[str]:
+    def charged(self) -> list[str]:
         return []
 
 
-def admissible(campaign: Campaign) -> Screening:
-    """A screening of a campaign that was charged for nothing yet."""
+def open_screening(campaign: Campaign) -> Screening:
+    """Opens the screening of a campaign that was charged for nothing yet."""
     return Screening(campaign, _NothingCharged())
 
 
-def random_start(campaign: Campaign, n: int, seed: int) -> list[str]:
-    """(n,) random ZINC molecules in standard form that the campaign's filters let pass; the same for the same seed."""
+def draw_start(campaign: Campaign, n: int, seed: int) -> list[str]:
+    """Draws n ZINC molecules in standard form that the campaign's filters let pass; a seed always draws the same."""
     rows = rng_of(seed, "start").permutation(len(zinc()))
     drawn = (Candidate(zinc()[row], "file") for row in rows)
-    start = [candidate.smiles for candidate in admissible(campaign).take(drawn, n)]
+    start = [candidate.smiles for candidate in open_screening(campaign).take(drawn, n)]
     if len(start) < n:
         raise api.InputError(
             f"the filters of {campaign.path} let too few ZINC molecules pass to start from; loosen them"
@@ -134,8 +134,10 @@ def random_start(campaign: Campaign, n: int, seed: int) -> list[str]:
     return start
 
 
-def trials(file: Path, arms: Sequence[Arm], seeds: Sequence[int], common: Mapping[str, Any], start: int) -> list[Trial]:
-    """A trial for each arm and seed; all arms of a seed start from the same molecules.
+def make_trials(
+    file: Path, arms: Sequence[Arm], seeds: Sequence[int], common: Mapping[str, Any], start: int
+) -> list[Trial]:
+    """Makes a trial for each arm and seed; all arms of a seed start from the same molecules.
 
     Args:
         common: overrides of every arm.
@@ -159,4 +161,4 @@ def trials(file: Path, arms: Sequence[Arm], seeds: Sequence[int], common: Mappin
 
 
 def _start(file: Path, common: Mapping[str, Any], start: int, seed: int) -> dict[str, Any]:
-    return {"starting_molecules": random_start(load_campaign(file, common), start, seed)} if start else {}
+    return {"starting_molecules": draw_start(load_campaign(file, common), start, seed)} if start else {}

@@ -22,7 +22,7 @@ PARSED = 2000
 
 
 def machine() -> dict[str, Any]:
-    """CPU, cores that this process may use, memory, whether there is AMX, and the versions that decide about speed."""
+    """Describes CPU, cores that this process may use, memory, AMX, and the versions that decide about speed."""
     import torch
 
     return {
@@ -40,34 +40,35 @@ def machine() -> dict[str, Any]:
 
 
 def calibrations() -> dict[str, float]:
-    """``fp32_matmul_tflops`` with all threads, and ``rdkit_parses_per_second`` on one core."""
+    """Measures ``fp32_matmul_tflops`` with all threads, and ``rdkit_parses_per_second`` on one core."""
     return {"fp32_matmul_tflops": fp32_matmul_tflops(), "rdkit_parses_per_second": rdkit_parses_per_second()}
 
 
 def fp32_matmul_tflops() -> float:
-    """10^12 floating-point operations a second in one matrix product of single precision."""
+    """Measures one matrix product of single precision, in 10^12 floating-point operations a second."""
     import torch
 
     rows, inner, columns = MATMUL
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randn(rows, inner, generator=generator), torch.randn(inner, columns, generator=generator)
-    return 2 * rows * inner * columns / _median_seconds(lambda: a @ b) / 1e12
+    return 2 * rows * inner * columns / median_seconds(lambda: a @ b) / 1e12
 
 
 def rdkit_parses_per_second() -> float:
-    """SMILES of ZINC that RDKit parses and sanitises in a second, none of them cached."""
+    """Measures how many SMILES of ZINC RDKit parses and sanitises in a second, none of them cached."""
     from rdkit import Chem
 
     from designloop.molecules.corpus import zinc
 
     smiles = zinc()[:: len(zinc()) // PARSED][:PARSED]
-    return len(smiles) / _median_seconds(lambda: [Chem.MolFromSmiles(one) for one in smiles])
+    return len(smiles) / median_seconds(lambda: [Chem.MolFromSmiles(molecule) for molecule in smiles])
 
 
-def _median_seconds(work: Callable[[], object]) -> float:
+def median_seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Times some work by the median of its repeats; a first run, which makes threads and tables, is not counted."""
     work()  # threads, pages and tables are there afterwards
     seconds = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         began = perf_counter()
         work()
         seconds.append(perf_counter() - began)
@@ -75,13 +76,13 @@ def _median_seconds(work: Callable[[], object]) -> float:
 
 
 def _cpu_name() -> str:
-    """What Linux calls the CPU, with what tells models of one name apart; elsewhere what Python knows."""
+    """Returns Linux's name of the CPU, with family and model, which tell CPUs of one name apart; elsewhere Python's."""
     file = Path("/proc/cpuinfo")
     if not file.is_file():
         return platform.processor() or platform.machine()
-    said: dict[str, str] = {}
+    values: dict[str, str] = {}
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         key, _, value = line.partition(":")
-        said.setdefault(key.strip(), value.strip())
-    number = [f"{key} {said[key]}" for key in ("cpu family", "model") if key in said]
-    return " ".join([said.get("model name", platform.machine()), *([f"({', '.join(number)})"] if number else [])])
+        values.setdefault(key.strip(), value.strip())
+    number = [f"{key} {values[key]}" for key in ("cpu family", "model") if key in values]
+    return " ".join([values.get("model name", platform.machine()), *([f"({', '.join(number)})"] if number else [])])

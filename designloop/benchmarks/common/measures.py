@@ -6,12 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any
 
-from designloop.report.pictures import running
-from designloop.tables.best import best
+from designloop.tables.best import best, course
 
 BEST = 10
 """Molecules in the mean."""
@@ -31,8 +29,8 @@ class Call:
     proposer: str
 
 
-def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
-    """Measures of one search, all of molecules one a stereo-free parent.
+def measure_calls(calls: Sequence[Call], budget: int) -> dict[str, Any]:
+    """Measures one search; of molecules that differ in stereo marks alone, only the best counts.
 
     Args:
         calls: in the order in which they were charged.
@@ -42,43 +40,41 @@ def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
         over every 100 calls, is in ``pmo_measures``), ``top_10`` (smiles, score, proposer) and ``proposers``, each
         one's share of the 100 best.
     """
-    _, mean = running([(call.smiles, call.score) for call in calls], BEST)
-    # A mean holds from the call that made it until the next that changes it.
-    area = math.fsum(value * (later - call) for (call, value), (later, _) in pairwise([*mean, (budget + 1, 0.0)]))
-    picks = best([call.smiles for call in calls], [call.score for call in calls], SHARED)
-    top = [calls[pick.row] for pick in picks]
+    rise = course(((call.smiles, call.score) for call in calls), BEST)
+    best_rows = best([call.smiles for call in calls], [call.score for call in calls], SHARED)
+    top = [calls[pick.row] for pick in best_rows]
     counted = Counter(call.proposer for call in top)
     return {
         "calls": len(calls),
         "failed": sum(call.score is None for call in calls),
         "best": top[0].score if top else None,
-        "mean_top_10": mean[-1][1] if mean else 0.0,
-        "auc_top_10": area / budget,
+        "mean_top_10": rise.mean[-1][1] if rise.mean else 0.0,
+        "auc_top_10": rise.auc(budget),
         "top_10": [{"smiles": call.smiles, "score": call.score, "proposer": call.proposer} for call in top[:BEST]],
         "proposers": {proposer: count / len(top) for proposer, count in counted.most_common()},
     }
 
 
-def over_seeds(found: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """Means over seeds, their standard error of the mean top-10, the shares of the proposers, and each seed's own."""
-    tens = [one["mean_top_10"] for one in found.values()]
+def average_over_seeds(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """Averages the measures of one arm over its seeds; the standard error is that of the mean top-10."""
+    tens = [result["mean_top_10"] for result in by_seed.values()]
     shares: Counter[str] = Counter()
-    for one in found.values():
-        shares.update({proposer: share / len(found) for proposer, share in one["proposers"].items()})
+    for result in by_seed.values():
+        shares.update({proposer: share / len(by_seed) for proposer, share in result["proposers"].items()})
     return {
         "mean_top_10": fmean(tens),
         "standard_error": stdev(tens) / math.sqrt(len(tens)) if len(tens) > 1 else None,
-        "auc_top_10": fmean(one["auc_top_10"] for one in found.values()),
-        "best": fmean(one["best"] or 0.0 for one in found.values()),
-        "seconds": fmean(one["seconds"] for one in found.values()),
+        "auc_top_10": fmean(result["auc_top_10"] for result in by_seed.values()),
+        "best": fmean(result["best"] or 0.0 for result in by_seed.values()),
+        "seconds": fmean(result["seconds"] for result in by_seed.values()),
         "proposers": dict(shares.most_common()),
-        "seeds": {str(seed): dict(one) for seed, one in found.items()},
+        "seeds": {str(seed): dict(result) for seed, result in by_seed.items()},
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """By what the mean top-10 of one arm has to be above that of another."""
+class Criterion:
+    """How far the mean top-10 of one arm has to be above that of another."""
 
     above: str
     below: str
@@ -94,8 +90,8 @@ class Bar:
         least = f"at least {self.by:g} " if self.by else ""
         return f"{self.above} {least}above {'the best of ' if self.than_best else ''}{self.below} {where}"
 
-    def judged(self, arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-        """The bar in words, the paired differences, and whether it holds; None without its arms."""
+    def judge(self, arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+        """Returns the criterion in words, the paired differences, whether it holds; None where an arm is missing."""
         if self.above not in arms or self.below not in arms:
             return None
         above, below = arms[self.above]["seeds"], arms[self.below]["seeds"]

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from designloop import api
-from designloop.benchmarks.common.arms import admissible
-from designloop.benchmarks.common.measures import Call, measures
-from designloop.benchmarks.common.trials import Found
-from designloop.loop.campaign import Campaign, load_campaign
-from designloop.loop.evaluation import Evaluator
+from designloop.benchmarks.common.arms import open_screening
+from designloop.benchmarks.common.measures import Call, measure_calls
+from designloop.benchmarks.common.trials import TrialResult
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.evaluation.evaluator import Evaluator
+from designloop.randomness import seed_of
 from designloop.records import Candidate
-from designloop.strategies.base import seed_of
 
 POPULATION, OFFSPRING = 100, 100
 
@@ -35,7 +35,7 @@ class _BudgetSpent(Exception):  # no error: it leaves the package's loop, which 
 
 
 def require_mol_ga() -> None:
-    """Returns where the package is installed.
+    """Does nothing where the package is installed.
 
     Raises:
         InputError: it is not.
@@ -46,32 +46,32 @@ def require_mol_ga() -> None:
         )
 
 
-def run_mol_ga(file: Path, overrides: Mapping[str, Any], folder: Path) -> Found:
-    """Measures of one search from the campaign's starting molecules; nothing is left in ``folder``."""
+def run_mol_ga(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
+    """Measures one search from the campaign's starting molecules; nothing is left in ``folder``."""
     campaign = load_campaign(file, overrides)
     start = [molecule.smiles for molecule in campaign.starting()]
     calls = search(campaign, start, campaign.budget.oracle_calls, seed_of(campaign.seed, "mol_ga"))
-    return measures(calls, campaign.budget.oracle_calls)
+    return measure_calls(calls, campaign.budget.oracle_calls)
 
 
 def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> list[Call]:
-    """The molecules charged, in turn; the starting molecules first."""
+    """Runs the search and returns the molecules charged, in turn; the starting molecules come first."""
     from mol_ga import default_ga
     from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation
 
     charged: dict[str, Call] = {}
-    allowed = admissible(campaign)
+    allowed = open_screening(campaign)
     with Evaluator(campaign) as evaluate:
 
         def charge(smiles: Sequence[str], proposer: str) -> list[str]:
-            """Of some molecules those that are new and allowed, as far as the budget goes; with a score only."""
-            candidates = allowed.take([Candidate(one, proposer) for one in smiles], calls - len(charged))
+            """Pays for what is new and allowed, as far as the budget goes, and returns what has a score."""
+            candidates = allowed.take([Candidate(molecule, proposer) for molecule in smiles], calls - len(charged))
             scored = campaign.objective(evaluate(candidates))
             charged.update({row.smiles: Call(row.smiles, row.score, proposer) for row in scored})
             return [row.smiles for row in scored if row.score is not None]
 
         def children(parents: list[str], n: int, rng: random.Random, parallel: object) -> set[str]:
-            """A generation's children, already paid for; drawn in an order that no hash seed changes."""
+            """Breeds a generation and pays for it, in an order that no hash seed changes."""
             if len(charged) == calls:
                 raise _BudgetSpent
             drawn = sorted(graph_ga_blended_generation(parents, n, rng))
@@ -79,7 +79,7 @@ def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> l
             return set(charge(drawn, "mol_ga"))
 
         def scores(smiles: list[str]) -> list[float]:
-            return [charged[one].score or 0.0 for one in smiles]
+            return [charged[molecule].score or 0.0 for molecule in smiles]
 
         with suppress(_BudgetSpent):
             default_ga(

@@ -1,4 +1,4 @@
-"""What may be said to a benchmark, and what each one is."""
+"""The options of benchmarks, and what a benchmark is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may set; each benchmark lists those that it heeds, and None stands for its own default."""
+    """What a user may set; a benchmark lists those that it takes, and None stands for its own default."""
 
     campaign: Path | None = None
     """The campaign file that is run."""
@@ -35,16 +35,20 @@ class Options:
     method: str | None = None
     """One method of a benchmark that has several; all of them without it."""
 
-    def given(self) -> dict[str, Any]:
-        """The options that are not at their defaults."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
+    def explicit(self) -> dict[str, Any]:
+        """Returns the options that are not at their defaults."""
+        return {
+            option.name: getattr(self, option.name)
+            for option in fields(self)
+            if getattr(self, option.name) != option.default
+        }
 
     def command(self, name: str) -> str:
-        """The command line that runs a benchmark so; where it kept what was not done yet is left out."""
-        given = self.given()
-        given.pop("work", None)
-        words = ["designloop", "benchmark", name, *([given.pop("method")] if "method" in given else [])]
-        for option, value in given.items():
+        """Returns the command line that runs a benchmark so, without the folder of unfinished work."""
+        options = self.explicit()
+        options.pop("work", None)
+        words = ["designloop", "benchmark", name, *([options.pop("method")] if "method" in options else [])]
+        for option, value in options.items():
             words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
         return shlex.join(words)
 
@@ -52,7 +56,7 @@ class Options:
 class Benchmark(Protocol):
     """A module of ``designloop.benchmarks``: adding one file with these four names is all that a new one takes.
 
-    It may have three more: ``merged(earlier, now) -> Results`` keeps what an earlier record has and this run has not
+    It may have three more: ``merge(earlier, now) -> Results`` keeps what an earlier record has and this run has not
     measured; ``pages(records) -> {path: Markdown}`` gives further pages, from the folder of the documentation, of the
     results of every benchmark that has a record, by name; ``pictures(options, results) -> {file: SVG}`` gives what
     stands beside the record.
@@ -60,12 +64,12 @@ class Benchmark(Protocol):
 
     SUMMARY: str
     """What it shows, in one line."""
-    HEEDS: frozenset[str]
-    """The options that it heeds."""
+    OPTIONS: frozenset[str]
+    """The options that it takes."""
 
     @staticmethod
     def run(options: Options, say: Say) -> Results:
-        """Runs it, telling how far it is.
+        """Runs the benchmark and reports its progress.
 
         Raises:
             InputError: the options do not fit, or something is not installed.
@@ -74,5 +78,5 @@ class Benchmark(Protocol):
 
     @staticmethod
     def report(results: Results) -> str:
-        """Results as Markdown, for the terminal and for docs/benchmarks.md."""
+        """Returns the results as Markdown, for the terminal and for docs/benchmarks.md."""
         ...

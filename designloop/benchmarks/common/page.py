@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from designloop import benchmarks
+from designloop.benchmarks.common import registry
 from designloop.benchmarks.common.records import Record, read_records
 
 _HEAD = """\
@@ -19,31 +19,31 @@ named; its two calibrations were taken in the same run.
 
 
 def to_markdown(records: Sequence[Record]) -> str:
-    """The page."""
-    there = {record.benchmark for record in records}
-    lacking = [name for name in benchmarks.available() if name not in there]
+    """Returns the page of all records."""
+    recorded = {record.benchmark for record in records}
+    lacking = [name for name in registry.available() if name not in recorded]
     parts = [_HEAD, *map(_section, records)]
     if lacking:
         parts.append("## Not recorded yet\n")
-        parts.append("".join(f"- `designloop benchmark {one}`: {benchmarks.load(one).SUMMARY}\n" for one in lacking))
+        parts.append("".join(f"- `designloop benchmark {name}`: {registry.load(name).SUMMARY}\n" for name in lacking))
     return "\n".join(parts)
 
 
-def all_pages(folder: Path) -> dict[Path, str]:
-    """Every page made of the records in a folder: the one of all beside it and called like it, and benchmarks' own."""
+def make_pages(folder: Path) -> dict[Path, str]:
+    """Makes every page of the records in a folder: the page of all, which lies beside it, and benchmarks' own pages."""
     records = read_records(folder)
-    found = {record.benchmark: record.results for record in records}
+    results = {record.benchmark: record.results for record in records}
     pages = {folder.parent / f"{folder.name}.md": to_markdown(records)}
-    for name in benchmarks.available():
-        own = getattr(benchmarks.load(name), "pages", None)
-        if own is not None:
-            pages |= {folder.parent / path: text for path, text in own(found).items()}
+    for name in registry.available():
+        pages_of = getattr(registry.load(name), "pages", None)
+        if pages_of is not None:
+            pages |= {folder.parent / path: text for path, text in pages_of(results).items()}
     return pages
 
 
 def write_pages(folder: Path) -> list[Path]:
-    """The files that all pages of a folder's records were written to."""
-    pages = all_pages(folder)
+    """Writes all pages of a folder's records and returns their paths."""
+    pages = make_pages(folder)
     for path, text in pages.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -51,13 +51,13 @@ def write_pages(folder: Path) -> list[Path]:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; numbers to three decimals, nothing for None."""
+    """Returns a Markdown table; numbers have three decimals, and None is an empty cell."""
     lines = [list(columns), ["---"] * len(columns), *(list(map(cell, row)) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def cell(value: object) -> str:
-    """A value as text of a table; a bar in it, as of |x|, would end the cell."""
+    """Returns a value as the text of a cell; a vertical bar, as of |x|, is escaped, since it would end the cell."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -66,17 +66,17 @@ def cell(value: object) -> str:
 
 
 def _section(record: Record) -> str:
-    benchmark = benchmarks.load(record.benchmark)
-    here, speed = record.machine, record.calibrations
+    benchmark = registry.load(record.benchmark)
+    machine, speed = record.machine, record.calibrations
     seeds = ", ".join(map(str, record.seeds))
     return "\n".join(
         [
             f"## {record.benchmark}\n",
             f"{benchmark.SUMMARY}\n",
-            f"`{record.command}`, designloop {record.designloop}, {record.date}, seeds {seeds}. {here['cpu']}, "
-            f"{here['cores']} cores, {here['memory_gb']:.0f} GB, {'AMX' if here['amx'] else 'no AMX'}: "
+            f"`{record.command}`, designloop {record.designloop}, {record.date}, seeds {seeds}. {machine['cpu']}, "
+            f"{machine['cores']} cores, {machine['memory_gb']:.0f} GB, {'AMX' if machine['amx'] else 'no AMX'}: "
             f"{speed['fp32_matmul_tflops']:.3f} TFLOP/s in fp32, {speed['rdkit_parses_per_second']:,.0f} RDKit parses "
-            f"a second. torch {here['torch']}, RDKit {here['rdkit']}.\n",
+            f"a second. torch {machine['torch']}, RDKit {machine['rdkit']}.\n",
             benchmark.report(record.results),
         ]
     )

@@ -28,12 +28,12 @@ Key = Callable[[str], str]
 
 
 def as_written(smiles: str) -> str:
-    """The SMILES itself: PMO's own rule, where each distinct one is a molecule."""
+    """Returns the SMILES itself: PMO's own rule, where each distinct one is a molecule."""
     return smiles
 
 
 def compound(smiles: str) -> str:
-    """The first block of the InChIKey of the neutral parent: no salts, charges, isotopes, stereo or mobile protons.
+    """Returns the InChIKey's first block of the neutral parent: no salts, charges, isotopes, stereo or mobile protons.
 
     The SMILES without stereo marks stands for it where there is no such key.
     """
@@ -45,7 +45,7 @@ def compound(smiles: str) -> str:
 
 
 def curve(calls: Sequence[Paid], budget: int, key: Key = as_written) -> list[tuple[int, float]]:
-    """(calls, mean of the ten best) at 0, every 100 calls and the last one; fewer than ten have their own mean.
+    """Returns (calls, mean of the ten best) at 0, every 100 calls and the last; fewer than ten have their own mean.
 
     Args:
         calls: in the order in which they were charged; what comes after the budget is left out.
@@ -68,7 +68,7 @@ def curve(calls: Sequence[Paid], budget: int, key: Key = as_written) -> list[tup
 
 
 def auc_top_10(calls: Sequence[Paid], budget: int, key: Key = as_written) -> float:
-    """The area under the curve by trapezoids, over the budget; after an early stop the last mean holds to its end.
+    """Returns the curve's area by trapezoids, over the budget; after an early stop the last mean holds to its end.
 
     Args:
         calls: in the order in which they were charged.
@@ -82,12 +82,12 @@ def auc_top_10(calls: Sequence[Paid], budget: int, key: Key = as_written) -> flo
 
 
 def mean_top_10(calls: Sequence[Paid], budget: int, key: Key = as_written) -> float:
-    """The mean of the ten best within the budget; 0 without a call."""
+    """Returns the mean of the ten best within the budget; 0 without a call."""
     return curve(calls, budget, key)[-1][1]
 
 
 def pmo_measures(calls: Sequence[Paid], budget: int) -> dict[str, float]:
-    """``auc_top10``, ``top10``, and both of molecules one a compound: ``strict_auc_top10``, ``strict_top10``."""
+    """Returns ``auc_top10``, ``top10``, and both with each compound once: ``strict_auc_top10``, ``strict_top10``."""
     return {
         "auc_top10": auc_top_10(calls, budget),
         "strict_auc_top10": auc_top_10(calls, budget, compound),

@@ -36,21 +36,21 @@ class Record:
 
 
 def record_path(name: str, folder: Path) -> Path:
-    """The file of a benchmark's record; ``latent-bo`` has ``latent_bo.json``."""
+    """Returns the path of a benchmark's record; that of ``latent-bo`` is ``latent_bo.json``."""
     return folder / f"{name.replace('-', '_')}.json"
 
 
 def write_record(record: Record, folder: Path) -> Path:
-    """The file that a record was written to, over an earlier one."""
+    """Writes a record over an earlier one and returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = record_path(record.benchmark, folder)
-    text = json.dumps(_rounded(asdict(record)), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_round(asdict(record)), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
     return path
 
 
 def read_record(path: Path) -> Record:
-    """The record in a file.
+    """Reads the record in a file.
 
     Raises:
         RecordError: the file holds none.
@@ -59,24 +59,24 @@ def read_record(path: Path) -> Record:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read ({error}); run the benchmark again") from error
-    expected = [one.name for one in fields(Record)]
+    expected = [field.name for field in fields(Record)]
     if not isinstance(data, dict) or sorted(data) != sorted(expected):
-        found = ", ".join(data) if isinstance(data, dict) else type(data).__name__
-        raise RecordError(f"{path}: found {found}, expected {', '.join(expected)}; run the benchmark again")
+        names = ", ".join(data) if isinstance(data, dict) else type(data).__name__
+        raise RecordError(f"{path}: found {names}, expected {', '.join(expected)}; run the benchmark again")
     return Record(**data)
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records of a folder, by name."""
+    """Reads all records of a folder, by name."""
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
-def _rounded(value: Any) -> Any:
-    """JSON values with every number to so many significant digits."""
+def _round(value: Any) -> Any:
+    """Rounds every number of JSON values to ``DIGITS`` significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, Mapping):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        return {key: _round(inner) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_rounded(inner) for inner in value]
+        return [_round(inner) for inner in value]
     return value

@@ -9,23 +9,27 @@ from designloop.benchmarks.common.page import table
 
 
 def arms_table(arms: Mapping[str, Mapping[str, Any]]) -> str:
-    """An arm a row: mean top-10, its area, the best, the proposers' shares of the 100 best."""
+    """Returns the table of all arms: mean top-10, its area, the best, the proposers' shares of the 100 best."""
     columns = ("arm", "what it is", "mean top-10", "AUC top-10", "best", "of the 100 best, by proposer", "seconds")
     return table(columns, [_row(name, arm) for name, arm in arms.items()])
 
 
-def bars_table(bars: Sequence[Mapping[str, Any]]) -> str:
-    """A bar a row: the difference of the mean top-10, those of each seed, whether it holds."""
+def criteria_table(criteria: Sequence[Mapping[str, Any]]) -> str:
+    """Returns the table of all criteria: the difference of the mean top-10, that of each seed, whether it holds."""
     columns = ("mean top-10 of", "difference", "by seed", "holds")
-    rows = [(one["bar"], one["difference"], _signed(one["differences"].values()), one["holds"]) for one in bars]
+    rows = [
+        (criterion["bar"], criterion["difference"], _signed(criterion["differences"].values()), criterion["holds"])
+        for criterion in criteria
+    ]
     return table(columns, rows) if rows else ""
 
 
 def best_table(name: str, arm: Mapping[str, Any]) -> str:
-    """The ten best molecules of an arm on its first seed."""
-    seed, found = next(iter(arm["seeds"].items()))
+    """Returns the table of the ten best molecules of an arm on its first seed."""
+    seed, result = next(iter(arm["seeds"].items()))
     rows = [
-        (place, one["score"], one["proposer"], f"`{one['smiles']}`") for place, one in enumerate(found["top_10"], 1)
+        (place, molecule["score"], molecule["proposer"], f"`{molecule['smiles']}`")
+        for place, molecule in enumerate(result["top_10"], 1)
     ]
     return f"The ten best of {name}, seed {seed}:\n\n" + table(("", "score", "proposer", "molecule"), rows)
 

@@ -14,7 +14,7 @@ from rdkit import Chem
 
 from designloop.molecules.graphs.edits import join, outcome, remove
 from designloop.molecules.graphs.graph import BINDS, Graph, read_graph
-from designloop.molecules.graphs.parts import End, Part, acyclic_parts, ring_parts
+from designloop.molecules.graphs.parts import CutBond, Part, acyclic_parts, ring_parts
 from designloop.molecules.graphs.tables import Table
 
 ATTEMPTS = 8
@@ -80,7 +80,7 @@ def _ring_partners(half: Part, graph: Graph) -> list[Part]:
     return parts + [part._replace(ends=part.ends[::-1]) for part in parts]
 
 
-def _bind(a: Graph, x: End, b: Graph, y: End) -> bool:
+def _bind(a: Graph, x: CutBond, b: Graph, y: CutBond) -> bool:
     """Whether the ends of two parts may be bound."""
     return x.order == y.order and b.kind(y.kept, y.lost) in BINDS[a.kind(x.kept, x.lost)]
 
@@ -90,6 +90,6 @@ def _join_parts(a: Graph, first: Part, b: Graph, second: Part) -> Chem.RWMol:
     mol, shift = Chem.RWMol(a.mol), a.size
     mol.InsertMol(b.mol)
     for x, y in zip(first.ends, second.ends, strict=True):
-        join(mol, x, End(y.kept + shift, y.lost + shift, y.order))
+        join(mol, x, CutBond(y.kept + shift, y.lost + shift, y.order))
     remove(mol, a.everything & ~first.side | (b.everything & ~second.side) << shift)
     return mol

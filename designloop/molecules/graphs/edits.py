@@ -13,7 +13,7 @@ from rdkit import Chem
 from rdkit.Chem import rdqueries
 
 from designloop.molecules.graphs.graph import Graph, read_graph
-from designloop.molecules.graphs.parts import End
+from designloop.molecules.graphs.parts import CutBond
 
 ORDERS = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
 
@@ -51,7 +51,7 @@ def attach(mol: Chem.RWMol, atom: int, group: Group, lost: int | None = None) ->
     mol.AddBond(atom, first, ORDERS[group.order])
 
 
-def join(mol: Chem.RWMol, first: End, second: End) -> None:
+def join(mol: Chem.RWMol, first: CutBond, second: CutBond) -> None:
     """Cut both bonds, and bind the atoms that stay to each other with the first bond's order."""
     cut(mol, first.kept, first.lost)
     cut(mol, second.kept, second.lost)

@@ -11,7 +11,7 @@ from rdkit import Chem
 
 from designloop.molecules.graphs.edits import ORDERS, Group, attach, cut, join, keep_mark, outcome, read_group, remove
 from designloop.molecules.graphs.graph import BINDS, CARBON, NITROGEN, OXYGEN, Bond, Graph, read_graph
-from designloop.molecules.graphs.parts import End, Part, acyclic_parts
+from designloop.molecules.graphs.parts import CutBond, Part, acyclic_parts
 from designloop.molecules.graphs.tables import ATOMS, GROUPS, LINKS, RINGS, Table
 
 T = TypeVar("T")
@@ -111,10 +111,10 @@ def _replace(graph: Graph, group: Group, parts: Sequence[Part]) -> Choice[Part]:
     return Choice(fitting if group.order == 1 else (), edit)
 
 
-def move_substituent(graph: Graph, rng: np.random.Generator) -> Choice[tuple[End, int]]:
+def move_substituent(graph: Graph, rng: np.random.Generator) -> Choice[tuple[CutBond, int]]:
     """A group at another place of its aromatic ring."""
 
-    def edit(mol: Chem.RWMol, place: tuple[End, int]) -> None:
+    def edit(mol: Chem.RWMol, place: tuple[CutBond, int]) -> None:
         end, to = place
         cut(mol, end.kept, end.lost)
         mol.AddBond(end.kept, to, ORDERS[1])
@@ -172,7 +172,7 @@ def delete_atom(graph: Graph, rng: np.random.Generator) -> Choice[int]:
     def edit(mol: Chem.RWMol, atom: int) -> None:
         near = graph.neighbours[atom]
         if len(near) == 2:
-            join(mol, End(near[0], atom, 1), End(near[1], atom, 1))
+            join(mol, CutBond(near[0], atom, 1), CutBond(near[1], atom, 1))
         else:
             cut(mol, near[0], atom)
         remove(mol, 1 << atom)

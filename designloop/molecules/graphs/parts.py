@@ -9,7 +9,7 @@ from typing import NamedTuple
 from designloop.molecules.graphs.graph import GRAPHS, Graph, mask
 
 
-class End(NamedTuple):
+class CutBond(NamedTuple):
     """A bond that is cut, seen from the part that stays."""
 
     kept: int
@@ -20,7 +20,7 @@ class End(NamedTuple):
 class Part(NamedTuple):
     """One side of a cut."""
 
-    ends: tuple[End, ...]
+    ends: tuple[CutBond, ...]
     """The bonds that are cut: one, or two of a ring."""
     side: int
     """Bit mask of its atoms."""
@@ -55,8 +55,8 @@ def acyclic_parts(graph: Graph) -> tuple[Part, ...]:
         anion = "I" in (graph.kinds[bond.a], graph.kinds[bond.b])
         if bond.order == 1 and not bond.rings and not anion and bond.a in above:
             top, bottom = (bond.a, bond.b) if above[bond.b] == bond.a else (bond.b, bond.a)
-            parts.append(Part((End(bottom, top, 1),), below[bottom]))
-            parts.append(Part((End(top, bottom, 1),), below[0] & ~below[bottom]))
+            parts.append(Part((CutBond(bottom, top, 1),), below[bottom]))
+            parts.append(Part((CutBond(top, bottom, 1),), below[0] & ~below[bottom]))
     return tuple(parts)
 
 
@@ -84,7 +84,7 @@ def ring_parts(graph: Graph) -> tuple[Part, ...]:
                     continue
                 last = start + length - 1
                 cuts = ((ring[start], ring[start - 1]), (ring[last % n], ring[(last + 1) % n]))
-                first, second = (End(kept, lost, order[kept, lost]) for kept, lost in cuts)
+                first, second = (CutBond(kept, lost, order[kept, lost]) for kept, lost in cuts)
                 parts.append(Part((first, second), side, length, aromatic))
     return tuple(parts)
 

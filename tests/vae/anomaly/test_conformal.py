@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from designloop.benchmarks.vae_methods.anomaly import uniformity, wrong_p_values
+from designloop.benchmarks.vae.methods.anomaly.method import uniformity, wrong_p_values
 from designloop.vae.anomaly.conformal import conformal_p_values, false_positive_law
 from designloop.vae.anomaly.scores import decoder_nll
 from designloop.vae.errors import ShapeError, VAEError

@@ -1,0 +1,79 @@
+"""The verbs before a campaign runs: templates, the plan, molecules of one's own, what it will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from designloop.api.inputs import InputError, load_if_file
+from designloop.loop import preflight
+from designloop.loop.campaign import templates as template
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.campaign.campaign import load_campaign as load_campaign
+from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
+from designloop.loop.preflight import Estimate, Plan
+from designloop.loop.summary import summarize
+from designloop.tables.ledger import Ledger
+
+
+def templates() -> dict[str, str]:
+    """Returns the name of each template of ``init`` -> what it is for."""
+    return {name: template.summary(name) for name in template.names()}
+
+
+def init(path: Path | str = "campaign.yaml", start_from: str = template.DEFAULT) -> list[Path]:
+    """Writes a commented campaign file, and what it needs beside it; never over a file that is there.
+
+    Raises:
+        TemplateError: there is no such template.
+        InputError: a file exists, or cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".yaml":
+        raise InputError(f"{path} ends in {path.suffix!r}, expected .yaml; call it {path.stem}.yaml")
+    texts = {path.with_name(name): text for name, text in template.render(start_from, path.stem).items()}
+    if existing := [str(file) for file in texts if file.exists()]:
+        raise InputError(f"{', '.join(existing)} is there already and is not overwritten; give another name or folder")
+    try:
+        for target, text in texts.items():
+            target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
+    return list(texts)
+
+
+def validate(campaign: Campaign | Path | str) -> Plan:
+    """Plans a campaign: every oracle is run on known molecules, every filter on ZINC and on the model's draws.
+
+    Raises:
+        CampaignError: all that is wrong with the file.
+        LedgerBusy: the campaign, or another on its ledger, is running.
+    """
+    campaign = load_if_file(campaign)
+    with Ledger(campaign.ledger_path) as ledger:
+        return preflight.plan(campaign, ledger)
+
+
+def score(campaign: Campaign | Path | str, molecules: Path | str | Sequence[str]) -> list[OwnMolecule]:
+    """Scores molecules of one's own by every property, recorded in the ledger as checks.
+
+    Args:
+        molecules: a .smi, .csv or .parquet file, or SMILES.
+    Raises:
+        MoleculeError: one of them cannot be read.
+    """
+    campaign = load_if_file(campaign)
+    if isinstance(molecules, str | Path):
+        written, names = read_own(molecules)
+    else:
+        written, names = list(molecules), [""] * len(molecules)
+    with Ledger(campaign.ledger_path) as ledger:
+        return score_own(campaign, ledger, written, names)
+
+
+def dry_run(campaign: Campaign | Path | str) -> Estimate:
+    """Estimates the calls and time to expect; for it every oracle that is not costly is run on known molecules."""
+    campaign = load_if_file(campaign)
+    begun = (campaign.output_folder / "campaign.json").is_file()
+    with Ledger(campaign.ledger_path) as ledger:
+        return preflight.estimate(campaign, ledger, summarize(campaign.output_folder).rounds if begun else ())

@@ -1,0 +1,94 @@
+"""The verbs about oracles and models: what is built in, and what a model draws, reconstructs or learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import designloop.oracles as oracle_package
+from designloop.api.inputs import InputError
+from designloop.loop.own_molecules import read_own
+from designloop.molecules.chemistry import parse
+from designloop.molecules.reconstruction import REFINE, Reconstruction
+from designloop.molecules.shipped import DEFAULT_MODEL
+from designloop.oracles import OracleCard
+from designloop.words import silent
+
+if TYPE_CHECKING:
+    from designloop.molecules.pretrain import HeldOut
+    from designloop.molecules.sequence_vae import SequenceVAE
+
+
+def oracles() -> list[OracleCard]:
+    """Returns a card for each built-in oracle."""
+    return oracle_package.available()
+
+
+def oracle(reference: str) -> OracleCard:
+    """Returns the card of one oracle: built in, ``my_module:my_function`` or ``./my_oracle.py:score``."""
+    return oracle_package.describe(reference)
+
+
+def load_model(model: str | Path = DEFAULT_MODEL, device: str = "cpu") -> SequenceVAE:
+    """Loads a sequence VAE: a shipped one by name, or a file that ``pretrain`` wrote."""
+    from designloop.molecules.sequence_vae import load
+
+    return load(model, device)
+
+
+def sample(n: int = 10, *, model: str = DEFAULT_MODEL, seed: int = 0) -> list[str]:
+    """Draws (n,) SMILES from a model's prior."""
+    from designloop.loop.pretrained import Pretrained
+
+    return Pretrained(model).draws(n, seed)
+
+
+def reconstruct(
+    molecules: Path | str | Sequence[str], *, model: str = DEFAULT_MODEL, refine: bool = True
+) -> list[Reconstruction]:
+    """Encodes molecules and decodes them again.
+
+    Args:
+        molecules: a file of molecules, or SMILES.
+        refine: move latents that would decode to another molecule (``vae.refinement``); else take the encoder's means.
+
+    Raises:
+        InputError: none of them is a molecule.
+    """
+    from designloop.molecules.reconstruction import reconstruct as there_and_back
+
+    smiles = read_own(molecules)[0] if isinstance(molecules, str | Path) else molecules
+    if not any(parse(text) is not None for text in smiles):
+        actual = ", ".join(map(repr, smiles[:3])) or "nothing"
+        raise InputError(
+            f"found {actual}, expected SMILES that RDKit can read; quote them, or give a file of molecules"
+        )
+    return there_and_back(load_model(model), smiles, REFINE if refine else 0)
+
+
+def pretrain(
+    output: Path | str,
+    *,
+    corpus: Path | str | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    on_measure: Callable[[HeldOut], None] = silent,
+) -> Path:
+    """Trains a sequence VAE on a corpus and returns its file, in a folder that is resumed if it was begun before.
+
+    Args:
+        output: the folder.
+        corpus: a .smi, .csv or .parquet file; by default ZINC 250k, which gives the shipped model.
+        steps: gradient steps; by default the recipe's.
+        on_measure: told the held-out measures from time to time.
+    """
+    from designloop.molecules.pretrain import pretrain_corpus
+    from designloop.molecules.recipe import Recipe
+
+    recipe = Recipe(seed=seed)
+    if steps is not None:
+        recipe = recipe.scale(steps)
+    file = None if corpus is None else Path(corpus)
+    return pretrain_corpus(Path(output), file, recipe, device=device, on_measure=on_measure)

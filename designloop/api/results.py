@@ -1,0 +1,138 @@
+"""The verbs that ask about results: how far a campaign is, its best molecules, queries, campaigns side by side."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from designloop.api.inputs import InputError, Say
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.summary import Summary, results_below, summarize
+from designloop.loop.summary import results_folder as results_folder
+from designloop.molecules.neighbours import nearest_zinc
+from designloop.report import comparison
+from designloop.report.references import Reference, read_references
+from designloop.report.top import TopMolecule, top_molecules
+from designloop.tables import open_candidates as open_candidates
+from designloop.words import silent
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def status(campaign: Campaign | Path | str) -> Summary:
+    """Says how far a campaign is, how well it does and what went wrong; also while it runs."""
+    return summarize(results_folder(campaign))
+
+
+def query(sql: str, campaigns: Sequence[Campaign | Path | str] = (), *, say: Say = silent) -> pa.Table:
+    """Answers one SQL query over the views ``candidates``, ``rounds`` and ``runs`` of some campaigns.
+
+    Args:
+        campaigns: by default all whose folders of results lie below the current folder.
+        say: told what is damaged and was left out.
+    Raises:
+        QueryError: the statement is wrong, or a folder holds no campaign.
+    """
+    candidates = open_candidates([results_folder(campaign) for campaign in campaigns] or results_below(Path.cwd()))
+    answer = candidates.query(sql)
+    for remark in candidates.remarks:
+        say(remark)
+    return answer
+
+
+def top(
+    campaigns: Campaign | Path | str | Sequence[Campaign | Path | str],
+    n: int = 10,
+    *,
+    diverse: bool = False,
+    say: Say = silent,
+) -> tuple[list[TopMolecule], list[Reference]]:
+    """Returns the ``n`` best molecules of some campaigns, one a stereo-free parent, and the references to compare with.
+
+    Args:
+        diverse: leave out near-duplicates of better ones.
+        say: told when the nearest ZINC molecules take a while, and what is damaged and was left out.
+    Raises:
+        QueryError: the campaigns have different objectives, so their scores do not compare.
+    """
+    campaign_list = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
+    folders = [results_folder(campaign) for campaign in campaign_list]
+    candidates = open_candidates(folders)
+    best = top_molecules(candidates, n, diverse=diverse, nearest_known=lambda smiles: nearest_zinc(smiles, say))
+    references: dict[str, Reference] = {}
+    remarks = candidates.remarks
+    for kept, damaged in map(read_references, folders):
+        references |= {reference.smiles: reference for reference in kept}
+        remarks += damaged
+    for remark in remarks:
+        say(remark)
+    return best, list(references.values())
+
+
+def write_top(best: Sequence[TopMolecule], path: Path | str, ending: str = "") -> Path:
+    """Writes molecules as .csv, .smi, .sdf or .svg.
+
+    Args:
+        ending: which of these; by default the path's own.
+    Raises:
+        InputError: another ending, or the file cannot be written.
+    """
+    from designloop.report.export import write_csv, write_sdf, write_smi
+    from designloop.report.pictures import draw_best
+
+    path = Path(path)
+    writers: Mapping[str, Callable[[Sequence[TopMolecule], Path], object]] = {
+        ".csv": write_csv,
+        ".smi": write_smi,
+        ".sdf": write_sdf,
+        ".svg": lambda molecules, to: to.write_text(draw_best(molecules), encoding="utf-8"),
+    }
+    writer = writers.get(ending or path.suffix.lower())
+    if writer is None:
+        raise InputError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(writers)}; give another name")
+    with _writing(path):
+        writer(best, path)
+    return path
+
+
+def write_rows(rows: pa.Table, path: Path | str) -> Path:
+    """Writes the answer to a query as CSV; a list as its words.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    path = Path(path)
+    with _writing(path), path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(rows.column_names)
+        for row in rows.to_pylist():
+            writer.writerow([" ".join(value) if isinstance(value, list) else value for value in row.values()])
+    return path
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """The operating system's errors as ours; a folder is never made, since its name may be misspelt."""
+    try:
+        if not path.absolute().parent.is_dir():
+            raise InputError(f"there is no folder {path.parent} to write {path.name} into; make it, or name another")
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
+
+
+def compare(campaigns: Sequence[Campaign | Path | str], *, say: Say = silent) -> list[comparison.Standings]:
+    """Puts campaigns side by side: calls, best, mean of the ten best, and PMO's area under its curve.
+
+    Args:
+        say: told what is damaged and was left out.
+    """
+    candidates = open_candidates([results_folder(campaign) for campaign in campaigns])
+    standings = comparison.compare(candidates)
+    for remark in candidates.remarks:
+        say(remark)
+    return standings

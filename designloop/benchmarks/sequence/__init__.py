@@ -1,1 +1,0 @@
-"""What ``designloop benchmark sequence-vae`` measures: one file a question."""

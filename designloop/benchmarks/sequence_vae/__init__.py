@@ -1,0 +1,1 @@
+"""What a sequence VAE can do: one file a question."""

@@ -1,0 +1,91 @@
+"""Whether drugs can be written in the model's language, and come back."""
+
+from __future__ import annotations
+
+import lzma
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from designloop.molecules.chemistry import require, standard_form
+from designloop.molecules.errors import MoleculeError
+from designloop.molecules.reconstruction import reconstruct
+from designloop.molecules.sequence_vae import SequenceVAE
+
+LIST = Path(__file__).parent / "approved_drugs.csv.xz"
+
+LARGE = {
+    "atorvastatin": "CC(C)c1c(C(=O)Nc2ccccc2)c(-c2ccccc2)c(-c2ccc(F)cc2)n1CC[C@@H](O)C[C@@H](O)CC(=O)O",
+    "ritonavir": (
+        "CC(C)[C@H](NC(=O)N(C)Cc1csc(C(C)C)n1)C(=O)N[C@@H](Cc1ccccc1)C[C@H](O)[C@H](Cc1ccccc1)NC(=O)OCc1cncs1"
+    ),
+    "venetoclax": (
+        "CC1(C)CCC(CN2CCN(c3ccc(C(=O)NS(=O)(=O)c4ccc(NCC5CCOCC5)c([N+](=O)[O-])c4)c(Oc4cnc5[nH]ccc5c4)c3)CC2)"
+        "=C(c2ccc(Cl)cc2)C1"
+    ),
+}
+"""Name -> SMILES of drugs longer than anything in ZINC 250k."""
+
+MOST_HEAVY_ATOMS = 60
+
+_ATOM = re.compile(r"\[[-=#/\\]*(?!Branch|Ring)([A-Z][a-z]?)")
+"""An atom's symbol in brackets; behind the bond comes the element."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drug:
+    """An approved drug as the list has it."""
+
+    identifier: str
+    name: str
+    smiles: str
+
+
+def approved_drugs() -> list[Drug]:
+    """Reads the whole list, in its order."""
+    lines = lzma.decompress(LIST.read_bytes()).decode().splitlines()[1:]
+    return [Drug(*line.split(",", 2)) for line in lines]
+
+
+def select_by_rule(drugs: Sequence[Drug], vae: SequenceVAE, n: int) -> list[str]:
+    """Returns the standard forms of the first drugs that the rule lets pass.
+
+    The rule: the parent (largest organic fragment, uncharged) has carbon, at most 60 heavy atoms, and only elements
+    that stand in the model's alphabet.
+    """
+    elements = {atom[1] for symbol in vae.codec.symbols if (atom := _ATOM.match(symbol))}
+    parents: list[str] = []
+    for drug in drugs:
+        try:
+            parent = standard_form(drug.smiles)
+        except MoleculeError:
+            continue  # RDKit cannot read it: no organic parent
+        atoms = [atom.GetSymbol() for atom in require(parent).GetAtoms()]
+        if "C" in atoms and len(atoms) <= MOST_HEAVY_ATOMS and elements.issuperset(atoms):
+            parents.append(parent)
+            if len(parents) == n:
+                break
+    return parents
+
+
+def measure(vae: SequenceVAE, n: int = 200) -> dict[str, Any]:
+    """Measures which drugs can be encoded and come back exactly: the first by the rule, three large ones, all."""
+    drugs = approved_drugs()
+    by_rule = reconstruct(vae, select_by_rule(drugs, vae, n))
+    large = dict(zip(LARGE, reconstruct(vae, list(LARGE.values())), strict=True))
+    whole_list = reconstruct(vae, [drug.smiles for drug in drugs])
+    return {
+        "by_rule": len(by_rule),
+        "encoded": sum(outcome.error is None for outcome in by_rule) / len(by_rule),
+        "not_encoded": [outcome.error for outcome in by_rule if outcome.error is not None],
+        "reconstructed": sum(outcome.exact for outcome in by_rule) / len(by_rule),
+        "large": {
+            name: {"encoded": outcome.error is None, "similarity": outcome.similarity}
+            for name, outcome in large.items()
+        },
+        "whole_list": len(whole_list),
+        "whole_list_encoded": sum(outcome.error is None for outcome in whole_list) / len(whole_list),
+        "whole_list_reconstructed": sum(outcome.exact for outcome in whole_list) / len(whole_list),
+    }

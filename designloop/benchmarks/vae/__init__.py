@@ -1,0 +1,1 @@
+"""The criteria of the VAE library, method by method."""

@@ -1,0 +1,1 @@
+"""Anomaly detection, beside detectors of another library."""

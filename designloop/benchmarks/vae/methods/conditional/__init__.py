@@ -1,0 +1,1 @@
+"""Conditional generation: a closed form, cells and images."""

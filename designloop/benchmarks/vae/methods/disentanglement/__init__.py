@@ -1,0 +1,1 @@
+"""Disentanglement: closed forms, and cell lines under drugs."""

@@ -1,0 +1,1 @@
+"""Geometry of the latent space: closed forms, and data with a hole."""

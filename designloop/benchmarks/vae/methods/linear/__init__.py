@@ -1,0 +1,1 @@
+"""Linear VAEs: closed forms, and lattice fields."""

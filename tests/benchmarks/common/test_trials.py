@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from designloop.api import InputError
+from designloop.benchmarks.common import trials
+from designloop.benchmarks.common.trials import Trial, TrialResult, run_trials
+
+
+def note(number: int, folder: Path) -> TrialResult:
+    """A trial that notes each time it is run."""
+    with (folder / "runs").open("a") as file:
+        file.write("run\n")
+    return {"mean_top_10": number / 10, "process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
+
+
+def break_off(folder: Path) -> TrialResult:
+    raise KeyboardInterrupt
+
+
+def three() -> list[Trial]:
+    return [Trial(arm, seed, partial(note, seed), {"calls": 5}) for arm, seed in (("a", 0), ("a", 1), ("b", 0))]
+
+
+def test_each_trial_is_run_once_and_kept(tmp_path: Path) -> None:
+    lines: list[str] = []
+    first = run_trials(three(), tmp_path, 1, lines.append)
+    second = run_trials(three(), tmp_path, 1, lines.append)
+    assert first == second
+    assert {arm: list(seeds) for arm, seeds in first.items()} == {"a": [0, 1], "b": [0]}
+    assert first["a"][1]["mean_top_10"] == 0.1
+    assert first["a"][1]["seconds"] >= 0
+    assert [(file.read_text()) for file in tmp_path.glob("*/runs")] == ["run\n"] * 3
+    assert lines[0] == f"3 of 3 trials to run; what they give is kept in {tmp_path}"
+    assert lines[1] == "a, seed 0: mean top-10 0.000, 0 s (1 of 3)"
+    assert lines[-1] == f"0 of 3 trials to run; what they give is kept in {tmp_path}"
+
+
+def test_an_interrupted_benchmark_goes_on(tmp_path: Path) -> None:
+    a, b, c = three()
+    with pytest.raises(KeyboardInterrupt):
+        run_trials([a, Trial("b", 9, break_off, {}), c], tmp_path, 1, lambda line: None)
+    run_trials([a, b, c], tmp_path, 1, lambda line: None)
+    assert [(file.read_text()) for file in tmp_path.glob("*/runs")] == ["run\n"] * 3
+
+
+class Steady(Trial):
+    """A trial that goes on although someone edits the code while the tests run."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.arm}-{self.seed}"
+
+
+def test_trials_run_side_by_side_in_processes_of_their_own(tmp_path: Path) -> None:
+    steady = [Steady(trial.arm, trial.seed, trial.work, trial.identity) for trial in three()[1:]]
+    results = run_trials(steady, tmp_path, 2, lambda line: None)
+    a, b = results["a"][1], results["b"][0]
+    assert len({a["process"], b["process"], os.getpid()}) == 3
+    assert int(a["threads"]) == int(b["threads"]) == max(1, len(os.sched_getaffinity(0)) // 2)
+
+
+def test_the_code_that_decides_is_all_there() -> None:
+    files = {str(path.relative_to(trials.ROOT)) for path in trials.deciding_files()}
+    assert files >= {"designloop/records.py", "designloop/oracles/physchem.py", "designloop/molecules/unstable.smarts"}
+    assert {folder for folder in trials.DECIDING if any(name.startswith(f"{folder}/") for name in files)} == {
+        *trials.DECIDING
+    }
+    assert not any(name.startswith("designloop/benchmarks/") for name in files)
+
+
+def test_what_another_code_or_campaign_gave_is_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = three()[0]
+    assert trial.key == three()[0].key
+    assert trial.key != Trial("a", 0, trial.work, {"calls": 6}).key
+    before = trial.key
+    monkeypatch.setattr(trials, "code_digest", lambda: "another")
+    assert trial.key != before
+    with pytest.raises(InputError, match="the code has changed since the benchmark began"):
+        trials._run_trial(trial, tmp_path / before)

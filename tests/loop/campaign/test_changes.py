@@ -1,0 +1,140 @@
+"""What a campaign is, and which changes of its file another campaign makes of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.campaign.changes import changed_keys, changes
+from tests.loop.campaign.writing import ORACLE, Write, with_property
+
+
+def test_a_dump_is_read_back_as_the_same_campaign(write: Write) -> None:
+    campaign = load_campaign(
+        write("starting_molecules: [CCO]\nreference: {x: CC}\nstrategy: {name: random, noise: 2}\n")
+    )
+    dump = campaign.dump()
+    assert yaml.safe_load(yaml.safe_dump(dump)) == dump, "JSON values only"
+    assert dump["strategy"] == {"name": "random", "source": "prior", "temperature": 0.8, "noise": 2.0}
+    read = Campaign.model_validate({key: value for key, value in dump.items() if key not in ("files", "molecules")})
+    assert {**read.dump(), "molecules": dump["molecules"]} == dump, "molecules are read with the file"
+    assert changes(dump, campaign) == []
+
+
+@pytest.mark.parametrize(
+    ("override", "keys"),
+    [
+        ({"seed": 1}, ["seed"]),
+        ({"batch_size": 5}, ["batch_size"]),
+        ({"objective.properties.0.weight": 2.0}, ["objective.properties[qed].weight"]),
+        ({"objective.properties.0.transform.low": 0.2}, ["objective.properties[qed].transform.low"]),
+        ({"strategy.elites": 50}, ["strategy.elites"]),
+        ({"filters.alerts": ["PAINS"]}, ["filters.alerts"]),
+        ({"starting_molecules": ["CCO"]}, ["starting_molecules"]),
+    ],
+)
+def test_what_decides_the_table_may_not_change(write: Write, override: dict[str, Any], keys: list[str]) -> None:
+    path = write("strategy: {name: property_loss}\n")
+    before, now = load_campaign(path), load_campaign(path, override)
+    assert [change.key for change in changed_keys(before.dump(), now)] == keys
+    assert now.fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        {"budget.oracle_calls": 1000, "budget.hours": 2.0, "budget.per_oracle": {"qed": 5}},
+        {"evaluation": {"workers": 3, "backend": "inline", "chunk": 2, "timeout": 5, "retries": 0, "address": "auto"}},
+    ],
+)
+def test_how_much_is_spent_and_how_fast_may_change(write: Write, override: dict[str, Any]) -> None:
+    path = write()
+    before, now = load_campaign(path), load_campaign(path, override)
+    assert changed_keys(before.dump(), now) == []
+    assert [change for change in changes(before.dump(), now) if change.allowed]
+    assert now.fingerprint == before.fingerprint
+
+
+def test_the_content_of_a_file_of_molecules_is_part_of_the_campaign(write: Write) -> None:
+    before = load_campaign(write("starting_molecules: mine.smi\n", mine__smi="CC\n"))
+    dump, fingerprint = before.dump(), before.fingerprint
+    now = load_campaign(write("starting_molecules: mine.smi\n", mine__smi="CCC\n"))
+    assert [change.key for change in changed_keys(dump, now)] == ["files.mine.smi"]
+    assert now.fingerprint != fingerprint
+
+
+MINE = "CC ethane\nCCO\n"
+
+
+@pytest.mark.parametrize(
+    "key", ["starting_molecules: {}", "filters: {{exclude: {}}}", "strategy: {{name: random, source: {}}}"]
+)
+@pytest.mark.parametrize("written", ["# mine\n\nCC ethane\n  CCO\n", "CC ethane\r\nCCO", "\ufeffCC ethane\rCCO\r"])
+@pytest.mark.parametrize("is_old", [False, True])
+def test_how_a_file_of_molecules_is_written_is_no_change(write: Write, key: str, written: str, is_old: bool) -> None:
+    before = load_campaign(write(key.format("mine.smi") + "\n", mine__smi=MINE))
+    dump, fingerprint = before.dump(), before.fingerprint
+    if is_old:  # from before digests of what files say were kept
+        del dump["molecules"]
+    path = write(key.format("mine.smi") + "\n")
+    (path.parent / "mine.smi").write_bytes(written.encode())
+    now = load_campaign(path)
+    assert changes(dump, now) == []
+    assert now.fingerprint == fingerprint
+    (path.parent / "mine.smi").write_bytes((written + "\nCCN").encode())
+    assert [change.key for change in changed_keys(dump, load_campaign(path))] == ["files.mine.smi"]
+
+
+@pytest.mark.parametrize("now", ["starting_molecules: [C(C), 'OCC']\n", "starting_molecules: other.smi\n"])
+def test_the_same_starting_molecules_in_other_words_or_places_are_no_change(write: Write, now: str) -> None:
+    before = load_campaign(write("starting_molecules: mine.smi\n", mine__smi=MINE))
+    dump, fingerprint = before.dump(), before.fingerprint
+    after = load_campaign(write(now, other__smi="CC\nOCC\n"))
+    assert changed_keys(dump, after) == []
+    assert after.fingerprint == fingerprint
+    turned = load_campaign(write("starting_molecules: [CCO, CC]\n"))
+    assert {"starting_molecules"} <= {change.key for change in changed_keys(dump, turned)}, (
+        "their order is that of round 0"
+    )
+
+
+@pytest.mark.parametrize("reference", ["reference: [CCN]\n", "reference: theirs.smi\n", ""])
+def test_references_may_come_and_go(write: Write, reference: str) -> None:
+    before = load_campaign(write("reference: mine.smi\n", mine__smi=MINE))
+    dump, fingerprint = before.dump(), before.fingerprint
+    now = load_campaign(write(reference, theirs__smi="CCCN\n"))
+    assert changed_keys(dump, now) == []
+    assert now.fingerprint == fingerprint
+
+
+def test_the_oracles_are_part_of_the_fingerprint_and_not_of_the_keys(write: Write) -> None:
+    path = write(with_property("- {name: x, oracle: './mine.py:chiral', transform: {type: step, low: 1}}"))
+    before = load_campaign(path)
+    dump = before.dump()
+    (path.parent / "mine.py").write_text(ORACLE.replace('"@"', '"@@"'))
+    now = load_campaign(path)
+    assert changed_keys(dump, now) == []
+    assert now.fingerprint != before.fingerprint
+
+
+def test_a_key_that_an_older_version_did_not_know_is_at_its_default(write: Write) -> None:
+    campaign = load_campaign(write())
+    old = campaign.dump()
+    del old["stereo"], old["objective"]["aggregate"], old["filters"]["unstable"]
+    assert changes(old, campaign) == []
+    old["key_of_a_later_version"] = 1
+    assert "key_of_a_later_version" in [change.key for change in changed_keys(old, campaign)]
+
+
+def test_a_change_says_what_is_there_and_what_was_as_a_file_would_write_it(write: Write) -> None:
+    before = load_campaign(write("seed: 3\nstarting_molecules: [CCO]\n"))
+    now = load_campaign(write(f"starting_molecules: [{', '.join('C' * (n + 1) for n in range(30))}]\n"))
+    seed, molecules = map(str, changed_keys(before.dump(), now))
+    assert seed == "seed: found 0, expected 3"
+    assert re.fullmatch(
+        r'starting_molecules: found \["C", "CC", .{47}… \(\d+ characters\), expected \["CCO"\]', molecules
+    )

@@ -1,0 +1,124 @@
+"""The molecules of a campaign file: starting molecules and references, in the file or beside it."""
+
+from __future__ import annotations
+
+import pytest
+
+from designloop.loop.campaign.campaign import CampaignError, UserMolecule, load_campaign
+from designloop.loop.config.problems import SHOWN_OF_ONE_KEY
+from tests.loop.campaign.writing import Write, problems
+
+
+def test_starting_molecules_are_in_standard_form_each_once(write: Write) -> None:
+    text = """\
+    starting_molecules:
+      - CC(=O)Oc1ccccc1C(=O)O
+      - '[Na+].O=C([O-])c1ccccc1OC(C)=O'
+      - C[NH2+]CCc1ccccc1
+      - C[C@H](N)c1ccccc1
+      - C[C@@H](N)c1ccccc1
+    """
+    campaign = load_campaign(write(text))
+    assert campaign.starting() == [
+        UserMolecule("CC(=O)Oc1ccccc1C(=O)O", "CC(=O)Oc1ccccc1C(=O)O", 2),
+        UserMolecule("CNCCc1ccccc1", "C[NH2+]CCc1ccccc1", 4),
+        UserMolecule("C[C@H](N)c1ccccc1", "C[C@H](N)c1ccccc1", 5),
+    ]
+    assert campaign.warnings == (
+        "starting_molecules: counterions and solvents were stripped from 1 molecule",
+        "starting_molecules: 2 molecules left out that stood there already: "
+        "[Na+].O=C([O-])c1ccccc1OC(C)=O (the same as CC(=O)Oc1ccccc1C(=O)O), "
+        "C[C@@H](N)c1ccccc1 (the same as C[C@H](N)c1ccccc1)",
+    )
+    assert len(load_campaign(campaign.path, {"stereo": "keep"}).starting()) == 4
+    assert len(load_campaign(campaign.path, {"standardize": "none", "stereo": "keep"}).starting()) == 5
+
+
+def test_starting_molecules_come_from_a_file(write: Write) -> None:
+    path = write("starting_molecules: mine.csv\n", mine__csv="name,smiles\naspirin,CC(=O)Oc1ccccc1C(=O)O\n,CCO\n")
+    assert load_campaign(path).starting() == [
+        UserMolecule("CC(=O)Oc1ccccc1C(=O)O", "CC(=O)Oc1ccccc1C(=O)O", 2, "aspirin"),
+        UserMolecule("CCO", "CCO", 3),
+    ]
+
+
+def test_references_may_have_names(write: Write) -> None:
+    references = load_campaign(write("reference:\n  ethanol: CCO\n  NO: NO\n")).references()
+    assert [(reference.name, reference.smiles, reference.line) for reference in references] == [
+        ("ethanol", "CCO", 2),
+        ("NO", "NO", 3),
+    ]
+    assert load_campaign(write("reference: [CCO]\n")).references() == [UserMolecule("CCO", "CCO", 1)]
+
+
+def test_bad_lines_of_a_file_of_molecules_are_named_by_number(write: Write) -> None:
+    path = write("starting_molecules: mine.smi\n", mine__smi="CCO ethanol\nc1ccc nothing\nCC\nC(C)(C)(C)(C)C\n")
+    assert problems(path) == [
+        f"mine.smi:{line}: starting_molecules: found '{text}' (not a SMILES that RDKit can read), "
+        "expected a SMILES that RDKit can read; mend or delete the line"
+        for line, text in ((2, "c1ccc"), (4, "C(C)(C)(C)(C)C"))
+    ]
+
+
+def test_of_many_bad_lines_only_the_first_are_printed_and_all_are_there(write: Write) -> None:
+    path = write("starting_molecules: mine.smi\n", mine__smi="CC\n" + "c1cc\n" * 100)
+    with pytest.raises(CampaignError) as caught:
+        load_campaign(path)
+    *_, more, total = str(caught.value).splitlines()
+    assert more.endswith("mine.smi: starting_molecules: and 80 more like these")
+    assert total == "100 problems to correct, then try again"
+    assert len(caught.value.problems) == 100
+    assert str(caught.value).count("\n") == SHOWN_OF_ONE_KEY + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[Na+]", "2:5: starting_molecules[0]: found the list ['Na+'], expected text; quote the SMILES: '[Na+]'"),
+        (
+            "c1ccc",
+            "2:5: starting_molecules[0]: found 'c1ccc', expected a SMILES that RDKit can read; check its brackets",
+        ),
+        ("CC #N", "2:5: starting_molecules[0]: found 'CC', cut off at ` #`, expected a molecule in quotes where ` #`"),
+        ("1", "2:5: starting_molecules[0]: found 1 (a whole number), expected text; quote it: '1'"),
+        ("1e-4", "2:5: starting_molecules[0]: found 1e-4 (a number), expected text; quote it: '1e-4'"),
+        ("", "1:1: starting_molecules[0]: found nothing, expected text"),
+        ('"F/C=C\\N"', "2:5: starting_molecules[0]: found 'F/C=C\\x85', with an invisible character, expected a"),
+        ("CCO ethanol", "2:5: starting_molecules[0]: found 'CCO ethanol', expected a SMILES that RDKit can read"),
+    ],
+)
+def test_what_is_no_molecule_is_refused_at_its_place(write: Write, text: str, message: str) -> None:
+    complaints = problems(write(f"starting_molecules:\n  - {text}\n"))
+    assert len(complaints) == 1
+    assert complaints[0].replace("test.yaml:2:4", "test.yaml:1:1").startswith(f"test.yaml:{message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("starting_molecules: [Na+]", "found 'Na+', expected a SMILES that RDKit can read; quote the SMILES: '[Na+]'"),
+        ("starting_molecules: CCO", "a molecule goes into a list: starting_molecules: ['CCO']"),
+        ("starting_molecules: absent.smi", "absent.smi is not a file"),
+        ("reference: {drug: CC #N\n  }", "found 'CC', cut off at ` #`"),
+        ("filters: {require_smarts: [CC #N\n  ]}", "filters.require_smarts[0]: found 'CC', cut off at ` #`"),
+        ("filters: {exclude: absent.smi}", "filters.exclude: found 'absent.smi', which is no file in"),
+        ("filters: {require_smarts: 5}", "filters.require_smarts: found 5 (a whole number), expected a list"),
+        ("filters: {forbid_smarts: CC #N\n  }", "filters.forbid_smarts: found 'CC', cut off at ` #`"),
+        ("model: zink250k", "found 'zink250k', expected a shipped model (zinc250k) or a file"),
+        ("output: .", "output: found '.', which holds the campaign file"),
+        ("name: my campaign", "for example name: my_campaign"),
+    ],
+)
+def test_what_a_file_refers_to_is_looked_at(write: Write, text: str, message: str) -> None:
+    complaints = problems(write(f"{text}\n"))
+    assert len(complaints) == 1
+    assert message in complaints[0]
+
+
+def test_more_starting_molecules_than_calls_are_refused(write: Write) -> None:
+    path = write("starting_molecules: [C, CC, CCC]\n")
+    assert problems(path, {"budget.oracle_calls": 2}) == [
+        "test.yaml:1:21: starting_molecules: found 3 molecules, expected no more than the 2 of budget.oracle_calls, "
+        "to which they are charged; give fewer, or raise budget.oracle_calls"
+    ]
+    assert len(load_campaign(path, {"budget.oracle_calls": 3}).starting()) == 3
