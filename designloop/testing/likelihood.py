@@ -234,10 +234,10 @@ def _extremes(trial: LikelihoodTrial) -> Iterator[str]:
         value, slope = _value_and_slope(trial, trial.params, mask)
         others = _unread(trial, mask, slope)
         for extreme in (1e4, -1e4, math.inf):
-            told, slope_told = _value_and_slope(trial, trial.params.masked_fill(others, extreme), mask)
-            if not torch.equal(told, value) or not torch.equal(slope_told, slope):
+            other, other_slope = _value_and_slope(trial, trial.params.masked_fill(others, extreme), mask)
+            if not torch.equal(other, value) or not torch.equal(other_slope, slope):
                 yield (
-                    f"{extreme:g} in the params of masked entries gives log_prob {told.tolist()}, those of the trial "
+                    f"{extreme:g} in the params of masked entries gives log_prob {other.tolist()}, those of the trial "
                     f"{value.tolist()}, or another gradient; replace params by torch.where too, and what comes of them"
                 )
                 return
@@ -275,10 +275,10 @@ def entries(trial: LikelihoodTrial) -> Iterator[str]:
     """Where it claims log probabilities of entries, their sum is that of the row."""
     if not offers(trial.likelihood, "entry_log_prob"):
         return
-    told = trial.exact.entry_log_prob(trial.params, trial.x, None, trial.context).detach()
-    if told.shape != trial.x.shape:
-        yield f"entry_log_prob gave shape {tuple(told.shape)}, x has {tuple(trial.x.shape)}; give one for each entry"
-    elif not torch.allclose(told.flatten(1).sum(1), trial.log_prob(trial.params, trial.x), rtol=1e-9, atol=1e-9):
+    log_probs = trial.exact.entry_log_prob(trial.params, trial.x, None, trial.context).detach()
+    if log_probs.shape != trial.x.shape:
+        yield f"entry_log_prob gave shape {tuple(log_probs.shape)}, x has {tuple(trial.x.shape)}; give one an entry"
+    elif not torch.allclose(log_probs.flatten(1).sum(1), trial.log_prob(trial.params, trial.x), rtol=1e-9, atol=1e-9):
         yield "the sum of entry_log_prob is not log_prob; derive from Entrywise, which takes one from the other"
 
 

@@ -78,5 +78,5 @@ def test_the_prior_learns_from_the_logarithm_of_the_size() -> None:
     assert isinstance(prior, ConditionalNormal)
     linear = prior.network[1][0]  # type: ignore[index]
     assert isinstance(linear, nn.Linear)
-    one, e = (prior.given({"library_size": torch.tensor([size])}).mean for size in (1.0, math.e))
-    torch.testing.assert_close(e - one, linear.weight[:2].T)
+    of_one, of_e = (prior.given({"library_size": torch.tensor([size])}).mean for size in (1.0, math.e))
+    torch.testing.assert_close(of_e - of_one, linear.weight[:2].T)

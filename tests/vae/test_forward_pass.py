@@ -105,8 +105,8 @@ def test_fit_averages_over_draws_or_weighs_them() -> None:
         fit(vae, term, [batch], optimizer, generator=rng(seed), draws=draws, on_step=steps.append)
         return vae.state_dict(), steps[0]
 
-    one, alike = learned(ELBO(), None), learned(ELBO(), 1)
-    assert all(torch.equal(one[0][name], alike[0][name]) for name in one[0])
+    plain, single = learned(ELBO(), None), learned(ELBO(), 1)
+    assert all(torch.equal(plain[0][name], single[0][name]) for name in plain[0])
     vae = small_vae()
     noise = vae.draw_noise(4, rng(), 8)
     wanted = -torch.stack([vae.elbo(X, MASK, DOSE, noise=draw) for draw in noise]).mean()
@@ -211,8 +211,8 @@ def test_evidence_bound_and_draws_are_those_of_the_world_that_the_context_tells(
     prior = vae.prior
     assert isinstance(prior, StructuralCausal)
     context = {"do": prior.interventions({} if do is None else {0: do}, 5)}
-    found = importance_evidence(vae, x, None, context, k=20_000, generator=rng()).log_evidence
-    torch.testing.assert_close(found, exact(vae, x, do), atol=0.05, rtol=0)
+    estimate = importance_evidence(vae, x, None, context, k=20_000, generator=rng()).log_evidence
+    torch.testing.assert_close(estimate, exact(vae, x, do), atol=0.05, rtol=0)
     out = vae(x, None, context, vae.draw_noise(5, rng(), 4000))
     closed = out.by_draw(out.kl)
     drawn = out.by_draw(out.log_posterior - out.log_prior)

@@ -117,11 +117,11 @@ def fit_epochs(
         )
         if not losses:
             raise VAEError("data gave no batch in an epoch; give what can be gone through again, such as a DataLoader")
-        told = None if held is None else _negative_elbo(vae, held(), seed)
+        held_out_loss = None if held is None else _negative_elbo(vae, held(), seed)
         lowest = min((epoch.validation for epoch in done if epoch.validation is not None), default=None)
-        is_best = told is None or lowest is None or told < lowest
-        done.append(Epoch(number, sum(losses) / len(losses), told, is_best))
-        if is_best and told is not None:
+        is_best = held_out_loss is None or lowest is None or held_out_loss < lowest
+        done.append(Epoch(number, sum(losses) / len(losses), held_out_loss, is_best))
+        if is_best and held_out_loss is not None:
             kept = [_copy(vae), _copy(loss)]
         if progress:
             _write(done[-1], epochs)

@@ -156,11 +156,16 @@ def tables(codes: np.ndarray, factors: np.ndarray) -> dict[str, tuple[object, ob
 @pytest.mark.parametrize("factors", [LABELS, AMOUNTS], ids=["labels", "amounts"])
 def test_scores_are_the_same_of_every_kind_of_table(factors: np.ndarray, kind: str) -> None:
     codes = np.random.default_rng(0).standard_normal((len(factors), 3)) + factors[:, :1]
-    given, told = tables(codes, factors)[kind]
-    assert mig(given, told) == pytest.approx(mig(codes, factors))
-    assert sap(given, told) == pytest.approx(sap(codes, factors))
-    assert dci(given, told, trees=3).disentanglement == pytest.approx(dci(codes, factors, trees=3).disentanglement)
-    scores = [factor_vae_score(c, f, np.random.default_rng(1), votes=100) for c, f in ((given, told), (codes, factors))]
+    other_codes, other_factors = tables(codes, factors)[kind]
+    assert mig(other_codes, other_factors) == pytest.approx(mig(codes, factors))
+    assert sap(other_codes, other_factors) == pytest.approx(sap(codes, factors))
+    assert dci(other_codes, other_factors, trees=3).disentanglement == pytest.approx(
+        dci(codes, factors, trees=3).disentanglement
+    )
+    scores = [
+        factor_vae_score(c, f, np.random.default_rng(1), votes=100)
+        for c, f in ((other_codes, other_factors), (codes, factors))
+    ]
     assert scores[0] == scores[1]
 
 

@@ -148,9 +148,9 @@ def test_validation_is_the_negative_elbo_whatever_the_loss_weighs() -> None:
 def test_progress_is_a_line_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[Epoch] = []
     fit_epochs(small_vae(), ELBO(), X, epochs=2, validation=0.2, progress=True, on_epoch=seen.append)
-    told = capsys.readouterr()
-    assert told.out == ""
-    lines = told.err.splitlines()
+    written = capsys.readouterr()
+    assert written.out == ""
+    lines = written.err.splitlines()
     assert lines[0] == f"epoch 1/2: loss {seen[0].loss:.4f}, held out {seen[0].validation:.4f} nats a row (best)"
     assert len(lines) == 2
     fit_epochs(small_vae(), ELBO(), X, epochs=1)
