@@ -80,7 +80,8 @@ def geodesics_by_spline(
         knots: of each curve, ends included.
         initial: where to begin, knots and all; None for straight lines, and bent ones beside.
         bends: directions, at most one fewer than there are units, in which curves start bent off the straight line to
-            either side; a bent one takes the place of the straight one if it comes out shorter. 0 starts straight only.
+            either side; a bent one takes the place of the straight one if it comes out shorter. 0 starts straight only,
+            at a fifth of the work: of a wide latent's many directions two say little.
         steps: most steps of L-BFGS.
         tolerance: of a step's change in the energies, relative to those at the beginning; 0 goes on to the last step.
         nodes: of the quadrature, between two knots.
