@@ -26,15 +26,16 @@ from designloop.vae.conditional import (
     OneHot,
     SoftmaxScale,
 )
-from designloop.vae.doors import as_tensor
+from designloop.vae.doors import as_tensor, label_codes
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.likelihoods.checks import values_can_be_read
+from designloop.vae.likelihoods.checks import require_counts, values_can_be_read
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder, mlp
 from designloop.vae.posteriors.base import Posterior
 from designloop.vae.priors.conditional import ConditionalNormal
+from designloop.vae.training.batches import Batch
 
 UNITS = 5.0
 """Factor by which a batch's totals may differ from what their library sizes say, before these are refused."""
@@ -58,6 +59,29 @@ def library_sizes(counts: Any) -> Tensor:
         empty = int((totals <= 0).nonzero()[0])
         raise VAEError(f"cell {empty} has no counts, so that its library size is 0; leave such cells out")
     return totals / table.shape[1]
+
+
+def cells_of(data: Any, label: str | None = None, layer: str | None = None) -> tuple[Batch, list[Any]]:
+    """All cells of an ``AnnData`` as a batch for ``fit_epochs``, and the labels that its conditions stand for.
+
+    Args:
+        data: with ``X``, ``obs`` and ``layers``, as the package anndata has it; it is not imported here.
+        label: column of ``obs`` that becomes ``context["condition"]``; None for none.
+        layer: that holds the raw counts; None for ``X``.
+
+    Raises:
+        VAEError: there is no such column or layer, or the counts are none.
+    """
+    for name, held, kind in ((label, data.obs, "obs"), (layer, data.layers, "layers")):
+        if name is not None and name not in held:
+            known = ", ".join(map(str, held.keys())) or "nothing"
+            raise VAEError(f"{kind} has no {name!r}, it has {known}; give one of them")
+    x = as_tensor(data.X if layer is None else data.layers[layer], None, "counts").to(torch.get_default_dtype())
+    require_counts(x)
+    context, names = {"library_size": library_sizes(x)}, []
+    if label is not None:
+        context["condition"], names = label_codes(data.obs[label])
+    return Batch(x, context=context), names
 
 
 def expression_vae(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 import torch
 from torch import nn
 
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.expression import expression_vae, library_sizes
+from designloop.vae.expression import cells_of, expression_vae, library_sizes
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.simulators.neurons import cells, population
 from designloop.vae.training.batches import Batch
+from designloop.vae.training.epochs import fit_epochs
 from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
 from designloop.vae.training.schedules import cosine
@@ -80,3 +84,32 @@ def test_the_prior_learns_from_the_logarithm_of_the_size() -> None:
     assert isinstance(linear, nn.Linear)
     of_one, of_e = (prior.given({"library_size": torch.tensor([size])}).mean for size in (1.0, math.e))
     torch.testing.assert_close(of_e - of_one, linear.weight[:2].T)
+
+
+@dataclass
+class LikeAnnData:
+    """What anndata.AnnData has of it."""
+
+    X: Any
+    obs: pd.DataFrame
+    layers: dict[str, Any]
+
+
+def test_cells_of_annotated_data_are_a_batch() -> None:
+    counts = np.array([[1, 0, 5], [2, 2, 2], [0, 3, 0]])
+    obs = pd.DataFrame({"type": pd.Categorical(["T", "B", "T"])})
+    data = LikeAnnData(np.log1p(counts), obs, {"counts": scipy.sparse.csr_matrix(counts)})
+    batch, names = cells_of(data, "type", "counts")
+    assert batch.x.tolist() == counts.tolist()
+    assert batch.context["library_size"].tolist() == [2, 2, 1]
+    assert batch.context["condition"].tolist() == [1, 0, 1]
+    assert names == ["B", "T"]
+    assert set(cells_of(data, layer="counts")[0].context) == {"library_size"}
+    history = fit_epochs(expression_vae(3, 2, [4], types=2), ELBO(), batch, epochs=1)
+    assert math.isfinite(history.best.loss)
+    with pytest.raises(VAEError, match=r"x has .* entries that are no counts"):
+        cells_of(data)
+    with pytest.raises(VAEError, match="obs has no 'kind', it has type; give one of them"):
+        cells_of(data, "kind", "counts")
+    with pytest.raises(VAEError, match="layers has no 'raw', it has counts; give one of them"):
+        cells_of(data, layer="raw")
