@@ -78,7 +78,8 @@ def cells_of(data: Any, label: str | None = None, layer: str | None = None) -> t
             raise VAEError(f"{kind} has no {name!r}, it has {known}; give one of them")
     x = as_tensor(data.X if layer is None else data.layers[layer], None, "counts").to(torch.get_default_dtype())
     require_counts(x)
-    context, names = {"library_size": library_sizes(x)}, []
+    context = {"library_size": library_sizes(x)}
+    names: list[Any] = []
     if label is not None:
         context["condition"], names = label_codes(data.obs[label])
     return Batch(x, context=context), names
