@@ -1,6 +1,7 @@
-"""Benchmarks, each a file of this folder, behind ``designloop benchmark NAME``; what they share lies in ``common/``.
+"""Benchmarks behind ``designloop benchmark NAME``; what they share lies in ``common/``.
 
-A run prints its results, writes them as a record of JSON, and makes the page of all records anew.
+Each is a file of this folder, or a folder with a ``benchmark.py``. A run prints its results, writes them as a record of
+JSON, and makes the page of all records anew.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ __all__ = ["Benchmark", "Options", "available", "load", "main"]
 
 def available() -> list[str]:
     """Names of the benchmarks there are, sorted."""
-    return sorted(one.name.replace("_", "-") for one in iter_modules(__path__) if not one.ispkg and one.name[0] != "_")
+    names = [one.name for one in iter_modules(__path__) if not one.ispkg or _is_folder_of_one(one.name)]
+    return sorted(name.replace("_", "-") for name in names if name[0] != "_")
 
 
 def load(name: str) -> Benchmark:
@@ -37,7 +39,14 @@ def load(name: str) -> Benchmark:
 
     if name not in available():
         raise InputError(f"no benchmark {name!r}; give one of {', '.join(available())}, or all")
-    return cast("Benchmark", import_module(f"{__name__}.{name.replace('-', '_')}"))
+    module = name.replace("-", "_")
+    own = f"{module}.benchmark" if _is_folder_of_one(module) else module
+    return cast("Benchmark", import_module(f"{__name__}.{own}"))
+
+
+def _is_folder_of_one(name: str) -> bool:
+    """Whether a folder is a benchmark, and not what benchmarks are made of."""
+    return any((Path(place) / name / "benchmark.py").is_file() for place in __path__)
 
 
 def main(name: str, output: Path, options: Options | None = None, say: Say = typer.echo) -> None:

@@ -28,6 +28,8 @@ class Options:
     """Oracle calls of each campaign."""
     arms: tuple[str, ...] = ()
     """Only these arms; all without any."""
+    tasks: tuple[str, ...] = ()
+    """Only these tasks of a benchmark that has several; all without any."""
     jobs: int = 1
     """Processes side by side, among which the cores are shared out."""
     work: Path = Path("build/benchmarks")
@@ -51,6 +53,8 @@ class Options:
 
 class Benchmark(Protocol):
     """A module of ``designloop.benchmarks``: adding one file with these four names is all that a new one takes.
+
+    One of several files is a folder with these names in its ``benchmark.py``.
 
     It may have three more: ``merged(earlier, now) -> Results`` keeps what an earlier record has and this run has not
     measured; ``pages(records) -> {path: Markdown}`` gives further pages, from the folder of the documentation, of the
