@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -61,7 +62,9 @@ def _take(source: _Source, name: str | None, taken: dict[tuple[Path, str], str])
         if (source.path, defined) in taken:
             continue
         statements = source.definitions[defined]
-        taken[source.path, defined] = "\n".join(map(ast.dump, statements))
+        taken[source.path, defined] = "\n".join(
+            ast.dump(_WithoutImports().visit(deepcopy(each))) for each in statements
+        )
         for statement in statements:
             local = dict(_imports(statement))
             for used, attribute in _used(statement):
@@ -144,6 +147,21 @@ def _drop_texts(tree: ast.Module) -> None:
         if isinstance(body, list):
             kept = [item for item in body if not _is_text(item)]
             body[:] = kept or [ast.Pass()]
+
+
+def _text(statement: ast.stmt) -> str:
+    """The code of a statement in one form."""
+    return ast.dump(_WithoutImports().visit(deepcopy(statement)))
+
+
+class _WithoutImports(ast.NodeTransformer):
+    """Takes the imports of functions away: what is imported counts, wherever it lies."""
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
 
 
 def _is_text(item: ast.stmt) -> bool:
