@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -105,4 +105,8 @@ def _given(calls: Sequence[Paid], seconds: float, oracle_seconds: float) -> Foun
 
 def alone(trial: Trial) -> Trial:
     """The same trial in a process of its own, whose memory can be measured."""
-    return Trial(trial.arm, trial.seed, partial(in_fresh_process, trial.work), trial.identity, trial.code)
+    return replace(trial, work=partial(_elsewhere, trial.work))
+
+
+def _elsewhere(work: Callable[[Path], Found], folder: Path) -> Found:
+    return in_fresh_process(work, folder)

@@ -70,7 +70,8 @@ def units_of(mol: Mol) -> np.ndarray:
     repeats = np.minimum(np.fromiter(counts.values(), np.int32, len(counts)), MOST)
     ends = np.cumsum(repeats)
     levels = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - repeats, repeats)
-    return (np.repeat(bits, repeats) * MOST + levels).astype(np.int32)
+    units: np.ndarray = (np.repeat(bits, repeats) * MOST + levels).astype(np.int32)
+    return units
 
 
 def prints_of(smiles: Sequence[str]) -> Prints:
@@ -110,7 +111,8 @@ class Bank:
         shared = np.zeros(len(self), np.float32)
         for unit in units:
             shared[columns.indices[columns.indptr[unit] : columns.indptr[unit + 1]]] += 1
-        return shared / np.maximum(self.prints.sizes + len(units) - shared, 1).astype(np.float32)
+        similarity: np.ndarray = shared / np.maximum(self.prints.sizes + len(units) - shared, 1).astype(np.float32)
+        return similarity
 
 
 @cache

@@ -125,7 +125,7 @@ class _Search:
             if others:
                 mean, deviation = self._process.predict(self._prints([smiles[place] for place in others]))
                 acquired[others] = mean + kappa * deviation
-            return acquired.tolist()
+            return [float(value) for value in acquired]
 
         stock = [*drawn, *door.paid]
         scored = bred(stock, acquire, self._sizes.generations, self._sizes.children, self._sizes.drawn, rng)

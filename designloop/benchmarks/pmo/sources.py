@@ -149,6 +149,7 @@ def _drop_texts(tree: ast.Module) -> None:
             body[:] = kept or [ast.Pass()]
 
 
+@cache
 def _text(statement: ast.stmt) -> str:
     """The code of a statement in one form."""
     return ast.dump(_WithoutImports().visit(deepcopy(statement)))
