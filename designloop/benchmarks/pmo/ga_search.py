@@ -1,4 +1,4 @@
-"""PyPI's ``mol_ga`` on a task: Graph GA's steps, few children a generation, all paid molecules kept.
+"""PyPI's ``mol_ga`` on a task: Graph GA's steps, few children a generation, the best hundred kept.
 
 Source: Tripp & Hernández-Lobato 2023, "Genetic algorithms are strong baselines for molecule generation".
 """
@@ -14,7 +14,7 @@ from designloop.benchmarks.pmo.counts import Bank
 from designloop.benchmarks.pmo.door import BudgetSpent, Door
 from designloop.benchmarks.pmo.seeds import seed_of
 
-START, CHILDREN, POPULATION = 100, 5, 1000
+START, CHILDREN, POPULATION = 100, 5, 100
 """Random molecules to begin with, children a generation, molecules kept."""
 
 MOST_GENERATIONS = 50

@@ -62,9 +62,7 @@ def _take(source: _Source, name: str | None, taken: dict[tuple[Path, str], str])
         if (source.path, defined) in taken:
             continue
         statements = source.definitions[defined]
-        taken[source.path, defined] = "\n".join(
-            ast.dump(_WithoutImports().visit(deepcopy(each))) for each in statements
-        )
+        taken[source.path, defined] = "\n".join(map(_text, statements))
         for statement in statements:
             local = dict(_imports(statement))
             for used, attribute in _used(statement):
