@@ -149,8 +149,8 @@ def test_a_trial_alone_is_the_same_trial_in_a_process_of_its_own(
 ) -> None:
     trial = Trial("anything", 0, own_process, {"calls": 1}, "code")
     assert alone(trial).key == trial.key
-    monkeypatch.setattr(arms_module, "in_fresh_process", lambda function, *args: ("elsewhere", function, *args))
-    assert alone(trial).work(tmp_path) == ("elsewhere", own_process, tmp_path)
+    monkeypatch.setattr(arms_module, "in_fresh_process", lambda *given: {"elsewhere": given})
+    assert alone(trial).work(tmp_path) == {"elsewhere": (own_process, tmp_path)}
 
 
 def test_the_peak_of_memory_is_told_where_the_system_does() -> None:

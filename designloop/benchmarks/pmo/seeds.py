@@ -1,4 +1,4 @@
-"""Seeds of a trial's parts."""
+"""Seeds of a peer's parts; apart from the strategies' own, so that an edit of theirs voids no peer's trial."""
 
 from __future__ import annotations
 
