@@ -300,6 +300,7 @@ def benchmark(
     seeds: Annotated[int | None, typer.Option(help="How many seeds.", min=1)] = None,
     calls: Annotated[int | None, typer.Option(help="Oracle calls of each campaign.", min=1)] = None,
     arms: Annotated[str, typer.Option(help="Only these arms, with commas between.")] = "",
+    tasks: Annotated[str, typer.Option(help="Only these tasks of one that has several, with commas between.")] = "",
     jobs: Annotated[int, typer.Option(help="Processes side by side.", min=1)] = 1,
     work: Annotated[Path, typer.Option(help="Where an interrupted one is kept.")] = Path("build/benchmarks"),
 ) -> None:
@@ -307,6 +308,8 @@ def benchmark(
     from designloop import benchmarks
 
     go_on_unread()
-    chosen = tuple(arm.strip() for arm in arms.split(",") if arm.strip())
-    options = benchmarks.Options(campaign, model, seeds, calls, chosen, jobs, work, method)
+    chosen_arms, chosen_tasks = (
+        tuple(name.strip() for name in text.split(",") if name.strip()) for text in (arms, tasks)
+    )
+    options = benchmarks.Options(campaign, model, seeds, calls, chosen_arms, chosen_tasks, jobs, work, method)
     benchmarks.main(name, output, options)
