@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Literal
 
 from designloop.tables.ledger_file import (
-    WriterLock,
     connect_for_writing,
     connect_in_memory,
     is_first_schema,
+    lock_ledger,
     readable_errors,
     set_version,
 )
@@ -75,7 +75,7 @@ class Ledger:
         """What was damaged in the file when it was opened and is not used, a sentence each."""
         self.path = path or Path(":memory:")
         self.campaign = campaign
-        self._lock = WriterLock(path, campaign) if path else None
+        self._lock = lock_ledger(path, campaign) if path else None
         try:
             self._connection = connect_for_writing(path) if path else connect_in_memory()
             self._oracles: dict[str, int] = {}
@@ -83,7 +83,7 @@ class Ledger:
             self._take_in()
         except BaseException:
             if self._lock is not None:
-                self._lock.release()
+                self._lock.close()
             raise
 
     def __enter__(self) -> Ledger:
@@ -96,7 +96,7 @@ class Ledger:
         """Fold the write-ahead log into the file and give the lock back; twice does no harm."""
         self._connection.close()
         if self._lock is not None:
-            self._lock.release()
+            self._lock.close()
 
     def _take_in(self) -> None:
         """Check every row, once those of schema 1 have checksums."""

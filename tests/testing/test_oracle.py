@@ -83,10 +83,10 @@ def failing(folder: Path, reference: str, *checks: str) -> str:
     ],
 )
 def test_what_is_no_answer_stops_all_else(tmp_path: Path, body: str, message: str) -> None:
-    found = failing(tmp_path, file(tmp_path, body), "answers")
-    assert found.startswith("oracle 'score' fails 1 of 11 checks:\n- answers: ")
+    problems = failing(tmp_path, file(tmp_path, body), "answers")
+    assert problems.startswith("oracle 'score' fails 1 of 11 checks:\n- answers: ")
     for part in message.split(".*"):
-        assert part in found
+        assert part in problems
 
 
 @pytest.mark.parametrize(
