@@ -12,15 +12,14 @@ from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
 from designloop.loop.config.yaml_nodes import quote
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, parse, standard_form
-from designloop.molecules.reading import read_molecules
+from designloop.molecules.reading import is_text_file, names_molecules, read_molecules
 
-_TEXT_ENDINGS = (".smi", ".smiles", ".txt", ".csv", ".tsv")
-_ENDINGS = (*_TEXT_ENDINGS, ".parquet", ".safetensors")
+_WEIGHTS = ".safetensors"
 
 
 def is_path(text: str) -> bool:
     """Whether a value that may also be a name is the path of a file of molecules or weights."""
-    return Path(text).suffix.lower() in _ENDINGS
+    return names_molecules(text) or Path(text).suffix.lower() == _WEIGHTS
 
 
 def digest_of_forms(molecules: Sequence[UserMolecule]) -> str:
@@ -34,7 +33,7 @@ def digest_of_lines(path: Path) -> str | None:
     Blank lines, comments, line ends, blanks at either end and a byte order mark say nothing. Of a file without any of
     these it is the SHA-256 of its bytes.
     """
-    if path.suffix.lower() not in _TEXT_ENDINGS:
+    if not is_text_file(path):
         return None
     lines = [line.strip() for line in path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()]
     return hashlib.sha256(b"".join(line + b"\n" for line in lines if line and line[:1] != b"#")).hexdigest()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
+from rdkit import Chem
 
 from designloop.loop.campaign.campaign import CampaignError, UserMolecule, load_campaign
+from designloop.loop.campaign.changes import changed_keys
+from designloop.loop.campaign.user_molecules import is_path
 from designloop.loop.config.problems import SHOWN_OF_ONE_KEY
+from designloop.molecules.reading_formats import READERS
 from tests.loop.campaign.writing import Write, problems
 
 
@@ -122,3 +128,37 @@ def test_more_starting_molecules_than_calls_are_refused(write: Write) -> None:
         "to which they are charged; give fewer, or raise budget.oracle_calls"
     ]
     assert len(load_campaign(path, {"budget.oracle_calls": 3}).starting()) == 3
+
+
+@pytest.mark.parametrize("ending", [*READERS, *(f"{ending}.gz" for ending in READERS if ending != ".parquet")])
+def test_whatever_can_be_read_is_a_file_of_the_campaign(ending: str) -> None:
+    assert is_path(f"mine{ending}")
+    assert is_path(f"MINE{ending.upper()}")
+
+
+@pytest.mark.parametrize("text", ["zinc250k", "CCO", "mine.gz", "mine.pdf", "sdf", "mine.parquet.gz"])
+def test_what_cannot_be_read_is_a_name(text: str) -> None:
+    assert not is_path(text)
+
+
+def test_weights_are_a_file_of_the_campaign() -> None:
+    assert is_path("mine.safetensors")
+
+
+@pytest.mark.parametrize("name", ["mine.sdf", "mine.smi.gz"])
+def test_a_file_of_any_format_is_part_of_the_campaign(write: Write, name: str) -> None:
+    def contents(smiles: str) -> bytes:
+        molecule = Chem.MolFromSmiles(smiles)
+        return (
+            f"{Chem.MolToMolBlock(molecule)}$$$$\n".encode()
+            if name.endswith(".sdf")
+            else gzip.compress(smiles.encode())
+        )
+
+    path = write(f"starting_molecules: {name}\n")
+    (path.parent / name).write_bytes(contents("CCO"))
+    before = load_campaign(path)
+    assert [molecule.smiles for molecule in before.starting()] == ["CCO"]
+    dump = before.dump()
+    (path.parent / name).write_bytes(contents("CCN"))
+    assert [change.key for change in changed_keys(dump, load_campaign(path))] == [f"files.{name}"]
