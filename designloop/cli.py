@@ -120,7 +120,7 @@ def init(
 
 @command
 def validate(campaign: CampaignFile, address: Address = None) -> int:
-    """Check a campaign file, print its plan, and run every oracle on three known molecules."""
+    """Check a campaign file, print its plan, and run every oracle on a few molecules: your first, or known ones."""
     from designloop import api, display
 
     plan = api.validate(api.load_campaign(campaign, _evaluation(address=address)))
@@ -150,6 +150,9 @@ def run(
     accept_changed_oracles: Annotated[
         bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
     ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Begin although the filters refuse all molecules of yours.")
+    ] = False,
 ) -> int:
     """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
     from designloop import api, display
@@ -159,13 +162,14 @@ def run(
         campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
     )
     if dry_run:
-        display.estimate(api.dry_run(loaded))
+        display.estimate(api.dry_run(loaded, anyway=anyway))
         return DONE
     with display.RunDisplay(loaded) as shown:
         outcome = api.run(
             loaded,
             fresh=fresh,
             accept_changed_oracles=accept_changed_oracles,
+            anyway=anyway,
             on_round=shown.on_round,
             say=shown.say,
         )

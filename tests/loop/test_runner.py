@@ -103,7 +103,7 @@ def test_a_round_in_which_all_fails_is_charged_and_three_of_them_stop_it(tmp_pat
         "batch_size": 5,
         "filters": {"require_smarts": ["c"]},
     }
-    summary = run(tmp_path, tiny_model, {**changes, "reference": ["CCCCCCCCCC"]})
+    summary = run(tmp_path, tiny_model, {**changes, "reference": ["CC1CCCCC1CCCO", ASPIRIN]})
     assert summary.end is not None
     assert summary.end.reason == "no_results"
     assert summary.calls == 15
@@ -117,7 +117,7 @@ def test_a_mended_oracle_goes_on_after_that(tmp_path: Path, tiny_model: Path) ->
         PARAMS: {"fails": "c"},
         "batch_size": 5,
         "filters": {"require_smarts": ["c"]},
-        "reference": ["CCCCCCCCCC"],
+        "reference": ["CC1CCCCC1CCCO", ASPIRIN],
     }
     run(tmp_path, tiny_model, changes)
     source = (tmp_path / "my_oracle.py").read_text()
