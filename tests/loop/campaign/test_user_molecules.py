@@ -12,7 +12,7 @@ from designloop.loop.campaign.changes import changed_keys
 from designloop.loop.campaign.user_molecules import is_path
 from designloop.loop.config.problems import SHOWN_OF_ONE_KEY
 from designloop.molecules.reading_formats import READERS
-from tests.loop.campaign.writing import Write, problems
+from tests.loop.campaign.writing import Write, problems, with_property
 
 
 def test_starting_molecules_are_in_standard_form_each_once(write: Write) -> None:
@@ -128,6 +128,21 @@ def test_more_starting_molecules_than_calls_are_refused(write: Write) -> None:
         "to which they are charged; give fewer, or raise budget.oracle_calls"
     ]
     assert len(load_campaign(path, {"budget.oracle_calls": 3}).starting()) == 3
+
+
+@pytest.mark.parametrize("key", ["require_smarts", "forbid_smarts"])
+def test_a_smarts_that_matches_no_aromatic_ring_is_told_of(write: Write, key: str) -> None:
+    (warning,) = load_campaign(write(f"filters: {{{key}: ['C1=CC=CC=C1', c1ccccc1]}}\n")).warnings
+    assert warning == (
+        f"filters.{key}: 'C1=CC=CC=C1' matches no aromatic ring, as it is drawn with double bonds; write 'c1ccccc1'"
+    )
+
+
+@pytest.mark.parametrize("smarts", ["'C1=CC=CC=C1'", "[c1ccccc1, 'C1=CC=CC=C1']"])
+def test_so_is_one_among_the_parameters_of_an_oracle(write: Write, smarts: str) -> None:
+    item = f"- {{name: ring, oracle: substructure, params: {{smarts: {smarts}}}, transform: {{type: step, low: 1}}}}"
+    (warning,) = load_campaign(write(with_property(item))).warnings
+    assert warning.startswith("objective.properties[ring].params: 'C1=CC=CC=C1' matches no aromatic ring")
 
 
 @pytest.mark.parametrize("ending", [*READERS, *(f"{ending}.gz" for ending in READERS if ending != ".parquet")])
