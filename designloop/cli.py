@@ -190,6 +190,9 @@ def top(
     campaigns: Several,
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
     diverse: Annotated[bool, typer.Option("--diverse", help="Leave out near-duplicates of better ones.")] = False,
+    with_refused: Annotated[
+        bool, typer.Option("--with-refused", help="Also starting molecules that a filter refuses.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write them as CSV.")] = None,
     smi: Annotated[Path | None, typer.Option(help="Write them as SMILES, with names.")] = None,
     sdf: Annotated[Path | None, typer.Option(help="Write them as SDF, with their properties.")] = None,
@@ -198,7 +201,7 @@ def top(
     """Show the best molecules, one a stereo-free parent, their score broken down by property."""
     from designloop import api, display
 
-    best, references = api.top(campaigns, n, diverse=diverse, say=_aside)
+    best, references = api.top(campaigns, n, diverse=diverse, with_refused=with_refused, say=_aside)
     display.top(best, references)
     for ending, path in {".csv": csv, ".smi": smi, ".sdf": sdf, ".svg": svg}.items():
         if path is not None:

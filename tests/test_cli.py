@@ -140,7 +140,7 @@ def test_status_tells_of_failures_refusals_and_the_digest(finished: Path) -> Non
         printed = succeeds("status", words)
         assert "45 of 45 oracle calls" in printed
         assert "failed" in printed
-        assert "starting molecule refused" in printed
+        assert "starting molecule that a filter refuses: OB(O)c1ccccc1CC1CC1 (elements" in printed
         assert api.status(finished).digest in printed
 
 

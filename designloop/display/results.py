@@ -109,7 +109,7 @@ def status(summary: Summary) -> None:
         ]
         grid(("property", "status", "molecules", "examples"), rows)
     for refused in summary.refused_starting:
-        say(f"starting molecule refused: {refused}")
+        say(f"starting molecule that a filter refuses: {refused}")
     for remark in summary.remarks:
         say(f"remark: {remark}")
     for change in summary.changes:

@@ -33,7 +33,7 @@ def kekule_hint(smarts: str) -> str | None:
 
 def _is_double(bond: Chem.Bond) -> bool:
     """Whether a bond of a query is `=` and nothing else, which matches no aromatic bond."""
-    return bond.GetSmarts() == "="
+    return str(bond.GetSmarts()) == "="
 
 
 def _plain_type(bond: Chem.Bond) -> Chem.BondType:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.campaign.draft import BudgetDraft, Draft, FiltersDraft, PropertyDraft
+from designloop.loop.campaign.draft import BudgetDraft, Draft, FiltersDraft, PropertyDraft, StartingDraft, Texts
 from designloop.loop.campaign.user_molecules import (
     UserMolecule,
     UserMolecules,
@@ -59,15 +59,26 @@ def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Par
     findings += _misread_filters(document, draft.filters)
     findings += _files(draft, folder)
     _decide_stereo(draft, parts)
-    starting, references = (
-        read_user_molecules(document, key, value, folder, draft.standardize or "parent", parts.stereo)
-        for key, value in (("starting_molecules", draft.starting_molecules), ("reference", draft.reference))
-    )
+    place, given, skip_bad = _starting(draft)
+    mode = draft.standardize or "parent"
+    starting = read_user_molecules(document, place, given, folder, mode, parts.stereo, skip_bad)
+    references = read_user_molecules(document, ("reference",), draft.reference, folder, mode, parts.stereo)
     findings += _budget(draft, starting)
     parts.starting, parts.references = tuple(starting.molecules), tuple(references.molecules)
     parts.warnings += [*starting.warnings, *references.warnings, *_one_round(draft), *_drawn_rings(draft)]
     parts.problems = [*map(document.problem, findings), *starting.problems, *references.problems]
     return parts
+
+
+def _starting(draft: Draft) -> tuple[PathKey, Texts | None, bool]:
+    """Where the starting molecules stand, what stands there, and whether what cannot be read is left out."""
+    key, value = "starting_molecules", draft.starting_molecules
+    if not isinstance(value, StartingDraft):
+        return (key,), value, False
+    skip_bad = bool(value.skip_bad)
+    return (
+        ((key, "file"), value.file, skip_bad) if value.file is not None else ((key, "smiles"), value.smiles, skip_bad)
+    )
 
 
 def _load_oracle(
