@@ -47,7 +47,8 @@ def test_without_molecules_of_the_users_there_is_no_share_of_them_and_no_complai
     tmp_path: Path, tiny_model: Path
 ) -> None:
     verdicts = judge_own(of(tmp_path, tiny_model, {}))
-    assert verdicts == describe_own(verdicts) == []
+    assert verdicts == []
+    assert describe_own(verdicts) == []
     refuse_wrong_filters(verdicts)
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,12 @@ def test_filters_bind_what_is_proposed_and_not_what_is_known(tmp_path: Path, tin
     told: list[list[Scored]] = []
     with pytest.MonkeyPatch.context() as patch:
         tell = RandomDraws.tell
-        patch.setattr(RandomDraws, "tell", lambda self, scored: (told.append(list(scored)), tell(self, scored))[1])
+
+        def tell_and_note(self: RandomDraws, scored: Sequence[Scored]) -> Mapping[str, float]:
+            told.append(list(scored))
+            return tell(self, scored)
+
+        patch.setattr(RandomDraws, "tell", tell_and_note)
         summary = designloop.run(path).summary
     rows = table(tmp_path)
     assert [(row["allowed"], row["call"]) for row in rows[:3]] == [(False, 1), (True, 2), (False, 3)]

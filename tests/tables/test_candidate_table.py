@@ -129,7 +129,8 @@ def test_what_is_not_allowed_stays_so_whatever_comes_after_and_moves_no_digest(c
     ]
     allowed = replace(campaign, name="allowed")
     with open_table(allowed) as table:
-        table.commit(Round(0, [scored(row.smiles, row.score, proposer="start") for row in start], kind="start"))
+        rows = [scored(smiles, score, proposer="start") for smiles, score in (("CCO", 0.9), ("CCN", 0.5))]
+        table.commit(Round(0, rows, kind="start"))
         assert table.digest() == digest
 
 

@@ -220,9 +220,9 @@ class Campaign(StrictSettings):
     def _named_files(self) -> dict[str, Path]:
         """Path as written -> each file of molecules or weights that the campaign file names and that is there."""
         starting = self.starting_molecules
-        named = [self.model, starting.file if isinstance(starting, StartingSettings) else starting]
+        named: list[object] = [self.model, starting.file if isinstance(starting, StartingSettings) else starting]
         named += [self.reference, self.filters.exclude]
-        named += list(self.strategy.settings.model_dump(mode="json").values())
+        named += self.strategy.settings.model_dump(mode="json").values()
         paths = [str(name) for name in named if isinstance(name, (str, Path)) and is_path(str(name))]
         return {path: self.resolve(path) for path in dict.fromkeys(paths) if self.resolve(path).is_file()}
 

@@ -59,9 +59,9 @@ def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Par
     findings += _misread_filters(document, draft.filters)
     findings += _files(draft, folder)
     _decide_stereo(draft, parts)
-    place, given, skip_bad = _starting(draft)
+    start_key, given, skip_bad = _starting(draft)
     mode = draft.standardize or "parent"
-    starting = read_user_molecules(document, place, given, folder, mode, parts.stereo, skip_bad)
+    starting = read_user_molecules(document, start_key, given, folder, mode, parts.stereo, skip_bad)
     references = read_user_molecules(document, ("reference",), draft.reference, folder, mode, parts.stereo)
     findings += _budget(draft, starting)
     parts.starting, parts.references = tuple(starting.molecules), tuple(references.molecules)
