@@ -215,6 +215,16 @@ def test_top_shows_and_writes_the_best(finished: Path, tmp_path: Path, monkeypat
     assert (tmp_path / "best.svg").read_text().startswith("<svg")
 
 
+def test_top_shows_what_a_filter_refuses_only_where_that_is_asked(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_results, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
+    boronic = "OB(O)c1ccccc1CC1CC1"
+    assert boronic not in succeeds("top", finished, "-n", 100)
+    (line,) = [line for line in succeeds("top", finished, "-n", 100, "--with-refused").splitlines() if boronic in line]
+    assert "start, refused" in line
+
+
 def test_compare_sets_campaigns_side_by_side(finished: Path) -> None:
     (line,) = [line for line in succeeds("compare", finished).splitlines() if line.startswith("small")]
     assert line.split()[1] == "45"

@@ -21,6 +21,9 @@ from designloop.molecules.chemistry import require
 SAMPLE = 500
 """Molecules that a filter's share is taken of."""
 
+_MEANT = frozenset({"exclude"})
+"""Filters that may well be meant to refuse all of the user's own: what was made already is not to be proposed again."""
+
 _EXAMPLES = 3
 """Molecules named for each filter."""
 
@@ -131,8 +134,11 @@ def refuse_wrong_filters(verdicts: Sequence[OwnVerdict]) -> None:
 
 
 def find_wrong_filters(verdicts: Sequence[OwnVerdict]) -> str | None:
-    """Says that none of the user's own molecules passes the filters, and what to do; None where one does."""
-    if not verdicts or any(verdict.passes for verdict in verdicts):
+    """Says that none of the user's own molecules passes the filters, and what to do; None where one does.
+
+    That a molecule is listed in the file of `exclude` is no slip.
+    """
+    if not verdicts or any(verdict.refused.keys() <= _MEANT for verdict in verdicts):
         return None
     said = "\n".join(describe_own(verdicts))
     return (

@@ -65,6 +65,7 @@ def top_molecules(
             hides=best_row.hides,
             start=start,
             known=near,
+            allowed=row["allowed"],
         )
         for rank, (row, best_row, start, near) in enumerate(zip(rows, best_rows, starts, known, strict=True), 1)
     ]
@@ -128,3 +129,5 @@ class TopMolecule:
     """The most similar starting molecule; None where there are none."""
     known: SimilarMolecule | None = None
     """The most similar known molecule, where it was asked for."""
+    allowed: bool = True
+    """False for a starting molecule that a filter refuses."""

@@ -84,6 +84,17 @@ def test_filters_that_refuse_all_stop_a_run_before_anything_is_begun(
     assert "refuses" not in succeeds("run", path), "a campaign that has begun goes on"
 
 
+def test_what_was_made_already_may_all_be_excluded(tmp_path: Path, tiny_model: Path) -> None:
+    changes = {"starting_molecules": [ASPIRIN], "filters": {"exclude": "made.smi"}}
+    (tmp_path / "made.smi").write_text(f"{ASPIRIN}\n")
+    verdicts = judge_own(of(tmp_path, tiny_model, changes))
+    assert describe_own(verdicts)[1:] == [f"  exclude refuses 1: {ASPIRIN} (listed in made.smi)"]
+    refuse_wrong_filters(verdicts)
+    changes["filters"]["require_smarts"] = ["Br"]
+    with pytest.raises(WrongFilter, match="require_smarts refuses 1"):
+        refuse_wrong_filters(judge_own(of(tmp_path, tiny_model, changes)))
+
+
 def test_one_molecule_that_passes_is_enough(tmp_path: Path, tiny_model: Path) -> None:
     refuse_wrong_filters(judge_own(of(tmp_path, tiny_model, {"starting_molecules": [HEXANE], "reference": [ASPIRIN]})))
     with pytest.raises(WrongFilter, match=r"(?s)0 of 1 starting molecules pass.*Nothing was charged"):
