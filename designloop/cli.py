@@ -120,7 +120,7 @@ def init(
 
 @command
 def validate(campaign: CampaignFile, address: Address = None) -> int:
-    """Check a campaign file, print its plan, and run every oracle on three known molecules."""
+    """Check a campaign file, print its plan, and run every oracle on a few molecules: your first, or known ones."""
     from designloop import api, display
 
     plan = api.validate(api.load_campaign(campaign, _evaluation(address=address)))
@@ -150,6 +150,9 @@ def run(
     accept_changed_oracles: Annotated[
         bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
     ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Begin although the filters refuse all molecules of yours.")
+    ] = False,
 ) -> int:
     """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
     from designloop import api, display
@@ -159,13 +162,14 @@ def run(
         campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
     )
     if dry_run:
-        display.estimate(api.dry_run(loaded))
+        display.estimate(api.dry_run(loaded, anyway=anyway))
         return DONE
     with display.RunDisplay(loaded) as shown:
         outcome = api.run(
             loaded,
             fresh=fresh,
             accept_changed_oracles=accept_changed_oracles,
+            anyway=anyway,
             on_round=shown.on_round,
             say=shown.say,
         )
@@ -186,6 +190,9 @@ def top(
     campaigns: Several,
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
     diverse: Annotated[bool, typer.Option("--diverse", help="Leave out near-duplicates of better ones.")] = False,
+    with_refused: Annotated[
+        bool, typer.Option("--with-refused", help="Also starting molecules that a filter refuses.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write them as CSV.")] = None,
     smi: Annotated[Path | None, typer.Option(help="Write them as SMILES, with names.")] = None,
     sdf: Annotated[Path | None, typer.Option(help="Write them as SDF, with their properties.")] = None,
@@ -194,7 +201,7 @@ def top(
     """Show the best molecules, one a stereo-free parent, their score broken down by property."""
     from designloop import api, display
 
-    best, references = api.top(campaigns, n, diverse=diverse, say=_aside)
+    best, references = api.top(campaigns, n, diverse=diverse, with_refused=with_refused, say=_aside)
     display.top(best, references)
     for ending, path in {".csv": csv, ".smi": smi, ".sdf": sdf, ".svg": svg}.items():
         if path is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designloop.api.inputs import Say, load_if_file
-from designloop.loop import preflight
+from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.changes import changed_keys
 from designloop.loop.logbook import logbook
@@ -17,6 +17,7 @@ from designloop.report.references import Reference, read_references, write_refer
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables import CandidateTable, open_candidates
 from designloop.tables.durable import disk_errors
+from designloop.tables.manifest import round_numbers
 from designloop.words import silent
 
 
@@ -35,6 +36,7 @@ def run(
     *,
     fresh: bool = False,
     accept_changed_oracles: bool = False,
+    anyway: bool = False,
     on_round: Callable[[Progress], None] = silent,
     say: Say = silent,
 ) -> Outcome:
@@ -43,12 +45,14 @@ def run(
     Args:
         fresh: begin anew; earlier results are moved aside, never deleted, and the ledger keeps what was paid for.
         accept_changed_oracles: resume although an oracle is not the one it was; recorded.
+        anyway: begin although the filters refuse all of the user's own molecules.
         on_round: told after each round.
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
         TableError, TableBusy, LedgerBusy: the results cannot be written to, or not now.
-        BrokenOracle: an oracle works on no known molecule; nothing was charged.
+        BrokenOracle: an oracle works on no molecule that it was tried on; nothing was charged.
+        WrongFilter: the filters refuse all starting molecules and references; nothing was charged or begun.
         EvaluationError: there are no workers; the same call resumes.
     """
     from designloop.loop.environment import environment, take_up
@@ -56,6 +60,11 @@ def run(
     from designloop.report.pictures import write_pictures
 
     campaign = load_if_file(campaign)
+    # Looked at before the table is begun: once it is, the filters may not be mended any more.
+    begins = fresh or not round_numbers(campaign.output_folder)
+    verdicts = passing.judge_own(campaign) if begins else []
+    if not anyway:
+        passing.refuse_wrong_filters(verdicts)
     opening = CandidateTable.open(
         campaign,
         changed_keys=changed_keys,
@@ -68,6 +77,8 @@ def run(
             book.say(f"earlier results were moved to {table.moved_aside}")
         for warning in [*campaign.warnings, *take_up(table.environment), *table.remarks]:
             book.say(warning)
+        for line in passing.describe_own(verdicts):
+            book.say(line)
         if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew
             of_folder = len(table.remarks)
             table.ledger  # noqa: B018 - opened for what it has to say before anything is run

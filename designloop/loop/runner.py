@@ -29,11 +29,11 @@ def run_campaign(
     allowed = Screening(campaign, table)
     with Evaluator(campaign, table.ledger) as evaluate:
         strategy = build_strategy(campaign, table.last_state(), allowed)  # as the last committed round left it
-        top_ten, clock = TopTen(table.scores()), Clock()
+        top_ten, clock = TopTen(table.ranked_scores()), Clock()
         for number, wanted in rounds_left(campaign, table):
             with clock("propose"):
-                drawn = starting(campaign) if number == 0 else strategy.ask(wanted)
-                admitted = allowed.take(drawn, wanted)
+                drawn = strategy.ask(wanted) if number else starting(campaign)
+                admitted = allowed.take(drawn, wanted, keep_refused=number == 0 and not campaign.only_allowed)
             if allowed.last_take.refused_starting:
                 say(allowed.last_take.starting_line)
             with clock("oracle"):

@@ -43,7 +43,7 @@ class Summary:
     """Oracle calls it may spend."""
     failures: Sequence[Failures]
     refused_starting: Sequence[str]
-    """Starting molecules that are no rows, each with the filter's name and what it found."""
+    """Starting molecules that a filter refuses, each with the filter's name and what it found."""
     end: End | None
     """None while it has not ended."""
     changes: Sequence[str]
