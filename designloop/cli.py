@@ -48,6 +48,13 @@ class BackendName(StrEnum):
     inline = "inline"
 
 
+Workers = Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)]
+Backend = Annotated[BackendName | None, typer.Option(help="Ray's workers, or one child process.")]
+AcceptChanged = Annotated[
+    bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
+]
+
+
 def main() -> None:
     """The console script."""
     steady()
@@ -145,11 +152,9 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; earlier results are moved aside.")] = False,
     address: Address = None,
-    workers: Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)] = None,
-    backend: Annotated[BackendName | None, typer.Option(help="Ray's workers, or one child process.")] = None,
-    accept_changed_oracles: Annotated[
-        bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
-    ] = False,
+    workers: Workers = None,
+    backend: Backend = None,
+    accept_changed_oracles: AcceptChanged = False,
 ) -> int:
     """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
     from designloop import api, display
@@ -171,6 +176,29 @@ def run(
         )
     display.outcome(outcome)
     return DONE if outcome.summary.has_results else NO_RESULTS
+
+
+@command
+def retry(
+    campaign: CampaignFile,
+    reason: Annotated[
+        str | None, typer.Option(help="Only molecules whose failure, as `status` shows it, holds this text.")
+    ] = None,
+    address: Address = None,
+    workers: Workers = None,
+    backend: Backend = None,
+    accept_changed_oracles: AcceptChanged = False,
+) -> int:
+    """Run failed and timed-out molecules again, once the cause is mended; nothing is charged."""
+    from designloop import api
+
+    go_on_unread()
+    loaded = api.load_campaign(
+        campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
+    )
+    retried = api.retry(loaded, reason=reason, accept_changed_oracles=accept_changed_oracles, say=typer.echo)
+    typer.echo(str(retried))
+    return NO_RESULTS if retried.molecules and not retried.mended else DONE
 
 
 @command

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designloop.api.inputs import Say, load_if_file
+from designloop.api.opening import open_ledger, opened
 from designloop.loop import preflight
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.campaign.changes import changed_keys
-from designloop.loop.logbook import logbook
 from designloop.loop.progress import Progress, watch
 from designloop.loop.summary import Summary, summarize
 from designloop.report.references import Reference, read_references, write_references
@@ -51,28 +50,13 @@ def run(
         BrokenOracle: an oracle works on no known molecule; nothing was charged.
         EvaluationError: there are no workers; the same call resumes.
     """
-    from designloop.loop.environment import environment, take_up
     from designloop.loop.runner import rounds_left, run_campaign
     from designloop.report.pictures import write_pictures
 
     campaign = load_if_file(campaign)
-    opening = CandidateTable.open(
-        campaign,
-        changed_keys=changed_keys,
-        fresh=fresh,
-        accept_changed_oracles=accept_changed_oracles,
-        environment=environment(),
-    )
-    with opening as table, logbook(table.folder, say) as book:
-        if table.moved_aside is not None:
-            book.say(f"earlier results were moved to {table.moved_aside}")
-        for warning in [*campaign.warnings, *take_up(table.environment), *table.remarks]:
-            book.say(warning)
+    with opened(campaign, say, fresh=fresh, accept_changed_oracles=accept_changed_oracles) as (table, book):
         if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew
-            of_folder = len(table.remarks)
-            table.ledger  # noqa: B018 - opened for what it has to say before anything is run
-            for warning in table.remarks[of_folder:]:
-                book.say(warning)
+            open_ledger(table, book)
             preflight.refuse_broken(campaign, table.ledger)
         _score_references(campaign, table, book.say, anyway=goes_on)
         if goes_on:

@@ -68,7 +68,9 @@ def why_it_ends(
     run = [info for info in rounds if info.kind == "round"]
     if budget.rounds is not None and len(run) >= budget.rounds:
         return End("rounds", f"all {budget.rounds:,} rounds of the budget are run; raise `budget.rounds` to go on")
-    hours = sum(float(info.metrics.get("seconds", 0.0)) for info in rounds) / 3600
+    # What is run again by `designloop retry` is charged to no budget.
+    charged = [info for info in rounds if info.kind != "amendment"]
+    hours = sum(float(info.metrics.get("seconds", 0.0)) for info in charged) / 3600
     if budget.hours is not None and hours >= budget.hours:
         return End("hours", f"{hours:.2f} of {budget.hours:g} hours are spent; raise `budget.hours` to go on")
     for name, most in budget.per_oracle.items():
@@ -109,7 +111,7 @@ def rounds_without_gain(rounds: Sequence[RoundInfo]) -> int:
         mean = float(info.metrics.get("mean_top_10", "-inf"))
         if mean > best + GAIN:
             best, stale = mean, 0
-        else:
+        elif info.kind != "amendment":  # it may bring a gain, and is no search that failed to
             stale += 1
     return stale
 

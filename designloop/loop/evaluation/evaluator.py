@@ -105,6 +105,10 @@ class Evaluator:
         """
         return self._evaluate(candidates, "round")
 
+    def again(self, candidates: Sequence[Candidate]) -> list[Evaluation]:
+        """Does the same, but for runs of this campaign that failed: they are made again, with all their attempts."""
+        return self._evaluate(candidates, "round", failures_settle=False)
+
     def checks(self, smiles: Sequence[str]) -> list[Evaluation]:
         """Does the same for molecules outside the campaign's budget and table; recorded as checks.
 
@@ -152,11 +156,13 @@ class Evaluator:
                 self._backend = RayBackend(oracles, process_environment, workers, joined)
         return self._backend
 
-    def _evaluate(self, candidates: Sequence[Candidate], purpose: Purpose) -> list[Evaluation]:
+    def _evaluate(
+        self, candidates: Sequence[Candidate], purpose: Purpose, failures_settle: bool = True
+    ) -> list[Evaluation]:
         self.stats, self._known_dates, self._losses = EvaluationStats(), [], ()
         smiles = list(dict.fromkeys(candidate.smiles for candidate in candidates))
         try:
-            results = self._results(smiles, purpose)
+            results = self._results(smiles, purpose, failures_settle)
         except BaseException:
             self.close()  # with whatever is still running, of which nobody wants to hear
             raise
@@ -171,9 +177,13 @@ class Evaluator:
             for candidate in candidates
         ]
 
-    def _results(self, smiles: Sequence[str], purpose: Purpose) -> dict[str, dict[str, LedgerResult]]:
+    def _results(
+        self, smiles: Sequence[str], purpose: Purpose, failures_settle: bool
+    ) -> dict[str, dict[str, LedgerResult]]:
         """Oracle fingerprint -> molecule -> result, of the ledger or of a run now."""
-        results = {fingerprint: self._known(fingerprint, smiles, purpose) for fingerprint in self._asked}
+        results = {
+            fingerprint: self._known(fingerprint, smiles, purpose, failures_settle) for fingerprint in self._asked
+        }
         unknown = {
             fingerprint: [molecule for molecule in smiles if molecule not in known]
             for fingerprint, known in results.items()
@@ -185,8 +195,10 @@ class Evaluator:
             self._run(self._chunks(intents, smiles), results, purpose)
         return results
 
-    def _known(self, fingerprint: str, smiles: Sequence[str], purpose: Purpose) -> dict[str, LedgerResult]:
-        known = self._ledger.known(fingerprint, smiles, purpose)
+    def _known(
+        self, fingerprint: str, smiles: Sequence[str], purpose: Purpose, failures_settle: bool
+    ) -> dict[str, LedgerResult]:
+        known = self._ledger.known(fingerprint, smiles, purpose, failures_settle=failures_settle)
         outputs = self._asked[fingerprint].outputs
         # Another campaign may have wanted other outputs, and taken for good what lacks one of ours.
         lacking = [
