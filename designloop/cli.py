@@ -155,6 +155,9 @@ def run(
     workers: Workers = None,
     backend: Backend = None,
     accept_changed_oracles: AcceptChanged = False,
+    no_try: Annotated[
+        bool, typer.Option("--no-try", help="Do not give a costly oracle one molecule before all others.")
+    ] = False,
 ) -> int:
     """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
     from designloop import api, display
@@ -171,6 +174,7 @@ def run(
             loaded,
             fresh=fresh,
             accept_changed_oracles=accept_changed_oracles,
+            try_costly=not no_try,
             on_round=shown.on_round,
             say=shown.say,
         )

@@ -33,7 +33,8 @@ class Declaration:
     stochastic: bool = False
     """Called ``score(smiles, seeds)``, a seed a molecule."""
     costly: bool = False
-    """Sent to workers one molecule at a time, and never run merely to check a set-up."""
+    """Sent to workers one molecule at a time. ``validate`` never runs it; ``run`` gives it one molecule before all
+    others, the first starting molecule or reference, and keeps the result in the ledger (``--no-try`` skips that)."""
     uses_rdkit: bool = False
     """Its values may change with RDKit's release, which then is part of its fingerprint."""
     sees_stereo: bool | str = False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from designloop.api.inputs import Say, load_if_file
 from designloop.api.opening import open_ledger, opened
-from designloop.loop import preflight
+from designloop.loop import first_try, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.progress import Progress, watch
 from designloop.loop.summary import Summary, summarize
@@ -34,6 +34,7 @@ def run(
     *,
     fresh: bool = False,
     accept_changed_oracles: bool = False,
+    try_costly: bool = True,
     on_round: Callable[[Progress], None] = silent,
     say: Say = silent,
 ) -> Outcome:
@@ -42,12 +43,13 @@ def run(
     Args:
         fresh: begin anew; earlier results are moved aside, never deleted, and the ledger keeps what was paid for.
         accept_changed_oracles: resume although an oracle is not the one it was; recorded.
+        try_costly: first give each costly oracle one molecule, unless the ledger has a result of it.
         on_round: told after each round.
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
         TableError, TableBusy, LedgerBusy: the results cannot be written to, or not now.
-        BrokenOracle: an oracle works on no known molecule; nothing was charged.
+        BrokenOracle: an oracle works on no known molecule, or a costly one not on the first; nothing was charged.
         EvaluationError: there are no workers; the same call resumes.
     """
     from designloop.loop.runner import rounds_left, run_campaign
@@ -58,6 +60,8 @@ def run(
         if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew
             open_ledger(table, book)
             preflight.refuse_broken(campaign, table.ledger)
+            if try_costly:
+                first_try.try_costly(campaign, table.ledger, book.say)
         _score_references(campaign, table, book.say, anyway=goes_on)
         if goes_on:
             book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")

@@ -55,7 +55,7 @@ def plan(planned: Plan) -> None:
         )
     costly = [name for name, oracle in campaign.oracles.items() if oracle.costly]
     if costly:
-        say(f"\nNot tried, as they declare themselves costly: {', '.join(costly)}")
+        say(f"\nNot tried, as they declare themselves costly: {', '.join(costly)}; `run` first gives each one molecule")
     say()
     for problem in planned.problems:
         say(f"problem: {problem}")
