@@ -42,6 +42,9 @@ class Declaration:
     files: tuple[str, ...] = ()
     """Files that it reads, imports or executes, or folders of them, relative to its own; they travel with it, and lie
     in the folder in which it runs."""
+    env: tuple[str, ...] = ()
+    """Environment variables that its values depend on: a digest of each counts for the fingerprint, and wherever it
+    runs each is what it is where the campaign was started."""
     unit: str = ""
     """Unit of its value; empty for a pure number."""
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +57,9 @@ class Declaration:
         if not _are_texts(values["files"]):
             raise OracleError(f"declared files={self.files!r}; expected file names, as files=['model.pkl']")
         object.__setattr__(self, "files", tuple(self.files))
+        if not _are_texts(values["env"]):
+            raise OracleError(f"declared env={self.env!r}; expected names of variables, as env=['DOCK_HOME']")
+        object.__setattr__(self, "env", tuple(self.env))
         if not _are_texts(values["outputs"]):
             raise OracleError(f"declared outputs={self.outputs!r}; expected names, as outputs=['affinity', 'strain']")
         if not isinstance(values["outputs"], Mapping):
@@ -99,6 +105,7 @@ def oracle(
     uses_rdkit: bool = False,
     sees_stereo: bool | str = False,
     files: Sequence[str] = (),
+    env: Sequence[str] = (),
     unit: str = "",
     outputs: Sequence[str] | Mapping[str, str] = (),
     example: Mapping[str, Any] = MappingProxyType({}),

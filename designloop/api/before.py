@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from designloop.api.inputs import InputError, load_if_file
@@ -13,6 +14,7 @@ from designloop.loop.campaign.campaign import load_campaign as load_campaign
 from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
 from designloop.loop.preflight import Estimate, Plan
 from designloop.loop.summary import summarize
+from designloop.loop.undeclared import undeclared_reads
 from designloop.tables.ledger import Ledger
 
 
@@ -51,7 +53,7 @@ def validate(campaign: Campaign | Path | str) -> Plan:
     """
     campaign = load_if_file(campaign)
     with Ledger(campaign.ledger_path) as ledger:
-        return preflight.plan(campaign, ledger)
+        return replace(preflight.plan(campaign, ledger), remarks=undeclared_reads(campaign))
 
 
 def score(campaign: Campaign | Path | str, molecules: Path | str | Sequence[str]) -> list[OwnMolecule]:

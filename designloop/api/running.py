@@ -12,6 +12,7 @@ from designloop.loop import first_try, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.progress import Progress, watch
 from designloop.loop.summary import Summary, summarize
+from designloop.loop.undeclared import reads_behind_known_values
 from designloop.report.references import Reference, read_references, write_references
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables import CandidateTable, open_candidates
@@ -59,6 +60,9 @@ def run(
     with opened(campaign, say, fresh=fresh, accept_changed_oracles=accept_changed_oracles) as (table, book):
         if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew
             open_ledger(table, book)
+            if not table.rounds():
+                for remark in reads_behind_known_values(campaign, table.ledger):
+                    book.say(remark)
             preflight.refuse_broken(campaign, table.ledger)
             if try_costly:
                 first_try.try_costly(campaign, table.ledger, book.say)

@@ -88,6 +88,8 @@ class Plan:
     """Of the known molecules; none of a costly oracle."""
     problems: Sequence[str]
     """What has to be mended before a run."""
+    remarks: Sequence[str] = ()
+    """What should be mended, and keeps nobody from running it."""
 
     @property
     def ready(self) -> bool:

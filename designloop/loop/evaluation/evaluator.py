@@ -20,6 +20,7 @@ from designloop.loop.evaluation.attempts import Chunk, cut, judge, read_value, r
 from designloop.loop.evaluation.backends import Backend, InlineBackend, WorkerLoss
 from designloop.loop.evaluation.errors import EvaluationError, NoWorkers
 from designloop.loop.evaluation.incidents import date_metrics, describe_losses, loss_metrics
+from designloop.loop.evaluation.missing_files import advised
 from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Request
 from designloop.loop.evaluation.ray_backend import RayBackend
 from designloop.loop.evaluation.stats import EvaluationStats
@@ -65,8 +66,8 @@ class Evaluator:
         """Of the last call."""
         self._known_dates: list[float] = []
         self._losses: Sequence[WorkerLoss] = ()
-        self._remarks: dict[str, str] = {}
-        self._remarked: set[str] = set()
+        self._remarks: dict[tuple[str, str], str] = {}
+        self._remarked: set[tuple[str, str]] = set()
         self._settings = campaign.evaluation
         self._folder = campaign.folder
         self._ledger = Ledger(None) if ledger is None else ledger
@@ -126,8 +127,8 @@ class Evaluator:
         ]
 
     def remarks(self) -> list[str]:
-        """Lists what costs no molecule and should be mended all the same, a line an oracle; each is given once."""
-        new = [remark for fingerprint, remark in self._remarks.items() if fingerprint not in self._remarked]
+        """Lists what costs no molecule and should be mended all the same, a line each; each is given once."""
+        new = [remark for key, remark in self._remarks.items() if key not in self._remarked]
         self._remarked |= self._remarks.keys()
         return new
 
@@ -233,12 +234,16 @@ class Evaluator:
             for key, reply in backend.wait():
                 chunk = running.pop(key)
                 asked = self._asked[chunk[0].fingerprint]
+                reply = advised(reply, asked.oracle.reference, self._folder)
                 verdict = judge(chunk, reply, asked.outputs, self._settings.retries)
                 finished += verdict.finished
                 following += verdict.again
                 if reply.unasked:
                     remark = f"oracle {asked.oracle.name!r} answered for {reply.unasked}; such answers are dropped"
-                    self._remarks.setdefault(chunk[0].fingerprint, remark)
+                    self._remarks.setdefault((chunk[0].fingerprint, "unasked"), remark)
+                if reply.reads:
+                    remark = f"oracle {asked.oracle.name!r} {reply.reads}"
+                    self._remarks.setdefault((chunk[0].fingerprint, "reads"), remark)
                 if reply.failure is None:
                     asked.recent.append(reply.seconds / len(chunk))
             # Workers go on while the disk is waited for; what follows waits until its intent is written.
