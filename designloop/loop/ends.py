@@ -36,7 +36,7 @@ class End:
 
 
 class BudgetLike(Protocol):
-    """The most that a campaign may spend; None where there is no such limit."""
+    """The most that a campaign may spend; None where there is no such limit, for ``patience`` also 0."""
 
     @property
     def oracle_calls(self) -> int: ...
@@ -77,9 +77,9 @@ def why_it_ends(
         if asked.get(name, 0) >= most:
             spent = f"all {most:,} calls that `budget.per_oracle` gives {name!r} are spent"
             return End("per_oracle", f"{spent}; raise them to go on")
-    if budget.patience is not None and (stale := rounds_without_gain(rounds)) >= budget.patience:
+    if budget.patience and (stale := rounds_without_gain(rounds)) >= budget.patience:
         stuck = f"{stale} rounds without a gain of more than {GAIN} in the mean top-10"
-        return End("patience", f"{stuck}; raise `budget.patience` to go on")
+        return End("patience", f"{stuck}; raise `budget.patience` to go on, or set it to 0")
     return _unfruitful(run, resumed_after)
 
 
