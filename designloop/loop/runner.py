@@ -44,9 +44,10 @@ def run_campaign(
             with clock("learn"):
                 learned = strategy.tell(scored)  # its metrics of the round
             metrics = {"wanted": wanted, **allowed.counts(), **evaluate.metrics, **top_ten.after(scored)}
-            if line := saturation.after(metrics, campaign.budget.oracle_calls - table.calls() - len(scored)):
-                remarks.append(line)
-                say(line)
+            calls_left = campaign.budget.oracle_calls - table.calls() - len(scored)
+            if saturated := saturation.after(metrics, calls_left):
+                remarks.append(saturated)
+                say(saturated)
             metrics |= {**learned, **clock.lap()}
             metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
             table.commit(committed := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))

@@ -21,7 +21,7 @@ class Saturation:
 
     def __init__(self, objective: Objective, rounds: Iterable[RoundInfo]) -> None:
         self._objective = objective
-        self._said = any(is_saturated(info.metrics) for info in rounds)
+        self._said = any(is_saturated(info.metrics) for info in rounds if info.kind != "amendment")
 
     def after(self, metrics: Mapping[str, float | str], left: int) -> str | None:
         """The line to say after a round with these metrics; None where there is nothing to say.
