@@ -85,12 +85,13 @@ def test_filters_that_refuse_all_stop_a_run_before_anything_is_begun(
 
 
 def test_what_was_made_already_may_all_be_excluded(tmp_path: Path, tiny_model: Path) -> None:
-    changes = {"starting_molecules": [ASPIRIN], "filters": {"exclude": "made.smi"}}
+    filters: dict[str, object] = {"exclude": "made.smi"}
+    changes = {"starting_molecules": [ASPIRIN], "filters": filters}
     (tmp_path / "made.smi").write_text(f"{ASPIRIN}\n")
     verdicts = judge_own(of(tmp_path, tiny_model, changes))
     assert describe_own(verdicts)[1:] == [f"  exclude refuses 1: {ASPIRIN} (listed in made.smi)"]
     refuse_wrong_filters(verdicts)
-    changes["filters"]["require_smarts"] = ["Br"]
+    filters["require_smarts"] = ["Br"]
     with pytest.raises(WrongFilter, match="require_smarts refuses 1"):
         refuse_wrong_filters(judge_own(of(tmp_path, tiny_model, changes)))
 
