@@ -48,6 +48,13 @@ class BackendName(StrEnum):
     inline = "inline"
 
 
+Workers = Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)]
+Backend = Annotated[BackendName | None, typer.Option(help="Ray's workers, or one child process.")]
+AcceptChanged = Annotated[
+    bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
+]
+
+
 def main() -> None:
     """The console script."""
     steady()
@@ -120,7 +127,7 @@ def init(
 
 @command
 def validate(campaign: CampaignFile, address: Address = None) -> int:
-    """Check a campaign file, print its plan, and run every oracle on three known molecules."""
+    """Check a campaign file, print its plan, and run every oracle on a few molecules: your first, or known ones."""
     from designloop import api, display
 
     plan = api.validate(api.load_campaign(campaign, _evaluation(address=address)))
@@ -145,10 +152,14 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; earlier results are moved aside.")] = False,
     address: Address = None,
-    workers: Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)] = None,
-    backend: Annotated[BackendName | None, typer.Option(help="Ray's workers, or one child process.")] = None,
-    accept_changed_oracles: Annotated[
-        bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
+    workers: Workers = None,
+    backend: Backend = None,
+    accept_changed_oracles: AcceptChanged = False,
+    no_try: Annotated[
+        bool, typer.Option("--no-try", help="Do not give a costly oracle one molecule before all others.")
+    ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Begin although the filters refuse all molecules of yours.")
     ] = False,
 ) -> int:
     """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
@@ -159,18 +170,43 @@ def run(
         campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
     )
     if dry_run:
-        display.estimate(api.dry_run(loaded))
+        display.estimate(api.dry_run(loaded, anyway=anyway))
         return DONE
     with display.RunDisplay(loaded) as shown:
         outcome = api.run(
             loaded,
             fresh=fresh,
             accept_changed_oracles=accept_changed_oracles,
+            anyway=anyway,
+            try_costly=not no_try,
             on_round=shown.on_round,
             say=shown.say,
         )
     display.outcome(outcome)
     return DONE if outcome.summary.has_results else NO_RESULTS
+
+
+@command
+def retry(
+    campaign: CampaignFile,
+    reason: Annotated[
+        str | None, typer.Option(help="Only molecules whose failure, as `status` shows it, holds this text.")
+    ] = None,
+    address: Address = None,
+    workers: Workers = None,
+    backend: Backend = None,
+    accept_changed_oracles: AcceptChanged = False,
+) -> int:
+    """Run failed and timed-out molecules again, once the cause is mended; nothing is charged."""
+    from designloop import api
+
+    go_on_unread()
+    loaded = api.load_campaign(
+        campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
+    )
+    retried = api.retry(loaded, reason=reason, accept_changed_oracles=accept_changed_oracles, say=typer.echo)
+    typer.echo(str(retried))
+    return NO_RESULTS if retried.molecules and not retried.mended else DONE
 
 
 @command
@@ -186,6 +222,9 @@ def top(
     campaigns: Several,
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
     diverse: Annotated[bool, typer.Option("--diverse", help="Leave out near-duplicates of better ones.")] = False,
+    with_refused: Annotated[
+        bool, typer.Option("--with-refused", help="Also starting molecules that a filter refuses.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write them as CSV.")] = None,
     smi: Annotated[Path | None, typer.Option(help="Write them as SMILES, with names.")] = None,
     sdf: Annotated[Path | None, typer.Option(help="Write them as SDF, with their properties.")] = None,
@@ -194,7 +233,7 @@ def top(
     """Show the best molecules, one a stereo-free parent, their score broken down by property."""
     from designloop import api, display
 
-    best, references = api.top(campaigns, n, diverse=diverse, say=_aside)
+    best, references = api.top(campaigns, n, diverse=diverse, with_refused=with_refused, say=_aside)
     display.top(best, references)
     for ending, path in {".csv": csv, ".smi": smi, ".sdf": sdf, ".svg": svg}.items():
         if path is not None:

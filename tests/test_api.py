@@ -128,7 +128,9 @@ def test_an_oracle_that_works_on_a_reference_only_is_not_broken(tmp_path: Path, 
     changes = {PARAMS: {"fails": "c"}, "budget.oracle_calls": 3}
     with pytest.raises(BrokenOracle, match=r"aspirin, caffeine, ibuprofen.*\n.*Nothing was charged"):
         designloop.run(write_campaign(tmp_path, tiny_model, changes))
-    outcome = designloop.run(write_campaign(tmp_path, tiny_model, {**changes, "reference": ["CCCCCCCC"]}), fresh=True)
+    outcome = designloop.run(
+        write_campaign(tmp_path, tiny_model, {**changes, "reference": ["CC1CCCCC1CCCO"]}), fresh=True
+    )
     assert outcome.summary.calls == 3
 
 

@@ -12,7 +12,7 @@ import pytest
 import designloop
 from designloop import api
 from designloop.api import results as api_results
-from designloop.loop import preflight
+from designloop.loop import passing
 from tests.campaigns import write_campaign
 from tests.commands import ASPIRIN, COMMANDS, designloop_, fails, succeeds
 
@@ -20,7 +20,7 @@ from tests.commands import ASPIRIN, COMMANDS, designloop_, fails, succeeds
 @pytest.fixture(autouse=True)
 def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shares of filters from a few molecules will do."""
-    monkeypatch.setattr(preflight, "SAMPLE", 20)
+    monkeypatch.setattr(passing, "SAMPLE", 20)
 
 
 # --- the face -------------------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def test_init_lists_its_templates_and_hints_at_a_misspelt_one(tmp_path: Path) ->
 
 def test_validate_prints_the_plan(tmp_path: Path, tiny_model: Path) -> None:
     printed = succeeds("validate", write_campaign(tmp_path, tiny_model, {"starting_molecules": [ASPIRIN]}))
-    for word in ("carbons", "linear", "PAINS", "of ZINC 250k", "caffeine", "45 oracle calls", "Ready: designloop run"):
+    for word in ("carbons", "linear", "PAINS", "of ZINC 250k", "of yours", "45 oracle calls", "Ready: designloop run"):
         assert word in printed
 
 
@@ -140,7 +140,7 @@ def test_status_tells_of_failures_refusals_and_the_digest(finished: Path) -> Non
         printed = succeeds("status", words)
         assert "45 of 45 oracle calls" in printed
         assert "failed" in printed
-        assert "starting molecule refused" in printed
+        assert "starting molecule that a filter refuses: OB(O)c1ccccc1CC1CC1 (elements" in printed
         assert api.status(finished).digest in printed
 
 
@@ -213,6 +213,16 @@ def test_top_shows_and_writes_the_best(finished: Path, tmp_path: Path, monkeypat
     assert len((tmp_path / "best.smi").read_text().splitlines()) == 3
     assert (tmp_path / "best.sdf").read_text().count("$$$$") == 3
     assert (tmp_path / "best.svg").read_text().startswith("<svg")
+
+
+def test_top_shows_what_a_filter_refuses_only_where_that_is_asked(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_results, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
+    boronic = "OB(O)c1ccccc1CC1CC1"
+    assert boronic not in succeeds("top", finished, "-n", 100)
+    (line,) = [line for line in succeeds("top", finished, "-n", 100, "--with-refused").splitlines() if boronic in line]
+    assert "start, refused" in line
 
 
 def test_compare_sets_campaigns_side_by_side(finished: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from designloop.api.inputs import InputError, load_if_file
@@ -11,8 +12,10 @@ from designloop.loop.campaign import templates as template
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.campaign import load_campaign as load_campaign
 from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
+from designloop.loop.passing import judge_own, refuse_wrong_filters
 from designloop.loop.preflight import Estimate, Plan
 from designloop.loop.summary import summarize
+from designloop.loop.undeclared import undeclared_reads
 from designloop.tables.ledger import Ledger
 
 
@@ -43,7 +46,7 @@ def init(path: Path | str = "campaign.yaml", start_from: str = template.DEFAULT)
 
 
 def validate(campaign: Campaign | Path | str) -> Plan:
-    """Plans a campaign: every oracle is run on known molecules, every filter on ZINC and on the model's draws.
+    """Plans a campaign: every oracle is run on a few molecules, every filter on ZINC, the model's draws and yours.
 
     Raises:
         CampaignError: all that is wrong with the file.
@@ -51,7 +54,7 @@ def validate(campaign: Campaign | Path | str) -> Plan:
     """
     campaign = load_if_file(campaign)
     with Ledger(campaign.ledger_path) as ledger:
-        return preflight.plan(campaign, ledger)
+        return replace(preflight.plan(campaign, ledger), remarks=undeclared_reads(campaign))
 
 
 def score(campaign: Campaign | Path | str, molecules: Path | str | Sequence[str]) -> list[OwnMolecule]:
@@ -71,9 +74,17 @@ def score(campaign: Campaign | Path | str, molecules: Path | str | Sequence[str]
         return score_own(campaign, ledger, written, names)
 
 
-def dry_run(campaign: Campaign | Path | str) -> Estimate:
-    """Estimates the calls and time to expect; for it every oracle that is not costly is run on known molecules."""
+def dry_run(campaign: Campaign | Path | str, *, anyway: bool = False) -> Estimate:
+    """Estimates the calls and time to expect; for it every oracle that is not costly is run on a few molecules.
+
+    Args:
+        anyway: also where the filters refuse all of the user's own molecules.
+    Raises:
+        WrongFilter: they do, and the campaign has not begun.
+    """
     campaign = load_if_file(campaign)
     begun = (campaign.output_folder / "campaign.json").is_file()
+    if not (anyway or begun):
+        refuse_wrong_filters(judge_own(campaign))
     with Ledger(campaign.ledger_path) as ledger:
         return preflight.estimate(campaign, ledger, summarize(campaign.output_folder).rounds if begun else ())

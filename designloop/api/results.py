@@ -49,12 +49,14 @@ def top(
     n: int = 10,
     *,
     diverse: bool = False,
+    with_refused: bool = False,
     say: Say = silent,
 ) -> tuple[list[TopMolecule], list[Reference]]:
     """Returns the ``n`` best molecules of some campaigns, one a stereo-free parent, and the references to compare with.
 
     Args:
         diverse: leave out near-duplicates of better ones.
+        with_refused: also starting molecules that a filter refuses.
         say: told when the nearest ZINC molecules take a while, and what is damaged and was left out.
     Raises:
         QueryError: the campaigns have different objectives, so their scores do not compare.
@@ -62,7 +64,13 @@ def top(
     campaign_list = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
     folders = [results_folder(campaign) for campaign in campaign_list]
     candidates = open_candidates(folders)
-    best = top_molecules(candidates, n, diverse=diverse, nearest_known=lambda smiles: nearest_zinc(smiles, say))
+    best = top_molecules(
+        candidates,
+        n,
+        diverse=diverse,
+        with_refused=with_refused,
+        nearest_known=lambda smiles: nearest_zinc(smiles, say),
+    )
     references: dict[str, Reference] = {}
     remarks = candidates.remarks
     for kept, damaged in map(read_references, folders):

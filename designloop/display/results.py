@@ -42,7 +42,8 @@ def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
         rows.append(row | {name: _property(reference, name) for name in properties})
     several = len({molecule.campaign for molecule in best}) > 1
     for ranked in best:
-        row = {"#": str(ranked.rank), "score": ranked.score, "from": ranked.proposer, "smiles": ranked.smiles}
+        origin = ranked.proposer if ranked.allowed else f"{ranked.proposer}, refused"
+        row = {"#": str(ranked.rank), "score": ranked.score, "from": origin, "smiles": ranked.smiles}
         row |= {name: _property(ranked, name) for name in properties}
         row |= {"campaign": ranked.campaign} if several else {}
         row |= {"start": ranked.start.similarity} if ranked.start else {}
@@ -109,7 +110,7 @@ def status(summary: Summary) -> None:
         ]
         grid(("property", "status", "molecules", "examples"), rows)
     for refused in summary.refused_starting:
-        say(f"starting molecule refused: {refused}")
+        say(f"starting molecule that a filter refuses: {refused}")
     for remark in summary.remarks:
         say(f"remark: {remark}")
     for change in summary.changes:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.passing import filters_of, refusals
 from designloop.loop.preflight import score_checks
-from designloop.loop.screening.filters import FilterContext, build
-from designloop.molecules.chemistry import require, standard_form
+from designloop.molecules.chemistry import standard_form
 from designloop.molecules.errors import MoleculeError
 from designloop.records import Scored
 from designloop.tables.ledger import Ledger
@@ -34,10 +34,10 @@ def score_own(campaign: Campaign, ledger: Ledger, written: Sequence[str], names:
         MoleculeError: one of them is no molecule.
     """
     forms = [standard_form(smiles, campaign.standardize) for smiles in written]
-    filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
+    filters = filters_of(campaign)
 
     def refusal(form: str) -> str | None:
-        return next((f"{rule.name}: {why}" for rule in filters if (why := rule.refuses(require(form), form))), None)
+        return next((f"{name}: {why}" for name, why in refusals(filters, form).items()), None)
 
     scored = score_checks(campaign, ledger, forms)
     return [OwnMolecule(*row) for row in zip(names, written, scored, map(refusal, forms), strict=True)]

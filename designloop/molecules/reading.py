@@ -20,6 +20,18 @@ from designloop.molecules.reading_formats import (
 EXPECTED_FILES = ".smi, .csv, .tsv, .sdf or .parquet"
 """What files of molecules may be, in words; the first four also as .gz."""
 
+_LINE_ENDINGS = frozenset(READERS) - {".sdf", ".parquet"}
+
+
+def names_molecules(path: str) -> bool:
+    """Whether a path ends as a file of molecules does that can be read."""
+    return file_ending(Path(path)) in READERS
+
+
+def is_text_file(path: Path) -> bool:
+    """Whether a file of molecules is plain text, with a molecule a line."""
+    return path.suffix.lower() in _LINE_ENDINGS
+
 
 @dataclass(frozen=True, slots=True)
 class LineProblem:

@@ -114,11 +114,14 @@ def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Pa
 
 
 def calls_of(table: pa.Table) -> dict[str, list[tuple[str, float | None]]]:
-    """Campaign -> (smiles, score) of each call in turn, of a view ``candidates`` in its own order."""
+    """Campaign -> (smiles, score) of each call in turn, of a view ``candidates`` in its own order.
+
+    What a filter refuses has no score here: it is not among the best.
+    """
     calls: dict[str, list[tuple[str, float | None]]] = {}
-    columns = (table[name].to_pylist() for name in ("campaign", "smiles", "score"))
-    for campaign, smiles, score in zip(*columns, strict=True):
-        calls.setdefault(campaign, []).append((smiles, score))
+    columns = (table[name].to_pylist() for name in ("campaign", "smiles", "score", "allowed"))
+    for campaign, smiles, score, allowed in zip(*columns, strict=True):
+        calls.setdefault(campaign, []).append((smiles, score if allowed else None))
     return calls
 
 

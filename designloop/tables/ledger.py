@@ -111,10 +111,15 @@ class Ledger:
             self._connection.close()
             raise
 
-    def known(self, fingerprint: str, smiles: Sequence[str], purpose: Purpose = "round") -> dict[str, LedgerResult]:
+    def known(
+        self, fingerprint: str, smiles: Sequence[str], purpose: Purpose = "round", *, failures_settle: bool = True
+    ) -> dict[str, LedgerResult]:
         """Molecule -> result, for those of ``smiles`` whose key is settled; the campaign's own result before another's.
 
         A check that failed settles nothing: the next check of that molecule runs the oracle again.
+
+        Args:
+            failures_settle: whether the campaign's own failures are the last word, as they are but for a retry.
         """
         with readable_errors(self.path):
             oracle, own_account = self._oracle_id(fingerprint), self._account_id(purpose)
@@ -126,7 +131,7 @@ class Ledger:
                 result = LedgerResult(status, read_value(value, outputs), error, seconds, attempt) if status else None
                 if result is not None and result.status == "ok":
                     good.setdefault(molecule, result)
-                if account == own_account and purpose == "round":
+                if account == own_account and purpose == "round" and failures_settle:
                     last_own[molecule] = result
         return good | {molecule: result for molecule, result in last_own.items() if result is not None}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_serializer
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_serializer, model_validator
 
 from designloop.loop.campaign.checks import Parts, load_parts
 from designloop.loop.campaign.identity import identity_of
@@ -54,10 +54,30 @@ class Budget(StrictSettings):
     rounds: int | None = Field(default=None, ge=1)
     hours: float | None = Field(default=None, gt=0)
     """Wall-clock time, summed over all runs of the campaign."""
-    patience: int | None = Field(default=None, ge=1)
-    """Rounds without a gain of more than 0.001 in the mean top-10 after which it ends; off by default."""
+    patience: int | None = Field(default=10, ge=0)
+    """Rounds without a gain of more than 0.001 in the mean top-10 after which it ends; 0 for never."""
     per_oracle: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """The most molecules that the oracle of a property is asked about, by the property's name, or by the oracle's."""
+
+
+class StartingSettings(StrictSettings):
+    """Starting molecules with what is said of them."""
+
+    file: str | None = None
+    """A file of molecules."""
+    smiles: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Or the molecules themselves."""
+    skip_bad: bool = False
+    """Leave out what cannot be read; how many and which lines is told."""
+    only_allowed: bool = False
+    """Leave out what a filter refuses; by default it is scored and learned from, though never in `top`."""
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> StartingSettings:
+        if (self.file is None) == (not self.smiles):
+            actual = "both file and smiles" if self.smiles else "neither file nor smiles"
+            raise error("starting_molecules", [Finding((), actual, "one of them")])
+        return self
 
 
 class Campaign(StrictSettings):
@@ -75,8 +95,8 @@ class Campaign(StrictSettings):
     """What a molecule's standard form is, which is what oracles see."""
     stereo: Stereo = "ignore"
     """Whether stereoisomers are one molecule; by default `keep` where an oracle declares that it sees stereo."""
-    starting_molecules: str | Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """SMILES, or a file of them (.smi, .csv, .parquet): scored first, in round 0."""
+    starting_molecules: str | Annotated[tuple[str, ...], Field(strict=False)] | StartingSettings = ()
+    """SMILES, a file of them (.smi, .csv, .sdf, …), or either with what is said of them: scored first, in round 0."""
     reference: str | Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str] = ()
     """Molecules scored once to compare with, outside budget and table: SMILES, names with SMILES, or a file."""
     batch_size: int = Field(default=100, ge=1)
@@ -169,6 +189,11 @@ class Campaign(StrictSettings):
         """The starting molecules, in the order given, each once."""
         return list(self._parts.starting)
 
+    @property
+    def only_allowed(self) -> bool:
+        """Whether starting molecules that a filter refuses are left out."""
+        return isinstance(self.starting_molecules, StartingSettings) and self.starting_molecules.only_allowed
+
     def references(self) -> list[UserMolecule]:
         """The molecules to compare with, in the order given, each once."""
         return list(self._parts.references)
@@ -187,13 +212,17 @@ class Campaign(StrictSettings):
         Two files of molecules that differ only in how they are written have one digest here, and two in ``files``.
         """
         digests = {path: digest_of_lines(file) for path, file in self._named_files().items()}
-        digests["starting_molecules"] = digest_of_forms(self.starting()) if self.starting() else None
+        starting = [molecule.smiles for molecule in self.starting()]
+        # Which of them become rows is part of what is said.
+        digests["starting_molecules"] = digest_of_forms(starting, self.only_allowed) if starting else None
         return {key: digest for key, digest in digests.items() if digest is not None}
 
     def _named_files(self) -> dict[str, Path]:
         """Path as written -> each file of molecules or weights that the campaign file names and that is there."""
-        named = [self.model, self.starting_molecules, self.reference, self.filters.exclude]
-        named += list(self.strategy.settings.model_dump(mode="json").values())
+        starting = self.starting_molecules
+        named: list[object] = [self.model, starting.file if isinstance(starting, StartingSettings) else starting]
+        named += [self.reference, self.filters.exclude]
+        named += self.strategy.settings.model_dump(mode="json").values()
         paths = [str(name) for name in named if isinstance(name, (str, Path)) and is_path(str(name))]
         return {path: self.resolve(path) for path in dict.fromkeys(paths) if self.resolve(path).is_file()}
 

@@ -144,7 +144,7 @@ from designloop import cli
 from designloop.loop.evaluation import ray_keeper
 
 ray_keeper.HEAD_SECONDS, ray_keeper.PULSE_SECONDS = 3.0, 1.0
-sys.argv = ["designloop", "run", sys.argv[1]]
+sys.argv = ["designloop", "run", sys.argv[1], "--no-try"]
 cli.main()
 """
 
