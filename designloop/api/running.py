@@ -64,7 +64,7 @@ def run(
     begins = fresh or not round_numbers(campaign.output_folder)
     verdicts = passing.judge_own(campaign) if begins else []
     if not anyway:
-        passing.refuse_wrong_filters(verdicts)
+        passing.refuse_wrong_filters(verdicts, campaign.warnings)
     opening = CandidateTable.open(
         campaign,
         changed_keys=changed_keys,
