@@ -48,6 +48,13 @@ class BackendName(StrEnum):
     inline = "inline"
 
 
+Workers = Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)]
+Backend = Annotated[BackendName | None, typer.Option(help="Ray's workers, or one child process.")]
+AcceptChanged = Annotated[
+    bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
+]
+
+
 def main() -> None:
     """The console script."""
     steady()
@@ -145,10 +152,11 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; earlier results are moved aside.")] = False,
     address: Address = None,
-    workers: Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)] = None,
-    backend: Annotated[BackendName | None, typer.Option(help="Ray's workers, or one child process.")] = None,
-    accept_changed_oracles: Annotated[
-        bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
+    workers: Workers = None,
+    backend: Backend = None,
+    accept_changed_oracles: AcceptChanged = False,
+    no_try: Annotated[
+        bool, typer.Option("--no-try", help="Do not give a costly oracle one molecule before all others.")
     ] = False,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Begin although the filters refuse all molecules of yours.")
@@ -170,11 +178,35 @@ def run(
             fresh=fresh,
             accept_changed_oracles=accept_changed_oracles,
             anyway=anyway,
+            try_costly=not no_try,
             on_round=shown.on_round,
             say=shown.say,
         )
     display.outcome(outcome)
     return DONE if outcome.summary.has_results else NO_RESULTS
+
+
+@command
+def retry(
+    campaign: CampaignFile,
+    reason: Annotated[
+        str | None, typer.Option(help="Only molecules whose failure, as `status` shows it, holds this text.")
+    ] = None,
+    address: Address = None,
+    workers: Workers = None,
+    backend: Backend = None,
+    accept_changed_oracles: AcceptChanged = False,
+) -> int:
+    """Run failed and timed-out molecules again, once the cause is mended; nothing is charged."""
+    from designloop import api
+
+    go_on_unread()
+    loaded = api.load_campaign(
+        campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
+    )
+    retried = api.retry(loaded, reason=reason, accept_changed_oracles=accept_changed_oracles, say=typer.echo)
+    typer.echo(str(retried))
+    return NO_RESULTS if retried.molecules and not retried.mended else DONE
 
 
 @command
@@ -307,6 +339,7 @@ def benchmark(
     seeds: Annotated[int | None, typer.Option(help="How many seeds.", min=1)] = None,
     calls: Annotated[int | None, typer.Option(help="Oracle calls of each campaign.", min=1)] = None,
     arms: Annotated[str, typer.Option(help="Only these arms, with commas between.")] = "",
+    tasks: Annotated[str, typer.Option(help="Only these tasks of one that has several, with commas between.")] = "",
     jobs: Annotated[int, typer.Option(help="Processes side by side.", min=1)] = 1,
     work: Annotated[Path, typer.Option(help="Where an interrupted one is kept.")] = Path("build/benchmarks"),
 ) -> None:
@@ -314,6 +347,8 @@ def benchmark(
     from designloop import benchmarks
 
     go_on_unread()
-    chosen = tuple(arm.strip() for arm in arms.split(",") if arm.strip())
-    options = benchmarks.Options(campaign, model, seeds, calls, chosen, jobs, work, method)
+    chosen_arms, chosen_tasks = (
+        tuple(name.strip() for name in text.split(",") if name.strip()) for text in (arms, tasks)
+    )
+    options = benchmarks.Options(campaign, model, seeds, calls, chosen_arms, chosen_tasks, jobs, work, method)
     benchmarks.main(name, output, options)

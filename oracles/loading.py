@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -111,6 +112,7 @@ def load_unpacked(recipe: Mapping[str, Any], home: Path) -> Oracle:
         OracleError: A module is not installed here, or the oracle has another fingerprint here.
     """
     reference, wanted = recipe["reference"], recipe["files"]
+    _set_environment(recipe["env"])
     pointed = {name.split("/")[1]: home / name for name in wanted if name.startswith(f"{_PARAMS}/")}
     place, _, attribute = reference.rpartition(":")
     here = f"./{_OWN}/{Path(place).name}:{attribute}" if names_file(place) else reference
@@ -166,6 +168,9 @@ def _build(
         "files": own_files.digests(files),
         "rdkit": rdkit,
     }
+    env = {variable: os.environ.get(variable) for variable in sorted(declared.env)}
+    if env:  # an oracle that declares none keeps the fingerprint that it has had
+        identity["env"] = {variable: _digest(value) for variable, value in env.items()}
     source = resolved.source
     travelling = {f"{_OWN}/{file}": data for file, data in {**files, **source}.items()} if source else {}
     travelling |= {f"{_PARAMS}/{key}/{paths[key].name}": data for key, data in pointed.items()}
@@ -189,6 +194,7 @@ def _build(
         file_bytes=MappingProxyType(travelling),
         file_modes=MappingProxyType(own_files.permissions(places)),
         located=MappingProxyType(dict(texts)),
+        env=MappingProxyType(env),
         rdkit=rdkit,
         make=functools.partial(_scoring, resolved, python | paths),
     )
@@ -235,6 +241,20 @@ def _find_pointed(
     if problems:
         raise ParameterError(name, problems)
     return paths
+
+
+def _set_environment(env: Mapping[str, str | None]) -> None:
+    """Gives this process the variables that an oracle declares, as they are where the campaign was started."""
+    for variable, value in env.items():
+        if value is None:
+            os.environ.pop(variable, None)
+        else:
+            os.environ[variable] = value
+
+
+def _digest(value: str | None) -> str | None:
+    """What stands in a fingerprint for a variable's value, which may be a secret; None of one that is not set."""
+    return None if value is None else hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()
 
 
 def _sees_stereo(name: str, declared: Declaration, arguments: Arguments) -> bool:

@@ -169,10 +169,10 @@ def test_campaigns_side_by_side_share_the_length_of_their_areas(tmp_path: Path, 
         designloop.run(path)
     first, second = api.compare([long, short])
     assert (first.campaign, first.calls, second.campaign, second.calls) == ("small", 45, "short", 9)
-    for standing in (first, second):
-        assert standing.best is not None
-        assert standing.mean_top_10 is not None
-        assert 0 < standing.auc_top_10 <= standing.best
+    for row in (first, second):
+        assert row.best is not None
+        assert row.mean_top_10 is not None
+        assert 0 < row.auc_top_10 <= row.best
 
 
 def test_molecules_are_written_by_the_ending_of_the_file(tmp_path: Path) -> None:

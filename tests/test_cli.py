@@ -286,3 +286,4 @@ def test_pretrain_writes_a_model_that_a_campaign_can_name(tmp_path: Path, tiny_m
 def test_benchmark_lists_what_there_is() -> None:
     assert "demo" in succeeds("benchmark")
     assert "demo" in fails(2, "benchmark", "dmo")
+    assert "has no option --tasks" in fails(2, "benchmark", "demo", "--tasks", "qed")

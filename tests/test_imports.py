@@ -151,6 +151,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "common": set(),
         "overhead": {"common"},
         "peers": {"common"},
+        "pmo": {"common"},
         "sequence_vae": {"common"},
         "vae": {"common", "peers"},
     },

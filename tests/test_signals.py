@@ -115,6 +115,7 @@ def test_a_run_outlives_its_terminal(tmp_path: Path, tiny_model: Path, backend: 
         import termios
 
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests under nohup would hand down that it is ignored
 
     process = subprocess.Popen(
         [sys.executable, "-c", IN_A_TERMINAL, str(path)],

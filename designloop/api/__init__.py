@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from designloop.api.results import top as top
     from designloop.api.results import write_rows as write_rows
     from designloop.api.results import write_top as write_top
+    from designloop.api.retrying import Retried as Retried
+    from designloop.api.retrying import retry as retry
     from designloop.api.running import Outcome as Outcome
     from designloop.api.running import run as run
 
@@ -58,6 +60,7 @@ __getattr__, __dir__, __all__ = attach(
             "write_rows",
             "write_top",
         ],
+        "retrying": ["Retried", "retry"],
         "running": ["Outcome", "run"],
     },
 )

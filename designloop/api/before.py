@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from designloop.api.inputs import InputError, load_if_file
@@ -14,6 +15,7 @@ from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
 from designloop.loop.passing import judge_own, refuse_wrong_filters
 from designloop.loop.preflight import Estimate, Plan
 from designloop.loop.summary import summarize
+from designloop.loop.undeclared import undeclared_reads
 from designloop.tables.ledger import Ledger
 
 
@@ -52,7 +54,7 @@ def validate(campaign: Campaign | Path | str) -> Plan:
     """
     campaign = load_if_file(campaign)
     with Ledger(campaign.ledger_path) as ledger:
-        return preflight.plan(campaign, ledger)
+        return replace(preflight.plan(campaign, ledger), remarks=undeclared_reads(campaign))
 
 
 def score(campaign: Campaign | Path | str, molecules: Path | str | Sequence[str]) -> list[OwnMolecule]:

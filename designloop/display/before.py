@@ -52,8 +52,10 @@ def plan(planned: Plan) -> None:
         )
     costly = [name for name, oracle in campaign.oracles.items() if oracle.costly]
     if costly:
-        say(f"\nNot tried, as they declare themselves costly: {', '.join(costly)}")
+        say(f"\nNot tried, as they declare themselves costly: {', '.join(costly)}; `run` first gives each one molecule")
     say()
+    for remark in planned.remarks:
+        say(f"remark: {remark}")
     for problem in planned.problems:
         say(f"problem: {problem}")
     say("Ready: designloop run " + str(campaign.path) if planned.ready else "Not ready: mend what is named above.")

@@ -74,6 +74,8 @@ class Plan:
     """What has to be mended before a run."""
     own: Sequence[str] = ()
     """What the filters refuse of the user's own molecules, a line each."""
+    remarks: Sequence[str] = ()
+    """What should be mended, and keeps nobody from running it."""
 
     @property
     def ready(self) -> bool:
@@ -181,6 +183,8 @@ def refuse_broken(campaign: Campaign, ledger: Ledger) -> None:
     """Returns if every oracle that is not costly works on a reference or on one of the first starting molecules.
 
     Where there are none, on a molecule that all know.
+
+    A costly oracle is not run here.
 
     Raises:
         BrokenOracle: an oracle works on none of them.

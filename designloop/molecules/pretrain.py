@@ -171,6 +171,7 @@ def pretrain(
         optimizer,
         generator=generator,
         schedule=recipe.learning_rate,
+        clip=1.0,
         precision=precision(device),
         start=start,
         on_step=after,

@@ -32,7 +32,7 @@ from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 from designloop.vae.networks import mlp
-from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, require_diagonal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal
 
 PRIOR_TEMPERATURE = 0.8
@@ -147,6 +147,10 @@ class SequenceVAE(VAE):
     @property
     def device(self) -> torch.device:
         return self.likelihood.head.weight.device
+
+    def encode(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
+        """q(z | x), (batch, latent); arguments as those of every VAE."""
+        return require_diagonal(super().encode(x, mask, context), "SequenceVAE")
 
     def decode_along(self, x: Tensor, z: Tensor, context: Context | None = None) -> Tensor:
         """The plan of the positions that ``x`` has, and of those that the head's initial state is made of."""

@@ -41,6 +41,9 @@ _LABEL = re.compile(r"\[\d|:\d+\]")
 _SALT_METALS = {3: 1, 4: 2, 11: 1, 12: 2, 19: 1, 20: 2, 37: 1, 38: 2, 55: 1, 56: 2, 87: 1, 88: 2}
 """Atomic number of each alkali and alkaline earth metal, whose bonds are ionic, and the charge of its ion."""
 
+_METAL = re.compile(r"\[\d*(?!(?:H|He|B|C|N|O|F|Ne|Si|P|S|Cl|Ar|Ge|As|Se|Br|Kr|Sb|Te|I|Xe|At|Rn)(?![a-z]))[A-Z]")
+"""A bracket atom of none of the elements below: Python's loop over all atoms would take longer than all else."""
+
 _NO_METALS = frozenset((0, 1, 2, *range(5, 11), *range(14, 19), *range(32, 37), *range(51, 55), 85, 86))
 """Atomic numbers of non-metals and metalloids; 0 is a wildcard."""
 
@@ -174,7 +177,7 @@ def _parent(smiles: str, molecule: Chem.Mol) -> Chem.Mol:
             atom.SetIsotope(0)
             atom.SetAtomMapNum(0)
         molecule = Chem.RemoveHs(molecule)
-    if any(atom.GetAtomicNum() not in _NO_METALS and atom.GetDegree() for atom in molecule.GetAtoms()):
+    if _METAL.search(smiles):
         molecule = _without_metal_bonds(smiles, molecule)
     fragments = Chem.GetMolFrags(molecule, asMols=True)
     if len(fragments) > 1:

@@ -23,7 +23,7 @@ from designloop.tables.errors import DamagedFile, TableError
 from designloop.tables.files import details_file, relative, remove_leftovers, remove_old_states, rows_file, state_files
 from designloop.tables.head import read_head, what_is_lost, write_head
 from designloop.tables.ledger import Ledger
-from designloop.tables.lock import FolderLock
+from designloop.tables.lock import ProcessLock, lock_folder
 from designloop.tables.manifest import (
     EMPTY_DIGEST,
     FOLDERS,
@@ -65,7 +65,7 @@ from designloop.tables.state_files import state_from, state_pieces
 class CandidateTable:
     """The one writer of a campaign's folder; a context manager. Used by one thread at a time."""
 
-    def __init__(self, folder: Path, record: CampaignRecord, ledger_path: Path, lock: FolderLock) -> None:
+    def __init__(self, folder: Path, record: CampaignRecord, ledger_path: Path, lock: ProcessLock) -> None:
         """Reads what is committed; ``open`` is the way to make one."""
         self.folder = folder
         self.ledger_path = ledger_path
@@ -126,7 +126,7 @@ class CandidateTable:
             aside = set_aside(campaign) if fresh else None
             for subfolder in (folder, *(folder / name for name in FOLDERS)):
                 make_folder(subfolder)
-            lock = FolderLock(folder)
+            lock = lock_folder(folder)
         try:
             stored = read_campaign(folder)
             if stored is not None:

@@ -194,7 +194,7 @@ def arguments(trial: LikelihoodTrial) -> Iterator[str]:
 
 
 def masks(trial: LikelihoodTrial) -> Iterator[str]:
-    """What is masked counts for nothing, whatever stands there; with nothing masked it is as without a mask."""
+    """What is masked counts for nothing, whatever stands there or is decoded; with nothing masked it is as without."""
     plain = trial.log_prob(trial.params, trial.x)
     if trial.mask == "padding":
         if not torch.allclose(trial.log_prob(trial.params, trial.x, trial.x != 0), plain, rtol=1e-9, atol=1e-9):
@@ -221,6 +221,39 @@ def masks(trial: LikelihoodTrial) -> Iterator[str]:
                 "gradient; replace masked entries by torch.where before all else"
             )
             return
+    yield from _extremes(trial)
+
+
+def _extremes(trial: LikelihoodTrial) -> Iterator[str]:
+    """Params of masked entries count for nothing, however extreme: 0 · ∞ is no 0, in value and in gradient."""
+    width = trial.x[0].numel()
+    for entry in sorted({0, width - 1}):
+        observed = torch.zeros_like(trial.x, dtype=torch.bool).flatten(1)
+        observed[:, entry] = True
+        mask = observed.view(trial.x.shape)
+        value, slope = _value_and_slope(trial, trial.params, mask)
+        others = _unread(trial, mask, slope)
+        for extreme in (1e4, -1e4, math.inf):
+            other, other_slope = _value_and_slope(trial, trial.params.masked_fill(others, extreme), mask)
+            if not torch.equal(other, value) or not torch.equal(other_slope, slope):
+                yield (
+                    f"{extreme:g} in the params of masked entries gives log_prob {other.tolist()}, those of the trial "
+                    f"{value.tolist()}, or another gradient; replace params by torch.where too, and what comes of them"
+                )
+                return
+
+
+def _value_and_slope(trial: LikelihoodTrial, params: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    params = params.clone().requires_grad_()
+    value = trial.exact.log_prob(params, trial.x, mask, trial.context)
+    (slope,) = torch.autograd.grad(value.sum(), params)
+    return value.detach(), slope
+
+
+def _unread(trial: LikelihoodTrial, mask: Tensor, slope: Tensor) -> Tensor:
+    """True for params that the observed entries do not read: they have no slope here, nor at params near by."""
+    near = torch.randn(trial.params.shape, generator=generator(8), dtype=torch.float64)
+    return (slope == 0) & (_value_and_slope(trial, trial.params + 0.1 * near, mask)[1] == 0)
 
 
 def precision(trial: LikelihoodTrial) -> Iterator[str]:
@@ -236,6 +269,17 @@ def precision(trial: LikelihoodTrial) -> Iterator[str]:
             return
     if not torch.allclose(rough.double(), exact, rtol=1e-3, atol=1e-3):
         yield f"log_prob is {rough.tolist()} in float32 and {exact.tolist()} in float64; find a stabler form"
+
+
+def entries(trial: LikelihoodTrial) -> Iterator[str]:
+    """Where it claims log probabilities of entries, their sum is that of the row."""
+    if not offers(trial.likelihood, "entry_log_prob"):
+        return
+    log_probs = trial.exact.entry_log_prob(trial.params, trial.x, None, trial.context).detach()
+    if log_probs.shape != trial.x.shape:
+        yield f"entry_log_prob gave shape {tuple(log_probs.shape)}, x has {tuple(trial.x.shape)}; give one an entry"
+    elif not torch.allclose(log_probs.flatten(1).sum(1), trial.log_prob(trial.params, trial.x), rtol=1e-9, atol=1e-9):
+        yield "the sum of entry_log_prob is not log_prob; derive from Entrywise, which takes one from the other"
 
 
 def moments(trial: LikelihoodTrial) -> Iterator[str]:
@@ -286,6 +330,7 @@ CHECKS = (
     arguments,
     masks,
     precision,
+    entries,
     moments,
     fisher,
 )

@@ -4,8 +4,8 @@
 
 Knows no molecule. A likelihood, a prior or a term of a loss is one small file that every model can be composed of. Here
 are the parts of a VAE, its training, and what any fitted one is asked; each application has a module of its own:
-``anomaly``, ``conditional``, ``disentanglement``, ``geometry``, ``linear``, ``planning``, and ``simulators`` of data
-whose truth is known. Names are loaded when first used.
+``anomaly``, ``conditional``, ``disentanglement``, ``expression``, ``geometry``, ``linear``, ``planning``, and
+``simulators`` of data whose truth is known. Names are loaded when first used.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from designloop.vae import anomaly as anomaly
     from designloop.vae import conditional as conditional
     from designloop.vae import disentanglement as disentanglement
+    from designloop.vae import expression as expression
     from designloop.vae import geometry as geometry
     from designloop.vae import linear as linear
     from designloop.vae import planning as planning
     from designloop.vae import simulators as simulators
+    from designloop.vae.doors import label_codes as label_codes
     from designloop.vae.errors import VAEError as VAEError
     from designloop.vae.inference.active_units import active_units as active_units
     from designloop.vae.inference.evidence import Evidence as Evidence
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from designloop.vae.likelihoods.tokens import TokenSequence as TokenSequence
     from designloop.vae.model import VAE as VAE
     from designloop.vae.model import ForwardPass as ForwardPass
+    from designloop.vae.networks import FullEncoder as FullEncoder
+    from designloop.vae.networks import MarkovEncoder as MarkovEncoder
     from designloop.vae.networks import MLPDecoder as MLPDecoder
     from designloop.vae.networks import MLPEncoder as MLPEncoder
     from designloop.vae.networks import RBFPrecisionDecoder as RBFPrecisionDecoder
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
     from designloop.vae.posteriors.base import Posterior as Posterior
     from designloop.vae.posteriors.diagonal_normal import DiagonalNormal as DiagonalNormal
     from designloop.vae.posteriors.full_normal import FullNormal as FullNormal
+    from designloop.vae.posteriors.markov_normal import MarkovNormal as MarkovNormal
+    from designloop.vae.posteriors.mixture import Mixture as Mixture
     from designloop.vae.priors.autoregressive import AutoregressiveNormal as AutoregressiveNormal
     from designloop.vae.priors.base import Prior as Prior
     from designloop.vae.priors.by_label import ByLabel as ByLabel
@@ -61,8 +67,10 @@ if TYPE_CHECKING:
     from designloop.vae.priors.standard_normal import StandardNormal as StandardNormal
     from designloop.vae.priors.structural_causal import StructuralCausal as StructuralCausal
     from designloop.vae.training.batches import Batch as Batch
+    from designloop.vae.training.epochs import fit_epochs as fit_epochs
     from designloop.vae.training.fit import fit as fit
     from designloop.vae.training.losses import ELBO as ELBO
+    from designloop.vae.training.losses import IWELBO as IWELBO
     from designloop.vae.training.losses import PropertyLoss as PropertyLoss
     from designloop.vae.training.losses import ReferenceKL as ReferenceKL
     from designloop.vae.training.losses import Term as Term
@@ -75,6 +83,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "doors": ["label_codes"],
         "errors": ["VAEError"],
         "inference.active_units": ["active_units"],
         "inference.evidence": ["Evidence", "annealed_evidence", "importance_evidence"],
@@ -90,10 +99,20 @@ __getattr__, __dir__, __all__ = attach(
         "likelihoods.student_t": ["StudentT"],
         "likelihoods.tokens": ["TokenSequence"],
         "model": ["ForwardPass", "VAE"],
-        "networks": ["MLPDecoder", "MLPEncoder", "RBFPrecisionDecoder", "mlp", "rbf_centres"],
+        "networks": [
+            "FullEncoder",
+            "MarkovEncoder",
+            "MLPDecoder",
+            "MLPEncoder",
+            "RBFPrecisionDecoder",
+            "mlp",
+            "rbf_centres",
+        ],
         "posteriors.base": ["Posterior"],
         "posteriors.diagonal_normal": ["DiagonalNormal"],
         "posteriors.full_normal": ["FullNormal"],
+        "posteriors.markov_normal": ["MarkovNormal"],
+        "posteriors.mixture": ["Mixture"],
         "priors.autoregressive": ["AutoregressiveNormal"],
         "priors.base": ["Prior"],
         "priors.by_label": ["ByLabel"],
@@ -103,10 +122,11 @@ __getattr__, __dir__, __all__ = attach(
         "priors.standard_normal": ["NoisedStandardNormal", "StandardNormal"],
         "priors.structural_causal": ["StructuralCausal"],
         "training.batches": ["Batch"],
+        "training.epochs": ["fit_epochs"],
         "training.fit": ["fit"],
-        "training.losses": ["ELBO", "PropertyLoss", "ReferenceKL", "Term"],
+        "training.losses": ["ELBO", "IWELBO", "PropertyLoss", "ReferenceKL", "Term"],
         "training.schedules": ["cosine", "ramp"],
         "weights": ["load_weights", "read_about", "save_weights"],
     },
-    modules=["anomaly", "conditional", "disentanglement", "geometry", "linear", "planning", "simulators"],
+    modules=["anomaly", "conditional", "disentanglement", "expression", "geometry", "linear", "planning", "simulators"],
 )

@@ -221,6 +221,7 @@ def aggregate_prior(
     """
     if context is None or key not in context:
         raise MissingContextError("aggregate_prior", key, list(context or ()))
+    x, mask, context = vae.take_rows(x, mask, context)
     labels = context[key]
     require_labels(labels, classes, key)
     posterior = vae.encode(x, mask, context)
@@ -243,7 +244,8 @@ def transfer(vae: VAE, x: Tensor, mask: Tensor | None = None, context: Context |
         CapabilityError: the likelihood has no ``mean``.
     """
     require(vae.likelihood, "mean")
-    other = {**(context or {}), **to}
+    x, mask, context = vae.take_rows(x, mask, context)
+    other = vae.take_rows(x, mask, {**context, **to})[2]
     return vae.likelihood.mean(vae.decode(vae.encode(x, mask, context).mean, other), other)
 
 
@@ -266,9 +268,10 @@ def label_log_probs(
     """
     if shares is not None and shares.shape != (classes,):
         raise ShapeError("shares", shares.shape, f"({classes},)", "give one positive number a label, or None")
+    x, mask, context = vae.take_rows(x, mask, {name: value for name, value in (context or {}).items() if name != key})
     evidences = []
     for label in range(classes):
-        tried = {**(context or {}), key: torch.full((len(x),), label, dtype=torch.long, device=x.device)}
+        tried = {**context, key: torch.full((len(x),), label, dtype=torch.long, device=x.device)}
         evidences.append(importance_evidence(vae, x, mask, tried, k=k, generator=generator).log_evidence)
     joint = torch.stack(evidences, -1)
     return (joint if shares is None else joint + shares.to(joint).log()).log_softmax(-1)

@@ -11,55 +11,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from designloop.vae.capabilities import require_base
-from designloop.vae.errors import VAEError
+from designloop.vae.doors import as_tensor, take, take_context, take_weights
+from designloop.vae.errors import ShapeError, VAEError
+from designloop.vae.forward_pass import ForwardPass as ForwardPass
 from designloop.vae.likelihoods.base import Context, Likelihood
-from designloop.vae.likelihoods.checks import require_rows
-from designloop.vae.posteriors.base import standard_noise
-from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.base import Posterior, standard_noise
 from designloop.vae.priors.base import Prior
 
-Encoder = Callable[[Tensor, Tensor | None, Context | None], DiagonalNormal]
+Encoder = Callable[[Tensor, Tensor | None, Context | None], Posterior]
 Decoder = Callable[[Tensor, Context | None], Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardPass:
-    """What every term of a loss sees: one batch on its way through the VAE."""
-
-    x: Tensor
-    """(batch, …) data."""
-    mask: Tensor | None
-    """True where an entry of x is observed."""
-    posterior: DiagonalNormal
-    z: Tensor
-    """(batch, latent) drawn from the posterior."""
-    params: Any
-    """(batch, …) decoder output at z."""
-    log_prob: Tensor
-    """(batch,) log p(x | z), nats."""
-    kl: Tensor
-    """(batch,) KL(q(z | x) || p(z)), nats."""
-    context: Mapping[str, Tensor] = field(default_factory=dict)
-    targets: Mapping[str, Tensor] = field(default_factory=dict)
-    """What penalties compare with: name -> (batch, …)."""
-    weights: Tensor | None = None
-    """(batch,) weight of each row in the loss."""
-    logits: Tensor | None = None
-    """(batch, length, vocabulary) next-token logits along x, of a likelihood that works token by token."""
 
 
 class VAE(nn.Module):
     """A variational autoencoder, composed of four parts.
 
     Args:
-        encoder: (x, mask, context) -> ``DiagonalNormal``.
+        encoder: (x, mask, context) -> ``Posterior``: ``DiagonalNormal``, ``FullNormal``, ``MarkovNormal``, …
         decoder: (z, context) -> params of the likelihood.
         likelihood: params -> distribution over x.
         prior: distribution over z.
@@ -93,9 +66,43 @@ class VAE(nn.Module):
         other.prior = prior
         return other
 
-    def encode(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
-        """q(z | x), (batch, latent)."""
-        return self.encoder(x, mask, context)
+    def take_rows(
+        self, x: Any, mask: Any | None = None, context: Mapping[str, Any] | None = None
+    ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
+        """Rows, mask and context as tensors of the model's precision and device: the door of every call on data.
+
+        Args:
+            x: (batch, …) a tensor, an array, a data frame, a sparse matrix or lists.
+            mask: of the same shape, True where an entry is observed.
+            context: name -> (batch, …).
+
+        Raises:
+            ShapeError: they do not go together.
+            VAEError: x has observed entries that are NaN or infinite, the mask observes nothing of some row, or
+                something is no number.
+        """
+        return take(self._like(), x, mask, context)
+
+    def encode(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Posterior:
+        """q(z | x), (batch, latent).
+
+        Raises:
+            ShapeError: rows, mask and context do not go together, or the encoder's z is not as wide as the prior's.
+            VAEError: x cannot be (``take_rows``).
+        """
+        return self._encode(*self.take_rows(x, mask, context))
+
+    def _encode(self, x: Tensor, mask: Tensor | None, context: Context) -> Posterior:
+        posterior = self.prior.condition(self.encoder(x, mask, context), context)
+        shape = posterior.mean.shape
+        if tuple(shape) != (len(x), self.prior.latent):
+            wanted = f"({len(x)}, {self.prior.latent}), a row of the prior's width for each of x"
+            raise ShapeError("the encoder's mean", shape, wanted, "build encoder and prior with one latent width")
+        return posterior
+
+    def _like(self) -> Tensor | None:
+        """A weight, of the precision and on the device that the model computes in; None for a model without any."""
+        return next((p for p in self.parameters() if p.is_floating_point()), None)
 
     def decode(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch, …) params of the likelihood at z (batch, latent)."""
@@ -130,18 +137,42 @@ class VAE(nn.Module):
         noise: Tensor | None = None,
         targets: Mapping[str, Tensor] | None = None,
         weights: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        draws: int | None = None,
     ) -> ForwardPass:
         """One batch through encoder, posterior, decoder and likelihood; pure given ``noise``.
 
         Args:
             x: (batch, …) data.
-            noise: (batch, latent) standard normal; None decodes the posterior mean.
+            noise: (batch, noise_width) standard normal, or (draws, batch, noise_width); None draws it.
+            generator: of the noise where none is given, and of terms that draw; None decodes the posterior mean.
+            draws: of each row, where the generator makes the noise; None for one.
 
         Raises:
+            ShapeError: rows, mask, context, targets and weights do not go together.
             VAEError: x has observed entries that are NaN or infinite, or the mask observes nothing of some row.
         """
-        require_rows(x, mask)
-        posterior = self.encode(x, mask, context)
+        x, mask, context = self.take_rows(x, mask, context)
+        targets, weights = (
+            take_context(self._like(), targets, len(x), "targets"),
+            take_weights(self._like(), weights, len(x)),
+        )
+        posterior = self._encode(x, mask, context)
+        if noise is None and generator is not None:
+            noise = self.draw_noise(len(x), generator, draws, width=posterior.noise_width)
+        copies = 1 if noise is None or noise.ndim == 2 else len(noise)
+        if noise is not None and noise.ndim == 3:
+            rows = torch.arange(len(x), device=x.device).repeat(copies)
+            x, mask, posterior, noise = (
+                x[rows],
+                None if mask is None else mask[rows],
+                posterior[rows],
+                noise.flatten(0, 1),
+            )
+            context = {name: value[rows] for name, value in context.items()}
+            targets = {name: value[rows] for name, value in targets.items()}
+            weights = None if weights is None else weights[rows]
         z = posterior.mean if noise is None else posterior.at(noise)
         params, logits, log_prob = self.decode_and_score(x, z, mask, context)
         return ForwardPass(
@@ -152,10 +183,15 @@ class VAE(nn.Module):
             params=params,
             log_prob=log_prob,
             kl=self.prior.kl(posterior, z, context),
-            context=context or {},
-            targets=targets or {},
+            context=context,
+            targets=targets,
             weights=weights,
             logits=logits,
+            noise=noise,
+            generator=generator,
+            draws=copies,
+            prior=self.prior,
+            likelihood=self.likelihood,
         )
 
     def elbo(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, noise: Tensor) -> Tensor:
@@ -168,21 +204,42 @@ class VAE(nn.Module):
         bound: Tensor = out.log_prob - out.kl
         return bound
 
-    def draw_noise(self, batch: int, generator: torch.Generator | None = None, samples: int | None = None) -> Tensor:
-        """(batch, latent) standard normal noise, or (samples, batch, latent), of the model's dtype and device."""
+    def draw_noise(
+        self,
+        batch: int,
+        generator: torch.Generator | None = None,
+        samples: int | None = None,
+        width: int | None = None,
+    ) -> Tensor:
+        """(batch, width) standard normal noise, or (samples, batch, width), of the model's dtype and device.
+
+        Args:
+            width: ``noise_width`` of the posterior; None for the latent's, which is that of every normal.
+        """
         like = next(p for p in self.parameters() if p.is_floating_point())
-        return standard_noise(like.new_empty(batch, self.prior.latent), generator, samples)
+        return standard_noise(like.new_empty(batch, width or self.prior.latent), generator, samples)
 
     @torch.no_grad()
     def sample(
         self, n: int, context: Context | None = None, generator: torch.Generator | None = None, **options: Any
     ) -> Tensor:
-        """(n, …) data drawn from the prior and the likelihood, or one a row of the context where that has n rows.
+        """(n, …) data drawn from the prior and the likelihood, each row under its own of the context.
 
         Args:
-            context: name -> (n, …); each row is drawn under its own.
+            context: name -> (n, …), or (1, …) for what is the same of all n.
             options: passed on to the likelihood's ``sample`` (a temperature, say).
+
+        Raises:
+            ShapeError: the context has neither n rows nor one.
         """
+        if context:
+            rows = {name: as_tensor(value, self._like(), f"context[{name!r}]") for name, value in context.items()}
+            alike = all(value.ndim > 0 and len(value) == 1 for value in rows.values())
+            context = take_context(
+                self._like(),
+                {name: value.expand(n, *value.shape[1:]) for name, value in rows.items()} if alike else rows,
+                n,
+            )
         z = self.prior.sample(1, context, generator)[0] if context else self.prior.sample(n, None, generator)
         drawn: Tensor = self.likelihood.sample(self.decode(z, context), generator, context, **options)
         return drawn
@@ -193,6 +250,7 @@ class VAE(nn.Module):
 
         Raises:
             CapabilityError: the likelihood has no ``mean``.
+            VAEError: x cannot be (``take_rows``).
         """
-        require_rows(x, mask)
-        return self.likelihood.mean(self.decode(self.encode(x, mask, context).mean, context), context)
+        x, mask, context = self.take_rows(x, mask, context)
+        return self.likelihood.mean(self.decode(self._encode(x, mask, context).mean, context), context)

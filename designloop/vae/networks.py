@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.full_normal import FullNormal
+from designloop.vae.posteriors.markov_normal import MarkovNormal
 
 
 def mlp(widths: Sequence[int], activation: type[nn.Module] = nn.SiLU) -> nn.Sequential:
@@ -37,12 +39,63 @@ class MLPEncoder(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
         """(batch, features) -> (batch, latent) posterior."""
-        if mask is not None:
-            x = torch.where(mask, x, torch.zeros_like(x))
-        if self.reads_mask:
-            x = torch.cat([x, torch.ones_like(x) if mask is None else mask.to(x.dtype)], -1)
-        mean, log_scale = self.net(x).chunk(2, -1)
+        mean, log_scale = self.net(_inputs(self.net, x, mask, self.reads_mask)).chunk(2, -1)
         return DiagonalNormal(mean, log_scale.clamp(-10, 5).exp())
+
+
+class FullEncoder(nn.Module):
+    """q(z | x) of flat data with a full covariance: what couples the units of a masked row is then in the posterior.
+
+    Args:
+        features, latent, hidden, reads_mask: as for ``MLPEncoder``.
+    """
+
+    def __init__(self, features: int, latent: int, hidden: Sequence[int] = (), reads_mask: bool = False) -> None:
+        super().__init__()
+        self.latent, self.reads_mask = latent, reads_mask
+        self.net = mlp([features * (2 if reads_mask else 1), *hidden, 2 * latent + latent * (latent - 1) // 2])
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> FullNormal:
+        """(batch, features) -> (batch, latent) posterior."""
+        said = self.net(_inputs(self.net, x, mask, self.reads_mask))
+        mean, log_scale, below = said.split([self.latent, self.latent, said.shape[-1] - 2 * self.latent], -1)
+        factor = torch.diag_embed((-log_scale.clamp(-10, 5)).exp())
+        rows, columns = torch.tril_indices(self.latent, self.latent, -1, device=said.device)
+        return FullNormal(
+            mean, factor.index_put((torch.arange(len(said), device=said.device)[:, None], rows, columns), below)
+        )
+
+
+class MarkovEncoder(nn.Module):
+    """q(z | x) of paths, as ``AutoregressiveNormal`` wants it: each step of z leans on the one before.
+
+    Args:
+        features, hidden, reads_mask: as for ``MLPEncoder``.
+        steps, channels: of the paths; the latent is steps · channels wide.
+    """
+
+    def __init__(
+        self, features: int, steps: int, channels: int = 1, hidden: Sequence[int] = (), reads_mask: bool = False
+    ) -> None:
+        super().__init__()
+        self.steps, self.channels, self.reads_mask = steps, channels, reads_mask
+        self.net = mlp([features * (2 if reads_mask else 1), *hidden, (3 * steps - 1) * channels])
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> MarkovNormal:
+        """(batch, features) -> (batch, steps · channels) posterior."""
+        said = self.net(_inputs(self.net, x, mask, self.reads_mask)).unflatten(-1, (-1, self.channels))
+        mean, log_scale, carry = said.split([self.steps, self.steps, self.steps - 1], -2)
+        return MarkovNormal(mean.flatten(-2), log_scale.clamp(-10, 5).exp(), carry)
+
+
+def _inputs(net: nn.Module, x: Tensor, mask: Tensor | None, reads_mask: bool) -> Tensor:
+    """(batch, inputs) of rows: masked entries are zero, and the mask stands behind if it is read."""
+    x = x.to(next(net.parameters()).dtype)  # counts and numbers of classes may be integers
+    if mask is not None:
+        x = torch.where(mask, x, torch.zeros_like(x))
+    if not reads_mask:
+        return x
+    return torch.cat([x, torch.ones_like(x) if mask is None else mask.to(x.dtype)], -1)
 
 
 class MLPDecoder(nn.Module):

@@ -106,13 +106,14 @@ def test_pages_of_a_benchmark_lie_beside_the_folder(
 
 
 def test_an_unknown_name_is_told_with_those_there_are(tmp_path: Path) -> None:
-    names = "demo, latent-bo, overhead, peers, sequence-vae, vae, or all"
+    names = "demo, latent-bo, overhead, peers, pmo, sequence-vae, vae, or all"
     with pytest.raises(InputError, match=f"no benchmark 'dmeo'; give one of {names}"):
         benchmarks.main("dmeo", tmp_path)
 
 
 def test_the_command_says_what_was_given() -> None:
     assert Options().command("demo") == "designloop benchmark demo"
+    assert Options(tasks=("qed", "deco_hop")).command("pmo") == "designloop benchmark pmo --tasks qed,deco_hop"
     assert Options(method="linear", seeds=2).command("vae") == "designloop benchmark vae linear --seeds 2"
     options = Options(campaign=Path("my campaign.yaml"), arms=("N", "N0"), seeds=1)
     assert options.command("demo") == "designloop benchmark demo --campaign 'my campaign.yaml' --seeds 1 --arms N,N0"

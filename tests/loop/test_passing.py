@@ -92,7 +92,7 @@ def test_a_smarts_that_is_the_reason_is_explained_with_the_refusal(tmp_path: Pat
 
 
 def test_what_was_made_already_may_all_be_excluded(tmp_path: Path, tiny_model: Path) -> None:
-    filters: dict[str, Any] = {"exclude": "made.smi"}
+    filters: dict[str, object] = {"exclude": "made.smi"}
     changes = {"starting_molecules": [ASPIRIN], "filters": filters}
     (tmp_path / "made.smi").write_text(f"{ASPIRIN}\n")
     verdicts = judge_own(of(tmp_path, tiny_model, changes))

@@ -541,17 +541,17 @@ def test_a_commit_stopped_at_any_step_happened_or_did_not(tmp_path, monkeypatch)
     whole = run(FakeCampaign(tmp_path, "whole"), [])
     for step in range(1, 1000):
         campaign = FakeCampaign(tmp_path, f"stopped-{step}")
-        seen: list[str] = []
+        digests: list[str] = []
         monkeypatch.setattr(durable, "os", StoppingOs(step=step))
         try:
-            run(campaign, seen)
+            run(campaign, digests)
         except Stopped:
             monkeypatch.setattr(durable, "os", StoppingOs())
         else:
             break
         with open_table(campaign) as table:
             done = table.next_round()
-            assert done in (max(len(seen) - 1, 0), len(seen)), f"step {step}"
+            assert done in (max(len(digests) - 1, 0), len(digests)), f"step {step}"
             assert [info.number for info in table.rounds()] == list(range(done))
             state = table.last_state()
             assert (None if state is None else state.data["round"]) == (done - 1 if done else None)

@@ -28,7 +28,7 @@ class Plain(Likelihood):
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
         if mask is not None:
-            x = torch.where(mask, x, params)
+            x, params = torch.where(mask, x, 0.0), torch.where(mask, params, 0.0)
         log_prob = -0.5 * (x - params).square() - 0.5 * math.log(2 * math.pi)
         return (log_prob if mask is None else log_prob * mask).sum(-1)
 
@@ -42,7 +42,7 @@ class Scaled(Plain):
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
         width: Tensor = context["width"].unsqueeze(-1)
         if mask is not None:
-            x = torch.where(mask, x, params)
+            x, params = torch.where(mask, x, 0.0), torch.where(mask, params, 0.0)
         log_prob: Tensor = -0.5 * ((x - params) / width).square() - width.log() - 0.5 * math.log(2 * math.pi)
         if mask is not None:
             log_prob = log_prob * mask
@@ -61,6 +61,7 @@ class Poisson(Likelihood):
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
         if mask is not None:
             x = torch.where(mask, x, torch.zeros_like(x))
+            params = torch.where(mask, params, torch.zeros_like(params))
         log_prob = x * params - params.exp() - (x + 1).lgamma()
         return (log_prob if mask is None else log_prob * mask).sum(-1)
 
@@ -74,6 +75,7 @@ class Exponential(Likelihood):
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
         if mask is not None:
             x = torch.where(mask, x, torch.ones_like(x))
+            params = torch.where(mask, params, torch.zeros_like(params))
         log_prob = params - x * params.exp()
         return (log_prob if mask is None else log_prob * mask).sum(-1)
 
@@ -214,14 +216,14 @@ def test_listed_rows_that_are_drawn_otherwise_or_have_too_much() -> None:
         def log_prob(self, *arguments: Any, **more: Any) -> Tensor:
             return super().log_prob(*arguments, **more) + 0.1
 
-    message = failing(Heavy(), "normalised", "sampling", "masks", support=listed)
+    message = failing(Heavy(), "normalised", "sampling", "masks", "entries", support=listed)
     assert "row 0: the listed x have probability 1.105171 in all; normalise over all that x may be" in message
 
     class Light(Bernoulli):
         def log_prob(self, *arguments: Any, **more: Any) -> Tensor:
             return super().log_prob(*arguments, **more) - 0.1
 
-    message = failing(Light(), "normalised", "sampling", "masks", support=listed)
+    message = failing(Light(), "normalised", "sampling", "masks", "entries", support=listed)
     assert "the listed x have probability 0.904837 in all" in message
 
 
@@ -291,6 +293,44 @@ def test_masks_that_leave_something_in() -> None:
     message = failing(Ignores(), "normalised", "masks")
     assert "a mask of True throughout changes log_prob; sum over the observed entries" in message
     assert "with nothing observed log_prob is not 0" in message
+
+
+def test_params_of_masked_entries_that_are_computed_with() -> None:
+    class Careless(Poisson):
+        """Data are replaced where they are masked, params are not: exp(1e4) · 0."""
+
+        def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
+            if mask is not None:
+                x = torch.where(mask, x, torch.zeros_like(x))
+            entries = x * params - params.exp() - (x + 1).lgamma()
+            return (entries if mask is None else entries * mask).sum(-1)
+
+    class Late(Careless):
+        """The value is right, the gradient is not: what overflowed is left out only behind."""
+
+        def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
+            if mask is not None:
+                x = torch.where(mask, x, torch.zeros_like(x))
+            entries = x * params - params.exp() - (x + 1).lgamma()
+            return (entries if mask is None else torch.where(mask, entries, torch.zeros_like(entries))).sum(-1)
+
+    for likelihood in (Careless(), Late()):
+        assert "- masks: 10000 in the params of masked entries gives log_prob [" in failing(
+            likelihood, "masks", support="counts"
+        )
+
+
+def test_entries_that_do_not_add_up_to_their_row() -> None:
+    class Halved(Plain):
+        def entry_log_prob(self, params: Tensor, x: Tensor, mask: Any = None, context: Any = None) -> Tensor:
+            return -0.25 * (x - params).square()
+
+    class Summed(Plain):
+        def entry_log_prob(self, params: Tensor, x: Tensor, mask: Any = None, context: Any = None) -> Tensor:
+            return self.log_prob(params, x)
+
+    assert "the sum of entry_log_prob is not log_prob; derive from Entrywise" in failing(Halved(), "entries")
+    assert "entry_log_prob gave shape (4,), x has (4, 3)" in failing(Summed(), "entries")
 
 
 def test_padding_that_counts() -> None:

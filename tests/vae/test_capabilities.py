@@ -61,7 +61,10 @@ def test_every_part_of_the_face_is_among_the_cases() -> None:
         theirs = {part.__name__ for part in classes if issubclass(part, base)} - {base.__name__}
         assert theirs <= set(parts)
         assert all(type(part).__name__ == name and isinstance(part, base) for name, part in parts.items())
-    assert {Likelihood: ["mean", "variance", "fisher", "logits"], Prior: ["log_prob", "kl_units"]} == OPTIONAL
+    assert {
+        Likelihood: ["entry_log_prob", "mean", "variance", "fisher", "logits"],
+        Prior: ["log_prob", "kl_units"],
+    } == OPTIONAL
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ class Options:
     """Oracle calls of each campaign."""
     arms: tuple[str, ...] = ()
     """Only these arms; all without any."""
+    tasks: tuple[str, ...] = ()
+    """Only these tasks of a benchmark that has several; all without any."""
     jobs: int = 1
     """Processes side by side, among which the cores are shared out."""
     work: Path = Path("build/benchmarks")

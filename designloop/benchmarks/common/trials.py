@@ -41,11 +41,13 @@ class Trial:
     """What is done, in a folder of its own, which holds what an earlier attempt left; it can be pickled."""
     identity: Mapping[str, Any]
     """All that decides what it gives, beside the code and the seed, as JSON values."""
+    code: str | None = None
+    """Digest of the code that decides what it gives; by default of all that decides what a campaign finds."""
 
     @property
     def key(self) -> str:
         """The name of the trial's folder: another code, model or campaign has another one."""
-        identity = {"identity": self.identity, "code": code_digest()}
+        identity = {"identity": self.identity, "code": code_digest() if self.code is None else self.code}
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return f"{self.arm}-{self.seed}-{digest[:12]}"
 

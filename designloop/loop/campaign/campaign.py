@@ -54,8 +54,8 @@ class Budget(StrictSettings):
     rounds: int | None = Field(default=None, ge=1)
     hours: float | None = Field(default=None, gt=0)
     """Wall-clock time, summed over all runs of the campaign."""
-    patience: int | None = Field(default=None, ge=1)
-    """Rounds without a gain of more than 0.001 in the mean top-10 after which it ends; off by default."""
+    patience: int | None = Field(default=10, ge=0)
+    """Rounds without a gain of more than 0.001 in the mean top-10 after which it ends; 0 for never."""
     per_oracle: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """The most molecules that the oracle of a property is asked about, by the property's name, or by the oracle's."""
 

@@ -77,6 +77,8 @@ class Reply:
     """The oracle's own time; the whole time waited where it never answered."""
     unasked: str = ""
     """In words, the answers to molecules that were not asked; they are dropped."""
+    reads: str = ""
+    """In words, the files below the oracle's or the campaign's folder that it read so far and does not declare."""
     shared: tuple[str, ...] = ()
     """Files outside its private folder that the oracle opened for writing; noted where ``ProcessEnvironment.pause``."""
 
@@ -145,10 +147,11 @@ class OracleProcess:
         except ChildEnded as ended:
             return Reply(None, "died", str(ended), time.monotonic() - start)
         shared = tuple(reply.get("shared", ()))
+        reads = reply.get("reads", "")
         if "error" in reply:
-            return Reply(None, "raised", reply["error"], reply["seconds"], shared=shared)
+            return Reply(None, "raised", reply["error"], reply["seconds"], reads=reads, shared=shared)
         answers = tuple((value, error) for value, error in reply["answers"])
-        return Reply(answers, None, None, reply["seconds"], reply["unasked"], shared)
+        return Reply(answers, None, None, reply["seconds"], reply["unasked"], reads, shared)
 
     def close(self) -> None:
         """End the child and all that came from it; the next request starts another."""

@@ -63,6 +63,7 @@ class FineTuner:
             self._batches(elites, rng_of(seed, rounds_seen, "learn")),
             optimizer,
             generator=torch_generator(self.vae.device, seed, rounds_seen, "learn"),
+            clip=1.0,
             on_step=note,
         )
         return {name: float(np.mean(values)) for name, values in metrics.items() if values}

@@ -28,9 +28,8 @@ from designloop.vae.capabilities import require
 from designloop.vae.errors import VAEError
 from designloop.vae.inference.evidence import ROWS_AT_ONCE, Evidence, log_likelihood, summary
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.likelihoods.checks import require_rows
 from designloop.vae.model import VAE
-from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.base import Posterior
 
 DRAWS = 64
 """Points of the posterior that a score averages over, unless told otherwise."""
@@ -86,7 +85,7 @@ def negative_evidence(
 
     Raises:
         CapabilityError: the prior has no ``log_prob``.
-        VAEError: ``k`` is not positive, or x cannot be (``require_rows``).
+        VAEError: ``k`` is not positive, or x cannot be (``VAE.take_rows``).
     """
     return -fixed_evidence(vae, x, mask, context, k=k).log_evidence
 
@@ -96,13 +95,13 @@ def fixed_evidence(
     vae: VAE, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, k: int = DRAWS
 ) -> Evidence:
     """The evidence at the fixed points, with its effective draws and Pareto k. Arguments as ``negative_evidence``."""
-    require_rows(x, mask)
+    x, mask, context = vae.take_rows(x, mask, context)
     require(vae.prior, "log_prob")
     with _evaluation_mode(vae):
         posterior = vae.encode(x, mask, context)
         weights = [
             log_likelihood(vae, z, x, mask, context) + vae.prior.log_prob(z, context) - posterior.log_prob(z)
-            for z in _draws(vae, posterior, k)
+            for z in _draws(posterior, k)
         ]
     return summary(torch.cat(weights))
 
@@ -112,11 +111,11 @@ def negative_elbo(
     vae: VAE, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, k: int = DRAWS
 ) -> Tensor:
     """(batch,) the KL minus the mean log-likelihood at k draws, nats. Arguments and errors as ``negative_evidence``."""
-    require_rows(x, mask)
+    x, mask, context = vae.take_rows(x, mask, context)
     with _evaluation_mode(vae):
         posterior = vae.encode(x, mask, context)
         total = x.new_zeros(())
-        for z in _draws(vae, posterior, k):
+        for z in _draws(posterior, k):
             kl = torch.stack([vae.prior.kl(posterior, draw, context) for draw in z])  # many know it at a draw only
             total = total + (kl - log_likelihood(vae, z, x, mask, context)).sum(0)
     return total / k
@@ -127,8 +126,9 @@ def decoder_nll(vae: VAE, x: Tensor, mask: Tensor | None = None, context: Contex
     """(batch,) −log p(x | z̄) in nats at the posterior's mean, over the observed entries.
 
     Raises:
-        VAEError: x cannot be (``require_rows``).
+        VAEError: x cannot be (``VAE.take_rows``).
     """
+    x, mask, context = vae.take_rows(x, mask, context)
     params = _at_the_mean(vae, x, mask, context)
     return -vae.likelihood.log_prob(params, x, mask, context)
 
@@ -139,9 +139,10 @@ def reconstruction_error(vae: VAE, x: Tensor, mask: Tensor | None = None, contex
 
     Raises:
         CapabilityError: the likelihood has no ``mean``.
-        VAEError: x cannot be (``require_rows``).
+        VAEError: x cannot be (``VAE.take_rows``).
     """
     require(vae.likelihood, "mean")
+    x, mask, context = vae.take_rows(x, mask, context)
     params = _at_the_mean(vae, x, mask, context)
     mean = vae.likelihood.mean(params, context)
     return _over_observed((x - mean).square(), mask)
@@ -155,9 +156,10 @@ def pearson_residuals(vae: VAE, x: Tensor, mask: Tensor | None = None, context: 
 
     Raises:
         CapabilityError: the likelihood has no ``mean`` or no ``variance``.
-        VAEError: x cannot be (``require_rows``).
+        VAEError: x cannot be (``VAE.take_rows``).
     """
     require(vae.likelihood, "mean", "variance")
+    x, mask, context = vae.take_rows(x, mask, context)
     params = _at_the_mean(vae, x, mask, context)
     mean = vae.likelihood.mean(params, context)
     variance = vae.likelihood.variance(params, context)
@@ -183,17 +185,16 @@ SCORES: dict[str, Score] = {
 
 def _at_the_mean(vae: VAE, x: Tensor, mask: Tensor | None, context: Context | None) -> Tensor:
     """(batch, …) what is decoded at the posterior's mean."""
-    require_rows(x, mask)
     with _evaluation_mode(vae):
         return vae.decode(vae.encode(x, mask, context).mean, context)
 
 
-def _draws(vae: VAE, posterior: DiagonalNormal, k: int) -> Iterator[Tensor]:
+def _draws(posterior: Posterior, k: int) -> Iterator[Tensor]:
     """(some, batch, latent) draws at the fixed points, k in all."""
-    mean = posterior.mean
-    noise = fixed_noise(vae.prior.latent, k, mean).unsqueeze(1)
+    mean, width = posterior.mean, posterior.noise_width
+    noise = fixed_noise(width, k, mean).unsqueeze(1)
     for points in noise.split(max(1, ROWS_AT_ONCE // max(len(mean), 1))):
-        yield posterior.at(points.expand(-1, *mean.shape))
+        yield posterior.at(points.expand(-1, len(mean), width))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.linear.linear_gaussian import LinearGaussian
 from designloop.vae.model import VAE
+from designloop.vae.posteriors.diagonal_normal import require_diagonal
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,9 @@ def rate_and_error(
         CapabilityError: the prior has no ``kl_units`` (a standard normal one does), or the likelihood no ``mean``.
     """
     require(vae.prior, "kl_units")
+    x, _, context = vae.take_rows(x, None, context)
     posterior = vae.encode(x, None, context)
-    kl = vae.prior.kl_units(posterior, context).mean(0).sort(descending=True).values
+    kl = vae.prior.kl_units(require_diagonal(posterior, "rate_and_error"), context).mean(0).sort(descending=True).values
     z = posterior.at(vae.draw_noise(len(x), generator, draws))
     away = vae.likelihood.mean(vae.decode(z, context), context) - x
     return kl, away.square().sum(-1).mean()

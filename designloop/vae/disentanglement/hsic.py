@@ -216,6 +216,9 @@ class HSIC(Term):
             if name is not None and name not in out.context:
                 raise MissingContextError("HSIC", name, list(out.context))
         z = out.z if self.draws else out.posterior.mean
-        z = z if self.units is None else z[:, list(self.units)]
-        y = out.context[self.key]
-        return hsic_of(z, y, True) if self.given is None else conditional_hsic(z, y, out.context[self.given], True)
+        rows = len(z) // out.draws  # copies of a row are not independent of each other
+        z = z[:rows] if self.units is None else z[:rows, list(self.units)]
+        y = out.context[self.key][:rows]
+        return (
+            hsic_of(z, y, True) if self.given is None else conditional_hsic(z, y, out.context[self.given][:rows], True)
+        )

@@ -1,7 +1,8 @@
 """How far single codes stand for single factors: DCI, MIG, SAP and the FactorVAE score.
 
-All take codes (rows, codes), posterior means say, beside the factors (rows, factors) that made the data: labels where
-they are integers, amounts where they are floating point.
+All take codes (rows, codes), posterior means say, beside the factors (rows, factors) that made the data, as tensors,
+arrays, data frames or lists: labels where they are integers, truth values or text, amounts where they are floating
+point. A data frame's columns may be of either kind each.
 
 Sources: Eastwood & Williams 2018, "A framework for the quantitative evaluation of disentangled representations" (DCI);
 Chen et al. 2018, "Isolating sources of disentanglement in VAEs" (MIG); Kumar et al. 2018, "Variational inference of
@@ -11,14 +12,20 @@ disentangled latent concepts" (SAP); Kim & Mnih 2018, "Disentangling by factoris
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
+from torch import Tensor
 
+from designloop.vae.doors import as_tensor, label_codes
 from designloop.vae.errors import ShapeError, VAEError
 
 Array = NDArray[np.float64]
+Table = Any
+"""A tensor, an array, a data frame or lists, (rows, columns)."""
+Binning = Literal["quantile", "width"]
 Numbers = NDArray[np.float64] | NDArray[np.float32] | NDArray[np.int64]
 
 
@@ -52,7 +59,7 @@ def dci_of(importances: Array) -> DCI:
     return DCI(_concentration(importances), _concentration(importances.T))
 
 
-def importances(codes: Array, factors: Numbers, trees: int = 30, seed: int = 0) -> tuple[Array, Array]:
+def importances(codes: Table, factors: Table, trees: int = 30, seed: int = 0) -> tuple[Array, Array]:
     """How important each code is for each factor by random forests, and how well they tell it.
 
     Args:
@@ -76,34 +83,37 @@ def importances(codes: Array, factors: Numbers, trees: int = 30, seed: int = 0) 
     return np.stack(columns_of_importances, 1), np.array(accuracies)
 
 
-def dci(codes: Array, factors: Numbers, trees: int = 30, seed: int = 0) -> DCI:
+def dci(codes: Table, factors: Table, trees: int = 30, seed: int = 0) -> DCI:
     """``dci_of`` the importances of random forests; arguments as for ``importances``."""
     return dci_of(importances(codes, factors, trees, seed)[0])
 
 
-def mig(codes: Array, factors: Numbers, bins: int = 20) -> float:
+def mig(codes: Table, factors: Table, bins: int = 20, binning: Binning = "quantile") -> float:
     """Mutual information gap: by how much one code knows more of a factor than any other, of the factor's entropy.
 
-    Codes and amounts are cut into bins of equal width, and the information is the plug-in estimate, which is too great
-    by about (bins − 1)²/(2 rows) nats for every code alike.
+    Codes and amounts are cut into bins, and the information is the plug-in estimate, which is too great by about
+    (bins − 1)²/(2 rows) nats for every code alike.
 
     Args:
         codes: (rows, codes), two or more. factors: (rows, factors).
+        bins: of each.
+        binning: ``quantile``, of equal numbers of rows, or ``width``, of equal width, in which one outlier leaves all
+            other rows to a few bins.
 
     Returns:
         Mean over the factors, 0 to 1.
     """
     codes, columns = _check(codes, factors)
-    binned = [_bin(code, bins) for code in codes.T]
+    binned = [_bin(code, bins, binning) for code in codes.T]
     gaps = []
     for column in columns:
-        labels = _bin(column, bins)
+        labels = _bin(column, bins, binning)
         information = [mutual_information(code, labels) for code in binned]
         gaps.append(_gap(information) / mutual_information(labels, labels))
     return float(np.mean(gaps))
 
 
-def sap(codes: Array, factors: Numbers) -> float:
+def sap(codes: Table, factors: Table) -> float:
     """Separated attribute predictability: by how much one code alone tells a factor better than any other does.
 
     R² of the straight line on an amount; the accuracy of the nearest class mean on a label, learnt on one half of the
@@ -124,8 +134,9 @@ def sap(codes: Array, factors: Numbers) -> float:
 
 
 def factor_vae_score(
-    codes: Array, factors: Numbers, rng: np.random.Generator, votes: int = 800, rows: int = 64, bins: int = 20
-) -> float:
+    codes: Table, factors: Table, rng: np.random.Generator, votes: int = 800, rows: int = 64, bins: int = 20,
+    binning: Binning = "quantile",
+) -> float:  # fmt: skip
     """How often the code that varies least, while one factor is held fixed, tells which factor it was.
 
     Each vote takes ``rows`` rows that share the value of one factor (its bin, of an amount); the code of least
@@ -134,6 +145,7 @@ def factor_vae_score(
 
     Args:
         codes: (rows, codes), two or more. factors: (rows, factors).
+        bins, binning: of amounts, as for ``mig``.
 
     Returns:
         Share of votes that are right; 1/factors is chance.
@@ -142,7 +154,7 @@ def factor_vae_score(
     codes = codes[:, codes.var(0) > 1e-10 * max(float(codes.var(0).max()), 1e-300)]
     if codes.shape[1] == 0 or float(codes.var(0).max()) == 0:
         return 0.0
-    spread, labels = codes.var(0), [_bin(column, bins) for column in columns]
+    spread, labels = codes.var(0), [_bin(column, bins, binning) for column in columns]
     heard = np.zeros((2, codes.shape[1], len(columns)), dtype=int)
     for vote in range(votes):
         factor = int(rng.integers(len(columns)))
@@ -170,29 +182,46 @@ def _concentration(rows: Array) -> float:
     return float(concentrations @ sums[sums > 0] / sums.sum())
 
 
-def _check(codes: Array, factors: Numbers) -> tuple[Array, list[Numbers]]:
+def _check(codes: Table, factors: Table) -> tuple[Array, list[Numbers]]:
     """Codes as they are and the factors' columns, once they can be scored."""
-    codes = np.asarray(codes, dtype=float)
+    codes = as_tensor(codes, None, "codes").detach().cpu().double().numpy()
     if codes.ndim != 2 or codes.shape[1] < 2 or not np.isfinite(codes).all():
         raise ShapeError("codes", codes.shape, "(rows, two codes or more), all finite", "give posterior means")
-    if np.ndim(factors) != 2 or len(factors) != len(codes):
-        raise ShapeError("factors", np.shape(factors), f"({len(codes)}, factors)", "give one row for each of codes")
-    columns = [factors[:, index] for index in range(factors.shape[1])]
+    columns = _columns(factors, len(codes))
     for index, column in enumerate(columns):
         if not np.isfinite(column).all() or (column == column[0]).all():
             raise VAEError(f"factor {index} is constant or not finite, so that nothing can be told of it; leave it out")
     return codes, columns
 
 
+def _columns(factors: Table, rows: int) -> list[Numbers]:
+    """The factors one by one, text as numbers."""
+    if hasattr(factors, "columns") and hasattr(factors, "iloc"):  # a data frame: each column is of its own kind
+        columns = [factors.iloc[:, index].to_numpy() for index in range(factors.shape[1])]
+        shape = factors.shape
+    else:
+        table = factors.detach().cpu().numpy() if isinstance(factors, Tensor) else np.asarray(factors)
+        shape = table.shape
+        columns = list(table.T) if table.ndim == 2 else []
+    if not columns or shape[0] != rows:
+        raise ShapeError("factors", shape, f"({rows}, factors)", "give one row for each of codes")
+    return [column if column.dtype.kind in "fiu" else label_codes(column)[0].numpy() for column in columns]
+
+
 def _is_amount(factor: Numbers) -> bool:
     return bool(np.issubdtype(factor.dtype, np.floating))
 
 
-def _bin(column: Numbers, bins: int) -> NDArray[np.int64]:
-    """Labels 0, 1, … of integers as they are, of amounts by bins of equal width; a constant has one."""
+def _bin(column: Numbers, bins: int, binning: Binning) -> NDArray[np.int64]:
+    """Labels 0, 1, … of integers as they are, of amounts by bins; a constant has one."""
     if not _is_amount(column):
         labels: NDArray[np.int64] = np.unique(column, return_inverse=True)[1]
         return labels
+    if binning == "quantile":
+        edges = np.unique(np.quantile(column, np.linspace(0, 1, bins + 1)[1:-1]))
+        return np.unique(np.searchsorted(edges, column, side="right"), return_inverse=True)[1]
+    if binning != "width":
+        raise VAEError(f"binning is {binning!r}, expected 'quantile' or 'width'; choose one of them")
     low, high = column.min(), column.max()
     if low == high:
         return np.zeros(len(column), dtype=np.int64)

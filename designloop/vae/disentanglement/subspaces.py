@@ -25,10 +25,13 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.capabilities import require
-from designloop.vae.errors import ShapeError, VAEError
+from designloop.vae.doors import take_context
+from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
+from designloop.vae.posteriors.base import Posterior
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.partly_set import PartlySet
 from designloop.vae.priors.base import Prior
 from designloop.vae.priors.conditional import ConditionalNormal
 
@@ -62,6 +65,20 @@ class Subspaces(Prior):
         parts = z.split(self.widths, -1)
         own = [prior.log_prob(part, context) for prior, part in zip(self._parts(), parts, strict=True)]
         return torch.stack(own).sum(0)
+
+    def condition(self, posterior: Posterior, context: Context | None = None) -> Posterior:
+        """The posterior where the context sets units of some subspace; else as it is."""
+        if not isinstance(posterior, DiagonalNormal):
+            return posterior
+        parts = zip(
+            self._parts(), posterior.mean.split(self.widths, -1), posterior.scale.split(self.widths, -1), strict=True
+        )
+        own = [prior.condition(DiagonalNormal(mean, scale), context) for prior, mean, scale in parts]
+        if not any(isinstance(part, PartlySet) for part in own):
+            return posterior
+        free = torch.full_like(posterior.mean, torch.nan).split(self.widths, -1)
+        values = [part.values if isinstance(part, PartlySet) else nan for part, nan in zip(own, free, strict=True)]
+        return PartlySet(posterior, torch.cat(values, -1))
 
     def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch,) KL(posterior || prior) in nats, the subspaces' own, added: each closed where it can be."""
@@ -119,10 +136,8 @@ def counterfactual(
     if not isinstance(vae.prior, Subspaces):
         raise VAEError(f"the prior is {type(vae.prior).__name__}, expected Subspaces; build the VAE with one")
     require(vae.likelihood, "mean")
-    for name, value in to.items():
-        if len(value) != len(x):
-            raise ShapeError(f"to[{name!r}]", value.shape, f"({len(x)}, …)", "give one value a row")
-    context = context or {}
+    x, mask, context = vae.take_rows(x, mask, context)
+    to = take_context(x, to, len(x), "to")
     z = vae.encode(x, mask, context).mean
     other = {**context, **to}
     mean, moved_z = vae.likelihood.mean, move(vae.prior, z, context, to)

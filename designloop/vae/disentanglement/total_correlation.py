@@ -30,7 +30,7 @@ from torch.nn import functional
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
 from designloop.vae.model import ForwardPass
 from designloop.vae.networks import mlp
-from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, require_diagonal
 from designloop.vae.training.losses import Term
 
 _LOG_2PI = math.log(2 * math.pi)
@@ -148,21 +148,22 @@ class TotalCorrelation(Term):
         self.rows, self.groups, self.given, self.most = rows, groups, given, most
 
     def forward(self, out: ForwardPass) -> Tensor:
-        """() mean of ln q(z) − Σ_g ln q(z_g) at the draws of the pass.
+        """() mean of ln q(z) − Σ_g ln q(z_g) at the first draw of each row of the pass.
 
         Raises:
             MissingContextError: the context has no such labels.
         """
+        rows = min(len(out.z) // out.draws, self.most or len(out.z))
         if self.given is None:
             assert isinstance(self.rows, int)
-            weights = stratified_log_weights(len(out.z[: self.most]), self.rows)
+            weights = stratified_log_weights(rows, self.rows)
         else:
             if self.given not in out.context:
                 raise MissingContextError("TotalCorrelation", self.given, list(out.context))
             assert isinstance(self.rows, Tensor)
-            weights = stratified_log_weights_within(out.context[self.given][: self.most], self.rows)
-        posterior = DiagonalNormal(out.posterior.mean[: self.most], out.posterior.scale[: self.most])
-        return total_correlation_of(out.z[: self.most], posterior, weights.to(out.z), self.groups).mean()
+            weights = stratified_log_weights_within(out.context[self.given][:rows], self.rows)
+        posterior = require_diagonal(out.posterior, "TotalCorrelation")[:rows]
+        return total_correlation_of(out.z[:rows], posterior, weights.to(out.z), self.groups).mean()
 
 
 class DensityRatio(Term):

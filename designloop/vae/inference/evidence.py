@@ -25,7 +25,6 @@ from designloop.vae.capabilities import require
 from designloop.vae.errors import VAEError
 from designloop.vae.inference.pareto import pareto_k
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.likelihoods.checks import require_rows
 from designloop.vae.model import VAE
 
 Densities = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -58,7 +57,7 @@ def importance_evidence(
 
     Raises:
         CapabilityError: the prior has no ``log_prob``.
-        VAEError: ``k`` is not positive, or x cannot be (``require_rows``).
+        VAEError: ``k`` is not positive, or x cannot be (``VAE.take_rows``).
     """
     return summary(log_weights(vae, x, mask, context, k=k, generator=generator))
 
@@ -84,7 +83,7 @@ def importance_draws(
     """
     if k < 1:
         raise VAEError(f"k is {k}, expected at least one draw; 100 are a start")
-    require_rows(x, mask)
+    x, mask, context = vae.take_rows(x, mask, context)
     require(vae.prior, "log_prob")
     posterior = vae.encode(x, mask, context)
     most = max(1, ROWS_AT_ONCE // len(x))
@@ -130,12 +129,12 @@ def annealed_evidence(
 
     Raises:
         CapabilityError: the prior has no ``log_prob``, or not at a gradient.
-        VAEError: fewer than one chain, temperature or leap, or x cannot be (``require_rows``).
+        VAEError: fewer than one chain, temperature or leap, or x cannot be (``VAE.take_rows``).
     """
     for name, value in (("chains", chains), ("temperatures", temperatures), ("leaps", leaps)):
         if value < 1:
             raise VAEError(f"{name} is {value}, expected at least 1; leave it at its default")
-    require_rows(x, mask)
+    x, mask, context = vae.take_rows(x, mask, context)
     require(vae.prior, "log_prob")
 
     def densities(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -166,7 +165,7 @@ def annealed_evidence(
 
 
 def _transition(
-    densities: Callable[[Tensor], tuple[Tensor, Tensor]],
+    densities: Densities,
     z: Tensor,
     beta: float,
     size: Tensor,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from designloop.vae.capabilities import offers, require
+from designloop.vae.errors import VAEError
 from designloop.vae.inference.evidence import Evidence, importance_draws, repeat_context, summary
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
@@ -48,6 +49,7 @@ def impute(
         VAEError: a row observes nothing, or an observed entry is no number.
     """
     require(vae.likelihood, "mean")
+    x, mask, context = _take(vae, x, mask, context)
     spreads = offers(vae.likelihood, "variance")
     weights: list[Tensor] = []
     sums: list[Tensor] = []
@@ -63,7 +65,8 @@ def impute(
         new = torch.maximum(best.to(weight), weight.amax(0))  # sums are kept relative to the largest weight so far
         trailing = (1,) * (mean.ndim - 2)
         share, old = (weight - new).exp().view(*weight.shape, *trailing), (best - new).exp().view(-1, *trailing)
-        here = [(share * power).sum(0) for power in powers]
+        # A draw of no weight may have a mean that cannot be written, and 0 · ∞ is no number.
+        here = [torch.where(share > 0, share * power, 0.0).sum(0) for power in powers]
         sums = [old * so_far + new_sum for so_far, new_sum in zip(sums, here, strict=True)] if sums else here
         best = new
         weights.append(weight)
@@ -83,6 +86,7 @@ def sample_missing(
     By sampling-importance-resampling: z is one of k draws of the posterior, chosen by its weight (multiple imputation;
     Rubin 1987). Arguments and errors as ``impute``; a mean is not needed.
     """
+    x, mask, context = _take(vae, x, mask, context)
     pieces = list(importance_draws(vae, x, mask, context, k=k, generator=generator))
     z, weight = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     chosen = torch.multinomial(weight.softmax(0).T, n, replacement=True, generator=generator).T  # (n, batch)
@@ -90,3 +94,10 @@ def sample_missing(
     wide = repeat_context(context, n)
     drawn = vae.likelihood.sample(vae.decode(picked.flatten(0, 1), wide), generator, wide)
     return torch.where(mask, x, drawn.unflatten(0, (n, len(x))).to(x.dtype))
+
+
+def _take(vae: VAE, x: Tensor, mask: Tensor, context: Context | None) -> tuple[Tensor, Tensor, Context]:
+    x, observed, context = vae.take_rows(x, mask, context)
+    if observed is None:
+        raise VAEError("mask is None, so that nothing is missing; give True where an entry is observed")
+    return x, observed, context

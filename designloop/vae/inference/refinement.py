@@ -60,6 +60,7 @@ def refine(
             f"found steps={steps}, length={length}, decay={decay}, momentum={momentum}; "
             "expected steps ≥ 0, length > 0, 0 < decay ≤ 1, 0 ≤ momentum < 1"
         )
+    x, mask, context = vae.take_rows(x, mask, context)
     z, heading = start.detach().clone(), torch.zeros_like(start)
     left = torch.arange(len(z), device=z.device)
     if steps and arrived is not None:

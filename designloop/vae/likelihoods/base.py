@@ -38,6 +38,13 @@ class Likelihood(nn.Module, ABC):
     ) -> Tensor:
         """(batch, …) one draw a row."""
 
+    @optional("its entries depend on each other: take log_prob, of whole rows")
+    def entry_log_prob(
+        self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None
+    ) -> Tensor:
+        """(..., batch, …) log-probability of each entry of x in nats, 0 where masked; ``log_prob`` is their sum."""
+        raise NotImplementedError
+
     @optional("draw from it by sample, or take a likelihood of numbers, counts or binary data")
     def mean(self, params: Tensor, context: Context | None = None) -> Tensor:
         """(batch, …) the expected data."""

@@ -6,31 +6,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from designloop.vae.likelihoods.base import Context, Likelihood
-from designloop.vae.likelihoods.checks import require_shares, require_width
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import require_shares
+from designloop.vae.likelihoods.entrywise import Entrywise
 
 
-class Bernoulli(Likelihood):
+class Bernoulli(Entrywise):
     """x_i ~ Bernoulli(sigmoid(params_i)); the decoder gives logits."""
 
-    def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
-        """(batch,) log pmf in nats, over the observed entries.
-
-        Args:
-            params: (..., batch, features) logits.
-            x: (batch, features) zeros and ones; shares between them are taken for means of several.
-            mask: (batch, features) True where observed.
-
-        Raises:
-            ShapeError: params are not as wide as x.
-            VAEError: some observed entries are not between 0 and 1.
-        """
-        require_width(params, x)
-        if mask is not None:
-            x = torch.where(mask, x, torch.zeros_like(x))
+    def require_values(self, x: Tensor) -> None:
+        """Zeros and ones, and shares between them, which are taken for means of several."""
         require_shares(x)
-        log_probs = x * functional.logsigmoid(params) + (1 - x) * functional.logsigmoid(-params)
-        return (log_probs if mask is None else log_probs * mask).sum(-1)
+
+    def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
+        """(..., batch, features) log pmf of logits, in nats."""
+        return x * functional.logsigmoid(params) + (1 - x) * functional.logsigmoid(-params)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

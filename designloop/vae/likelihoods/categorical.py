@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context, Likelihood
-from designloop.vae.likelihoods.checks import require_width, values_can_be_read
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import values_can_be_read
+from designloop.vae.likelihoods.entrywise import Entrywise
 
 
-class Categorical(Likelihood):
+class Categorical(Entrywise):
     """x_i ~ Categorical(softmax(logits_i)); the decoder gives the logits of all features' classes, one after another.
 
     Args:
@@ -31,25 +32,20 @@ class Categorical(Likelihood):
         logits: Tensor = params.unflatten(-1, (-1, self.classes))
         return logits
 
-    def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
-        """(batch,) log pmf in nats, over the observed entries.
+    @property
+    def params_per_entry(self) -> int:
+        """A logit a class."""
+        return self.classes
 
-        Args:
-            params: (..., batch, features · classes) logits.
-            x: (batch, features) numbers of classes.
-            mask: (batch, features) True where observed.
+    def mask_of_params(self, mask: Tensor) -> Tensor:
+        """(batch, features · classes): the logits of a feature's classes lie side by side."""
+        return mask.repeat_interleave(self.classes, -1)
 
-        Raises:
-            VAEError: some observed entries are no number of a class.
-        """
-        require_width(params, x, self.classes)
-        if mask is not None:
-            x = torch.where(mask, x, torch.zeros_like(x))
-        self._require_classes(x)
+    def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
+        """(..., batch, features) log pmf of logits, in nats."""
         log_chances = self.class_logits(params).log_softmax(-1)
         chosen = x.long().unsqueeze(-1).expand(*log_chances.shape[:-1], 1)
-        log_probs = log_chances.gather(-1, chosen).squeeze(-1)
-        return (log_probs if mask is None else log_probs * mask).sum(-1)
+        return log_chances.gather(-1, chosen).squeeze(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
@@ -78,7 +74,8 @@ class Categorical(Likelihood):
         scaled: Tensor = (centred * chances.sqrt()).flatten(-2)
         return scaled @ scaled.transpose(-1, -2)
 
-    def _require_classes(self, x: Tensor) -> None:
+    def require_values(self, x: Tensor) -> None:
+        """Numbers of classes, from 0."""
         if not values_can_be_read(x):
             return
         wrong = ~((x >= 0) & (x < self.classes))

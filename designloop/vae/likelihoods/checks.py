@@ -55,16 +55,23 @@ def require_rows(x: Tensor, mask: Tensor | None = None) -> None:
 
 
 def require_width(params: Tensor, x: Tensor, per_entry: int = 1) -> None:
-    """Nothing, if ``params`` has ``per_entry`` numbers for each entry of a row of ``x``.
+    """Nothing, if ``params`` (..., batch, …) has ``per_entry`` numbers for each entry of a row of ``x`` (batch, …).
 
     Raises:
-        ShapeError: it has another width.
+        ShapeError: it has another width, or other axes, which would broadcast into rows that nobody has.
     """
     if params.shape[-1] != per_entry * x.shape[-1]:
         wanted = f"{per_entry} × {x.shape[-1]} = {per_entry * x.shape[-1]}" if per_entry > 1 else f"{x.shape[-1]}"
         raise ShapeError(
             "params", params.shape, f"(…, {wanted}) for x of {tuple(x.shape)}", "give the decoder as many outputs"
         )
+    if x.ndim < 2:
+        return
+    rows, *axes = x.shape[:-1]
+    given = params.shape[-x.ndim : -1]
+    if len(given) < x.ndim - 1 or [*given[1:]] != axes or (given[0] != rows and 1 not in (given[0], rows)):
+        wanted = ", ".join(map(str, x.shape[:-1]))
+        raise ShapeError("params", params.shape, f"(…, {wanted}, any) for x of {tuple(x.shape)}", "keep rows and axes")
 
 
 def require_counts(x: Tensor) -> None:

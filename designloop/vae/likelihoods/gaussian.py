@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.likelihoods.base import Context, Likelihood
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.entrywise import Entrywise
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
-class Gaussian(Likelihood):
+class Gaussian(Entrywise):
     """x ~ N(params, diag(variance)); the decoder gives the mean, the variance is the likelihood's own.
 
     Args:
@@ -40,20 +41,15 @@ class Gaussian(Likelihood):
             self.register_buffer("log_variance", start)
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
-        """(batch,) log density in nats, over the observed entries.
-
-        Args:
-            params: (..., batch, features) means.
-            x: (batch, features).
-            mask: (batch, features) True where observed.
-        """
+        """(..., batch) log density in nats, over the observed entries. Arguments as ``Entrywise.log_prob``."""
         if params.shape[-1] != self.features or x.shape[-1] != self.features:
             raise ShapeError("x", x.shape, f"(batch, {self.features})", "give Gaussian(features=…) the width of a row")
-        if mask is not None:
-            x = torch.where(mask, x, params)
+        return super().log_prob(params, x, mask, context)
+
+    def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
+        """(..., batch, features) log density about the means, in nats."""
         log_variance: Tensor = self.log_variance
-        log_probs = -0.5 * ((x - params).square() * (-log_variance).exp() + log_variance + _LOG_2PI)
-        return (log_probs if mask is None else log_probs * mask).sum(-1)
+        return -0.5 * ((x - params).square() * (-log_variance).exp() + log_variance + _LOG_2PI)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context, Likelihood
-from designloop.vae.likelihoods.checks import require_width
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.entrywise import Entrywise
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
-class HeteroscedasticGaussian(Likelihood):
+class HeteroscedasticGaussian(Entrywise):
     """x ~ N(mean, diag(variance)); the decoder gives the means and, behind them, the log variances.
 
     ``networks.RBFPrecisionDecoder`` is a decoder whose variance grows away from the data.
@@ -38,20 +38,15 @@ class HeteroscedasticGaussian(Likelihood):
         mean, log_variance = params.chunk(2, -1)
         return mean, log_variance.exp() + self.least
 
-    def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
-        """(batch,) log density in nats, over the observed entries.
+    @property
+    def params_per_entry(self) -> int:
+        """A mean and a log variance."""
+        return 2
 
-        Args:
-            params: (..., batch, 2 · features) means and log variances.
-            x: (batch, features).
-            mask: (batch, features) True where observed.
-        """
-        require_width(params, x, 2)
+    def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
+        """(..., batch, features) log density of means and log variances, in nats."""
         mean, variance = self.parts(params)
-        if mask is not None:
-            x = torch.where(mask, x, mean)
-        log_probs = -0.5 * ((x - mean).square() / variance + variance.log() + _LOG_2PI)
-        return (log_probs if mask is None else log_probs * mask).sum(-1)
+        return -0.5 * ((x - mean).square() / variance + variance.log() + _LOG_2PI)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

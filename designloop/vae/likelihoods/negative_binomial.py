@@ -15,15 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context, Likelihood
-from designloop.vae.likelihoods.checks import log_size, require_counts, require_width
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import log_size, require_counts
+from designloop.vae.likelihoods.entrywise import Entrywise
 from designloop.vae.likelihoods.special import log_rising
 
 NODES = 160
 """Of the integral that the dispersion's information is; 1e-6 of it for 1e-3 ≤ r ≤ 1e4 and μ / r ≤ 1e4."""
 
 
-class NegativeBinomial(Likelihood):
+class NegativeBinomial(Entrywise):
     """x_i ~ NB(mean size · exp(params_i), dispersion r_i); the decoder gives log means.
 
     Args:
@@ -59,30 +60,24 @@ class NegativeBinomial(Likelihood):
             log_r = log_r + factor
         return log_mean + log_size(self.size, self, context, params), log_r
 
-    def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
-        """(batch,) log pmf in nats, over the observed entries.
+    @property
+    def params_per_entry(self) -> int:
+        """A log mean, and a log dispersion where it is decoded."""
+        return 2 if self.decoded else 1
 
-        Args:
-            params: (..., batch, features) log means, or (..., batch, 2 · features) where the dispersion is decoded.
-            x: (batch, features) counts.
-            mask: (batch, features) True where observed.
-
-        Raises:
-            VAEError: some observed entries are no counts.
-            MissingContextError: the context has no ``size``.
-        """
-        require_width(params, x, 2 if self.decoded else 1)
-        if mask is not None:
-            x = torch.where(mask, x, torch.zeros_like(x))
+    def require_values(self, x: Tensor) -> None:
+        """Counts."""
         require_counts(x)
+
+    def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
+        """(..., batch, features) log pmf of log means, and log dispersions where they are decoded, in nats."""
         x = x if x.is_floating_point() else x.to(params.dtype)
         log_mean, log_r = self.parts(params, context)
         r = log_r.exp()
         log_choose = log_rising(r, x) - torch.lgamma(x + 1)
         failures = x * (log_mean - torch.logaddexp(log_mean, log_r))
         # log(1 + μ / r), for r so large that 1 + μ / r is 1, and for μ / r that cannot be written.
-        log_probs = log_choose + failures - r * functional.softplus(log_mean - log_r, threshold=40)
-        return (log_probs if mask is None else log_probs * mask).sum(-1)
+        return log_choose + failures - r * functional.softplus(log_mean - log_r, threshold=40)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

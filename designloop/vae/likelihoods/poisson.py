@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from designloop.vae.likelihoods.base import Context, Likelihood
-from designloop.vae.likelihoods.checks import log_size, require_counts, require_width
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import log_size, require_counts
+from designloop.vae.likelihoods.entrywise import Entrywise
 
 
-class Poisson(Likelihood):
+class Poisson(Entrywise):
     """x_i ~ Poisson(size · exp(params_i)); the decoder gives log rates.
 
     Args:
@@ -21,25 +22,15 @@ class Poisson(Likelihood):
         super().__init__()
         self.size = size
 
-    def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
-        """(batch,) log pmf in nats, over the observed entries.
-
-        Args:
-            params: (..., batch, features) log rates.
-            x: (batch, features) counts.
-            mask: (batch, features) True where observed.
-
-        Raises:
-            VAEError: some observed entries are no counts.
-        """
-        require_width(params, x)
-        if mask is not None:
-            x = torch.where(mask, x, torch.zeros_like(x))
+    def require_values(self, x: Tensor) -> None:
+        """Counts."""
         require_counts(x)
+
+    def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
+        """(..., batch, features) log pmf of log rates, in nats."""
         x = x if x.is_floating_point() else x.to(params.dtype)
         log_mean = params + log_size(self.size, self, context, params)
-        log_probs = x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
-        return (log_probs if mask is None else log_probs * mask).sum(-1)
+        return x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

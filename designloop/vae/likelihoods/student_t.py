@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context, Likelihood
-from designloop.vae.likelihoods.checks import require_width
+from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.entrywise import Entrywise
 from designloop.vae.likelihoods.special import log_rising
 
 
-class StudentT(Likelihood):
+class StudentT(Entrywise):
     """x = params + scale · t, t of Student with ``df`` degrees of freedom; the decoder gives the location.
 
     Args:
@@ -45,22 +45,12 @@ class StudentT(Likelihood):
             else:
                 self.register_buffer(f"log_{name}", start)
 
-    def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
-        """(batch,) log density in nats, over the observed entries.
-
-        Args:
-            params: (..., batch, features) locations.
-            x: (batch, features).
-            mask: (batch, features) True where observed.
-        """
-        require_width(params, x)
-        if mask is not None:
-            x = torch.where(mask, x, params)
+    def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
+        """(..., batch, features) log density about the locations, in nats."""
         df = self.log_df.exp()
         constant = log_rising(df / 2, torch.full_like(df, 0.5)) - 0.5 * (self.log_df + math.log(math.pi))
         standard = (x - params) * (-self.log_scale).exp()
-        log_probs = constant - self.log_scale - (df + 1) / 2 * torch.log1p(standard.square() / df)
-        return (log_probs if mask is None else log_probs * mask).sum(-1)
+        return constant - self.log_scale - (df + 1) / 2 * torch.log1p(standard.square() / df)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

@@ -96,6 +96,12 @@ class TokenSequence(Likelihood):
         """(batch, length) log p(x_t | x_<t, plan), zero behind the end mark. Arguments as ``logits``."""
         return _token_log_probs(self.logits(params, x), x)
 
+    def entry_log_prob(
+        self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None
+    ) -> Tensor:
+        """(batch, length) log p(x_t | x_<t, plan) in nats, zero where masked. Arguments as ``log_prob``."""
+        return _observed(self.token_log_prob(params, x), mask)
+
     def log_prob_of_logits(self, logits: Tensor, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(batch,) ``log_prob`` from what ``logits`` gave, for who needs both.
 
@@ -103,8 +109,7 @@ class TokenSequence(Likelihood):
             logits: (batch, length, vocabulary).
             x, mask: as ``log_prob``.
         """
-        log_probs = _token_log_probs(logits, x)
-        return (log_probs if mask is None else log_probs * mask).sum(-1)
+        return _observed(_token_log_probs(logits, x), mask).sum(-1)
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
         """(batch,) log p(x | params) in nats, end mark included.
@@ -187,6 +192,10 @@ class TokenSequence(Likelihood):
             if alive.numel() == 0:
                 break
         return out
+
+
+def _observed(log_probs: Tensor, mask: Tensor | None) -> Tensor:
+    return log_probs if mask is None else torch.where(mask, log_probs, torch.zeros_like(log_probs))
 
 
 def _token_log_probs(logits: Tensor, x: Tensor) -> Tensor:

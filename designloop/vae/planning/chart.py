@@ -22,8 +22,11 @@ from designloop.vae.model import VAE
 
 Array = NDArray[np.float64]
 
-Cost = Callable[[Array], Array]
-"""Configurations (n, joints) -> (n,) what a motion through them costs beside its length, from 0; inf in collision."""
+Cost = Callable[[Array], Array | NDArray[np.bool_]]
+"""Configurations (n, joints) -> (n,) what a motion through them costs beside its length, from 0; inf in collision.
+
+Truth values are read as collisions: True is inf, False is 0.
+"""
 
 STEP = 0.01
 """Radians that no joint moves further by between two configurations that are checked."""
@@ -112,7 +115,9 @@ def decode_latents(chart: Chart, latents: Tensor) -> Array:
 
 def costs(cost: Cost, q: Array) -> Array:
     """(n,) the cost of configurations (n, joints); refuses what is no cost."""
-    values = np.asarray(cost(q), dtype=float)
+    said = np.asarray(cost(q))
+    # A collision is no toll of 1, through which a path would go where it is short.
+    values = np.where(said, np.inf, 0.0) if said.dtype == bool else said.astype(float)
     if values.shape != (len(q),):
         raise ShapeError("cost(configurations)", values.shape, f"({len(q)},)", "give one number a configuration")
     if np.isnan(values).any() or (values < 0).any():

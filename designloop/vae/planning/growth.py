@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from designloop.vae.planning.chart import Array, costs
-from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, extend_roadmap, join_ends
+from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, extend_roadmap, join_directly, join_ends
 
 LATENTS = 1000
 """Drawn in a round."""
@@ -58,6 +58,8 @@ def grow_roadmap(
     check_pairs(roadmap, start, end)
     free = np.isfinite(costs(roadmap.cost, start)) & np.isfinite(costs(roadmap.cost, end))
     start, end = start[free], end[free]
+    apart = np.isinf(join_directly(roadmap, start, end))  # those that see each other need no node
+    start, end = start[apart], end[apart]
     for _ in range(rounds):
         near_side, far_side = _gaps(roadmap, start, end, neighbours)
         if not len(near_side):

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from designloop.vae.planning.chart import STEP, Array, Chart, Cost, factors, latent_motions
-from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, join_ends
+from designloop.vae.errors import VAEError
+from designloop.vae.planning.chart import STEP, Array, Chart, Cost, costs, factors, latent_motions
+from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, join_directly, join_ends
 
 
 def plan(roadmap: Roadmap, start: Array, end: Array, *, neighbours: int = NEAREST) -> list[Array | None]:
@@ -20,20 +21,31 @@ def plan(roadmap: Roadmap, start: Array, end: Array, *, neighbours: int = NEARES
 
     Args:
         start, end: (pairs, joints) radians; the polygon's ends are these to the bit.
-        neighbours: nodes that each is joined to, those that decode nearest.
+        neighbours: nodes that each is joined to, those that decode nearest. Start and end are joined to each other too,
+            by the straight motion in joint space.
 
     Raises:
         ShapeError: pairs that do not match the robot or each other.
+        VAEError: a start or an end is in collision, which no roadmap mends.
     """
     check_pairs(roadmap, start, end)
+    for name, ends in (("start", start), ("end", end)):
+        blocked = np.flatnonzero(np.isinf(costs(roadmap.cost, ends)))
+        if len(blocked):
+            named = ", ".join(map(str, blocked[:5])) + (", …" if len(blocked) > 5 else "")
+            raise VAEError(
+                f"{name} is in collision in {len(blocked)} of {len(ends)} pairs ({named}); leave those pairs out, or "
+                "move what blocks them"
+            )
     nodes, pairs = roadmap.configurations, len(start)
     n = len(nodes)
     (first, near, away), (last, close, rest) = (join_ends(roadmap, ends, neighbours) for ends in (start, end))
+    both = np.arange(pairs)
     # Edges lead away from starts and towards ends only, so that no pair goes through another's.
     edges = roadmap.edges.tocoo()
-    head = np.concatenate([edges.row, n + first, close])
-    tail = np.concatenate([edges.col, near, n + pairs + last])
-    weight = np.concatenate([edges.data, away, rest])
+    head = np.concatenate([edges.row, n + first, close, n + both])
+    tail = np.concatenate([edges.col, near, n + pairs + last, n + pairs + both])
+    weight = np.concatenate([edges.data, away, rest, join_directly(roadmap, start, end)])
     free = np.isfinite(weight)
     shape = (n + 2 * pairs, n + 2 * pairs)
     directed = csr_array((weight[free], (head[free], tail[free])), shape=shape)
@@ -43,6 +55,9 @@ def plan(roadmap: Roadmap, start: Array, end: Array, *, neighbours: int = NEARES
         walk = [int(previous[n + pairs + pair])]
         if walk[0] < 0:
             paths.append(None)
+            continue
+        if walk[0] == n + pair:
+            paths.append(np.stack([start[pair], end[pair]]))
             continue
         while (before := int(previous[walk[-1]])) != n + pair:
             walk.append(before)

@@ -95,6 +95,16 @@ def join_ends(roadmap: Roadmap, ends: Array, neighbours: int) -> tuple[NDArray[n
     return which, near, np.maximum(lengths, np.finfo(float).tiny) * factors(roadmap.cost, motions, roadmap.step)
 
 
+def join_directly(roadmap: Roadmap, start: Array, end: Array) -> Array:
+    """(pairs,) weights of the straight motions in joint space from start to end (pairs, joints), inf in collision."""
+    with torch.no_grad():
+        here, other = (roadmap.chart.encode(ends).detach() for ends in (start, end))
+        lengths = segment_lengths(roadmap.chart.metric, here, other).cpu().double().numpy()
+    motions = np.stack([start, end], 1)
+    weights: Array = np.maximum(lengths, np.finfo(float).tiny) * factors(roadmap.cost, motions, roadmap.step)
+    return weights
+
+
 def check_pairs(roadmap: Roadmap, start: Array, end: Array) -> None:
     """Refuses pairs that are no (pairs, joints) of the robot's, or no two that match."""
     joints = roadmap.configurations.shape[1]

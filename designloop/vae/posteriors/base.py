@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Self
 
 import torch
 from torch import Tensor
+
+from designloop.vae.capabilities import optional
+from designloop.vae.errors import CapabilityError
 
 
 class Posterior(ABC):
     """What a VAE asks of q(z | x): the base class of all posteriors.
 
-    One that is no ``DiagonalNormal`` meets a prior through log q(z) − log p(z).
+    ``mean``, ``at`` and ``log_prob`` are what every posterior has. The rest is offered where there is a closed form,
+    and raises ``CapabilityError`` where there is none. One that is no ``DiagonalNormal`` meets a prior through
+    log q(z) − log p(z), unless the prior knows more of it.
     """
 
     __slots__ = ()
@@ -21,15 +27,40 @@ class Posterior(ABC):
 
     @abstractmethod
     def at(self, noise: Tensor) -> Tensor:
-        """(..., batch, latent) reparameterised draws, of standard normal noise of that shape."""
+        """(..., batch, latent) reparameterised draws, of standard normal noise (..., batch, noise_width)."""
 
     @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
         """(..., batch) log q(z | x) in nats at z (..., batch, latent)."""
 
+    @property
+    def noise_width(self) -> int:
+        """How many standard normal numbers a draw is made of: a mixture takes one more, that chooses its component."""
+        return self.mean.shape[-1]
+
     def rsample(self, generator: torch.Generator | None = None) -> Tensor:
         """(batch, latent), one reparameterised draw a row."""
-        return self.at(standard_noise(self.mean, generator))
+        return self.at(standard_noise(self.mean.new_empty(len(self.mean), self.noise_width), generator))
+
+    @property
+    def variance(self) -> Tensor:
+        """(batch, latent) of each unit."""
+        raise CapabilityError(self, "variance", "take the variance of draws, rsample gives them")
+
+    @optional("take the mean of −log_prob over draws")
+    def entropy(self) -> Tensor:
+        """(batch,) nats."""
+        raise NotImplementedError
+
+    @optional("take the mean of log_prob less the prior's over draws, as prior.kl does")
+    def standard_kl(self) -> Tensor:
+        """(batch,) KL(q || N(0, I)) in nats, in closed form."""
+        raise NotImplementedError
+
+    @optional("define it, so that a pass may draw several times of each row")
+    def __getitem__(self, rows: Tensor | slice) -> Self:
+        """The posterior of some rows, in any order and as often as they are named."""
+        raise NotImplementedError
 
 
 def standard_noise(like: Tensor, generator: torch.Generator | None = None, samples: int | None = None) -> Tensor:

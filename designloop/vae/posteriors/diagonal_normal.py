@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from designloop.vae.errors import VAEError
 from designloop.vae.posteriors.base import Posterior
 
 _LOG_2PI = math.log(2 * math.pi)
@@ -51,3 +52,34 @@ class DiagonalNormal(Posterior):
         """
         standard = (z - self.mean) / self.scale
         return -(0.5 * standard.square() + self.scale.log() + 0.5 * _LOG_2PI).sum(-1)
+
+    @property
+    def variance(self) -> Tensor:
+        """(batch, latent) of each unit."""
+        return self.scale.square()
+
+    def entropy(self) -> Tensor:
+        """(batch,) nats."""
+        return (self.scale.log() + 0.5 * (1 + _LOG_2PI)).sum(-1)
+
+    def standard_kl(self) -> Tensor:
+        """(batch,) KL(q || N(0, I)) in nats."""
+        return (0.5 * (self.scale.square() + self.mean.square() - 1) - self.scale.log()).sum(-1)
+
+    def __getitem__(self, rows: Tensor | slice) -> DiagonalNormal:
+        """The posterior of some rows."""
+        return DiagonalNormal(self.mean[rows], self.scale[rows])
+
+
+def require_diagonal(posterior: Posterior, part: str) -> DiagonalNormal:
+    """The posterior itself, if its units are independent.
+
+    Raises:
+        VAEError: it is of another family.
+    """
+    if not isinstance(posterior, DiagonalNormal):
+        raise VAEError(
+            f"{part} asks for the scale of each unit by itself, and the posterior is {type(posterior).__name__}; "
+            "build the VAE with an encoder that gives DiagonalNormal"
+        )
+    return posterior

@@ -38,3 +38,24 @@ class FullNormal(Posterior):
         standard = (self.precision_tril.mT @ (z - self.mean).unsqueeze(-1)).squeeze(-1)
         log_scale = -self.precision_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return -0.5 * (standard.square() + _LOG_2PI).sum(-1) - log_scale
+
+    @property
+    def variance(self) -> Tensor:
+        """(batch, latent) of each unit."""
+        return self.covariance.diagonal(dim1=-2, dim2=-1).expand_as(self.mean)
+
+    def entropy(self) -> Tensor:
+        """(batch,) nats."""
+        log_scale = -self.precision_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return (log_scale + 0.5 * self.mean.shape[-1] * (1 + _LOG_2PI)).expand(self.mean.shape[:-1])
+
+    def standard_kl(self) -> Tensor:
+        """(batch,) KL(q || N(0, I)) in nats."""
+        latent = self.mean.shape[-1]
+        squares: Tensor = (self.variance + self.mean.square()).sum(-1)
+        return 0.5 * squares + 0.5 * latent * _LOG_2PI - self.entropy()
+
+    def __getitem__(self, rows: Tensor | slice) -> FullNormal:
+        """The posterior of some rows."""
+        factor = self.precision_tril
+        return FullNormal(self.mean[rows], factor if len(factor) == 1 else factor[rows])

@@ -9,13 +9,19 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.posteriors.base import Posterior
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.markov_normal import MarkovNormal
 from designloop.vae.priors.base import Prior
 from designloop.vae.priors.normal import cross_entropy, entropy, log_normal, noise_for
 
 
 class AutoregressiveNormal(Prior):
     """z_1 ~ N(0, 1),  z_t = ρ z_{t−1} + √(1 − ρ²) ε_t: stationary, each z_t standard normal, correlation ρ^|s − t|.
+
+    Give it an encoder whose posterior is ``MarkovNormal`` (``MarkovEncoder``). A ``DiagonalNormal`` has a closed KL to
+    it too, but no correlation between steps, for which the KL charges ½ log(1 + ρ²) nats a step at the least: a learned
+    ρ then falls towards 0, and the dynamics with it.
 
     Args:
         steps: of time.
@@ -70,6 +76,14 @@ class AutoregressiveNormal(Prior):
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch) log p(z) in nats at z (..., batch, latent)."""
         return log_normal(self._residuals(z).flatten(-2), self._scales().flatten())
+
+    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats: closed for ``DiagonalNormal``, and ``MarkovNormal`` of its steps."""
+        if not isinstance(posterior, MarkovNormal) or posterior.scale.shape[1:] != (self.steps, self.channels):
+            return super().kl(posterior, z, context)
+        residual = self._residuals(posterior.mean).flatten(-2)
+        spread = posterior.spread_under(self.correlation).flatten(-2)
+        return cross_entropy(residual, spread, self._scales().flatten()) - posterior.entropy()
 
     def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch,) KL(posterior || prior) in nats, cross-entropy less entropy."""

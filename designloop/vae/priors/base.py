@@ -32,6 +32,10 @@ class Prior(nn.Module, ABC):
         """(..., batch) log p(z) in nats at z (..., batch, latent)."""
         raise NotImplementedError
 
+    def condition(self, posterior: Posterior, context: Context | None = None) -> Posterior:
+        """The posterior where the context sets units of z from outside, as interventions do; else as it is."""
+        return posterior
+
     def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch,) KL(posterior || prior) in nats: closed where it can be, else log q(z) − log p(z) at ``z``.
 

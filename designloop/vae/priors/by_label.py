@@ -61,6 +61,20 @@ class ByLabel(Prior):
         """(..., batch) log p(z | c) in nats at z (..., batch, latent)."""
         return self._of_own_label([prior.log_prob(z, context) for prior in self._label_priors()], context)
 
+    def condition(self, posterior: Posterior, context: Context | None = None) -> Posterior:
+        """The posterior as it is.
+
+        Raises:
+            VAEError: a label's prior would set units of it, which those of the other labels know nothing of.
+        """
+        for prior in self._label_priors():
+            if prior.condition(posterior, context) is not posterior:
+                raise VAEError(
+                    f"{type(prior).__name__} of one label sets units of z for all rows; leave its entry out of the "
+                    "context, or take one prior for all labels"
+                )
+        return posterior
+
     def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch,) KL(posterior || prior) in nats, as each row's own prior takes it."""
         return self._of_own_label([prior.kl(posterior, z, context) for prior in self._label_priors()], context)

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.base import Posterior
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, require_diagonal
+from designloop.vae.posteriors.partly_set import PartlySet
 from designloop.vae.priors.base import Prior
-from designloop.vae.priors.normal import cross_entropy, entropy, log_normal, noise_for
+from designloop.vae.priors.normal import LOG_2PI, cross_entropy, entropy, log_normal, noise_for
 
 Do = Mapping[int, float | Tensor]
 """Interventions: unit -> the value that it is set to, a number or (batch,)."""
@@ -23,6 +25,9 @@ class StructuralCausal(Prior):
     Args:
         causes: (latent, latent) True at [i, j] where unit j causes unit i. In any order, but without a cycle.
         effect: of a cause to start from.
+        key: name of the context's entry with interventions, (batch, latent): what units are set to, NaN where they are
+            left alone, as ``interventions`` writes it. Draws, densities, posteriors and the KL are then those under
+            do(z_i = v): unit i is v, and owes nothing to its causes. Rows without any are observations.
 
     Raises:
         ShapeError: ``causes`` is not square.
@@ -38,11 +43,11 @@ class StructuralCausal(Prior):
     parents: list[list[int]]
     """The causes of each unit."""
 
-    def __init__(self, causes: Tensor, effect: float = 0.0) -> None:
+    def __init__(self, causes: Tensor, effect: float = 0.0, key: str = "do") -> None:
         super().__init__()
         if causes.ndim != 2 or causes.shape[0] != causes.shape[1]:
             raise ShapeError("causes", causes.shape, "(latent, latent)", "give True at [i, j] where j causes i")
-        self.latent = causes.shape[0]
+        self.latent, self.key = causes.shape[0], key
         self.register_buffer("causes", causes.bool())
         self.order = _order(causes.bool())
         self.parents = [row.nonzero().flatten().tolist() for row in causes.bool()]
@@ -66,8 +71,7 @@ class StructuralCausal(Prior):
             VAEError: ``do`` names a unit that is not there.
         """
         do = do or {}
-        if unknown := sorted(set(do) - set(range(self.latent))):
-            raise VAEError(f"do sets unit {unknown[0]}, the units are 0 to {self.latent - 1}; give one of them")
+        self._require_units(do)
         matrix, units = self.matrix, list(noise.unbind(-1))
         for i in self.order:
             if i in do:
@@ -76,26 +80,94 @@ class StructuralCausal(Prior):
                 units[i] = units[i] + self.offset[i] + sum(matrix[i, j] * units[j] for j in self.parents[i])
         return torch.stack(units, -1)
 
+    def interventions(self, do: Do, rows: int) -> Tensor:
+        """(rows, latent) for ``context[key]``: the units of ``do`` set to their values, NaN where they are left alone.
+
+        Raises:
+            VAEError: ``do`` names a unit that is not there.
+        """
+        self._require_units(do)
+        values = self.offset.new_full((rows, self.latent), torch.nan)
+        for unit, value in do.items():
+            values[:, unit] = torch.as_tensor(value, dtype=values.dtype, device=values.device)
+        return values
+
     def sample(
         self, n: int, context: Context | None = None, generator: torch.Generator | None = None, do: Do | None = None
     ) -> Tensor:
         """(n, latent) draws; with a context (n, batch, latent); under interventions where ``do`` is given."""
-        noise = noise_for(n, self.latent, self.offset, context, generator)
-        return self.from_noise(self.log_scale.exp() * noise, do)
+        noise = self.log_scale.exp() * noise_for(n, self.latent, self.offset, context, generator)
+        values = self._set(context)
+        if values is None:
+            return self.from_noise(noise, do)
+        if do:
+            raise VAEError(f"do is given, and context[{self.key!r}] too; give one of them")
+        return self._under(noise, values)
 
     def counterfactual(self, z: Tensor, do: Do) -> Tensor:
         """(..., latent) what z would have been under ``do``, all noise the same (abduction, action, prediction)."""
         return self.from_noise(self.noise_of(z), do)
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
-        """(..., batch) log p(z) in nats at z (..., batch, latent); I − A has determinant 1."""
-        return log_normal(self.noise_of(z), self.log_scale.exp())
+        """(..., batch) log p(z) in nats at z (..., batch, latent), of the units that are not set; I − A has det 1."""
+        values = self._set(context)
+        if values is None:
+            return log_normal(self.noise_of(z), self.log_scale.exp())
+        noise = self.noise_of(torch.where(values.isnan(), z, values))
+        units = -0.5 * ((noise / self.log_scale.exp()).square() + LOG_2PI) - self.log_scale
+        return torch.where(values.isnan(), units, 0.0).sum(-1)
+
+    def condition(self, posterior: Posterior, context: Context | None = None) -> Posterior:
+        """The posterior of what is not set, beside what is.
+
+        Raises:
+            VAEError: units are set and the posterior is not diagonal.
+        """
+        values = self._set(context)
+        if values is None:
+            return posterior
+        return PartlySet(require_diagonal(posterior, "an intervention"), values)
+
+    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats, of the units that are not set."""
+        if not isinstance(posterior, PartlySet):
+            return super().kl(posterior, z, context)
+        scale = self.log_scale.exp()
+        spread = posterior.variance @ self._keeps().square().T
+        units = 0.5 * ((self.noise_of(posterior.mean).square() + spread) / scale.square() + LOG_2PI) + self.log_scale
+        return units.masked_fill(posterior.is_set, 0.0).sum(-1) - posterior.entropy()
 
     def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch,) KL(posterior || prior) in nats, cross-entropy less entropy."""
-        keeps = torch.eye(self.latent, dtype=self.effects.dtype, device=self.effects.device) - self.matrix
-        spread = posterior.scale.square() @ keeps.square().T
+        spread = posterior.scale.square() @ self._keeps().square().T
         return cross_entropy(self.noise_of(posterior.mean), spread, self.log_scale.exp()) - entropy(posterior.scale)
+
+    def _require_units(self, do: Do) -> None:
+        if unknown := sorted(set(do) - set(range(self.latent))):
+            raise VAEError(f"do sets unit {unknown[0]}, the units are 0 to {self.latent - 1}; give one of them")
+
+    def _keeps(self) -> Tensor:
+        """(latent, latent) I − A, which makes noise of z."""
+        return torch.eye(self.latent, dtype=self.effects.dtype, device=self.effects.device) - self.matrix
+
+    def _set(self, context: Context | None) -> Tensor | None:
+        """(batch, latent) what the context sets units to, NaN where it does not."""
+        if context is None or self.key not in context:
+            return None
+        values = context[self.key]
+        if values.ndim != 2 or values.shape[1] != self.latent:
+            raise ShapeError(
+                f"context[{self.key!r}]", values.shape, f"(batch, {self.latent})", "write it with prior.interventions"
+            )
+        return values
+
+    def _under(self, noise: Tensor, values: Tensor) -> Tensor:
+        """(..., batch, latent) z of noise, with the values (batch, latent) where they are numbers."""
+        matrix, units = self.matrix, list(noise.unbind(-1))
+        for i in self.order:
+            caused = units[i] + self.offset[i] + sum(matrix[i, j] * units[j] for j in self.parents[i])
+            units[i] = torch.where(values[:, i].isnan(), caused, torch.nan_to_num(values[:, i]))
+        return torch.stack(units, -1)
 
 
 def _order(causes: Tensor) -> list[int]:

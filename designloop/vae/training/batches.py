@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 from torch import Tensor
+
+from designloop.vae.errors import VAEError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +23,21 @@ class Batch:
     targets: Mapping[str, Tensor] = field(default_factory=dict)
     weights: Tensor | None = None
     """(batch,) non-negative; the loss is the weighted mean."""
+
+
+def as_batch(given: Any) -> Batch:
+    """A batch as it is, or one of bare rows: a tensor, an array, a data frame.
+
+    What it holds is made into tensors, and looked at, by the VAE that it is given to (``VAE.take_rows``).
+
+    Raises:
+        VAEError: it is something else, of which it cannot be told what stands for what.
+    """
+    if isinstance(given, Batch):
+        return given
+    if isinstance(given, Tensor | np.ndarray) or hasattr(given, "to_numpy") or hasattr(given, "toarray"):
+        return Batch(given)
+    raise VAEError(
+        f"batches gives a {type(given).__name__}, expected Batch or rows; write "
+        "(Batch(x, mask) for x, mask in loader), or give arrays or the loader to fit_epochs"
+    )

@@ -12,7 +12,7 @@ from torch import nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.model import VAE
-from designloop.vae.training.batches import Batch
+from designloop.vae.training.batches import Batch, as_batch
 from designloop.vae.training.losses import Loss, Term
 from designloop.vae.training.schedules import Schedule
 
@@ -30,6 +30,10 @@ class Step:
     """Mean log p(x | z), nats a row."""
     kl: float
     """Mean KL(q || p), nats a row."""
+    gradient_norm: float
+    """Of all parameters that the optimizer holds, before it was clipped."""
+    clipped: bool
+    """Whether the gradient was longer than ``clip``, and cut to it."""
 
 
 def fit(
@@ -40,7 +44,8 @@ def fit(
     *,
     generator: torch.Generator,
     schedule: Schedule | None = None,
-    clip: float = 1.0,
+    clip: float = math.inf,
+    draws: int | None = None,
     precision: torch.dtype | None = None,
     start: int = 0,
     on_step: Callable[[Step], None] | None = None,
@@ -50,59 +55,96 @@ def fit(
     Args:
         vae: trained in place.
         loss: ``ELBO(…) + weight * Penalty(…)``; terms with parameters are trained if the optimizer holds them.
-        batches: one step each.
+        batches: one step each; rows alone (a tensor, an array, a data frame) are a batch without more.
         generator: draws the posterior's noise, on the model's device.
-        schedule: step number -> factor on the optimizer's learning rates as they were when it was first given here.
-        clip: greatest norm of the gradient.
+        schedule: step number -> factor on the optimizer's learning rates, which are as they were again behind.
+        clip: greatest norm of the gradient; longer ones are cut to it, and ``Step.clipped`` says when. The default cuts
+            none: losses are nats a row, whose gradients may rightly be hundreds long, and where the rows that pull
+            hardest are cut the most, what is learnt is not the minimum of the loss.
+        draws: of the posterior for each row; terms are averaged over them, or weigh them (``IWELBO``). None for one.
         precision: autocast to it (``torch.bfloat16`` where the CPU has AMX); None trains in the parameters' own.
-        start: number of the first step, for a run that is resumed.
+        start: number of the first step, for a run that is resumed: all schedules begin there, those of the loss too.
         on_step: called after each step.
 
     Returns:
         Number of the next step.
 
     Raises:
-        VAEError: the loss stopped being finite; the weights are those before that step.
+        VAEError: the loss stopped being finite; the weights are those before that step. Or data cannot be, the
+            optimizer is another model's, or there is nothing to learn from.
     """
     loss = loss if isinstance(loss, Loss) else Loss([(1.0, loss)])
+    if isinstance(batches, Batch):
+        raise VAEError("batches is one Batch, expected a stream of them, one a step; give [batch] * steps")
     base_rates = [group.setdefault("base_lr", group["lr"]) for group in optimizer.param_groups]
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    vae.train()
     number = start
-    for batch in batches:
-        if schedule is not None:
-            for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
-                group["lr"] = rate * schedule(number)
-        noise = vae.draw_noise(batch.x.shape[0], generator)
-        with _autocast(precision, batch.x.device.type):
-            out = vae(batch.x, batch.mask, batch.context, noise, batch.targets, batch.weights)
-            value, terms = loss(out)
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(value)
-        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if not math.isfinite(float(norm)) or not math.isfinite(float(value.detach())):
-            optimizer.zero_grad(set_to_none=True)
-            raise VAEError(
-                f"the loss is {float(value.detach())} with gradient norm {float(norm)} at step {number}; "
-                "the weights are those before it: lower the learning rate or check the data for NaN"
-            )
-        if float(norm) > clip - 1e-6:  # below, torch's clipping multiplies all gradients by 1
-            nn.utils.clip_grads_with_norm_(parameters, clip, norm)
-        optimizer.step()
-        loss.update(out)
-        if on_step is not None:
-            on_step(
-                Step(
-                    number,
-                    float(value.detach()),
-                    {name: float(term) for name, term in terms.items()},
-                    float(out.log_prob.detach().mean()),
-                    float(out.kl.detach().mean()),
-                )
-            )
-        number += 1
-    vae.eval()
+    loss.start(start)
+    vae.train()
+    try:
+        for given in batches:
+            if schedule is not None:
+                for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+                    group["lr"] = rate * schedule(number)
+            step = _step(vae, loss, as_batch(given), optimizer, parameters, number, generator, clip, draws, precision)
+            if on_step is not None:
+                on_step(step)
+            number += 1
+    finally:  # however it ends, the model is left for use, and the rates as they were given
+        vae.eval()
+        for group in optimizer.param_groups:
+            group["lr"] = group.pop("base_lr")
+    if number == start == 0:
+        raise VAEError("batches gave nothing, so that nothing was learnt; a generator that was used up gives no more")
     return number
+
+
+def _step(
+    vae: VAE,
+    loss: Loss,
+    batch: Batch,
+    optimizer: torch.optim.Optimizer,
+    parameters: list[nn.Parameter],
+    number: int,
+    generator: torch.Generator,
+    clip: float,
+    draws: int | None,
+    precision: torch.dtype | None,
+) -> Step:
+    with _autocast(precision, generator.device.type):
+        out = vae(
+            batch.x, batch.mask, batch.context, None, batch.targets, batch.weights, generator=generator, draws=draws
+        )
+        value, terms = loss(out)
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(value)
+    slopes = [p.grad for p in parameters if p.grad is not None]
+    if not slopes:
+        raise VAEError(
+            "the optimizer holds no parameter that the loss depends on, so that nothing would be learnt; build it of "
+            "this model's own, torch.optim.Adam(vae.parameters()), after the model was copied or moved"
+        )
+    norm = nn.utils.get_total_norm(slopes)
+    if not math.isfinite(float(norm)) or not math.isfinite(float(value.detach())):
+        optimizer.zero_grad(set_to_none=True)
+        raise VAEError(
+            f"the loss is {float(value.detach())} with gradient norm {float(norm)} at step {number}; "
+            "the weights are those before it: lower the learning rate or check the data for NaN"
+        )
+    clipped = float(norm) > clip - 1e-6  # below, torch's clipping multiplies all gradients by 1
+    if clipped:
+        nn.utils.clip_grads_with_norm_(parameters, clip, norm)
+    optimizer.step()
+    loss.update(out)
+    return Step(
+        number,
+        float(value.detach()),
+        {name: float(term) for name, term in terms.items()},
+        float(out.log_prob.detach().mean()),
+        float(out.kl.detach().mean()),
+        float(norm),
+        clipped,
+    )
 
 
 def _autocast(precision: torch.dtype | None, device: str) -> AbstractContextManager[object]:

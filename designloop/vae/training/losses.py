@@ -9,6 +9,8 @@ each step.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,10 @@ from designloop.vae.training.schedules import Schedule
 
 
 class Term(nn.Module):
-    """One named term of a loss. Subclasses give ``forward(out) -> (batch,) or ()``."""
+    """One named term of a loss. Subclasses give ``forward(out) -> (batch,) or ()``.
+
+    ``step`` is the number of the step, as ``fit`` counts it: what schedules read.
+    """
 
     step: Tensor
 
@@ -45,12 +50,27 @@ class Term(nn.Module):
 
 
 class Loss(nn.Module):
-    """A weighted sum of terms."""
+    """A weighted sum of terms.
+
+    Each term has a name of its own in the report: of several of one name, the second is ``name_2``, and so on.
+    """
 
     def __init__(self, parts: list[tuple[float | Schedule, Term]]) -> None:
         super().__init__()
         self.parts = parts
         self.terms = nn.ModuleList([term for _, term in parts])  # so that their parameters are found
+
+    def distinct(self) -> dict[str, Term]:
+        """The terms by name, each once however often it stands in the sum."""
+        named: dict[str, Term] = {}
+        for _, term in self.parts:
+            if any(term is other for other in named.values()):
+                continue
+            name, number = term.name, 2
+            while name in named:
+                name, number = f"{term.name}_{number}", number + 1
+            named[name] = term
+        return named
 
     def __add__(self, other: Term | Loss) -> Loss:
         more = other if isinstance(other, Loss) else Loss([(1.0, other)])
@@ -65,7 +85,8 @@ class Loss(nn.Module):
         batch = out.x.shape[0]
         total: Tensor | float = 0.0
         report: dict[str, Tensor] = {}
-        for weight, term in self.parts:
+        weighted: dict[int, Tensor] = {}
+        for name, term in self.distinct().items():
             value = term(out)
             if value.shape == (batch,):
                 value = value.mean() if out.weights is None else (value * out.weights).sum() / out.weights.sum()
@@ -73,16 +94,22 @@ class Loss(nn.Module):
                 raise VAEError(
                     f"{term.name} gave shape {tuple(value.shape)}, expected ({batch},) or (); reduce it inside the term"
                 )
+            weighted[id(term)], report[name] = value, value.detach()
+        for weight, term in self.parts:
             strength = weight(int(term.step)) if callable(weight) else weight
-            total = total + strength * value
-            report[term.name] = value.detach()
+            total = total + strength * weighted[id(term)]
         assert isinstance(total, Tensor)
         return total, report
 
     def update(self, out: ForwardPass) -> None:
-        """Passes the step on to each term."""
-        for _, term in self.parts:
+        """Passes the step on to each term, once however often it stands in the sum."""
+        for term in self.distinct().values():
             term.update(out)
+
+    def start(self, step: int) -> None:
+        """Lets all schedules of the terms begin at a step."""
+        for term in self.distinct().values():
+            term.step.fill_(step)
 
 
 class ELBO(Term):
@@ -101,6 +128,25 @@ class ELBO(Term):
         beta = self.beta(int(self.step)) if callable(self.beta) else self.beta
         kl = out.kl.clamp_min(self.free_bits) if self.free_bits else out.kl
         return beta * kl - out.log_prob
+
+
+class IWELBO(Term):
+    """−log (1/k Σ_k p(x, z_k) / q(z_k | x)), nats a row, over the k draws of the pass: ``fit(…, draws=k)``.
+
+    A tighter bound than the ELBO's, which it is at one draw; but the gradient to the encoder grows weaker beside its
+    noise as k grows (Rainforth et al. 2018).
+
+    Source: Burda et al. 2016, "Importance weighted autoencoders".
+    """
+
+    def forward(self, out: ForwardPass) -> Tensor:
+        """(draws · batch,) the bound of each row, the same for all draws of it.
+
+        Raises:
+            CapabilityError: the prior has no ``log_prob``.
+        """
+        bound = out.by_draw(out.log_weight).logsumexp(0) - math.log(out.draws)
+        return -bound.repeat(out.draws)
 
 
 class PropertyLoss(Term):

@@ -93,9 +93,10 @@ def test_the_numbers_of_quickstart_are_those_of_the_drug() -> None:
     assert scores(campaign, [BICALUTAMIDE]) == [0.0], "no more soluble than itself"
 
 
-def test_the_control_of_quickstart_differs_by_its_strategy_only() -> None:
+def test_the_control_of_quickstart_differs_by_its_strategy_only_and_spends_its_whole_budget() -> None:
     full, control = (load_campaign(FOLDER / f"{name}.yaml").dump() for name in ("quickstart", "quickstart_random"))
-    assert {key for key in full if full[key] != control[key]} == {"name", "strategy"}
+    assert {key for key in full if full[key] != control[key]} == {"name", "strategy", "budget"}
+    assert control["budget"] == {**full["budget"], "patience": 0}
     assert control["strategy"]["name"] == "random"
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
@@ -136,3 +138,55 @@ def test_what_cannot_be_scored_is_told() -> None:
         sap(AMOUNTS, AMOUNTS[:10])
     with pytest.raises(VAEError, match="factor 1 is constant or not finite, so that nothing can be told of it"):
         mig(AMOUNTS, np.column_stack([LABELS[:, 0], np.ones(1500, int)]))
+
+
+# ---- tables of any kind, and bins
+
+
+def tables(codes: np.ndarray, factors: np.ndarray) -> dict[str, tuple[object, object]]:
+    return {
+        "tensors": (torch.from_numpy(codes).requires_grad_(), torch.from_numpy(factors)),
+        "frames": (pd.DataFrame(codes), pd.DataFrame(factors, columns=[f"f{i}" for i in range(factors.shape[1])])),
+        "lists": (codes.tolist(), factors.tolist()),
+        "text": (codes, np.char.add("level ", factors.astype(str))) if factors.dtype.kind == "i" else (codes, factors),
+    }
+
+
+@pytest.mark.parametrize("kind", ["tensors", "frames", "lists", "text"])
+@pytest.mark.parametrize("factors", [LABELS, AMOUNTS], ids=["labels", "amounts"])
+def test_scores_are_the_same_of_every_kind_of_table(factors: np.ndarray, kind: str) -> None:
+    codes = np.random.default_rng(0).standard_normal((len(factors), 3)) + factors[:, :1]
+    other_codes, other_factors = tables(codes, factors)[kind]
+    assert mig(other_codes, other_factors) == pytest.approx(mig(codes, factors))
+    assert sap(other_codes, other_factors) == pytest.approx(sap(codes, factors))
+    assert dci(other_codes, other_factors, trees=3).disentanglement == pytest.approx(
+        dci(codes, factors, trees=3).disentanglement
+    )
+    scores = [
+        factor_vae_score(c, f, np.random.default_rng(1), votes=100)
+        for c, f in ((other_codes, other_factors), (codes, factors))
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_the_columns_of_a_frame_are_each_of_their_own_kind() -> None:
+    codes = np.column_stack([AMOUNTS[:, 0], LABELS[:, 0].astype(float)])
+    frame = pd.DataFrame({"amount": AMOUNTS[:, 0], "label": np.where(LABELS[:, 0] == 0, "no", "yes")})
+    columns = np.column_stack([AMOUNTS[:, 0], (LABELS[:, 0] != 0).astype(float)])
+    assert sap(codes, frame) != pytest.approx(sap(codes, columns))  # a label is told by accuracy, an amount by R²
+    frame["label"] = frame["label"] == "yes"
+    assert 0 <= sap(codes, frame) <= 1
+
+
+def test_one_outlier_changes_nothing_in_bins_of_equal_numbers_and_much_in_bins_of_equal_width() -> None:
+    codes = AMOUNTS + 0.05 * np.random.default_rng(0).standard_normal(AMOUNTS.shape)
+    far = codes.copy()
+    far[0] *= 1e3
+    assert mig(far, AMOUNTS) == pytest.approx(mig(codes, AMOUNTS), abs=0.01)
+    assert mig(far, AMOUNTS, binning="width") < 0.5 * mig(codes, AMOUNTS, binning="width")
+    monotone = np.exp(3 * codes)  # ranks are all that counts
+    assert mig(monotone, np.exp(AMOUNTS)) == pytest.approx(mig(codes, AMOUNTS))
+    tied = np.where(np.median(AMOUNTS) > AMOUNTS, 0.0, AMOUNTS)
+    assert 0 <= mig(tied, tied) <= 1
+    with pytest.raises(VAEError, match="binning is 'size', expected 'quantile' or 'width'"):
+        mig(codes, AMOUNTS, binning="size")  # type: ignore[arg-type]

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+import scipy.integrate
+import scipy.optimize
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -110,7 +112,14 @@ def test_the_distance_is_a_metric_and_a_straight_line_costs_little() -> None:
     assert float(distance(half_plane, a, a).max()) < 1e-12
     flat, calls = counting(euclidean)
     torch.testing.assert_close(distance(flat, a, b), (a - b).norm(dim=1))
-    assert len(calls) <= 5
+    assert len(calls) <= 20  # of which 5 for the straight line, and the others for bent ones that come back to it
+    assert len(counting_calls(a, b, bends=0)) <= 5
+
+
+def counting_calls(start: Tensor, end: Tensor, bends: int) -> list[int]:
+    flat, calls = counting(euclidean)
+    geodesics_by_spline(flat, start, end, bends=bends)
+    return calls
 
 
 def test_a_graph_and_its_splines_agree_with_splines() -> None:
@@ -132,11 +141,68 @@ def hill(z: Tensor, tangents: Tensor) -> Tensor:
 
 def test_a_graph_finds_the_way_round_where_a_straight_start_is_stuck() -> None:
     start, end = torch.tensor([[-1.0, 0.0]]).double(), torch.tensor([[1.0, 0.0]]).double()
-    through_it = geodesics_by_spline(hill, start, end)  # by symmetry nothing pushes it off the straight line
+    through_it = geodesics_by_spline(hill, start, end, bends=0)  # by symmetry nothing pushes it off the straight line
     assert float(through_it.curves.knots[..., 1].abs().max()) == 0
     round_it = geodesics_by_graph(grid_graph(hill, [-2, -2], [2, 2], [41, 41], like=start), start, end)
     assert float(round_it.lengths) < 0.9 * float(through_it.lengths)
     assert float(round_it.curves.knots.norm(dim=-1).min()) > 0.6
+    bent = geodesics_by_spline(hill, start, end)
+    torch.testing.assert_close(bent.lengths, round_it.lengths, rtol=1e-4, atol=0)
+
+
+def clairaut(major: float, minor: float, angle: float) -> float:
+    """Length of the torus's geodesic that leaves the outer equator and comes back to it after an angle, from Clairaut.
+
+    (R + r cos v) cos ψ = c along it, so that both the angle and the length are integrals over v up to where
+    R + r cos v = c.
+    """
+
+    def swept(top: float, of_angle: bool) -> float:
+        level = major + minor * math.cos(top)
+
+        def integrand(s: float) -> float:
+            v = top * (1 - s * s)  # the root at the top is then no singularity
+            out = major + minor * math.cos(v)
+            slope = minor * 2 * top * s / math.sqrt(max(out * out - level * level, 1e-300))
+            return slope * (level / out if of_angle else out)
+
+        return 2 * float(scipy.integrate.quad(integrand, 0, 1, limit=200)[0])
+
+    top = scipy.optimize.brentq(lambda v: swept(v, True) - angle, 0.2, 3.1)
+    return swept(top, False)
+
+
+@pytest.mark.parametrize(("minor", "angle"), [(1.0, 2.7), (0.7, 3.0)])
+def test_a_straight_start_on_a_saddle_is_left_for_the_shortest_curve(minor: float, angle: float) -> None:
+    """The outer equator of a torus is a geodesic, and beyond its conjugate points the longest near by: 8.10 either."""
+
+    def torus(z: Tensor) -> Tensor:
+        out = 2.0 + minor * z[:, 1].cos()
+        return torch.stack([out * z[:, 0].cos(), out * z[:, 0].sin(), minor * z[:, 1].sin()], -1)
+
+    metric = FisherRao(vae_of(torus, Gaussian(3, 1.0, learned=False), 2))
+    start, end = torch.zeros(2, 2).double(), torch.tensor([[angle, 0.0], [0.0, 1.0]]).double()
+    equator = geodesics_by_spline(metric, start, end, bends=0).lengths
+    torch.testing.assert_close(equator, torch.tensor([8.1, minor]).double(), rtol=1e-4, atol=0)
+    shortest = geodesics_by_spline(metric, start, end)
+    wanted = torch.tensor([clairaut(2.0, minor, angle), minor]).double()  # the other pair is joined by its meridian
+    torch.testing.assert_close(shortest.lengths, wanted, rtol=1e-4, atol=0)
+    assert float(shortest.slack.max()) < 1e-4
+
+
+def test_bent_starts_swing_across_the_line_in_more_units_than_two() -> None:
+    """A wall round one axis in three dimensions: by symmetry only a bent start leaves it."""
+
+    def wall(z: Tensor, tangents: Tensor) -> Tensor:
+        height = 1 + 30 * (-z[:, :2].square().sum(1) / 0.18).exp()
+        return euclidean(z, tangents) * height[:, None, None]
+
+    for axis in (torch.tensor([1.0, 0, 0]), torch.tensor([0.6, -0.8, 0]), torch.tensor([-1.0, 0, 0])):
+        start, end = -axis.double()[None], axis.double()[None]
+        stuck = geodesics_by_spline(wall, start, end, bends=0).lengths
+        free = geodesics_by_spline(wall, start, end).lengths
+        assert float(free) < 0.8 * float(stuck)
+        torch.testing.assert_close(geodesics_by_spline(wall, end, start).lengths, free, rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize("metric_of", [ExpectedEuclidean, FisherRao])

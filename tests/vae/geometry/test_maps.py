@@ -64,6 +64,20 @@ def test_the_logarithm_is_better_than_the_splines_own_velocity() -> None:
     assert float(miss[0]) < 0.3 * float(miss[1])
 
 
+def test_the_logarithm_is_exact_by_default() -> None:
+    """In the hyperbolic plane its length is the distance, and it leads back to the target, far closer than at 1e-6."""
+    start, end = uniform(8, [-1, 0.5], [1, 2]), uniform(8, [-1, 0.5], [1, 2], seed=1)
+    misses = [
+        half_plane_distance(exponential_map(half_plane, start, velocity, 256), end).max()
+        for velocity in (logarithm_map(half_plane, start, end, knots=32),
+                         logarithm_map(half_plane, start, end, knots=32, tolerance=1e-6))
+    ]  # fmt: skip
+    assert float(misses[0]) < 1e-4
+    assert float(misses[0]) < 0.2 * float(misses[1])
+    single = logarithm_map(half_plane, start.float(), end.float())
+    torch.testing.assert_close(single.double(), logarithm_map(half_plane, start, end), rtol=1e-2, atol=1e-2)
+
+
 def test_in_a_flat_space_both_are_straight() -> None:
     z, other = uniform(4, [-1, -1], [1, 1]), uniform(4, [-1, -1], [1, 1], seed=1)
     torch.testing.assert_close(exponential_map(euclidean, z, other - z, 4), other)

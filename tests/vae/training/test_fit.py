@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -289,3 +290,126 @@ def test_weights_keep_their_own_precision(precision: torch.dtype | None) -> None
     fit(vae, ELBO(), [Batch(x)] * 40, optimizer, generator=generator(), precision=precision, on_step=steps.append)
     assert {weight.dtype for weight in vae.parameters()} == {torch.float32 if precision else torch.float64}
     assert steps[-1].loss < steps[0].loss - 0.5
+
+
+class Location(VAE):
+    """One number a feature, and nothing of the latent: what is learnt is the mean of the data, in closed form."""
+
+    def __init__(self) -> None:
+        class Offset(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.offset = torch.nn.Parameter(torch.zeros(1))
+
+            def forward(self, z: Tensor, context: object = None) -> Tensor:
+                return self.offset + 0 * z
+
+        super().__init__(MLPEncoder(1, 1), Offset(), Gaussian(1, 1.0, learned=False), StandardNormal(1))
+
+
+@pytest.mark.parametrize(("clip", "unbiased"), [(None, True), (1.0, False)])
+def test_rows_far_away_count_in_full_unless_clipping_is_asked_for(clip: float | None, unbiased: bool) -> None:
+    """The mean of 95 % zeros and 5 % at 40 is 2, which steps that are cut to length 1 do not find from batches."""
+    vae, steps = Location(), []
+    x = torch.where(torch.arange(1000) % 20 == 0, 40.0, 0.0).unsqueeze(1)
+    rows = (torch.randint(1000, (20,), generator=generator(seed)) for seed in range(1500))
+    offset = vae.decoder.offset  # type: ignore[attr-defined]
+    path: list[float] = []
+
+    def note(step: Step) -> None:
+        steps.append(step)
+        path.append(float(offset.detach()))
+
+    optimizer = torch.optim.SGD([offset], lr=0.02)
+    given: dict[str, Any] = {} if clip is None else {"clip": clip}
+    fit(vae, ELBO(), (Batch(x[drawn]) for drawn in rows), optimizer, generator=generator(), on_step=note, **given)
+    learnt = sum(path[500:]) / len(path[500:])
+    assert (abs(learnt - 2) < 0.15) is unbiased
+    assert any(step.clipped for step in steps) is not unbiased
+    assert [step.clipped for step in steps] == [step.gradient_norm > (clip or math.inf) - 1e-6 for step in steps]
+    assert max(step.gradient_norm for step in steps) > 5
+
+
+def test_bare_rows_are_a_batch_and_what_is_neither_is_told() -> None:
+    def run(batches: object) -> dict[str, Tensor]:
+        vae = linear_vae()
+        fit(vae, ELBO(), batches, torch.optim.SGD(vae.parameters(), lr=0.1), generator=generator())  # type: ignore[arg-type]
+        return weights(vae)
+
+    x = data(4)
+    assert same(run([x, x]), run([Batch(x)] * 2))
+    assert same(run([x.double().numpy()] * 2), run([Batch(x)] * 2))
+    with pytest.raises(VAEError, match="batches gives a tuple, expected Batch or rows; write"):
+        run([(x, x)])
+    with pytest.raises(VAEError, match="batches is one Batch, expected a stream of them"):
+        run(Batch(x))
+    with pytest.raises(VAEError, match=r"x has shape \(4,\), expected \(batch, …\)"):
+        run(x)  # its rows, one at a time
+    with pytest.raises(
+        VAEError, match="batches gave nothing, so that nothing was learnt; a generator that was used up"
+    ):
+        run([])
+
+
+def test_a_term_that_stands_twice_steps_once_and_every_term_has_its_own_name() -> None:
+    steps: list[Step] = []
+    vae, bound = linear_vae(), ELBO(ramp(0.0, 1.0, 4))
+    loss = bound + 0.5 * bound + ELBO(0.25)
+    fit(
+        vae,
+        loss,
+        [Batch(data(4))] * 3,
+        torch.optim.SGD(vae.parameters(), lr=0.01),
+        generator=generator(),
+        on_step=steps.append,
+    )
+    assert int(bound.step) == 3
+    for step in steps:
+        assert step.terms["elbo"] == pytest.approx(step.number / 4 * step.kl - step.log_prob, rel=1e-5)
+        assert step.terms["elbo_2"] == pytest.approx(0.25 * step.kl - step.log_prob, rel=1e-5)
+        assert step.loss == pytest.approx(1.5 * step.terms["elbo"] + step.terms["elbo_2"], rel=1e-5)
+
+
+def test_a_second_fit_is_as_the_first_whatever_schedule_that_had() -> None:
+    """Rates are given back, and schedules of the loss begin where ``start`` says."""
+    vae, loss = linear_vae(), 1.0 * ELBO(ramp(0.0, 1.0, 4))
+    optimizer = torch.optim.SGD(vae.parameters(), lr=0.25)
+    for schedule in (cosine(5), None):
+        betas: list[float] = []
+        rates: list[float] = []
+
+        def note(step: Step) -> None:
+            betas.append((step.loss + step.log_prob) / step.kl)  # noqa: B023
+            rates.append(optimizer.param_groups[0]["lr"])  # noqa: B023
+
+        batches = [Batch(data(4))] * 5
+        fit(vae, loss, batches, optimizer, generator=generator(), schedule=schedule, on_step=note, clip=1.0)
+        assert betas == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=1e-4)
+        assert rates == pytest.approx([0.25 * (schedule(step) if schedule else 1) for step in range(5)])
+        assert optimizer.param_groups[0]["lr"] == 0.25
+    optimizer.param_groups[0]["lr"] = 0.5  # what is set between two fits counts
+    fit(vae, loss, [Batch(data(4))], optimizer, generator=generator(), schedule=lambda step: 0.5, clip=1.0)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_an_exception_leaves_the_model_for_use_and_the_rates_as_they_were() -> None:
+    vae = linear_vae()
+    optimizer = torch.optim.SGD(vae.parameters(), lr=0.25)
+
+    def stop(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(vae, ELBO(), [Batch(data(4))], optimizer, generator=generator(), schedule=lambda step: 0.1, on_step=stop)
+    assert not vae.training
+    assert optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_the_optimizer_of_another_model_is_refused() -> None:
+    vae, other = linear_vae(), linear_vae()
+    with pytest.raises(VAEError, match="the optimizer holds no parameter that the loss depends on, so that nothing"):
+        fit(vae, ELBO(), [Batch(data(4))], torch.optim.Adam(other.parameters()), generator=generator())
+    frozen = linear_vae().requires_grad_(False)
+    frozen.encoder.requires_grad_(True)  # type: ignore[attr-defined]
+    with pytest.raises(VAEError, match="the optimizer holds no parameter that the loss depends on"):
+        fit(frozen, ELBO(), [Batch(data(4))], torch.optim.Adam(frozen.decoder.parameters()), generator=generator())  # type: ignore[attr-defined]

@@ -176,7 +176,7 @@ def compare_on_digits(seed: int) -> float:
     train, test = x[order[:1500]], x[order[1500:1510]]
     vae = build_small_vae(seed)
     batches = (Batch(train[torch.randint(len(train), (128,), generator=generator)]) for _ in range(STEPS))
-    fit(vae, ELBO(), batches, torch.optim.Adam(vae.parameters(), lr=2e-3), generator=generator)
+    fit(vae, ELBO(), batches, torch.optim.Adam(vae.parameters(), lr=2e-3), generator=generator, clip=1.0)
     weighted = importance_evidence(vae, test, k=DRAWS, generator=generator)
     annealed = annealed_evidence(vae, test, generator=generator, chains=CHAINS, temperatures=TEMPERATURES)
     return float((weighted.log_evidence - annealed.log_evidence).abs().mean())
@@ -195,7 +195,7 @@ def steps_a_second(steps: int = 300) -> float:
     generator = torch.Generator().manual_seed(0)
     x, vae = torch.rand(128, 64, generator=generator), build_small_vae(0)
     optimizer = torch.optim.Adam(vae.parameters())
-    fit(vae, ELBO(), [Batch(x)] * 20, optimizer, generator=generator)
+    fit(vae, ELBO(), [Batch(x)] * 20, optimizer, generator=generator, clip=1.0)
     began = perf_counter()
-    fit(vae, ELBO(), [Batch(x)] * steps, optimizer, generator=generator)
+    fit(vae, ELBO(), [Batch(x)] * steps, optimizer, generator=generator, clip=1.0)
     return steps / (perf_counter() - began)

@@ -159,7 +159,7 @@ def fit_arm(arm: Arm, seed: int) -> VAE:
         )
     batches = (Batch(x[torch.randint(len(x), (BATCH,), generator=generator)]) for _ in range(STEPS))
     optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
-    fit(vae, ELBO(), batches, optimizer, generator=generator, schedule=cosine(STEPS))
+    fit(vae, ELBO(), batches, optimizer, generator=generator, schedule=cosine(STEPS), clip=1.0)
     return vae
 
 

@@ -51,13 +51,21 @@ def fit_ring(data: Ring, seed: int) -> tuple[VAE, Tensor]:
         mean, noise = MLPDecoder(2, features, [64]), Gaussian(features, 0.05)
         plain = VAE(MLPEncoder(features, 2, [64]), mean, noise, StandardNormal(2))
     optimizer = torch.optim.Adam(plain.parameters(), lr=RATE)
-    fit(plain, ELBO(ramp(0, 1, STEPS // 5)), batches(STEPS), optimizer, generator=generator, schedule=cosine(STEPS))
+    fit(
+        plain,
+        ELBO(ramp(0, 1, STEPS // 5)),
+        batches(STEPS),
+        optimizer,
+        generator=generator,
+        schedule=cosine(STEPS),
+        clip=1.0,
+    )
     with torch.no_grad():
         z, variance = plain.encode(x).mean, float(noise.variance(x)[0, 0])
     decoder = RBFPrecisionDecoder(mean, *rbf_centres(z, CENTRES, STRETCH, seed), features, precision=1 / variance)
     vae = VAE(plain.encoder, decoder, HeteroscedasticGaussian(), plain.prior)
     optimizer = torch.optim.Adam([decoder.log_weights], lr=10 * RATE)
-    fit(vae, ELBO(), batches(STEPS // 3), optimizer, generator=generator, schedule=cosine(STEPS // 3))
+    fit(vae, ELBO(), batches(STEPS // 3), optimizer, generator=generator, schedule=cosine(STEPS // 3), clip=1.0)
     return vae, z
 
 

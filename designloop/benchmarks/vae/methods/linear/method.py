@@ -258,7 +258,7 @@ def _fit_encoder(model: LinearGaussian, x: Tensor, seed: int) -> VAE:
     few = x.repeat(round(ROWS / len(x)), 1)
     batches = (Batch(few, _mask(few, 10_000 * (seed + 1) + step)) for step in range(ENCODER_STEPS))
     optimizer = torch.optim.Adam(encoder.parameters(), lr=ENCODER_RATE)
-    fit(vae, ELBO(), batches, optimizer, generator=generator, schedule=cosine(ENCODER_STEPS))
+    fit(vae, ELBO(), batches, optimizer, generator=generator, schedule=cosine(ENCODER_STEPS), clip=1.0)
     return vae
 
 

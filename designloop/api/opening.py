@@ -1,0 +1,46 @@
+"""How a verb that writes takes a campaign's results up: its table, its log, and what there is to say of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from designloop.api.inputs import Say
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.campaign.changes import changed_keys
+from designloop.loop.logbook import Book, logbook
+from designloop.tables import CandidateTable
+
+
+@contextmanager
+def opened(
+    campaign: Campaign, say: Say, *, fresh: bool = False, accept_changed_oracles: bool = False
+) -> Iterator[tuple[CandidateTable, Book]]:
+    """The campaign's table and log, open while the block runs; warnings and remarks are said first.
+
+    Raises:
+        TableError, TableBusy: the results cannot be written to, or not now.
+    """
+    from designloop.loop.environment import environment, take_up
+
+    opening = CandidateTable.open(
+        campaign,
+        changed_keys=changed_keys,
+        fresh=fresh,
+        accept_changed_oracles=accept_changed_oracles,
+        environment=environment(),
+    )
+    with opening as table, logbook(table.folder, say) as book:
+        if table.moved_aside is not None:
+            book.say(f"earlier results were moved to {table.moved_aside}")
+        for warning in [*campaign.warnings, *take_up(table.environment), *table.remarks]:
+            book.say(warning)
+        yield table, book
+
+
+def open_ledger(table: CandidateTable, book: Book) -> None:
+    """Opens the table's ledger, for what it has to say before anything is run."""
+    of_folder = len(table.remarks)
+    table.ledger  # noqa: B018 - a property that opens it
+    for warning in table.remarks[of_folder:]:
+        book.say(warning)

