@@ -85,6 +85,6 @@ def dry_run(campaign: Campaign | Path | str, *, anyway: bool = False) -> Estimat
     campaign = load_if_file(campaign)
     begun = (campaign.output_folder / "campaign.json").is_file()
     if not (anyway or begun):
-        refuse_wrong_filters(judge_own(campaign))
+        refuse_wrong_filters(judge_own(campaign), campaign.warnings)
     with Ledger(campaign.ledger_path) as ledger:
         return preflight.estimate(campaign, ledger, summarize(campaign.output_folder).rounds if begun else ())
