@@ -19,6 +19,7 @@ from designloop.molecules.chemistry import require
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables.best import course
 from designloop.tables.query import Candidates
+from designloop.words import shorten
 
 CELL = (300, 240)
 """Width and height of a molecule's drawing."""
@@ -131,7 +132,7 @@ def _headline(molecule: TopMolecule) -> str:
 def _breakdown(molecule: TopMolecule) -> list[str]:
     """A line a property, and one on what the molecule is close to."""
     lines = [
-        f"{_shorten(name)} {prop.value:.4g} \N{RIGHTWARDS ARROW} {prop.desirability:.2f}"
+        f"{shorten(name, 30)} {prop.value:.4g} \N{RIGHTWARDS ARROW} {prop.desirability:.2f}"
         for name, prop in molecule.properties.items()
     ]
     near = [
@@ -140,10 +141,6 @@ def _breakdown(molecule: TopMolecule) -> list[str]:
         if neighbour is not None
     ]
     return [*lines, *([", ".join(near)] if near else [])]
-
-
-def _shorten(name: str, most: int = 30) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def _drawing(smiles: str) -> str:
