@@ -36,6 +36,7 @@ app = typer.Typer(
 CampaignFile = Annotated[Path, typer.Argument(help="A campaign file.", show_default=False)]
 Results = Annotated[Path, typer.Argument(help="A campaign file, or the folder of its results.", show_default=False)]
 Several = Annotated[list[Path], typer.Argument(help="Campaign files, or folders of results.", show_default=False)]
+SmilesOrFile = Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or HOST:PORT.")]
 Model = Annotated[str, typer.Option(help="A shipped model by name, or a file that `designloop pretrain` wrote.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same molecules.", min=0, max=2**63 - 1)]
@@ -88,6 +89,14 @@ def _aside(line: str) -> None:
     typer.echo(line, err=True)
 
 
+def _smiles_or_file(molecules: list[str]) -> Path | list[str]:
+    """Returns the one file that the words of a command line name, whether or not it is there; else the words."""
+    from designloop.molecules.reading_formats import READERS, file_ending
+
+    path = Path(molecules[0])
+    return path if len(molecules) == 1 and (path.is_file() or file_ending(path) in READERS) else molecules
+
+
 def _evaluation(**options: object) -> dict[str, object]:
     """What was said of the evaluation on the command line, in the words of a campaign file."""
     return {f"evaluation.{key}": value for key, value in options.items() if value is not None}
@@ -131,12 +140,17 @@ def validate(campaign: CampaignFile, address: Address = None) -> int:
 @command
 def score(
     campaign: CampaignFile,
-    molecules: Annotated[Path, typer.Argument(help="A .smi, .csv or .parquet file.", show_default=False)],
+    molecules: SmilesOrFile,
+    csv: Annotated[Path | None, typer.Option(help="Write them as CSV, with the other columns of your file.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what is no molecule, and list it.")] = False,
 ) -> None:
     """Score molecules of your own, outside any budget: properties, desirabilities, and what the filters say."""
     from designloop import api, display
 
-    display.scores(api.score(campaign, molecules))
+    scored = api.score(campaign, _smiles_or_file(molecules), skip_bad=skip_bad, say=_aside)
+    display.scores(scored)
+    if csv is not None:
+        typer.echo(f"Wrote {api.write_scores(scored, csv)}")
 
 
 @command
@@ -257,7 +271,7 @@ def sample(
 
 @command
 def reconstruct(
-    molecules: Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)],
+    molecules: SmilesOrFile,
     model: Model = DEFAULT_MODEL,
     refine: Annotated[
         bool, typer.Option(help="Move latents that would decode to another molecule up the gradient of log p(x | z).")
@@ -266,8 +280,7 @@ def reconstruct(
     """Encode molecules and decode them again: what comes back, and how similar it is."""
     from designloop import api, display
 
-    is_file = len(molecules) == 1 and Path(molecules[0]).is_file()
-    display.reconstructions(api.reconstruct(Path(molecules[0]) if is_file else molecules, model=model, refine=refine))
+    display.reconstructions(api.reconstruct(_smiles_or_file(molecules), model=model, refine=refine))
 
 
 @command

@@ -119,8 +119,33 @@ def test_score_shows_molecules_of_ones_own_and_what_the_filters_say(tmp_path: Pa
 def test_score_names_every_bad_line(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "mine.smi").write_text(f"{ASPIRIN}\nC1CC\nnonsense\n")
     printed = fails(2, "score", write_campaign(tmp_path, tiny_model), tmp_path / "mine.smi")
-    assert "line 2" in printed
-    assert "line 3" in printed
+    assert f"{tmp_path / 'mine.smi'}:2: 'C1CC' is not a SMILES" in printed
+    assert f"{tmp_path / 'mine.smi'}:3: 'nonsense' is not a SMILES" in printed
+    assert "--skip-bad" in printed
+
+
+def test_score_takes_smiles_and_writes_csv(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(tmp_path, tiny_model)
+    printed = succeeds("score", path, ASPIRIN, "CCO", "--csv", tmp_path / "scored.csv")
+    assert ASPIRIN in printed
+    lines = (tmp_path / "scored.csv").read_text().splitlines()
+    assert lines[0] == "smiles,written,name,line,score,refused,error,carbons,carbons_desirability"
+    assert lines[1].startswith(f"{ASPIRIN},{ASPIRIN},,1,0.3")
+    assert lines[2].startswith("CCO,CCO,,2,")
+
+
+def test_score_names_a_file_that_is_not_there(tmp_path: Path, tiny_model: Path) -> None:
+    assert "is not a file" in fails(2, "score", write_campaign(tmp_path, tiny_model), tmp_path / "mine.csv")
+
+
+def test_score_leaves_out_bad_lines_when_told(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "mine.smi").write_text(f"{ASPIRIN}\nC1CC\nC[Mg]Br\n")
+    done = designloop_("score", write_campaign(tmp_path, tiny_model), tmp_path / "mine.smi", "--skip-bad")
+    assert done.exit_code == 0
+    assert "2 of 3 molecules are left out" in done.stderr
+    assert "mine.smi:2: 'C1CC'" in done.stderr
+    assert "mine.smi:3: 'C[Mg]Br' is an organometallic" in done.stderr
+    assert ASPIRIN in done.stdout
 
 
 def test_a_dry_run_tells_the_bill_and_spends_nothing(tmp_path: Path, tiny_model: Path) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from designloop.api.results import status as status
     from designloop.api.results import top as top
     from designloop.api.results import write_rows as write_rows
+    from designloop.api.results import write_scores as write_scores
     from designloop.api.results import write_top as write_top
     from designloop.api.running import Outcome as Outcome
     from designloop.api.running import run as run
@@ -56,6 +57,7 @@ __getattr__, __dir__, __all__ = attach(
             "status",
             "top",
             "write_rows",
+            "write_scores",
             "write_top",
         ],
         "running": ["Outcome", "run"],

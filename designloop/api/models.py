@@ -58,7 +58,10 @@ def reconstruct(
     """
     from designloop.molecules.reconstruction import reconstruct as there_and_back
 
-    smiles = read_own(molecules)[0] if isinstance(molecules, str | Path) else molecules
+    if isinstance(molecules, str | Path):
+        smiles = [molecule.text for molecule in read_own(molecules)[0]]
+    else:
+        smiles = list(molecules)
     if not any(parse(text) is not None for text in smiles):
         actual = ", ".join(map(repr, smiles[:3])) or "nothing"
         raise InputError(

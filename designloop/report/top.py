@@ -125,3 +125,8 @@ class TopMolecule:
     """The most similar starting molecule; None where there are none."""
     known: SimilarMolecule | None = None
     """The most similar known molecule, where it was asked for."""
+
+    @property
+    def id(self) -> str:
+        """Its name in every table, picture and file, without blanks: the campaign, and the call that found it."""
+        return f"{self.campaign}-{self.call}".replace(" ", "_")
