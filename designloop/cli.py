@@ -256,6 +256,30 @@ def oracles(
         display.oracle(api.oracle(name))
 
 
+def _part_command(what: str, meaning: str) -> None:
+    """Registers a command that lists the parts of a kind, or tells all about one."""
+
+    def listing(
+        name: Annotated[str | None, typer.Argument(help="One of them.", show_default=False)] = None,
+    ) -> None:
+        from designloop import api, display
+
+        if name is None:
+            display.parts(what, api.parts(what))
+        else:
+            display.part(api.part(what, name))
+
+    listing.__name__ = what
+    listing.__doc__ = f"List {meaning}, or tell all about one: its settings, their defaults, an example."
+    command(listing)
+
+
+_part_command("strategies", "the strategies")
+_part_command("filters", "the filters")
+_part_command("transforms", "the transforms from a value to a desirability")
+_part_command("descriptors", "the descriptors that the filter of that name takes")
+
+
 @command
 def sample(
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,

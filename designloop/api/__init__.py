@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from designloop.api.before import templates as templates
     from designloop.api.before import validate as validate
     from designloop.api.inputs import InputError as InputError
+    from designloop.api.listings import part as part
+    from designloop.api.listings import parts as parts
     from designloop.api.models import load_model as load_model
     from designloop.api.models import oracle as oracle
     from designloop.api.models import oracles as oracles
@@ -48,6 +50,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "before": ["dry_run", "init", "load_campaign", "score", "templates", "validate"],
         "inputs": ["InputError"],
+        "listings": ["part", "parts"],
         "models": ["load_model", "oracle", "oracles", "pretrain", "reconstruct", "sample"],
         "results": [
             "compare",

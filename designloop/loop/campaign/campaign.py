@@ -52,6 +52,7 @@ class Budget(StrictSettings):
     oracle_calls: int = Field(ge=1)
     """Distinct molecules charged, however many oracles the objective has."""
     rounds: int | None = Field(default=None, ge=1)
+    """Rounds after that of the starting molecules."""
     hours: float | None = Field(default=None, gt=0)
     """Wall-clock time, summed over all runs of the campaign."""
     patience: int | None = Field(default=None, ge=1)
