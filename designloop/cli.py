@@ -285,11 +285,14 @@ def sample(
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
     model: Model = DEFAULT_MODEL,
     seed: Seed = 0,
+    filtered: Annotated[
+        bool, typer.Option("--filter", help="Only what passes the default filters, each once.")
+    ] = False,
 ) -> None:
-    """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, before any filter."""
+    """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, or filtered."""
     from designloop import api
 
-    for smiles in api.sample(n, model=model, seed=seed):
+    for smiles in api.sample(n, model=model, seed=seed, filtered=filtered):
         typer.echo(smiles)
 
 
