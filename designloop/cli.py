@@ -36,6 +36,7 @@ app = typer.Typer(
 CampaignFile = Annotated[Path, typer.Argument(help="A campaign file.", show_default=False)]
 Results = Annotated[Path, typer.Argument(help="A campaign file, or the folder of its results.", show_default=False)]
 Several = Annotated[list[Path], typer.Argument(help="Campaign files, or folders of results.", show_default=False)]
+SmilesOrFile = Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or HOST:PORT.")]
 Model = Annotated[str, typer.Option(help="A shipped model by name, or a file that `designloop pretrain` wrote.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same molecules.", min=0, max=2**63 - 1)]
@@ -95,6 +96,14 @@ def _aside(line: str) -> None:
     typer.echo(line, err=True)
 
 
+def _smiles_or_file(molecules: list[str]) -> Path | list[str]:
+    """Returns the one file that the words of a command line name, whether or not it is there; else the words."""
+    from designloop.molecules.reading_formats import READERS, file_ending
+
+    path = Path(molecules[0])
+    return path if len(molecules) == 1 and (path.is_file() or file_ending(path) in READERS) else molecules
+
+
 def _evaluation(**options: object) -> dict[str, object]:
     """What was said of the evaluation on the command line, in the words of a campaign file."""
     return {f"evaluation.{key}": value for key, value in options.items() if value is not None}
@@ -138,12 +147,17 @@ def validate(campaign: CampaignFile, address: Address = None) -> int:
 @command
 def score(
     campaign: CampaignFile,
-    molecules: Annotated[Path, typer.Argument(help="A .smi, .csv or .parquet file.", show_default=False)],
+    molecules: SmilesOrFile,
+    csv: Annotated[Path | None, typer.Option(help="Write them as CSV, with the other columns of your file.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what is no molecule, and list it.")] = False,
 ) -> None:
     """Score molecules of your own, outside any budget: properties, desirabilities, and what the filters say."""
     from designloop import api, display
 
-    display.scores(api.score(campaign, molecules))
+    scored = api.score(campaign, _smiles_or_file(molecules), skip_bad=skip_bad, say=_aside)
+    display.scores(scored)
+    if csv is not None:
+        typer.echo(f"Wrote {api.write_scores(scored, csv)}")
 
 
 @command
@@ -281,22 +295,49 @@ def oracles(
         display.oracle(api.oracle(name))
 
 
+def _part_command(what: str, meaning: str) -> None:
+    """Registers a command that lists the parts of a kind, or tells all about one."""
+
+    def listing(
+        name: Annotated[str | None, typer.Argument(help="One of them.", show_default=False)] = None,
+    ) -> None:
+        from designloop import api, display
+
+        if name is None:
+            display.parts(what, api.parts(what))
+        else:
+            display.part(api.part(what, name))
+
+    listing.__name__ = what
+    listing.__doc__ = f"List {meaning}, or tell all about one: its settings, their defaults, an example."
+    command(listing)
+
+
+_part_command("strategies", "the strategies")
+_part_command("filters", "the filters")
+_part_command("transforms", "the transforms from a value to a desirability")
+_part_command("descriptors", "the descriptors that the filter of that name takes")
+
+
 @command
 def sample(
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
     model: Model = DEFAULT_MODEL,
     seed: Seed = 0,
+    filtered: Annotated[
+        bool, typer.Option("--filter", help="Only what passes the default filters, each once.")
+    ] = False,
 ) -> None:
-    """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, before any filter."""
+    """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, or filtered."""
     from designloop import api
 
-    for smiles in api.sample(n, model=model, seed=seed):
+    for smiles in api.sample(n, model=model, seed=seed, filtered=filtered):
         typer.echo(smiles)
 
 
 @command
 def reconstruct(
-    molecules: Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)],
+    molecules: SmilesOrFile,
     model: Model = DEFAULT_MODEL,
     refine: Annotated[
         bool, typer.Option(help="Move latents that would decode to another molecule up the gradient of log p(x | z).")
@@ -305,8 +346,7 @@ def reconstruct(
     """Encode molecules and decode them again: what comes back, and how similar it is."""
     from designloop import api, display
 
-    is_file = len(molecules) == 1 and Path(molecules[0]).is_file()
-    display.reconstructions(api.reconstruct(Path(molecules[0]) if is_file else molecules, model=model, refine=refine))
+    display.reconstructions(api.reconstruct(_smiles_or_file(molecules), model=model, refine=refine))
 
 
 @command

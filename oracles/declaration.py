@@ -32,6 +32,8 @@ class Declaration:
     """Raise it whenever values change: old results in a ledger are then not taken for new ones."""
     stochastic: bool = False
     """Called ``score(smiles, seeds)``, a seed a molecule."""
+    each: bool = False
+    """Called with one molecule at a time, a text, and answers with its value alone: ``score("CCO") -> 0.4``."""
     costly: bool = False
     """Sent to workers one molecule at a time. ``validate`` never runs it; ``run`` gives it one molecule before all
     others, the first starting molecule or reference, and keeps the result in the ledger (``--no-try`` skips that)."""
@@ -75,6 +77,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "name": (str,),
     "version": (str,),
     "stochastic": (bool,),
+    "each": (bool,),
     "costly": (bool,),
     "uses_rdkit": (bool,),
     "sees_stereo": (bool, str),
@@ -101,6 +104,7 @@ def oracle(
     name: str = "",
     version: str = "1",
     stochastic: bool = False,
+    each: bool = False,
     costly: bool = False,
     uses_rdkit: bool = False,
     sees_stereo: bool | str = False,

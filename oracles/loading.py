@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import json
 import os
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -196,11 +197,11 @@ def _build(
         located=MappingProxyType(dict(texts)),
         env=MappingProxyType(env),
         rdkit=rdkit,
-        make=functools.partial(_scoring, resolved, python | paths),
+        make=functools.partial(_scoring, resolved, declared.each, python | paths),
     )
 
 
-def _scoring(resolved: ResolvedReference, arguments: Mapping[str, Any]) -> Callable[..., Any]:
+def _scoring(resolved: ResolvedReference, each: bool, arguments: Mapping[str, Any]) -> Callable[..., Any]:
     """The function of molecules (and seeds) alone; a class is constructed now."""
     imports = resolved.imports.active if resolved.imports else contextlib.nullcontext
     if isinstance(resolved.target, type):
@@ -211,9 +212,25 @@ def _scoring(resolved: ResolvedReference, arguments: Mapping[str, Any]) -> Calla
 
     def score(*molecules_and_seeds: Sequence[Any]) -> Any:
         with imports():
-            return call(*molecules_and_seeds)
+            if each:
+                calls = zip(*molecules_and_seeds, strict=True)
+                return {molecule: call(molecule, *seed) for molecule, *seed in calls}
+            try:
+                return call(*molecules_and_seeds)
+            except (TypeError, AttributeError) as error:
+                if "list" not in str(error):
+                    raise
+                raise OracleError(_list_refused(error)) from error
 
     return score
+
+
+def _list_refused(error: Exception) -> str:
+    """What may be wrong where an oracle cannot do with a list what it does."""
+    return (
+        f"{type(error).__name__}: {textwrap.shorten(str(error), 200)}; an oracle is called with a list of molecules: "
+        "go through it, or, where the function takes one SMILES, declare @oracle(each=True)"
+    )
 
 
 def _check_imports(resolved: ResolvedReference, declared: Declaration, files: Mapping[str, bytes]) -> None:

@@ -191,12 +191,12 @@ def test_no_folder_is_made_for_a_file_that_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_rows_of_a_query_are_written_with_lists_as_words(tmp_path: Path) -> None:
+def test_rows_of_a_query_are_written_with_lists_as_json(tmp_path: Path) -> None:
     import pyarrow as pa
 
     rows = pa.table({"smiles": ["CC"], "parents": [["C", "CCC"]], "score": [0.5]})
     with api.write_rows(rows, tmp_path / "rows.csv").open() as file:
-        assert list(csv.reader(file)) == [["smiles", "parents", "score"], ["CC", "C CCC", "0.5"]]
+        assert list(csv.reader(file)) == [["smiles", "parents", "score"], ["CC", '["C", "CCC"]', "0.5"]]
 
 
 def test_a_question_without_results_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def run(
     begins = fresh or not round_numbers(campaign.output_folder)
     verdicts = passing.judge_own(campaign) if begins else []
     if not anyway:
-        passing.refuse_wrong_filters(verdicts)
+        passing.refuse_wrong_filters(verdicts, campaign.warnings)
     with opened(campaign, say, fresh=fresh, accept_changed_oracles=accept_changed_oracles) as (table, book):
         for line in passing.describe_own(verdicts):
             book.say(line)

@@ -121,9 +121,7 @@ def _value_and_desirability(molecule: OwnMolecule, name: str) -> tuple[float | N
 
 
 def _remarks(molecule: OwnMolecule) -> list[str]:
-    results = molecule.scored.evaluation.results
-    failed = [f"{name} {result.status}: {result.error}" for name, result in results.items() if result.status != "ok"]
-    return [*([f"refused by {molecule.refused}"] if molecule.refused else []), *failed]
+    return [*([f"refused by {molecule.refused}"] if molecule.refused else []), *molecule.failures()]
 
 
 def estimate(bill: Estimate) -> None:

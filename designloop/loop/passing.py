@@ -123,14 +123,16 @@ def describe_own(verdicts: Sequence[OwnVerdict]) -> list[str]:
     return lines
 
 
-def refuse_wrong_filters(verdicts: Sequence[OwnVerdict]) -> None:
+def refuse_wrong_filters(verdicts: Sequence[OwnVerdict], notes: Sequence[str] = ()) -> None:
     """Returns if a molecule of the user's own passes the filters, or there is none.
 
+    Args:
+        notes: what is to be known of the campaign file, said with the error, as it may be the reason.
     Raises:
         WrongFilter: none passes.
     """
     if (sentence := find_wrong_filters(verdicts)) is not None:
-        raise WrongFilter(f"{sentence}. Nothing was charged")
+        raise WrongFilter("\n".join([f"{sentence}. Nothing was charged", *(f"note: {note}" for note in notes)]))
 
 
 def find_wrong_filters(verdicts: Sequence[OwnVerdict]) -> str | None:

@@ -32,7 +32,7 @@ ACROSS = 5
 
 
 def draw_best(molecules: Sequence[TopMolecule]) -> str:
-    """The molecules as one SVG picture, best first: under each its rank and score, and what each property adds."""
+    """The molecules as one SVG picture, best first: under each its rank, id and score, and what each property adds."""
     cells = [(molecule.smiles, [_headline(molecule), *_breakdown(molecule)]) for molecule in molecules]
     return draw_sheet(cells, ACROSS, empty="No molecule has a score.")
 
@@ -126,7 +126,7 @@ def calls_of(table: pa.Table) -> dict[str, list[tuple[str, float | None]]]:
 
 
 def _headline(molecule: TopMolecule) -> str:
-    return f"{molecule.rank}.   score {molecule.score:.3f}"
+    return f"{molecule.rank}.   {shorten(molecule.id, 30)}   score {molecule.score:.3f}"
 
 
 def _breakdown(molecule: TopMolecule) -> list[str]:

@@ -131,3 +131,8 @@ class TopMolecule:
     """The most similar known molecule, where it was asked for."""
     allowed: bool = True
     """False for a starting molecule that a filter refuses."""
+
+    @property
+    def id(self) -> str:
+        """Its name in every table, picture and file, without blanks: the campaign, and the call that found it."""
+        return f"{self.campaign}-{self.call}".replace(" ", "_")

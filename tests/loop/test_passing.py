@@ -84,6 +84,13 @@ def test_filters_that_refuse_all_stop_a_run_before_anything_is_begun(
     assert "refuses" not in succeeds("run", path), "a campaign that has begun goes on"
 
 
+def test_a_smarts_that_is_the_reason_is_explained_with_the_refusal(tmp_path: Path, tiny_model: Path) -> None:
+    changes = {"starting_molecules": [ASPIRIN], "filters": {"require_smarts": ["C1=CC=CC=C1"]}}
+    for verb in (api.run, api.dry_run):
+        with pytest.raises(WrongFilter, match=r"note: filters\.require_smarts: .* write 'c1ccccc1'"):
+            verb(of(tmp_path, tiny_model, changes))
+
+
 def test_what_was_made_already_may_all_be_excluded(tmp_path: Path, tiny_model: Path) -> None:
     filters: dict[str, object] = {"exclude": "made.smi"}
     changes = {"starting_molecules": [ASPIRIN], "filters": filters}

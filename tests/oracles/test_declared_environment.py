@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Request
+from designloop.loop.evaluation.exchange import PortableOracle, Request
+from designloop.loop.evaluation.oracle_process import OracleProcess
 from designloop.oracles import Oracle, OracleError, load
 from designloop.oracles.declaration import Declaration
 

@@ -36,7 +36,11 @@ def test_the_page_lists_the_columns_that_there_are(tmp_path):
         named = [name for name in listed if not name.startswith(("NAME", "METRIC"))]
         columns = candidates.query(f"SELECT * FROM {view}").column_names
         assert columns[: len(named)] == named
-    page_files = {line.split("`")[1].split("/")[0] for line in page.split("## Files")[1].splitlines() if "`" in line}
+    page_files = {
+        line.split("`")[1].split("/")[0]
+        for line in page.split("## Files of the output folder")[1].splitlines()
+        if "`" in line
+    }
     assert {path.name for path in (tmp_path / "small").iterdir()} - {".lock"} <= page_files
 
 

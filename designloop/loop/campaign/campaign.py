@@ -21,13 +21,13 @@ from designloop.loop.campaign.user_molecules import UserMolecule, digest_of_form
 from designloop.loop.config.explain import explain
 from designloop.loop.config.problems import CampaignError, Finding, Problem
 from designloop.loop.config.settings import ByName, StrictSettings, describe, error
-from designloop.loop.config.yaml_file import read_yaml
+from designloop.loop.config.yaml_file import OVERRIDE, Document, document_of, read_yaml
 from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.loop.scoring.objective import Objective
 from designloop.loop.screening.filters import Filters
 from designloop.molecules.chemistry import Mode, Stereo
 from designloop.molecules.shipped import DEFAULT_MODEL
-from designloop.oracles import Oracle
+from designloop.oracles import Oracle, OracleError, reference_of
 from designloop.strategies import base as strategies
 
 __all__ = ["Budget", "Campaign", "CampaignError", "EvaluationSettings", "UserMolecule", "Problem", "StrategySettings"]
@@ -52,6 +52,7 @@ class Budget(StrictSettings):
     oracle_calls: int = Field(ge=1)
     """Distinct molecules charged, however many oracles the objective has."""
     rounds: int | None = Field(default=None, ge=1)
+    """Rounds after that of the starting molecules."""
     hours: float | None = Field(default=None, gt=0)
     """Wall-clock time, summed over all runs of the campaign."""
     patience: int | None = Field(default=10, ge=0)
@@ -238,17 +239,31 @@ class Campaign(StrictSettings):
         return self.model_dump(mode="json")
 
 
-def load_campaign(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Campaign:
-    """The campaign of a file, with its oracles loaded and its molecules read.
+def load_campaign(
+    path: Path | str | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    folder: Path | str | None = None,
+) -> Campaign:
+    """The campaign of a file, or of a mapping with the keys of one, with its oracles loaded and its molecules read.
+
+    A mapping needs a `name`, and an oracle in it may be a function or class in hand. Its campaign has no file, so it is
+    resumed by giving the same mapping again.
 
     Args:
+        path: the campaign file, or its keys.
+        folder: of a mapping, what relative paths are relative to, and where results go; by default the current folder.
         overrides: values set from outside, by dotted key: ``{"budget.oracle_calls": 50}``.
 
     Raises:
         CampaignError: all that is wrong with it, each with its line; a YAML syntax error alone.
     """
-    document = read_yaml(path).with_overrides(overrides or {})
-    file = Path(path).absolute()
+    if isinstance(path, Mapping):
+        document, file = _of_mapping(path, Path(folder or ".").absolute())
+    elif folder is not None:
+        raise CampaignError([Problem(str(path), None, None, "", "a folder was given for a campaign that has a file")])
+    else:
+        document, file = read_yaml(path), Path(path).absolute()
+    document = document.with_overrides(overrides or {})
     # A key whose value was deleted or commented out is as good as absent, where it may be absent.
     optional = {name for name, field in Campaign.model_fields.items() if not field.is_required()}
     settings = {key: value for key, value in document.data.items() if value is not None or key not in optional}
@@ -266,3 +281,24 @@ def load_campaign(path: Path | str, overrides: Mapping[str, Any] | None = None) 
             )
         )
     return campaign._with_origin(file, parts)
+
+
+def _of_mapping(data: Mapping[str, Any], folder: Path) -> tuple[Document, Path]:
+    """The document of a campaign from Python, its oracles in hand named by references, and the file that it lacks."""
+    name = data.get("name")
+    if not isinstance(name, str):
+        found = describe(name) if "name" in data else "nothing"
+        raise CampaignError([Problem(OVERRIDE, None, None, "name", found, "a name, which the folder of results gets")])
+    document = document_of(data)
+    problems = []
+    objective = document.data.get("objective")
+    properties = objective.get("properties") if isinstance(objective, dict) else None
+    for place, item in enumerate(properties if isinstance(properties, list | tuple) else ()):
+        if isinstance(item, dict) and callable(item.get("oracle")):
+            try:
+                item["oracle"] = reference_of(item["oracle"], folder, f"{name}.oracles")
+            except OracleError as error:
+                problems.append(document.problem(Finding(("objective", "properties", place, "oracle"), str(error))))
+    if problems:
+        raise CampaignError(problems)
+    return document, folder / f"{name}.yaml"
