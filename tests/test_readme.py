@@ -176,3 +176,16 @@ def test_links_and_named_files_are_there(page: Path) -> None:
     named += [f"designloop/{name}" for name in inside]
     missing += [name for name in named if "NAME" not in name and not (ROOT / name).exists()]
     assert not missing
+
+
+def test_the_changelog_has_one_list_of_a_kind_for_each_release() -> None:
+    releases = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    kinds = {text.partition("\n")[0]: re.findall(r"^### (.+)$", text, flags=re.MULTILINE) for text in releases}
+    assert kinds
+    assert {release: names for release, names in kinds.items() if len(names) != len(set(names))} == {}
+
+
+def test_the_changelog_says_nothing_twice() -> None:
+    entries = re.split(r"^(?=- |#)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    firsts = [entry.partition("\n")[0] for entry in entries if entry.startswith("- ")]
+    assert sorted(firsts) == sorted(set(firsts))

@@ -19,7 +19,6 @@ FLUORIDES = [f"{'C' * length}F" for length in range(10, 16)]
 """Starting molecules that the broken oracle fails on."""
 
 BROKEN = ORACLE.replace('fails=""', 'fails="F"')
-FAILS_ON_NITROGEN = ORACLE.replace('fails=""', 'fails="N"')
 
 
 def write_broken(folder: Path, model: Path, changes: Mapping[str, Any] | None = None, oracle: str = BROKEN) -> Path:
