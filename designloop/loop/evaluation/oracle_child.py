@@ -71,7 +71,8 @@ def main() -> NoReturn:
     scratch = Path.cwd()
     for descriptor in descriptors:  # the last is the lock of the private folder, held by being open
         os.set_inheritable(descriptor, False)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # Ray blocks SIGINT in all that it starts
+    # The guard ends by its lifeline alone: a SIGTERM to all of a job would end it before it has ended what is below it.
+    signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
     if os.fork():
         # The guard must be nobody's child: Ray, when a worker of its own ends, kills that worker's children, and would
         # take the guard before the guard can end what is below it.
@@ -81,6 +82,7 @@ def main() -> NoReturn:
     worker = os.fork()
     if worker == 0:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a guard that is killed takes the worker along
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a program that the oracle starts may be told to end
         for descriptor in (lifeline, report, output):
             os.close(descriptor)
         for standard in (1, 2):
