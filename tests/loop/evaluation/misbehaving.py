@@ -207,19 +207,6 @@ def living_in(folder: Path) -> dict[int, str]:
     return processes
 
 
-def alive(pids: set[int]) -> dict[int, str]:
-    """What still runs of these, with its name; one that only waits to be buried by its parent does not."""
-    names = {}
-    for pid in pids:
-        try:
-            status = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            continue
-        if status.rpartition(")")[2].split()[0] not in "ZX":
-            names[pid] = status.partition("(")[2].rpartition(")")[0]
-    return names
-
-
 def left_over(find: Callable[[], dict[int, str]], seconds: float = 10.0) -> dict[int, str]:
     """What is still found after so many seconds at most."""
     limit = time.monotonic() + seconds
