@@ -114,6 +114,7 @@ class RayKeeper:
 
         with _one_at_a_time, kept(signal.SIGTERM):
             if ray.is_initialized():
+                refuse_open(self._address or ray.get_runtime_context().gcs_address)  # who started it may not have asked
                 return
             install_ray_handlers()
             if self._address is None:

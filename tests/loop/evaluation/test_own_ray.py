@@ -167,6 +167,36 @@ def test_a_cluster_that_lets_in_anybody_is_refused(
         assert values(evaluator(candidates(["C"]))) == {"C": 1.0}
 
 
+OF_THE_USER = """
+import ray
+ray.init(num_cpus=1, include_dashboard=False, object_store_memory=80 * 2**20)
+from designloop.loop.evaluation.errors import NoWorkers
+from designloop.loop.evaluation.ray_keeper import RayKeeper
+keeper = RayKeeper(1, None, lambda: None)
+try:
+    keeper.wait_until_up()
+except NoWorkers as error:
+    print(error)
+keeper.close()
+print("it goes on" if ray.is_initialized() else "it was ended")
+"""
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [("disabled", True), ("token", False)])
+def test_a_ray_that_the_user_started_is_asked_too_and_stays(tmp_path: Path, mode: str, is_refused: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    (tmp_path / "token").write_text("0" * 64)
+    completed = subprocess.run(
+        [sys.executable, "-c", OF_THE_USER],
+        env=environment | {"RAY_AUTH_MODE": mode, "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert completed.stdout.endswith("it goes on\n"), completed
+    assert ("asks for no token" in completed.stdout) == is_refused
+
+
 def test_a_cluster_that_does_not_say_whether_it_asks_is_noted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
