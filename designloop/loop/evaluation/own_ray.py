@@ -85,8 +85,9 @@ def _end_without_waiting() -> None:
     """Makes Ray end what it has started by SIGKILL at once, not a second after a SIGTERM, which its processes block."""
     from ray._private import worker
 
-    if worker._global_node is not None:
-        for processes in worker._global_node.all_processes.values():
+    node: Any = worker._global_node
+    if node is not None:
+        for processes in node.all_processes.values():
             for started in processes:
                 started.process.terminate = started.process.kill
 
