@@ -81,15 +81,24 @@ class OwnRay:
             self._folder = None
 
 
+def raylet_has_ended() -> bool:
+    """Whether the process is gone by which this process knows Ray, if it started one: Ray would soon end this one."""
+    return any(started.process.poll() is not None for started in _started_processes().get("raylet", ()))
+
+
 def _end_without_waiting() -> None:
     """Makes Ray end what it has started by SIGKILL at once, not a second after a SIGTERM, which its processes block."""
+    for processes in _started_processes().values():
+        for started in processes:
+            started.process.terminate = started.process.kill
+
+
+def _started_processes() -> Mapping[str, Iterable[Any]]:
+    """What Ray has started from this process, by kind."""
     from ray._private import worker
 
     node: Any = worker._global_node
-    if node is not None:
-        for processes in node.all_processes.values():
-            for started in processes:
-                started.process.terminate = started.process.kill
+    return {} if node is None else node.all_processes
 
 
 def refuse_exposed(pids: Iterable[int], before: Collection[str] = ()) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.joined_ray import CLIENT, refuse_open
 from designloop.loop.evaluation.kept_signals import install_ray_handlers, kept, uninstall_ray_handlers
-from designloop.loop.evaluation.own_ray import OwnRay, reread_settings
+from designloop.loop.evaluation.own_ray import OwnRay, raylet_has_ended, reread_settings
 
 HEAD_SECONDS = 45.0
 """How long a head may be silent. Its nodes give up after 60 s, and what they hold is lost."""
@@ -142,6 +142,11 @@ class RayKeeper:
         address = ray.get_runtime_context().gcs_address
         head, silent_since = GcsClient(address=address), None
         while not self._over.wait(PULSE_SECONDS):
+            if raylet_has_ended():
+                raise NoWorkers(
+                    "Ray's own process on this machine (raylet) has ended. See that the machine has memory left, then "
+                    "run the same command again to resume."
+                )
             asked = monotonic()
             try:
                 head.check_alive([], timeout=PULSE_SECONDS)

@@ -146,3 +146,15 @@ def test_a_lost_head_is_no_workers(tmp_path: Path, tiny_model: Path) -> None:
     assert "stopped: The head of Ray" in (tmp_path / "small" / "campaign.log").read_text()
     assert left_over(lambda: living_in(tmp_path)) == {}
     assert left_over(lambda: alive(members)) == {}
+
+
+def test_a_lost_raylet_is_no_workers(tmp_path: Path, tiny_model: Path) -> None:
+    process = running(tmp_path, tiny_model, "ray")
+    members = family(process.pid)
+    (raylet,) = [pid for pid, name in alive(members).items() if name == "raylet"]
+    os.kill(raylet, signal.SIGKILL)
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 4, err
+    assert "(raylet) has ended" in err
+    assert "stopped: Ray's own process" in (tmp_path / "small" / "campaign.log").read_text()
+    assert left_over(lambda: alive(members)) == {}
