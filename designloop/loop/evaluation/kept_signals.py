@@ -10,6 +10,10 @@ from contextlib import contextmanager
 _ROOM = 1024
 """Bytes that hold a ``struct sigaction`` of any C library."""
 
+_INSTALL = "_ZN3ray6RayLog27InstallFailureSignalHandlerEPKcb"
+_UNINSTALL = "_ZN3ray6RayLog21UninstallSignalActionEv"
+"""What Ray's core calls when it starts and ends; it does so once only."""
+
 
 @contextmanager
 def kept(*signals: signal.Signals) -> Iterator[None]:
@@ -27,6 +31,32 @@ def kept(*signals: signal.Signals) -> Iterator[None]:
     finally:
         for number, action in saved.items():
             _call(library.sigaction(int(number), action, None))
+
+
+def install_ray_handlers() -> None:
+    """Has Ray's core install its handlers now and not while it starts, which takes a second or more.
+
+    A signal of that second would print a C++ stack and abort the process 3 s later, whatever ``kept`` does afterwards.
+    """
+    _call_ray(_INSTALL, None, False)
+
+
+def uninstall_ray_handlers() -> None:
+    """Has Ray's core take its handlers away now and not while it ends: a signal of that time would kill the process."""
+    _call_ray(_UNINSTALL)
+
+
+def _call_ray(symbol: str, *arguments: object) -> None:
+    """Call a function of Ray's core, with the handler of SIGTERM as it was after it.
+
+    It is none of those that Ray promises. Under a Ray that lacks it a signal may still come at the wrong moment.
+    """
+    from ray import _raylet
+
+    core = ctypes.CDLL(_raylet.__file__)
+    if hasattr(core, symbol):
+        with kept(signal.SIGTERM):
+            getattr(core, symbol)(*arguments)
 
 
 def _call(result: int) -> None:

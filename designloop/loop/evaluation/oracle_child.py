@@ -43,6 +43,9 @@ _KEPT_OUTPUT = 8192
 _TRACEBACK_SECONDS = 1.0
 """How long the worker may take to say what it is doing."""
 
+_TRACKER_SECONDS = 2.0
+"""How long resource trackers may take to remove what the others left in shared memory."""
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -71,7 +74,8 @@ def main() -> NoReturn:
     scratch = Path.cwd()
     for descriptor in descriptors:  # the last is the lock of the private folder, held by being open
         os.set_inheritable(descriptor, False)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # Ray blocks SIGINT in all that it starts
+    # The guard ends by its lifeline alone: a SIGTERM to all of a job would end it before it has ended what is below it.
+    signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
     if os.fork():
         # The guard must be nobody's child: Ray, when a worker of its own ends, kills that worker's children, and would
         # take the guard before the guard can end what is below it.
@@ -81,6 +85,7 @@ def main() -> NoReturn:
     worker = os.fork()
     if worker == 0:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a guard that is killed takes the worker along
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a program that the oracle starts may be told to end
         for descriptor in (lifeline, report, output):
             os.close(descriptor)
         for standard in (1, 2):
@@ -190,14 +195,30 @@ def _add_traceback(worker: int, output: int, printed: bytes) -> bytes:
 
 
 def _end_orphans() -> None:
-    """End all that the worker left behind: orphans of orphans become ours in turn, so until there are none."""
+    """End all that the worker left behind: orphans of orphans become ours in turn, so until there are none.
+
+    Python's resource trackers end by themselves once all others are gone, and remove semaphores and shared memory
+    then, which outlive every process. So they are killed only if they take too long.
+    """
+    limit = time.monotonic() + _TRACKER_SECONDS
     while orphans := _children():
-        for orphan in orphans:
+        is_late = time.monotonic() > limit
+        ending = [orphan for orphan in orphans if is_late or not _is_tracker(orphan)]
+        for orphan in ending:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGKILL)
-        for orphan in orphans:
+        for orphan in ending:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(orphan, 0)
+        if not ending:
+            time.sleep(0.01)
+
+
+def _is_tracker(pid: int) -> bool:
+    """Whether it is a resource tracker of multiprocessing or joblib that has not ended yet."""
+    with contextlib.suppress(OSError):  # it has just ended
+        return b"resource_tracker import main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def _children() -> list[int]:

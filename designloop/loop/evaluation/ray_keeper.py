@@ -1,8 +1,10 @@
 """The thread in which Ray lives: imported, started, watched and ended there.
 
 So Ray starts beside the loading of a model. And the kernel kills Ray's processes when the *thread* that made them
-ends, so this one lives as long as the backend: they end with the driver, however that ends. They see neither a Ctrl-C
-in the terminal nor that it hangs up: Ray blocks the one signal in all that it starts, this thread the other.
+ends, so this one lives as long as the backend: they end with the driver, however that ends. They hear neither a Ctrl-C
+in the terminal, nor that it hangs up, nor a SIGTERM to the whole job (systemd, Slurm), after which Ray would be gone
+first and its core would take the driver along: Ray blocks the first of these signals in all that it starts, this thread
+the others. So the driver alone decides when all of it ends.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from typing import Any
 
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.joined_ray import CLIENT, refuse_open
-from designloop.loop.evaluation.kept_signals import kept
-from designloop.loop.evaluation.own_ray import OwnRay, reread_settings
+from designloop.loop.evaluation.kept_signals import install_ray_handlers, kept, uninstall_ray_handlers
+from designloop.loop.evaluation.own_ray import OwnRay, raylet_has_ended, reread_settings
 
 HEAD_SECONDS = 45.0
 """How long a head may be silent. Its nodes give up after 60 s, and what they hold is lost."""
@@ -88,7 +90,8 @@ class RayKeeper:
         self._thread.join()
 
     def _keep(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # in this thread and all processes that it starts
+        # In this thread, and in all threads and processes that it starts.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
         try:
             self._start()
             self._first()
@@ -98,8 +101,10 @@ class RayKeeper:
             self._error = error
             self._up.set()
         self._over.wait()
-        with kept(signal.SIGTERM):
-            self._end()
+        if self._end is not _nothing:
+            with kept(signal.SIGTERM):
+                uninstall_ray_handlers()
+                self._end()
 
     def _start(self) -> None:
         """Start Ray or join the cluster, unless this process has done so before, which then is to keep it."""
@@ -109,7 +114,9 @@ class RayKeeper:
 
         with _one_at_a_time, kept(signal.SIGTERM):
             if ray.is_initialized():
+                refuse_open(self._address or ray.get_runtime_context().gcs_address)  # who started it may not have asked
                 return
+            install_ray_handlers()
             if self._address is None:
                 ray_here = OwnRay(self._workers)
                 ray_here.start(_OPTIONS)
@@ -135,6 +142,11 @@ class RayKeeper:
         address = ray.get_runtime_context().gcs_address
         head, silent_since = GcsClient(address=address), None
         while not self._over.wait(PULSE_SECONDS):
+            if raylet_has_ended():
+                raise NoWorkers(
+                    "Ray's own process on this machine (raylet) has ended. See that the machine has memory left, then "
+                    "run the same command again to resume."
+                )
             asked = monotonic()
             try:
                 head.check_alive([], timeout=PULSE_SECONDS)

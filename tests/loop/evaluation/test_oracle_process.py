@@ -261,6 +261,9 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from joblib import Parallel, delayed
+from multiprocessing import shared_memory
+
+KEPT = []
 
 
 @dataclass
@@ -276,6 +279,7 @@ def score(smiles):
     assert pickle.loads(pickle.dumps(length)) is length
     ligands = [Ligand(molecule) for molecule in smiles]
     results = {}
+    KEPT.append(shared_memory.SharedMemory(create=True, size=100))
     results["joblib"] = Parallel(n_jobs=2)(delayed(length)(ligand) for ligand in ligands)
     for method in ("spawn", "fork"):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
@@ -286,7 +290,11 @@ def score(smiles):
 
 def test_processes_that_an_oracle_starts_import_its_file_by_its_own_name(tmp_path):
     lengths = [dict.fromkeys(("joblib", "spawn", "fork"), length) for length in (1.0, 2.0)]
+    shared_before = {path.name for path in Path("/dev/shm").iterdir()}
     assert answer_of(tmp_path, POOLED, name="my_pool.py") == lengths
+    ours = re.compile(r"psm_|sem\.(loky|mp)|joblib_")  # what such processes make there, under names drawn at random
+    left = {path.name for path in Path("/dev/shm").iterdir() if ours.match(path.name)} - shared_before
+    assert left == set(), "their trackers remove what outlives processes"
 
 
 def test_a_file_that_was_not_declared_is_told_how_to_be_there(tmp_path):

@@ -1,15 +1,12 @@
-"""A campaign's own Ray: closed to strangers, clean after any end. And clusters that are joined, or lose their head."""
+"""A campaign's own Ray: closed to strangers. And clusters that are joined."""
 
 from __future__ import annotations
 
 import http.client
 import os
-import re
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +18,7 @@ from designloop.loop.evaluation.listening import Listener, listeners
 from designloop.loop.evaluation.processes import family
 from designloop.loop.evaluation.ray_backend import RayBackend
 from designloop.loop.evaluation.ray_keeper import RayKeeper
-from tests.campaigns import write_campaign
-from tests.loop.evaluation.misbehaving import alive, campaign, candidates, left_over, living_in, values
+from tests.loop.evaluation.misbehaving import alive, campaign, candidates, left_over, values
 
 pytestmark = pytest.mark.xdist_group("ray")  # one after the other: each Ray believes that it has all cores
 
@@ -121,93 +117,6 @@ def test_it_does_not_start_where_strangers_can_reach_it(monkeypatch: pytest.Monk
     assert left_over(lambda: alive(family(os.getpid()) - before)) == {}
 
 
-# --- the end ---------------------------------------------------------------------------------------------------------
-
-SLOW = """
-import os
-import time
-from pathlib import Path
-
-from designloop.oracles import oracle
-
-
-@oracle(costly=True)  # not run merely to check the set-up
-def score(smiles):
-    Path(os.environ["DESIGNLOOP_CAMPAIGN_FOLDER"], "began").touch()
-    time.sleep(600)
-    return {}
-"""
-
-COMMAND = """
-import sys
-from designloop import cli
-from designloop.loop.evaluation import ray_keeper
-
-ray_keeper.HEAD_SECONDS, ray_keeper.PULSE_SECONDS = 3.0, 1.0
-sys.argv = ["designloop", "run", sys.argv[1], "--no-try"]
-cli.main()
-"""
-
-
-def running(folder: Path, model: Path, backend: str) -> subprocess.Popen[str]:
-    """A campaign whose oracle has begun and will not end, run as on the command line, in a process group of its own."""
-    path = write_campaign(folder, model, {"evaluation": {"backend": backend, "workers": 2}})
-    (folder / "my_oracle.py").write_text(SLOW)
-    process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    )
-    limit = time.monotonic() + 90
-    while not list(folder.rglob("began")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < limit
-        time.sleep(0.1)
-    return process
-
-
-@pytest.mark.parametrize("backend", ["inline", "ray"])
-def test_sigterm_is_ctrl_c_and_leaves_nothing_behind(tmp_path: Path, tiny_model: Path, backend: str) -> None:
-    process = running(tmp_path, tiny_model, backend)
-    members = family(process.pid)
-    commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in members]
-    folders = {Path(os.fsdecode(word)).parents[2] for line in commands for word in log_folders(line)}
-    assert len(folders) == (backend == "ray")
-    process.terminate()
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 143, err
-    assert err == "Ended by SIGTERM. What is committed stays; the same command goes on from there.\n"
-    assert out == "starting\n"
-    assert left_over(lambda: alive(members)) == {}
-    assert left_over(lambda: living_in(tmp_path)) == {}
-    assert [folder for folder in folders if folder.exists()] == []
-    log = (tmp_path / "small" / "campaign.log").read_text()
-    assert re.search(r"SIGTERM has come\n.* interrupted; the same command goes on", log), log
-
-
-def log_folders(command: bytes) -> list[bytes]:
-    """The folders for logs that a process of Ray is told of on its command line."""
-    option = b"--log_dir="
-    return [word.removeprefix(option) for word in command.split(b"\0") if word.startswith(option)]
-
-
-def test_a_lost_head_is_no_workers(tmp_path: Path, tiny_model: Path) -> None:
-    process = running(tmp_path, tiny_model, "ray")
-    members = family(process.pid)
-    (head,) = [pid for pid, name in alive(members).items() if name == "gcs_server"]
-    os.kill(head, signal.SIGKILL)
-    _, err = process.communicate(timeout=90)
-    assert process.returncode == 4, err
-    assert "The head of Ray at 127.0.0.1:" in err
-    assert "has been silent for 3 s" in err
-    assert "run the same command again to resume" in err
-    assert "stopped: The head of Ray" in (tmp_path / "small" / "campaign.log").read_text()
-    assert left_over(lambda: living_in(tmp_path)) == {}
-    assert left_over(lambda: alive(members)) == {}
-
-
 # --- clusters --------------------------------------------------------------------------------------------------------
 
 HEAD = textwrap.dedent(
@@ -250,6 +159,36 @@ def test_a_cluster_that_lets_in_anybody_is_refused(
     monkeypatch.setenv(own_ray.OPEN, "1")
     with Evaluator(asked) as evaluator:
         assert values(evaluator(candidates(["C"]))) == {"C": 1.0}
+
+
+OF_THE_USER = """
+import ray
+ray.init(num_cpus=1, include_dashboard=False, object_store_memory=80 * 2**20)
+from designloop.loop.evaluation.errors import NoWorkers
+from designloop.loop.evaluation.ray_keeper import RayKeeper
+keeper = RayKeeper(1, None, lambda: None)
+try:
+    keeper.wait_until_up()
+except NoWorkers as error:
+    print(error)
+keeper.close()
+print("it goes on" if ray.is_initialized() else "it was ended")
+"""
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [("disabled", True), ("token", False)])
+def test_a_ray_that_the_user_started_is_asked_too_and_stays(tmp_path: Path, mode: str, is_refused: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    (tmp_path / "token").write_text("0" * 64)
+    completed = subprocess.run(
+        [sys.executable, "-c", OF_THE_USER],
+        env=environment | {"RAY_AUTH_MODE": mode, "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert completed.stdout.endswith("it goes on\n"), completed
+    assert ("asks for no token" in completed.stdout) == is_refused
 
 
 def test_a_cluster_that_does_not_say_whether_it_asks_is_noted(
