@@ -65,6 +65,7 @@ def measured(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
     """All results of one checkpoint."""
     from designloop.benchmarks.sequence import drugs, latents, neighbourhoods, reconstruction, samples, speed
     from designloop.molecules import corpus
+    from designloop.molecules.drugs import approved
     from designloop.molecules.sequence_vae import load
 
     vae, held_out = load(model), corpus.held_out_rows()[: sizes.held_out]
@@ -82,7 +83,7 @@ def measured(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
     say("latent …")
     found |= latents.bounds(vae, held_out, latents.fitted_prior(vae, train), SEED)
     found["ridge_r2"] = latents.ridge(vae, train[: sizes.ridge], held_out)
-    first = drugs.first_by_rule(drugs.approved(), vae, 10)
+    first = drugs.first_by_rule(approved(), vae, 10)
     ranks = latents.similarity_ranks(vae, first, train[: sizes.ranked], held_out[: sizes.ranked])
     found["similarity_spearman"] = {"mean": fmean(ranks), "of_each": ranks}
     found |= samples.measures(vae, held_out_smiles, sizes.samples, sizes.compared, SEED, say)
