@@ -5,8 +5,11 @@ The names below are the whole public face. They are loaded when first used, so `
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from designloop._version import __version__ as __version__
+from designloop.lazy import attach
+from designloop.oracles import old_name as _old_name
 
 if TYPE_CHECKING:
     from designloop.api import load_campaign as load_campaign
@@ -18,25 +21,20 @@ if TYPE_CHECKING:
     from designloop.api import status as status
     from designloop.api import validate as validate
 
-__version__ = "0.1.0"
+_old_name.install()
 
-__all__ = [
-    "load_campaign",
-    "validate",
-    "score",
-    "run",
-    "status",
-    "open_candidates",
-    "pretrain",
-    "load_model",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(importlib.import_module("designloop.api"), name)
-    raise AttributeError(f"module 'designloop' has no attribute {name!r}; it offers {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "api": [
+            "load_campaign",
+            "validate",
+            "score",
+            "run",
+            "status",
+            "open_candidates",
+            "pretrain",
+            "load_model",
+        ],
+    },
+)

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import oracles as oracle_package
+import designloop.oracles as oracle_package
 from designloop.loop import preflight
-from designloop.loop import templates as template
-from designloop.loop.campaign import Campaign
-from designloop.loop.campaign import load_campaign as load_campaign
-from designloop.loop.changes import changed_keys
+from designloop.loop.campaign import templates as template
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.campaign.campaign import load_campaign as load_campaign
+from designloop.loop.campaign.changes import changed_keys
 from designloop.loop.logbook import logbook
 from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
 from designloop.loop.preflight import Estimate, Plan
@@ -34,13 +34,16 @@ from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.chemistry import parse
 from designloop.molecules.neighbours import nearest_zinc
 from designloop.molecules.reconstruction import REFINE, Reconstruction
+from designloop.molecules.shipped import DEFAULT_MODEL
+from designloop.oracles import OracleCard
 from designloop.report import comparison
 from designloop.report.references import Reference, read_references, write_references
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables import CandidateTable
 from designloop.tables import open_candidates as open_candidates
+from designloop.tables.durable import disk_errors
 from designloop.tables.ledger import Ledger
-from oracles import OracleCard
+from designloop.words import silent
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,10 +52,6 @@ if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE
 
 Say = Callable[[str], None]
-
-
-def silent(_: object) -> None:
-    """Says nothing."""
 
 
 class InputError(ValueError):
@@ -174,23 +173,40 @@ def run(
     with opening as table, logbook(table.folder, say) as book:
         if table.moved_aside is not None:
             book.say(f"earlier results were moved to {table.moved_aside}")
-        for warning in [*campaign.warnings, *take_up(table.environment)]:
+        for warning in [*campaign.warnings, *take_up(table.environment), *table.remarks]:
             book.say(warning)
-        if next(rounds_left(campaign, table), None):
-            _score_first(campaign, table)
+        if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew
+            of_folder = len(table.remarks)
+            table.ledger  # noqa: B018 - opened for what it has to say before anything is run
+            for warning in table.remarks[of_folder:]:
+                book.say(warning)
+            preflight.refuse_broken(campaign, table.ledger)
+        _score_references(campaign, table, book.say, anyway=goes_on)
+        if goes_on:
             book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")
             heard = watched(campaign, table, book.also(on_round))
             run_campaign(campaign=campaign, table=table, on_round=heard, say=book.say)
         summary = summarize(table.folder)
-        book.note(f"ended: {summary.end}")
-        pictures = write_pictures(open_candidates(table.folder), table.folder)
-    return Outcome(summary, top_molecules(open_candidates(table.folder)), read_references(table.folder), pictures)
+        for line in summary.closing():
+            book.note(line)
+        with disk_errors(f"the pictures in {table.folder} could not be written"):
+            pictures = write_pictures(open_candidates(table.folder), table.folder)
+    return Outcome(summary, top_molecules(open_candidates(table.folder)), read_references(table.folder)[0], pictures)
 
 
-def _score_first(campaign: Campaign, table: CandidateTable) -> None:
-    """Looks whether the oracles work, and scores the references; what the ledger knows of it is not run again."""
-    preflight.refuse_broken(campaign, table.ledger)
+def _score_references(campaign: Campaign, table: CandidateTable, say: Say, anyway: bool) -> None:
+    """Scores the references; what the ledger knows of them is not run again.
+
+    Args:
+        anyway: also where those that are kept are whole and the ones that are wanted: an oracle may have changed.
+    """
     given = campaign.references()
+    kept, damaged = read_references(table.folder)
+    wanted = [(one.name or one.smiles, one.smiles) for one in given]
+    if not (anyway or damaged) and [(one.name, one.smiles) for one in kept] == wanted:
+        return
+    if damaged and table.rounds():
+        say(f"{damaged[0].partition(': the references')[0]}: the references are scored again")
     scored = preflight.score_checks(campaign, table.ledger, [one.smiles for one in given])
     write_references([Reference.of(one.name, row) for one, row in zip(given, scored, strict=True)], table.folder)
 
@@ -203,16 +219,20 @@ def status(campaign: Campaign | Path | str) -> Summary:
     return summarize(results_folder(campaign))
 
 
-def query(sql: str, campaigns: Sequence[Campaign | Path | str] = ()) -> pa.Table:
+def query(sql: str, campaigns: Sequence[Campaign | Path | str] = (), *, say: Say = silent) -> pa.Table:
     """Answer to one SQL query over the views ``candidates``, ``rounds`` and ``runs`` of some campaigns.
 
     Args:
         campaigns: by default all whose folders of results lie below the current folder.
+        say: told what is damaged and was left out.
     Raises:
         QueryError: the statement is wrong, or a folder holds no campaign.
     """
-    folders = [results_folder(one) for one in campaigns] or results_below(Path.cwd())
-    return open_candidates(folders).query(sql)
+    candidates = open_candidates([results_folder(one) for one in campaigns] or results_below(Path.cwd()))
+    answer = candidates.query(sql)
+    for remark in candidates.remarks:
+        say(remark)
+    return answer
 
 
 def top(
@@ -226,14 +246,21 @@ def top(
 
     Args:
         diverse: leave out near-duplicates of better ones.
-        say: told when the nearest ZINC molecules take a while.
+        say: told when the nearest ZINC molecules take a while, and what is damaged and was left out.
+    Raises:
+        QueryError: the campaigns have different objectives, so their scores do not compare.
     """
     several = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
     folders = [results_folder(one) for one in several]
-    best = top_molecules(
-        open_candidates(folders), n, diverse=diverse, nearest_known=lambda smiles: nearest_zinc(smiles, say)
-    )
-    references = {one.smiles: one for folder in folders for one in read_references(folder)}
+    candidates = open_candidates(folders)
+    best = top_molecules(candidates, n, diverse=diverse, nearest_known=lambda smiles: nearest_zinc(smiles, say))
+    references: dict[str, Reference] = {}
+    remarks = candidates.remarks
+    for kept, damaged in map(read_references, folders):
+        references |= {one.smiles: one for one in kept}
+        remarks += damaged
+    for remark in remarks:
+        say(remark)
     return best, list(references.values())
 
 
@@ -289,9 +316,17 @@ def _writing(path: Path) -> Iterator[None]:
         raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
 
 
-def compare(campaigns: Sequence[Campaign | Path | str]) -> list[comparison.Standings]:
-    """Campaigns side by side: calls, best, mean of the ten best, and PMO's area under its curve."""
-    return comparison.compare(open_candidates([results_folder(one) for one in campaigns]))
+def compare(campaigns: Sequence[Campaign | Path | str], *, say: Say = silent) -> list[comparison.Standings]:
+    """Campaigns side by side: calls, best, mean of the ten best, and PMO's area under its curve.
+
+    Args:
+        say: told what is damaged and was left out.
+    """
+    candidates = open_candidates([results_folder(one) for one in campaigns])
+    standings = comparison.compare(candidates)
+    for remark in candidates.remarks:
+        say(remark)
+    return standings
 
 
 # --- oracles and models ---------------------------------------------------------------------------------------------
@@ -307,14 +342,14 @@ def oracle(reference: str) -> OracleCard:
     return oracle_package.describe(reference)
 
 
-def load_model(model: str | Path = "zinc250k", device: str = "cpu") -> SequenceVAE:
+def load_model(model: str | Path = DEFAULT_MODEL, device: str = "cpu") -> SequenceVAE:
     """A sequence VAE: a shipped one by name, or a file that ``pretrain`` wrote."""
     from designloop.molecules.sequence_vae import load
 
     return load(model, device)
 
 
-def sample(n: int = 10, *, model: str = "zinc250k", seed: int = 0) -> list[str]:
+def sample(n: int = 10, *, model: str = DEFAULT_MODEL, seed: int = 0) -> list[str]:
     """(n,) SMILES drawn from a model's prior."""
     from designloop.loop.pretrained import Pretrained
 
@@ -322,7 +357,7 @@ def sample(n: int = 10, *, model: str = "zinc250k", seed: int = 0) -> list[str]:
 
 
 def reconstruct(
-    molecules: Path | str | Sequence[str], *, model: str = "zinc250k", refine: bool = True
+    molecules: Path | str | Sequence[str], *, model: str = DEFAULT_MODEL, refine: bool = True
 ) -> list[Reconstruction]:
     """Molecules encoded and decoded again.
 

@@ -1,7 +1,7 @@
 """The command line: one thin command for each verb of ``designloop.api``.
 
 Exit codes: 0 done, 1 a defect of ours, 2 bad input, 3 stopped without results, 4 stopped and can be resumed, 130
-Ctrl-C.
+Ctrl-C, 143 SIGTERM.
 Modules are imported inside the commands, so that ``--version`` and ``--help`` answer at once.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +17,10 @@ from typing import Annotated, Any
 import typer
 
 import designloop
-from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, exit_code
+from designloop import signals
+from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, RESUMABLE, TERMINATED, exit_code
+from designloop.molecules.shipped import DEFAULT_MODEL
+from designloop.standard_streams import UnwritableOutput, go_on_unread, steady
 
 # Read by OpenMP when torch is first imported. Threads that spin while they wait make a machine that anything else runs
 # on (Ray's workers, a browser) slower by an order of magnitude.
@@ -48,6 +50,7 @@ class Backend(StrEnum):
 
 def main() -> None:
     """The console script."""
+    steady()
     app()
 
 
@@ -57,13 +60,19 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
-            code = function(*args, **kwargs)
+            with signals.heeded():
+                code = function(*args, **kwargs)
+        except signals.Terminated:
+            typer.echo("Ended by SIGTERM. What is committed stays; the same command goes on from there.", err=True)
+            code = TERMINATED
         except KeyboardInterrupt:
             typer.echo("\nInterrupted. What is committed stays; the same command goes on from there.", err=True)
             code = INTERRUPTED
         except BrokenPipeError:  # whoever reads our output has seen enough, as in `designloop top … | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes
             code = DONE
+        except UnwritableOutput as error:
+            typer.echo(f"Error: {error}", err=True)
+            code = RESUMABLE
         except Exception as error:
             code = exit_code(error)
             if code == DEFECT:
@@ -72,6 +81,11 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
         raise typer.Exit(code or 0)
 
     return app.command(function.__name__.replace("_", "-"))(guarded)
+
+
+def _aside(line: str) -> None:
+    """Says a line beside what is asked for, where it can be piped into another program."""
+    typer.echo(line, err=True)
 
 
 def _evaluation(**said: object) -> dict[str, object]:
@@ -140,6 +154,7 @@ def run(
     """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
     from designloop import api, display
 
+    go_on_unread()
     loaded = api.load_campaign(
         campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
     )
@@ -155,8 +170,7 @@ def run(
             say=shown.say,
         )
     display.outcome(outcome)
-    end = outcome.summary.end
-    return NO_RESULTS if end is not None and end.reason == "no_results" else DONE
+    return DONE if outcome.summary.has_results else NO_RESULTS
 
 
 @command
@@ -180,7 +194,7 @@ def top(
     """Show the best molecules, one a stereo-free parent, their score broken down by property."""
     from designloop import api, display
 
-    best, references = api.top(campaigns, n, diverse=diverse, say=functools.partial(typer.echo, err=True))
+    best, references = api.top(campaigns, n, diverse=diverse, say=_aside)
     display.top(best, references)
     for ending, path in {".csv": csv, ".smi": smi, ".sdf": sdf, ".svg": svg}.items():
         if path is not None:
@@ -192,7 +206,7 @@ def compare(campaigns: Several) -> None:
     """Set campaigns side by side: calls, best, mean of the ten best, and how soon they were found."""
     from designloop import api, display
 
-    display.comparison(api.compare(campaigns))
+    display.comparison(api.compare(campaigns, say=_aside))
 
 
 @command
@@ -206,7 +220,7 @@ def query(
     """Ask in SQL (DuckDB's) over the views candidates, rounds and runs; read-only, also while campaigns run."""
     from designloop import api, display
 
-    answer = api.query(sql, campaigns or ())
+    answer = api.query(sql, campaigns or (), say=_aside)
     if csv is None:
         display.rows(answer)
     else:
@@ -231,7 +245,7 @@ def oracles(
 @command
 def sample(
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
-    model: Model = "zinc250k",
+    model: Model = DEFAULT_MODEL,
     seed: Seed = 0,
 ) -> None:
     """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, before any filter."""
@@ -244,7 +258,7 @@ def sample(
 @command
 def reconstruct(
     molecules: Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)],
-    model: Model = "zinc250k",
+    model: Model = DEFAULT_MODEL,
     refine: Annotated[
         bool, typer.Option(help="Move latents that would decode to another molecule up the gradient of log p(x | z).")
     ] = True,
@@ -269,6 +283,7 @@ def pretrain(
     """Train a sequence VAE on a corpus; after a kill the same command resumes, to the same weights."""
     from designloop import api, display
 
+    go_on_unread()
     path = api.pretrain(output, corpus=corpus, steps=steps, seed=seed, device=device, on_measure=display.training)
     typer.echo(f"Wrote {path}. A campaign uses it by `model: {path}`.")
 
@@ -291,6 +306,7 @@ def benchmark(
     """Run a benchmark, print what it found and write its record; without options as the records in docs are made."""
     from designloop import benchmarks
 
+    go_on_unread()
     chosen = tuple(one.strip() for one in arms.split(",") if one.strip())
     options = benchmarks.Options(campaign, model, seeds, calls, chosen, jobs, work, method)
     benchmarks.main(name, output, options)

@@ -2,32 +2,39 @@
 
 | code | means |
 |---|---|
-| 0 | done; the reason of a campaign's end is printed |
+| 0 | done; a campaign that ended has results, and the reason of its end is printed |
 | 1 | a defect of ours |
 | 2 | bad input: a file, an oracle, a query that has to be mended |
-| 3 | a campaign stopped because round after round gave no result |
-| 4 | stopped, and the same command goes on: no workers, or another process is writing |
+| 3 | a campaign stopped because round after round gave no result, or ended without one molecule that has a score |
+| 4 | stopped, and the same command goes on: no workers, no room on the disk, or another process is writing |
 | 130 | interrupted by Ctrl-C; the same command goes on |
+| 143 | ended by SIGTERM (Slurm, docker stop, systemd); the same command goes on |
 """
 
 from __future__ import annotations
 
-DONE, DEFECT, BAD_INPUT, NO_RESULTS, RESUMABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, DEFECT, BAD_INPUT, NO_RESULTS, RESUMABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 
 
 def exit_code(error: Exception) -> int:
     """The code for an error that ended a command."""
     from designloop.api import InputError
-    from designloop.loop.campaign import CampaignError
-    from designloop.loop.evaluation_errors import EvaluationError
+    from designloop.loop.campaign.campaign import CampaignError
+    from designloop.loop.campaign.templates import TemplateError
+    from designloop.loop.evaluation.errors import EvaluationError
     from designloop.loop.preflight import BrokenOracle
-    from designloop.loop.templates import TemplateError
     from designloop.molecules.errors import MoleculeError
+    from designloop.oracles import OracleError
+    from designloop.strategies.base import StateError
     from designloop.tables import QueryError, TableBusy, TableError
+    from designloop.tables.durable import NO_ROOM
+    from designloop.tables.errors import DiskError
     from designloop.tables.ledger import LedgerBusy, LedgerError
-    from oracles import OracleError
+    from designloop.tables.ledger_file import LedgerDiskError
 
-    if isinstance(error, LedgerBusy | TableBusy | EvaluationError):
+    if isinstance(error, DiskError | EvaluationError | LedgerBusy | LedgerDiskError | TableBusy):
+        return RESUMABLE
+    if isinstance(error, OSError) and error.errno in NO_ROOM:  # wherever it was written to
         return RESUMABLE
     ours = (BrokenOracle, CampaignError, InputError, LedgerError, MoleculeError, OracleError, QueryError)
-    return BAD_INPUT if isinstance(error, (*ours, TableError, TemplateError)) else DEFECT
+    return BAD_INPUT if isinstance(error, (*ours, StateError, TableError, TemplateError)) else DEFECT

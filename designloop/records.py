@@ -42,8 +42,6 @@ class Candidate:
     """Number of the round after whose learning the proposing model stood; 0 is the pretrained model."""
     written: str | None = None
     """The user's own string, for starting molecules only."""
-    latent: np.ndarray | None = field(default=None, compare=False, repr=False)
-    """(latent,) the point it was decoded from; in memory only, encoded again from ``selfies`` when needed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,64 +1,44 @@
 """What is worth scoring: property values for molecules, by name, by import path or from a file of one's own.
 
-    from oracles import available, load, oracle
+    from designloop.oracles import available, load, oracle
 
-Everything is loaded when first asked for: ``import oracles`` costs nothing. A new built-in is one new function with
-``@oracle(...)`` in any module of this package; it is found by its name.
+Everything is loaded when first asked for: ``import designloop.oracles`` costs nothing. A new built-in is one new
+function with ``@oracle(...)`` in any module of this package; it is found by its name.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from designloop.lazy import attach
+from designloop.oracles import old_name
 
 if TYPE_CHECKING:
-    from oracles.answers import Answer, read_answers, unasked
-    from oracles.base import Oracle, OracleError, ParameterError, ParameterProblem
-    from oracles.declaration import oracle
-    from oracles.loading import from_callable, load, load_recipe
-    from oracles.registry import OracleCard, available, describe
+    from designloop.oracles.answers import Answer as Answer
+    from designloop.oracles.answers import read_answers as read_answers
+    from designloop.oracles.answers import unasked as unasked
+    from designloop.oracles.base import Oracle as Oracle
+    from designloop.oracles.cards import OracleCard as OracleCard
+    from designloop.oracles.cards import available as available
+    from designloop.oracles.cards import describe as describe
+    from designloop.oracles.declaration import oracle as oracle
+    from designloop.oracles.errors import OracleError as OracleError
+    from designloop.oracles.errors import ParameterError as ParameterError
+    from designloop.oracles.errors import ParameterProblem as ParameterProblem
+    from designloop.oracles.loading import from_callable as from_callable
+    from designloop.oracles.loading import load as load
+    from designloop.oracles.loading import load_recipe as load_recipe
 
-__all__ = [
-    "Answer",
-    "Oracle",
-    "OracleCard",
-    "OracleError",
-    "ParameterError",
-    "ParameterProblem",
-    "available",
-    "describe",
-    "from_callable",
-    "load",
-    "load_recipe",
-    "oracle",
-    "read_answers",
-    "unasked",
-]
+old_name.install(__name__)
 
-_HOME = {
-    "Answer": "answers",
-    "read_answers": "answers",
-    "unasked": "answers",
-    "Oracle": "base",
-    "OracleError": "base",
-    "ParameterError": "base",
-    "ParameterProblem": "base",
-    "oracle": "declaration",
-    "from_callable": "loading",
-    "load": "loading",
-    "load_recipe": "loading",
-    "OracleCard": "registry",
-    "available": "registry",
-    "describe": "registry",
-}
-"""Public name -> the module that has it."""
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'oracles' has no attribute {name!r}; its public names are {', '.join(__all__)}")
-    return getattr(importlib.import_module(f"oracles.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = attach(
+    old_name.FULL,
+    {
+        "answers": ["Answer", "read_answers", "unasked"],
+        "base": ["Oracle"],
+        "cards": ["OracleCard", "available", "describe"],
+        "declaration": ["oracle"],
+        "errors": ["OracleError", "ParameterError", "ParameterProblem"],
+        "loading": ["from_callable", "load", "load_recipe"],
+    },
+)

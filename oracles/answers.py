@@ -8,7 +8,8 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from oracles.base import OracleError, did_you_mean
+from designloop.oracles.errors import OracleError
+from designloop.words import meant_or_known
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Answer:
             if output is None:
                 return Answer(None, f"answered several outputs ({names}); name one of them by 'output'")
             if output not in self.value:
-                return Answer(None, f"answered no output {output!r}; {did_you_mean(output, self.value)}")
+                return Answer(None, f"answered no output {output!r}; {meant_or_known(output, self.value)}")
             return Answer(self.value[output])
         if self.value is not None and output is not None:
             return Answer(None, f"answered one number where output {output!r} was asked; leave 'output' out")

@@ -6,55 +6,18 @@ mapping of output name to float. A molecule without an answer has failed; a fail
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from oracles.answers import Answer
+from designloop.oracles.answers import Answer, read_answers
+from designloop.oracles.errors import OracleError
+from designloop.oracles.own_files import digests
+from designloop.words import meant_or_known
 
 Value = float | Mapping[str, float]
 """What an oracle says of one molecule: a number, or a number for each of its outputs."""
-
-
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """A hint that names the known word nearest to a misspelt one, else all of them."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"known are {', '.join(sorted(known))}" if known else "there are none"
-
-
-class OracleError(ValueError):
-    """An oracle cannot be found, loaded or understood. The message ends in what to do next."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterProblem:
-    """One thing wrong with one parameter of an oracle."""
-
-    parameter: str
-    found: str
-    expected: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"parameter {self.parameter!r}: found {self.found}, expected {self.expected}{hint}"
-
-
-class ParameterError(OracleError):
-    """The parameters given to an oracle are not the ones that it takes; ``problems`` has all of them."""
-
-    def __init__(self, oracle_name: str, problems: Sequence[ParameterProblem]) -> None:
-        super().__init__(f"oracle {oracle_name!r}: " + "\n".join(map(str, problems)))
-        self.oracle_name = oracle_name
-        self.problems = tuple(problems)
-
-    def __reduce__(self) -> tuple[Any, ...]:  # BaseException pickles its message alone, which is not what made it
-        return type(self), (self.oracle_name, self.problems)
 
 
 class OracleFunction(Protocol):
@@ -79,9 +42,9 @@ class OracleClass(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Oracle:
-    """An oracle ready to score: found, its parameters checked, its fingerprint taken. Made by ``oracles.load``.
+    """An oracle ready to score: found, its parameters checked, its fingerprint taken. Made by ``load``.
 
-    It pickles as its recipe. Two are equal when their fingerprints are.
+    It pickles as its recipe, which ``loading`` sees to. Two are equal when their fingerprints are.
     """
 
     name: str
@@ -106,10 +69,19 @@ class Oracle:
     """64 hex digits: the same for two oracles exactly when their results are interchangeable."""
     file_bytes: Mapping[str, bytes] = field(repr=False)
     """What must travel with the recipe: the user's own file, its declared files, and files that parameters name."""
+    file_modes: Mapping[str, int] = field(repr=False)
+    """Permission bits of each of these files."""
+    located: Mapping[str, Mapping[str, str]] = field(repr=False)
+    """Parameter -> relative path in it -> the file that it names; see :mod:`oracles.located`."""
     rdkit: str | None = field(repr=False)
     """RDKit's version where ``uses_rdkit``."""
     make: Callable[[], Callable[..., Any]] = field(repr=False)
     """Builds the function that scores; a class is constructed here, when first needed and never before."""
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is one of ours, named by a word alone."""
+        return ":" not in self.reference
 
     @cached_property
     def _scores(self) -> Callable[..., Any]:
@@ -120,7 +92,7 @@ class Oracle:
         _ = self._scores
 
     def score(self, smiles: Sequence[str], seeds: Sequence[int] | None = None) -> Any:
-        """What the oracle answered, unread: only :func:`oracles.read_answers` knows what of it counts.
+        """What the oracle answered, unread: only :func:`designloop.oracles.read_answers` knows what of it counts.
 
         Args:
             smiles: (n,) molecules in standard form.
@@ -141,9 +113,7 @@ class Oracle:
     def answers(
         self, smiles: Sequence[str], seeds: Sequence[int] | None = None, output: str | None = None
     ) -> dict[str, Answer]:
-        """Each molecule's answer: :meth:`score`, read by :func:`oracles.read_answers`."""
-        from oracles.answers import read_answers
-
+        """Each molecule's answer: :meth:`score`, read by :func:`designloop.oracles.read_answers`."""
         return read_answers(smiles, self.score(smiles, seeds), output)
 
     def check_output(self, output: str | None) -> None:
@@ -157,18 +127,18 @@ class Oracle:
         names = ", ".join(self.outputs)
         if output is None:
             raise OracleError(f"oracle {self.name!r} has several outputs ({names}); name one of them by 'output'")
-        raise OracleError(f"oracle {self.name!r} has no output {output!r}; {did_you_mean(output, self.outputs)}")
+        raise OracleError(f"oracle {self.name!r} has no output {output!r}; {meant_or_known(output, self.outputs)}")
 
     def recipe(self) -> dict[str, Any]:
-        """JSON that ``oracles.load_recipe`` turns back into this oracle elsewhere, given ``file_bytes``."""
-        from oracles.own_files import digests
-
+        """JSON that ``designloop.oracles.load_recipe`` turns back into this oracle elsewhere, given ``file_bytes``."""
         return {
             "reference": self.reference,
             "params": dict(self.given),
             "fingerprint": self.fingerprint,
             "rdkit": self.rdkit,
             "files": digests(self.file_bytes),
+            "modes": dict(self.file_modes),
+            "located": {key: dict(texts) for key, texts in self.located.items()},
         }
 
     def __eq__(self, other: object) -> bool:
@@ -176,8 +146,3 @@ class Oracle:
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from oracles.loading import load_recipe
-
-        return load_recipe, (self.recipe(), dict(self.file_bytes))

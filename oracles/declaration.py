@@ -9,12 +9,15 @@ Neither RDKit nor pydantic is loaded here: a user's own file imports ``oracle`` 
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
-from oracles.base import OracleError, did_you_mean
+from designloop.oracles.errors import OracleError
+from designloop.words import meant_or_known
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 
@@ -36,7 +39,8 @@ class Declaration:
     sees_stereo: bool | str = False
     """Stereoisomers may differ in value; or the name of the boolean parameter on which that depends."""
     files: tuple[str, ...] = ()
-    """Files that it reads or imports, or folders of them, relative to its own; they travel with it."""
+    """Files that it reads, imports or executes, or folders of them, relative to its own; they travel with it, and lie
+    in the folder in which it runs."""
     unit: str = ""
     """Unit of its value; empty for a pure number."""
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -108,7 +112,7 @@ def oracle(target: Target | None = None, /, **declared: Any) -> Target | Callabl
             and an attribute of the same meaning.
     """
     if unknown := sorted(set(declared) - set(DECLARED)):
-        raise OracleError(f"@oracle({unknown[0]}=…) is no declaration; {did_you_mean(unknown[0], DECLARED)}")
+        raise OracleError(f"@oracle({unknown[0]}=…) is no declaration; {meant_or_known(unknown[0], DECLARED)}")
     declaration = Declaration(**declared)
 
     def declare(target: Target) -> Target:
@@ -118,6 +122,25 @@ def oracle(target: Target | None = None, /, **declared: Any) -> Target | Callabl
         return target
 
     return declare if target is None else declare(target)
+
+
+def name_of(target: Callable[..., Any], reference: str) -> str:
+    """What an oracle is called: as it declares, else as it was defined, else by the name in the reference.
+
+    A ``functools.partial`` or an instance with ``__call__`` has no name of its own. The file is no part of the name,
+    for it lies elsewhere on a worker.
+    """
+    return declaration_of(target).name or getattr(target, "__name__", "") or reference.rpartition(":")[2]
+
+
+def docstring_of(target: Callable[..., Any]) -> str:
+    """What is written about a function or class; of a ``functools.partial`` about its function, else about its class.
+
+    Python would give the documentation of ``functools.partial`` itself.
+    """
+    while isinstance(target, functools.partial):
+        target = target.func
+    return inspect.getdoc(target) or ""
 
 
 def declaration_of(target: Callable[..., Any]) -> Declaration:

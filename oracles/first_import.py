@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from oracles.base import OracleError
+from designloop.oracles.errors import OracleError
 
 IMPORT_SECONDS = 120.0
 """How long the import of an oracle's file may take."""
@@ -27,7 +27,7 @@ _GRACE_SECONDS = 5.0
 _PROGRAM = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from oracles.first_import import main
+from designloop.oracles.first_import import main
 main()
 """
 
@@ -62,6 +62,7 @@ def _deadly(path: Path, source: bytes, seconds: float) -> str:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[tell],
+                cwd=path.parent,
                 start_new_session=True,
             )
         finally:
@@ -111,7 +112,7 @@ def _line(report: str, path: Path) -> str:
 
 def main() -> None:
     """Import the file that the arguments name, and tell how that went."""
-    from oracles.own_files import OwnImports, import_file
+    from designloop.oracles.own_files import OwnImports, import_file
 
     tell, seconds, path = int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
     os.set_inheritable(tell, False)
@@ -119,7 +120,7 @@ def main() -> None:
     faulthandler.dump_traceback_later(seconds, exit=True, file=tell)
     error = ""
     try:
-        import_file(path, path.read_bytes(), OwnImports(path.parent))
+        import_file(path, path.read_bytes(), OwnImports(path))
     except BaseException as problem:  # whatever it is, the import did not kill the process
         error = str(problem)[:4000] or type(problem).__name__
     os.write(tell, json.dumps({"error": error}).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import dataclasses
 import functools
 import hashlib
@@ -14,15 +15,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from oracles import own_files
-from oracles.base import Oracle, OracleError, ParameterError, ParameterProblem
-from oracles.declaration import Declaration, declaration_of
-from oracles.parameters import Arguments, read_arguments
-from oracles.references import Found, find, names_file
+from designloop.oracles import located, own_files
+from designloop.oracles.base import Oracle
+from designloop.oracles.declaration import Declaration, declaration_of, docstring_of, name_of
+from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
+from designloop.oracles.parameters import Arguments, read_arguments
+from designloop.oracles.references import Found, find, names_file
 
 _OWN = "own"
 _PARAMS = "params"
-_NOWHERE: Mapping[str, Path] = MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Moved:
+    """Where files lie that parameters name, as whoever sent the recipe found them."""
+
+    pointed: Mapping[str, Path]
+    """Parameter annotated with a path -> its file here."""
+    located: Mapping[str, Mapping[str, str]]
+    """``Oracle.located``"""
 
 
 def load(reference: str, params: Mapping[str, Any] | None = None, folder: Path | None = None) -> Oracle:
@@ -72,41 +83,79 @@ def load_recipe(
     Raises:
         OracleError: Files did not come, a module is not installed here, or the oracle has another fingerprint here.
     """
-    reference, wanted = recipe["reference"], recipe["files"]
     home = (folder or own_files.worker_folder()).resolve() / recipe["fingerprint"]
-    if wanted and not own_files.holds(home, wanted):
+    unpack_files(recipe, file_bytes, home)
+    return load_unpacked(recipe, home)
+
+
+def unpack_files(recipe: Mapping[str, Any], file_bytes: Mapping[str, bytes] | None, home: Path) -> Path:
+    """The folder below ``home`` in which the oracle's own file and those that it declares lie now, if it has any.
+
+    Raises:
+        OracleError: The files are neither there nor in ``file_bytes``.
+    """
+    wanted, modes = recipe["files"], recipe["modes"]
+    if wanted and not own_files.holds(home, wanted, modes):
         if file_bytes is None or own_files.digests(file_bytes) != wanted:
-            raise OracleError(f"the files of oracle {reference!r} did not come with its recipe; send file_bytes too")
-        own_files.write_files(file_bytes, home)
+            raise OracleError(
+                f"the files of oracle {recipe['reference']!r} did not come with its recipe; send file_bytes too"
+            )
+        own_files.write_files(file_bytes, home, modes)
+    return home / _OWN
+
+
+def load_unpacked(recipe: Mapping[str, Any], home: Path) -> Oracle:
+    """The same as :func:`load_recipe`, once :func:`unpack_files` has been there.
+
+    Raises:
+        OracleError: A module is not installed here, or the oracle has another fingerprint here.
+    """
+    reference, wanted = recipe["reference"], recipe["files"]
     pointed = {name.split("/")[1]: home / name for name in wanted if name.startswith(f"{_PARAMS}/")}
     place, _, attribute = reference.rpartition(":")
     here = f"./{_OWN}/{Path(place).name}:{attribute}" if names_file(place) else reference
-    loaded = _build(here, recipe["params"], home, pointed, deadly=True)  # what sends recipes has tried the import
+    moved = _Moved(pointed, recipe["located"])
+    loaded = _build(here, recipe["params"], home, moved, deadly=True)  # what sends recipes has tried the import
     if loaded.fingerprint != recipe["fingerprint"]:
         differs = f"RDKit is {loaded.rdkit} here and {recipe['rdkit']} there" if loaded.rdkit != recipe["rdkit"] else ""
         raise OracleError(
             f"oracle {reference!r} is not the same here as where the campaign runs: {differs or 'its module differs'}; "
             "install the same versions wherever workers run"
         )
-    return dataclasses.replace(loaded, reference=reference)
+    return dataclasses.replace(loaded, reference=reference, located=MappingProxyType(recipe["located"]))
+
+
+def _pickled(oracle: Oracle) -> tuple[Callable[..., Oracle], tuple[Any, ...]]:
+    """What ``pickle`` makes an oracle of."""
+    return load_recipe, (oracle.recipe(), dict(oracle.file_bytes))
+
+
+copyreg.pickle(Oracle, _pickled)
 
 
 def _build(
     reference: str,
     params: Mapping[str, Any],
     folder: Path,
-    moved: Mapping[str, Path] = _NOWHERE,
+    moved: _Moved | None = None,
     *,
     deadly: bool = False,
 ) -> Oracle:
-    """The oracle; ``moved`` has where the files lie that parameters point at, if not where the parameters say."""
+    """The oracle; ``moved`` has where the files lie that parameters name, if not where the parameters say."""
     found = find(reference, folder, deadly=deadly)
     declared = declaration_of(found.target)
-    name = declared.name or getattr(found.target, "__name__", reference)
+    name = name_of(found.target, reference)
     arguments = read_arguments(name, found.target, declared, params)
     files = own_files.read_files(found.home, declared.files)
     _check_imports(found, declared, files)
-    paths = _pointed(name, arguments, found.home, folder, moved)
+    paths = _pointed(name, arguments, found.home, folder, moved.pointed if moved else {})
+    if moved is not None:
+        texts = moved.located
+    elif isinstance(found.identity.get("built_in"), str):
+        texts = {}
+    else:
+        texts = located.files_named(arguments, folder, found.home, files)
+    python = located.with_files(arguments.python, texts, found.home)
     pointed = {key: path.read_bytes() for key, path in paths.items()}
     rdkit = _rdkit_version() if declared.uses_rdkit else None
     identity = {
@@ -119,6 +168,8 @@ def _build(
     }
     travelling = {f"{_OWN}/{file}": data for file, data in {**files, **found.own}.items()} if found.own else {}
     travelling |= {f"{_PARAMS}/{key}/{paths[key].name}": data for key, data in pointed.items()}
+    places = {f"{_OWN}/{file}": found.home / file for file in [*files, *found.own]} if found.own else {}
+    places |= {f"{_PARAMS}/{key}/{path.name}": path for key, path in paths.items()}
     return Oracle(
         name=name,
         reference=reference,
@@ -132,11 +183,13 @@ def _build(
         files=declared.files,
         unit=declared.unit,
         outputs=MappingProxyType(dict(declared.outputs)),
-        summary=(inspect.getdoc(found.target) or "").partition("\n")[0],
+        summary=docstring_of(found.target).partition("\n")[0],
         fingerprint=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         file_bytes=MappingProxyType(travelling),
+        file_modes=MappingProxyType(own_files.permissions(places)),
+        located=MappingProxyType(dict(texts)),
         rdkit=rdkit,
-        make=functools.partial(_scoring, found, dict(arguments.python) | paths),
+        make=functools.partial(_scoring, found, python | paths),
     )
 
 

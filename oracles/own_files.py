@@ -12,17 +12,24 @@ import importlib
 import itertools
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
-from oracles.base import OracleError
+from designloop.oracles import old_name
+from designloop.oracles.errors import OracleError
 
 _number = itertools.count()
+
+_NO_MODES: Mapping[str, int] = MappingProxyType({})
+
+_NEVER_OURS = sys.stdlib_module_names | {"designloop"}
+"""Modules of which there is never a second copy, whatever lies beside an oracle (a checkout, say)."""
 
 
 def digests(file_bytes: Mapping[str, bytes]) -> dict[str, str]:
@@ -53,11 +60,21 @@ def read_files(folder: Path, declared: Sequence[str]) -> dict[str, bytes]:
     return found
 
 
-def write_files(file_bytes: Mapping[str, bytes], folder: Path) -> None:
+def permissions(paths: Mapping[str, Path]) -> dict[str, int]:
+    """Name -> permission bits of the file: without them a program would arrive as a text."""
+    return {name: stat.S_IMODE(path.stat().st_mode) for name, path in paths.items()}
+
+
+def write_files(file_bytes: Mapping[str, bytes], folder: Path, modes: Mapping[str, int] = _NO_MODES) -> None:
     """Write the folder, which then holds these bytes; several processes may write the same one at once.
 
     It is written aside and renamed into place, so that it is there whole or not at all; one whose bytes differ (after a
     crash, or a clean-up of old temporary files) is replaced.
+
+    Args:
+        file_bytes: path relative to the folder -> content.
+        folder: where they go.
+        modes: path -> permission bits, where they are known.
     """
     expected = digests(file_bytes)
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,12 +84,14 @@ def write_files(file_bytes: Mapping[str, bytes], folder: Path) -> None:
             path = aside / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        if folder.exists() and not holds(folder, expected):
+            if name in modes:
+                path.chmod(modes[name] | stat.S_IRUSR)
+        if folder.exists() and not holds(folder, expected, modes):
             shutil.rmtree(folder, ignore_errors=True)
         try:
             aside.rename(folder)
         except OSError:  # another process was first, which is as good if its bytes are right
-            if not holds(folder, expected):
+            if not holds(folder, expected, modes):
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -92,10 +111,13 @@ def worker_folder() -> Path:
     return folder
 
 
-def holds(folder: Path, expected: Mapping[str, str]) -> bool:
-    """Whether the folder has each of these files, with the bytes of that digest."""
-    there = all((folder / name).is_file() for name in expected)
-    return there and digests({name: (folder / name).read_bytes() for name in expected}) == dict(expected)
+def holds(folder: Path, expected: Mapping[str, str], modes: Mapping[str, int] = _NO_MODES) -> bool:
+    """Whether the folder has each of these files, with the bytes of that digest, executable where it should be."""
+    if not all((folder / name).is_file() for name in expected):
+        return False
+    if any(modes.get(name, 0) & stat.S_IXUSR and not os.access(folder / name, os.X_OK) for name in expected):
+        return False
+    return digests({name: (folder / name).read_bytes() for name in expected}) == dict(expected)
 
 
 class OwnImports:
@@ -105,12 +127,13 @@ class OwnImports:
     leads ``sys.path`` and its own helpers stand in ``sys.modules``; afterwards both are as they were.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
+    def __init__(self, file: Path) -> None:
+        self.folder = file.parent.resolve()
         modules = {entry.stem for entry in self.folder.glob("*.py")}
         packages = {entry.parent.name for entry in self.folder.glob("*/__init__.py")}
-        # Never a second copy of ours or of the standard library, whatever lies beside the oracle (a checkout, say).
-        self._local = (modules | packages) - sys.stdlib_module_names - {"designloop", "oracles"}
+        self._local = (modules | packages) - _NEVER_OURS
+        if file.name == f"{old_name.SHORT}.py" or not old_name.is_taken(self.folder):
+            self._local -= {old_name.SHORT}
         self._helpers: dict[str, ModuleType] = {}
 
     @contextmanager
@@ -120,16 +143,26 @@ class OwnImports:
         sys.modules.update(self._helpers)
         sys.path.insert(0, str(self.folder))
         try:
-            yield
+            with old_name.short_name(self._local):
+                yield
         finally:
             with suppress(ValueError):  # the oracle's own code may have set the path anew
                 sys.path.remove(str(self.folder))
             self._helpers = self._take_out()
             sys.modules.update(others)
 
+    def owns(self, name: str) -> bool:
+        """Whether a module of that name is one of this folder's."""
+        return name in self._local and "." not in name
+
+    def forget(self, module: ModuleType) -> None:
+        """Let go of a module whose import failed."""
+        self._helpers = {name: helper for name, helper in self._helpers.items() if helper is not module}
+
     def undeclared(self, declared: Mapping[str, bytes]) -> list[str]:
         """Helper files imported so far that are not declared, relative to the folder."""
-        files = {Path(module.__file__).resolve() for module in self._helpers.values() if module.__file__}
+        paths = [Path(module.__file__) for module in self._helpers.values() if module.__file__]
+        files = {path.parent.resolve() / path.name for path in paths}  # a link is a file of the folder that it lies in
         return sorted({str(PurePosixPath(file.relative_to(self.folder))) for file in files} - set(declared))
 
     def _take_out(self) -> dict[str, ModuleType]:
@@ -139,23 +172,29 @@ class OwnImports:
 
 
 def import_file(path: Path, source: bytes, imports: OwnImports) -> ModuleType:
-    """The module that these bytes of a file make, under a name that no other file has.
+    """The module that these bytes of a file make.
+
+    It bears the file's own name, by which a process that the oracle starts (joblib's, multiprocessing's) imports the
+    file from the path that it inherits, and finds there what was pickled here. Like the file's helpers it stands in
+    ``sys.modules`` only while the oracle is at work. Where that name is a standard module's it bears one of its own.
 
     The bytes are compiled here rather than by Python's own loader, which may take a stale ``.pyc`` for the file.
 
     Raises:
         OracleError: Whatever stopped the import, with the line of the file.
     """
-    module = ModuleType(f"oracle_file_{path.stem}_{next(_number)}")
+    module = ModuleType(path.stem if imports.owns(path.stem) else f"oracle_file_{path.stem}_{next(_number)}")
     module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses and pickle look a class up by its module's name
     try:
         with imports.active():
+            sys.modules[module.__name__] = module  # dataclasses and pickle look a class up by its module's name
             exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
+        sys.modules.pop(module.__name__, None)
+        imports.forget(module)
         raise OracleError(
-            f"{path}:{_line(error, path)}: {type(error).__name__}: {error}; the file must import without an error"
+            f"{path}:{_line(error, path)}: {type(error).__name__}: {error}; "
+            f"{old_name.import_hint(error) or 'the file must import without an error'}"
         ) from error
     return module
 

@@ -7,7 +7,7 @@ beside the campaign file, its bytes count instead of its name, and it travels to
 
 from __future__ import annotations
 
-import difflib
+import functools
 import inspect
 import json
 import re
@@ -23,8 +23,9 @@ import pydantic
 import pydantic_core
 from pydantic.errors import PydanticUserError
 
-from oracles.base import OracleError, ParameterError, ParameterProblem, did_you_mean
-from oracles.declaration import Declaration
+from designloop.oracles.declaration import Declaration
+from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
+from designloop.words import did_you_mean, nearest
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _MISSING = inspect.Parameter.empty
@@ -84,6 +85,8 @@ class Arguments:
     """The files that parameters point at, as given."""
     default_paths: Mapping[str, Path]
     """The files that defaults point at."""
+    choices: frozenset[str] = frozenset()
+    """Parameters that are one word out of several, which is never a path."""
 
 
 def parameters_of(target: Callable[..., Any], declared: Declaration) -> tuple[dict[str, Parameter], bool]:
@@ -136,7 +139,7 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
             problems.append(_ill_typed(key, value, error))
         except (TypeError, ValueError) as error:
             problems.append(ParameterProblem(key, repr(value), "a value that JSON can hold", str(error)))
-    misspelt = {nearest for key in given if key not in known for nearest in difflib.get_close_matches(key, known, n=1)}
+    misspelt = {nearest(key, known) for key in given if key not in known}
     for parameter in known.values():
         if parameter.name in given or (parameter.required and parameter.name in misspelt):
             continue
@@ -150,7 +153,8 @@ def read_arguments(name: str, target: Callable[..., Any], declared: Declaration,
     if problems:
         raise ParameterError(name, problems)
     defaults = {key: parameter.default for key, parameter in known.items() if key not in given}
-    return Arguments(python, written, _paths(python), _paths(defaults))
+    choices = frozenset(key for key in given if key in known and typing.get_origin(known[key].annotation) is Literal)
+    return Arguments(python, written, _paths(python), _paths(defaults), choices)
 
 
 def kind(annotation: Any) -> str:
@@ -183,7 +187,12 @@ def _holds_a_path(value: Any) -> bool:
 
 def _globals(target: Any) -> dict[str, Any]:
     """What the names in its annotations mean."""
-    return dict(getattr(inspect.unwrap(target), "__globals__", {}))
+    while isinstance(target, functools.partial):
+        target = target.func
+    function = inspect.unwrap(target)
+    if not hasattr(function, "__globals__"):  # an instance that can be called: what stands in its class
+        function = vars(type(function)).get("__call__")
+    return dict(getattr(function, "__globals__", {}))
 
 
 def _plain(annotation: Any) -> str:
@@ -225,8 +234,7 @@ def _canonical(value: Any) -> str:
 
 def _unknown(key: str, known: Mapping[str, Parameter]) -> ParameterProblem:
     expected = f"one of {', '.join(known)}" if known else "no parameter: it takes none"
-    hint = did_you_mean(key, known)
-    return ParameterProblem(key, f"{key!r}", expected, hint if hint.startswith("did you") else "")
+    return ParameterProblem(key, f"{key!r}", expected, did_you_mean(key, known))
 
 
 def _missing(parameter: Parameter, declared: Declaration) -> ParameterProblem:
@@ -245,7 +253,7 @@ def _ill_typed(key: str, value: Any, error: pydantic.ValidationError) -> Paramet
     found = told[0]["input"] if len(told) == 1 or told[0]["type"] == "value_error" else value
     choices = [word for item in told for word in re.findall(r"'([^']+)'", item["msg"])]
     hint = did_you_mean(found, choices) if choices and isinstance(found, str) else ""
-    return ParameterProblem(key, repr(found), expected, hint if hint.startswith("did you") else "")
+    return ParameterProblem(key, repr(found), expected, hint)
 
 
 def _expectation(message: str) -> str:

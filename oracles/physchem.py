@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from designloop.molecules.chemistry import descriptor
-from oracles.chemical import each
-from oracles.declaration import oracle
+from designloop.oracles.chemical import each
+from designloop.oracles.declaration import oracle
 
 
 def _example(low: float, high: float, **params: str) -> dict[str, dict[str, object]]:

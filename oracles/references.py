@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import hashlib
 import importlib
 from collections.abc import Callable, Mapping
@@ -11,8 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from oracles import first_import, own_files, registry
-from oracles.base import OracleError, did_you_mean
+from designloop.oracles import first_import, old_name, own_files, registry
+from designloop.oracles.errors import OracleError
+from designloop.words import did_you_mean, meant_or_known
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,8 @@ def _built_in(name: str, folder: Path) -> Found:
     if "." in name:
         module, _, attribute = name.rpartition(".")
         raise OracleError(f"no oracle is called {name!r}; for a function of your own, write {module}:{attribute}")
-    near = difflib.get_close_matches(name, known, n=1)
     lists = "`designloop oracles` lists them, ./my_oracle.py:FUNCTION names your own"
-    hint = f"did you mean {near[0]!r}?" if near else lists
-    raise OracleError(f"no oracle is called {name!r}; {hint}")
+    raise OracleError(f"no oracle is called {name!r}; {did_you_mean(name, known) or lists}")
 
 
 def _in_module(module_name: str, attribute: str, folder: Path) -> Found:
@@ -90,21 +89,24 @@ def _in_module(module_name: str, attribute: str, folder: Path) -> Found:
         ) from error
     target = _attribute(module, attribute, module_name)
     home = Path(module.__file__).parent if module.__file__ else folder
-    return Found(target, {"module": f"{module_name}:{attribute}"}, home)
+    # A result is known by the name that built-ins have always had, whichever of the two is written.
+    name = module_name.removeprefix("designloop.") if module_name.startswith(f"{old_name.FULL}.") else module_name
+    return Found(target, {"module": f"{name}:{attribute}"}, home)
 
 
 def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Found:
     if path.is_dir():
         raise OracleError(f"{reference!r} names a folder, expected a file; write ./my_oracle.py:FUNCTION")
     if not path.is_file():
-        near = difflib.get_close_matches(path.name, [other.name for other in path.parent.glob("*.py")], n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "paths are relative to the campaign file"
+        meant = did_you_mean(path.name, (other.name for other in path.parent.glob("*.py")))
+        hint = meant or "paths are relative to the campaign file"
         raise OracleError(f"there is no file {path}; {hint}")
     source = path.read_bytes()
     if not deadly:
         first_import.refuse_deadly(path, source)
-    imports = own_files.OwnImports(path.parent)
-    module = own_files.import_file(path, source, imports)
+    imports = own_files.OwnImports(path)
+    with contextlib.chdir(path.parent):  # what it declares it finds by relative names, as where it runs
+        module = own_files.import_file(path, source, imports)
     target = _attribute(module, attribute, reference.rpartition(":")[0] or reference)
     identity = {"function": attribute, "source": hashlib.sha256(source).hexdigest()}
     return Found(target, identity, path.parent, {path.name: source}, imports)
@@ -116,7 +118,7 @@ def _attribute(module: ModuleType, name: str, place: str) -> Callable[..., Any]:
     if not name:
         raise OracleError(f"{place!r} names no function; write {place}:{theirs[0] if theirs else 'FUNCTION'}")
     if not hasattr(module, name):
-        raise OracleError(f"{place} has no {name!r}; {did_you_mean(name, theirs)}")
+        raise OracleError(f"{place} has no {name!r}; {meant_or_known(name, theirs)}")
     target = getattr(module, name)
     if not callable(target):
         raise OracleError(f"{name!r} of {place} is {type(target).__name__}; name a function or a class")

@@ -10,8 +10,8 @@ import numpy as np
 from rdkit.Chem import rdFingerprintGenerator
 
 from designloop.molecules import chemistry
-from oracles.chemical import Smiles, as_list
-from oracles.declaration import oracle
+from designloop.oracles.chemical import Smiles, as_list
+from designloop.oracles.declaration import oracle
 
 Kind = Literal["ecfp4", "ecfp6", "fcfp4", "fcfp6", "atom_pair"]
 

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 from rdkit import Chem
 
-from oracles.chemical import Smarts, as_list, each, parse_smarts
-from oracles.declaration import oracle
+from designloop.oracles.chemical import Smarts, as_list, each, parse_smarts
+from designloop.oracles.declaration import oracle
 
 _MOST_MATCHES = 10_000
 """Matches of one pattern that are counted; RDKit's own 1,000 can be passed by a pattern such as ``C~C~C``."""
@@ -94,17 +94,26 @@ def isomer(smiles: Sequence[str], formula: Formula) -> dict[str, float]:
     Source: Brown et al. 2019, "GuacaMol", J. Chem. Inf. Model. 59, 1096: IsomerScoringFunction.
     """
     wanted = parse_formula(formula)
-    return each(smiles, lambda mol: _isomer_score(_atoms(mol), wanted))
+
+    def score(mol: Chem.Mol) -> float:
+        exponents = _exponents(atom_counts(mol), wanted)
+        return math.exp(sum(exponents) / len(exponents))  # of the exponents, so that nothing underflows
+
+    return each(smiles, score)
 
 
-def _isomer_score(atoms: Mapping[str, int], wanted: Mapping[str, int]) -> float:
-    """GuacaMol's score; the mean is taken of the logarithms, so that it does not underflow."""
-    squares = [float(atoms.get(element, 0) - number) ** 2 for element, number in wanted.items()]
-    squares.append(((sum(atoms.values()) - sum(wanted.values())) / 2) ** 2)
-    return math.exp(-0.5 * sum(squares) / len(squares))
+def formula_scores(atoms: Mapping[str, int], wanted: Mapping[str, int]) -> list[float]:
+    """A Gaussian of each wanted element's number of atoms (width 1), then one of all atoms' (width 2)."""
+    return [math.exp(exponent) for exponent in _exponents(atoms, wanted)]
 
 
-def _atoms(mol: Chem.Mol) -> Counter[str]:
+def _exponents(atoms: Mapping[str, int], wanted: Mapping[str, int]) -> list[float]:
+    exponents = [-0.5 * float(atoms.get(element, 0) - number) ** 2 for element, number in wanted.items()]
+    exponents.append(-0.5 * ((sum(atoms.values()) - sum(wanted.values())) / 2) ** 2)
+    return exponents
+
+
+def atom_counts(mol: Chem.Mol) -> Counter[str]:
     """Element -> number of atoms, hydrogens included wherever they stand."""
     atoms: Counter[str] = Counter()
     for atom in mol.GetAtoms():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from designloop.molecules import chemistry
-from oracles.chemical import AlertSet, as_list, each
-from oracles.declaration import oracle
+from designloop.oracles.chemical import AlertSet, as_list, each
+from designloop.oracles.declaration import oracle
 
 
 @oracle(uses_rdkit=True, example={"transform": {"type": "linear", "low": 5.0, "high": 2.5}})

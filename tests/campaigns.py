@@ -14,7 +14,7 @@ MOLECULES = 120
 """In the file that the strategy ``random`` draws from."""
 
 ORACLE = '''
-from oracles import oracle
+from designloop.oracles import oracle
 
 
 @oracle(version="1")

@@ -98,6 +98,15 @@ def test_references_are_scored_outside_budget_and_table(tmp_path: Path, tiny_mod
     assert run.purpose == "check"
 
 
+def test_a_reference_may_be_added_to_a_campaign_that_has_ended(tmp_path: Path, tiny_model: Path) -> None:
+    before = designloop.run(write_campaign(tmp_path, tiny_model))
+    changed = write_campaign(tmp_path, tiny_model, {"reference": {"the salt": SODIUM_SALT}})
+    after = designloop.run(changed)
+    assert [(one.name, one.smiles) for one in after.references] == [("the salt", ASPIRIN)]
+    assert (after.summary.digest, before.references) == (before.summary.digest, [])
+    assert after.summary.calls == 45
+
+
 def test_the_ledger_has_a_row_for_each_oracle_run_of_a_campaign(tmp_path: Path, tiny_model: Path) -> None:
     designloop.run(write_campaign(tmp_path, tiny_model))
     runs = [run for run in read_runs(tmp_path / "small.ledger.sqlite") if run.purpose == "round"]

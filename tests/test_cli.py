@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import designloop
 from designloop import api
 from designloop.cli import app
 from designloop.loop import preflight
+from designloop.loop.evaluation.backends import InlineBackend, Loss
+from designloop.loop.evaluation.oracle_process import OracleProcess, Reply
 from designloop.tables.ledger import Ledger
 from tests.campaigns import write_campaign
 
@@ -191,8 +194,8 @@ def test_run_on_a_finished_campaign_prints_its_result_and_how_to_raise_the_budge
     told = succeeds("run", finished)
     assert "raise `budget.oracle_calls`" in told
     assert "caffeine" in told
-    failed = sum(one.molecules for one in api.status(finished).failures)
-    assert f"{failed} of 45 molecules failed; `designloop status` says why" in told
+    (failures,) = api.status(finished).failures
+    assert f"{failures.molecules} of 45 molecules failed; the commonest reasons:\n  carbons failed: " in told
     assert "Proposing and learning take about 0 s on top" in succeeds("run", finished, "--dry-run")
     assert not any(line.startswith("round") for line in told.splitlines())
 
@@ -237,16 +240,95 @@ def test_run_and_status_tell_of_answers_that_nobody_asked_for(tmp_path: Path, ti
     assert succeeds("status", path).count(told) == 1
 
 
+NOTHING_WORKS = {
+    "objective.properties.0.params": {"fails": "c"},
+    "filters": {"require_smarts": ["c"]},
+    "reference": ["CCCCCCCC"],
+    "batch_size": 3,
+}
+"""Changes to a campaign after which its oracle works on the reference alone."""
+
+
 def test_a_run_that_gives_nothing_exits_with_3(tmp_path: Path, tiny_model: Path) -> None:
-    changes = {
-        "objective.properties.0.params": {"fails": "c"},
-        "filters": {"require_smarts": ["c"]},
-        "reference": ["CCCCCCCC"],
-        "batch_size": 3,
-    }
-    done = designloop_("run", write_campaign(tmp_path, tiny_model, changes))
+    done = designloop_("run", write_campaign(tmp_path, tiny_model, NOTHING_WORKS))
     assert done.exit_code == 3
     assert "without one good result" in done.output
+
+
+@pytest.mark.parametrize("budget", [{"oracle_calls": 4}, {"hours": 1e-9}])
+def test_whatever_budget_ends_it_a_run_without_results_exits_with_3_and_says_why(
+    tmp_path: Path, tiny_model: Path, budget: dict[str, object]
+) -> None:
+    changes = {**NOTHING_WORKS, "budget": {"oracle_calls": 45, **budget}}
+    path = write_campaign(tmp_path, tiny_model, changes)
+    done = designloop_("run", path)
+    assert done.exit_code == 3
+    assert done.stdout.count("carbons failed: ") >= 2, "while it runs, and at its end"
+    summary = api.status(path)
+    assert summary.end is not None
+    assert summary.end.reason == next(iter(budget))
+    last = f"{summary.calls} of {summary.calls} molecules failed; the commonest reasons:"
+    for told in (done.stdout, (tmp_path / "small" / "campaign.log").read_text()):
+        assert "no answer for this molecule" in told.partition(last)[0], "while it runs"
+        assert "no answer for this molecule" in told.partition(last)[2], "and at its end"
+    assert designloop_("run", path).exit_code == 3, "also when it is asked once more"
+
+
+def test_a_campaign_that_admits_no_molecule_exits_with_3(tmp_path: Path, tiny_model: Path) -> None:
+    done = designloop_("run", write_campaign(tmp_path, tiny_model, {"filters": {"require_smarts": ["[U]"]}}))
+    assert done.exit_code == 3
+    assert "No molecule was admitted" in done.stdout
+    assert "require_smarts 120" in done.stdout
+
+
+def test_run_and_status_say_what_the_ledger_knew_and_since_when(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(tmp_path, tiny_model)
+    assert "known to the ledger" not in succeeds("run", path)
+    today = datetime.now(UTC).date().isoformat()
+    told = succeeds("run", path, "--fresh")
+    log = (tmp_path / "small" / "campaign.log").read_text()
+    for known in ("20 of 20", "5 of 5", "45 of 45"):
+        line = f"{known} values were known to the ledger, of {today}"
+        assert line in told
+        assert line in log
+    assert f"45 of 45 values were known to the ledger, of {today}" in succeeds("status", path)
+    query = "SELECT known_results, wanted_results, known_oldest FROM rounds ORDER BY round"
+    rows = api.query(query, [path]).to_pylist()
+    assert [(row["known_results"], row["wanted_results"]) for row in rows] == [(20, 20), (20, 20), (5, 5)]
+    assert all(row["known_oldest"].startswith(today) for row in rows)
+
+
+class Losing(InlineBackend):
+    """A backend that loses a node over its first request, as a cluster's may."""
+
+    def __init__(self, process: OracleProcess) -> None:
+        super().__init__(process)
+        self.resent = 0
+        self.losses: list[Loss] = []
+
+    def wait(self) -> list[tuple[int, Reply]]:
+        if not self.losses:
+            self.losses.append(Loss("node", "10.0.0.5 (ef56ab12)", 2, "no heartbeats"))
+            self.resent = 2
+        return super().wait()
+
+
+def test_a_lost_node_is_said_once_and_stands_in_the_log_in_status_and_in_the_metrics(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("designloop.loop.evaluation.evaluator.InlineBackend", Losing)
+    path = write_campaign(tmp_path, tiny_model)
+    line = "node 10.0.0.5 (ef56ab12) was lost with 1 worker (no heartbeats); 2 chunks were sent again"
+    total = "1 worker died, 1 node was lost, 2 chunks were sent again"
+    told = succeeds("run", path)
+    log = (tmp_path / "small" / "campaign.log").read_text()
+    for text in (told, log):
+        assert text.count(line) == 1
+        assert f"{total}." in text
+    assert f"{total}\nround 1: {line}" in succeeds("status", path)
+    query = "SELECT lost_nodes, lost_workers, resent_chunks, losses FROM rounds ORDER BY round"
+    rows = [tuple(row.values()) for row in api.query(query, [path]).to_pylist()]
+    assert rows == [(1, 1, 2, line), (0, 0, 0, None), (0, 0, 0, None)]
 
 
 def test_a_broken_oracle_is_found_before_anything_is_charged(tmp_path: Path, tiny_model: Path) -> None:
@@ -317,14 +399,45 @@ def test_a_damaged_file_of_a_round_is_told_by_status_as_by_run(finished: Path, t
     shutil.copytree(finished.parent, tmp_path / "copy")
     path = tmp_path / "copy" / finished.name
     for number, damage in enumerate((lambda one: one.write_bytes(one.read_bytes()[:100]), Path.unlink), 1):
-        details = tmp_path / "copy" / "small" / "details" / f"0000{number}.parquet"
-        content = details.read_bytes()
-        damage(details)
+        rows = tmp_path / "copy" / "small" / "rounds" / f"0000{number}.parquet"
+        content = rows.read_bytes()
+        damage(rows)
         told = fails(2, "status", path)
-        assert f"{details} is {'damaged' if number == 1 else 'missing'}" in told
+        assert f"{rows} is {'damaged' if number == 1 else 'missing'}" in told
         assert "Restore it from a backup" in told
         assert fails(2, "run", path) == told
-        details.write_bytes(content)
+        rows.write_bytes(content)
+
+
+def test_what_can_be_done_without_is_told_by_every_verb_which_answers(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
+    shutil.copytree(finished.parent, tmp_path / "copy")
+    path = tmp_path / "copy" / finished.name
+    whole = api.status(path)
+    (tmp_path / "copy" / "small" / "details" / "00001.parquet").write_bytes(b"")
+    (tmp_path / "copy" / "small" / "finished.json").unlink()
+    (tmp_path / "copy" / "small" / "references.json").write_text("{}")
+    assert "remark: " in (told := succeeds("status", path))
+    assert "details/00001.parquet is damaged" in told
+    assert "not ended" in told
+    for words in (["top", path], ["compare", path], ["query", "FROM rounds", path]):
+        assert "finished.json is missing: how the campaign ended is not known" in designloop_(*words).stderr
+    assert "references.json is damaged" in designloop_("top", path).stderr
+    ended = succeeds("run", path)
+    assert "the references are scored again" in ended
+    again = api.status(path)
+    assert (again.digest, again.end) == (whole.digest, whole.end)
+    assert designloop_("top", path).stderr == ""
+
+
+def test_a_full_disk_ends_a_run_with_the_code_that_says_to_repeat_it(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished.parent, tmp_path / "copy")
+    log = tmp_path / "copy" / "small" / "campaign.log"
+    log.unlink()
+    log.symlink_to("/dev/full")
+    assert "campaign.log cannot be written to" in fails(4, "run", tmp_path / "copy" / finished.name)
 
 
 def test_status_of_a_folder_without_a_campaign_says_what_to_give(tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ import pytest
 import torch
 from scipy import stats
 
-from designloop.loop import filters, predicates, transforms
+from designloop.loop.scoring import transforms
+from designloop.loop.screening import filters, predicates
 from designloop.molecules.chemistry import require
+from designloop.parts import Registry
 from designloop.testing import check_likelihood, check_oracle, check_prior, check_strategy
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -54,9 +56,9 @@ def test_there_is_a_recipe_for_each_part() -> None:
         "designloop/strategies/hill_climb.py",
         "designloop/vae/likelihoods/exponential.py",
         "designloop/vae/priors/laplace.py",
-        "designloop/loop/transforms.py",
-        "designloop/loop/predicates.py",
-        "designloop/loop/filters.py",
+        "designloop/loop/scoring/transforms.py",
+        "designloop/loop/screening/predicates.py",
+        "designloop/loop/screening/filters.py",
     }
 
 
@@ -87,16 +89,17 @@ def test_the_prior_passes_its_suite(imported: Callable[[str], Any]) -> None:
 
 
 def test_the_transform_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transforms, "TRANSFORMS", dict(transforms.TRANSFORMS))
-    decay = added_to(transforms, RECIPES["designloop/loop/transforms.py"], "Decay")(low=2.0, scale=3.0)
+    added = Registry[type[transforms.Transform]]("transform")
+    monkeypatch.setattr(transforms, "TRANSFORMS", added)
+    decay = added_to(transforms, RECIPES["designloop/loop/scoring/transforms.py"], "Decay")(low=2.0, scale=3.0)
     assert decay([0.0, 2.0, 5.0]) == pytest.approx([1.0, 1.0, np.exp(-1)])
     assert decay.type == "decay"
 
 
 def test_the_filter_is_asked_in_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    build = added_to(predicates, RECIPES["designloop/loop/predicates.py"], "most_halogens")
+    build = added_to(predicates, RECIPES["designloop/loop/screening/predicates.py"], "most_halogens")
     monkeypatch.setattr(predicates, "most_halogens", build, raising=False)
-    source = "class More(Filters):\n" + RECIPES["designloop/loop/filters.py"]
+    source = "class More(Filters):\n" + RECIPES["designloop/loop/screening/filters.py"]
     more = added_to(filters, source, "More")
     monkeypatch.setattr(filters, "Filters", more)
     built = filters.build(more(most_halogens=1), filters.Context(tmp_path))

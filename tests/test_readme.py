@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from designloop import api, benchmarks
 from designloop.cli import app
 from designloop.loop import preflight
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]

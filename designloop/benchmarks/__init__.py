@@ -7,37 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import typer
 
 from designloop.benchmarks.common.options import Benchmark, Options
+from designloop.benchmarks.common.registry import available, load
 
 if TYPE_CHECKING:
     from designloop.benchmarks.common.options import Say
 
 __all__ = ["Benchmark", "Options", "available", "load", "main"]
-
-
-def available() -> list[str]:
-    """Names of the benchmarks there are, sorted."""
-    return sorted(one.name.replace("_", "-") for one in iter_modules(__path__) if not one.ispkg and one.name[0] != "_")
-
-
-def load(name: str) -> Benchmark:
-    """The benchmark of a name.
-
-    Raises:
-        InputError: there is none; the message lists those there are.
-    """
-    from designloop.api import InputError
-
-    if name not in available():
-        raise InputError(f"no benchmark {name!r}; give one of {', '.join(available())}, or all")
-    return cast("Benchmark", import_module(f"{__name__}.{name.replace('-', '_')}"))
 
 
 def main(name: str, output: Path, options: Options | None = None, say: Say = typer.echo) -> None:

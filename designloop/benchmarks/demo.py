@@ -18,8 +18,9 @@ from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.search_report import arms_table, bars_table, best_table
 from designloop.benchmarks.common.trials import run_trials
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
 from designloop.strategies import property_loss
+from designloop.strategies.proposers.base import MODEL_PROPOSERS
 
 SUMMARY = "The quickstart campaign against the same without its parts, random draws and a genetic algorithm."
 
@@ -30,8 +31,8 @@ START = 100
 
 STEPS = "strategy.learning.steps"
 PROPOSERS = "strategy.proposers"
-NO_GENETICS = [name for name in property_loss.PROPOSERS if name in property_loss.OF_THE_MODEL]
-GENETICS = [name for name in property_loss.PROPOSERS if name not in property_loss.OF_THE_MODEL]
+NO_GENETICS = [name for name in property_loss.PROPOSERS if name in MODEL_PROPOSERS]
+GENETICS = [name for name in property_loss.PROPOSERS if name not in MODEL_PROPOSERS]
 
 MOL_GA = Arm("mol_ga", "PyPI's mol_ga: population 100, 100 offspring a generation", search=run_mol_ga)
 ARMS = (

@@ -21,7 +21,7 @@ from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.search_report import arms_table, bars_table
 from designloop.benchmarks.common.trials import Found, run_trials
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
 
 SUMMARY = "Latent Bayesian optimization of a costly score against random draws, and its surrogate's rank correlation."
 

@@ -24,7 +24,7 @@ from designloop.benchmarks.common.watched_run import (
     parse_and_canonicalise_seconds,
     watched_run,
 )
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
 
 SUMMARY = "What the quickstart campaign spends beside its oracles, a molecule, and its memory."
 

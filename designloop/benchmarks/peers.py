@@ -23,7 +23,7 @@ from designloop.benchmarks.common.machine import machine
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.rows import Row
-from designloop.benchmarks.simulators.neurons import cells, population
+from designloop.vae.simulators.neurons import cells, population
 
 SUMMARY = "Speed of the VAE library beside other libraries', each in an environment of its own."
 

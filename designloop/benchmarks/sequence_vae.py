@@ -12,6 +12,7 @@ import numpy as np
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.molecules.reconstruction import REFINE
+from designloop.molecules.shipped import DEFAULT_MODEL
 
 SUMMARY = "Reconstruction, samples, latent and neighbourhoods of a sequence VAE, on 5,000 held-out molecules."
 
@@ -19,7 +20,7 @@ HEEDS = frozenset({"model"})
 
 SEED = 0
 
-MODEL = "zinc250k"
+MODEL = DEFAULT_MODEL
 
 PICTURES = ("training", "samples", "reconstructions", "neighbourhood", "interpolation")
 

@@ -9,7 +9,7 @@ from designloop.display.tables import grid, say
 
 if TYPE_CHECKING:
     from designloop.molecules.reconstruction import Reconstruction
-    from oracles import OracleCard
+    from designloop.oracles import OracleCard
 
 
 def oracles(cards: Sequence[OracleCard]) -> None:

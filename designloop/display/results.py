@@ -23,10 +23,8 @@ def outcome(ended: Outcome) -> None:
     say()
     top(ended.best, ended.references)
     say()
-    if summary.end is not None:
-        say(f"Ended ({summary.end.reason}): {summary.end.message}.")
-    if summary.failed:
-        say(f"{summary.failed:,} of {summary.calls:,} molecules failed; `designloop status` says why.")
+    for line in summary.closing():
+        say(line)
     say(f"Table     {summary.folder}   (designloop top, status and query read it)")
     say(f"Pictures  {', '.join(path.name for path in ended.pictures)} in the same folder")
 
@@ -75,6 +73,9 @@ def status(summary: Summary) -> None:
         if summary.end
         else "not ended: designloop run goes on with it"
     )
+    for line in (summary.known, summary.workers, *summary.losses):
+        if line:
+            say(line)
     recent = summary.rounds[-10:]
     if recent:
         say("\nLast rounds")
@@ -125,14 +126,21 @@ def _mean(value: float | str | None, of: int) -> float | str | None:
 
 
 def comparison(standings: Sequence[Standings]) -> None:
-    """Prints campaigns side by side."""
-    grid(
-        ("campaign", "calls", "failed", "best", "mean top-10", "AUC top-10"),
-        [
-            (one.campaign, one.calls, one.failed, one.best, _mean(one.mean_top_10, one.mean_of), one.auc_top_10)
-            for one in standings
-        ],
-    )
+    """Prints campaigns side by side, those of each objective apart from the others."""
+    objectives = list(dict.fromkeys(one.objective for one in standings))
+    if len(objectives) > 1:
+        say(f"These campaigns have {len(objectives)} different objectives. Scores compare within each, not between.")
+    for objective in objectives:
+        if len(objectives) > 1:
+            say(f"\nObjective {objective}")
+        grid(
+            ("campaign", "calls", "failed", "best", "mean top-10", "AUC top-10"),
+            [
+                (one.campaign, one.calls, one.failed, one.best, _mean(one.mean_top_10, one.mean_of), one.auc_top_10)
+                for one in standings
+                if one.objective == objective
+            ],
+        )
     say("AUC top-10: mean over the calls of the mean of the ten best so far; it rewards finding them soon.")
 
 

@@ -13,7 +13,7 @@ from designloop.display.tables import say
 from designloop.loop.progress import Progress, duration
 
 if TYPE_CHECKING:
-    from designloop.loop.campaign import Campaign
+    from designloop.loop.campaign.campaign import Campaign
     from designloop.molecules.pretrain import HeldOut
 
 
@@ -51,10 +51,9 @@ class RunDisplay:
 
     def on_round(self, progress: Progress) -> None:
         """Shows a committed round."""
-        if self._bar is None:
-            say(str(progress))
-        else:
-            self._bar.console.print(progress.told, markup=False, highlight=False)
+        for line in (str(progress) if self._bar is None else progress.told, *progress.reasons):
+            self.say(line)
+        if self._bar is not None:
             left = f", about {duration(progress.left_seconds)} left" if progress.left_seconds else ""
             told = f"{progress.calls:,} of {progress.budget:,} calls{left}"
             self._bar.update(self._task, completed=progress.calls, told=told)

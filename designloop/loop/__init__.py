@@ -1,1 +1,4 @@
-"""The loop: a campaign file, its objective, screening, evaluation, and `run_campaign`. Import its modules by name."""
+"""The loop: `run_campaign` and what stands round it; below it a room a subject. Import its modules by name.
+
+config <- scoring, screening, evaluation <- campaign <- the round
+"""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from designloop.loop.screening import DRAWS_PER_WANTED, Take
+from designloop.loop.screening.screening import DRAWS_PER_WANTED, Take
 from designloop.tables.manifest import RoundInfo
 
 GAIN = 0.001

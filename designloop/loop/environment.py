@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-import designloop
+from designloop._version import __version__
 
 _PACKAGES = ("torch", "numpy", "rdkit", "selfies", "botorch")
 
@@ -17,7 +17,7 @@ def environment() -> dict[str, Any]:
     import torch
 
     return {
-        "designloop": designloop.__version__,
+        "designloop": __version__,
         "python": platform.python_version(),
         **{package: version(package) for package in _PACKAGES},
         "machine": platform.machine(),

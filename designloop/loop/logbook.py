@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from designloop.loop.progress import Progress
+from designloop.tables.durable import disk_errors
+from designloop.tables.errors import DiskError
 
 FILE = "campaign.log"
 
@@ -32,19 +35,39 @@ class Book:
         self.tell(line)
 
     def also(self, on_round: Callable[[Progress], None]) -> Callable[[Progress], None]:
-        """``on_round``, which writes each round into the log first."""
+        """``on_round``, which writes each round, and why molecules failed, into the log first."""
 
         def noted(progress: Progress) -> None:
-            self.note(str(progress))
+            for line in (str(progress), *progress.reasons):
+                self.note(line)
             on_round(progress)
 
         return noted
 
 
+class _LogFile(logging.FileHandler):
+    """A log file that ends the campaign when it takes no more: what fails for it fails for the next round, too."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Raises what went wrong, where logging would print a traceback and go on."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        with disk_errors(f"{self.baseFilename} cannot be written to", all_are_the_disks=True):
+            raise error
+
+
 @contextmanager
 def logbook(folder: Path, tell: Callable[[str], None]) -> Iterator[Book]:
-    """The log of a campaign's folder, open while the block runs; whatever ends the block is noted."""
-    handler = logging.FileHandler(folder / FILE, encoding="utf-8")
+    """The log of a campaign's folder, open while the block runs; whatever ends the block is noted.
+
+    Raises:
+        DiskError: the log cannot be written to, for want of room or because the disk fails.
+        TableError: it cannot be opened.
+    """
+    with disk_errors(f"{folder / FILE} cannot be written to", "Make it writable, or move it away."):
+        handler = _LogFile(folder / FILE, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     before = LOGGER.level
     LOGGER.addHandler(handler)
@@ -52,12 +75,15 @@ def logbook(folder: Path, tell: Callable[[str], None]) -> Iterator[Book]:
     try:
         yield Book(tell)
     except KeyboardInterrupt:
-        LOGGER.info("interrupted; the same command goes on after the last committed round")
+        with suppress(DiskError):  # the interruption is what counts
+            LOGGER.info("interrupted; the same command goes on after the last committed round")
         raise
     except Exception as error:
-        LOGGER.error("stopped: %s", error)
+        with suppress(DiskError):  # the first error is the one to tell, and it may be the log's own
+            LOGGER.error("stopped: %s", error)
         raise
     finally:
         LOGGER.removeHandler(handler)
         LOGGER.setLevel(before)
-        handler.close()
+        with suppress(OSError):  # what a full disk did not take stays in the buffer, and is tried again here
+            handler.close()

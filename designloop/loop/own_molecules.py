@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from designloop.loop.campaign import Campaign
-from designloop.loop.filters import Context, build
+from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.preflight import score_checks
+from designloop.loop.screening.filters import Context, build
 from designloop.molecules.chemistry import require, standard_form
 from designloop.molecules.errors import MoleculeError
 from designloop.records import Scored

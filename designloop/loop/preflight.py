@@ -13,15 +13,17 @@ from statistics import median
 
 import numpy as np
 
-from designloop.loop.campaign import Campaign
-from designloop.loop.evaluation import Evaluator
-from designloop.loop.filters import Context, build, shares_passing
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.config.problems import one_of_each
+from designloop.loop.evaluation.evaluator import Evaluator, seed_of
+from designloop.loop.evaluation.oracle_process import Surroundings
+from designloop.loop.evaluation.side_by_side import SideBySide
 from designloop.loop.pretrained import Pretrained
-from designloop.loop.problems import one_of_each
+from designloop.loop.screening.filters import Context, build, shares_passing
 from designloop.molecules.chemistry import standard_form
 from designloop.records import Scored
 from designloop.tables import TableError
-from designloop.tables.ledger import Ledger
+from designloop.tables.ledger import Intent, Ledger
 from designloop.tables.manifest import RoundInfo
 from designloop.tables.opening import refuse_foreign
 
@@ -31,6 +33,14 @@ KNOWN_MOLECULES: Mapping[str, str] = {
     "ibuprofen": "CC(C)Cc1ccc(C(C)C(=O)O)cc1",
 }
 """Name -> SMILES of what every oracle is run on before it is paid for."""
+
+SIDE_BY_SIDE = 8
+"""Molecules that two processes of an oracle are run on at once, those of the campaign first."""
+
+SLOW_SECONDS = 2.0
+"""An oracle that takes longer for a molecule is run on two only."""
+
+_FURTHER = ("CN1CCCC1c1cccnc1", "CC(=O)Nc1ccc(O)cc1", "Clc1ccccc1", "CCCCCCCC(=O)O", "NCCc1ccc(O)c(O)c1")
 
 SAMPLE = 500
 """Molecules that a filter's share is taken of."""
@@ -113,7 +123,7 @@ class Estimate:
 def plan(campaign: Campaign, ledger: Ledger) -> Plan:
     """The plan of a campaign, with every oracle run on the known molecules, and loaded on each node of its cluster."""
     checks = check_oracles(campaign, ledger)
-    problems = [*broken(checks), *unloadable(campaign), *unwritable(campaign)]
+    problems = [*broken(checks), *unloadable(campaign), *disturbed(campaign, ledger), *unwritable(campaign)]
     return Plan(campaign, filter_shares(campaign), checks, problems)
 
 
@@ -194,6 +204,32 @@ def unloadable(campaign: Campaign) -> list[str]:
         return []
     with Evaluator(campaign) as evaluator:
         return evaluator.cannot_load()
+
+
+def disturbed(campaign: Campaign, ledger: Ledger) -> list[str]:
+    """A sentence for each property whose oracle gives other values while another process runs it on other molecules.
+
+    What is built in writes nothing, and a costly oracle is not run to check a set-up; one that the ledger knows to be
+    slow is run on two molecules only.
+    """
+    own = [molecule.smiles for molecule in [*campaign.references(), *campaign.starting()[:3]]]
+    known = [standard_form(smiles, campaign.standardize) for smiles in (*KNOWN_MOLECULES.values(), *_FURTHER)]
+    smiles = list(dict.fromkeys([*own, *known]))[:SIDE_BY_SIDE]
+    # Properties of one oracle with the same parameters are one run.
+    oracles = {
+        oracle: name for name, oracle in campaign.oracles.items() if not oracle.costly and not oracle.is_built_in
+    }
+    sentences = []
+    with SideBySide(
+        oracles, Surroundings.of_driver(campaign.folder), campaign.evaluation.timeout * len(smiles)
+    ) as processes:
+        for oracle, name in oracles.items():
+            times = ledger.seconds(oracle.fingerprint)
+            few = smiles[:2] if times and median(times) > SLOW_SECONDS else smiles
+            seeds = [seed_of(Intent(oracle.fingerprint, molecule)) for molecule in few]
+            if sentence := processes.disturbance(oracle, few, seeds):
+                sentences.append(f"property {name!r}: {sentence}")
+    return sentences
 
 
 def unwritable(campaign: Campaign) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from designloop.loop.campaign import Campaign
+from designloop.loop.campaign.campaign import Campaign
 
 if TYPE_CHECKING:
     from designloop.molecules.codec import Codec
@@ -44,24 +44,19 @@ class Pretrained:
 
     def codec(self) -> Codec:
         """The alphabet that is frozen with the model."""
-        from safetensors import safe_open
+        from designloop.molecules.sequence_vae import codec_of
 
-        from designloop.molecules.codec import Codec
-        from designloop.molecules.sequence_vae import find
-
-        with safe_open(find(self.model), framework="np") as file:
-            return Codec.from_json(file.metadata()["codec"])
+        return codec_of(self.model)
 
     def draws(self, n: int, seed: int) -> list[str]:
         """(n,) SMILES drawn from the prior as the model writes them, repetitions kept; the same for the same seed."""
-        from designloop.strategies.base import torch_generator
-        from designloop.strategies.random import Settings
+        from designloop.randomness import torch_generator
 
-        model, noise = self.load(), Settings().noise
+        model = self.load()
         generator = torch_generator(model.device, seed, "draws")
         found: list[str] = []
         while len(found) < n:  # a draw may hold no atom at all
-            drawn = map(model.codec.to_smiles, model.draw(n - len(found), generator, noise))
+            drawn = map(model.codec.to_smiles, model.draw(n - len(found), generator))
             found += [smiles for smiles in drawn if smiles is not None]
         return found
 

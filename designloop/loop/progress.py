@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from designloop.loop.campaign import Campaign
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.evaluation.incidents import told_of_known
+from designloop.loop.reasons import Reasons
 from designloop.records import Round
 from designloop.tables import CandidateTable
 
@@ -22,6 +24,8 @@ class Progress:
     """Oracle calls that may be spent."""
     left_seconds: float | None
     """Until the budget is spent, at the pace since this process took over."""
+    reasons: Sequence[str] = ()
+    """Why molecules failed, a line each, commonest first; those that were not said after earlier rounds."""
 
     def metric(self, name: str) -> float | None:
         """A metric of the round; None where it has none."""
@@ -41,6 +45,7 @@ class Progress:
             parts[-1] += f" (mean of {few:.0f})"
         rows, good = len(self.round.scored), int(self.metric("ok") or 0)
         parts += [f"{rows - good} of {rows} failed"] if good < rows else []
+        parts += [known] if (known := told_of_known([self.round.metrics])) else []
         parts += [", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds().items())]
         return " | ".join(parts)
 
@@ -56,13 +61,14 @@ class Progress:
 
 def watched(campaign: Campaign, table: CandidateTable, tell: Callable[[Progress], None]) -> Callable[[Round], None]:
     """What ``run_campaign`` calls after each round so that ``tell`` hears how far it is."""
-    began, before = monotonic(), table.calls()
+    began, before, reasons = monotonic(), table.calls(), Reasons()
 
     def on_round(done: Round) -> None:
         calls, budget = table.calls(), campaign.budget.oracle_calls
         # Starting molecules are scored in no time, and nothing is learned from a start alone.
         pace = (monotonic() - began) / (calls - before) if calls > before and done.kind == "round" else None
-        tell(Progress(done, calls, budget, None if pace is None else pace * (budget - calls)))
+        left = None if pace is None else pace * (budget - calls)
+        tell(Progress(done, calls, budget, left, reasons.after(done.scored)))
 
     return on_round
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from designloop.loop.campaign import Campaign
+from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.ends import why_it_ends
-from designloop.loop.evaluation import Evaluator
+from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.pretrained import Pretrained
-from designloop.loop.screening import Screening
-from designloop.loop.standing import REMARKS, Clock, Standing
+from designloop.loop.round_metrics import REMARKS, Clock, Standing
+from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
 from designloop.records import Candidate, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
-
-
-def silent(_: object) -> None:
-    """Says nothing."""
+from designloop.words import silent
 
 
 def run_campaign(
@@ -41,11 +38,12 @@ def run_campaign(
                 say(allowed.last_take.told_of_starting)
             with clock("oracle"):
                 scored = campaign.objective(evaluate(admitted))
-            for remark in (remarks := evaluate.remarks()):
-                say(remark)
+            for line in [*(remarks := evaluate.remarks()), *evaluate.losses()]:
+                say(line)
             with clock("learn"):
                 learned = strategy.tell(scored)  # its metrics of the round
-            metrics = {"wanted": wanted, **allowed.counts(), **standing.after(scored), **learned, **clock.lap()}
+            metrics = {"wanted": wanted, **allowed.counts(), **evaluate.metrics, **standing.after(scored)}
+            metrics |= {**learned, **clock.lap()}
             metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
             table.commit(done := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))
             on_round(done)
@@ -54,7 +52,7 @@ def run_campaign(
 def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) -> base.Strategy:
     """The campaign's strategy, fresh or as its state left it, with what it may know of the campaign."""
     model = Pretrained.of(campaign)
-    surroundings = base.Surroundings(
+    view = base.CampaignView(
         seed=campaign.seed,
         allowed=allowed,
         standard_forms=lambda smiles: standard_forms(smiles, campaign.standardize),
@@ -64,7 +62,7 @@ def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) 
         keep=tuple(campaign.filters.require_smarts),
         resolve=lambda path: str(campaign.resolve(path)),
     )
-    return base.build(campaign.strategy.name, campaign.strategy.settings, surroundings, state)
+    return base.build(campaign.strategy.name, campaign.strategy.settings, view, state)
 
 
 def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int, int]]:

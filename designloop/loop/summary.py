@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from designloop.loop.campaign import Campaign, load_campaign
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.config.yaml_file import read_yaml
 from designloop.loop.ends import End
-from designloop.loop.problems import one_of_each
-from designloop.loop.standing import REMARKS
-from designloop.loop.yaml_file import read_yaml
+from designloop.loop.evaluation.incidents import LOSSES, told_of_known, told_of_workers
+from designloop.loop.reasons import commonest
+from designloop.loop.round_metrics import REMARKS
 from designloop.tables import QueryError, open_candidates
+from designloop.tables.errors import DamagedFile
 from designloop.tables.files import details_file, relative, rows_file
+from designloop.tables.ledger import damage_in
 from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo, read_checked
-from designloop.tables.rows import from_parquet
-
-EXAMPLES = 3
-"""Different errors shown of each oracle."""
+from designloop.tables.rows import LOST_DETAILS, from_parquet
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Failures:
     """failed or timeout"""
     molecules: int
     examples: Sequence[str]
-    """``error (molecule)``, a few that differ."""
+    """``N x error (molecule)``, the commonest few that differ."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Summary:
     changes: Sequence[str]
     """What was changed after the campaign had begun, a sentence each."""
     remarks: Sequence[str] = ()
-    """What oracles did that is no failure and should be mended, a line an oracle."""
+    """What oracles did that is no failure and should be mended, a line an oracle; and what is damaged in the files."""
 
     @property
     def calls(self) -> int:
@@ -66,6 +66,43 @@ class Summary:
         """Molecules that were charged and have no score."""
         charged = [info for info in self.rounds if info.kind != "amendment"]
         return sum(info.rows - int(info.metrics.get("ok", 0)) for info in charged)
+
+    @property
+    def known(self) -> str:
+        """How many values were known to the ledger, and since when; empty if none was."""
+        return told_of_known([info.metrics for info in self.rounds])
+
+    @property
+    def workers(self) -> str:
+        """How many workers and nodes were lost or silent, and chunks sent again; empty where none was."""
+        return told_of_workers([info.metrics for info in self.rounds])
+
+    @property
+    def losses(self) -> list[str]:
+        """The workers that were lost, a line a round, node and kind."""
+        return [
+            f"round {info.number}: {line}"
+            for info in self.rounds
+            for line in str(info.metrics.get(LOSSES, "")).splitlines()
+        ]
+
+    @property
+    def has_results(self) -> bool:
+        """Whether any molecule has a score, and the campaign did not stop because round after round gave none."""
+        return self.best is not None and (self.end is None or self.end.reason != "no_results")
+
+    def closing(self) -> list[str]:
+        """What is to be said when a run of it is over, a line each."""
+        lines = []
+        if self.end is not None:
+            lines.append(f"Ended ({self.end.reason}): {self.end.message}.")
+        if not self.calls:
+            lines.append("No molecule was admitted, so there are no results.")
+        if self.failed:
+            lines.append(f"{self.failed:,} of {self.calls:,} molecules failed; the commonest reasons:")
+            lines += [f"  {kind.property} {kind.status}: {told}" for kind in self.failures for told in kind.examples]
+        lines += [f"{told}." for told in (self.known, self.workers) if told]
+        return lines
 
     @property
     def digest(self) -> str:
@@ -96,13 +133,16 @@ def summarize(folder: Path) -> Summary:
         TableError: a file is missing or damaged.
     """
     (stored,) = open_candidates(folder).campaigns()
+    failures, lost = _failures(folder, stored.rounds)
+    # Results can be looked at without a ledger.
+    of_ledger = damage_in(stored.ledger_path) if stored.ledger_path.exists() else []
     refused = str(stored.rounds[0].metrics.get("refused_starting", "")) if stored.rounds else ""
     return Summary(
         name=stored.record.name,
         folder=folder,
         rounds=stored.rounds,
         budget=int(stored.record.openings[-1].dump["budget"]["oracle_calls"]),
-        failures=_failures(folder, stored.rounds),
+        failures=failures,
         refused_starting=refused.split("; ") if refused else [],
         end=End.parse(stored.finish.reason) if stored.finish else None,
         changes=[
@@ -110,7 +150,7 @@ def summarize(folder: Path) -> Summary:
             for opening in stored.record.openings
             for name in opening.accepted
         ],
-        remarks=_remarks(stored.rounds),
+        remarks=[*_remarks(stored.rounds), *stored.remarks, *lost, *of_ledger],
     )
 
 
@@ -149,22 +189,41 @@ def results_below(folder: Path) -> list[Path]:
     return found
 
 
-def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> list[Failures]:
-    """What failed, by property and status; an amendment's rows supersede those of earlier rounds."""
+def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> tuple[list[Failures], list[str]]:
+    """What failed, by property and status, and a sentence for each file of details that is damaged.
+
+    An amendment's rows supersede those of earlier rounds. Without its details a round's rows still tell what failed,
+    but not why.
+    """
     last: dict[tuple[str, str], tuple[str, str | None]] = {}
+    damaged: list[str] = []
     for info in rounds:
-        rows, details = (
-            from_parquet(read_checked(folder, info, relative(folder, path), last=info is rounds[-1]))
-            for path in (rows_file(folder, info.number), details_file(folder, info.number))
-        )
-        smiles = rows["smiles"]
-        for row in details.to_pylist():
-            last[row["property"], smiles[row["position"]].as_py()] = (row["status"], row["error"])
+        is_last = info is rounds[-1]
+        rows = from_parquet(
+            read_checked(folder, info, relative(folder, rows_file(folder, info.number)), last=is_last)
+        ).to_pylist()
+        name = relative(folder, details_file(folder, info.number))
+        try:
+            details = from_parquet(read_checked(folder, info, name, last=is_last)).to_pylist()
+        except DamagedFile as damage:
+            damaged.append(f"{damage.what}: {LOST_DETAILS}")
+            details = [
+                {"property": each, "position": place, "status": row["status"], "error": f"{name} is damaged"}
+                for place, row in enumerate(rows)
+                for each in info.asked
+                if row[each] is None
+            ]
+        for row in details:
+            last[row["property"], rows[row["position"]]["smiles"]] = (row["status"], row["error"])
     grouped: dict[tuple[str, str], dict[str, str | None]] = {}
     for (name, molecule), (status, error) in last.items():
         if status in ("failed", "timeout"):
             grouped.setdefault((name, status), {})[molecule] = error
-    return [Failures(*key, len(errors), _examples(errors)) for key, errors in grouped.items()]
+    failures = [
+        Failures(*key, len(errors), commonest([(error, molecule) for molecule, error in errors.items()]))
+        for key, errors in grouped.items()
+    ]
+    return failures, damaged
 
 
 def _remarks(rounds: Sequence[RoundInfo]) -> list[str]:
@@ -173,10 +232,3 @@ def _remarks(rounds: Sequence[RoundInfo]) -> list[str]:
     for line in [line for info in rounds for line in str(info.metrics.get(REMARKS, "")).splitlines()]:
         first.setdefault(line.partition(" answered ")[0], line)
     return list(first.values())
-
-
-def _examples(errors: Mapping[str, str | None]) -> list[str]:
-    first_of: dict[str, str] = {}
-    for molecule, error in errors.items():
-        first_of.setdefault(error or "no reason given", molecule)
-    return [f"{error} ({first_of[error]})" for error in one_of_each(first_of)[:EXAMPLES]]

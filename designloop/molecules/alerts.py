@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -15,6 +14,7 @@ from rdkit import Chem, DataStructs
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogEntry, FilterCatalogParams
 
 from designloop.molecules.errors import MoleculeError
+from designloop.words import did_you_mean
 
 ALERT_SETS: tuple[str, ...] = tuple(sorted(FilterCatalogParams.FilterCatalogs.names))
 """RDKit's catalogues: PAINS (Baell & Holloway 2010), NIH (Jadhav et al. 2010), BRENK (Brenk et al. 2008), ZINC, and the
@@ -28,9 +28,7 @@ def check_alert_set(name: str) -> None:
         MoleculeError: where there is none; the message lists them and gives the nearest.
     """
     if name not in ALERT_SETS:
-        folded = {known.lower(): known for known in ALERT_SETS}
-        near = get_close_matches(name.lower(), folded, n=1)
-        hint = f"did you mean {folded[near[0]]!r}?" if near else "take one of these."
+        hint = did_you_mean(name, ALERT_SETS) or "take one of these."
         raise MoleculeError(f"found alert set {name!r}, expected one of {', '.join(ALERT_SETS)}; {hint}")
 
 

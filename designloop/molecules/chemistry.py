@@ -15,10 +15,11 @@ from designloop.molecules.alerts import (
     unstable,
     unstable_patterns,
 )
+from designloop.molecules.crippen import crippen_logp
 from designloop.molecules.descriptors import DESCRIPTORS, descriptor, esol, inchikey, sa_score, scaffold
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
-from designloop.molecules.parsing import canonical, parse, parse_all, require
+from designloop.molecules.parsing import canonical, parse, parse_all, parse_flat, require
 from designloop.molecules.standardize import Mode, Stereo, identity, standard_form, standard_forms, without_stereo
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "canonical",
     "check_alert_set",
     "count_fingerprints",
+    "crippen_logp",
     "descriptor",
     "esol",
     "fingerprint",
@@ -43,6 +45,7 @@ __all__ = [
     "inchikey",
     "parse",
     "parse_all",
+    "parse_flat",
     "require",
     "sa_score",
     "scaffold",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
-import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from designloop.molecules.cache import UNREADABLE
 from designloop.molecules.codec import END, PAD, Codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.reading import LineProblem, read_molecules
@@ -214,5 +214,5 @@ def _kept(path: Path) -> TokenRows | None:
         with path.open("rb") as file, np.load(file) as stored:
             problems = [LineProblem(int(line), str(text), str(why)) for line, text, why in stored["problems"]]
             return TokenRows.of_flat(stored["flat"], problems)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    except UNREADABLE:
         return None

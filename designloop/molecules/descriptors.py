@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -15,6 +14,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.parsing import TEXT_CACHE_SIZE, require
+from designloop.words import did_you_mean
 
 _RDKIT: Mapping[str, Callable[[Mol], float]] = dict(Descriptors.descList)
 """All of RDKit's descriptors under its own names."""
@@ -109,8 +109,7 @@ def descriptor(name: str) -> Callable[[Mol], float]:
         MoleculeError: when there is none of that name; the message gives the nearest.
     """
     if name not in DESCRIPTORS:
-        near = get_close_matches(name, DESCRIPTORS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"take one of {', '.join(_SHORT)}, or RDKit's own name."
+        hint = did_you_mean(name, DESCRIPTORS) or f"take one of {', '.join(_SHORT)}, or RDKit's own name."
         raise MoleculeError(f"found descriptor {name!r}, expected one of {len(DESCRIPTORS)} known names; {hint}")
     return DESCRIPTORS[name]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +13,7 @@ from rdkit.DataStructs import ExplicitBitVect
 
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.parsing import require
+from designloop.words import did_you_mean
 
 BITS = 2048
 
@@ -38,8 +38,7 @@ FINGERPRINTS: tuple[str, ...] = (*_GENERATORS, "maccs")
 def _generator(kind: str, size: int) -> Any:
     """The one generator of a kind and size."""
     if kind not in _GENERATORS:
-        near = get_close_matches(kind, FINGERPRINTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "take one of these."
+        hint = did_you_mean(kind, FINGERPRINTS) or "take one of these."
         raise MoleculeError(f"found fingerprint {kind!r}, expected one of {', '.join(FINGERPRINTS)}; {hint}")
     return _GENERATORS[kind](size)
 

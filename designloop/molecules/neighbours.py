@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import rdkit
 from rdkit import Chem, DataStructs
 from rdkit.DataStructs import ExplicitBitVect
 
+from designloop.molecules.cache import is_whole, seal
 from designloop.molecules.chemistry import fingerprint, fingerprints, standard_form, standard_forms
 from designloop.molecules.corpus import cache_folder, zinc
 
@@ -85,11 +85,18 @@ def _library(say: Callable[[str], None]) -> np.ndarray:
     """(249456, 32) uint64, from the cache where this RDKit made it before."""
     key = hashlib.sha256("\n".join(zinc()).encode() + rdkit.__version__.encode()).hexdigest()[:32]
     kept = cache_folder() / f"zinc250k-ecfp4-{key}.npy"
-    if not kept.is_file():
-        say("Making the fingerprints of ZINC 250k, once; this takes about a minute …")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        _make_elsewhere(kept)
-    return _mapped(str(kept))
+    if kept not in _mapped:
+        if not is_whole(kept):
+            why = f"anew, since {kept} is damaged or of an earlier version" if kept.exists() else "once"
+            say(f"Making the fingerprints of ZINC 250k, {why}; this takes about a minute …")
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            _make_elsewhere(kept)
+        _mapped[kept] = np.asarray(np.load(kept, mmap_mode="r"))
+    return _mapped[kept]
+
+
+_mapped: dict[Path, np.ndarray] = {}
+"""What was checked and mapped by this process."""
 
 
 def _make_elsewhere(path: Path) -> None:
@@ -104,12 +111,8 @@ def make(path: Path) -> None:
         library = np.concatenate(list(pool.map(_of_chunk, chunks)))
     aside = path.with_suffix(f".{os.getpid()}.npy")
     np.save(aside, library)
+    seal(aside)
     aside.replace(path)
-
-
-@cache
-def _mapped(path: str) -> np.ndarray:
-    return np.asarray(np.load(path, mmap_mode="r"))
 
 
 def _of_chunk(smiles: Sequence[str]) -> np.ndarray:

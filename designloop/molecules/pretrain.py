@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -25,10 +25,11 @@ from designloop.molecules.codec import Codec
 from designloop.molecules.corpus import TokenRows, zinc_codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.recipe import Recipe
-from designloop.molecules.sequence_vae import Architecture, SequenceVAE, shorten
+from designloop.molecules.sequence_vae import CHECKSUM, Architecture, SequenceVAE, checksum, shorten
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
-from designloop.vae.fit import Batch, Step, fit
-from designloop.vae.losses import ELBO, Loss, PropertyLoss
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import Step, fit
+from designloop.vae.training.losses import ELBO, Loss, PropertyLoss
 
 
 def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: float) -> np.ndarray:
@@ -230,26 +231,22 @@ class _Run:
         tensors["generator"] = self.generator.get_state()
         record = {"step": step, "curve": [asdict(point) for point in curve], **self._settings()}
         aside = self.folder / f"checkpoint.{os.getpid()}.aside"
-        save_file(
-            {name: value.detach().contiguous().clone() for name, value in tensors.items()},
-            aside,
-            {"told": json.dumps(record)},
-        )
+        kept = {name: value.detach().contiguous().clone() for name, value in tensors.items()}
+        metadata = {"told": json.dumps(record)}
+        save_file(kept, aside, metadata | {CHECKSUM: checksum(kept, metadata)})
         aside.replace(self.folder / "checkpoint.safetensors")
 
     def resume(self) -> tuple[int, list[HeldOut]]:
         path = self.folder / "checkpoint.safetensors"
         if not path.is_file():
             return 0, []
-        with safe_open(path, framework="pt") as file:
-            record = json.loads(file.metadata()["told"])
+        record, tensors = _read_checkpoint(path)
         for key, ours in self._settings().items():
             if record.get(key) != ours and not (key == "recipe" and _goes_on(record["recipe"], ours)):
                 raise MoleculeError(
                     f"{path} was made with {key} {record.get(key)}, this run asks for {ours}; "
                     "give another folder or the same settings"
                 )
-        tensors = load_file(path)
         self.vae.load_state_dict({n.removeprefix("vae."): v for n, v in tensors.items() if n.startswith("vae.")})
         self.loss.load_state_dict({n.removeprefix("loss."): v for n, v in tensors.items() if n.startswith("loss.")})
         state = self.optimizer.state_dict()
@@ -261,6 +258,26 @@ class _Run:
         self.optimizer.load_state_dict(state)
         self.generator.set_state(tensors["generator"].cpu())
         return int(record["step"]), [HeldOut(**point) for point in record["curve"]]
+
+
+def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a checkpoint says of itself, and its tensors.
+
+    Raises:
+        MoleculeError: it is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata())
+        tensors = load_file(path)
+        # Checkpoints of earlier versions have no checksum.
+        if metadata.pop(CHECKSUM, None) not in (None, checksum(tensors, metadata)):
+            raise ValueError("its content does not match its own checksum")
+        return json.loads(metadata["told"]), tensors
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise MoleculeError(
+            f"{path} is damaged ({error}); restore it from a backup, or remove it to begin this training anew"
+        ) from error
 
 
 def _goes_on(earlier: Any, now: Any) -> bool:

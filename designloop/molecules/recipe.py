@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from designloop.vae.fit import cosine
+from designloop.vae.training.schedules import cosine
 
 Knots = tuple[float, ...]
 """Values at even places from the first step of a phase to its end, linear between them; one stands for all."""

@@ -10,8 +10,10 @@ language model, between them one that repairs what z cannot say (conditioning au
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,18 +26,14 @@ from torch import Tensor, nn
 
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.shipped import DEFAULT_MODEL, PRETRAINED, PRIOR_NOISE
+from designloop.vae.inference import refinement
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 from designloop.vae.networks import mlp
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal
-from designloop.vae.refinement import refined
-
-PRETRAINED = Path(__file__).parent / "pretrained"
-
-PRIOR_NOISE = 6.0
-"""Noise level at which the prior is sampled by default: the decoder is nearly a language model there."""
 
 PRIOR_TEMPERATURE = 0.8
 """Of the decoder's draws by default; below 1 they are more like the corpus."""
@@ -174,7 +172,7 @@ class SequenceVAE(VAE):
 
         Args:
             refine: most gradient steps that a mean takes which would not decode to its own string
-                (``vae.refinement``); 0 gives what the encoder says.
+                (``vae.refine``); 0 gives what the encoder says.
         """
         mean = self.likelihood.head.weight.new_zeros(len(selfies), self.architecture.latent)
         scale = torch.ones_like(mean)
@@ -184,7 +182,7 @@ class SequenceVAE(VAE):
             rows = order[start : start + batch]
             x = self.tokens([selfies[row] for row in rows])
             said = self.encode(x)
-            mean[rows] = refined(
+            mean[rows] = refinement.refine(
                 self, x, said.mean, steps=refine, length=REFINE_LENGTH, project=on_sphere,
                 arrived=self.likelihood.recovers_of_logits,
             )  # fmt: skip
@@ -240,10 +238,10 @@ class SequenceVAE(VAE):
             "codec": self.codec.to_json(),
             "record": json.dumps(record or {}),
         }
-        save_file(tensors, path, metadata)
+        save_file(tensors, path, metadata | {CHECKSUM: checksum(tensors, metadata)})
 
 
-def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> SequenceVAE:
+def load(model: str | Path = DEFAULT_MODEL, device: str | torch.device = "cpu") -> SequenceVAE:
     """A sequence VAE from a file, or a shipped one by name.
 
     Args:
@@ -262,7 +260,15 @@ def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> 
     try:
         with torch.random.fork_rng(devices=[]):  # fresh weights are drawn before they are replaced
             vae = SequenceVAE(Codec.from_json(metadata["codec"]), Architecture(**json.loads(metadata["architecture"])))
-        vae.load_state_dict({name: value.float() for name, value in load_file(path, device=str(device)).items()})
+        tensors = load_file(path)
+        if CHECKSUM in metadata and metadata.pop(CHECKSUM) != checksum(tensors, metadata):
+            raise MoleculeError(
+                f"{path} is damaged: its content does not match its own checksum; restore it from a backup, or train "
+                "the model again with `designloop pretrain`"
+            )
+        vae.load_state_dict({name: value.float().to(device) for name, value in tensors.items()})
+    except SafetensorError as error:
+        raise MoleculeError(f"{path} is damaged ({error}); restore it from a backup, or train it again") from error
     except (TypeError, KeyError, RuntimeError) as error:
         raise MoleculeError(
             f"{path} does not hold what its header says ({str(error).splitlines()[0]}); "
@@ -278,7 +284,35 @@ def load(model: str | Path = "zinc250k", device: str | torch.device = "cpu") -> 
     return vae.to(device).eval()
 
 
-def training_record(model: str | Path = "zinc250k") -> dict[str, object]:
+CHECKSUM = "sha256"
+"""Key of the checksum in a file's header; the shipped files, and those of earlier versions, have none."""
+
+
+def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Hex digits of the content of a safetensors file: what its header says, and every tensor bit by bit."""
+    total = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def codec_of(model: str | Path) -> Codec:
+    """The alphabet that is frozen with a model.
+
+    Raises:
+        MoleculeError: no such file, or not one of ours.
+    """
+    path = find(model)
+    try:
+        return Codec.from_json(_header(path)["codec"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise MoleculeError(
+            f"{path} does not say its alphabet ({error}); give a file that `designloop pretrain` wrote"
+        ) from error
+
+
+def training_record(model: str | Path = DEFAULT_MODEL) -> dict[str, object]:
     """What was written beside the weights when the model was trained."""
     record: dict[str, object] = json.loads(_header(find(model)).get("record", "{}"))
     return record
@@ -293,7 +327,7 @@ def _header(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, framework="np") as file:
             return dict(file.metadata() or {})
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise MoleculeError(
             f"{path} is not a safetensors file ({error}); give a file that `designloop pretrain` wrote"
         ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from designloop.molecules.cache import UNREADABLE, is_whole, seal
 from designloop.molecules.chemistry import count_fingerprints
 from designloop.molecules.codec import Codec
 from designloop.molecules.corpus import (
@@ -22,7 +23,8 @@ from designloop.molecules.corpus import (
     zinc_tokens,
 )
 from designloop.molecules.errors import MoleculeError
-from designloop.molecules.sequence_vae import PRETRAINED, find, training_record
+from designloop.molecules.sequence_vae import find, training_record
+from designloop.molecules.shipped import PRETRAINED
 
 CORPUS_ENDING = ".corpus.npz"
 """What the corpus of a user's model is called beside its weights."""
@@ -64,9 +66,18 @@ class Corpus:
 
     @classmethod
     def load(cls, path: Path) -> Corpus:
-        """What ``save`` wrote."""
-        with np.load(path) as stored:
-            return cls(TokenRows.of_flat(stored["flat"]), stored["train"], stored["held_out"])
+        """What ``save`` wrote.
+
+        Raises:
+            MoleculeError: the file is damaged.
+        """
+        try:
+            with path.open("rb") as file, np.load(file) as stored:  # which leaves a path open where it fails
+                return cls(TokenRows.of_flat(stored["flat"]), stored["train"], stored["held_out"])
+        except UNREADABLE as error:
+            raise MoleculeError(
+                f"{path} is damaged ({error}); restore it from a backup, or train the model again"
+            ) from error
 
     @classmethod
     def of_model(cls, model: str | Path) -> Corpus:
@@ -103,13 +114,14 @@ def fingerprint_targets(rows: TokenRows, codec: Codec, components: int) -> np.nd
     """Targets of the fingerprint head, (len(rows), components) float16; made once for a corpus and kept."""
     key = hashlib.sha256(rows.flat.tobytes() + codec.to_json().encode() + str(components).encode()).hexdigest()[:32]
     kept = cache_folder() / f"fingerprints-{key}.npy"
-    if not kept.is_file():
+    if not is_whole(kept):
         chunks = [rows.take(part) for part in np.array_split(np.arange(len(rows)), max(len(rows) // 1000, 1))]
         with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
             counts = np.concatenate(list(pool.map(_Counts(codec), chunks)))
         kept.parent.mkdir(parents=True, exist_ok=True)
         aside = kept.with_suffix(f".{os.getpid()}.npy")
         np.save(aside, fingerprint_components(counts, components))
+        seal(aside)
         aside.replace(kept)
     targets: np.ndarray = np.load(kept)
     return targets

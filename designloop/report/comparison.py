@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from designloop.molecules.chemistry import without_stereo
-from designloop.report.pictures import calls_of, running
+from designloop.report.pictures import calls_of
+from designloop.tables.best import course
 from designloop.tables.query import Candidates
 
 
@@ -16,6 +14,8 @@ class Standings:
     """How one campaign did, to be set beside others."""
 
     campaign: str
+    objective: str
+    """Digest of its objective: scores compare where it is the same."""
     calls: int
     failed: int
     """Calls that gave no score."""
@@ -25,33 +25,25 @@ class Standings:
     mean_of: int
     """Molecules that it is the mean of: at most ten, one a stereo-free parent."""
     auc_top_10: float
-    """Area under the mean of the ten best against oracle calls, over the calls of the campaign that made most: PMO's
-    measure (Gao et al. 2022), which rewards being soon."""
+    """Area under the mean of the ten best against oracle calls, over the calls of the campaign of the same objective
+    that made most: PMO's measure (Gao et al. 2022), which rewards being soon."""
 
 
 def compare(candidates: Candidates) -> list[Standings]:
-    """How the opened campaigns did, in the order in which they were opened."""
-    none: dict[str, list[tuple[str, float | None]]] = {one.label: [] for one in candidates.campaigns()}
+    """How the opened campaigns did, those of one objective together, in the order in which they were opened."""
+    objectives = {one.label: one.objective for one in candidates.campaigns()}
+    none: dict[str, list[tuple[str, float | None]]] = {label: [] for label in objectives}
     calls = none | calls_of(candidates.to_arrow())
-    most = max(map(len, calls.values()))
-    rows = []
+    most_of: dict[str, int] = {}
     for label, scores in calls.items():
-        best, mean = running(scores, 10)
-        # The mean holds from the call that made it until the next that changes it.
-        area = sum(value * (later - call) for (call, value), (later, _) in pairwise([*mean, (most + 1, 0.0)]))
+        most_of[objectives[label]] = max(most_of.get(objectives[label], 0), len(scores))
+    order = list(most_of)
+    rows = []
+    for label in sorted(calls, key=lambda each: order.index(objectives[each])):
+        scores, objective = calls[label], objectives[label]
+        rise = course(scores)
         failed = sum(score is None for _, score in scores)
-        last = [points[-1][1] if points else None for points in (best, mean)]
-        auc = area / most if most else 0.0
-        rows.append(Standings(label, len(scores), failed, last[0], last[1], _of_ten(scores), auc))
+        last = [points[-1][1] if points else None for points in (rise.best, rise.mean)]
+        auc = rise.auc(most_of[objective])
+        rows.append(Standings(label, objective, len(scores), failed, last[0], last[1], rise.mean_of, auc))
     return rows
-
-
-def _of_ten(calls: Sequence[tuple[str, float | None]]) -> int:
-    """How many of the molecules with a score there are to take the ten best of, at most ten."""
-    parents: set[str] = set()
-    for smiles, score in calls:
-        if score is not None:
-            parents.add(without_stereo(smiles))
-        if len(parents) == 10:
-            break
-    return len(parents)

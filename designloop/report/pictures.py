@@ -5,7 +5,6 @@ Both are SVG, and the same molecules give the same bytes.
 
 from __future__ import annotations
 
-import heapq
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,9 @@ import pyarrow as pa
 from rdkit import rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from designloop.molecules.chemistry import require, without_stereo
+from designloop.molecules.chemistry import require
 from designloop.report.top import TopMolecule, top_molecules
+from designloop.tables.best import course
 from designloop.tables.query import Candidates
 
 CELL = (300, 240)
@@ -84,11 +84,15 @@ def draw_progress(campaigns: Mapping[str, Sequence[tuple[str, float | None]]], n
         for number, (name, calls) in enumerate(campaigns.items()):
             colour = f"C{number}"
             scored = [(call, score) for call, (_, score) in enumerate(calls, 1) if score is not None]
-            best, mean = running(calls, n)
+            rise = course(calls, n)
             label = f"{name}: " if len(campaigns) > 1 else ""
             axes.scatter(*_columns(scored), s=6, color=colour, alpha=0.35, linewidths=0)
-            axes.step(*_columns(best), where="post", color=colour, linewidth=1, linestyle="--", label=f"{label}best")
-            axes.step(*_columns(mean), where="post", color=colour, linewidth=2, label=f"{label}mean of the {n} best")
+            axes.step(
+                *_columns(rise.best), where="post", color=colour, linewidth=1, linestyle="--", label=f"{label}best"
+            )
+            axes.step(
+                *_columns(rise.mean), where="post", color=colour, linewidth=2, label=f"{label}mean of the {n} best"
+            )
         axes.set(xlabel="oracle calls", ylabel="score", ylim=(-0.02, 1.02))
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
@@ -97,33 +101,6 @@ def draw_progress(campaigns: Mapping[str, Sequence[tuple[str, float | None]]], n
         content = io.BytesIO()
         figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
     return content.getvalue().decode()
-
-
-def running(
-    calls: Sequence[tuple[str, float | None]], n: int
-) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-    """(call, best so far) and (call, mean of the ``n`` best so far), from the first score on, where either changes.
-
-    Stereoisomers of one molecule count once; fewer than ``n`` have their own mean.
-    """
-    of_parent: dict[str, float] = {}
-    best: list[tuple[int, float]] = []
-    mean: list[tuple[int, float]] = []
-    top: list[float] = []
-    for call, (smiles, score) in enumerate(calls, 1):
-        if score is None:
-            continue
-        parent = without_stereo(smiles)
-        if score > of_parent.get(parent, -math.inf):
-            of_parent[parent] = score
-            if len(top) < n or score > top[-1]:
-                top = heapq.nlargest(n, of_parent.values())
-                best.append((call, top[0]))
-                mean.append((call, math.fsum(top) / len(top)))
-    if top:
-        best.append((len(calls), top[0]))
-        mean.append((len(calls), mean[-1][1]))
-    return best, mean
 
 
 def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Path]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from designloop.molecules.chemistry import fingerprints, tanimoto
 from designloop.tables.best import best
-from designloop.tables.query import Candidates
+from designloop.tables.query import Candidates, refuse_mixed
 from designloop.tables.schema import DESIRABILITY
 
 
@@ -28,8 +28,11 @@ def top_molecules(
         n: how many at most.
         diverse: leave out near-duplicates of better ones, too (``designloop.tables.best``).
         nearest_known: gives the nearest known molecule of each, such as ``molecules.neighbours.nearest_zinc``.
+    Raises:
+        QueryError: they are of campaigns with different objectives, so their scores do not compare.
     """
     table = candidates.to_arrow() if isinstance(candidates, Candidates) else candidates
+    refuse_mixed(table)
     smiles = table["smiles"].to_pylist()
     picks = best(smiles, table["score"].to_pylist(), n, diverse)
     rows = table.take(pa.array([pick.row for pick in picks], pa.int64())).to_pylist()

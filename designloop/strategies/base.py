@@ -1,16 +1,17 @@
 """What a strategy is, what it is given, and how one is found by name.
 
 A strategy NAME is the file ``strategies/NAME.py`` with two names in it: ``Settings``, a frozen pydantic model of what a
-campaign file may say under ``strategy:``, and ``build(settings, surroundings, state)``, which gives the strategy.
-Adding that file is all that a new strategy takes. This module and the ``Settings`` of each load no torch.
+campaign file may say under ``strategy:``, and ``build(settings, campaign, state)``, which gives the strategy.
+Adding that file is all that a new strategy takes; what strategies are made of lies in the folders beside it.
+This module and the ``Settings`` of each load no torch.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -20,16 +21,12 @@ from pydantic import BaseModel
 from designloop.records import Candidate, Scored, State
 
 if TYPE_CHECKING:
-    import torch
-
     from designloop.molecules.sequence_vae import SequenceVAE
     from designloop.molecules.training_corpus import Corpus
 
-_PARTS = frozenset(
-    "base proposers graph_steps pool breeding memory surrogate composite latent_surrogate".split()
-    + "learning learned_prior".split()
-)
-"""Files of this folder that strategies are composed of, and that are none themselves."""
+
+class StateError(ValueError):
+    """A strategy's state that cannot be gone on from; the message says why, and what to do."""
 
 
 @runtime_checkable
@@ -42,27 +39,24 @@ class Strategy(Protocol):
         It may end (exhausted). Its randomness follows from (campaign seed, round) alone, and drawing from it changes
         nothing that a later round sees: what was drawn and not admitted is forgotten.
         """
-        ...
 
     def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
         """Learns from a round, starting molecules included; gives the round's metrics.
 
         Rows whose score is None failed: they are known, and never learned from as if they were bad.
         """
-        ...
 
     def state(self) -> State:
         """All that ``build`` needs to go on exactly as this strategy would."""
-        ...
 
 
-def as_it_is(desirability: np.ndarray) -> np.ndarray:
+def unchanged(desirability: np.ndarray) -> np.ndarray:
     """The transform of what is a desirability already; what a surrogate expects outside 0..1 is brought in."""
     return np.asarray(np.clip(desirability, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
-class Objective:
+class KnownObjective:
     """How a campaign makes a score of what its oracles give: known beforehand, so no surrogate need learn it."""
 
     names: tuple[str, ...]
@@ -73,12 +67,12 @@ class Objective:
     """(n, properties) desirabilities to (n,) scores."""
 
 
-SCORE_ALONE = Objective(("score",), (as_it_is,), lambda desirabilities: desirabilities[:, 0])
+SCORE_ALONE = KnownObjective(("score",), (unchanged,), lambda desirabilities: desirabilities[:, 0])
 """For a strategy that is told nothing of the objective, or wants to know nothing: the score as its one property."""
 
 
-@dataclass(frozen=True)
-class Surroundings:
+@dataclass(frozen=True, kw_only=True)
+class CampaignView:
     """What a strategy may know of the campaign it serves."""
 
     seed: int
@@ -92,18 +86,16 @@ class Surroundings:
     """The model's own training corpus and its held-out rows."""
     keep: tuple[str, ...] = ()
     """SMARTS that every molecule must hold: steps that would break them need not be tried."""
-    objective: Objective = SCORE_ALONE
+    objective: KnownObjective = SCORE_ALONE
     """What the score is made of."""
     resolve: Callable[[str], str] = str
     """A path of the campaign file, made absolute."""
 
 
 def available() -> list[str]:
-    """Names of the strategies there are, sorted."""
-    folder = __package__ or "designloop.strategies"
-    return sorted(
-        m.name for m in iter_modules(import_module(folder).__path__) if m.name not in _PARTS and m.name[0] != "_"
-    )
+    """Names of the strategies there are, sorted: the modules of this folder, but for this one."""
+    modules = iter_modules([str(Path(__file__).parent)])
+    return sorted(module.name for module in modules if not module.ispkg and module.name != "base")
 
 
 def settings_of(name: str) -> type[BaseModel]:
@@ -118,25 +110,7 @@ def settings_of(name: str) -> type[BaseModel]:
     return model
 
 
-def build(name: str, settings: BaseModel, surroundings: Surroundings, state: State | None = None) -> Strategy:
+def build(name: str, settings: BaseModel, campaign: CampaignView, state: State | None = None) -> Strategy:
     """The strategy ``name``, fresh or as ``state`` left it."""
-    strategy: Strategy = import_module(f"designloop.strategies.{name}").build(settings, surroundings, state)
+    strategy: Strategy = import_module(f"designloop.strategies.{name}").build(settings, campaign, state)
     return strategy
-
-
-def seed_of(*parts: int | str) -> int:
-    """A 63-bit seed that follows from its parts alone, the same in every process."""
-    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-def rng_of(*parts: int | str) -> np.random.Generator:
-    """NumPy's generator for one task, from (campaign seed, round, what for)."""
-    return np.random.default_rng(seed_of(*parts))
-
-
-def torch_generator(device: torch.device | str, *parts: int | str) -> torch.Generator:
-    """Torch's generator for one task."""
-    import torch
-
-    return torch.Generator(device).manual_seed(seed_of(*parts))

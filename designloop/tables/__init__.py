@@ -6,8 +6,9 @@ are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from designloop.lazy import attach
 
 if TYPE_CHECKING:
     from designloop.tables.candidate_table import CandidateTable as CandidateTable
@@ -18,32 +19,12 @@ if TYPE_CHECKING:
     from designloop.tables.query import Candidates as Candidates
     from designloop.tables.query import open_candidates as open_candidates
 
-_HOME = {
-    "CandidateTable": "candidate_table",
-    "Candidates": "query",
-    "Ledger": "ledger",
-    "QueryError": "errors",
-    "TableBusy": "errors",
-    "TableError": "errors",
-    "open_candidates": "query",
-}
-
-__all__ = [
-    "CandidateTable",
-    "Candidates",
-    "Ledger",
-    "QueryError",
-    "TableBusy",
-    "TableError",
-    "open_candidates",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "candidate_table": ["CandidateTable"],
+        "errors": ["QueryError", "TableBusy", "TableError"],
+        "ledger": ["Ledger"],
+        "query": ["Candidates", "open_candidates"],
+    },
+)

@@ -1,9 +1,12 @@
-"""Which rows are the best molecules: one a stereo-free parent, and near-duplicates collapsed where wanted."""
+"""The best molecules, one a stereo-free parent: which rows they are, and how their mean rose call by call."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rdkit.DataStructs import ExplicitBitVect
 
@@ -11,6 +14,80 @@ from designloop.molecules.chemistry import fingerprints, scaffold, tanimoto, wit
 
 NEAR_DUPLICATE = 0.7
 """ECFP4 Tanimoto similarity above which one of two molecules says nothing new."""
+
+
+class TopScores:
+    """The best scores so far, one a stereo-free parent: stereoisomers of one molecule count once.
+
+    Args:
+        n: how many at most.
+    """
+
+    def __init__(self, n: int = 10) -> None:
+        self.n = n
+        self._best_of: dict[str, float] = {}
+        """Of every parent whose score is, or once was, among the best."""
+
+    def add(self, smiles: str, score: float | None) -> bool:
+        """Whether a molecule changes them; without a score it does not."""
+        top = self.scores
+        if score is None or (len(top) == self.n and score <= top[-1]):
+            return False
+        parent = without_stereo(smiles)
+        if score <= self._best_of.get(parent, -math.inf):
+            return False
+        self._best_of[parent] = score
+        return True
+
+    @property
+    def scores(self) -> list[float]:
+        """At most ``n``, best first."""
+        return heapq.nlargest(self.n, self._best_of.values())
+
+    @property
+    def mean(self) -> float | None:
+        """Of as many as there are; None without any."""
+        scores = self.scores
+        return sum(scores) / len(scores) if scores else None
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How the best of a campaign rose with its oracle calls."""
+
+    calls: int
+    best: list[tuple[int, float]]
+    """(call, best so far) where it changes, and at the last call; empty without a score."""
+    mean: list[tuple[int, float]]
+    """(call, mean of the best ``n`` so far), at the same calls; fewer than ``n`` have their own mean."""
+    mean_of: int
+    """Molecules that the last mean is of."""
+
+    def auc(self, calls: int) -> float:
+        """Mean over so many calls of the mean of the best so far, 0 before there is any: it rewards being soon.
+
+        The last mean holds to the end. PMO's AUC top-10 where ``n`` is 10 (Gao et al. 2022).
+        """
+        # A mean holds from the call that made it until the next that changes it.
+        steps = pairwise([*self.mean, (calls + 1, 0.0)])
+        return math.fsum(mean * (later - call) for (call, mean), (later, _) in steps) / calls if calls else 0.0
+
+
+def course(calls: Iterable[tuple[str, float | None]], n: int = 10) -> Course:
+    """The course of molecules and their scores, in the order in which they were charged."""
+    top = TopScores(n)
+    best: list[tuple[int, float]] = []
+    mean: list[tuple[int, float]] = []
+    number = 0
+    for number, (smiles, score) in enumerate(calls, 1):
+        if top.add(smiles, score):
+            scores = top.scores
+            best.append((number, scores[0]))
+            mean.append((number, math.fsum(scores) / len(scores)))
+    if best:
+        best.append((number, best[-1][1]))
+        mean.append((number, mean[-1][1]))
+    return Course(number, best, mean, len(top.scores))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ disk failed, at whatever moment, the table is as it was before the round or as i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
@@ -18,9 +18,10 @@ from typing import Any
 import pyarrow as pa
 
 from designloop.records import Round, State
-from designloop.tables.durable import FileRecord, Piece, make_folder, sync_folder, write_file
-from designloop.tables.errors import TableError
+from designloop.tables.durable import FileRecord, Piece, disk_errors, make_folder, sync_folder, write_file
+from designloop.tables.errors import DamagedFile, TableError
 from designloop.tables.files import details_file, relative, remove_leftovers, remove_old_states, rows_file, state_files
+from designloop.tables.head import read_head, what_is_lost, write_head
 from designloop.tables.ledger import Ledger
 from designloop.tables.lock import FolderLock
 from designloop.tables.manifest import (
@@ -29,9 +30,9 @@ from designloop.tables.manifest import (
     CampaignRecord,
     Finish,
     RoundInfo,
+    finish_or_remark,
     read_campaign,
     read_checked,
-    read_finish,
     read_rounds,
     round_numbers,
     write_campaign,
@@ -39,20 +40,18 @@ from designloop.tables.manifest import (
     write_round,
 )
 from designloop.tables.opening import CampaignLike, ChangedKeys, check_same, now, recorded, refuse_foreign, set_aside
-from designloop.tables.rows import asked, check_rows, details_table, digest, from_parquet, rows_table, to_parquet
+from designloop.tables.rows import (
+    LOST_DETAILS,
+    asked,
+    check_rows,
+    details_table,
+    digest,
+    from_parquet,
+    rows_table,
+    to_parquet,
+)
 from designloop.tables.schema import check_metrics, check_properties
 from designloop.tables.state_files import state_from, state_pieces
-
-_KEPT = "See that the disk works and has room, then give the same command again; what was paid for is kept."
-
-
-@contextmanager
-def _told(what: str, advice: str) -> Iterator[None]:
-    """The operating system's errors as ours: what could not be done, why, and what to do."""
-    try:
-        yield
-    except OSError as problem:
-        raise TableError(f"{what} ({problem}). {advice}") from problem
 
 
 class CandidateTable:
@@ -64,20 +63,28 @@ class CandidateTable:
         self.ledger_path = ledger_path
         self.moved_aside: Path | None = None
         """Where ``open(fresh=True)`` moved the earlier table."""
+        self.remarks: list[str] = []
+        """What is damaged in the folder and keeps nobody from going on, a sentence each."""
         self._record = record
         self._lock = lock
         self._rounds = read_rounds(folder, record)
         self._scores: dict[str, float | None] = {}
         self._torn = False
+        head, of_head = read_head(folder)
+        self.remarks += [*of_head, *what_is_lost(folder, record.id, head, self._rounds), *finish_or_remark(folder)[1]]
         remove_leftovers(folder, self._rounds)
         for info in self._rounds:
-            for name in info.files:
-                if name.startswith("states/"):
-                    continue  # the last one is checked when it is read, the others are not needed
-                content = read_checked(folder, info, name, last=info is self._rounds[-1])
-                if name.startswith("rounds/"):
-                    rows = from_parquet(content, ["smiles", "score"])
-                    self._scores |= zip(rows["smiles"].to_pylist(), rows["score"].to_pylist(), strict=True)
+            last = info is self._rounds[-1]
+            rows_name, details_name = (
+                relative(folder, file(folder, info.number)) for file in (rows_file, details_file)
+            )
+            rows = from_parquet(read_checked(folder, info, rows_name, last=last), ["smiles", "score"])
+            self._scores |= zip(rows["smiles"].to_pylist(), rows["score"].to_pylist(), strict=True)
+            try:
+                read_checked(folder, info, details_name, last=last)
+            except DamagedFile as damage:
+                self.remarks.append(f"{damage.what}: {LOST_DETAILS}")
+            # The last state is checked when it is read, the others are not needed.
 
     @classmethod
     def open(
@@ -104,7 +111,7 @@ class CandidateTable:
         check_properties(list(campaign.oracles))
         folder = campaign.output_folder
         unwritable = f"{folder} cannot be written to"
-        with _told(unwritable, "Make it writable, or set `output:` to another folder."):
+        with disk_errors(unwritable, "Make it writable, or set `output:` to another folder."):
             refuse_foreign(folder)
             aside = set_aside(campaign) if fresh else None
             for each in (folder, *(folder / name for name in FOLDERS)):
@@ -115,7 +122,7 @@ class CandidateTable:
             if stored is not None:
                 check_same(folder, stored, campaign, changed_keys, accept_changed_oracles)
             record = recorded(stored, campaign, environment, max(round_numbers(folder), default=-1))
-            with _told(unwritable, "See that the disk works and has room, then give the same command again."):
+            with disk_errors(unwritable):
                 if record != stored:
                     write_campaign(folder, record)
                 table = cls(folder, record, campaign.ledger_path, lock)
@@ -155,17 +162,26 @@ class CandidateTable:
     @property
     def finished(self) -> Finish | None:
         """How the campaign ended; None while it has not, or has been taken up again."""
-        finish = read_finish(self.folder)
+        finish, _ = finish_or_remark(self.folder)
         return finish if finish and finish.after_round == self._last_number() else None
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger, opened for writing in this campaign's name when first used.
+        """The ledger, opened for writing in this campaign's name when first used; its remarks become the table's.
 
         Raises:
             LedgerBusy: another campaign is writing to it.
+            LedgerError: it is damaged as a whole.
         """
-        return Ledger(self.ledger_path, self.campaign_id)
+        begun = not self.ledger_path.exists() or self.ledger_path.stat().st_size == 0
+        opened = Ledger(self.ledger_path, self.campaign_id)
+        if begun and self.calls():
+            self.remarks.append(
+                f"the ledger {self.ledger_path} is missing or empty, though {self.calls():,} calls were made: a new "
+                "one is begun. The table keeps its rows, but whoever asks for those molecules again pays again"
+            )
+        self.remarks += opened.remarks
+        return opened
 
     def rounds(self) -> list[RoundInfo]:
         """The committed rounds, ascending."""
@@ -212,13 +228,14 @@ class CandidateTable:
         """Makes a round true, durably and all at once, and gives its record.
 
         Raises:
-            TableError: the round does not fit the table (nothing was written), or the disk failed (whether the round
-                counts is decided by the next ``open``; this table takes no more rounds).
+            TableError: the round does not fit the table; nothing was written.
+            DiskError: the disk failed; whether the round counts is decided by the next ``open``, and this table takes
+                no more rounds.
         """
         self._check(done)
         pieces, data = state_pieces(done.state)
         self._torn = True  # until all is written; also when interrupted
-        with _told(f"round {done.number} could not be committed to {self.folder}", _KEPT):
+        with disk_errors(f"round {done.number} could not be committed to {self.folder}", all_are_the_disks=True):
             rows, files = self._write_files(done, pieces, data)
             info = RoundInfo(
                 campaign=self.campaign_id,
@@ -234,6 +251,7 @@ class CandidateTable:
                 files=files,
             )
             write_round(self.folder, info)
+            write_head(self.folder, info)
         self._rounds.append(info)
         self._scores |= {row.smiles: row.score for row in done.scored}
         with suppress(OSError):  # the round is committed; what cannot be removed now is removed by the next open
@@ -245,11 +263,13 @@ class CandidateTable:
         """Marks the end of the campaign; a round committed later takes the mark away.
 
         Raises:
-            TableError: the disk failed.
+            DiskError: the disk failed.
         """
         self._check_writable()
-        with _told(f"the end of the campaign could not be marked in {self.folder}", _KEPT):
+        with disk_errors(f"the end of the campaign could not be marked in {self.folder}", all_are_the_disks=True):
             write_finish(self.folder, Finish(reason, self._last_number(), now()))
+            if self._rounds:
+                write_head(self.folder, self._rounds[-1], ended=True)
 
     def _last_number(self) -> int:
         return self._rounds[-1].number if self._rounds else -1

@@ -6,15 +6,17 @@ that a test can stop the world at each of them in turn.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from designloop.tables.errors import TableError
+from designloop.tables.errors import DamagedFile, DiskError, TableError
 
 SCHEMA_VERSION = 1
 """Version of the files' layout; a reader refuses what is newer than itself."""
@@ -24,6 +26,29 @@ TEMPORARY = ".tmp"
 
 Piece = bytes | memoryview
 """Bytes to write."""
+
+ROOM = "See that the disk works and has room, then give the same command again; what was paid for is kept."
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"""Errors that are the disk's, and pass when it is mended: it is full, its quota is spent, it failed."""
+
+
+@contextmanager
+def disk_errors(what: str, advice: str = ROOM, *, all_are_the_disks: bool = False) -> Iterator[None]:
+    """The operating system's errors as ours: what could not be done, why, and what to do.
+
+    Args:
+        all_are_the_disks: what is written to was written to before, so whatever fails now is no mistake of the user's.
+    Raises:
+        DiskError: the disk is full or fails.
+        TableError: the file or folder cannot be written for another reason.
+    """
+    try:
+        yield
+    except OSError as problem:
+        if all_are_the_disks or problem.errno in NO_ROOM:
+            raise DiskError(f"{what} ({problem}). {ROOM}") from problem
+        raise TableError(f"{what} ({problem}). {advice}") from problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +127,31 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is none.
-        TableError: it is damaged, edited by hand, or of a newer schema version.
+        DamagedFile: it cannot be read, is damaged, or was edited by hand.
+        TableError: it is of a newer schema version.
     """
     try:
-        sealed = json.loads(path.read_text(encoding="utf-8"))
+        sealed = json.loads(path.read_bytes())
         version, seal, body = sealed["schema_version"], sealed["sha256"], sealed["body"]
-    except (KeyError, TypeError, ValueError) as problem:
-        raise TableError(
-            f"{path} is damaged ({problem}). Restore it from a backup, or start again with --fresh."
-        ) from problem
+        sum_of_body = hashlib.sha256(_encode(body).encode()).hexdigest()
+    except FileNotFoundError:
+        raise
+    except OSError as problem:
+        raise DamagedFile(f"{path} cannot be read ({problem.strerror})", _RESTORE) from problem
+    except (KeyError, TypeError, ValueError, RecursionError) as problem:
+        raise DamagedFile(f"{path} is damaged ({type(problem).__name__}: {problem})", _RESTORE) from problem
     if version != SCHEMA_VERSION:
         raise TableError(
             f"{path} has schema version {version!r}; this designloop reads {SCHEMA_VERSION}. "
             "Use the release of designloop that wrote it, or a newer one."
         )
-    if hashlib.sha256(_encode(body).encode()).hexdigest() != seal or not isinstance(body, dict):
-        raise TableError(
-            f"{path} is damaged or was edited: its content does not match its own checksum. "
-            "Restore it from a backup, or start again with --fresh."
-        )
+    if sum_of_body != seal or not isinstance(body, dict):
+        what = f"{path} is damaged or was edited: its content does not match its own checksum"
+        raise DamagedFile(what, _RESTORE)
     return body
+
+
+_RESTORE = "Restore it from a backup, or start again with --fresh (the ledger keeps what was paid for)."
 
 
 def _encode(value: Any, indent: int | None = None) -> str:

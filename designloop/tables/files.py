@@ -81,5 +81,5 @@ def remove_leftovers(folder: Path, rounds: Sequence[RoundInfo]) -> None:
     refuse_lost_manifests(folder, (int(path.name.partition(".")[0]) for path in leftovers), rounds)
     for path in leftovers:
         remove(path)
-    for name in ("campaign.json", "finished.json"):
+    for name in ("campaign.json", "finished.json", "head.json"):
         remove(folder / (name + TEMPORARY))

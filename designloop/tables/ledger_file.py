@@ -16,8 +16,9 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-SCHEMA_VERSION = 1
-"""Kept in the file as ``PRAGMA user_version``."""
+SCHEMA_VERSION = 2
+"""Kept in the file as ``PRAGMA user_version``. In version 1 rows had no checksums; its files can be read, and are taken
+into version 2 when they are opened for writing."""
 
 APPLICATION_ID = 0x64736C67
 """``dslg`` in the file's header: tells our files from those of other programs."""
@@ -29,12 +30,14 @@ _SCHEMA = """
 CREATE TABLE oracles (
     id INTEGER PRIMARY KEY,
     fingerprint TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL
+    name TEXT NOT NULL,
+    checksum TEXT  -- of the other columns, as in all three tables
 ) STRICT;
 CREATE TABLE askers (
     id INTEGER PRIMARY KEY,
     campaign TEXT NOT NULL,
     purpose TEXT NOT NULL CHECK (purpose IN ('round', 'check')),
+    checksum TEXT,
     UNIQUE (campaign, purpose)
 ) STRICT;
 CREATE TABLE runs (
@@ -49,13 +52,29 @@ CREATE TABLE runs (
     error TEXT,
     seconds REAL,
     finished REAL,  -- seconds since 1970 UTC
+    checksum TEXT,
     PRIMARY KEY (oracle, smiles, asker, number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE totals (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    runs INTEGER NOT NULL  -- rows of runs: one that vanished has no checksum to tell of it
+) STRICT;
+INSERT INTO totals VALUES (1, 0);
 """
+
+
+RESTORE = (
+    "Restore it from a backup, or name another file under `ledger:` in the campaign file (what only this one knows is "
+    "then run again)."
+)
 
 
 class LedgerError(RuntimeError):
     """The ledger cannot be opened, read or written; the message ends in what to do."""
+
+
+class LedgerDiskError(LedgerError):
+    """The disk took no more, or failed; the campaign goes on when there is room."""
 
 
 class LedgerBusy(LedgerError):
@@ -137,14 +156,14 @@ def _refuse_other(path: Path) -> None:
         connection = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True, isolation_level=None)
         try:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-            if not _is_blank(connection):
+            if not is_blank(connection):
                 _refuse_foreign(connection, path)
         finally:
             connection.close()
 
 
-def _is_blank(connection: sqlite3.Connection) -> bool:
-    """Whether nothing was made in the file yet, as a creation that was killed leaves it."""
+def is_blank(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was made in the file yet, as a creation that goes on, or was killed, leaves it."""
     return _pragma(connection, "schema_version") == 0 and _pragma(connection, "application_id") == 0
 
 
@@ -154,13 +173,14 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-            if _is_blank(connection):
+            if is_blank(connection):
                 connection.execute("PRAGMA journal_mode = WAL")
                 _create(connection)
             _refuse_foreign(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            _read_any_text(connection)
         except BaseException:
             connection.close()
             raise
@@ -170,7 +190,9 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
 def connect_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, to a ledger that a campaign may be writing to."""
     if not path.is_file():
-        raise LedgerError(f"There is no ledger at {path}: no oracle has run yet. Run the campaign first.")
+        raise LedgerError(
+            f"There is no ledger at {path}. Run the campaign first; if it has run, put the ledger back where it was."
+        )
     with readable_errors(path):
         address = path.resolve().as_uri() + "?mode=ro"
         if not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
@@ -178,11 +200,33 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-            _refuse_foreign(connection, path)
+            if not is_blank(connection):
+                _refuse_foreign(connection, path)
+            _read_any_text(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def has_checksums(connection: sqlite3.Connection) -> bool:
+    """Whether the file's rows carry checksums: it is not of schema 1. The rows decide, not the number in the header."""
+    return [column for column in connection.execute("PRAGMA table_info(runs)") if column[1] == "checksum"] != []
+
+
+def is_first_schema(connection: sqlite3.Connection) -> bool:
+    """Whether the file is of schema 1 by its header and by its rows."""
+    return _pragma(connection, "user_version") == 1 and not has_checksums(connection)
+
+
+def set_version(connection: sqlite3.Connection) -> None:
+    """Marks the file as one of the schema that this version writes."""
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _read_any_text(connection: sqlite3.Connection) -> None:
+    """Gives text that is not UTF-8, too: the checksum of its row tells of it, where an error would lose the others."""
+    connection.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
 
 
 def connect_in_memory() -> sqlite3.Connection:
@@ -198,17 +242,26 @@ def readable_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise LedgerError(f"The ledger {path} cannot be used: {error}. {_advice(error)}") from error
+        kind = LedgerDiskError if _name_of(error) in ("SQLITE_FULL", "SQLITE_IOERR") else LedgerError
+        raise kind(f"The ledger {path} cannot be used: {error}. {_advice(error)}") from error
+    except json.JSONDecodeError as error:  # of a ledger of schema 1, whose rows had no checksums
+        raise LedgerError(f"The ledger {path} is damaged: outputs of a run are no JSON ({error}). {RESTORE}") from error
+
+
+def _name_of(error: sqlite3.DatabaseError) -> str:
+    """The primary name of an SQLite error: SQLITE_READONLY_DIRECTORY is a kind of SQLITE_READONLY."""
+    return "_".join((getattr(error, "sqlite_errorname", None) or "").split("_")[:2])
 
 
 def _advice(error: sqlite3.DatabaseError) -> str:
-    # The extended name begins with the primary one: SQLITE_READONLY_DIRECTORY is a kind of SQLITE_READONLY.
-    name = "_".join((getattr(error, "sqlite_errorname", None) or "").split("_")[:2])
-    match name:
+    match _name_of(error):
         case "SQLITE_NOTADB":
             return "It is not an SQLite file. Name another file under `ledger:` in the campaign file."
-        case "SQLITE_CORRUPT":
-            return "It is damaged. Restore it from a backup, or save what is left with `sqlite3 FILE .recover`."
+        case "SQLITE_CORRUPT" | "SQLITE_ERROR" | "SQLITE_FORMAT" | "SQLITE_MISMATCH":  # also a table that is gone
+            return (
+                "It is damaged. Restore it from a backup, save what is left with `sqlite3 FILE .recover`, or move it "
+                "away: a new one is begun, and what only this one knew is run again."
+            )
         case "SQLITE_FULL" | "SQLITE_IOERR":
             return "See that the disk has space and works, and run the same command again; nothing recorded is lost."
         case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM":

@@ -2,12 +2,14 @@
 
 campaign.json             id, settings, oracle fingerprints, environment; written first, a line more at each change
 manifests/00007.json      commits round 7; names and checksums the round's files
+head.json                 which round was committed last (``designloop.tables.head``); never ahead of the manifests
 finished.json             why and after which round it ended; holds while no later round is committed
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,10 +17,12 @@ from typing import Any
 
 from designloop.records import RoundKind
 from designloop.tables.durable import FileRecord, publish_json, read_json
-from designloop.tables.errors import TableError
+from designloop.tables.errors import DamagedFile, TableError
 
 EMPTY_DIGEST = hashlib.sha256().hexdigest()
 """Digest of a table without rounds."""
+
+END_UNKNOWN = "how the campaign ended is not known until `designloop run` has marked it anew"
 
 FOLDERS = ("rounds", "details", "states", "manifests")
 """Sub-folders of a campaign's folder."""
@@ -58,6 +62,13 @@ class CampaignRecord:
     def properties(self) -> list[str]:
         """Names of the objective's properties, in its order."""
         return list(self.openings[0].oracles)
+
+    @property
+    def objective(self) -> str:
+        """Twelve hex digits of the objective's settings and of the oracles behind it, as of the last opening."""
+        last = self.openings[-1]
+        text = json.dumps([last.dump.get("objective"), last.oracles], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +153,23 @@ def read_finish(folder: Path) -> Finish | None:
         return None
 
 
+def finish_or_remark(folder: Path) -> tuple[Finish | None, list[str]]:
+    """The end that was marked last, and where the mark is damaged a sentence instead: a run marks it anew."""
+    try:
+        return read_finish(folder), []
+    except DamagedFile as damage:
+        return None, [f"{damage.what}: {END_UNKNOWN}"]
+
+
 def round_numbers(folder: Path) -> list[int]:
     """Numbers of the committed rounds, ascending."""
     try:
         names = [path.name for path in (folder / "manifests").iterdir()]
     except FileNotFoundError:
         return []
+    except OSError as problem:
+        advice = "Restore it from a backup, or start again with --fresh (the ledger keeps what was paid for)."
+        raise DamagedFile(f"{folder / 'manifests'} cannot be read ({problem.strerror})", advice) from problem
     return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal())
 
 
@@ -182,13 +204,15 @@ def read_checked(folder: Path, info: RoundInfo, name: str, last: bool) -> bytes:
     Args:
         last: the round is the campaign's last, so going back to the one before is a way out.
     Raises:
-        TableError: the file is missing or damaged.
+        DamagedFile: the file is missing, damaged or cannot be read.
     """
     path, expected = folder / name, info.files[name]
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         problem = "is missing"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
     else:
         if FileRecord.of(content) == expected:
             return content
@@ -199,9 +223,8 @@ def read_checked(folder: Path, info: RoundInfo, name: str, last: bool) -> bytes:
         if last and info.number > 0
         else "or start again with --fresh (the ledger keeps what was paid for)"
     )
-    raise TableError(
-        f"{path} {problem}, though round {info.number} was committed with it. Restore it from a backup, {back}."
-    )
+    what = f"{path} {problem}, though round {info.number} was committed with it"
+    raise DamagedFile(what, f"Restore it from a backup, {back}.")
 
 
 def _unbroken(numbers: Sequence[int]) -> bool:

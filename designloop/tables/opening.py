@@ -168,7 +168,7 @@ class Fingerprinted(Protocol):
 
 
 class CampaignLike(Protocol):
-    """A campaign, as far as the table needs one; ``designloop.loop.campaign.Campaign`` is one."""
+    """A campaign, as far as the table needs one; ``designloop.loop.campaign.campaign.Campaign`` is one."""
 
     @property
     def name(self) -> str: ...

@@ -60,6 +60,7 @@ class Candidates:
             raise QueryError("found no folder, expected the output folder of at least one campaign. Give its path.")
         distinct = dict.fromkeys(Path(folder).resolve() for folder in folders)
         self._readers = [FolderReader(folder) for folder in distinct]
+        self._of_ledgers: list[str] = []
         self.campaigns()
 
     def __repr__(self) -> str:
@@ -71,9 +72,14 @@ class Candidates:
         found = [(reader.folder, *reader.read()) for reader in self._readers]
         names = labels([folder for folder, *_ in found], [record.name for _, record, *_ in found])
         return [
-            StoredCampaign(folder, label, record, rounds, finish)
-            for (folder, record, rounds, finish), label in zip(found, names, strict=True)
+            StoredCampaign(folder, label, record, rounds, finish, remarks)
+            for (folder, record, rounds, finish, remarks), label in zip(found, names, strict=True)
         ]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is damaged and kept nobody from answering, a sentence each; of ledgers, once ``runs`` was asked for."""
+        return [remark for campaign in self.campaigns() for remark in campaign.remarks] + self._of_ledgers
 
     @property
     def digest(self) -> str:
@@ -104,8 +110,11 @@ class Candidates:
         Args:
             n: how many at most.
             diverse: leave out near-duplicates, too (``designloop.tables.best``).
+        Raises:
+            QueryError: the campaigns have different objectives, so their scores do not compare.
         """
         rows = self.to_arrow()
+        refuse_mixed(rows)
         picks = best(rows["smiles"].to_pylist(), rows["score"].to_pylist(), n, diverse)
         return rows.take(pa.array([pick.row for pick in picks], pa.int64()))
 
@@ -124,7 +133,7 @@ class Candidates:
         views = {"candidates": self._candidates(campaigns), "rounds": rounds_view(campaigns)}
         # A ledger may be long, so it is read only for those that name it, or ask what there is.
         if "runs" in sql.lower() or not any(name in sql.lower() for name in views):
-            views["runs"] = _runs(campaigns, asked="runs" in sql.lower())
+            views["runs"], self._of_ledgers = _runs(campaigns, asked="runs" in sql.lower())
         try:
             return _answer(sql, parameters, views)
         except duckdb.Error as problem:
@@ -135,12 +144,32 @@ class Candidates:
         return candidates_view(campaigns, [reader.rows(len(campaign.rounds)) for reader, campaign in pairs])
 
 
-def _runs(campaigns: Sequence[StoredCampaign], asked: bool) -> pa.Table:
+def refuse_mixed(rows: pa.Table) -> None:
+    """Returns if the scores of a view ``candidates`` compare: all its rows are of one objective.
+
+    Raises:
+        QueryError: they are of several; it says which campaign has which.
+    """
+    campaigns: dict[str, list[str]] = {}
+    for objective, campaign in dict.fromkeys(zip(*(rows[name].to_pylist() for name in _WHOSE), strict=True)):
+        campaigns.setdefault(objective, []).append(campaign)
+    if len(campaigns) > 1:
+        groups = "; ".join(f"{', '.join(names)} (objective {objective})" for objective, names in campaigns.items())
+        raise QueryError(
+            f"these campaigns have {len(campaigns)} different objectives, so their scores do not compare: {groups}. "
+            "Ask for those of one objective; `designloop compare` sets them side by side by objective."
+        )
+
+
+_WHOSE = ("objective", "campaign")
+
+
+def _runs(campaigns: Sequence[StoredCampaign], asked: bool) -> tuple[pa.Table, list[str]]:
     try:
         return runs_view(campaigns)
     except LedgerError as problem:
         if not asked:
-            return empty_runs()
+            return empty_runs(), []
         raise QueryError(f"the view runs cannot be read: {problem}") from problem
 
 

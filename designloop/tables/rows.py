@@ -17,6 +17,9 @@ from designloop.tables.errors import TableError
 from designloop.tables.manifest import EMPTY_DIGEST
 from designloop.tables.schema import DESIRABILITY, DETAILS, stored_schema
 
+LOST_DETAILS = "what its oracles said, their attempts and timings are lost; the table's rows are whole without them"
+"""Of a round whose file of details is damaged."""
+
 _DIGESTED = ("round", "position", "smiles", "selfies", "proposer", "parents", "status")
 
 

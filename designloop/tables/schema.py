@@ -23,6 +23,7 @@ class Column:
 
 CANDIDATES = (
     Column("campaign", pa.string(), "Name of the campaign; its folder, where several opened campaigns share a name."),
+    Column("objective", pa.string(), "Digest of objective and oracles: scores compare where it is the same."),
     Column("round", pa.int32(), "Number of the round; 0 holds the starting molecules."),
     Column("position", pa.int32(), "Place in the round, from 0, in the order of admission."),
     Column("call", pa.int64(), "Oracle calls of the campaign up to and with this molecule: 1 for its first."),
@@ -39,11 +40,15 @@ CANDIDATES = (
 )
 """View ``candidates``; two more columns a property follow (``property_columns``)."""
 
+STORED = CANDIDATES[2:]
+"""Those of ``CANDIDATES`` that a round's file holds; the first two are the campaign's."""
+
 RESULTS = ("status", "score")
 """Those of ``CANDIDATES`` that come of the oracles; with the properties' columns, what an amendment supersedes."""
 
 ROUNDS = (
     Column("campaign", pa.string(), "As in `candidates`."),
+    Column("objective", pa.string(), "As in `candidates`."),
     Column("round", pa.int32(), "Number of the round."),
     Column("kind", pa.string(), "`start`, `round`, or `amendment`, whose rows supersede earlier ones."),
     Column("rows", pa.int64(), "Rows that the round holds."),
@@ -103,7 +108,7 @@ def property_columns(properties: Iterable[str]) -> list[Column]:
 
 def stored_schema(properties: Sequence[str], campaign: str) -> pa.Schema:
     """Schema of a round's Parquet file: the view's columns, ``kind`` instead of the campaign, whose id is metadata."""
-    columns = [Column("kind", pa.string(), ""), *CANDIDATES[1:], *property_columns(properties)]
+    columns = [Column("kind", pa.string(), ""), *STORED, *property_columns(properties)]
     fields = [pa.field(column.name, column.type, nullable=column.name not in _NEVER_NULL) for column in columns]
     metadata = {"designloop.schema_version": str(SCHEMA_VERSION), "designloop.campaign": campaign}
     return pa.schema(fields, metadata=metadata)
@@ -115,7 +120,10 @@ def check_properties(names: Sequence[str]) -> None:
     Raises:
         TableError: a name is empty, reserved, or given twice.
     """
-    taken = {column.name: f"the column {column.name!r} of every table" for column in (*CANDIDATES, *ROUNDS[2:3])}
+    taken = {
+        column.name: f"the column {column.name!r} of every table"
+        for column in (*CANDIDATES, *(one for one in ROUNDS if one.name == "kind"))
+    }
     for name in names:
         if not name:
             raise TableError("a property has an empty name. Give it one, as in `name: solubility`.")

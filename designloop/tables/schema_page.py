@@ -54,6 +54,7 @@ ledger are included: their results are used, not paid for again.
 | `details/NNNNN.parquet` | {details}: a row a molecule and property |
 | `states/NNNNN.safetensors`, `.json` | the strategy's state after the round; those of the last two rounds are kept |
 | `manifests/NNNNN.json` | commits the round: its metrics, its digest, the SHA-256 of the files above |
+| `head.json` | the round that was committed last, so that the loss of its manifest is noticed |
 | `finished.json` | why, and after which round, the campaign ended |
 
 A round without a manifest did not happen. Every JSON file holds its own checksum, so none can be edited by hand. Files

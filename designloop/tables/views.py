@@ -15,18 +15,19 @@ import pyarrow.compute as pc
 
 from designloop.tables.errors import QueryError
 from designloop.tables.files import refuse_lost_manifests, rows_numbers
-from designloop.tables.ledger import Run, Value, read_runs
+from designloop.tables.head import read_head, what_is_lost
+from designloop.tables.ledger import Run, Value, read_ledger
 from designloop.tables.manifest import (
     CampaignRecord,
     Finish,
     RoundInfo,
+    finish_or_remark,
     read_campaign,
     read_checked,
-    read_finish,
     read_rounds,
 )
 from designloop.tables.rows import from_parquet
-from designloop.tables.schema import CANDIDATES, RESULTS, ROUNDS, RUNS, property_columns, stored_schema
+from designloop.tables.schema import CANDIDATES, RESULTS, ROUNDS, RUNS, STORED, property_columns, stored_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,13 @@ class StoredCampaign:
     rounds: Sequence[RoundInfo]
     finish: Finish | None
     """How it ended; None while it has not."""
+    remarks: Sequence[str] = ()
+    """What is damaged in the folder and keeps nobody from reading the rest, a sentence each."""
+
+    @property
+    def objective(self) -> str:
+        """Twelve hex digits of what the scores mean: equal ones compare."""
+        return self.record.objective
 
     @property
     def ledger_path(self) -> Path:
@@ -55,8 +63,8 @@ class FolderReader:
     _rows: list[pa.Table] = field(default_factory=list)
     _id: str | None = None
 
-    def read(self) -> tuple[CampaignRecord, Sequence[RoundInfo], Finish | None]:
-        """What the folder holds now.
+    def read(self) -> tuple[CampaignRecord, Sequence[RoundInfo], Finish | None, list[str]]:
+        """What the folder holds now, and what is to be said of its damaged files.
 
         Raises:
             QueryError: there is no campaign.
@@ -67,7 +75,8 @@ class FolderReader:
             raise QueryError(f"{self.folder} holds no campaign. {_campaigns_near(self.folder)}")
         if record.id != self._id:  # begun anew since
             self._id, self._rounds, self._rows = record.id, [], []
-        found = rows_numbers(self.folder)  # before the manifests: a running campaign may commit meanwhile
+        head, remarks = read_head(self.folder)
+        found = rows_numbers(self.folder)  # both before the manifests: a running campaign may commit meanwhile
         new = read_rounds(self.folder, record, before=self._rounds[-1] if self._rounds else None)
         refuse_lost_manifests(self.folder, found, [*self._rounds, *new])
         names = [next(name for name in info.files if name.startswith("rounds/")) for info in new]
@@ -77,9 +86,10 @@ class FolderReader:
         ]
         self._rounds = [*self._rounds, *new]
         self._rows = [*self._rows, *rows]
-        finish = read_finish(self.folder)
+        finish, of_finish = finish_or_remark(self.folder)
+        remarks += [*what_is_lost(self.folder, record.id, head, self._rounds), *of_finish]
         last = self._rounds[-1].number if self._rounds else -1
-        return record, tuple(self._rounds), finish if finish and finish.after_round == last else None
+        return record, tuple(self._rounds), finish if finish and finish.after_round == last else None, remarks
 
     def rows(self, rounds: int) -> list[pa.Table]:
         """Rows of the first so many rounds, a table a round, as stored."""
@@ -103,20 +113,23 @@ def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence
     for campaign, tables in zip(campaigns, rows, strict=True):
         properties = campaign.record.properties
         stored = pa.concat_tables([stored_schema(properties, campaign.record.id).empty_table(), *tables])
-        columns = [column.name for column in (*CANDIDATES[1:], *property_columns(properties))]
+        columns = [column.name for column in (*STORED, *property_columns(properties))]
         merged = _amended(stored, columns).replace_schema_metadata(None)
         # SQL does not tell upper from lower case, so one spelling of a property's name has to do for all campaigns.
         merged = merged.rename_columns([spelling.setdefault(name.lower(), name) for name in columns])
-        label = pa.repeat(pa.scalar(campaign.label, pa.string()), len(merged))
-        parts.append(merged.add_column(0, "campaign", label))
+        for place, (name, value) in enumerate((("campaign", campaign.label), ("objective", campaign.objective))):
+            merged = merged.add_column(place, name, pa.repeat(pa.scalar(value, pa.string()), len(merged)))
+        parts.append(merged)
     return pa.concat_tables(parts, promote_options="default")
 
 
 def rounds_view(campaigns: Sequence[StoredCampaign]) -> pa.Table:
     """View ``rounds``: a row a committed round, a column a metric."""
     infos = [(campaign.label, info) for campaign in campaigns for info in campaign.rounds]
+    objectives = [campaign.objective for campaign in campaigns for _ in campaign.rounds]
     fixed: dict[str, Iterable[Any]] = {
         "campaign": [label for label, _ in infos],
+        "objective": objectives,
         "round": [info.number for _, info in infos],
         "kind": [info.kind for _, info in infos],
         "rows": [info.rows for _, info in infos],
@@ -140,16 +153,17 @@ def rounds_view(campaigns: Sequence[StoredCampaign]) -> pa.Table:
     return table
 
 
-def runs_view(campaigns: Sequence[StoredCampaign]) -> pa.Table:
-    """View ``runs``: a row an oracle run and output, of the ledgers of all campaigns.
+def runs_view(campaigns: Sequence[StoredCampaign]) -> tuple[pa.Table, list[str]]:
+    """View ``runs``, a row an oracle run and output, of the ledgers of all campaigns; and what is damaged in them.
 
     Raises:
         LedgerError: a ledger is missing or cannot be read.
     """
     label_of = {campaign.record.id: campaign.label for campaign in campaigns}
     paths = dict.fromkeys(campaign.ledger_path for campaign in campaigns)
-    outputs = [(run, *output) for path in paths for run in read_runs(path) for output in _outputs(run)]
-    return _table(
+    ledgers = [read_ledger(path) for path in paths]
+    outputs = [(run, *output) for ledger in ledgers for run in ledger.runs for output in _outputs(run)]
+    table = _table(
         RUNS,
         {
             "campaign": [label_of.get(run.campaign, run.campaign) for run, *_ in outputs],
@@ -165,6 +179,7 @@ def runs_view(campaigns: Sequence[StoredCampaign]) -> pa.Table:
             "purpose": [run.purpose for run, *_ in outputs],
         },
     )
+    return table, [remark for ledger in ledgers for remark in ledger.remarks]
 
 
 def empty_runs() -> pa.Table:

@@ -10,34 +10,25 @@ Each suite has a module of its own, named as its part is, and is loaded when ask
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from designloop.lazy import attach
 
 if TYPE_CHECKING:
-    from designloop.testing.likelihood import check_likelihood
-    from designloop.testing.oracle import check_oracle
-    from designloop.testing.prior import check_prior
-    from designloop.testing.report import NonConformance, Report
-    from designloop.testing.strategy import check_strategy
+    from designloop.testing.likelihood import check_likelihood as check_likelihood
+    from designloop.testing.oracle import check_oracle as check_oracle
+    from designloop.testing.prior import check_prior as check_prior
+    from designloop.testing.report import NonConformance as NonConformance
+    from designloop.testing.report import Report as Report
+    from designloop.testing.strategy import check_strategy as check_strategy
 
-__all__ = ["NonConformance", "Report", "check_likelihood", "check_oracle", "check_prior", "check_strategy"]
-
-_HOME = {
-    "NonConformance": "report",
-    "Report": "report",
-    "check_likelihood": "likelihood",
-    "check_oracle": "oracle",
-    "check_prior": "prior",
-    "check_strategy": "strategy",
-}
-"""Public name -> the module that has it."""
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'designloop.testing' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(importlib.import_module(f"designloop.testing.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "likelihood": ["check_likelihood"],
+        "oracle": ["check_oracle"],
+        "prior": ["check_prior"],
+        "report": ["NonConformance", "Report"],
+        "strategy": ["check_strategy"],
+    },
+)

@@ -11,14 +11,23 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from oracles import Answer, Oracle, load_recipe
+from designloop.loop.evaluation.missing_files import remedy
+from designloop.oracles import Answer, Oracle
+from designloop.oracles.loading import load_unpacked, unpack_files
+from designloop.oracles.references import names_file
 
 
 def answers_elsewhere(
-    oracle: Oracle, smiles: Sequence[str], seeds: Sequence[int], timeout: float
+    oracle: Oracle, smiles: Sequence[str], seeds: Sequence[int], timeout: float, folder: Path
 ) -> tuple[dict[str, Answer], str]:
     """Molecule -> answer there, and what was printed on standard output meanwhile.
 
+    Args:
+        oracle: What is run.
+        smiles: (n,) molecules.
+        seeds: (n,) one for each.
+        timeout: Seconds that it may take.
+        folder: What the oracle's reference is relative to: a file that it misses is looked for there.
     Raises:
         RuntimeError: It cannot be loaded or called there; the message has the reason.
         subprocess.TimeoutExpired: It took longer than ``timeout`` seconds.
@@ -28,12 +37,13 @@ def answers_elsewhere(
         "files": {name: base64.b64encode(data).decode() for name, data in oracle.file_bytes.items()},
         "smiles": list(smiles),
         "seeds": list(seeds),
+        "folder": str(folder),
     }
-    with tempfile.TemporaryDirectory(prefix="designloop-elsewhere-") as folder:
-        home = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="designloop-elsewhere-") as place:
+        home = Path(place)
         (home / "request.json").write_text(json.dumps(request))
         done = subprocess.run(
-            [sys.executable, "-m", __name__, folder],
+            [sys.executable, "-m", __name__, place],
             cwd=home,
             env=os.environ | {"PYTHONPATH": _path(), "PYTHONHASHSEED": "20240229"},
             capture_output=True,
@@ -57,8 +67,16 @@ def _path() -> str:
 def _main(home: Path) -> None:
     request = json.loads((home / "request.json").read_text())
     files = {name: base64.b64decode(data) for name, data in request["files"].items()}
-    oracle = load_recipe(request["recipe"], files, home / "files")
-    answers = oracle.answers(request["smiles"], request["seeds"])
+    work = unpack_files(request["recipe"], files, home / "oracle")
+    work.mkdir(parents=True, exist_ok=True)
+    os.chdir(work)
+    try:
+        oracle = load_unpacked(request["recipe"], home / "oracle")
+        answers = oracle.answers(request["smiles"], request["seeds"])
+    except Exception as error:  # whatever a user's code raises is told, with what to do about it
+        folder, place = Path(request["folder"]), request["recipe"]["reference"].rpartition(":")[0]
+        advice = remedy(error, work, (folder / place).parent if names_file(place) else None, folder)
+        raise SystemExit(f"{type(error).__name__}: {error}" + (f"; {advice}" if advice else "")) from error
     reply = [(molecule, answer.value, answer.error) for molecule, answer in answers.items()]
     (home / "reply.json").write_text(json.dumps(reply))
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from designloop.testing.draws import DRAWS, ERRORS, generator, gentle, gradient, in_double, off, stands_still
 from designloop.testing.report import Report, run_checks
+from designloop.vae.capabilities import offers, require_base
 from designloop.vae.likelihoods.base import Context, Likelihood
 
 Support = Literal["real", "positive", "binary", "counts"]
@@ -76,7 +77,9 @@ def check_likelihood(
 
     Raises:
         NonConformance: It fails some; the message has all of them.
+        VAEError: It does not derive from ``Likelihood``.
     """
+    require_base(likelihood, Likelihood)
     exact = {name: _double(value) for name, value in context.items()} if context is not None else None
     trial = Trial(likelihood, params.detach().double(), support, mask, exact)
     left_out = ["masks"] if mask == "none" and "masks" not in skip else []
@@ -220,9 +223,7 @@ def masks(trial: Trial) -> Iterator[str]:
 
 def precision(trial: Trial) -> Iterator[str]:
     """It computes in float32 and in float64, as it is asked, and to the same."""
-    single = in_double(trial.likelihood)
-    if isinstance(single, torch.nn.Module):
-        single = single.float()
+    single = in_double(trial.likelihood).float()
     x = trial.x.float() if trial.x.is_floating_point() else trial.x
     context = None if trial.context is None else {name: _single(value) for name, value in trial.context.items()}
     found = single.log_prob(trial.params.float(), x, None, context).detach()
@@ -238,15 +239,14 @@ def precision(trial: Trial) -> Iterator[str]:
 def moments(trial: Trial) -> Iterator[str]:
     """Where it claims a mean and a variance, they are those of its draws."""
     draws = trial.draws.double().view(DRAWS, *trial.x.shape)
-    mean = getattr(trial.likelihood, "mean", None)
-    if mean is not None:
-        told = trial.exact.mean(trial.params, trial.context).detach()  # type: ignore[attr-defined]  # it claims it
+    if offers(trial.likelihood, "mean"):
+        told = trial.exact.mean(trial.params, trial.context).detach()
         if told.shape != trial.x.shape:
             yield f"mean gave shape {tuple(told.shape)}, a draw has {tuple(trial.x.shape)}; give one for each entry"
             return
         yield from (f"the mean of its draws is {found} as mean says" for found in off(draws, told))
-    if getattr(trial.likelihood, "variance", None) is not None:
-        told = trial.exact.variance(trial.params, trial.context).detach()  # type: ignore[attr-defined]
+    if offers(trial.likelihood, "variance"):
+        told = trial.exact.variance(trial.params, trial.context).detach()
         if told.shape != trial.x.shape:
             yield f"variance gave shape {tuple(told.shape)}, a draw has {tuple(trial.x.shape)}; give one for each entry"
             return
@@ -256,11 +256,11 @@ def moments(trial: Trial) -> Iterator[str]:
 
 def fisher(trial: Trial) -> Iterator[str]:
     """Where it claims a Fisher information, it is the covariance of the slopes of log_prob along the tangents."""
-    if getattr(trial.likelihood, "fisher", None) is None:
+    if not offers(trial.likelihood, "fisher"):
         return
     batch = trial.params.shape[0]
     tangents = torch.randn(batch, 2, *trial.params.shape[1:], generator=generator(7), dtype=torch.float64)
-    told = trial.exact.fisher(trial.params, tangents, None, trial.context).detach()  # type: ignore[attr-defined]
+    told = trial.exact.fisher(trial.params, tangents, None, trial.context).detach()
     if told.shape != (batch, 2, 2):
         yield f"fisher gave shape {tuple(told.shape)} for {batch} rows and 2 tangents; give (batch, k, k)"
         return

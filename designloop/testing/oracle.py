@@ -6,8 +6,11 @@ cannot be resumed or repeated; one that is put on the wrong molecule ruins it in
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import math
 import random
+import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +18,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from designloop.loop.evaluation.oracle_process import Surroundings
+from designloop.loop.evaluation.side_by_side import SideBySide, Tolerance
+from designloop.oracles import Answer, Oracle, from_callable, load, read_answers
+from designloop.oracles.loading import unpack_files
 from designloop.testing.elsewhere import answers_elsewhere
 from designloop.testing.report import Report, run_checks
-from oracles import Answer, Oracle, from_callable, load, read_answers
 
 MOLECULES = (
     "CC(=O)Nc1ccc(O)cc1",
@@ -70,6 +76,8 @@ class Trial:
     odd: tuple[str, ...]
     tolerance: float
     timeout: float
+    folder: Path
+    """What its reference is relative to."""
 
     def answers(self, smiles: Sequence[str]) -> dict[str, Answer]:
         return self.oracle.answers(smiles, seeds(smiles))
@@ -101,12 +109,14 @@ def check_oracle(
 ) -> Report:
     """The checks that an oracle passes, if it passes all.
 
+    While they run, this process works in a temporary folder, as a worker does, with the files that the oracle declares.
+
     Args:
         oracle: A loaded oracle; a function or class; or a reference as in a campaign file.
         params: Its parameters, unless it is loaded already.
         folder: What relative paths of the reference are relative to; by default the current folder.
         molecules: (n,) ones that it must answer for, by default twelve of many kinds; three of them for an oracle that
-            declares itself costly, for which ``stereo`` and ``bears_odd`` are left out too.
+            declares itself costly, for which ``stereo``, ``bears_odd`` and ``side_by_side`` are left out too.
         odd: Ones that it need not answer for, but must bear; by default nineteen.
         tolerance: How far, relative and absolute, a value may move with the batch. With anything but 0 a campaign
             is not repeated to the last bit.
@@ -117,9 +127,11 @@ def check_oracle(
         NonConformance: It fails some; the message has all of them.
         oracles.OracleError: It cannot be loaded.
     """
+    folder = (folder or Path.cwd()).resolve()
     if isinstance(oracle, str):
         oracle = load(oracle, params, folder)
     elif not isinstance(oracle, Oracle):
+        folder = Path(inspect.getsourcefile(oracle) or folder).resolve().parent
         oracle = from_callable(oracle, params)
     trial = Trial(
         oracle,
@@ -127,9 +139,14 @@ def check_oracle(
         tuple(odd if odd is not None else ODD),
         tolerance,
         timeout,
+        folder,
     )
-    too_costly = ["stereo", "bears_odd"] if oracle.costly else []
-    return run_checks(f"oracle {oracle.name!r}", trial, CHECKS, [*skip, *too_costly])
+    too_costly = ["stereo", "bears_odd", "side_by_side"] if oracle.costly else []
+    with tempfile.TemporaryDirectory(prefix="designloop-check-") as place:
+        work = unpack_files(oracle.recipe(), oracle.file_bytes, Path(place) / "oracle")
+        work.mkdir(parents=True, exist_ok=True)
+        with contextlib.chdir(work):
+            return run_checks(f"oracle {oracle.name!r}", trial, CHECKS, [*skip, *too_costly])
 
 
 def seeds(smiles: Sequence[str]) -> list[int]:
@@ -218,7 +235,9 @@ def bears_odd(trial: Trial) -> Iterator[str]:
 
 def elsewhere(trial: Trial) -> Iterator[str]:
     """Its recipe alone makes the same oracle in another process, with the same values, and nothing is printed."""
-    there, printed = answers_elsewhere(trial.oracle, trial.molecules, seeds(trial.molecules), trial.timeout)
+    there, printed = answers_elsewhere(
+        trial.oracle, trial.molecules, seeds(trial.molecules), trial.timeout, trial.folder
+    )
     yield from trial.differences(
         there, "in another process; leave nothing to the order of a set, to the folder, or to what ran before"
     )
@@ -226,7 +245,16 @@ def elsewhere(trial: Trial) -> Iterator[str]:
         yield f"it prints {printed.strip().splitlines()[0]!r}; a campaign's workers print for nobody"
 
 
-CHECKS = (answers, outputs, order, neighbours, duplicates, empty, repeats, stereo, bears_odd, elsewhere)
+def side_by_side(trial: Trial) -> Iterator[str]:
+    """It says of a molecule what it says alone while another process runs it on others."""
+    with SideBySide([trial.oracle], Surroundings.of_driver(trial.folder), trial.timeout) as processes:
+        smiles = trial.molecules
+        tolerance = Tolerance(trial.tolerance, trial.tolerance)
+        if sentence := processes.disturbance(trial.oracle, smiles, seeds(smiles), tolerance):
+            yield sentence
+
+
+CHECKS = (answers, outputs, order, neighbours, duplicates, empty, repeats, stereo, bears_odd, elsewhere, side_by_side)
 
 _BY_MOLECULE = "answer by molecule, as in dict(zip(smiles, values))"
 

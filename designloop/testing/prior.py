@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from designloop.testing.draws import DRAWS, generator, gentle, gradient, in_double, off, stands_still
 from designloop.testing.report import Report, run_checks
+from designloop.vae.capabilities import offers, require_base
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
 
 ROWS = 3
@@ -57,12 +58,11 @@ class Trial:
 
     def log_prob(self, z: Tensor) -> Tensor:
         """(…, rows) log density at z (…, rows, latent)."""
-        found: Tensor = self.exact.log_prob(z, self.context)  # type: ignore[attr-defined]  # asked where it claims it
-        return found.detach()
+        return self.exact.log_prob(z, self.context).detach()
 
     @property
     def has_density(self) -> bool:
-        return getattr(self.prior, "log_prob", None) is not None
+        return offers(self.prior, "log_prob")
 
 
 def check_prior(prior: Prior, *, context: Context | None = None, skip: Collection[str] = ()) -> Report:
@@ -76,7 +76,9 @@ def check_prior(prior: Prior, *, context: Context | None = None, skip: Collectio
 
     Raises:
         NonConformance: It fails some; the message has all of them.
+        VAEError: It does not derive from ``Prior``.
     """
+    require_base(prior, Prior)
     exact = None
     if context is not None:
         exact = {name: value.double() if value.is_floating_point() else value for name, value in context.items()}
@@ -179,7 +181,7 @@ def gradients(trial: Trial) -> Iterator[str]:
 
 def density_gradients(trial: Trial) -> Iterator[str]:
     """The gradient of log_prob to z is that of finite differences."""
-    yield from gradient(lambda z: trial.exact.log_prob(z, trial.context), trial.draws[0])  # type: ignore[attr-defined]
+    yield from gradient(lambda z: trial.exact.log_prob(z, trial.context), trial.draws[0])
 
 
 def generators(trial: Trial) -> Iterator[str]:
@@ -199,7 +201,7 @@ def mates(trial: Trial) -> Iterator[str]:
         one = DiagonalNormal(q.mean[here], q.scale[here])
         alone = [trial.exact.kl(one, one.mean, own).detach()]
         if trial.has_density:
-            alone.append(trial.exact.log_prob(one.mean, own).detach())  # type: ignore[attr-defined]
+            alone.append(trial.exact.log_prob(one.mean, own).detach())
         for name, ours, theirs in zip(("kl", "log_prob"), together, alone, strict=False):
             if not torch.allclose(ours[here], theirs, rtol=1e-9, atol=1e-9):
                 said = f"{float(ours[row]):.6g} among others, {float(theirs):.6g} alone"
@@ -209,9 +211,7 @@ def mates(trial: Trial) -> Iterator[str]:
 
 def precision(trial: Trial) -> Iterator[str]:
     """It draws and computes in float32 and in float64, as it is asked, and to the same."""
-    single = in_double(trial.prior)
-    if isinstance(single, torch.nn.Module):
-        single = single.float()
+    single = in_double(trial.prior).float()
     context = trial.context
     if context is not None:
         context = {name: value.float() if value.is_floating_point() else value for name, value in context.items()}
@@ -219,7 +219,7 @@ def precision(trial: Trial) -> Iterator[str]:
     small = DiagonalNormal(q.mean.float(), q.scale.float())
     found, exact = single.kl(small, small.mean, context).detach(), trial.exact.kl(q, q.mean, trial.context).detach()
     drawn = single.sample(2, context, generator()), trial.exact.sample(2, trial.context, generator())
-    if isinstance(trial.prior, torch.nn.Module) and [one.dtype for one in drawn] != [torch.float32, torch.float64]:
+    if [one.dtype for one in drawn] != [torch.float32, torch.float64]:
         yield f"a float32 prior draws {drawn[0].dtype}, a float64 one {drawn[1].dtype}; take the dtype of a buffer"
     elif (found.dtype, exact.dtype) != (torch.float32, torch.float64):
         yield f"kl of float32 and float64 posteriors is {found.dtype} and {exact.dtype}; set no dtype inside"

@@ -21,7 +21,7 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, Evaluation, Result, Scored, State
-from designloop.strategies.base import Strategy, Surroundings
+from designloop.strategies.base import CampaignView, Strategy
 
 STARTING = (
     "CCO CCN CC(=O)O CCOC(C)=O CC#N CNC CCCl CC(C)O OCCO NCC(=O)O CCS C=CC#N CC(N)=O c1ccncc1 Cc1ccco1 OC1CCCC1".split()
@@ -37,7 +37,7 @@ DRAWS_PER_WANTED = 50
 _ELSEWHERE = count(20240229)
 """Seeds of the global generators, another one each time: what draws from them gives itself away."""
 
-Build = Callable[[Any, Surroundings, State | None], Strategy]
+Build = Callable[[Any, CampaignView, State | None], Strategy]
 
 
 class NeverEnds(Exception):
@@ -71,14 +71,14 @@ class Company:
     seed: int
 
     def strategy(self, allowed: Callable[[Sequence[Candidate]], list[Candidate]], state: State | None) -> Strategy:
-        surroundings = Surroundings(
+        view = CampaignView(
             seed=self.seed,
             allowed=allowed,
             standard_forms=lambda smiles: standard_forms(smiles, "parent"),
             load_model=self.load_model,
             load_replay=lambda: self.replay,
         )
-        return self.build(self.settings, surroundings, state)
+        return self.build(self.settings, view, state)
 
 
 class Rehearsal:
@@ -110,7 +110,7 @@ class Rehearsal:
 
     def charge(self, candidates: Sequence[Candidate]) -> None:
         """Counts molecules in standard form as scored."""
-        self.charged |= {identity(one.smiles, "ignore") for one in candidates}
+        self.charged |= {identity(candidate.smiles, "ignore") for candidate in candidates}
 
     def start(self) -> list[Candidate]:
         """The starting molecules, as round 0 has them."""
@@ -118,15 +118,15 @@ class Rehearsal:
 
     def take(self, drawn: Iterator[Candidate], wanted: int) -> tuple[list[Candidate], list[Candidate]]:
         """What was drawn until ``wanted`` were admitted, and those."""
-        seen, admitted = [], []
+        drawn_here, admitted = [], []
         for candidate in islice(drawn, DRAWS_PER_WANTED * wanted):
-            seen.append(candidate)
+            drawn_here.append(candidate)
             fit = self.allowed([candidate])
             admitted += fit
             self.charge(fit)
             if len(admitted) == wanted:
                 break
-        return seen, admitted
+        return drawn_here, admitted
 
     def round(
         self, wanted: int, *, more: int = 0, starting: bool = False, keep: Callable[[Scored], bool] = lambda row: True
@@ -170,15 +170,15 @@ def through_files(state: State) -> State:
     return State(load(save(arrays)), json.loads(json.dumps(dict(state.data), allow_nan=False)))
 
 
-def same_state(one: State, other: State) -> bool:
+def same_state(first: State, other: State) -> bool:
     """Whether two states are the same, bit for bit."""
     return (
-        one.data == other.data
-        and one.arrays.keys() == other.arrays.keys()
+        first.data == other.data
+        and first.arrays.keys() == other.arrays.keys()
         and all(
-            one.arrays[name].dtype == other.arrays[name].dtype
-            and np.array_equal(one.arrays[name], other.arrays[name], equal_nan=one.arrays[name].dtype.kind == "f")
-            for name in one.arrays
+            first.arrays[name].dtype == other.arrays[name].dtype
+            and np.array_equal(first.arrays[name], other.arrays[name], equal_nan=first.arrays[name].dtype.kind == "f")
+            for name in first.arrays
         )
     )
 

@@ -23,6 +23,7 @@ from designloop.molecules.chemistry import standard_form
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import load
+from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, State
 from designloop.strategies import base
@@ -51,8 +52,8 @@ class Trial:
         rehearsal = Rehearsal(self.company)
         return [self.play(rehearsal, number) for number in range(ROUNDS + 1)]
 
-    def play(self, rehearsal: Rehearsal, number: int, **how: Any) -> Played:
-        return rehearsal.round(self.wanted, starting=number == 0, **how)
+    def play(self, rehearsal: Rehearsal, number: int, **changes: Any) -> Played:
+        return rehearsal.round(self.wanted, starting=number == 0, **changes)
 
     def resumed(self, after: int) -> Rehearsal:
         """The campaign taken up in another process after round ``after``: from its state and what was charged."""
@@ -64,9 +65,9 @@ class Trial:
     def differences(self, number: int, other: Played, way: str) -> Iterator[str]:
         """A sentence on the first thing in which a round went another way."""
         expected = self.course[number]
-        for at, (ours, theirs) in enumerate(zip(expected.drawn, other.drawn, strict=False)):
+        for place, (ours, theirs) in enumerate(zip(expected.drawn, other.drawn, strict=False)):
             if ours != theirs:
-                yield f"round {number}, draw {at}: {_said(ours)}, and {_said(theirs)} {way}"
+                yield f"round {number}, draw {place}: {_said(ours)}, and {_said(theirs)} {way}"
                 return
         if len(expected.drawn) != len(other.drawn):
             yield f"round {number}: {len(expected.drawn)} draws, and {len(other.drawn)} {way}"
@@ -78,7 +79,7 @@ def check_strategy(
     strategy: str | Build,
     settings: Mapping[str, Any] | BaseModel | None = None,
     *,
-    model: str | Path = "zinc250k",
+    model: str | Path = DEFAULT_MODEL,
     wanted: int = 24,
     seed: int = 7,
     largest_state: int = 64 * 2**20,
@@ -87,7 +88,7 @@ def check_strategy(
     """The checks that a strategy passes, if it passes all.
 
     Args:
-        strategy: A name as in a campaign file, or a function ``build(settings, surroundings, state)``.
+        strategy: A name as in a campaign file, or a function ``build(settings, campaign, state)``.
         settings: What a campaign file would say under ``strategy:``; by default nothing.
         model: The model that it is given, by name or file.
         wanted: Candidates a round.
@@ -102,13 +103,14 @@ def check_strategy(
     """
     if isinstance(strategy, str):
         name = strategy
-        own = settings if isinstance(settings, BaseModel) else base.settings_of(name)(**(settings or {}))
+        given_settings = settings if isinstance(settings, BaseModel) else base.settings_of(name)(**(settings or {}))
 
-        def build(settings: Any, surroundings: base.Surroundings, state: State | None) -> base.Strategy:
-            return base.build(name, settings, surroundings, state)
+        def build(settings: Any, campaign: base.CampaignView, state: State | None) -> base.Strategy:
+            return base.build(name, settings, campaign, state)
     else:
-        name, build, own = getattr(strategy, "__qualname__", repr(strategy)), strategy, settings  # type: ignore[assignment]
-    company = Company(build, own, lambda: load(model), Corpus.of_model(model), seed)
+        name, build = getattr(strategy, "__qualname__", repr(strategy)), strategy  # type: ignore[assignment]
+        given_settings = settings  # type: ignore[assignment]
+    company = Company(build, given_settings, lambda: load(model), Corpus.of_model(model), seed)
     trial = Trial(company, load(model).codec, wanted, largest_state)
     return run_checks(f"strategy {name!r}", trial, CHECKS, skip)
 
@@ -135,19 +137,19 @@ def candidates(trial: Trial) -> Iterator[str]:
     """Each candidate is a molecule with a proposer; what the model wrote is the same molecule."""
     for number, played in enumerate(trial.course[1:], start=1):
         for candidate in played.drawn:
-            if found := next(iter(_faults(candidate, trial.codec, number)), None):
-                yield f"round {number}: {candidate!r:.200} {found}"
+            if fault := next(iter(_faults(candidate, trial.codec, number)), None):
+                yield f"round {number}: {candidate!r:.200} {fault}"
                 return
 
 
 def metrics(trial: Trial) -> Iterator[str]:
     """What ``tell`` gives is finite numbers by name."""
     for number, played in enumerate(trial.course):
-        told: Any = played.metrics
-        if not isinstance(told, Mapping):
-            yield f"round {number}: tell gave {told!r}; return a mapping of names to numbers, or an empty one"
+        metrics_given: Any = played.metrics
+        if not isinstance(metrics_given, Mapping):
+            yield f"round {number}: tell gave {metrics_given!r}; return a mapping of names to numbers, or an empty one"
             return
-        for name, value in told.items():
+        for name, value in metrics_given.items():
             if not isinstance(name, str) or not isinstance(value, int | float) or not math.isfinite(value):
                 yield f"round {number}: the metric {name!r} is {value!r}; leave out what is no finite number"
 
@@ -179,8 +181,8 @@ def repeats(trial: Trial) -> Iterator[str]:
     """A campaign of the same seed goes the same way, wherever the global generators stand."""
     rehearsal = Rehearsal(trial.company)
     for number in range(ROUNDS + 1):
-        if found := list(trial.differences(number, trial.play(rehearsal, number), "when the campaign is run again")):
-            yield f"{found[0]}; draw from base.rng_of(seed, round, what for) alone"
+        if faults := list(trial.differences(number, trial.play(rehearsal, number), "when the campaign is run again")):
+            yield f"{faults[0]}; draw from randomness.rng_of(seed, round, what for) alone"
             return
 
 
@@ -199,8 +201,8 @@ def forgets(trial: Trial) -> Iterator[str]:
         for _ in islice(rehearsal.strategy.ask(trial.wanted), 3):
             pass
         played = trial.play(rehearsal, number, more=2 * trial.wanted)
-        if found := list(trial.differences(number, played, "when more is drawn and not admitted")):
-            yield f"{found[0]}; let ask change nothing that is read later"
+        if faults := list(trial.differences(number, played, "when more is drawn and not admitted")):
+            yield f"{faults[0]}; let ask change nothing that is read later"
             return
 
 
@@ -213,8 +215,8 @@ def resumes(trial: Trial) -> Iterator[str]:
             return
         for number in range(after + 1, ROUNDS + 1):
             played = trial.play(rehearsal, number)
-            if found := list(trial.differences(number, played, f"when taken up after round {after}")):
-                yield f"{found[0]}; put into the state all that ask and tell read"
+            if faults := list(trial.differences(number, played, f"when taken up after round {after}")):
+                yield f"{faults[0]}; put into the state all that ask and tell read"
                 return
 
 
@@ -223,9 +225,9 @@ def failures(trial: Trial) -> Iterator[str]:
     rehearsal = Rehearsal(trial.company)
     for number in range(ROUNDS + 1):
         played = trial.play(rehearsal, number, keep=lambda row: row.score is not None)
-        found = list(trial.differences(number, played, "when it is not told of molecules that failed"))
-        if found and "another state" not in found[0]:  # it may count them
-            yield f"{found[0]}; leave out rows whose score is None: a failure is not a zero"
+        faults = list(trial.differences(number, played, "when it is not told of molecules that failed"))
+        if faults and "another state" not in faults[0]:  # it may count them
+            yield f"{faults[0]}; leave out rows whose score is None: a failure is not a zero"
             return
 
 
@@ -283,9 +285,9 @@ def _faults(candidate: Any, codec: Codec, number: int) -> Iterator[str]:
     if not 0 <= candidate.model_round <= number:
         yield f"has model_round {candidate.model_round}, and {number} rounds were told; 0 is the pretrained model"
     if candidate.selfies is not None:
-        own = codec.to_smiles(candidate.selfies)
-        if own is None or standard_form(own) != form:
-            yield f"has selfies of {own}, another molecule; give what the model wrote for this one, or None"
+        written = codec.to_smiles(candidate.selfies)
+        if written is None or standard_form(written) != form:
+            yield f"has selfies of {written}, another molecule; give what the model wrote for this one, or None"
 
 
 def _said(candidate: Candidate) -> str:

@@ -21,11 +21,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from designloop.vae.errors import CapabilityError, MissingContextError, ShapeError, VAEError
+from designloop.vae.capabilities import require
+from designloop.vae.errors import MissingContextError, ShapeError, VAEError
+from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import log_size, require_labels, values_can_be_read
 from designloop.vae.model import VAE
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.by_label import ByLabel
 from designloop.vae.priors.learned import LearnedPrior
 
@@ -51,7 +53,7 @@ class OneHot(nn.Module):
         return functional.one_hot(labels.long(), self.classes).float()
 
 
-class LogAmount(nn.Module):
+class LogSize(nn.Module):
     """Amounts (batch,) as their logarithms, (batch, 1): a condition that acts by its ratios, such as a library size."""
 
     def forward(self, amounts: Tensor) -> Tensor:
@@ -66,12 +68,12 @@ class LogAmount(nn.Module):
 
 
 def condition_of(
-    context: Context | None, reads: str, embed: Callable[[Tensor], Tensor] | None, like: Tensor, part: object
+    context: Context | None, key: str, embed: Callable[[Tensor], Tensor] | None, like: Tensor, part: object
 ) -> Tensor:
     """(..., width) the condition of each row as numbers, of the leading axes, dtype and device of ``like``.
 
     Args:
-        reads: name of the context's entry, (batch, …); numbers (batch,) are one column.
+        key: name of the context's entry, (batch, …); numbers (batch,) are one column.
         embed: makes rows of numbers of it; None takes numbers (batch, width) as they are.
         like: (..., batch, any) what it is to stand beside.
         part: who asks, for the error.
@@ -80,23 +82,21 @@ def condition_of(
         MissingContextError: the context has no such entry.
         VAEError: labels without an ``embed``, which would be taken for amounts.
     """
-    if context is None or reads not in context:
-        raise MissingContextError(type(part).__name__, reads, list(context or ()))
-    value = context[reads]
+    if context is None or key not in context:
+        raise MissingContextError(type(part).__name__, key, list(context or ()))
+    value = context[key]
     if embed is not None:
         value = embed(value)
     elif not value.is_floating_point():
         raise VAEError(
-            f"context[{reads!r}] is of {value.dtype} and {type(part).__name__} has no embed, expected floating-point "
+            f"context[{key!r}] is of {value.dtype} and {type(part).__name__} has no embed, expected floating-point "
             "attributes; give embed=OneHot(classes) for labels, or context[…].float() for amounts"
         )
     if value.ndim == 1:
         value = value.unsqueeze(-1)
     if value.ndim != 2 or value.shape[0] not in (1, like.shape[-2]):
         wanted = f"({like.shape[-2]}, width), a row of numbers for each row of the batch"
-        raise ShapeError(
-            f"context[{reads!r}], embedded,", value.shape, wanted, "flatten it, or give an embed that does"
-        )
+        raise ShapeError(f"context[{key!r}], embedded,", value.shape, wanted, "flatten it, or give an embed that does")
     return value.to(like).expand(*like.shape[:-1], -1)
 
 
@@ -107,28 +107,28 @@ class ConditionalEncoder(nn.Module):
         encoder: of flat rows that are ``width`` wider than x: ``MLPEncoder(features + width, latent, hidden)``.
         embed: makes (batch, width) of the context's entry: ``OneHot(classes)``, ``nn.Embedding(classes, width)``, an
             MLP; None takes numbers as they are.
-        reads: name of the entry.
-        onto: what the features go through first, (x, context) -> (batch, features): ``LogExpression()`` for counts.
+        key: name of the entry.
+        transform: of the features, before all else, (x, context) -> (batch, features): ``LogExpression()`` for counts.
     """
 
     def __init__(
         self,
         encoder: nn.Module,
         embed: nn.Module | None = None,
-        reads: str = "condition",
-        onto: Callable[[Tensor, Context | None], Tensor] | None = None,
+        key: str = "condition",
+        transform: Callable[[Tensor, Context | None], Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.encoder, self.embed, self.reads, self.onto = encoder, embed, reads, onto
+        self.encoder, self.embed, self.key, self.transform = encoder, embed, key, transform
 
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
         """(batch, features) -> (batch, latent) posterior."""
-        x = x if self.onto is None else self.onto(x, context)
-        condition = condition_of(context, self.reads, self.embed, x, self)
+        x = x if self.transform is None else self.transform(x, context)
+        condition = condition_of(context, self.key, self.embed, x, self)
         if mask is not None:
             mask = torch.cat([mask, torch.ones_like(condition, dtype=torch.bool)], -1)
-        found: DiagonalNormal = self.encoder(torch.cat([x, condition], -1), mask, context)
-        return found
+        posterior: DiagonalNormal = self.encoder(torch.cat([x, condition], -1), mask, context)
+        return posterior
 
 
 class ConditionalDecoder(nn.Module):
@@ -137,21 +137,21 @@ class ConditionalDecoder(nn.Module):
     Args:
         decoder: of latents that are ``width`` wider than z: ``MLPDecoder(latent + width, params, hidden)``. Without
             hidden layers the condition shifts the params by the same for every z.
-        embed, reads: as for ``ConditionalEncoder``; one embed may serve both.
+        embed, key: as for ``ConditionalEncoder``; one embed may serve both.
     """
 
-    def __init__(self, decoder: nn.Module, embed: nn.Module | None = None, reads: str = "condition") -> None:
+    def __init__(self, decoder: nn.Module, embed: nn.Module | None = None, key: str = "condition") -> None:
         super().__init__()
-        self.decoder, self.embed, self.reads = decoder, embed, reads
+        self.decoder, self.embed, self.key = decoder, embed, key
 
     def forward(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch, latent) -> (..., batch, params)."""
-        condition = condition_of(context, self.reads, self.embed, z, self)
+        condition = condition_of(context, self.key, self.embed, z, self)
         params: Tensor = self.decoder(torch.cat([z, condition], -1), context)
         return params
 
 
-class Shares(nn.Module):
+class SoftmaxScale(nn.Module):
     """A decoder of counts whose log means are those of shares of a total: they average to 1 over a row's features.
 
     A library size that is measured as a row's own total, over the features' number, is then what the model means by
@@ -202,7 +202,7 @@ class LogExpression:
 @torch.no_grad()
 def aggregate_prior(
     vae: VAE, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, classes: int,
-    components: int = 1, reads: str = "condition", draws: int = 1, generator: torch.Generator | None = None,
+    components: int = 1, key: str = "condition", draws: int = 1, generator: torch.Generator | None = None,
 ) -> ByLabel:  # fmt: skip
     """The prior under which a fitted VAE's draws for each label are most like its data: for ``vae.with_prior``.
 
@@ -219,19 +219,17 @@ def aggregate_prior(
         MissingContextError: the context has no labels.
         ShapeError: a label has too few rows for as many components.
     """
-    if context is None or reads not in context:
-        raise MissingContextError("aggregate_prior", reads, list(context or ()))
-    labels = context[reads]
-    require_labels(labels, classes, reads)
+    if context is None or key not in context:
+        raise MissingContextError("aggregate_prior", key, list(context or ()))
+    labels = context[key]
+    require_labels(labels, classes, key)
     posterior = vae.encode(x, mask, context)
     z = torch.stack([posterior.rsample(generator) for _ in range(draws)])
-    return ByLabel([LearnedPrior.fit(z[:, labels == one].flatten(0, 1), components) for one in range(classes)], reads)
+    return ByLabel([LearnedPrior.fit(z[:, labels == label].flatten(0, 1), components) for label in range(classes)], key)
 
 
 @torch.no_grad()
-def transferred(
-    vae: VAE, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, to: Context
-) -> Tensor:
+def transfer(vae: VAE, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, to: Context) -> Tensor:
     """(batch, …) what a row would be expected to be under another condition, all else of it the same.
 
     z is the posterior's mean under the row's own context; it is decoded under ``to`` in its place. It is a
@@ -244,19 +242,15 @@ def transferred(
     Raises:
         CapabilityError: the likelihood has no ``mean``.
     """
-    mean = getattr(vae.likelihood, "mean", None)
-    if mean is None:
-        name = type(vae.likelihood).__name__
-        raise CapabilityError(f"{name} has no mean; draw from vae.likelihood at the decoded posterior mean")
+    require(vae.likelihood, "mean")
     other = {**(context or {}), **to}
-    changed: Tensor = mean(vae.decode(vae.encode(x, mask, context).mean, other), other)
-    return changed
+    return vae.likelihood.mean(vae.decode(vae.encode(x, mask, context).mean, other), other)
 
 
 @torch.no_grad()
 def label_log_probs(
     vae: VAE, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, classes: int, k: int,
-    reads: str = "condition", shares: Tensor | None = None, generator: torch.Generator | None = None,
+    key: str = "condition", shares: Tensor | None = None, generator: torch.Generator | None = None,
 ) -> Tensor:  # fmt: skip
     """(batch, classes) log p(c | x) by Bayes' rule, from the evidence of each row under each label.
 
@@ -272,9 +266,9 @@ def label_log_probs(
     """
     if shares is not None and shares.shape != (classes,):
         raise ShapeError("shares", shares.shape, f"({classes},)", "give one positive number a label, or None")
-    each = []
+    evidences = []
     for label in range(classes):
-        tried = {**(context or {}), reads: torch.full((len(x),), label, dtype=torch.long, device=x.device)}
-        each.append(vae.log_evidence(x, mask, tried, k=k, generator=generator))
-    joint = torch.stack(each, -1)
+        tried = {**(context or {}), key: torch.full((len(x),), label, dtype=torch.long, device=x.device)}
+        evidences.append(importance_evidence(vae, x, mask, tried, k=k, generator=generator).log_evidence)
+    joint = torch.stack(evidences, -1)
     return (joint if shares is None else joint + shares.to(joint).log()).log_softmax(-1)

@@ -28,3 +28,6 @@ class MissingContextError(VAEError):
 
 class CapabilityError(VAEError):
     """A part was asked for something that it does not offer."""
+
+    def __init__(self, part: object, name: str, remedy: str) -> None:
+        super().__init__(f"{type(part).__name__} offers no {name}; {remedy}")

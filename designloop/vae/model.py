@@ -17,12 +17,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from designloop.vae.errors import CapabilityError, VAEError
-from designloop.vae.evidence import importance_evidence
-from designloop.vae.imputation import imputed
+from designloop.vae.capabilities import require_base
+from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import require_rows
-from designloop.vae.posterior import DiagonalNormal, standard_noise
+from designloop.vae.posteriors.base import standard_noise
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
 
 Encoder = Callable[[Tensor, Tensor | None, Context | None], DiagonalNormal]
@@ -30,7 +30,7 @@ Decoder = Callable[[Tensor, Context | None], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class ForwardPass:
     """What every term of a loss sees: one batch on its way through the VAE."""
 
     x: Tensor
@@ -52,7 +52,7 @@ class Pass:
     weights: Tensor | None = None
     """(batch,) weight of each row in the loss."""
     logits: Tensor | None = None
-    """(batch, length, vocabulary) next-token logits along x, of a likelihood that has ``log_prob_of_logits``."""
+    """(batch, length, vocabulary) next-token logits along x, of a likelihood that works token by token."""
 
 
 class VAE(nn.Module):
@@ -63,10 +63,15 @@ class VAE(nn.Module):
         decoder: (z, context) -> params of the likelihood.
         likelihood: params -> distribution over x.
         prior: distribution over z.
+
+    Raises:
+        VAEError: the likelihood does not derive from ``Likelihood``, or the prior not from ``Prior``.
     """
 
     def __init__(self, encoder: Encoder, decoder: Decoder, likelihood: Likelihood, prior: Prior) -> None:
         super().__init__()
+        require_base(likelihood, Likelihood)
+        require_base(prior, Prior)
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = likelihood
@@ -76,8 +81,9 @@ class VAE(nn.Module):
         """The same VAE, of the same class and with its parts shared, with another prior to sample from.
 
         Raises:
-            VAEError: the prior is of another latent width.
+            VAEError: the prior is of another latent width, or does not derive from ``Prior``.
         """
+        require_base(prior, Prior)
         if prior.latent != self.prior.latent:
             raise VAEError(
                 f"the prior has {prior.latent} units, this VAE {self.prior.latent}; fit the prior on this VAE's latents"
@@ -112,11 +118,9 @@ class VAE(nn.Module):
         Returns:
             (batch, …), (batch, length, vocabulary) or None, and (batch,) nats.
         """
-        params, likelihood = self.decode_along(x, z, context), self.likelihood
-        if not hasattr(likelihood, "log_prob_of_logits"):
-            return params, None, likelihood.log_prob(params, x, mask, context)
-        logits: Tensor = likelihood.logits(params, x)  # type: ignore[attr-defined]  # who has the one has the other
-        return params, logits, likelihood.log_prob_of_logits(logits, x, mask)
+        params = self.decode_along(x, z, context)
+        log_prob, logits = self.likelihood.score(params, x, mask, context)
+        return params, logits, log_prob
 
     def forward(
         self,
@@ -126,7 +130,7 @@ class VAE(nn.Module):
         noise: Tensor | None = None,
         targets: Mapping[str, Tensor] | None = None,
         weights: Tensor | None = None,
-    ) -> Pass:
+    ) -> ForwardPass:
         """One batch through encoder, posterior, decoder and likelihood; pure given ``noise``.
 
         Args:
@@ -140,7 +144,7 @@ class VAE(nn.Module):
         posterior = self.encode(x, mask, context)
         z = posterior.mean if noise is None else posterior.at(noise)
         params, logits, log_prob = self.decode_and_score(x, z, mask, context)
-        return Pass(
+        return ForwardPass(
             x=x,
             mask=mask,
             posterior=posterior,
@@ -160,8 +164,8 @@ class VAE(nn.Module):
         Args:
             noise: (batch, latent) standard normal.
         """
-        seen = self(x, mask, context, noise)
-        bound: Tensor = seen.log_prob - seen.kl
+        out = self(x, mask, context, noise)
+        bound: Tensor = out.log_prob - out.kl
         return bound
 
     def draw_noise(self, batch: int, generator: torch.Generator | None = None, samples: int | None = None) -> Tensor:
@@ -170,62 +174,17 @@ class VAE(nn.Module):
         return standard_noise(like.new_empty(batch, self.prior.latent), generator, samples)
 
     @torch.no_grad()
-    def log_evidence(
-        self,
-        x: Tensor,
-        mask: Tensor | None = None,
-        context: Context | None = None,
-        *,
-        k: int,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """(batch,) importance-weighted estimate of log p(x) in nats: log mean over k of p(x, z) / q(z | x).
-
-        A lower bound in expectation, tight as k grows. Source: Burda et al. 2016, eq. 8. Whether it has arrived,
-        ``evidence.importance_evidence`` tells beside it.
-
-        Raises:
-            CapabilityError: the prior has no ``log_prob``.
-        """
-        return importance_evidence(self, x, mask, context, k=k, generator=generator).log_evidence
-
-    def impute(
-        self, x: Tensor, mask: Tensor, context: Context | None = None, *, k: int = 100,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:  # fmt: skip
-        """(batch, …) x with what is missing replaced by its mean given what is observed.
-
-        By k importance-weighted draws of the posterior; ``imputation.imputed`` tells the spread beside it.
-
-        Raises:
-            CapabilityError: the likelihood has no ``mean``, or the prior no ``log_prob``.
-        """
-        return imputed(self, x, mask, context, k=k, generator=generator).mean
-
-    @torch.no_grad()
-    def active_units(
-        self, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, least: float = 0.01
-    ) -> Tensor:
-        """(latent,) True for units whose posterior mean varies over the rows by more than ``least``.
-
-        Source: Burda et al. 2016, section 5.2.
-        """
-        require_rows(x, mask)
-        means = self.encode(x, mask, context).mean
-        return means.var(0, correction=0) > least
-
-    @torch.no_grad()
     def sample(
-        self, n: int, context: Context | None = None, generator: torch.Generator | None = None, **how: Any
+        self, n: int, context: Context | None = None, generator: torch.Generator | None = None, **options: Any
     ) -> Tensor:
         """(n, …) data drawn from the prior and the likelihood, or one a row of the context where that has n rows.
 
         Args:
             context: name -> (n, …); each row is drawn under its own.
-            how: passed on to the likelihood's ``sample`` (a temperature, say).
+            options: passed on to the likelihood's ``sample`` (a temperature, say).
         """
         z = self.prior.sample(1, context, generator)[0] if context else self.prior.sample(n, None, generator)
-        drawn: Tensor = self.likelihood.sample(self.decode(z, context), generator, context, **how)
+        drawn: Tensor = self.likelihood.sample(self.decode(z, context), generator, context, **options)
         return drawn
 
     @torch.no_grad()
@@ -236,10 +195,4 @@ class VAE(nn.Module):
             CapabilityError: the likelihood has no ``mean``.
         """
         require_rows(x, mask)
-        mean = getattr(self.likelihood, "mean", None)
-        if mean is None:
-            raise CapabilityError(
-                f"{type(self.likelihood).__name__} has no mean; use its sample at the decoded posterior mean"
-            )
-        reconstructed: Tensor = mean(self.decode(self.encode(x, mask, context).mean, context), context)
-        return reconstructed
+        return self.likelihood.mean(self.decode(self.encode(x, mask, context).mean, context), context)

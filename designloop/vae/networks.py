@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 
 def mlp(widths: Sequence[int], activation: type[nn.Module] = nn.SiLU) -> nn.Sequential:
@@ -132,11 +132,11 @@ def rbf_centres(z: Tensor, centres: int, stretch: float = 1.0, seed: int = 0) ->
     points = z.detach().cpu().numpy()
     if len(np.unique(points, axis=0)) < centres:
         raise VAEError(f"{centres} centres among {len(np.unique(points, axis=0))} different latents; ask for fewer")
-    found = KMeans(centres, random_state=seed, n_init=1).fit(points)
-    apart = np.linalg.norm(points - found.cluster_centers_[found.labels_], axis=1)
-    spread = np.bincount(found.labels_, apart, minlength=centres) / np.bincount(found.labels_, minlength=centres)
+    clusters = KMeans(centres, random_state=seed, n_init=1).fit(points)
+    apart = np.linalg.norm(points - clusters.cluster_centers_[clusters.labels_], axis=1)
+    spread = np.bincount(clusters.labels_, apart, minlength=centres) / np.bincount(clusters.labels_, minlength=centres)
     if not (spread > 0).any():
         raise VAEError(f"{centres} centres for {len(points)} latents leave every cluster without width; ask for fewer")
     spread[spread == 0] = np.median(spread[spread > 0])
     bandwidths = 0.5 / (stretch * spread) ** 2
-    return torch.as_tensor(found.cluster_centers_).to(z), torch.as_tensor(bandwidths).to(z)
+    return torch.as_tensor(clusters.cluster_centers_).to(z), torch.as_tensor(bandwidths).to(z)

@@ -34,7 +34,7 @@ def save_weights(vae: nn.Module, path: str | Path, about: Mapping[str, Any] | No
         VAEError: ``about`` is not JSON.
     """
     try:
-        told = json.dumps(dict(about or {}), allow_nan=False)
+        header = json.dumps(dict(about or {}), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise VAEError(f"about cannot be written as JSON ({error}); give numbers, texts, lists and mappings") from error
     first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
@@ -46,7 +46,7 @@ def save_weights(vae: nn.Module, path: str | Path, about: Mapping[str, Any] | No
         else:
             first[place] = name
             own[name] = value.detach().cpu().contiguous().clone()
-    save_file(own, path, {"about": told, "shared": json.dumps(shared)})
+    save_file(own, path, {"about": header, "shared": json.dumps(shared)})
     return Path(path)
 
 
@@ -66,17 +66,17 @@ def load_weights(vae: nn.Module, path: str | Path) -> None:
         VAEError: the file is none of ``save_weights``, or of a model that is built otherwise; the model is as before.
     """
     shared: dict[str, str] = json.loads(_header(path)["shared"])
-    found = load_file(path)
-    found |= {name: found[first] for name, first in shared.items()}
+    stored = load_file(path)
+    stored |= {name: stored[first] for name, first in shared.items()}
     wanted = vae.state_dict()
-    for name in sorted(wanted.keys() | found.keys()):
-        here, there = (str(tuple(one[name].shape)) if name in one else "missing" for one in (wanted, found))
-        if here != there:
+    for name in sorted(wanted.keys() | stored.keys()):
+        expected, given = (str(tuple(state[name].shape)) if name in state else "missing" for state in (wanted, stored))
+        if expected != given:
             raise VAEError(
-                f"{name} is {there} in {path} and {here} in the model; build the model as it was saved, "
+                f"{name} is {given} in {path} and {expected} in the model; build the model as it was saved, "
                 "read_about tells what was written of it"
             )
-    vae.load_state_dict(found)
+    vae.load_state_dict(stored)
 
 
 def _header(path: str | Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 from designloop import benchmarks
 from designloop.api import InputError
 from designloop.benchmarks import Options
+from designloop.benchmarks.common import registry
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.records import read_record
 
@@ -33,8 +34,9 @@ class Doubling:
 
 @pytest.fixture
 def doubling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmarks, "available", lambda: ["doubling"])
-    monkeypatch.setattr(benchmarks, "load", lambda name: Doubling)
+    for module in (benchmarks, registry):
+        monkeypatch.setattr(module, "available", lambda: ["doubling"])
+        monkeypatch.setattr(module, "load", lambda name: Doubling)
     monkeypatch.setattr("designloop.benchmarks.common.machine.calibrations", calibrations)
 
 

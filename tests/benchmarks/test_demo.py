@@ -8,8 +8,8 @@ from designloop.api import InputError
 from designloop.benchmarks import Options, demo
 from designloop.benchmarks.common.arms import overrides_of, random_start, trials
 from designloop.benchmarks.common.mol_ga import search
-from designloop.loop.campaign import load_campaign
-from designloop.loop.filters import Context, build
+from designloop.loop.campaign.campaign import load_campaign
+from designloop.loop.screening.filters import Context, build
 from designloop.molecules.chemistry import parse
 
 CAMPAIGNS = Path(__file__).parent.parent.parent / "campaigns"

@@ -6,7 +6,7 @@ import pytest
 
 from designloop.benchmarks import Options, latent_bo
 from designloop.benchmarks.common.arms import overrides_of, trials
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
 
 CAMPAIGNS = Path(__file__).parent.parent.parent / "campaigns"
 

@@ -9,8 +9,8 @@ import pytest
 from designloop.benchmarks import Options, overhead
 from designloop.benchmarks.common import watched_run
 from designloop.benchmarks.common.watched_run import PARTS, StateFile, Watched
-from designloop.loop.campaign import load_campaign
-from designloop.loop.screening import Screening
+from designloop.loop.campaign.campaign import load_campaign
+from designloop.loop.screening.screening import Screening
 
 CAMPAIGNS = Path(__file__).parent.parent.parent / "campaigns"
 

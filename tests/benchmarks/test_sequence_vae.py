@@ -17,7 +17,7 @@ from designloop.molecules import corpus
 from designloop.molecules.drugs import Drug, approved
 from designloop.molecules.metrics import Activations
 from designloop.molecules.sequence_vae import SequenceVAE, load
-from designloop.strategies.proposers import edited
+from designloop.strategies.proposers.selfies import edit
 from designloop.vae.priors.learned import LearnedPrior
 
 SMALL = Sizes(
@@ -129,7 +129,7 @@ def test_mutations_are_one_symbol_away(shipped: SequenceVAE) -> None:
     rng = np.random.default_rng(0)
     tokens = shipped.codec.tokens("[C][C][O][C][N]")
     for _ in range(50):
-        new = edited(shipped.codec, tokens, 1, rng)
+        new = edit(shipped.codec, tokens, 1, rng)
         assert new[-1] == 1
         assert abs(len(new) - len(tokens)) <= 1
         if len(new) == len(tokens):

@@ -64,6 +64,15 @@ def test_trials_run_side_by_side_in_processes_of_their_own(tmp_path: Path) -> No
     assert int(a["threads"]) == int(b["threads"]) == max(1, len(os.sched_getaffinity(0)) // 2)
 
 
+def test_the_code_that_decides_is_all_there() -> None:
+    files = {str(path.relative_to(trials.ROOT)) for path in trials.deciding_files()}
+    assert files >= {"designloop/records.py", "designloop/oracles/physchem.py", "designloop/molecules/unstable.smarts"}
+    assert {folder for folder in trials.DECIDING if any(name.startswith(f"{folder}/") for name in files)} == {
+        *trials.DECIDING
+    }
+    assert not any(name.startswith("designloop/benchmarks/") for name in files)
+
+
 def test_what_another_code_or_campaign_gave_is_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = three()[0]
     assert trial.key == three()[0].key

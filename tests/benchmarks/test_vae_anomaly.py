@@ -9,10 +9,10 @@ from sklearn.datasets import load_breast_cancer
 
 from designloop.api import InputError
 from designloop.benchmarks import vae_methods
-from designloop.benchmarks.simulators.anomalies import one_against_rest
 from designloop.benchmarks.vae_methods import _outliers, anomaly
 from designloop.benchmarks.vae_methods._outliers import Problem
 from designloop.vae.anomaly import detector
+from designloop.vae.simulators.anomalies import one_against_rest
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from designloop.benchmarks.common.rows import as_json
-from designloop.benchmarks.simulators.neurons import Cells, cells, population
 from designloop.benchmarks.vae_methods import _expression, conditional
+from designloop.vae.simulators.neurons import Cells, cells, population
 
 
 def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:

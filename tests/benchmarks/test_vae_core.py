@@ -10,7 +10,7 @@ import pytest
 from designloop.benchmarks.common.rows import as_json
 from designloop.benchmarks.vae_methods import core
 from designloop.testing import NonConformance
-from designloop.vae.evidence import annealed_evidence
+from designloop.vae.inference.evidence import annealed_evidence
 
 
 def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:

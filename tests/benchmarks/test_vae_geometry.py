@@ -8,9 +8,9 @@ import torch
 from scipy.integrate import quad
 
 from designloop.benchmarks import vae_methods
-from designloop.benchmarks.simulators.ring import ring
-from designloop.benchmarks.simulators.surfaces import SURFACES, paraboloid_pairs
 from designloop.benchmarks.vae_methods import geometry
+from designloop.vae.simulators.ring import ring
+from designloop.vae.simulators.surfaces import SURFACES, paraboloid_pairs
 
 
 @pytest.fixture

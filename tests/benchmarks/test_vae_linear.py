@@ -10,8 +10,8 @@ import torch
 
 from designloop.benchmarks import vae_methods
 from designloop.benchmarks.common.rows import as_json
-from designloop.benchmarks.simulators.lattice import free_field, phi4
 from designloop.benchmarks.vae_methods import _fields, linear
+from designloop.vae.simulators.lattice import free_field, phi4
 
 
 def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:

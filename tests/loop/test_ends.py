@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from designloop.loop.campaign import Budget
+from designloop.loop.campaign.campaign import Budget
 from designloop.loop.ends import End, rounds_without_gain, take_of, why_it_ends
 from designloop.tables.manifest import RoundInfo
 

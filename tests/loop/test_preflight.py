@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from designloop.loop import preflight
-from designloop.loop.campaign import load_campaign
+from designloop.loop.campaign.campaign import load_campaign
+from designloop.loop.evaluation import side_by_side
 from designloop.loop.preflight import KNOWN_MOLECULES, Check, Estimate, broken
 from designloop.molecules.chemistry import standard_form
 from designloop.tables.ledger import Ledger
@@ -103,3 +104,69 @@ def test_two_properties_of_one_oracle_are_billed_once(tmp_path: Path, tiny_model
     with Ledger(None) as ledger:
         bill = preflight.estimate(load_campaign(path), ledger)
     assert list(bill.seconds) == ["twin"]
+
+
+SHARING = """
+from pathlib import Path
+from designloop.oracles import oracle
+
+@oracle({declared})
+def score(smiles, fails=""):
+    values = {{}}
+    for molecule in smiles:
+        Path({place!r}, "ligand.smi").write_text(molecule)
+        values[molecule] = Path({place!r}, "ligand.smi").read_text().count("C") / 10
+    return values
+"""
+
+
+@pytest.mark.parametrize(("place", "declared", "told"), [("/", "", True), ("", "", False), ("/", "costly=True", False)])
+def test_an_oracle_that_two_workers_cannot_share_stands_in_the_way_of_a_run(
+    tmp_path: Path, tiny_model: Path, place: str, declared: str, told: bool
+) -> None:
+    path = write_campaign(tmp_path, tiny_model)
+    own = place and str(tmp_path)
+    (tmp_path / "my_oracle.py").write_text(SHARING.format(place=own, declared=declared))
+    with Ledger(None) as ledger:
+        sentences = preflight.disturbed(load_campaign(path), ledger)
+    assert bool(sentences) is told
+    for sentence in sentences:
+        assert sentence.startswith("property 'carbons': ")
+        assert f"(both write to {tmp_path}/ligand.smi); what it writes by a relative name" in sentence
+        assert sentence.endswith("use the working folder or tempfile instead, or evaluation: {workers: 1}")
+
+
+COUNTING = """
+def score(smiles, fails=""):
+    with open({place!r}, "a") as file:
+        file.write("\\n".join([*smiles, ""]))
+    return {{molecule: 1.0 for molecule in smiles}}
+"""
+
+
+@pytest.mark.parametrize(("slow", "molecules"), [(False, preflight.SIDE_BY_SIDE), (True, 2)])
+def test_an_oracle_known_to_be_slow_is_run_on_two_molecules(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, slow: bool, molecules: int
+) -> None:
+    monkeypatch.setattr(preflight, "SLOW_SECONDS", -1.0 if slow else 1000.0)
+    campaign_file = write_campaign(tmp_path, tiny_model)
+    (tmp_path / "my_oracle.py").write_text(COUNTING.format(place=str(tmp_path / "asked.txt")))
+    campaign = load_campaign(campaign_file)
+    with Ledger(None) as ledger:
+        preflight.check_oracles(campaign, ledger)
+        (tmp_path / "asked.txt").unlink()
+        assert preflight.disturbed(campaign, ledger) == []
+    asked = set((tmp_path / "asked.txt").read_text().split()) - set(side_by_side.PROBES)
+    assert len(asked) == molecules
+
+
+def test_what_takes_long_is_tried_once_at_once_and_no_more(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "ENOUGH_SECONDS", -1.0)
+    campaign_file = write_campaign(tmp_path, tiny_model)
+    (tmp_path / "my_oracle.py").write_text(COUNTING.format(place=str(tmp_path / "asked.txt")))
+    with Ledger(None) as ledger:
+        assert preflight.disturbed(load_campaign(campaign_file), ledger) == []
+    asked = (tmp_path / "asked.txt").read_text().split()
+    assert len(asked) == 2 * preflight.SIDE_BY_SIDE, "once alone, once both at once"

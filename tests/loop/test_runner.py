@@ -25,7 +25,7 @@ PARAMS = "objective.properties.0.params"
 RUN = """
 import os, signal, sys
 import designloop
-from designloop.loop.evaluation import Evaluator
+from designloop.loop.evaluation.evaluator import Evaluator
 
 path, moment, round_ = sys.argv[1], sys.argv[2], int(sys.argv[3])
 score = Evaluator.__call__

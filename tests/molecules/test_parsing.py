@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import random
 
-from designloop.molecules.chemistry import MoleculeError, canonical, parse, parse_all, require
+import pytest
+from rdkit import Chem
+
+from designloop.molecules.chemistry import MoleculeError, canonical, parse, parse_all, parse_flat, require
+from designloop.molecules.corpus import zinc
 from designloop.molecules.parsing import MOLECULE_CACHE_SIZE
+from designloop.testing.oracle import MOLECULES, ODD, STEREOISOMERS
 
 
 def test_different_writings_of_a_molecule_are_one():
@@ -22,6 +27,7 @@ def test_stereo_isotopes_and_atom_maps_are_kept():
 )
 def test_what_is_no_molecule_is_none(smiles, capfd):
     assert parse(smiles) is None
+    assert parse_flat(smiles) is None
     assert canonical(smiles) is None
     with pytest.raises(MoleculeError, match="expected a valid SMILES"):
         require(smiles)
@@ -45,3 +51,32 @@ def test_the_log_of_rdkit_is_the_users_own(capfd):
     parse("C1CC")
     assert Chem.MolFromSmiles("C1CC") is None
     assert "unclosed ring" in capfd.readouterr().err
+
+
+WITH_HYDROGENS = [
+    "[H]C([H])([H])O",
+    "[2H]OC",
+    "[H][H]",
+    "[H+]",
+    "C[C@]([H])(N)O",
+    "[H]/C(C)=C/C",
+    "[nH]1cccc1",
+    "[CH3][CH]C",
+]
+METALS = ["C[Fe]", "N[Pt](N)(Cl)Cl", "[Na+].[Cl-]", "CN->[Fe]", "C[N+](=O)[O-]", "CN(=O)=O", "CN=[N+]=[N-]", "CN=N#N"]
+
+
+def flat(mol: Chem.Mol) -> tuple[str, list[tuple[object, ...]]]:
+    """All of a molecule but its stereo, in the order of its atoms."""
+    atoms = [
+        (atom.GetAtomicNum(), atom.GetTotalNumHs(), atom.GetIsAromatic(), atom.GetHybridization(), atom.IsInRing())
+        for atom in mol.GetAtoms()
+    ]
+    rings = sorted(map(sorted, mol.GetRingInfo().AtomRings()))
+    return Chem.MolToSmiles(mol, isomericSmiles=False), [*atoms, *map(tuple, rings)]
+
+
+def test_without_stereo_a_molecule_is_the_same():
+    smiles = [*MOLECULES, *ODD, *(text for pair in STEREOISOMERS for text in pair), *WITH_HYDROGENS, *METALS]
+    for text in [*smiles, *random.Random(3).sample(zinc(), 300)]:
+        assert flat(parse_flat(text)) == flat(require(text)), text

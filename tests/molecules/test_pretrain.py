@@ -30,7 +30,7 @@ from designloop.molecules.pretrain import (
 from designloop.molecules.recipe import Phase, Recipe
 from designloop.molecules.sequence_vae import load, training_record
 from designloop.molecules.training_corpus import Corpus
-from designloop.vae.fit import Step
+from designloop.vae.training.fit import Step
 from tests.tiny import ARCHITECTURE, tiny_codec, tiny_corpus, tiny_vae
 
 RECIPE = Recipe((Phase(12, 5e-3, warmup=2),), batch=16, seed=3)

@@ -107,7 +107,7 @@ def test_parquet_in_a_folder_named_like_a_partition(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("packed", [False, True])
 def test_tables_as_people_have_them(tmp_path: Path, name: str, text: str, packed: bool) -> None:
-    path = write(tmp_path, name + ".gz" * packed, gzip.compress(text.encode()) if packed else text)
+    path = write(tmp_path, name + ".gz" * packed, gzip.compress(text.encode(), mtime=0) if packed else text)
     read = read_molecules(path)
     assert (read.smiles, read.problems) == (["CCO", "CC"], [])
     expected = (
@@ -148,7 +148,7 @@ def mol_block(smiles: str, name: str = "") -> str:
     return str(Chem.MolToMolBlock(mol))
 
 
-@pytest.mark.parametrize("pack", [str.encode, lambda text: gzip.compress(text.encode())])
+@pytest.mark.parametrize("pack", [str.encode, lambda text: gzip.compress(text.encode(), mtime=0)])
 def test_sdf(tmp_path: Path, pack: Callable[[str], bytes]) -> None:
     broken = mol_block("CCC").replace(" C ", " Zz", 1)
     text = sdf(
@@ -195,9 +195,9 @@ def test_zero_bytes_among_the_text_are_a_bad_line(tmp_path: Path) -> None:
         ("head.csv", b"smiles\n", "holds no molecule that RDKit can read; give SMILES in a column smiles"),
         ("a.csv", b"a,b\nCCO,1\n", "has the columns a, b, expected one named smiles; rename it"),
         ("semicolon.csv", b"a;b\nCCO;1\n", "has the columns a;b, expected one named smiles"),
-        ("cut.smi.gz", gzip.compress(b"CCO ethanol\n" * 99)[:-9], r"cut\.smi\.gz cannot be unpacked"),
+        ("cut.smi.gz", gzip.compress(b"CCO ethanol\n" * 99, mtime=0)[:-9], r"cut\.smi\.gz cannot be unpacked"),
         ("plain.csv.gz", b"smiles\nCCO\n", r"plain\.csv\.gz cannot be unpacked \(Not a gzipped file"),
-        ("latin.smi.gz", gzip.compress(b"CC\nCC caf\xe9\n"), r"latin\.smi\.gz:2: not UTF-8 text"),
+        ("latin.smi.gz", gzip.compress(b"CC\nCC caf\xe9\n", mtime=0), r"latin\.smi\.gz:2: not UTF-8 text"),
         ("quote.csv", b'smiles\n"CC\n' + b"CC\n" * 60000, r"quote\.csv cannot be read as a table \(field larger"),
         ("junk.parquet", b"junk" * 99, r"junk\.parquet is not a Parquet file .*; export it again"),
         ("empty.parquet", b"", r"empty\.parquet is not a Parquet file"),

@@ -184,6 +184,12 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
     with safe_open(whole, framework="pt") as file:
         header = dict(file.metadata())
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    save_file(tensors, path, header | {"architecture": '{"latent": 8}'})
+    with pytest.raises(
+        MoleculeError, match=r"bad\.safetensors is damaged: its content does not match its own checksum"
+    ):
+        load(path)
+    del header["sha256"]
     save_file(tensors, path, header | {"architecture": '{"latent": 8, "depth": 3}'})
     with pytest.raises(MoleculeError, match=r"does not hold what its header says \(.*depth.*Train it again or install"):
         load(path)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oracles import Answer, OracleError, read_answers, unasked
+from designloop.oracles import Answer, OracleError, read_answers, unasked
 
 ASKED = ["CCO", "CCN", "CCC"]
 

@@ -6,21 +6,22 @@ import sys
 
 import pytest
 
-from oracles import OracleError, ParameterError, load
+from designloop.oracles import OracleError, ParameterError, load
 from tests.oracles.conftest import Write
 
 
 def test_an_unknown_public_name_is_an_error() -> None:
-    import oracles
+    from designloop import oracles
 
     assert "read_answers" in dir(oracles)
-    with pytest.raises(AttributeError, match="'oracles' has no attribute 'lod'; its public names are "):
+    with pytest.raises(AttributeError, match=r"'designloop\.oracles' has no attribute 'lod'; it offers "):
         _ = oracles.lod
 
 
 def test_importing_the_decorator_loads_neither_rdkit_nor_pydantic() -> None:
     code = (
-        "from oracles import oracle, read_answers; import sys; print({'rdkit', 'pydantic', 'numpy'} & set(sys.modules))"
+        "from designloop.oracles import oracle, read_answers; import sys; "
+        "print({'rdkit', 'pydantic', 'numpy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
@@ -28,7 +29,7 @@ def test_importing_the_decorator_loads_neither_rdkit_nor_pydantic() -> None:
 
 STOCHASTIC = """
     from random import Random
-    from oracles import oracle
+    from designloop.oracles import oracle
 
     @oracle(stochastic=True)
     def score(smiles, seeds, scale: float = 1.0):
@@ -89,7 +90,7 @@ def test_an_oracle_cannot_change_the_batch_of_its_caller(write: Write) -> None:
 
 
 OUTPUTS = """
-    from oracles import oracle
+    from designloop.oracles import oracle
 
     @oracle(outputs={"affinity": "kcal/mol", "strain": "kcal/mol"})
     def dock(smiles):

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from oracles import OracleError, oracle
-from oracles.declaration import Declaration, declaration_of
+from designloop.oracles import OracleError, oracle
+from designloop.oracles.declaration import Declaration, declaration_of
 
 
 def plain(smiles: Sequence[str]) -> dict[str, float]:

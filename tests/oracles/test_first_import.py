@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oracles import OracleError, describe, first_import, load, load_recipe
+from designloop.oracles import OracleError, describe, first_import, load, load_recipe
 from tests.oracles.conftest import Write
 
 SCORE = "\ndef score(smiles):\n    return dict.fromkeys(smiles, 1.0)\n"
@@ -69,7 +69,7 @@ def test_the_first_import_is_made_once_for_the_same_bytes_and_not_for_a_recipe(w
 
 
 def test_a_file_that_was_mended_by_its_helper_is_tried_anew(write: Write) -> None:
-    folder = write("from oracles import oracle\nimport helper\n@oracle(files=['helper.py'])" + SCORE)
+    folder = write("from designloop.oracles import oracle\nimport helper\n@oracle(files=['helper.py'])" + SCORE)
     with pytest.raises(OracleError, match="No module named 'helper'"):
         load("./my_oracle.py:score", folder=folder)
     write("", "helper.py")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oracles import OracleError, load, load_recipe, loading
+from designloop.oracles import OracleError, describe, load, load_recipe, loading
 from tests.oracles.conftest import Write
 
 SOURCE = "def score(smiles, weight: float = 1.0):\n    return dict.fromkeys(smiles, weight)\n\nother = score\n"
@@ -35,7 +35,7 @@ def test_rdkits_version_counts_where_it_is_declared(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_version_counts(write: Write) -> None:
-    source = "from oracles import oracle\n@oracle(version='1')\ndef score(smiles):\n    return {}"
+    source = "from designloop.oracles import oracle\n@oracle(version='1')\ndef score(smiles):\n    return {}"
     one = load("./my_oracle.py:score", folder=write(source))
     other = load("./my_oracle.py:score", folder=write(source.replace("'1'", "'2'")))
     assert (one.version, other.version) == ("1", "2")
@@ -57,7 +57,7 @@ def test_two_functions_of_a_file_are_two_oracles(write: Write) -> None:
 
 
 def test_the_bytes_of_declared_files_count(write: Write) -> None:
-    folder = write("from oracles import oracle\n@oracle(files=['m.txt'])\ndef score(smiles):\n    return {}")
+    folder = write("from designloop.oracles import oracle\n@oracle(files=['m.txt'])\ndef score(smiles):\n    return {}")
     write("1", "m.txt")
     one = load("./my_oracle.py:score", folder=folder)
     write("2", "m.txt")
@@ -79,7 +79,9 @@ def test_seeing_stereo_may_depend_on_a_parameter(chirality: bool, sees_stereo: b
 
 
 def test_the_parameter_that_stereo_depends_on_must_be_there(write: Write) -> None:
-    folder = write("from oracles import oracle\n@oracle(sees_stereo='chiral')\ndef score(smiles):\n    return {}")
+    folder = write(
+        "from designloop.oracles import oracle\n@oracle(sees_stereo='chiral')\ndef score(smiles):\n    return {}"
+    )
     with pytest.raises(OracleError, match="declares sees_stereo='chiral', which is no true/false parameter of it"):
         load("./my_oracle.py:score", folder=folder)
 
@@ -112,3 +114,47 @@ def test_another_release_of_a_module_on_a_worker_is_refused() -> None:
     recipe: dict[str, Any] = {**load("qed").recipe(), "fingerprint": "0" * 64}
     with pytest.raises(OracleError, match="its module differs; install the same versions wherever workers run"):
         load_recipe(recipe)
+
+
+NAMELESS = '''
+from __future__ import annotations
+from functools import partial
+from pathlib import Path
+from designloop.oracles import oracle
+
+def scaled(smiles, factor: float = 1.0):
+    """Scaled lengths."""
+    return {molecule: factor * len(molecule) for molecule in smiles}
+
+class Scorer:
+    """Lengths, by an object."""
+    def __call__(self, smiles, offset: float = 0.0):
+        return {molecule: len(molecule) + offset for molecule in smiles}
+
+twice = partial(scaled, factor=2.0)
+deep = partial(partial(scaled), factor=3.0)
+called = Scorer()
+declared = oracle(version="7", name="mine")(partial(scaled, factor=4.0))
+'''
+
+
+@pytest.mark.parametrize(
+    ("attribute", "name", "value", "summary"),
+    [
+        ("twice", "twice", 6.0, "Scaled lengths."),
+        ("deep", "deep", 9.0, "Scaled lengths."),
+        ("called", "called", 3.0, "Lengths, by an object."),
+        ("declared", "mine", 12.0, "Scaled lengths."),
+    ],
+)
+def test_what_has_no_name_of_its_own_has_that_of_the_reference_here_and_on_a_worker(
+    write: Write, tmp_path: Path, attribute: str, name: str, value: float, summary: str
+) -> None:
+    oracle = load(f"./my_oracle.py:{attribute}", {}, write(NAMELESS))
+    there = load_recipe(oracle.recipe(), dict(oracle.file_bytes), tmp_path / "worker")
+    assert (oracle.name, oracle.summary) == (name, summary)
+    assert there == oracle
+    assert oracle.score(["CCO"]) == there.score(["CCO"]) == {"CCO": value}
+    card = describe(f"./my_oracle.py:{attribute}", tmp_path)
+    assert (card.name, card.summary) == (name, summary)
+    assert {parameter.kind for parameter in card.parameters} == {"number"}

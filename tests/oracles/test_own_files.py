@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from oracles import Oracle, OracleError, ParameterError, load, load_recipe, own_files
+from designloop.oracles import Oracle, OracleError, ParameterError, load, load_recipe, own_files
 from tests.oracles.conftest import Write
 
 MAIN = """
-    from oracles import oracle
+    from designloop.oracles import oracle
     import helper
 
     @oracle(files=["helper.py", "data"])
@@ -97,7 +97,7 @@ def test_a_helper_that_is_not_declared_is_refused_with_the_fix(write: Write) -> 
 
 def test_a_package_beside_the_oracle_is_declared_as_a_folder(write: Write, tmp_path: Path) -> None:
     folder = write("""
-        from oracles import oracle
+        from designloop.oracles import oracle
         from mine import one
 
         @oracle(files=["mine"])
@@ -111,9 +111,9 @@ def test_a_package_beside_the_oracle_is_declared_as_a_folder(write: Write, tmp_p
     assert not [name for name in here.file_bytes if "__pycache__" in name]
 
 
-def test_the_projects_own_packages_are_never_loaded_a_second_time(write: Write) -> None:
-    folder = write("from oracles import oracle\n@oracle(version='7')\ndef score(smiles):\n    return {}")
-    write("", "oracles/__init__.py")  # a checkout of this project is the campaign's folder
+def test_the_project_itself_is_never_loaded_a_second_time(write: Write) -> None:
+    folder = write("from designloop.oracles import oracle\n@oracle(version='7')\ndef score(smiles):\n    return {}")
+    write("raise ImportError('a second copy')", "designloop/__init__.py")  # a checkout is the campaign's folder
     assert load("./my_oracle.py:score", folder=folder).version == "7"
 
 
@@ -141,7 +141,9 @@ def test_a_stale_byte_code_file_is_not_taken_for_the_oracle(write: Write) -> Non
     ],
 )
 def test_a_declared_file_that_is_not_there_is_refused(write: Write, declared: str, message: str) -> None:
-    source = f"from oracles import oracle\n@oracle(files=[{declared!r}])\ndef score(smiles):\n    return {{}}"
+    source = (
+        f"from designloop.oracles import oracle\n@oracle(files=[{declared!r}])\ndef score(smiles):\n    return {{}}"
+    )
     folder = write(source, "deeper/my_oracle.py") / "deeper"
     with pytest.raises(OracleError, match=message):
         load("./my_oracle.py:score", folder=folder)
@@ -230,12 +232,64 @@ def test_a_recipe_is_the_same_oracle_in_another_process(write: Write, tmp_path: 
     here = load("./my_oracle.py:score", folder=write(source))
     (tmp_path / "recipe.json").write_text(json.dumps(here.recipe()))
     code = (
-        "import json, sys; from oracles import load_recipe\n"
+        "import json, sys; from designloop.oracles import load_recipe\n"
         f"oracle = load_recipe(json.load(open('recipe.json')), {dict(here.file_bytes)!r})\n"
         "print(oracle.fingerprint, oracle.score(['CCO', 'C']))"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(own_files.__file__).parents[1]), "TMPDIR": str(tmp_path)}
+    environment = os.environ | {"PYTHONPATH": str(Path(own_files.__file__).parents[2]), "TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split(maxsplit=1) == [here.fingerprint, "{'CCO': 3.0, 'C': 1.0}\n"]
+
+
+def test_a_program_among_the_files_stays_one_and_permissions_do_not_count_in_the_fingerprint(
+    write: Write, tmp_path: Path
+) -> None:
+    write("#!/bin/sh\n", "tools/dock")
+    write("#!/bin/sh\n", "other.sh")
+    source = (
+        "from pathlib import Path\nfrom designloop.oracles import oracle\n@oracle(files=['tools'])\n"
+        "def score(smiles, program: Path):\n    return {}"
+    )
+    folder = write(source)
+
+    def here(mode: int) -> Oracle:
+        (folder / "tools" / "dock").chmod(mode)
+        (folder / "other.sh").chmod(mode)
+        return load("./my_oracle.py:score", {"program": "other.sh"}, folder)
+
+    text, program = here(0o644), here(0o755)
+    assert text == program
+    for oracle, mode in ((text, 0o644), (program, 0o755), (here(0o550), 0o755)):
+        moved(oracle, tmp_path / "worker")
+        home = tmp_path / "worker" / oracle.fingerprint
+        assert (home / "own" / "tools" / "dock").stat().st_mode & 0o777 == mode, "one that lay there before is replaced"
+        assert (home / "params" / "program" / "other.sh").stat().st_mode & 0o777 == mode
+
+
+def test_a_file_is_known_by_its_own_name_while_it_is_at_work_only(write: Write) -> None:
+    import pickle
+
+    folder = write(
+        "import pickle\nclass Thing:\n    pass\ndef score(smiles):\n    return {'C': pickle.dumps(Thing())}", "mine.py"
+    )
+    one, other = load("./mine.py:score", folder=folder), load("./mine.py:score", folder=folder)
+    assert b"mine" in one.score(["C"])["C"] == other.score(["C"])["C"]
+    assert "mine" not in sys.modules
+    with pytest.raises(ModuleNotFoundError, match="mine"):
+        pickle.loads(one.score(["C"])["C"])
+
+
+def test_a_file_that_fails_is_forgotten(write: Write) -> None:
+    with pytest.raises(OracleError, match="ZeroDivisionError"):
+        own_files.import_file(folder := write("1 / 0", "mine.py") / "mine.py", b"1 / 0", own_files.OwnImports(folder))
+    assert "mine" not in sys.modules
+
+
+def test_a_link_to_a_file_elsewhere_is_an_oracle_too(write: Write) -> None:
+    folder = write("", "campaign/other.txt") / "campaign"
+    (folder / "linked.py").symlink_to(
+        write("def score(smiles):\n    return {'C': 1.0}", "elsewhere/my_oracle.py") / "elsewhere/my_oracle.py"
+    )
+    assert load("./linked.py:score", folder=folder).score(["C"]) == {"C": 1.0}

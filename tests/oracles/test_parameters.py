@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from oracles import OracleError, ParameterError, load
-from oracles.parameters import kind
+from designloop.oracles import OracleError, ParameterError, load
+from designloop.oracles.parameters import kind
 from tests.oracles.conftest import Write
 
 
@@ -121,7 +121,7 @@ def test_annotations_of_an_inherited_constructor_are_read_where_it_is_written(wr
         "base_of_mine.py",
     )
     folder = write("""
-        from oracles import oracle
+        from designloop.oracles import oracle
         from base_of_mine import Base
 
         @oracle(files=["base_of_mine.py"])
@@ -166,7 +166,7 @@ def test_a_class_takes_the_parameters_of_its_constructor(write: Write) -> None:
     [
         ("def score():\n    return {}", r"'score': it is called with \(smiles\); put these parameters first"),
         (
-            "from oracles import oracle\n@oracle(stochastic=True)\ndef score(smiles):\n    return {}",
+            "from designloop.oracles import oracle\n@oracle(stochastic=True)\ndef score(smiles):\n    return {}",
             r"'score': it declares stochastic=True, so it is called with \(smiles, seeds\)",
         ),
         ("class score:\n    pass", r"class score has no method 'score'; give it score\(self, smiles\)"),

@@ -9,7 +9,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import QED, Crippen, Descriptors, Lipinski, rdMolDescriptors
 
-from oracles import load
+from designloop.oracles import load
 from tests.oracles.record_values import molecules
 
 SMILES = molecules()

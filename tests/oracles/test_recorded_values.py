@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rdkit import rdBase
 
-from oracles import available
+from designloop.oracles import available
 from tests.oracles.record_values import CASES, DATA, measure, molecules
 
 Record = Mapping[str, Any]

@@ -3,10 +3,11 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
-from oracles import Oracle, OracleError, from_callable, load
+from designloop.oracles import Oracle, OracleError, from_callable, load
 from tests.oracles.conftest import Write
 
 SOURCE = """
@@ -133,3 +134,16 @@ def test_a_function_in_hand_is_loaded_as_a_campaign_would(installed: Path) -> No
 def test_a_function_that_workers_could_not_import_is_refused() -> None:
     with pytest.raises(OracleError, match="is not at the top of a module, so workers cannot import it; move it there"):
         from_callable(lambda smiles: {})
+
+
+def test_a_file_is_imported_where_it_lies_and_cannot_move_the_process(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(
+        "import os, pathlib\nFACTOR = float(pathlib.Path('factor.txt').read_text())\nos.chdir('/')\n" + dedent(SOURCE)
+    )
+    write("2", "factor.txt")
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert load("./my_oracle.py:score", folder=folder).score(["C"]) == {"C": 1.0}
+    assert Path.cwd() == folder / "elsewhere"

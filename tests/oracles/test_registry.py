@@ -5,9 +5,10 @@ import sys
 import pytest
 import yaml
 
-import oracles
-from oracles import OracleCard, OracleError, available, describe, load, registry
+from designloop import oracles
+from designloop.oracles import OracleCard, OracleError, available, describe, load, registry
 from tests.oracles.conftest import Write
+from tests.oracles.record_values import GUACAMOL
 
 BUILT_INS = (
     "alerts esol hba hbd isomer logp molecular_weight qed rings rotatable_bonds sa_score similarity substructure tpsa"
@@ -15,7 +16,7 @@ BUILT_INS = (
 
 
 def test_the_built_ins_are_found_by_name() -> None:
-    assert [card.name for card in available()] == BUILT_INS.split()
+    assert [card.name for card in available()] == sorted([*BUILT_INS.split(), *GUACAMOL])
 
 
 @pytest.mark.parametrize("card", available(), ids=lambda card: card.name)
@@ -51,7 +52,7 @@ def test_parameters_are_told_in_words() -> None:
 
 def test_a_users_oracle_has_a_card_too(write: Write) -> None:
     folder = write('''
-        from oracles import oracle
+        from designloop.oracles import oracle
 
         @oracle(name="vina affinity", outputs=["affinity"], unit="kcal/mol")
         def dock(smiles, receptor: str, box: list[float] = [20.0, 20.0, 20.0]):
@@ -91,8 +92,8 @@ def test_a_new_file_in_the_package_is_all_that_a_new_built_in_needs(
     folder = (
         write(
             """
-        from oracles import oracle
-        from oracles.chemical import each
+        from designloop.oracles import oracle
+        from designloop.oracles.chemical import each
 
         @oracle(unit="atoms")
         def brand_new(smiles):
@@ -104,7 +105,7 @@ def test_a_new_file_in_the_package_is_all_that_a_new_built_in_needs(
     )
     monkeypatch.setattr(oracles, "__path__", [*oracles.__path__, str(folder)])
     assert load("brand_new").score(["CCO"]) == {"CCO": 3.0}
-    monkeypatch.delitem(sys.modules, "oracles.new_one")
+    monkeypatch.delitem(sys.modules, "designloop.oracles.new_one")
 
 
 @pytest.mark.usefixtures("fresh_registry")
@@ -112,8 +113,13 @@ def test_two_built_ins_of_one_name_are_refused(
     write: Write, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     request.addfinalizer(registry.built_ins.cache_clear)
-    folder = write("from oracles import oracle\n@oracle\ndef qed(smiles):\n    return {}", "more/second.py") / "more"
+    folder = (
+        write("from designloop.oracles import oracle\n@oracle\ndef qed(smiles):\n    return {}", "more/second.py")
+        / "more"
+    )
     monkeypatch.setattr(oracles, "__path__", [*oracles.__path__, str(folder)])
-    with pytest.raises(OracleError, match=r"oracles\.second and oracles\.physchem both have 'qed'; rename one"):
+    with pytest.raises(
+        OracleError, match=r"oracles\.second and designloop\.oracles\.physchem both have 'qed'; rename one"
+    ):
         load("qed")
-    monkeypatch.delitem(sys.modules, "oracles.second")
+    monkeypatch.delitem(sys.modules, "designloop.oracles.second")

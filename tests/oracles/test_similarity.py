@@ -10,7 +10,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator as generators
 
-from oracles import load
+from designloop.oracles import load
 from tests.oracles.record_values import BICALUTAMIDE, molecules
 
 SMILES = molecules()

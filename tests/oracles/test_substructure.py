@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from oracles import load
-from oracles.substructure import parse_formula
+from designloop.oracles import load
+from designloop.oracles.substructure import parse_formula
 from tests.oracles.record_values import molecules
 
 SMILES = molecules()

@@ -9,7 +9,7 @@ import pytest
 from rdkit import Chem, RDConfig
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 
-from oracles import load
+from designloop.oracles import load
 from tests.oracles.record_values import molecules
 
 SMILES = molecules()

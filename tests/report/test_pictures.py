@@ -8,14 +8,13 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from designloop.records import Round
-from designloop.report.pictures import calls_of, draw_best, draw_progress, running, write_pictures
+from designloop.report.pictures import calls_of, draw_best, draw_progress, write_pictures
 from designloop.report.top import StartingMolecule, top_molecules
 from designloop.tables import Candidates, open_candidates
-from tests.tables.fakes import FakeCampaign, a_round, molecule, open_table, unscored
+from tests.tables.fakes import FakeCampaign, a_round, open_table, unscored
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROOT = Path(__file__).parents[2]
@@ -51,24 +50,6 @@ def test_no_molecule_is_said_in_words():
     assert texts(draw_best([])) == ["No molecule has a score."]
     ET.fromstring(draw_progress({}))
     ET.fromstring(draw_progress({"none": [("CCO", None)]}))
-
-
-def test_the_running_mean_is_that_of_the_best_so_far():
-    rng = np.random.default_rng(0)
-    scores = [None if rng.random() < 0.2 else float(rng.random()) for _ in range(200)]
-    calls = [(molecule(number), score) for number, score in enumerate(scores)]
-    best, mean = running(calls, 10)
-    for call in range(1, 201):
-        so_far = sorted((score for score in scores[:call] if score is not None), reverse=True)
-        if so_far:
-            assert [one for at, one in best if at <= call][-1] == so_far[0]
-            assert [one for at, one in mean if at <= call][-1] == pytest.approx(np.mean(so_far[:10]), abs=1e-15)
-
-
-def test_stereoisomers_count_once_in_the_running_mean():
-    best, mean = running([("C[C@H](O)F", 0.5), ("C[C@@H](O)F", 0.9), ("CO", 0.1)], 10)
-    assert best == [(1, 0.5), (2, 0.9), (3, 0.9), (3, 0.9)]
-    assert mean == [(1, 0.5), (2, 0.9), (3, 0.5), (3, 0.5)]
 
 
 def test_several_campaigns_stand_in_one_picture(candidates):

@@ -12,16 +12,20 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from rdkit import Chem
 
 from designloop.molecules.chemistry import canonical, parse, standard_forms
 from designloop.molecules.corpus import TokenRows, zinc_codec
 from designloop.molecules.sequence_vae import SequenceVAE, load
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, Evaluation, Result, Scored, State
-from designloop.strategies._trust_region import Region, TrustRegion, within
-from designloop.strategies.base import Surroundings, available, build, settings_of
-from designloop.strategies.latent_bo import LatentBO, Settings, Told, centre_of
-from tests.strategies.test_latent_surrogate import global_state
+from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.base import CampaignView, available, build, settings_of
+from designloop.strategies.latent_bo import Settings
+from designloop.strategies.search.machine import Search
+from designloop.strategies.search.region import RegionSearch, centre_of
+from designloop.strategies.search.trust_region import RegionSettings, TrustRegion, within
+from tests.test_randomness import global_state
 
 SOME = """
 CCO c1ccccc1 CC(=O)Nc1ccc(O)cc1 CC(C)Cc1ccc(cc1)C(C)C(=O)O CN1CCC(O)CC1 O=C(O)c1ccccc1O NCCc1ccccc1 CCOC(=O)c1ccncc1
@@ -45,42 +49,49 @@ def vae(tiny_model: Path) -> SequenceVAE:
 
 
 class Campaign:
-    """What surrounds a strategy: molecules with 2 to 60 atoms are allowed once; the score is the share of carbon."""
+    """What a strategy sees: molecules with 2 to 60 atoms are allowed once; the score is the share of carbon."""
 
-    def __init__(self, vae: SequenceVAE, corpus: Corpus, seed: int = 0) -> None:
+    def __init__(self, vae: SequenceVAE, corpus: Corpus, seed: int = 0, keep: tuple[str, ...] = ()) -> None:
         self.charged: set[str] = set()
-        self.surroundings = Surroundings(
+        self.view = CampaignView(
             seed=seed,
             allowed=self.allowed,
             standard_forms=standard_forms,
             load_model=lambda: vae,
             load_replay=lambda: corpus,
+            keep=keep,
         )
 
-    def strategy(self, settings: Settings = SMALL, state: State | None = None) -> LatentBO:
-        strategy = build("latent_bo", settings, self.surroundings, state)
-        assert isinstance(strategy, LatentBO)
+    def strategy(self, settings: Settings = SMALL, state: State | None = None) -> Search:
+        strategy = build("latent_bo", settings, self.view, state)
+        assert isinstance(strategy, Search)
         return strategy
 
     def allowed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        found: dict[str, Candidate] = {}
-        for one in candidates:
-            smiles = canonical(one.smiles)
+        admissible: dict[str, Candidate] = {}
+        for candidate in candidates:
+            smiles = canonical(candidate.smiles)
             mol = parse(smiles) if smiles else None
             if smiles and mol and smiles not in self.charged and 2 <= mol.GetNumAtoms() <= 60:
-                found.setdefault(smiles, replace(one, smiles=smiles))
-        return list(found.values())
+                admissible.setdefault(smiles, replace(candidate, smiles=smiles))
+        return list(admissible.values())
 
-    def take(self, strategy: LatentBO, wanted: int) -> list[Candidate]:
+    def take(self, strategy: Search, wanted: int) -> list[Candidate]:
         """As the loop takes them: admitted one by one."""
         admitted: list[Candidate] = []
         for drawn in islice(strategy.ask(wanted), 50 * wanted):
             new = self.allowed([drawn])
-            self.charged |= {one.smiles for one in new}
+            self.charged |= {candidate.smiles for candidate in new}
             admitted += new
             if len(admitted) == wanted:
                 break
         return admitted
+
+
+def region_of(strategy: Search) -> TrustRegion:
+    region = strategy.learners["region"]
+    assert isinstance(region, RegionSearch)
+    return region.region
 
 
 def score_of(smiles: str) -> float:
@@ -95,7 +106,7 @@ def scored(candidate: Candidate, score: float | None) -> Scored:
 
 
 def all_scored(candidates: Sequence[Candidate]) -> list[Scored]:
-    return [scored(one, score_of(one.smiles)) for one in candidates]
+    return [scored(candidate, score_of(candidate.smiles)) for candidate in candidates]
 
 
 def given(n: int) -> list[Candidate]:
@@ -104,7 +115,7 @@ def given(n: int) -> list[Candidate]:
 
 
 def facts(candidates: Sequence[Candidate]) -> list[tuple[object, ...]]:
-    return [(one.smiles, one.selfies, one.proposer, one.parents) for one in candidates]
+    return [(candidate.smiles, candidate.selfies, candidate.proposer, candidate.parents) for candidate in candidates]
 
 
 Make = Callable[..., Campaign]
@@ -112,7 +123,7 @@ Make = Callable[..., Campaign]
 
 @pytest.fixture
 def campaign(vae: SequenceVAE, corpus: Corpus) -> Make:
-    return lambda **how: Campaign(vae, corpus, **how)
+    return lambda **given: Campaign(vae, corpus, **given)
 
 
 # ---- settings
@@ -120,7 +131,6 @@ def campaign(vae: SequenceVAE, corpus: Corpus) -> Make:
 
 def test_settings_are_found_by_name_without_loading_torch() -> None:
     assert "latent_bo" in available()
-    assert not {"latent_surrogate"} & set(available())
     assert settings_of("latent_bo") is Settings
     code = "import sys, designloop.strategies.latent_bo; print(*{'torch', 'botorch', 'rdkit'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -144,15 +154,15 @@ def test_wrong_settings_are_named(wrong: dict[str, object], named: str) -> None:
 # ---- the region
 
 
-HOW = Region(length=0.8, shortest=0.4, longest=1.2, factor=1.5, successes=2, failures=2)
+REGION = RegionSettings(length=0.8, shortest=0.4, longest=1.2, factor=1.5, successes=2, failures=2)
 
 
 def lengths(region: TrustRegion, improved: Sequence[bool]) -> list[float]:
-    found = []
-    for one in improved:
-        region = region.after(one, "C", HOW)
-        found.append(round(region.length, 3))
-    return found
+    values = []
+    for improvement in improved:
+        region = region.after(improvement, "C", REGION)
+        values.append(round(region.length, 3))
+    return values
 
 
 def test_the_region_grows_after_successes_and_shrinks_after_failures() -> None:
@@ -165,42 +175,33 @@ def test_the_region_grows_after_successes_and_shrinks_after_failures() -> None:
 def test_a_region_that_shrinks_to_nothing_is_closed_and_another_one_opened() -> None:
     region = TrustRegion(0.8)
     for _ in range(4):
-        region = region.after(False, "CCO", HOW)
+        region = region.after(False, "CCO", REGION)
     assert region == TrustRegion(0.8, closed=("CCO",))
 
 
-def told(scores: Sequence[float]) -> Told:
+def archive_of(scores: Sequence[float]) -> Archive:
     """Molecules on the axes of latent space, of norm 2."""
-    n = len(scores)
-    return Told(tuple("C" * (i + 1) for i in range(n)), np.array(scores), 2 * np.eye(n, dtype=np.float32))
+    latents = 2 * np.eye(len(scores), dtype=np.float32)
+    return Archive(tuple(Member("C" * (i + 1), "", score, (score,), latents[i]) for i, score in enumerate(scores)))
 
 
 def test_the_centre_is_the_best_molecule_outside_closed_regions() -> None:
-    some = told([0.1, 0.9, 0.9, 0.5])
-    assert centre_of(some, (), 0.8) == 1
-    assert centre_of(some, ("CC",), 0.8) == 2
-    assert centre_of(some, ("CC", "CCC"), 0.8) == 3
-    assert centre_of(some, ("CC", "forgotten"), 0.8) == 2
-    assert centre_of(some, some.smiles, 0.8) is None
-    assert centre_of(told([]), (), 0.8) is None
+    archive = archive_of([0.1, 0.9, 0.9, 0.5])
+    assert centre_of(archive, (), 0.8) == 1
+    assert centre_of(archive, ("CC",), 0.8) == 2
+    assert centre_of(archive, ("CC", "CCC"), 0.8) == 3
+    assert centre_of(archive, ("CC", "forgotten"), 0.8) == 2
+    assert centre_of(archive, archive.smiles, 0.8) is None
+    assert centre_of(Archive(), (), 0.8) is None
 
 
 def test_within_measures_the_angle_that_noise_of_a_level_turns_a_latent_by() -> None:
     centre = np.array([3.0, 0.0])
-    there = np.array([[9.0, 4.4], [9.0, 4.6], [-1.0, 0.0], [0.1, 0.0]])
-    assert within(there, centre, 0.5).tolist() == [True, False, False, True]
+    latents = np.array([[9.0, 4.4], [9.0, 4.6], [-1.0, 0.0], [0.1, 0.0]])
+    assert within(latents, centre, 0.5).tolist() == [True, False, False, True]
 
 
 # ---- what is remembered
-
-
-def test_what_is_remembered_is_bounded_to_the_best_half_and_the_latest() -> None:
-    some = told([0.9, 0.1, 0.2, 0.8, 0.3, 0.4, 0.5])
-    kept = some.bounded(4)
-    assert kept.scores.tolist() == [0.9, 0.8, 0.4, 0.5]
-    assert kept.smiles == (some.smiles[0], some.smiles[3], some.smiles[5], some.smiles[6])
-    np.testing.assert_array_equal(kept.latents, some.latents[[0, 3, 5, 6]])
-    assert some.bounded(7) is some
 
 
 def test_a_long_campaign_remembers_no_more_than_it_may(campaign: Make) -> None:
@@ -208,9 +209,9 @@ def test_a_long_campaign_remembers_no_more_than_it_may(campaign: Make) -> None:
     strategy.tell(all_scored(given(15)))
     strategy.tell(all_scored(given(25)))
     state = strategy.state()
-    assert len(state.data["smiles"]) == len(state.arrays["scores"]) == len(state.arrays["latents"]) == 20
-    best = sorted((score_of(one.smiles) for one in given(25)), reverse=True)[:10]
-    assert sorted(state.arrays["scores"], reverse=True)[:10] == best
+    assert len(state.data["archive"]) == len(state.arrays["archive/latents"]) == 20
+    best = sorted((score_of(candidate.smiles) for candidate in given(25)), reverse=True)[:10]
+    assert sorted((row[2] for row in state.data["archive"]), reverse=True)[:10] == best
 
 
 # ---- ask
@@ -220,17 +221,17 @@ def test_before_there_is_enough_to_fit_the_prior_is_drawn_from(campaign: Make) -
     loop = campaign()
     strategy = loop.strategy()
     first = loop.take(strategy, 5)
-    assert [one.proposer for one in first] == ["prior"] * 5
+    assert [candidate.proposer for candidate in first] == ["prior"] * 5
     metrics = strategy.tell(all_scored(first))
     assert "rank_correlation" not in metrics
-    assert {one.proposer for one in loop.take(strategy, 5)} == {"prior"}
+    assert {candidate.proposer for candidate in loop.take(strategy, 5)} == {"prior"}
 
 
 def test_scores_that_are_all_alike_are_nothing_to_fit(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
-    strategy.tell([scored(one, 0.0) for one in given(15)])
-    assert {one.proposer for one in loop.take(strategy, 3)} == {"prior"}
+    strategy.tell([scored(candidate, 0.0) for candidate in given(15)])
+    assert {candidate.proposer for candidate in loop.take(strategy, 3)} == {"prior"}
 
 
 def test_then_candidates_come_from_the_trust_region(campaign: Make) -> None:
@@ -238,9 +239,11 @@ def test_then_candidates_come_from_the_trust_region(campaign: Make) -> None:
     strategy = loop.strategy()
     strategy.tell(all_scored(given(20)))
     batch = loop.take(strategy, 5)
-    known = {one.smiles for one in given(20)}
-    assert {one.proposer for one in batch} == {"trust_region"}
-    assert all(one.selfies and len(one.parents) == 1 and one.parents[0] in known for one in batch)
+    known = {candidate.smiles for candidate in given(20)}
+    assert {candidate.proposer for candidate in batch} == {"trust_region"}
+    assert all(
+        candidate.selfies and len(candidate.parents) == 1 and candidate.parents[0] in known for candidate in batch
+    )
     metrics = strategy.tell(all_scored(batch))
     assert metrics["surrogate_molecules"] == 20
     assert metrics["fit_seconds"] > 0
@@ -260,7 +263,7 @@ def test_the_stream_holds_what_is_allowed_only(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
     strategy.tell(all_scored(given(20)))
-    loop.charged |= {one.smiles for one in islice(strategy.ask(4), 6)}
+    loop.charged |= {candidate.smiles for candidate in islice(strategy.ask(4), 6)}
     drawn = list(islice(strategy.ask(4), 10))
     assert len(loop.allowed(drawn)) == len(drawn)
 
@@ -269,7 +272,7 @@ def test_where_nothing_is_allowed_the_stream_gives_what_was_drawn(campaign: Make
     """The loop counts refusals and ends; a stream that searched in silence would hang it."""
     loop = campaign()
     strategy = loop.strategy()
-    strategy.around = replace(loop.surroundings, allowed=lambda candidates: [])
+    strategy.campaign = replace(loop.view, allowed=lambda candidates: [])
     strategy.tell(all_scored(given(20)))
     assert len(list(islice(strategy.ask(4), 30))) == 30
 
@@ -317,7 +320,7 @@ def test_a_failure_is_never_learned_from(campaign: Make) -> None:
         strategy = campaign().strategy()
         strategy.tell(rows)
         states.append(strategy.state())
-    assert all(same_state(one, states[0]) for one in states)
+    assert all(same_state(state, states[0]) for state in states)
 
 
 def test_failures_alone_neither_shrink_the_region_nor_count_as_bad(campaign: Make) -> None:
@@ -325,9 +328,9 @@ def test_failures_alone_neither_shrink_the_region_nor_count_as_bad(campaign: Mak
     strategy = loop.strategy()
     strategy.tell(all_scored(given(20)))
     for _ in range(6):
-        strategy.tell([scored(one, None) for one in loop.take(strategy, 3)])
-    assert strategy.region == TrustRegion(SMALL.region.length)
-    assert len(strategy.told.smiles) == 20
+        strategy.tell([scored(candidate, None) for candidate in loop.take(strategy, 3)])
+    assert region_of(strategy) == TrustRegion(SMALL.region.length)
+    assert len(strategy.archive.smiles) == 20
 
 
 def test_rows_told_late_or_twice_are_harmless(campaign: Make) -> None:
@@ -338,11 +341,11 @@ def test_rows_told_late_or_twice_are_harmless(campaign: Make) -> None:
     strategy.tell(list(first))
     second = all_scored(loop.take(strategy, 3))
     strategy.tell([*second, *late, *first, *second])
-    assert len(strategy.told.smiles) == len(set(strategy.told.smiles)) == 29
-    region = strategy.region
+    assert len(strategy.archive.smiles) == len(set(strategy.archive.smiles)) == 29
+    region = region_of(strategy)
     strategy.tell([*late, *first])
-    assert strategy.region == region
-    assert len(strategy.told.smiles) == 29
+    assert region_of(strategy) == region
+    assert len(strategy.archive.smiles) == 29
 
 
 def test_of_two_scores_of_a_molecule_the_last_one_counts(campaign: Make) -> None:
@@ -350,15 +353,15 @@ def test_of_two_scores_of_a_molecule_the_last_one_counts(campaign: Make) -> None
     strategy.tell(all_scored(given(20)))
     amended = given(20)[3]
     strategy.tell([scored(amended, 0.123)])
-    assert dict(zip(strategy.told.smiles, strategy.told.scores, strict=True))[amended.smiles] == 0.123
-    assert len(strategy.told.smiles) == 20
+    assert dict(zip(strategy.archive.smiles, strategy.archive.scores, strict=True))[amended.smiles] == 0.123
+    assert len(strategy.archive.smiles) == 20
 
 
 def test_what_the_alphabet_cannot_express_is_not_learned_from(campaign: Make) -> None:
     strategy = campaign().strategy()
     strategy.tell([*all_scored(given(20)), scored(Candidate("C" * 200, "start"), 1.0)])
-    assert "C" * 200 not in strategy.told.smiles
-    assert len(strategy.told.smiles) == 20
+    assert "C" * 200 not in strategy.archive.smiles
+    assert len(strategy.archive.smiles) == 20
 
 
 # ---- state
@@ -388,4 +391,59 @@ def test_a_resumed_strategy_goes_on_as_the_one_that_never_stopped(campaign: Make
         histories.append(history)
         last = strategy.state()
     assert histories[0] == histories[1]
-    assert {"round", "region", "smiles"} == set(last.data)
+    assert {"version", "rounds_seen", "archive", "parts"} == set(last.data)
+
+
+# ---- a core to keep
+
+PHENYL = "c1ccccc1"
+
+
+class CoreCampaign(Campaign):
+    """One that allows only what holds a phenyl ring."""
+
+    def allowed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        return [c for c in super().allowed(candidates) if holds(c.smiles, PHENYL)]
+
+
+def holds(smiles: str, smarts: str) -> bool:
+    mol = parse(smiles)
+    return mol is not None and mol.HasSubstructMatch(Chem.MolFromSmarts(smarts))
+
+
+@pytest.mark.parametrize("molecules", [6, 20])
+def test_graph_steps_keep_a_core_that_decoded_molecules_lack(vae: SequenceVAE, corpus: Corpus, molecules: int) -> None:
+    """With and without a GP: without graph steps nothing is admitted."""
+    start = [candidate for candidate in given(25) if holds(candidate.smiles, PHENYL)]
+    admitted: dict[bool, list[Candidate]] = {}
+    for graph_steps in (False, True):
+        loop = CoreCampaign(vae, corpus, keep=(PHENYL,))
+        settings = SMALL.model_copy(update={"start": 8 if molecules == 20 else 15, "graph_steps": graph_steps})
+        strategy = loop.strategy(settings)
+        strategy.tell(all_scored(start[:molecules]))
+        loop.charged |= {candidate.smiles for candidate in start}
+        admitted[graph_steps] = loop.take(strategy, 5)
+    assert len(admitted[True]) == 5 > len(admitted[False])
+    assert {candidate.proposer for candidate in admitted[True]} <= {"graph_mutation", "graph_crossover"}
+    assert all(parent in {c.smiles for c in start} for c in admitted[True] for parent in c.parents)
+
+
+def test_graph_steps_propose_unless_said_where_there_is_a_core(campaign: Make) -> None:
+    def steps(keep: tuple[str, ...], wish: bool | None) -> set[str]:
+        region = campaign(keep=keep).strategy(SMALL.model_copy(update={"graph_steps": wish})).learners["region"]
+        assert isinstance(region, RegionSearch)
+        return set(region.others)
+
+    both = {"graph_mutation", "graph_crossover"}
+    assert [steps((), None), steps((PHENYL,), None)] == [set(), both]
+    assert [steps((), True), steps((PHENYL,), False)] == [both, set()]
+
+
+def test_what_graph_steps_bring_moves_the_region_too(campaign: Make) -> None:
+    strategy = campaign(keep=(PHENYL,)).strategy()
+    strategy.tell(all_scored(given(20)))
+    before = region_of(strategy)
+    strategy.tell([scored(Candidate("CCCCCCCCCc1ccccc1", "graph_mutation"), 2.0)])
+    assert region_of(strategy).successes == before.successes + 1
+    strategy.tell([scored(Candidate("CCCCCCCCCCc1ccccc1", "start"), 3.0)])
+    assert region_of(strategy).successes == before.successes + 1, "the user's own molecule is none of the region's"

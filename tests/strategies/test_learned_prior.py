@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from designloop.strategies.base import rng_of
-from designloop.strategies.learned_prior import corpus_prior, refitted
-from designloop.strategies.proposers import rank_weights
+from designloop.randomness import rng_of
+from designloop.strategies.archive.archive import rank_weights
+from designloop.strategies.learning.learned_prior import corpus_prior, refit
 from designloop.vae.priors.learned import LearnedPrior
 from tests.tiny import tiny_corpus, tiny_vae
 
@@ -37,13 +37,13 @@ def test_refitted_prior_is_that_of_elites_and_as_many_seen_before() -> None:
     counted = np.concatenate([many * weights, np.full(4, strength / 4)])
     mean = np.average(rows, axis=0, weights=counted)
     covariance = np.cov(rows.T, aweights=counted, bias=True)
-    found = moments(refitted(before, elites, strength))
-    np.testing.assert_allclose(found[0], mean, rtol=1e-5)
-    np.testing.assert_allclose(found[1], covariance, rtol=1e-4)
+    moments_after = moments(refit(before, elites, strength))
+    np.testing.assert_allclose(moments_after[0], mean, rtol=1e-5)
+    np.testing.assert_allclose(moments_after[1], covariance, rtol=1e-4)
 
 
 def test_elites_that_are_all_alike_leave_a_prior_that_can_be_drawn_from() -> None:
     before = LearnedPrior(torch.ones(1), torch.zeros(1, 3), torch.eye(3)[None])
-    after = refitted(before, torch.ones(50, 3), 3.0)
+    after = refit(before, torch.ones(50, 3), 3.0)
     assert torch.isfinite(after.sample(10)).all()
     assert float((after.sample(2000, generator=torch.Generator().manual_seed(0)) - 1).square().mean()) < 1

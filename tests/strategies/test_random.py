@@ -12,7 +12,7 @@ from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.records import State
-from designloop.strategies.base import Surroundings
+from designloop.strategies.base import CampaignView, StateError
 from designloop.strategies.random import RandomDraws, Settings, build
 from tests.tiny import tiny_corpus, tiny_vae
 
@@ -22,7 +22,7 @@ def strategy(source: str = "prior", seed: int = 0, state: State | None = None, f
         assert source == "prior", "a model that is not needed is not loaded"
         return tiny_vae()
 
-    surroundings = Surroundings(
+    campaign = CampaignView(
         seed=seed,
         allowed=list,
         standard_forms=lambda smiles: standard_forms(smiles, "parent"),
@@ -30,37 +30,37 @@ def strategy(source: str = "prior", seed: int = 0, state: State | None = None, f
         load_replay=tiny_corpus,
         resolve=lambda path: str(folder / path),
     )
-    return build(Settings(source=source), surroundings, state)
+    return build(Settings(source=source), campaign, state)
 
 
-def first(one: RandomDraws, n: int = 50) -> list[str]:
-    return [candidate.smiles for candidate in islice(one.ask(8), n)]
+def first(drawing: RandomDraws, n: int = 50) -> list[str]:
+    return [candidate.smiles for candidate in islice(drawing.ask(8), n)]
 
 
 def test_the_prior_is_drawn_without_end_and_marked() -> None:
-    found = list(islice(strategy().ask(8), 100))
-    assert len(found) == 100
-    assert {candidate.proposer for candidate in found} == {"prior"}
-    assert all(candidate.selfies and candidate.parents == () and candidate.model_round == 0 for candidate in found)
+    candidates = list(islice(strategy().ask(8), 100))
+    assert len(candidates) == 100
+    assert {candidate.proposer for candidate in candidates} == {"prior"}
+    assert all(candidate.selfies and candidate.parents == () and candidate.model_round == 0 for candidate in candidates)
 
 
 @pytest.mark.parametrize("source", ["prior", "zinc"])
 def test_seed_and_round_decide(source: str) -> None:
-    one = strategy(source)
-    start = first(one)
-    assert first(one) == start == first(strategy(source))
+    drawing = strategy(source)
+    start = first(drawing)
+    assert first(drawing) == start == first(strategy(source))
     assert first(strategy(source, seed=1)) != start
-    assert one.tell([]) == {}
-    later = first(one)
+    assert drawing.tell([]) == {}
+    later = first(drawing)
     assert later != start
-    assert first(strategy(source, state=one.state())) == later
+    assert first(strategy(source, state=drawing.state())) == later
 
 
 def test_a_file_is_drawn_once_each_and_relative_to_the_campaign(tmp_path: Path) -> None:
     (tmp_path / "mine.smi").write_text("CCO\nnothing\nCCN\nCCC\n")
-    found = list(strategy("mine.smi", folder=tmp_path).ask(8))
-    assert sorted(candidate.smiles for candidate in found) == ["CCC", "CCN", "CCO"]
-    assert {candidate.proposer for candidate in found} == {"file"}
+    candidates = list(strategy("mine.smi", folder=tmp_path).ask(8))
+    assert sorted(candidate.smiles for candidate in candidates) == ["CCC", "CCN", "CCO"]
+    assert {candidate.proposer for candidate in candidates} == {"file"}
     with pytest.raises(MoleculeError, match=r"gone\.smi is not a file"):
         list(strategy("gone.smi", folder=tmp_path).ask(8))
 
@@ -74,3 +74,15 @@ def test_settings_refuse_what_they_do_not_know() -> None:
     for wrong in ({"noise": 0}, {"noise": 9}, {"name": "randomly"}, {"sauce": "zinc"}):
         with pytest.raises(ValueError, match="validation error"):
             Settings(**wrong)
+
+
+@pytest.mark.parametrize("data", [{"round": 3}, {"version": 3, "rounds_seen": 1}])
+def test_a_foreign_state_is_refused(data: dict[str, int]) -> None:
+    with pytest.raises(StateError, match=r"expected rounds_seen in version 1 or 2: another strategy or a later"):
+        strategy(state=State(data=data))
+
+
+def test_a_state_of_version_1_goes_on() -> None:
+    later = strategy()
+    later.tell([])
+    assert first(strategy(state=State(data={"told": 1}))) == first(later)

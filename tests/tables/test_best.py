@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from math import fsum
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from designloop.molecules.chemistry import fingerprints, scaffold, tanimoto
-from designloop.tables.best import NEAR_DUPLICATE, Pick, best
+from designloop.tables.best import NEAR_DUPLICATE, Pick, TopScores, best, course
 
 LEFT, RIGHT = "C[C@H](O)c1ccccc1", "C[C@@H](O)c1ccccc1"
 
@@ -54,3 +59,58 @@ def test_what_is_picked_is_all_that_could_be_picked(diverse):
     smiles = ["C" * n + "O" for n in range(1, 30)]
     picks = best(smiles, [n / 100 for n in range(29)], 100, diverse)
     assert sum(1 + pick.hides for pick in picks) == 29
+
+
+def chain(length: int) -> str:
+    return "C" * (length + 1)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=40))
+def test_the_ten_best_are_those_of_sorting_all(scores: list[float | None]) -> None:
+    ten = TopScores()
+    for number, score in enumerate(scores):
+        ten.add(chain(number), score)
+    known = sorted((score for score in scores if score is not None), reverse=True)[:10]
+    assert ten.scores == known
+    assert ten.mean == (pytest.approx(fsum(known) / len(known)) if known else None)
+
+
+def test_stereoisomers_count_once_with_the_better_score() -> None:
+    ten = TopScores()
+    for smiles, score in {"C[C@H](N)O": 0.3, "C[C@@H](N)O": 0.7, "CC(N)O": 0.5, "CCO": 0.1}.items():
+        ten.add(smiles, score)
+    assert ten.scores == [0.7, 0.1]
+
+
+def test_the_running_mean_is_that_of_the_best_so_far():
+    rng = np.random.default_rng(0)
+    scores = [None if rng.random() < 0.2 else float(rng.random()) for _ in range(200)]
+    calls = [(chain(number), score) for number, score in enumerate(scores)]
+    rise = course(calls)
+    for call in range(1, 201):
+        so_far = sorted((score for score in scores[:call] if score is not None), reverse=True)
+        if so_far:
+            assert [best for number, best in rise.best if number <= call][-1] == so_far[0]
+            assert [mean for number, mean in rise.mean if number <= call][-1] == pytest.approx(
+                np.mean(so_far[:10]), abs=1e-15
+            )
+
+
+def test_stereoisomers_count_once_in_the_running_mean():
+    rise = course([("C[C@H](O)F", 0.5), ("C[C@@H](O)F", 0.9), ("CO", 0.1)])
+    assert (rise.calls, rise.mean_of) == (3, 2)
+    assert rise.best == [(1, 0.5), (2, 0.9), (3, 0.9), (3, 0.9)]
+    assert rise.mean == [(1, 0.5), (2, 0.9), (3, 0.5), (3, 0.5)]
+
+
+@given(st.lists(st.none() | st.floats(0, 1), max_size=25), st.integers(0, 10))
+def test_the_auc_is_the_mean_over_all_calls_of_the_mean_so_far(scores: list[float | None], unspent: int) -> None:
+    budget = len(scores) + unspent
+    means = [0.0]
+    for call in range(1, len(scores) + 1):
+        known = sorted((score for score in scores[:call] if score is not None), reverse=True)[:10]
+        means.append(float(np.mean(known)) if known else 0.0)
+    expected = (sum(means[1:]) + unspent * means[-1]) / budget if budget else 0.0
+    assert course([(chain(number), score) for number, score in enumerate(scores)]).auc(budget) == pytest.approx(
+        expected
+    )

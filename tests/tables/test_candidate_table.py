@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from hypothesis.extra import numpy as npst
 
 from designloop.records import Candidate, Evaluation, Result, Round, Scored, State, Status
 from designloop.tables import durable, open_candidates
-from designloop.tables.errors import TableError
+from designloop.tables.errors import DiskError, TableError
 from designloop.tables.files import STATES_KEPT
 from designloop.tables.manifest import EMPTY_DIGEST, FOLDERS
 from tests.tables.disks import ForgetfulOs, Image, Stopped, StoppingOs
@@ -282,18 +283,33 @@ def test_a_property_that_cannot_be_a_column_is_refused(tmp_path):
 # ---- damage
 
 
-@pytest.mark.parametrize("kind", ["rounds", "details"])
-@pytest.mark.parametrize("damage", ["missing", "shortened", "flipped"])
-def test_a_damaged_file_is_named_and_never_skipped(campaign, kind, damage):
+@pytest.mark.parametrize("damage", ["missing", "shortened", "flipped", "a folder"])
+def test_damaged_rows_are_named_and_never_skipped(campaign, damage):
     with open_table(campaign) as table:
         for number in range(3):
             table.commit(a_round(number))
-    path = campaign.output_folder / kind / "00001.parquet"
-    spoil(path, damage)
+    spoil(campaign.output_folder / "rounds/00001.parquet", damage)
     with pytest.raises(
-        TableError, match=rf"{kind}/00001.parquet is .*round 1.*Restore it from a backup, or start again"
+        TableError, match=r"rounds/00001.parquet (is|cannot) .*round 1.*Restore it from a backup, or start again"
     ):
         open_table(campaign)
+
+
+@pytest.mark.parametrize("damage", ["missing", "shortened", "flipped", "a folder"])
+def test_damaged_details_are_named_and_keep_nobody_from_going_on(campaign, damage):
+    with open_table(campaign) as table:
+        for number in range(2):
+            table.commit(a_round(number))
+    spoil(campaign.output_folder / "details/00000.parquet", damage)
+    with open_table(campaign) as table:
+        (remark,) = table.remarks
+        assert re.match(r".*details/00000.parquet .*round 0 .*timings are lost; the table's rows are whole", remark)
+        table.commit(a_round(2))
+        digest = table.digest()
+    with open_table(FakeCampaign(campaign.folder, "whole")) as table:
+        for number in range(3):
+            table.commit(a_round(number))
+        assert table.digest() == digest
 
 
 @pytest.mark.parametrize("damage", ["missing", "shortened", "flipped"])
@@ -317,16 +333,119 @@ def test_a_damaged_last_state_can_be_taken_back(campaign, damage):
         assert table.digest() == digest
 
 
-@pytest.mark.parametrize("name", ["campaign.json", "manifests/00001.json", "finished.json"])
-@pytest.mark.parametrize("damage", ["shortened", "flipped"])
+@pytest.mark.parametrize("name", ["campaign.json", "manifests/00001.json"])
+@pytest.mark.parametrize("damage", ["shortened", "flipped", "a folder"])
 def test_a_damaged_json_file_is_named(campaign, name, damage):
     with open_table(campaign) as table:
         for number in range(3):
             table.commit(a_round(number))
-        table.finish("budget spent")
     spoil(campaign.output_folder / name, damage)
-    with pytest.raises(TableError, match=f"{name} is damaged"), open_table(campaign) as table:
-        assert table.finished
+    with pytest.raises(TableError, match=f"{name} (is damaged|cannot be read)"):
+        open_table(campaign)
+
+
+@pytest.mark.parametrize("damage", ["shortened", "flipped", "a folder"])
+def test_a_damaged_end_or_head_is_told_and_written_anew(campaign, damage):
+    with open_table(campaign) as table:
+        table.commit(a_round(0))
+        table.finish("budget spent")
+    folder = campaign.output_folder
+    for name in ("finished.json", "head.json"):
+        spoil(folder / name, damage)
+    (stored,) = open_candidates(folder).campaigns()
+    assert stored.finish is None
+    assert [len(stored.rounds), *map(bool, stored.remarks)] == [1, True, True]
+    assert "designloop run` has marked it anew" in stored.remarks[1]
+    with open_table(campaign) as table:
+        assert table.finished is None
+        assert list(stored.remarks) == table.remarks
+        if damage == "a folder":
+            with pytest.raises(DiskError, match="end of the campaign could not be marked"):
+                table.finish("budget spent")
+            return
+        table.commit(a_round(1))
+        table.finish("budget spent")
+    (stored,) = open_candidates(folder).campaigns()
+    assert stored.finish is not None
+    assert stored.remarks == []
+
+
+def test_a_lost_last_manifest_is_told_and_its_round_is_committed_again(campaign):
+    with open_table(campaign) as table:
+        for number in range(3):
+            table.commit(a_round(number))
+        digest = table.digest()
+    (campaign.output_folder / "manifests/00002.json").unlink()
+    (stored,) = open_candidates(campaign.output_folder).campaigns()
+    assert [info.number for info in stored.rounds] == [0, 1]
+    lost = r"round 2 was committed, but its manifest .*manifests/00002.json is missing, so the table ends with round 1"
+    assert re.match(lost, stored.remarks[0])
+    with open_table(campaign) as table:
+        assert re.match(lost, table.remarks[0])
+        table.commit(a_round(2))
+        assert table.digest() == digest
+    with open_table(campaign) as table:
+        assert table.remarks == []
+
+
+def test_a_lost_end_is_told_and_one_that_was_taken_back_is_not(campaign):
+    with open_table(campaign) as table:
+        table.commit(a_round(0))
+        table.finish("budget spent")
+    end = campaign.output_folder / "finished.json"
+    kept = end.read_bytes()
+    end.unlink()
+    (stored,) = open_candidates(campaign.output_folder).campaigns()
+    assert re.match(r".*finished.json is missing: how the campaign ended is not known until", stored.remarks[0])
+    end.write_bytes(kept)
+    with open_table(campaign) as table:
+        assert table.remarks == []
+        table.commit(a_round(1))
+    end.unlink()
+    (stored,) = open_candidates(campaign.output_folder).campaigns()
+    assert stored.remarks == [], "the campaign had been taken up again"
+
+
+def test_a_campaign_from_before_there_was_a_head_is_read_without_a_word(campaign):
+    with open_table(campaign) as table:
+        table.commit(a_round(0))
+    (campaign.output_folder / "head.json").unlink()
+    (stored,) = open_candidates(campaign.output_folder).campaigns()
+    assert stored.remarks == []
+
+
+def test_a_crash_between_manifest_and_head_is_no_damage(campaign, monkeypatch):
+    """The head is one round behind then: at every step of a commit, what is told afterwards is nothing."""
+    for step in range(1, 100):
+        one = FakeCampaign(campaign.folder, f"stopped-{step}")
+        with open_table(one) as table:
+            table.commit(a_round(0))
+            monkeypatch.setattr(durable, "os", StoppingOs(at=step))
+            try:
+                table.commit(a_round(1))
+            except Stopped:
+                pass
+            else:
+                break
+            finally:
+                monkeypatch.setattr(durable, "os", StoppingOs())
+        (stored,) = open_candidates(one.output_folder).campaigns()
+        with open_table(one) as table:
+            assert (table.remarks, stored.remarks) == ([], []), f"step {step}"
+    assert step > 20, "the steps are not counted"
+
+
+def test_a_ledger_that_was_lost_is_told_where_calls_were_charged(campaign):
+    with open_table(campaign) as table:
+        table.ledger  # noqa: B018 - begun before anything was charged, without a word
+        assert table.remarks == []
+        table.commit(a_round(0))
+    campaign.ledger_path.unlink()
+    with open_table(campaign) as table:
+        table.ledger  # noqa: B018
+        assert re.match(
+            r"the ledger .*small.ledger.sqlite is missing or empty, though 3 calls were made", table.remarks[0]
+        )
 
 
 @pytest.mark.parametrize(
@@ -369,8 +488,10 @@ def test_a_newer_schema_is_refused(campaign):
 def spoil(path: Path, damage: str) -> None:
     content = path.read_bytes()
     middle = len(content) // 2
-    if damage == "missing":
+    if damage in ("missing", "a folder"):
         path.unlink()
+        if damage == "a folder":
+            path.mkdir()
     elif damage == "shortened":
         path.write_bytes(content[:middle])
     else:
@@ -415,7 +536,7 @@ def test_a_commit_stopped_at_any_step_happened_or_did_not(tmp_path, monkeypatch)
             expected = {"campaign.json", ".lock"} | {name for info in table.rounds()[-2:] for name in info.files}
             expected |= {name for info in table.rounds() for name in info.files if "states/" not in name}
             expected |= {f"manifests/{number:05d}.json" for number in range(done)}
-            assert files_of(table.folder) - {"finished.json"} == expected, f"step {step}: leftovers"
+            assert files_of(table.folder) - {"finished.json", "head.json"} == expected, f"step {step}: leftovers"
         assert run(campaign, []) == whole, f"step {step}"
     assert step > 60, "the steps are not counted"
 
@@ -462,7 +583,7 @@ def test_an_end_that_cannot_be_marked_is_told(campaign, monkeypatch):
 
     with open_table(campaign) as table:
         monkeypatch.setattr(durable, "os", StoppingOs(1, refuse))
-        with pytest.raises(TableError, match=r"end of the campaign could not be marked in .*No space left"):
+        with pytest.raises(DiskError, match=r"end of the campaign could not be marked in .*No space left"):
             table.finish("budget spent")
 
 
@@ -546,7 +667,7 @@ def test_a_process_killed_in_a_commit_holds_no_lock_and_leaves_a_whole_table(tmp
         assert table.digest() == digest
 
 
-@pytest.mark.parametrize("step", range(1, 14))
+@pytest.mark.parametrize("step", range(1, 28))
 def test_a_disk_error_is_told_and_the_table_takes_no_more(campaign, monkeypatch, step):
     class FullOs(StoppingOs):
         def __init__(self) -> None:
@@ -558,7 +679,7 @@ def test_a_disk_error_is_told_and_the_table_takes_no_more(campaign, monkeypatch,
     with open_table(campaign) as table:
         table.commit(a_round(0))
         monkeypatch.setattr(durable, "os", FullOs())
-        with pytest.raises(TableError, match=r"round 1 could not be committed .*No space left on device"):
+        with pytest.raises(DiskError, match=r"round 1 could not be committed .*No space left on device"):
             table.commit(a_round(1))
         monkeypatch.setattr(durable, "os", StoppingOs())
         with pytest.raises(TableError, match="takes no more"):

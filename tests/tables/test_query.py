@@ -247,7 +247,10 @@ def test_many_campaigns_have_the_properties_of_all(tmp_path):
     with pytest.raises(QueryError, match="2 campaigns are open"):
         candidates.digest  # noqa: B018
     assert [len(one.rounds) for one in candidates.campaigns()] == [1, 1]
-    assert candidates.top(10).num_rows == 1, "the same molecule counts once"
+    with pytest.raises(QueryError, match=r"2 different objectives, .*: one \(objective \w{12}\); other \(objective"):
+        candidates.top(10)
+    assert len(set(candidates.to_arrow()["objective"].to_pylist())) == 2
+    assert candidates.query("SELECT count(DISTINCT objective) AS n FROM rounds")["n"].to_pylist() == [2]
 
 
 def test_campaigns_of_one_name_are_told_apart_by_folder(tmp_path):

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from designloop import testing
 from designloop.testing import NonConformance, check_likelihood
 from designloop.testing.likelihood import CHECKS
+from designloop.vae.errors import VAEError
+from designloop.vae.likelihoods.base import Likelihood
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.tokens import TokenSequence
@@ -21,7 +23,7 @@ NAMES = tuple(check.__name__ for check in CHECKS)
 PARAMS = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
 
 
-class Plain:
+class Plain(Likelihood):
     """A unit normal about params, without parameters: keeps the contract and claims nothing beyond it."""
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
@@ -53,7 +55,7 @@ class Scaled(Plain):
         return params + width * noise
 
 
-class Poisson:
+class Poisson(Likelihood):
     """Counts; the decoder gives log rates."""
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
@@ -66,7 +68,7 @@ class Poisson:
         return torch.poisson(params.exp(), generator=generator)
 
 
-class Exponential:
+class Exponential(Likelihood):
     """Positive numbers; the decoder gives log rates."""
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
@@ -304,7 +306,7 @@ def test_padding_that_counts() -> None:
 
 
 def test_a_dtype_that_is_set_inside() -> None:
-    class Single(nn.Module, Plain):
+    class Single(Plain):
         def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
             return Plain.log_prob(self, params, x, mask).float()
 
@@ -354,3 +356,11 @@ def test_moments_and_information_that_are_claimed_and_wrong() -> None:
             raise NotImplementedError("not yet")
 
     assert "- moments: raised NotImplementedError: not yet" in failing(Promises(), "moments")
+
+
+def test_what_does_not_derive_from_the_base_class() -> None:
+    class Alone:
+        log_prob, sample = Plain.log_prob, Plain.sample
+
+    with pytest.raises(VAEError, match=r"Alone does not derive from Likelihood; write class Alone\(Likelihood\)"):
+        check_likelihood(Alone(), PARAMS)  # type: ignore[arg-type]

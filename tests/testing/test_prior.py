@@ -13,7 +13,9 @@ from torch import Tensor
 from designloop import testing
 from designloop.testing import NonConformance, check_prior
 from designloop.testing.prior import CHECKS
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.errors import VAEError
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.base import Prior
 from designloop.vae.priors.mixture import VampPrior
 from designloop.vae.priors.standard_normal import NoisedStandardNormal, StandardNormal
 
@@ -21,22 +23,23 @@ NAMES = tuple(check.__name__ for check in CHECKS)
 LEVELS = {"noise": torch.tensor([0.0, 0.5, 3.0])}
 
 
-class Mixture:
+class Mixture(Prior):
     """Two normals, without parameters and without a closed KL."""
 
+    like: Tensor
+
     def __init__(self, latent: int) -> None:
+        super().__init__()
         self.latent = latent
+        self.register_buffer("like", torch.zeros(()))
 
     def sample(self, n: int, context: Any = None, generator: torch.Generator | None = None) -> Tensor:
-        side = torch.randint(2, (n, 1), generator=generator).double() * 4 - 2
-        return side + torch.randn(n, self.latent, dtype=torch.float64, generator=generator)
+        side = torch.randint(2, (n, 1), generator=generator).to(self.like) * 4 - 2
+        return side + torch.randn(n, self.latent, dtype=self.like.dtype, generator=generator)
 
     def log_prob(self, z: Tensor, context: Any = None) -> Tensor:
         sides = [-0.5 * ((z - at).square() + math.log(2 * math.pi)).sum(-1) for at in (-2, 2)]
         return torch.stack(sides).logsumexp(0) - math.log(2)
-
-    def kl(self, posterior: DiagonalNormal, z: Tensor, context: Any = None) -> Tensor:
-        return posterior.log_prob(z) - self.log_prob(z)
 
 
 class Needles(torch.nn.Module):
@@ -50,13 +53,18 @@ class Needles(torch.nn.Module):
         return DiagonalNormal(x, self.scale.expand_as(x))
 
 
-class OnlySamples:
+class OnlySamples(Prior):
     """A prior that claims no density."""
 
+    like: Tensor
     latent = 2
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("like", torch.zeros(()))
+
     def sample(self, n: int, context: Any = None, generator: torch.Generator | None = None) -> Tensor:
-        return torch.randn(n, 2, dtype=torch.float64, generator=generator)
+        return torch.randn(n, 2, dtype=self.like.dtype, generator=generator)
 
     def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
         return StandardNormal(2).to(z.dtype).kl(posterior, z)
@@ -237,3 +245,11 @@ def test_a_dtype_that_is_set_inside() -> None:
 class Widens(Normal):
     def kl(self, posterior: Any, z: Tensor, context: Any = None) -> Tensor:
         return super().kl(posterior, z).double()
+
+
+def test_what_does_not_derive_from_the_base_class() -> None:
+    class Alone:
+        latent = 2
+
+    with pytest.raises(VAEError, match=r"Alone does not derive from Prior; write class Alone\(Prior\)"):
+        check_prior(Alone())  # type: ignore[arg-type]

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from designloop import testing
+from designloop.randomness import rng_of
 from designloop.records import Candidate, Scored, State
-from designloop.strategies.base import Surroundings, rng_of
+from designloop.strategies.base import CampaignView
 from designloop.testing import NonConformance, check_strategy
 from designloop.testing.rehearsal import STARTING, scored
 from designloop.testing.strategy import CHECKS
@@ -37,8 +38,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Chains:
     """A strategy that keeps the contract: chains of random length, an end the more often the better it scored."""
 
-    def __init__(self, settings: Any, around: Surroundings, state: State | None = None) -> None:
-        self.around, self.told = around, 0
+    def __init__(self, settings: Any, campaign: CampaignView, state: State | None = None) -> None:
+        self.campaign, self.told = campaign, 0
         self.sums, self.counts = np.zeros(len(ENDS)), np.zeros(len(ENDS), dtype=np.int64)
         self.names: list[str] = []
         if state is not None:
@@ -46,7 +47,7 @@ class Chains:
             self.sums, self.counts = state.arrays["sums"].copy(), state.arrays["counts"].copy()
 
     def ask(self, wanted: int) -> Iterator[Candidate]:
-        rng = rng_of(self.around.seed, self.told, "chains")
+        rng = rng_of(self.campaign.seed, self.told, "chains")
         means = np.where(self.counts > 0, self.sums / np.maximum(self.counts, 1), 0.5)
         for end in rng.choice(len(ENDS), size=400, p=means / means.sum()):
             yield Candidate("C" * int(rng.integers(1, 30)) + ENDS[end], "chain")
@@ -249,7 +250,7 @@ def test_draws_from_a_global_generator(model: Path) -> None:
             yield from found
 
     found = failing(Global, model, "repeats", "generators", "forgets", "resumes", "failures")
-    assert "when the campaign is run again; draw from base.rng_of(seed, round, what for) alone" in found
+    assert "when the campaign is run again; draw from randomness.rng_of(seed, round, what for) alone" in found
     assert "- generators: round 1 moves the global generator of random; draw from a generator of your own" in found
 
 
@@ -297,8 +298,8 @@ def test_a_state_that_leaves_something_out(model: Path) -> None:
     assert "when taken up after round 0; put into the state all that ask and tell read" in found
 
     class Restarts(Chains):
-        def __init__(self, settings: Any, around: Surroundings, state: State | None = None) -> None:
-            super().__init__(settings, around, None)
+        def __init__(self, settings: Any, campaign: CampaignView, state: State | None = None) -> None:
+            super().__init__(settings, campaign, None)
 
     found = failing(Restarts, model, "resumes")
     assert "- resumes: built from the state of round 0 it gives another state; take in all that state() gives" in found
@@ -350,7 +351,7 @@ def test_what_looks_for_ever_for_something_allowed(model: Path) -> None:
     class Insists(Chains):
         def ask(self, wanted: int) -> Iterator[Candidate]:
             while True:
-                yield from self.around.allowed(list(super().ask(wanted)))
+                yield from self.campaign.allowed(list(super().ask(wanted)))
 
     found = failing(Insists, model, "nothing_allowed")
     assert (

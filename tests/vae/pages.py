@@ -25,8 +25,8 @@ def run_example(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **quic
     code = "\n".join(re.findall(r"^```python\n(.*?)^```$", (PAGES / page).read_text("utf-8"), re.M | re.S))
     for name, value in quick.items():
         left = re.escape(name.replace("_and_", ", "))
-        code, found = re.subn(rf"^{left} = .*$", f"{name.replace('_and_', ', ')} = {value}", code, count=1, flags=re.M)
-        assert found == 1, f"{page} assigns nothing to {name}"
+        code, result = re.subn(rf"^{left} = .*$", f"{name.replace('_and_', ', ')} = {value}", code, count=1, flags=re.M)
+        assert result == 1, f"{page} assigns nothing to {name}"
     names: dict[str, Any] = {"__name__": "example"}
     exec(compile(code, page, "exec"), names)
     matplotlib.pyplot.close("all")

@@ -15,27 +15,30 @@ from torch import Tensor, nn
 from designloop.vae.conditional import (
     ConditionalDecoder,
     ConditionalEncoder,
-    LogAmount,
     LogExpression,
+    LogSize,
     OneHot,
-    Shares,
+    SoftmaxScale,
     aggregate_prior,
     label_log_probs,
-    transferred,
+    transfer,
 )
 from designloop.vae.errors import CapabilityError, MissingContextError, ShapeError, VAEError
-from designloop.vae.fit import Batch, fit
 from designloop.vae.geometry import pullback_metric
+from designloop.vae.inference.evidence import importance_evidence
+from designloop.vae.inference.imputation import impute
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.linear import LinearGaussian
-from designloop.vae.linear_vae import as_vae
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_gaussian import LinearGaussian
+from designloop.vae.linear.linear_vae import as_vae
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.learned import LearnedPrior
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
 
 NOISE = 0.3
 WEIGHTS = torch.tensor([[1.2, 0.0], [0.0, 0.7], [0.8, 0.0], [0.0, -0.5]], dtype=torch.float64)
@@ -72,8 +75,8 @@ def known(x: Tensor, offset: Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize("k", [1, 7])
 def test_the_evidence_given_a_label_is_the_closed_form(k: int) -> None:
-    found = by_label().log_evidence(X, None, {"condition": LABELS}, k=k, generator=rng())
-    np.testing.assert_allclose(found.numpy(), known(X, OFFSETS[LABELS]), atol=1e-6)
+    result = importance_evidence(by_label(), X, None, {"condition": LABELS}, k=k, generator=rng()).log_evidence
+    np.testing.assert_allclose(result.numpy(), known(X, OFFSETS[LABELS]), atol=1e-6)
 
 
 @settings(max_examples=20)
@@ -83,8 +86,8 @@ def test_the_evidence_given_an_attribute_is_the_closed_form(dose: float) -> None
     column = torch.full((5,), dose, dtype=torch.float64)
     wanted = known(X, dose * OFFSETS[0])
     for condition in (column, column.unsqueeze(1)):
-        found = vae.log_evidence(X, None, {"condition": condition}, k=1, generator=rng())
-        np.testing.assert_allclose(found.numpy(), wanted, atol=1e-6)
+        result = importance_evidence(vae, X, None, {"condition": condition}, k=1, generator=rng()).log_evidence
+        np.testing.assert_allclose(result.numpy(), wanted, atol=1e-6)
 
 
 def test_draws_of_a_label_have_its_mean_and_covariance() -> None:
@@ -102,8 +105,8 @@ def test_the_label_of_a_row_by_bayes_rule() -> None:
     for weights in (None, shares):
         total = joint if weights is None else joint + weights.log().numpy()
         wanted = total - np.logaddexp.reduce(total, -1, keepdims=True)
-        found = label_log_probs(by_label(), X, classes=3, k=2, shares=weights, generator=rng())
-        np.testing.assert_allclose(found.numpy(), wanted, atol=1e-6)
+        result = label_log_probs(by_label(), X, classes=3, k=2, shares=weights, generator=rng())
+        np.testing.assert_allclose(result.numpy(), wanted, atol=1e-6)
     with pytest.raises(ShapeError, match=r"shares has shape \(2,\), expected \(3,\)"):
         label_log_probs(by_label(), X, classes=3, k=2, shares=shares[:2])
 
@@ -111,12 +114,12 @@ def test_the_label_of_a_row_by_bayes_rule() -> None:
 def test_a_row_under_another_label_moves_by_the_difference_of_offsets() -> None:
     vae, context, to = by_label(), {"condition": LABELS}, {"condition": (LABELS + 1) % 3}
     same = vae.reconstruct(X, None, context)
-    moved = transferred(vae, X, context=context, to=to)
+    moved = transfer(vae, X, context=context, to=to)
     torch.testing.assert_close(moved - same, OFFSETS[to["condition"]] - OFFSETS[LABELS])
-    torch.testing.assert_close(transferred(vae, X, context=context, to={}), same)
+    torch.testing.assert_close(transfer(vae, X, context=context, to={}), same)
     classes = VAE(vae.encoder, vae.decoder, Categorical(2), vae.prior)
-    with pytest.raises(CapabilityError, match="Categorical has no mean; draw from"):
-        transferred(classes, X, context=context, to=to)
+    with pytest.raises(CapabilityError, match="Categorical offers no mean; draw from"):
+        transfer(classes, X, context=context, to=to)
 
 
 def test_a_mask_covers_features_and_never_the_condition() -> None:
@@ -132,29 +135,29 @@ def test_a_mask_covers_features_and_never_the_condition() -> None:
     gain = COVARIANCE[1, seen] @ np.linalg.inv(COVARIANCE[np.ix_(seen, seen)])
     offset = OFFSETS[LABELS]
     wanted = offset[:, 1].numpy() + (X - offset)[:, seen].numpy() @ gain
-    found = vae.impute(other, mask, {"condition": LABELS}, k=20_000, generator=rng(2))
-    np.testing.assert_allclose(found[:, 1].numpy(), wanted, atol=0.03)
+    result = impute(vae, other, mask, {"condition": LABELS}, k=20_000, generator=rng(2)).mean
+    np.testing.assert_allclose(result[:, 1].numpy(), wanted, atol=0.03)
 
 
 def test_the_aggregate_prior_is_the_posterior_of_each_labels_rows() -> None:
     """Latents of a label that has another law than the prior says: its draws come out as its data are."""
     labels = torch.tensor([0, 1]).repeat_interleave(4000)
     moments = {0: torch.tensor([1.5, -1.0]), 1: torch.tensor([-0.5, 0.2])}
-    z = torch.cat([moments[one] + 0.4 * torch.randn(4000, 2, generator=rng(one)) for one in (0, 1)]).double()
+    z = torch.cat([moments[label] + 0.4 * torch.randn(4000, 2, generator=rng(label)) for label in (0, 1)]).double()
     x = z @ WEIGHTS.T + OFFSETS[labels] + math.sqrt(NOISE) * torch.randn(8000, 4, generator=rng(3)).double()
     vae, context = by_label(), {"condition": labels}
     prior = aggregate_prior(vae, x, None, context, classes=2, draws=3, generator=rng(4))
     own = vae.encode(x, None, context)
-    for label, one in enumerate(prior.priors):
+    for label, label_prior in enumerate(prior.priors):
         rows = labels == label
-        assert isinstance(one, LearnedPrior)
-        torch.testing.assert_close(one.means[0], own.mean[rows].mean(0), atol=0.03, rtol=0)
-        covariance = (one.axes[0] * one.variances[0]) @ one.axes[0].T
+        assert isinstance(label_prior, LearnedPrior)
+        torch.testing.assert_close(label_prior.means[0], own.mean[rows].mean(0), atol=0.03, rtol=0)
+        covariance = (label_prior.axes[0] * label_prior.variances[0]) @ label_prior.axes[0].T
         wanted = torch.cov(own.mean[rows].T) + own.scale[rows].square().mean(0).diag()
         torch.testing.assert_close(covariance, wanted, atol=0.03, rtol=0)
 
-    def apart(some: VAE) -> float:
-        drawn = some.sample(8000, context, rng(5))
+    def apart(vae: VAE) -> float:
+        drawn = vae.sample(8000, context, rng(5))
         return float((drawn[labels == 0].mean(0) - x[labels == 0].mean(0)).abs().max())
 
     assert apart(vae.with_prior(prior)) < 0.2 * apart(vae)
@@ -183,8 +186,8 @@ def test_a_prior_that_reads_the_condition_learns_where_a_labels_latents_lie() ->
 
 def test_metric_of_a_conditional_decoder_under_a_condition() -> None:
     z = torch.randn(3, 2, dtype=torch.float64, generator=rng())
-    found = pullback_metric(by_label(), z, {"condition": torch.tensor([1])})
-    torch.testing.assert_close(found, (WEIGHTS.T @ WEIGHTS / NOISE).expand(3, -1, -1))
+    result = pullback_metric(by_label(), z, {"condition": torch.tensor([1])})
+    torch.testing.assert_close(result, (WEIGHTS.T @ WEIGHTS / NOISE).expand(3, -1, -1))
 
 
 def test_log_expression_takes_the_library_size_out() -> None:
@@ -202,20 +205,20 @@ def test_shares_make_a_library_size_the_mean_of_a_rows_counts() -> None:
     plain, size = ConditionalDecoder(MLPDecoder(2 + 3, 8), OneHot(3)), torch.tensor([0.5, 1.0, 2.0, 30.0, 1.0])
     context = {"condition": LABELS, "library_size": size}
     z = 3 * torch.randn(6, 5, 2, generator=rng())
-    params, before = Shares(plain, 4)(z, context), plain(z, context)
+    params, before = SoftmaxScale(plain, 4)(z, context), plain(z, context)
     means = NegativeBinomial(4, dispersion=2.0, decoded=True).mean(params, context)
     torch.testing.assert_close(means.mean(-1), size.expand(6, -1))
     torch.testing.assert_close(params[..., :3].diff(dim=-1), before[..., :3].diff(dim=-1))
     assert torch.equal(params[..., 4:], before[..., 4:])
     with pytest.raises(ShapeError, match=r"expected \(…, 9 or more\)"):
-        Shares(plain, 9)(z, context)
+        SoftmaxScale(plain, 9)(z, context)
 
 
 def test_a_prior_of_the_log_amount_learns_what_the_size_says_of_the_latent() -> None:
     """With z ~ N(a log s, I) and the decoder held, the slope is a, and it is drawn under any size that is asked for."""
     vae = as_vae(LinearGaussian(WEIGHTS, torch.zeros(4).double(), torch.tensor([NOISE]).double()))
     slope, network = torch.tensor([0.8, -0.5], dtype=torch.float64), nn.Linear(1, 4).double()
-    vae.prior = ConditionalNormal(2, nn.Sequential(LogAmount(), network), reads="size")
+    vae.prior = ConditionalNormal(2, nn.Sequential(LogSize(), network), key="size")
     log = torch.randn(3000, generator=rng(2)).double()
     z = slope * log.unsqueeze(1) + torch.randn(3000, 2, generator=rng()).double()
     x = z @ WEIGHTS.T + math.sqrt(NOISE) * torch.randn(3000, 4, generator=rng(1)).double()
@@ -223,9 +226,9 @@ def test_a_prior_of_the_log_amount_learns_what_the_size_says_of_the_latent() -> 
     parts = [*vae.encoder.parameters(), *network.parameters()]  # type: ignore[attr-defined]  # a module
     fit(vae, ELBO(), batches, torch.optim.Adam(parts, lr=0.05), generator=rng())
     torch.testing.assert_close(network.weight[:2, 0].detach(), slope, atol=0.1, rtol=0)
-    assert LogAmount()(torch.tensor([1.0, math.e])).flatten().tolist() == pytest.approx([0, 1])
+    assert LogSize()(torch.tensor([1.0, math.e])).flatten().tolist() == pytest.approx([0, 1])
     with pytest.raises(VAEError, match="an amount is not positive, so it has no logarithm; leave that row out"):
-        LogAmount()(torch.tensor([1.0, 0.0]))
+        LogSize()(torch.tensor([1.0, 0.0]))
 
 
 def test_one_hot_and_its_precision() -> None:
@@ -236,7 +239,7 @@ def test_one_hot_and_its_precision() -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "embed", "told"),
+    ("condition", "embed", "message"),
     [
         (None, OneHot(3), r"ConditionalDecoder reads context\['condition'\], the context holds other"),
         (LABELS, OneHot(2), r"has the label 2, expected 0 to 1"),
@@ -245,7 +248,7 @@ def test_one_hot_and_its_precision() -> None:
         (torch.rand(5, 3, 2), None, r"embedded, has shape \(5, 3, 2\), expected \(5, width\)"),
     ],
 )
-def test_conditions_that_cannot_be_are_told(condition: Tensor | None, embed: nn.Module | None, told: str) -> None:
+def test_conditions_that_cannot_be_are_told(condition: Tensor | None, embed: nn.Module | None, message: str) -> None:
     context = {"other": torch.ones(5)} if condition is None else {"condition": condition}
-    with pytest.raises(VAEError, match=told):
+    with pytest.raises(VAEError, match=message):
         ConditionalDecoder(MLPDecoder(5, 4), embed)(torch.zeros(5, 2), context)

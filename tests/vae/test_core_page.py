@@ -10,8 +10,8 @@ from tests.vae.pages import PAGES, run_example
 
 
 def test_the_example_runs_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = run_example("core.md", tmp_path, monkeypatch, steps_and_draws="30, 10")
-    assert found["filled"].shape == (8, 64)
+    result = run_example("core.md", tmp_path, monkeypatch, steps_and_draws="30, 10")
+    assert result["filled"].shape == (8, 64)
     assert (tmp_path / "core.svg").stat().st_size > 10_000
     assert 1000 < (PAGES / "pictures" / "core.svg").stat().st_size < 200_000
 
@@ -20,10 +20,10 @@ def test_the_example_runs_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_every_likelihood_and_prior_stands_in_its_table(folder: str) -> None:
     page = (PAGES / "core.md").read_text("utf-8")
     for name in vae.__all__:
-        one = getattr(vae, name)
+        value = getattr(vae, name)
         if (
-            inspect.isclass(one)
-            and one.__module__.startswith(f"designloop.vae.{folder}.")
-            and "base" not in one.__module__
+            inspect.isclass(value)
+            and value.__module__.startswith(f"designloop.vae.{folder}.")
+            and "base" not in value.__module__
         ):
             assert f"\n| `{name}` |" in page

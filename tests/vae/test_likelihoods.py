@@ -61,7 +61,7 @@ def test_fisher_is_the_variance_of_the_score(likelihood) -> None:
 
 
 def test_all_are_likelihoods_and_refuse_what_cannot_be() -> None:
-    assert all(isinstance(one, Likelihood) for one in (Gaussian(2), Bernoulli(), small()))
+    assert all(isinstance(part, Likelihood) for part in (Gaussian(2), Bernoulli(), small()))
     with pytest.raises(VAEError, match=r"variance is -1\.0, expected a positive number"):
         Gaussian(2, -1.0)
     with pytest.raises(ShapeError, match=r"x has shape \(5, 3\), expected \(batch, 2\)"):
@@ -106,17 +106,17 @@ def test_token_samples_follow_the_probabilities() -> None:
     plan = torch.randn(1, longest + 1, 4, dtype=torch.float64, generator=rng())
     wanted = likelihood.log_prob(plan.expand(len(rows), -1, -1), rows).exp().detach().numpy()
     drawn = likelihood.sample(plan.expand(n, -1, -1), rng(5))
-    found = np.array([(drawn == row).all(1).sum() for row in rows])
-    assert found.sum() == n
-    assert scipy.stats.chisquare(found, n * wanted / wanted.sum()).pvalue > 1e-4
+    result = np.array([(drawn == row).all(1).sum() for row in rows])
+    assert result.sum() == n
+    assert scipy.stats.chisquare(result, n * wanted / wanted.sum()).pvalue > 1e-4
 
 
 def test_greedy_is_the_argmax_of_the_teacher_forced_logits() -> None:
     likelihood = small()
     plan = torch.randn(16, 12, 4, dtype=torch.float64, generator=rng(7))
     greedy = likelihood.sample(plan, temperature=0)
-    there = greedy != 0
-    assert torch.equal(greedy[there], likelihood.logits(plan, greedy).argmax(-1)[there])
+    written = greedy != 0
+    assert torch.equal(greedy[written], likelihood.logits(plan, greedy).argmax(-1)[written])
     assert (greedy == 1).sum(1).eq(1).all()
 
 
@@ -130,14 +130,16 @@ def test_recovered_is_what_a_greedy_sample_writes() -> None:
 
 def test_a_plan_of_the_first_positions_is_enough_where_the_longest_is_told() -> None:
     """Probabilities are those of the whole plan; a roll-out needs the whole."""
-    told = small(longest=10)
+    bounded = small(longest=10)
     plan = torch.randn(2, 10, 4, dtype=torch.float64, generator=rng())
     rows = torch.tensor([[2, 3, 1], [3, 3, 2]])
-    torch.testing.assert_close(told.log_prob(plan[:, :3], rows), small().log_prob(plan, rows))
-    assert not torch.allclose(told.log_prob(plan[:, :3], rows), small().log_prob(plan[:, :3], rows))  # an end by force
-    assert torch.equal(told.sample(plan, rng()), small().sample(plan, rng()))
+    torch.testing.assert_close(bounded.log_prob(plan[:, :3], rows), small().log_prob(plan, rows))
+    assert not torch.allclose(
+        bounded.log_prob(plan[:, :3], rows), small().log_prob(plan[:, :3], rows)
+    )  # an end by force
+    assert torch.equal(bounded.sample(plan, rng()), small().sample(plan, rng()))
     with pytest.raises(ShapeError, match=r"params.*\(2, 9, 4\).*\(batch, 10, …\).*let the decoder plan all positions"):
-        told.sample(plan[:, :9])
+        bounded.sample(plan[:, :9])
 
 
 def test_a_roll_out_reads_a_long_plan_piece_by_piece() -> None:

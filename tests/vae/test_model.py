@@ -11,16 +11,21 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from torch import Tensor, nn
 
 from designloop.vae.errors import CapabilityError, VAEError
-from designloop.vae.fit import Batch, fit
+from designloop.vae.inference.active_units import active_units
+from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.likelihoods.bernoulli import Bernoulli
+from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.base import Prior
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal, StandardNormal
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
 
 
 def standardised(data: np.ndarray) -> Tensor:
@@ -58,7 +63,7 @@ def test_evidence_of_ppca(loader, q, published) -> None:
     assert exact == pytest.approx(published, abs=5e-5)
     generator = torch.Generator().manual_seed(0)
     for k in (1, 7):
-        rows = vae.log_evidence(x, k=k, generator=generator)
+        rows = importance_evidence(vae, x, k=k, generator=generator).log_evidence
         assert float(rows.mean()) == pytest.approx(exact, abs=1e-6)
 
 
@@ -68,14 +73,16 @@ def test_elbo_of_ppca_in_expectation_and_with_a_wider_encoder() -> None:
     wide, _ = ppca(x, 2, widen=1.3)
     noise = vae.draw_noise(len(x), torch.Generator().manual_seed(1), samples=100)
     with torch.no_grad():
-        mean = torch.stack([vae.elbo(x, noise=one) for one in noise]).mean()
-        one = wide.log_evidence(x.repeat(40, 1), k=1, generator=torch.Generator().manual_seed(2))
+        mean = torch.stack([vae.elbo(x, noise=draw) for draw in noise]).mean()
+        single = importance_evidence(
+            wide, x.repeat(40, 1), k=1, generator=torch.Generator().manual_seed(2)
+        ).log_evidence
     assert float(mean) == pytest.approx(exact, abs=0.05)
     gap = 2 * (0.69 - math.log(1.69)) / 2
-    error = float(one.std()) / math.sqrt(len(one))
-    assert float(one.mean()) == pytest.approx(exact - gap, abs=4 * error)
-    many = wide.log_evidence(x, k=100, generator=torch.Generator().manual_seed(3))
-    assert float(one.mean()) < float(many.mean()) < exact + 0.01
+    error = float(single.std()) / math.sqrt(len(single))
+    assert float(single.mean()) == pytest.approx(exact - gap, abs=4 * error)
+    many = importance_evidence(wide, x, k=100, generator=torch.Generator().manual_seed(3)).log_evidence
+    assert float(single.mean()) < float(many.mean()) < exact + 0.01
 
 
 def test_pass_is_pure_and_compiles_whole() -> None:
@@ -132,19 +139,33 @@ def test_a_prior_of_another_width_is_refused() -> None:
     assert vae.with_prior(StandardNormal(2)).decoder is vae.decoder
 
 
-def test_evidence_needs_a_density() -> None:
-    class OnlySamples(nn.Module):
+def test_parts_derive_from_their_base_classes() -> None:
+    encoder, decoder = MLPEncoder(3, 2), MLPDecoder(2, 3)
+    with pytest.raises(VAEError, match=r"Identity does not derive from Likelihood; write class Identity\(Likelihood\)"):
+        VAE(encoder, decoder, nn.Identity(), StandardNormal(2))  # type: ignore[arg-type]
+    with pytest.raises(VAEError, match=r"Identity does not derive from Prior; write class Identity\(Prior\), from"):
+        VAE(encoder, decoder, Gaussian(3), nn.Identity())  # type: ignore[arg-type]
+    with pytest.raises(VAEError, match="Identity does not derive from Prior"):
+        VAE(encoder, decoder, Gaussian(3), StandardNormal(2)).with_prior(nn.Identity())  # type: ignore[arg-type]
+
+
+def test_an_elbo_needs_a_density_or_a_closed_kl() -> None:
+    class OnlySamples(Prior):
         latent = 2
 
         def sample(self, n, context=None, generator=None):
             return torch.zeros(n, 2)
 
-        def kl(self, posterior, z, context=None):
-            return torch.zeros(len(z))
-
     vae = VAE(MLPEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), OnlySamples())
-    with pytest.raises(CapabilityError, match="OnlySamples has no log_prob"):
-        vae.log_evidence(torch.zeros(1, 3), k=1)
+    assert vae.sample(4).shape == (4, 3)
+    with pytest.raises(CapabilityError, match="OnlySamples offers no log_prob; it can only be sampled from"):
+        vae.elbo(torch.zeros(1, 3), noise=torch.zeros(1, 2))
+
+
+def test_a_likelihood_without_a_mean_reconstructs_nothing() -> None:
+    vae = VAE(MLPEncoder(3, 2), MLPDecoder(2, 6), Categorical(2), StandardNormal(2))
+    with pytest.raises(CapabilityError, match="Categorical offers no mean; draw from it by sample"):
+        vae.reconstruct(torch.zeros(1, 3))
 
 
 def test_noised_prior_is_the_standard_normal_at_level_zero_and_wider_above() -> None:
@@ -174,8 +195,8 @@ def test_active_units_are_those_whose_means_move() -> None:
 
     x = torch.tensor([[1.0, 0.0], [-1.0, 5.0]], dtype=torch.float64)
     vae = VAE(encode, MLPDecoder(4, 2).double(), Gaussian(2).double(), StandardNormal(4).double())
-    assert vae.active_units(x).tolist() == [False, False, True, True]
-    assert vae.active_units(x, least=1e-6).tolist() == [False, True, True, True]
+    assert active_units(vae, x).tolist() == [False, False, True, True]
+    assert active_units(vae, x, least=1e-6).tolist() == [False, True, True, True]
 
 
 def test_data_that_cannot_be_is_refused_at_every_door() -> None:
@@ -184,8 +205,8 @@ def test_data_that_cannot_be_is_refused_at_every_door() -> None:
     x[2, 1] = torch.nan
     seen = x.isfinite()
     noise = torch.zeros(4, 2)
-    for door in (lambda: vae.elbo(x, noise=noise), lambda: vae.reconstruct(x), lambda: vae.log_evidence(x, k=1),
-                 lambda: vae.active_units(x), lambda: vae(x)):  # fmt: skip
+    for door in (lambda: vae.elbo(x, noise=noise), lambda: vae.reconstruct(x), lambda: importance_evidence(vae, x, k=1),
+                 lambda: active_units(vae, x), lambda: vae(x)):  # fmt: skip
         with pytest.raises(VAEError, match="x has 1 entries that are NaN or infinite, the first in row 2; give a mask"):
             door()
     assert bool(vae.elbo(x, seen, noise=noise).isfinite().all())

@@ -40,17 +40,19 @@ def test_missing_entries_are_not_seen_whatever_they_hold(reads_mask: bool) -> No
     encoder = MLPEncoder(4, 2, [8], reads_mask=reads_mask)
     x = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
     mask = torch.tensor([[True, False, True, True], [True] * 4, [False] * 4])
-    found = [encoder(torch.where(mask, x, torch.full_like(x, held)), mask) for held in (0.0, 7.0, torch.nan, torch.inf)]
-    for other in found[1:]:
-        assert torch.equal(other.mean, found[0].mean)
-        assert torch.equal(other.scale, found[0].scale)
-    found[2].mean.sum().backward()
+    result = [
+        encoder(torch.where(mask, x, torch.full_like(x, held)), mask) for held in (0.0, 7.0, torch.nan, torch.inf)
+    ]
+    for other in result[1:]:
+        assert torch.equal(other.mean, result[0].mean)
+        assert torch.equal(other.scale, result[0].scale)
+    result[2].mean.sum().backward()
     assert all(bool(weight.grad.isfinite().all()) for weight in encoder.parameters() if weight.grad is not None)
     whole = encoder(x)
-    torch.testing.assert_close(whole.mean[1], found[0].mean[1])
+    torch.testing.assert_close(whole.mean[1], result[0].mean[1])
     zeroed = encoder(torch.where(mask, x, torch.zeros_like(x)))
     # Only an encoder that reads the mask tells a missing entry from a zero.
-    assert torch.allclose(zeroed.mean[0], found[0].mean[0]) is not reads_mask
+    assert torch.allclose(zeroed.mean[0], result[0].mean[0]) is not reads_mask
 
 
 def test_decoder_keeps_leading_axes() -> None:
@@ -69,9 +71,9 @@ def two_clouds() -> torch.Tensor:
     return z
 
 
-def rbf_decoder(**how: float) -> RBFPrecisionDecoder:
+def rbf_decoder(**options: float) -> RBFPrecisionDecoder:
     centres, bandwidths = rbf_centres(two_clouds(), 2)
-    return RBFPrecisionDecoder(MLPDecoder(2, 4).double(), centres, bandwidths, 4, **how).double()
+    return RBFPrecisionDecoder(MLPDecoder(2, 4).double(), centres, bandwidths, 4, **options).double()
 
 
 def test_bandwidths_are_those_of_the_clusters() -> None:
@@ -79,9 +81,9 @@ def test_bandwidths_are_those_of_the_clusters() -> None:
     z = two_clouds()
     centres, bandwidths = rbf_centres(z, 2)
     order = centres[:, 0].argsort()
-    for cloud, at in zip((z[:100], z[100:]), order, strict=True):
-        torch.testing.assert_close(centres[at], cloud.mean(0))
-        torch.testing.assert_close(bandwidths[at], 0.5 / (cloud - cloud.mean(0)).norm(dim=1).mean() ** 2)
+    for cloud, index in zip((z[:100], z[100:]), order, strict=True):
+        torch.testing.assert_close(centres[index], cloud.mean(0))
+        torch.testing.assert_close(bandwidths[index], 0.5 / (cloud - cloud.mean(0)).norm(dim=1).mean() ** 2)
     torch.testing.assert_close(rbf_centres(z, 2, stretch=2.0)[1], bandwidths / 4)
 
 

@@ -18,7 +18,7 @@ def build(features: int, latent: int, seed: int = 0) -> VAE:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         encoder = MLPEncoder(features, latent, [5])
-        prior = VampPrior(encoder, torch.randn(3, features).exp(), latent, onto=torch.log1p)
+        prior = VampPrior(encoder, torch.randn(3, features).exp(), latent, transform=torch.log1p)
         return VAE(encoder, MLPDecoder(latent, features), NegativeBinomial(features, 2.0, size=None), prior)
 
 

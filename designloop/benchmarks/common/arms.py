@@ -13,11 +13,11 @@ from designloop import api
 from designloop.benchmarks.common.measures import Call, measures
 from designloop.benchmarks.common.options import Options
 from designloop.benchmarks.common.trials import Found, Trial
-from designloop.loop.campaign import Campaign, load_campaign
-from designloop.loop.screening import Screening
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.screening.screening import Screening
 from designloop.molecules.corpus import zinc
+from designloop.randomness import rng_of
 from designloop.records import Candidate
-from designloop.strategies.base import rng_of
 
 ROUND_METRICS = ("mean_top_10", "reconstruction", "rolled_back", "prior_allowed", "prior_sa", "rank_correlation")
 """What is kept of each round."""

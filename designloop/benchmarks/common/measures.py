@@ -6,12 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any
 
-from designloop.report.pictures import running
-from designloop.tables.best import best
+from designloop.tables.best import best, course
 
 BEST = 10
 """Molecules in the mean."""
@@ -38,12 +36,11 @@ def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
         calls: in the order in which they were charged.
         budget: calls that could be spent; the area holds the last mean to its end.
     Returns:
-        ``calls``, ``failed``, ``best``, ``mean_top_10``, ``auc_top_10`` (PMO's: Gao et al. 2022), ``top_10`` (smiles,
-        score, proposer) and ``proposers``, each one's share of the 100 best.
+        ``calls``, ``failed``, ``best``, ``mean_top_10``, ``auc_top_10`` (of steps at every call; PMO's, by trapezoids
+        over every 100 calls, is in ``pmo_measures``), ``top_10`` (smiles, score, proposer) and ``proposers``, each
+        one's share of the 100 best.
     """
-    _, mean = running([(call.smiles, call.score) for call in calls], BEST)
-    # A mean holds from the call that made it until the next that changes it.
-    area = math.fsum(value * (later - call) for (call, value), (later, _) in pairwise([*mean, (budget + 1, 0.0)]))
+    rise = course(((call.smiles, call.score) for call in calls), BEST)
     picks = best([call.smiles for call in calls], [call.score for call in calls], SHARED)
     top = [calls[pick.row] for pick in picks]
     counted = Counter(call.proposer for call in top)
@@ -51,8 +48,8 @@ def measures(calls: Sequence[Call], budget: int) -> dict[str, Any]:
         "calls": len(calls),
         "failed": sum(call.score is None for call in calls),
         "best": top[0].score if top else None,
-        "mean_top_10": mean[-1][1] if mean else 0.0,
-        "auc_top_10": area / budget,
+        "mean_top_10": rise.mean[-1][1] if rise.mean else 0.0,
+        "auc_top_10": rise.auc(budget),
         "top_10": [{"smiles": call.smiles, "score": call.score, "proposer": call.proposer} for call in top[:BEST]],
         "proposers": {proposer: count / len(top) for proposer, count in counted.most_common()},
     }

@@ -19,10 +19,10 @@ from designloop import api
 from designloop.benchmarks.common.arms import admissible
 from designloop.benchmarks.common.measures import Call, measures
 from designloop.benchmarks.common.trials import Found
-from designloop.loop.campaign import Campaign, load_campaign
-from designloop.loop.evaluation import Evaluator
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.evaluation.evaluator import Evaluator
+from designloop.randomness import seed_of
 from designloop.records import Candidate
-from designloop.strategies.base import seed_of
 
 POPULATION, OFFSPRING = 100, 100
 

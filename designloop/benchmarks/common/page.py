@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from designloop import benchmarks
+from designloop.benchmarks.common import registry
 from designloop.benchmarks.common.records import Record, read_records
 
 _HEAD = """\
@@ -21,11 +21,11 @@ named; its two calibrations were taken in the same run.
 def to_markdown(records: Sequence[Record]) -> str:
     """The page."""
     there = {record.benchmark for record in records}
-    lacking = [name for name in benchmarks.available() if name not in there]
+    lacking = [name for name in registry.available() if name not in there]
     parts = [_HEAD, *map(_section, records)]
     if lacking:
         parts.append("## Not recorded yet\n")
-        parts.append("".join(f"- `designloop benchmark {one}`: {benchmarks.load(one).SUMMARY}\n" for one in lacking))
+        parts.append("".join(f"- `designloop benchmark {one}`: {registry.load(one).SUMMARY}\n" for one in lacking))
     return "\n".join(parts)
 
 
@@ -34,8 +34,8 @@ def all_pages(folder: Path) -> dict[Path, str]:
     records = read_records(folder)
     found = {record.benchmark: record.results for record in records}
     pages = {folder.parent / f"{folder.name}.md": to_markdown(records)}
-    for name in benchmarks.available():
-        own = getattr(benchmarks.load(name), "pages", None)
+    for name in registry.available():
+        own = getattr(registry.load(name), "pages", None)
         if own is not None:
             pages |= {folder.parent / path: text for path, text in own(found).items()}
     return pages
@@ -66,7 +66,7 @@ def cell(value: object) -> str:
 
 
 def _section(record: Record) -> str:
-    benchmark = benchmarks.load(record.benchmark)
+    benchmark = registry.load(record.benchmark)
     here, speed = record.machine, record.calibrations
     seeds = ", ".join(map(str, record.seeds))
     return "\n".join(

@@ -20,10 +20,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[3]
-"""Where both packages lie."""
+"""Where the package lies."""
 
-DECIDING = ("designloop/vae", "designloop/molecules", "designloop/strategies", "designloop/loop", "oracles")
-"""The code that decides what a campaign finds."""
+DECIDING = ("designloop/vae", "designloop/molecules", "designloop/strategies", "designloop/loop", "designloop/oracles")
+"""The folders of code that decide what a campaign finds, beside the modules of the package itself."""
 
 _KEPT = "result.json"
 
@@ -123,7 +123,14 @@ def _kept(own: Path) -> Found | None:
 def code_digest() -> str:
     """Digest of the code that decides what a campaign finds; results of other code are not mixed with this one's."""
     digest = hashlib.sha256()
-    for path in sorted(path for part in DECIDING for path in (ROOT / part).rglob("*")):
-        if path.suffix in (".py", ".smarts", ".smi"):
-            digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    for path in deciding_files():
+        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def deciding_files() -> list[Path]:
+    """The files of that code, in order."""
+    below = [path for folder in DECIDING for path in (ROOT / folder).rglob("*")]
+    return sorted(
+        path for path in [*(ROOT / "designloop").glob("*.py"), *below] if path.suffix in (".py", ".smarts", ".smi")
+    )

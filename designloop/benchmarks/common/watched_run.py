@@ -15,11 +15,11 @@ from rdkit import Chem, rdBase
 
 from designloop import api
 from designloop.benchmarks.common.stopwatch import Stopwatch
-from designloop.loop.campaign import Campaign
-from designloop.loop.evaluation import Evaluator
-from designloop.loop.filters import Context, Filter, Filters, build
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.progress import Progress
-from designloop.loop.screening import Screening
+from designloop.loop.screening.filters import Context, Filter, Filters, build
+from designloop.loop.screening.screening import Screening
 from designloop.records import Candidate, Evaluation, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
@@ -104,7 +104,7 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
     with (
         patch.object(Screening, "take", timed_take),
         patch.object(Screening, "__call__", timed_ask),
-        patch("designloop.loop.screening.build", timed_build),
+        patch("designloop.loop.screening.screening.build", timed_build),
     ):
         yield
 
@@ -117,7 +117,7 @@ def _evaluation(watch: Stopwatch, workers: int) -> Iterator[None]:
     def timed(self: Evaluator, candidates: Sequence[Candidate]) -> list[Evaluation]:
         with watch("dispatch_and_ledger"):
             evaluations = evaluate(self, candidates)
-        watch.move(self.effort.oracle_seconds / workers, "dispatch_and_ledger", "oracle")
+        watch.move(self.effort.worker_seconds / workers, "dispatch_and_ledger", "oracle")
         return evaluations
 
     with patch.object(Evaluator, "__call__", timed):
@@ -129,8 +129,8 @@ def _strategy(watch: Stopwatch) -> Iterator[None]:
     """Counts learning, and the making of the state; proposing is counted where the stream is drawn from."""
     build = base.build
 
-    def timed_build(name: str, settings: BaseModel, around: base.Surroundings, state: State | None) -> base.Strategy:
-        strategy = build(name, settings, around, state)
+    def timed_build(name: str, settings: BaseModel, view: base.CampaignView, state: State | None) -> base.Strategy:
+        strategy = build(name, settings, view, state)
         patch.object(strategy, "tell", watch.timing("learn", strategy.tell)).start()
         patch.object(strategy, "state", watch.timing("state", strategy.state)).start()
         return strategy

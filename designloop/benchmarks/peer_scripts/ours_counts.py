@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from designloop.vae import ELBO, VAE, MLPDecoder, MLPEncoder, NegativeBinomial, StandardNormal
-from designloop.vae.fit import Batch, fit
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
 
 
 class LogEncoder(MLPEncoder):

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from designloop.vae import ELBO, VAE, Gaussian, MLPDecoder, MLPEncoder, StandardNormal
-from designloop.vae.fit import Batch, fit
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
 
 
 def prepare(task: dict[str, Any]) -> Callable[[int], dict[str, float]]:

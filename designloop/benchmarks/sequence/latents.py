@@ -43,15 +43,15 @@ def bounds(vae: SequenceVAE, rows: np.ndarray, prior: LearnedPrior, seed: int, b
         x = torch.from_numpy(corpus.zinc_tokens().take(rows[at : at + batch])).to(vae.device)
         for level in LEVELS:
             context = {"noise": torch.full((len(x),), level, device=vae.device)}
-            seen = vae(x, None, context, vae.draw_noise(len(x), generator))
-            keep(f"nats {level:g}", -seen.log_prob)
-            keep(f"kl {level:g}", seen.kl)
-            keep(f"learned {level:g}", prior.kl(seen.posterior, seen.z, context))
+            out = vae(x, None, context, vae.draw_noise(len(x), generator))
+            keep(f"nats {level:g}", -out.log_prob)
+            keep(f"kl {level:g}", out.kl)
+            keep(f"learned {level:g}", prior.kl(out.posterior, out.z, context))
             if level == 0:
-                keep("means", seen.posterior.mean)
+                keep("means", out.posterior.mean)
                 order = torch.randperm(len(x), generator=generator, device=vae.device)
-                shuffled = vae.likelihood.log_prob(vae.decode(seen.z[order], context), x)
-                keep("shuffle", seen.log_prob - shuffled)
+                shuffled = vae.likelihood.log_prob(vae.decode(out.z[order], context), x)
+                keep("shuffle", out.log_prob - shuffled)
     mean = {name: float(torch.cat(values).mean()) for name, values in parts.items() if name != "means"}
     by_level = {
         f"{level:g}": {

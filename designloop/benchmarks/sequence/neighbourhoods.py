@@ -14,7 +14,7 @@ from designloop.molecules.chemistry import descriptor, fingerprints, parse_all, 
 from designloop.molecules.metrics import Activations, frechet_chemnet_distance
 from designloop.molecules.reconstruction import REFINE
 from designloop.molecules.sequence_vae import SequenceVAE
-from designloop.strategies.proposers import edited
+from designloop.strategies.proposers.selfies import edit
 
 RANGE = (0.03, 4.0)
 """Radii between which that of half is looked for."""
@@ -54,7 +54,7 @@ def perturbed(vae: SequenceVAE, parents: Parents, radius: torch.Tensor, each: in
 def mutations(vae: SequenceVAE, selfies: Sequence[str], each: int, seed: int) -> list[list[str]]:
     """SMILES after one random edit of each SELFIES (substitution, insertion or deletion of a symbol)."""
     rng = np.random.default_rng(seed)
-    rows = [edited(vae.codec, vae.codec.tokens(one), 1, rng) for one in selfies for _ in range(each)]
+    rows = [edit(vae.codec, vae.codec.tokens(one), 1, rng) for one in selfies for _ in range(each)]
     found = vae.codec.to_smiles_many(vae.codec.selfies_of(vae.codec.pad(rows)))
     return [[one for one in found[at : at + each] if one] for at in range(0, len(found), each)]
 

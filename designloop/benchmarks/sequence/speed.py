@@ -15,8 +15,9 @@ from designloop.molecules.pretrain import batches, new_model
 from designloop.molecules.recipe import Recipe
 from designloop.molecules.reconstruction import REFINE
 from designloop.molecules.sequence_vae import SequenceVAE
-from designloop.vae.fit import Batch, fit
-from designloop.vae.losses import ELBO
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
 
 
 def training(vae: SequenceVAE, steps: int) -> dict[str, float]:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row, row_over
-from designloop.benchmarks.simulators.cell_lines import Biology, Integers, expected_effect
 from designloop.benchmarks.vae_methods._cell_models import (
     CONFOUNDING,
     HELD_OUT,
@@ -31,11 +30,12 @@ from designloop.benchmarks.vae_methods._cell_models import (
     world,
     x_of,
 )
-from designloop.vae.conditional import transferred
+from designloop.vae.conditional import transfer
 from designloop.vae.disentanglement.hsic import Independence, independence
 from designloop.vae.disentanglement.subspaces import counterfactual
-from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
+from designloop.vae.simulators.cell_lines import Biology, Integers, expected_effect
+from designloop.vae.training.losses import ELBO
 
 Array = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ def effects(world: World, models: dict[str, VAE]) -> dict[str, float]:
     changed = {"drug": to, "both": torch.stack([context["mutation"], to], 1)}
     for name in ("conditional VAE", "conditional VAE told the mutation too"):
         vae = models[name]
-        away = transferred(vae, x, context=context, to=changed) - vae.reconstruct(x, context=context)
+        away = transfer(vae, x, context=context, to=changed) - vae.reconstruct(x, context=context)
         said[name] = away.numpy().astype(float)
     for name in ("two subspaces", "two subspaces without penalties"):
         here, there = counterfactual(models[name], x, context=context, to={"drug": to})

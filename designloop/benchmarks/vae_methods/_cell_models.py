@@ -9,18 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from designloop.benchmarks.simulators.cell_lines import Biology, Cells, Integers, biology, cells
 from designloop.vae.conditional import ConditionalDecoder, ConditionalEncoder, OneHot
 from designloop.vae.disentanglement.hsic import HSIC
 from designloop.vae.disentanglement.subspaces import Subspaces
 from designloop.vae.disentanglement.total_correlation import TotalCorrelation
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.losses import ELBO, Loss, ramp
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.simulators.cell_lines import Biology, Cells, Integers, biology, cells
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO, Loss
+from designloop.vae.training.schedules import cosine, ramp
 
 ROWS, HELD_OUT, CONFOUNDING = 20_000, 2400, 0.5
 """Cells that are trained on and that are not, and how far drugs go with mutations."""
@@ -107,13 +109,13 @@ def plain(truth: Biology) -> VAE:
     return VAE(MLPEncoder(genes, latent, [HIDDEN]), decoder, Gaussian(genes), StandardNormal(latent))
 
 
-def conditional(truth: Biology, reads: str = "drug") -> VAE:
+def conditional(truth: Biology, key: str = "drug") -> VAE:
     """The same with the drug, or ``both`` labels, in encoder and decoder."""
     mutations, drugs, genes = len(truth.centres), *truth.responses.shape
-    latent, width = MUTATION_UNITS + DRUG_UNITS, drugs if reads == "drug" else mutations + drugs
-    embed = OneHot(drugs) if reads == "drug" else Both(mutations, drugs)
-    encoder = ConditionalEncoder(MLPEncoder(genes + width, latent, [HIDDEN]), embed, reads)
-    decoder = ConditionalDecoder(MLPDecoder(latent + width, genes, [HIDDEN, HIDDEN]), embed, reads)
+    latent, width = MUTATION_UNITS + DRUG_UNITS, drugs if key == "drug" else mutations + drugs
+    embed = OneHot(drugs) if key == "drug" else Both(mutations, drugs)
+    encoder = ConditionalEncoder(MLPEncoder(genes + width, latent, [HIDDEN]), embed, key)
+    decoder = ConditionalDecoder(MLPDecoder(latent + width, genes, [HIDDEN, HIDDEN]), embed, key)
     return VAE(encoder, decoder, Gaussian(genes), StandardNormal(latent))
 
 

@@ -17,21 +17,23 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from designloop.benchmarks.common.rows import Row, row_over
-from designloop.benchmarks.simulators.neurons import Cells, Integers, Population, cells, population
 from designloop.vae.conditional import (
     ConditionalDecoder,
     ConditionalEncoder,
-    LogAmount,
     LogExpression,
+    LogSize,
     OneHot,
-    Shares,
+    SoftmaxScale,
 )
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder, mlp
 from designloop.vae.priors.conditional import ConditionalNormal
+from designloop.vae.simulators.neurons import Cells, Integers, Population, cells, population
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
+from designloop.vae.training.schedules import cosine
 
 Array = NDArray[np.float64]
 
@@ -61,13 +63,13 @@ def model(seed: int) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder, decoder = MLPEncoder(GENES + TYPES, LATENT, [HIDDEN]), MLPDecoder(LATENT + TYPES, 2 * GENES)
-        by_size = nn.Sequential(LogAmount(), mlp([1, 2 * LATENT]))
+        by_size = nn.Sequential(LogSize(), mlp([1, 2 * LATENT]))
     one_hot = OneHot(TYPES)
     return VAE(
-        ConditionalEncoder(encoder, one_hot, onto=LogExpression()),
-        Shares(ConditionalDecoder(decoder, one_hot), GENES),
+        ConditionalEncoder(encoder, one_hot, transform=LogExpression()),
+        SoftmaxScale(ConditionalDecoder(decoder, one_hot), GENES),
         NegativeBinomial(GENES, dispersion=4.0, decoded=True),
-        ConditionalNormal(LATENT, by_size, reads="library_size"),
+        ConditionalNormal(LATENT, by_size, key="library_size"),
     )
 
 

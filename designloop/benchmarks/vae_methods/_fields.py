@@ -11,11 +11,19 @@ import torch
 from torch import Tensor
 
 from designloop.benchmarks.common.rows import Row
-from designloop.benchmarks.simulators.lattice import Array, exact_chain, free_field, jackknife, momenta_squared, phi4
-from designloop.vae.linear import ppca
-from designloop.vae.linear_vae import as_vae, linear_gaussian_of, untrained
+from designloop.vae.linear.linear_gaussian import ppca
+from designloop.vae.linear.linear_vae import as_vae, linear_gaussian_of, untrained_vae
+from designloop.vae.linear.renormalization import (
+    binder,
+    coupling,
+    kept_variances,
+    power_below,
+    project_fields,
+    renormalise,
+    waves,
+)
 from designloop.vae.model import VAE
-from designloop.vae.renormalization import binder, coupling, kept_variances, power_below, reduced, renormalised, waves
+from designloop.vae.simulators.lattice import Array, exact_chain, free_field, jackknife, momenta_squared, phi4
 
 FREE = {(32,): 7, (8, 8): 9}
 """Lattice of the free field -> units that are kept: the constant and whole shells of waves."""
@@ -48,7 +56,7 @@ def free_rows(seeds: Sequence[int], some: Sequence[int], train: Callable[[VAE, T
                 if kind == "PPCA":
                     model = ppca(fields, units)
                 else:
-                    start = untrained(sites, units, torch.Generator().manual_seed(seed), dtype=torch.float64)
+                    start = untrained_vae(sites, units, torch.Generator().manual_seed(seed), dtype=torch.float64)
                     model = linear_gaussian_of(train(start, fields, seed))
                 powers.append(float(power_below(model, modes)))
                 momentum2, variance = kept_variances(model, modes)
@@ -123,8 +131,8 @@ def interacting_rows(seeds: Sequence[int]) -> Iterator[Row]:
 def of_kept_modes(fields: Tensor, shape: Sequence[int], units: int) -> Array:
     """(4,) the numbers of ``NAMES`` by PPCA of fields (n, sites) and by those fields reduced to its kept modes."""
     model = ppca(fields, units)
-    mass2, normalisation = renormalised(*kept_variances(model, waves(shape)))
-    total = reduced(model, fields).sum(1)
+    mass2, normalisation = renormalise(*kept_variances(model, waves(shape)))
+    total = project_fields(model, fields).sum(1)
     cumulant = binder(total.square().mean(), total.square().square().mean())
     return torch.stack([mass2.sqrt(), normalisation, cumulant, coupling(cumulant, mass2, shape)]).numpy()
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from sklearn import datasets
 from torch import Tensor
 
-from designloop.benchmarks.simulators.anomalies import Array, Planted
 from designloop.vae.anomaly.detector import Detector, fit_detector
+from designloop.vae.simulators.anomalies import Array, Planted
 
 OURS, FLOOR = "designloop", "mean z-score"
 

@@ -14,15 +14,6 @@ from torch import Tensor
 
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row, row_over
-from designloop.benchmarks.simulators.anomalies import (
-    Array,
-    Planted,
-    flipped_signs,
-    off_the_ring,
-    one_against_rest,
-    overdispersed,
-)
-from designloop.benchmarks.simulators.ring import ring
 from designloop.benchmarks.vae_methods._outliers import (
     FLOOR,
     OURS,
@@ -34,8 +25,17 @@ from designloop.benchmarks.vae_methods._outliers import (
 )
 from designloop.vae.anomaly.conformal import conformal_p_values, false_positive_law
 from designloop.vae.anomaly.scores import SCORES, anomaly_score
-from designloop.vae.linear import log_evidence, ppca
+from designloop.vae.linear.linear_gaussian import log_evidence, ppca
 from designloop.vae.model import VAE
+from designloop.vae.simulators.anomalies import (
+    Array,
+    Planted,
+    flipped_signs,
+    off_the_ring,
+    one_against_rest,
+    overdispersed,
+)
+from designloop.vae.simulators.ring import ring
 
 TITLE = "Anomaly and Outlier Detection"
 FILE = "designloop/vae/anomaly/"

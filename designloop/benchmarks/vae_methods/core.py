@@ -18,9 +18,8 @@ from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row, row_over
 from designloop.benchmarks.vae_methods import CORE
 from designloop.testing import NonConformance, check_likelihood, check_prior
-from designloop.vae.evidence import annealed_evidence, importance_evidence
-from designloop.vae.fit import Batch, fit
-from designloop.vae.imputation import imputed
+from designloop.vae.inference.evidence import annealed_evidence, importance_evidence
+from designloop.vae.inference.imputation import impute
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.gaussian import Gaussian
@@ -28,9 +27,8 @@ from designloop.vae.likelihoods.heteroscedastic_gaussian import HeteroscedasticG
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial, information_of_log_dispersion
 from designloop.vae.likelihoods.poisson import Poisson
 from designloop.vae.likelihoods.student_t import StudentT
-from designloop.vae.linear import log_evidence, posterior, ppca
-from designloop.vae.linear_vae import as_vae
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_gaussian import log_evidence, posterior, ppca
+from designloop.vae.linear.linear_vae import as_vae
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder, mlp
 from designloop.vae.priors.autoregressive import AutoregressiveNormal
@@ -38,6 +36,9 @@ from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.mixture import GaussianMixture, VampPrior
 from designloop.vae.priors.standard_normal import NoisedStandardNormal, StandardNormal
 from designloop.vae.priors.structural_causal import StructuralCausal
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
 
 TITLE = f"{CORE}; Data Denoising and Imputation"
 FILE = "designloop/vae/model.py"
@@ -153,7 +154,7 @@ def on_ppca(seed: int) -> dict[str, float]:
     annealed = annealed_evidence(vae, some, generator=generator, chains=64, temperatures=60)
     seen = torch.rand(some.shape, generator=generator) > 1 / 3
     seen[:, 0] |= ~seen.any(1)
-    filled = imputed(vae, some, seen, k=2000, generator=generator).mean
+    filled = impute(vae, some, seen, k=2000, generator=generator).mean
     exact = posterior(model, some, seen).mean @ model.weights.T + model.offset
 
     def error(guess: Tensor) -> float:

@@ -14,21 +14,23 @@ from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row
 from designloop.benchmarks.vae_methods._cell_lines import cell_rows
 from designloop.vae.disentanglement.beta import beta_curves, rate_and_error
-from designloop.vae.disentanglement.hsic import centred, hsic_of, independence, kernel
+from designloop.vae.disentanglement.hsic import centre_kernel, hsic_of, independence, kernel
 from designloop.vae.disentanglement.scores import dci, dci_of, factor_vae_score, mig, sap
 from designloop.vae.disentanglement.total_correlation import (
     DensityRatio,
     gaussian_total_correlation,
-    stratified,
+    stratified_log_weights,
     total_correlation_of,
-    weighted,
+    weighted_log_weights,
 )
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.linear_vae import untrained
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_vae import untrained_vae
 from designloop.vae.model import VAE
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
+from designloop.vae.training.schedules import cosine
 
 TITLE = "Learning Disentangled Representations"
 FILE = "designloop/vae/disentanglement/"
@@ -69,7 +71,7 @@ def planted(seed: int) -> Tensor:
 def sweep(x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """KL (betas, units) and error (betas,) of a linear β-VAE trained at one β after the other."""
     generator = torch.Generator().manual_seed(seed)
-    start = untrained(x.shape[1], UNITS, generator, dtype=x.dtype)
+    start = untrained_vae(x.shape[1], UNITS, generator, dtype=x.dtype)
     likelihood = Gaussian(x.shape[1], VARIANCE, learned=False).to(x)
     vae = VAE(start.encoder, start.decoder, likelihood, start.prior)
     kl, error = [], []
@@ -119,10 +121,10 @@ def _total_correlation(seeds: Sequence[int]) -> Iterator[Row]:
         some, naive = [], []
         for rows in torch.arange(COMPONENTS).split(PART):
             own = DiagonalNormal(q.mean[rows], q.scale[rows])
-            some.append(total_correlation_of(z[rows], own, stratified(PART, COMPONENTS)))
+            some.append(total_correlation_of(z[rows], own, stratified_log_weights(PART, COMPONENTS)))
             naive.append(total_correlation_of(z[rows], own))
             for size in (COMPONENTS, PART):
-                over = total_correlation_of(z[rows], own, weighted(PART, size)) - naive[-1]
+                over = total_correlation_of(z[rows], own, weighted_log_weights(PART, size)) - naive[-1]
                 apart.append(float((over - 2 * math.log(size)).abs().max()))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -160,7 +162,7 @@ def _hsic(seeds: Sequence[int]) -> Iterator[Row]:
         for _ in range(20):
             x, y = torch.randn(2, 60, 1, generator=generator, dtype=torch.float64)
             test = independence(x, y, permutations=99, generator=generator)
-            exact = float(centred(kernel(x)).trace() * centred(kernel(y)).trace()) / (60**2 * 59)
+            exact = float(centre_kernel(kernel(x)).trace() * centre_kernel(kernel(y)).trace()) / (60**2 * 59)
             nulls.append((float(test.null.mean()) - exact) / (float(test.null.std()) / math.sqrt(99)))
             wrong, trials = wrong + (test.p_value <= 0.05), trials + 1
     yield _at_most("HSIC, biased and unbiased, of numbers and labels, − sum over tuples, greatest", "< 0.000001", off,

@@ -15,9 +15,6 @@ from torch.nn import functional
 from designloop.benchmarks.common.machine import fp32_matmul_tflops
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row
-from designloop.benchmarks.simulators.ring import Ring, ring
-from designloop.benchmarks.simulators.surfaces import SURFACES, Surface
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.geometry.curves import Spline, length, straight
 from designloop.vae.geometry.geodesics import distance, geodesics_by_graph, geodesics_by_spline
 from designloop.vae.geometry.graph import grid_graph, shortest_paths
@@ -28,10 +25,15 @@ from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.heteroscedastic_gaussian import HeteroscedasticGaussian
 from designloop.vae.likelihoods.poisson import Poisson
-from designloop.vae.losses import ELBO, ramp
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder, RBFPrecisionDecoder, mlp, rbf_centres
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.simulators.ring import Ring, ring
+from designloop.vae.simulators.surfaces import SURFACES, Surface
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
+from designloop.vae.training.schedules import cosine, ramp
 
 TITLE = "The Latent Riemannian Manifold"
 FILE = "designloop/vae/geometry/"

@@ -9,7 +9,17 @@ import torch
 
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row
-from designloop.benchmarks.simulators.arm import (
+from designloop.vae.geometry.curves import length, straight
+from designloop.vae.geometry.geodesics import geodesics_by_graph
+from designloop.vae.geometry.graph import points_graph
+from designloop.vae.geometry.metric import ExpectedEuclidean
+from designloop.vae.likelihoods.gaussian import Gaussian
+from designloop.vae.model import VAE
+from designloop.vae.networks import MLPDecoder, MLPEncoder
+from designloop.vae.planning import Chart, Cost, angle_chart, cosines_and_sines, grow_roadmap, plan, roadmap, shortcut
+from designloop.vae.planning import straight_motions as straight_latent_motions
+from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.simulators.arm import (
     Arm,
     Array,
     Scene,
@@ -21,18 +31,10 @@ from designloop.benchmarks.simulators.arm import (
     scene,
     task_length,
 )
-from designloop.vae.fit import Batch, cosine, fit
-from designloop.vae.geometry.curves import length, straight
-from designloop.vae.geometry.geodesics import geodesics_by_graph
-from designloop.vae.geometry.graph import points_graph
-from designloop.vae.geometry.metric import ExpectedEuclidean
-from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.losses import ELBO
-from designloop.vae.model import VAE
-from designloop.vae.networks import MLPDecoder, MLPEncoder
-from designloop.vae.planning import Chart, Cost, angle_chart, cosines_and_sines, grown, plan, roadmap, shortcut
-from designloop.vae.planning import straight_motions as straight_latent_motions
-from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
+from designloop.vae.training.schedules import cosine
 
 TITLE = "Robotics: Trajectory Planning"
 FILE = "designloop/vae/planning/"
@@ -163,7 +165,7 @@ def planned(
     """
     cost = obstacle_cost(arm, some)
     small = roadmap(chart, chart.encode(arm.sample(NODES, rng)), cost)
-    road = grown(small, start, end, rng)
+    road = grow_roadmap(small, start, end, rng)
     raw = plan(road, start, end)
     shortened = iter(shortcut([one for one in raw if one is not None], cost, rng, rounds=ROUNDS))
     paths = [None if one is None else next(shortened) for one in raw]

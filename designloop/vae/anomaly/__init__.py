@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from designloop.vae.lazy import lazy
+from designloop.lazy import attach
 
 if TYPE_CHECKING:
     from designloop.vae.anomaly.conformal import conformal_p_values as conformal_p_values
@@ -28,44 +28,23 @@ if TYPE_CHECKING:
     from designloop.vae.anomaly.scores import pearson_residuals as pearson_residuals
     from designloop.vae.anomaly.scores import reconstruction_error as reconstruction_error
 
-_HOME = {
-    "Detector": "detector",
-    "KINDS": "kinds",
-    "SCORES": "scores",
-    "Score": "scores",
-    "Settings": "detector",
-    "anomaly_score": "scores",
-    "conformal_p_values": "conformal",
-    "decoder_nll": "scores",
-    "false_positive_law": "conformal",
-    "fit_detector": "detector",
-    "fixed_evidence": "scores",
-    "kind_of": "kinds",
-    "negative_elbo": "scores",
-    "negative_evidence": "scores",
-    "pearson": "scores",
-    "pearson_residuals": "scores",
-    "reconstruction_error": "scores",
-}
-
-__all__ = [
-    "Detector",
-    "KINDS",
-    "SCORES",
-    "Score",
-    "Settings",
-    "anomaly_score",
-    "conformal_p_values",
-    "decoder_nll",
-    "false_positive_law",
-    "fit_detector",
-    "fixed_evidence",
-    "kind_of",
-    "negative_elbo",
-    "negative_evidence",
-    "pearson",
-    "pearson_residuals",
-    "reconstruction_error",
-]
-
-__getattr__, __dir__ = lazy(__name__, _HOME, __all__)
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "conformal": ["conformal_p_values", "false_positive_law"],
+        "detector": ["Detector", "Settings", "fit_detector"],
+        "kinds": ["KINDS", "kind_of"],
+        "scores": [
+            "SCORES",
+            "Score",
+            "anomaly_score",
+            "decoder_nll",
+            "fixed_evidence",
+            "negative_elbo",
+            "negative_evidence",
+            "pearson",
+            "pearson_residuals",
+            "reconstruction_error",
+        ],
+    },
+)

@@ -28,16 +28,17 @@ from designloop.vae.anomaly.conformal import conformal_p_values
 from designloop.vae.anomaly.kinds import KINDS, Kind, kind_of
 from designloop.vae.anomaly.scores import Score, anomaly_score, fixed_noise
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.fit import Batch, fit
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.linear import LinearGaussian, log_evidence, ppca
-from designloop.vae.linear_vae import as_vae
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_gaussian import LinearGaussian, log_evidence, ppca
+from designloop.vae.linear.linear_vae import as_vae
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPEncoder, mlp
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.learned import LearnedPrior
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,36 +122,36 @@ def fit_detector(
         ShapeError: x is no table of at least two features and four rows.
         VAEError: x has entries that are no numbers, or hardly any variance, or the kind is none that there is.
     """
-    how = settings or Settings()
-    found = kind_of(x)
+    settings = settings or Settings()
+    likely_kind = kind_of(x)
     if kind is not None and kind not in KINDS:
         raise VAEError(f"kind is {kind!r}, expected one of {', '.join(KINDS)}, or None to look at the data")
-    as_kind = KINDS[kind or found](x)
+    as_kind = KINDS[kind or likely_kind](x)
     prepared = as_kind.prepare(x)
     views = as_kind.view(prepared)
-    kept = concentrated(views, how)
+    kept = concentrate(views, settings)
     rows = prepared[kept]
     order = torch.randperm(len(rows), generator=generator, device=generator.device).to(rows.device)
-    some = max(2, round(how.held_out * len(rows)))
+    held_out = max(2, round(settings.held_out * len(rows)))
     seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
 
     def fresh(of: Tensor) -> VAE:
-        return started(as_kind, _ppca(as_kind.view(of), how.latent), how.hidden, seed)
+        return starting_vae(as_kind, _ppca(as_kind.view(of), settings.latent), settings.hidden, seed)
 
-    learnt, held = rows[order[some:]], rows[order[:some]]
+    learnt, held = rows[order[held_out:]], rows[order[:held_out]]
     vae = fresh(learnt)
-    steps = _steps_that_help(vae, learnt, held, how, generator)
+    steps = _steps_that_help(vae, learnt, held, settings, generator)
     vae = fresh(rows)
-    for _ in _fitted(vae, rows, steps, how, generator):
+    for _ in _fit_in_pieces(vae, rows, steps, settings, generator):
         pass
     vae.eval().requires_grad_(False)
     posterior = vae.encode(rows)
-    z = torch.cat([posterior.rsample(generator) for _ in range(how.draws)])
-    components = max(1, min(how.components, len(rows) // (z.shape[1] + 1)))
+    z = torch.cat([posterior.rsample(generator) for _ in range(settings.draws)])
+    components = max(1, min(settings.components, len(rows) // (z.shape[1] + 1)))
     return Detector(vae.with_prior(LearnedPrior.fit(z, components)), as_kind, x.shape[1], kept, steps)
 
 
-def concentrated(x: Tensor, settings: Settings) -> Tensor:
+def concentrate(x: Tensor, settings: Settings) -> Tensor:
     """(rows,) True for the rows of greatest evidence under a PPCA of themselves."""
     many = max(4, math.ceil(settings.keep * len(x)))
     kept = torch.ones(len(x), dtype=torch.bool, device=x.device)
@@ -163,7 +164,7 @@ def concentrated(x: Tensor, settings: Settings) -> Tensor:
     return kept
 
 
-def started(kind: Kind, start: LinearGaussian, hidden: int, seed: int) -> VAE:
+def starting_vae(kind: Kind, start: LinearGaussian, hidden: int, seed: int) -> VAE:
     """A VAE that is PPCA of what the encoder sees, with networks beside it that are zero.
 
     Args:
@@ -241,38 +242,38 @@ def _ppca(x: Tensor, latent: int) -> LinearGaussian:
     return ppca(x, min(latent, rank - 1))
 
 
-def _fitted(vae: VAE, rows: Tensor, steps: int, how: Settings, generator: torch.Generator) -> Iterator[int]:
+def _fit_in_pieces(vae: VAE, rows: Tensor, steps: int, settings: Settings, generator: torch.Generator) -> Iterator[int]:
     """Fits a VAE, and gives the number of steps done after every few."""
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=how.rate, weight_decay=how.decay)
-    few = rows.repeat(max(1, how.batch // len(rows)), 1)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=settings.rate, weight_decay=settings.decay)
+    few = rows.repeat(max(1, settings.batch // len(rows)), 1)
 
     def batches(count: int) -> Iterator[Batch]:
         for _ in range(count):
-            if len(few) <= 2 * how.batch:
+            if len(few) <= 2 * settings.batch:
                 yield Batch(few)
             else:
-                drawn = torch.randint(len(few), (how.batch,), generator=generator, device=generator.device)
+                drawn = torch.randint(len(few), (settings.batch,), generator=generator, device=generator.device)
                 yield Batch(few[drawn.to(few.device)])
 
     done = 0
     while done < steps:
-        more = min(how.check, steps - done)
+        more = min(settings.check, steps - done)
         done = fit(vae, ELBO(), batches(more), optimizer, generator=generator, clip=10.0, start=done)
         yield done
 
 
-def _steps_that_help(vae: VAE, learnt: Tensor, held: Tensor, how: Settings, generator: torch.Generator) -> int:
+def _steps_that_help(vae: VAE, learnt: Tensor, held: Tensor, settings: Settings, generator: torch.Generator) -> int:
     """After how many steps the ELBO of the rows held out is greatest; 0 where it never rises."""
     noise = fixed_noise(vae.prior.latent, 32, learnt).unsqueeze(1).expand(-1, len(held), -1)
 
     @torch.no_grad()
     def elbo() -> float:
-        return float(torch.stack([vae.elbo(held, noise=one) for one in noise]).mean())
+        return float(torch.stack([vae.elbo(held, noise=draw) for draw in noise]).mean())
 
-    best, at = elbo(), 0
-    for done in _fitted(vae, learnt, how.steps, how, generator):
+    best, best_step = elbo(), 0
+    for done in _fit_in_pieces(vae, learnt, settings.steps, settings, generator):
         if (now := elbo()) > best:
-            best, at = now, done
-        elif done - at >= how.patience * how.check:
+            best, best_step = now, done
+        elif done - best_step >= settings.patience * settings.check:
             break
-    return at
+    return best_step

@@ -24,7 +24,7 @@ from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.checks import require_counts, require_rows, require_shares
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.linear import LinearGaussian
+from designloop.vae.linear.linear_gaussian import LinearGaussian
 
 POWERS = tuple(n / 20 for n in range(41))
 """The λ among which that of each feature is chosen."""

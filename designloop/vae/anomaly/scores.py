@@ -24,12 +24,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from designloop.vae.errors import CapabilityError, VAEError
-from designloop.vae.evidence import ROWS_AT_ONCE, Evidence, density_of_prior, log_likelihood, summary
+from designloop.vae.capabilities import require
+from designloop.vae.errors import VAEError
+from designloop.vae.inference.evidence import ROWS_AT_ONCE, Evidence, log_likelihood, summary
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import require_rows
 from designloop.vae.model import VAE
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 DRAWS = 64
 """Points of the posterior that a score averages over, unless told otherwise."""
@@ -96,11 +97,11 @@ def fixed_evidence(
 ) -> Evidence:
     """The evidence at the fixed points, with its effective draws and Pareto k. Arguments as ``negative_evidence``."""
     require_rows(x, mask)
-    log_prior = density_of_prior(vae)
-    with _at_rest(vae):
+    require(vae.prior, "log_prob")
+    with _evaluation_mode(vae):
         posterior = vae.encode(x, mask, context)
         weights = [
-            log_likelihood(vae, z, x, mask, context) + log_prior(z, context) - posterior.log_prob(z)
+            log_likelihood(vae, z, x, mask, context) + vae.prior.log_prob(z, context) - posterior.log_prob(z)
             for z in _draws(vae, posterior, k)
         ]
     return summary(torch.cat(weights))
@@ -112,11 +113,11 @@ def negative_elbo(
 ) -> Tensor:
     """(batch,) the KL minus the mean log-likelihood at k draws, nats. Arguments and errors as ``negative_evidence``."""
     require_rows(x, mask)
-    with _at_rest(vae):
+    with _evaluation_mode(vae):
         posterior = vae.encode(x, mask, context)
         total = x.new_zeros(())
         for z in _draws(vae, posterior, k):
-            kl = torch.stack([vae.prior.kl(posterior, one, context) for one in z])  # many priors know it at a draw only
+            kl = torch.stack([vae.prior.kl(posterior, draw, context) for draw in z])  # many know it at a draw only
             total = total + (kl - log_likelihood(vae, z, x, mask, context)).sum(0)
     return total / k
 
@@ -140,9 +141,9 @@ def reconstruction_error(vae: VAE, x: Tensor, mask: Tensor | None = None, contex
         CapabilityError: the likelihood has no ``mean``.
         VAEError: x cannot be (``require_rows``).
     """
-    _require(vae, "mean")
+    require(vae.likelihood, "mean")
     params = _at_the_mean(vae, x, mask, context)
-    mean = vae.likelihood.mean(params, context)  # type: ignore[attr-defined]  # asked for above
+    mean = vae.likelihood.mean(params, context)
     return _over_observed((x - mean).square(), mask)
 
 
@@ -156,10 +157,10 @@ def pearson_residuals(vae: VAE, x: Tensor, mask: Tensor | None = None, context: 
         CapabilityError: the likelihood has no ``mean`` or no ``variance``.
         VAEError: x cannot be (``require_rows``).
     """
-    _require(vae, "mean", "variance")
+    require(vae.likelihood, "mean", "variance")
     params = _at_the_mean(vae, x, mask, context)
-    mean = vae.likelihood.mean(params, context)  # type: ignore[attr-defined]  # asked for above
-    variance = vae.likelihood.variance(params, context)  # type: ignore[attr-defined]
+    mean = vae.likelihood.mean(params, context)
+    variance = vae.likelihood.variance(params, context)
     tiny = torch.finfo(variance.dtype).tiny  # a probability that rounds to 0 or 1 has no variance
     residuals: Tensor = (x - mean) / variance.clamp_min(tiny).sqrt()
     return residuals if mask is None else torch.where(mask, residuals, torch.zeros_like(residuals))
@@ -183,7 +184,7 @@ SCORES: dict[str, Score] = {
 def _at_the_mean(vae: VAE, x: Tensor, mask: Tensor | None, context: Context | None) -> Tensor:
     """(batch, …) what is decoded at the posterior's mean."""
     require_rows(x, mask)
-    with _at_rest(vae):
+    with _evaluation_mode(vae):
         return vae.decode(vae.encode(x, mask, context).mean, context)
 
 
@@ -191,12 +192,12 @@ def _draws(vae: VAE, posterior: DiagonalNormal, k: int) -> Iterator[Tensor]:
     """(some, batch, latent) draws at the fixed points, k in all."""
     mean = posterior.mean
     noise = fixed_noise(vae.prior.latent, k, mean).unsqueeze(1)
-    for some in noise.split(max(1, ROWS_AT_ONCE // max(len(mean), 1))):
-        yield posterior.at(some.expand(-1, *mean.shape))
+    for points in noise.split(max(1, ROWS_AT_ONCE // max(len(mean), 1))):
+        yield posterior.at(points.expand(-1, *mean.shape))
 
 
 @contextmanager
-def _at_rest(vae: VAE) -> Iterator[None]:
+def _evaluation_mode(vae: VAE) -> Iterator[None]:
     """The model in evaluation mode, so that no dropout is drawn, and as it was behind."""
     training = vae.training
     vae.eval()
@@ -206,17 +207,8 @@ def _at_rest(vae: VAE) -> Iterator[None]:
         vae.train(training)
 
 
-def _require(vae: VAE, *names: str) -> None:
-    lacking = [name for name in names if not hasattr(vae.likelihood, name)]
-    if lacking:
-        raise CapabilityError(
-            f"{type(vae.likelihood).__name__} has no {' and no '.join(lacking)}; take anomaly_score, negative_elbo or "
-            "decoder_nll, which ask for its log_prob alone"
-        )
-
-
-def _over_observed(each: Tensor, mask: Tensor | None) -> Tensor:
+def _over_observed(entries: Tensor, mask: Tensor | None) -> Tensor:
     """(batch,) mean of the observed entries."""
     if mask is None:
-        return each.flatten(1).mean(1)
-    return torch.where(mask, each, torch.zeros_like(each)).flatten(1).sum(1) / mask.flatten(1).sum(1)
+        return entries.flatten(1).mean(1)
+    return torch.where(mask, entries, torch.zeros_like(entries)).flatten(1).sum(1) / mask.flatten(1).sum(1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from designloop.vae.lazy import lazy
+from designloop.lazy import attach
 
 if TYPE_CHECKING:
     from designloop.vae.disentanglement.beta import Curves as Curves
@@ -28,73 +28,34 @@ if TYPE_CHECKING:
     from designloop.vae.disentanglement.scores import sap as sap
     from designloop.vae.disentanglement.subspaces import Subspaces as Subspaces
     from designloop.vae.disentanglement.subspaces import counterfactual as counterfactual
-    from designloop.vae.disentanglement.subspaces import moved as moved
+    from designloop.vae.disentanglement.subspaces import move as move
     from designloop.vae.disentanglement.total_correlation import DensityRatio as DensityRatio
     from designloop.vae.disentanglement.total_correlation import TotalCorrelation as TotalCorrelation
     from designloop.vae.disentanglement.total_correlation import (
         gaussian_total_correlation as gaussian_total_correlation,
     )
-    from designloop.vae.disentanglement.total_correlation import stratified as stratified
-    from designloop.vae.disentanglement.total_correlation import stratified_within as stratified_within
+    from designloop.vae.disentanglement.total_correlation import stratified_log_weights as stratified_log_weights
+    from designloop.vae.disentanglement.total_correlation import (
+        stratified_log_weights_within as stratified_log_weights_within,
+    )
     from designloop.vae.disentanglement.total_correlation import total_correlation_of as total_correlation_of
-    from designloop.vae.disentanglement.total_correlation import weighted as weighted
+    from designloop.vae.disentanglement.total_correlation import weighted_log_weights as weighted_log_weights
 
-_HOME = {
-    "Curves": "beta",
-    "DCI": "scores",
-    "DensityRatio": "total_correlation",
-    "HSIC": "hsic",
-    "Independence": "hsic",
-    "Subspaces": "subspaces",
-    "TotalCorrelation": "total_correlation",
-    "beta_curves": "beta",
-    "beta_optimum": "beta",
-    "conditional_hsic": "hsic",
-    "counterfactual": "subspaces",
-    "dci": "scores",
-    "dci_of": "scores",
-    "factor_vae_score": "scores",
-    "gaussian_total_correlation": "total_correlation",
-    "hsic_of": "hsic",
-    "importances": "scores",
-    "independence": "hsic",
-    "mig": "scores",
-    "moved": "subspaces",
-    "rate_and_error": "beta",
-    "sap": "scores",
-    "stratified": "total_correlation",
-    "stratified_within": "total_correlation",
-    "total_correlation_of": "total_correlation",
-    "weighted": "total_correlation",
-}
-
-__all__ = [
-    "Curves",
-    "DCI",
-    "DensityRatio",
-    "HSIC",
-    "Independence",
-    "Subspaces",
-    "TotalCorrelation",
-    "beta_curves",
-    "beta_optimum",
-    "conditional_hsic",
-    "counterfactual",
-    "dci",
-    "dci_of",
-    "factor_vae_score",
-    "gaussian_total_correlation",
-    "hsic_of",
-    "importances",
-    "independence",
-    "mig",
-    "moved",
-    "rate_and_error",
-    "sap",
-    "stratified",
-    "stratified_within",
-    "total_correlation_of",
-    "weighted",
-]
-
-__getattr__, __dir__ = lazy(__name__, _HOME, __all__)
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "beta": ["Curves", "beta_curves", "beta_optimum", "rate_and_error"],
+        "hsic": ["HSIC", "Independence", "conditional_hsic", "hsic_of", "independence"],
+        "scores": ["DCI", "dci", "dci_of", "factor_vae_score", "importances", "mig", "sap"],
+        "subspaces": ["Subspaces", "counterfactual", "move"],
+        "total_correlation": [
+            "DensityRatio",
+            "TotalCorrelation",
+            "gaussian_total_correlation",
+            "stratified_log_weights",
+            "stratified_log_weights_within",
+            "total_correlation_of",
+            "weighted_log_weights",
+        ],
+    },
+)

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from designloop.vae.capabilities import require
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.linear import LinearGaussian
+from designloop.vae.linear.linear_gaussian import LinearGaussian
 from designloop.vae.model import VAE
 
 
@@ -85,15 +86,13 @@ def rate_and_error(
         draws: of z for each row, that the error is the mean over.
 
     Raises:
-        VAEError: the prior has no ``kl_units``; a standard normal one does.
+        CapabilityError: the prior has no ``kl_units`` (a standard normal one does), or the likelihood no ``mean``.
     """
-    units = getattr(vae.prior, "kl_units", None)
-    if units is None:
-        raise VAEError(f"{type(vae.prior).__name__} has no kl_units; give the VAE a StandardNormal prior")
+    require(vae.prior, "kl_units")
     posterior = vae.encode(x, None, context)
-    kl: Tensor = units(posterior, context).mean(0).sort(descending=True).values
+    kl = vae.prior.kl_units(posterior, context).mean(0).sort(descending=True).values
     z = posterior.at(vae.draw_noise(len(x), generator, draws))
-    away = vae.likelihood.mean(vae.decode(z, context), context) - x  # type: ignore[attr-defined]
+    away = vae.likelihood.mean(vae.decode(z, context), context) - x
     return kl, away.square().sum(-1).mean()
 
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
-from designloop.vae.losses import Term
-from designloop.vae.model import Pass
+from designloop.vae.model import ForwardPass
+from designloop.vae.training.losses import Term
 
 
 def median_distance(x: Tensor) -> Tensor:
@@ -81,14 +81,14 @@ def of_kernels(k: Tensor, l: Tensor, unbiased: bool = False) -> Tensor:  # noqa:
     finer = torch.promote_types(torch.promote_types(k.dtype, l.dtype), torch.float32)
     n, k, l = len(k), k.to(finer), l.to(finer)  # noqa: E741
     if not unbiased:
-        return (centred(k) * l).sum() / n**2
+        return (centre_kernel(k) * l).sum() / n**2
     k, l = k - k.diagonal().diag(), l - l.diagonal().diag()  # noqa: E741
     apart = k.sum() * l.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (k.sum(0) @ l.sum(1))
     value: Tensor = ((k * l).sum() + apart) / (n * (n - 3))
     return value
 
 
-def centred(k: Tensor) -> Tensor:
+def centre_kernel(k: Tensor) -> Tensor:
     """(rows, rows) H K H, whose rows and columns sum to 0."""
     return k - k.mean(0) - k.mean(1, keepdim=True) + k.mean()
 
@@ -149,22 +149,24 @@ def independence(
     value, null = torch.zeros(()), torch.zeros(permutations)
     for rows in strata(given):
         k = kernel(x[rows], widths[0])
-        n, k = len(rows), centred(k.to(torch.promote_types(k.dtype, torch.float32)))
+        n, k = len(rows), centre_kernel(k.to(torch.promote_types(k.dtype, torch.float32)))
         orders = torch.stack([torch.randperm(n, generator=generator) for _ in range(permutations)])
         orders = torch.cat([torch.arange(n).unsqueeze(0), orders])
-        found = _shuffled(k, y[rows], orders, widths[1]) / (n * len(x))  # its own 1/n², times its share n / rows
-        value, null = value.to(found) + found[0], null.to(found) + found[1:]
+        statistics = _sums_over_orders(k, y[rows], orders, widths[1]) / (
+            n * len(x)
+        )  # its own 1/n², times its share n / rows
+        value, null = value.to(statistics) + statistics[0], null.to(statistics) + statistics[1:]
     return Independence(value, null)
 
 
-def _shuffled(k: Tensor, y: Tensor, orders: Tensor, width: float | None) -> Tensor:
+def _sums_over_orders(k: Tensor, y: Tensor, orders: Tensor, width: float | None) -> Tensor:
     """(orders,) Σ k_ij l_ij with y in each of the orders (orders, rows)."""
     if not y.is_floating_point():  # l = Y Yᵀ with one-hot Y: a product of matrices in the place of one l an order
         one_hot = torch.nn.functional.one_hot(y.unique(return_inverse=True)[1]).to(k)
         shuffled = one_hot[orders]  # (orders, rows, labels)
         through = (k @ shuffled.transpose(0, 1).flatten(1)).unflatten(1, (len(orders), -1)).transpose(0, 1)
-        found: Tensor = (through * shuffled).sum((1, 2))
-        return found
+        sums: Tensor = (through * shuffled).sum((1, 2))
+        return sums
     l = kernel(y, width).to(k)  # noqa: E741
     return torch.stack([(k * l[order][:, order]).sum() for order in orders])
 
@@ -175,10 +177,10 @@ def strata(given: Tensor) -> list[Tensor]:
     Raises:
         VAEError: there is none.
     """
-    found = [rows for label in given.unique() if len(rows := (given == label).nonzero().flatten()) >= 4]
-    if not found:
+    groups = [rows for label in given.unique() if len(rows := (given == label).nonzero().flatten()) >= 4]
+    if not groups:
         raise VAEError(f"no stratum of {len(given)} rows has as many as 4; give larger batches or fewer labels")
-    return found
+    return groups
 
 
 class HSIC(Term):
@@ -188,32 +190,32 @@ class HSIC(Term):
     the shape of the latent.
 
     Args:
-        reads: name of the entry that the units are to be independent of.
+        key: name of the entry that the units are to be independent of.
         units: of the latent; all by default.
         given: name of labels in the context within which they are to be independent.
         draws: look at the draws of z in the place of the means.
     """
 
     def __init__(
-        self, reads: str, units: Sequence[int] | None = None, given: str | None = None, draws: bool = False
+        self, key: str, units: Sequence[int] | None = None, given: str | None = None, draws: bool = False
     ) -> None:
         super().__init__()
-        self.reads, self.units, self.given, self.draws = reads, units, given, draws
+        self.key, self.units, self.given, self.draws = key, units, given, draws
 
     @property
     def name(self) -> str:
-        return f"hsic_{self.reads}"
+        return f"hsic_{self.key}"
 
-    def forward(self, seen: Pass) -> Tensor:
+    def forward(self, out: ForwardPass) -> Tensor:
         """() of the batch.
 
         Raises:
             MissingContextError: the context lacks one of the entries.
         """
-        for name in (self.reads, self.given):
-            if name is not None and name not in seen.context:
-                raise MissingContextError("HSIC", name, list(seen.context))
-        z = seen.z if self.draws else seen.posterior.mean
+        for name in (self.key, self.given):
+            if name is not None and name not in out.context:
+                raise MissingContextError("HSIC", name, list(out.context))
+        z = out.z if self.draws else out.posterior.mean
         z = z if self.units is None else z[:, list(self.units)]
-        y = seen.context[self.reads]
-        return hsic_of(z, y, True) if self.given is None else conditional_hsic(z, y, seen.context[self.given], True)
+        y = out.context[self.key]
+        return hsic_of(z, y, True) if self.given is None else conditional_hsic(z, y, out.context[self.given], True)

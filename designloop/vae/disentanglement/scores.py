@@ -65,15 +65,15 @@ def importances(codes: Array, factors: Numbers, trees: int = 30, seed: int = 0) 
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    codes, columns = _checked(codes, factors)
+    codes, columns = _check(codes, factors)
     half = len(codes) // 2
-    found, told = [], []
+    columns_of_importances, accuracies = [], []
     for column in columns:
-        kind = RandomForestRegressor if _amounts(column) else RandomForestClassifier
+        kind = RandomForestRegressor if _is_amount(column) else RandomForestClassifier
         forest = kind(trees, min_samples_leaf=5, max_features=1.0, random_state=seed).fit(codes[:half], column[:half])
-        found.append(forest.feature_importances_)
-        told.append(float(forest.score(codes[half:], column[half:])))
-    return np.stack(found, 1), np.array(told)
+        columns_of_importances.append(forest.feature_importances_)
+        accuracies.append(float(forest.score(codes[half:], column[half:])))
+    return np.stack(columns_of_importances, 1), np.array(accuracies)
 
 
 def dci(codes: Array, factors: Numbers, trees: int = 30, seed: int = 0) -> DCI:
@@ -93,11 +93,11 @@ def mig(codes: Array, factors: Numbers, bins: int = 20) -> float:
     Returns:
         Mean over the factors, 0 to 1.
     """
-    codes, columns = _checked(codes, factors)
-    binned = [_binned(code, bins) for code in codes.T]
+    codes, columns = _check(codes, factors)
+    binned = [_bin(code, bins) for code in codes.T]
     gaps = []
     for column in columns:
-        labels = _binned(column, bins)
+        labels = _bin(column, bins)
         information = [mutual_information(code, labels) for code in binned]
         gaps.append(_gap(information) / mutual_information(labels, labels))
     return float(np.mean(gaps))
@@ -115,9 +115,12 @@ def sap(codes: Array, factors: Numbers) -> float:
     Returns:
         Mean over the factors, 0 to 1.
     """
-    codes, columns = _checked(codes, factors)
-    told = [[_r_squared(code, one) if _amounts(one) else _accuracy(code, one) for code in codes.T] for one in columns]
-    return float(np.mean([_gap(one) for one in told]))
+    codes, columns = _check(codes, factors)
+    gaps = []
+    for column in columns:
+        score = _r_squared if _is_amount(column) else _accuracy
+        gaps.append(_gap([score(code, column) for code in codes.T]))
+    return float(np.mean(gaps))
 
 
 def factor_vae_score(
@@ -135,25 +138,25 @@ def factor_vae_score(
     Returns:
         Share of votes that are right; 1/factors is chance.
     """
-    codes, columns = _checked(codes, factors)
+    codes, columns = _check(codes, factors)
     codes = codes[:, codes.var(0) > 1e-10 * max(float(codes.var(0).max()), 1e-300)]
     if codes.shape[1] == 0 or float(codes.var(0).max()) == 0:
         return 0.0
-    spread, labels = codes.var(0), [_binned(column, bins) for column in columns]
+    spread, labels = codes.var(0), [_bin(column, bins) for column in columns]
     heard = np.zeros((2, codes.shape[1], len(columns)), dtype=int)
     for vote in range(votes):
         factor = int(rng.integers(len(columns)))
         shared = np.flatnonzero(labels[factor] == labels[factor][rng.integers(len(codes))])
-        some = codes[rng.choice(shared, rows)]
-        heard[vote % 2, int((some.var(0) / spread).argmin()), factor] += 1
+        sample = codes[rng.choice(shared, rows)]
+        heard[vote % 2, int((sample.var(0) / spread).argmin()), factor] += 1
     right = heard[1][np.arange(codes.shape[1]), heard[0].argmax(1)].sum()
     return float(right / heard[1].sum())
 
 
-def mutual_information(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
+def mutual_information(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
     """Plug-in mutual information of two columns of labels (rows,), nats."""
-    joint = np.zeros((one.max() + 1, other.max() + 1))
-    np.add.at(joint, (one, other), 1 / len(one))
+    joint = np.zeros((first.max() + 1, second.max() + 1))
+    np.add.at(joint, (first, second), 1 / len(first))
     return float(entr(joint.sum(0)).sum() + entr(joint.sum(1)).sum() - entr(joint).sum())
 
 
@@ -162,32 +165,32 @@ def _concentration(rows: Array) -> float:
     sums = rows.sum(1)
     if sums.sum() == 0:
         return 0.0
-    some = rows[sums > 0] / sums[sums > 0, None]
-    each = 1 - entr(some).sum(1) / np.log(rows.shape[1])
-    return float(each @ sums[sums > 0] / sums.sum())
+    shares = rows[sums > 0] / sums[sums > 0, None]
+    concentrations = 1 - entr(shares).sum(1) / np.log(rows.shape[1])
+    return float(concentrations @ sums[sums > 0] / sums.sum())
 
 
-def _checked(codes: Array, factors: Numbers) -> tuple[Array, list[Numbers]]:
+def _check(codes: Array, factors: Numbers) -> tuple[Array, list[Numbers]]:
     """Codes as they are and the factors' columns, once they can be scored."""
     codes = np.asarray(codes, dtype=float)
     if codes.ndim != 2 or codes.shape[1] < 2 or not np.isfinite(codes).all():
         raise ShapeError("codes", codes.shape, "(rows, two codes or more), all finite", "give posterior means")
     if np.ndim(factors) != 2 or len(factors) != len(codes):
         raise ShapeError("factors", np.shape(factors), f"({len(codes)}, factors)", "give one row for each of codes")
-    columns = [factors[:, at] for at in range(factors.shape[1])]
-    for at, column in enumerate(columns):
+    columns = [factors[:, index] for index in range(factors.shape[1])]
+    for index, column in enumerate(columns):
         if not np.isfinite(column).all() or (column == column[0]).all():
-            raise VAEError(f"factor {at} is constant or not finite, so that nothing can be told of it; leave it out")
+            raise VAEError(f"factor {index} is constant or not finite, so that nothing can be told of it; leave it out")
     return codes, columns
 
 
-def _amounts(factor: Numbers) -> bool:
+def _is_amount(factor: Numbers) -> bool:
     return bool(np.issubdtype(factor.dtype, np.floating))
 
 
-def _binned(column: Numbers, bins: int) -> NDArray[np.int64]:
+def _bin(column: Numbers, bins: int) -> NDArray[np.int64]:
     """Labels 0, 1, … of integers as they are, of amounts by bins of equal width; a constant has one."""
-    if not _amounts(column):
+    if not _is_amount(column):
         labels: NDArray[np.int64] = np.unique(column, return_inverse=True)[1]
         return labels
     low, high = column.min(), column.max()
@@ -206,7 +209,7 @@ def _r_squared(code: Array, factor: Numbers) -> float:
 def _accuracy(code: Array, factor: Numbers) -> float:
     """Of the nearest class mean, on the rows of odd number, learnt on the even ones."""
     classes = np.unique(factor[::2])
-    means = np.array([code[::2][factor[::2] == one].mean() for one in classes])
+    means = np.array([code[::2][factor[::2] == label].mean() for label in classes])
     said = classes[np.abs(code[1::2, None] - means).argmin(1)]
     return float((said == factor[1::2]).mean())
 

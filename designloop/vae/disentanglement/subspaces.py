@@ -24,15 +24,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from designloop.vae.errors import CapabilityError, ShapeError, VAEError
+from designloop.vae.capabilities import require
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
-from designloop.vae.posterior import DiagonalNormal, Posterior
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
 from designloop.vae.priors.conditional import ConditionalNormal
 
 
-class Subspaces(nn.Module):
+class Subspaces(Prior):
     """p(z | c) = Π_b p(z_b | c): priors side by side, the first units of z the first prior's.
 
     Args:
@@ -41,44 +42,41 @@ class Subspaces(nn.Module):
 
     def __init__(self, priors: Sequence[Prior]) -> None:
         super().__init__()
-        self.priors = priors
-        self.modules_of_priors = nn.ModuleList([one for one in priors if isinstance(one, nn.Module)])  # to be trained
+        self.priors = nn.ModuleList(priors)
         self.widths = [prior.latent for prior in priors]
         self.latent = sum(self.widths)
 
     @property
     def units(self) -> list[list[int]]:
         """Units of each subspace, as ``TotalCorrelation(groups=…)`` and ``HSIC(units=…)`` take them."""
-        starts = [sum(self.widths[:at]) for at in range(len(self.widths))]
+        starts = [sum(self.widths[:index]) for index in range(len(self.widths))]
         return [list(range(start, start + width)) for start, width in zip(starts, self.widths, strict=True)]
 
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, latent) draws; with a context (n, batch, latent)."""
-        drawn = [prior.sample(n, context, generator) for prior in self.priors]
+        drawn = [prior.sample(n, context, generator) for prior in self._parts()]
         return torch.cat(drawn, -1)
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch) log p(z | c) in nats at z (..., batch, latent)."""
         parts = z.split(self.widths, -1)
-        own = [
-            one.log_prob(part, context)  # type: ignore[attr-defined]  # priors that have none are sampled from only
-            for one, part in zip(self.priors, parts, strict=True)
-        ]
+        own = [prior.log_prob(part, context) for prior, part in zip(self._parts(), parts, strict=True)]
         return torch.stack(own).sum(0)
 
-    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) the subspaces' own, added, nats; log q(z) − log p(z) at ``z`` if the posterior is not diagonal."""
-        if not isinstance(posterior, DiagonalNormal):
-            return posterior.log_prob(z) - self.log_prob(z, context)
-        means, scales, drawn = (one.split(self.widths, -1) for one in (posterior.mean, posterior.scale, z))
+    def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats, the subspaces' own, added: each closed where it can be."""
+        means, scales, drawn = (rows.split(self.widths, -1) for rows in (posterior.mean, posterior.scale, z))
         own = [
             prior.kl(DiagonalNormal(mean, scale), part, context)
-            for prior, mean, scale, part in zip(self.priors, means, scales, drawn, strict=True)
+            for prior, mean, scale, part in zip(self._parts(), means, scales, drawn, strict=True)
         ]
         return torch.stack(own).sum(0)
 
+    def _parts(self) -> list[Prior]:
+        return list(self.priors)  # type: ignore[arg-type]  # a list of modules, which are all priors
 
-def moved(prior: Subspaces, z: Tensor, context: Context, to: Context) -> Tensor:
+
+def move(prior: Subspaces, z: Tensor, context: Context, to: Context) -> Tensor:
     """(batch, latent) the same noise under other causes: μ' + σ' ε in each subspace that reads one of ``to``.
 
     Args:
@@ -91,12 +89,12 @@ def moved(prior: Subspaces, z: Tensor, context: Context, to: Context) -> Tensor:
     """
     other = {**context, **to}
     parts = list(z.split(prior.widths, -1))
-    found = False
-    for at, one in enumerate(prior.priors):
-        if isinstance(one, ConditionalNormal) and one.reads in to:
-            own, new, found = one.given(context), one.given(other), True
-            parts[at] = new.mean + new.scale / own.scale * (parts[at] - own.mean)
-    if not found:
+    any_moved = False
+    for index, subspace in enumerate(prior.priors):
+        if isinstance(subspace, ConditionalNormal) and subspace.key in to:
+            own, new, any_moved = subspace.given(context), subspace.given(other), True
+            parts[index] = new.mean + new.scale / own.scale * (parts[index] - own.mean)
+    if not any_moved:
         raise VAEError(f"no subspace reads any of {sorted(to)}; give one that a ConditionalNormal of the prior reads")
     return torch.cat(parts, -1)
 
@@ -114,18 +112,18 @@ def counterfactual(
         to: entries that replace the context's: name -> (batch, …).
 
     Raises:
-        CapabilityError: the prior is not of ``Subspaces``, or the likelihood has no ``mean``.
+        CapabilityError: the likelihood has no ``mean``.
+        VAEError: the prior is not of ``Subspaces``.
         ShapeError: an entry of ``to`` has not one value a row.
     """
     if not isinstance(vae.prior, Subspaces):
-        raise CapabilityError(f"the prior is {type(vae.prior).__name__}, expected Subspaces; build the VAE with one")
-    mean = getattr(vae.likelihood, "mean", None)
-    if mean is None:
-        raise CapabilityError(f"{type(vae.likelihood).__name__} has no mean; draw from it at moved latents")
+        raise VAEError(f"the prior is {type(vae.prior).__name__}, expected Subspaces; build the VAE with one")
+    require(vae.likelihood, "mean")
     for name, value in to.items():
         if len(value) != len(x):
             raise ShapeError(f"to[{name!r}]", value.shape, f"({len(x)}, …)", "give one value a row")
     context = context or {}
     z = vae.encode(x, mask, context).mean
     other = {**context, **to}
-    return mean(vae.decode(z, context), context), mean(vae.decode(moved(vae.prior, z, context, to), other), other)
+    mean, moved_z = vae.likelihood.mean, move(vae.prior, z, context, to)
+    return mean(vae.decode(z, context), context), mean(vae.decode(moved_z, other), other)

@@ -28,10 +28,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
-from designloop.vae.losses import Term
-from designloop.vae.model import Pass
+from designloop.vae.model import ForwardPass
 from designloop.vae.networks import mlp
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.training.losses import Term
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -72,13 +72,13 @@ def total_correlation_of(
     return joint - torch.logsumexp(grouped + log_weights.unsqueeze(-1), 1).sum(-1)
 
 
-def weighted(batch: int, rows: int) -> Tensor:
+def weighted_log_weights(batch: int, rows: int) -> Tensor:
     """(batch, batch) log weights of minibatch-weighted sampling from ``rows`` rows, float64: −ln(N M)."""
     _check_batch(batch, rows)
     return torch.full((batch, batch), -math.log(rows * batch), dtype=torch.float64)
 
 
-def stratified(batch: int, rows: int) -> Tensor:
+def stratified_log_weights(batch: int, rows: int) -> Tensor:
     """(batch, batch) log weights of minibatch-stratified sampling, float64: own 1/N, others (N − 1)/(N (M − 1)).
 
     Args:
@@ -91,7 +91,7 @@ def stratified(batch: int, rows: int) -> Tensor:
     return weights.fill_diagonal_(-math.log(rows))
 
 
-def stratified_within(labels: Tensor, rows: Tensor) -> Tensor:
+def stratified_log_weights_within(labels: Tensor, rows: Tensor) -> Tensor:
     """(batch, batch) log weights of minibatch-stratified sampling among the rows of each label, −inf across labels.
 
     The total correlation is then that given the label. A row without another of its label is its own component only,
@@ -121,7 +121,7 @@ def gaussian_total_correlation(covariance: Tensor, groups: Groups | None = None)
     return 0.5 * (own.sum() - torch.logdet(covariance))
 
 
-def permuted(z: Tensor, generator: torch.Generator | None = None, groups: Groups | None = None) -> Tensor:
+def permute_groups(z: Tensor, generator: torch.Generator | None = None, groups: Groups | None = None) -> Tensor:
     """(batch, latent) rows of z with each group shuffled by itself: draws from Π_g q(z_g)."""
     of = membership(groups, z.shape[1]).argmax(1).to(z.device)
     orders = [torch.randperm(len(z), generator=generator, device=z.device) for _ in range(int(of.max()) + 1)]
@@ -147,7 +147,7 @@ class TotalCorrelation(Term):
             raise VAEError(f"rows is {rows} with given={given!r}; give one number, or one a label where given is set")
         self.rows, self.groups, self.given, self.most = rows, groups, given, most
 
-    def forward(self, seen: Pass) -> Tensor:
+    def forward(self, out: ForwardPass) -> Tensor:
         """() mean of ln q(z) − Σ_g ln q(z_g) at the draws of the pass.
 
         Raises:
@@ -155,14 +155,14 @@ class TotalCorrelation(Term):
         """
         if self.given is None:
             assert isinstance(self.rows, int)
-            weights = stratified(len(seen.z[: self.most]), self.rows)
+            weights = stratified_log_weights(len(out.z[: self.most]), self.rows)
         else:
-            if self.given not in seen.context:
-                raise MissingContextError("TotalCorrelation", self.given, list(seen.context))
+            if self.given not in out.context:
+                raise MissingContextError("TotalCorrelation", self.given, list(out.context))
             assert isinstance(self.rows, Tensor)
-            weights = stratified_within(seen.context[self.given][: self.most], self.rows)
-        posterior = DiagonalNormal(seen.posterior.mean[: self.most], seen.posterior.scale[: self.most])
-        return total_correlation_of(seen.z[: self.most], posterior, weights.to(seen.z), self.groups).mean()
+            weights = stratified_log_weights_within(out.context[self.given][: self.most], self.rows)
+        posterior = DiagonalNormal(out.posterior.mean[: self.most], out.posterior.scale[: self.most])
+        return total_correlation_of(out.z[: self.most], posterior, weights.to(out.z), self.groups).mean()
 
 
 class DensityRatio(Term):
@@ -195,18 +195,18 @@ class DensityRatio(Term):
         logit: Tensor = self.discriminator(z)
         return logit.squeeze(-1)
 
-    def forward(self, seen: Pass) -> Tensor:
+    def forward(self, out: ForwardPass) -> Tensor:
         """(batch,) the log ratio at the draws of the pass."""
-        return self.log_ratio(seen.z)
+        return self.log_ratio(out.z)
 
-    def update(self, seen: Pass) -> None:
+    def update(self, out: ForwardPass) -> None:
         """One step of the discriminator."""
-        super().update(seen)
-        self.learn(seen.z.detach())
+        super().update(out)
+        self.learn(out.z.detach())
 
     def learn(self, z: Tensor) -> None:
         """One step of the discriminator on draws (batch, latent) of q(z)."""
-        apart = permuted(z, self.generator, self.groups)
+        apart = permute_groups(z, self.generator, self.groups)
         self.optimizer.zero_grad(set_to_none=True)  # what the VAE's own step left here too
         loss = functional.softplus(-self.log_ratio(z)).mean() + functional.softplus(self.log_ratio(apart)).mean()
         loss.backward()
@@ -224,8 +224,8 @@ def membership(groups: Groups | None, latent: int) -> Tensor:
     if sorted(unit for group in groups for unit in group) != list(range(latent)):
         raise VAEError(f"groups is {groups}, expected each of the units 0 to {latent - 1} in one group; list them all")
     belongs = torch.zeros(latent, len(groups))
-    for at, group in enumerate(groups):
-        belongs[list(group), at] = 1
+    for index, group in enumerate(groups):
+        belongs[list(group), index] = 1
     return belongs
 
 

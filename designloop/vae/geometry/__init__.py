@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from designloop.vae.lazy import lazy
+from designloop.lazy import attach
 
 if TYPE_CHECKING:
     from designloop.vae.geometry.curves import Spline as Spline
@@ -49,84 +49,25 @@ if TYPE_CHECKING:
     from designloop.vae.geometry.sequences import SequenceFisherRao as SequenceFisherRao
     from designloop.vae.geometry.sequences import sequences_at as sequences_at
 
-_HOME = {
-    "Clusters": "means",
-    "ConditionalFisherRao": "sequences",
-    "ExpectedEuclidean": "metric",
-    "FisherRao": "metric",
-    "Geodesics": "geodesics",
-    "Graph": "graph",
-    "Metric": "metric",
-    "Paths": "graph",
-    "SequenceFisherRao": "sequences",
-    "Spline": "curves",
-    "distance": "geodesics",
-    "energy": "curves",
-    "expected_euclidean_metric": "metric",
-    "exponential_map": "maps",
-    "frechet_mean": "means",
-    "geodesics_by_spline": "geodesics",
-    "geodesics_by_graph": "geodesics",
-    "graph_distances": "graph",
-    "grid_graph": "graph",
-    "initial_velocities": "maps",
-    "k_means": "means",
-    "length": "curves",
-    "log_volume": "metric",
-    "logarithm_map": "maps",
-    "metric_tensor": "metric",
-    "points_graph": "graph",
-    "pullback_metric": "metric",
-    "pushforward": "metric",
-    "segment_lengths": "curves",
-    "sequences_at": "sequences",
-    "shoot": "maps",
-    "shortest_paths": "graph",
-    "speed": "curves",
-    "stencil": "graph",
-    "straight": "curves",
-    "through": "curves",
-    "volume": "metric",
-}
-
-__all__ = [
-    "Clusters",
-    "ConditionalFisherRao",
-    "ExpectedEuclidean",
-    "FisherRao",
-    "Geodesics",
-    "Graph",
-    "Metric",
-    "Paths",
-    "SequenceFisherRao",
-    "Spline",
-    "distance",
-    "energy",
-    "expected_euclidean_metric",
-    "exponential_map",
-    "frechet_mean",
-    "geodesics_by_spline",
-    "geodesics_by_graph",
-    "graph_distances",
-    "grid_graph",
-    "initial_velocities",
-    "k_means",
-    "length",
-    "log_volume",
-    "logarithm_map",
-    "metric_tensor",
-    "points_graph",
-    "pullback_metric",
-    "pushforward",
-    "segment_lengths",
-    "sequences_at",
-    "shoot",
-    "shortest_paths",
-    "speed",
-    "stencil",
-    "straight",
-    "through",
-    "volume",
-]
-
-__getattr__, __dir__ = lazy(__name__, _HOME, __all__)
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "curves": ["Spline", "energy", "length", "segment_lengths", "speed", "straight", "through"],
+        "geodesics": ["Geodesics", "distance", "geodesics_by_graph", "geodesics_by_spline"],
+        "graph": ["Graph", "Paths", "graph_distances", "grid_graph", "points_graph", "shortest_paths", "stencil"],
+        "maps": ["exponential_map", "initial_velocities", "logarithm_map", "shoot"],
+        "means": ["Clusters", "frechet_mean", "k_means"],
+        "metric": [
+            "ExpectedEuclidean",
+            "FisherRao",
+            "Metric",
+            "expected_euclidean_metric",
+            "log_volume",
+            "metric_tensor",
+            "pullback_metric",
+            "pushforward",
+            "volume",
+        ],
+        "sequences": ["ConditionalFisherRao", "SequenceFisherRao", "sequences_at"],
+    },
+)

@@ -42,13 +42,13 @@ class Spline:
 
     def __call__(self, t: Tensor) -> Tensor:
         """(curves, times, latent) points at times t (times,)."""
-        return self._weighted(t, 0)
+        return self._combine(t, 0)
 
     def velocity(self, t: Tensor) -> Tensor:
         """(curves, times, latent) velocities at times t (times,), in latent units over the whole of t."""
-        return self._weighted(t, 1)
+        return self._combine(t, 1)
 
-    def _weighted(self, t: Tensor, derivative: int) -> Tensor:
+    def _combine(self, t: Tensor, derivative: int) -> Tensor:
         weights = basis(self.knots.shape[1], t.detach().cpu().double().numpy(), derivative)
         return torch.from_numpy(weights).to(self.knots) @ self.knots
 
@@ -114,7 +114,7 @@ def segment_lengths(metric: Metric | None, start: Tensor, end: Tensor, nodes: in
     if metric is None:
         return along.square().sum(-1).sqrt()
     t, weights = _gauss(1, nodes)
-    points = torch.stack([start + float(at) * along for at in t], 1)
+    points = torch.stack([start + float(time) * along for time in t], 1)
     squares = squared_speed(metric, points, along[:, None].expand_as(points))
     lengths: Tensor = squares.sqrt() @ torch.from_numpy(weights).to(start)
     return lengths
@@ -147,9 +147,9 @@ def basis(knots: int, t: np.ndarray, derivative: int = 0) -> np.ndarray:
 @lru_cache
 def _gauss(intervals: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Times and weights of Gauss–Legendre quadrature over [0, 1], with ``nodes`` in each of equal intervals."""
-    at, weights = np.polynomial.legendre.leggauss(nodes)
+    abscissae, weights = np.polynomial.legendre.leggauss(nodes)
     starts = np.arange(intervals)[:, None]
-    return ((starts + (at + 1) / 2) / intervals).ravel(), np.tile(weights / 2 / intervals, intervals)
+    return ((starts + (abscissae + 1) / 2) / intervals).ravel(), np.tile(weights / 2 / intervals, intervals)
 
 
 @lru_cache
@@ -160,5 +160,7 @@ def _basis_at_nodes(knots: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _squared_speeds(metric: Metric, curve: Spline, nodes: int) -> Tensor:
     """(curves, times) at the times of ``quadrature``."""
-    at, velocity = (torch.from_numpy(one).to(curve.knots) for one in _basis_at_nodes(curve.knots.shape[1], nodes))
-    return squared_speed(metric, at @ curve.knots, velocity @ curve.knots)
+    position, velocity = (
+        torch.from_numpy(matrix).to(curve.knots) for matrix in _basis_at_nodes(curve.knots.shape[1], nodes)
+    )
+    return squared_speed(metric, position @ curve.knots, velocity @ curve.knots)

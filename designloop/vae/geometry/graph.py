@@ -79,19 +79,19 @@ def grid_graph(
         raise VAEError(
             f"low {low}, high {high} and shape {shape} span no box; give one of each a side, shape at least 2"
         )
-    sides = [np.linspace(one, other, n) for one, other, n in zip(low, high, shape, strict=True)]
+    sides = [np.linspace(first, last, n) for first, last, n in zip(low, high, shape, strict=True)]
     index = np.arange(int(np.prod(shape))).reshape(shape)
     points = torch.from_numpy(np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape(-1, len(shape)))
     heads, tails = [], []
     for offset in stencil(len(shape), neighbours):
         if any(abs(o) >= n for o, n in zip(offset, shape, strict=True)):
             continue
-        here = tuple(slice(max(-o, 0), n - max(o, 0)) for o, n in zip(offset, shape, strict=True))
-        there = tuple(slice(max(o, 0), n - max(-o, 0)) for o, n in zip(offset, shape, strict=True))
-        heads.append(index[here].ravel())
-        tails.append(index[there].ravel())
+        head = tuple(slice(max(-o, 0), n - max(o, 0)) for o, n in zip(offset, shape, strict=True))
+        tail = tuple(slice(max(o, 0), n - max(-o, 0)) for o, n in zip(offset, shape, strict=True))
+        heads.append(index[head].ravel())
+        tails.append(index[tail].ravel())
     points = points.to(torch.get_default_dtype()) if like is None else points.to(like)
-    return _weighed(metric, points, np.concatenate(heads), np.concatenate(tails), nodes)
+    return _weigh(metric, points, np.concatenate(heads), np.concatenate(tails), nodes)
 
 
 def points_graph(
@@ -123,7 +123,7 @@ def points_graph(
     heads = heads + first
     low, high = np.minimum(heads, tails), np.maximum(heads, tails)
     pairs = np.unique(np.stack([low, high])[:, low != high], axis=1)
-    return _weighed(metric, points.detach(), pairs[0], pairs[1], nodes)
+    return _weigh(metric, points.detach(), pairs[0], pairs[1], nodes)
 
 
 def shortest_paths(graph: Graph, start: Tensor, end: Tensor, *, neighbours: int = NEIGHBOURS) -> Paths:
@@ -140,7 +140,7 @@ def shortest_paths(graph: Graph, start: Tensor, end: Tensor, *, neighbours: int 
     if start.ndim != 2 or start.shape != end.shape or start.shape[1] != graph.points.shape[1]:
         raise ShapeError("end", end.shape, f"(pairs, {graph.points.shape[1]}) as start", "give one end a start")
     ends = torch.cat([start, end]).detach().to(graph.points)
-    joined = _joined(graph, ends, neighbours)
+    joined = _join(graph, ends, neighbours)
     before, pairs = graph.points.shape[0], start.shape[0]
     lengths, previous = dijkstra(joined.edges, indices=np.arange(pairs) + before, return_predecessors=True)
     goals = np.arange(pairs) + before + pairs
@@ -155,7 +155,7 @@ def graph_distances(graph: Graph, start: Tensor, end: Tensor, *, neighbours: int
     Raises:
         VAEError: a pair lies in parts of the graph that no path joins.
     """
-    joined = _joined(graph, torch.cat([start, end]).detach().to(graph.points), neighbours)
+    joined = _join(graph, torch.cat([start, end]).detach().to(graph.points), neighbours)
     before = graph.points.shape[0]
     lengths = dijkstra(joined.edges, indices=np.arange(start.shape[0]) + before)[:, before + start.shape[0] :]
     _refuse_parted(joined, lengths.ravel(), before)
@@ -179,18 +179,20 @@ def stencil(dimension: int, neighbours: int = NEIGHBOURS) -> list[tuple[int, ...
 
 def _near(points: Tensor, others: Tensor, radius: float | None, nearest: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (index of points, index of others) within the radius, or of each point with its nearest others."""
-    here, there = points.detach().cpu().double().numpy(), others.detach().cpu().double().numpy()
-    tree = cKDTree(there)
+    rows, targets = points.detach().cpu().double().numpy(), others.detach().cpu().double().numpy()
+    tree = cKDTree(targets)
     if radius is not None:
-        found = tree.query_ball_point(here, radius)
-        counts = [len(one) for one in found]
-        return np.repeat(np.arange(len(here)), counts), np.concatenate([np.asarray(one, dtype=int) for one in found])
-    nearest = min(nearest, len(there))
-    _, index = tree.query(here, k=np.arange(1, nearest + 1))
-    return np.repeat(np.arange(len(here)), nearest), index.ravel()
+        within = tree.query_ball_point(rows, radius)
+        counts = [len(indices) for indices in within]
+        return np.repeat(np.arange(len(rows)), counts), np.concatenate(
+            [np.asarray(indices, dtype=int) for indices in within]
+        )
+    nearest = min(nearest, len(targets))
+    _, index = tree.query(rows, k=np.arange(1, nearest + 1))
+    return np.repeat(np.arange(len(rows)), nearest), index.ravel()
 
 
-def _joined(graph: Graph, ends: Tensor, neighbours: int) -> Graph:
+def _join(graph: Graph, ends: Tensor, neighbours: int) -> Graph:
     """The graph with further points, each joined to its nearest nodes and to each other point that is as near."""
     before = graph.points.shape[0]
     heads, tails = _near(ends, graph.points, None, neighbours)
@@ -200,7 +202,7 @@ def _joined(graph: Graph, ends: Tensor, neighbours: int) -> Graph:
     apart = torch.cdist(ends, ends).cpu().numpy()
     first, second = np.nonzero(np.triu(apart <= np.minimum(reach[:, None], reach), 1))
     points = torch.cat([graph.points, ends])
-    more = _weighed(
+    more = _weigh(
         graph.metric, points, np.concatenate([heads, first]) + before, np.concatenate([tails, second + before]), NODES
     ).edges
     old = graph.edges.copy()
@@ -208,11 +210,11 @@ def _joined(graph: Graph, ends: Tensor, neighbours: int) -> Graph:
     return Graph(points, old + more, graph.metric)
 
 
-def _weighed(metric: Metric, points: Tensor, heads: np.ndarray, tails: np.ndarray, nodes: int) -> Graph:
+def _weigh(metric: Metric, points: Tensor, heads: np.ndarray, tails: np.ndarray, nodes: int) -> Graph:
     with torch.no_grad():
         weights = [
-            segment_lengths(metric, points[heads[at : at + EDGES]], points[tails[at : at + EDGES]], nodes)
-            for at in range(0, len(heads), EDGES)
+            segment_lengths(metric, points[heads[first : first + EDGES]], points[tails[first : first + EDGES]], nodes)
+            for first in range(0, len(heads), EDGES)
         ]
     weight = torch.cat(weights).cpu().double().numpy() if weights else np.zeros(0)
     if not np.isfinite(weight).all():
@@ -239,8 +241,8 @@ def _refuse_parted(graph: Graph, lengths: np.ndarray, before: int) -> None:
         return
     count, label = connected_components(graph.edges, directed=False)
     sizes = np.bincount(label[:before], minlength=count)
-    some = ", ".join(str(one) for one in sorted(sizes, reverse=True)[:5])
+    largest = ", ".join(str(size) for size in sorted(sizes, reverse=True)[:5])
     raise VAEError(
         f"no path joins {int((~np.isfinite(lengths)).sum())} of {lengths.size} pairs: the graph is in {count} parts, "
-        f"of {some}{', …' if count > 5 else ''} nodes; give it a larger radius, more neighbours or more points"
+        f"of {largest}{', …' if count > 5 else ''} nodes; give it a larger radius, more neighbours or more points"
     )

@@ -54,7 +54,7 @@ def shoot(metric: Metric, z: Tensor, velocity: Tensor, steps: int = 64) -> Tenso
     return torch.stack(path, 1)
 
 
-def logarithm_map(metric: Metric, z: Tensor, target: Tensor, **how: object) -> Tensor:
+def logarithm_map(metric: Metric, z: Tensor, target: Tensor, **options: object) -> Tensor:
     """(points, latent) velocities at z with which geodesics reach the targets at time 1.
 
     The inverse of ``exponential_map`` where the geodesic that is found is the shortest. More exact than the spline's
@@ -63,17 +63,17 @@ def logarithm_map(metric: Metric, z: Tensor, target: Tensor, **how: object) -> T
     Args:
         metric: differentiable in z.
         z, target: (points, latent).
-        how: as for ``geodesics_by_spline``.
+        options: as for ``geodesics_by_spline``.
 
     Raises:
         VAEError: the metric is singular at z.
     """
-    return initial_velocities(metric, geodesics_by_spline(metric, z, target, **how))  # type: ignore[arg-type]
+    return initial_velocities(metric, geodesics_by_spline(metric, z, target, **options))  # type: ignore[arg-type]
 
 
-def initial_velocities(metric: Metric, found: Geodesics, nodes: int = NODES) -> Tensor:
+def initial_velocities(metric: Metric, geodesics: Geodesics, nodes: int = NODES) -> Tensor:
     """(curves, latent) velocities with which geodesics leave, −G⁻¹ of the energy's slope in where they start."""
-    knots = found.curves.knots.detach()
+    knots = geodesics.curves.knots.detach()
     start = knots[:, 0].clone().requires_grad_()
     with torch.enable_grad():
         least = energy(metric, Spline(torch.cat([start[:, None], knots[:, 1:]], 1)), nodes)
@@ -84,13 +84,13 @@ def initial_velocities(metric: Metric, found: Geodesics, nodes: int = NODES) -> 
 def _flow(metric: Metric, z: Tensor, momentum: Tensor) -> tuple[Tensor, Tensor]:
     """ż and ṗ."""
     with torch.enable_grad():
-        at = z.detach().requires_grad_()
-        tensor = metric_tensor(metric, at)
+        point = z.detach().requires_grad_()
+        tensor = metric_tensor(metric, point)
         velocity = _solve(tensor.detach(), momentum)
         if not tensor.requires_grad:  # the same everywhere
             return velocity, torch.zeros_like(momentum)
         action = 0.5 * torch.einsum("bi,bij,bj->", velocity, tensor, velocity)
-        (force,) = torch.autograd.grad(action, at)
+        (force,) = torch.autograd.grad(action, point)
     return velocity, force
 
 

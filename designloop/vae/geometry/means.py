@@ -84,8 +84,8 @@ def frechet_mean(
         return (share @ energy(metric, bend(u, mean.expand_as(points), points), nodes) / scale).unsqueeze(0)
 
     reach = 0.03 * (points - begin).norm().unsqueeze(0)
-    found = minimise(spread, torch.cat([start, bent.flatten()])[None], reach, steps=steps, tolerance=tolerance)
-    return found[0, : points.shape[1]]
+    optimum = minimise(spread, torch.cat([start, bent.flatten()])[None], reach, steps=steps, tolerance=tolerance)
+    return optimum[0, : points.shape[1]]
 
 
 def k_means(
@@ -136,10 +136,10 @@ def k_means(
     for _ in range(rounds):
         centres = torch.stack(
             [
-                frechet_mean(metric, points[labels == one], start=centres[one], graph=graph, knots=knots)
-                if bool((labels == one).any())
+                frechet_mean(metric, points[labels == cluster], start=centres[cluster], graph=graph, knots=knots)
+                if bool((labels == cluster).any())
                 else points[away.amin(1).argmax()]  # an empty cluster starts again at the point that is farthest off
-                for one in range(clusters)
+                for cluster in range(clusters)
             ]
         )
         away = distances(centres)

@@ -21,7 +21,8 @@ from torch.func import jvp, vmap
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from designloop.vae.errors import CapabilityError, ShapeError, VAEError
+from designloop.vae.capabilities import require
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
 
@@ -120,8 +121,8 @@ class Pullback:
             raise ShapeError("tangents", tangents.shape, f"({z.shape[0]}, k, {latent})", "give k vectors a latent")
         with torch.set_grad_enabled(torch.is_grad_enabled() and (z.requires_grad or tangents.requires_grad)):
             parts = []
-            for at in range(0, max(z.shape[0], 1), self.chunk):
-                here = slice(at, at + self.chunk)
+            for first in range(0, max(z.shape[0], 1), self.chunk):
+                here = slice(first, first + self.chunk)
                 parts.append(self.form(z[here], tangents[here], self._context_of(z, here)))
             return torch.cat(parts)
 
@@ -160,18 +161,13 @@ class FisherRao(Pullback):
     """
 
     def __init__(self, vae: VAE, context: Context | None = None, chunk: int = CHUNK) -> None:
-        if not hasattr(vae.likelihood, "fisher"):
-            raise CapabilityError(
-                f"{type(vae.likelihood).__name__} has no fisher(params, tangents, x, context); give it one, "
-                "or take SequenceFisherRao or ConditionalFisherRao for sequences of tokens"
-            )
+        require(vae.likelihood, "fisher")
         super().__init__(vae, context, chunk)
 
     def form(self, z: Tensor, tangents: Tensor, context: Context | None) -> Tensor:
         """(batch, k, k) Fisher information of the tangents, pushed to the likelihood's params."""
-        params, pushed = pushforward(lambda at: self.vae.decode(at, context), z, tangents)
-        form: Tensor = self.vae.likelihood.fisher(params, pushed, None, context)  # type: ignore[attr-defined]
-        return form
+        params, pushed = pushforward(lambda point: self.vae.decode(point, context), z, tangents)
+        return self.vae.likelihood.fisher(params, pushed, None, context)
 
 
 class ExpectedEuclidean(Pullback):
@@ -189,20 +185,15 @@ class ExpectedEuclidean(Pullback):
     """
 
     def __init__(self, vae: VAE, context: Context | None = None, chunk: int = CHUNK) -> None:
-        for name in ("mean", "variance"):
-            if not hasattr(vae.likelihood, name):
-                raise CapabilityError(
-                    f"{type(vae.likelihood).__name__} has no {name}, so there is no expected Euclidean metric; "
-                    "take the Fisher–Rao metric, or give the likelihood one"
-                )
+        require(vae.likelihood, "mean", "variance")
         super().__init__(vae, context, chunk)
 
     def form(self, z: Tensor, tangents: Tensor, context: Context | None) -> Tensor:
         """(batch, k, k) inner products of the tangents, pushed to mean and standard deviation of the data."""
-        likelihood: Any = self.vae.likelihood
+        likelihood = self.vae.likelihood
 
-        def moments(at: Tensor) -> Tensor:
-            params = self.vae.decode(at, context)
+        def moments(point: Tensor) -> Tensor:
+            params = self.vae.decode(point, context)
             mean, variance = likelihood.mean(params, context), likelihood.variance(params, context)
             return torch.cat([mean.flatten(1), variance.sqrt().flatten(1)], -1)
 
@@ -227,20 +218,20 @@ def pushforward(function: Callable[[Tensor], Tensor], z: Tensor, tangents: Tenso
         VAEError: the function draws random numbers.
     """
 
-    def mapped(at: Tensor) -> Tensor:
+    def mapped(point: Tensor) -> Tensor:
         with _LinearMaps():
-            return function(at)
+            return function(point)
 
     def along(tangent: Tensor) -> tuple[Tensor, Tensor]:
         return jvp(mapped, (z,), (tangent,))  # type: ignore[return-value]  # has_aux, not asked for, adds a third
 
     try:
-        at, pushed = vmap(along, in_dims=1, out_dims=(None, 0))(tangents)  # type: ignore[arg-type]  # None: no batch
+        value, pushed = vmap(along, in_dims=1, out_dims=(None, 0))(tangents)  # type: ignore[arg-type]  # None: no batch
     except RuntimeError as error:
         if "random" not in str(error):
             raise
         raise VAEError("the decoder draws random numbers, so it has no Jacobian; call vae.eval() first") from error
-    return at, pushed.movedim(0, 1)
+    return value, pushed.movedim(0, 1)
 
 
 class _LinearMaps(TorchFunctionMode):
@@ -258,9 +249,9 @@ class _LinearMaps(TorchFunctionMode):
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``functional.linear``, by whose names its arguments may come."""
-    at, tangent = forward_ad.unpack_dual(input)
+    primal, tangent = forward_ad.unpack_dual(input)
     weights = [weight] if bias is None else [weight, bias]
-    if tangent is None or any(forward_ad.unpack_dual(one).tangent is not None for one in weights):
+    if tangent is None or any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in weights):
         return functional.linear(input, weight, bias)
-    dual: Tensor = forward_ad.make_dual(functional.linear(at, weight, bias), functional.linear(tangent, weight))
+    dual: Tensor = forward_ad.make_dual(functional.linear(primal, weight, bias), functional.linear(tangent, weight))
     return dual

@@ -52,7 +52,9 @@ def minimise(
         going = promised > tolerance
         if not bool(going.any()):
             break
-        rows, value, slope, step, promised, reach = (one[going] for one in (rows, value, slope, step, promised, reach))
+        rows, value, slope, step, promised, reach = (
+            state[going] for state in (rows, value, slope, step, promised, reach)
+        )
         pairs = [(moved[going], turned[going]) for moved, turned in pairs]
         taken, new_value, new_slope = _search(function, x[rows], rows, value, step, promised)
         moved, turned = taken[:, None] * step, new_slope - slope
@@ -120,12 +122,12 @@ def _search(
         excess = torch.where(finite, new_value - value, torch.inf) + share * promised
         shorter = (share.square() * promised / (2 * excess)).clamp(0.1 * share, 0.5 * share)
         share = torch.where(high, shorter, share)
-        at, slope_at = _evaluate(function, (x + share[:, None] * step)[high], rows[high])
+        value_there, slope_at = _evaluate(function, (x + share[:, None] * step)[high], rows[high])
         new_value, new_slope = new_value.clone(), new_slope.clone()
-        new_value[high], new_slope[high] = at, slope_at
+        new_value[high], new_slope[high] = value_there, slope_at
     still = ~((new_value <= value + noise) & new_slope.isfinite().all(-1))
     if bool(still.any()):
         share = torch.where(still, 0.0, share)
-        at, slope_at = _evaluate(function, x[still], rows[still])
-        new_value[still], new_slope[still] = at, slope_at
+        value_there, slope_at = _evaluate(function, x[still], rows[still])
+        new_value[still], new_slope[still] = value_there, slope_at
     return share, new_value, new_slope

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from designloop.vae.errors import CapabilityError, ShapeError, VAEError
+from designloop.vae.capabilities import require
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.metric import Pullback, pushforward
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 
@@ -44,16 +45,18 @@ class ConditionalFisherRao(Pullback):
     def __init__(self, vae: VAE, x: Tensor, context: Context | None = None, chunk: int = CHUNK) -> None:
         if x.ndim != 2 or x.shape[0] < 1:
             raise ShapeError("x", x.shape, "(at least 1, length)", "give the sequences that the metric is taken along")
-        _require_logits(vae)
+        require(vae.likelihood, "logits")
         super().__init__(vae, context, max(1, chunk // x.shape[0]))
         self.x = x
 
     def form(self, z: Tensor, tangents: Tensor, context: Context | None) -> Tensor:
         """(batch, k, k) mean over the sequences of the Fisher information along each."""
-        some = self.x.shape[0]
+        sequences = self.x.shape[0]
         x = self.x.repeat(z.shape[0], 1)
-        form, _ = _along(self.vae, _repeat(z, some), _repeat(tangents, some), x, _repeat_all(context, some))
-        mean: Tensor = form.unflatten(0, (-1, some)).mean(1)
+        form, _ = _along(
+            self.vae, _repeat(z, sequences), _repeat(tangents, sequences), x, _repeat_all(context, sequences)
+        )
+        mean: Tensor = form.unflatten(0, (-1, sequences)).mean(1)
         return mean
 
 
@@ -85,36 +88,36 @@ class SequenceFisherRao(Pullback):
         context: Context | None = None,
         chunk: int = CHUNK,
     ) -> None:
-        _require_logits(vae)
+        require(vae.likelihood, "logits")
         if samples < 2:
             raise VAEError(f"samples is {samples}, expected at least 2; one draw has no others to be compared with")
         super().__init__(vae, context, max(1, chunk // samples))
-        likelihood: Any = vae.likelihood
-        one = next(p for p in vae.parameters() if p.is_floating_point()).new_zeros(1, vae.prior.latent)
+        likelihood: Any = vae.likelihood  # what has logits has a vocabulary
+        origin = next(p for p in vae.parameters() if p.is_floating_point()).new_zeros(1, vae.prior.latent)
         with torch.no_grad():
-            planned = vae.decode(one, self._context_of(one, slice(0, 1))).shape[1]
+            planned = vae.decode(origin, self._context_of(origin, slice(0, 1))).shape[1]
         shape = (samples, planned, likelihood.vocabulary)
         uniform = torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device)
-        self.gumbel = -(-uniform.log()).log().to(one)
+        self.gumbel = -(-uniform.log()).log().to(origin)
 
     def form(self, z: Tensor, tangents: Tensor, context: Context | None) -> Tensor:
         """(batch, k, k) mean over the draws of the Fisher information along each."""
-        some = self.gumbel.shape[0]
-        z, tangents, context = _repeat(z, some), _repeat(tangents, some), _repeat_all(context, some)
+        draws = self.gumbel.shape[0]
+        z, tangents, context = _repeat(z, draws), _repeat(tangents, draws), _repeat_all(context, draws)
         with torch.no_grad():
             params = self.vae.decode(z, context)
-            x = sequences_at(self.vae.likelihood, params, self.gumbel.repeat(len(z) // some, 1, 1))
+            x = sequences_at(self.vae.likelihood, params, self.gumbel.repeat(len(z) // draws, 1, 1))
         form, log_prob = _along(self.vae, z, tangents, x, context)
-        form, log_prob = form.unflatten(0, (-1, some)), log_prob.unflatten(0, (-1, some))
+        form, log_prob = form.unflatten(0, (-1, draws)), log_prob.unflatten(0, (-1, draws))
         if form.requires_grad:
-            others = (form.sum(1, keepdim=True) - form).detach() / (some - 1)
+            others = (form.sum(1, keepdim=True) - form).detach() / (draws - 1)
             score = log_prob - log_prob.detach()  # zero, with the slope of log p
             form = form + (form.detach() - others) * score[..., None, None]
         mean: Tensor = form.mean(1)
         return mean
 
 
-def sequences_at(likelihood: Any, params: Tensor, gumbel: Tensor) -> Tensor:
+def sequences_at(likelihood: Likelihood, params: Tensor, gumbel: Tensor) -> Tensor:
     """(batch, length) sequences drawn by argmax(logits + gumbel), END and then PAD behind each.
 
     A draw of p(x | params) if the noise is of Gumbel's distribution, a greedy one where it is zero. All positions are
@@ -145,21 +148,15 @@ def _cut(x: Tensor) -> Tensor:
 
 def _along(vae: VAE, z: Tensor, tangents: Tensor, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
     """(batch, k, k) Fisher information of the tokens along x, and (batch,) log p(x | z)."""
-    likelihood: Any = vae.likelihood
-    logits, pushed = pushforward(lambda at: likelihood.logits(vae.decode(at, context), x), z, tangents)
+    likelihood = vae.likelihood
+    logits, pushed = pushforward(lambda point: likelihood.logits(vae.decode(point, context), x), z, tangents)
     log_chances = logits.log_softmax(-1)
     chances = (log_chances.exp() * (x != PAD).unsqueeze(-1)).unsqueeze(1)  # (batch, 1, length, vocabulary)
     # Tᵀ (diag p − ppᵀ) T of each position: the covariance of the tangents under p, about their mean.
     centred = pushed - (chances * pushed).sum(-1, keepdim=True)
     form = (chances * centred).flatten(2) @ centred.flatten(2).transpose(-1, -2)
-    told = log_chances.gather(-1, x.unsqueeze(-1)).squeeze(-1)
-    return form, torch.where(x == PAD, 0, told).sum(-1)
-
-
-def _require_logits(vae: VAE) -> None:
-    if not hasattr(vae.likelihood, "logits"):
-        name = type(vae.likelihood).__name__
-        raise CapabilityError(f"{name} has no logits(params, x), so it is not autoregressive; take FisherRao")
+    log_probs = log_chances.gather(-1, x.unsqueeze(-1)).squeeze(-1)
+    return form, torch.where(x == PAD, 0, log_probs).sum(-1)
 
 
 def _repeat(rows: Tensor, times: int) -> Tensor:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from designloop.vae.capabilities import optional
 
 Context = Mapping[str, Tensor]
 """What is known of a row beside its data: name -> (batch, …)."""
 
 
-@runtime_checkable
-class Likelihood(Protocol):
-    """Decoder outputs as a distribution over data.
+class Likelihood(nn.Module, ABC):
+    """Decoder outputs as a distribution over data: the base class of all likelihoods.
 
-    Stateless or an ``nn.Module`` with parameters of its own; never changes its arguments. ``params`` is whatever the
-    decoder returns, (batch, …). A likelihood that has them also offers ``mean(params, context)``,
-    ``variance(params, context)`` and ``fisher(params, tangents, x, context)``; callers ask with ``hasattr``.
+    It may have parameters of its own; it never changes its arguments. ``params`` is whatever the decoder returns,
+    (batch, …). ``log_prob`` and ``sample`` are what every likelihood has. The other methods are offered where there is
+    something to offer; one that is left out raises ``CapabilityError`` when it is asked for.
     """
 
+    @abstractmethod
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
         """(batch,) log p(x | params) in nats, summed over the observed entries of each row.
 
@@ -29,10 +31,37 @@ class Likelihood(Protocol):
             x: (batch, …) data.
             mask: True where an entry is observed; None when all are.
         """
-        ...
 
+    @abstractmethod
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
     ) -> Tensor:
         """(batch, …) one draw a row."""
-        ...
+
+    @optional("draw from it by sample, or take a likelihood of numbers, counts or binary data")
+    def mean(self, params: Tensor, context: Context | None = None) -> Tensor:
+        """(batch, …) the expected data."""
+        raise NotImplementedError
+
+    @optional("draw from it by sample, or take a likelihood of numbers, counts or binary data")
+    def variance(self, params: Tensor, context: Context | None = None) -> Tensor:
+        """(batch, …) the variance of each entry of the data."""
+        raise NotImplementedError
+
+    @optional("define it, or take SequenceFisherRao or ConditionalFisherRao for sequences of tokens")
+    def fisher(
+        self, params: Tensor, tangents: Tensor, x: Tensor | None = None, context: Context | None = None
+    ) -> Tensor:
+        """(batch, k, k) quadratic form of the Fisher information on tangents (batch, k, …) of ``params``."""
+        raise NotImplementedError
+
+    @optional("it does not work token by token: take TokenSequence")
+    def logits(self, params: Tensor, x: Tensor) -> Tensor:
+        """(batch, length, vocabulary) next-token logits along x."""
+        raise NotImplementedError
+
+    def score(
+        self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """``log_prob``, and beside it the next-token ``logits`` along x if the likelihood works token by token."""
+        return self.log_prob(params, x, mask, context), None

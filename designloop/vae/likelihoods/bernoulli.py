@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import require_shares, require_width
 
 
-class Bernoulli:
+class Bernoulli(Likelihood):
     """x_i ~ Bernoulli(sigmoid(params_i)); the decoder gives logits."""
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
@@ -29,8 +29,8 @@ class Bernoulli:
         if mask is not None:
             x = torch.where(mask, x, torch.zeros_like(x))
         require_shares(x)
-        each = x * functional.logsigmoid(params) + (1 - x) * functional.logsigmoid(-params)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = x * functional.logsigmoid(params) + (1 - x) * functional.logsigmoid(-params)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

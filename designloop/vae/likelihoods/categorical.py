@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import require_width, values_can_be_read
 
 
-class Categorical:
+class Categorical(Likelihood):
     """x_i ~ Categorical(softmax(logits_i)); the decoder gives the logits of all features' classes, one after another.
 
     Args:
@@ -21,11 +21,12 @@ class Categorical:
     """
 
     def __init__(self, classes: int) -> None:
+        super().__init__()
         if classes < 2:
             raise VAEError(f"classes is {classes}, expected at least 2; leave out what is always the same")
         self.classes = classes
 
-    def logits(self, params: Tensor) -> Tensor:
+    def class_logits(self, params: Tensor) -> Tensor:
         """(..., features, classes) of params (..., features · classes)."""
         logits: Tensor = params.unflatten(-1, (-1, self.classes))
         return logits
@@ -45,10 +46,10 @@ class Categorical:
         if mask is not None:
             x = torch.where(mask, x, torch.zeros_like(x))
         self._require_classes(x)
-        log_chances = self.logits(params).log_softmax(-1)
+        log_chances = self.class_logits(params).log_softmax(-1)
         chosen = x.long().unsqueeze(-1).expand(*log_chances.shape[:-1], 1)
-        each = log_chances.gather(-1, chosen).squeeze(-1)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = log_chances.gather(-1, chosen).squeeze(-1)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
@@ -60,7 +61,7 @@ class Categorical:
 
     def probabilities(self, params: Tensor) -> Tensor:
         """(..., features, classes) of each class. Their number has no mean, so there is no ``mean``."""
-        return self.logits(params).softmax(-1)
+        return self.class_logits(params).softmax(-1)
 
     def fisher(
         self, params: Tensor, tangents: Tensor, x: Tensor | None = None, context: Context | None = None

@@ -16,7 +16,7 @@ from designloop.vae.likelihoods.base import Context
 def values_can_be_read(*tensors: Tensor) -> bool:
     """Whether code may branch on the values: neither compiled nor mapped."""
     wrapped = torch._C._functorch.is_functorch_wrapped_tensor
-    return not torch.compiler.is_compiling() and not any(wrapped(one) for one in tensors)
+    return not torch.compiler.is_compiling() and not any(wrapped(tensor) for tensor in tensors)
 
 
 def require_rows(x: Tensor, mask: Tensor | None = None) -> None:
@@ -54,14 +54,14 @@ def require_rows(x: Tensor, mask: Tensor | None = None) -> None:
             )
 
 
-def require_width(params: Tensor, x: Tensor, each: int = 1) -> None:
-    """Nothing, if ``params`` has ``each`` numbers for each entry of a row of ``x``.
+def require_width(params: Tensor, x: Tensor, per_entry: int = 1) -> None:
+    """Nothing, if ``params`` has ``per_entry`` numbers for each entry of a row of ``x``.
 
     Raises:
         ShapeError: it has another width.
     """
-    if params.shape[-1] != each * x.shape[-1]:
-        wanted = f"{each} × {x.shape[-1]} = {each * x.shape[-1]}" if each > 1 else f"{x.shape[-1]}"
+    if params.shape[-1] != per_entry * x.shape[-1]:
+        wanted = f"{per_entry} × {x.shape[-1]} = {per_entry * x.shape[-1]}" if per_entry > 1 else f"{x.shape[-1]}"
         raise ShapeError(
             "params", params.shape, f"(…, {wanted}) for x of {tuple(x.shape)}", "give the decoder as many outputs"
         )

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
-class Gaussian(nn.Module):
+class Gaussian(Likelihood):
     """x ~ N(params, diag(variance)); the decoder gives the mean, the variance is the likelihood's own.
 
     Args:
@@ -52,8 +52,8 @@ class Gaussian(nn.Module):
         if mask is not None:
             x = torch.where(mask, x, params)
         log_variance: Tensor = self.log_variance
-        each = -0.5 * ((x - params).square() * (-log_variance).exp() + log_variance + _LOG_2PI)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = -0.5 * ((x - params).square() * (-log_variance).exp() + log_variance + _LOG_2PI)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

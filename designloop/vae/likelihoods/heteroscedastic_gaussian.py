@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import require_width
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
-class HeteroscedasticGaussian:
+class HeteroscedasticGaussian(Likelihood):
     """x ~ N(mean, diag(variance)); the decoder gives the means and, behind them, the log variances.
 
     ``networks.RBFPrecisionDecoder`` is a decoder whose variance grows away from the data.
@@ -28,6 +28,7 @@ class HeteroscedasticGaussian:
     """
 
     def __init__(self, least: float = 1e-6) -> None:
+        super().__init__()
         if least < 0:
             raise VAEError(f"least is {least}, expected a variance; give 0 for none")
         self.least = least
@@ -49,8 +50,8 @@ class HeteroscedasticGaussian:
         mean, variance = self.parts(params)
         if mask is not None:
             x = torch.where(mask, x, mean)
-        each = -0.5 * ((x - mean).square() / variance + variance.log() + _LOG_2PI)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = -0.5 * ((x - mean).square() / variance + variance.log() + _LOG_2PI)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

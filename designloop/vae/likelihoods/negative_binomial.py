@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import log_size, require_counts, require_width
 from designloop.vae.likelihoods.special import log_rising
 
@@ -23,7 +23,7 @@ NODES = 160
 """Of the integral that the dispersion's information is; 1e-6 of it for 1e-3 ≤ r ≤ 1e4 and μ / r ≤ 1e4."""
 
 
-class NegativeBinomial(nn.Module):
+class NegativeBinomial(Likelihood):
     """x_i ~ NB(mean size · exp(params_i), dispersion r_i); the decoder gives log means.
 
     Args:
@@ -81,8 +81,8 @@ class NegativeBinomial(nn.Module):
         log_choose = log_rising(r, x) - torch.lgamma(x + 1)
         failures = x * (log_mean - torch.logaddexp(log_mean, log_r))
         # log(1 + μ / r), for r so large that 1 + μ / r is 1, and for μ / r that cannot be written.
-        each = log_choose + failures - r * functional.softplus(log_mean - log_r, threshold=40)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = log_choose + failures - r * functional.softplus(log_mean - log_r, threshold=40)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

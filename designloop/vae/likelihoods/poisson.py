@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import log_size, require_counts, require_width
 
 
-class Poisson:
+class Poisson(Likelihood):
     """x_i ~ Poisson(size · exp(params_i)); the decoder gives log rates.
 
     Args:
@@ -18,6 +18,7 @@ class Poisson:
     """
 
     def __init__(self, size: str | None = None) -> None:
+        super().__init__()
         self.size = size
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
@@ -37,8 +38,8 @@ class Poisson:
         require_counts(x)
         x = x if x.is_floating_point() else x.to(params.dtype)
         log_mean = params + log_size(self.size, self, context, params)
-        each = x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import require_width
 from designloop.vae.likelihoods.special import log_rising
 
 
-class StudentT(nn.Module):
+class StudentT(Likelihood):
     """x = params + scale · t, t of Student with ``df`` degrees of freedom; the decoder gives the location.
 
     Args:
@@ -59,8 +59,8 @@ class StudentT(nn.Module):
         df = self.log_df.exp()
         constant = log_rising(df / 2, torch.full_like(df, 0.5)) - 0.5 * (self.log_df + math.log(math.pi))
         standard = (x - params) * (-self.log_scale).exp()
-        each = constant - self.log_scale - (df + 1) / 2 * torch.log1p(standard.square() / df)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = constant - self.log_scale - (df + 1) / 2 * torch.log1p(standard.square() / df)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

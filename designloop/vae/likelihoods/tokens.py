@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designloop.vae.errors import ShapeError
-from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.base import Context, Likelihood
 
 _AT_ONCE = 16
 """Positions whose plan is read at once in a roll-out: most end long before the plan does."""
 
 
-class TokenSequence(nn.Module):
+class TokenSequence(Likelihood):
     """Sequences of tokens that end with an end mark, padded behind it.
 
     Args:
@@ -76,11 +76,11 @@ class TokenSequence(nn.Module):
             )
         before = functional.pad(x[:, :-1], (1, 0), value=self.PAD)
         plan = params[:, : x.shape[1]]
-        seen, _ = self.recurrent(torch.cat([self.embedding(before), plan], -1), self._initial_state(params))
-        logits: Tensor = self.head(seen)
-        return self._ruled_out(logits, self.longest or params.shape[1])
+        states, _ = self.recurrent(torch.cat([self.embedding(before), plan], -1), self._initial_state(params))
+        logits: Tensor = self.head(states)
+        return self._rule_out(logits, self.longest or params.shape[1])
 
-    def _ruled_out(self, logits: Tensor, longest: int, first: int = 0) -> Tensor:
+    def _rule_out(self, logits: Tensor, longest: int, first: int = 0) -> Tensor:
         """Logits (batch, length, vocabulary) of positions from ``first`` on, very low where nothing can be written."""
         low = torch.finfo(logits.dtype).min / 4  # finite, so that 0 * log 0 is 0 in a KL
         logits[..., self.PAD] = low
@@ -94,7 +94,7 @@ class TokenSequence(nn.Module):
 
     def token_log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(batch, length) log p(x_t | x_<t, plan), zero behind the end mark. Arguments as ``logits``."""
-        return _chosen(self.logits(params, x), x)
+        return _token_log_probs(self.logits(params, x), x)
 
     def log_prob_of_logits(self, logits: Tensor, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(batch,) ``log_prob`` from what ``logits`` gave, for who needs both.
@@ -103,8 +103,8 @@ class TokenSequence(nn.Module):
             logits: (batch, length, vocabulary).
             x, mask: as ``log_prob``.
         """
-        each = _chosen(logits, x)
-        return (each if mask is None else each * mask).sum(-1)
+        log_probs = _token_log_probs(logits, x)
+        return (log_probs if mask is None else log_probs * mask).sum(-1)
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
         """(batch,) log p(x | params) in nats, end mark included.
@@ -115,7 +115,14 @@ class TokenSequence(nn.Module):
             mask: (batch, length) True up to the end mark. It can only repeat where the padding is: a missing inner
                 token would have to be marginalised.
         """
-        return self.log_prob_of_logits(self.logits(params, x), x, mask)
+        return self.score(params, x, mask)[0]
+
+    def score(
+        self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """``log_prob`` and the ``logits`` that it is made of."""
+        logits = self.logits(params, x)
+        return self.log_prob_of_logits(logits, x, mask), logits
 
     @torch.no_grad()
     def recovers(self, params: Tensor, x: Tensor) -> Tensor:
@@ -168,7 +175,7 @@ class TokenSequence(nn.Module):
             update = torch.sigmoid(u_in + u_h)
             proposal = torch.tanh(n_in + torch.sigmoid(r_in + r_h) * n_h)
             state = proposal + update * (state - proposal)
-            logits = self._ruled_out(self.head(state).unsqueeze(1), length, position).squeeze(1)
+            logits = self._rule_out(self.head(state).unsqueeze(1), length, position).squeeze(1)
             if temperature == 0:
                 token = logits.argmax(-1)
             else:
@@ -182,7 +189,7 @@ class TokenSequence(nn.Module):
         return out
 
 
-def _chosen(logits: Tensor, x: Tensor) -> Tensor:
+def _token_log_probs(logits: Tensor, x: Tensor) -> Tensor:
     """(batch, length) log-probabilities of the tokens that are there, zero at padding."""
     nats = functional.cross_entropy(logits.flatten(0, 1), x.flatten(), reduction="none", ignore_index=TokenSequence.PAD)
     return -nats.view_as(x)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from designloop.vae.lazy import lazy
+from designloop.lazy import attach
 
 if TYPE_CHECKING:
     from designloop.vae.planning.chart import STEP as STEP
@@ -22,44 +22,20 @@ if TYPE_CHECKING:
     from designloop.vae.planning.chart import Cost as Cost
     from designloop.vae.planning.chart import angle_chart as angle_chart
     from designloop.vae.planning.chart import cosines_and_sines as cosines_and_sines
-    from designloop.vae.planning.growth import grown as grown
+    from designloop.vae.planning.growth import grow_roadmap as grow_roadmap
     from designloop.vae.planning.paths import plan as plan
     from designloop.vae.planning.paths import shortcut as shortcut
     from designloop.vae.planning.paths import straight_motions as straight_motions
     from designloop.vae.planning.roadmaps import Roadmap as Roadmap
-    from designloop.vae.planning.roadmaps import extended as extended
+    from designloop.vae.planning.roadmaps import extend_roadmap as extend_roadmap
     from designloop.vae.planning.roadmaps import roadmap as roadmap
 
-_HOME = {
-    "Array": "chart",
-    "Chart": "chart",
-    "Cost": "chart",
-    "Roadmap": "roadmaps",
-    "STEP": "chart",
-    "angle_chart": "chart",
-    "cosines_and_sines": "chart",
-    "extended": "roadmaps",
-    "grown": "growth",
-    "plan": "paths",
-    "roadmap": "roadmaps",
-    "shortcut": "paths",
-    "straight_motions": "paths",
-}
-
-__all__ = [
-    "Array",
-    "Chart",
-    "Cost",
-    "Roadmap",
-    "STEP",
-    "angle_chart",
-    "cosines_and_sines",
-    "extended",
-    "grown",
-    "plan",
-    "roadmap",
-    "shortcut",
-    "straight_motions",
-]
-
-__getattr__, __dir__ = lazy(__name__, _HOME, __all__)
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "chart": ["Array", "Chart", "Cost", "STEP", "angle_chart", "cosines_and_sines"],
+        "growth": ["grow_roadmap"],
+        "paths": ["plan", "shortcut", "straight_motions"],
+        "roadmaps": ["Roadmap", "extend_roadmap", "roadmap"],
+    },
+)

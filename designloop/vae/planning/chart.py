@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from designloop.vae.errors import CapabilityError, ShapeError, VAEError
+from designloop.vae.capabilities import require
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.metric import Metric
 from designloop.vae.model import VAE
 
@@ -59,9 +59,7 @@ def angle_chart(vae: VAE, metric: Metric) -> Chart:
         CapabilityError: the likelihood has no ``mean``.
     """
     like = next(vae.parameters())
-    likelihood: Any = vae.likelihood
-    if not hasattr(likelihood, "mean"):
-        raise CapabilityError(f"{type(likelihood).__name__} has no mean, which angles are read from; take a Gaussian")
+    require(vae.likelihood, "mean")
 
     def encode(q: Array) -> Tensor:
         with torch.no_grad():
@@ -69,7 +67,7 @@ def angle_chart(vae: VAE, metric: Metric) -> Chart:
 
     def decode(z: Tensor) -> Array:
         with torch.no_grad():
-            mean = likelihood.mean(vae.decode(z)).cpu().double().numpy()
+            mean = vae.likelihood.mean(vae.decode(z)).cpu().double().numpy()
         cosine, sine = np.split(mean, 2, axis=-1)
         return np.asarray(np.arctan2(sine, cosine))
 
@@ -80,8 +78,8 @@ def latent_motions(chart: Chart, start: Tensor, end: Tensor, inner: int = INNER)
     """(segments, inner + 2, joints) what segments of latent space, from start to end (segments, latent), decode to."""
     t = torch.linspace(0, 1, inner + 2, dtype=start.dtype, device=start.device)[:, None]
     points = torch.lerp(start.detach()[:, None], end.detach()[:, None], t)
-    found = decoded(chart, points.flatten(0, 1))
-    return found.reshape(len(start), inner + 2, found.shape[1])  # of no segment too
+    configurations = decode_latents(chart, points.flatten(0, 1))
+    return configurations.reshape(len(start), inner + 2, configurations.shape[1])  # of no segment too
 
 
 def factors(cost: Cost, motions: Array, step: float) -> Array:
@@ -91,31 +89,32 @@ def factors(cost: Cost, motions: Array, step: float) -> Array:
     counts = np.maximum(np.ceil(np.abs(along).max(1) / step).astype(int), 1)
     total = np.zeros(len(motions))
     asked = np.zeros(len(motions))
-    for some in np.array_split(np.arange(len(start)), max(int(counts.sum()) // CHUNK, 1)):
-        piece = np.repeat(some, counts[some])
-        before = np.repeat(np.cumsum(counts[some]) - counts[some], counts[some])
+    for chunk in np.array_split(np.arange(len(start)), max(int(counts.sum()) // CHUNK, 1)):
+        piece = np.repeat(chunk, counts[chunk])
+        before = np.repeat(np.cumsum(counts[chunk]) - counts[chunk], counts[chunk])
         t = (np.arange(len(piece)) - before + 1) / counts[piece]  # up to each piece's end
-        found = costs(cost, start[piece] + t[:, None] * along[piece])
-        total += np.bincount(piece // (corners - 1), found, len(motions))
+        cost_along = costs(cost, start[piece] + t[:, None] * along[piece])
+        total += np.bincount(piece // (corners - 1), cost_along, len(motions))
         asked += np.bincount(piece // (corners - 1), minlength=len(motions))
     total += costs(cost, motions[:, 0])
     return 1 + total / (asked + 1)
 
 
-def decoded(chart: Chart, latents: Tensor) -> Array:
+def decode_latents(chart: Chart, latents: Tensor) -> Array:
     """(n, joints) what latents decode to; refuses a chart that gives something else."""
     with torch.no_grad():
-        found = np.asarray(chart.decode(latents), dtype=float)
-    if found.ndim != 2 or len(found) != len(latents):
-        raise ShapeError("chart.decode(latents)", found.shape, f"({len(latents)}, joints)", "give one a latent")
-    return found
+        configurations = np.asarray(chart.decode(latents), dtype=float)
+    if configurations.ndim != 2 or len(configurations) != len(latents):
+        wanted = f"({len(latents)}, joints)"
+        raise ShapeError("chart.decode(latents)", configurations.shape, wanted, "give one a latent")
+    return configurations
 
 
 def costs(cost: Cost, q: Array) -> Array:
     """(n,) the cost of configurations (n, joints); refuses what is no cost."""
-    found = np.asarray(cost(q), dtype=float)
-    if found.shape != (len(q),):
-        raise ShapeError("cost(configurations)", found.shape, f"({len(q)},)", "give one number a configuration")
-    if np.isnan(found).any() or (found < 0).any():
+    values = np.asarray(cost(q), dtype=float)
+    if values.shape != (len(q),):
+        raise ShapeError("cost(configurations)", values.shape, f"({len(q)},)", "give one number a configuration")
+    if np.isnan(values).any() or (values < 0).any():
         raise VAEError("cost(configurations) has NaN or negative numbers; give 0 where it is free, inf in collision")
-    return found
+    return values

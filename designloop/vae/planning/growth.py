@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from designloop.vae.planning.chart import Array, costs
-from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, extended, joined
+from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, extend_roadmap, join_ends
 
 LATENTS = 1000
 """Drawn in a round."""
@@ -32,7 +32,7 @@ SPREAD = 0.5
 """Root mean square distance of a draw from its gap, over the gap's length."""
 
 
-def grown(
+def grow_roadmap(
     roadmap: Roadmap,
     start: Array,
     end: Array,
@@ -59,30 +59,30 @@ def grown(
     free = np.isfinite(costs(roadmap.cost, start)) & np.isfinite(costs(roadmap.cost, end))
     start, end = start[free], end[free]
     for _ in range(rounds):
-        one, other = _gaps(roadmap, start, end, neighbours)
-        if not len(one):
+        near_side, far_side = _gaps(roadmap, start, end, neighbours)
+        if not len(near_side):
             break
-        volume = _volumes(one, other)
-        drawn = generator.choice(len(one), latents, p=volume / volume.sum())
-        one, along = one[drawn], (other - one)[drawn]
-        t = torch.from_numpy(generator.uniform(size=(latents, 1))).to(one)
-        noise = torch.from_numpy(generator.normal(size=tuple(one.shape))).to(one)
-        spread = SPREAD * along.norm(dim=1, keepdim=True) / one.shape[1] ** 0.5
-        roadmap = extended(roadmap, one + t * along + spread * noise)
+        volume = _volumes(near_side, far_side)
+        drawn = generator.choice(len(near_side), latents, p=volume / volume.sum())
+        near_side, along = near_side[drawn], (far_side - near_side)[drawn]
+        t = torch.from_numpy(generator.uniform(size=(latents, 1))).to(near_side)
+        noise = torch.from_numpy(generator.normal(size=tuple(near_side.shape))).to(near_side)
+        spread = SPREAD * along.norm(dim=1, keepdim=True) / near_side.shape[1] ** 0.5
+        roadmap = extend_roadmap(roadmap, near_side + t * along + spread * noise)
     return roadmap
 
 
-def _volumes(one: Tensor, other: Tensor) -> Array:
+def _volumes(near_side: Tensor, far_side: Tensor) -> Array:
     """(gaps,) lengths to the power of the latent's width, over the greatest."""
-    lengths = (other - one).norm(dim=1).cpu().double().numpy().clip(np.finfo(float).tiny)
-    return np.asarray((lengths / lengths.max()) ** one.shape[1])
+    lengths = (far_side - near_side).norm(dim=1).cpu().double().numpy().clip(np.finfo(float).tiny)
+    return np.asarray((lengths / lengths.max()) ** near_side.shape[1])
 
 
 def _gaps(roadmap: Roadmap, start: Array, end: Array, neighbours: int) -> tuple[Tensor, Tensor]:
     """Latents (gaps, latent) of both sides of the motions in collision that lead out of a parted pair's parts."""
     pairs, ends = len(start), np.concatenate([start, end])
     count, part = connected_components(roadmap.edges, directed=False)
-    which, near, weight = joined(roadmap, ends, neighbours)
+    which, near, weight = join_ends(roadmap, ends, neighbours)
     reached = np.zeros((2 * pairs, count), bool)  # the parts that each end is joined to
     free = np.isfinite(weight)
     reached[which[free], part[near[free]]] = True
@@ -94,6 +94,6 @@ def _gaps(roadmap: Roadmap, start: Array, end: Array, neighbours: int) -> tuple[
     # An end is a side too: it may be joined to no node at all.
     away = parted[which] & ~reached[which, part[near]]
     sides = head[between], tail[between], which[away], near[away]
-    one, other, outside, node = (torch.from_numpy(side).to(roadmap.latents.device) for side in sides)
+    near_node, far_node, end_index, node = (torch.from_numpy(side).to(roadmap.latents.device) for side in sides)
     here, z = roadmap.chart.encode(ends).detach(), roadmap.latents
-    return torch.cat([z[one], here[outside]]), torch.cat([z[other], z[node]])
+    return torch.cat([z[near_node], here[end_index]]), torch.cat([z[far_node], z[node]])

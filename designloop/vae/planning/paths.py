@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from designloop.vae.planning.chart import STEP, Array, Chart, Cost, factors, latent_motions
-from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, joined
+from designloop.vae.planning.roadmaps import NEAREST, Roadmap, check_pairs, join_ends
 
 
 def plan(roadmap: Roadmap, start: Array, end: Array, *, neighbours: int = NEAREST) -> list[Array | None]:
@@ -28,7 +28,7 @@ def plan(roadmap: Roadmap, start: Array, end: Array, *, neighbours: int = NEARES
     check_pairs(roadmap, start, end)
     nodes, pairs = roadmap.configurations, len(start)
     n = len(nodes)
-    (first, near, away), (last, close, rest) = (joined(roadmap, one, neighbours) for one in (start, end))
+    (first, near, away), (last, close, rest) = (join_ends(roadmap, ends, neighbours) for ends in (start, end))
     # Edges lead away from starts and towards ends only, so that no pair goes through another's.
     edges = roadmap.edges.tocoo()
     head = np.concatenate([edges.row, n + first, close])
@@ -37,20 +37,20 @@ def plan(roadmap: Roadmap, start: Array, end: Array, *, neighbours: int = NEARES
     free = np.isfinite(weight)
     shape = (n + 2 * pairs, n + 2 * pairs)
     directed = csr_array((weight[free], (head[free], tail[free])), shape=shape)
-    found: list[Array | None] = []
+    paths: list[Array | None] = []
     for pair in range(pairs):
         _, previous = dijkstra(directed, indices=n + pair, return_predecessors=True)
         walk = [int(previous[n + pairs + pair])]
         if walk[0] < 0:
-            found.append(None)
+            paths.append(None)
             continue
         while (before := int(previous[walk[-1]])) != n + pair:
             walk.append(before)
         through = roadmap.latents[walk[::-1]]
         motions = latent_motions(roadmap.chart, through[:-1], through[1:])[:, :-1]
         corners = [start[pair : pair + 1], *motions, nodes[walk[:1]], end[pair : pair + 1]]
-        found.append(np.concatenate(corners))
-    return found
+        paths.append(np.concatenate(corners))
+    return paths
 
 
 def straight_motions(chart: Chart, start: Array, end: Array, *, inner: int = 32) -> list[Array]:
@@ -93,6 +93,6 @@ def shortcut(
 def _two_points(path: Array, generator: np.random.Generator) -> tuple[int, int, Array]:
     """Two points on a path, (2, joints), and which of its corners lie between them, from one index up to another."""
     so_far = np.concatenate([[0.0], np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()])
-    at = np.sort(generator.uniform(0, so_far[-1], 2))
-    ends = np.stack([np.interp(at, so_far, column) for column in path.T], -1)
-    return int(np.searchsorted(so_far, at[0], "right")), int(np.searchsorted(so_far, at[1])), ends
+    places = np.sort(generator.uniform(0, so_far[-1], 2))
+    ends = np.stack([np.interp(places, so_far, column) for column in path.T], -1)
+    return int(np.searchsorted(so_far, places[0], "right")), int(np.searchsorted(so_far, places[1])), ends

@@ -20,7 +20,7 @@ from torch import Tensor
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.curves import segment_lengths
 from designloop.vae.geometry.graph import points_graph
-from designloop.vae.planning.chart import STEP, Array, Chart, Cost, costs, decoded, factors, latent_motions
+from designloop.vae.planning.chart import STEP, Array, Chart, Cost, costs, decode_latents, factors, latent_motions
 
 NEIGHBOURS = 16
 
@@ -68,7 +68,7 @@ def roadmap(chart: Chart, latents: Tensor, cost: Cost, *, neighbours: int = NEIG
     return _with_nodes(Roadmap(chart, cost, kept[:0], nodes[:0], *none, neighbours, step), kept, nodes)
 
 
-def extended(roadmap: Roadmap, latents: Tensor) -> Roadmap:
+def extend_roadmap(roadmap: Roadmap, latents: Tensor) -> Roadmap:
     """The roadmap with more latents (n, latent), each joined to its nearest among all; those in collision are left out.
 
     Edges that were there stay.
@@ -77,7 +77,7 @@ def extended(roadmap: Roadmap, latents: Tensor) -> Roadmap:
     return _with_nodes(roadmap, kept, nodes) if len(nodes) else roadmap
 
 
-def joined(roadmap: Roadmap, ends: Array, neighbours: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+def join_ends(roadmap: Roadmap, ends: Array, neighbours: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
     """Straight motions in joint space from configurations to nodes near: index of each, and weight, inf in collision.
 
     Args:
@@ -104,7 +104,7 @@ def check_pairs(roadmap: Roadmap, start: Array, end: Array) -> None:
 
 def _free(chart: Chart, cost: Cost, latents: Tensor) -> tuple[Tensor, Array]:
     """Those of the latents that are free of collision, and what they decode to."""
-    nodes = decoded(chart, latents)
+    nodes = decode_latents(chart, latents)
     free = np.isfinite(costs(cost, nodes))
     return latents[torch.from_numpy(free).to(latents.device)], nodes[free]
 

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal, Posterior
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.base import Prior
 from designloop.vae.priors.normal import cross_entropy, entropy, log_normal, noise_for
 
 
-class AutoregressiveNormal(nn.Module):
+class AutoregressiveNormal(Prior):
     """z_1 ~ N(0, 1),  z_t = ρ z_{t−1} + √(1 − ρ²) ε_t: stationary, each z_t standard normal, correlation ρ^|s − t|.
 
     Args:
@@ -70,10 +71,8 @@ class AutoregressiveNormal(nn.Module):
         """(..., batch) log p(z) in nats at z (..., batch, latent)."""
         return log_normal(self._residuals(z).flatten(-2), self._scales().flatten())
 
-    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) KL(posterior || prior) in nats: closed for a diagonal normal, else log q(z) − log p(z) at ``z``."""
-        if not isinstance(posterior, DiagonalNormal):
-            return posterior.log_prob(z) - self.log_prob(z, context)
+    def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats, cross-entropy less entropy."""
         variance = self.paths(posterior.scale.square())
         carried = self.correlation.square() * variance[..., :-1, :]
         spread = torch.cat([variance[..., :1, :], variance[..., 1:, :] + carried], -2)

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from designloop.vae.errors import MissingContextError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import require_labels
-from designloop.vae.posterior import Posterior
+from designloop.vae.posteriors.base import Posterior
+from designloop.vae.priors.base import Prior
 
 
-class ByLabel(nn.Module):
+class ByLabel(Prior):
     """p(z | c) = p_c(z), c a label of the context; each label's prior may be of its own kind.
 
     ``conditional.aggregate_prior`` makes one of a fitted VAE's latents. All priors are asked about all rows, and each
@@ -22,42 +23,44 @@ class ByLabel(nn.Module):
 
     Args:
         priors: one a label, of one latent width.
-        reads: name of the context's entry with the labels, integers (batch,) from 0.
+        key: name of the context's entry with the labels, integers (batch,) from 0.
 
     Raises:
         VAEError: there are no priors, or they differ in width.
     """
 
-    def __init__(self, priors: Sequence[Any], reads: str = "condition") -> None:
+    def __init__(self, priors: Sequence[Any], key: str = "condition") -> None:
         super().__init__()
         widths = sorted({prior.latent for prior in priors})
         if len(widths) != 1:
             raise VAEError(f"priors have widths {widths}, expected one width; give each label a prior of the same z")
         self.latent: int = widths[0]
-        self.reads = reads
+        self.key = key
         self.priors = nn.ModuleList(priors)
 
-    def _each(self) -> list[Any]:
+    def _label_priors(self) -> list[Any]:
         return list(self.priors)
 
-    def _own(self, each: list[Tensor], context: Context | None, trailing: int = 0) -> Tensor:
+    def _of_own_label(self, answers: list[Tensor], context: Context | None, trailing: int = 0) -> Tensor:
         """Of one tensor a label, (..., batch, *trailing axes), the one of each row's label."""
-        if context is None or self.reads not in context:
-            raise MissingContextError(type(self).__name__, self.reads, list(context or ()))
-        labels = context[self.reads]
-        require_labels(labels, len(self.priors), self.reads)
-        stacked = torch.stack(each)
+        if context is None or self.key not in context:
+            raise MissingContextError(type(self).__name__, self.key, list(context or ()))
+        labels = context[self.key]
+        require_labels(labels, len(self.priors), self.key)
+        stacked = torch.stack(answers)
         index = labels.view(1, -1, *([1] * trailing)).expand(1, *stacked.shape[1:])
         return stacked.gather(0, index).squeeze(0)
 
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, batch, latent) draws; it has none without a context."""
-        return self._own([prior.sample(n, context, generator) for prior in self._each()], context, trailing=1)
+        return self._of_own_label(
+            [prior.sample(n, context, generator) for prior in self._label_priors()], context, trailing=1
+        )
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch) log p(z | c) in nats at z (..., batch, latent)."""
-        return self._own([prior.log_prob(z, context) for prior in self._each()], context)
+        return self._of_own_label([prior.log_prob(z, context) for prior in self._label_priors()], context)
 
     def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch,) KL(posterior || prior) in nats, as each row's own prior takes it."""
-        return self._own([prior.kl(posterior, z, context) for prior in self._each()], context)
+        return self._of_own_label([prior.kl(posterior, z, context) for prior in self._label_priors()], context)

@@ -7,25 +7,26 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import MissingContextError, ShapeError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal, Posterior
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.base import Prior
 from designloop.vae.priors.normal import cross_entropy, entropy, log_normal, noise_for
 
 
-class ConditionalNormal(nn.Module):
+class ConditionalNormal(Prior):
     """p(z | c) = N(mean(c), diag(scale(c)²)).
 
     Args:
         latent: width of z.
         network: (batch, …) -> (batch, 2 · latent), means and log scales: ``nn.Embedding(classes, 2 * latent)`` for
             labels, ``networks.mlp([width, …, 2 * latent])`` for attributes.
-        reads: name of the context's entry that the network reads.
+        key: name of the context's entry that the network reads.
 
     Source: Sohn et al. 2015, "Learning structured output representation using deep conditional generative models".
     """
 
-    def __init__(self, latent: int, network: nn.Module, reads: str = "condition") -> None:
+    def __init__(self, latent: int, network: nn.Module, key: str = "condition") -> None:
         super().__init__()
-        self.latent, self.network, self.reads = latent, network, reads
+        self.latent, self.network, self.key = latent, network, key
 
     def given(self, context: Context | None) -> DiagonalNormal:
         """(batch, latent) the prior of each row.
@@ -34,9 +35,9 @@ class ConditionalNormal(nn.Module):
             MissingContextError: the context has no such entry.
             ShapeError: the network does not give two numbers a unit.
         """
-        if context is None or self.reads not in context:
-            raise MissingContextError(type(self).__name__, self.reads, list(context or ()))
-        said = self.network(context[self.reads])
+        if context is None or self.key not in context:
+            raise MissingContextError(type(self).__name__, self.key, list(context or ()))
+        said = self.network(context[self.key])
         if said.shape[-1] != 2 * self.latent:
             raise ShapeError(
                 "network's output",
@@ -57,10 +58,8 @@ class ConditionalNormal(nn.Module):
         own = self.given(context)
         return log_normal(z - own.mean, own.scale)
 
-    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) KL(posterior || prior) in nats: closed for a diagonal normal, else log q(z) − log p(z) at ``z``."""
-        if not isinstance(posterior, DiagonalNormal):
-            return posterior.log_prob(z) - self.log_prob(z, context)
+    def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats, cross-entropy less entropy."""
         own = self.given(context)
         residual = posterior.mean - own.mean
         return cross_entropy(residual, posterior.scale.square(), own.scale) - entropy(posterior.scale)

@@ -15,14 +15,15 @@ import warnings
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from torch import Tensor, nn
+from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.base import Prior
 
 
-class LearnedPrior(nn.Module):
+class LearnedPrior(Prior):
     """A fitted mixture; make one by ``LearnedPrior.fit`` and give it to ``vae.with_prior``.
 
     Args:
@@ -90,8 +91,8 @@ class LearnedPrior(nn.Module):
             # A fit that is still creeping up after 100 steps is a fit; its likelihood is there to be looked at.
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixture.fit(rows.numpy())
-        found = (torch.as_tensor(one) for one in (mixture.weights_, mixture.means_, mixture.covariances_))
-        return cls(*found).to(latents.device, latents.dtype)
+        fitted = (torch.as_tensor(array) for array in (mixture.weights_, mixture.means_, mixture.covariances_))
+        return cls(*fitted).to(latents.device, latents.dtype)
 
     @property
     def covariances(self) -> Tensor:
@@ -134,15 +135,15 @@ class LearnedPrior(nn.Module):
         parts = []
         for weight, mean, variance, axes in zip(self.weights, self.means, self.variances, self.axes, strict=True):
             along, wide = (z - mean) @ axes, variance + noise
-            each = along.square() / wide + wide.log() + math.log(2 * math.pi)
-            parts.append(weight.log() - 0.5 * each.sum(-1))
+            units = along.square() / wide + wide.log() + math.log(2 * math.pi)
+            parts.append(weight.log() - 0.5 * units.sum(-1))
         total: Tensor = torch.stack(parts).logsumexp(0)
         return total
 
-    def kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) KL(posterior || prior) in nats: closed for one component, else log q(z) − log p(z) at ``z``."""
+    def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor | None:
+        """(batch,) KL(posterior || prior) in nats for one component; None for several."""
         if len(self.weights) > 1:
-            return posterior.log_prob(z) - self.log_prob(z, context)
+            return None
         mean, axes = self.means[0], self.axes[0]
         wide = self.variances[0] + self._noise_variance(context)
         along = (posterior.mean - mean) @ axes

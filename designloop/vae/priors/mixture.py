@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import Posterior
+from designloop.vae.posteriors.base import Posterior
+from designloop.vae.priors.base import Prior
 from designloop.vae.priors.normal import log_normal, noise_for
 
 
-class GaussianMixture(nn.Module):
+class GaussianMixture(Prior):
     """p(z) = Σ_k π_k N(mean_k, diag(scale_k²)), all learned.
 
     Args:
@@ -42,8 +43,8 @@ class GaussianMixture(nn.Module):
 
     def log_joint(self, z: Tensor) -> Tensor:
         """(..., components) log π_k N(z; mean_k, scale_k²) at z (..., latent); its softmax says which it came of."""
-        each = log_normal(z.unsqueeze(-2) - self.means, self.log_scales.exp())
-        return self.logits.log_softmax(0) + each
+        log_densities = log_normal(z.unsqueeze(-2) - self.means, self.log_scales.exp())
+        return self.logits.log_softmax(0) + log_densities
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch) log p(z) in nats at z (..., batch, latent)."""
@@ -52,22 +53,18 @@ class GaussianMixture(nn.Module):
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, latent) draws; with a context (n, batch, latent)."""
         noise = noise_for(n, self.latent, self.means, context, generator)
-        chosen = _chosen(self.logits, noise[..., 0], generator)
+        chosen = _choose(self.logits, noise[..., 0], generator)
         return self.means[chosen] + self.log_scales[chosen].exp() * noise
 
-    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) log q(z) − log p(z) at ``z``, in nats."""
-        return posterior.log_prob(z) - self.log_prob(z, context)
 
-
-class VampPrior(nn.Module):
+class VampPrior(Prior):
     """p(z) = Σ_k π_k q(z | u_k): the encoder's own posteriors of learned pseudo-inputs.
 
     Args:
         encoder: the VAE's; it is shared, and learns through the prior too.
         inputs: (components, …) pseudo-inputs to start from, rows of the data say.
         latent: width of z.
-        onto: what brings pseudo-inputs into the data's range, ``torch.sigmoid`` or ``softplus`` say.
+        transform: what brings pseudo-inputs into the data's range, ``torch.sigmoid`` or ``softplus`` say.
         weighted: learn π too; else all are alike.
 
     Raises:
@@ -79,12 +76,12 @@ class VampPrior(nn.Module):
     logits: Tensor
 
     def __init__(
-        self, encoder: nn.Module, inputs: Tensor, latent: int, onto: Callable[[Tensor], Tensor] | None = None,
+        self, encoder: nn.Module, inputs: Tensor, latent: int, transform: Callable[[Tensor], Tensor] | None = None,
         weighted: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         _require_components(len(inputs))
-        self.latent, self.encoder, self.onto = latent, encoder, onto
+        self.latent, self.encoder, self.transform = latent, encoder, transform
         self.inputs = nn.Parameter(inputs.detach().clone())
         logits = torch.zeros_like(inputs.flatten(1)[:, 0])
         if weighted:
@@ -95,27 +92,23 @@ class VampPrior(nn.Module):
     def components(self, chosen: Tensor | None = None) -> Posterior:
         """q(z | u_k) of all pseudo-inputs, or of those chosen (rows,)."""
         inputs = self.inputs if chosen is None else self.inputs[chosen]
-        found: Posterior = self.encoder(inputs if self.onto is None else self.onto(inputs), None, None)
-        return found
+        posterior: Posterior = self.encoder(inputs if self.transform is None else self.transform(inputs), None, None)
+        return posterior
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch) log p(z) in nats at z (..., batch, latent)."""
-        each = self.components().log_prob(z.unsqueeze(-2))
-        return (self.logits.log_softmax(0) + each).logsumexp(-1)
+        log_densities = self.components().log_prob(z.unsqueeze(-2))
+        return (self.logits.log_softmax(0) + log_densities).logsumexp(-1)
 
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, latent) draws; with a context (n, batch, latent)."""
         rows = next((len(value) for value in context.values()), 1) if context else 1
-        chosen = _chosen(self.logits, self.inputs.new_empty(n * rows), generator)
+        chosen = _choose(self.logits, self.inputs.new_empty(n * rows), generator)
         drawn = self.components(chosen).rsample(generator)
         return drawn.view(n, rows, self.latent) if context else drawn
 
-    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) log q(z) − log p(z) at ``z``, in nats."""
-        return posterior.log_prob(z) - self.log_prob(z, context)
 
-
-def _chosen(logits: Tensor, like: Tensor, generator: torch.Generator | None) -> Tensor:
+def _choose(logits: Tensor, like: Tensor, generator: torch.Generator | None) -> Tensor:
     """Numbers of components, of the shape of ``like``."""
     chances = logits.detach().softmax(0)
     return torch.multinomial(chances, like.numel(), replacement=True, generator=generator).view(like.shape)

@@ -30,8 +30,8 @@ def log_normal(residual: Tensor, scale: Tensor) -> Tensor:
 
 def cross_entropy(residual: Tensor, variance: Tensor, scale: Tensor) -> Tensor:
     """(...) −E log N(r; 0, scale²) in nats, of residuals that have a mean and a variance; summed over the last axis."""
-    each = 0.5 * ((residual.square() + variance) / scale.square() + LOG_2PI) + scale.log()
-    return each.sum(-1)
+    units = 0.5 * ((residual.square() + variance) / scale.square() + LOG_2PI) + scale.log()
+    return units.sum(-1)
 
 
 def entropy(scale: Tensor) -> Tensor:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal, Posterior
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.base import Prior
 
 
-class StandardNormal(nn.Module):
+class StandardNormal(Prior):
     """p(z) = N(0, I).
 
     Args:
@@ -45,14 +46,9 @@ class StandardNormal(nn.Module):
         variance = self.variance(context)
         return -0.5 * (z.square() / variance + variance.log() + math.log(2 * math.pi)).sum(-1)
 
-    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) KL(posterior || prior) in nats: closed form of a diagonal normal (Kingma & Welling 2014, app. B).
-
-        For another posterior log q(z) − log p(z) at ``z``.
-        """
-        if isinstance(posterior, DiagonalNormal):
-            return self.kl_units(posterior, context).sum(-1)
-        return posterior.log_prob(z) - self.log_prob(z, context)
+    def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats, the sum over the units (Kingma & Welling 2014, app. B)."""
+        return self.kl_units(posterior, context).sum(-1)
 
     def kl_units(self, posterior: DiagonalNormal, context: Context | None = None) -> Tensor:
         """(batch, latent) the KL of each unit."""

@@ -9,14 +9,15 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.posterior import DiagonalNormal, Posterior
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.base import Prior
 from designloop.vae.priors.normal import cross_entropy, entropy, log_normal, noise_for
 
 Do = Mapping[int, float | Tensor]
 """Interventions: unit -> the value that it is set to, a number or (batch,)."""
 
 
-class StructuralCausal(nn.Module):
+class StructuralCausal(Prior):
     """z_i = Σ_j A_ij z_j + b_i + s_i ε_i,  ε ~ N(0, I),  A_ij ≠ 0 only where j causes i.
 
     Args:
@@ -90,10 +91,8 @@ class StructuralCausal(nn.Module):
         """(..., batch) log p(z) in nats at z (..., batch, latent); I − A has determinant 1."""
         return log_normal(self.noise_of(z), self.log_scale.exp())
 
-    def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch,) KL(posterior || prior) in nats: closed for a diagonal normal, else log q(z) − log p(z) at ``z``."""
-        if not isinstance(posterior, DiagonalNormal):
-            return posterior.log_prob(z) - self.log_prob(z, context)
+    def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats, cross-entropy less entropy."""
         keeps = torch.eye(self.latent, dtype=self.effects.dtype, device=self.effects.device) - self.matrix
         spread = posterior.scale.square() @ keeps.square().T
         return cross_entropy(self.noise_of(posterior.mean), spread, self.log_scale.exp()) - entropy(posterior.scale)

@@ -13,8 +13,8 @@ from designloop.benchmarks.vae_methods.anomaly import uniformity, wrong_p_values
 from designloop.vae.anomaly.conformal import conformal_p_values, false_positive_law
 from designloop.vae.anomaly.scores import decoder_nll
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.linear import ppca
-from designloop.vae.linear_vae import as_vae
+from designloop.vae.linear.linear_gaussian import ppca
+from designloop.vae.linear.linear_vae import as_vae
 
 DRAWS, N = 200, 1000
 few = st.lists(st.integers(0, 5), min_size=1, max_size=8)
@@ -23,9 +23,9 @@ few = st.lists(st.integers(0, 5), min_size=1, max_size=8)
 @given(few, few)
 def test_it_is_the_share_that_scores_no_less_itself_counted(scores: list[int], calibration: list[int]) -> None:
     """Of small integers, so that most of them tie."""
-    found = conformal_p_values(torch.tensor(scores).double(), torch.tensor(calibration).double())
+    result = conformal_p_values(torch.tensor(scores).double(), torch.tensor(calibration).double())
     wanted = [(1 + sum(c >= s for c in calibration)) / (len(calibration) + 1) for s in scores]
-    assert found.tolist() == wanted
+    assert result.tolist() == wanted
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2])
@@ -45,7 +45,7 @@ def pairs(request: pytest.FixtureRequest) -> Tensor:
 @pytest.mark.parametrize("level", [0.01, 0.05, 0.1])
 def test_false_positives_follow_the_beta_binomial(pairs: Tensor, level: float) -> None:
     """A right program fails each of nine cases with probability 0.001 by its KS, and 0.0013 by its mean."""
-    called = np.array([int((conformal_p_values(one[N:], one[:N]) <= level).sum()) for one in pairs])
+    called = np.array([int((conformal_p_values(scores[N:], scores[:N]) <= level).sum()) for scores in pairs])
     assert uniformity(called, N, N, level, np.random.default_rng(0)) > 0.001
     assert called.mean() / N <= level + 3 * called.std(ddof=1) / N / np.sqrt(DRAWS)
 
@@ -53,9 +53,9 @@ def test_false_positives_follow_the_beta_binomial(pairs: Tensor, level: float) -
 @pytest.mark.parametrize("level", [0.05, 0.1])
 def test_without_the_one_in_it_the_same_test_fails(pairs: Tensor, level: float) -> None:
     n = 20
-    called = np.array([int((wrong_p_values(one[N:], one[:n]) <= level).sum()) for one in pairs])
+    called = np.array([int((wrong_p_values(scores[N:], scores[:n]) <= level).sum()) for scores in pairs])
     assert uniformity(called, N, n, level, np.random.default_rng(0)) <= 0.001
-    right = np.array([int((conformal_p_values(one[N:], one[:n]) <= level).sum()) for one in pairs])
+    right = np.array([int((conformal_p_values(scores[N:], scores[:n]) <= level).sum()) for scores in pairs])
     assert uniformity(right, N, n, level, np.random.default_rng(0)) > 0.001
 
 

@@ -6,15 +6,15 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from designloop.benchmarks.simulators.anomalies import flipped_signs, off_the_ring, overdispersed
-from designloop.vae.anomaly.detector import Settings, concentrated, fit_detector, started
+from designloop.vae.anomaly.detector import Settings, concentrate, fit_detector, starting_vae
 from designloop.vae.anomaly.kinds import Binary, Counts, Numbers
 from designloop.vae.anomaly.scores import negative_evidence, reconstruction_error
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.linear import log_evidence, ppca
+from designloop.vae.linear.linear_gaussian import log_evidence, ppca
+from designloop.vae.simulators.anomalies import flipped_signs, off_the_ring, overdispersed
 
 QUICK = Settings(steps=25)
 
@@ -32,7 +32,7 @@ def test_before_it_is_fitted_it_is_ppca() -> None:
     kind = Numbers(x)
     prepared = kind.prepare(x)
     model = ppca(prepared, 3)
-    vae = started(kind, model, 16, seed=0)
+    vae = starting_vae(kind, model, 16, seed=0)
     torch.testing.assert_close(negative_evidence(vae, prepared, k=3), -log_evidence(model, prepared))
 
 
@@ -40,11 +40,11 @@ def test_gross_outliers_are_not_learnt_from() -> None:
     """Each in a direction of its own: what comes as often, and at one place, is a class."""
     x = numbers(100)
     x[::10] += 20 * torch.randn(10, 12, generator=rng(), dtype=torch.float64)
-    kept = concentrated(Numbers(x).prepare(x), Settings())
+    kept = concentrate(Numbers(x).prepare(x), Settings())
     assert int(kept.sum()) == 80
     assert not bool(kept[::10].any())
-    found = fit_detector(x, generator=rng(), settings=QUICK)
-    assert torch.equal(found.kept, kept)
+    result = fit_detector(x, generator=rng(), settings=QUICK)
+    assert torch.equal(result.kept, kept)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_gross_outliers_are_not_learnt_from() -> None:
 )
 def test_the_data_choose_the_likelihood_and_anomalies_are_found(make, kind, likelihood) -> None:
     problem = make(200, np.random.default_rng(0), contamination=0.1)
-    found = fit_detector(torch.from_numpy(problem.train).float(), generator=rng(), settings=Settings(steps=50))
-    assert isinstance(found.kind, kind)
-    assert isinstance(found.vae.likelihood, likelihood)
-    assert roc_auc_score(problem.anomalous, found.score(torch.from_numpy(problem.test).float())) > 0.65
+    result = fit_detector(torch.from_numpy(problem.train).float(), generator=rng(), settings=Settings(steps=50))
+    assert isinstance(result.kind, kind)
+    assert isinstance(result.vae.likelihood, likelihood)
+    assert roc_auc_score(problem.anomalous, result.score(torch.from_numpy(problem.test).float())) > 0.65
 
 
 def test_binary_rows_are_explained_by_bernoulli() -> None:
@@ -64,19 +64,19 @@ def test_binary_rows_are_explained_by_bernoulli() -> None:
     flips = torch.rand(400, 8, generator=rng(1)) < 0.1
     x = (torch.cat([half, half], 1) ^ flips).float()
     odd = torch.cat([x[300:, :4], 1 - x[300:, 4:]], 1)
-    found = fit_detector(x[:200], generator=rng(), settings=Settings(steps=50))
-    assert isinstance(found.kind, Binary)
-    assert isinstance(found.vae.likelihood, Bernoulli)
-    scores = found.score(torch.cat([x[200:300], odd]))
+    result = fit_detector(x[:200], generator=rng(), settings=Settings(steps=50))
+    assert isinstance(result.kind, Binary)
+    assert isinstance(result.vae.likelihood, Bernoulli)
+    scores = result.score(torch.cat([x[200:300], odd]))
     assert roc_auc_score([0] * 100 + [1] * 100, scores) > 0.95
 
 
 def test_the_prior_sees_a_hole_that_no_decoder_does() -> None:
     problem = off_the_ring(300, np.random.default_rng(0))
     x = torch.from_numpy(problem.test)
-    found = fit_detector(torch.from_numpy(problem.train), generator=rng(), settings=QUICK)
+    result = fit_detector(torch.from_numpy(problem.train), generator=rng(), settings=QUICK)
     by_evidence, by_error = (
-        roc_auc_score(problem.anomalous, found.score(x, one)) for one in (negative_evidence, reconstruction_error)
+        roc_auc_score(problem.anomalous, result.score(x, score)) for score in (negative_evidence, reconstruction_error)
     )
     assert by_evidence > by_error + 0.1
 
@@ -84,23 +84,23 @@ def test_the_prior_sees_a_hole_that_no_decoder_does() -> None:
 def test_units_do_not_matter() -> None:
     x = numbers()
     scale, shift = torch.logspace(-3, 3, 12, dtype=torch.float64), torch.linspace(-9, 9, 12, dtype=torch.float64)
-    one, other = (fit_detector(of, generator=rng(), settings=QUICK) for of in (x, x * scale + shift))
-    torch.testing.assert_close(one.score(x), other.score(x * scale + shift), rtol=1e-6, atol=1e-6)
+    plain, scaled = (fit_detector(of, generator=rng(), settings=QUICK) for of in (x, x * scale + shift))
+    torch.testing.assert_close(plain.score(x), scaled.score(x * scale + shift), rtol=1e-6, atol=1e-6)
 
 
 def test_a_generator_is_a_detector_and_the_global_one_is_left_alone() -> None:
     x = numbers()
     before = torch.get_rng_state()
-    one, same, other = (fit_detector(x, generator=rng(seed), settings=QUICK) for seed in (0, 0, 1))
+    first, same, other = (fit_detector(x, generator=rng(seed), settings=QUICK) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(one.score(x), same.score(x))
-    assert not torch.equal(one.score(x), other.score(x))
+    assert torch.equal(first.score(x), same.score(x))
+    assert not torch.equal(first.score(x), other.score(x))
 
 
 def test_p_values_are_small_for_anomalies_and_spread_for_normal_rows() -> None:
     x = numbers(400)
-    found = fit_detector(x[:150], generator=rng(), settings=QUICK)
-    normal, odd = (found.p_values(of, x[150:300]) for of in (x[300:], x[300:] + 9))
+    result = fit_detector(x[:150], generator=rng(), settings=QUICK)
+    normal, odd = (result.p_values(of, x[150:300]) for of in (x[300:], x[300:] + 9))
     assert float(odd.max()) == 1 / 151
     assert 0.35 < float(normal.mean()) < 0.65
 
@@ -115,7 +115,7 @@ def test_what_cannot_be_is_said() -> None:
         fit_detector(torch.full_like(x, 0.5), generator=rng())
     with pytest.raises(VAEError, match="x varies in 1 directions"):
         fit_detector(x[:, :1].expand(-1, 5), generator=rng())
-    found = fit_detector(x, generator=rng(), settings=Settings(steps=0))
-    assert found.steps == 0
+    result = fit_detector(x, generator=rng(), settings=Settings(steps=0))
+    assert result.steps == 0
     with pytest.raises(ShapeError, match=r"x has shape \(120, 5\), expected \(batch, 12\)"):
-        found.score(x[:, :5])
+        result.score(x[:, :5])

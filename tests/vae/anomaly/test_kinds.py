@@ -8,7 +8,7 @@ from torch import Tensor
 
 from designloop.vae.anomaly.kinds import Binary, Counts, Numbers, best_powers, kind_of, yeo_johnson
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.linear import LinearGaussian, ppca
+from designloop.vae.linear.linear_gaussian import LinearGaussian, ppca
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -18,14 +18,14 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("power", [0.0, 0.3, 1.0, 1.7, 2.0])
 def test_the_transform_is_scipys(power: float) -> None:
     x = 3 * normal(200)
-    found = yeo_johnson(x[:, None], torch.tensor([power], dtype=torch.float64))[:, 0]
-    np.testing.assert_allclose(found, yeojohnson(x.numpy(), power), rtol=1e-9, atol=1e-12)
+    result = yeo_johnson(x[:, None], torch.tensor([power], dtype=torch.float64))[:, 0]
+    np.testing.assert_allclose(result, yeojohnson(x.numpy(), power), rtol=1e-9, atol=1e-12)
 
 
 def test_the_powers_are_the_likeliest_as_scipy_finds_them() -> None:
     x = torch.stack([normal(400), (0.6 * normal(400, seed=1)).exp(), -normal(400, seed=2).exp()], 1)
     x = (x - x.mean(0)) / x.std(0)
-    wanted = [min(max(yeojohnson_normmax(one.numpy()), 0), 2) for one in x.T]
+    wanted = [min(max(yeojohnson_normmax(feature.numpy()), 0), 2) for feature in x.T]
     np.testing.assert_allclose(best_powers(x), wanted, atol=0.026)
     assert best_powers(torch.ones(9, 1, dtype=torch.float64)).tolist() == [1.0]
 
@@ -34,18 +34,18 @@ def test_it_hardly_matters_whether_a_feature_is_written_as_its_logarithm() -> No
     log = 0.5 * normal(500, 1)
     x = torch.cat([log, normal(500, 1, seed=1)], 1)
     other = torch.cat([log.exp(), 1e6 * x[:, 1:] - 5], 1)
-    one, two = (Numbers(of).prepare(of) for of in (x, other))
-    torch.testing.assert_close(one[:, 1], two[:, 1])
-    assert float(torch.corrcoef(torch.stack([one[:, 0], two[:, 0]]))[0, 1]) > 0.995
+    first, second = (Numbers(of).prepare(of) for of in (x, other))
+    torch.testing.assert_close(first[:, 1], second[:, 1])
+    assert float(torch.corrcoef(torch.stack([first[:, 0], second[:, 0]]))[0, 1]) > 0.995
     assert float(torch.corrcoef(torch.stack([x[:, 0], other[:, 0]]))[0, 1]) < 0.96
 
 
 def test_numbers_are_standardised_and_constants_left_in_peace() -> None:
     x = torch.cat([normal(100, 2) * 50 + 1000, torch.full((100, 1), 7.0, dtype=torch.float64)], 1)
-    found = Numbers(x).prepare(x)
-    torch.testing.assert_close(found.mean(0), torch.zeros(3, dtype=torch.float64), atol=1e-9, rtol=0)
-    torch.testing.assert_close(found[:, :2].std(0, correction=0), torch.ones(2, dtype=torch.float64))
-    assert bool((found[:, 2] == 0).all())
+    result = Numbers(x).prepare(x)
+    torch.testing.assert_close(result.mean(0), torch.zeros(3, dtype=torch.float64), atol=1e-9, rtol=0)
+    torch.testing.assert_close(result[:, :2].std(0, correction=0), torch.ones(2, dtype=torch.float64))
+    assert bool((result[:, 2] == 0).all())
 
 
 def test_log_means_of_counts_start_with_the_right_means() -> None:
@@ -62,8 +62,8 @@ def test_log_means_of_counts_start_with_the_right_means() -> None:
 def test_logits_start_with_the_slope_of_probabilities() -> None:
     x = (normal(500, 3) > 0.5).double()
     kind = Binary(x)
-    one = LinearGaussian(torch.ones(3, 1).double(), torch.zeros(3).double(), torch.ones(1).double())
-    weights, offset = kind.decoder(one)
+    model = LinearGaussian(torch.ones(3, 1).double(), torch.zeros(3).double(), torch.ones(1).double())
+    weights, offset = kind.decoder(model)
     small = 1e-4
     change = (offset + small * weights[:, 0]).sigmoid() - offset.sigmoid()
     views = kind.view(torch.stack([offset.sigmoid(), offset.sigmoid() + change]))

@@ -27,11 +27,11 @@ from designloop.vae.anomaly.scores import (
 )
 from designloop.vae.errors import CapabilityError, VAEError
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
-from designloop.vae.linear import log_evidence, posterior, ppca
-from designloop.vae.linear_vae import as_vae, exact_vae
+from designloop.vae.linear.linear_gaussian import log_evidence, posterior, ppca
+from designloop.vae.linear.linear_vae import as_vae, exact_vae
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
 
 FEATURES, LATENT = 6, 2
@@ -75,8 +75,8 @@ def test_the_evidence_of_what_is_observed_is_exact() -> None:
     x = rows()
     model, mask = ppca(x, LATENT), a_mask(x)
     holes = torch.where(mask, x, torch.nan)
-    found = negative_evidence(exact_vae(model), holes, mask, k=3)
-    torch.testing.assert_close(found, -log_evidence(model, x, mask), atol=1e-8, rtol=0)
+    result = negative_evidence(exact_vae(model), holes, mask, k=3)
+    torch.testing.assert_close(result, -log_evidence(model, x, mask), atol=1e-8, rtol=0)
 
 
 def test_an_encoder_too_wide_costs_the_elbo_what_it_has_to_and_the_evidence_nothing() -> None:
@@ -86,8 +86,8 @@ def test_an_encoder_too_wide_costs_the_elbo_what_it_has_to_and_the_evidence_noth
     gap = LATENT * (0.69 - math.log(1.69)) / 2
     torch.testing.assert_close(negative_elbo(wide, x, k=4096), gap - log_evidence(model, x), atol=0.02, rtol=0)
     torch.testing.assert_close(negative_evidence(wide, x, k=4096), -log_evidence(model, x), atol=5e-3, rtol=0)
-    found = fixed_evidence(wide, x, k=256)
-    assert bool((found.effective_samples > 128).all())
+    result = fixed_evidence(wide, x, k=256)
+    assert bool((result.effective_samples > 128).all())
 
 
 def test_the_decoders_nll_squared_error_and_residuals_are_those_of_the_mean() -> None:
@@ -96,16 +96,18 @@ def test_the_decoders_nll_squared_error_and_residuals_are_those_of_the_mean() ->
     vae, mask = as_vae(model), a_mask(x)
     seen = (posterior(model, x).mean @ model.weights.T + model.offset).numpy()
     sd = math.sqrt(float(model.variance))
-    each = -norm.logpdf(x.numpy(), seen, sd)
-    np.testing.assert_allclose(decoder_nll(vae, x), each.sum(1), rtol=1e-9)
+    entries = -norm.logpdf(x.numpy(), seen, sd)
+    np.testing.assert_allclose(decoder_nll(vae, x), entries.sum(1), rtol=1e-9)
     np.testing.assert_allclose(reconstruction_error(vae, x), ((x.numpy() - seen) ** 2).mean(1), rtol=1e-9)
     np.testing.assert_allclose(pearson_residuals(vae, x), (x.numpy() - seen) / sd, rtol=1e-7)
     np.testing.assert_allclose(pearson(vae, x), (((x.numpy() - seen) / sd) ** 2).mean(1), rtol=1e-9)
     # Where entries are missing, they count neither above nor below.
     whole = exact_vae(model)
     seen = (posterior(model, x, mask).mean @ model.weights.T + model.offset).numpy()
-    there, squares = mask.numpy(), (x.numpy() - seen) ** 2
-    np.testing.assert_allclose(reconstruction_error(whole, x, mask), (squares * there).sum(1) / there.sum(1), rtol=1e-8)
+    observed, squares = mask.numpy(), (x.numpy() - seen) ** 2
+    np.testing.assert_allclose(
+        reconstruction_error(whole, x, mask), (squares * observed).sum(1) / observed.sum(1), rtol=1e-8
+    )
     assert bool((pearson_residuals(whole, x, mask)[~mask] == 0).all())
 
 
@@ -124,7 +126,7 @@ def test_a_score_is_a_function_of_its_row_alone(name: str) -> None:
         once = score(vae, x)
         assert torch.equal(score(vae, x), once)
         assert once.shape == (len(x),)
-        turned = torch.cat([score(vae, some) for some in x.flip(0).split(3)]).flip(0)
+        turned = torch.cat([score(vae, rows) for rows in x.flip(0).split(3)]).flip(0)
         torch.testing.assert_close(turned, once, rtol=1e-10, atol=1e-10)
 
 
@@ -174,10 +176,10 @@ def test_a_peptide_among_zincs_molecules_is_an_anomaly() -> None:
     scores = anomaly_score(model, zinc, k=4)
     peptide = "CC(C)CC(NC(=O)C(Cc1ccccc1)NC(=O)CNC(=O)CNC(=O)C(N)Cc1ccc(O)cc1)C(=O)O"  # Leu-enkephalin
     x = model.tokens([model.codec.to_selfies(peptide)])
-    found = anomaly_score(model, x, k=4)
-    assert torch.equal(found, anomaly_score(model, x, k=4))
+    result = anomaly_score(model, x, k=4)
+    assert torch.equal(result, anomaly_score(model, x, k=4))
     calibration = scores[:80]
-    assert float(conformal_p_values(found, calibration)) == 1 / 81
+    assert float(conformal_p_values(result, calibration)) == 1 / 81
     assert float(conformal_p_values(scores[80:], calibration).median()) > 0.2
-    with pytest.raises(CapabilityError, match=r"TokenSequence has no mean; take anomaly_score"):
+    with pytest.raises(CapabilityError, match="TokenSequence offers no mean; draw from it by sample"):
         reconstruction_error(model, x)

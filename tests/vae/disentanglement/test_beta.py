@@ -12,13 +12,15 @@ from torch import Tensor
 
 from designloop.vae.disentanglement.beta import beta_curves, beta_optimum, rate_and_error
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.fit import Batch, cosine, fit
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.linear import ppca
-from designloop.vae.linear_vae import as_vae, expected_elbo, untrained
-from designloop.vae.losses import ELBO
+from designloop.vae.linear.linear_gaussian import ppca
+from designloop.vae.linear.linear_vae import as_vae, expected_elbo, untrained_vae
 from designloop.vae.model import VAE
 from designloop.vae.priors.mixture import GaussianMixture
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
+from designloop.vae.training.schedules import cosine
 
 
 def data(spreads: list[float], rows: int = 400, seed: int = 0) -> Tensor:
@@ -51,9 +53,9 @@ def beta_loss(vae: VAE, x: Tensor, beta: float) -> float:
 
 
 def test_curves_by_hand() -> None:
-    found = beta_curves(torch.tensor([1.0, 8.0, 4.0]), 2, 0.5, torch.tensor([1.0, 8.0, 16.0]))
-    torch.testing.assert_close(found.kl, 0.5 * torch.tensor([[16.0, 8.0], [2.0, 1.0], [1.0, 1.0]]).log())
-    torch.testing.assert_close(found.error, torch.tensor([0.5 + 0.5 + 1, 4.0 + 4 + 1, 8.0 + 4 + 1]))
+    result = beta_curves(torch.tensor([1.0, 8.0, 4.0]), 2, 0.5, torch.tensor([1.0, 8.0, 16.0]))
+    torch.testing.assert_close(result.kl, 0.5 * torch.tensor([[16.0, 8.0], [2.0, 1.0], [1.0, 1.0]]).log())
+    torch.testing.assert_close(result.error, torch.tensor([0.5 + 0.5 + 1, 4.0 + 4 + 1, 8.0 + 4 + 1]))
 
 
 @given(
@@ -63,10 +65,10 @@ def test_curves_by_hand() -> None:
 )
 def test_kl_falls_and_error_rises_with_beta(values: list[float], betas: list[float], variance: float) -> None:
     grid = torch.tensor(sorted(betas), dtype=torch.float64)
-    found = beta_curves(torch.tensor(values, dtype=torch.float64), 3, variance, grid)
-    assert (found.kl.diff(dim=0) <= 1e-12).all()
-    assert (found.error.diff() >= -1e-12).all()
-    assert (found.kl.diff(dim=1) <= 1e-12).all()  # the greatest first
+    result = beta_curves(torch.tensor(values, dtype=torch.float64), 3, variance, grid)
+    assert (result.kl.diff(dim=0) <= 1e-12).all()
+    assert (result.error.diff() >= -1e-12).all()
+    assert (result.kl.diff(dim=1) <= 1e-12).all()  # the greatest first
 
 
 @pytest.mark.parametrize("beta", [0.3, 1.0, 4.0, 9.0])
@@ -84,17 +86,17 @@ def test_the_optimum_lies_on_the_curves_and_nothing_near_it_is_better(beta: floa
     for _ in range(10):
         near = with_noise(as_vae(beta_optimum(x, 3, variance, beta)), variance)
         with torch.no_grad():
-            for one in near.parameters():
-                one.add_(0.02 * torch.randn(one.shape, generator=generator, dtype=one.dtype))
+            for parameter in near.parameters():
+                parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype))
         assert beta_loss(near, x, beta) > at_best
 
 
 def test_at_beta_one_and_its_own_noise_it_is_ppca() -> None:
     x = data([8, 4, 2, 1, 0.5])
     best = ppca(x, 2)
-    found = beta_optimum(x, 2, float(best.variance), 1.0)
-    torch.testing.assert_close(found.weights.abs(), best.weights.abs())
-    torch.testing.assert_close(found.variance, best.variance)
+    result = beta_optimum(x, 2, float(best.variance), 1.0)
+    torch.testing.assert_close(result.weights.abs(), best.weights.abs())
+    torch.testing.assert_close(result.variance, best.variance)
 
 
 def test_a_sweep_from_great_to_small_beta_finds_the_curves() -> None:
@@ -102,13 +104,13 @@ def test_a_sweep_from_great_to_small_beta_finds_the_curves() -> None:
     x, variance, betas = data([16, 4, 1, 0.25], 200), 0.25, [32.0, 8.0, 2.0]
     curves = beta_curves(eigenvalues(x), 3, variance, torch.tensor(betas, dtype=torch.float64))
     generator = torch.Generator().manual_seed(0)
-    vae = with_noise(untrained(4, 3, generator, dtype=torch.float64), variance)
-    for at, beta in enumerate(betas):
+    vae = with_noise(untrained_vae(4, 3, generator, dtype=torch.float64), variance)
+    for index, beta in enumerate(betas):
         optimizer = torch.optim.Adam(vae.parameters(), lr=0.1, betas=(0.9, 0.99))
         fit(vae, ELBO(beta), [Batch(x)] * 350, optimizer, generator=generator, schedule=cosine(350), clip=math.inf)
         kl, error = rate_and_error(vae, x, draws=100, generator=generator)
-        assert ((kl - curves.kl[at]).abs() <= (0.02 * curves.kl[at]).clamp_min(0.02)).all()
-        assert float(error) == pytest.approx(float(curves.error[at]), rel=0.03)
+        assert ((kl - curves.kl[index]).abs() <= (0.02 * curves.kl[index]).clamp_min(0.02)).all()
+        assert float(error) == pytest.approx(float(curves.error[index]), rel=0.03)
 
 
 def test_what_cannot_be_is_told() -> None:
@@ -120,5 +122,5 @@ def test_what_cannot_be_is_told() -> None:
         beta_optimum(torch.ones(7, 2), 3, 1.0, 1.0)
     vae = as_vae(ppca(data([3, 2, 1]), 1))
     mixture = GaussianMixture(1, 2, torch.Generator())
-    with pytest.raises(VAEError, match=r"GaussianMixture has no kl_units; give the VAE a StandardNormal prior"):
+    with pytest.raises(VAEError, match=r"GaussianMixture offers no kl_units; .* take StandardNormal"):
         rate_and_error(vae.with_prior(mixture), data([3, 2, 1]))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from designloop.vae.disentanglement.hsic import (
     HSIC,
-    centred,
+    centre_kernel,
     conditional_hsic,
     hsic_of,
     independence,
@@ -23,8 +23,8 @@ from designloop.vae.disentanglement.hsic import (
     of_kernels,
 )
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
-from designloop.vae.model import Pass
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.model import ForwardPass
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 
 def rows(n: int, width: int, seed: int = 0) -> Tensor:
@@ -47,7 +47,7 @@ def dense(k: Tensor, l: Tensor, unbiased: bool) -> float:  # noqa: E741
 def test_it_is_the_dense_computation(unbiased: bool, labels: bool, dtype: torch.dtype) -> None:
     x = rows(8, 2).to(dtype)
     y = torch.tensor([0, 1, 2, 0, 1, 0, 0, 2]) if labels else (x[:, :1] ** 2 + 0.3 * rows(8, 1, 1)).to(dtype)
-    k, l = (kernel(one).double() for one in (x, y))  # noqa: E741
+    k, l = (kernel(rows).double() for rows in (x, y))  # noqa: E741
     assert float(hsic_of(x, y, unbiased)) == pytest.approx(dense(k, l, unbiased), abs=1e-6)
     assert float(hsic_of(y, x, unbiased)) == pytest.approx(dense(k, l, unbiased), abs=1e-6)
 
@@ -77,10 +77,12 @@ def test_the_kernel_is_a_gaussian_of_median_width() -> None:
 def test_the_nulls_mean_over_all_permutations_is_known() -> None:
     """tr K̄ tr L̄ / (n² (n − 1)) for the biased one, 0 for the unbiased one."""
     k, l = kernel(rows(6, 2)), kernel(rows(6, 2, 1))  # noqa: E741
-    orders = [torch.tensor(one) for one in itertools.permutations(range(6))]
-    biased = torch.stack([of_kernels(k, l[one][:, one]) for one in orders]).mean()
-    assert float(biased) == pytest.approx(float(centred(k).trace() * centred(l).trace()) / (36 * 5), abs=1e-12)
-    assert float(torch.stack([of_kernels(k, l[one][:, one], True) for one in orders]).mean()) == pytest.approx(
+    orders = [torch.tensor(order) for order in itertools.permutations(range(6))]
+    biased = torch.stack([of_kernels(k, l[order][:, order]) for order in orders]).mean()
+    assert float(biased) == pytest.approx(
+        float(centre_kernel(k).trace() * centre_kernel(l).trace()) / (36 * 5), abs=1e-12
+    )
+    assert float(torch.stack([of_kernels(k, l[order][:, order], True) for order in orders]).mean()) == pytest.approx(
         0, abs=1e-12
     )
 
@@ -88,22 +90,22 @@ def test_the_nulls_mean_over_all_permutations_is_known() -> None:
 @pytest.mark.parametrize("labels", [False, True])
 def test_the_shuffled_null_has_that_mean_and_the_value_is_hsic(labels: bool) -> None:
     x, y = rows(60, 2), torch.arange(60) % 3 if labels else rows(60, 1, 1)
-    found = independence(x, y, permutations=400, generator=torch.Generator().manual_seed(0))
-    k, l = centred(kernel(x)), centred(kernel(y).double())  # noqa: E741
+    result = independence(x, y, permutations=400, generator=torch.Generator().manual_seed(0))
+    k, l = centre_kernel(kernel(x)), centre_kernel(kernel(y).double())  # noqa: E741
     wanted = float(k.trace() * l.trace()) / (60**2 * 59)
-    assert float(found.value) == pytest.approx(float(hsic_of(x, y)), abs=1e-12)
-    error = float(found.null.std()) / 20
-    assert float(found.null.mean()) == pytest.approx(wanted, abs=4 * error)
+    assert float(result.value) == pytest.approx(float(hsic_of(x, y)), abs=1e-12)
+    error = float(result.null.std()) / 20
+    assert float(result.null.mean()) == pytest.approx(wanted, abs=4 * error)
 
 
 def test_independent_pairs_are_rejected_as_often_as_promised_and_dependent_ones_found() -> None:
     generator = torch.Generator().manual_seed(0)
-    found = [
+    result = [
         independence(rows(40, 2, seed), rows(40, 1, 1000 + seed), permutations=99, generator=generator)
         for seed in range(100)
     ]
-    assert 0 <= sum(one.p_value <= 0.05 for one in found) <= 12  # binomial(100, 0.05): 99.9 % are at most 12
-    assert 0.4 < np.mean([one.p_value for one in found]) < 0.6
+    assert 0 <= sum(test.p_value <= 0.05 for test in result) <= 12  # binomial(100, 0.05): 99.9 % are at most 12
+    assert 0.4 < np.mean([test.p_value for test in result]) < 0.6
     ring = rows(300, 2, 5)
     ring = ring / ring.norm(dim=1, keepdim=True)  # uncorrelated, and not independent
     circle = independence(ring[:, :1], ring[:, 1:], permutations=99, generator=generator)
@@ -120,7 +122,7 @@ def test_given_labels_a_common_cause_is_no_dependence() -> None:
     assert not independence(x, y, s, permutations=99, generator=generator).above()
     direct = independence(x + 0.8 * y.unsqueeze(1), y, s, permutations=99, generator=generator)
     assert direct.above()
-    wanted = sum(float(hsic_of(x[s == one], y[s == one])) / 3 for one in range(3))
+    wanted = sum(float(hsic_of(x[s == stratum], y[s == stratum])) / 3 for stratum in range(3))
     assert float(conditional_hsic(x, y, s)) == pytest.approx(wanted, abs=1e-12)
     assert float(independence(x, y, s, generator=generator).value) == pytest.approx(wanted, abs=1e-12)
 
@@ -129,18 +131,18 @@ def test_the_term_is_hsic_of_its_units_and_has_a_gradient() -> None:
     mean = rows(30, 3).requires_grad_()
     drug, line = torch.arange(30) % 2, torch.arange(30) % 3
     zeros = torch.zeros(30)
-    seen = Pass(mean, None, DiagonalNormal(mean, torch.ones(30, 3)), mean + 1, mean, zeros, zeros,
+    out = ForwardPass(mean, None, DiagonalNormal(mean, torch.ones(30, 3)), mean + 1, mean, zeros, zeros,
                 {"drug": drug, "line": line})  # fmt: skip
-    value = HSIC("drug", units=[0, 2], given="line")(seen)
+    value = HSIC("drug", units=[0, 2], given="line")(out)
     torch.testing.assert_close(value, conditional_hsic(mean[:, [0, 2]], drug, line, True))
-    torch.testing.assert_close(HSIC("drug")(seen), hsic_of(mean, drug, True))
+    torch.testing.assert_close(HSIC("drug")(out), hsic_of(mean, drug, True))
     value.backward()
     assert mean.grad is not None
     assert (mean.grad[:, 1] == 0).all()
     assert (mean.grad[:, 0] != 0).any()
     assert (HSIC("drug") + HSIC("line")).terms[1].name == "hsic_line"
     with pytest.raises(MissingContextError, match=r"HSIC reads context\['dose'\], the context holds drug, line"):
-        HSIC("dose")(seen)
+        HSIC("dose")(out)
 
 
 def test_what_cannot_be_is_told() -> None:

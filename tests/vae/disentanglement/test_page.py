@@ -8,7 +8,7 @@ from tests.vae.pages import PAGES, run_example
 
 
 def test_the_example_runs_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = run_example("disentanglement.md", tmp_path, monkeypatch, steps_and_count="20, 1000")
-    assert found["said"]["two subspaces"].shape == (2000, 50)
+    result = run_example("disentanglement.md", tmp_path, monkeypatch, steps_and_count="20, 1000")
+    assert result["said"]["two subspaces"].shape == (2000, 50)
     assert (tmp_path / "disentanglement.png").stat().st_size > 10_000
     assert 1000 < (PAGES / "pictures" / "disentanglement.png").stat().st_size < 200_000

@@ -30,42 +30,42 @@ LABELS = RNG.integers(0, 4, (1500, 4))
 
 
 def test_each_code_for_one_factor_is_one() -> None:
-    found = dci_of(np.eye(6))
-    assert (found.disentanglement, found.completeness) == pytest.approx((1, 1), abs=1e-12)
+    result = dci_of(np.eye(6))
+    assert (result.disentanglement, result.completeness) == pytest.approx((1, 1), abs=1e-12)
     turned = dci_of(np.eye(6)[RNG.permutation(6)] * RNG.uniform(1, 9, 6))
     assert (turned.disentanglement, turned.completeness) == pytest.approx((1, 1), abs=1e-12)
 
 
 def test_five_codes_each_for_two_of_ten_factors() -> None:
-    found = dci_of(np.repeat(np.eye(5), 2, axis=1))
-    assert found.disentanglement == pytest.approx(1 - math.log(2) / math.log(10), abs=1e-12)
-    assert found.completeness == pytest.approx(1, abs=1e-12)
+    result = dci_of(np.repeat(np.eye(5), 2, axis=1))
+    assert result.disentanglement == pytest.approx(1 - math.log(2) / math.log(10), abs=1e-12)
+    assert result.completeness == pytest.approx(1, abs=1e-12)
     other = dci_of(np.repeat(np.eye(5), 2, axis=1).T)
     assert other.disentanglement == pytest.approx(1, abs=1e-12)
     assert other.completeness == pytest.approx(1 - math.log(2) / math.log(10), abs=1e-12)
 
 
 def test_a_code_without_importance_weighs_zero_and_nothing_at_all_is_zero() -> None:
-    found = dci_of(np.vstack([np.eye(3), np.zeros((2, 3))]))
-    assert found.disentanglement == pytest.approx(1, abs=1e-12)
+    result = dci_of(np.vstack([np.eye(3), np.zeros((2, 3))]))
+    assert result.disentanglement == pytest.approx(1, abs=1e-12)
     assert dci_of(np.zeros((3, 4))).disentanglement == 0
     assert dci_of(np.zeros((3, 4))).completeness == 0
 
 
 def test_codes_weigh_as_much_as_they_are_important() -> None:
-    found = dci_of(np.array([[3.0, 0.0], [0.5, 0.5]]))
-    assert found.disentanglement == pytest.approx(3 / 4 * 1 + 1 / 4 * 0, abs=1e-12)
+    result = dci_of(np.array([[3.0, 0.0], [0.5, 0.5]]))
+    assert result.disentanglement == pytest.approx(3 / 4 * 1 + 1 / 4 * 0, abs=1e-12)
 
 
 @given(st.integers(2, 6), st.integers(2, 6), st.integers(0, 10_000))
 def test_scores_of_importances_are_shares_whatever_the_order_and_unit(codes: int, factors: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    some = rng.exponential(size=(codes, factors)) * (rng.random((codes, factors)) < 0.7)
-    found = dci_of(some)
-    assert -1e-12 <= found.disentanglement <= 1 + 1e-12
-    turned = dci_of(5 * some[rng.permutation(codes)][:, rng.permutation(factors)])
-    assert turned.disentanglement == pytest.approx(found.disentanglement, abs=1e-9)
-    assert turned.completeness == pytest.approx(found.completeness, abs=1e-9)
+    matrix = rng.exponential(size=(codes, factors)) * (rng.random((codes, factors)) < 0.7)
+    result = dci_of(matrix)
+    assert -1e-12 <= result.disentanglement <= 1 + 1e-12
+    turned = dci_of(5 * matrix[rng.permutation(codes)][:, rng.permutation(factors)])
+    assert turned.disentanglement == pytest.approx(result.disentanglement, abs=1e-9)
+    assert turned.completeness == pytest.approx(result.completeness, abs=1e-9)
 
 
 # ---- fitted
@@ -74,8 +74,8 @@ def test_scores_of_importances_are_shares_whatever_the_order_and_unit(codes: int
 @pytest.mark.parametrize("factors", [AMOUNTS, LABELS], ids=["amounts", "labels"])
 def test_codes_that_are_the_factors(factors: np.ndarray) -> None:
     codes = factors[:, ::-1].astype(float)
-    found = dci(codes, factors, trees=8)
-    assert min(found.disentanglement, found.completeness) >= 0.95
+    result = dci(codes, factors, trees=8)
+    assert min(result.disentanglement, result.completeness) >= 0.95
     assert (importances(codes, factors, trees=8)[1] > 0.95).all()
     assert mig(codes, factors) >= 0.9
     assert factor_vae_score(codes, factors, np.random.default_rng(1)) == 1
@@ -114,15 +114,15 @@ def test_sap_of_amounts_is_the_gap_of_squared_correlations() -> None:
     codes = factors @ np.array([[1, 0.4, 0.2], [0.3, 1, 0.1]]) + 0.5 * rng.standard_normal((500, 3))
     gaps = []
     for factor in factors.T:
-        told = sorted(pearsonr(code, factor).statistic ** 2 for code in codes.T)
-        gaps.append(told[-1] - told[-2])
+        shares = sorted(pearsonr(code, factor).statistic ** 2 for code in codes.T)
+        gaps.append(shares[-1] - shares[-2])
     assert sap(codes, factors) == pytest.approx(np.mean(gaps), abs=1e-12)
 
 
 def test_information_is_scikit_learns() -> None:
-    one, other = LABELS[:, 0], (LABELS[:, 0] + LABELS[:, 1] // 2) % 3
-    assert mutual_information(one, other) == pytest.approx(mutual_info_score(one, other), abs=1e-12)
-    assert mutual_information(one, one) == pytest.approx(math.log(4), abs=0.01)
+    first, second = LABELS[:, 0], (LABELS[:, 0] + LABELS[:, 1] // 2) % 3
+    assert mutual_information(first, second) == pytest.approx(mutual_info_score(first, second), abs=1e-12)
+    assert mutual_information(first, first) == pytest.approx(math.log(4), abs=0.01)
 
 
 def test_what_cannot_be_scored_is_told() -> None:

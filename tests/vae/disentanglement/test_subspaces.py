@@ -7,23 +7,23 @@ import torch
 from torch import Tensor, nn
 
 from designloop.testing import check_prior
-from designloop.vae.disentanglement.subspaces import Subspaces, counterfactual, moved
-from designloop.vae.errors import CapabilityError, ShapeError, VAEError
+from designloop.vae.disentanglement.subspaces import Subspaces, counterfactual, move
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
 
 CONTEXT = {"line": torch.tensor([0, 1, 1, 0]), "drug": torch.tensor([2, 0, 1, 1])}
 
 
-def by_label(units: int, labels: int, reads: str, seed: int) -> ConditionalNormal:
+def by_label(units: int, labels: int, key: str, seed: int) -> ConditionalNormal:
     table = nn.Embedding(labels, 2 * units)
     with torch.no_grad():
         table.weight.copy_(torch.randn(table.weight.shape, generator=torch.Generator().manual_seed(seed)))
-    return ConditionalNormal(units, table, reads)
+    return ConditionalNormal(units, table, key)
 
 
 def prior() -> Subspaces:
@@ -55,12 +55,12 @@ def test_density_and_divergence_are_the_sums_of_the_subspaces_own() -> None:
     z = torch.randn(5, 4, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     line, drug, rest = both.priors
     parts = (line, z[..., :2]), (drug, z[..., 2:3]), (rest, z[..., 3:])
-    wanted = torch.stack([one.log_prob(part, CONTEXT) for one, part in parts]).sum(0)  # type: ignore[attr-defined]
+    wanted = torch.stack([part_prior.log_prob(part, CONTEXT) for part_prior, part in parts]).sum(0)  # type: ignore[operator]
     torch.testing.assert_close(both.log_prob(z, CONTEXT), wanted)
     q = DiagonalNormal(z[0], z[1].exp())
-    given = [line.given(CONTEXT), drug.given(CONTEXT)]  # type: ignore[attr-defined]
-    mean = torch.cat([*(one.mean for one in given), torch.zeros(4, 1)], 1)
-    scale = torch.cat([*(one.scale for one in given), torch.ones(4, 1)], 1)
+    given = [line.given(CONTEXT), drug.given(CONTEXT)]  # type: ignore[operator]
+    mean = torch.cat([*(part_prior.mean for part_prior in given), torch.zeros(4, 1)], 1)
+    scale = torch.cat([*(part_prior.scale for part_prior in given), torch.ones(4, 1)], 1)
     normal = torch.distributions.kl_divergence(
         torch.distributions.Normal(q.mean, q.scale), torch.distributions.Normal(mean, scale)
     )
@@ -73,32 +73,30 @@ def test_a_move_keeps_the_noise_and_all_that_does_not_read_the_cause() -> None:
     both = prior()
     z = torch.randn(4, 4, generator=torch.Generator().manual_seed(2))
     other = {"drug": torch.tensor([0, 2, 1, 2])}
-    found = moved(both, z, CONTEXT, other)
-    torch.testing.assert_close(found[:, [0, 1, 3]], z[:, [0, 1, 3]])
+    result = move(both, z, CONTEXT, other)
+    torch.testing.assert_close(result[:, [0, 1, 3]], z[:, [0, 1, 3]])
     drug = both.priors[1]
-    own, new = (drug.given(one) for one in (CONTEXT, other))  # type: ignore[attr-defined]
-    torch.testing.assert_close((found[:, 2:3] - new.mean) / new.scale, (z[:, 2:3] - own.mean) / own.scale)
-    torch.testing.assert_close(found[2], z[2])  # its drug stays
-    torch.testing.assert_close(moved(both, found, {**CONTEXT, **other}, CONTEXT), z)  # there and back
+    own, new = (drug.given(cause) for cause in (CONTEXT, other))  # type: ignore[operator]
+    torch.testing.assert_close((result[:, 2:3] - new.mean) / new.scale, (z[:, 2:3] - own.mean) / own.scale)
+    torch.testing.assert_close(result[2], z[2])  # its drug stays
+    torch.testing.assert_close(move(both, result, {**CONTEXT, **other}, CONTEXT), z)  # there and back
 
 
 def test_a_counterfactual_is_the_decoded_move() -> None:
     vae = VAE(Same(), Product(), Gaussian(5), prior())
     x, other = torch.randn(4, 4, generator=torch.Generator().manual_seed(3)), {"drug": torch.tensor([0, 2, 1, 2])}
-    here, there = counterfactual(vae, x, context=CONTEXT, to=other)
+    here, moved = counterfactual(vae, x, context=CONTEXT, to=other)
     torch.testing.assert_close(here, vae.reconstruct(x, context=CONTEXT))
-    torch.testing.assert_close(there, Product()(moved(vae.prior, x, CONTEXT, other)))  # type: ignore[arg-type]
-    effect = there - here
+    torch.testing.assert_close(moved, Product()(move(vae.prior, x, CONTEXT, other)))  # type: ignore[arg-type]
+    effect = moved - here
     torch.testing.assert_close(effect[:, 4], x[:, 0] * effect[:, 2])  # a drug's effect depends on the cell
     with torch.no_grad():  # encoded in its own context, decoded in both
-        torch.testing.assert_close(there[2], here[2])
+        torch.testing.assert_close(moved[2], here[2])
 
 
 def test_what_cannot_be_is_told() -> None:
     x, to = torch.zeros(4, 4), {"drug": torch.tensor([0, 2, 1, 2])}
-    with pytest.raises(
-        CapabilityError, match="the prior is StandardNormal, expected Subspaces; build the VAE with one"
-    ):
+    with pytest.raises(VAEError, match="the prior is StandardNormal, expected Subspaces; build the VAE with one"):
         counterfactual(VAE(Same(), Product(), Gaussian(5), StandardNormal(4)), x, context=CONTEXT, to=to)
     vae = VAE(Same(), Product(), Gaussian(5), prior())
     with pytest.raises(ShapeError, match=r"to\['drug'\] has shape \(2,\), expected \(4, …\); give one value a row"):

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from designloop.benchmarks.simulators.surfaces import Surface
 from designloop.vae.geometry.metric import FisherRao, Metric
 from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.simulators.surfaces import Surface
 
 
 class Fixed(nn.Module):

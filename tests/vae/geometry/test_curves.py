@@ -41,8 +41,8 @@ def test_length_and_energy_under_a_metric_against_scipys_quadrature() -> None:
     assert float(segment_lengths(half_plane, start, end, nodes=8)) == pytest.approx(
         math.sqrt(5) * math.log(3) / 2, rel=1e-7
     )
-    found = speed(half_plane, line, torch.tensor([0.0, 1.0]).double())
-    torch.testing.assert_close(found, torch.tensor([[1.0, 1 / 3]]).double() * math.sqrt(5))
+    result = speed(half_plane, line, torch.tensor([0.0, 1.0]).double())
+    torch.testing.assert_close(result, torch.tensor([[1.0, 1 / 3]]).double() * math.sqrt(5))
 
 
 def test_energy_is_at_least_half_the_square_of_the_length() -> None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from designloop.benchmarks.simulators.surfaces import SURFACES, Surface
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.curves import Spline, length, straight
 from designloop.vae.geometry.geodesics import distance, geodesics_by_graph, geodesics_by_spline
@@ -25,6 +24,7 @@ from designloop.vae.likelihoods.poisson import Poisson
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPEncoder, RBFPrecisionDecoder
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.simulators.surfaces import SURFACES, Surface
 from tests.vae.geometry.known import (
     Fixed,
     counting,
@@ -37,15 +37,15 @@ from tests.vae.geometry.known import (
 )
 
 
-@pytest.mark.parametrize("surface", SURFACES, ids=lambda one: one.name)
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_lengths_on_known_surfaces(surface: Surface, dtype: torch.dtype) -> None:
-    start, end, wanted = (torch.from_numpy(one).to(dtype) for one in surface.pairs(12, np.random.default_rng(1)))
+    start, end, wanted = (torch.from_numpy(array).to(dtype) for array in surface.pairs(12, np.random.default_rng(1)))
     metric = FisherRao(surface_metric(surface).vae.to(dtype))
-    found = geodesics_by_spline(metric, start, end)
-    torch.testing.assert_close(found.lengths, wanted, rtol=1e-4, atol=0)
-    assert float(found.slack.max()) < 1e-4
-    torch.testing.assert_close(found.curves(torch.tensor([0.0, 1.0])), torch.stack([start, end], 1))
+    result = geodesics_by_spline(metric, start, end)
+    torch.testing.assert_close(result.lengths, wanted, rtol=1e-4, atol=0)
+    assert float(result.slack.max()) < 1e-4
+    torch.testing.assert_close(result.curves(torch.tensor([0.0, 1.0])), torch.stack([start, end], 1))
 
 
 def test_the_hyperbolic_plane() -> None:
@@ -90,9 +90,11 @@ def test_fisher_rao_distances() -> None:
 def test_a_gaussian_of_free_mean_and_variance_is_hyperbolic() -> None:
     """√2 times the distance of the half plane at (μ / √2, σ) (Atkinson & Mitchell 1981)."""
     start, end = uniform(10, [-1, -1], [1, 1]), uniform(10, [-1, -1], [1, 1], seed=1)  # mean, log variance
-    found = distance(FisherRao(vae_of(lambda z: z, HeteroscedasticGaussian(0.0), 2)), start, end)
-    there = [torch.stack([one[:, 0] / math.sqrt(2), (0.5 * one[:, 1]).exp()], -1) for one in (start, end)]
-    torch.testing.assert_close(found, math.sqrt(2) * half_plane_distance(*there), rtol=1e-4, atol=0)
+    result = distance(FisherRao(vae_of(lambda z: z, HeteroscedasticGaussian(0.0), 2)), start, end)
+    half_plane_points = [
+        torch.stack([points[:, 0] / math.sqrt(2), (0.5 * points[:, 1]).exp()], -1) for points in (start, end)
+    ]
+    torch.testing.assert_close(result, math.sqrt(2) * half_plane_distance(*half_plane_points), rtol=1e-4, atol=0)
 
 
 def test_a_pair_comes_out_the_same_alone_as_among_others() -> None:
@@ -146,14 +148,14 @@ def test_round_a_hole_in_the_data(metric_of: type[ExpectedEuclidean] | type[Fish
     vae = VAE(MLPEncoder(10, 2), decoder, HeteroscedasticGaussian(), StandardNormal(2)).double()
     metric, start, end = metric_of(vae), ring[:2], ring[12:14]
     graph = grid_graph(metric, [-1.5, -1.5], [1.5, 1.5], [21, 21], like=ring)
-    found, line = geodesics_by_graph(graph, start, end, knots=16), straight(start, end, 16)
-    assert bool((found.lengths < 0.9 * length(metric, line)).all())
+    result, line = geodesics_by_graph(graph, start, end, knots=16), straight(start, end, 16)
+    assert bool((result.lengths < 0.9 * length(metric, line)).all())
 
     def off(curve: Spline) -> float:
         return float(torch.cdist(curve(torch.linspace(0, 1, 41)).flatten(0, 1), ring).amin(1).mean())
 
-    assert off(found.curves) < off(line)
-    assert float(found.curves(torch.linspace(0, 1, 41)).norm(dim=-1).min()) > 0.3
+    assert off(result.curves) < off(line)
+    assert float(result.curves(torch.linspace(0, 1, 41)).norm(dim=-1).min()) > 0.3
 
 
 def test_what_cannot_be_is_said() -> None:

@@ -22,11 +22,11 @@ WIDEST = {8: math.pi / 4, 16: math.atan(1 / 2), 32: math.atan(1 / 3)}
 def test_a_grids_paths_are_too_long_however_fine_it_is(neighbours: int, widest: float, side: int) -> None:
     """By up to 1 / cos(half the widest angle between two directions): 8.24, 2.75 and 1.31 %."""
     graph = grid_graph(euclidean, [0, 0], [1, 1], [side, side], neighbours=neighbours)
-    found, wanted = dijkstra(graph.edges, indices=0)[1:], graph.points[1:].norm(dim=1).numpy()
+    result, wanted = dijkstra(graph.edges, indices=0)[1:], graph.points[1:].norm(dim=1).numpy()
     bound = 1 / math.cos(widest / 2)
-    assert found.min() > 0
-    assert np.all(found / wanted < bound + 1e-6)
-    assert (found / wanted).max() > 1 + 0.98 * (bound - 1)
+    assert result.min() > 0
+    assert np.all(result / wanted < bound + 1e-6)
+    assert (result / wanted).max() > 1 + 0.98 * (bound - 1)
 
 
 def test_stencils() -> None:
@@ -45,8 +45,8 @@ def test_paths_in_any_dimension_between_points_off_the_grid(dimension: int) -> N
     start, end = uniform(20, [0.0] * dimension, [1.0] * dimension), uniform(20, [0.0] * dimension, [1.0] * dimension, 1)
     paths, wanted = shortest_paths(graph, start, end), (start - end).norm(dim=1)
     assert bool(((paths.lengths > wanted - 1e-9) & (paths.lengths < 1.1 * wanted + 1e-9)).all())
-    for path, one, other, length in zip(paths.points, start, end, paths.lengths, strict=True):
-        torch.testing.assert_close(path[[0, -1]], torch.stack([one, other]))
+    for path, first, last, length in zip(paths.points, start, end, paths.lengths, strict=True):
+        torch.testing.assert_close(path[[0, -1]], torch.stack([first, last]))
         torch.testing.assert_close(path.diff(dim=0).norm(dim=1).sum(), length)
 
 
@@ -62,8 +62,8 @@ def test_points_with_a_radius_or_with_their_nearest() -> None:
     start, end = uniform(10, [-0.9, 0.6], [0.9, 1.9]), uniform(10, [-0.9, 0.6], [0.9, 1.9], seed=1)
     wanted = half_plane_distance(start, end)
     for graph in (points_graph(half_plane, points), points_graph(half_plane, points, radius=0.3)):
-        found = shortest_paths(graph, start, end).lengths
-        assert bool(((found > 0.995 * wanted) & (found < 1.06 * wanted)).all())
+        result = shortest_paths(graph, start, end).lengths
+        assert bool(((result > 0.995 * wanted) & (result < 1.06 * wanted)).all())
         assert np.diff(graph.edges.indptr).min() >= 5
     apart = torch.cdist(points, points).numpy()
     within = points_graph(half_plane, points, radius=0.3).edges.toarray() > 0
@@ -114,5 +114,5 @@ def test_what_cannot_be_is_said() -> None:
 
 def test_a_graph_draws_nothing() -> None:
     points = torch.randn(50, 2, generator=rng())
-    one, other = (points_graph(euclidean, points).edges for _ in range(2))
-    assert (one != other).nnz == 0
+    first, second = (points_graph(euclidean, points).edges for _ in range(2))
+    assert (first != second).nnz == 0

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from designloop.benchmarks.simulators.surfaces import SURFACES, sphere_place
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.geodesics import distance, geodesics_by_spline
 from designloop.vae.geometry.maps import exponential_map, initial_velocities, logarithm_map, shoot
 from designloop.vae.geometry.metric import FisherRao, metric_tensor
 from designloop.vae.likelihoods.gaussian import Gaussian
+from designloop.vae.simulators.surfaces import SURFACES, sphere_place
 from tests.vae.geometry.known import euclidean, half_plane, half_plane_distance, surface_metric, uniform, vae_of
 
 
@@ -42,10 +42,10 @@ def test_speed_stays_and_distance_is_the_speed() -> None:
     torch.testing.assert_close(half_plane_distance(z, path[:, -1]), speed, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("surface", SURFACES, ids=lambda one: one.name)
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
 def test_logarithm_and_exponential_undo_each_other(surface) -> None:
     metric = surface_metric(surface)
-    start, end, wanted = (torch.from_numpy(one) for one in surface.pairs(6, np.random.default_rng(2)))
+    start, end, wanted = (torch.from_numpy(array) for array in surface.pairs(6, np.random.default_rng(2)))
     velocity = logarithm_map(metric, start, end, tolerance=1e-9)
     form = metric(start, velocity.unsqueeze(1)).flatten()
     torch.testing.assert_close(form.sqrt(), wanted, rtol=1e-4, atol=0)
@@ -55,11 +55,11 @@ def test_logarithm_and_exponential_undo_each_other(surface) -> None:
 
 def test_the_logarithm_is_better_than_the_splines_own_velocity() -> None:
     start, end = uniform(8, [-1, 0.5], [1, 2]), uniform(8, [-1, 0.5], [1, 2], seed=1)
-    found = geodesics_by_spline(half_plane, start, end, knots=8, tolerance=1e-10)
-    own = found.curves.velocity(torch.zeros(1).double())[:, 0]
+    result = geodesics_by_spline(half_plane, start, end, knots=8, tolerance=1e-10)
+    own = result.curves.velocity(torch.zeros(1).double())[:, 0]
     miss = [
         half_plane_distance(exponential_map(half_plane, start, v, 256), end).max()
-        for v in (initial_velocities(half_plane, found), own)
+        for v in (initial_velocities(half_plane, result), own)
     ]
     assert float(miss[0]) < 0.3 * float(miss[1])
 

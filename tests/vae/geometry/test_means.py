@@ -9,13 +9,13 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from designloop.benchmarks.simulators.surfaces import SURFACES
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.geometry.graph import points_graph
 from designloop.vae.geometry.maps import logarithm_map
 from designloop.vae.geometry.means import frechet_mean, k_means
 from designloop.vae.geometry.metric import FisherRao
 from designloop.vae.likelihoods.poisson import Poisson
+from designloop.vae.simulators.surfaces import SURFACES
 from tests.vae.geometry.known import euclidean, half_plane, rng, surface_metric, uniform, vae_of
 
 
@@ -29,8 +29,8 @@ def test_in_a_flat_space_it_is_the_mean() -> None:
 def test_poisson_rates_are_averaged_as_square_roots() -> None:
     """Fisher–Rao makes √rate flat, so the mean of log rates z is 2 log mean exp(z / 2)."""
     z = uniform(12, [-1, -1], [2, 2])
-    found = frechet_mean(FisherRao(vae_of(lambda at: at, Poisson(), 2)), z)
-    torch.testing.assert_close(found, 2 * (z / 2).exp().mean(0).log(), rtol=1e-4, atol=1e-4)
+    result = frechet_mean(FisherRao(vae_of(lambda point: point, Poisson(), 2)), z)
+    torch.testing.assert_close(result, 2 * (z / 2).exp().mean(0).log(), rtol=1e-4, atol=1e-4)
 
 
 def test_of_two_it_is_the_middle_of_their_geodesic() -> None:
@@ -73,8 +73,8 @@ def test_k_means_in_a_flat_space_is_scikit_learns() -> None:
 
 
 def test_k_means_is_repeated_by_its_generator() -> None:
-    one, other = (k_means(half_plane, uniform(20, [-1, 0.5], [1, 2]), 3, rng(5)) for _ in range(2))
-    assert torch.equal(one.centres, other.centres)
+    first, second = (k_means(half_plane, uniform(20, [-1, 0.5], [1, 2]), 3, rng(5)) for _ in range(2))
+    assert torch.equal(first.centres, second.centres)
 
 
 def walls(z: torch.Tensor, tangents: torch.Tensor) -> torch.Tensor:
@@ -87,11 +87,11 @@ def test_k_means_follows_the_metric_with_and_without_a_graph() -> None:
     along = torch.linspace(-2, 2, 12).double()
     points = torch.cat([torch.stack([along, torch.full_like(along, side)], -1) for side in (-0.5, 0.5)])
     wanted = {frozenset(range(12)), frozenset(range(12, 24))}
-    assert {frozenset(np.flatnonzero(KMeans(2, random_state=0, n_init=4).fit(points.numpy()).labels_ == one))
-            for one in (0, 1)} != wanted  # fmt: skip
+    assert {frozenset(np.flatnonzero(KMeans(2, random_state=0, n_init=4).fit(points.numpy()).labels_ == label))
+            for label in (0, 1)} != wanted  # fmt: skip
     for graph in (None, points_graph(walls, points)):
         labels = k_means(walls, points, 2, rng(), graph=graph).labels
-        assert {frozenset(labels.eq(one).nonzero().flatten().tolist()) for one in (0, 1)} == wanted
+        assert {frozenset(labels.eq(label).nonzero().flatten().tolist()) for label in (0, 1)} == wanted
 
 
 def test_what_cannot_be_is_said() -> None:

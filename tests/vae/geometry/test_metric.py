@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from designloop.benchmarks.simulators.surfaces import SURFACES, Surface
 from designloop.vae.errors import CapabilityError, ShapeError, VAEError
 from designloop.vae.geometry.metric import (
     ExpectedEuclidean,
@@ -31,6 +30,7 @@ from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.simulators.surfaces import SURFACES, Surface
 from tests.vae.geometry.known import rng, surface_metric, vae_of
 
 
@@ -47,11 +47,11 @@ def latents(n: int = 7, latent: int = 3, seed: int = 1) -> Tensor:
 
 def jacobian(vae: VAE, z: Tensor, of=lambda params: params) -> Tensor:
     """(batch, params, latent) by reverse mode, row by row."""
-    rows = [torch.autograd.functional.jacobian(lambda at: of(vae.decode(at[None]))[0], row) for row in z]
+    rows = [torch.autograd.functional.jacobian(lambda point: of(vae.decode(point[None]))[0], row) for row in z]
     return torch.stack(rows)
 
 
-@pytest.mark.parametrize("surface", SURFACES, ids=lambda one: one.name)
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
 def test_the_metric_of_known_surfaces(surface: Surface) -> None:
     z = torch.from_numpy(surface.pairs(30, np.random.default_rng(0))[0])
     torch.testing.assert_close(metric_tensor(surface_metric(surface), z), surface.metric(z), rtol=0, atol=1e-9)
@@ -94,19 +94,19 @@ def test_the_expected_euclidean_metric_is_the_mean_over_random_surfaces() -> Non
 def test_fisher_rao_is_twice_the_divergence_of_neighbours() -> None:
     """2 KL(p(x | z) || p(x | z + h t)) / h² -> tᵀ G t; for Bernoulli and Poisson the KL is closed."""
 
-    def bernoulli(one: Tensor, other: Tensor) -> Tensor:
-        p, q = one.sigmoid(), other.sigmoid()
+    def bernoulli(params: Tensor, other: Tensor) -> Tensor:
+        p, q = params.sigmoid(), other.sigmoid()
         return (p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).sum(-1)
 
-    def poisson(one: Tensor, other: Tensor) -> Tensor:
-        return (one.exp() * (one - other) - one.exp() + other.exp()).sum(-1)
+    def poisson(params: Tensor, other: Tensor) -> Tensor:
+        return (params.exp() * (params - other) - params.exp() + other.exp()).sum(-1)
 
     for likelihood, divergence in ((Bernoulli(), bernoulli), (Poisson(), poisson)):
         vae, z, along = network(likelihood, 12), latents(), latents(seed=2)
         h = 1e-3
-        there, back = (divergence(vae.decode(z), vae.decode(z + sign * h * along)) for sign in (1, -1))
+        forward, back = (divergence(vae.decode(z), vae.decode(z + sign * h * along)) for sign in (1, -1))
         form = torch.einsum("bi,bij,bj->b", along, pullback_metric(vae, z), along)
-        torch.testing.assert_close(((there + back) / h**2).detach(), form, rtol=1e-4, atol=1e-8)
+        torch.testing.assert_close(((forward + back) / h**2).detach(), form, rtol=1e-4, atol=1e-8)
 
 
 def test_volume() -> None:
@@ -115,7 +115,7 @@ def test_volume() -> None:
     metric = surface_metric(surface)
     torch.testing.assert_close(volume(metric, z), z[:, 0].sin())
     torch.testing.assert_close(log_volume(metric, z), z[:, 0].sin().log())
-    flat = FisherRao(vae_of(lambda at: at[:, :1].expand(-1, 3), Gaussian(3, 1.0, learned=False), 2))
+    flat = FisherRao(vae_of(lambda point: point[:, :1].expand(-1, 3), Gaussian(3, 1.0, learned=False), 2))
     assert volume(flat, z).tolist() == [0.0] * 20
 
 
@@ -130,11 +130,11 @@ def test_chunks_and_mates_do_not_matter() -> None:
 def test_it_is_differentiable_in_z_alone() -> None:
     vae, z = network(Bernoulli(), 12), latents(4)
     assert not metric_tensor(FisherRao(vae), z).requires_grad
-    (found,) = torch.autograd.grad(log_volume(FisherRao(vae), z.requires_grad_()).sum(), z)
+    (result,) = torch.autograd.grad(log_volume(FisherRao(vae), z.requires_grad_()).sum(), z)
     step = torch.zeros_like(z)
     step[:, 1] = 1e-5
     wanted = (log_volume(FisherRao(vae), z + step) - log_volume(FisherRao(vae), z - step)) / 2e-5
-    torch.testing.assert_close(found[:, 1], wanted.detach(), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(result[:, 1], wanted.detach(), rtol=1e-5, atol=1e-7)
 
 
 class Scaled(nn.Module):
@@ -169,13 +169,15 @@ def test_tangents_go_through_linear_maps_as_in_reverse_mode() -> None:
     net = Hyper().double()
     z = torch.randn(5, 2, dtype=torch.float64, generator=rng(), requires_grad=True)
     unit = torch.eye(2, dtype=torch.float64).expand(5, -1, -1)
-    at, pushed = pushforward(lambda z: torch.stack([net(one) for one in z.unbind()]), z, unit)
+    value, pushed = pushforward(lambda z: torch.stack([net(point) for point in z.unbind()]), z, unit)
     jacobians = torch.stack(
-        [torch.autograd.functional.jacobian(net, one, create_graph=True) for one in z]  # (features, latent)
+        [torch.autograd.functional.jacobian(net, point, create_graph=True) for point in z]  # (features, latent)
     )
-    torch.testing.assert_close(at, torch.stack([net(one) for one in z]))
+    torch.testing.assert_close(value, torch.stack([net(point) for point in z]))
     torch.testing.assert_close(pushed.transpose(1, 2), jacobians)
-    (ours,), (wanted,) = (torch.autograd.grad(one.sin().sum(), z, retain_graph=True) for one in (pushed, jacobians))
+    (ours,), (wanted,) = (
+        torch.autograd.grad(output.sin().sum(), z, retain_graph=True) for output in (pushed, jacobians)
+    )
     torch.testing.assert_close(ours, wanted)
 
 
@@ -184,8 +186,8 @@ def test_context_is_one_row_for_all_or_a_row_each() -> None:
     z, scales = latents(5, 2), torch.arange(1.0, 6.0, dtype=torch.float64)
     unit = torch.eye(2, dtype=torch.float64).expand(5, 2, 2)
     torch.testing.assert_close(pullback_metric(vae, z, {"scale": scales[1:2]}), 4 * unit)
-    each = metric_tensor(FisherRao(vae, {"scale": scales}, chunk=2), z)
-    torch.testing.assert_close(each, scales.square()[:, None, None] * unit)
+    together = metric_tensor(FisherRao(vae, {"scale": scales}, chunk=2), z)
+    torch.testing.assert_close(together, scales.square()[:, None, None] * unit)
     with pytest.raises(ShapeError, match=r"context\['scale'\] has shape \(5,\), expected \(1, …\) or \(3, …\)"):
         pullback_metric(vae, z[:3], {"scale": scales})
 
@@ -193,8 +195,8 @@ def test_context_is_one_row_for_all_or_a_row_each() -> None:
 def test_the_size_of_a_library_scales_the_metric_of_counts() -> None:
     """Twice the counts tell twice as much: the Fisher information of a Poisson is its mean in the log rate."""
     vae = network(Poisson(size="library_size"), 6)
-    one, two = (pullback_metric(vae, latents(), {"library_size": torch.tensor([s]).double()}) for s in (1.0, 2.0))
-    torch.testing.assert_close(two, 2 * one)
+    single, double = (pullback_metric(vae, latents(), {"library_size": torch.tensor([s]).double()}) for s in (1.0, 2.0))
+    torch.testing.assert_close(double, 2 * single)
 
 
 def test_what_cannot_be_is_said() -> None:
@@ -206,9 +208,9 @@ def test_what_cannot_be_is_said() -> None:
     with pytest.raises(ShapeError, match=r"tangents has shape \(4, 1, 3\), expected \(5, k, 3\)"):
         FisherRao(vae)(latents(5), torch.zeros(4, 1, 3, dtype=torch.float64))
     tokens = network(TokenSequence(5, 2, 4, 3), 4)
-    with pytest.raises(CapabilityError, match=r"TokenSequence has no fisher.*SequenceFisherRao or Conditional"):
+    with pytest.raises(CapabilityError, match=r"TokenSequence offers no fisher; .*SequenceFisherRao or Conditional"):
         FisherRao(tokens)
-    with pytest.raises(CapabilityError, match=r"TokenSequence has no mean.*take the Fisher–Rao metric"):
+    with pytest.raises(CapabilityError, match="TokenSequence offers no mean; draw from it by sample"):
         ExpectedEuclidean(tokens)
     random = VAE(MLPEncoder(4, 3), nn.Dropout(), Gaussian(3), StandardNormal(3))
     random.decode = lambda z, context=None: nn.functional.dropout(z)  # type: ignore[method-assign]

@@ -18,8 +18,8 @@ def test_quadratics_of_many_scales() -> None:
     def value(x: Tensor, rows: Tensor) -> Tensor:
         return (scales * (x - target[rows]).square()).sum(-1) * 10.0 ** (rows - 3)
 
-    found = minimise(value, torch.zeros_like(target), torch.ones(6).double(), steps=400, tolerance=1e-16)
-    torch.testing.assert_close(found, target, rtol=1e-5, atol=1e-5)
+    result = minimise(value, torch.zeros_like(target), torch.ones(6).double(), steps=400, tolerance=1e-16)
+    torch.testing.assert_close(result, target, rtol=1e-5, atol=1e-5)
 
 
 def test_rosenbrock_with_no_more_work_than_scipy() -> None:
@@ -30,11 +30,11 @@ def test_rosenbrock_with_no_more_work_than_scipy() -> None:
         asked[rows] += 1
         return (1 - x[:, 0]).square() + 100 * (x[:, 1] - x[:, 0].square()).square()
 
-    found = minimise(value, start, torch.full((3,), 0.1).double(), tolerance=1e-12)
-    torch.testing.assert_close(found, torch.ones_like(start), rtol=1e-4, atol=1e-4)
+    result = minimise(value, start, torch.full((3,), 0.1).double(), tolerance=1e-12)
+    torch.testing.assert_close(result, torch.ones_like(start), rtol=1e-4, atol=1e-4)
     theirs = [
-        scipy.optimize.minimize(scipy.optimize.rosen, one, jac=scipy.optimize.rosen_der, method="L-BFGS-B").nfev
-        for one in start.numpy()
+        scipy.optimize.minimize(scipy.optimize.rosen, row, jac=scipy.optimize.rosen_der, method="L-BFGS-B").nfev
+        for row in start.numpy()
     ]
     assert np.all(asked.numpy() <= 2 * np.array(theirs))
 
@@ -60,5 +60,5 @@ def test_where_the_function_is_not_finite_the_line_search_turns_back() -> None:
     def value(x: Tensor, rows: Tensor) -> Tensor:
         return (x - x.log()).sum(1)  # not a number below zero, least at one
 
-    found = minimise(value, torch.tensor([[0.01, 5.0]]).double(), torch.tensor([100.0]).double(), tolerance=1e-14)
-    torch.testing.assert_close(found, torch.ones(1, 2).double(), rtol=1e-5, atol=0)
+    result = minimise(value, torch.tensor([[0.01, 5.0]]).double(), torch.tensor([100.0]).double(), tolerance=1e-14)
+    torch.testing.assert_close(result, torch.ones(1, 2).double(), rtol=1e-5, atol=0)

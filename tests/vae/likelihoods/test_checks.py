@@ -12,9 +12,9 @@ def test_values_are_read_in_eager_mode_only() -> None:
     assert values_can_be_read(x)
     seen: list[bool] = []
 
-    def note(one: torch.Tensor) -> torch.Tensor:
-        seen.append(values_can_be_read(one))
-        return one
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        seen.append(values_can_be_read(tensor))
+        return tensor
 
     torch.func.vmap(note)(x)
     assert seen == [False]
@@ -37,13 +37,13 @@ def test_widths() -> None:
 def test_size_is_a_column_whichever_way_it_comes() -> None:
     params, size = torch.zeros(2, 3, dtype=torch.float64), torch.tensor([2.0, 5.0])
     for given in (size, size.unsqueeze(1)):
-        found = log_size("n", None, {"n": given}, params)
-        torch.testing.assert_close(found.exp(), size.double().unsqueeze(1))
-        assert found.dtype == torch.float64
+        result = log_size("n", None, {"n": given}, params)
+        torch.testing.assert_close(result.exp(), size.double().unsqueeze(1))
+        assert result.dtype == torch.float64
     assert float(log_size(None, None, None, params)) == 0
 
 
 def test_sizes_keep_single_precision_where_params_are_half() -> None:
     for size in (torch.tensor([12_345.0]), torch.tensor([12_345])):
-        found = log_size("n", None, {"n": size}, torch.zeros(1, 3, dtype=torch.bfloat16))
-        assert float(found.exp()) == pytest.approx(12_345, rel=1e-5)
+        result = log_size("n", None, {"n": size}, torch.zeros(1, 3, dtype=torch.bfloat16))
+        assert float(result.exp()) == pytest.approx(12_345, rel=1e-5)

@@ -57,8 +57,8 @@ def test_keeps_the_contract(likelihood: NegativeBinomial, params: torch.Tensor, 
 def test_a_large_dispersion_is_poisson_also_in_single_precision() -> None:
     wanted = Poisson().log_prob(PARAMS, X)
     for dtype in (torch.float64, torch.float32):
-        found = NegativeBinomial(3, 1e9, size=None).to(dtype).log_prob(PARAMS.to(dtype), X.to(dtype))
-        torch.testing.assert_close(found.double().detach(), wanted, rtol=1e-5, atol=1e-5)
+        result = NegativeBinomial(3, 1e9, size=None).to(dtype).log_prob(PARAMS.to(dtype), X.to(dtype))
+        torch.testing.assert_close(result.double().detach(), wanted, rtol=1e-5, atol=1e-5)
 
 
 def information_by_its_series(mean: float, r: float) -> float:
@@ -71,20 +71,20 @@ def information_by_its_series(mean: float, r: float) -> float:
 @pytest.mark.parametrize("mean", [0.01, 0.3, 2.0, 50.0, 2000.0])
 @pytest.mark.parametrize("r", [0.01, 0.3, 1.0, 7.0, 100.0])
 def test_information_of_the_dispersion_is_its_series(mean: float, r: float) -> None:
-    found = float(information_of_log_dispersion(number(math.log(mean)), number(math.log(r))))
-    assert found == pytest.approx(information_by_its_series(mean, r), rel=2e-6, abs=1e-13)
+    result = float(information_of_log_dispersion(number(math.log(mean)), number(math.log(r))))
+    assert result == pytest.approx(information_by_its_series(mean, r), rel=2e-6, abs=1e-13)
     single = information_of_log_dispersion(number(math.log(mean)).float(), number(math.log(r)).float())
-    assert float(single) == pytest.approx(found, rel=1e-3)
+    assert float(single) == pytest.approx(result, rel=1e-3)
 
 
 def test_fisher_of_the_mean_is_r_over_mu_mu_plus_r() -> None:
     likelihood = NegativeBinomial(3, 2.0, decoded=True, size="library_size").double()
     tangents = torch.eye(6, dtype=torch.float64).expand(4, 6, 6)
-    found = likelihood.fisher(BOTH, tangents, None, SIZE)
+    result = likelihood.fisher(BOTH, tangents, None, SIZE)
     log_mean, log_r = likelihood.parts(BOTH, SIZE)
     mean, r = log_mean.exp(), log_r.exp()
-    torch.testing.assert_close(found.diagonal(dim1=1, dim2=2)[:, :3], mean.square() * r / (mean * (mean + r)))
-    assert torch.equal(found, found.diagonal(dim1=1, dim2=2).diag_embed())
+    torch.testing.assert_close(result.diagonal(dim1=1, dim2=2)[:, :3], mean.square() * r / (mean * (mean + r)))
+    assert torch.equal(result, result.diagonal(dim1=1, dim2=2).diag_embed())
 
 
 def test_what_cannot_be_is_refused() -> None:

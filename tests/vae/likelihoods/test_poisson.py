@@ -30,7 +30,7 @@ def test_keeps_the_contract(context: dict[str, torch.Tensor] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         (0.5, r"x has 1 entries that are no counts, the first is 0\.5; give raw counts"),
         (-1.0, "x has 1 entries that are no counts, the first is -1;"),
@@ -38,10 +38,10 @@ def test_keeps_the_contract(context: dict[str, torch.Tensor] | None) -> None:
         (float("inf"), "the first is inf;"),
     ],
 )
-def test_what_is_no_count_is_refused_unless_masked(wrong: float, told: str) -> None:
+def test_what_is_no_count_is_refused_unless_masked(wrong: float, message: str) -> None:
     x = X.clone()
     x[1, 2] = wrong
-    with pytest.raises(VAEError, match=told):
+    with pytest.raises(VAEError, match=message):
         Poisson().log_prob(PARAMS, x)
     mask = torch.ones_like(x, dtype=torch.bool)
     mask[1, 2] = False

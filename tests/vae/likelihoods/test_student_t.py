@@ -19,7 +19,9 @@ def rows(seed: int = 0) -> torch.Tensor:
 def test_density_against_scipy(df: float) -> None:
     likelihood = StudentT(3, df, 0.6, per_feature=True).double()
     params, x = rows(), 5 * rows(1)
-    own = [float(one.detach()[0].exp()) for one in (likelihood.log_df, likelihood.log_scale)]  # made in float32
+    own = [
+        float(parameter.detach()[0].exp()) for parameter in (likelihood.log_df, likelihood.log_scale)
+    ]  # made in float32
     wanted = scipy.stats.t(own[0], params.numpy(), own[1]).logpdf(x.numpy())
     np.testing.assert_allclose(likelihood.log_prob(params, x).detach(), wanted.sum(1), rtol=1e-11)
     variance = scipy.stats.t(own[0], params.numpy(), own[1]).var() if df > 2 else np.full((4, 3), np.inf)

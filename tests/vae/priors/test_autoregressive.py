@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal
 
 from designloop.testing import check_prior
 from designloop.vae.errors import VAEError
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.autoregressive import AutoregressiveNormal
 from designloop.vae.priors.standard_normal import StandardNormal
 

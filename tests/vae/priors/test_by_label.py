@@ -5,7 +5,7 @@ import torch
 
 from designloop.testing import check_prior
 from designloop.vae.errors import MissingContextError, VAEError
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.by_label import ByLabel
 from designloop.vae.priors.learned import LearnedPrior
 from designloop.vae.priors.mixture import GaussianMixture
@@ -30,10 +30,10 @@ def test_keeps_the_contract() -> None:
 def test_each_row_has_the_density_and_divergence_of_its_own_label() -> None:
     both = prior().double()
     z = torch.randn(5, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    found = both.log_prob(z, LABELS)
+    result = both.log_prob(z, LABELS)
     normal = torch.distributions.MultivariateNormal(MEAN, COVARIANCE)
-    torch.testing.assert_close(found[:, 0], normal.log_prob(z[:, 0]), atol=1e-6, rtol=1e-6)  # stored in float32
-    torch.testing.assert_close(found[:, 1], torch.distributions.Normal(0.0, 1.0).log_prob(z[:, 1]).sum(-1))
+    torch.testing.assert_close(result[:, 0], normal.log_prob(z[:, 0]), atol=1e-6, rtol=1e-6)  # stored in float32
+    torch.testing.assert_close(result[:, 1], torch.distributions.Normal(0.0, 1.0).log_prob(z[:, 1]).sum(-1))
     posterior = DiagonalNormal(z[0], z[1].exp())
     own = torch.distributions.MultivariateNormal(posterior.mean[3], posterior.scale[3].square().diag())
     wanted = torch.distributions.kl_divergence(own, normal)
@@ -51,19 +51,19 @@ def test_draws_are_those_of_the_label() -> None:
 
 def test_one_label_stands_for_all_rows() -> None:
     z = torch.randn(4, 2, generator=torch.Generator().manual_seed(3))
-    one, four = ({"condition": torch.full((n,), 2)} for n in (1, 4))
-    assert torch.equal(prior().log_prob(z, one), prior().log_prob(z, four))
+    alone, together = ({"condition": torch.full((n,), 2)} for n in (1, 4))
+    assert torch.equal(prior().log_prob(z, alone), prior().log_prob(z, together))
 
 
 def test_compiles_whole() -> None:
     z = torch.randn(4, 2, generator=torch.Generator().manual_seed(4))
     own = prior()
-    compiled = torch.compile(lambda at: own.log_prob(at, LABELS), fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(lambda point: own.log_prob(point, LABELS), fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(z), own.log_prob(z, LABELS))
 
 
 @pytest.mark.parametrize(
-    ("labels", "told"),
+    ("labels", "message"),
     [
         (torch.tensor([0, 3]), r"context\['condition'\] has the label 3, expected 0 to 2; number the labels from 0"),
         (torch.tensor([-1, 0]), "has the label -1, expected 0 to 2"),
@@ -71,8 +71,8 @@ def test_compiles_whole() -> None:
         (torch.zeros(2, 3, dtype=torch.long), r"has shape \(2, 3\), expected \(batch,\); give one label a row"),
     ],
 )
-def test_labels_have_to_be_labels(labels: torch.Tensor, told: str) -> None:
-    with pytest.raises(VAEError, match=told):
+def test_labels_have_to_be_labels(labels: torch.Tensor, message: str) -> None:
+    with pytest.raises(VAEError, match=message):
         prior().log_prob(torch.zeros(2, 2), {"condition": labels})
 
 

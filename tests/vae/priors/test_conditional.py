@@ -8,7 +8,7 @@ from torch.distributions import Normal, kl_divergence
 from designloop.testing import check_prior
 from designloop.vae.errors import MissingContextError, ShapeError
 from designloop.vae.networks import mlp
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.conditional import ConditionalNormal
 
 DOSE = {"dose": torch.tensor([[0.0], [0.5], [-2.0]])}

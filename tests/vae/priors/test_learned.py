@@ -10,7 +10,7 @@ from sklearn.mixture import GaussianMixture
 
 from designloop.testing import check_prior
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.learned import LearnedPrior
 
 
@@ -37,12 +37,12 @@ def test_density_is_scipys(noise: float) -> None:
     prior = mixture(3, 4)
     z = torch.randn(50, 4, dtype=torch.float64, generator=rng(3))
     covariances = prior.axes @ torch.diag_embed(prior.variances) @ prior.axes.mT
-    each = [
+    densities = [
         float(w) * scipy.stats.multivariate_normal(m.numpy(), c.numpy() + noise**2 * np.eye(4)).pdf(z.numpy())
         for w, m, c in zip(prior.weights, prior.means, covariances, strict=True)
     ]
     context = {"noise": torch.full((50,), noise, dtype=torch.float64)}
-    np.testing.assert_allclose(prior.log_prob(z, context), np.log(np.sum(each, 0)), rtol=1e-10)
+    np.testing.assert_allclose(prior.log_prob(z, context), np.log(np.sum(densities, 0)), rtol=1e-10)
 
 
 def test_one_component_has_the_latents_own_moments() -> None:
@@ -63,12 +63,12 @@ def test_a_fit_finds_the_mixture_that_the_latents_come_from() -> None:
         torch.tensor([1.0, 3.0]), torch.tensor([[-3.0, 0.0], [3.0, 1.0]]), torch.eye(2).expand(2, 2, 2) * 0.5
     ).double()
     rows, fresh = true.sample(4000, generator=rng(5)), true.sample(4000, generator=rng(6))
-    found = LearnedPrior.fit(rows, components=2, seed=1)
+    result = LearnedPrior.fit(rows, components=2, seed=1)
     theirs = GaussianMixture(2, random_state=1).fit(rows.numpy()).score_samples(fresh.numpy())
-    assert float(found.log_prob(fresh).mean()) == pytest.approx(float(theirs.mean()), abs=1e-3)
-    assert float((true.log_prob(fresh) - found.log_prob(fresh)).mean()) < 0.01
+    assert float(result.log_prob(fresh).mean()) == pytest.approx(float(theirs.mean()), abs=1e-3)
+    assert float((true.log_prob(fresh) - result.log_prob(fresh)).mean()) < 0.01
     single = LearnedPrior.fit(rows)
-    assert float((found.log_prob(fresh) - single.log_prob(fresh)).mean()) > 0.3
+    assert float((result.log_prob(fresh) - single.log_prob(fresh)).mean()) > 0.3
 
 
 def test_noise_is_a_convolution() -> None:

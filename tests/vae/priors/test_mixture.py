@@ -8,12 +8,14 @@ from torch import Tensor
 
 from designloop.testing import check_prior
 from designloop.vae.errors import VAEError
-from designloop.vae.fit import Batch, fit
+from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.likelihoods.gaussian import Gaussian
-from designloop.vae.losses import ELBO
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.mixture import GaussianMixture, VampPrior
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -73,8 +75,8 @@ def test_draws_for_each_row_of_a_context() -> None:
 def test_vamp_prior_is_the_mean_of_its_posteriors() -> None:
     own, z = encoder(), torch.randn(6, 2, generator=rng(5))
     prior = VampPrior(own, pseudo(), 2)
-    each = torch.stack([own(row.unsqueeze(0)).log_prob(z) for row in pseudo()])
-    torch.testing.assert_close(prior.log_prob(z), each.exp().mean(0).log())
+    densities = torch.stack([own(row.unsqueeze(0)).log_prob(z) for row in pseudo()])
+    torch.testing.assert_close(prior.log_prob(z), densities.exp().mean(0).log())
 
 
 def test_pseudo_inputs_and_components_are_learned_within_a_vae() -> None:
@@ -88,7 +90,7 @@ def test_pseudo_inputs_and_components_are_learned_within_a_vae() -> None:
         fit(vae, ELBO(), [Batch(x)] * 3, torch.optim.Adam(vae.parameters(), lr=0.01), generator=rng())
         moved = {name for name, value in prior.named_parameters() if not torch.equal(value, before[name])}
         assert moved == {name for name, _ in prior.named_parameters()}
-        assert bool(vae.log_evidence(x[:5], k=3, generator=rng()).isfinite().all())
+        assert bool(importance_evidence(vae, x[:5], k=3, generator=rng()).log_evidence.isfinite().all())
 
 
 def test_what_cannot_be_is_refused() -> None:

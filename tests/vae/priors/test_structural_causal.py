@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal
 
 from designloop.testing import check_prior
 from designloop.vae.errors import ShapeError, VAEError
-from designloop.vae.posterior import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.structural_causal import StructuralCausal
 
 CAUSES = torch.tensor([[0, 0, 1], [1, 0, 1], [0, 0, 0]])

@@ -1,0 +1,237 @@
+"""The campaign file: its layout, and `load_campaign`, which reads one or says all that is wrong with it.
+
+Each strategy, filter, transform and oracle declares its own settings beside its code; here they are only found by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_serializer
+
+from designloop.loop.campaign.checks import Parts, load_parts
+from designloop.loop.campaign.identity import identity_of
+from designloop.loop.campaign.user_molecules import GivenMolecule, digest_of_forms, digest_of_lines, is_path
+from designloop.loop.config.explain import explain
+from designloop.loop.config.problems import CampaignError, Finding, Problem
+from designloop.loop.config.settings import ByName, Settings, describe, error
+from designloop.loop.config.yaml_file import read_yaml
+from designloop.loop.evaluation.settings import EvaluationSettings
+from designloop.loop.scoring.objective import Objective
+from designloop.loop.screening.filters import Filters
+from designloop.molecules.chemistry import Mode, Stereo
+from designloop.molecules.shipped import DEFAULT_MODEL
+from designloop.oracles import Oracle
+from designloop.strategies import base as strategies
+
+__all__ = ["Budget", "Campaign", "CampaignError", "EvaluationSettings", "GivenMolecule", "Problem", "StrategySettings"]
+__all__ += ["load_campaign"]
+
+
+@dataclass(frozen=True, slots=True)
+class StrategySettings:
+    """The strategy's name and its own settings."""
+
+    name: str
+    settings: BaseModel
+
+
+def _default_strategy() -> StrategySettings:
+    return StrategySettings("property_loss", strategies.settings_of("property_loss")())
+
+
+class Budget(Settings):
+    """The most that the campaign may spend; it ends with what is spent first."""
+
+    oracle_calls: int = Field(ge=1)
+    """Distinct molecules charged, however many oracles the objective has."""
+    rounds: int | None = Field(default=None, ge=1)
+    hours: float | None = Field(default=None, gt=0)
+    """Wall-clock time, summed over all runs of the campaign."""
+    patience: int | None = Field(default=None, ge=1)
+    """Rounds without a gain of more than 0.001 in the mean top-10 after which it ends; off by default."""
+    per_oracle: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """The most molecules that the oracle of a property is asked about, by the property's name, or by the oracle's."""
+
+
+class Campaign(Settings):
+    """One closed-loop design run, as its file says. Made by `load_campaign`, which also loads what it refers to."""
+
+    name: str
+    """What its results are called; by default the file's name without its ending."""
+    seed: int = Field(default=0, ge=0)
+    """The same seed on the same machine gives the same table, whatever the number of workers."""
+    model: str = DEFAULT_MODEL
+    """A shipped model by name, or the path of one that `designloop pretrain` wrote."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where the model runs; auto takes a GPU where there is one. Identical tables are promised on the CPU."""
+    standardize: Mode = "parent"
+    """What a molecule's standard form is, which is what oracles see."""
+    stereo: Stereo = "ignore"
+    """Whether stereoisomers are one molecule; by default `keep` where an oracle declares that it sees stereo."""
+    starting_molecules: str | Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """SMILES, or a file of them (.smi, .csv, .parquet): scored first, in round 0."""
+    reference: str | Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str] = ()
+    """Molecules scored once to compare with, outside budget and table: SMILES, names with SMILES, or a file."""
+    batch_size: int = Field(default=100, ge=1)
+    """Molecules scored a round."""
+    objective: Objective
+    """What is wanted of a molecule."""
+    strategy: Annotated[
+        StrategySettings,
+        ByName(
+            key="name",
+            what="strategy",
+            names=strategies.available,
+            model=strategies.settings_of,
+            kind=StrategySettings,
+            make=StrategySettings,
+            taken_apart=lambda chosen: (chosen.name, chosen.settings),
+        ),
+    ] = Field(default_factory=_default_strategy)
+    """How scores become the next molecules."""
+    filters: Filters = Filters()
+    """What a molecule must be before any oracle is asked of it."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How oracles are run."""
+    budget: Budget
+    """The most that may be spent."""
+    ledger: str | None = None
+    """Where every oracle run is recorded; by default NAME.ledger.sqlite beside the campaign file."""
+    output: str | None = None
+    """The folder of results; by default NAME/ beside the campaign file."""
+
+    _path: Path = PrivateAttr(default_factory=lambda: Path("campaign.yaml").absolute())
+    _parts: Parts = PrivateAttr(default_factory=Parts)
+
+    def _loaded(self, path: Path, parts: Parts) -> Campaign:
+        """The same, with where it was read from and what it refers to, and `per_oracle` by property."""
+        caps = self.budget.per_oracle
+        each = {item.name: caps.get(item.name, caps.get(item.oracle)) for item in self.objective.properties}
+        budget = self.budget.model_copy(update={"per_oracle": {name: most for name, most in each.items() if most}})
+        loaded = self.model_copy(update={"budget": budget})
+        loaded._path, loaded._parts = path, parts
+        return loaded
+
+    @field_validator("name")
+    @classmethod
+    def _is_folder_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+            expected = "letters, digits, dots, dashes and underscores: it names the folder of results"
+            hint = f"for example name: {re.sub(r'[^A-Za-z0-9._-]+', '_', name).strip('._-') or 'my_campaign'}"
+            raise error("name", [Finding((), describe(name), expected, hint)])
+        return name
+
+    @model_serializer(mode="wrap")
+    def _with_file_contents(self, handler: Any) -> dict[str, Any]:
+        return {**handler(self), "files": self.files(), "molecules": self.molecules()}
+
+    @property
+    def path(self) -> Path:
+        """The campaign file."""
+        return self._path
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths in the file are relative to."""
+        return self._path.parent
+
+    @property
+    def output_folder(self) -> Path:
+        return (self.folder / (self.output or self.name)).resolve()
+
+    @property
+    def ledger_path(self) -> Path:
+        return (self.folder / (self.ledger or f"{self.name}.ledger.sqlite")).resolve()
+
+    @property
+    def model_file(self) -> str:
+        """The model as `sequence_vae.load` takes it: a shipped name, or an absolute path."""
+        return str(self.resolve(self.model)) if is_path(self.model) else self.model
+
+    @property
+    def oracles(self) -> Mapping[str, Oracle]:
+        """Property name -> its oracle, in the order of the objective."""
+        return self._parts.oracles
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before running it, and that is no mistake."""
+        return tuple(self._parts.warnings)
+
+    def starting(self) -> list[GivenMolecule]:
+        """The starting molecules, in the order given, each once."""
+        return list(self._parts.starting)
+
+    def references(self) -> list[GivenMolecule]:
+        """The molecules to compare with, in the order given, each once."""
+        return list(self._parts.references)
+
+    def resolve(self, path: str | Path) -> Path:
+        """A path of the campaign file, made absolute."""
+        return (self.folder / path).resolve()
+
+    def files(self) -> dict[str, str]:
+        """Path -> SHA-256 of each file of molecules or weights that the file names, whose content is part of it."""
+        return {path: hashlib.sha256(file.read_bytes()).hexdigest() for path, file in self._named_files().items()}
+
+    def molecules(self) -> dict[str, str]:
+        """``starting_molecules``, and the path of each text file of molecules -> SHA-256 of what it says.
+
+        Two files of molecules that differ only in how they are written have one digest here, and two in ``files``.
+        """
+        said = {path: digest_of_lines(file) for path, file in self._named_files().items()}
+        said["starting_molecules"] = digest_of_forms(self.starting()) if self.starting() else None
+        return {key: digest for key, digest in said.items() if digest is not None}
+
+    def _named_files(self) -> dict[str, Path]:
+        """Path as written -> each file of molecules or weights that the campaign file names and that is there."""
+        named = [self.model, self.starting_molecules, self.reference, self.filters.exclude]
+        named += list(self.strategy.settings.model_dump(mode="json").values())
+        paths = [str(name) for name in named if isinstance(name, (str, Path)) and is_path(str(name))]
+        return {path: self.resolve(path) for path in dict.fromkeys(paths) if self.resolve(path).is_file()}
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hex digits of all that decides what the table will hold: what may change on resume is left out."""
+        oracles = {name: oracle.fingerprint for name, oracle in self.oracles.items()}
+        text = json.dumps({"campaign": identity_of(self.dump()), "oracles": oracles}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def dump(self) -> dict[str, Any]:
+        """The campaign as JSON values, defaults filled in, with the digests of the files it names."""
+        return self.model_dump(mode="json")
+
+
+def load_campaign(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Campaign:
+    """The campaign of a file, with its oracles loaded and its molecules read.
+
+    Args:
+        overrides: values set from outside, by dotted key: ``{"budget.oracle_calls": 50}``.
+
+    Raises:
+        CampaignError: all that is wrong with it, each with its line; a YAML syntax error alone.
+    """
+    document = read_yaml(path).with_overrides(overrides or {})
+    file = Path(path).absolute()
+    # A key whose value was deleted or commented out is as good as absent, where it may be absent.
+    optional = {name for name, field in Campaign.model_fields.items() if not field.is_required()}
+    given = {key: value for key, value in document.data.items() if value is not None or key not in optional}
+    data = {"name": file.stem, **given}
+    parts = load_parts(document, data, file.parent)
+    problems = [*document.problems, *parts.problems]
+    try:
+        campaign = Campaign.model_validate({"stereo": parts.stereo, **data})
+    except ValidationError as caught:
+        problems += map(document.problem, explain(caught, Campaign, data, document.written))
+    if problems:
+        raise CampaignError(
+            sorted(problems, key=lambda one: (one.file != document.file, one.line or 0, one.column or 0))
+        )
+    return campaign._loaded(file, parts)

@@ -1,0 +1,89 @@
+"""What has changed between a campaign as it was begun and as its file says now, and what of it may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.campaign.identity import MAY_CHANGE, flat, own_file
+
+_ABSENT = object()
+
+_MOST = 60
+"""Characters of a value that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A key whose value is not what it was."""
+
+    key: str
+    """Dotted, with a property by its name: ``objective.properties[qed].weight``."""
+    before: Any
+    """None where there was none."""
+    now: Any
+    allowed: bool
+    """Whether a campaign that was begun may go on with it."""
+
+    def __str__(self) -> str:
+        return f"{self.key}: found {_shown(self.now)}, expected {_shown(self.before)}"
+
+
+def changes(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
+    """Every key in which a stored `Campaign.dump()` and the campaign differ, in the order of the file.
+
+    What the stored one does not say, having been written before there was such a key, is the key's default. Molecules
+    are compared by what they are: a comment, a blank line or another line end in their file is no change, nor are the
+    same molecules in another file or another notation.
+    """
+    then, today = _with_defaults(old), campaign.dump()
+    _forget_notation(then, today)
+    before, now = dict(flat(then)), dict(flat(today))
+    keys = [*now, *(key for key in before if key not in now)]
+    return [
+        Change(key, before.get(key), now.get(key), key.split(".")[0] in MAY_CHANGE)
+        for key in keys
+        if before.get(key, _ABSENT) != now.get(key, _ABSENT)
+    ]
+
+
+def changed_keys(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
+    """The changes that may not be: a campaign that was begun with ``old`` cannot go on if there are any."""
+    return [change for change in changes(old, campaign) if not change.allowed]
+
+
+def _forget_notation(then: dict[str, Any], today: dict[str, Any]) -> None:
+    """Makes equal, in two dumps, what says the same molecules in other words, and takes out how that is known."""
+    said_then, said_today = then.pop("molecules"), today.pop("molecules")
+    files_then, files_today = then["files"], today["files"]
+    for path in files_then.keys() & files_today.keys():
+        # A dump of an earlier version has the digest of the bytes alone, which of a plain file is that of its lines.
+        if said_today.get(path) is not None and said_today[path] in (said_then.get(path), files_then[path]):
+            files_then[path] = files_today[path]
+    none = object()
+    if said_then.get("starting_molecules", none) == said_today.get("starting_molecules"):
+        for dump in (then, today):
+            dump["files"].pop(own_file(dump, "starting_molecules"), None)
+        then["starting_molecules"] = today["starting_molecules"]
+    for dump in (then, today):
+        dump["files"].pop(own_file(dump, "reference"), None)
+
+
+def _shown(value: Any) -> str:
+    """A value as a campaign file writes it, on one line, shortened; ``nothing`` for none."""
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MOST else f"{text[: _MOST - 1]}… ({len(text):,} characters)"
+
+
+def _with_defaults(old: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {key: value for key, value in old.items() if key not in ("files", "molecules")}
+    try:
+        read = Campaign.model_validate(settings).model_dump(mode="json")
+    except ValidationError:  # from a version whose keys this one does not know: compared as it stands
+        read = {"starting_molecules": (), "reference": (), **settings}
+    return {**read, "files": dict(old.get("files", {})), "molecules": dict(old.get("molecules", {}))}

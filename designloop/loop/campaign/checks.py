@@ -1,0 +1,165 @@
+"""What only the campaign as a whole can tell: oracles and their parameters, molecules, and keys that contradict others.
+
+Every check reads the file as a `Draft`, in which what is not as declared is None, so that each says its say whatever
+else is wrong with the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from designloop.loop.campaign.draft import BudgetDraft, Draft, FiltersDraft, PropertyDraft
+from designloop.loop.campaign.user_molecules import (
+    Given,
+    GivenMolecule,
+    bracket_hint,
+    by_place,
+    misread_text,
+    read_given,
+)
+from designloop.loop.config.problems import Finding, PathKey, Problem
+from designloop.loop.config.yaml_file import Document
+from designloop.molecules.chemistry import Stereo, parse
+from designloop.molecules.shipped import shipped_models
+from designloop.oracles import Oracle, OracleError, ParameterError, load
+from designloop.words import did_you_mean, listed
+
+
+@dataclass
+class Parts:
+    """What the file refers to, loaded, with all that is wrong with it."""
+
+    oracles: dict[str, Oracle] = field(default_factory=dict)
+    """Property name -> its oracle, in the order of the file."""
+    starting: tuple[GivenMolecule, ...] = ()
+    references: tuple[GivenMolecule, ...] = ()
+    stereo: Stereo = "ignore"
+    """As the file says; by default ``keep`` where an oracle sees stereo, else ``ignore``."""
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Parts:
+    """Everything that a campaign file refers to.
+
+    Args:
+        document: the file, for the places of what is found.
+        data: the file's data, with what it leaves out.
+        folder: what its relative paths are relative to.
+    """
+    draft = Draft.model_validate(data)
+    parts = Parts()
+    findings: list[Finding] = []
+    for place, item in draft.properties:
+        findings += _load_oracle(document, ("objective", "properties", place), item, folder, parts.oracles)
+    findings += _misread_filters(document, draft.filters)
+    findings += _files(draft, folder)
+    _decide_stereo(draft, parts)
+    starting, references = (
+        read_given(document, key, value, folder, draft.standardize or "parent", parts.stereo)
+        for key, value in (("starting_molecules", draft.starting_molecules), ("reference", draft.reference))
+    )
+    findings += _budget(draft, starting)
+    parts.starting, parts.references = tuple(starting.molecules), tuple(references.molecules)
+    parts.warnings += [*starting.warnings, *references.warnings, *_one_round(draft)]
+    parts.problems = [*map(document.problem, findings), *starting.problems, *references.problems]
+    return parts
+
+
+def _load_oracle(
+    document: Document, path: PathKey, item: PropertyDraft, folder: Path, oracles: dict[str, Oracle]
+) -> list[Finding]:
+    if item.oracle is None or item.params is None:
+        return []
+    if misread := list(_misread_params(document, (*path, "params"), item.params)):
+        return misread
+    try:
+        oracle = load(item.oracle, item.params, folder)
+    except ParameterError as error:
+        return [
+            Finding(
+                (*path, "params", problem.parameter),
+                problem.found if problem.parameter in item.params else "nothing",
+                problem.expected,
+                bracket_hint(document, (*path, "params", problem.parameter)) or problem.hint,
+                at_key=problem.found == repr(problem.parameter),
+            )
+            for problem in error.problems
+        ]
+    except OracleError as error:
+        return [Finding((*path, "oracle"), str(error))]
+    if item.name is not None:
+        oracles[item.name] = oracle
+    try:
+        oracle.check_output(item.output)
+    except OracleError as error:
+        return [Finding((*path, "output"), str(error))]
+    return []
+
+
+def _misread_params(document: Document, path: PathKey, value: Any) -> Iterator[Finding]:
+    """Parameters that may be molecules or patterns, and were not read as meant (``ecfp4 # why`` is no molecule)."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _misread_params(document, (*path, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _misread_params(document, (*path, index), inner)
+    elif isinstance(value, str) and ("smarts" in path or not value.isprintable() or parse(value) is not None):
+        finding = misread_text(document, path, value)
+        if finding:
+            yield finding
+
+
+def _misread_filters(document: Document, filters: FiltersDraft | None) -> Iterator[Finding]:
+    for key, value in filters.smarts if filters else ():
+        for part, text in by_place(value):
+            finding = misread_text(document, ("filters", key, *part), text)
+            if finding:
+                yield finding
+
+
+def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
+    """Files that must be there, and folders that must not be in each other's way."""
+    exclude = draft.filters.exclude if draft.filters else None
+    if exclude is not None and not (folder / exclude).is_file():
+        yield Finding(("filters", "exclude"), f"{exclude!r}, which is no file in {folder}", "a file of molecules")
+    if draft.model is not None and draft.model not in shipped_models() and not (folder / draft.model).is_file():
+        shipped = shipped_models()
+        expected = f"a shipped model ({listed(shipped)}) or a file that `designloop pretrain` wrote"
+        yield Finding(("model",), repr(draft.model), expected, did_you_mean(draft.model, shipped))
+    if draft.output is not None and folder.resolve().is_relative_to((folder / draft.output).resolve()):
+        found = f"{draft.output!r}, which holds the campaign file"
+        yield Finding(("output",), found, "a folder of the campaign's own: --fresh moves it aside as a whole")
+
+
+def _decide_stereo(draft: Draft, parts: Parts) -> None:
+    seeing = [name for name, oracle in parts.oracles.items() if oracle.sees_stereo]
+    parts.stereo = draft.stereo or ("keep" if seeing else "ignore")
+    if draft.stereo == "ignore" and seeing:
+        parts.warnings.append(
+            f"stereo: of stereoisomers only the first is scored, though the oracle of {listed(seeing)} tells them apart"
+        )
+
+
+def _budget(draft: Draft, starting: Given) -> Iterator[Finding]:
+    budget = draft.budget or BudgetDraft()
+    if budget.oracle_calls is not None and len(starting.molecules) > budget.oracle_calls:
+        found = f"{len(starting.molecules):,} molecules"
+        expected = f"no more than the {budget.oracle_calls:,} of budget.oracle_calls, to which they are charged"
+        yield Finding(("starting_molecules",), found, expected, "give fewer, or raise budget.oracle_calls")
+    names = [name for _, item in draft.properties for name in (item.name, item.oracle) if name is not None]
+    known = list(dict.fromkeys(names))
+    for key in budget.per_oracle or ():
+        if key not in known:
+            found, expected = f"the unknown oracle {key!r}", f"a property or its oracle: {listed(known)}"
+            yield Finding(("budget", "per_oracle", key), found, expected, did_you_mean(key, known), at_key=True)
+
+
+def _one_round(draft: Draft) -> Iterator[str]:
+    batch, calls = draft.batch_size, draft.budget.oracle_calls if draft.budget else None
+    if batch is not None and calls is not None and batch >= calls:
+        yield f"batch_size: all {calls:,} oracle calls fit into one round of {batch:,}, so that nothing is learned from"

@@ -1,0 +1,305 @@
+"""Scoring: every oracle of the objective, asked of every molecule admitted, whatever befalls oracles and workers.
+
+What the ledger knows is not run again. The rest is cut into chunks, which a backend scores in any order on any number
+of workers; results are written down as they come, and put together in the order asked, so nothing depends on when
+something arrived.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from math import inf
+from statistics import median
+from typing import TYPE_CHECKING
+
+from designloop.loop.evaluation.attempts import Chunk, cut, judge, read_value, result_of
+from designloop.loop.evaluation.backends import Backend, InlineBackend, Loss
+from designloop.loop.evaluation.errors import EvaluationError, NoWorkers
+from designloop.loop.evaluation.incidents import date_metrics, loss_metrics, told_of_losses
+from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Request, Surroundings
+from designloop.loop.evaluation.ray_backend import RayBackend
+from designloop.records import Candidate, Evaluation, Result, Status
+from designloop.tables.ledger import Finished, Intent, Ledger, LedgerResult, Purpose
+
+if TYPE_CHECKING:
+    from designloop.loop.evaluation.settings import EvaluatedCampaign
+    from designloop.oracles import Oracle
+
+__all__ = ["Effort", "EvaluationError", "Evaluator", "NoWorkers"]
+
+_RECENT = 200
+"""Runs of an oracle that its median seconds are taken of."""
+
+
+@dataclass(slots=True)
+class Effort:
+    """What one call of an evaluator took, and what befell it."""
+
+    worker_seconds: float = 0.0
+    """The oracles' own time, summed over workers; of what came to nothing, the time waited for it."""
+    oracle_runs: int = 0
+    """Molecules times oracles run, repeated ones included."""
+    wanted_results: int = 0
+    """Molecules times oracles asked about."""
+    known_results: int = 0
+    """Molecules times oracles that the ledger knew."""
+    repeated_runs: int = 0
+    """Runs that followed one that failed or timed out."""
+    oracle_failures: int = 0
+    """Molecules times oracles that failed for good."""
+    oracle_timeouts: int = 0
+    """Molecules times oracles that timed out for good."""
+    resent_chunks: int = 0
+    """Chunks sent again because their worker died or fell silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One oracle with its parameters, however many properties are read from it."""
+
+    oracle: Oracle
+    chunk: int
+    outputs: list[str | None] = field(default_factory=list)
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    """Seconds a molecule of its last good runs."""
+
+
+class Evaluator:
+    """Scores candidates with a campaign's oracles; a context manager, which ends on leaving what it started.
+
+    Workers begin to start on entering, in the background. Used by one thread at a time.
+    """
+
+    def __init__(self, campaign: EvaluatedCampaign, ledger: Ledger | None = None) -> None:
+        """Prepare to score for a campaign.
+
+        Args:
+            campaign: its objective says what is asked, its ``evaluation`` how.
+            ledger: what runs are written to; without one they are forgotten.
+        """
+        self.effort = Effort()
+        """Of the last call."""
+        self._known_dates: list[float] = []
+        self._losses: Sequence[Loss] = ()
+        self._remarks: dict[str, str] = {}
+        self._remarked: set[str] = set()
+        self._settings = campaign.evaluation
+        self._folder = campaign.folder
+        self._ledger = Ledger(None) if ledger is None else ledger
+        self._asked: dict[str, _Asked] = {}
+        self._reads: dict[str, tuple[str, str | None]] = {}
+        for wanted in campaign.objective.properties:
+            oracle = campaign.oracles[wanted.name]
+            # Two properties of one oracle with the same parameters are one run.
+            asked = self._asked.setdefault(oracle.fingerprint, _Asked(oracle, self._settings.chunk_of(oracle)))
+            asked.outputs.append(wanted.output)
+            self._reads[wanted.name] = (oracle.fingerprint, wanted.output)
+        for fingerprint, asked in self._asked.items():
+            asked.recent.extend(self._ledger.seconds(fingerprint, _RECENT))
+        self._backend: Backend | None = None
+        self._keys = itertools.count()
+
+    def __enter__(self) -> Evaluator:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End workers and oracles; the next call starts others."""
+        if self._backend is not None:
+            backend, self._backend = self._backend, None
+            backend.close()
+
+    def __call__(self, candidates: Sequence[Candidate]) -> list[Evaluation]:
+        """What each oracle gave for each candidate, in their order.
+
+        Raises:
+            EvaluationError: workers do not start or keep dying; what has come so far is in the ledger.
+            LedgerError: the ledger cannot be written.
+        """
+        return self._evaluate(candidates, "round")
+
+    def checks(self, smiles: Sequence[str]) -> list[Evaluation]:
+        """The same for molecules outside the campaign's budget and table; recorded as checks.
+
+        A failure among them is no verdict: it is tried anew by the next check, and if the campaign asks for it.
+        """
+        return self._evaluate([Candidate(molecule, "check") for molecule in smiles], "check")
+
+    def cannot_load(self) -> list[str]:
+        """A sentence for each oracle and node where it cannot be loaded; one worker on each node is asked."""
+        backend = self._start()
+        return [
+            f"oracle {asked.oracle.name!r} on {node}: {error}"
+            for fingerprint, asked in self._asked.items()
+            for node, error in backend.load(fingerprint).items()
+        ]
+
+    def remarks(self) -> list[str]:
+        """What costs no molecule and should be mended all the same, a line an oracle; each is given once."""
+        new = [told for fingerprint, told in self._remarks.items() if fingerprint not in self._remarked]
+        self._remarked |= self._remarks.keys()
+        return new
+
+    def losses(self) -> list[str]:
+        """The workers that were lost in the last call, a line a node and kind."""
+        return told_of_losses(self._losses)
+
+    @property
+    def metrics(self) -> dict[str, float | str]:
+        """The effort of the last call, by name; where there were any, the dates of what was known, and the losses."""
+        return asdict(self.effort) | date_metrics(self._known_dates) | loss_metrics(self._losses)
+
+    def _start(self) -> Backend:
+        if self._backend is None:
+            oracles = [
+                PortableOracle(fingerprint, asked.oracle.recipe(), dict(asked.oracle.file_bytes))
+                for fingerprint, asked in self._asked.items()
+            ]
+            surroundings = Surroundings.of_driver(self._folder)
+            if self._settings.backend == "inline":
+                self._backend = InlineBackend(OracleProcess(oracles, surroundings))
+            else:
+                # A cluster may have other cores than this machine.
+                joined, settings = self._settings.address, self._settings
+                workers = settings.workers if joined else settings.worker_count
+                self._backend = RayBackend(oracles, surroundings, workers, joined)
+        return self._backend
+
+    def _evaluate(self, candidates: Sequence[Candidate], purpose: Purpose) -> list[Evaluation]:
+        self.effort, self._known_dates, self._losses = Effort(), [], ()
+        smiles = list(dict.fromkeys(candidate.smiles for candidate in candidates))
+        try:
+            results = self._results(smiles, purpose)
+        except BaseException:
+            self.close()  # with whatever is still running, of which nobody wants to hear
+            raise
+        return [
+            Evaluation(
+                candidate,
+                {
+                    name: _result(results[fingerprint][candidate.smiles], output)
+                    for name, (fingerprint, output) in self._reads.items()
+                },
+            )
+            for candidate in candidates
+        ]
+
+    def _results(self, smiles: Sequence[str], purpose: Purpose) -> dict[str, dict[str, LedgerResult]]:
+        """Oracle fingerprint -> molecule -> result, of the ledger or of a run now."""
+        results = {fingerprint: self._known(fingerprint, smiles, purpose) for fingerprint in self._asked}
+        unknown = {
+            fingerprint: [molecule for molecule in smiles if molecule not in known]
+            for fingerprint, known in results.items()
+        }
+        wanted = {fingerprint: molecules for fingerprint, molecules in unknown.items() if molecules}
+        if wanted:
+            names = {fingerprint: asked.oracle.name for fingerprint, asked in self._asked.items()}
+            intents = self._ledger.intend(wanted, names, purpose)
+            self._run(self._chunks(intents, smiles), results, purpose)
+        return results
+
+    def _known(self, fingerprint: str, smiles: Sequence[str], purpose: Purpose) -> dict[str, LedgerResult]:
+        known = self._ledger.known(fingerprint, smiles, purpose)
+        outputs = self._asked[fingerprint].outputs
+        # Another campaign may have wanted other outputs, and taken for good what lacks one of ours.
+        lacking = [
+            molecule
+            for molecule, result in known.items()
+            if result.status == "ok" and any(read_value(result.value, None, output).value is None for output in outputs)
+        ]
+        for molecule in lacking:
+            del known[molecule]
+        self.effort.wanted_results += len(smiles)
+        self.effort.known_results += len(known)
+        self._known_dates += self._ledger.dates(fingerprint, list(known), purpose)
+        return known
+
+    def _chunks(self, intents: Sequence[Intent], smiles: Sequence[str]) -> deque[Chunk]:
+        """What is to be run; costly oracles first, so that none of them runs last and alone."""
+        chunks: deque[Chunk] = deque()
+        for fingerprint, asked in sorted(self._asked.items(), key=lambda item: not item[1].oracle.costly):
+            own = {intent.smiles: intent for intent in intents if intent.fingerprint == fingerprint}
+            chunks.extend(cut(own, smiles, asked.chunk))
+        return chunks
+
+    def _run(self, queue: deque[Chunk], results: dict[str, dict[str, LedgerResult]], purpose: Purpose) -> None:
+        """Run chunks until every molecule is settled; fills in ``results``."""
+        backend = self._start()
+        resent, lost = backend.resent, len(backend.losses)
+        running: dict[int, Chunk] = {}
+        self._submit(backend, queue, running)
+        while queue or running:
+            finished: list[Finished] = []
+            following: list[Chunk] = []
+            for key, reply in backend.wait():
+                chunk = running.pop(key)
+                asked = self._asked[chunk[0].fingerprint]
+                verdict = judge(chunk, reply, asked.outputs, self._settings.retries)
+                finished += verdict.finished
+                following += verdict.again
+                if reply.unasked:
+                    told = f"oracle {asked.oracle.name!r} answered for {reply.unasked}; such answers are dropped"
+                    self._remarks.setdefault(chunk[0].fingerprint, told)
+                if reply.failure is None:
+                    asked.recent.append(reply.seconds / len(chunk))
+            # Workers go on while the disk is waited for; what follows waits until its intent is written.
+            self._submit(backend, queue, running)
+            if finished:
+                self._ledger.record(finished, purpose)
+            for run in finished:
+                self._count(run)
+                if run.again is None:
+                    results[run.intent.fingerprint][run.intent.smiles] = result_of(run)
+            queue.extendleft(reversed(following))
+            self._submit(backend, queue, running)
+        self.effort.resent_chunks = backend.resent - resent
+        self._losses = backend.losses[lost:]
+
+    def _submit(self, backend: Backend, queue: deque[Chunk], running: dict[int, Chunk]) -> None:
+        """Hand the backend as much as it takes."""
+        while queue and backend.takes(request := self._request(queue[0])):
+            key = next(self._keys)
+            running[key] = queue.popleft()
+            backend.submit(key, request)
+
+    def _request(self, chunk: Chunk) -> Request:
+        asked = self._asked[chunk[0].fingerprint]
+        usual = median(asked.recent) if asked.recent else None
+        # A run alone has the time that the campaign file says; a chunk as much more as it has molecules.
+        more = 3 * len(chunk) * (usual or 0.0) if len(chunk) > 1 else 0.0
+        return Request(
+            fingerprint=chunk[0].fingerprint,
+            smiles=tuple(intent.smiles for intent in chunk),
+            seeds=tuple(seed_of(intent) for intent in chunk) if asked.oracle.stochastic else None,
+            deadline=self._settings.timeout + more,
+            expected=inf if usual is None else usual * len(chunk),
+        )
+
+    def _count(self, run: Finished) -> None:
+        self.effort.worker_seconds += run.seconds
+        self.effort.oracle_runs += 1
+        self.effort.repeated_runs += run.again is not None
+        self.effort.oracle_failures += run.again is None and run.status == "failed"
+        self.effort.oracle_timeouts += run.again is None and run.status == "timeout"
+
+
+def seed_of(intent: Intent) -> int:
+    """The seed of a stochastic oracle for a molecule: 32 bits of the ledger's key, so every run of it draws alike."""
+    key = f"{intent.fingerprint} {intent.smiles}".encode()
+    return int.from_bytes(hashlib.sha256(key).digest()[:4], "little")
+
+
+def _result(result: LedgerResult, output: str | None) -> Result:
+    """One property's part of a run; a value that came is kept, also where another output of the run failed."""
+    answer = read_value(result.value, result.error, output)
+    if isinstance(answer.value, float):
+        return Result(answer.value, "ok", None, result.seconds, result.attempt)
+    status: Status = "timeout" if result.status == "timeout" else "failed"
+    return Result(None, status, answer.error, result.seconds, result.attempt)

@@ -1,0 +1,334 @@
+"""Scoring on Ray: actors that each keep one oracle child, on this machine or on the nodes of a running cluster.
+
+A dead actor or node, and one that is alive and silent, is infrastructure: its requests are sent again to others and
+count as no attempt, and another actor takes its place. Only the driver knows Ray; an actor is a post box before an
+``OracleProcess``.
+
+A worker that is silent beyond its deadline keeps its place while its late answers may still be of use: until others
+have given them, or nobody else is up. If it answers first, its answers are taken, and it is used again: it has its
+oracles loaded, and may only have waited for a disk. Else it is ended, which frees its CPU for a successor.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from textwrap import shorten
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from designloop._version import __version__
+from designloop.loop.evaluation import guarded_child, oracle_process, ray_worker
+from designloop.loop.evaluation.backends import Loss
+from designloop.loop.evaluation.errors import NoWorkers
+from designloop.loop.evaluation.incidents import told_of_losses
+from designloop.loop.evaluation.oracle_process import PortableOracle, Reply, Request, Surroundings
+from designloop.loop.evaluation.ray_keeper import RayKeeper, last_line
+from designloop.loop.evaluation.ray_worker import OracleWorker, Sent, Worker, short_id
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+MOST_RESENT = 20
+"""How often a request is sent again, or a worker started again in vain, before there are no workers."""
+
+START_SECONDS = 300.0
+"""How long a worker may take to say that it is up. Then another is started in its place; if none is up, there are no
+workers."""
+
+ALL_SECONDS = 30.0
+"""How long ``load`` waits for workers on further nodes once there is one."""
+
+SHORT_SECONDS = 0.25
+"""A worker gets a second request ahead while both together should take no longer: it never waits for the driver, and
+at a round's end no other worker waits long for it."""
+
+LEAST_WAIT, MOST_WAIT = 0.5, 5.0
+"""Seconds of one wait for Ray: past a deadline there is one more look, and none is so long that a loss of Ray itself
+goes unnoticed."""
+
+STOPPED_SECONDS = 5.0
+"""A wait that takes so much longer than it was to take means that this process was stopped (Ctrl-Z) or the machine
+slept; no worker is blamed for that."""
+
+_ADVICE = "See that the nodes are up and have CPUs and memory left, then run the same command again to resume."
+
+_LOGGER = logging.getLogger("designloop")
+
+
+class RayBackend:
+    """Workers on Ray, which begins to start at once, in the background; the first ``wait`` waits for it."""
+
+    def __init__(
+        self,
+        oracles: Sequence[PortableOracle],
+        surroundings: Surroundings,
+        workers: int | None,
+        address: str | None = None,
+    ) -> None:
+        """Begin to start Ray.
+
+        Args:
+            oracles: all that will be asked for.
+            surroundings: what oracles see of the world.
+            workers: how many requests are scored at once; None for one a CPU of the cluster.
+            address: a running cluster (``auto`` finds one on this machine); None starts Ray here.
+        """
+        self.resent = 0
+        self._losses: list[Loss] = []
+        self._setup: tuple[Sequence[PortableOracle], Surroundings] = (tuple(oracles), surroundings)
+        self._count = workers
+        self._make_worker: Any = None
+        self._workers: list[Worker] = []
+        self._starting: dict[ObjectRef[tuple[str, str]], Worker] = {}
+        self._replies: dict[ObjectRef[Reply], Worker] = {}
+        self._requests: dict[int, Request] = {}
+        """Those without a reply yet; a key that is not here has had its one reply."""
+        self._lost: list[int] = []
+        self._times_sent: Counter[int] = Counter()
+        self._failed_starts = 0
+        # The keeper makes the first workers; once Ray is up, only the thread that scores touches them.
+        self._keeper = RayKeeper(workers or 1, address, first=self._fill)
+
+    def takes(self, request: Request) -> bool:
+        """Whether a worker is idle, or so quickly through with what it has that it may have this too."""
+        return not self._lost and self._worker_for(request) is not None
+
+    def submit(self, key: int, request: Request) -> None:
+        """Send a request to the worker that has least to do."""
+        worker = self._worker_for(request)
+        assert worker is not None, "submit() is for what takes() had room for"
+        self._requests[key] = request
+        self._times_sent[key] += 1
+        reply = worker.actor.score.remote(request)
+        worker.send(reply, Sent(key, request), monotonic())
+        self._replies[reply] = worker
+
+    def wait(self) -> list[tuple[int, Reply]]:
+        """The replies that have come; none when only a worker has become free, or a lost request was sent again.
+
+        Raises:
+            NoWorkers: Ray or its workers do not start, or under a request 21 workers died or fell silent.
+        """
+        self._keeper.wait_until_up()
+        self._fill()
+        replies = []
+        for ref in self._ready():
+            if ref in self._starting:
+                self._welcome(ref)
+            elif ref in self._replies:  # not one of a worker that has just been given up
+                replies += self._open(ref)
+        self._notice_silence()
+        self._end_silent()
+        self._send_lost()
+        return replies
+
+    def load(self, fingerprint: str) -> dict[str, str]:
+        """Node -> why the oracle cannot be loaded there; asks one worker on each node. For use while none is busy."""
+        self._keeper.wait_until_up()
+        self._fill()
+        import ray
+
+        for ref in ray.wait([*self._starting], num_returns=len(self._starting), timeout=ALL_SECONDS)[0]:
+            self._welcome(ref)
+        while not any(worker.is_up for worker in self._workers):
+            self.wait()
+        on_node = {worker.node: worker.actor.load.remote(fingerprint) for worker in self._workers if worker.is_up}
+        seconds = guarded_child.START_SECONDS + oracle_process.LOAD_SECONDS + ray_worker.GRACE_SECONDS
+        heard = ray.wait([*on_node.values()], num_returns=len(on_node), timeout=seconds)[0]
+        errors: dict[str, str] = {}
+        for node, reply in on_node.items():
+            try:
+                error = ray.get(reply).error if reply in heard else f"its worker did not answer within {seconds:g} s"
+            except ray.exceptions.RayError as died:
+                error = last_line(died)
+            errors |= {node: error} if error else {}
+        return errors
+
+    def close(self) -> None:
+        """End the workers, and Ray if it was started here."""
+        workers, self._workers = self._workers, []
+        self._starting.clear()
+        self._replies.clear()
+        for worker in workers:
+            import ray
+
+            ray.kill(worker.actor)
+        self._keeper.close()
+
+    @property
+    def losses(self) -> Sequence[Loss]:
+        """The workers that were lost so far; one whose node is gone by now was lost with it."""
+        if any(loss.kind == "died" for loss in self._losses):
+            import ray
+
+            alive = tuple(short_id(node["NodeID"]) for node in ray.nodes() if node["Alive"])
+            self._losses = [
+                replace(loss, kind="node") if loss.kind == "died" and not loss.node.endswith(alive) else loss
+                for loss in self._losses
+            ]
+        return self._losses
+
+    # --- whom to send to ---
+
+    def _worker_for(self, request: Request) -> Worker | None:
+        ready = [worker for worker in self._workers if worker.is_up]
+        worker = min(ready, key=lambda one: len(one.requests), default=None)
+        if worker is None or not worker.requests:
+            return worker
+        ahead = [sent.request for sent in worker.requests.values()]
+        short = sum(one.expected for one in [*ahead, request]) <= SHORT_SECONDS
+        return worker if len(ahead) == 1 and short else None
+
+    def _fill(self) -> None:
+        """As many workers as there are to be, each replaced that was lost; they may take a while to be there."""
+        import ray
+
+        if self._make_worker is None:
+            # No restart by Ray: it would send no requests again. Spread: not all on one node.
+            options = {"num_cpus": 1, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
+            actor = ray.remote(OracleWorker).options(**options)
+            oracles, surroundings = self._setup
+            shared = ray.put(oracles)  # once for all workers: oracles may bring files along
+            self._make_worker = lambda: actor.remote(shared, surroundings)
+        if self._count is None:
+            self._count = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        # Where starting is in vain, those that are up go on alone.
+        while len(self._workers) < self._count and (self._failed_starts <= MOST_RESENT or not self._any_up()):
+            worker = Worker(self._make_worker(), monotonic())
+            self._workers.append(worker)
+            self._starting[worker.actor.about.remote()] = worker
+
+    def _any_up(self) -> bool:
+        return any(worker.is_up for worker in self._workers)
+
+    # --- hearing from them ---
+
+    def _ready(self) -> list[Any]:
+        """What Ray has ready, after waiting for it until the next deadline at most."""
+        import ray
+
+        began = monotonic()
+        deadlines = [worker.deadline for worker in self._workers]
+        deadlines += [worker.since + START_SECONDS for worker in self._starting.values()]
+        seconds = min(max(LEAST_WAIT, min(deadlines) - began), MOST_WAIT)
+        ready, others = ray.wait([*self._replies, *self._starting], num_returns=1, timeout=seconds)
+        if (stopped := monotonic() - began - seconds) > STOPPED_SECONDS:
+            for worker in self._workers:
+                worker.since += stopped
+        return [*ready, *(ray.wait(others, num_returns=len(others), timeout=0)[0] if others else [])]
+
+    def _welcome(self, ref: ObjectRef[tuple[str, str]]) -> None:
+        """Count in a worker that has said that it is there."""
+        import ray
+
+        worker = self._starting.pop(ref)
+        try:
+            worker.node, version = ray.get(ref)
+        except ray.exceptions.RayError as error:
+            self._workers.remove(worker)
+            self._failed_starts += 1
+            if self._failed_starts > MOST_RESENT and not self._any_up():
+                raise NoWorkers(f"Workers do not start; the last one: {last_line(error)}. {_ADVICE}") from error
+            self._note(Loss("unstarted", "", 0, last_line(error)))
+            return
+        self._failed_starts = 0
+        if version != __version__:
+            raise NoWorkers(
+                f"Node {worker.node} has designloop {version}, this machine {__version__}. Install the "
+                "same version on every node, then run the same command again to resume."
+            )
+
+    def _open(self, ref: ObjectRef[Reply]) -> list[tuple[int, Reply]]:
+        """The reply with its key; none from a worker that is dead or cannot run a child, whose requests are lost.
+
+        Of two replies to one request, which a silent worker and another were sent, the first is given.
+        """
+        import ray
+
+        worker = self._replies[ref]
+        try:
+            reply = ray.get(ref)
+        except ray.exceptions.RayError as error:
+            lost = self._lose(worker, last_line(error))
+            self._end(worker)  # it may only be out of reach, and is not to go on beside its successor
+            self._note(Loss("died", worker.node, lost, shorten(last_line(error), 100, placeholder=" …")))
+            return []
+        del self._replies[ref]
+        key = worker.hear(ref, reply, monotonic()).key
+        if key not in self._requests:
+            return []
+        del self._requests[key], self._times_sent[key]
+        if key in self._lost:
+            self._lost.remove(key)
+        return [(key, reply)]
+
+    # --- those that are not heard ---
+
+    def _notice_silence(self) -> None:
+        """Take the requests from workers that missed their deadline, and replace those that never were up.
+
+        Raises:
+            NoWorkers: no worker is up, and none started in time.
+        """
+        now = monotonic()
+        for worker in [worker for worker in self._workers if worker.deadline < now]:
+            why = f"not heard for {now - worker.since:.0f} s"
+            lost = self._lose(worker, why)
+            worker.silent = True
+            self._note(Loss("silent", worker.node, lost, why))
+        late = [ref for ref, worker in self._starting.items() if worker.since + START_SECONDS < now]
+        if late and len(late) == len(self._workers):
+            raise NoWorkers(self._why_none_starts())
+        for ref in late if self._any_up() else []:
+            self._end(self._starting.pop(ref))
+            self._note(Loss("unstarted", "", 0, f"not up within {START_SECONDS:g} s"))
+
+    def _end_silent(self) -> None:
+        """End the silent workers whose answers others have given, and all of them when nobody else is up."""
+        for worker in [worker for worker in self._workers if worker.silent]:
+            awaited = any(sent.key in self._requests for sent in worker.requests.values())
+            if not (awaited and self._any_up()):
+                self._end(worker)
+
+    def _lose(self, worker: Worker, why: str) -> int:
+        """Take a worker's requests from it, to be sent again; how many there are. A silent one has lost them before."""
+        lost = [] if worker.silent else [sent.key for sent in worker.requests.values() if sent.key in self._requests]
+        self._lost += lost
+        for key in lost:
+            if (times := self._times_sent[key]) > MOST_RESENT:
+                text = f"{times} workers in a row died or fell silent under the same molecules; the last one: {why}."
+                raise NoWorkers(f"{text} {_ADVICE}")
+        return len(lost)
+
+    def _end(self, worker: Worker) -> None:
+        """End a worker, also one that is stopped; what it was at is nobody's any more."""
+        import ray
+
+        self._workers.remove(worker)
+        for ref in worker.requests:
+            del self._replies[ref]
+        ray.kill(worker.actor)
+
+    def _send_lost(self) -> None:
+        """Send again what was lost, as far as there is room; before anything new is taken."""
+        self._fill()
+        while self._lost and self._worker_for(self._requests[self._lost[0]]):
+            key = self._lost.pop(0)
+            self.resent += 1
+            self.submit(key, self._requests[key])
+
+    def _note(self, loss: Loss) -> None:
+        self._losses.append(loss)
+        _LOGGER.info("%s", *told_of_losses([loss]))
+
+    def _why_none_starts(self) -> str:
+        import ray
+
+        total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
+        return (
+            f"No worker started within {START_SECONDS:g} s. Ray has {total:g} CPUs, {free:g} of them free, and a "
+            f"worker needs one. {_ADVICE}"
+        )

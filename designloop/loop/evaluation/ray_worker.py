@@ -1,0 +1,110 @@
+"""One worker on Ray: what runs in its actor, and what the driver knows of it, above all by when it must be heard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from designloop._version import __version__
+from designloop.loop.evaluation import guarded_child, oracle_process
+from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, Reply, Request, Surroundings
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+GRACE_SECONDS = 30.0
+"""What a worker may take beyond the time that its request allows. To end a child that missed its deadline takes it 10 s
+at most; the rest is for a busy machine and network. Who is not heard after that is taken as silent."""
+
+
+def short_id(node: str) -> str:
+    """How a node's id is told, behind its address."""
+    return f"({node[:8]})"
+
+
+class OracleWorker:
+    """What runs in an actor: it hands requests to the child of its ``OracleProcess``, one after the other."""
+
+    def __init__(self, oracles: Sequence[PortableOracle], surroundings: Surroundings) -> None:
+        self._process = OracleProcess(oracles, surroundings)
+        self._process.start()
+
+    def about(self) -> tuple[str, str]:
+        """(node's address and id, version of designloop) where this worker is."""
+        import ray
+
+        node = f"{ray.util.get_node_ip_address()} {short_id(ray.get_runtime_context().get_node_id())}"
+        return node, __version__
+
+    def score(self, request: Request) -> Reply:
+        """The oracle's reply; its failures are in it, so whatever is raised here is none of its."""
+        return self._process.score(request)
+
+    def load(self, fingerprint: str) -> Reply:
+        """A reply without answers, whose ``error`` says why the oracle cannot be loaded here, if so."""
+        return self._process.load(fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request that a worker was sent."""
+
+    key: int
+    request: Request
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """An actor as the driver sees it."""
+
+    actor: Any
+    since: float
+    """When it was made; later, when it was last heard, or sent something while it had nothing to do."""
+    node: str = ""
+    """Empty until it has said that it is up."""
+    requests: dict[ObjectRef[Reply], Sent] = field(default_factory=dict)
+    """What it is at, in the order sent: reply to come -> what was sent."""
+    loaded: set[str] = field(default_factory=set)
+    """Fingerprints of the oracles that its child has loaded."""
+    silent: bool = False
+    """Whether it missed its deadline, and has not been heard since."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it can be sent requests."""
+        return bool(self.node) and not self.silent
+
+    @property
+    def deadline(self) -> float:
+        """When it is taken as silent unless it was heard; never while nothing is asked of it, or once it is silent.
+
+        It keeps a deadline for its child, but no one else keeps one for a worker that is stopped, swapped out, or on a
+        file system that hangs.
+        """
+        if self.silent or not self.requests:
+            return inf
+        request = next(iter(self.requests.values())).request
+        return self.since + request.deadline + self._loading(request.fingerprint) + GRACE_SECONDS
+
+    def send(self, reply: ObjectRef[Reply], sent: Sent, now: float) -> None:
+        """Note a request that was sent to it."""
+        if not self.requests:
+            self.since = now
+        self.requests[reply] = sent
+
+    def hear(self, ref: ObjectRef[Reply], reply: Reply, now: float) -> Sent:
+        """Note a reply; gives what it replies to. Who has nothing left to reply to is silent no more."""
+        sent = self.requests.pop(ref)
+        self.since = now
+        self.silent = self.silent and bool(self.requests)
+        if reply.failure in (None, "raised"):
+            self.loaded.add(sent.request.fingerprint)
+        else:  # its child was ended, or could not load it
+            self.loaded.clear()
+        return sent
+
+    def _loading(self, fingerprint: str) -> float:
+        """What it may take to start a child and to load an oracle, where that may still have to be done."""
+        return 0.0 if fingerprint in self.loaded else guarded_child.START_SECONDS + oracle_process.LOAD_SECONDS

@@ -1,0 +1,145 @@
+"""Where a worker's oracles are loaded and called: each in a folder of its own, which each request finds as new.
+
+    SCRATCH/0/own/       the first oracle's working folder: its file and those that it declares
+    SCRATCH/0/params/    the files that its parameters name
+    SCRATCH/tmp/         temporary files, of all of them
+
+Oracles that share a process are called one after the other, so one folder for temporary files is enough; each has a
+working folder of its own all the same, for two of them may declare a `model.json`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from designloop.loop.evaluation.as_loaded import FolderAsLoaded, ProcessAsLoaded
+from designloop.loop.evaluation.missing_files import remedy
+from designloop.loop.evaluation.oracle_child import TEMPORARY, is_library
+from designloop.loop.evaluation.shared_places import SharedPlaces
+
+if TYPE_CHECKING:
+    from designloop.oracles import Answer, Oracle
+
+_OWN = "own/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """An oracle and where it works."""
+
+    oracle: Oracle
+    folder: FolderAsLoaded
+    """With its working folder and the files that its parameters name."""
+
+
+class Workplace:
+    """The oracles of one worker process."""
+
+    def __init__(self, scratch: Path, campaign: Path | None, pause: float = 0.0) -> None:
+        """An empty one.
+
+        Args:
+            scratch: the process's private folder.
+            campaign: the campaign's folder, if there is one on this machine.
+            pause: how long to wait before each step that another process could disturb; for a check.
+        """
+        self._scratch = scratch
+        self._campaign = campaign
+        self._posts: dict[str, _Post] = {}
+        self._numbers = itertools.count()
+        self._temporary = FolderAsLoaded(scratch / TEMPORARY, temporary=True)
+        tempfile.tempdir = str(self._temporary.root)
+        self._process = ProcessAsLoaded()
+        self._process.remember()
+        self._shared = SharedPlaces(scratch, pause) if pause else None
+
+    def load(self, recipe: Mapping[str, Any], file_bytes: Mapping[str, bytes]) -> dict[str, Any]:
+        """Import and construct the oracle of a recipe; its error, if it has one."""
+        home = self._scratch / str(next(self._numbers))
+        folder = FolderAsLoaded(home)
+        try:
+            from designloop.oracles.loading import load_unpacked, unpack_files
+
+            self._restore()
+            unpack_files(recipe, file_bytes, home)
+            (home / _OWN).mkdir(parents=True, exist_ok=True)
+            os.chdir(home / _OWN)
+            loaded = load_unpacked(recipe, home)
+            loaded.prepare()
+            folder.remember(loaded.file_bytes)
+            self._temporary.remember()
+            self._process.remember()
+        except BaseException as error:  # sys.exit at the top of a user's file is one more way not to load
+            return {"error": self._in_one_line(error, folder, recipe["reference"])}
+        self._posts[loaded.fingerprint] = _Post(loaded, folder)
+        return {}
+
+    def score(self, fingerprint: str, smiles: Sequence[str], seeds: Sequence[int] | None) -> dict[str, Any]:
+        """An oracle's answers as plain values, or the error of all of them, and its seconds."""
+        from designloop.oracles import read_answers, unasked
+
+        post = self._posts[fingerprint]
+        try:
+            self._restore()
+            post.folder.restore()
+            os.chdir(post.folder.root / _OWN)
+        except OSError as error:
+            why = f"the folder in which the oracle runs cannot be emptied of what an earlier call left: {error}"
+            return {"error": f"{why}; let the oracle remove what it writes", "seconds": 0.0}
+        start = time.perf_counter()
+        reply: dict[str, Any] = {}
+        if self._shared is not None:
+            self._shared.begin()
+        try:
+            answer = post.oracle.score(smiles, seeds)
+            answers = read_answers(smiles, answer)
+            reply["answers"] = [_plain(answers[molecule]) for molecule in smiles]
+            reply["unasked"] = unasked(smiles, answer)
+        except BaseException as error:  # whatever a user's code raises, sys.exit included, is its failure and no more
+            reply = {"error": self._in_one_line(error, post.folder, post.oracle.reference)}
+        if self._shared is not None:
+            reply["shared"] = self._shared.end()
+        return {**reply, "seconds": time.perf_counter() - start}
+
+    def _restore(self) -> None:
+        """Bring back what all oracles share."""
+        self._process.restore()
+        self._temporary.restore()
+
+    def _in_one_line(self, error: BaseException, folder: FolderAsLoaded, reference: str) -> str:
+        """The error, the line of a user's code that it came from, and what to do about it where that is known."""
+        from designloop.oracles.references import names_file
+
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        own = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_library(frame.filename)]
+        where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+        place = reference.rpartition(":")[0]
+        home = (self._campaign / place).parent if self._campaign and names_file(place) else None
+        removed = {name.removeprefix(_OWN) for name in folder.removed}
+        advice = remedy(error, folder.root / _OWN, home, self._campaign, removed) or self._about_environment(error)
+        return text[:500] + where + (f"; {advice}" if advice else "")
+
+    def _about_environment(self, error: BaseException) -> str:
+        """What to do where an error comes of a variable that an earlier call had set."""
+        name = error.args[0] if isinstance(error, KeyError) and error.args else "PATH"
+        if not isinstance(error, KeyError | FileNotFoundError) or name not in self._process.undone:
+            return ""
+        return (
+            f"{name} was set by an earlier call, and each call finds the environment as it was once the oracle was "
+            "loaded; set it in each call, in the class's constructor, or when the file is imported"
+        )
+
+
+def _plain(answer: Answer) -> tuple[Any, str | None]:
+    """(value, error): a value is a number, or output name -> number, or why that output has none."""
+    if isinstance(answer.value, Mapping):
+        return {**answer.value, **answer.failed_outputs}, answer.error
+    return answer.value, answer.error

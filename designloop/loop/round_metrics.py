@@ -1,0 +1,63 @@
+"""Where a campaign stands after a round: its best score, the mean of its ten best, and where the seconds went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+
+from designloop.records import Scored
+from designloop.tables.best import TopScores
+
+REMARKS = "remarks"
+"""The metric that holds what evaluation remarked of oracles in a round, a line each."""
+
+
+class Standing:
+    """What each round adds to the campaign's standing.
+
+    Args:
+        scores: molecule -> score of what is committed already; None where the status is not ok.
+    """
+
+    def __init__(self, scores: Mapping[str, float | None]) -> None:
+        self._ten = TopScores()
+        for smiles, score in scores.items():
+            self._ten.add(smiles, score)
+
+    def after(self, scored: Sequence[Scored]) -> dict[str, float]:
+        """``ok`` (rows with a score), and once there is a score ``best`` and ``mean_top_10``, with a round's rows.
+
+        While there are fewer than ten, ``mean_of`` says how many the mean is of.
+        """
+        for row in scored:
+            self._ten.add(row.smiles, row.score)
+        counted: dict[str, float] = {"ok": sum(row.score is not None for row in scored)}
+        if (mean := self._ten.mean) is not None:
+            ten = self._ten.scores
+            counted |= {"best": ten[0], "mean_top_10": mean} | ({"mean_of": len(ten)} if len(ten) < 10 else {})
+        return counted
+
+
+class Clock:
+    """Seconds spent in each part of a round: ``with clock("oracle"): …``."""
+
+    def __init__(self) -> None:
+        self._spent: dict[str, float] = {}
+        self._since = perf_counter()
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        """Adds the time of the block to a part."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[part] = self._spent.get(part, 0.0) + perf_counter() - began
+
+    def lap(self) -> dict[str, float]:
+        """``PART_seconds`` of each part and ``seconds`` of everything since the last lap, which starts anew."""
+        now = perf_counter()
+        lap = {f"{part}_seconds": seconds for part, seconds in self._spent.items()} | {"seconds": now - self._since}
+        self._spent, self._since = {}, now
+        return lap

@@ -1,0 +1,1 @@
+"""What a molecule must be before any oracle is asked of it: standard form, newness, filters."""

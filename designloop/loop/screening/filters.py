@@ -1,0 +1,184 @@
+"""The filters of a campaign: what a molecule must be before any oracle is asked of it.
+
+One registry, the model ``Filters``: each field is a filter, in the order in which they are asked, cheapest first, with
+its settings' type, its default and the function that builds its predicate. A new filter is one function in
+``predicates`` and one field here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from rdkit import Chem, rdBase
+
+from designloop.loop.screening import predicates
+from designloop.loop.screening.predicates import Context, Refuses
+from designloop.molecules.chemistry import Mode, MoleculeError, check_alert_set, descriptor, parse, standard_forms
+
+__all__ = ["Context", "Filter", "Filters", "Refuses", "build", "shares_passing"]
+
+T = TypeVar("T", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter, ready to be asked."""
+
+    name: str
+    refuses: Refuses
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltBy:
+    """Mark on a field of ``Filters``: the function that makes its predicate from its settings."""
+
+    build: Callable[[Any, Context], Refuses | None]
+    """Gives None where the settings switch the filter off."""
+
+
+# --- settings ------------------------------------------------------------------------------------------------------
+
+
+def _ordered(ends: tuple[T | None, T | None]) -> tuple[T | None, T | None]:
+    low, high = ends
+    if low is None and high is None:
+        raise ValueError(
+            "found [null, null], expected [lowest, highest] with at least one number; leave the filter out"
+        )
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"found [{low}, {high}], expected [lowest, highest]; did you mean [{high}, {low}]?")
+    return ends
+
+
+def _element(symbol: str) -> str:
+    if symbol not in _SYMBOLS:
+        hint = f"did you mean {symbol.capitalize()!r}?" if symbol.capitalize() in _SYMBOLS else "check the spelling."
+        raise ValueError(f"found {symbol!r}, expected the symbol of an element, such as C or Cl; {hint}")
+    return symbol
+
+
+def _alert_set(name: str) -> str:
+    check_alert_set(name)
+    return name
+
+
+def _pair(value: Any) -> Any:
+    """One number where a range is expected is both its ends."""
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _smarts(text: str) -> str:
+    with rdBase.BlockLogs():
+        query = Chem.MolFromSmarts(text) if text else None
+    if query is None:
+        raise ValueError(
+            f"found {text!r}, expected a SMARTS such as 'c1ccccc1[NX3;H2]'; check brackets and ring closures"
+        )
+    return text
+
+
+def _descriptor(name: str) -> str:
+    descriptor(name)
+    return name
+
+
+def _listed(value: Any) -> Any:
+    """A single word where a list is expected is a list of one; nothing is an empty list."""
+    return () if value is None else (value,) if isinstance(value, str) else value
+
+
+_SYMBOLS = tuple(Chem.GetPeriodicTable().GetElementSymbol(number) for number in range(1, 119))
+
+IntRange = Annotated[tuple[int | None, int | None], AfterValidator(_ordered)]
+Range = Annotated[tuple[float | None, float | None], AfterValidator(_ordered)]
+Element = Annotated[str, AfterValidator(_element)]
+AlertSet = Annotated[str, AfterValidator(_alert_set)]
+Smarts = Annotated[str, AfterValidator(_smarts)]
+DescriptorName = Annotated[str, AfterValidator(_descriptor)]
+
+
+# --- the registry --------------------------------------------------------------------------------------------------
+
+
+class Filters(BaseModel):
+    """The ``filters:`` of a campaign file, cheapest first; null switches a filter off."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    # Not boron: its few approved drugs are special cases, and generators write boranes. Who wants them adds B here.
+    elements: Annotated[tuple[Element, ...] | None, BuiltBy(predicates.elements)] = (
+        "H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I",
+    )  # fmt: skip
+    """Elements allowed."""
+    heavy_atoms: Annotated[IntRange | None, BuiltBy(predicates.heavy_atoms)] = (10, 50)
+    """Range of the number of heavy atoms."""
+    net_charge: Annotated[IntRange | None, BeforeValidator(_pair), BuiltBy(predicates.net_charge)] = (0, 0)
+    """Net charge, or its range, in standard form: what no proton can neutralise, such as a quaternary ammonium."""
+    radicals: Annotated[bool, BuiltBy(predicates.radicals)] = False
+    """Whether unpaired electrons are allowed."""
+    ring_size: Annotated[IntRange | None, BuiltBy(predicates.ring_size)] = (3, 7)
+    """Range of the sizes of rings (smallest set of smallest rings)."""
+    largest_ring: Annotated[int | None, BuiltBy(predicates.at_most("largest_ring"))] = None
+    """Most atoms in the largest ring."""
+    exclude: Annotated[Path | None, BuiltBy(predicates.exclude)] = None
+    """File of molecules (.smi, .csv, .parquet) that are never wanted, such as those already made."""
+    forbid_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_listed), BuiltBy(predicates.forbid_smarts)] = ()
+    """SMARTS of which none may be there."""
+    require_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_listed), BuiltBy(predicates.require_smarts)] = ()
+    """SMARTS of which all must be there: a core to keep."""
+    unstable: Annotated[bool, BuiltBy(predicates.unstable)] = True
+    """Whether to refuse what would not survive on the shelf or in water (unstable.smarts)."""
+    undefined_stereo: Annotated[int | None, BuiltBy(predicates.at_most("undefined_stereo"))] = None
+    """Most stereocentres and double bonds without a stereo mark."""
+    descriptors: Annotated[Mapping[DescriptorName, Range], BuiltBy(predicates.descriptors)] = Field(
+        default_factory=dict
+    )
+    """Ranges of descriptors by name, such as {logp: [1, 4]}."""
+    alerts: Annotated[tuple[AlertSet, ...], BeforeValidator(_listed), BuiltBy(predicates.alerts)] = ("PAINS", "NIH")
+    """RDKit's catalogues of structural alerts, by name."""
+    max_per_scaffold: Annotated[int | None, Field(ge=1)] = None
+    """Most molecules of one Bemis-Murcko scaffold in the whole campaign; molecules without rings are not counted."""
+
+
+def build(filters: Filters, context: Context) -> list[Filter]:
+    """The filters that are switched on, in the order in which they are asked.
+
+    Without ``max_per_scaffold``, which is no property of a molecule: ``Screening`` keeps that count.
+
+    Raises:
+        MoleculeError: when the file of ``exclude`` is missing or unreadable.
+    """
+    built = []
+    for name, field in Filters.model_fields.items():
+        setting = getattr(filters, name)
+        if setting is None or setting == () or setting == {}:
+            continue
+        for mark in field.metadata:
+            refuses = mark.build(setting, context) if isinstance(mark, BuiltBy) else None
+            if refuses is not None:
+                built.append(Filter(name, refuses))
+    return built
+
+
+def shares_passing(filters: Sequence[Filter], smiles: Sequence[str], mode: Mode = "parent") -> dict[str, float]:
+    """Share of some molecules that each filter alone lets pass, and all of them together (``all``); invalid ones fail.
+
+    Raises:
+        MoleculeError: when there are no molecules.
+    """
+    if not smiles:
+        raise MoleculeError("no molecules to take shares of; give at least one SMILES")
+    passing = dict.fromkeys([*(one.name for one in filters), "all"], 0)
+    for form in standard_forms(smiles, mode):
+        mol = None if form is None else parse(form)
+        if form is None or mol is None:
+            continue
+        verdicts = {one.name: one.refuses(mol, form) is None for one in filters}
+        for name, passes in verdicts.items():
+            passing[name] += passes
+        passing["all"] += all(verdicts.values())
+    return {name: count / len(smiles) for name, count in passing.items()}

@@ -1,0 +1,1 @@
+"""Which of the free candidates are worth paying for."""

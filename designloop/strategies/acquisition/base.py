@@ -1,0 +1,26 @@
+"""What an acquisition is: the choice of a batch, on the posterior of any surrogate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from designloop.strategies.surrogates.base import Posterior
+
+Admissible = Callable[[int], bool]
+"""Whether the candidate in a row may be paid for; asked only when its turn has come, for screening is dear."""
+
+
+class Acquisition(Protocol):
+    """Chooses what to pay for."""
+
+    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible) -> Iterator[int]:
+        """Rows of candidates in the order in which to pay for them: a batch of ``wanted``, then the rest.
+
+        What is not admissible is passed over and changes nothing.
+        """
+
+
+def anything(row: int) -> bool:
+    """Admits every candidate."""
+    return True

@@ -1,0 +1,77 @@
+"""A greedy batch by qLogEI (BoTorch), what was chosen so far pending.
+
+Source: Ament et al. 2023, "Unexpected improvements to expected improvement for Bayesian optimization".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from botorch.acquisition import qLogExpectedImprovement
+from botorch.models.model import Model
+from botorch.posteriors import GPyTorchPosterior
+from botorch.sampling import SobolQMCNormalSampler
+from torch import Tensor
+
+from designloop.randomness import seeded
+from designloop.strategies.acquisition.base import Admissible, anything
+from designloop.strategies.surrogates.base import Posterior, normal_posterior, quiet
+
+_DRAWS = 128
+
+
+@dataclass(frozen=True)
+class LogExpectedImprovement:
+    """Of a posterior that is not Gaussian it sees mean and covariance."""
+
+    most: int = 128
+    """Candidates, of the best alone, that a batch is chosen from; the rest follow as they stood alone."""
+
+    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
+        """Rows of the batch, then the rest."""
+        model = _FiniteModel(posterior)
+        sampler = SobolQMCNormalSampler(torch.Size([_DRAWS]), seed=seed)
+        gain = qLogExpectedImprovement(model, posterior.best, sampler)
+
+        def gains(rows: Sequence[int]) -> Tensor:
+            with seeded(seed), quiet(), torch.no_grad():
+                values: Tensor = gain(_points(rows).unsqueeze(1))
+            return values
+
+        n = len(posterior)
+        alone = gains(range(n)).argsort(descending=True, stable=True).tolist() if n else []
+        considered, chosen = alone[: self.most], list[int]()
+        while considered and len(chosen) < wanted:
+            row = considered.pop(int(gains(considered).argmax()))
+            if admissible(row):
+                chosen.append(row)
+                gain.set_X_pending(_points(chosen))
+                yield row
+        yield from (row for row in [*considered, *alone[self.most :]] if admissible(row))
+
+
+def _points(rows: Sequence[int]) -> Tensor:
+    """(n, 1) numbers of rows, as BoTorch's points."""
+    return torch.tensor(rows, dtype=torch.double).unsqueeze(-1)
+
+
+class _FiniteModel(Model):
+    """A posterior over finitely many candidates as a model of BoTorch, whose points are their numbers."""
+
+    def __init__(self, posterior: Posterior) -> None:
+        super().__init__()
+        mean, covariance = posterior.joint()
+        self.mean, self.covariance = torch.as_tensor(mean).double(), torch.as_tensor(covariance).double()
+
+    @property
+    def num_outputs(self) -> int:
+        return 1
+
+    def posterior(self, X: Tensor, *args: Any, **kwargs: Any) -> GPyTorchPosterior:
+        """Of points (..., q, 1)."""
+        rows = X.squeeze(-1).long()
+        covariance = self.covariance[rows.unsqueeze(-1), rows.unsqueeze(-2)]
+        return normal_posterior(self.mean[rows], covariance)

@@ -1,0 +1,38 @@
+"""Thompson sampling: joint draws of all candidates' values, each of which chooses its favourite in turn.
+
+Source: Eriksson et al. 2019 (Thompson sampling of a finite set).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from designloop.strategies.acquisition.base import Admissible, anything
+from designloop.strategies.surrogates.base import Posterior
+
+
+@dataclass(frozen=True)
+class Thompson:
+    """As many draws as molecules are wanted."""
+
+    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
+        """Rows in the order in which the draws choose them."""
+        return in_turns(posterior.samples(wanted, seed), admissible)
+
+
+def in_turns(preferences: np.ndarray, admissible: Admissible = anything) -> Iterator[int]:
+    """Columns in the order in which voters, taking turns, choose their favourite of what is left and admissible.
+
+    Args:
+        preferences: (voters, n), the greater the better.
+    """
+    left, turn = preferences.copy(), 0
+    for _ in range(left.shape[1]):
+        favourite = int(left[turn % len(left)].argmax())
+        left[:, favourite] = -np.inf
+        if admissible(favourite):
+            turn += 1
+            yield favourite

@@ -1,0 +1,1 @@
+"""What was paid for: bounded, and in the model's own writing."""

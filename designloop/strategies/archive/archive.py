@@ -1,0 +1,124 @@
+"""What a campaign has paid for, as far as a strategy learns from it: bounded, one row a molecule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from designloop.molecules.chemistry import scaffold
+
+LIMIT = 1000
+"""Scored molecules that are remembered, and that a surrogate is fitted on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A molecule in the model's own language: of an archive, or a free one that is to breed."""
+
+    smiles: str
+    """Standard form."""
+    selfies: str
+    """Canonical SELFIES of what the model wrote."""
+    score: float = 0.0
+    """0 where it has not been scored."""
+    values: tuple[float, ...] = ()
+    """Of the properties that its score is made of, in the objective's order; none where it has not been scored."""
+    latent: np.ndarray | None = field(default=None, compare=False, repr=False)
+    """(latent,) float32 where the strategy has use for it. Kept: a batch of another size may round differently."""
+    ancestor: str = ""
+    """Of a free one: the molecule paid for that it descends from, where its children are to name that one."""
+
+    @property
+    def name(self) -> str:
+        """What its children name as their parent."""
+        return self.ancestor or self.smiles
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Molecules with their scores, in the order in which they were told."""
+
+    members: tuple[Member, ...] = ()
+    limit: int = LIMIT
+    """The most that are remembered: the best half, and the latest of the others."""
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def smiles(self) -> list[str]:
+        """Standard form of each."""
+        return [member.smiles for member in self.members]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """One score a molecule, (len(self),)."""
+        return np.array([member.score for member in self.members], dtype=float)
+
+    @property
+    def values(self) -> np.ndarray:
+        """One row a molecule, (len(self), properties)."""
+        return np.array([member.values for member in self.members])
+
+    def add(self, members: Sequence[Member]) -> Archive:
+        """The archive with further molecules, bounded; one told again takes the place of what was said before."""
+        again = {member.smiles for member in members}
+        rows = (*(member for member in self.members if member.smiles not in again), *members)
+        return replace(self, members=_best_and_latest(rows, self.limit))
+
+    def best(self, n: int, per_scaffold: int) -> list[Member]:
+        """The ``n`` of highest score, best first, the earlier first among equals; few of one scaffold."""
+        count: Counter[str] = Counter()
+        chosen: list[Member] = []
+        for member in sorted(self.members, key=lambda member: -member.score):
+            kind = scaffold(member.smiles)
+            if count[kind] < per_scaffold:
+                count[kind] += 1
+                chosen.append(member)
+                if len(chosen) == n:
+                    break
+        return chosen
+
+
+def _best_and_latest(members: tuple[Member, ...], limit: int) -> tuple[Member, ...]:
+    """The best half of ``limit`` members and the latest of the others, in their order."""
+    if len(members) <= limit:
+        return members
+    order = np.argsort([-member.score for member in members], kind="stable")
+    best, others = order[: limit - limit // 2], np.sort(order[limit - limit // 2 :])
+    rows = np.sort(np.concatenate([best, others[len(others) - limit // 2 :]]))
+    return tuple(members[row] for row in rows)
+
+
+def latents_of(members: Sequence[Member]) -> np.ndarray:
+    """(n, latent) float32 of some members.
+
+    Raises:
+        ValueError: there are none, or they were read without their latents.
+    """
+    rows = [member.latent for member in members if member.latent is not None]
+    if not rows or len(rows) < len(members):
+        raise ValueError(
+            f"found {len(rows)} latents of {len(members)} molecules, expected one of each of at least one; "
+            "give the Transcriber of this strategy an encoder"
+        )
+    return np.stack(rows)
+
+
+def rank_weights(n: int, k: float = 0.02) -> np.ndarray:
+    """(n,) sampling chances of members sorted best first, proportional to 1 / (k n + rank).
+
+    Source: Tripp et al. 2020, "Sample-efficient optimization in the latent space of deep generative models via weighted
+    retraining", eq. 2.
+    """
+    weights: np.ndarray = 1.0 / (k * n + np.arange(n) + 1.0)
+    return np.asarray(weights / weights.sum())
+
+
+def draw_by_rank(rng: np.random.Generator, members: Sequence[Member], n: int) -> list[int]:
+    """Indices of ``n`` members, drawn by rank with repetition; the members are sorted best first."""
+    chosen: list[int] = rng.choice(len(members), size=n, p=rank_weights(len(members))).tolist()
+    return chosen

@@ -1,0 +1,53 @@
+"""Reads scored molecules into an archive: in the model's own writing, with the values that a surrogate learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from designloop.molecules.codec import Codec
+from designloop.molecules.errors import MoleculeError
+from designloop.molecules.sequence_vae import SequenceVAE
+from designloop.records import Candidate, Scored
+from designloop.strategies.archive.archive import Archive, Member
+
+
+@dataclass(frozen=True)
+class Transcriber:
+    """Makes members of candidates."""
+
+    codec: Codec
+    """Of the model; what its alphabet cannot express is not remembered."""
+    properties: Sequence[str] = ("score",)
+    """Whose values are remembered beside the score; ``score`` may be one of them."""
+    encoder: SequenceVAE | None = None
+    """Gives the molecules' latents, where the strategy has use for them."""
+
+    def member(self, candidate: Candidate, score: float = 0.0) -> Member | None:
+        """A candidate in the model's own canonical writing; None where the alphabet cannot express it."""
+        try:
+            written = self.codec.to_smiles(candidate.selfies) if candidate.selfies else None
+            return Member(candidate.smiles, self.codec.to_selfies(written or candidate.smiles), score)
+        except MoleculeError:  # it can be scored and stands in the table, but the model cannot write it
+            return None
+
+    def read(self, scored: Iterable[Scored], archive: Archive) -> tuple[list[Scored], list[Member]]:
+        """What is news to an archive, as rows and as members: not known with that very score; the last word counts."""
+        known = {member.smiles: member.score for member in archive.members}
+        latest = {row.smiles: row for row in scored if row.score is not None and known.get(row.smiles) != row.score}
+        rows, members = [], []
+        for row in latest.values():
+            if row.score is not None and (member := self._scored_member(row, row.score)) is not None:
+                rows.append(row)
+                members.append(member)
+        if self.encoder is not None and members:
+            latents = self.encoder.latents([member.selfies for member in members]).cpu().numpy()
+            members = [replace(member, latent=latent) for member, latent in zip(members, latents, strict=True)]
+        return rows, members
+
+    def _scored_member(self, row: Scored, score: float) -> Member | None:
+        if (member := self.member(row.candidate, score)) is None:
+            return None
+        values = {name: result.value for name, result in row.evaluation.results.items() if result.value is not None}
+        values["score"] = score
+        return replace(member, values=tuple(values[name] for name in self.properties))

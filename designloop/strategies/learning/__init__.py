@@ -1,0 +1,1 @@
+"""What changes in a strategy when scores come back."""

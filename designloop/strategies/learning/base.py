@@ -1,0 +1,42 @@
+"""What a learner is: a part that changes when scores come back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from designloop.records import Scored, State
+from designloop.strategies.archive.archive import Archive
+
+
+@dataclass(frozen=True)
+class ToldRound:
+    """A round as learners see it."""
+
+    number: int
+    """Rounds seen, this one included."""
+    scored: Sequence[Scored]
+    """Those of its rows that have a score."""
+    news: Sequence[Scored]
+    """Those of them that were not known with that very score, and that the model can write."""
+    before: Archive
+    archive: Archive
+    """With this round's molecules."""
+    ranked: bool
+    """Whether there was a surrogate to rank candidates by."""
+
+
+class Learner(Protocol):
+    """Learns from a round."""
+
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
+        """Takes a round in; gives its metrics."""
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """A part that a restart has to bring back: it is made from what it gave here."""
+
+    def state(self) -> State:
+        """All that it has learned, as copies."""

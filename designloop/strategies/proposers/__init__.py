@@ -1,0 +1,1 @@
+"""Where free candidates come from."""

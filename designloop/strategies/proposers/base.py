@@ -1,0 +1,40 @@
+"""What a proposer is: a source of free candidates. None costs an oracle call, none knows more than its parents' order.
+
+A proposer does not say after which round's learning its model stands: the search stamps that on what it gives out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from designloop.molecules.codec import Codec
+from designloop.randomness import Generators
+from designloop.records import Candidate
+from designloop.strategies.archive.archive import Member
+
+MODEL_PROPOSERS = frozenset({"prior", "posterior"})
+"""Names of those that decode latents; the others are genetic steps."""
+
+
+class Proposer(Protocol):
+    """Proposes free candidates."""
+
+    def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
+        """At most ``n`` candidates made of parents, which are sorted best first, marked with the proposer's name."""
+
+
+def candidates_of(
+    codec: Codec, written: Sequence[str], proposer: str, parents: Sequence[tuple[str, ...]] | None = None
+) -> list[Candidate]:
+    """Candidates of written SELFIES; strings that hold no atom, and repetitions, are dropped.
+
+    Args:
+        parents: names of the parents of each; None where they have none.
+    """
+    candidates: dict[str, Candidate] = {}
+    for row, selfies in enumerate(written):
+        smiles = codec.to_smiles(selfies)
+        if smiles is not None and smiles not in candidates:
+            candidates[smiles] = Candidate(smiles, proposer, selfies, parents[row] if parents is not None else ())
+    return list(candidates.values())

@@ -1,0 +1,92 @@
+"""Draws that decode latents: of the prior, of the posterior of elites, and in a trust region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from designloop.molecules.sequence_vae import SequenceVAE
+from designloop.randomness import Generators
+from designloop.records import Candidate
+from designloop.strategies.archive.archive import Member, draw_by_rank
+from designloop.strategies.proposers.base import candidates_of
+
+
+@dataclass(frozen=True)
+class PriorDraws:
+    """Draws from the model's prior (proposer ``prior``); they need no parents."""
+
+    model: Callable[[], SequenceVAE]
+    """The model under the prior that is drawn from today."""
+    noise: float
+    """Noise level at which the prior is sampled."""
+    temperature: float = 1.0
+
+    def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
+        """The distinct molecules among ``n`` draws."""
+        model = self.model()
+        return candidates_of(model.codec, model.draw(n, rng.torch, self.noise, self.temperature), "prior")
+
+
+@dataclass(frozen=True)
+class PosteriorDraws:
+    """Elites encoded, noised and decoded again (proposer ``posterior``).
+
+    The noise has the shape of a parent's own posterior, so it changes what the molecule leaves open first.
+    The decoder is told how much noise there is, so it repairs rather than obeys; each draw has its own noise level.
+    """
+
+    vae: SequenceVAE
+    noise: tuple[float, float]
+    """Range of the noise level, log-uniform."""
+    temperature: float = 1.0
+    refine: int = 0
+    """Most gradient steps on the latent of a parent that would not decode to itself."""
+
+    def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
+        """The distinct molecules among ``n`` draws, of parents drawn by rank."""
+        chosen = draw_by_rank(rng.numpy, parents, n)
+        distinct = sorted(set(chosen))
+        posterior = self.vae.posteriors([parents[i].selfies for i in distinct], self.refine)
+        shape = posterior.relative_scale
+        level = np.exp(rng.numpy.uniform(np.log(self.noise[0]), np.log(self.noise[1]), n)).astype(np.float32)
+        sigma = torch.from_numpy(level).to(shape)
+        rows = torch.as_tensor([distinct.index(i) for i in chosen])
+        drawn = torch.randn((n, shape.shape[1]), generator=rng.torch, device=shape.device, dtype=shape.dtype)
+        z = posterior.mean[rows] + sigma.unsqueeze(-1) * shape[rows] * drawn
+        written = self.vae.write(z, sigma, rng.torch, self.temperature)
+        return candidates_of(self.vae.codec, written, "posterior", [(parents[i].name,) for i in chosen])
+
+
+@dataclass(frozen=True)
+class TrustRegionDraws:
+    """The latents of parents under noise, decoded (proposer ``trust_region``).
+
+    Every parent is taken as often as it is given: who chooses them has ranked them.
+    """
+
+    vae: SequenceVAE
+    length: float
+    """Of the region: the noise level, which the decoder is told."""
+    temperature: float = 1.0
+
+    def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
+        """The distinct molecules among ``n`` draws, as many around the one parent as around the other."""
+        if not parents:
+            return []
+        decodes = max(n // len(parents), 1)
+        z = self._latents(parents).to(self.vae.device)
+        z = z + self.length * torch.randn(z.shape, generator=rng.torch, device=z.device)
+        written = self.vae.write(z.repeat_interleave(decodes, 0), self.length, rng.torch, self.temperature)
+        names = [(parent.name,) for parent in parents for _ in range(decodes)]
+        return candidates_of(self.vae.codec, written, "trust_region", names)
+
+    def _latents(self, parents: Sequence[Member]) -> torch.Tensor:
+        """(n, latent) of the parents; those that carry none are encoded."""
+        known = [torch.from_numpy(parent.latent) for parent in parents if parent.latent is not None]
+        if len(known) == len(parents):
+            return torch.stack(known)
+        return self.vae.latents([parent.selfies for parent in parents])

@@ -1,0 +1,1 @@
+"""The ask/tell machine, and what is bred in it."""

@@ -1,0 +1,91 @@
+"""Breeding by the upper bound: each free generation after the first is made of what ranks best so far.
+
+Screening is the dearest step, so only what is about to breed or to be paid for is screened.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from designloop.molecules.chemistry import scaffold
+from designloop.records import Candidate
+from designloop.strategies.acquisition.upper_bound import UpperBound
+from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.archive.transcriber import Transcriber
+from designloop.strategies.base import CampaignView
+from designloop.strategies.search.pool import Bred, Pool, Turn, evolve
+from designloop.strategies.surrogates.base import Belief, View
+
+_FEWEST = 16
+"""As many molecules are bred for as if so many were wanted."""
+
+_CONSIDERED = 4
+"""Molecules that a batch is chosen from, for each one wanted."""
+
+Propose = Callable[[Sequence[Member], int, Turn, int], Sequence[Candidate]]
+"""(parents, number of draws, turn, generation) -> free candidates."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreedByBound:
+    """The first generation is bred from the elites, the others from the free molecules of highest bound."""
+
+    campaign: CampaignView
+    transcriber: Transcriber
+    view: View
+    propose: Propose
+    elites: Callable[[Archive], list[Member]]
+    bound: UpperBound
+    draws: float = 2.5
+    """Of a generation, for each molecule wanted."""
+    generations: int = 4
+    parents: int = 40
+    """What each generation after the first is bred from."""
+    per_scaffold: int = 3
+    """Most parents that share a scaffold; a new scaffold has generations of its own to catch up in."""
+
+    def __call__(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
+        """The pool, of which the candidates of highest bound are considered; None of fewer than two elites."""
+        elites = self.elites(archive)
+        if len(elites) < 2:
+            return None
+        pool, bounds = Pool(self.view), np.zeros(0)
+
+        def rank(new: slice) -> np.ndarray:
+            """Rows of the pool, the highest bound first."""
+            nonlocal bounds
+            if new.stop > new.start:
+                bounds = np.append(bounds, self.bound.bounds(belief(pool.features(new))))
+            return np.argsort(-bounds, kind="stable")
+
+        def choose(new: slice, generation: int) -> Sequence[Member]:
+            nonlocal elites
+            if (ranked := rank(new)).size:
+                elites = self._favourites(pool.candidates[row] for row in ranked)
+            return elites
+
+        n = int(self.draws * max(wanted, _FEWEST))
+        evolve(pool, choose, lambda parents, generation: self.propose(parents, n, turn, generation), self.generations)
+        ranked = rank(slice(len(bounds), len(pool)))
+        return Bred(pool, ranked[: _CONSIDERED * wanted].tolist(), pool.candidates)
+
+    def _favourites(self, ranked: Iterable[Candidate]) -> list[Member]:
+        best = islice(limit_per_scaffold(ranked, self.per_scaffold, self.campaign), self.parents)
+        members = (self.transcriber.member(candidate) for candidate in best)
+        return [member for member in members if member is not None]
+
+
+def limit_per_scaffold(candidates: Iterable[Candidate], most: int, campaign: CampaignView) -> Iterator[Candidate]:
+    """Those that are allowed, at most so many of each scaffold."""
+    count: Counter[str] = Counter()
+    for candidate in candidates:
+        kind = scaffold(candidate.smiles)
+        if count[kind] < most:
+            for allowed in campaign.allowed([candidate]):
+                count[kind] += 1
+                yield allowed

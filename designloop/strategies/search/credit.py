@@ -1,0 +1,52 @@
+"""Who earns which share of the pool: proposers by the elites that they brought."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from designloop.records import State
+from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.learning.base import ToldRound
+from designloop.strategies.proposers.weighted import shares_of
+
+FIRST_CREDIT = 20.0
+"""Elites a round that a proposer is believed to bring, had it the pool to itself."""
+
+_KEPT, _NEW = 0.8, 0.2
+"""Weights of the credit so far and of the last round."""
+
+
+class Credit:
+    """A proposer's credit is a running mean of the elites it brought a round, over its share of the pool.
+
+    Over its share, because one that is hardly asked cannot bring many, however good what it brings.
+
+    Args:
+        names: of the proposers.
+        elites: of what was paid for; the better half of them counts.
+        state: what an earlier credit of this campaign gave.
+    """
+
+    def __init__(
+        self, names: Sequence[str], elites: Callable[[Archive], list[Member]], state: State | None = None
+    ) -> None:
+        known = state.data["credit"] if state is not None else {}
+        self._elites = elites
+        self.credit: dict[str, float] = {name: float(known.get(name, FIRST_CREDIT)) for name in names}
+
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
+        """Moves the credit; tells how many elites of this round each proposer brought."""
+        share = shares_of(self.credit)
+        elites = self._elites(told_round.archive)
+        best = {elite.smiles for elite in elites[: max(len(elites) // 2, 1)]}
+        metrics: dict[str, float] = {}
+        for name in self.credit:
+            brought = sum(row.candidate.proposer == name and row.smiles in best for row in told_round.scored)
+            if told_round.number > 1:  # the first round had no elites to be bred from
+                self.credit[name] = _KEPT * self.credit[name] + _NEW * brought / share[name]
+            metrics[f"elites_by_{name}"] = float(brought)
+        return metrics
+
+    def state(self) -> State:
+        """The credit by name."""
+        return State(data={"credit": dict(self.credit)})

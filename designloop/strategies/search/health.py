@@ -1,0 +1,32 @@
+"""How the model's own samples do, round after round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from designloop.molecules.chemistry import parse_all, sa_score
+from designloop.randomness import generators_of
+from designloop.strategies.base import CampaignView
+from designloop.strategies.learning.base import ToldRound
+from designloop.strategies.proposers.latents import PriorDraws
+
+_DRAWS = 50
+
+
+@dataclass(frozen=True)
+class SampleHealth:
+    """Draws from the prior that nobody pays for."""
+
+    campaign: CampaignView
+    prior: PriorDraws
+
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
+        """Share of the samples that the campaign allows, and their mean SA score."""
+        device = self.prior.model().device
+        drawn = self.prior.propose((), _DRAWS, generators_of(device, self.campaign.seed, told_round.number, "health"))
+        scores = [sa_score(mol) for mol in parse_all([candidate.smiles for candidate in drawn]) if mol is not None]
+        metrics = {"prior_allowed": len(self.campaign.allowed(drawn)) / _DRAWS}
+        return metrics | ({"prior_sa": float(np.mean(scores))} if scores else {})

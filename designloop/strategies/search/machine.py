@@ -1,0 +1,139 @@
+"""The ask/tell machine of all strategies that model and breed; what they are is which parts they give it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field, replace
+from functools import lru_cache
+from itertools import chain, count
+from time import perf_counter
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from designloop.randomness import seed_of
+from designloop.records import Candidate, Scored, State
+from designloop.strategies.acquisition.base import Acquisition
+from designloop.strategies.archive.archive import Member
+from designloop.strategies.archive.transcriber import Transcriber
+from designloop.strategies.base import CampaignView
+from designloop.strategies.learning.base import Learner, Stateful, ToldRound
+from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
+from designloop.strategies.search.saved import Saved
+from designloop.strategies.surrogates.base import Belief, Surrogate
+
+_EMPTY_BLOCKS = 10
+"""So many blocks running without a candidate end the stream."""
+
+
+@dataclass(kw_only=True)
+class Search:
+    """A strategy made of parts. Its state: the rounds seen, the archive, and whatever of its learners has one."""
+
+    campaign: CampaignView
+    transcriber: Transcriber
+    draw: Draw
+    """Gives candidates while there is nothing to rank them by, or nothing to breed from."""
+    surrogate: Surrogate | None
+    """None: nothing is ranked, all is drawn."""
+    breed: Breed
+    acquisition: Acquisition
+    learners: Mapping[str, Learner] = field(default_factory=dict)
+    """By the names under which their states are kept, in the order in which they are told."""
+    model_round: Callable[[], int] = lambda: 0
+    """After which round's learning the model stands: stamped on every candidate that is given out."""
+    foresight: bool = False
+    """Whether to tell how well the surrogate foresaw the scores of a round."""
+    saved: InitVar[Saved]
+
+    def __post_init__(self, saved: Saved) -> None:
+        self.archive, self.rounds_seen = saved.archive, saved.rounds_seen
+        self._belief: Belief | None = None
+        self._fitted = False
+        self._fit_seconds = 0.0
+
+    # ---- ask
+
+    def ask(self, wanted: int) -> Iterator[Candidate]:
+        """Blocks of candidates, ranked where there is something to rank by; it ends when the parts give no more."""
+        belief, empty = self._fit(), 0
+        for block in count():
+            candidates = self._block(belief, wanted, Turn(self.campaign.seed, self.rounds_seen, block))
+            first = next(candidates, None)
+            empty = empty + 1 if first is None else 0
+            if empty == _EMPTY_BLOCKS:
+                return
+            if first is not None:
+                for candidate in chain([first], candidates):
+                    yield replace(candidate, model_round=self.model_round())
+
+    def _block(self, belief: Belief | None, wanted: int, turn: Turn) -> Iterator[Candidate]:
+        bred = self.breed(self.archive, belief, wanted, turn) if belief is not None else None
+        if belief is None or bred is None:
+            yield from self.draw(self.archive, wanted, turn)
+        elif not bred.considered:
+            yield from bred.refused
+        else:
+            yield from self._batch(bred, belief, wanted, turn)
+
+    def _batch(self, bred: Bred, belief: Belief, wanted: int, turn: Turn) -> Iterator[Candidate]:
+        """What is worth paying for, screened one by one in the order of the acquisition."""
+        candidates = [bred.pool.candidates[row] for row in bred.considered]
+        allowed = lru_cache(None)(lambda row: self.campaign.allowed([candidates[row]]))
+        posterior = belief(bred.pool.features(bred.considered))
+        seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
+        chosen = self.acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row)))
+        first = next(chosen, None)
+        if first is None:
+            yield from bred.refused
+            return
+        for row in chain([first], chosen):
+            yield from allowed(row)
+
+    def _fit(self) -> Belief | None:
+        """The surrogate after what was told so far, fitted once a round."""
+        if not self._fitted and self.surrogate is not None:
+            began = perf_counter()
+            self._belief = self.surrogate.fit(self.archive, seed_of(self.campaign.seed, self.rounds_seen, "fit"))
+            self._fit_seconds = perf_counter() - began
+        self._fitted = True
+        return self._belief
+
+    # ---- tell
+
+    def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
+        """Takes the scores in and lets every learner learn; what is told again with the same score changes nothing."""
+        rows, members = self.transcriber.read(scored, self.archive)
+        belief = self._fit() if rows else None  # the one that chose them, of the archive as it was
+        metrics = self._foreseen(belief, members) if belief is not None else {}
+        before, self.archive = self.archive, self.archive.add(members)
+        self._belief, self._fitted = None, False
+        self.rounds_seen += 1
+        good = [row for row in scored if row.score is not None]
+        told_round = ToldRound(self.rounds_seen, good, rows, before, self.archive, belief is not None)
+        for learner in self.learners.values():
+            metrics |= learner.learn(told_round)
+        return metrics
+
+    def _foreseen(self, belief: Belief, members: Sequence[Member]) -> dict[str, float]:
+        """How well a belief foresaw scores, where that is defined, and what its fit took."""
+        if not self.foresight or self.surrogate is None:
+            return {}
+        metrics = {"surrogate_molecules": float(len(self.archive)), "fit_seconds": self._fit_seconds}
+        expected = belief(self.surrogate.view.features_of(members)).moments()[0]
+        correlation = rank_correlation(expected, np.array([member.score for member in members]))
+        return metrics if correlation is None else metrics | {"rank_correlation": correlation}
+
+    # ---- state
+
+    def state(self) -> State:
+        """All that goes on after a restart."""
+        parts = {name: part.state() for name, part in self.learners.items() if isinstance(part, Stateful)}
+        return Saved(self.rounds_seen, self.archive, parts).state()
+
+
+def rank_correlation(predicted: np.ndarray, scores: np.ndarray) -> float | None:
+    """Spearman's correlation of (n,) predictions and scores; None where it is undefined: fewer than 3, or all alike."""
+    if len(scores) < 3 or np.ptp(scores) == 0 or np.ptp(predicted) == 0:
+        return None
+    return float(spearmanr(predicted, scores).statistic)

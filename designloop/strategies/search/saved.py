@@ -1,0 +1,105 @@
+"""The state of a search, written and read.
+
+Version 2 holds the rounds seen, the archive, and the state of each part by its name. Version 1 carried no number, and
+was another one for each strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from designloop.molecules.codec import Codec
+from designloop.records import State
+from designloop.strategies.archive.archive import Archive, Member, latents_of
+from designloop.strategies.base import StateError
+
+VERSION = 2
+
+_LATENTS = "archive/latents"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """All that a search goes on from; without anything, the beginning of a campaign."""
+
+    rounds_seen: int = 0
+    archive: Archive = field(default_factory=Archive)
+    parts: Mapping[str, State] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, state: State | None, limit: int, version_1: Callable[[State], Saved] | None = None) -> Saved:
+        """What was saved, the archive bounded by ``limit``.
+
+        Args:
+            version_1: reads states of the first version, for a strategy that had one.
+
+        Raises:
+            StateError: it was written by a later version, or is none of a search.
+        """
+        version = 2 if state is None else state.data.get("version", 1)
+        if version not in (1, VERSION):
+            raise StateError(
+                f"the strategy's state has version {version!r}, expected 1 to {VERSION}: a later designloop wrote it. "
+                "Go on with that one, or begin anew with --fresh"
+            )
+        if state is None:
+            return cls(archive=Archive(limit=limit))
+        try:
+            saved = version_1(state) if version == 1 and version_1 is not None else cls._version_2(state)
+        except KeyError as error:
+            raise StateError(
+                f"the strategy's state lacks {error}: another strategy wrote it, or its files were changed. "
+                "Restore the campaign's folder, or begin anew with --fresh"
+            ) from error
+        return cls(saved.rounds_seen, Archive(saved.archive.members, limit).add(()), saved.parts)
+
+    @classmethod
+    def _version_2(cls, state: State) -> Saved:
+        latents = state.arrays.get(_LATENTS)
+        members = [
+            Member(smiles, selfies, score, tuple(values), None if latents is None else latents[row])
+            for row, (smiles, selfies, score, values) in enumerate(state.data["archive"])
+        ]
+        parts = {
+            name: State(
+                {key.split("/", 1)[1]: array for key, array in state.arrays.items() if key.startswith(f"{name}/")}, data
+            )
+            for name, data in state.data["parts"].items()
+        }
+        return cls(state.data["rounds_seen"], Archive(tuple(members)), parts)
+
+    def state(self) -> State:
+        """As a campaign stores it."""
+        arrays: dict[str, np.ndarray] = {}
+        members = self.archive.members
+        if members and members[0].latent is not None:
+            arrays[_LATENTS] = latents_of(members)
+        for name, part in self.parts.items():
+            arrays |= {f"{name}/{key}": array for key, array in part.arrays.items()}
+        rows = [[member.smiles, member.selfies, member.score, list(member.values)] for member in members]
+        data = {
+            "version": VERSION,
+            "rounds_seen": self.rounds_seen,
+            "archive": rows,
+            "parts": {name: dict(part.data) for name, part in self.parts.items()},
+        }
+        return State(arrays, data)
+
+
+def property_loss_version_1(state: State) -> Saved:
+    """Of ``property_loss``: its rows, the proposers' credit, the learned weights."""
+    data = state.data
+    members = [Member(smiles, selfies, score, tuple(values)) for smiles, selfies, score, values in data["seen"]]
+    model = {name: data[name] for name in ("model_round", "pretrained_reconstruction", "reconstruction")}
+    parts = {"credit": State(data={"credit": data["credit"]}), "model": State(state.arrays, model)}
+    return Saved(data["told"], Archive(tuple(members)), parts)
+
+
+def latent_bo_version_1(state: State, codec: Codec) -> Saved:
+    """Of ``latent_bo``: molecules with scores and latents, and the region. The model's own writing was not kept."""
+    rows = zip(state.data["smiles"], state.arrays["scores"].tolist(), state.arrays["latents"], strict=True)
+    members = [Member(smiles, codec.to_selfies(smiles), score, (score,), latent) for smiles, score, latent in rows]
+    return Saved(state.data["round"], Archive(tuple(members)), {"region": State(data={"region": state.data["region"]})})

@@ -1,0 +1,85 @@
+"""A trust region on the sphere of the latents: where molecules are sought, and how that place grows, shrinks and moves.
+
+Its length is a level of noise, the same number that the model's decoder is told: noise of level s turns a latent by an
+angle whose tangent is s. Source: Eriksson et al. 2019, "Scalable global optimization via local Bayesian optimization".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LEAST_GAIN = 1e-3
+"""What the best score has to rise by for a round to count as a success."""
+
+
+def within(latents: np.ndarray, centre: np.ndarray, length: float) -> np.ndarray:
+    """(n,) whether latents are no further from a centre than noise of level ``length`` takes them, as an angle.
+
+    Args:
+        latents: (n, latent)
+        centre: (latent,)
+    """
+    cosine = latents @ centre / (np.linalg.norm(latents, axis=-1) * np.linalg.norm(centre))
+    inside: np.ndarray = cosine >= 1 / math.sqrt(1 + length**2)
+    return inside
+
+
+class RegionSettings(BaseModel):
+    """How the trust region starts and moves. Its length is a noise level: tan of its angle on the latents' sphere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    length: float = Field(0.8, gt=0, description="at the start and after a restart")
+    shortest: float = Field(0.2, gt=0, description="below it the region is closed and another one opened elsewhere")
+    longest: float = Field(1.6, gt=0)
+    factor: float = Field(1.5, gt=1, description="by which it grows and shrinks")
+    successes: int = Field(2, ge=1, description="rounds running with a new best after which it grows")
+    failures: int = Field(2, ge=1, description="rounds running without one after which it shrinks")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.shortest <= self.length <= self.longest:
+            raise ValueError(
+                f"found shortest {self.shortest:g}, length {self.length:g} and longest {self.longest:g}, "
+                "expected them in ascending order; change one of them"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class TrustRegion:
+    """How far from its centre molecules are sought, and how that has gone."""
+
+    length: float
+    successes: int = 0
+    """Rounds running with a new best."""
+    failures: int = 0
+    """Rounds running without one."""
+    closed: tuple[str, ...] = ()
+    """Centres of the regions that have shrunk to nothing, in standard form."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The region as JSON values; ``from_json`` reads it."""
+        return {**asdict(self), "closed": list(self.closed)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The region that ``as_json`` wrote."""
+        return cls(**{**data, "closed": tuple(data["closed"])})
+
+    def after(self, improved: bool, centre: str, settings: RegionSettings) -> Self:
+        """The region after a round drawn in it, around the molecule ``centre``."""
+        if improved:
+            grows = self.successes + 1 >= settings.successes
+            length = min(self.length * settings.factor, settings.longest) if grows else self.length
+            return replace(self, length=length, successes=0 if grows else self.successes + 1, failures=0)
+        if self.failures + 1 < settings.failures:
+            return replace(self, successes=0, failures=self.failures + 1)
+        if self.length / settings.factor < settings.shortest:
+            return replace(self, length=settings.length, successes=0, failures=0, closed=(*self.closed, centre))
+        return replace(self, length=self.length / settings.factor, successes=0, failures=0)

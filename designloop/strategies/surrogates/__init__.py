@@ -1,0 +1,1 @@
+"""What scores are believed to be before they are paid for."""

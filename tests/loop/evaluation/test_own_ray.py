@@ -1,0 +1,287 @@
+"""A campaign's own Ray: closed to strangers, clean after any end. And clusters that are joined, or lose their head."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from designloop.loop.evaluation import joined_ray, own_ray
+from designloop.loop.evaluation.evaluator import Evaluator, NoWorkers
+from designloop.loop.evaluation.listening import Listener, listeners
+from designloop.loop.evaluation.processes import family
+from designloop.loop.evaluation.ray_backend import RayBackend
+from designloop.loop.evaluation.ray_keeper import RayKeeper
+from tests.campaigns import write_campaign
+from tests.loop.evaluation.misbehaving import campaign, candidates, left_over, living_in, values
+
+pytestmark = pytest.mark.xdist_group("ray")  # one after the other: each Ray believes that it has all cores
+
+LONG = "a folder for temporary files with a name too long for sockets, as batch systems give to jobs"
+
+JOIN = """
+import sys
+from ray._raylet import GcsClient
+
+print(GcsClient(address=sys.argv[1]).cluster_id.hex())
+"""
+
+
+def joins(address: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Somebody who tries to join a Ray, with the settings of Ray given and no others."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return subprocess.run(
+        [sys.executable, "-c", JOIN, address], env=environment | settings, capture_output=True, text=True, timeout=60
+    )
+
+
+def asked(agent: Listener, **headers: str) -> int:
+    """What the agent that prepares environments (it can install packages) says to a request."""
+    connection = http.client.HTTPConnection(agent.address, agent.port, timeout=10)
+    try:
+        connection.request("POST", "/get_or_create_runtime_env", body=b"", headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def sockets_before() -> set[str]:
+    """Sockets that this process and its descendants have for other reasons."""
+    return {listener.inode for listener in listeners(family(os.getpid()))}
+
+
+def test_nobody_else_can_use_it(
+    tmp_path: Path, sockets_before: set[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "designloop")
+    (tmp_path / LONG).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / LONG))
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # holds for clusters that are joined, never for this one
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
+    environment = dict(os.environ)
+    with Evaluator(campaign(tmp_path, backend="ray", workers=2)) as evaluator:
+        assert values(evaluator(candidates(["C", "CC"]))) == {"C": 1.0, "CC": 2.0}
+        assert isinstance(evaluator._backend, RayBackend)
+        while any(not worker.node for worker in evaluator._backend._workers):
+            evaluator._backend.wait()
+        import ray
+
+        address = ray.get_runtime_context().gcs_address
+        opened = [seen for seen in listeners(family(os.getpid())) if seen.inode not in sockets_before]
+        names = {seen.process.partition(":")[0] for seen in opened}
+        (agent,) = [seen for seen in opened if seen.process.startswith("ray::RuntimeEnv")]
+        answers = [asked(agent), asked(agent, Authorization=f"Bearer {'f' * 64}")]
+        node: Any = ray._private.worker._global_node
+        folder = Path(node.get_session_dir_path()).parents[1]
+        token = folder / "token"
+        modes = [f"{path.stat().st_mode & 0o777:o}" for path in (folder, token)]
+        secret = token.read_text()
+        strangers = {
+            "none": joins(address, RAY_AUTH_MODE="disabled"),
+            "wrong": joins(address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="f" * 64),
+            "right": joins(address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(token)),
+        }
+    assert {"gcs_server", "raylet", "ray"} <= names, f"this looked at {names}"
+    assert [str(seen) for seen in opened if not seen.is_loopback] == []
+
+    assert modes == ["700", "600"]
+    assert len(secret) == 64
+    assert secret != "f" * 64
+    for who in ("none", "wrong"):
+        assert strangers[who].returncode != 0
+        assert "InvalidAuthToken" in strangers[who].stderr
+    assert answers == [401, 403]
+    assert strangers["right"].returncode == 0, strangers["right"].stderr
+
+    assert "RAY_AUTH_MODE=disabled does not hold here" in caplog.text
+    assert f"{tmp_path / LONG} is too long" in caplog.text
+    assert str(folder) in caplog.text
+    assert not folder.exists()
+    assert {name: os.environ.get(name) for name in environment if name.startswith("RAY_AUTH")} == {
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_AUTH_TOKEN": "f" * 64,
+    }
+
+
+def test_it_does_not_start_where_strangers_can_reach_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import ray
+
+    # Any address but 127.0.0.1 makes Ray listen on all interfaces; this one it takes for another machine's.
+    monkeypatch.setattr("ray._private.services.resolve_ip_for_localhost", lambda _: "127.0.0.2")
+    before = family(os.getpid())
+    told = r"^Ray can be reached from outside .*raylet \(process \d+\) at (\[::\]|0\.0\.0\.0):\d+.* expected 127"
+    with Evaluator(campaign(tmp_path, backend="ray", workers=1)) as evaluator, pytest.raises(NoWorkers, match=told):
+        evaluator(candidates(["C"]))
+    assert not ray.is_initialized()
+    assert left_over(lambda: alive(family(os.getpid()) - before)) == {}
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+SLOW = """
+import time
+from pathlib import Path
+
+from designloop.oracles import oracle
+
+
+@oracle(costly=True)  # not run merely to check the set-up
+def score(smiles):
+    Path("began").touch()
+    time.sleep(600)
+    return {}
+"""
+
+COMMAND = """
+import sys
+from designloop import cli
+from designloop.loop.evaluation import ray_keeper
+
+ray_keeper.HEAD_SECONDS, ray_keeper.PULSE_SECONDS = 3.0, 1.0
+sys.argv = ["designloop", "run", sys.argv[1]]
+cli.main()
+"""
+
+
+def running(folder: Path, model: Path, backend: str) -> subprocess.Popen[str]:
+    """A campaign whose oracle has begun and will not end, run as on the command line, in a process group of its own."""
+    path = write_campaign(folder, model, {"evaluation": {"backend": backend, "workers": 2}})
+    (folder / "my_oracle.py").write_text(SLOW)
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    limit = time.monotonic() + 90
+    while not list(folder.rglob("began")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    return process
+
+
+def alive(pids: set[int]) -> dict[int, str]:
+    """What still runs of these, with its name; one that only waits to be buried by its parent does not."""
+    names = {}
+    for pid in pids:
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            continue
+        if status.rpartition(")")[2].split()[0] not in "ZX":
+            names[pid] = status.partition("(")[2].rpartition(")")[0]
+    return names
+
+
+@pytest.mark.parametrize("backend", ["inline", "ray"])
+def test_sigterm_is_ctrl_c_and_leaves_nothing_behind(tmp_path: Path, tiny_model: Path, backend: str) -> None:
+    process = running(tmp_path, tiny_model, backend)
+    members = family(process.pid)
+    commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in members]
+    folders = {Path(os.fsdecode(word)).parents[2] for line in commands for word in log_folders(line)}
+    assert len(folders) == (backend == "ray")
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert err == "Ended by SIGTERM. What is committed stays; the same command goes on from there.\n"
+    assert out == "starting\n"
+    assert left_over(lambda: alive(members)) == {}
+    assert left_over(lambda: living_in(tmp_path)) == {}
+    assert [folder for folder in folders if folder.exists()] == []
+    log = (tmp_path / "small" / "campaign.log").read_text()
+    assert re.search(r"SIGTERM has come\n.* interrupted; the same command goes on", log), log
+
+
+def log_folders(command: bytes) -> list[bytes]:
+    """The folders for logs that a process of Ray is told of on its command line."""
+    option = b"--log_dir="
+    return [word.removeprefix(option) for word in command.split(b"\0") if word.startswith(option)]
+
+
+def test_a_lost_head_is_no_workers(tmp_path: Path, tiny_model: Path) -> None:
+    process = running(tmp_path, tiny_model, "ray")
+    members = family(process.pid)
+    (head,) = [pid for pid, name in alive(members).items() if name == "gcs_server"]
+    os.kill(head, signal.SIGKILL)
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 4, err
+    assert "The head of Ray at 127.0.0.1:" in err
+    assert "has been silent for 3 s" in err
+    assert "run the same command again to resume" in err
+    assert "stopped: The head of Ray" in (tmp_path / "small" / "campaign.log").read_text()
+    assert left_over(lambda: living_in(tmp_path)) == {}
+    assert left_over(lambda: alive(members)) == {}
+
+
+# --- clusters --------------------------------------------------------------------------------------------------------
+
+HEAD = textwrap.dedent(
+    """
+    import sys
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20})
+    print(cluster.address, flush=True)
+    sys.stdin.read()
+    cluster.shutdown()
+    """
+)
+
+
+@pytest.fixture
+def open_cluster():
+    """The address of a cluster that asks for no token."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    with subprocess.Popen(
+        [sys.executable, "-c", HEAD],
+        env=environment | {"RAY_AUTH_MODE": "disabled"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.communicate()
+
+
+def test_a_cluster_that_lets_in_anybody_is_refused(
+    open_cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    asked = campaign(tmp_path, backend="ray", address=open_cluster)
+    told = rf"^The Ray cluster at {open_cluster} asks for no token.*RAY_AUTH_MODE=token.*{own_ray.OPEN}=1"
+    with Evaluator(asked) as evaluator, pytest.raises(NoWorkers, match=told):
+        evaluator(candidates(["C"]))
+    monkeypatch.setenv(own_ray.OPEN, "1")
+    with Evaluator(asked) as evaluator:
+        assert values(evaluator(candidates(["C"]))) == {"C": 1.0}
+
+
+def test_a_cluster_that_does_not_say_whether_it_asks_is_noted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(joined_ray, "_SECONDS", 0.01)
+    assert joined_ray.asks_for_token("127.0.0.1:1") is None
+    joined_ray.refuse_open("ray://127.0.0.1:10001")
+    assert "cannot be told whether the Ray cluster at ray://127.0.0.1:10001 asks for a token" in caplog.text
+
+
+def test_closing_a_keeper_twice_does_no_harm() -> None:
+    keeper = RayKeeper(1, "127.0.0.1:1", lambda: None)
+    with pytest.raises(NoWorkers, match="No Ray cluster can be joined"):
+        keeper.wait_until_up()
+    keeper.close()
+    keeper.close()

@@ -1,0 +1,368 @@
+"""Workers that are alive and silent, on a Ray that is made up: its clock is the test's, and so is who answers when."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import designloop
+from designloop.loop.evaluation import ray_backend
+from designloop.loop.evaluation.errors import NoWorkers
+from designloop.loop.evaluation.evaluator import Evaluator
+from designloop.loop.evaluation.oracle_process import Reply, Request, Surroundings
+from designloop.loop.evaluation.ray_backend import MOST_RESENT, START_SECONDS, STOPPED_SECONDS, RayBackend
+from designloop.loop.evaluation.ray_worker import GRACE_SECONDS
+from designloop.tables.ledger import Ledger
+from tests.loop.evaluation.misbehaving import campaign, candidates, values
+
+DEADLINE = 60.0
+FIRST = DEADLINE + GRACE_SECONDS + 300.0 + 120.0
+"""When a worker that may have to start its child and load the oracle must be heard at the latest."""
+
+WARM = DEADLINE + GRACE_SECONDS
+"""The same for one that has loaded it."""
+
+
+class RayError(Exception):
+    """Stands in for Ray's own."""
+
+
+@dataclass(eq=False)
+class Ref:
+    """A reply to come: when, and what."""
+
+    time: float
+    value: Any
+
+
+Act = Callable[[int, int], tuple[float, Any]]
+"""(number of the worker, how many-th request of it) -> (seconds that it takes, its reply, or what is raised)."""
+
+
+@dataclass
+class FakeRay:
+    """What the backend uses of Ray. Of workers, the first few are up after a second, and answer as ``act`` says."""
+
+    act: Act
+    start: Callable[[int], float] = lambda number: 1.0
+    now: float = 0.0
+    stops: dict[float, float] = field(default_factory=dict)
+    """Time at which a wait begins or later -> for how long this process is then stopped."""
+    dead_node: int | None = None
+    actors: list[Any] = field(default_factory=list)
+    killed: list[int] = field(default_factory=list)
+    exceptions: Any = field(default_factory=lambda: SimpleNamespace(RayError=RayError))
+
+    def remote(self, _: type) -> Any:
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._actor))
+
+    def _actor(self, *_: object) -> Any:
+        number, busy = len(self.actors), [self.now]
+        requests: list[Request] = []
+
+        def score(request: Request) -> Ref:
+            seconds, value = self.act(number, len(requests))
+            requests.append(request)
+            busy[0] = max(busy[0], self.now) + seconds
+            return Ref(busy[0], value)
+
+        about = Ref(self.now + self.start(number), (f"node-{number} (00{number:06})", designloop.__version__))
+        actor = SimpleNamespace(
+            number=number,
+            requests=requests,
+            score=SimpleNamespace(remote=score),
+            about=SimpleNamespace(remote=lambda: about),
+            load=SimpleNamespace(remote=lambda _: score(REQUEST)),
+        )
+        self.actors.append(actor)
+        return actor
+
+    def wait(self, refs: Sequence[Ref], num_returns: int, timeout: float) -> tuple[list[Ref], list[Ref]]:
+        def ready() -> list[Ref]:
+            return [ref for ref in refs if ref.time <= self.now]
+
+        if len(ready()) < num_returns and timeout > 0:
+            self.now = min(max(self.now, min(ref.time for ref in refs)), self.now + timeout)
+        for time in [time for time in self.stops if time <= self.now]:
+            self.now += self.stops.pop(time)
+        chosen = ready()[:num_returns]
+        return chosen, [ref for ref in refs if ref not in chosen]
+
+    def get(self, ref: Ref) -> Any:
+        assert ref.time <= self.now, "this would block"
+        if isinstance(ref.value, RayError):
+            raise ref.value
+        return ref.value
+
+    def put(self, value: object) -> object:
+        return value
+
+    def kill(self, actor: Any) -> None:
+        self.killed.append(actor.number)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"NodeID": f"00{number:06}ff", "Alive": number != self.dead_node} for number in range(len(self.actors))]
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2.0}
+
+    available_resources = cluster_resources
+
+
+class Up:
+    """A keeper whose Ray is up."""
+
+    def __init__(self, workers: int, address: str | None, first: Callable[[], None]) -> None:
+        first()
+
+    def wait_until_up(self) -> None:
+        """At once."""
+
+    close = wait_until_up
+
+
+REQUEST = Request("oracle", ("C",), None, DEADLINE)
+GOOD = Reply(((1.0, None),))
+LATE = Reply(((2.0, None),))
+
+
+def patch_ray(ray: FakeRay, patch: pytest.MonkeyPatch) -> None:
+    """Makes it the Ray of backends that are made from now on."""
+    patch.setitem(sys.modules, "ray", ray)
+    patch.setattr(ray_backend, "RayKeeper", Up)
+    patch.setattr(ray_backend, "monotonic", lambda: ray.now)
+
+
+def backend_on(ray: FakeRay, patch: pytest.MonkeyPatch, workers: int = 2) -> RayBackend:
+    patch_ray(ray, patch)
+    return RayBackend([], Surroundings(), workers)
+
+
+def drive(backend: RayBackend, keys: Sequence[int]) -> list[tuple[int, Reply]]:
+    """What an evaluator does: hand over as much as is taken, and wait until each key has its reply."""
+    waiting = list(keys)
+    replies: list[tuple[int, Reply]] = []
+    while len(replies) < len(keys):
+        while waiting and backend.takes(REQUEST):
+            backend.submit(waiting.pop(0), REQUEST)
+        replies += backend.wait()
+    return replies
+
+
+def kinds(backend: RayBackend) -> list[tuple[str, str, int]]:
+    return [(loss.kind, loss.node.partition(" ")[0], loss.chunks) for loss in backend.losses]
+
+
+def test_a_silent_worker_costs_its_deadline_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda worker, _: (inf, None) if worker == 0 else (1.0, GOOD))
+    backend = backend_on(ray, monkeypatch)
+    assert drive(backend, [1, 2, 3]) == [(2, GOOD), (3, GOOD), (1, GOOD)]
+    assert FIRST <= ray.now <= FIRST + 5
+    assert kinds(backend) == [("silent", "node-0", 1)]
+    assert backend.resent == 1
+    assert ray.killed == [0], "its answer is of no use any more, and its successor wants its CPU"
+    assert len(ray.actors) == 3
+
+
+def test_a_worker_that_has_loaded_the_oracle_is_given_no_time_to_load_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda worker, nth: (inf, None) if (worker, nth) == (0, 1) else (1.0, GOOD))
+    backend = backend_on(ray, monkeypatch)
+    drive(backend, [1, 2])
+    began = ray.now
+    drive(backend, [3, 4])
+    assert WARM <= ray.now - began <= WARM + 5
+
+
+def test_after_a_failure_that_ended_its_child_a_worker_may_have_to_load_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeout = Reply(None, "timeout", "no answer")
+    ray = FakeRay(lambda worker, nth: (WARM + 50, GOOD) if (worker, nth) == (0, 1) else (1.0, timeout))
+    backend = backend_on(ray, monkeypatch, workers=1)
+    assert drive(backend, [1, 2]) == [(1, timeout), (2, GOOD)]
+    assert kinds(backend) == []
+
+
+def test_a_late_answer_that_comes_first_is_taken_and_the_other_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def act(worker: int, nth: int) -> tuple[float, Reply]:
+        if worker == 0:
+            return (FIRST + 20.0, LATE) if nth == 0 else (1.0, GOOD)
+        return (50.0 if nth == 1 else 1.0, GOOD)
+
+    ray = FakeRay(act)
+    backend = backend_on(ray, monkeypatch)
+    assert drive(backend, [1, 2]) == [(2, GOOD), (1, LATE)]
+    assert backend.resent == 1
+    ray.now += 100.0
+    assert drive(backend, [3, 4, 5]) == [(3, GOOD), (4, GOOD), (5, GOOD)], "the second answer to 1 is nobody's"
+    assert ray.killed == []
+    assert len(ray.actors[0].requests) > 1, "who has answered is used again"
+
+
+def test_a_late_answer_that_comes_second_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda worker, nth: (FIRST + 20.0, LATE) if (worker, nth) == (0, 0) else (1.0, GOOD))
+    backend = backend_on(ray, monkeypatch)
+    assert drive(backend, [1, 2]) == [(2, GOOD), (1, GOOD)]
+    ray.now += 1000
+    assert drive(backend, [3, 4]) == [(3, GOOD), (4, GOOD)]
+
+
+@pytest.mark.parametrize("late_by", [20.0, 45.0, 1000.0])
+def test_the_ledger_has_one_result_a_molecule_whenever_a_late_answer_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late_by: float
+) -> None:
+    """Before the second answer, after it, and after the round; the chunk that is sent again takes 30 s."""
+    ray = FakeRay(lambda worker, nth: (FIRST + late_by, GOOD) if (worker, nth) == (0, 0) else (30.0, GOOD))
+    patch_ray(ray, monkeypatch)
+    smiles = ["C" * number for number in range(1, 8)]
+    with (
+        Ledger(tmp_path / "test.sqlite", "one") as ledger,
+        Evaluator(campaign(tmp_path, backend="ray", workers=2, chunk=1), ledger) as evaluator,
+    ):
+        assert values(evaluator(candidates(smiles))) == dict.fromkeys(smiles, 1.0)
+        assert evaluator.effort.oracle_runs == len(smiles)
+        assert evaluator.metrics["silent_workers"] == evaluator.metrics["resent_chunks"] == 1
+        [line] = evaluator.losses()
+        assert "1 worker on node-0 (00000000) fell silent" in line
+        ray.now += 2000.0
+        evaluator(candidates(["N", "O"]))
+        assert evaluator.losses() == []
+        runs = [(run.smiles, run.number, run.attempt, run.status) for run in ledger.runs()]
+    assert sorted(runs) == sorted((molecule, 1, 1, "ok") for molecule in [*smiles, "N", "O"])
+
+
+def test_a_late_answer_before_its_request_was_sent_again_spares_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    def act(worker: int, nth: int) -> tuple[float, Reply]:
+        if nth == 0:
+            return 1.0, GOOD
+        return (WARM + 20.0, LATE) if worker == 0 else (WARM - 10.0, GOOD)  # the other is busy all the while
+
+    ray = FakeRay(act)
+    backend = backend_on(ray, monkeypatch)
+    drive(backend, [1, 2])
+    assert drive(backend, [3, 4, 5]) == [(4, GOOD), (3, LATE), (5, GOOD)]
+    assert kinds(backend) == [("silent", "node-0", 1)]
+    assert backend.resent == 0
+
+
+def test_the_only_worker_is_ended_at_once_when_it_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda worker, _: (inf, None) if worker == 0 else (1.0, GOOD))
+    backend = backend_on(ray, monkeypatch, workers=1)
+    assert drive(backend, [1]) == [(1, GOOD)]
+    assert ray.killed == [0]
+
+
+def test_of_two_short_requests_the_second_has_its_time_from_the_first_ones_reply(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    short = Request("oracle", ("C",), None, DEADLINE, expected=0.01)
+    monkeypatch.setitem(globals(), "REQUEST", short)
+    ray = FakeRay(lambda _, nth: (FIRST - 5 if nth == 0 else WARM - 5, GOOD))
+    backend = backend_on(ray, monkeypatch, workers=1)
+    assert drive(backend, [1, 2]) == [(1, GOOD), (2, GOOD)]
+    assert len(ray.actors[0].requests) == 2
+    assert kinds(backend) == []
+
+
+def test_a_driver_that_was_stopped_with_its_workers_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = FIRST + 100 * STOPPED_SECONDS
+    ray = FakeRay(lambda *_: (stopped + 100.0, GOOD), stops={50.0: stopped})
+    backend = backend_on(ray, monkeypatch)
+    assert drive(backend, [1, 2]) == [(1, GOOD), (2, GOOD)]
+    assert kinds(backend) == []
+    assert len(ray.actors) == 2
+
+
+def test_under_a_request_that_silences_everyone_there_are_no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda *_: (inf, None))
+    backend = backend_on(ray, monkeypatch)
+    with pytest.raises(NoWorkers, match=rf"{MOST_RESENT + 1} workers in a row died or fell silent under the same mol"):
+        drive(backend, [1])
+
+
+def test_a_worker_that_never_says_that_it_is_up_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda *_: (80.0, GOOD), start=lambda number: inf if number == 0 else 1.0)
+    backend = backend_on(ray, monkeypatch)
+    drive(backend, [1, 2, 3, 4, 5, 6])
+    assert kinds(backend) == [("unstarted", "", 0)]
+    assert ray.killed == [0]
+    assert ray.actors[2].requests
+
+
+def test_when_no_worker_is_ever_up_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda *_: (1.0, GOOD), start=lambda _: inf)
+    with pytest.raises(NoWorkers, match=r"No worker started within 300 s\. Ray has 2 CPUs"):
+        drive(backend_on(ray, monkeypatch), [1])
+    assert START_SECONDS <= ray.now <= START_SECONDS + 5
+
+
+def test_where_starting_is_in_vain_the_others_go_on_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda *_: (10.0, GOOD))
+    backend = backend_on(ray, monkeypatch)
+    drive(backend, [1, 2])
+    monkeypatch.setattr(ray, "get", lambda ref, get=ray.get: _refuse(ref, get))
+    backend._end(backend._workers[0])
+    keys = range(3, 3 + 2 * MOST_RESENT)
+    assert sorted(key for key, _ in drive(backend, keys)) == list(keys)
+    assert [kind for kind, _, _ in kinds(backend)] == ["unstarted"] * (MOST_RESENT + 1)
+
+
+def _refuse(ref: Ref, get: Callable[[Ref], Any]) -> Any:
+    """Every worker that starts now dies at once."""
+    if isinstance(ref.value, tuple):
+        raise RayError("no such module")
+    return get(ref)
+
+
+@pytest.mark.parametrize(("dead", "kind"), [(None, "died"), (0, "node"), (1, "died")])
+def test_a_worker_whose_node_is_gone_was_lost_with_it(
+    monkeypatch: pytest.MonkeyPatch, dead: int | None, kind: str
+) -> None:
+    ray = FakeRay(
+        lambda worker, _: (1.0, RayError("it is gone\n" + "x " * 99) if worker == 0 else GOOD), dead_node=dead
+    )
+    backend = backend_on(ray, monkeypatch)
+    assert drive(backend, [1, 2, 3]) == [(2, GOOD), (1, GOOD), (3, GOOD)]
+    assert kinds(backend) == [(kind, "node-0", 1)]
+    assert backend.losses[0].why.endswith("x …")
+    assert len(backend.losses[0].why) <= 100
+
+
+def test_load_tells_of_a_node_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda worker, _: (inf, None) if worker == 1 else (1.0, Reply(())))
+    backend = backend_on(ray, monkeypatch)
+    assert backend.load("oracle") == {"node-1 (00000001)": "its worker did not answer within 450 s"}
+
+
+FATES = st.sampled_from([0.1, 5.0, 200.0, WARM + 30.0, FIRST + 30.0, 5000.0, inf, -1.0])
+"""Seconds that a request takes; -1: its worker dies under it."""
+
+
+@given(st.lists(FATES, max_size=15), st.integers(1, 4), st.integers(1, 8))
+def test_whoever_dies_is_silent_or_late_each_request_has_exactly_one_reply(
+    fates: list[float], workers: int, requests: int
+) -> None:
+    coming = iter(fates)
+
+    def act(worker: int, nth: int) -> tuple[float, Any]:
+        fate = next(coming, 1.0)
+        return (0.5, RayError("the actor died")) if fate < 0 else (fate, GOOD)
+
+    with pytest.MonkeyPatch.context() as patch:
+        ray = FakeRay(act)
+        backend = backend_on(ray, patch, workers)
+        replies: list[tuple[int, Reply]] = []
+        for first in (0, requests):  # a second round hears no answer of the first
+            keys = range(first, first + requests)
+            replies += drive(backend, keys)
+            assert sorted(key for key, _ in replies) == list(range(first + requests))
+            ray.now += FIRST
+        assert ray.now < (FIRST + 5100) * (len(fates) + 2), "it never waits for ever"
+        assert len(set(ray.killed)) == len(ray.killed)

@@ -1,0 +1,98 @@
+"""States of a search: written and read, those of version 1 gone on from, others refused with a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+
+from designloop.exit_codes import BAD_INPUT, exit_code
+from designloop.molecules.chemistry import standard_forms
+from designloop.records import Candidate, Evaluation, Scored, State
+from designloop.strategies import base
+from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.base import CampaignView, StateError
+from designloop.strategies.search.machine import Search
+from designloop.strategies.search.saved import Saved
+from designloop.testing.rehearsal import same_state, through_files
+from tests.tiny import small_molecules, tiny_corpus, tiny_vae
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "property_loss": {"generations": 2, "learning": {"steps": 2, "batch": 8}},
+    "latent_bo": {"points": 6, "decodes": 2, "dimensions": 4, "start": 10},
+}
+
+
+def strategy(name: str, state: State | None = None) -> Search:
+    view = CampaignView(
+        seed=3,
+        allowed=list,
+        standard_forms=lambda smiles: standard_forms(smiles, "parent"),
+        load_model=tiny_vae,
+        load_replay=tiny_corpus,
+    )
+    built = base.build(name, base.settings_of(name)(**SETTINGS[name]), view, state)
+    assert isinstance(built, Search)
+    return built
+
+
+def told(name: str) -> Search:
+    """After two rounds."""
+    search = strategy(name)
+    for first in (0, 25):
+        molecules = small_molecules(50)[first : first + 25]
+        search.tell([
+            Scored(Evaluation(Candidate(text, "mutation"), {}), {}, 1 / (2 + row)) for row, text in enumerate(molecules)
+        ])  # fmt: skip
+    return search
+
+
+def version_1(name: str, state: State) -> State:
+    """The same state as designloop 0.1.0 wrote it."""
+    rows, parts = state.data["archive"], state.data["parts"]
+    if name == "latent_bo":
+        arrays = {"scores": np.array([row[2] for row in rows]), "latents": state.arrays["archive/latents"]}
+        region = parts["region"]["region"]
+        return State(arrays, {"round": 2, "region": region, "smiles": [row[0] for row in rows]})
+    weights = {key.removeprefix("model/"): array for key, array in state.arrays.items()}
+    return State(weights, {"told": 2, **parts["model"], **parts["credit"], "seen": rows})
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_campaign_begun_under_version_1_goes_on_the_same_way(name: str) -> None:
+    now = told(name)
+    state = through_files(now.state())
+    old = strategy(name, through_files(version_1(name, state)))
+    assert same_state(through_files(old.state()), state)
+    drawn = [list(islice(search.ask(6), 20)) for search in (now, old)]
+    assert drawn[0] == drawn[1]
+
+
+def test_what_was_saved_is_what_is_read() -> None:
+    latents = np.arange(4, dtype=np.float32).reshape(2, 2)
+    members = (Member("CO", "[C][O]", 0.5, (0.5, 1.0), latents[0]), Member("C", "[C]", 0.25, (0.25, 2.0), latents[1]))
+    parts = {"model": State({"decoder.w": latents}, {"round": 3}), "credit": State(data={"credit": {"a": 1.0}})}
+    saved = Saved(7, Archive(members, 20), parts)
+    back = Saved.read(through_files(saved.state()), 20)
+    assert back.archive.members == members
+    np.testing.assert_array_equal(np.stack([m.latent for m in back.archive.members if m.latent is not None]), latents)
+    assert back.rounds_seen == 7
+    assert {name: part.data for name, part in back.parts.items()} == {name: part.data for name, part in parts.items()}
+    np.testing.assert_array_equal(back.parts["model"].arrays["decoder.w"], latents)
+    assert Saved.read(None, 20) == Saved(archive=Archive(limit=20))
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_what_cannot_be_gone_on_from_is_refused_with_a_sentence(name: str) -> None:
+    state = told(name).state()
+    later = replace(state, data={**state.data, "version": 3})
+    message = r"state has version 3, expected 1 to 2: a later designloop wrote it\. Go on"
+    with pytest.raises(StateError, match=message) as caught:
+        strategy(name, later)
+    assert exit_code(caught.value) == BAD_INPUT
+    for foreign in (State(data={"rounds": 5}), replace(state, data={"version": 2, "rounds_seen": 1})):
+        with pytest.raises(StateError, match=r"the strategy's state lacks '\w+': another strategy wrote it"):
+            strategy(name, foreign)

@@ -1,0 +1,71 @@
+"""Several proposers as one: who gives how many, in which order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from designloop.randomness import Generators, generators_of
+from designloop.records import Candidate
+from designloop.strategies.archive.archive import Member
+from designloop.strategies.property_loss import PROPOSERS
+from designloop.strategies.proposers.base import MODEL_PROPOSERS, Proposer
+from designloop.strategies.proposers.weighted import Weighted, interleave, shares_of
+from tests.tiny import small_molecules
+
+PARENTS = [Member(text, "") for text in small_molecules(5)]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Gives nothing and counts what it is asked for."""
+
+    name: str
+    asked: Counter[str]
+
+    def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
+        self.asked[self.name] += n
+        return []
+
+
+def asked(credit: dict[str, float], n: int, parents: Sequence[Member] = PARENTS) -> Counter[str]:
+    """How many candidates each proposer is asked for."""
+    counts: Counter[str] = Counter()
+    proposers: dict[str, Proposer] = {name: Counted(name, counts) for name in credit}
+    Weighted(proposers, credit, Counted("fallback", counts)).propose(parents, n, generators_of("cpu", 0))
+    return counts
+
+
+def test_what_the_model_proposes_takes_no_genetic_step_away() -> None:
+    genetics = [name for name in PROPOSERS if name not in MODEL_PROPOSERS]
+    alone = asked(dict.fromkeys(genetics, 1.0), 1200)
+    beside = asked(dict.fromkeys(PROPOSERS, 1.0), 1200)
+    assert sum(alone.values()) == 1200
+    assert {name: beside[name] for name in genetics} == dict.fromkeys(genetics, 300)
+    assert {name: beside[name] for name in MODEL_PROPOSERS} == {"prior": 300, "posterior": 300}
+
+
+def test_without_genetic_steps_the_model_gives_all() -> None:
+    assert asked({"prior": 1.0, "posterior": 3.0}, 1000) == {"prior": 325, "posterior": 675}
+
+
+def test_with_fewer_than_two_parents_the_fallback_is_asked_alone() -> None:
+    assert asked(dict.fromkeys(PROPOSERS, 1.0), 100, PARENTS[:1]) == {"fallback": 100}
+    assert asked({}, 100, PARENTS[:1]) == {}
+
+
+def test_candidates_of_several_stand_by_their_relative_places() -> None:
+    few, many = ([Candidate(name * (k + 1), name) for k in range(n)] for name, n in (("C", 2), ("N", 4)))
+    assert [candidate.smiles for candidate in interleave([few, many])] == ["C", "N", "NN", "CC", "NNN", "NNNN"]
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=6))
+def test_shares_add_up_and_keep_a_floor(credit) -> None:
+    shares = shares_of({str(row): value for row, value in enumerate(credit)}, floor=0.3)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert min(shares.values()) >= 0.3 / len(credit) - 1e-12

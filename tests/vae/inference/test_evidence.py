@@ -1,0 +1,207 @@
+"""Evidence against closed forms: PPCA's likelihood, with masks and a wrong encoder; annealing against both."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+
+from designloop.vae.errors import CapabilityError, VAEError
+from designloop.vae.inference import evidence
+from designloop.vae.inference.evidence import annealed_evidence, importance_evidence, log_weights
+from designloop.vae.likelihoods.gaussian import Gaussian
+from designloop.vae.likelihoods.poisson import Poisson
+from designloop.vae.likelihoods.tokens import TokenSequence
+from designloop.vae.model import VAE
+from designloop.vae.networks import MLPDecoder
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.base import Prior
+from designloop.vae.priors.standard_normal import StandardNormal
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+class OnlySamples(Prior):
+    latent = 2
+
+    def sample(self, n, context=None, generator=None):
+        return torch.zeros(n, 2)
+
+
+class Linear(nn.Module):
+    """The exact posterior of PPCA in its canonical rotation, moved and widened; masked entries are taken for 0."""
+
+    def __init__(self, weights: Tensor, noise: float, widen: float, move: float) -> None:
+        super().__init__()
+        self.weights, self.widen, self.move = weights, widen, move
+        self.precision = 1 + weights.square().sum(0) / noise
+        self.noise = noise
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, context: Any = None) -> DiagonalNormal:
+        if mask is not None:
+            x = torch.where(mask, x, torch.zeros_like(x))
+        mean = x @ self.weights / self.noise / self.precision + self.move
+        return DiagonalNormal(mean, self.widen * self.precision.rsqrt().expand_as(mean))
+
+
+def ppca(widen: float = 1.0, move: float = 0.0) -> tuple[VAE, Tensor, PCA]:
+    """A VAE at PPCA's maximum on iris, the data, and scikit-learn's model of it."""
+    data = load_iris().data
+    x = (data - data.mean(0)) / data.std(0)
+    known = PCA(2).fit(x)
+    # scikit-learn divides by n − 1; its variances are turned to the maximum's, so that its score is that of ours.
+    shrink = (len(x) - 1) / len(x)
+    known.explained_variance_ *= shrink
+    known.noise_variance_ *= shrink
+    scale = np.sqrt(known.explained_variance_ - known.noise_variance_)
+    weights = torch.from_numpy(known.components_.T * scale)
+    decoder = MLPDecoder(2, 4).double()
+    decoder.load_state_dict({"net.0.weight": weights, "net.0.bias": torch.zeros(4).double()})
+    encoder = Linear(weights, float(known.noise_variance_), widen, move)
+    likelihood = Gaussian(4, learned=False).double()
+    likelihood.log_variance.fill_(math.log(known.noise_variance_))  # in float64, for which its start is too rough
+    return VAE(encoder, decoder, likelihood, StandardNormal(2).double()), torch.from_numpy(x), known
+
+
+def test_the_exact_posterior_gives_scikit_learns_evidence_at_every_draw() -> None:
+    vae, x, known = ppca()
+    result = importance_evidence(vae, x, k=30, generator=rng())
+    np.testing.assert_allclose(result.log_evidence, known.score_samples(x.numpy()), rtol=1e-10)
+    np.testing.assert_allclose(result.effective_samples, 30)
+    assert bool((result.pareto_k == -math.inf).all())
+
+
+@pytest.mark.parametrize(("widen", "move"), [(1.3, 0.0), (1.6, 0.3)])
+def test_a_wrong_encoder_meets_the_evidence_with_more_draws(widen: float, move: float) -> None:
+    vae, x, known = ppca(widen, move)
+    exact = torch.from_numpy(known.score_samples(x.numpy()))
+    few, many = (importance_evidence(vae, x, k=k, generator=rng()) for k in (1, 4000))
+    assert float((few.log_evidence - exact).mean()) < -0.1
+    # the error of a row's log mean is the weights' relative spread over √k, which is 1 / effective − 1 / k
+    error = (1 / many.effective_samples - 1 / 4000).sqrt()
+    assert bool(((many.log_evidence - exact).abs() < 5 * error).all())
+    assert bool((many.pareto_k < 0.7).all())
+
+
+def test_masked_entries_leave_the_marginal_of_the_others() -> None:
+    _, x, known = ppca()
+    mask = torch.rand(x.shape, generator=rng(1)) < 0.6
+    mask[:, 0] |= ~mask.any(1)
+    covariance = known.get_covariance()
+    exact = [
+        multivariate_normal(np.zeros(int(m.sum())), covariance[np.ix_(m, m)]).logpdf(row[m])
+        for row, m in zip(x.numpy(), mask.numpy(), strict=True)
+    ]
+    hidden = x.masked_fill(~mask, torch.nan)
+    wide, _, _ = ppca(2.5)
+    result = importance_evidence(wide, hidden, mask, k=4000, generator=rng())
+    error = (1 / result.effective_samples - 1 / 4000).sqrt()
+    assert bool(((result.log_evidence - torch.tensor(exact)).abs() < 5 * error + 1e-6).all())
+
+
+def test_effective_samples_and_evidence_of_known_weights() -> None:
+    weights = torch.tensor([[1.0, 3.0], [1.0, 1.0], [2.0, 0.0]], dtype=torch.float64)
+    result = evidence.summary(weights.log())
+    torch.testing.assert_close(result.log_evidence.exp(), weights.mean(0))
+    torch.testing.assert_close(result.effective_samples, torch.tensor([16 / 6, 16 / 10], dtype=torch.float64))
+
+
+def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    vae, x, _ = ppca(1.3)
+    whole = log_weights(vae, x, k=7, generator=rng())
+    assert whole.shape == (7, len(x))
+    monkeypatch.setattr(evidence, "ROWS_AT_ONCE", 2 * len(x))
+    torch.testing.assert_close(log_weights(vae, x, k=7, generator=rng()), whole, rtol=1e-12, atol=1e-12)
+    assert not torch.equal(log_weights(vae, x, k=7, generator=rng(1)), whole)
+
+
+def test_context_goes_with_its_row() -> None:
+    """Each row's size is its own: a row has the same weights alone as among others."""
+    vae = VAE(lambda x, mask, context: DiagonalNormal(x[:, :2] / 9, torch.ones_like(x[:, :2])),
+              MLPDecoder(2, 3).double(), Poisson("size"), StandardNormal(2).double())  # fmt: skip
+    x = torch.tensor([[3.0, 0, 1], [9, 4, 2]], dtype=torch.float64)
+    size = torch.tensor([1.0, 7.0], dtype=torch.float64)
+    z = torch.randn(5, 2, 2, dtype=torch.float64, generator=rng())
+    both = evidence.log_likelihood(vae, z, x, None, {"size": size})
+    for row in (0, 1):
+        here = slice(row, row + 1)
+        alone = evidence.log_likelihood(vae, z[:, here], x[here], None, {"size": size[here]})
+        torch.testing.assert_close(both[:, here], alone)
+
+
+def test_a_decoder_that_sees_one_leading_axis_only_does() -> None:
+    """A recurrent likelihood of tokens: the weights are those of a plain loop over the draws."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        head = TokenSequence(vocabulary=5, features=3, hidden=4, embedding=3, lookahead=2).double()
+        plan = nn.Linear(2, 4 * 3).double()
+    tokens = torch.tensor([[2, 3, 1, 0], [4, 1, 0, 0], [3, 3, 2, 1]])
+    vae = VAE(
+        lambda x, mask, context: DiagonalNormal(x[:, :2] / 3.0, torch.ones(3, 2, dtype=torch.float64)),
+        lambda z, context: plan(z).view(-1, 4, 3), head, StandardNormal(2).double(),
+    )  # fmt: skip
+    result = log_weights(vae, tokens, tokens != 0, k=5, generator=rng())
+    posterior, noise = vae.encode(tokens), rng()
+    for row in result:
+        z = posterior.rsample(noise)
+        with torch.no_grad():
+            log_joint = head.log_prob(vae.decode(z), tokens) + vae.prior.log_prob(z)
+        torch.testing.assert_close(row, log_joint - posterior.log_prob(z))
+
+
+def test_annealing_from_the_prior_gives_the_evidence_without_the_encoder() -> None:
+    vae, x, known = ppca(0.1, 9.0)  # an encoder that is far off
+    x = x[::15]
+    exact = torch.from_numpy(known.score_samples(x.numpy()))
+    result = annealed_evidence(vae, x, generator=rng(), chains=400, temperatures=30)
+    error = (1 / result.effective_samples - 1 / 400).sqrt()
+    assert bool((result.effective_samples > 40).all())
+    assert bool(((result.log_evidence - exact).abs() < 5 * error).all())
+    assert float((result.log_evidence - exact).mean()) == pytest.approx(0.0, abs=4 * float(error.mean()) / 10**0.5)
+    missed = importance_evidence(vae, x, k=100, generator=rng())
+    assert float((missed.log_evidence - exact).mean()) < -10
+    few = [annealed_evidence(vae, x, generator=rng(1), chains=3, temperatures=3).log_evidence for _ in range(2)]
+    assert torch.equal(*few)
+
+
+def test_annealing_is_without_bias_even_where_it_is_rough() -> None:
+    """Four temperatures and one leap: the weights spread, and their mean over many chains is still the evidence."""
+    vae, x, known = ppca()
+    x = x[:3]
+    exact = torch.from_numpy(known.score_samples(x.numpy()))
+    result = annealed_evidence(vae, x, generator=rng(3), chains=20_000, temperatures=4, leaps=1)
+    error = (1 / result.effective_samples - 1 / 20_000).sqrt()
+    assert bool((result.effective_samples < 15_000).all())
+    assert bool(((result.log_evidence - exact).abs() < 5 * error).all())
+
+
+def test_what_cannot_be_is_refused() -> None:
+    vae, x, _ = ppca()
+    with pytest.raises(VAEError, match="k is 0, expected at least one draw"):
+        importance_evidence(vae, x, k=0)
+    with pytest.raises(VAEError, match="leaps is 0, expected at least 1"):
+        annealed_evidence(vae, x, generator=rng(), leaps=0)
+    mask = torch.ones_like(x, dtype=torch.bool)
+    mask[[3, 7]] = False
+    with pytest.raises(VAEError, match=r"mask observes nothing of 2 rows of 150 \(3, 7\); leave those rows out"):
+        importance_evidence(vae, x, mask, k=1)
+    with pytest.raises(VAEError, match=r"mask is of torch.float64, expected torch.bool"):
+        importance_evidence(vae, x, mask.double(), k=1)
+    with pytest.raises(VAEError, match=r"mask has shape \(150, 1\), expected \(150, 4\) as x has"):
+        importance_evidence(vae, x, mask[:, :1], k=1)
+    x[5, 1] = torch.nan
+    with pytest.raises(VAEError, match="x has 1 entries that are NaN or infinite, the first in row 5; give a mask"):
+        annealed_evidence(vae, x, generator=rng())
+    for asked in (lambda: importance_evidence(vae.with_prior(OnlySamples()), x[:2], k=1),
+                  lambda: annealed_evidence(vae.with_prior(OnlySamples()), x[:2], generator=rng())):  # fmt: skip
+        with pytest.raises(CapabilityError, match=r"OnlySamples offers no log_prob; it can only be sampled from"):
+            asked()
