@@ -1,13 +1,14 @@
 """Makes ``data/known_parts.tsv.xz``: ``python -m designloop.molecules.count_parts`` (some minutes on two cores).
 
-Of every part (see ``known_parts``) that ZINC's training rows or the approved drugs hold, a line: kind, key, molecules of ZINC,
-drugs; tabs between them, sorted.
+A line for every part (see ``known_parts``) that ZINC's training rows or the approved drugs hold: kind, key, molecules
+of ZINC, drugs; tabs between them, sorted.
 """
 
 from __future__ import annotations
 
 import lzma
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,8 +25,9 @@ _CHUNK = 2000
 def count(forms: Sequence[str]) -> Counter[Part]:
     """Part -> how many of the molecules hold it; they are given in standard form."""
     counter: Counter[Part] = Counter()
+    remembered: dict[str, frozenset[Part]] = {}
     for form in forms:
-        counter.update(parts(require(form)))
+        counter.update(parts(require(form), remembered))
     return counter
 
 
@@ -46,15 +48,14 @@ def main() -> None:
     smiles = training_smiles()
     chunks = [smiles[start : start + _CHUNK] for start in range(0, len(smiles), _CHUNK)]
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("forkserver")) as pool:
-        for done, counted in enumerate(pool.map(count_as_written, chunks), 1):
+        for counted in pool.map(count_as_written, chunks):
             zinc.update(counted)
-            print(f"{done} of {len(chunks)}", end="\r", flush=True)
     drugs = count(list(organic_drugs()))
     lines = [
         f"{kind}\t{key}\t{zinc[kind, key]}\t{drugs[kind, key]}\n" for kind, key in sorted(zinc.keys() | drugs.keys())
     ]
     TABLE.write_bytes(lzma.compress("".join(lines).encode(), preset=9 | lzma.PRESET_EXTREME))
-    print(f"{TABLE}: {len(lines):,} parts, {TABLE.stat().st_size:,} bytes")
+    sys.stdout.write(f"{TABLE}: {len(lines):,} parts, {TABLE.stat().st_size:,} bytes\n")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def approved() -> list[Drug]:
 
 @cache
 def organic_drugs() -> dict[str, str]:
-    """Standard form -> name of every drug with carbon, salts and stereoisomers of one counted once, in the list's order."""
+    """Standard form -> name of every drug with carbon, in the list's order, salts and stereoisomers of one once."""
     drugs = approved()
     named: dict[str, tuple[str, str]] = {}
     for drug, form in zip(drugs, standard_forms([drug.smiles for drug in drugs]), strict=True):

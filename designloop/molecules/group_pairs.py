@@ -1,13 +1,14 @@
 """Functional groups of a molecule, and which of them are bonded to each other, as text.
 
-A group is a heteroatom, or atoms that multiple bonds (or opposite charges) hold together: C=O, S(=O)(=O), C=C, C#N, N(=O)(~O),
-and a saturated carbon where it binds two other groups or more, as in acetals, malonates and disulfones. Carbons of arenes and
-other saturated carbons are none. It is Ertl's definition (2017, J. Cheminform. 9, 36) but that groups which touch stay
-apart, so that what binds what can be counted.
+A group is a heteroatom, or atoms that multiple bonds (or opposite charges) hold together: C=O, S(=O)(=O), C=C, C#N,
+N(=O)(~O); and a saturated carbon where it binds two other groups or more, as in acetals, malonates and disulfones.
+Carbons of arenes and other saturated carbons are none. It is Ertl's definition (2017, J. Cheminform. 9, 36) but that
+groups which touch stay apart, so that what binds what can be counted.
 
-A pair is written as its two groups, each from the atom that binds the other, with what else binds to its atoms in braces:
-``C{S=}-S(=O)(=O)`` is a sulfonyl on a carbon that carries another group of sulfur and double bonds. In braces elements are
-coarse: X is a halogen, = any multiple bond; how many of a kind there are does not count, nor do hydrogens and charges.
+A pair is written as its two groups, each from the atom that binds the other, with what else binds to its atoms in
+braces: ``C{S=}-S(=O)(=O)`` is a sulfonyl on a carbon that binds another sulfur with double bonds. In braces elements
+are coarse (X is a halogen, = any multiple bond), and how many there are of one does not count; hydrogens and charges
+count nowhere.
 """
 
 from __future__ import annotations

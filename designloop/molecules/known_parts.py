@@ -1,7 +1,7 @@
-"""What is known of molecules' parts: how many of ZINC 250k and of the approved drugs hold a ring system or a pair of groups.
+"""How many known molecules hold a ring system, or a pair of bonded groups.
 
-The table, ``data/known_parts.tsv.xz``, is made by ``python -m designloop.molecules.count_parts`` of ZINC's training rows
-(what is held out stays out) and of the approved drugs.
+The table, ``data/known_parts.tsv.xz``, is made by ``python -m designloop.molecules.count_parts`` of ZINC's training
+rows (what is held out stays out) and of the approved drugs.
 """
 
 from __future__ import annotations
@@ -57,13 +57,22 @@ def known_parts() -> Known:
     return Known(zinc, {(kinds[kind], key): count for kind, key, _, count in rows if count})
 
 
-def parts(mol: Chem.Mol) -> frozenset[Part]:
-    """All parts of a molecule, of every kind."""
+def parts(mol: Chem.Mol, remembered: dict[str, frozenset[Part]] | None = None) -> frozenset[Part]:
+    """All parts of a molecule, of every kind.
+
+    Args:
+        remembered: parts of ring systems by their keys, read and written, for many molecules.
+    """
     found: set[Part] = {("group_pair", key) for key in group_pairs(mol)}
     for system in ring_systems(mol):
-        found.add(("ring_system", system.key))
-        found |= {("ring_pair", key) for key, _ in system.pairs()}
-        found |= {("ring", key) for key in system.single_rings()}
+        key = system.key
+        within = None if remembered is None else remembered.get(key)
+        if within is None:
+            pairs = {("ring_pair", pair) for pair, _ in system.pairs()}
+            within = frozenset({("ring_system", key), *pairs, *(("ring", ring) for ring in system.single_rings())})
+            if remembered is not None:
+                remembered[key] = within
+        found |= within
     return frozenset(found)
 
 
@@ -71,8 +80,8 @@ def first_unknown_ring_system(mol: Chem.Mol, fewest: int = 1, known: Known | Non
     """Key of the first ring system that fewer molecules hold, and that is not made of what as many hold; None without.
 
     A system that is new as a whole passes where each two of its rings that share bonds are known (three rings or more),
-    or each of its rings is, if they are fused along one bond only: chemists anneal known rings to each other, and of the
-    approved drugs every tenth has a system of its own. A bridged pair of rings has to be known as it is.
+    or each of its rings is, if they are fused along one bond only: chemists anneal known rings to each other, and every
+    tenth approved drug has a system of its own. A bridged pair of rings has to be known as it is.
     """
     table = known or known_parts()
     return next((key for system in ring_systems(mol) if (key := _unknown(system, fewest, table)) is not None), None)

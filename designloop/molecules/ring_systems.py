@@ -1,8 +1,8 @@
 """Ring systems of a molecule, each with its exocyclic double bonds, as text that does not depend on what it carries.
 
-Rings that share a bond are one system; a spiro atom parts two. Rings of more than eight atoms are left out: macrocycles are
-judged by their size, and the small rings in them as if the large one were not there. A key is the SMILES of ring atoms and
-exocyclic double bonds without hydrogens and charges, so that tautomers such as 1H- and 2H-indazole are one.
+Rings that share a bond are one system; a spiro atom parts two. Rings of more than eight atoms are left out: macrocycles
+are judged by their size, and the small rings in them as if the large one were not there. A key is the SMILES of ring
+atoms and exocyclic double bonds without hydrogens and charges, so that tautomers such as 1H- and 2H-indazole are one.
 """
 
 from __future__ import annotations
