@@ -1,9 +1,9 @@
 """What the filters of odd molecules refuse: of drugs and held-out ZINC hardly any, of what nobody would make most.
 
-Each approved drug is judged by ZINC's training rows and the other drugs; held-out ZINC is in no table. The odd molecules
-are two lists made by eye, each before it was measured: ``data/odd_molecules.smi``, from campaigns without filters, by
-which the form of the tables was chosen, and ``odd_molecules_later.smi``, from campaigns under the filters that there were,
-by which nothing was.
+Each approved drug is judged by ZINC's training rows and the other drugs; held-out ZINC is in no table. Two lists of odd
+molecules were made by eye before they were measured: ``data/odd_molecules.smi``, from campaigns without filters, by
+which the form of the tables was chosen, and ``odd_molecules_later.smi``, from campaigns under the filters that there
+were, by which nothing was.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ def report(results: Results) -> str:
         table(["share of", "measured", "at least", "holds"], rows),
         "",
         f"Of {drugs['molecules']:,} organic drugs {drugs['of_usual_elements_size_and_charge']:,} have the usual "
-        f"elements, size and charge; {drugs['of_these_pass_tables']:.1%} of these pass. All default filters together let "
-        f"{zinc['pass_all_defaults']:.1%} of held-out ZINC pass.",
+        f"elements, size and charge; {drugs['of_these_pass_tables']:.1%} of these pass. All default filters together "
+        f"let {zinc['pass_all_defaults']:.1%} of held-out ZINC pass.",
     ]
     for words, key in (("odd molecules", "odd"), ("odd molecules listed later", "odd_later")):
         odd = results[key]
