@@ -24,7 +24,7 @@ from designloop.loop import preflight
 from designloop.loop.campaign import templates as template
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.campaign import load_campaign as load_campaign
-from designloop.loop.campaign.changes import changed_keys
+from designloop.loop.campaign.changes import as_begun, changed_keys, unknown_filters
 from designloop.loop.logbook import logbook
 from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
 from designloop.loop.preflight import Estimate, Plan
@@ -43,6 +43,7 @@ from designloop.tables import CandidateTable
 from designloop.tables import open_candidates as open_candidates
 from designloop.tables.durable import disk_errors
 from designloop.tables.ledger import Ledger
+from designloop.tables.manifest import read_campaign
 from designloop.words import silent
 
 if TYPE_CHECKING:
@@ -163,6 +164,10 @@ def run(
     from designloop.report.pictures import write_pictures
 
     campaign = _loaded(campaign)
+    stored = None if fresh else read_campaign(campaign.output_folder)
+    since = unknown_filters(stored.openings[0].dump, campaign) if stored else []
+    if stored:  # by its first opening: later ones may have been written by a version that knows more filters
+        campaign = as_begun(stored.openings[0].dump, campaign)
     opening = CandidateTable.open(
         campaign,
         changed_keys=changed_keys,
@@ -173,6 +178,11 @@ def run(
     with opening as table, logbook(table.folder, say) as book:
         if table.moved_aside is not None:
             book.say(f"earlier results were moved to {table.moved_aside}")
+        if since:
+            book.say(
+                f"this campaign was begun by a version without the filters {', '.join(since)}, and goes on without "
+                "them; --fresh begins anew with them"
+            )
         for warning in [*campaign.warnings, *take_up(table.environment), *table.remarks]:
             book.say(warning)
         if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew

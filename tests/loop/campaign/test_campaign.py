@@ -14,8 +14,10 @@ import pytest
 import yaml
 
 from designloop.loop.campaign.campaign import Campaign, CampaignError, GivenMolecule, load_campaign
-from designloop.loop.campaign.changes import changed_keys, changes
+from designloop.loop.campaign.changes import as_begun, changed_keys, changes, unknown_filters
 from designloop.loop.config.problems import SHOWN_OF_ONE_KEY
+from designloop.loop.screening.filters import Context, Filters, build
+from designloop.tables.manifest import read_campaign
 
 MINIMAL = """\
 objective:
@@ -558,10 +560,36 @@ def test_the_oracles_are_part_of_the_fingerprint_and_not_of_the_keys(write: Writ
 def test_a_key_that_an_older_version_did_not_know_is_at_its_default(write: Write) -> None:
     campaign = load_campaign(write())
     old = campaign.dump()
-    del old["stereo"], old["objective"]["aggregate"], old["filters"]["unstable"]
+    del old["stereo"], old["objective"]["aggregate"]
     assert changes(old, campaign) == []
     old["key_of_a_later_version"] = 1
     assert "key_of_a_later_version" in [one.key for one in changed_keys(old, campaign)]
+
+
+@pytest.mark.parametrize("name", [name for name in Filters.model_fields if getattr(Filters(), name) is not None])
+def test_a_filter_that_an_older_version_did_not_know_is_off_on_resume(write: Write, name: str) -> None:
+    campaign = load_campaign(write())
+    old = campaign.dump()
+    del old["filters"][name]
+    resumed = as_begun(old, campaign)
+    assert unknown_filters(old, campaign) == [name]
+    assert name not in [one.name for one in build(resumed.filters, Context(campaign.folder))]
+    assert changes(old, resumed) == changes(resumed.dump(), resumed) == []
+
+
+def test_a_filter_that_the_file_names_is_a_change_where_the_campaign_was_begun_without_it(write: Write) -> None:
+    campaign = load_campaign(write("filters: {known_rings: 1}\n"))
+    old = campaign.dump()
+    del old["filters"]["known_rings"]
+    assert as_begun(old, campaign) is campaign
+    assert [str(one) for one in changed_keys(old, campaign)] == ["filters.known_rings: found 1, expected nothing"]
+
+
+def test_a_campaign_of_schema_1_goes_on_without_the_filters_that_it_does_not_know(write: Write) -> None:
+    stored = read_campaign(Path(__file__).parents[2] / "data/campaign_schema_1/aspirin")
+    assert stored is not None
+    campaign = load_campaign(write())
+    assert build(as_begun(stored.openings[-1].dump, campaign).filters, Context(campaign.folder)) == []
 
 
 def test_a_change_says_what_is_there_and_what_was_as_a_file_would_write_it(write: Write) -> None:
