@@ -1,4 +1,4 @@
-"""How acidic or basic a molecule is, by a table of groups and not by a model: counts of what gives or takes a proton."""
+"""How acidic or basic a molecule is, by a table of groups, not a model: counts of what gives or takes a proton."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def strong_acid(smiles: Sequence[str]) -> dict[str, float]:
 
 @oracle(uses_rdkit=True, unit="groups", example=_FEWER)
 def acid(smiles: Sequence[str]) -> dict[str, float]:
-    """Number of groups with a pKa below 8.5, strong acids included: also thiazolidinediones, barbiturates, nitrophenols.
+    """Number of groups with a pKa below 8.5, strong acids included: also barbiturates, nitrophenols and the like.
 
     Source: designloop/molecules/ionisable.smarts, which names compounds and compilations line by line.
     """

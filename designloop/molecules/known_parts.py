@@ -68,8 +68,9 @@ def parts(mol: Chem.Mol, remembered: dict[str, frozenset[Part]] | None = None) -
         key = system.key
         within = None if remembered is None else remembered.get(key)
         if within is None:
-            pairs = {("ring_pair", pair) for pair, _ in system.pairs()}
-            within = frozenset({("ring_system", key), *pairs, *(("ring", ring) for ring in system.single_rings())})
+            pairs: set[Part] = {("ring_pair", pair) for pair, _ in system.pairs()}
+            rings: set[Part] = {("ring", ring) for ring in system.single_rings()}
+            within = frozenset({("ring_system", key)} | pairs | rings)
             if remembered is not None:
                 remembered[key] = within
         found |= within

@@ -53,7 +53,8 @@ class RingSystem:
                     used.add(bond.GetIdx())
                     atoms.add(other)
                     symbols[other] = _symbol(mol.GetAtomWithIdx(other), aromatic=False)  # whatever ring that is in
-        return Chem.MolFragmentToSmiles(mol, list(atoms), list(used), symbols, isomericSmiles=False)
+        key: str = Chem.MolFragmentToSmiles(mol, list(atoms), list(used), symbols, isomericSmiles=False)
+        return key
 
 
 def ring_systems(mol: Chem.Mol) -> list[RingSystem]:

@@ -98,7 +98,7 @@ def test_every_field_is_a_filter_and_says_what_it_is():
             {"known_rings": 1},
             PHENETHYLAMIDE,
             "CC1OCNO1",
-            "ring system C1NCOO1|ring system C1OCNO1 in no known molecule",
+            "ring system C1NOCO1 in no known molecule",
         ),
         ({"known_rings": 9}, PHENETHYLAMIDE, "O=C1CCO1", r"ring system O=C1CCO1 in fewer than 9 known molecules"),
         (
