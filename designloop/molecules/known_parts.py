@@ -70,7 +70,8 @@ def parts(mol: Chem.Mol, remembered: dict[str, frozenset[Part]] | None = None) -
         if within is None:
             pairs: set[Part] = {("ring_pair", pair) for pair, _ in system.pairs()}
             rings: set[Part] = {("ring", ring) for ring in system.single_rings()}
-            within = frozenset({("ring_system", key)} | pairs | rings)
+            whole: Part = ("ring_system", key)
+            within = frozenset({whole, *pairs, *rings})
             if remembered is not None:
                 remembered[key] = within
         found |= within

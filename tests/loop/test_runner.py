@@ -178,6 +178,8 @@ def test_each_strategy_resumes_to_the_identical_table(
     anything = {
         "alerts": [],
         "unstable": False,
+        "known_rings": None,
+        "known_groups": None,
         "ring_size": None,
         "radicals": True,
         "heavy_atoms": None,
