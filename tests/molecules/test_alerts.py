@@ -133,7 +133,10 @@ HITS_AND_NEAR_MISSES = {
     ),
     "enedione": (
         ["O=CC=CC(C)=O", "CC(=O)C(C)=C(C)C(C)=O", "O=C(C=CC(=O)c1ccccc1)c1ccccc1", "O=C1C=CC(=O)CC1"],
-        ["COC(=O)C=CC(=O)OC", "O=C1C=CC(=O)N1C", "CC(=O)CCC(C)=O", "CC(=O)C(C)=CC", "CC(=O)C=C(C)O"],
+        [
+            *("COC(=O)C=CC(=O)OC", "O=C1C=CC(=O)N1C", "CC(=O)CCC(C)=O", "CC(=O)C(C)=CC", "CC(=O)C=C(C)O"),
+            *("O=C1C=CC(=O)C=C1", "CC1=CC(=O)c2ccccc2C1=O"),  # quinones are what alerts are for
+        ],
     ),
     "vinyl_amidine": (
         ["CN=CNC=CC", "CCC=CN=C(N)C", "C=CN1CCN=C1C"],
