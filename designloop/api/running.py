@@ -9,7 +9,7 @@ from pathlib import Path
 from designloop.api.inputs import Say, load_if_file
 from designloop.loop import preflight
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.campaign.changes import changed_keys
+from designloop.loop.campaign.changes import as_begun, changed_keys, unknown_filters
 from designloop.loop.logbook import logbook
 from designloop.loop.progress import Progress, watch
 from designloop.loop.summary import Summary, summarize
@@ -17,6 +17,7 @@ from designloop.report.references import Reference, read_references, write_refer
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables import CandidateTable, open_candidates
 from designloop.tables.durable import disk_errors
+from designloop.tables.manifest import read_campaign
 from designloop.words import silent
 
 
@@ -56,6 +57,10 @@ def run(
     from designloop.report.pictures import write_pictures
 
     campaign = load_if_file(campaign)
+    stored = None if fresh else read_campaign(campaign.output_folder)
+    later_filters = unknown_filters(stored.openings[0].dump, campaign) if stored else []
+    if stored:  # by its first opening: later ones may have been written by a version that knows more filters
+        campaign = as_begun(stored.openings[0].dump, campaign)
     opening = CandidateTable.open(
         campaign,
         changed_keys=changed_keys,
@@ -66,6 +71,11 @@ def run(
     with opening as table, logbook(table.folder, say) as book:
         if table.moved_aside is not None:
             book.say(f"earlier results were moved to {table.moved_aside}")
+        if later_filters:
+            book.say(
+                f"this campaign was begun by a version without the filters {', '.join(later_filters)}, and goes on "
+                "without them; --fresh begins anew with them"
+            )
         for warning in [*campaign.warnings, *take_up(table.environment), *table.remarks]:
             book.say(warning)
         if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew

@@ -17,6 +17,9 @@ import designloop
 from designloop.loop import runner
 from designloop.loop.summary import Summary
 from designloop.records import Round
+from designloop.tables import TableError
+from designloop.tables.manifest import read_campaign
+from designloop.tables.manifest import write_campaign as write_record
 from tests.campaigns import MOLECULES, write_campaign
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
@@ -175,6 +178,8 @@ def test_each_strategy_resumes_to_the_identical_table(
     anything = {
         "alerts": [],
         "unstable": False,
+        "known_rings": None,
+        "known_groups": None,
         "ring_size": None,
         "radicals": True,
         "heavy_atoms": None,
@@ -198,3 +203,25 @@ def test_the_callback_hears_of_each_committed_round(tmp_path: Path, tiny_model: 
 
     designloop.run(write_campaign(tmp_path, tiny_model), on_round=on_round)
     assert heard == [(1, 20), (2, 40), (3, 45)]
+
+
+def test_a_campaign_begun_before_a_filter_goes_on_without_it(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 20})
+    designloop.run(path)
+    folder = tmp_path / "small"
+    stored = read_campaign(folder)
+    assert stored is not None
+    del stored.openings[0].dump["filters"]["known_rings"]  # as the version before would have written it
+    write_record(folder, stored)
+    for calls in (30, 40):  # the second time the record knows the filter, and that it was off
+        write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": calls})
+        said: list[str] = []
+        designloop.run(path, say=said.append)
+        assert any("without the filters known_rings" in line for line in said)
+        resumed = read_campaign(folder)
+        assert resumed is not None
+        filters = resumed.openings[-1].dump["filters"]
+        assert (filters["known_rings"], filters["known_groups"]) == (None, 1)
+    write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 45, "filters.known_rings": 1})
+    with pytest.raises(TableError, match=r"filters\.known_rings: found 1, expected nothing"):
+        designloop.run(path)

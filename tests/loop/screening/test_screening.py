@@ -25,6 +25,8 @@ ANY: dict[str, Any] = {
     **dict.fromkeys(["elements", "heavy_atoms", "net_charge", "ring_size"], None),
     "radicals": True,
     "unstable": False,
+    "known_rings": None,
+    "known_groups": None,
     "alerts": [],
 }
 """Settings of filters that allow everything."""
