@@ -178,8 +178,6 @@ def test_each_strategy_resumes_to_the_identical_table(
     anything = {
         "alerts": [],
         "unstable": False,
-        "known_rings": None,
-        "known_groups": None,
         "ring_size": None,
         "radicals": True,
         "heavy_atoms": None,
@@ -211,17 +209,17 @@ def test_a_campaign_begun_before_a_filter_goes_on_without_it(tmp_path: Path, tin
     folder = tmp_path / "small"
     stored = read_campaign(folder)
     assert stored is not None
-    del stored.openings[0].dump["filters"]["known_rings"]  # as the version before would have written it
+    del stored.openings[0].dump["filters"]["unstable"]  # as the version before would have written it
     write_record(folder, stored)
     for calls in (30, 40):  # the second time the record knows the filter, and that it was off
         write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": calls})
         said: list[str] = []
         designloop.run(path, say=said.append)
-        assert any("without the filters known_rings" in line for line in said)
+        assert any("without the filters unstable," in line for line in said)
         resumed = read_campaign(folder)
         assert resumed is not None
         filters = resumed.openings[-1].dump["filters"]
-        assert (filters["known_rings"], filters["known_groups"]) == (None, 1)
-    write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 45, "filters.known_rings": 1})
-    with pytest.raises(TableError, match=r"filters\.known_rings: found 1, expected nothing"):
+        assert (filters["unstable"], filters["alerts"]) == (False, ["PAINS", "NIH"])
+    write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 45, "filters.unstable": True})
+    with pytest.raises(TableError, match=r"filters\.unstable: found true, expected false"):
         designloop.run(path)

@@ -1,4 +1,4 @@
-"""Structural alerts, and our own patterns of unstable molecules."""
+"""Structural alerts, and our own patterns of unstable and of reactive molecules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from designloop.molecules.chemistry import (
     MoleculeError,
     alerts,
     first_alert,
+    first_reactive,
     first_unstable,
+    reactive,
+    reactive_patterns,
     require,
     standard_form,
     unstable,
@@ -36,7 +39,6 @@ DRUGS = read_drugs()
 
 MEANT = {
     "artemisinin": "peroxide",
-    "cephradine": "cyclohexadiene",
     "dacarbazine": "nitrogen_chain",
     "methenamine": "aminal",
 }
@@ -112,12 +114,19 @@ def test_shares_of_zinc_are_those_that_the_defaults_were_chosen_by():
     assert shares["NIH"] == pytest.approx(0.053, abs=0.02)
 
 
-@pytest.mark.parametrize("pattern", unstable_patterns(), ids=lambda pattern: f"{pattern.name}-{pattern.example}")
-def test_each_unstable_pattern_hits_its_example(pattern):
+@pytest.mark.parametrize(
+    ("pattern", "names_hit"),
+    [
+        pytest.param(pattern, names_hit, id=f"{pattern.name}-{pattern.example}")
+        for patterns, names_hit in ((unstable_patterns(), unstable), (reactive_patterns(), reactive))
+        for pattern in patterns
+    ],
+)
+def test_each_pattern_hits_its_example(pattern, names_hit):
     assert pattern.query is not None, "not a SMARTS"
     mol = require(pattern.example)
     assert mol.HasSubstructMatch(pattern.query)
-    assert pattern.name in unstable(mol)
+    assert pattern.name in names_hit(mol)
     standard = standard_form(pattern.example)
     assert require(standard).HasSubstructMatch(pattern.query), f"its standard form {standard} escapes"
 
@@ -155,7 +164,7 @@ HITS_AND_NEAR_MISSES = {
         ["CC(=O)NS(C)(=O)=O", "CNS(=O)(=O)N(C)C", "CS(=O)(=O)NCS(C)(=O)=O"],
     ),
 }
-"""Pattern -> molecules that it hits beside its examples, and molecules next to them that it leaves alone."""
+"""Reactive pattern -> molecules that it hits beside its examples, and molecules next to them that it leaves alone."""
 
 
 @pytest.mark.parametrize(
@@ -169,20 +178,30 @@ HITS_AND_NEAR_MISSES = {
 )
 def test_a_pattern_hits_its_kind_and_not_its_neighbours(name, smiles, hit):
     for form in (smiles, standard_form(smiles)):
-        assert (name in unstable(require(form))) == hit
+        assert (name in reactive(require(form))) == hit
+
+
+def test_every_reactive_pattern_has_hits_and_near_misses():
+    assert HITS_AND_NEAR_MISSES.keys() == {pattern.name for pattern in reactive_patterns()}
 
 
 def test_patterns_are_named_in_words():
-    names = [pattern.name for pattern in unstable_patterns()]
-    assert len(names) > 70
-    assert all(name.replace("_", "").isalpha() and name.islower() for name in names)
-    assert len({pattern.smarts for pattern in unstable_patterns()}) == len(names)
+    patterns = [*unstable_patterns(), *reactive_patterns()]
+    assert len(unstable_patterns()) > 70
+    assert all(pattern.name.replace("_", "").isalpha() and pattern.name.islower() for pattern in patterns)
+    assert len({pattern.smarts for pattern in patterns}) == len(patterns)
+    assert {pattern.name for pattern in unstable_patterns()}.isdisjoint(HITS_AND_NEAR_MISSES)
 
 
 @pytest.mark.parametrize(("name", "smiles", "formula"), DRUGS, ids=[name for name, *_ in DRUGS])
 def test_no_drug_is_unstable(name, smiles, formula):
     assert CalcMolFormula(require(smiles)) == formula
     assert unstable(require(standard_form(smiles))) == ([MEANT[name]] if name in MEANT else [])
+
+
+@pytest.mark.parametrize(("name", "smiles", "_"), DRUGS, ids=[name for name, *_ in DRUGS])
+def test_no_drug_but_cephradine_is_reactive(name, smiles, _):
+    assert reactive(require(standard_form(smiles))) == (["cyclohexadiene"] if name == "cephradine" else [])
 
 
 def test_there_are_drugs_enough():
@@ -238,6 +257,10 @@ def test_the_first_is_the_first_of_all():
     assert unstable(mol)[0] == first_unstable(mol) == "peroxide"
     assert len(unstable(mol)) > 1
     assert first_unstable(require("CCO")) is None
+    diene = require("CS(=O)(=O)C(C1=CC=CCC1)S(C)(=O)=O")
+    assert reactive(diene) == ["cyclohexadiene", "gem_disulfone"]
+    assert first_reactive(diene) == "cyclohexadiene"
+    assert first_reactive(require("CCO")) is None
 
 
 def test_molecules_are_not_changed():
@@ -245,4 +268,5 @@ def test_molecules_are_not_changed():
     before = mol.ToBinary()
     alerts(mol)
     unstable(mol)
+    reactive(mol)
     assert mol.ToBinary() == before

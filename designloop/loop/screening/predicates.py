@@ -19,6 +19,7 @@ from designloop.molecules.chemistry import (
     Stereo,
     descriptor,
     first_alert,
+    first_reactive,
     first_unknown_group_pair,
     first_unknown_ring_system,
     first_unstable,
@@ -180,6 +181,10 @@ def forbid_smarts(smarts: Sequence[str], _: FilterContext) -> Refuses:
 
 def unstable(refused: bool, _: FilterContext) -> Refuses | None:
     return (lambda mol, smiles: first_unstable(mol)) if refused else None
+
+
+def reactive(refused: bool, _: FilterContext) -> Refuses | None:
+    return (lambda mol, smiles: first_reactive(mol)) if refused else None
 
 
 def known_rings(fewest: int, _: FilterContext) -> Refuses:

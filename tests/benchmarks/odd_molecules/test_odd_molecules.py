@@ -8,7 +8,7 @@ import pytest
 
 from designloop.benchmarks.odd_molecules import benchmark
 from designloop.benchmarks.odd_molecules.benchmark import DATA, passes_without_itself, read_odd, refusals_of_odd
-from designloop.loop.screening.filters import FilterContext, Filters, build
+from designloop.loop.screening.filters import FilterContext, build
 from designloop.molecules.chemistry import require, standard_form
 from designloop.molecules.count_parts import count
 from designloop.molecules.known_parts import Known
@@ -28,15 +28,15 @@ def test_a_drug_is_judged_without_itself() -> None:
 
 
 def test_shares_of_odd_molecules() -> None:
-    filters = build(Filters(), FilterContext(Path()))
+    filters = build(benchmark.all_filters(), FilterContext(Path()))
     shares = refusals_of_odd(["CC=C1C=CC(OCc2cccc(NC(=O)NC3CC3)c2C)=C1", "O=C(NCCc1ccccc1)C1CCOCC1"], filters)
-    assert shares["refused_by_tables_and_unstable"] == shares["refused_by_all_defaults"] == 0.5
-    assert shares["by_filter"]["unstable"] == 1
+    assert shares["refused_by_tables_and_patterns"] == shares["refused_by_all"] == 0.5
+    assert shares["by_filter"]["reactive"] == 1
 
 
 def test_the_report_names_each_bar() -> None:
-    odd = {"molecules": 2, "refused_by_tables": 0.5, "refused_by_tables_and_unstable": 0.5}
-    odd |= {"refused_by_all_defaults": 1.0, "let_pass_by_the_rest": 1, "of_these_refused": 1.0}
+    odd = {"molecules": 2, "refused_by_tables": 0.5, "refused_by_tables_and_patterns": 0.5}
+    odd |= {"refused_by_all": 1.0, "let_pass_by_the_rest": 1, "of_these_refused": 1.0}
     results = {
         "drugs": {
             "molecules": 3,
@@ -44,7 +44,7 @@ def test_the_report_names_each_bar() -> None:
             "of_usual_elements_size_and_charge": 2,
             "of_these_pass_tables": 1.0,
         },
-        "held_out_zinc": {"pass_tables": 0.99, "pass_all_defaults": 0.9},
+        "held_out_zinc": {"pass_tables": 0.99, "pass_all": 0.9},
         "odd": odd,
         "odd_later": odd,
         "per_second": {"known_rings": 4000.0},

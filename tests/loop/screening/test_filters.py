@@ -24,8 +24,6 @@ from designloop.molecules.corpus import zinc
 OFF = dict.fromkeys(["elements", "heavy_atoms", "net_charge", "ring_size"], None) | {
     "radicals": True,
     "unstable": False,
-    "known_rings": None,
-    "known_groups": None,
     "alerts": [],
 }
 """Settings that switch every default off."""
@@ -50,7 +48,7 @@ def test_defaults():
     assert (filters.radicals, filters.unstable, filters.alerts) == (False, True, ("PAINS", "NIH"))
     off = (filters.max_per_scaffold, filters.exclude, filters.largest_ring, filters.undefined_stereo)
     assert off == (None, None, None, None)
-    assert (filters.known_rings, filters.known_groups) == (1, 1)
+    assert (filters.reactive, filters.known_rings, filters.known_groups) == (False, None, None)
     assert (filters.strong_acid, filters.acid, filters.base) == (None, None, None)
     assert filters.require_smarts == filters.forbid_smarts == ()
     assert filters.descriptors == {}
@@ -102,6 +100,7 @@ def test_every_field_is_a_filter_and_says_what_it_is():
         ({"forbid_smarts": ["[Cl]", "[Br]"]}, "CCF", "CBr", r"has \[Br\]"),
         ({"require_smarts": ["c1ccccc1", "C(=O)N"]}, PHENETHYLAMIDE, "c1ccccc1", r"no C\(=O\)N"),
         ({"unstable": True}, PHENETHYLAMIDE, "COOC", "peroxide"),
+        ({"reactive": True}, PHENETHYLAMIDE, "C=C1C=CC=C1", "fulvene"),
         (
             {"known_rings": 1},
             PHENETHYLAMIDE,

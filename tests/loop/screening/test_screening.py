@@ -25,8 +25,6 @@ ANY: dict[str, Any] = {
     **dict.fromkeys(["elements", "heavy_atoms", "net_charge", "ring_size"], None),
     "radicals": True,
     "unstable": False,
-    "known_rings": None,
-    "known_groups": None,
     "alerts": [],
 }
 """Settings of filters that allow everything."""
