@@ -36,6 +36,7 @@ app = typer.Typer(
 CampaignFile = Annotated[Path, typer.Argument(help="A campaign file.", show_default=False)]
 Results = Annotated[Path, typer.Argument(help="A campaign file, or the folder of its results.", show_default=False)]
 Several = Annotated[list[Path], typer.Argument(help="Campaign files, or folders of results.", show_default=False)]
+SmilesOrFile = Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or HOST:PORT.")]
 Model = Annotated[str, typer.Option(help="A shipped model by name, or a file that `designloop pretrain` wrote.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same molecules.", min=0, max=2**63 - 1)]
@@ -46,6 +47,13 @@ class BackendName(StrEnum):
 
     ray = "ray"
     inline = "inline"
+
+
+Workers = Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)]
+Backend = Annotated[BackendName | None, typer.Option(help="Ray's workers, or one child process.")]
+AcceptChanged = Annotated[
+    bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
+]
 
 
 def main() -> None:
@@ -88,6 +96,14 @@ def _aside(line: str) -> None:
     typer.echo(line, err=True)
 
 
+def _smiles_or_file(molecules: list[str]) -> Path | list[str]:
+    """Returns the one file that the words of a command line name, whether or not it is there; else the words."""
+    from designloop.molecules.reading_formats import READERS, file_ending
+
+    path = Path(molecules[0])
+    return path if len(molecules) == 1 and (path.is_file() or file_ending(path) in READERS) else molecules
+
+
 def _evaluation(**options: object) -> dict[str, object]:
     """What was said of the evaluation on the command line, in the words of a campaign file."""
     return {f"evaluation.{key}": value for key, value in options.items() if value is not None}
@@ -120,7 +136,7 @@ def init(
 
 @command
 def validate(campaign: CampaignFile, address: Address = None) -> int:
-    """Check a campaign file, print its plan, and run every oracle on three known molecules."""
+    """Check a campaign file, print its plan, and run every oracle on a few molecules: your first, or known ones."""
     from designloop import api, display
 
     plan = api.validate(api.load_campaign(campaign, _evaluation(address=address)))
@@ -131,12 +147,17 @@ def validate(campaign: CampaignFile, address: Address = None) -> int:
 @command
 def score(
     campaign: CampaignFile,
-    molecules: Annotated[Path, typer.Argument(help="A .smi, .csv or .parquet file.", show_default=False)],
+    molecules: SmilesOrFile,
+    csv: Annotated[Path | None, typer.Option(help="Write them as CSV, with the other columns of your file.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what is no molecule, and list it.")] = False,
 ) -> None:
     """Score molecules of your own, outside any budget: properties, desirabilities, and what the filters say."""
     from designloop import api, display
 
-    display.scores(api.score(campaign, molecules))
+    scored = api.score(campaign, _smiles_or_file(molecules), skip_bad=skip_bad, say=_aside)
+    display.scores(scored)
+    if csv is not None:
+        typer.echo(f"Wrote {api.write_scores(scored, csv)}")
 
 
 @command
@@ -145,10 +166,14 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; earlier results are moved aside.")] = False,
     address: Address = None,
-    workers: Annotated[int | None, typer.Option(help="Workers that score at once.", min=1)] = None,
-    backend: Annotated[BackendName | None, typer.Option(help="Ray's workers, or one child process.")] = None,
-    accept_changed_oracles: Annotated[
-        bool, typer.Option("--accept-changed-oracles", help="Go on although an oracle is not the one it was.")
+    workers: Workers = None,
+    backend: Backend = None,
+    accept_changed_oracles: AcceptChanged = False,
+    no_try: Annotated[
+        bool, typer.Option("--no-try", help="Do not give a costly oracle one molecule before all others.")
+    ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Begin although the filters refuse all molecules of yours.")
     ] = False,
 ) -> int:
     """Run a campaign, or go on with it: after Ctrl-C or a crash the same command resumes."""
@@ -159,18 +184,43 @@ def run(
         campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
     )
     if dry_run:
-        display.estimate(api.dry_run(loaded))
+        display.estimate(api.dry_run(loaded, anyway=anyway))
         return DONE
     with display.RunDisplay(loaded) as shown:
         outcome = api.run(
             loaded,
             fresh=fresh,
             accept_changed_oracles=accept_changed_oracles,
+            anyway=anyway,
+            try_costly=not no_try,
             on_round=shown.on_round,
             say=shown.say,
         )
     display.outcome(outcome)
     return DONE if outcome.summary.has_results else NO_RESULTS
+
+
+@command
+def retry(
+    campaign: CampaignFile,
+    reason: Annotated[
+        str | None, typer.Option(help="Only molecules whose failure, as `status` shows it, holds this text.")
+    ] = None,
+    address: Address = None,
+    workers: Workers = None,
+    backend: Backend = None,
+    accept_changed_oracles: AcceptChanged = False,
+) -> int:
+    """Run failed and timed-out molecules again, once the cause is mended; nothing is charged."""
+    from designloop import api
+
+    go_on_unread()
+    loaded = api.load_campaign(
+        campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
+    )
+    retried = api.retry(loaded, reason=reason, accept_changed_oracles=accept_changed_oracles, say=typer.echo)
+    typer.echo(str(retried))
+    return NO_RESULTS if retried.molecules and not retried.mended else DONE
 
 
 @command
@@ -186,6 +236,9 @@ def top(
     campaigns: Several,
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
     diverse: Annotated[bool, typer.Option("--diverse", help="Leave out near-duplicates of better ones.")] = False,
+    with_refused: Annotated[
+        bool, typer.Option("--with-refused", help="Also starting molecules that a filter refuses.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write them as CSV.")] = None,
     smi: Annotated[Path | None, typer.Option(help="Write them as SMILES, with names.")] = None,
     sdf: Annotated[Path | None, typer.Option(help="Write them as SDF, with their properties.")] = None,
@@ -194,7 +247,7 @@ def top(
     """Show the best molecules, one a stereo-free parent, their score broken down by property."""
     from designloop import api, display
 
-    best, references = api.top(campaigns, n, diverse=diverse, say=_aside)
+    best, references = api.top(campaigns, n, diverse=diverse, with_refused=with_refused, say=_aside)
     display.top(best, references)
     for ending, path in {".csv": csv, ".smi": smi, ".sdf": sdf, ".svg": svg}.items():
         if path is not None:
@@ -242,22 +295,49 @@ def oracles(
         display.oracle(api.oracle(name))
 
 
+def _part_command(what: str, meaning: str) -> None:
+    """Registers a command that lists the parts of a kind, or tells all about one."""
+
+    def listing(
+        name: Annotated[str | None, typer.Argument(help="One of them.", show_default=False)] = None,
+    ) -> None:
+        from designloop import api, display
+
+        if name is None:
+            display.parts(what, api.parts(what))
+        else:
+            display.part(api.part(what, name))
+
+    listing.__name__ = what
+    listing.__doc__ = f"List {meaning}, or tell all about one: its settings, their defaults, an example."
+    command(listing)
+
+
+_part_command("strategies", "the strategies")
+_part_command("filters", "the filters")
+_part_command("transforms", "the transforms from a value to a desirability")
+_part_command("descriptors", "the descriptors that the filter of that name takes")
+
+
 @command
 def sample(
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
     model: Model = DEFAULT_MODEL,
     seed: Seed = 0,
+    filtered: Annotated[
+        bool, typer.Option("--filter", help="Only what passes the default filters, each once.")
+    ] = False,
 ) -> None:
-    """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, before any filter."""
+    """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, or filtered."""
     from designloop import api
 
-    for smiles in api.sample(n, model=model, seed=seed):
+    for smiles in api.sample(n, model=model, seed=seed, filtered=filtered):
         typer.echo(smiles)
 
 
 @command
 def reconstruct(
-    molecules: Annotated[list[str], typer.Argument(help="SMILES, or one file of molecules.", show_default=False)],
+    molecules: SmilesOrFile,
     model: Model = DEFAULT_MODEL,
     refine: Annotated[
         bool, typer.Option(help="Move latents that would decode to another molecule up the gradient of log p(x | z).")
@@ -266,8 +346,7 @@ def reconstruct(
     """Encode molecules and decode them again: what comes back, and how similar it is."""
     from designloop import api, display
 
-    is_file = len(molecules) == 1 and Path(molecules[0]).is_file()
-    display.reconstructions(api.reconstruct(Path(molecules[0]) if is_file else molecules, model=model, refine=refine))
+    display.reconstructions(api.reconstruct(_smiles_or_file(molecules), model=model, refine=refine))
 
 
 @command

@@ -22,6 +22,7 @@ def exit_code(error: Exception) -> int:
     from designloop.loop.campaign.campaign import CampaignError
     from designloop.loop.campaign.templates import TemplateError
     from designloop.loop.evaluation.errors import EvaluationError
+    from designloop.loop.passing import WrongFilter
     from designloop.loop.preflight import BrokenOracle
     from designloop.molecules.errors import MoleculeError
     from designloop.oracles import OracleError
@@ -36,4 +37,4 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in NO_ROOM:  # wherever it was written to
         return RESUMABLE
     ours = (BrokenOracle, CampaignError, InputError, LedgerError, MoleculeError, OracleError, QueryError)
-    return BAD_INPUT if isinstance(error, (*ours, StateError, TableError, TemplateError)) else DEFECT
+    return BAD_INPUT if isinstance(error, (*ours, StateError, TableError, TemplateError, WrongFilter)) else DEFECT

@@ -14,8 +14,8 @@ P = TypeVar("P")
 
 def modules_in(package: str) -> list[str]:
     """Names of the modules that lie in a package, sorted: no packages, and none that begins with an underscore."""
-    found = iter_modules(import_module(package).__path__)
-    return sorted(module.name for module in found if not module.ispkg and not module.name.startswith("_"))
+    modules = iter_modules(import_module(package).__path__)
+    return sorted(module.name for module in modules if not module.ispkg and not module.name.startswith("_"))
 
 
 class Registry(dict[str, P], Generic[P]):

@@ -42,6 +42,8 @@ class Candidate:
     """Number of the round after whose learning the proposing model stood; 0 is the pretrained model."""
     written: str | None = None
     """The user's own string, for starting molecules only."""
+    allowed: bool = True
+    """Whether the filters allow it: they bind what is proposed, so only a starting molecule may be one they refuse."""
 
 
 @dataclass(frozen=True, slots=True)

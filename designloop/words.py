@@ -1,4 +1,4 @@
-"""Words for people: which of the known ones a misspelt word most likely is, and lists in a sentence."""
+"""Words for people: which of the known ones a misspelt word most likely is, lists in a sentence, long texts cut."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def listed(options: Iterable[str]) -> str:
     """``a, b or c``, for a sentence."""
     words = list(options)
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}" if words else "nothing"
+
+
+def shorten(text: str, most: int = 80) -> str:
+    """The text, cut to so many characters with an ellipsis as the last of them where it is longer."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _plain(word: str) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from designloop.oracles.errors import OracleError as OracleError
     from designloop.oracles.errors import ParameterError as ParameterError
     from designloop.oracles.errors import ParameterProblem as ParameterProblem
+    from designloop.oracles.in_hand import reference_of as reference_of
     from designloop.oracles.loading import from_callable as from_callable
     from designloop.oracles.loading import load as load
     from designloop.oracles.loading import load_recipe as load_recipe
@@ -39,6 +40,7 @@ __getattr__, __dir__, __all__ = attach(
         "cards": ["OracleCard", "available", "describe"],
         "declaration": ["oracle"],
         "errors": ["OracleError", "ParameterError", "ParameterProblem"],
+        "in_hand": ["reference_of"],
         "loading": ["from_callable", "load", "load_recipe"],
     },
 )

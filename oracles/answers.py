@@ -111,7 +111,10 @@ def _not_a_mapping(answer: object) -> str:
         return "the oracle returned None; return a mapping of molecule to value"
     kind = type(answer).__name__
     if isinstance(answer, int | float | str):
-        return f"the oracle returned {_short(answer)} ({kind}); return a mapping of molecule to value"
+        return (
+            f"the oracle returned {_short(answer)} ({kind}); return a mapping of molecule to value, or, where the "
+            "function takes one SMILES, declare @oracle(each=True)"
+        )
     return (
         f"the oracle returned a {kind}, so nothing says which value belongs to which molecule; "
         "return a mapping instead: dict(zip(smiles, values))"

@@ -73,6 +73,8 @@ class Oracle:
     """Permission bits of each of these files."""
     located: Mapping[str, Mapping[str, str]] = field(repr=False)
     """Parameter -> relative path in it -> the file that it names; see :mod:`oracles.located`."""
+    env: Mapping[str, str | None] = field(repr=False)
+    """Environment variable that it declares -> value, None for one that is not set; in no file of results."""
     rdkit: str | None = field(repr=False)
     """RDKit's version where ``uses_rdkit``."""
     make: Callable[[], Callable[..., Any]] = field(repr=False)
@@ -136,6 +138,7 @@ class Oracle:
             "params": dict(self.given_params),
             "fingerprint": self.fingerprint,
             "rdkit": self.rdkit,
+            "env": dict(self.env),
             "files": digests(self.file_bytes),
             "modes": dict(self.file_modes),
             "located": {key: dict(texts) for key, texts in self.located.items()},

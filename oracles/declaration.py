@@ -32,8 +32,11 @@ class Declaration:
     """Raise it whenever values change: old results in a ledger are then not taken for new ones."""
     stochastic: bool = False
     """Called ``score(smiles, seeds)``, a seed a molecule."""
+    each: bool = False
+    """Called with one molecule at a time, a text, and answers with its value alone: ``score("CCO") -> 0.4``."""
     costly: bool = False
-    """Sent to workers one molecule at a time, and never run merely to check a set-up."""
+    """Sent to workers one molecule at a time. ``validate`` never runs it; ``run`` gives it one molecule before all
+    others, the first starting molecule or reference, and keeps the result in the ledger (``--no-try`` skips that)."""
     uses_rdkit: bool = False
     """Its values may change with RDKit's release, which then is part of its fingerprint."""
     sees_stereo: bool | str = False
@@ -41,6 +44,9 @@ class Declaration:
     files: tuple[str, ...] = ()
     """Files that it reads, imports or executes, or folders of them, relative to its own; they travel with it, and lie
     in the folder in which it runs."""
+    env: tuple[str, ...] = ()
+    """Environment variables that its values depend on: a digest of each counts for the fingerprint, and wherever it
+    runs each is what it is where the campaign was started."""
     unit: str = ""
     """Unit of its value; empty for a pure number."""
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -53,6 +59,9 @@ class Declaration:
         if not _are_texts(values["files"]):
             raise OracleError(f"declared files={self.files!r}; expected file names, as files=['model.pkl']")
         object.__setattr__(self, "files", tuple(self.files))
+        if not _are_texts(values["env"]):
+            raise OracleError(f"declared env={self.env!r}; expected names of variables, as env=['DOCK_HOME']")
+        object.__setattr__(self, "env", tuple(self.env))
         if not _are_texts(values["outputs"]):
             raise OracleError(f"declared outputs={self.outputs!r}; expected names, as outputs=['affinity', 'strain']")
         if not isinstance(values["outputs"], Mapping):
@@ -68,6 +77,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "name": (str,),
     "version": (str,),
     "stochastic": (bool,),
+    "each": (bool,),
     "costly": (bool,),
     "uses_rdkit": (bool,),
     "sees_stereo": (bool, str),
@@ -94,10 +104,12 @@ def oracle(
     name: str = "",
     version: str = "1",
     stochastic: bool = False,
+    each: bool = False,
     costly: bool = False,
     uses_rdkit: bool = False,
     sees_stereo: bool | str = False,
     files: Sequence[str] = (),
+    env: Sequence[str] = (),
     unit: str = "",
     outputs: Sequence[str] | Mapping[str, str] = (),
     example: Mapping[str, Any] = MappingProxyType({}),

@@ -10,6 +10,8 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import os
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -111,6 +113,7 @@ def load_unpacked(recipe: Mapping[str, Any], home: Path) -> Oracle:
         OracleError: A module is not installed here, or the oracle has another fingerprint here.
     """
     reference, wanted = recipe["reference"], recipe["files"]
+    _set_environment(recipe["env"])
     pointed = {name.split("/")[1]: home / name for name in wanted if name.startswith(f"{_PARAMS}/")}
     place, _, attribute = reference.rpartition(":")
     here = f"./{_OWN}/{Path(place).name}:{attribute}" if names_file(place) else reference
@@ -166,6 +169,9 @@ def _build(
         "files": own_files.digests(files),
         "rdkit": rdkit,
     }
+    env = {variable: os.environ.get(variable) for variable in sorted(declared.env)}
+    if env:  # an oracle that declares none keeps the fingerprint that it has had
+        identity["env"] = {variable: _digest(value) for variable, value in env.items()}
     source = resolved.source
     travelling = {f"{_OWN}/{file}": data for file, data in {**files, **source}.items()} if source else {}
     travelling |= {f"{_PARAMS}/{key}/{paths[key].name}": data for key, data in pointed.items()}
@@ -189,12 +195,13 @@ def _build(
         file_bytes=MappingProxyType(travelling),
         file_modes=MappingProxyType(own_files.permissions(places)),
         located=MappingProxyType(dict(texts)),
+        env=MappingProxyType(env),
         rdkit=rdkit,
-        make=functools.partial(_scoring, resolved, python | paths),
+        make=functools.partial(_scoring, resolved, declared.each, python | paths),
     )
 
 
-def _scoring(resolved: ResolvedReference, arguments: Mapping[str, Any]) -> Callable[..., Any]:
+def _scoring(resolved: ResolvedReference, each: bool, arguments: Mapping[str, Any]) -> Callable[..., Any]:
     """The function of molecules (and seeds) alone; a class is constructed now."""
     imports = resolved.imports.active if resolved.imports else contextlib.nullcontext
     if isinstance(resolved.target, type):
@@ -205,9 +212,25 @@ def _scoring(resolved: ResolvedReference, arguments: Mapping[str, Any]) -> Calla
 
     def score(*molecules_and_seeds: Sequence[Any]) -> Any:
         with imports():
-            return call(*molecules_and_seeds)
+            if each:
+                calls = zip(*molecules_and_seeds, strict=True)
+                return {molecule: call(molecule, *seed) for molecule, *seed in calls}
+            try:
+                return call(*molecules_and_seeds)
+            except (TypeError, AttributeError) as error:
+                if "list" not in str(error):
+                    raise
+                raise OracleError(_list_refused(error)) from error
 
     return score
+
+
+def _list_refused(error: Exception) -> str:
+    """What may be wrong where an oracle cannot do with a list what it does."""
+    return (
+        f"{type(error).__name__}: {textwrap.shorten(str(error), 200)}; an oracle is called with a list of molecules: "
+        "go through it, or, where the function takes one SMILES, declare @oracle(each=True)"
+    )
 
 
 def _check_imports(resolved: ResolvedReference, declared: Declaration, files: Mapping[str, bytes]) -> None:
@@ -235,6 +258,20 @@ def _find_pointed(
     if problems:
         raise ParameterError(name, problems)
     return paths
+
+
+def _set_environment(env: Mapping[str, str | None]) -> None:
+    """Gives this process the variables that an oracle declares, as they are where the campaign was started."""
+    for variable, value in env.items():
+        if value is None:
+            os.environ.pop(variable, None)
+        else:
+            os.environ[variable] = value
+
+
+def _digest(value: str | None) -> str | None:
+    """What stands in a fingerprint for a variable's value, which may be a secret; None of one that is not set."""
+    return None if value is None else hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()
 
 
 def _sees_stereo(name: str, declared: Declaration, arguments: Arguments) -> bool:

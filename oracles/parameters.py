@@ -7,13 +7,14 @@ beside the campaign file, its bytes count instead of its name, and it travels to
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -101,13 +102,17 @@ def parameters_of(target: Callable[..., Any], declared: Declaration) -> tuple[di
         raise OracleError(f"{target!r} has no readable signature; wrap it in a function of your own") from error
     parameters = list(signature.parameters.values())
     if not isinstance(target, type):
-        parameters = parameters[_molecules_and_seeds(parameters, declared, target) :]
         namespace = _globals(target)
+        _check_each(signature, namespace, declared, target)
+        parameters = parameters[_molecules_and_seeds(parameters, declared, target) :]
     else:
         score = getattr(target, "score", None)
         if not callable(score):
             raise OracleError(f"class {target.__name__} has no method 'score'; give it score(self, smiles)")
-        _molecules_and_seeds(list(inspect.signature(score).parameters.values())[1:], declared, target)  # without self
+        of_score = inspect.signature(score)
+        without_self = of_score.replace(parameters=list(of_score.parameters.values())[1:])
+        _check_each(without_self, _globals(score), declared, target)
+        _molecules_and_seeds(list(without_self.parameters.values()), declared, target)
         namespace = _globals(getattr(target, "__init__", None))
     named = {
         item.name: Parameter(item.name, _resolve(item, namespace), item.default)
@@ -214,6 +219,42 @@ def _molecules_and_seeds(parameters: list[inspect.Parameter], declared: Declarat
         name = getattr(target, "__name__", repr(target))
         raise OracleError(f"oracle {name!r}: {why} is called with ({', '.join(wanted)}); put these parameters first")
     return len(wanted)
+
+
+def _check_each(
+    signature: inspect.Signature, namespace: dict[str, Any], declared: Declaration, target: Callable[..., Any]
+) -> None:
+    """Refuses annotations that contradict whether it is called with all molecules, or with each by itself."""
+    first = next(iter(signature.parameters.values()), None)
+    name = getattr(target, "__name__", repr(target))
+    if first is None or first.kind is inspect.Parameter.VAR_POSITIONAL:
+        return
+    if declared.each:
+        molecules = _annotated(first.annotation, namespace)
+        origin = typing.get_origin(molecules) or molecules
+        if isinstance(origin, type) and issubclass(origin, Iterable) and not issubclass(origin, str):
+            raise OracleError(
+                f"oracle {name!r} declares each=True, and its first parameter {first.name!r} is a list; "
+                f"annotate it {first.name}: str, or leave each=True out"
+            )
+        return
+    numbers = _annotated(signature.return_annotation, namespace) in (float, int, bool)
+    if numbers or _annotated(first.annotation, namespace) is str:
+        what = f"answers with one number (-> {_plain(signature.return_annotation)})" if numbers else "takes one SMILES"
+        raise OracleError(
+            f"oracle {name!r} {what}, but an oracle is called with a list of molecules and answers with a mapping of "
+            "molecule to value; write @oracle(each=True) above it (from designloop.oracles import oracle), and it is "
+            "called with each molecule by itself"
+        )
+
+
+def _annotated(annotation: Any, namespace: dict[str, Any]) -> Any:
+    """What an annotation is; a name that is not imported is left as its text."""
+    if not isinstance(annotation, str):
+        return annotation
+    with contextlib.suppress(Exception):  # who wrote it gets to know elsewhere, where it matters
+        return eval(annotation, dict(namespace))
+    return annotation
 
 
 def _resolve(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:

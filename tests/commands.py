@@ -7,7 +7,10 @@ from typer.testing import CliRunner, Result
 from designloop.cli import app
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
-COMMANDS = "init validate score run status top compare query oracles sample reconstruct pretrain benchmark".split()
+COMMANDS = (
+    "init validate score run retry status top compare query oracles strategies filters transforms descriptors sample "
+    "reconstruct pretrain benchmark"
+).split()
 
 
 def designloop_(*words: object) -> Result:

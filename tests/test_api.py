@@ -128,7 +128,9 @@ def test_an_oracle_that_works_on_a_reference_only_is_not_broken(tmp_path: Path, 
     changes = {PARAMS: {"fails": "c"}, "budget.oracle_calls": 3}
     with pytest.raises(BrokenOracle, match=r"aspirin, caffeine, ibuprofen.*\n.*Nothing was charged"):
         designloop.run(write_campaign(tmp_path, tiny_model, changes))
-    outcome = designloop.run(write_campaign(tmp_path, tiny_model, {**changes, "reference": ["CCCCCCCC"]}), fresh=True)
+    outcome = designloop.run(
+        write_campaign(tmp_path, tiny_model, {**changes, "reference": ["CC1CCCCC1CCCO"]}), fresh=True
+    )
     assert outcome.summary.calls == 3
 
 
@@ -167,10 +169,10 @@ def test_campaigns_side_by_side_share_the_length_of_their_areas(tmp_path: Path, 
         designloop.run(path)
     first, second = api.compare([long, short])
     assert (first.campaign, first.calls, second.campaign, second.calls) == ("small", 45, "short", 9)
-    for standing in (first, second):
-        assert standing.best is not None
-        assert standing.mean_top_10 is not None
-        assert 0 < standing.auc_top_10 <= standing.best
+    for row in (first, second):
+        assert row.best is not None
+        assert row.mean_top_10 is not None
+        assert 0 < row.auc_top_10 <= row.best
 
 
 def test_molecules_are_written_by_the_ending_of_the_file(tmp_path: Path) -> None:
@@ -189,12 +191,12 @@ def test_no_folder_is_made_for_a_file_that_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_rows_of_a_query_are_written_with_lists_as_words(tmp_path: Path) -> None:
+def test_rows_of_a_query_are_written_with_lists_as_json(tmp_path: Path) -> None:
     import pyarrow as pa
 
     rows = pa.table({"smiles": ["CC"], "parents": [["C", "CCC"]], "score": [0.5]})
     with api.write_rows(rows, tmp_path / "rows.csv").open() as file:
-        assert list(csv.reader(file)) == [["smiles", "parents", "score"], ["CC", "C CCC", "0.5"]]
+        assert list(csv.reader(file)) == [["smiles", "parents", "score"], ["CC", '["C", "CCC"]', "0.5"]]
 
 
 def test_a_question_without_results_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

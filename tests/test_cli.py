@@ -6,13 +6,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from time import sleep
 
 import pytest
 
 import designloop
 from designloop import api
 from designloop.api import results as api_results
-from designloop.loop import preflight
+from designloop.display import RunDisplay
+from designloop.loop import passing
+from designloop.loop.screening.filters import FilterContext, Filters, build
+from designloop.molecules.chemistry import require, standard_form
 from tests.campaigns import write_campaign
 from tests.commands import ASPIRIN, COMMANDS, designloop_, fails, succeeds
 
@@ -20,7 +24,7 @@ from tests.commands import ASPIRIN, COMMANDS, designloop_, fails, succeeds
 @pytest.fixture(autouse=True)
 def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shares of filters from a few molecules will do."""
-    monkeypatch.setattr(preflight, "SAMPLE", 20)
+    monkeypatch.setattr(passing, "SAMPLE", 20)
 
 
 # --- the face -------------------------------------------------------------------------------------------------------
@@ -81,7 +85,7 @@ def test_init_lists_its_templates_and_hints_at_a_misspelt_one(tmp_path: Path) ->
 
 def test_validate_prints_the_plan(tmp_path: Path, tiny_model: Path) -> None:
     printed = succeeds("validate", write_campaign(tmp_path, tiny_model, {"starting_molecules": [ASPIRIN]}))
-    for word in ("carbons", "linear", "PAINS", "of ZINC 250k", "caffeine", "45 oracle calls", "Ready: designloop run"):
+    for word in ("carbons", "linear", "PAINS", "of ZINC 250k", "of yours", "45 oracle calls", "Ready: designloop run"):
         assert word in printed
 
 
@@ -119,8 +123,33 @@ def test_score_shows_molecules_of_ones_own_and_what_the_filters_say(tmp_path: Pa
 def test_score_names_every_bad_line(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "mine.smi").write_text(f"{ASPIRIN}\nC1CC\nnonsense\n")
     printed = fails(2, "score", write_campaign(tmp_path, tiny_model), tmp_path / "mine.smi")
-    assert "line 2" in printed
-    assert "line 3" in printed
+    assert f"{tmp_path / 'mine.smi'}:2: 'C1CC' is not a SMILES" in printed
+    assert f"{tmp_path / 'mine.smi'}:3: 'nonsense' is not a SMILES" in printed
+    assert "--skip-bad" in printed
+
+
+def test_score_takes_smiles_and_writes_csv(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(tmp_path, tiny_model)
+    printed = succeeds("score", path, ASPIRIN, "CCO", "--csv", tmp_path / "scored.csv")
+    assert ASPIRIN in printed
+    lines = (tmp_path / "scored.csv").read_text().splitlines()
+    assert lines[0] == "smiles,written,name,line,score,refused,error,carbons,carbons_desirability"
+    assert lines[1].startswith(f"{ASPIRIN},{ASPIRIN},,1,0.3")
+    assert lines[2].startswith("CCO,CCO,,2,")
+
+
+def test_score_names_a_file_that_is_not_there(tmp_path: Path, tiny_model: Path) -> None:
+    assert "is not a file" in fails(2, "score", write_campaign(tmp_path, tiny_model), tmp_path / "mine.csv")
+
+
+def test_score_leaves_out_bad_lines_when_told(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "mine.smi").write_text(f"{ASPIRIN}\nC1CC\nC[Mg]Br\n")
+    done = designloop_("score", write_campaign(tmp_path, tiny_model), tmp_path / "mine.smi", "--skip-bad")
+    assert done.exit_code == 0
+    assert "2 of 3 molecules are left out" in done.stderr
+    assert "mine.smi:2: 'C1CC'" in done.stderr
+    assert "mine.smi:3: 'C[Mg]Br' is an organometallic" in done.stderr
+    assert ASPIRIN in done.stdout
 
 
 def test_a_dry_run_tells_the_bill_and_spends_nothing(tmp_path: Path, tiny_model: Path) -> None:
@@ -140,7 +169,7 @@ def test_status_tells_of_failures_refusals_and_the_digest(finished: Path) -> Non
         printed = succeeds("status", words)
         assert "45 of 45 oracle calls" in printed
         assert "failed" in printed
-        assert "starting molecule refused" in printed
+        assert "starting molecule that a filter refuses: OB(O)c1ccccc1CC1CC1 (elements" in printed
         assert api.status(finished).digest in printed
 
 
@@ -215,6 +244,16 @@ def test_top_shows_and_writes_the_best(finished: Path, tmp_path: Path, monkeypat
     assert (tmp_path / "best.svg").read_text().startswith("<svg")
 
 
+def test_top_shows_what_a_filter_refuses_only_where_that_is_asked(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_results, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
+    boronic = "OB(O)c1ccccc1CC1CC1"
+    assert boronic not in succeeds("top", finished, "-n", 100)
+    (line,) = [line for line in succeeds("top", finished, "-n", 100, "--with-refused").splitlines() if boronic in line]
+    assert "start, refused" in line
+
+
 def test_compare_sets_campaigns_side_by_side(finished: Path) -> None:
     (line,) = [line for line in succeeds("compare", finished).splitlines() if line.startswith("small")]
     assert line.split()[1] == "45"
@@ -250,6 +289,31 @@ def test_oracles_lists_all_and_tells_all_about_one(finished: Path) -> None:
     assert "transform:" in printed
     assert "similarity" in fails(2, "oracles", "similarty")
     assert "Carbon atoms" in succeeds("oracles", f"{finished.parent / 'my_oracle.py'}:score")
+
+
+def test_filtered_samples_pass_the_default_filters_each_once() -> None:
+    rules = build(Filters(), FilterContext(Path.cwd()))
+    first, again = (succeeds("sample", "-n", 5, "--filter") for _ in range(2))
+    molecules = first.split()
+    assert first == again
+    assert len(set(molecules)) == 5
+    assert all(standard_form(molecule) == molecule for molecule in molecules)
+    assert not any(rule.refuses(require(molecule), molecule) for molecule in molecules for rule in rules)
+
+
+def test_too_few_that_pass_are_told(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("designloop.loop.pretrained.Pretrained.draws", lambda self, n, seed: ["C"] * n)
+    assert "0 of 960 draws pass the filters" in fails(2, "sample", "-n", 5, "--model", tiny_model, "--filter")
+
+
+def test_a_long_round_is_told_of_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with RunDisplay(None, every_seconds=0.02):  # type: ignore[arg-type]  # a campaign is asked for by the bar alone
+        sleep(0.2)
+    lines = capsys.readouterr().out.splitlines()
+    assert 2 <= len(lines) <= 10
+    assert all(line.startswith("… 0 s into this round; no round") for line in lines)
+    sleep(0.05)
+    assert capsys.readouterr().out == "", "it ends with the run"
 
 
 def test_sample_gives_the_same_molecules_for_the_same_seed(tiny_model: Path) -> None:

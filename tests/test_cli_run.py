@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from designloop import api
-from designloop.loop import preflight
+from designloop.loop import passing
 from designloop.loop.evaluation.backends import InlineBackend, WorkerLoss
-from designloop.loop.evaluation.oracle_process import OracleProcess, Reply
+from designloop.loop.evaluation.exchange import Reply
+from designloop.loop.evaluation.oracle_process import OracleProcess
 from designloop.tables.ledger import Ledger
 from tests.campaigns import write_campaign
 from tests.commands import ASPIRIN, designloop_, fails, succeeds
@@ -19,7 +20,7 @@ from tests.commands import ASPIRIN, designloop_, fails, succeeds
 @pytest.fixture(autouse=True)
 def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shares of filters from a few molecules will do."""
-    monkeypatch.setattr(preflight, "SAMPLE", 20)
+    monkeypatch.setattr(passing, "SAMPLE", 20)
 
 
 def test_run_prints_each_round_the_reference_above_the_best_and_where_all_lies(
@@ -74,7 +75,10 @@ def test_run_says_which_starting_molecules_are_refused_before_it_pays(tmp_path: 
         "budget.oracle_calls": 3,
     }
     lines = succeeds("run", write_campaign(tmp_path, tiny_model, changes)).splitlines()
-    line = "1 of 2 starting molecules is refused: heavy_atoms 1; `designloop status` lists it"
+    line = (
+        "1 of 2 starting molecules is refused: heavy_atoms 1, 1 of them scored and learned from all the same; "
+        "`designloop status` lists it"
+    )
     assert lines.index(line) < next(index for index, line in enumerate(lines) if line.startswith("round 0"))
     assert line in (tmp_path / "small" / "campaign.log").read_text()
 
@@ -91,7 +95,7 @@ def test_run_and_status_tell_of_answers_that_nobody_asked_for(tmp_path: Path, ti
 NOTHING_WORKS = {
     "objective.properties.0.params": {"fails": "c"},
     "filters": {"require_smarts": ["c"]},
-    "reference": ["CCCCCCCC"],
+    "reference": ["CC1CCCCC1CCCO", "CC(=O)Oc1ccccc1C(=O)O"],
     "batch_size": 3,
 }
 """Changes to a campaign after which its oracle works on the reference alone."""

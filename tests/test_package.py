@@ -22,10 +22,11 @@ USES_BOTH_NAMES = """
 import designloop, sys
 from oracles import oracle
 from designloop.oracles import available, load
-import designloop.oracles, oracles
+import designloop.api, designloop.oracles, oracles
 assert oracles is designloop.oracles
 assert load("./my_oracle.py:score").version == "7"
 assert "qed" in {card.name for card in available()}
+assert "own_model" in designloop.api.templates()
 assert designloop.__file__.startswith(sys.argv[1]), designloop.__file__
 """
 
@@ -59,11 +60,12 @@ def wheels(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 def test_a_wheel_holds_every_file_of_the_package_once(wheels: dict[str, Path]) -> None:
-    tracked = subprocess.run(["git", "ls-files", "designloop", "oracles"], cwd=ROOT, capture_output=True, text=True)
+    beside = ("oracles", "campaigns")
+    tracked = subprocess.run(["git", "ls-files", "designloop", *beside], cwd=ROOT, capture_output=True, text=True)
     if tracked.returncode:
         pytest.skip("no checkout under git, so nothing says which files there are to be")
-    files = {name.removeprefix("oracles/") if name.startswith("oracles/") else name for name in tracked.stdout.split()}
-    expected = {name if name.startswith("designloop/") else f"designloop/oracles/{name}" for name in files}
+    files = set(tracked.stdout.split())
+    expected = {name if name.startswith("designloop/") else f"designloop/{name}" for name in files}
     expected -= {"designloop/oracles"}  # the link
     for wheel in wheels.values():
         names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]

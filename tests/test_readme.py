@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from designloop import api, benchmarks
 from designloop.api import results as api_results
 from designloop.cli import app
-from designloop.loop import preflight
+from designloop.loop import passing
 from designloop.loop.campaign.campaign import load_campaign
 
 ROOT = Path(__file__).parent.parent
@@ -88,7 +88,7 @@ def test_the_campaign_files_are_valid_as_they_stand(name: str, tmp_path: Path) -
 def test_every_command_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(api_results, "nearest_zinc", lambda smiles, say: [None] * len(smiles))
-    monkeypatch.setattr(preflight, "SAMPLE", 20)
+    monkeypatch.setattr(passing, "SAMPLE", 20)
     typed = [command for block in blocks("sh") for command in commands(f"```sh\n{block}```\n")]
     here = [command for command in typed if "HEAD" not in command and not command.startswith("designloop benchmark")]
     assert {command.split()[1] for command in here} >= set("validate run status top query oracles".split())

@@ -89,7 +89,7 @@ def test_a_campaign_goes_on_when_nobody_reads_it(tmp_path: Path, tiny_model: Pat
 
 def test_its_exit_code_is_that_of_the_run(tmp_path: Path, tiny_model: Path) -> None:
     changes = {"objective.properties.0.params": {"fails": "c"}, "filters": {"require_smarts": ["c"]}}
-    path = write_campaign(tmp_path, tiny_model, {**changes, "reference": ["CCCCCCCC"]})
+    path = write_campaign(tmp_path, tiny_model, {**changes, "reference": ["CC1CCCCC1CCCO", "CC(=O)Oc1ccccc1C(=O)O"]})
     command = ["bash", "-c", '"$@" > /dev/full', "bash", *DESIGNLOOP, "run", path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (3, "")

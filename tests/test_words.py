@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from designloop.molecules.shipped import DEFAULT_MODEL, shipped_models
-from designloop.words import did_you_mean, listed, meant_or_known, nearest, silent
+from designloop.words import did_you_mean, listed, meant_or_known, nearest, shorten, silent
 
 OPTIONS = ("latent_bo", "property_loss", "PAINS", "random")
 
@@ -50,3 +50,9 @@ def test_silence_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_default_model_is_shipped() -> None:
     assert DEFAULT_MODEL in shipped_models()
+
+
+@given(st.text(max_size=40), st.integers(1, 40))
+def test_a_long_text_is_cut_and_says_so(text: str, most: int) -> None:
+    short = shorten(text, most)
+    assert short == text if len(text) <= most else (len(short) == most and short == text[: most - 1] + "…")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from designloop.api.before import templates as templates
     from designloop.api.before import validate as validate
     from designloop.api.inputs import InputError as InputError
+    from designloop.api.listings import part as part
+    from designloop.api.listings import parts as parts
     from designloop.api.models import load_model as load_model
     from designloop.api.models import oracle as oracle
     from designloop.api.models import oracles as oracles
@@ -38,7 +40,10 @@ if TYPE_CHECKING:
     from designloop.api.results import status as status
     from designloop.api.results import top as top
     from designloop.api.results import write_rows as write_rows
+    from designloop.api.results import write_scores as write_scores
     from designloop.api.results import write_top as write_top
+    from designloop.api.retrying import Retried as Retried
+    from designloop.api.retrying import retry as retry
     from designloop.api.running import Outcome as Outcome
     from designloop.api.running import run as run
 
@@ -47,6 +52,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "before": ["dry_run", "init", "load_campaign", "score", "templates", "validate"],
         "inputs": ["InputError"],
+        "listings": ["part", "parts"],
         "models": ["load_model", "oracle", "oracles", "pretrain", "reconstruct", "sample"],
         "results": [
             "compare",
@@ -56,8 +62,10 @@ __getattr__, __dir__, __all__ = attach(
             "status",
             "top",
             "write_rows",
+            "write_scores",
             "write_top",
         ],
+        "retrying": ["Retried", "retry"],
         "running": ["Outcome", "run"],
     },
 )

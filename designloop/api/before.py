@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from designloop.api.inputs import InputError, load_if_file
+from designloop.api.inputs import InputError, Say, load_if_file
 from designloop.loop import preflight
 from designloop.loop.campaign import templates as template
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.campaign import load_campaign as load_campaign
 from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
+from designloop.loop.passing import judge_own, refuse_wrong_filters
 from designloop.loop.preflight import Estimate, Plan
 from designloop.loop.summary import summarize
+from designloop.loop.undeclared import undeclared_reads
 from designloop.tables.ledger import Ledger
+from designloop.words import silent
 
 
 def templates() -> dict[str, str]:
@@ -43,7 +47,7 @@ def init(path: Path | str = "campaign.yaml", start_from: str = template.DEFAULT)
 
 
 def validate(campaign: Campaign | Path | str) -> Plan:
-    """Plans a campaign: every oracle is run on known molecules, every filter on ZINC and on the model's draws.
+    """Plans a campaign: every oracle is run on a few molecules, every filter on ZINC, the model's draws and yours.
 
     Raises:
         CampaignError: all that is wrong with the file.
@@ -51,29 +55,46 @@ def validate(campaign: Campaign | Path | str) -> Plan:
     """
     campaign = load_if_file(campaign)
     with Ledger(campaign.ledger_path) as ledger:
-        return preflight.plan(campaign, ledger)
+        return replace(preflight.plan(campaign, ledger), remarks=undeclared_reads(campaign))
 
 
-def score(campaign: Campaign | Path | str, molecules: Path | str | Sequence[str]) -> list[OwnMolecule]:
+def score(
+    campaign: Campaign | Path | str,
+    molecules: Path | str | Sequence[str],
+    *,
+    skip_bad: bool = False,
+    say: Say = silent,
+) -> list[OwnMolecule]:
     """Scores molecules of one's own by every property, recorded in the ledger as checks.
 
     Args:
-        molecules: a .smi, .csv or .parquet file, or SMILES.
+        molecules: a file of molecules, whose other columns travel along, or a list of SMILES.
+        skip_bad: leave out what is no molecule that can be used.
+        say: told what was left out, and why.
     Raises:
-        MoleculeError: one of them cannot be read.
+        MoleculeError: some cannot be used; each is named with its file and line.
     """
     campaign = load_if_file(campaign)
-    if isinstance(molecules, str | Path):
-        written, names = read_own(molecules)
-    else:
-        written, names = list(molecules), [""] * len(molecules)
+    written, left_out = read_own(molecules, campaign.standardize, skip_bad=skip_bad)
+    if left_out:
+        say(f"{len(left_out):,} of {len(left_out) + len(written):,} molecules are left out:")
+    for sentence in left_out:
+        say(f"  {sentence}")
     with Ledger(campaign.ledger_path) as ledger:
-        return score_own(campaign, ledger, written, names)
+        return score_own(campaign, ledger, written)
 
 
-def dry_run(campaign: Campaign | Path | str) -> Estimate:
-    """Estimates the calls and time to expect; for it every oracle that is not costly is run on known molecules."""
+def dry_run(campaign: Campaign | Path | str, *, anyway: bool = False) -> Estimate:
+    """Estimates the calls and time to expect; for it every oracle that is not costly is run on a few molecules.
+
+    Args:
+        anyway: also where the filters refuse all of the user's own molecules.
+    Raises:
+        WrongFilter: they do, and the campaign has not begun.
+    """
     campaign = load_if_file(campaign)
     begun = (campaign.output_folder / "campaign.json").is_file()
+    if not (anyway or begun):
+        refuse_wrong_filters(judge_own(campaign), campaign.warnings)
     with Ledger(campaign.ledger_path) as ledger:
         return preflight.estimate(campaign, ledger, summarize(campaign.output_folder).rounds if begun else ())

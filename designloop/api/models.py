@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import designloop.oracles as oracle_package
 from designloop.api.inputs import InputError
 from designloop.loop.own_molecules import read_own
-from designloop.molecules.chemistry import parse
+from designloop.molecules.chemistry import parse, require, standard_forms
 from designloop.molecules.reconstruction import REFINE, Reconstruction
 from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.oracles import OracleCard
@@ -18,6 +18,12 @@ from designloop.words import silent
 if TYPE_CHECKING:
     from designloop.molecules.pretrain import HeldOut
     from designloop.molecules.sequence_vae import SequenceVAE
+
+MOST_BATCHES = 30
+"""Batches of draws that are looked at for molecules that pass the filters."""
+
+_BATCH_STRIDE = 1_000_003
+"""Between the seeds of batches, so that those of neighbouring seeds differ."""
 
 
 def oracles() -> list[OracleCard]:
@@ -37,11 +43,32 @@ def load_model(model: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Sequen
     return load(model, device)
 
 
-def sample(n: int = 10, *, model: str = DEFAULT_MODEL, seed: int = 0) -> list[str]:
-    """Draws (n,) SMILES from a model's prior."""
-    from designloop.loop.pretrained import Pretrained
+def sample(n: int = 10, *, model: str = DEFAULT_MODEL, seed: int = 0, filtered: bool = False) -> list[str]:
+    """Draws (n,) SMILES from a model's prior.
 
-    return Pretrained(model).draws(n, seed)
+    Args:
+        filtered: give distinct molecules in standard form that pass the filters which are on by default.
+    Raises:
+        InputError: too few of the model's draws pass them.
+    """
+    from designloop.loop.pretrained import Pretrained
+    from designloop.loop.screening.filters import FilterContext, Filters, build
+
+    if not filtered:
+        return Pretrained(model).draws(n, seed)
+    rules = build(Filters(), FilterContext(Path.cwd()))
+    passed: dict[str, None] = {}
+    for batch in range(MOST_BATCHES):
+        drawn = Pretrained(model).draws(max(n, 32), (seed + batch * _BATCH_STRIDE) % 2**63)
+        for form in standard_forms(drawn):
+            if form is not None and not any(rule.refuses(require(form), form) for rule in rules):
+                passed[form] = None
+        if len(passed) >= n:
+            return list(passed)[:n]
+    raise InputError(
+        f"{len(passed):,} of {MOST_BATCHES * max(n, 32):,} draws pass the filters, expected {n:,}; ask for fewer, or "
+        "leave --filter out"
+    )
 
 
 def reconstruct(
@@ -58,7 +85,10 @@ def reconstruct(
     """
     from designloop.molecules.reconstruction import reconstruct as there_and_back
 
-    smiles = read_own(molecules)[0] if isinstance(molecules, str | Path) else molecules
+    if isinstance(molecules, str | Path):
+        smiles = [molecule.text for molecule in read_own(molecules)[0]]
+    else:
+        smiles = list(molecules)
     if not any(parse(text) is not None for text in smiles):
         actual = ", ".join(map(repr, smiles[:3])) or "nothing"
         raise InputError(

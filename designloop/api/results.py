@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from designloop.api.inputs import InputError, Say
 from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.own_molecules import OwnMolecule, score_rows
 from designloop.loop.summary import Summary, results_below, summarize
 from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.neighbours import nearest_zinc
@@ -49,12 +51,14 @@ def top(
     n: int = 10,
     *,
     diverse: bool = False,
+    with_refused: bool = False,
     say: Say = silent,
 ) -> tuple[list[TopMolecule], list[Reference]]:
     """Returns the ``n`` best molecules of some campaigns, one a stereo-free parent, and the references to compare with.
 
     Args:
         diverse: leave out near-duplicates of better ones.
+        with_refused: also starting molecules that a filter refuses.
         say: told when the nearest ZINC molecules take a while, and what is damaged and was left out.
     Raises:
         QueryError: the campaigns have different objectives, so their scores do not compare.
@@ -62,7 +66,13 @@ def top(
     campaign_list = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
     folders = [results_folder(campaign) for campaign in campaign_list]
     candidates = open_candidates(folders)
-    best = top_molecules(candidates, n, diverse=diverse, nearest_known=lambda smiles: nearest_zinc(smiles, say))
+    best = top_molecules(
+        candidates,
+        n,
+        diverse=diverse,
+        with_refused=with_refused,
+        nearest_known=lambda smiles: nearest_zinc(smiles, say),
+    )
     references: dict[str, Reference] = {}
     remarks = candidates.remarks
     for kept, damaged in map(read_references, folders):
@@ -100,7 +110,7 @@ def write_top(best: Sequence[TopMolecule], path: Path | str, ending: str = "") -
 
 
 def write_rows(rows: pa.Table, path: Path | str) -> Path:
-    """Writes the answer to a query as CSV; a list as its words.
+    """Writes the answer to a query as CSV; a list, such as parents, as a JSON list.
 
     Raises:
         InputError: the file cannot be written.
@@ -110,7 +120,22 @@ def write_rows(rows: pa.Table, path: Path | str) -> Path:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(rows.column_names)
         for row in rows.to_pylist():
-            writer.writerow([" ".join(value) if isinstance(value, list) else value for value in row.values()])
+            writer.writerow([json.dumps(value) if isinstance(value, list) else value for value in row.values()])
+    return path
+
+
+def write_scores(scored: Sequence[OwnMolecule], path: Path | str) -> Path:
+    """Writes what ``score`` gave as CSV, a row a molecule in its order; the user's other columns travel along.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    path = Path(path)
+    columns, rows = score_rows(scored)
+    with _writing(path), path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
     return path
 
 

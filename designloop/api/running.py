@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designloop.api.inputs import Say, load_if_file
-from designloop.loop import preflight
+from designloop.api.opening import open_ledger, opened
+from designloop.loop import first_try, passing, preflight
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.campaign.changes import as_begun, changed_keys, unknown_filters
-from designloop.loop.logbook import logbook
 from designloop.loop.progress import Progress, watch
 from designloop.loop.summary import Summary, summarize
+from designloop.loop.undeclared import reads_behind_known_values
 from designloop.report.references import Reference, read_references, write_references
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables import CandidateTable, open_candidates
 from designloop.tables.durable import disk_errors
-from designloop.tables.manifest import read_campaign
+from designloop.tables.manifest import round_numbers
 from designloop.words import silent
 
 
@@ -36,6 +36,8 @@ def run(
     *,
     fresh: bool = False,
     accept_changed_oracles: bool = False,
+    anyway: bool = False,
+    try_costly: bool = True,
     on_round: Callable[[Progress], None] = silent,
     say: Say = silent,
 ) -> Outcome:
@@ -44,46 +46,42 @@ def run(
     Args:
         fresh: begin anew; earlier results are moved aside, never deleted, and the ledger keeps what was paid for.
         accept_changed_oracles: resume although an oracle is not the one it was; recorded.
+        anyway: begin although the filters refuse all of the user's own molecules.
+        try_costly: first give each costly oracle one molecule, unless the ledger has a result of it.
         on_round: told after each round.
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
         TableError, TableBusy, LedgerBusy: the results cannot be written to, or not now.
-        BrokenOracle: an oracle works on no known molecule; nothing was charged.
+        BrokenOracle: an oracle works on no molecule that it was tried on, or a costly one not on the first; nothing was
+            charged.
+        WrongFilter: the filters refuse all starting molecules and references; nothing was charged or begun.
         EvaluationError: there are no workers; the same call resumes.
     """
-    from designloop.loop.environment import environment, take_up
     from designloop.loop.runner import rounds_left, run_campaign
     from designloop.report.pictures import write_pictures
 
     campaign = load_if_file(campaign)
-    stored = None if fresh else read_campaign(campaign.output_folder)
-    later_filters = unknown_filters(stored.openings[0].dump, campaign) if stored else []
-    if stored:  # by its first opening: later ones may have been written by a version that knows more filters
-        campaign = as_begun(stored.openings[0].dump, campaign)
-    opening = CandidateTable.open(
+    # Looked at before the table is begun: once it is, the filters may not be mended any more.
+    begins = fresh or not round_numbers(campaign.output_folder)
+    verdicts = passing.judge_own(campaign) if begins else []
+    if not anyway:
+        passing.refuse_wrong_filters(verdicts, campaign.warnings)
+    with opened(campaign, say, fresh=fresh, accept_changed_oracles=accept_changed_oracles) as (
         campaign,
-        changed_keys=changed_keys,
-        fresh=fresh,
-        accept_changed_oracles=accept_changed_oracles,
-        environment=environment(),
-    )
-    with opening as table, logbook(table.folder, say) as book:
-        if table.moved_aside is not None:
-            book.say(f"earlier results were moved to {table.moved_aside}")
-        if later_filters:
-            book.say(
-                f"this campaign was begun by a version without the filters {', '.join(later_filters)}, and goes on "
-                "without them; --fresh begins anew with them"
-            )
-        for warning in [*campaign.warnings, *take_up(table.environment), *table.remarks]:
-            book.say(warning)
+        table,
+        book,
+    ):
+        for line in passing.describe_own(verdicts):
+            book.say(line)
         if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew
-            of_folder = len(table.remarks)
-            table.ledger  # noqa: B018 - opened for what it has to say before anything is run
-            for warning in table.remarks[of_folder:]:
-                book.say(warning)
+            open_ledger(table, book)
+            if not table.rounds():
+                for remark in reads_behind_known_values(campaign, table.ledger):
+                    book.say(remark)
             preflight.refuse_broken(campaign, table.ledger)
+            if try_costly:
+                first_try.try_costly(campaign, table.ledger, book.say)
         _score_references(campaign, table, book.say, anyway=goes_on)
         if goes_on:
             book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")

@@ -1,7 +1,7 @@
 """What the command line prints. It renders what ``designloop.api`` gives, and computes nothing."""
 
 from designloop.display.before import estimate, plan, scores
-from designloop.display.catalogue import oracle, oracles, reconstructions
+from designloop.display.catalogue import oracle, oracles, part, parts, reconstructions
 from designloop.display.results import comparison, outcome, rows, status, top
 from designloop.display.running import RunDisplay, training
 from designloop.display.tables import grid, say
@@ -14,6 +14,8 @@ __all__ = [
     "oracle",
     "oracles",
     "outcome",
+    "part",
+    "parts",
     "plan",
     "reconstructions",
     "rows",

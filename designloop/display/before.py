@@ -10,6 +10,7 @@ from designloop.loop.progress import duration
 
 if TYPE_CHECKING:
     from designloop.loop.own_molecules import OwnMolecule
+    from designloop.loop.passing import FilterShare
     from designloop.loop.preflight import Estimate, Plan
 
 
@@ -36,30 +37,47 @@ def plan(planned: Plan) -> None:
             for item in campaign.objective.properties
         ],
     )
-    say("\nFilters, and the share of molecules that passes each")
-    rows = [
-        (share.name, _setting(share.setting), f"{share.zinc:.1%}", f"{share.prior:.1%}") for share in planned.filters
-    ]
-    grid(("filter", "setting", "of ZINC 250k", "of the model's draws"), rows)
+    _filters(planned.filters, planned.own)
     if planned.checks:
-        say("\nOracles on molecules that all know")
-        known = list(dict.fromkeys(check.molecule for check in planned.checks))
+        say("\nOracles on molecules of yours, or on some that all know where you gave none")
+        tried = list(dict.fromkeys(check.molecule for check in planned.checks))
         values = {
-            (check.property, check.molecule): property_value(check.value, check.desirability)
+            (check.molecule, check.property): property_value(check.value, check.desirability)
             for check in planned.checks
         }
         properties = list(dict.fromkeys(check.property for check in planned.checks))
         grid(
-            ("property", *known),
-            [(name, *(values[name, molecule] or "failed" for molecule in known)) for name in properties],
+            ("molecule", *properties),
+            [(molecule, *(values[molecule, name] or "failed" for name in properties)) for molecule in tried],
         )
     costly = [name for name, oracle in campaign.oracles.items() if oracle.costly]
     if costly:
-        say(f"\nNot tried, as they declare themselves costly: {', '.join(costly)}")
+        say(f"\nNot tried, as they declare themselves costly: {', '.join(costly)}; `run` first gives each one molecule")
     say()
+    for remark in planned.remarks:
+        say(f"remark: {remark}")
     for problem in planned.problems:
         say(f"problem: {problem}")
     say("Ready: designloop run " + str(campaign.path) if planned.ready else "Not ready: mend what is named above.")
+
+
+def _filters(shares: Sequence[FilterShare], own: Sequence[str]) -> None:
+    """Prints what each filter lets pass, and what they refuse of the user's own molecules."""
+    say("\nFilters, and the share of molecules that passes each")
+    has_own = any(share.own is not None for share in shares)
+    rows = [
+        (
+            share.name,
+            _setting(share.setting),
+            f"{share.zinc:.1%}",
+            f"{share.prior:.1%}",
+            *([] if share.own is None else [f"{share.own:.1%}"]),
+        )
+        for share in shares
+    ]
+    grid(("filter", "setting", "of ZINC 250k", "of the model's draws", *(["of yours"] if has_own else [])), rows)
+    for line in own:
+        say(line)
 
 
 def _setting(setting: object) -> str:
@@ -103,13 +121,13 @@ def _value_and_desirability(molecule: OwnMolecule, name: str) -> tuple[float | N
 
 
 def _remarks(molecule: OwnMolecule) -> list[str]:
-    results = molecule.scored.evaluation.results
-    failed = [f"{name} {result.status}: {result.error}" for name, result in results.items() if result.status != "ok"]
-    return [*([f"refused by {molecule.refused}"] if molecule.refused else []), *failed]
+    return [*([f"refused by {molecule.refused}"] if molecule.refused else []), *molecule.failures()]
 
 
 def estimate(bill: Estimate) -> None:
     """Prints what ``run --dry-run`` found."""
+    _filters(bill.filters, bill.own)
+    say()
     say(f"{bill.calls:,} oracle calls are left, in {bill.rounds:,} rounds.")
     rows = [(name, "not known" if seconds is None else f"{seconds:.3g} s") for name, seconds in bill.seconds.items()]
     grid(("oracle of", "a molecule takes"), rows)

@@ -1,4 +1,4 @@
-"""What is printed of oracles, and of what a model makes of molecules."""
+"""What is printed of oracles and other parts, and of what a model makes of molecules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from designloop.display.tables import grid, say
 
 if TYPE_CHECKING:
+    from designloop.loop.config.setting_cards import PartCard
     from designloop.molecules.reconstruction import Reconstruction
     from designloop.oracles import OracleCard
 
@@ -55,6 +56,22 @@ def oracle(card: OracleCard) -> None:
         say(f"\nSource: {card.source}")
     say("\nAn entry of `objective: properties:`\n")
     say(card.example)
+
+
+def parts(kind: str, cards: Sequence[PartCard]) -> None:
+    """Prints the parts of a kind that there are."""
+    grid((kind, "what it is"), [(card.name, card.summary.partition("\n")[0]) for card in cards])
+    say(f"\n`designloop {kind} NAME` tells all about one.")
+
+
+def part(card: PartCard) -> None:
+    """Prints all about one part."""
+    say(f"{card.name}\n\n{card.description}")
+    if card.settings:
+        say("\nSettings")
+        rows = [(item.name, item.expected, item.default, item.meaning) for item in card.settings]
+        grid(("name", "expected", "default", "meaning"), rows)
+    say(f"\nIn a campaign file:\n\n{card.example}")
 
 
 def reconstructions(results: Sequence[Reconstruction]) -> None:

@@ -40,15 +40,15 @@ def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
     for reference in references:
         row: dict[str, Any] = {"#": "", "score": reference.score, "from": reference.name, "smiles": reference.smiles}
         rows.append(row | {name: _property(reference, name) for name in properties})
-    several = len({molecule.campaign for molecule in best}) > 1
     for ranked in best:
-        row = {"#": str(ranked.rank), "score": ranked.score, "from": ranked.proposer, "smiles": ranked.smiles}
+        origin = ranked.proposer if ranked.allowed else f"{ranked.proposer}, refused"
+        row = {"#": str(ranked.rank), "score": ranked.score, "from": origin, "smiles": ranked.smiles}
         row |= {name: _property(ranked, name) for name in properties}
-        row |= {"campaign": ranked.campaign} if several else {}
+        row |= {"id": ranked.id}
         row |= {"start": ranked.start.similarity} if ranked.start else {}
         row |= {"ZINC": ranked.known.similarity} if ranked.known else {}
         rows.append(row)
-    order = ["#", "score", *properties, "from", "campaign", "start", "ZINC", "smiles"]
+    order = ["#", "score", *properties, "from", "id", "start", "ZINC", "smiles"]
     columns = [name for name in order if any(name in row for row in rows)]
     grid(columns, [[row.get(name) for name in columns] for row in rows])
     say("\nA property's value, and in brackets its desirability.")
@@ -109,7 +109,7 @@ def status(summary: Summary) -> None:
         ]
         grid(("property", "status", "molecules", "examples"), rows)
     for refused in summary.refused_starting:
-        say(f"starting molecule refused: {refused}")
+        say(f"starting molecule that a filter refuses: {refused}")
     for remark in summary.remarks:
         say(f"remark: {remark}")
     for change in summary.changes:

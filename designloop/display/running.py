@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from threading import Event, Thread
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -17,11 +19,18 @@ if TYPE_CHECKING:
     from designloop.molecules.pretrain import HeldOut
 
 
-class RunDisplay:
-    """A bar on a terminal, a line a round elsewhere; a context manager."""
+MINUTE = 60.0
 
-    def __init__(self, campaign: Campaign) -> None:
+
+class RunDisplay:
+    """A bar on a terminal; elsewhere a line a round, and one a minute within a round. A context manager."""
+
+    def __init__(self, campaign: Campaign, every_seconds: float = MINUTE) -> None:
         self._stack = ExitStack()
+        self._every_seconds = every_seconds
+        self._since = monotonic()
+        self._last = "no round of this run is committed yet"
+        self._ended = Event()
         self._bar: Bar | None = None
         if sys.stdout.isatty():
             columns = (
@@ -37,10 +46,22 @@ class RunDisplay:
     def __enter__(self) -> RunDisplay:
         if self._bar is not None:
             self._stack.enter_context(self._bar)
+        else:
+            thread = Thread(target=self._tell_of_waiting, name="designloop-waiting", daemon=True)
+            thread.start()
+            self._stack.callback(thread.join)
+            self._stack.callback(self._ended.set)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _tell_of_waiting(self) -> None:
+        """Says each minute that the campaign is alive, so that nobody takes a long round for a hang."""
+        while not self._ended.wait(self._every_seconds):
+            waited = monotonic() - self._since
+            if waited >= self._every_seconds:  # else a round has just been told
+                self.say(f"… {duration(waited)} into this round; {self._last}")
 
     def say(self, line: str) -> None:
         """Prints a line, above the bar if there is one."""
@@ -51,6 +72,8 @@ class RunDisplay:
 
     def on_round(self, progress: Progress) -> None:
         """Shows a committed round."""
+        self._since = monotonic()
+        self._last = f"{progress.calls:,} of {progress.budget:,} calls before it"
         for line in (str(progress) if self._bar is None else progress.without_remaining, *progress.reasons):
             self.say(line)
         if self._bar is not None:

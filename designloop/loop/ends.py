@@ -36,7 +36,7 @@ class End:
 
 
 class BudgetLike(Protocol):
-    """The most that a campaign may spend; None where there is no such limit."""
+    """The most that a campaign may spend; None where there is no such limit, for ``patience`` also 0."""
 
     @property
     def oracle_calls(self) -> int: ...
@@ -68,16 +68,18 @@ def why_it_ends(
     run = [info for info in rounds if info.kind == "round"]
     if budget.rounds is not None and len(run) >= budget.rounds:
         return End("rounds", f"all {budget.rounds:,} rounds of the budget are run; raise `budget.rounds` to go on")
-    hours = sum(float(info.metrics.get("seconds", 0.0)) for info in rounds) / 3600
+    # What is run again by `designloop retry` is charged to no budget.
+    charged = [info for info in rounds if info.kind != "amendment"]
+    hours = sum(float(info.metrics.get("seconds", 0.0)) for info in charged) / 3600
     if budget.hours is not None and hours >= budget.hours:
         return End("hours", f"{hours:.2f} of {budget.hours:g} hours are spent; raise `budget.hours` to go on")
     for name, most in budget.per_oracle.items():
         if asked.get(name, 0) >= most:
             spent = f"all {most:,} calls that `budget.per_oracle` gives {name!r} are spent"
             return End("per_oracle", f"{spent}; raise them to go on")
-    if budget.patience is not None and (stale := rounds_without_gain(rounds)) >= budget.patience:
+    if budget.patience and (stale := rounds_without_gain(rounds)) >= budget.patience:
         stuck = f"{stale} rounds without a gain of more than {GAIN} in the mean top-10"
-        return End("patience", f"{stuck}; raise `budget.patience` to go on")
+        return End("patience", f"{stuck}; raise `budget.patience` to go on, or set it to 0")
     return _unfruitful(run, resumed_after)
 
 
@@ -109,7 +111,7 @@ def rounds_without_gain(rounds: Sequence[RoundInfo]) -> int:
         mean = float(info.metrics.get("mean_top_10", "-inf"))
         if mean > best + GAIN:
             best, stale = mean, 0
-        else:
+        elif info.kind != "amendment":  # it may bring a gain, and is no search that failed to
             stale += 1
     return stale
 

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.passing import filters_of, refusals
 from designloop.loop.preflight import score_checks
-from designloop.loop.screening.filters import FilterContext, build
-from designloop.molecules.chemistry import require, standard_form
+from designloop.molecules.chemistry import Mode, parse, require, standard_form
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.reading import LineProblem, bad_lines, read_molecules
 from designloop.records import Scored
+from designloop.tables.file_columns import SCORED_FILE, name_beside
 from designloop.tables.ledger import Ledger
+from designloop.tables.schema import DESIRABILITY
+
+_AS_GIVEN = "molecule"
+"""What stands for the file where molecules are given as such: ``molecule:2`` is the second of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMolecule:
+    """A molecule as the user gives it, and what the user says of it."""
+
+    text: str
+    line: int
+    """In its file, from 1; its place where molecules are given as such."""
+    name: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Header -> value of the other columns of its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,36 +43,106 @@ class OwnMolecule:
     scored: Scored
     refused: str | None
     """The filter that would refuse it, and what it found."""
+    line: int = 0
+    """In its file, from 1; its place where molecules are given as such."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Header -> value of the other columns of its file."""
+
+    def failures(self) -> list[str]:
+        """Says of each property without a value why it has none."""
+        results = self.scored.evaluation.results
+        return [f"{name} {result.status}: {result.error}" for name, result in results.items() if result.status != "ok"]
 
 
-def score_own(campaign: Campaign, ledger: Ledger, written: Sequence[str], names: Sequence[str]) -> list[OwnMolecule]:
+def score_own(campaign: Campaign, ledger: Ledger, molecules: Sequence[WrittenMolecule]) -> list[OwnMolecule]:
     """Returns the molecules in the order given, scored by the campaign's oracles and looked at by its filters.
 
     Raises:
         MoleculeError: one of them is no molecule.
     """
-    forms = [standard_form(smiles, campaign.standardize) for smiles in written]
-    filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
+    forms = [standard_form(molecule.text, campaign.standardize) for molecule in molecules]
+    filters = filters_of(campaign)
 
     def refusal(form: str) -> str | None:
-        return next((f"{rule.name}: {why}" for rule in filters if (why := rule.refuses(require(form), form))), None)
+        return next((f"{name}: {why}" for name, why in refusals(filters, form).items()), None)
 
-    scored = score_checks(campaign, ledger, forms)
-    return [OwnMolecule(*row) for row in zip(names, written, scored, map(refusal, forms), strict=True)]
+    return [
+        OwnMolecule(written.name, written.text, scored, refusal(form), written.line, written.columns)
+        for written, scored, form in zip(molecules, score_checks(campaign, ledger, forms), forms, strict=True)
+    ]
 
 
-def read_own(path: Path | str) -> tuple[list[str], list[str]]:
-    """Reads SMILES and names of a .smi, .csv or .parquet file.
+def read_own(
+    molecules: Path | str | Sequence[str], standardize: Mode | None = None, *, skip_bad: bool = False
+) -> tuple[list[WrittenMolecule], list[str]]:
+    """Reads a file of molecules, or SMILES as such; returns the molecules, and a sentence on each that was left out.
 
+    Args:
+        molecules: the path of a file, or SMILES.
+        standardize: the standard form that each must have; None where one that RDKit can read is enough.
+        skip_bad: leave out what is no molecule.
     Raises:
-        MoleculeError: a line holds no molecule; all such lines are named.
+        MoleculeError: no such file, no molecule in it, or molecules that cannot be used; each is named with its line.
     """
-    from designloop.molecules.corpus import read_molecules
+    is_file = isinstance(molecules, str | Path)
+    if isinstance(molecules, str | Path):
+        if isinstance(molecules, str) and not Path(molecules).is_file() and parse(molecules) is not None:
+            raise MoleculeError(f"{molecules!r} is a molecule, expected a file or a list; write [{molecules!r}]")
+        written, problems = _of_file(molecules)
+    else:
+        written = [WrittenMolecule(text, place) for place, text in enumerate(molecules, 1)]
+        problems = []
+    where = str(molecules) if is_file else _AS_GIVEN
+    usable = []
+    for molecule in written:
+        try:
+            _check(molecule.text, standardize)
+            usable.append(molecule)
+        except MoleculeError as error:
+            problems.append(LineProblem(molecule.line, molecule.text, str(error)))
+    problems.sort(key=lambda problem: problem.line)
+    if problems and not (skip_bad and usable):
+        raise bad_lines(where, problems, "mend them, delete them, or skip bad ones (--skip-bad)")
+    return usable, [problem.sentence(where) for problem in problems]
 
-    read = read_molecules(path)
-    if read.problems:
-        bad_lines = "; ".join(
-            f"line {problem.line}: {problem.text!r} is {problem.reason}" for problem in read.problems[:10]
-        )
-        raise MoleculeError(f"{path}: {len(read.problems)} bad lines ({bad_lines}); mend or delete them")
-    return read.smiles, read.names
+
+def score_rows(molecules: Sequence[OwnMolecule]) -> tuple[list[str], list[dict[str, object]]]:
+    """Returns the columns of a file of scored molecules, and a row for each: ``tables.file_columns.SCORED_FILE``."""
+    fixed = [column.name for column in SCORED_FILE]
+    properties = name_beside(molecules[0].scored.desirability if molecules else (), fixed)
+    taken = fixed + [column for name in properties.values() for column in (name, name + DESIRABILITY)]
+    users = name_beside(dict.fromkeys(header for molecule in molecules for header in molecule.columns), taken)
+    rows = []
+    for molecule in molecules:
+        results = molecule.scored.evaluation.results
+        row: dict[str, object] = {
+            "smiles": molecule.scored.smiles,
+            "written": molecule.written,
+            "name": molecule.name,
+            "line": molecule.line,
+            "score": molecule.scored.score,
+            "refused": molecule.refused,
+            "error": "; ".join(molecule.failures()) or None,
+        }
+        for name, column in properties.items():
+            row |= {column: results[name].value, column + DESIRABILITY: molecule.scored.desirability[name]}
+        rows.append(row | {users[header]: value for header, value in molecule.columns.items()})
+    return [*taken, *users.values()], rows
+
+
+def _of_file(path: Path | str) -> tuple[list[WrittenMolecule], list[LineProblem]]:
+    """The molecules of a file with their columns, and the lines that hold none."""
+    read = read_molecules(path, columns=True)
+    written = [
+        WrittenMolecule(text, line, name, {header: values[row] for header, values in read.columns.items()})
+        for row, (text, line, name) in enumerate(zip(read.smiles, read.lines, read.names, strict=True))
+    ]
+    return written, list(read.problems)
+
+
+def _check(text: str, standardize: Mode | None) -> None:
+    """Returns if the text is a molecule that can be used, and raises a MoleculeError otherwise."""
+    if standardize is None:
+        require(text)
+    else:
+        standard_form(text, standardize)

@@ -1,25 +1,23 @@
-"""What is looked at before the first paid call: filters, every oracle on molecules that all know, and the bill.
+"""What is looked at before the first paid call: filters, every oracle on a few molecules, and the bill.
 
 Everything scored here is recorded as a check: outside budget and table, and never learned from.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from statistics import median
 
-import numpy as np
-
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.config.problems import one_of_each
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
-from designloop.loop.evaluation.oracle_process import ProcessEnvironment
+from designloop.loop.evaluation.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.side_by_side import SideBySide
-from designloop.loop.pretrained import Pretrained
-from designloop.loop.screening.filters import FilterContext, build, shares_passing
+from designloop.loop.passing import FilterShare, describe_own, filter_shares, find_wrong_filters, judge_own
 from designloop.molecules.chemistry import standard_form
 from designloop.records import Scored
 from designloop.tables import TableError
@@ -33,7 +31,7 @@ KNOWN_MOLECULES: Mapping[str, str] = {
     "caffeine": "Cn1c(=O)c2c(ncn2C)n(C)c1=O",
     "ibuprofen": "CC(C)Cc1ccc(C(C)C(=O)O)cc1",
 }
-"""Name -> SMILES of what every oracle is run on before it is paid for."""
+"""Name -> SMILES of what every oracle is run on before it is paid for, where the user gives no molecule."""
 
 SIDE_BY_SIDE = 8
 """Molecules that two processes of an oracle are run on at once, those of the campaign first."""
@@ -43,8 +41,8 @@ SLOW_SECONDS = 2.0
 
 _FURTHER = ("CN1CCCC1c1cccnc1", "CC(=O)Nc1ccc(O)cc1", "Clc1ccccc1", "CCCCCCCC(=O)O", "NCCc1ccc(O)c(O)c1")
 
-SAMPLE = 500
-"""Molecules that a filter's share is taken of."""
+TRIED = 3
+"""References, and starting molecules, that every oracle is run on before it is paid for; the first."""
 
 
 class BrokenOracle(ValueError):
@@ -52,26 +50,12 @@ class BrokenOracle(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class FilterShare:
-    """What a filter lets pass."""
-
-    name: str
-    """``all`` for all filters together."""
-    setting: object
-    """As the campaign file says, or the default; None for ``all``."""
-    zinc: float
-    """Share of ZINC 250k molecules."""
-    prior: float
-    """Share of the model's own draws."""
-
-
-@dataclass(frozen=True, slots=True)
 class Check:
-    """One property of one known molecule."""
+    """One property of one molecule that the oracles were tried on."""
 
     property: str
     molecule: str
-    """Its name."""
+    """Its name, or its SMILES."""
     value: float | None
     desirability: float | None
     error: str | None
@@ -85,9 +69,13 @@ class Plan:
     campaign: Campaign
     filters: Sequence[FilterShare]
     checks: Sequence[Check]
-    """Of the known molecules; none of a costly oracle."""
+    """Of the molecules that `trial_molecules` gives; none of a costly oracle."""
     problems: Sequence[str]
     """What has to be mended before a run."""
+    own: Sequence[str] = ()
+    """What the filters refuse of the user's own molecules, a line each."""
+    remarks: Sequence[str] = ()
+    """What should be mended, and keeps nobody from running it."""
 
     @property
     def ready(self) -> bool:
@@ -108,6 +96,10 @@ class Estimate:
     workers: int
     round_seconds: float | None = None
     """What proposing and learning took in a round of this campaign so far; None where there was none."""
+    filters: Sequence[FilterShare] = ()
+    """What the filters let pass."""
+    own: Sequence[str] = ()
+    """What the filters refuse of the user's own molecules, a line each."""
 
     @property
     def own_seconds(self) -> float | None:
@@ -122,39 +114,43 @@ class Estimate:
 
 
 def plan(campaign: Campaign, ledger: Ledger) -> Plan:
-    """Plans a campaign: every oracle is run on the known molecules, and loaded on each node of its cluster."""
+    """Plans a campaign: every oracle is run on a few molecules, and loaded on each node of its cluster."""
+    verdicts = judge_own(campaign)
     checks = check_oracles(campaign, ledger)
+    wrong_filters = find_wrong_filters(verdicts)
     problems = [
+        *([wrong_filters] if wrong_filters else []),
         *find_broken(checks),
         *find_unloadable(campaign),
         *find_disturbed(campaign, ledger),
         *find_unwritable(campaign),
     ]
-    return Plan(campaign, filter_shares(campaign), checks, problems)
+    own = [] if wrong_filters else describe_own(verdicts)
+    return Plan(campaign, filter_shares(campaign, verdicts), checks, problems, own)
 
 
-def filter_shares(campaign: Campaign) -> list[FilterShare]:
-    """Each filter that is on, with the shares of 500 ZINC molecules and 500 draws from the prior that pass."""
-    from designloop.molecules.corpus import zinc
-
-    filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
-    rows = np.random.default_rng(0).choice(len(zinc()), SAMPLE, replace=False)
-    of_zinc = shares_passing(filters, [zinc()[row] for row in rows], campaign.standardize)
-    of_prior = shares_passing(filters, Pretrained.of(campaign).draws(SAMPLE, seed=0), campaign.standardize)
-    settings = dict(campaign.filters)
-    return [FilterShare(name, settings.get(name), share, of_prior[name]) for name, share in of_zinc.items()]
+def trial_molecules(campaign: Campaign) -> dict[str, str]:
+    """Name -> standard form of the first references and starting molecules; of what all know where there are none."""
+    own = [*campaign.references()[:TRIED], *campaign.starting()[:TRIED]]
+    if own:
+        by_form = {molecule.smiles: molecule.name or molecule.written for molecule in reversed(own)}
+        names = Counter(by_form.values())
+        return {
+            name if names[name] == 1 else f"{name} ({smiles})": smiles for smiles, name in reversed(by_form.items())
+        }
+    return {name: standard_form(smiles, campaign.standardize) for name, smiles in KNOWN_MOLECULES.items()}
 
 
 def check_oracles(campaign: Campaign, ledger: Ledger) -> list[Check]:
-    """Every oracle's answer for the known molecules; nothing of those that declare themselves costly."""
+    """Every oracle's answer for a few molecules; nothing of those that declare themselves costly."""
     cheap = _only_cheap(campaign)
     if cheap is None:
         return []
-    forms = {name: standard_form(smiles, campaign.standardize) for name, smiles in KNOWN_MOLECULES.items()}
+    forms = trial_molecules(campaign)
     with _evaluator(cheap, ledger) as evaluator:
         first, *others = forms.values()
         # One alone first, so that what an oracle loads when it is first called is not taken for what molecules cost.
-        evaluations = [*evaluator.checks([first]), *evaluator.checks(others)]
+        evaluations = [*evaluator.checks([first]), *(evaluator.checks(others) if others else [])]
     return [
         Check(name, molecule, result.value, scored.desirability[name], result.error, result.seconds)
         for molecule, scored in zip(forms, cheap.objective(evaluations), strict=True)
@@ -171,33 +167,29 @@ def score_checks(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> l
 
 
 def find_broken(checks: Sequence[Check]) -> list[str]:
-    """A sentence for each property that has no value for any known molecule."""
-    errors: dict[str, list[str]] = {}
+    """A sentence for each property that has no value for any molecule that its oracle was tried on."""
+    by_property: dict[str, list[Check]] = {}
     for check in checks:
-        errors.setdefault(check.property, []).extend(
-            [] if check.value is not None else [check.error or "no reason given"]
-        )
-    known = ", ".join(KNOWN_MOLECULES)
+        by_property.setdefault(check.property, []).append(check)
     return [
-        f"property {name!r}: its oracle has no value for {known}; it says: {' / '.join(one_of_each(messages))}"
-        for name, messages in errors.items()
-        if len(messages) == len(KNOWN_MOLECULES)
+        f"property {name!r}: its oracle has no value for {', '.join(check.molecule for check in tried)}; it says: "
+        + " / ".join(one_of_each([check.error or "no reason given" for check in tried]))
+        for name, tried in by_property.items()
+        if all(check.value is None for check in tried)
     ]
 
 
 def refuse_broken(campaign: Campaign, ledger: Ledger) -> None:
-    """Returns if every oracle works on a known molecule, a reference, or one of the first starting molecules.
+    """Returns if every oracle that is not costly works on a reference or on one of the first starting molecules.
+
+    Where there are none, on a molecule that all know.
+
+    A costly oracle is not run here.
 
     Raises:
         BrokenOracle: an oracle works on none of them.
     """
-    sentences = find_broken(check_oracles(campaign, ledger))
-    if not sentences:
-        return
-    molecules = [molecule.smiles for molecule in [*campaign.references(), *campaign.starting()[:3]]]
-    values = [scored.evaluation.results for scored in score_checks(campaign, ledger, molecules)]
-    # An oracle may know one series of molecules only, and that is no defect.
-    if not all(any(results[name].value is not None for results in values) for name in campaign.oracles):
+    if sentences := find_broken(check_oracles(campaign, ledger)):
         raise BrokenOracle(
             "\n".join(sentences)
             + "\nNothing was charged. Mend the oracle, or give a molecule that it can score as a `reference`."
@@ -218,9 +210,8 @@ def find_disturbed(campaign: Campaign, ledger: Ledger) -> list[str]:
     What is built in writes nothing, and a costly oracle is not run to check a set-up; one that the ledger knows to be
     slow is run on two molecules only.
     """
-    user_smiles = [molecule.smiles for molecule in [*campaign.references(), *campaign.starting()[:3]]]
     known = [standard_form(smiles, campaign.standardize) for smiles in (*KNOWN_MOLECULES.values(), *_FURTHER)]
-    smiles = list(dict.fromkeys([*user_smiles, *known]))[:SIDE_BY_SIDE]
+    smiles = list(dict.fromkeys([*trial_molecules(campaign).values(), *known]))[:SIDE_BY_SIDE]
     # Properties of one oracle with the same parameters are one run.
     oracles = {
         oracle: name for name, oracle in campaign.oracles.items() if not oracle.costly and not oracle.is_built_in
@@ -248,7 +239,7 @@ def find_unwritable(campaign: Campaign) -> list[str]:
 
 
 def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = ()) -> Estimate:
-    """Estimates what is left to pay, by the seconds that each oracle took so far, or takes on the known molecules.
+    """Estimates what is left to pay, by the seconds that each oracle took so far, or takes on a few molecules.
 
     Args:
         rounds: those of the campaign that are committed.
@@ -267,8 +258,15 @@ def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = (
         for info in rounds
         if info.kind == "round" and {"propose_seconds", "learn_seconds"} <= info.metrics.keys()
     ]
+    verdicts = judge_own(campaign)
     return Estimate(
-        calls, left, seconds, campaign.evaluation.worker_count, median(round_seconds) if round_seconds else None
+        calls,
+        left,
+        seconds,
+        campaign.evaluation.worker_count,
+        median(round_seconds) if round_seconds else None,
+        filter_shares(campaign, verdicts),
+        describe_own(verdicts),
     )
 
 

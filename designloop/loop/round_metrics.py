@@ -17,7 +17,7 @@ class TopTen:
     """The ten best scores of a campaign, and what each round adds to them.
 
     Args:
-        scores: molecule -> score of what is committed already; None where the status is not ok.
+        scores: molecule -> score of what is committed already and allowed; None where the status is not ok.
     """
 
     def __init__(self, scores: Mapping[str, float | None]) -> None:
@@ -28,10 +28,12 @@ class TopTen:
     def after(self, scored: Sequence[Scored]) -> dict[str, float]:
         """``ok`` (rows with a score), and once there is a score ``best`` and ``mean_top_10``, with a round's rows.
 
-        While there are fewer than ten, ``mean_of`` says how many the mean is of.
+        Starting molecules that a filter refuses are rows, but not among the best. While there are fewer than ten,
+        ``mean_of`` says how many the mean is of.
         """
         for row in scored:
-            self._ten.add(row.smiles, row.score)
+            if row.candidate.allowed:
+                self._ten.add(row.smiles, row.score)
         counted: dict[str, float] = {"ok": sum(row.score is not None for row in scored)}
         if (mean := self._ten.mean) is not None:
             ten = self._ten.scores

@@ -9,6 +9,7 @@ from designloop.loop.ends import why_it_ends
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.pretrained import Pretrained
 from designloop.loop.round_metrics import REMARKS, Clock, TopTen
+from designloop.loop.saturation import Saturation
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
@@ -29,11 +30,12 @@ def run_campaign(
     allowed = Screening(campaign, table)
     with Evaluator(campaign, table.ledger) as evaluate:
         strategy = build_strategy(campaign, table.last_state(), allowed)  # as the last committed round left it
-        top_ten, clock = TopTen(table.scores()), Clock()
+        top_ten, clock = TopTen(table.ranked_scores()), Clock()
+        saturation = Saturation(campaign.objective, table.rounds())
         for number, wanted in rounds_left(campaign, table):
             with clock("propose"):
-                drawn = starting(campaign) if number == 0 else strategy.ask(wanted)
-                admitted = allowed.take(drawn, wanted)
+                drawn = strategy.ask(wanted) if number else starting(campaign)
+                admitted = allowed.take(drawn, wanted, keep_refused=number == 0 and not campaign.only_allowed)
             if allowed.last_take.refused_starting:
                 say(allowed.last_take.starting_line)
             with clock("oracle"):
@@ -43,6 +45,10 @@ def run_campaign(
             with clock("learn"):
                 learned = strategy.tell(scored)  # its metrics of the round
             metrics = {"wanted": wanted, **allowed.counts(), **evaluate.metrics, **top_ten.after(scored)}
+            calls_left = campaign.budget.oracle_calls - table.calls() - len(scored)
+            if saturated := saturation.after(metrics, calls_left):
+                remarks.append(saturated)
+                say(saturated)
             metrics |= {**learned, **clock.lap()}
             metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
             table.commit(committed := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))

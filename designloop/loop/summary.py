@@ -13,11 +13,9 @@ from designloop.loop.evaluation.incidents import LOSSES, describe_known, describ
 from designloop.loop.reasons import commonest
 from designloop.loop.round_metrics import REMARKS
 from designloop.tables import QueryError, open_candidates
-from designloop.tables.errors import DamagedFile
-from designloop.tables.files import details_file, relative, rows_file
+from designloop.tables.failed_rows import failed_rows
 from designloop.tables.ledger_reading import damage_in
-from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo, read_checked
-from designloop.tables.rows import LOST_DETAILS, from_parquet
+from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Summary:
     """Oracle calls it may spend."""
     failures: Sequence[Failures]
     refused_starting: Sequence[str]
-    """Starting molecules that are no rows, each with the filter's name and what it found."""
+    """Starting molecules that a filter refuses, each with the filter's name and what it found."""
     end: End | None
     """None while it has not ended."""
     changes: Sequence[str]
@@ -64,8 +62,8 @@ class Summary:
     @property
     def failed(self) -> int:
         """Molecules that were charged and have no score."""
-        charged = [info for info in self.rounds if info.kind != "amendment"]
-        return sum(info.rows - int(info.metrics.get("ok", 0)) for info in charged)
+        # An amendment's rows had no score before.
+        return self.calls - sum(int(info.metrics.get("ok", 0)) for info in self.rounds)
 
     @property
     def known(self) -> str:
@@ -192,35 +190,12 @@ def results_below(folder: Path) -> list[Path]:
 
 
 def _failures(folder: Path, rounds: Sequence[RoundInfo]) -> tuple[list[Failures], list[str]]:
-    """What failed, by property and status, and a sentence for each file of details that is damaged.
-
-    An amendment's rows supersede those of earlier rounds. Without its details a round's rows still tell what failed,
-    but not why.
-    """
-    last: dict[tuple[str, str], tuple[str, str | None]] = {}
-    damaged: list[str] = []
-    for info in rounds:
-        is_last = info is rounds[-1]
-        rows = from_parquet(
-            read_checked(folder, info, relative(folder, rows_file(folder, info.number)), last=is_last)
-        ).to_pylist()
-        name = relative(folder, details_file(folder, info.number))
-        try:
-            details = from_parquet(read_checked(folder, info, name, last=is_last)).to_pylist()
-        except DamagedFile as damage:
-            damaged.append(f"{damage.what}: {LOST_DETAILS}")
-            details = [
-                {"property": property_name, "position": place, "status": row["status"], "error": f"{name} is damaged"}
-                for place, row in enumerate(rows)
-                for property_name in info.asked
-                if row[property_name] is None
-            ]
-        for row in details:
-            last[row["property"], rows[row["position"]]["smiles"]] = (row["status"], row["error"])
+    """What failed, by property and status, and a sentence for each file of details that is damaged."""
+    failed, damaged = failed_rows(folder, rounds)
     grouped: dict[tuple[str, str], dict[str, str | None]] = {}
-    for (name, molecule), (status, error) in last.items():
-        if status in ("failed", "timeout"):
-            grouped.setdefault((name, status), {})[molecule] = error
+    for row in failed:
+        for name, (status, error) in row.failures.items():
+            grouped.setdefault((name, status), {})[row.candidate.smiles] = error
     failures = [
         Failures(*key, len(errors), commonest([(error, molecule) for molecule, error in errors.items()]))
         for key, errors in grouped.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,20 @@ from designloop.molecules.reading_formats import (
 EXPECTED_FILES = ".smi, .csv, .tsv, .sdf or .parquet"
 """What files of molecules may be, in words; the first four also as .gz."""
 
+_MOST_SHOWN = 10
+
+_LINE_ENDINGS = frozenset(READERS) - {".sdf", ".parquet"}
+
+
+def names_molecules(path: str) -> bool:
+    """Whether a path ends as a file of molecules does that can be read."""
+    return file_ending(Path(path)) in READERS
+
+
+def is_text_file(path: Path) -> bool:
+    """Whether a file of molecules is plain text, with a molecule a line."""
+    return path.suffix.lower() in _LINE_ENDINGS
+
 
 @dataclass(frozen=True, slots=True)
 class LineProblem:
@@ -29,6 +44,13 @@ class LineProblem:
     """From 1, the header counted."""
     text: str
     reason: str
+
+    def sentence(self, file: Path | str) -> str:
+        """Says where the molecule stands and why it cannot be used: ``mine.smi:3: 'C1CC' is not a SMILES …``."""
+        written = repr(self.text)
+        # A MoleculeError of the chemistry begins with the molecule.
+        reason = self.reason if written in self.reason.partition(",")[0] else f"{written} is {self.reason}"
+        return f"{file}:{self.line}: {reason}"
 
 
 @dataclass(frozen=True)
@@ -85,6 +107,15 @@ def read_molecules(path: Path | str, columns: bool = False) -> ReadMolecules:
         where = expected.get(ending, "SMILES in a column smiles")
         raise MoleculeError(f"{path} holds no molecule that RDKit can read{first}; give {where}")
     return read
+
+
+def bad_lines(file: Path | str, problems: Sequence[LineProblem], remedy: str) -> MoleculeError:
+    """The error that names file, line and molecule of each of these problems; of many, the first ten."""
+    count = "1 line holds" if len(problems) == 1 else f"{len(problems):,} lines hold"
+    shown = [problem.sentence(file) for problem in problems[:_MOST_SHOWN]]
+    more = [f"and {len(problems) - _MOST_SHOWN:,} more"] if len(problems) > _MOST_SHOWN else []
+    lines = "\n  ".join([f"{file}: {count} no molecule that can be used; {remedy}", *shown, *more])
+    return MoleculeError(lines)
 
 
 def _add(row: FileRow, read: ReadMolecules, columns: bool) -> None:

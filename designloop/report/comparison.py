@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from designloop.report.pictures import calls_of
@@ -33,7 +34,9 @@ def compare(candidates: Candidates) -> list[Standings]:
     """Compare how the opened campaigns did, those of one objective together, in the order in which they were opened."""
     objectives = {campaign.label: campaign.objective for campaign in candidates.campaigns()}
     none: dict[str, list[tuple[str, float | None]]] = {label: [] for label in objectives}
-    calls = none | calls_of(candidates.to_arrow())
+    table = candidates.to_arrow()
+    calls = none | calls_of(table)
+    failures = Counter(table.filter(table["score"].is_null())["campaign"].to_pylist())
     most_of: dict[str, int] = {}
     for label, scores in calls.items():
         most_of[objectives[label]] = max(most_of.get(objectives[label], 0), len(scores))
@@ -42,8 +45,7 @@ def compare(candidates: Candidates) -> list[Standings]:
     for label in sorted(calls, key=lambda name: order.index(objectives[name])):
         scores, objective = calls[label], objectives[label]
         rise = course(scores)
-        failed = sum(score is None for _, score in scores)
         last = [points[-1][1] if points else None for points in (rise.best, rise.mean)]
         auc = rise.auc(most_of[objective])
-        rows.append(Standings(label, objective, len(scores), failed, last[0], last[1], rise.mean_of, auc))
+        rows.append(Standings(label, objective, len(scores), failures[label], last[0], last[1], rise.mean_of, auc))
     return rows

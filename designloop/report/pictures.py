@@ -19,6 +19,7 @@ from designloop.molecules.chemistry import require
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables.best import course
 from designloop.tables.query import Candidates
+from designloop.words import shorten
 
 CELL = (300, 240)
 """Width and height of a molecule's drawing."""
@@ -31,7 +32,7 @@ ACROSS = 5
 
 
 def draw_best(molecules: Sequence[TopMolecule]) -> str:
-    """The molecules as one SVG picture, best first: under each its rank and score, and what each property adds."""
+    """The molecules as one SVG picture, best first: under each its rank, id and score, and what each property adds."""
     cells = [(molecule.smiles, [_headline(molecule), *_breakdown(molecule)]) for molecule in molecules]
     return draw_sheet(cells, ACROSS, empty="No molecule has a score.")
 
@@ -113,22 +114,25 @@ def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Pa
 
 
 def calls_of(table: pa.Table) -> dict[str, list[tuple[str, float | None]]]:
-    """Campaign -> (smiles, score) of each call in turn, of a view ``candidates`` in its own order."""
+    """Campaign -> (smiles, score) of each call in turn, of a view ``candidates`` in its own order.
+
+    What a filter refuses has no score here: it is not among the best.
+    """
     calls: dict[str, list[tuple[str, float | None]]] = {}
-    columns = (table[name].to_pylist() for name in ("campaign", "smiles", "score"))
-    for campaign, smiles, score in zip(*columns, strict=True):
-        calls.setdefault(campaign, []).append((smiles, score))
+    columns = (table[name].to_pylist() for name in ("campaign", "smiles", "score", "allowed"))
+    for campaign, smiles, score, allowed in zip(*columns, strict=True):
+        calls.setdefault(campaign, []).append((smiles, score if allowed else None))
     return calls
 
 
 def _headline(molecule: TopMolecule) -> str:
-    return f"{molecule.rank}.   score {molecule.score:.3f}"
+    return f"{molecule.rank}.   {shorten(molecule.id, 30)}   score {molecule.score:.3f}"
 
 
 def _breakdown(molecule: TopMolecule) -> list[str]:
     """A line a property, and one on what the molecule is close to."""
     lines = [
-        f"{_shorten(name)} {prop.value:.4g} \N{RIGHTWARDS ARROW} {prop.desirability:.2f}"
+        f"{shorten(name, 30)} {prop.value:.4g} \N{RIGHTWARDS ARROW} {prop.desirability:.2f}"
         for name, prop in molecule.properties.items()
     ]
     near = [
@@ -137,10 +141,6 @@ def _breakdown(molecule: TopMolecule) -> list[str]:
         if neighbour is not None
     ]
     return [*lines, *([", ".join(near)] if near else [])]
-
-
-def _shorten(name: str, most: int = 30) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def _drawing(smiles: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from designloop.molecules.chemistry import fingerprints, tanimoto
 from designloop.tables.best import best
@@ -19,6 +20,7 @@ def top_molecules(
     n: int = 10,
     *,
     diverse: bool = False,
+    with_refused: bool = False,
     nearest_known: Callable[[Sequence[str]], Sequence[SimilarMolecule]] | None = None,
 ) -> list[TopMolecule]:
     """Pick the molecules with the highest scores, best first, one a stereo-free parent.
@@ -27,19 +29,20 @@ def top_molecules(
         candidates: what was found, or its view ``candidates``.
         n: how many at most.
         diverse: leave out near-duplicates of better ones, too (``designloop.tables.best``).
+        with_refused: also starting molecules that a filter refuses.
         nearest_known: gives the nearest known molecule of each, such as ``molecules.neighbours.nearest_zinc``.
     Raises:
         QueryError: they are of campaigns with different objectives, so their scores do not compare.
     """
     table = candidates.to_arrow() if isinstance(candidates, Candidates) else candidates
     refuse_mixed(table)
+    starting = table.filter(pc.equal(table["proposer"], "start"))["smiles"].to_pylist()
+    table = table if with_refused else table.filter(table["allowed"])
     smiles = table["smiles"].to_pylist()
     best_rows = best(smiles, table["score"].to_pylist(), n, diverse)
     rows = table.take(pa.array([best_row.row for best_row in best_rows], pa.int64())).to_pylist()
     properties = [name.removesuffix(DESIRABILITY) for name in table.column_names if name.endswith(DESIRABILITY)]
     chosen = [row["smiles"] for row in rows]
-    proposers = table["proposer"].to_pylist()
-    starting = [molecule for molecule, proposer in zip(smiles, proposers, strict=True) if proposer == "start"]
     starts = nearest_start(chosen, list(dict.fromkeys(starting)))
     known: Sequence[SimilarMolecule | None] = (
         nearest_known(chosen) if nearest_known and chosen else [None] * len(chosen)
@@ -62,6 +65,7 @@ def top_molecules(
             hides=best_row.hides,
             start=start,
             known=near,
+            allowed=row["allowed"],
         )
         for rank, (row, best_row, start, near) in enumerate(zip(rows, best_rows, starts, known, strict=True), 1)
     ]
@@ -125,3 +129,10 @@ class TopMolecule:
     """The most similar starting molecule; None where there are none."""
     known: SimilarMolecule | None = None
     """The most similar known molecule, where it was asked for."""
+    allowed: bool = True
+    """False for a starting molecule that a filter refuses."""
+
+    @property
+    def id(self) -> str:
+        """Its name in every table, picture and file, without blanks: the campaign, and the call that found it."""
+        return f"{self.campaign}-{self.call}".replace(" ", "_")

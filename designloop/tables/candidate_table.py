@@ -7,7 +7,7 @@ disk failed, at whatever moment, the table is as it was before the round or as i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
@@ -23,7 +23,7 @@ from designloop.tables.errors import DamagedFile, TableError
 from designloop.tables.files import details_file, relative, remove_leftovers, remove_old_states, rows_file, state_files
 from designloop.tables.head import read_head, what_is_lost, write_head
 from designloop.tables.ledger import Ledger
-from designloop.tables.lock import FolderLock
+from designloop.tables.lock import ProcessLock, lock_folder
 from designloop.tables.manifest import (
     EMPTY_DIGEST,
     FOLDERS,
@@ -54,8 +54,8 @@ from designloop.tables.rows import (
     count_asked,
     details_table,
     digest,
-    from_parquet,
     rows_table,
+    stored_rows,
     to_parquet,
 )
 from designloop.tables.schema import check_metrics, check_properties
@@ -65,7 +65,7 @@ from designloop.tables.state_files import state_from, state_pieces
 class CandidateTable:
     """The one writer of a campaign's folder; a context manager. Used by one thread at a time."""
 
-    def __init__(self, folder: Path, record: CampaignRecord, ledger_path: Path, lock: FolderLock) -> None:
+    def __init__(self, folder: Path, record: CampaignRecord, ledger_path: Path, lock: ProcessLock) -> None:
         """Reads what is committed; ``open`` is the way to make one."""
         self.folder = folder
         self.ledger_path = ledger_path
@@ -77,6 +77,7 @@ class CandidateTable:
         self._lock = lock
         self._rounds = read_rounds(folder, record)
         self._scores: dict[str, float | None] = {}
+        self._refused: set[str] = set()
         self._torn = False
         head, of_head = read_head(folder)
         self.remarks += [*of_head, *what_is_lost(folder, record.id, head, self._rounds), *finish_or_remark(folder)[1]]
@@ -86,8 +87,9 @@ class CandidateTable:
             rows_name, details_name = (
                 relative(folder, file(folder, info.number)) for file in (rows_file, details_file)
             )
-            rows = from_parquet(read_checked(folder, info, rows_name, last=last), ["smiles", "score"])
-            self._scores |= zip(rows["smiles"].to_pylist(), rows["score"].to_pylist(), strict=True)
+            wanted = ["smiles", "score", "allowed"]
+            rows = stored_rows(read_checked(folder, info, rows_name, last=last), wanted).to_pylist()
+            self._add(info.kind, [(row["smiles"], row["score"], row["allowed"]) for row in rows])
             try:
                 read_checked(folder, info, details_name, last=last)
             except DamagedFile as damage:
@@ -124,7 +126,7 @@ class CandidateTable:
             aside = set_aside(campaign) if fresh else None
             for subfolder in (folder, *(folder / name for name in FOLDERS)):
                 make_folder(subfolder)
-            lock = FolderLock(folder)
+            lock = lock_folder(folder)
         try:
             stored = read_campaign(folder)
             if stored is not None:
@@ -207,6 +209,10 @@ class CandidateTable:
         """Standard form -> score of all molecules charged, in the order of their calls; None where there is none."""
         return dict(self._scores)
 
+    def ranked_scores(self) -> dict[str, float | None]:
+        """Those of ``scores`` that can be among the best: not of starting molecules that a filter refuses."""
+        return {smiles: score for smiles, score in self._scores.items() if smiles not in self._refused}
+
     def calls(self) -> int:
         """Oracle calls spent: distinct molecules charged."""
         return len(self._scores)
@@ -263,7 +269,7 @@ class CandidateTable:
             write_round(self.folder, info)
             write_head(self.folder, info)
         self._rounds.append(info)
-        self._scores |= {row.smiles: row.score for row in done.scored}
+        self._add(done.kind, [(row.smiles, row.score, row.candidate.allowed) for row in done.scored])
         with suppress(OSError):  # the round is committed; what cannot be removed now is removed by the next open
             remove_old_states(self.folder, done.number)
         self._torn = False
@@ -280,6 +286,13 @@ class CandidateTable:
             write_finish(self.folder, Finish(reason, self._last_number(), now()))
             if self._rounds:
                 write_head(self.folder, self._rounds[-1], ended=True)
+
+    def _add(self, kind: str, rows: Iterable[tuple[str, float | None, bool]]) -> None:
+        """Takes in the (smiles, score, allowed) of a round; an amendment changes scores alone."""
+        for smiles, score, allowed in rows:
+            self._scores[smiles] = score
+            if not (allowed or kind == "amendment"):
+                self._refused.add(smiles)
 
     def _last_number(self) -> int:
         return self._rounds[-1].number if self._rounds else -1

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Literal
 
 from designloop.tables.ledger_file import (
-    WriterLock,
     connect_for_writing,
     connect_in_memory,
     is_first_schema,
+    lock_ledger,
     readable_errors,
     set_version,
 )
@@ -75,7 +75,7 @@ class Ledger:
         """What was damaged in the file when it was opened and is not used, a sentence each."""
         self.path = path or Path(":memory:")
         self.campaign = campaign
-        self._lock = WriterLock(path, campaign) if path else None
+        self._lock = lock_ledger(path, campaign) if path else None
         try:
             self._connection = connect_for_writing(path) if path else connect_in_memory()
             self._oracles: dict[str, int] = {}
@@ -83,7 +83,7 @@ class Ledger:
             self._take_in()
         except BaseException:
             if self._lock is not None:
-                self._lock.release()
+                self._lock.close()
             raise
 
     def __enter__(self) -> Ledger:
@@ -96,7 +96,7 @@ class Ledger:
         """Fold the write-ahead log into the file and give the lock back; twice does no harm."""
         self._connection.close()
         if self._lock is not None:
-            self._lock.release()
+            self._lock.close()
 
     def _take_in(self) -> None:
         """Check every row, once those of schema 1 have checksums."""
@@ -111,10 +111,15 @@ class Ledger:
             self._connection.close()
             raise
 
-    def known(self, fingerprint: str, smiles: Sequence[str], purpose: Purpose = "round") -> dict[str, LedgerResult]:
+    def known(
+        self, fingerprint: str, smiles: Sequence[str], purpose: Purpose = "round", *, failures_settle: bool = True
+    ) -> dict[str, LedgerResult]:
         """Molecule -> result, for those of ``smiles`` whose key is settled; the campaign's own result before another's.
 
         A check that failed settles nothing: the next check of that molecule runs the oracle again.
+
+        Args:
+            failures_settle: whether the campaign's own failures are the last word, as they are but for a retry.
         """
         with readable_errors(self.path):
             oracle, own_account = self._oracle_id(fingerprint), self._account_id(purpose)
@@ -126,7 +131,7 @@ class Ledger:
                 result = LedgerResult(status, read_value(value, outputs), error, seconds, attempt) if status else None
                 if result is not None and result.status == "ok":
                     good.setdefault(molecule, result)
-                if account == own_account and purpose == "round":
+                if account == own_account and purpose == "round" and failures_settle:
                     last_own[molecule] = result
         return good | {molecule: result for molecule, result in last_own.items() if result is not None}
 

@@ -7,14 +7,15 @@ cut. Readers need no lock and never wait for the writer.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
 import sqlite3
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
+
+from designloop.tables.durable import NO_ROOM, ROOM
+from designloop.tables.lock import HeldElsewhere, HeldHere, NoLocks, ProcessLock
 
 SCHEMA_VERSION = 2
 """Kept in the file as ``PRAGMA user_version``. In version 1 rows had no checksums; its files can be read, and are taken
@@ -81,68 +82,40 @@ class LedgerBusy(LedgerError):
     """Another campaign writes to this ledger now; the same command works when it has ended."""
 
 
-_held: weakref.WeakValueDictionary[str, WriterLock] = weakref.WeakValueDictionary()
-"""Locks of this process by file: a POSIX lock does not keep a process out of its own files."""
+def lock_ledger(ledger: Path, campaign: str) -> ProcessLock:
+    """Takes the right to write to a ledger, and says in its lock file which campaign has it.
 
+    It is on a file beside the ledger: closing any descriptor of the ledger itself would drop SQLite's own locks.
 
-class WriterLock:
-    """The right to write to one ledger, until released or until the process ends, however it ends.
-
-    A POSIX lock and not ``flock``: a child that outlives a killed driver must not keep the ledger locked. It is on a
-    file beside the ledger, because closing any descriptor of the ledger itself would drop SQLite's own locks; and that
-    file is never removed, because a lock on a removed file and one on its successor would both be granted.
+    Raises:
+        LedgerBusy: another process, or another Ledger of this one, has it.
+        LedgerError: the folder cannot be written or has no locks, or what lies there is no ledger.
     """
-
-    def __init__(self, ledger: Path, campaign: str) -> None:
-        """Take the lock and write into it who has it.
-
-        Raises:
-            LedgerBusy: another process, or another Ledger of this one, has it.
-            LedgerError: the folder cannot be written, or what lies there is no ledger.
-        """
-        self._descriptor = -1
-        self._key = os.path.realpath(ledger)
-        if self._key in _held:
-            raise LedgerBusy(f"{ledger} is open for writing in this process already. Close that campaign first.")
-        _refuse_other(ledger)  # first: nothing is written beside what is not ours
-        path = ledger.with_name(ledger.name + ".lock")
-        try:
-            ledger.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise LedgerError(
-                f"{path} cannot be written ({error.strerror}). Make the folder writable, or name another file "
-                "under `ledger:` in the campaign file."
-            ) from error
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = _holder(descriptor)
-            os.close(descriptor)
-            if not isinstance(error, BlockingIOError | PermissionError):
-                raise LedgerError(
-                    f"{path} cannot be locked ({error.strerror}): its file system has no locks. Name a file on "
-                    "a local disk under `ledger:` in the campaign file."
-                ) from error
-            raise LedgerBusy(
-                f"{ledger} is being written by {holder}. Wait until that campaign has ended, or stop it; or give this "
-                "campaign a ledger of its own under `ledger:`."
-            ) from error
-        self._descriptor = descriptor
-        claim = json.dumps({"campaign": campaign, "process": os.getpid(), "host": socket.gethostname()})
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, claim.encode(), 0)
-        _held[self._key] = self
-
-    def release(self) -> None:
-        """Give the lock back; twice does no harm."""
-        if self._descriptor >= 0:
-            descriptor, self._descriptor = self._descriptor, -1
-            _held.pop(self._key, None)
-            os.close(descriptor)
-
-    def __del__(self) -> None:
-        self.release()
+    _refuse_other(ledger)  # first: nothing is written beside what is not ours
+    path = ledger.with_name(ledger.name + ".lock")
+    claim = json.dumps({"campaign": campaign, "process": os.getpid(), "host": socket.gethostname()})
+    try:
+        ledger.parent.mkdir(parents=True, exist_ok=True)
+        return ProcessLock(path, claim.encode())
+    except HeldHere:
+        raise LedgerBusy(f"{ledger} is open for writing in this process already. Close that campaign first.") from None
+    except HeldElsewhere as taken:
+        raise LedgerBusy(
+            f"{ledger} is being written by {_describe_holder(taken.holder)}. Wait until that campaign has ended, or "
+            "stop it; or give this campaign a ledger of its own under `ledger:`."
+        ) from taken
+    except NoLocks as error:
+        raise LedgerError(
+            f"{path} cannot be locked ({error.strerror}): its file system has no locks. Name a file on "
+            "a local disk under `ledger:` in the campaign file."
+        ) from error
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise LedgerDiskError(f"{path} cannot be written ({error.strerror}). {ROOM}") from error
+        raise LedgerError(
+            f"{path} cannot be written ({error.strerror}). Make the folder writable, or name another file "
+            "under `ledger:` in the campaign file."
+        ) from error
 
 
 def _refuse_other(path: Path) -> None:
@@ -168,7 +141,7 @@ def is_blank(connection: sqlite3.Connection) -> bool:
 
 
 def connect_for_writing(path: Path) -> sqlite3.Connection:
-    """Connect to the ledger, which is made when it is not there; the caller has its ``WriterLock``."""
+    """Connect to the ledger, which is made when it is not there; the caller has its lock."""
     with readable_errors(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
@@ -296,10 +269,10 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _holder(descriptor: int) -> str:
-    """Name the writer for a person; one that has only just begun has not said yet who it is."""
+def _describe_holder(claim: bytes) -> str:
+    """Names the writer for a person; one that has only just begun has not said yet who it is."""
     try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
+        holder = json.loads(claim)
         return f"campaign {holder['campaign']} (process {holder['process']} on {holder['host']})"
     except (ValueError, KeyError, TypeError):
         return "another campaign"

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from designloop.tables.durable import TEMPORARY, sync_folder
 from designloop.tables.errors import TableError
-from designloop.tables.lock import FolderLock
+from designloop.tables.lock import lock_folder
 from designloop.tables.manifest import FOLDERS, CampaignRecord, Opening
 
 ChangedKeys = Callable[[Mapping[str, Any], Any], Sequence[object]]
@@ -74,7 +74,7 @@ def set_aside(campaign: TableCampaign) -> Path | None:
             f"--fresh would move {folder} aside, and the campaign file with it. "
             "Set `output:` to a folder of its own, or move the earlier results away yourself."
         )
-    lock = FolderLock(folder)
+    lock = lock_folder(folder)
     try:
         aside = next(path for n in count(1) if not (path := folder.with_name(f"{folder.name}.{n}")).exists())
         folder.rename(aside)

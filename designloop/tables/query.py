@@ -104,17 +104,19 @@ class Candidates:
         """The view ``candidates``, in the order of campaigns and calls."""
         return self.to_arrow().to_pandas()
 
-    def top(self, n: int = 10, diverse: bool = False) -> pa.Table:
+    def top(self, n: int = 10, diverse: bool = False, with_refused: bool = False) -> pa.Table:
         """Rows of ``candidates`` with the ``n`` highest scores, best first, one a stereo-free parent.
 
         Args:
             n: how many at most.
             diverse: leave out near-duplicates, too (``designloop.tables.best``).
+            with_refused: also starting molecules that a filter refuses.
         Raises:
             QueryError: the campaigns have different objectives, so their scores do not compare.
         """
         rows = self.to_arrow()
         refuse_mixed(rows)
+        rows = rows if with_refused else rows.filter(rows["allowed"])
         best_rows = best(rows["smiles"].to_pylist(), rows["score"].to_pylist(), n, diverse)
         return rows.take(pa.array([best_row.row for best_row in best_rows], pa.int64()))
 

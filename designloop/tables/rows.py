@@ -55,6 +55,7 @@ def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int
         "parents": [list(candidate.parents) for candidate in candidates],
         "model_round": [candidate.model_round for candidate in candidates],
         "written": [candidate.written for candidate in candidates],
+        "allowed": [candidate.allowed for candidate in candidates],
         "status": [row.status for row in done.scored],
         "score": [row.score for row in done.scored],
     }
@@ -91,6 +92,16 @@ def to_parquet(table: pa.Table) -> bytes:
 def from_parquet(content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     """The table in the bytes of a Parquet file."""
     return pq.ParquetFile(pa.BufferReader(content)).read(columns=columns, use_threads=False)
+
+
+def stored_rows(content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """A round's rows as its file holds them; those from before there was a column `allowed` all are."""
+    table = from_parquet(content, columns)
+    if "allowed" in table.column_names or (columns is not None and "allowed" not in columns):
+        return table
+    place = table.num_columns if columns else table.column_names.index("status")
+    field = pa.field("allowed", pa.bool_(), nullable=False)
+    return table.add_column(place, field, pa.repeat(pa.scalar(True), len(table)))
 
 
 def digest(rows: pa.Table, properties: Iterable[str], before: str = EMPTY_DIGEST) -> str:

@@ -35,6 +35,7 @@ CANDIDATES = (
     Column("parents", pa.list_(pa.string()), "Standard forms of the molecules it was made from."),
     Column("model_round", pa.int32(), "Round after whose learning the proposing model stood; 0 is the pretrained one."),
     Column("written", pa.string(), "The user's own string, for starting molecules."),
+    Column("allowed", pa.bool_(), "False for a starting molecule that a filter refuses: no `top` shows it unasked."),
     Column("status", pa.string(), "Worst status among its oracles: timeout > failed > not_run > ok."),
     Column("score", pa.float64(), "The aggregated number that is maximised; null where the status is not ok."),
 )
@@ -91,7 +92,7 @@ DETAILS = pa.schema(
 
 DESIRABILITY = "_desirability"
 
-_NEVER_NULL = {"round", "kind", "position", "smiles", "proposer", "parents", "model_round", "status"}
+_NEVER_NULL = {"round", "kind", "position", "smiles", "proposer", "parents", "model_round", "allowed", "status"}
 
 
 def property_columns(properties: Iterable[str]) -> list[Column]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from designloop.tables.durable import SCHEMA_VERSION
+from designloop.tables.file_columns import BEST_FILE, SCORED_FILE
 from designloop.tables.schema import CANDIDATES, DETAILS, RESULTS, ROUNDS, RUNS, Column
 
 _PAGE = """\
@@ -28,8 +29,8 @@ A row for each molecule charged to a campaign's budget.
 A property may not take a name of this list, in upper or lower case. Where several campaigns are opened, the columns
 are those of all; a campaign without a property has null there.
 
-A round of kind `amendment` (failed molecules tried again) adds no row: its {results}, values and desirabilities
-stand in the molecule's own row instead of the old ones.
+A round of kind `amendment` (failed molecules run again by `designloop retry`) adds no row: its {results}, values and
+desirabilities stand in the molecule's own row instead of the old ones.
 
 ## View `rounds`
 
@@ -44,6 +45,24 @@ A row for each oracle run and output in the ledgers of the opened campaigns. Run
 ledger are included: their results are used, not paid for again.
 
 {runs}
+
+## Files for other programs
+
+`designloop top --csv` and `--sdf` write a row or a record a molecule, best first. An SDF has no field for what is
+empty.
+
+{best_file}
+| `NAME` | double | Raw value of the property NAME, in its oracle's unit. |
+| `NAME_desirability` | double | That value transformed to 0..1. |
+
+`designloop score --csv` writes a row for each molecule of yours, in your order.
+
+{scored_file}
+| `NAME`, `NAME_desirability` | double | As above. |
+| `YOURS` | text | Each other column of your file, as it stands there. |
+
+A property or a column of yours that is called as one of these gets a number: `rank_2`. `query --csv` writes a list,
+such as `parents`, as a JSON list.
 
 ## Files of the output folder
 
@@ -71,6 +90,8 @@ def to_markdown() -> str:
         candidates=_table(CANDIDATES),
         rounds=_table(ROUNDS),
         runs=_table(RUNS),
+        best_file=_table(BEST_FILE),
+        scored_file=_table(SCORED_FILE),
         results=", ".join(f"`{name}`" for name in RESULTS),
         details=", ".join(f"`{name}`" for name in DETAILS.names),
     )

@@ -27,7 +27,7 @@ from designloop.tables.manifest import (
     read_checked,
     read_rounds,
 )
-from designloop.tables.rows import from_parquet
+from designloop.tables.rows import stored_rows
 from designloop.tables.schema import CANDIDATES, RESULTS, ROUNDS, RUNS, STORED, property_columns, stored_schema
 
 
@@ -82,7 +82,7 @@ class FolderReader:
         refuse_lost_manifests(self.folder, numbers, [*self._rounds, *new])
         names = [next(name for name in info.files if name.startswith("rounds/")) for info in new]
         rows = [
-            from_parquet(read_checked(self.folder, info, name, last=info is new[-1]))
+            stored_rows(read_checked(self.folder, info, name, last=info is new[-1]))
             for info, name in zip(new, names, strict=True)
         ]
         self._rounds = [*self._rounds, *new]

@@ -228,9 +228,9 @@ def _extremes(trial: LikelihoodTrial) -> Iterator[str]:
     """Params of masked entries count for nothing, however extreme: 0 · ∞ is no 0, in value and in gradient."""
     width = trial.x[0].numel()
     for entry in sorted({0, width - 1}):
-        seen = torch.zeros_like(trial.x, dtype=torch.bool).flatten(1)
-        seen[:, entry] = True
-        mask = seen.view(trial.x.shape)
+        observed = torch.zeros_like(trial.x, dtype=torch.bool).flatten(1)
+        observed[:, entry] = True
+        mask = observed.view(trial.x.shape)
         value, slope = _value_and_slope(trial, trial.params, mask)
         others = _unread(trial, mask, slope)
         for extreme in (1e4, -1e4, math.inf):

@@ -18,7 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.evaluation.oracle_process import ProcessEnvironment
+from designloop.loop.evaluation.exchange import PortableOracle, Request
+from designloop.loop.evaluation.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.oracle_process import OracleProcess
 from designloop.loop.evaluation.side_by_side import SideBySide, Tolerance
 from designloop.oracles import Answer, Oracle, from_callable, load, read_answers
 from designloop.oracles.loading import unpack_files
@@ -116,7 +118,7 @@ def check_oracle(
         params: Its parameters, unless it is loaded already.
         folder: What relative paths of the reference are relative to; by default the current folder.
         molecules: (n,) ones that it must answer for, by default twelve of many kinds; three of them for an oracle that
-            declares itself costly, for which ``stereo``, ``bears_odd`` and ``side_by_side`` are left out too.
+            declares itself costly, for which ``stereo``, ``bears_odd``, ``side_by_side`` and ``reads`` are left out.
         odd: Ones that it need not answer for, but must bear; by default nineteen.
         tolerance: How far, relative and absolute, a value may move with the batch. With anything but 0 a campaign
             is not repeated to the last bit.
@@ -141,7 +143,7 @@ def check_oracle(
         timeout,
         folder,
     )
-    too_costly = ["stereo", "bears_odd", "side_by_side"] if oracle.costly else []
+    too_costly = ["stereo", "bears_odd", "side_by_side", "reads"] if oracle.costly else []
     with tempfile.TemporaryDirectory(prefix="designloop-check-") as place:
         work = unpack_files(oracle.recipe(), oracle.file_bytes, Path(place) / "oracle")
         work.mkdir(parents=True, exist_ok=True)
@@ -254,7 +256,27 @@ def side_by_side(trial: OracleTrial) -> Iterator[str]:
             yield sentence
 
 
-CHECKS = (answers, outputs, order, neighbours, duplicates, empty, repeats, stereo, bears_odd, elsewhere, side_by_side)
+def reads(trial: OracleTrial) -> Iterator[str]:
+    """It reads no file of its author's that it does not declare."""
+    oracle = trial.oracle
+    if oracle.is_built_in:
+        return
+    portable = PortableOracle(oracle.fingerprint, oracle.recipe(), dict(oracle.file_bytes))
+    process = OracleProcess([portable], ProcessEnvironment.of_driver(trial.folder))
+    try:
+        smiles = trial.molecules[:1]
+        seeds_of_them = tuple(seeds(smiles)) if oracle.stochastic else None
+        reply = process.score(Request(oracle.fingerprint, smiles, seeds_of_them, trial.timeout))
+    finally:
+        process.close()
+    if reply.reads:
+        yield f"it {reply.reads}"
+
+
+CHECKS = (
+    *(answers, outputs, order, neighbours, duplicates, empty, repeats, stereo, bears_odd),
+    *(reads, elsewhere, side_by_side),
+)
 
 _BY_MOLECULE = "answer by molecule, as in dict(zip(smiles, values))"
 

@@ -16,6 +16,7 @@ import torch
 from pydantic import BaseModel
 from safetensors.numpy import load, save
 
+from designloop.loop.screening.screening import DRAWS_PER_WANTED
 from designloop.molecules.chemistry import identity, parse, standard_form, standard_forms
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
@@ -30,9 +31,6 @@ STARTING = (
 
 INEXPRESSIBLE = "C[Si](C)(C)C"
 """A starting molecule that the alphabet may not express: it is scored, and a strategy has to bear it."""
-
-DRAWS_PER_WANTED = 50
-"""As in a campaign: after so many draws for each candidate wanted a take ends."""
 
 _ELSEWHERE = count(20240229)
 """Seeds of the global generators, another one each time: what draws from them gives itself away."""

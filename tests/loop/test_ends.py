@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,11 +83,28 @@ def test_a_slow_creep_of_small_gains_is_a_gain_in_the_end() -> None:
     assert rounds_without_gain(creep) == 0
 
 
-def test_patience_ends_it_and_is_off_by_default() -> None:
+@pytest.mark.parametrize(("patience", "ends"), [(3, True), (4, False), (0, False), (None, False)])
+def test_patience_ends_it_and_0_switches_it_off(patience: int | None, ends: bool) -> None:
     stuck = rounds(*({"mean_top_10": 0.5} for _ in range(4)))
-    assert reason(stuck, patience=3) == "patience"
-    assert reason(stuck, patience=4) is None
-    assert reason(stuck) is None
+    assert (reason(stuck, patience=patience) == "patience") == ends
+
+
+def test_by_default_ten_rounds_without_a_gain_end_it() -> None:
+    stuck = rounds(*({"mean_top_10": 0.5} for _ in range(11)))
+    assert reason(stuck) == "patience"
+    assert reason(stuck[:-1]) is None
+    assert reason(stuck, patience=0) is None
+
+
+def test_an_amendment_is_charged_to_no_budget_and_no_patience() -> None:
+    best = rounds({"mean_top_10": 0.5, "seconds": 1800})
+    amended = [*best, replace(best[0], number=2, kind="amendment")]
+    assert rounds_without_gain(amended) == 0
+    assert reason(amended, hours=0.9) is None
+    assert reason(amended, rounds=2) is None
+    better = replace(amended[1], metrics={"mean_top_10": 0.6})
+    stale = replace(best[0], number=3, metrics={**GOOD, "mean_top_10": 0.6})
+    assert rounds_without_gain([*best, better, stale]) == 1, "what an amendment brings is the mark to beat"
 
 
 def test_the_mean_of_fewer_than_ten_starting_molecules_is_no_mark_to_beat() -> None:

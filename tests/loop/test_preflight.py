@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop import preflight
+from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.evaluation import side_by_side
 from designloop.loop.preflight import KNOWN_MOLECULES, Check, Estimate, find_broken
@@ -47,6 +47,42 @@ def test_the_known_molecules_are_in_standard_form() -> None:
     assert {standard_form(smiles) for smiles in KNOWN_MOLECULES.values()} == set(KNOWN_MOLECULES.values())
 
 
+def test_oracles_are_tried_on_what_the_user_gave_and_on_known_molecules_only_where_there_is_nothing(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    own = {"starting_molecules": ["CCO", "CCN", "CCC", "CCF"], "reference": {"drug": "CCCl", "twin": "CCO"}}
+    for changes, tried in (
+        ({}, dict(KNOWN_MOLECULES)),
+        (own, {"drug": "CCCl", "twin": "CCO", "CCN": "CCN", "CCC": "CCC"}),
+        ({"starting_molecules": own["starting_molecules"]}, {"CCO": "CCO", "CCN": "CCN", "CCC": "CCC"}),
+        ({"reference": {"a salt": "[Na+].CC([O-])=O"}}, {"a salt": "CC(=O)O"}),
+    ):
+        campaign = load_campaign(write_campaign(tmp_path, tiny_model, changes))
+        assert preflight.trial_molecules(campaign) == tried
+        with Ledger(None) as ledger:
+            assert [check.molecule for check in preflight.check_oracles(campaign, ledger)] == list(tried)
+            assert {run.smiles for run in ledger.runs()} == set(tried.values())
+
+
+def test_two_molecules_of_one_name_are_told_apart(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "mine.smi").write_text("CCO lead\nCCN lead\n")
+    campaign = load_campaign(write_campaign(tmp_path, tiny_model, {"starting_molecules": "mine.smi"}))
+    assert preflight.trial_molecules(campaign) == {"lead (CCO)": "CCO", "lead (CCN)": "CCN"}
+
+
+def test_a_wrong_filter_stands_in_the_way_of_a_plan(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing, "SAMPLE", 20)
+    changes = {"starting_molecules": ["CC(=O)Nc1ccc(O)cc1"], "filters": {"require_smarts": ["S(=O)(=O)N"]}}
+    with Ledger(None) as ledger:
+        planned = preflight.plan(load_campaign(write_campaign(tmp_path, tiny_model, changes)), ledger)
+    assert not planned.ready
+    (problem,) = planned.problems
+    assert "none of your own molecules passes" in problem
+    assert "require_smarts refuses 1: CC(=O)Nc1ccc(O)cc1 (no S(=O)(=O)N)" in problem
+
+
 def test_checks_are_recorded_as_such_and_not_run_twice_when_they_went_well(tmp_path: Path, tiny_model: Path) -> None:
     campaign = load_campaign(write_campaign(tmp_path, tiny_model, {"objective.properties.0.params": {"fails": "n"}}))
     with Ledger(None) as ledger:
@@ -56,18 +92,6 @@ def test_checks_are_recorded_as_such_and_not_run_twice_when_they_went_well(tmp_p
     assert {check.molecule: check.value for check in checks} == {"aspirin": 0.9, "caffeine": None, "ibuprofen": 1.3}
     assert {run.purpose for run in runs} == {"check"}
     assert len([run for run in runs if run.status == "ok"]) == 2, "aspirin and ibuprofen, once each"
-
-
-def test_each_filter_has_its_share_of_zinc_and_of_the_models_draws(
-    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(preflight, "SAMPLE", 50)
-    campaign = load_campaign(write_campaign(tmp_path, tiny_model, {"filters": {"heavy_atoms": [30, 50]}}))
-    shares = {share.name: share for share in preflight.filter_shares(campaign)}
-    assert shares["heavy_atoms"].setting == (30, 50)
-    assert 0 < shares["heavy_atoms"].zinc < 0.5
-    assert all(0 <= share.prior <= 1 for share in shares.values())
-    assert shares["all"].zinc <= min(share.zinc for share in shares.values())
 
 
 def test_a_bill_without_an_oracles_time_has_no_total() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from designloop.loop.round_metrics import Clock, TopTen
@@ -27,6 +29,13 @@ def test_a_mean_of_ten_is_not_said_to_be_of_fewer() -> None:
     top_ten = TopTen({chain(number): 0.1 for number in range(8)})
     assert top_ten.after([scored(chain(8), 0.1)])["mean_of"] == 9
     assert "mean_of" not in top_ten.after([scored(chain(9), 0.1)])
+
+
+def test_what_a_filter_refuses_is_counted_but_not_among_the_best() -> None:
+    row = scored("CCCC", 0.9)
+    refused = replace(row, evaluation=replace(row.evaluation, candidate=replace(row.candidate, allowed=False)))
+    assert TopTen({}).after([refused]) == {"ok": 1}
+    assert TopTen({"CC": 0.2}).after([refused]) == {"ok": 1, "best": 0.2, "mean_top_10": 0.2, "mean_of": 1}
 
 
 def test_there_is_no_best_without_a_score() -> None:

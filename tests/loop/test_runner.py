@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ import pytest
 import designloop
 from designloop.loop import runner
 from designloop.loop.summary import Summary
-from designloop.records import Round
+from designloop.records import Round, Scored
+from designloop.report.comparison import compare
+from designloop.report.top import top_molecules
+from designloop.strategies.random import RandomDraws
 from designloop.tables import TableError
 from designloop.tables.manifest import read_campaign
 from designloop.tables.manifest import write_campaign as write_record
 from tests.campaigns import MOLECULES, write_campaign
 
+BORONIC = "B(O)(O)c1ccccc1CC1CC1"
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 PARAMS = "objective.properties.0.params"
 
@@ -79,8 +83,12 @@ def test_a_campaign_spends_its_budget_to_the_last_call(tmp_path: Path, tiny_mode
 
 
 def test_starting_molecules_are_round_0_whatever_the_batch_size(tmp_path: Path, tiny_model: Path) -> None:
-    molecules = [ASPIRIN, "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]", "CCN(CC)CCNC(=O)c1ccc(N)cc1", "B(O)(O)c1ccccc1CC1CC1"]
-    changes = {"starting_molecules": molecules, "batch_size": 2, "budget.oracle_calls": 6}
+    molecules = [ASPIRIN, "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]", "CCN(CC)CCNC(=O)c1ccc(N)cc1", BORONIC]
+    changes = {
+        "starting_molecules": {"smiles": molecules, "only_allowed": True},
+        "batch_size": 2,
+        "budget.oracle_calls": 6,
+    }
     summary = run(tmp_path, tiny_model, changes)
     first = [row for row in table(tmp_path) if row["round"] == 0]
     assert [row["smiles"] for row in first] == [ASPIRIN, "CCN(CC)CCNC(=O)c1ccc(N)cc1"], "a salt is its parent"
@@ -89,6 +97,66 @@ def test_starting_molecules_are_round_0_whatever_the_batch_size(tmp_path: Path, 
     assert [info.rows for info in summary.rounds] == [2, 2, 2]
     (refused,) = summary.refused_starting
     assert "elements" in refused, "a boronic acid is refused by name and charged to nothing"
+
+
+def test_filters_bind_what_is_proposed_and_not_what_is_known(tmp_path: Path, tiny_model: Path) -> None:
+    greasy = "C" * 29 + "O"
+    start = [greasy, ASPIRIN, BORONIC]
+    changes = {"starting_molecules": start, "batch_size": 4, "budget.oracle_calls": 7, PARAMS: {"fails": "B("}}
+    path = write_campaign(tmp_path, tiny_model, changes)
+    told: list[list[Scored]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        tell = RandomDraws.tell
+
+        def tell_and_note(self: RandomDraws, scored: Sequence[Scored]) -> Mapping[str, float]:
+            told.append(list(scored))
+            return tell(self, scored)
+
+        patch.setattr(RandomDraws, "tell", tell_and_note)
+        summary = designloop.run(path).summary
+    rows = table(tmp_path)
+    assert [(row["allowed"], row["call"]) for row in rows[:3]] == [(False, 1), (True, 2), (False, 3)]
+    assert all(row["allowed"] for row in rows[3:])
+    assert summary.calls == len(rows) == 7, "each of them is charged"
+    assert [row.candidate.allowed for row in told[0]] == [False, True, False], "the strategy learns from all"
+    assert [refused.split(" (")[1].split(":")[0] for refused in summary.refused_starting] == ["alerts", "elements"]
+    scores = {row["smiles"]: row["score"] for row in rows}
+    assert scores[greasy] == max(score for score in scores.values() if score is not None)
+    assert summary.best == max(row["score"] for row in rows if row["allowed"] and row["score"] is not None)
+
+    candidates = designloop.open_candidates(tmp_path / "small")
+    best = top_molecules(candidates)
+    assert greasy not in [molecule.smiles for molecule in best]
+    assert greasy not in candidates.top(7)["smiles"].to_pylist()
+    assert top_molecules(candidates, with_refused=True)[0].smiles == greasy
+    assert candidates.top(7, with_refused=True)["smiles"].to_pylist()[0] == greasy
+    assert all(molecule.start is not None for molecule in best), "it is known all the same"
+    (standing,) = compare(candidates)
+    assert (standing.best, standing.failed) == (summary.best, rows[2]["score"] is None)
+
+
+def test_what_is_refused_stays_out_of_the_best_when_a_campaign_goes_on(tmp_path: Path, tiny_model: Path) -> None:
+    changes = {"starting_molecules": ["C" * 29 + "O", ASPIRIN], "batch_size": 4}
+    path = write_campaign(tmp_path, tiny_model, {**changes, "budget.oracle_calls": 6})
+    first = designloop.run(path).summary
+    second = designloop.run(designloop.load_campaign(path, {"budget.oracle_calls": 10})).summary
+    assert second.calls == 10
+    assert first.best is not None
+    assert second.best == max(row["score"] for row in table(tmp_path) if row["allowed"])
+    assert second.best < max(row["score"] for row in table(tmp_path))
+
+
+def test_only_what_is_allowed_has_the_digest_that_it_had_without_the_rest(tmp_path: Path, tiny_model: Path) -> None:
+    digests = []
+    for name, start in (
+        ("without", [ASPIRIN]),
+        ("skipped", {"smiles": [ASPIRIN, BORONIC], "only_allowed": True}),
+        ("kept", {"smiles": [ASPIRIN, BORONIC]}),
+    ):
+        changes = {"starting_molecules": start, "budget.oracle_calls": 6}
+        path = write_campaign(tmp_path, tiny_model, changes, name=name)
+        digests.append(designloop.run(path).summary.digest)
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_what_the_alphabet_cannot_express_is_scored_but_has_no_selfies(tmp_path: Path, tiny_model: Path) -> None:
@@ -106,7 +174,7 @@ def test_a_round_in_which_all_fails_is_charged_and_three_of_them_stop_it(tmp_pat
         "batch_size": 5,
         "filters": {"require_smarts": ["c"]},
     }
-    summary = run(tmp_path, tiny_model, {**changes, "reference": ["CCCCCCCCCC"]})
+    summary = run(tmp_path, tiny_model, {**changes, "reference": ["CC1CCCCC1CCCO", ASPIRIN]})
     assert summary.end is not None
     assert summary.end.reason == "no_results"
     assert summary.calls == 15
@@ -120,7 +188,7 @@ def test_a_mended_oracle_goes_on_after_that(tmp_path: Path, tiny_model: Path) ->
         PARAMS: {"fails": "c"},
         "batch_size": 5,
         "filters": {"require_smarts": ["c"]},
-        "reference": ["CCCCCCCCCC"],
+        "reference": ["CC1CCCCC1CCCO", ASPIRIN],
     }
     run(tmp_path, tiny_model, changes)
     source = (tmp_path / "my_oracle.py").read_text()

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from designloop.molecules import corpus, sequence_vae
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE, find, load, shorten, training_record
+from designloop.testing.draws import generator
 from tests.tiny import ARCHITECTURE, tiny_vae
 
 SHORT, LONG = "[C][C][O]", "[C]" * 20 + "[N]"
@@ -22,10 +23,6 @@ SHORT, LONG = "[C][C][O]", "[C]" * 20 + "[N]"
 @pytest.fixture(scope="module")
 def vae() -> SequenceVAE:
     return tiny_vae().double()
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def test_shapes(vae: SequenceVAE) -> None:

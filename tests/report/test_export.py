@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rdkit import Chem
 
 from designloop.records import Round
 from designloop.report.export import write_csv, write_sdf, write_smi
-from designloop.report.top import TopMolecule, top_molecules
+from designloop.report.top import PropertyScore, TopMolecule, top_molecules
 from designloop.tables import open_candidates
+from designloop.tables.file_columns import BEST_FILE, name_beside
+from designloop.tables.schema import DESIRABILITY
 from tests.tables.fakes import FakeCampaign, open_table, scored
 
 SMILES = ["C[C@H](O)c1ccccc1", "CCO", "O=[N+]([O-])c1ccccc1"]
@@ -54,7 +59,53 @@ def test_sdf_holds_structures_names_and_numbers(molecules, tmp_path: Path):
     assert not read[0].HasProp("nearest_start")
 
 
+def clashing(molecules: list[TopMolecule]) -> list[TopMolecule]:
+    """The molecules, with properties that are called as the columns of a file."""
+    names = ["rank", "hides", "NEAREST_KNOWN", "id", "nearest_start_similarity", "rank_2"]
+    properties = {name: PropertyScore(number, number / 10) for number, name in enumerate(names)}
+    return [replace(molecule, properties=properties) for molecule in molecules]
+
+
+def test_a_property_never_overwrites_a_column(molecules, tmp_path: Path):
+    write_csv(clashing(molecules), tmp_path / "top.csv")
+    with (tmp_path / "top.csv").open(newline="") as file:
+        header, *rows = list(csv.reader(file))
+    assert len(header) == len({name.lower() for name in header})
+    row = dict(zip(header, rows[1], strict=True))
+    assert (row["rank"], row["id"], row["hides"]) == ("2", "my_campaign-2", str(molecules[1].hides))
+    assert (row["rank_2"], row["rank_3"], row["rank_3_desirability"]) == ("5", "0", "0.0")
+    assert (row["hides_2"], row["NEAREST_KNOWN_2"], row["nearest_start_similarity_2"]) == ("1", "2", "4")
+    write_sdf(clashing(molecules), tmp_path / "top.sdf")
+    record = next(Chem.SDMolSupplier(str(tmp_path / "top.sdf")))
+    assert (record.GetProp("rank"), record.GetProp("rank_3"), record.GetProp("hides_2")) == ("1", "0", "1")
+
+
+def test_the_columns_of_the_files_are_those_of_the_schema(molecules, tmp_path: Path):
+    fixed = {column.name for column in BEST_FILE}
+    write_csv(molecules, tmp_path / "top.csv")
+    header = (tmp_path / "top.csv").read_text().splitlines()[0].split(",")
+    properties = {"weight", "weight_desirability", "logP", "logP_desirability"}
+    assert set(header) == fixed | properties
+    write_sdf(molecules, tmp_path / "top.sdf")
+    record = next(Chem.SDMolSupplier(str(tmp_path / "top.sdf")))
+    assert set(record.GetPropNames()) <= set(header)
+
+
+@given(
+    st.lists(st.text("rankRANK_2", min_size=1, max_size=6), unique_by=str.lower),
+    st.lists(st.text("rankRANK_2", min_size=1, max_size=6)),
+)
+def test_names_beside_others_are_free_and_distinct(names, taken):
+    chosen = name_beside(names, taken)
+    assert list(chosen) == names
+    columns = [column.lower() for name in chosen.values() for column in (name, name + DESIRABILITY)]
+    assert len(set(columns)) == len(columns)
+    assert not set(columns) & {name.lower() for name in taken}
+    lowered = {name.lower() for name in taken}
+    assert all(chosen[name] == name for name in names if name.lower() not in lowered)
+
+
 @pytest.mark.parametrize("write", [write_csv, write_smi, write_sdf])
 def test_no_molecules_make_an_empty_file(write, tmp_path: Path):
     write([], tmp_path / "top")
-    assert (tmp_path / "top").read_text() in ("", "smiles\n")
+    assert (tmp_path / "top").read_text() in ("", ",".join(column.name for column in BEST_FILE) + "\n")

@@ -41,7 +41,12 @@ def test_each_molecule_is_drawn_with_its_score_and_its_parts(candidates):
     assert len(drawings) == 7
     assert all(len(list(drawing)) > 1 for drawing in drawings)
     lines = texts(picture)
-    assert lines[:4] == ["1.   score 0.024", "weight 0.024 → 0.02", "logP -0.024 → 0.01", "nearest known 0.25"]
+    assert lines[:4] == [
+        f"1.   {molecules[0].id}   score 0.024",
+        "weight 0.024 → 0.02",
+        "logP -0.024 → 0.01",
+        "nearest known 0.25",
+    ]
     titles = [element.text for element in ET.fromstring(picture).iter(f"{SVG}title")]
     assert titles == [molecule.smiles for molecule in molecules]
 

@@ -29,7 +29,9 @@ def scored(smiles: Sequence[str], scores: Sequence[float | None] | None = None) 
     ]
 
 
-def told(rows: Sequence[Scored], archive: Archive | None = None, transcriber: Transcriber = TRANSCRIBER) -> Archive:
+def archive_of(
+    rows: Sequence[Scored], archive: Archive | None = None, transcriber: Transcriber = TRANSCRIBER
+) -> Archive:
     archive = archive or Archive()
     return archive.add(transcriber.read(rows, archive)[1])
 
@@ -46,8 +48,8 @@ def test_it_is_bounded_to_the_best_half_and_the_latest_of_the_others(scores: lis
 
 
 def test_one_told_again_takes_the_place_of_what_was_said_before() -> None:
-    archive = told(scored(["CCO", "CCN", "CCC"]))
-    again = told(scored(["CCO", "CCN"], [0.1, 0.5]), archive)
+    archive = archive_of(scored(["CCO", "CCN", "CCC"]))
+    again = archive_of(scored(["CCO", "CCN"], [0.1, 0.5]), archive)
     assert again.smiles == ["CCN", "CCC", "CCO"], "the score of CCN is what it was"
     assert again.scores.tolist() == [0.5, pytest.approx(1 / 3), 0.1]
 
@@ -58,7 +60,7 @@ def test_of_two_scores_in_a_round_the_last_one_counts() -> None:
 
 
 def test_failures_and_what_the_alphabet_lacks_are_not_remembered() -> None:
-    assert told(scored(["CCC", "CCO", "C" * 40], [None, 0.5, 1.0])).smiles == ["CCO"]
+    assert archive_of(scored(["CCC", "CCO", "C" * 40], [None, 0.5, 1.0])).smiles == ["CCO"]
 
 
 def test_the_models_own_writing_is_kept_where_it_wrote_the_molecule() -> None:
@@ -70,15 +72,15 @@ def test_the_models_own_writing_is_kept_where_it_wrote_the_molecule() -> None:
 
 def test_latents_are_those_of_the_models_own_writing_and_kept() -> None:
     rows = scored(small_molecules(5))
-    archive = told(rows, transcriber=Transcriber(VAE.codec, encoder=VAE))
+    archive = archive_of(rows, transcriber=Transcriber(VAE.codec, encoder=VAE))
     latents = np.stack([member.latent for member in archive.members if member.latent is not None])
     np.testing.assert_array_equal(latents, VAE.latents([member.selfies for member in archive.members]).numpy())
-    assert all(member.latent is None for member in told(rows).members)
+    assert all(member.latent is None for member in archive_of(rows).members)
 
 
 def test_the_best_are_of_many_scaffolds() -> None:
     rings = [f"{'C' * n}c1ccccc1" for n in range(1, 9)]
-    archive = told(scored([*rings, "CCC1CCCCC1", "CCCO"]))
+    archive = archive_of(scored([*rings, "CCC1CCCCC1", "CCCO"]))
     best = [member.smiles for member in archive.best(10, 2)]
     assert best[:2] == rings[:2]
     assert [scaffold(text) for text in best].count("c1ccccc1") == 2
@@ -88,7 +90,7 @@ def test_the_best_are_of_many_scaffolds() -> None:
 def test_the_values_that_a_surrogate_learns_from_are_kept_in_the_order_asked_for() -> None:
     results = {"a": Result(3.5), "shown": Result(7.0), "b": Result(-1.0)}
     rows = [Scored(Evaluation(Candidate("CCO", "start"), results), {}, 0.25)]
-    archive = told(rows, transcriber=Transcriber(VAE.codec, ("b", "score", "a")))
+    archive = archive_of(rows, transcriber=Transcriber(VAE.codec, ("b", "score", "a")))
     assert archive.values.tolist() == [[-1.0, 0.25, 3.5]]
 
 

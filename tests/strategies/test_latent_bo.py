@@ -109,7 +109,7 @@ def all_scored(candidates: Sequence[Candidate]) -> list[Scored]:
     return [scored(candidate, score_of(candidate.smiles)) for candidate in candidates]
 
 
-def given(n: int) -> list[Candidate]:
+def starting(n: int) -> list[Candidate]:
     """The first of some known molecules, as starting molecules."""
     return [Candidate(smiles, "start") for smiles in map(canonical, SOME[:n]) if smiles]
 
@@ -123,7 +123,7 @@ Make = Callable[..., Campaign]
 
 @pytest.fixture
 def campaign(vae: SequenceVAE, corpus: Corpus) -> Make:
-    return lambda **given: Campaign(vae, corpus, **given)
+    return lambda **settings: Campaign(vae, corpus, **settings)
 
 
 # ---- settings
@@ -206,11 +206,11 @@ def test_within_measures_the_angle_that_noise_of_a_level_turns_a_latent_by() -> 
 
 def test_a_long_campaign_remembers_no_more_than_it_may(campaign: Make) -> None:
     strategy = campaign().strategy(SMALL.model_copy(update={"remembered": 20}))
-    strategy.tell(all_scored(given(15)))
-    strategy.tell(all_scored(given(25)))
+    strategy.tell(all_scored(starting(15)))
+    strategy.tell(all_scored(starting(25)))
     state = strategy.state()
     assert len(state.data["archive"]) == len(state.arrays["archive/latents"]) == 20
-    best = sorted((score_of(candidate.smiles) for candidate in given(25)), reverse=True)[:10]
+    best = sorted((score_of(candidate.smiles) for candidate in starting(25)), reverse=True)[:10]
     assert sorted((row[2] for row in state.data["archive"]), reverse=True)[:10] == best
 
 
@@ -230,16 +230,16 @@ def test_before_there_is_enough_to_fit_the_prior_is_drawn_from(campaign: Make) -
 def test_scores_that_are_all_alike_are_nothing_to_fit(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
-    strategy.tell([scored(candidate, 0.0) for candidate in given(15)])
+    strategy.tell([scored(candidate, 0.0) for candidate in starting(15)])
     assert {candidate.proposer for candidate in loop.take(strategy, 3)} == {"prior"}
 
 
 def test_then_candidates_come_from_the_trust_region(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
-    strategy.tell(all_scored(given(20)))
+    strategy.tell(all_scored(starting(20)))
     batch = loop.take(strategy, 5)
-    known = {candidate.smiles for candidate in given(20)}
+    known = {candidate.smiles for candidate in starting(20)}
     assert {candidate.proposer for candidate in batch} == {"trust_region"}
     assert all(
         candidate.selfies and len(candidate.parents) == 1 and candidate.parents[0] in known for candidate in batch
@@ -254,7 +254,7 @@ def test_then_candidates_come_from_the_trust_region(campaign: Make) -> None:
 def test_the_stream_goes_on_beyond_its_first_block(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
-    strategy.tell(all_scored(given(20)))
+    strategy.tell(all_scored(starting(20)))
     block = SMALL.points * SMALL.decodes * SMALL.generations
     assert len(loop.take(strategy, block + 10)) == block + 10
 
@@ -262,7 +262,7 @@ def test_the_stream_goes_on_beyond_its_first_block(campaign: Make) -> None:
 def test_the_stream_holds_what_is_allowed_only(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
-    strategy.tell(all_scored(given(20)))
+    strategy.tell(all_scored(starting(20)))
     loop.charged |= {candidate.smiles for candidate in islice(strategy.ask(4), 6)}
     drawn = list(islice(strategy.ask(4), 10))
     assert len(loop.allowed(drawn)) == len(drawn)
@@ -273,7 +273,7 @@ def test_where_nothing_is_allowed_the_stream_gives_what_was_drawn(campaign: Make
     loop = campaign()
     strategy = loop.strategy()
     strategy.campaign = replace(loop.view, allowed=lambda candidates: [])
-    strategy.tell(all_scored(given(20)))
+    strategy.tell(all_scored(starting(20)))
     assert len(list(islice(strategy.ask(4), 30))) == 30
 
 
@@ -281,7 +281,7 @@ def test_where_nothing_is_allowed_the_stream_gives_what_was_drawn(campaign: Make
 def test_asking_twice_gives_the_same_and_changes_nothing(campaign: Make, acquisition: str) -> None:
     loop = campaign()
     strategy = loop.strategy(SMALL.model_copy(update={"acquisition": acquisition}))
-    strategy.tell(all_scored(given(20)))
+    strategy.tell(all_scored(starting(20)))
     before = strategy.state()
     first = list(islice(strategy.ask(4), 30))
     torch.rand(3)  # whatever the global generator stood at
@@ -295,7 +295,7 @@ def test_another_seed_gives_another_stream(campaign: Make) -> None:
     streams = []
     for seed in (0, 1):
         strategy = campaign(seed=seed).strategy()
-        strategy.tell(all_scored(given(20)))
+        strategy.tell(all_scored(starting(20)))
         streams.append(facts(list(islice(strategy.ask(4), 10))))
     assert streams[0] != streams[1]
 
@@ -304,7 +304,7 @@ def test_a_round_leaves_the_global_generators_as_they_were(campaign: Make) -> No
     loop = campaign()
     before = global_state()
     strategy = loop.strategy()
-    strategy.tell(all_scored(given(20)))
+    strategy.tell(all_scored(starting(20)))
     strategy.tell(all_scored(loop.take(strategy, 5)))
     assert global_state() == before
 
@@ -313,7 +313,7 @@ def test_a_round_leaves_the_global_generators_as_they_were(campaign: Make) -> No
 
 
 def test_a_failure_is_never_learned_from(campaign: Make) -> None:
-    good = all_scored(given(20))
+    good = all_scored(starting(20))
     failed = [scored(Candidate("N#N", "trust_region"), None), scored(good[0].candidate, None)]
     states = []
     for rows in (good, [*failed, *good], [*good, *failed]):
@@ -326,7 +326,7 @@ def test_a_failure_is_never_learned_from(campaign: Make) -> None:
 def test_failures_alone_neither_shrink_the_region_nor_count_as_bad(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
-    strategy.tell(all_scored(given(20)))
+    strategy.tell(all_scored(starting(20)))
     for _ in range(6):
         strategy.tell([scored(candidate, None) for candidate in loop.take(strategy, 3)])
     assert region_of(strategy) == TrustRegion(SMALL.region.length)
@@ -336,7 +336,7 @@ def test_failures_alone_neither_shrink_the_region_nor_count_as_bad(campaign: Mak
 def test_rows_told_late_or_twice_are_harmless(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
-    strategy.tell(all_scored(given(20)))
+    strategy.tell(all_scored(starting(20)))
     first, late = np.array_split(np.array(all_scored(loop.take(strategy, 6)), dtype=object), 2)
     strategy.tell(list(first))
     second = all_scored(loop.take(strategy, 3))
@@ -350,8 +350,8 @@ def test_rows_told_late_or_twice_are_harmless(campaign: Make) -> None:
 
 def test_of_two_scores_of_a_molecule_the_last_one_counts(campaign: Make) -> None:
     strategy = campaign().strategy()
-    strategy.tell(all_scored(given(20)))
-    amended = given(20)[3]
+    strategy.tell(all_scored(starting(20)))
+    amended = starting(20)[3]
     strategy.tell([scored(amended, 0.123)])
     assert dict(zip(strategy.archive.smiles, strategy.archive.scores, strict=True))[amended.smiles] == 0.123
     assert len(strategy.archive.smiles) == 20
@@ -359,7 +359,7 @@ def test_of_two_scores_of_a_molecule_the_last_one_counts(campaign: Make) -> None
 
 def test_what_the_alphabet_cannot_express_is_not_learned_from(campaign: Make) -> None:
     strategy = campaign().strategy()
-    strategy.tell([*all_scored(given(20)), scored(Candidate("C" * 200, "start"), 1.0)])
+    strategy.tell([*all_scored(starting(20)), scored(Candidate("C" * 200, "start"), 1.0)])
     assert "C" * 200 not in strategy.archive.smiles
     assert len(strategy.archive.smiles) == 20
 
@@ -414,7 +414,7 @@ def holds(smiles: str, smarts: str) -> bool:
 @pytest.mark.parametrize("molecules", [6, 20])
 def test_graph_steps_keep_a_core_that_decoded_molecules_lack(vae: SequenceVAE, corpus: Corpus, molecules: int) -> None:
     """With and without a GP: without graph steps nothing is admitted."""
-    start = [candidate for candidate in given(25) if holds(candidate.smiles, PHENYL)]
+    start = [candidate for candidate in starting(25) if holds(candidate.smiles, PHENYL)]
     admitted: dict[bool, list[Candidate]] = {}
     for graph_steps in (False, True):
         loop = CoreCampaign(vae, corpus, keep=(PHENYL,))
@@ -441,7 +441,7 @@ def test_graph_steps_propose_unless_said_where_there_is_a_core(campaign: Make) -
 
 def test_what_graph_steps_bring_moves_the_region_too(campaign: Make) -> None:
     strategy = campaign(keep=(PHENYL,)).strategy()
-    strategy.tell(all_scored(given(20)))
+    strategy.tell(all_scored(starting(20)))
     before = region_of(strategy)
     strategy.tell([scored(Candidate("CCCCCCCCCc1ccccc1", "graph_mutation"), 2.0)])
     assert region_of(strategy).successes == before.successes + 1

@@ -198,7 +198,7 @@ def test_before_there_is_anything_to_rank_by_all_is_drawn_from_the_prior() -> No
 def test_the_stream_ends_when_the_proposers_have_nothing_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
     search = strategy(proposers=["crossover"])
     search.tell(scored(small_molecules(30)))
-    monkeypatch.setattr(SelfiesCrossover, "propose", lambda *given: [])
+    monkeypatch.setattr(SelfiesCrossover, "propose", lambda *arguments: [])
     assert list(search.ask(16)) == []
 
 

@@ -39,7 +39,7 @@ def strategy(name: str, state: State | None = None) -> Search:
     return built
 
 
-def told(name: str) -> Search:
+def search_after_two_rounds(name: str) -> Search:
     """After two rounds."""
     search = strategy(name)
     for first in (0, 25):
@@ -63,7 +63,7 @@ def version_1(name: str, state: State) -> State:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_campaign_begun_under_version_1_goes_on_the_same_way(name: str) -> None:
-    now = told(name)
+    now = search_after_two_rounds(name)
     state = through_files(now.state())
     old = strategy(name, through_files(version_1(name, state)))
     assert same_state(through_files(old.state()), state)
@@ -87,7 +87,7 @@ def test_what_was_saved_is_what_is_read() -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_what_cannot_be_gone_on_from_is_refused_with_a_sentence(name: str) -> None:
-    state = told(name).state()
+    state = search_after_two_rounds(name).state()
     later = replace(state, data={**state.data, "version": 3})
     message = r"state has version 3, expected 1 to 2: a later designloop wrote it\. Go on"
     with pytest.raises(StateError, match=message) as caught:

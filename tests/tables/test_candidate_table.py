@@ -112,6 +112,28 @@ def test_calls_are_counted_by_property_where_it_was_asked(campaign):
         assert table.calls() == 3
 
 
+def test_what_is_not_allowed_stays_so_whatever_comes_after_and_moves_no_digest(campaign):
+    start = [scored("CCO", 0.9, proposer="start", allowed=False), scored("CCN", 0.5, proposer="start")]
+    with open_table(campaign) as table:
+        table.commit(Round(0, start, kind="start"))
+        digest = table.digest()
+        table.commit(Round(1, [scored("CCO", 0.8, proposer="retry")], kind="amendment"))
+        assert table.ranked_scores() == {"CCN": 0.5}
+    with open_table(campaign) as table:
+        assert table.ranked_scores() == {"CCN": 0.5}
+        assert table.scores() == {"CCO": 0.8, "CCN": 0.5}
+    candidates = open_candidates(campaign.output_folder)
+    assert candidates.query("SELECT smiles, allowed, score FROM candidates ORDER BY call").to_pylist() == [
+        {"smiles": "CCO", "allowed": False, "score": 0.8},
+        {"smiles": "CCN", "allowed": True, "score": 0.5},
+    ]
+    allowed = replace(campaign, name="allowed")
+    with open_table(allowed) as table:
+        rows = [scored(smiles, score, proposer="start") for smiles, score in (("CCO", 0.9), ("CCN", 0.5))]
+        table.commit(Round(0, rows, kind="start"))
+        assert table.digest() == digest
+
+
 def test_an_amendment_supersedes_and_charges_nothing(campaign):
     with open_table(campaign) as table:
         table.commit(Round(0, [scored("CCC", 0.25), unscored("CCN")], kind="start"))
@@ -519,17 +541,17 @@ def test_a_commit_stopped_at_any_step_happened_or_did_not(tmp_path, monkeypatch)
     whole = run(FakeCampaign(tmp_path, "whole"), [])
     for step in range(1, 1000):
         campaign = FakeCampaign(tmp_path, f"stopped-{step}")
-        seen: list[str] = []
+        digests: list[str] = []
         monkeypatch.setattr(durable, "os", StoppingOs(step=step))
         try:
-            run(campaign, seen)
+            run(campaign, digests)
         except Stopped:
             monkeypatch.setattr(durable, "os", StoppingOs())
         else:
             break
         with open_table(campaign) as table:
             done = table.next_round()
-            assert done in (max(len(seen) - 1, 0), len(seen)), f"step {step}"
+            assert done in (max(len(digests) - 1, 0), len(digests)), f"step {step}"
             assert [info.number for info in table.rounds()] == list(range(done))
             state = table.last_state()
             assert (None if state is None else state.data["round"]) == (done - 1 if done else None)

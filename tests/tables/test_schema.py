@@ -36,7 +36,11 @@ def test_the_page_lists_the_columns_that_there_are(tmp_path):
         named = [name for name in listed if not name.startswith(("NAME", "METRIC"))]
         columns = candidates.query(f"SELECT * FROM {view}").column_names
         assert columns[: len(named)] == named
-    page_files = {line.split("`")[1].split("/")[0] for line in page.split("## Files")[1].splitlines() if "`" in line}
+    page_files = {
+        line.split("`")[1].split("/")[0]
+        for line in page.split("## Files of the output folder")[1].splitlines()
+        if "`" in line
+    }
     assert {path.name for path in (tmp_path / "small").iterdir()} - {".lock"} <= page_files
 
 
@@ -82,7 +86,8 @@ def test_a_campaign_of_schema_version_1_stays_readable(version_1):
     assert stored.record.id == expected["id"]
     assert stored.finish is not None
     assert stored.finish.reason == expected["reason"]
-    answer = candidates.query("SELECT * EXCLUDE objective FROM candidates ORDER BY call").to_pylist()
+    assert candidates.query("SELECT DISTINCT allowed FROM candidates")["allowed"].to_pylist() == [True]
+    answer = candidates.query("SELECT * EXCLUDE (objective, allowed) FROM candidates ORDER BY call").to_pylist()
     assert answer == expected["candidates"]
     rounds = candidates.query("SELECT round, kind, rows, calls, best FROM rounds ORDER BY round").to_pylist()
     assert rounds == expected["rounds"]

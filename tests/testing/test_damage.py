@@ -90,7 +90,7 @@ def sample(whole: Path, count: int, seed: int) -> list[Damage]:
 
 def test_no_question_to_a_damaged_campaign_is_answered_wrongly(whole: Path, tmp_path: Path) -> None:
     tried = list(try_damages(whole, sample(whole, 30, seed=1), READING, tmp_path))
-    assert [one for one in tried if one.is_wrong] == []
+    assert [trial for trial in tried if trial.is_wrong] == []
     outcomes = Counter(trial.outcome for trial in tried)
     assert {"same", "told", "refused"} <= outcomes.keys(), outcomes
 

@@ -302,8 +302,8 @@ def test_params_of_masked_entries_that_are_computed_with() -> None:
         def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
             if mask is not None:
                 x = torch.where(mask, x, torch.zeros_like(x))
-            each = x * params - params.exp() - (x + 1).lgamma()
-            return (each if mask is None else each * mask).sum(-1)
+            entries = x * params - params.exp() - (x + 1).lgamma()
+            return (entries if mask is None else entries * mask).sum(-1)
 
     class Late(Careless):
         """The value is right, the gradient is not: what overflowed is left out only behind."""
@@ -311,8 +311,8 @@ def test_params_of_masked_entries_that_are_computed_with() -> None:
         def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Any = None) -> Tensor:
             if mask is not None:
                 x = torch.where(mask, x, torch.zeros_like(x))
-            each = x * params - params.exp() - (x + 1).lgamma()
-            return (each if mask is None else torch.where(mask, each, torch.zeros_like(each))).sum(-1)
+            entries = x * params - params.exp() - (x + 1).lgamma()
+            return (entries if mask is None else torch.where(mask, entries, torch.zeros_like(entries))).sum(-1)
 
     for likelihood in (Careless(), Late()):
         assert "- masks: 10000 in the params of masked entries gives log_prob [" in failing(

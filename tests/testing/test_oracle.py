@@ -83,10 +83,10 @@ def failing(folder: Path, reference: str, *checks: str) -> str:
     ],
 )
 def test_what_is_no_answer_stops_all_else(tmp_path: Path, body: str, message: str) -> None:
-    found = failing(tmp_path, file(tmp_path, body), "answers")
-    assert found.startswith("oracle 'score' fails 1 of 11 checks:\n- answers: ")
+    problems = failing(tmp_path, file(tmp_path, body), "answers")
+    assert problems.startswith("oracle 'score' fails 1 of 12 checks:\n- answers: ")
     for part in message.split(".*"):
-        assert part in found
+        assert part in problems
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_costly_oracle_is_asked_little(tmp_path: Path) -> None:
     head = "asked = set()\nfrom designloop.oracles import oracle\n@oracle(costly=True)"
     reference = file(tmp_path, f"assert set(smiles) <= set({MOLECULES[:3]!r})\nreturn dict.fromkeys(smiles, 1.0)", head)
     report = check_oracle(reference, folder=tmp_path)
-    assert report.skipped == ("stereo", "bears_odd", "side_by_side")
+    assert report.skipped == ("stereo", "bears_odd", "reads", "side_by_side")
     assert {*report.passed, *report.skipped} == set(NAMES)
 
 

@@ -171,9 +171,9 @@ def test_candidates_that_are_not_well_formed(change: dict[str, Any], message: st
             yield replace(Candidate("CCCCCO", "chain"), **change)
             yield from super().ask(wanted)
 
-    found = failing(Odd, model, "candidates")
-    assert "- candidates: round 1: " in found
-    assert message in found
+    problems = failing(Odd, model, "candidates")
+    assert "- candidates: round 1: " in problems
+    assert message in problems
 
 
 def test_what_is_no_candidate(model: Path) -> None:

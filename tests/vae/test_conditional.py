@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from torch import Tensor, nn
 
+from designloop.testing.draws import generator
 from designloop.vae.conditional import (
     ConditionalDecoder,
     ConditionalEncoder,
@@ -48,10 +49,6 @@ X = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_se
 COVARIANCE = (WEIGHTS @ WEIGHTS.T + NOISE * torch.eye(4, dtype=torch.float64)).numpy()
 
 
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def linear(embed: nn.Module | None, offsets: Tensor, widen: float = 1.0) -> VAE:
     """x | z, c ~ N(W z + offsetsᵀ e(c), NOISE), with the posterior that is exact, or as many times as wide."""
     width = len(offsets)
@@ -75,7 +72,7 @@ def known(x: Tensor, offset: Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize("k", [1, 7])
 def test_the_evidence_given_a_label_is_the_closed_form(k: int) -> None:
-    result = importance_evidence(by_label(), X, None, {"condition": LABELS}, k=k, generator=rng()).log_evidence
+    result = importance_evidence(by_label(), X, None, {"condition": LABELS}, k=k, generator=generator()).log_evidence
     np.testing.assert_allclose(result.numpy(), known(X, OFFSETS[LABELS]), atol=1e-6)
 
 
@@ -86,13 +83,13 @@ def test_the_evidence_given_an_attribute_is_the_closed_form(dose: float) -> None
     column = torch.full((5,), dose, dtype=torch.float64)
     wanted = known(X, dose * OFFSETS[0])
     for condition in (column, column.unsqueeze(1)):
-        result = importance_evidence(vae, X, None, {"condition": condition}, k=1, generator=rng()).log_evidence
+        result = importance_evidence(vae, X, None, {"condition": condition}, k=1, generator=generator()).log_evidence
         np.testing.assert_allclose(result.numpy(), wanted, atol=1e-6)
 
 
 def test_draws_of_a_label_have_its_mean_and_covariance() -> None:
     labels = torch.tensor([2, 0]).repeat_interleave(20_000)
-    x = by_label().sample(len(labels), {"condition": labels}, rng(1))
+    x = by_label().sample(len(labels), {"condition": labels}, generator(1))
     for label in (0, 2):
         own = x[labels == label]
         torch.testing.assert_close(own.mean(0), OFFSETS[label], atol=0.05, rtol=0)
@@ -105,7 +102,7 @@ def test_the_label_of_a_row_by_bayes_rule() -> None:
     for weights in (None, shares):
         total = joint if weights is None else joint + weights.log().numpy()
         wanted = total - np.logaddexp.reduce(total, -1, keepdims=True)
-        result = label_log_probs(by_label(), X, classes=3, k=2, shares=weights, generator=rng())
+        result = label_log_probs(by_label(), X, classes=3, k=2, shares=weights, generator=generator())
         np.testing.assert_allclose(result.numpy(), wanted, atol=1e-6)
     with pytest.raises(ShapeError, match=r"shares has shape \(2,\), expected \(3,\)"):
         label_log_probs(by_label(), X, classes=3, k=2, shares=shares[:2])
@@ -135,7 +132,7 @@ def test_a_mask_covers_features_and_never_the_condition() -> None:
     gain = COVARIANCE[1, seen] @ np.linalg.inv(COVARIANCE[np.ix_(seen, seen)])
     offset = OFFSETS[LABELS]
     wanted = offset[:, 1].numpy() + (X - offset)[:, seen].numpy() @ gain
-    result = impute(vae, other, mask, {"condition": LABELS}, k=20_000, generator=rng(2)).mean
+    result = impute(vae, other, mask, {"condition": LABELS}, k=20_000, generator=generator(2)).mean
     np.testing.assert_allclose(result[:, 1].numpy(), wanted, atol=0.03)
 
 
@@ -143,10 +140,12 @@ def test_the_aggregate_prior_is_the_posterior_of_each_labels_rows() -> None:
     """Latents of a label that has another law than the prior says: its draws come out as its data are."""
     labels = torch.tensor([0, 1]).repeat_interleave(4000)
     moments = {0: torch.tensor([1.5, -1.0]), 1: torch.tensor([-0.5, 0.2])}
-    z = torch.cat([moments[label] + 0.4 * torch.randn(4000, 2, generator=rng(label)) for label in (0, 1)]).double()
-    x = z @ WEIGHTS.T + OFFSETS[labels] + math.sqrt(NOISE) * torch.randn(8000, 4, generator=rng(3)).double()
+    z = torch.cat(
+        [moments[label] + 0.4 * torch.randn(4000, 2, generator=generator(label)) for label in (0, 1)]
+    ).double()
+    x = z @ WEIGHTS.T + OFFSETS[labels] + math.sqrt(NOISE) * torch.randn(8000, 4, generator=generator(3)).double()
     vae, context = by_label(), {"condition": labels}
-    prior = aggregate_prior(vae, x, None, context, classes=2, draws=3, generator=rng(4))
+    prior = aggregate_prior(vae, x, None, context, classes=2, draws=3, generator=generator(4))
     own = vae.encode(x, None, context)
     for label, label_prior in enumerate(prior.priors):
         rows = labels == label
@@ -157,12 +156,12 @@ def test_the_aggregate_prior_is_the_posterior_of_each_labels_rows() -> None:
         torch.testing.assert_close(covariance, wanted, atol=0.03, rtol=0)
 
     def apart(vae: VAE) -> float:
-        drawn = vae.sample(8000, context, rng(5))
+        drawn = vae.sample(8000, context, generator(5))
         return float((drawn[labels == 0].mean(0) - x[labels == 0].mean(0)).abs().max())
 
     assert apart(vae.with_prior(prior)) < 0.2 * apart(vae)
     with pytest.raises(ShapeError, match="encode more rows or ask for fewer components"):
-        aggregate_prior(vae, x, None, context, classes=3, generator=rng())
+        aggregate_prior(vae, x, None, context, classes=3, generator=generator())
     with pytest.raises(MissingContextError, match=r"aggregate_prior reads context\['condition'\]"):
         aggregate_prior(vae, x, classes=2)
 
@@ -175,17 +174,17 @@ def test_a_prior_that_reads_the_condition_learns_where_a_labels_latents_lie() ->
     vae.prior = ConditionalNormal(2, network)
     labels = torch.arange(3).repeat(1000)
     means = torch.tensor([[1.0, 0.0], [0.0, -1.0], [-0.5, 0.5]], dtype=torch.float64)
-    z = means[labels] + torch.randn(3000, 2, generator=rng()).double()
-    x = z @ WEIGHTS.T + math.sqrt(NOISE) * torch.randn(3000, 4, generator=rng(1)).double()
+    z = means[labels] + torch.randn(3000, 2, generator=generator()).double()
+    x = z @ WEIGHTS.T + math.sqrt(NOISE) * torch.randn(3000, 4, generator=generator(1)).double()
     batches = [Batch(x, context={"condition": labels})] * 150
     parts = [*vae.encoder.parameters(), *network.parameters()]  # type: ignore[attr-defined]  # a module
-    fit(vae, ELBO(), batches, torch.optim.Adam(parts, lr=0.05), generator=rng())
+    fit(vae, ELBO(), batches, torch.optim.Adam(parts, lr=0.05), generator=generator())
     torch.testing.assert_close(network.weight[:, :2].detach(), means, atol=0.1, rtol=0)
     torch.testing.assert_close(network.weight[:, 2:].detach(), torch.zeros(3, 2).double(), atol=0.1, rtol=0)
 
 
 def test_metric_of_a_conditional_decoder_under_a_condition() -> None:
-    z = torch.randn(3, 2, dtype=torch.float64, generator=rng())
+    z = torch.randn(3, 2, dtype=torch.float64, generator=generator())
     result = pullback_metric(by_label(), z, {"condition": torch.tensor([1])})
     torch.testing.assert_close(result, (WEIGHTS.T @ WEIGHTS / NOISE).expand(3, -1, -1))
 
@@ -204,7 +203,7 @@ def test_shares_make_a_library_size_the_mean_of_a_rows_counts() -> None:
     """Whatever z is: a row's means average to its size, keep their ratios, and leave what stands behind them alone."""
     plain, size = ConditionalDecoder(MLPDecoder(2 + 3, 8), OneHot(3)), torch.tensor([0.5, 1.0, 2.0, 30.0, 1.0])
     context = {"condition": LABELS, "library_size": size}
-    z = 3 * torch.randn(6, 5, 2, generator=rng())
+    z = 3 * torch.randn(6, 5, 2, generator=generator())
     params, before = SoftmaxScale(plain, 4)(z, context), plain(z, context)
     means = NegativeBinomial(4, dispersion=2.0, decoded=True).mean(params, context)
     torch.testing.assert_close(means.mean(-1), size.expand(6, -1))
@@ -220,12 +219,12 @@ def test_a_prior_of_the_log_amount_learns_what_the_size_says_of_the_latent() -> 
     torch.manual_seed(0)
     slope, network = torch.tensor([0.8, -0.5], dtype=torch.float64), nn.Linear(1, 4).double()
     vae.prior = ConditionalNormal(2, nn.Sequential(LogSize(), network), key="size")
-    log = torch.randn(3000, generator=rng(2)).double()
-    z = slope * log.unsqueeze(1) + torch.randn(3000, 2, generator=rng()).double()
-    x = z @ WEIGHTS.T + math.sqrt(NOISE) * torch.randn(3000, 4, generator=rng(1)).double()
+    log = torch.randn(3000, generator=generator(2)).double()
+    z = slope * log.unsqueeze(1) + torch.randn(3000, 2, generator=generator()).double()
+    x = z @ WEIGHTS.T + math.sqrt(NOISE) * torch.randn(3000, 4, generator=generator(1)).double()
     batches = [Batch(x, context={"size": log.exp()})] * 150
     parts = [*vae.encoder.parameters(), *network.parameters()]  # type: ignore[attr-defined]  # a module
-    fit(vae, ELBO(), batches, torch.optim.Adam(parts, lr=0.05), generator=rng())
+    fit(vae, ELBO(), batches, torch.optim.Adam(parts, lr=0.05), generator=generator())
     torch.testing.assert_close(network.weight[:2, 0].detach(), slope, atol=0.1, rtol=0)
     assert LogSize()(torch.tensor([1.0, math.e])).flatten().tolist() == pytest.approx([0, 1])
     with pytest.raises(VAEError, match="an amount is not positive, so it has no logarithm; leave that row out"):
@@ -235,8 +234,8 @@ def test_a_prior_of_the_log_amount_learns_what_the_size_says_of_the_latent() -> 
 def test_one_hot_and_its_precision() -> None:
     assert OneHot(3)(torch.tensor([2, 0])).tolist() == [[0, 0, 1], [1, 0, 0]]
     single = linear(OneHot(3), OFFSETS).float()
-    assert single.sample(5, {"condition": LABELS}, rng()).dtype == torch.float32
-    assert by_label().sample(5, {"condition": LABELS.int()}, rng()).dtype == torch.float64
+    assert single.sample(5, {"condition": LABELS}, generator()).dtype == torch.float32
+    assert by_label().sample(5, {"condition": LABELS.int()}, generator()).dtype == torch.float64
 
 
 @pytest.mark.parametrize(

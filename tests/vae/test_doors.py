@@ -12,6 +12,7 @@ import scipy.sparse
 import torch
 from torch import Tensor, nn
 
+from designloop.testing.draws import generator
 from designloop.vae.anomaly import scores
 from designloop.vae.conditional import aggregate_prior, label_log_probs, transfer
 from designloop.vae.disentanglement.beta import rate_and_error
@@ -33,10 +34,6 @@ from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
 
 
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def small_vae() -> VAE:
     torch.manual_seed(0)
     return VAE(MLPEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), StandardNormal(2)).eval()
@@ -45,7 +42,7 @@ def small_vae() -> VAE:
 def train(vae: VAE, x: Any) -> Tensor:
     torch.manual_seed(0)
     copy = small_vae()
-    fit(copy, ELBO(), [Batch(x)], torch.optim.SGD(copy.parameters(), lr=0.1), generator=rng())
+    fit(copy, ELBO(), [Batch(x)], torch.optim.SGD(copy.parameters(), lr=0.1), generator=generator())
     return copy.reconstruct(torch.ones(2, 3))
 
 
@@ -60,27 +57,27 @@ DOORS: dict[str, Callable[[VAE, Any], Any]] = {
     "elbo": lambda vae, x: vae.elbo(x, noise=torch.zeros(8, 2)),
     "reconstruct": lambda vae, x: vae.reconstruct(x),
     "fit": train,
-    "importance_evidence": lambda vae, x: importance_evidence(vae, x, k=3, generator=rng()).log_evidence,
+    "importance_evidence": lambda vae, x: importance_evidence(vae, x, k=3, generator=generator()).log_evidence,
     "annealed_evidence": lambda vae, x: (
-        annealed_evidence(vae, x, generator=rng(), chains=2, temperatures=2, leaps=1).log_evidence
+        annealed_evidence(vae, x, generator=generator(), chains=2, temperatures=2, leaps=1).log_evidence
     ),
     "active_units": lambda vae, x: active_units(vae, x),
-    "impute": lambda vae, x: impute(vae, x, ALL, k=3, generator=rng()).mean,
-    "sample_missing": lambda vae, x: sample_missing(vae, x, ALL, n=1, k=3, generator=rng()),
+    "impute": lambda vae, x: impute(vae, x, ALL, k=3, generator=generator()).mean,
+    "sample_missing": lambda vae, x: sample_missing(vae, x, ALL, n=1, k=3, generator=generator()),
     "refine": lambda vae, x: refine(vae, x, torch.zeros(8, 2), steps=1, length=0.1),
     "transfer": lambda vae, x: transfer(vae, x, to={"dose": torch.ones(8)}),
-    "label_log_probs": lambda vae, x: label_log_probs(vae, x, classes=2, k=3, generator=rng()),
+    "label_log_probs": lambda vae, x: label_log_probs(vae, x, classes=2, k=3, generator=generator()),
     "aggregate_prior": lambda vae, x: aggregate_prior(
-        vae, x, None, with_labels(range(8)), classes=2, generator=rng()
+        vae, x, None, with_labels(range(8)), classes=2, generator=generator()
     ).log_prob(torch.zeros(8, 2), with_labels(range(8))),
-    "rate_and_error": lambda vae, x: rate_and_error(vae, x, generator=rng())[1],
+    "rate_and_error": lambda vae, x: rate_and_error(vae, x, generator=generator())[1],
     **{
         name: lambda vae, x, score=score: score(vae, x)  # type: ignore[misc]
         for name, score in scores.SCORES.items()
     },
     "Pearson residuals": lambda vae, x: scores.pearson_residuals(vae, x),
 }
-X = torch.randn(8, 3, generator=rng(4))
+X = torch.randn(8, 3, generator=generator(4))
 KINDS: dict[str, Callable[[Tensor], Any]] = {
     "array": lambda x: x.numpy(),
     "float64 tensor": lambda x: x.double(),
@@ -205,14 +202,14 @@ def test_samples_are_as_many_as_asked_for() -> None:
             return dose.unsqueeze(-1) + 0 * z
 
     vae = VAE(MLPEncoder(2, 2), Reads(), Gaussian(2, 1e-8, learned=False), StandardNormal(2))
-    some = vae.sample(3, {"dose": np.array([1.0, 2.0, 3.0])}, rng())  # type: ignore[dict-item]
+    some = vae.sample(3, {"dose": np.array([1.0, 2.0, 3.0])}, generator())  # type: ignore[dict-item]
     torch.testing.assert_close(some[:, 0], torch.tensor([1.0, 2.0, 3.0]), atol=1e-2, rtol=0)
-    alike = vae.sample(5, {"dose": torch.tensor([2.0])}, rng())
+    alike = vae.sample(5, {"dose": torch.tensor([2.0])}, generator())
     assert alike.shape == (5, 2)
     with pytest.raises(
         ShapeError, match=r"context\['dose'\] has shape \(3,\), expected \(5, …\); give one value a row"
     ):
-        vae.sample(5, {"dose": torch.ones(3)}, rng())
+        vae.sample(5, {"dose": torch.ones(3)}, generator())
 
 
 def test_labels_become_numbers() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from designloop.testing.draws import generator
 from designloop.vae.disentanglement.hsic import HSIC
 from designloop.vae.disentanglement.total_correlation import TotalCorrelation
 from designloop.vae.errors import CapabilityError, VAEError
@@ -29,23 +30,19 @@ from designloop.vae.training.fit import Step, fit
 from designloop.vae.training.losses import ELBO, IWELBO, Term
 
 
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def small_vae(seed: int = 0) -> VAE:
     torch.manual_seed(seed)
     return VAE(MLPEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), ConditionalNormal(2, nn.Linear(1, 4), "dose")).double()
 
 
-X = torch.randn(4, 3, generator=rng(1), dtype=torch.float64)
-MASK = torch.rand(4, 3, generator=rng(2)) < 0.8
-DOSE = {"dose": torch.randn(4, 1, generator=rng(3), dtype=torch.float64)}
+X = torch.randn(4, 3, generator=generator(1), dtype=torch.float64)
+MASK = torch.rand(4, 3, generator=generator(2)) < 0.8
+DOSE = {"dose": torch.randn(4, 1, generator=generator(3), dtype=torch.float64)}
 
 
 def test_a_pass_knows_the_densities_at_its_draws_and_of_each_entry() -> None:
     vae = small_vae()
-    noise = torch.randn(4, 2, generator=rng(), dtype=torch.float64)
+    noise = torch.randn(4, 2, generator=generator(), dtype=torch.float64)
     out = vae(X, MASK, DOSE, noise)
     assert out.noise is noise
     assert (out.prior, out.likelihood) == (vae.prior, vae.likelihood)
@@ -62,15 +59,15 @@ def test_a_pass_knows_the_densities_at_its_draws_and_of_each_entry() -> None:
 
 def test_the_generator_draws_the_noise_that_draw_noise_gives() -> None:
     vae = small_vae()
-    drawn = vae(X, MASK, DOSE, generator=(own := rng(5)))
+    drawn = vae(X, MASK, DOSE, generator=(own := generator(5)))
     assert drawn.generator is own
-    torch.testing.assert_close(drawn.z, vae(X, MASK, DOSE, vae.draw_noise(4, rng(5))).z, rtol=0, atol=0)
+    torch.testing.assert_close(drawn.z, vae(X, MASK, DOSE, vae.draw_noise(4, generator(5))).z, rtol=0, atol=0)
     assert torch.equal(vae(X, MASK, DOSE).z, vae.encode(X, MASK, DOSE).mean)
 
 
 def test_several_draws_are_passes_one_behind_the_other() -> None:
     vae, targets, weights = small_vae(), {"t": torch.arange(4.0).double()}, torch.arange(1.0, 5.0).double()
-    noise = torch.randn(3, 4, 2, generator=rng(), dtype=torch.float64)
+    noise = torch.randn(3, 4, 2, generator=generator(), dtype=torch.float64)
     out = vae(X, MASK, DOSE, noise, targets, weights)
     assert (out.draws, len(out.x)) == (3, 12)
     for draw in range(3):
@@ -80,15 +77,16 @@ def test_several_draws_are_passes_one_behind_the_other() -> None:
         torch.testing.assert_close(out.by_draw(out.posterior.mean)[draw], alone.posterior.mean)
         torch.testing.assert_close(out.by_draw(out.targets["t"])[draw], targets["t"])
         torch.testing.assert_close(out.by_draw(out.context["dose"])[draw], DOSE["dose"])
-    assert vae(X, MASK, DOSE, generator=rng(), draws=5).draws == 5
+    assert vae(X, MASK, DOSE, generator=generator(), draws=5).draws == 5
 
 
 def test_the_importance_weighted_bound_is_that_of_the_evidence() -> None:
     vae = small_vae()
-    source = rng(4)
+    source = generator(4)
     noise = torch.stack([torch.randn(4, 2, generator=source, dtype=torch.float64) for _ in range(6)])
     bound = -IWELBO()(vae(X, MASK, DOSE, noise))
-    wanted = importance_evidence(vae, X, MASK, DOSE, k=6, generator=rng(4)).log_evidence  # the same numbers, in order
+    # The same numbers, in the same order.
+    wanted = importance_evidence(vae, X, MASK, DOSE, k=6, generator=generator(4)).log_evidence
     torch.testing.assert_close(bound.view(6, 4), wanted.expand(6, 4))
     single = vae(X, MASK, DOSE, noise[0])
     torch.testing.assert_close(-IWELBO()(single), single.log_weight)
@@ -102,13 +100,13 @@ def test_fit_averages_over_draws_or_weighs_them() -> None:
         steps: list[Step] = []
         optimizer = torch.optim.SGD(vae.parameters(), lr=1e-6)
         batch = Batch(X, MASK, DOSE)
-        fit(vae, term, [batch], optimizer, generator=rng(seed), draws=draws, on_step=steps.append)
+        fit(vae, term, [batch], optimizer, generator=generator(seed), draws=draws, on_step=steps.append)
         return vae.state_dict(), steps[0]
 
     plain, single = learned(ELBO(), None), learned(ELBO(), 1)
     assert all(torch.equal(plain[0][name], single[0][name]) for name in plain[0])
     vae = small_vae()
-    noise = vae.draw_noise(4, rng(), 8)
+    noise = vae.draw_noise(4, generator(), 8)
     wanted = -torch.stack([vae.elbo(X, MASK, DOSE, noise=draw) for draw in noise]).mean()
     assert learned(ELBO(), 8)[1].loss == pytest.approx(float(wanted.detach()))
     assert learned(IWELBO(), 8)[1].loss < float(wanted.detach())
@@ -135,23 +133,23 @@ def test_every_family_of_posteriors_is_fitted_by_the_one_loop(family: str) -> No
     encoder = {"full": FullEncoder(6, 4), "markov": MarkovEncoder(6, 4), "experts": Experts()}[family]
     prior = AutoregressiveNormal(4) if family == "markov" else StandardNormal(4)
     vae = VAE(encoder, MLPDecoder(4, 6), Gaussian(6), prior)
-    x = torch.randn(64, 2, generator=rng()) @ torch.randn(2, 6, generator=rng(1))
+    x = torch.randn(64, 2, generator=generator()) @ torch.randn(2, 6, generator=generator(1))
     steps: list[Step] = []
     optimizer = torch.optim.Adam(vae.parameters(), lr=0.02)
-    fit(vae, ELBO(), [Batch(x)] * 150, optimizer, generator=rng(), draws=2, on_step=steps.append)
+    fit(vae, ELBO(), [Batch(x)] * 150, optimizer, generator=generator(), draws=2, on_step=steps.append)
     assert steps[-1].loss < steps[0].loss - 1
     bound = torch.stack(
-        [vae.elbo(x, noise=noise) for noise in vae.draw_noise(64, rng(), 32, vae.encode(x).noise_width)]
+        [vae.elbo(x, noise=noise) for noise in vae.draw_noise(64, generator(), 32, vae.encode(x).noise_width)]
     )
-    evidence = importance_evidence(vae, x, k=200, generator=rng()).log_evidence
+    evidence = importance_evidence(vae, x, k=200, generator=generator()).log_evidence
     assert float(bound.detach().mean()) < float(evidence.mean())
 
 
 def test_terms_of_a_batch_look_at_one_draw_of_each_row_and_say_what_they_cannot_do() -> None:
     torch.manual_seed(0)
     vae = VAE(MLPEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), StandardNormal(2)).double()
-    x, context = torch.randn(8, 3, generator=rng(1), dtype=torch.float64), {"age": torch.arange(8.0).double()}
-    noise = torch.randn(3, 8, 2, generator=rng(), dtype=torch.float64)
+    x, context = torch.randn(8, 3, generator=generator(1), dtype=torch.float64), {"age": torch.arange(8.0).double()}
+    noise = torch.randn(3, 8, 2, generator=generator(), dtype=torch.float64)
     for term in (TotalCorrelation(100), TotalCorrelation(100, most=5), HSIC("age"), HSIC("age", draws=True)):
         torch.testing.assert_close(term(vae(x, None, context, noise)), term(vae(x, None, context, noise[0])))
     full = VAE(FullEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), StandardNormal(2)).double()
@@ -160,8 +158,8 @@ def test_terms_of_a_batch_look_at_one_draw_of_each_row_and_say_what_they_cannot_
 
 
 def test_a_prior_without_a_density_has_no_weight() -> None:
-    vae = VAE(MLPEncoder(3, 2), MLPDecoder(2, 3), Poisson(), GaussianMixture(2, 2, rng()))
-    out = vae(torch.ones(2, 3), generator=rng())
+    vae = VAE(MLPEncoder(3, 2), MLPDecoder(2, 3), Poisson(), GaussianMixture(2, 2, generator()))
+    out = vae(torch.ones(2, 3), generator=generator())
     torch.testing.assert_close(out.kl, out.log_posterior - out.log_prior)
 
     class Samples(type(vae.prior).__mro__[1]):  # type: ignore[misc]
@@ -207,20 +205,20 @@ def exact(vae: VAE, x: Tensor, do: float | None) -> Tensor:
 @pytest.mark.parametrize("do", [None, 2.0])
 def test_evidence_bound_and_draws_are_those_of_the_world_that_the_context_tells(do: float | None) -> None:
     vae = causal_vae()
-    x = torch.randn(5, 3, generator=rng(), dtype=torch.float64)
+    x = torch.randn(5, 3, generator=generator(), dtype=torch.float64)
     prior = vae.prior
     assert isinstance(prior, StructuralCausal)
     context = {"do": prior.interventions({} if do is None else {0: do}, 5)}
-    estimate = importance_evidence(vae, x, None, context, k=20_000, generator=rng()).log_evidence
+    estimate = importance_evidence(vae, x, None, context, k=20_000, generator=generator()).log_evidence
     torch.testing.assert_close(estimate, exact(vae, x, do), atol=0.05, rtol=0)
-    out = vae(x, None, context, vae.draw_noise(5, rng(), 4000))
+    out = vae(x, None, context, vae.draw_noise(5, generator(), 4000))
     closed = out.by_draw(out.kl)
     drawn = out.by_draw(out.log_posterior - out.log_prior)
     torch.testing.assert_close(closed.std(0), torch.zeros(5).double(), atol=1e-9, rtol=0)
     assert bool(((drawn.mean(0) - closed[0]).abs() < 5 * drawn.std(0) / 4000**0.5).all())
     assert bool((out.by_draw(out.log_prob - out.kl).mean(0) < exact(vae, x, do)).all())
-    samples = vae.sample(20_000, {"do": prior.interventions({} if do is None else {0: do}, 1)}, rng())
-    expected = vae.decode(prior.sample(20_000, None, rng(), do=None if do is None else {0: do})).mean(0)
+    samples = vae.sample(20_000, {"do": prior.interventions({} if do is None else {0: do}, 1)}, generator())
+    expected = vae.decode(prior.sample(20_000, None, generator(), do=None if do is None else {0: do})).mean(0)
     assert bool(((samples.mean(0) - expected).abs() < 0.06).all())
 
 
@@ -230,7 +228,7 @@ def test_rows_under_interventions_and_observations_stand_side_by_side_and_teach_
     assert isinstance(truth.prior, StructuralCausal)
     do = truth.prior.interventions({0: torch.linspace(-3, 3, n).double()}, n)
     do[: n // 2] = torch.nan
-    z = truth.prior.sample(1, {"do": do}, rng())[0].detach()
+    z = truth.prior.sample(1, {"do": do}, generator())[0].detach()
 
     class Same(nn.Module):
         def forward(self, z: Tensor, mask: object = None, context: object = None) -> DiagonalNormal:
@@ -242,7 +240,7 @@ def test_rows_under_interventions_and_observations_stand_side_by_side_and_teach_
 
     vae = VAE(Same(), Itself(), Gaussian(2, 1e-2, learned=False), StructuralCausal(CAUSES)).double()
     optimizer = torch.optim.Adam(vae.prior.parameters(), lr=0.05)
-    fit(vae, ELBO(), [Batch(z, context={"do": do})] * 200, optimizer, generator=rng())
+    fit(vae, ELBO(), [Batch(z, context={"do": do})] * 200, optimizer, generator=generator())
     prior = vae.prior
     assert isinstance(prior, StructuralCausal)
     assert float(prior.effects[1, 0].detach()) == pytest.approx(1.5, abs=0.05)
@@ -261,7 +259,7 @@ def test_interventions_that_cannot_be_are_told() -> None:
     ):
         vae.encode(torch.zeros(3, 3), context={"do": torch.zeros(3, 1)})
     with pytest.raises(VAEError, match=r"do is given, and context\['do'\] too; give one of them"):
-        prior.sample(1, {"do": prior.interventions({}, 1)}, rng(), do={0: 1.0})
+        prior.sample(1, {"do": prior.interventions({}, 1)}, generator(), do={0: 1.0})
     full = VAE(FullEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), StructuralCausal(CAUSES))
     with pytest.raises(VAEError, match="an intervention asks for the scale of each unit by itself"):
         full.encode(torch.zeros(1, 3), context={"do": torch.zeros(1, 2)})

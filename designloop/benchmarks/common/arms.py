@@ -26,8 +26,8 @@ ROUND_METRICS = ("mean_top_10", "reconstruction", "rolled_back", "prior_allowed"
 def run_campaign_arm(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
     """Runs a campaign into a folder, or resumes it, and returns its measures and the metrics of its rounds."""
     places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
-    campaign = load_campaign(file, {**overrides, **places})
-    summary = api.run(campaign).summary
+    campaign = load_campaign(file, {"budget.patience": 0, **overrides, **places})  # arms spend the same
+    summary = api.run(campaign, try_costly=False).summary
     rows = api.open_candidates(campaign.output_folder).to_arrow()
     columns = (rows[name].to_pylist() for name in ("smiles", "score", "proposer"))
     calls = [Call(*row) for row in zip(*columns, strict=True)]

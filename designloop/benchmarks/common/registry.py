@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import cast
 
 from designloop.benchmarks.common.options import Benchmark
@@ -34,6 +35,23 @@ def modules_by_name(package: str, file: str) -> Mapping[str, str]:
     return dict(sorted(modules.items()))
 
 
+def load_by_name(name: str, package: str, file: str, what: str, otherwise: str) -> ModuleType:
+    """Imports the module that ``modules_by_name`` knows by a name.
+
+    Args:
+        what: the entries in words, for the message: ``benchmark``.
+        otherwise: what else may be given: ``all``.
+    Raises:
+        InputError: there is none; the message lists those there are.
+    """
+    from designloop.api import InputError
+
+    modules = modules_by_name(package, file)
+    if name not in modules:
+        raise InputError(f"no {what} {name!r}; give one of {', '.join(modules)}, or {otherwise}")
+    return import_module(modules[name])
+
+
 def available() -> list[str]:
     """Returns the names of all benchmarks, sorted."""
     return list(modules_by_name(BENCHMARKS, "benchmark"))
@@ -43,11 +61,6 @@ def load(name: str) -> Benchmark:
     """Imports the benchmark of a name.
 
     Raises:
-        InputError: there is none; the message lists those there are.
+        InputError: there is none.
     """
-    from designloop.api import InputError
-
-    modules = modules_by_name(BENCHMARKS, "benchmark")
-    if name not in modules:
-        raise InputError(f"no benchmark {name!r}; give one of {', '.join(modules)}, or all")
-    return cast("Benchmark", import_module(modules[name]))
+    return cast("Benchmark", load_by_name(name, BENCHMARKS, "benchmark", "benchmark", "all"))

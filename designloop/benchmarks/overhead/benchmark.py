@@ -74,7 +74,7 @@ def run(options: Options, say: Say) -> Results:
 
 def measure_run(file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Measures times and counts of one run, in a process that has done nothing else."""
-    campaign = load_campaign(file, overrides)
+    campaign = load_campaign(file, {"budget.patience": 0, **overrides})
     watched = watch_run(campaign)
     if len(watched.laps) <= FIRST:
         raise InputError(f"the campaign had {len(watched.laps)} round, of which {FIRST} is left out; give more calls")

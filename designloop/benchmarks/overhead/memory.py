@@ -8,26 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from designloop.loop.evaluation.processes import family, name_of
+
 
 def descendants() -> dict[int, str]:
     """Returns process id -> name of every process that this one, or one of these, started."""
-    parents: dict[int, list[int]] = {}
-    names: dict[int, str] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            before, _, after = (folder / "stat").read_text(errors="replace").rpartition(")")
-        except OSError:  # it has just ended
-            continue
-        number, name = before.split(" (", 1)
-        names[int(number)] = name
-        parents.setdefault(int(after.split()[1]), []).append(int(number))
-    processes: dict[int, str] = {}
-    todo = list(parents.get(os.getpid(), ()))
-    while todo:
-        process = todo.pop()
-        processes[process] = names[process]
-        todo += parents.get(process, ())
-    return processes
+    names = {process: name_of(process) for process in family(os.getpid()) - {os.getpid()}}
+    return {process: name for process, name in names.items() if name is not None}
 
 
 def can_be_read() -> bool:

@@ -75,13 +75,13 @@ ARMS: tuple[Ours | Peer, ...] = (
 
 def run_ours(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
     """Runs a campaign into a folder, or goes on with the one that is there; its calls and what they took."""
-    own = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
-    campaign = api.load_campaign(file, {**overrides, **own})
+    places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
+    campaign = api.load_campaign(file, {**overrides, **places})
     summary = api.run(campaign).summary
     rows = api.open_candidates(campaign.output_folder).to_arrow()
     calls: list[Paid] = list(zip(rows["smiles"].to_pylist(), rows["score"].to_pylist(), strict=True))
     seconds, oracle = (sum(summary.metric(name).values()) for name in ("seconds", "worker_seconds"))
-    return _given(calls, seconds, oracle)
+    return _result_of(calls, seconds, oracle)
 
 
 def run_peer(search: Search, task: str, calls: int, seed: int, folder: Path) -> TrialResult:
@@ -89,10 +89,10 @@ def run_peer(search: Search, task: str, calls: int, seed: int, folder: Path) -> 
     bank = zinc_bank()  # made before the clock starts
     door = Door(task, calls, folder / "calls.jsonl")
     search(door, bank, seed)
-    return _given(door.calls, door.seconds, door.oracle_seconds)
+    return _result_of(door.calls, door.seconds, door.oracle_seconds)
 
 
-def _given(calls: Sequence[Paid], seconds: float, oracle_seconds: float) -> TrialResult:
+def _result_of(calls: Sequence[Paid], seconds: float, oracle_seconds: float) -> TrialResult:
     """What is kept of a search: no measure but that which is told, so that another measure voids none."""
     return {
         "paid": [list(call) for call in calls],

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import cast
 
-from designloop.benchmarks.common.registry import modules_by_name
+from designloop.benchmarks.common.registry import load_by_name, modules_by_name
 from designloop.benchmarks.vae.method import Method
 
 METHODS = "designloop.benchmarks.vae.methods"
@@ -20,11 +19,6 @@ def load(name: str) -> Method:
     """Imports the method of a name.
 
     Raises:
-        InputError: there is none; the message lists those there are.
+        InputError: there is none.
     """
-    from designloop.api import InputError
-
-    modules = modules_by_name(METHODS, "method")
-    if name not in modules:
-        raise InputError(f"no method {name!r} of the benchmark vae; give one of {', '.join(modules)}, or none")
-    return cast("Method", import_module(modules[name]))
+    return cast("Method", load_by_name(name, METHODS, "method", "VAE method", "none"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_serializer
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_serializer, model_validator
 
 from designloop.loop.campaign.checks import Parts, load_parts
 from designloop.loop.campaign.identity import identity_of
@@ -21,13 +21,13 @@ from designloop.loop.campaign.user_molecules import UserMolecule, digest_of_form
 from designloop.loop.config.explain import explain
 from designloop.loop.config.problems import CampaignError, Finding, Problem
 from designloop.loop.config.settings import ByName, StrictSettings, describe, error
-from designloop.loop.config.yaml_file import read_yaml
+from designloop.loop.config.yaml_file import OVERRIDE, Document, document_of, read_yaml
 from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.loop.scoring.objective import Objective
 from designloop.loop.screening.filters import Filters
 from designloop.molecules.chemistry import Mode, Stereo
 from designloop.molecules.shipped import DEFAULT_MODEL
-from designloop.oracles import Oracle
+from designloop.oracles import Oracle, OracleError, reference_of
 from designloop.strategies import base as strategies
 
 __all__ = ["Budget", "Campaign", "CampaignError", "EvaluationSettings", "UserMolecule", "Problem", "StrategySettings"]
@@ -52,12 +52,33 @@ class Budget(StrictSettings):
     oracle_calls: int = Field(ge=1)
     """Distinct molecules charged, however many oracles the objective has."""
     rounds: int | None = Field(default=None, ge=1)
+    """Rounds after that of the starting molecules."""
     hours: float | None = Field(default=None, gt=0)
     """Wall-clock time, summed over all runs of the campaign."""
-    patience: int | None = Field(default=None, ge=1)
-    """Rounds without a gain of more than 0.001 in the mean top-10 after which it ends; off by default."""
+    patience: int | None = Field(default=10, ge=0)
+    """Rounds without a gain of more than 0.001 in the mean top-10 after which it ends; 0 for never."""
     per_oracle: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """The most molecules that the oracle of a property is asked about, by the property's name, or by the oracle's."""
+
+
+class StartingSettings(StrictSettings):
+    """Starting molecules with what is said of them."""
+
+    file: str | None = None
+    """A file of molecules."""
+    smiles: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Or the molecules themselves."""
+    skip_bad: bool = False
+    """Leave out what cannot be read; how many and which lines is told."""
+    only_allowed: bool = False
+    """Leave out what a filter refuses; by default it is scored and learned from, though never in `top`."""
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> StartingSettings:
+        if (self.file is None) == (not self.smiles):
+            actual = "both file and smiles" if self.smiles else "neither file nor smiles"
+            raise error("starting_molecules", [Finding((), actual, "one of them")])
+        return self
 
 
 class Campaign(StrictSettings):
@@ -75,8 +96,8 @@ class Campaign(StrictSettings):
     """What a molecule's standard form is, which is what oracles see."""
     stereo: Stereo = "ignore"
     """Whether stereoisomers are one molecule; by default `keep` where an oracle declares that it sees stereo."""
-    starting_molecules: str | Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """SMILES, or a file of them (.smi, .csv, .parquet): scored first, in round 0."""
+    starting_molecules: str | Annotated[tuple[str, ...], Field(strict=False)] | StartingSettings = ()
+    """SMILES, a file of them (.smi, .csv, .sdf, …), or either with what is said of them: scored first, in round 0."""
     reference: str | Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str] = ()
     """Molecules scored once to compare with, outside budget and table: SMILES, names with SMILES, or a file."""
     batch_size: int = Field(default=100, ge=1)
@@ -169,6 +190,11 @@ class Campaign(StrictSettings):
         """The starting molecules, in the order given, each once."""
         return list(self._parts.starting)
 
+    @property
+    def only_allowed(self) -> bool:
+        """Whether starting molecules that a filter refuses are left out."""
+        return isinstance(self.starting_molecules, StartingSettings) and self.starting_molecules.only_allowed
+
     def references(self) -> list[UserMolecule]:
         """The molecules to compare with, in the order given, each once."""
         return list(self._parts.references)
@@ -187,13 +213,17 @@ class Campaign(StrictSettings):
         Two files of molecules that differ only in how they are written have one digest here, and two in ``files``.
         """
         digests = {path: digest_of_lines(file) for path, file in self._named_files().items()}
-        digests["starting_molecules"] = digest_of_forms(self.starting()) if self.starting() else None
+        starting = [molecule.smiles for molecule in self.starting()]
+        # Which of them become rows is part of what is said.
+        digests["starting_molecules"] = digest_of_forms(starting, self.only_allowed) if starting else None
         return {key: digest for key, digest in digests.items() if digest is not None}
 
     def _named_files(self) -> dict[str, Path]:
         """Path as written -> each file of molecules or weights that the campaign file names and that is there."""
-        named = [self.model, self.starting_molecules, self.reference, self.filters.exclude]
-        named += list(self.strategy.settings.model_dump(mode="json").values())
+        starting = self.starting_molecules
+        named: list[object] = [self.model, starting.file if isinstance(starting, StartingSettings) else starting]
+        named += [self.reference, self.filters.exclude]
+        named += self.strategy.settings.model_dump(mode="json").values()
         paths = [str(name) for name in named if isinstance(name, (str, Path)) and is_path(str(name))]
         return {path: self.resolve(path) for path in dict.fromkeys(paths) if self.resolve(path).is_file()}
 
@@ -209,17 +239,31 @@ class Campaign(StrictSettings):
         return self.model_dump(mode="json")
 
 
-def load_campaign(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Campaign:
-    """The campaign of a file, with its oracles loaded and its molecules read.
+def load_campaign(
+    path: Path | str | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    folder: Path | str | None = None,
+) -> Campaign:
+    """The campaign of a file, or of a mapping with the keys of one, with its oracles loaded and its molecules read.
+
+    A mapping needs a `name`, and an oracle in it may be a function or class in hand. Its campaign has no file, so it is
+    resumed by giving the same mapping again.
 
     Args:
+        path: the campaign file, or its keys.
+        folder: of a mapping, what relative paths are relative to, and where results go; by default the current folder.
         overrides: values set from outside, by dotted key: ``{"budget.oracle_calls": 50}``.
 
     Raises:
         CampaignError: all that is wrong with it, each with its line; a YAML syntax error alone.
     """
-    document = read_yaml(path).with_overrides(overrides or {})
-    file = Path(path).absolute()
+    if isinstance(path, Mapping):
+        document, file = _of_mapping(path, Path(folder or ".").absolute())
+    elif folder is not None:
+        raise CampaignError([Problem(str(path), None, None, "", "a folder was given for a campaign that has a file")])
+    else:
+        document, file = read_yaml(path), Path(path).absolute()
+    document = document.with_overrides(overrides or {})
     # A key whose value was deleted or commented out is as good as absent, where it may be absent.
     optional = {name for name, field in Campaign.model_fields.items() if not field.is_required()}
     settings = {key: value for key, value in document.data.items() if value is not None or key not in optional}
@@ -237,3 +281,24 @@ def load_campaign(path: Path | str, overrides: Mapping[str, Any] | None = None) 
             )
         )
     return campaign._with_origin(file, parts)
+
+
+def _of_mapping(data: Mapping[str, Any], folder: Path) -> tuple[Document, Path]:
+    """The document of a campaign from Python, its oracles in hand named by references, and the file that it lacks."""
+    name = data.get("name")
+    if not isinstance(name, str):
+        found = describe(name) if "name" in data else "nothing"
+        raise CampaignError([Problem(OVERRIDE, None, None, "name", found, "a name, which the folder of results gets")])
+    document = document_of(data)
+    problems = []
+    objective = document.data.get("objective")
+    properties = objective.get("properties") if isinstance(objective, dict) else None
+    for place, item in enumerate(properties if isinstance(properties, list | tuple) else ()):
+        if isinstance(item, dict) and callable(item.get("oracle")):
+            try:
+                item["oracle"] = reference_of(item["oracle"], folder, f"{name}.oracles")
+            except OracleError as error:
+                problems.append(document.problem(Finding(("objective", "properties", place, "oracle"), str(error))))
+    if problems:
+        raise CampaignError(problems)
+    return document, folder / f"{name}.yaml"

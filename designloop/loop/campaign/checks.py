@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.campaign.draft import BudgetDraft, Draft, FiltersDraft, PropertyDraft
+from designloop.loop.campaign.draft import BudgetDraft, Draft, FiltersDraft, PropertyDraft, StartingDraft, Texts
 from designloop.loop.campaign.user_molecules import (
     UserMolecule,
     UserMolecules,
@@ -24,6 +24,7 @@ from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
 from designloop.molecules.chemistry import Stereo, parse
 from designloop.molecules.shipped import shipped_models
+from designloop.molecules.smarts import kekule_hint
 from designloop.oracles import Oracle, OracleError, ParameterError, load
 from designloop.words import did_you_mean, listed
 
@@ -58,15 +59,26 @@ def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Par
     findings += _misread_filters(document, draft.filters)
     findings += _files(draft, folder)
     _decide_stereo(draft, parts)
-    starting, references = (
-        read_user_molecules(document, key, value, folder, draft.standardize or "parent", parts.stereo)
-        for key, value in (("starting_molecules", draft.starting_molecules), ("reference", draft.reference))
-    )
+    start_key, given, skip_bad = _starting(draft)
+    mode = draft.standardize or "parent"
+    starting = read_user_molecules(document, start_key, given, folder, mode, parts.stereo, skip_bad)
+    references = read_user_molecules(document, ("reference",), draft.reference, folder, mode, parts.stereo)
     findings += _budget(draft, starting)
     parts.starting, parts.references = tuple(starting.molecules), tuple(references.molecules)
-    parts.warnings += [*starting.warnings, *references.warnings, *_one_round(draft)]
+    parts.warnings += [*starting.warnings, *references.warnings, *_one_round(draft), *_drawn_rings(draft)]
     parts.problems = [*map(document.problem, findings), *starting.problems, *references.problems]
     return parts
+
+
+def _starting(draft: Draft) -> tuple[PathKey, Texts | None, bool]:
+    """Where the starting molecules stand, what stands there, and whether what cannot be read is left out."""
+    key, value = "starting_molecules", draft.starting_molecules
+    if not isinstance(value, StartingDraft):
+        return (key,), value, False
+    skip_bad = bool(value.skip_bad)
+    return (
+        ((key, "file"), value.file, skip_bad) if value.file is not None else ((key, "smiles"), value.smiles, skip_bad)
+    )
 
 
 def _load_oracle(
@@ -120,6 +132,30 @@ def _misread_filters(document: Document, filters: FiltersDraft | None) -> Iterat
             finding = misread_text(document, ("filters", key, *part), text)
             if finding:
                 yield finding
+
+
+def _drawn_rings(draft: Draft) -> Iterator[str]:
+    """A sentence on each SMARTS, of a filter or an oracle, that was meant for an aromatic ring and matches none."""
+    for key, value in draft.filters.smarts if draft.filters else ():
+        for _, text in by_place(value):
+            if hint := kekule_hint(text):
+                yield f"filters.{key}: {hint}"
+    for place, item in draft.properties:
+        for text in _smarts_of((), item.params):
+            if hint := kekule_hint(text):
+                yield f"objective.properties[{item.name or place}].params: {hint}"
+
+
+def _smarts_of(path: PathKey, value: Any) -> Iterator[str]:
+    """The texts of an oracle's parameters that stand under a key `smarts`."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _smarts_of((*path, key), inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _smarts_of(path, inner)
+    elif isinstance(value, str) and "smarts" in path:
+        yield value
 
 
 def _files(draft: Draft, folder: Path) -> Iterator[Finding]:

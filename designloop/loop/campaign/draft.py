@@ -77,13 +77,21 @@ class BudgetDraft(_Draft):
     per_oracle: Readable[dict[str, Any]] = None
 
 
+class StartingDraft(_Draft):
+    """Starting molecules with what is said of them."""
+
+    file: Readable[str] = None
+    smiles: Readable[Listed[Readable[str]]] = None
+    skip_bad: Readable[bool] = None
+
+
 class Draft(_Draft):
     """The keys of a campaign file that are checked against each other, or against what lies beside the file."""
 
     objective: Readable[ObjectiveDraft] = None
     filters: Readable[FiltersDraft] = None
     budget: Readable[BudgetDraft] = None
-    starting_molecules: Readable[Texts] = None
+    starting_molecules: Readable[str | Listed[Readable[str]] | StartingDraft] = None
     reference: Readable[Texts] = None
     standardize: Readable[Mode] = None
     stereo: Readable[Stereo] = None

@@ -21,7 +21,7 @@ def identity_of(dump: Mapping[str, Any]) -> dict[str, Any]:
 def own_file(dump: Mapping[str, Any], key: str) -> str | None:
     """The file that a key of a dump names and no other key does; None where there is none."""
     others = {name: value for name, value in dump.items() if name not in (key, "files", "molecules")}
-    path = dump[key]
+    path = dump[key].get("file") if isinstance(dump[key], Mapping) else dump[key]
     return path if isinstance(path, str) and path not in [value for _, value in flat(others)] else None
 
 

@@ -12,20 +12,26 @@ from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
 from designloop.loop.config.yaml_nodes import quote
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, parse, standard_form
-from designloop.molecules.reading import read_molecules
+from designloop.molecules.reading import is_text_file, names_molecules, read_molecules
 
-_TEXT_ENDINGS = (".smi", ".smiles", ".txt", ".csv", ".tsv")
-_ENDINGS = (*_TEXT_ENDINGS, ".parquet", ".safetensors")
+_WEIGHTS = ".safetensors"
+
+_NAMED = 10
+"""Entries that are left out of which is said why; of the others the line alone."""
 
 
 def is_path(text: str) -> bool:
     """Whether a value that may also be a name is the path of a file of molecules or weights."""
-    return Path(text).suffix.lower() in _ENDINGS
+    return names_molecules(text) or Path(text).suffix.lower() == _WEIGHTS
 
 
-def digest_of_forms(molecules: Sequence[UserMolecule]) -> str:
-    """SHA-256 of molecules in their order: of what they are, however and wherever they are written."""
-    return hashlib.sha256("\n".join(molecule.smiles for molecule in molecules).encode()).hexdigest()
+def digest_of_forms(smiles: Sequence[str], only_allowed: bool) -> str:
+    """SHA-256 of molecules in standard form, in their order: of what they are, however and wherever they are written.
+
+    Args:
+        only_allowed: whether those that a filter refuses are left out, which makes it another digest.
+    """
+    return hashlib.sha256("\n".join([*smiles, *(["only allowed"] if only_allowed else [])]).encode()).hexdigest()
 
 
 def digest_of_lines(path: Path) -> str | None:
@@ -34,7 +40,7 @@ def digest_of_lines(path: Path) -> str | None:
     Blank lines, comments, line ends, blanks at either end and a byte order mark say nothing. Of a file without any of
     these it is the SHA-256 of its bytes.
     """
-    if path.suffix.lower() not in _TEXT_ENDINGS:
+    if not is_text_file(path):
         return None
     lines = [line.strip() for line in path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()]
     return hashlib.sha256(b"".join(line + b"\n" for line in lines if line and line[:1] != b"#")).hexdigest()
@@ -60,6 +66,8 @@ class UserMolecules:
 
     molecules: list[UserMolecule] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    unreadable: list[Problem] = field(default_factory=list)
+    """Entries that are no molecule."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -76,18 +84,28 @@ class _Entry:
 
 
 def read_user_molecules(
-    document: Document, key: str, value: Texts | None, folder: Path, standardize: Mode, stereo: Stereo
+    document: Document,
+    place: PathKey,
+    value: Texts | None,
+    folder: Path,
+    standardize: Mode,
+    stereo: Stereo,
+    skip_bad: bool = False,
 ) -> UserMolecules:
-    """Reads the molecules of a key: a list of SMILES, names with SMILES, or a file of them.
+    """Reads the molecules that stand at a place: a list of SMILES, names with SMILES, or a file of them.
 
     What is no text there is None, and refused by the campaign's own declaration. Molecules that are the same in
     standard form (and but for stereo, under ``stereo: ignore``) are one, the first.
+
+    Args:
+        skip_bad: leave out what is no molecule, and say so, as long as any is left.
     """
     molecules = UserMolecules()
+    key = str(place[0])
     entries = list(
-        _read_file(key, value, document, folder, molecules)
+        _read_file(place, value, document, folder, molecules)
         if isinstance(value, str)
-        else _read_list(document, key, value or [], molecules)
+        else _read_list(document, place, value or [], molecules)
     )
     first_entries: dict[str, _Entry] = {}
     salts, repeats = 0, []
@@ -97,7 +115,7 @@ def read_user_molecules(
             identity_key = identity(smiles, stereo)
         except MoleculeError as error:
             actual = f"{entry.text!r}, which is no molecule ({error})"
-            molecules.problems.append(Problem(entry.file, entry.line, entry.column, entry.key, actual))
+            molecules.unreadable.append(Problem(entry.file, entry.line, entry.column, entry.key, actual))
             continue
         salts += "." in entry.text and "." not in smiles
         if identity_key in first_entries:
@@ -105,6 +123,10 @@ def read_user_molecules(
             continue
         first_entries[identity_key] = entry
         molecules.molecules.append(UserMolecule(smiles, entry.text, entry.line, entry.name))
+    if skip_bad and molecules.molecules and molecules.unreadable:
+        molecules.warnings.append(_left_out(key, molecules.unreadable))
+    else:
+        molecules.problems += molecules.unreadable
     if salts:
         molecules.warnings.append(f"{key}: counterions and solvents were stripped from {_count(salts)}")
     if repeats:
@@ -141,39 +163,53 @@ def by_place(value: Texts) -> list[tuple[PathKey, str]]:
     return [((part,), text) for part, text in items if text is not None]
 
 
-def _read_list(document: Document, key: str, value: Texts, molecules: UserMolecules) -> Iterator[_Entry]:
+def _left_out(key: str, unreadable: Sequence[Problem]) -> str:
+    """Says how many entries were left out, and every line of them; of the first few also why."""
+    ordered = sorted(unreadable, key=lambda problem: problem.line or 0)
+    named = [f"line {problem.line}: {problem.found}" for problem in ordered[:_NAMED]]
+    numbers = ", ".join(str(problem.line) for problem in ordered[_NAMED:])
+    more = f"; and lines {numbers}" if numbers else ""
+    are = "1 entry that is" if len(ordered) == 1 else f"{len(ordered):,} entries that are"
+    return f"{key}: {are} no molecule left out ({'; '.join(named)}{more})"
+
+
+def _read_list(document: Document, place: PathKey, value: Texts, molecules: UserMolecules) -> Iterator[_Entry]:
     """Yields the entries of a list, or of a mapping of names to SMILES."""
     for (part,), text in by_place(value):
-        path = (key, part)
-        finding = misread_text(document, path, text)
-        # RDKit takes what stands behind a space for the molecule's name.
-        if finding is None and (" " in text or parse(text) is None):
-            hint = bracket_hint(document, (key,)) or "check its brackets, ring closures and valences"
-            finding = Finding(path, repr(text), "a SMILES that RDKit can read", hint)
-        if finding is not None:
-            molecules.problems.append(document.problem(finding))
+        path = (*place, part)
+        if (misread := misread_text(document, path, text)) is not None:
+            molecules.problems.append(document.problem(misread))
             continue
-        place = document.problem(Finding(path, ""))
+        # RDKit takes what stands behind a space for the molecule's name.
+        if " " in text or parse(text) is None:
+            hint = bracket_hint(document, place) or "check its brackets, ring closures and valences"
+            unreadable = Finding(path, repr(text), "a SMILES that RDKit can read", hint)
+            molecules.unreadable.append(document.problem(unreadable))
+            continue
+        spot = document.problem(Finding(path, ""))
         name = part if isinstance(part, str) else ""
-        yield _Entry(text, name, place.file, place.line, place.column, place.key)
+        yield _Entry(text, name, spot.file, spot.line, spot.column, spot.key)
 
 
-def _read_file(key: str, path: str, document: Document, folder: Path, molecules: UserMolecules) -> Iterator[_Entry]:
+def _read_file(
+    place: PathKey, path: str, document: Document, folder: Path, molecules: UserMolecules
+) -> Iterator[_Entry]:
     absolute = folder / path
     try:
         read = read_molecules(absolute)
     except (MoleculeError, OSError) as error:
         is_smiles = not absolute.exists() and parse(path) is not None
+        key = "smiles" if place[-1] == "file" else place[-1]
         hint = f"a molecule goes into a list: {key}: [{quote(path)}]" if is_smiles else ""
-        molecules.problems.append(document.problem(Finding((key,), str(error), hint=hint)))
+        molecules.problems.append(document.problem(Finding(place, str(error), hint=hint)))
         return
     for problem in read.problems:
         actual, expected = f"{problem.text!r} ({problem.reason})", "a SMILES that RDKit can read"
-        molecules.problems.append(
-            Problem(str(absolute), problem.line, None, key, actual, expected, "mend or delete the line")
+        molecules.unreadable.append(
+            Problem(str(absolute), problem.line, None, str(place[0]), actual, expected, "mend or delete the line")
         )
     for text, name, line in zip(read.smiles, read.names, read.lines, strict=True):
-        yield _Entry(text, name, str(absolute), line, None, key)
+        yield _Entry(text, name, str(absolute), line, None, str(place[0]))
 
 
 def _count(number: int) -> str:

@@ -108,7 +108,8 @@ def _place(line: ErrorDetails, model: type[BaseModel], data: Any) -> _Place:
         is_there = (isinstance(value, Mapping) and part in value) or (
             isinstance(part, int) and isinstance(value, Sequence) and not isinstance(value, str) and part < len(value)
         )
-        if inner is None and not is_there and line["type"] != FINDING:
+        is_label = line["type"] != FINDING or (declared is not None and declared.is_union)
+        if inner is None and not is_there and is_label:
             continue  # the label of a branch
         path.append(part)
         holder = field_type.model(value) if field_type else None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, SerializationI
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from designloop.loop.config.problems import Finding
-from designloop.words import did_you_mean, listed
+from designloop.words import did_you_mean, listed, shorten
 
 FINDING = "finding"
 """Type of the pydantic errors that carry a `Finding` of ours in their context."""
@@ -94,16 +94,12 @@ def describe(value: Any, written: str | None = None) -> str:
     if isinstance(value, float):
         return f"{written or f'{value:g}'} (a number)"
     if isinstance(value, str):
-        return f"{_short(repr(value))} (text)" if value else "an empty text"
+        return f"{shorten(repr(value))} (text)" if value else "an empty text"
     if isinstance(value, Mapping):
-        return f"a mapping with the keys {_short(', '.join(map(str, value)))}" if value else "an empty mapping"
+        return f"a mapping with the keys {shorten(', '.join(map(str, value)))}" if value else "an empty mapping"
     if isinstance(value, Sequence):
-        return _short(f"the list {list(value)!r}") if value else "an empty list"
-    return _short(repr(value))
-
-
-def _short(text: str, most: int = 80) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+        return shorten(f"the list {list(value)!r}") if value else "an empty list"
+    return shorten(repr(value))
 
 
 def error(title: str, findings: Iterable[Finding], value: Any = None) -> ValidationError:

@@ -56,6 +56,12 @@ def parse_yaml(text: str, name: str) -> Document:
     return Document(name, data, text, root, tuple(repeated))
 
 
+def document_of(data: Mapping[str, Any]) -> Document:
+    """Data from Python as a document: every value is from outside, so none has a line."""
+    root = yaml.MappingNode("tag:yaml.org,2002:map", [])
+    return Document(OVERRIDE, copy.deepcopy(dict(data)), "", root, _overridden=((),))
+
+
 @dataclass(frozen=True)
 class Document:
     """What a YAML file says, and where each value stands in it."""

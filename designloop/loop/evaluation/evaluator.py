@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING
 from designloop.loop.evaluation.attempts import Chunk, cut, judge, read_value, result_of
 from designloop.loop.evaluation.backends import Backend, InlineBackend, WorkerLoss
 from designloop.loop.evaluation.errors import EvaluationError, NoWorkers
+from designloop.loop.evaluation.exchange import PortableOracle, Request
+from designloop.loop.evaluation.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.incidents import date_metrics, describe_losses, loss_metrics
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Request
+from designloop.loop.evaluation.missing_files import advised
+from designloop.loop.evaluation.oracle_process import OracleProcess
 from designloop.loop.evaluation.ray_backend import RayBackend
 from designloop.loop.evaluation.stats import EvaluationStats
 from designloop.records import Candidate, Evaluation, Result, Status
@@ -65,8 +68,8 @@ class Evaluator:
         """Of the last call."""
         self._known_dates: list[float] = []
         self._losses: Sequence[WorkerLoss] = ()
-        self._remarks: dict[str, str] = {}
-        self._remarked: set[str] = set()
+        self._remarks: dict[tuple[str, str], str] = {}
+        self._remarked: set[tuple[str, str]] = set()
         self._settings = campaign.evaluation
         self._folder = campaign.folder
         self._ledger = Ledger(None) if ledger is None else ledger
@@ -105,6 +108,10 @@ class Evaluator:
         """
         return self._evaluate(candidates, "round")
 
+    def again(self, candidates: Sequence[Candidate]) -> list[Evaluation]:
+        """Does the same, but for runs of this campaign that failed: they are made again, with all their attempts."""
+        return self._evaluate(candidates, "round", failures_settle=False)
+
     def checks(self, smiles: Sequence[str]) -> list[Evaluation]:
         """Does the same for molecules outside the campaign's budget and table; recorded as checks.
 
@@ -122,8 +129,8 @@ class Evaluator:
         ]
 
     def remarks(self) -> list[str]:
-        """Lists what costs no molecule and should be mended all the same, a line an oracle; each is given once."""
-        new = [remark for fingerprint, remark in self._remarks.items() if fingerprint not in self._remarked]
+        """Lists what costs no molecule and should be mended all the same, a line each; each is given once."""
+        new = [remark for key, remark in self._remarks.items() if key not in self._remarked]
         self._remarked |= self._remarks.keys()
         return new
 
@@ -152,11 +159,13 @@ class Evaluator:
                 self._backend = RayBackend(oracles, process_environment, workers, joined)
         return self._backend
 
-    def _evaluate(self, candidates: Sequence[Candidate], purpose: Purpose) -> list[Evaluation]:
+    def _evaluate(
+        self, candidates: Sequence[Candidate], purpose: Purpose, failures_settle: bool = True
+    ) -> list[Evaluation]:
         self.stats, self._known_dates, self._losses = EvaluationStats(), [], ()
         smiles = list(dict.fromkeys(candidate.smiles for candidate in candidates))
         try:
-            results = self._results(smiles, purpose)
+            results = self._results(smiles, purpose, failures_settle)
         except BaseException:
             self.close()  # with whatever is still running, of which nobody wants to hear
             raise
@@ -171,9 +180,13 @@ class Evaluator:
             for candidate in candidates
         ]
 
-    def _results(self, smiles: Sequence[str], purpose: Purpose) -> dict[str, dict[str, LedgerResult]]:
+    def _results(
+        self, smiles: Sequence[str], purpose: Purpose, failures_settle: bool
+    ) -> dict[str, dict[str, LedgerResult]]:
         """Oracle fingerprint -> molecule -> result, of the ledger or of a run now."""
-        results = {fingerprint: self._known(fingerprint, smiles, purpose) for fingerprint in self._asked}
+        results = {
+            fingerprint: self._known(fingerprint, smiles, purpose, failures_settle) for fingerprint in self._asked
+        }
         unknown = {
             fingerprint: [molecule for molecule in smiles if molecule not in known]
             for fingerprint, known in results.items()
@@ -185,8 +198,10 @@ class Evaluator:
             self._run(self._chunks(intents, smiles), results, purpose)
         return results
 
-    def _known(self, fingerprint: str, smiles: Sequence[str], purpose: Purpose) -> dict[str, LedgerResult]:
-        known = self._ledger.known(fingerprint, smiles, purpose)
+    def _known(
+        self, fingerprint: str, smiles: Sequence[str], purpose: Purpose, failures_settle: bool
+    ) -> dict[str, LedgerResult]:
+        known = self._ledger.known(fingerprint, smiles, purpose, failures_settle=failures_settle)
         outputs = self._asked[fingerprint].outputs
         # Another campaign may have wanted other outputs, and taken for good what lacks one of ours.
         lacking = [
@@ -221,12 +236,16 @@ class Evaluator:
             for key, reply in backend.wait():
                 chunk = running.pop(key)
                 asked = self._asked[chunk[0].fingerprint]
+                reply = advised(reply, asked.oracle.reference, self._folder)
                 verdict = judge(chunk, reply, asked.outputs, self._settings.retries)
                 finished += verdict.finished
                 following += verdict.again
                 if reply.unasked:
                     remark = f"oracle {asked.oracle.name!r} answered for {reply.unasked}; such answers are dropped"
-                    self._remarks.setdefault(chunk[0].fingerprint, remark)
+                    self._remarks.setdefault((chunk[0].fingerprint, "unasked"), remark)
+                if reply.reads:
+                    remark = f"oracle {asked.oracle.name!r} {reply.reads}"
+                    self._remarks.setdefault((chunk[0].fingerprint, "reads"), remark)
                 if reply.failure is None:
                     asked.recent.append(reply.seconds / len(chunk))
             # Workers go on while the disk is waited for; what follows waits until its intent is written.

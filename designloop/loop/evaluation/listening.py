@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from designloop.loop.evaluation.processes import name_of
+
 _LISTEN = "0A"
 """The state of a socket that waits for connections, in /proc/net/tcp."""
 
@@ -38,7 +40,7 @@ def listeners(pids: Iterable[int]) -> list[Listener]:
     """The listening TCP sockets of some processes, by process and port; of one that has ended there are none."""
     sockets = _listening_sockets()
     held = {(pid, inode) for pid in pids for inode in _inodes(pid) if inode in sockets}
-    every = [Listener(inode, pid, _name(pid), *sockets[inode]) for pid, inode in held]
+    every = [Listener(inode, pid, name_of(pid) or "a process that has ended", *sockets[inode]) for pid, inode in held]
     return sorted(every, key=lambda listener: (listener.pid, listener.port))
 
 
@@ -84,10 +86,3 @@ def _target(descriptor: Path) -> str:
         return str(descriptor.readlink())
     except FileNotFoundError:  # it was closed meanwhile
         return ""
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return "a process that has ended"

@@ -9,7 +9,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from designloop.loop.evaluation.exchange import Reply
+
+_ADVISED = "runs in a folder of its own"
+"""What each remedy for a file that does not travel says."""
+
+_MISSING = re.compile(r"No module named '([\w.]+)'|No such file or directory: '([^']+)'")
+
+_NOWHERE = Path("/nonexistent/own")
+"""A folder that no machine has, for one in which an oracle ran elsewhere."""
 
 _FILE_NAME = re.compile(r"[\w.+\-/]*[\w+\-]\.\w+")
 """What may be a file's name in an error of a library that does not raise FileNotFoundError."""
@@ -57,6 +70,25 @@ def remedy(
                 f"make it there: os.makedirs({parent!r}, exist_ok=True)"
             )
     return ""
+
+
+def advised(reply: Reply, reference: str, campaign_folder: Path) -> Reply:
+    """The reply, whose error ends in what to do about a missing file where the worker could not say so itself.
+
+    A worker on a machine that lacks the author's folders sees only that the file is not there.
+    """
+    from designloop.oracles.references import names_file
+
+    error = reply.error or ""
+    if _ADVISED in error or not (missing := _MISSING.search(error)):
+        return reply
+    place = reference.rpartition(":")[0]
+    home = (campaign_folder / place).parent if names_file(place) else None
+    module, file = missing.groups()
+    name = file.rpartition("/own/")[2] if file else ""  # what lies in the folder in which it ran
+    problem = ModuleNotFoundError(name=module) if module else FileNotFoundError(2, "No such file or directory", name)
+    advice = remedy(problem, _NOWHERE, home, campaign_folder)
+    return replace(reply, error=f"{error}; {advice}") if advice else reply
 
 
 def _lies_in(folder: Path, name: str) -> bool:

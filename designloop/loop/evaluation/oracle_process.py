@@ -10,75 +10,15 @@ another's. The child ends when this process does, however it does. What a child'
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import inf
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 from designloop.loop.evaluation import oracle_child
+from designloop.loop.evaluation.exchange import PortableOracle, Reply, Request
 from designloop.loop.evaluation.guarded_child import Child, ChildEnded, ProcessEnvironment, last_frame
-
-__all__ = [
-    "Answer",
-    "Failure",
-    "OracleProcess",
-    "PortableOracle",
-    "Reply",
-    "Request",
-    "ProcessEnvironment",
-]
 
 LOAD_SECONDS = 300.0
 """How long an oracle may take to be imported and constructed; not part of any molecule's time."""
-
-Failure = Literal["raised", "died", "timeout", "unloaded"]
-"""How a request came to nothing; ``unloaded``: the oracle could not be imported or constructed."""
-
-
-@dataclass(frozen=True, slots=True)
-class PortableOracle:
-    """What a process needs to become able to run an oracle; plain data, so that sending it imports nothing."""
-
-    fingerprint: str
-    recipe: Mapping[str, Any]
-    """``Oracle.recipe()``"""
-    file_bytes: Mapping[str, bytes] = field(repr=False)
-    """``Oracle.file_bytes``"""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Molecules for one oracle to score in one call."""
-
-    fingerprint: str
-    smiles: tuple[str, ...]
-    seeds: tuple[int, ...] | None
-    """One a molecule for a stochastic oracle, else None."""
-    deadline: float
-    """Seconds after which the child is killed."""
-    expected: float = inf
-    """Seconds that it should take, as far as one knows."""
-
-
-Answer = tuple[float | Mapping[str, float | str] | None, str | None]
-"""(value, error) of one molecule; a value may be output name -> number, or why that output has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What became of a request."""
-
-    answers: tuple[Answer, ...] | None
-    """One a molecule, in their order; None where the request came to nothing."""
-    failure: Failure | None = None
-    error: str | None = None
-    """One line for a person: why it came to nothing."""
-    seconds: float = 0.0
-    """The oracle's own time; the whole time waited where it never answered."""
-    unasked: str = ""
-    """In words, the answers to molecules that were not asked; they are dropped."""
-    shared: tuple[str, ...] = ()
-    """Files outside its private folder that the oracle opened for writing; noted where ``ProcessEnvironment.pause``."""
 
 
 class OracleProcess:
@@ -145,10 +85,11 @@ class OracleProcess:
         except ChildEnded as ended:
             return Reply(None, "died", str(ended), time.monotonic() - start)
         shared = tuple(reply.get("shared", ()))
+        reads = reply.get("reads", "")
         if "error" in reply:
-            return Reply(None, "raised", reply["error"], reply["seconds"], shared=shared)
+            return Reply(None, "raised", reply["error"], reply["seconds"], reads=reads, shared=shared)
         answers = tuple((value, error) for value, error in reply["answers"])
-        return Reply(answers, None, None, reply["seconds"], reply["unasked"], shared)
+        return Reply(answers, None, None, reply["seconds"], reply["unasked"], reads, shared)
 
     def close(self) -> None:
         """End the child and all that came from it; the next request starts another."""

@@ -44,6 +44,14 @@ def kill_survivors(births: Mapping[int, str]) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
+def name_of(pid: int) -> str | None:
+    """The name of a process's program, as far as the kernel keeps it; None of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 def _command(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()

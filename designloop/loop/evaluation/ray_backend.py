@@ -22,8 +22,9 @@ from designloop._version import __version__
 from designloop.loop.evaluation import ray_cluster
 from designloop.loop.evaluation.backends import WorkerLoss
 from designloop.loop.evaluation.errors import NoWorkers
+from designloop.loop.evaluation.exchange import PortableOracle, Reply, Request
+from designloop.loop.evaluation.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.incidents import describe_losses
-from designloop.loop.evaluation.oracle_process import PortableOracle, ProcessEnvironment, Reply, Request
 from designloop.loop.evaluation.ray_keeper import RayKeeper, last_line
 from designloop.loop.evaluation.ray_worker import Sent, Worker
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from designloop.loop.evaluation import guarded_child, oracle_process, ray_worker
 from designloop.loop.evaluation.backends import WorkerLoss
-from designloop.loop.evaluation.oracle_process import PortableOracle, ProcessEnvironment
+from designloop.loop.evaluation.exchange import PortableOracle
+from designloop.loop.evaluation.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.ray_keeper import last_line
 from designloop.loop.evaluation.ray_worker import OracleWorker, Worker, short_id
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from designloop._version import __version__
 from designloop.loop.evaluation import guarded_child, oracle_process
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Reply, Request
+from designloop.loop.evaluation.exchange import PortableOracle, Reply, Request
+from designloop.loop.evaluation.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.oracle_process import OracleProcess
 
 if TYPE_CHECKING:
     from ray import ObjectRef

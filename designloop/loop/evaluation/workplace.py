@@ -24,6 +24,7 @@ from designloop.loop.evaluation.as_loaded import FolderAsLoaded, ProcessAsLoaded
 from designloop.loop.evaluation.missing_files import remedy
 from designloop.loop.evaluation.oracle_child import TEMPORARY, is_library
 from designloop.loop.evaluation.shared_places import SharedPlaces
+from designloop.loop.evaluation.undeclared_reads import ReadAudit, UndeclaredReads
 
 if TYPE_CHECKING:
     from designloop.oracles import Answer, Oracle
@@ -38,6 +39,17 @@ class _Post:
     oracle: Oracle
     folder: FolderAsLoaded
     """With its working folder and the files that its parameters name."""
+    reads: UndeclaredReads | None
+    """None of a built-in one."""
+
+    def undeclared(self) -> str:
+        """A sentence on what it read and does not declare; empty if there is nothing."""
+        if self.reads is None:
+            return ""
+        oracle = self.oracle
+        pointed = [name.split("/")[1] for name in oracle.file_bytes if name.startswith("params/")]
+        texts = [str(oracle.given_params[key]) for key in pointed if key in oracle.given_params]
+        return self.reads.describe([*oracle.files, *_defaults_of(oracle, pointed)], oracle.located, texts)
 
 
 class Workplace:
@@ -60,11 +72,13 @@ class Workplace:
         self._process = ProcessAsLoaded()
         self._process.remember()
         self._shared = SharedPlaces(scratch, pause) if pause else None
+        self._audit = ReadAudit()
 
     def load(self, recipe: Mapping[str, Any], file_bytes: Mapping[str, bytes]) -> dict[str, Any]:
         """Import and construct the oracle of a recipe; its error, if it has one."""
         home = self._scratch / str(next(self._numbers))
         folder = FolderAsLoaded(home)
+        reads = self._reads_of(recipe["reference"])
         try:
             from designloop.oracles.loading import load_unpacked, unpack_files
 
@@ -72,14 +86,17 @@ class Workplace:
             unpack_files(recipe, file_bytes, home)
             (home / _OWN).mkdir(parents=True, exist_ok=True)
             os.chdir(home / _OWN)
+            self._audit.begin(reads)
             loaded = load_unpacked(recipe, home)
             loaded.prepare()
+            self._audit.end()
             folder.remember(loaded.file_bytes)
             self._temporary.remember()
             self._process.remember()
         except BaseException as error:  # sys.exit at the top of a user's file is one more way not to load
+            self._audit.end()
             return {"error": self._in_one_line(error, folder, recipe["reference"])}
-        self._posts[loaded.fingerprint] = _Post(loaded, folder)
+        self._posts[loaded.fingerprint] = _Post(loaded, folder, reads)
         return {}
 
     def score(self, fingerprint: str, smiles: Sequence[str], seeds: Sequence[int] | None) -> dict[str, Any]:
@@ -98,6 +115,7 @@ class Workplace:
         reply: dict[str, Any] = {}
         if self._shared is not None:
             self._shared.begin()
+        self._audit.begin(post.reads)
         try:
             answer = post.oracle.score(smiles, seeds)
             answers = read_answers(smiles, answer)
@@ -107,7 +125,18 @@ class Workplace:
             reply = {"error": self._in_one_line(error, post.folder, post.oracle.reference)}
         if self._shared is not None:
             reply["shared"] = self._shared.end()
-        return {**reply, "seconds": time.perf_counter() - start}
+        self._audit.end()
+        return {**reply, "seconds": time.perf_counter() - start, "reads": post.undeclared()}
+
+    def _reads_of(self, reference: str) -> UndeclaredReads | None:
+        """What will note the files that an oracle opens; None for a built-in one, which is no file."""
+        from designloop.oracles.references import names_file
+
+        place = reference.rpartition(":")[0]
+        if not place:
+            return None
+        home = (self._campaign / place).parent if self._campaign and names_file(place) else None
+        return UndeclaredReads(home, self._campaign, self._scratch)
 
     def _restore(self) -> None:
         """Bring back what all oracles share."""
@@ -136,6 +165,11 @@ class Workplace:
             f"{name} was set by an earlier call, and each call finds the environment as it was once the oracle was "
             "loaded; set it in each call, in the class's constructor, or when the file is imported"
         )
+
+
+def _defaults_of(oracle: Oracle, pointed: Sequence[str]) -> list[str]:
+    """The files beside the oracle that parameters name by default."""
+    return [str(oracle.params[key]) for key in pointed if key not in oracle.given_params]
 
 
 def _plain(answer: Answer) -> tuple[Any, str | None]:

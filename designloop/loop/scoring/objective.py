@@ -30,7 +30,7 @@ from designloop.strategies.base import KnownObjective
 
 RESERVED = frozenset(
     "campaign objective round kind position call smiles selfies inchikey scaffold proposer parents".split()
-    + "model_round written status score".split()
+    + "model_round written allowed status score".split()
 )
 """Columns that every candidate table has: no property may take their names, in whatever case (SQL does not tell)."""
 

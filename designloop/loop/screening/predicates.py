@@ -5,7 +5,6 @@ They are asked of a molecule in standard form and must not change it. The regist
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +24,9 @@ from designloop.molecules.chemistry import (
     first_unstable,
     identity,
     ionisable_groups,
-    standard_forms,
+    standard_form,
 )
-from designloop.molecules.reading import read_molecules
-
-LOG = logging.getLogger(__name__)
+from designloop.molecules.reading import LineProblem, bad_lines, read_molecules
 
 Ends = tuple[float | None, float | None]
 """Lowest and highest value allowed, both included; None where there is no end."""
@@ -140,14 +137,15 @@ def exclude(path: Path, context: FilterContext) -> Refuses:
     if not absolute.is_file():
         raise MoleculeError(f"filters.exclude: no file {absolute}; the path is relative to the campaign file's folder")
     read = read_molecules(absolute)
-    for problem in read.problems:
-        LOG.warning("%s:%d: %r excludes nothing: %s", absolute, problem.line, problem.text, problem.reason)
-    excluded = set()
-    for line, text, form in zip(read.lines, read.smiles, standard_forms(read.smiles, context.standardize), strict=True):
-        if form is None:
-            LOG.warning("%s:%d: %r excludes nothing: it has no standard form", absolute, line, text)
-        else:
-            excluded.add(identity(form, context.stereo))
+    problems, excluded = list(read.problems), set()
+    for line, text in zip(read.lines, read.smiles, strict=True):
+        try:
+            excluded.add(identity(standard_form(text, context.standardize), context.stereo))
+        except MoleculeError as error:
+            problems.append(LineProblem(line, text, str(error)))
+    if problems:  # a molecule that is not understood would be proposed, and paid for
+        problems.sort(key=lambda problem: problem.line)
+        raise bad_lines(absolute, problems, "filters.exclude: mend or delete them")
 
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
         return f"listed in {path}" if identity(smiles, context.stereo) in excluded else None

@@ -53,7 +53,7 @@ class TableLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A starting molecule that is no row of the table."""
+    """A starting molecule that would not be admitted if a strategy proposed it."""
 
     written: str
     """As the user wrote it."""
@@ -78,6 +78,8 @@ class Take:
     reasons: Mapping[str, int] = field(default_factory=dict)
     """Reason -> how many were refused for it; every reason that can occur, in the order in which they are asked."""
     refused_starting: tuple[Refused, ...] = ()
+    kept: int = 0
+    """Starting molecules that were admitted although a filter refuses them."""
 
     @property
     def exhausted(self) -> bool:
@@ -96,7 +98,9 @@ class Take:
         by_reason = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
         refused = len(self.refused_starting)
         what = f"{refused:,} of {self.drawn:,} starting molecules {'is' if refused == 1 else 'are'} refused"
-        return f"{what}: {by_reason}; `designloop status` lists {'it' if refused == 1 else 'them'}"
+        them = "it" if refused == 1 else "them"
+        kept = f", {self.kept:,} of them scored and learned from all the same" if self.kept else ""
+        return f"{what}: {by_reason}{kept}; `designloop status` lists {them}"
 
     def __str__(self) -> str:
         counts = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.items() if count)
@@ -169,10 +173,14 @@ class Screening:
                 admissible.append(replace(candidate, smiles=verdict.smiles))
         return admissible
 
-    def take(self, drawn: Iterable[Candidate], wanted: int) -> list[Candidate]:
+    def take(self, drawn: Iterable[Candidate], wanted: int, keep_refused: bool = False) -> list[Candidate]:
         """Draw until ``wanted`` candidates are admitted, the stream ends, or 50 times as many were drawn.
 
         What is admitted counts as charged from now on. ``last_take`` and ``counts()`` tell of the rest.
+
+        Args:
+            keep_refused: filters bind what is proposed, not what is known. What they refuse of molecules of the user's
+                own is admitted all the same, marked as not allowed.
         """
         names = [INVALID, KNOWN, REPEAT, *(rule.name for rule in self._filters), *([SCAFFOLD] if self._most else [])]
         reasons = dict.fromkeys(names, 0)
@@ -180,7 +188,7 @@ class Screening:
         refused: list[Refused] = []
         batch = self._new_charges()
         stream = islice(drawn, DRAWS_PER_WANTED * wanted)
-        count, ended = 0, False
+        count, kept, ended = 0, 0, False
         while len(admitted) < wanted:
             candidate = next(stream, None)
             if candidate is None:
@@ -188,15 +196,17 @@ class Screening:
                 break
             count += 1
             verdict = self._verdict(candidate.smiles, batch)
-            if verdict.reason is None:
+            is_kept = keep_refused and verdict.reason not in (None, INVALID, KNOWN, REPEAT)
+            if verdict.reason is None or is_kept:
                 batch.add(verdict.smiles, verdict.identity)
-                admitted.append(replace(candidate, smiles=verdict.smiles))
-                continue
-            reasons[verdict.reason] += 1
-            if candidate.proposer == "start":
+                admitted.append(replace(candidate, smiles=verdict.smiles, allowed=not is_kept))
+                kept += is_kept
+            else:
+                reasons[verdict.reason] += 1
+            if verdict.reason is not None and candidate.proposer == "start":
                 refused.append(Refused(candidate.written or candidate.smiles, verdict.reason, verdict.detail))
         self._charged.update(batch)
-        self.last_take = Take(wanted, count, len(admitted), ended, reasons, tuple(refused))
+        self.last_take = Take(wanted, count, len(admitted), ended, reasons, tuple(refused), kept)
         return admitted
 
     def counts(self) -> dict[str, float | str]:

@@ -165,7 +165,7 @@ def annealed_evidence(
 
 
 def _transition(
-    densities: Callable[[Tensor], tuple[Tensor, Tensor]],
+    densities: Densities,
     z: Tensor,
     beta: float,
     size: Tensor,

@@ -56,7 +56,7 @@ def test_each_file_is_a_method(name: str) -> None:
 
 
 def test_an_unknown_method_is_told_with_those_there_are() -> None:
-    with pytest.raises(InputError, match="no method 'liner' of the benchmark vae; give one of "):
+    with pytest.raises(InputError, match="no VAE method 'liner'; give one of "):
         registry.load("liner")
 
 

@@ -24,7 +24,7 @@ def test_a_short_file_has_the_defaults(write: Write) -> None:
     assert campaign.filters == type(campaign.filters)()
     assert (campaign.evaluation.backend, campaign.evaluation.timeout, campaign.evaluation.retries) == ("ray", 60, 1)
     assert campaign.evaluation.worker_count >= 1
-    assert campaign.budget.model_dump(exclude_none=True) == {"oracle_calls": 100, "per_oracle": {}}
+    assert campaign.budget.model_dump(exclude_none=True) == {"oracle_calls": 100, "patience": 10, "per_oracle": {}}
     assert campaign.path == path
     assert campaign.folder == path.parent
     assert campaign.output_folder == path.parent / "test"

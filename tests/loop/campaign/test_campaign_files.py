@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,33 @@ from designloop.loop.campaign import templates
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.scoring.objective import Objective
 from designloop.loop.screening.filters import FilterContext, build
-from designloop.molecules.chemistry import descriptor, parse
+from designloop.molecules.chemistry import descriptor, parse, require
 from designloop.records import Candidate, Evaluation, Result
+from tests.services import scoring_service
 
 FOLDER = Path(__file__).parent.parent.parent.parent / "campaigns"
 FILES = sorted(FOLDER.glob("*.yaml"))
 
 BICALUTAMIDE = "CC(O)(CS(=O)(=O)c1ccc(F)cc1)C(=O)Nc1ccc(C#N)c(C(F)(F)F)c1"
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An oracle may write files where it is called, and is called here and not by a worker."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    with scoring_service() as url:
+        yield url
+
+
+def load(file: Path, service: str) -> Campaign:
+    """A campaign that ships; one that asks a service asks that of the tests."""
+    asks = "url:" in file.read_text()
+    return load_campaign(file, {"objective.properties.0.params.url": service} if asks else {})
 
 
 def scores(campaign: Campaign, smiles: list[str]) -> list[float | None]:
@@ -39,8 +59,8 @@ def scores(campaign: Campaign, smiles: list[str]) -> list[float | None]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_each_campaign_file_is_valid_and_its_oracles_answer(file: Path) -> None:
-    campaign = load_campaign(file)
+def test_each_campaign_file_is_valid_and_its_oracles_answer(file: Path, service: str) -> None:
+    campaign = load(file, service)
     assert campaign.name == file.stem, "so that `designloop run FILE` leaves FILE's name"
     build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
     assert all(score is not None and 0 <= score <= 1 for score in scores(campaign, [ASPIRIN, BICALUTAMIDE]))
@@ -93,9 +113,10 @@ def test_the_numbers_of_quickstart_are_those_of_the_drug() -> None:
     assert scores(campaign, [BICALUTAMIDE]) == [0.0], "no more soluble than itself"
 
 
-def test_the_control_of_quickstart_differs_by_its_strategy_only() -> None:
+def test_the_control_of_quickstart_differs_by_its_strategy_only_and_spends_its_whole_budget() -> None:
     full, control = (load_campaign(FOLDER / f"{name}.yaml").dump() for name in ("quickstart", "quickstart_random"))
-    assert {key for key in full if full[key] != control[key]} == {"name", "strategy"}
+    assert {key for key in full if full[key] != control[key]} == {"name", "strategy", "budget"}
+    assert control["budget"] == {**full["budget"], "patience": 0}
     assert control["strategy"]["name"] == "random"
 
 
@@ -117,13 +138,34 @@ def written(template: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("template", templates.names())
-def test_each_template_is_a_valid_campaign_of_the_given_name(template: str, tmp_path: Path) -> None:
+def test_each_template_is_a_valid_campaign_of_the_given_name(template: str, service: str, tmp_path: Path) -> None:
     path = written(template, tmp_path)
-    campaign = load_campaign(path)
+    campaign = load(path, service)
     assert campaign.name == "mine"
     assert "designloop run mine.yaml" in path.read_text()
     assert all(score is not None for score in scores(campaign, [ASPIRIN, BICALUTAMIDE]))
-    assert templates.summary(template).endswith(".")
+    assert templates.summary(template).endswith((".", "?"))
+    assert "campaigns/" not in path.read_text()
+
+
+def test_all_campaigns_are_templates_with_what_they_need() -> None:
+    assert {file.stem for file in FILES} <= set(templates.names())
+    assert set(templates.render("own_model", "mine")) == {"mine.yaml", "model_oracle.py", "solubility_model.json"}
+    assert set(templates.render("rescue_solubility", "mine")) == {"mine.yaml", "insoluble.csv"}
+    program = {"mine.yaml", "program_oracle.py", "polar_surface_program.py"}
+    assert set(templates.render("command_line_program", "mine")) == program
+    assert set(templates.render("http_service", "mine")) == {"mine.yaml", "service_oracle.py", "scoring_service.py"}
+    assert set(templates.render("cns_profile", "mine")) == {"mine.yaml"}
+
+
+def test_the_examples_of_own_oracles_give_the_values_that_are_meant(service: str) -> None:
+    molecules = [ASPIRIN, BICALUTAMIDE]
+    wanted = {"own_model": "esol", "command_line_program": "tpsa", "http_service": "logp"}
+    for name, descriptor_name in wanted.items():
+        oracle = next(iter(load(FOLDER / f"{name}.yaml", service).oracles.values()))
+        answers = oracle.answers(molecules)
+        expected = [descriptor(descriptor_name)(require(molecule)) for molecule in molecules]
+        assert [answers[molecule].value for molecule in molecules] == pytest.approx(expected)
 
 
 def test_the_template_explains_every_key_and_says_its_default(tmp_path: Path) -> None:

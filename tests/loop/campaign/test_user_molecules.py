@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
+from rdkit import Chem
 
 from designloop.loop.campaign.campaign import CampaignError, UserMolecule, load_campaign
+from designloop.loop.campaign.changes import changed_keys
+from designloop.loop.campaign.user_molecules import is_path
 from designloop.loop.config.problems import SHOWN_OF_ONE_KEY
-from tests.loop.campaign.writing import Write, problems
+from designloop.molecules.reading_formats import READERS
+from tests.loop.campaign.writing import Write, problems, with_property
 
 
 def test_starting_molecules_are_in_standard_form_each_once(write: Write) -> None:
@@ -122,3 +128,133 @@ def test_more_starting_molecules_than_calls_are_refused(write: Write) -> None:
         "to which they are charged; give fewer, or raise budget.oracle_calls"
     ]
     assert len(load_campaign(path, {"budget.oracle_calls": 3}).starting()) == 3
+
+
+MIXED = "CCO ethanol\nc1ccc nothing\nCC\nC(C)(C)(C)(C)C\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "smiles"),
+    [
+        ("[CCO, CC]", ["CCO", "CC"]),
+        ("mine.smi", ["CCO", "CC"]),
+        ("{file: mine.smi}", ["CCO", "CC"]),
+        ("{smiles: [CCO, CC]}", ["CCO", "CC"]),
+        ("{smiles: [CCO, CC], skip_bad: true, only_allowed: true}", ["CCO", "CC"]),
+    ],
+)
+def test_starting_molecules_are_a_list_a_path_or_either_with_what_is_said_of_them(
+    write: Write, text: str, smiles: list[str]
+) -> None:
+    campaign = load_campaign(write(f"starting_molecules: {text}\n", mine__smi="CCO\nCC\n"))
+    assert [molecule.smiles for molecule in campaign.starting()] == smiles
+    assert campaign.only_allowed == ("only_allowed" in text)
+    assert ("mine.smi" in campaign.files()) == ("mine.smi" in text)
+    assert changed_keys(campaign.dump(), campaign) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{file: mine.smi, smiles: [CC]}", "starting_molecules: found both file and smiles, expected one of them"),
+        ("{skip_bad: true}", "starting_molecules: found neither file nor smiles, expected one of them"),
+        ("{smiles: []}", "starting_molecules: found neither file nor smiles, expected one of them"),
+        ("{files: mine.smi}", "found the unknown key 'files'"),
+        ("{aspirin: CCO}", "found the unknown key 'aspirin'"),
+        ("{file: mine.smi, skip_bad: yes}", "starting_molecules.skip_bad: found 'yes' (text), expected true or false"),
+        ("{file: absent.smi, skip_bad: true}", "absent.smi is not a file"),
+        ("{file: CCO}", "a molecule goes into a list: smiles: ['CCO']"),
+        ("{smiles: [CCO, c1cc]}", "starting_molecules.smiles[1]: found 'c1cc', expected a SMILES"),
+        ("{smiles: [5, CC]}", "starting_molecules.smiles[0]: found 5 (a whole number), expected text; quote it: '5'"),
+        ("{smiles: [c1cc], skip_bad: true}", "starting_molecules.smiles[0]: found 'c1cc', expected a SMILES"),
+        ("{smiles: [CC #N\n  ], skip_bad: true}", "found 'CC', cut off at ` #`"),
+    ],
+)
+def test_what_is_wrong_with_them_is_told_at_its_key(write: Write, text: str, message: str) -> None:
+    complaints = problems(write(f"starting_molecules: {text}\n", mine__smi="CC\n"))
+    assert any(message in complaint for complaint in complaints), complaints
+
+
+def test_bad_lines_are_left_out_where_that_is_wanted_and_each_is_named(write: Write) -> None:
+    path = write("starting_molecules: {file: mine.smi, skip_bad: true}\n", mine__smi=MIXED)
+    campaign = load_campaign(path)
+    assert [molecule.smiles for molecule in campaign.starting()] == ["CCO", "CC"]
+    assert campaign.warnings == (
+        "starting_molecules: 2 entries that are no molecule left out (line 2: 'c1ccc' (not a SMILES that RDKit can "
+        "read); line 4: 'C(C)(C)(C)(C)C' (not a SMILES that RDKit can read))",
+    )
+    assert len(problems(write("starting_molecules: {file: mine.smi}\n"))) == 2, "only where that is wanted"
+
+
+def test_of_many_that_are_left_out_each_line_is_named(write: Write) -> None:
+    path = write("starting_molecules: {file: mine.smi, skip_bad: true}\n", mine__smi="CC\n" + "c1cc\n" * 13)
+    (warning,) = load_campaign(path).warnings
+    assert warning.startswith("starting_molecules: 13 entries that are no molecule left out (line 2: 'c1cc'")
+    assert warning.endswith("; and lines 12, 13, 14)")
+
+
+def test_in_a_list_too_what_is_bad_can_be_left_out(write: Write) -> None:
+    path = write("starting_molecules:\n  skip_bad: true\n  smiles:\n    - CC\n    - c1cc\n")
+    (warning,) = load_campaign(path).warnings
+    assert warning == "starting_molecules: 1 entry that is no molecule left out (line 5: 'c1cc')"
+
+
+def test_how_molecules_are_given_is_no_change_and_whether_refused_ones_are_rows_is(write: Write) -> None:
+    before = load_campaign(write("starting_molecules: [CCO, CC]\n"))
+    for same in ("{smiles: [CCO, CC]}", "{file: mine.smi, skip_bad: true}"):
+        now = load_campaign(write(f"starting_molecules: {same}\n", mine__smi=MIXED))
+        assert changed_keys(before.dump(), now) == changed_keys(now.dump(), before) == []
+        assert now.fingerprint == before.fingerprint
+    now = load_campaign(write("starting_molecules: {smiles: [CCO, CC], only_allowed: true}\n"))
+    for one_way in (changed_keys(before.dump(), now), changed_keys(now.dump(), before)):
+        assert {change.key.split(".")[0] for change in one_way} == {"starting_molecules"}
+    assert now.fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize("key", ["require_smarts", "forbid_smarts"])
+def test_a_smarts_that_matches_no_aromatic_ring_is_told_of(write: Write, key: str) -> None:
+    (warning,) = load_campaign(write(f"filters: {{{key}: ['C1=CC=CC=C1', c1ccccc1]}}\n")).warnings
+    assert warning == (
+        f"filters.{key}: 'C1=CC=CC=C1' matches no aromatic ring, as it is drawn with double bonds; write 'c1ccccc1'"
+    )
+
+
+@pytest.mark.parametrize("smarts", ["'C1=CC=CC=C1'", "[c1ccccc1, 'C1=CC=CC=C1']"])
+def test_so_is_one_among_the_parameters_of_an_oracle(write: Write, smarts: str) -> None:
+    item = f"- {{name: ring, oracle: substructure, params: {{smarts: {smarts}}}, transform: {{type: step, low: 1}}}}"
+    (warning,) = load_campaign(write(with_property(item))).warnings
+    assert warning.startswith("objective.properties[ring].params: 'C1=CC=CC=C1' matches no aromatic ring")
+
+
+@pytest.mark.parametrize("ending", [*READERS, *(f"{ending}.gz" for ending in READERS if ending != ".parquet")])
+def test_whatever_can_be_read_is_a_file_of_the_campaign(ending: str) -> None:
+    assert is_path(f"mine{ending}")
+    assert is_path(f"MINE{ending.upper()}")
+
+
+@pytest.mark.parametrize("text", ["zinc250k", "CCO", "mine.gz", "mine.pdf", "sdf", "mine.parquet.gz"])
+def test_what_cannot_be_read_is_a_name(text: str) -> None:
+    assert not is_path(text)
+
+
+def test_weights_are_a_file_of_the_campaign() -> None:
+    assert is_path("mine.safetensors")
+
+
+@pytest.mark.parametrize("name", ["mine.sdf", "mine.smi.gz"])
+def test_a_file_of_any_format_is_part_of_the_campaign(write: Write, name: str) -> None:
+    def contents(smiles: str) -> bytes:
+        molecule = Chem.MolFromSmiles(smiles)
+        return (
+            f"{Chem.MolToMolBlock(molecule)}$$$$\n".encode()
+            if name.endswith(".sdf")
+            else gzip.compress(smiles.encode())
+        )
+
+    path = write(f"starting_molecules: {name}\n")
+    (path.parent / name).write_bytes(contents("CCO"))
+    before = load_campaign(path)
+    assert [molecule.smiles for molecule in before.starting()] == ["CCO"]
+    dump = before.dump()
+    (path.parent / name).write_bytes(contents("CCN"))
+    assert [change.key for change in changed_keys(dump, load_campaign(path))] == [f"files.{name}"]

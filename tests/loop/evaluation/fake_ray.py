@@ -12,7 +12,8 @@ import pytest
 
 import designloop
 from designloop.loop.evaluation import ray_backend
-from designloop.loop.evaluation.oracle_process import ProcessEnvironment, Reply, Request
+from designloop.loop.evaluation.exchange import Reply, Request
+from designloop.loop.evaluation.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.ray_backend import RayBackend
 from designloop.loop.evaluation.ray_worker import GRACE_SECONDS
 

@@ -14,7 +14,8 @@ import pytest
 
 from designloop.loop.evaluation.backends import InlineBackend
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
-from designloop.loop.evaluation.oracle_process import OracleProcess, Reply
+from designloop.loop.evaluation.exchange import Reply
+from designloop.loop.evaluation.oracle_process import OracleProcess
 from designloop.records import Candidate
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Intent

@@ -88,29 +88,23 @@ def test_addresses_that_no_test_can_bind_to(address: str, is_loopback: bool) -> 
     assert Listener("1", 1, "raylet", address, 1).is_loopback == is_loopback
 
 
-@pytest.fixture
-def before() -> set[str]:
-    """Sockets that this process has for other reasons."""
-    return {listener.inode for listener in listeners(family(os.getpid()))}
-
-
-def test_what_listens_beyond_loopback_is_refused_by_name(before: set[str]) -> None:
+def test_what_listens_beyond_loopback_is_refused_by_name(sockets_before: set[str]) -> None:
     with helper("127.0.0.1"):
-        refuse_exposed(family(os.getpid()), before)
+        refuse_exposed(family(os.getpid()), sockets_before)
     with helper("0.0.0.0") as (pid, port):
         refuse_exposed([pid], {listener.inode for listener in listeners([pid])})  # it was so before
         message = rf"\(process {pid}\) at 0.0.0.0:{port}, expected 127.0.0.1.*{own_ray.OPEN}=1"
         with pytest.raises(NoWorkers, match=message):
-            refuse_exposed(family(os.getpid()), before)
+            refuse_exposed(family(os.getpid()), sockets_before)
 
 
 def test_a_user_may_allow_it(
-    before: set[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    sockets_before: set[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(own_ray.OPEN, "1")
     with helper("0.0.0.0") as (pid, port):
-        refuse_exposed(family(os.getpid()), before)
+        refuse_exposed(family(os.getpid()), sockets_before)
     assert f"(process {pid}) at 0.0.0.0:{port}" in caplog.text
     monkeypatch.setenv(own_ray.OPEN, "0")
     with helper("0.0.0.0"), pytest.raises(NoWorkers):
-        refuse_exposed(family(os.getpid()), before)
+        refuse_exposed(family(os.getpid()), sockets_before)

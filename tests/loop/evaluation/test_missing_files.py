@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop.evaluation.missing_files import remedy
+from designloop.loop.evaluation.exchange import Reply
+from designloop.loop.evaluation.missing_files import advised, remedy
 
 WORK, OWN, CAMPAIGN = "work", "campaign/oracles", "campaign"
 
@@ -67,3 +68,34 @@ def test_the_remedy_fits_the_error(folders: Path, error: Callable[[Path], Except
 def test_where_the_authors_folders_are_not_nothing_is_said(folders: Path) -> None:
     assert remedy(missing("model.json"), folders / WORK, None, None) == ""
     assert remedy(missing("model.json"), folders / WORK, folders / "gone", folders / "gone") == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: 'model.json' (o.py:3)",
+            f"model.json {DECLARE}'model.json'])",
+        ),
+        (
+            "[Errno 2] No such file or directory: '/tmp/designloop-7/ab/0/own/data/grid.map'",
+            f"{DECLARE}'data/grid.map'])",
+        ),
+        ("ModuleNotFoundError: No module named 'helper' (o.py:3)", f"helper.py {DECLARE}'helper.py'])"),
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: 'mine.csv'",
+            "mine.csv lies beside the campaign file",
+        ),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'unknown.csv'", ""),
+        ("ValueError: model.json is no model", ""),
+    ],
+)
+def test_a_worker_elsewhere_that_lacks_the_folders_gets_the_same_sentence(
+    folders: Path, error: str, advice: str
+) -> None:
+    reply = advised(Reply(None, "raised", error), "./oracles/o.py:score", folders / CAMPAIGN)
+    assert reply.error is not None
+    assert reply.error.startswith(error)
+    assert advice in reply.error
+    assert (reply.error == error) == (not advice)
+    assert advised(reply, "./oracles/o.py:score", folders / CAMPAIGN) == reply, "it is said once"

@@ -12,8 +12,10 @@ import pytest
 
 from designloop.loop.evaluation import oracle_child, oracle_process
 from designloop.loop.evaluation.errors import NoWorkers
+from designloop.loop.evaluation.exchange import PortableOracle, Request
+from designloop.loop.evaluation.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.oracle_child import pack, unpack
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Request
+from designloop.loop.evaluation.oracle_process import OracleProcess
 from designloop.oracles import load
 from tests.loop.evaluation.misbehaving import BAD, MISCHIEF, TIMED_OUT, left_over, living_in
 

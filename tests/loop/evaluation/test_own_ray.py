@@ -22,7 +22,7 @@ from designloop.loop.evaluation.processes import family
 from designloop.loop.evaluation.ray_backend import RayBackend
 from designloop.loop.evaluation.ray_keeper import RayKeeper
 from tests.campaigns import write_campaign
-from tests.loop.evaluation.misbehaving import campaign, candidates, left_over, living_in, values
+from tests.loop.evaluation.misbehaving import alive, campaign, candidates, left_over, living_in, values
 
 pytestmark = pytest.mark.xdist_group("ray")  # one after the other: each Ray believes that it has all cores
 
@@ -52,12 +52,6 @@ def asked(agent: Listener, **headers: str) -> int:
         return connection.getresponse().status
     finally:
         connection.close()
-
-
-@pytest.fixture
-def sockets_before() -> set[str]:
-    """Sockets that this process and its descendants have for other reasons."""
-    return {listener.inode for listener in listeners(family(os.getpid()))}
 
 
 def test_nobody_else_can_use_it(
@@ -150,7 +144,7 @@ from designloop import cli
 from designloop.loop.evaluation import ray_keeper
 
 ray_keeper.HEAD_SECONDS, ray_keeper.PULSE_SECONDS = 3.0, 1.0
-sys.argv = ["designloop", "run", sys.argv[1]]
+sys.argv = ["designloop", "run", sys.argv[1], "--no-try"]
 cli.main()
 """
 
@@ -172,19 +166,6 @@ def running(folder: Path, model: Path, backend: str) -> subprocess.Popen[str]:
         assert time.monotonic() < limit
         time.sleep(0.1)
     return process
-
-
-def alive(pids: set[int]) -> dict[int, str]:
-    """What still runs of these, with its name; one that only waits to be buried by its parent does not."""
-    names = {}
-    for pid in pids:
-        try:
-            status = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            continue
-        if status.rpartition(")")[2].split()[0] not in "ZX":
-            names[pid] = status.partition("(")[2].rpartition(")")[0]
-    return names
 
 
 @pytest.mark.parametrize("backend", ["inline", "ray"])

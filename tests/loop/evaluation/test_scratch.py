@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.oracle_process import OracleProcess, PortableOracle, ProcessEnvironment, Request
+from designloop.loop.evaluation.exchange import PortableOracle, Request
+from designloop.loop.evaluation.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.oracle_process import OracleProcess
 from designloop.loop.evaluation.scratch import Scratch
 from designloop.oracles import load
 

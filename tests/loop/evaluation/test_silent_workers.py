@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.evaluator import Evaluator
-from designloop.loop.evaluation.oracle_process import Reply, Request
+from designloop.loop.evaluation.exchange import Reply, Request
 from designloop.loop.evaluation.ray_backend import MOST_RESENT, START_SECONDS, STOPPED_SECONDS
 from designloop.tables.ledger import Ledger
 from tests.loop.evaluation.fake_ray import (

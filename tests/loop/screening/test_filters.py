@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 
@@ -137,12 +136,9 @@ def test_a_descriptor_that_cannot_be_computed_refuses():
     assert "BCUT2D_MWLOW" in str(verdict(rule, "[He]"))
 
 
-def test_exclude(tmp_path, caplog):
-    (tmp_path / "known.smi").write_text("C[NH2+]CCO.[Cl-] made in 2019\nC[C@H](O)Cl\nno molecule\nCCC\n")
-    with caplog.at_level(logging.WARNING):
-        rule = only(tmp_path, exclude="known.smi")
-    assert "known.smi:3" in caplog.text
-    assert "excludes nothing" in caplog.text
+def test_exclude(tmp_path):
+    (tmp_path / "known.smi").write_text("C[NH2+]CCO.[Cl-] made in 2019\nC[C@H](O)Cl\nCCC\n")
+    rule = only(tmp_path, exclude="known.smi")
     assert verdict(rule, "CNCCO") == "listed in known.smi"
     assert verdict(rule, "C[C@@H](O)Cl") == "listed in known.smi"
     assert verdict(rule, "CCCC") is None

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -204,6 +204,31 @@ def test_starting_molecules_that_are_refused_are_named_with_the_filter():
     assert "refused_starting" not in screening().counts()
 
 
+def test_what_is_known_is_not_bound_by_the_filters_and_marked() -> None:
+    allowed = screening(heavy_atoms=[5, 50], max_per_scaffold=1)
+    start = [
+        Candidate(smiles, "start", written=smiles)
+        for smiles in ("Cc1ccccc1", "CCO", "CCc1ccccc1", "no molecule", "OCC", "CCCCCC")
+    ]
+    taken = allowed.take(start, len(start), keep_refused=True)
+    assert [(candidate.smiles, candidate.allowed) for candidate in taken] == [
+        ("Cc1ccccc1", True),
+        ("CCO", False),
+        ("CCc1ccccc1", False),
+        ("CCCCCC", True),
+    ]
+    take = allowed.last_take
+    assert [(refused.written, refused.reason) for refused in take.refused_starting] == [
+        ("CCO", "heavy_atoms"),
+        ("CCc1ccccc1", "max_per_scaffold"),
+        ("no molecule", "invalid"),
+        ("OCC", "repeat"),
+    ]
+    assert take.kept == 2
+    assert take.drawn == take.admitted + sum(take.reasons.values())
+    assert allowed.take(draw("CCO", "CCCc1ccccc1", "CCC"), 3) == [], "known, its scaffold full, too small"
+
+
 def test_a_filter_is_asked_once_a_molecule(monkeypatch):
     asked: list[str] = []
     monkeypatch.setattr(
@@ -268,3 +293,5 @@ def test_refused_starting_molecules_are_told_by_reason_in_one_line() -> None:
     take = Take(6, 6, 3, True, {}, tuple(Refused("C", reason, "why") for reason in reasons))
     message = "3 of 6 starting molecules are refused: heavy_atoms 2, require_smarts 1; `designloop status` lists them"
     assert take.starting_line == message
+    kept = replace(take, admitted=6, kept=3)
+    assert kept.starting_line == message.replace("1;", "1, 3 of them scored and learned from all the same;")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import designloop
 from designloop.molecules import corpus
+from designloop.testing.draws import generator
 from designloop.vae.anomaly.conformal import conformal_p_values
 from designloop.vae.anomaly.scores import (
     SCORES,
@@ -37,18 +38,14 @@ from designloop.vae.priors.standard_normal import StandardNormal
 FEATURES, LATENT = 6, 2
 
 
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def rows(n: int = 50) -> Tensor:
-    z = torch.randn(n, LATENT, dtype=torch.float64, generator=rng())
-    weights = torch.randn(LATENT, FEATURES, dtype=torch.float64, generator=rng(1))
-    return z @ weights + 0.5 * torch.randn(n, FEATURES, dtype=torch.float64, generator=rng(2))
+    z = torch.randn(n, LATENT, dtype=torch.float64, generator=generator())
+    weights = torch.randn(LATENT, FEATURES, dtype=torch.float64, generator=generator(1))
+    return z @ weights + 0.5 * torch.randn(n, FEATURES, dtype=torch.float64, generator=generator(2))
 
 
 def a_mask(x: Tensor) -> Tensor:
-    mask = torch.rand(x.shape, generator=rng(3)) < 0.6
+    mask = torch.rand(x.shape, generator=generator(3)) < 0.6
     mask[:, 0] |= ~mask.any(1)
     return mask
 
@@ -60,7 +57,7 @@ def counting() -> tuple[VAE, Tensor]:
             MLPEncoder(FEATURES, LATENT, [8]), MLPDecoder(LATENT, FEATURES), NegativeBinomial(FEATURES, 2.0, size=None),
             StandardNormal(LATENT),
         ).double().eval()  # fmt: skip
-    return vae, torch.poisson(torch.full((20, FEATURES), 3.0, dtype=torch.float64), generator=rng())
+    return vae, torch.poisson(torch.full((20, FEATURES), 3.0, dtype=torch.float64), generator=generator())
 
 
 @pytest.mark.parametrize("k", [1, 7, 64])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from designloop.testing.draws import generator
 from designloop.vae.disentanglement.total_correlation import (
     DensityRatio,
     TotalCorrelation,
@@ -25,10 +26,6 @@ from designloop.vae.model import ForwardPass
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 CORRELATED = torch.tensor([[1.0, 0.7, 0.3], [0.7, 1.0, 0.1], [0.3, 0.1, 1.0]], dtype=torch.float64)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def posteriors(rows: int, latent: int = 3, seed: int = 0) -> DiagonalNormal:

@@ -13,6 +13,7 @@ from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
+from designloop.testing.draws import generator
 from designloop.vae.errors import CapabilityError, VAEError
 from designloop.vae.inference import evidence
 from designloop.vae.inference.evidence import annealed_evidence, importance_evidence, log_weights
@@ -24,10 +25,6 @@ from designloop.vae.networks import MLPDecoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
 from designloop.vae.priors.standard_normal import StandardNormal
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 class OnlySamples(Prior):
@@ -74,7 +71,7 @@ def ppca(widen: float = 1.0, move: float = 0.0) -> tuple[VAE, Tensor, PCA]:
 
 def test_the_exact_posterior_gives_scikit_learns_evidence_at_every_draw() -> None:
     vae, x, known = ppca()
-    result = importance_evidence(vae, x, k=30, generator=rng())
+    result = importance_evidence(vae, x, k=30, generator=generator())
     np.testing.assert_allclose(result.log_evidence, known.score_samples(x.numpy()), rtol=1e-10)
     np.testing.assert_allclose(result.effective_samples, 30)
     assert bool((result.pareto_k == -math.inf).all())
@@ -84,7 +81,7 @@ def test_the_exact_posterior_gives_scikit_learns_evidence_at_every_draw() -> Non
 def test_a_wrong_encoder_meets_the_evidence_with_more_draws(widen: float, move: float) -> None:
     vae, x, known = ppca(widen, move)
     exact = torch.from_numpy(known.score_samples(x.numpy()))
-    few, many = (importance_evidence(vae, x, k=k, generator=rng()) for k in (1, 4000))
+    few, many = (importance_evidence(vae, x, k=k, generator=generator()) for k in (1, 4000))
     assert float((few.log_evidence - exact).mean()) < -0.1
     # the error of a row's log mean is the weights' relative spread over √k, which is 1 / effective − 1 / k
     error = (1 / many.effective_samples - 1 / 4000).sqrt()
@@ -94,7 +91,7 @@ def test_a_wrong_encoder_meets_the_evidence_with_more_draws(widen: float, move: 
 
 def test_masked_entries_leave_the_marginal_of_the_others() -> None:
     _, x, known = ppca()
-    mask = torch.rand(x.shape, generator=rng(1)) < 0.6
+    mask = torch.rand(x.shape, generator=generator(1)) < 0.6
     mask[:, 0] |= ~mask.any(1)
     covariance = known.get_covariance()
     exact = [
@@ -103,7 +100,7 @@ def test_masked_entries_leave_the_marginal_of_the_others() -> None:
     ]
     hidden = x.masked_fill(~mask, torch.nan)
     wide, _, _ = ppca(2.5)
-    result = importance_evidence(wide, hidden, mask, k=4000, generator=rng())
+    result = importance_evidence(wide, hidden, mask, k=4000, generator=generator())
     error = (1 / result.effective_samples - 1 / 4000).sqrt()
     assert bool(((result.log_evidence - torch.tensor(exact)).abs() < 5 * error + 1e-6).all())
 
@@ -117,11 +114,11 @@ def test_effective_samples_and_evidence_of_known_weights() -> None:
 
 def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     vae, x, _ = ppca(1.3)
-    whole = log_weights(vae, x, k=7, generator=rng())
+    whole = log_weights(vae, x, k=7, generator=generator())
     assert whole.shape == (7, len(x))
     monkeypatch.setattr(evidence, "ROWS_AT_ONCE", 2 * len(x))
-    torch.testing.assert_close(log_weights(vae, x, k=7, generator=rng()), whole, rtol=1e-12, atol=1e-12)
-    assert not torch.equal(log_weights(vae, x, k=7, generator=rng(1)), whole)
+    torch.testing.assert_close(log_weights(vae, x, k=7, generator=generator()), whole, rtol=1e-12, atol=1e-12)
+    assert not torch.equal(log_weights(vae, x, k=7, generator=generator(1)), whole)
 
 
 def test_context_goes_with_its_row() -> None:
@@ -130,7 +127,7 @@ def test_context_goes_with_its_row() -> None:
               MLPDecoder(2, 3).double(), Poisson("size"), StandardNormal(2).double())  # fmt: skip
     x = torch.tensor([[3.0, 0, 1], [9, 4, 2]], dtype=torch.float64)
     size = torch.tensor([1.0, 7.0], dtype=torch.float64)
-    z = torch.randn(5, 2, 2, dtype=torch.float64, generator=rng())
+    z = torch.randn(5, 2, 2, dtype=torch.float64, generator=generator())
     both = evidence.log_likelihood(vae, z, x, None, {"size": size})
     for row in (0, 1):
         here = slice(row, row + 1)
@@ -149,8 +146,8 @@ def test_a_decoder_that_sees_one_leading_axis_only_does() -> None:
         lambda x, mask, context: DiagonalNormal(x[:, :2] / 3.0, torch.ones(3, 2, dtype=torch.float64)),
         lambda z, context: plan(z).view(-1, 4, 3), head, StandardNormal(2).double(),
     )  # fmt: skip
-    result = log_weights(vae, tokens, tokens != 0, k=5, generator=rng())
-    posterior, noise = vae.encode(tokens), rng()
+    result = log_weights(vae, tokens, tokens != 0, k=5, generator=generator())
+    posterior, noise = vae.encode(tokens), generator()
     for row in result:
         z = posterior.rsample(noise)
         with torch.no_grad():
@@ -162,14 +159,14 @@ def test_annealing_from_the_prior_gives_the_evidence_without_the_encoder() -> No
     vae, x, known = ppca(0.1, 9.0)  # an encoder that is far off
     x = x[::15]
     exact = torch.from_numpy(known.score_samples(x.numpy()))
-    result = annealed_evidence(vae, x, generator=rng(), chains=400, temperatures=30)
+    result = annealed_evidence(vae, x, generator=generator(), chains=400, temperatures=30)
     error = (1 / result.effective_samples - 1 / 400).sqrt()
     assert bool((result.effective_samples > 40).all())
     assert bool(((result.log_evidence - exact).abs() < 5 * error).all())
     assert float((result.log_evidence - exact).mean()) == pytest.approx(0.0, abs=4 * float(error.mean()) / 10**0.5)
-    missed = importance_evidence(vae, x, k=100, generator=rng())
+    missed = importance_evidence(vae, x, k=100, generator=generator())
     assert float((missed.log_evidence - exact).mean()) < -10
-    few = [annealed_evidence(vae, x, generator=rng(1), chains=3, temperatures=3).log_evidence for _ in range(2)]
+    few = [annealed_evidence(vae, x, generator=generator(1), chains=3, temperatures=3).log_evidence for _ in range(2)]
     assert torch.equal(*few)
 
 
@@ -178,7 +175,7 @@ def test_annealing_is_without_bias_even_where_it_is_rough() -> None:
     vae, x, known = ppca()
     x = x[:3]
     exact = torch.from_numpy(known.score_samples(x.numpy()))
-    result = annealed_evidence(vae, x, generator=rng(3), chains=20_000, temperatures=4, leaps=1)
+    result = annealed_evidence(vae, x, generator=generator(3), chains=20_000, temperatures=4, leaps=1)
     error = (1 / result.effective_samples - 1 / 20_000).sqrt()
     assert bool((result.effective_samples < 15_000).all())
     assert bool(((result.log_evidence - exact).abs() < 5 * error).all())
@@ -189,7 +186,7 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(VAEError, match="k is 0, expected at least one draw"):
         importance_evidence(vae, x, k=0)
     with pytest.raises(VAEError, match="leaps is 0, expected at least 1"):
-        annealed_evidence(vae, x, generator=rng(), leaps=0)
+        annealed_evidence(vae, x, generator=generator(), leaps=0)
     mask = torch.ones_like(x, dtype=torch.bool)
     mask[[3, 7]] = False
     with pytest.raises(VAEError, match=r"mask observes nothing of 2 rows of 150 \(3, 7\); leave those rows out"):
@@ -200,8 +197,8 @@ def test_what_cannot_be_is_refused() -> None:
         importance_evidence(vae, x, mask[:, :1], k=1)
     x[5, 1] = torch.nan
     with pytest.raises(VAEError, match="x has 1 entries that are NaN or infinite, the first in row 5; give a mask"):
-        annealed_evidence(vae, x, generator=rng())
+        annealed_evidence(vae, x, generator=generator())
     for asked in (lambda: importance_evidence(vae.with_prior(OnlySamples()), x[:2], k=1),
-                  lambda: annealed_evidence(vae.with_prior(OnlySamples()), x[:2], generator=rng())):  # fmt: skip
+                  lambda: annealed_evidence(vae.with_prior(OnlySamples()), x[:2], generator=generator())):  # fmt: skip
         with pytest.raises(CapabilityError, match=r"OnlySamples offers no log_prob; it can only be sampled from"):
             asked()

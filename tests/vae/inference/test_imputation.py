@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from designloop.testing.draws import generator
 from designloop.vae.errors import CapabilityError
 from designloop.vae.inference.imputation import impute, sample_missing
 from designloop.vae.likelihoods.categorical import Categorical
@@ -18,10 +19,6 @@ from designloop.vae.priors.standard_normal import StandardNormal
 
 NOISE = 0.25
 WEIGHTS = torch.tensor([[1.5, 0.3], [0.2, -1.0], [0.7, 0.7], [-0.4, 1.1]], dtype=torch.float64)
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def model(likelihood: object = None, outputs: int = 4) -> VAE:
@@ -57,7 +54,7 @@ def conditional() -> tuple[Tensor, Tensor]:
 
 def test_mean_and_variance_are_those_of_the_conditional_normal() -> None:
     mean, variance = conditional()
-    result = impute(model(), HIDDEN, MASK, k=40_000, generator=rng())
+    result = impute(model(), HIDDEN, MASK, k=40_000, generator=generator())
     error = (variance / result.evidence.effective_samples.unsqueeze(1)).sqrt()
     assert bool(((result.mean - mean).abs() < 5 * error)[~MASK].all())
     assert result.variance is not None
@@ -68,15 +65,15 @@ def test_mean_and_variance_are_those_of_the_conditional_normal() -> None:
 
 def test_many_draws_come_nearer_and_the_vae_says_the_same() -> None:
     mean, _ = conditional()
-    means = [impute(model(), HIDDEN, MASK, k=k, generator=rng(1)).mean for k in (30, 30_000)]
+    means = [impute(model(), HIDDEN, MASK, k=k, generator=generator(1)).mean for k in (30, 30_000)]
     apart = [float((estimate - mean)[~MASK].square().mean()) for estimate in means]
     assert apart[1] < apart[0] / 10
 
 
 def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = impute(model(), HIDDEN, MASK, k=50, generator=rng())
+    whole = impute(model(), HIDDEN, MASK, k=50, generator=generator())
     monkeypatch.setattr("designloop.vae.inference.evidence.ROWS_AT_ONCE", 7)
-    parts = impute(model(), HIDDEN, MASK, k=50, generator=rng())
+    parts = impute(model(), HIDDEN, MASK, k=50, generator=generator())
     torch.testing.assert_close(parts.mean, whole.mean)
     torch.testing.assert_close(parts.variance, whole.variance)
     torch.testing.assert_close(parts.evidence.log_evidence, whole.evidence.log_evidence)
@@ -84,7 +81,7 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_completed_rows_have_the_conditional_distribution() -> None:
     mean, variance = conditional()
-    result = sample_missing(model(), HIDDEN, MASK, n=4000, k=20_000, generator=rng())
+    result = sample_missing(model(), HIDDEN, MASK, n=4000, k=20_000, generator=generator())
     assert result.shape == (4000, 3, 4)
     assert torch.equal(result[:, MASK], X[MASK].expand(4000, -1))
     error = (variance / 4000 + variance / 2000).sqrt()  # of the rows drawn, and of the pool they are drawn from
@@ -96,7 +93,7 @@ def test_classes_have_no_mean_but_can_be_drawn() -> None:
     vae = model(Categorical(3), outputs=12)
     x = torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1], [1, 0, 0, 0]]).double()
     with pytest.raises(CapabilityError, match="Categorical offers no mean; draw from it by sample"):
-        impute(vae, x, MASK, k=5, generator=rng())
-    result = sample_missing(vae, x.masked_fill(~MASK, torch.nan), MASK, n=6, k=20, generator=rng())
+        impute(vae, x, MASK, k=5, generator=generator())
+    result = sample_missing(vae, x.masked_fill(~MASK, torch.nan), MASK, n=6, k=20, generator=generator())
     assert torch.equal(result[:, MASK], x[MASK].expand(6, -1))
     assert set(result.flatten().tolist()) <= {0.0, 1.0, 2.0}

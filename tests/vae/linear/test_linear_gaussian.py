@@ -15,6 +15,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 from sklearn.decomposition import PCA, FactorAnalysis
 from torch import Tensor
 
+from designloop.testing.draws import generator
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.linear.linear_gaussian import (
     LinearGaussian,
@@ -28,10 +29,6 @@ from designloop.vae.linear.linear_gaussian import (
 
 def standardised(data: np.ndarray) -> Tensor:
     return torch.from_numpy((data - data.mean(0)) / data.std(0))
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def a_model(features: int = 5, latent: int = 2, shared: bool = False, seed: int = 0) -> LinearGaussian:

@@ -13,6 +13,7 @@ from scipy.linalg import subspace_angles
 from sklearn.datasets import load_breast_cancer, load_iris
 from torch import Tensor
 
+from designloop.testing.draws import generator
 from designloop.vae.errors import VAEError
 from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.likelihoods.bernoulli import Bernoulli
@@ -37,10 +38,6 @@ from designloop.vae.training.schedules import cosine
 
 def standardised(data: np.ndarray) -> Tensor:
     return torch.from_numpy((data - data.mean(0)) / data.std(0))
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 CANCER, IRIS = standardised(load_breast_cancer().data), standardised(load_iris().data)

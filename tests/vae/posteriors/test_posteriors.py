@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal, kl_divergence
 
+from designloop.testing.draws import generator
 from designloop.vae.capabilities import offers
 from designloop.vae.errors import CapabilityError, ShapeError, VAEError
 from designloop.vae.networks import FullEncoder, MarkovEncoder
@@ -24,12 +25,8 @@ ROWS, STEPS, CHANNELS = 3, 4, 2
 LATENT = STEPS * CHANNELS
 
 
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def numbers(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=rng(seed), dtype=torch.float64)
+    return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
 
 
 def diagonal() -> tuple[DiagonalNormal, MultivariateNormal]:
@@ -77,7 +74,7 @@ def test_draws_are_linear_in_their_noise_with_the_covariance_of_the_normal(name:
     torch.testing.assert_close(columns @ columns.mT, dense.covariance_matrix)
     noise = numbers(ROWS, LATENT, seed=7)
     torch.testing.assert_close(q.at(noise), q.mean + (columns @ noise.unsqueeze(-1)).squeeze(-1))
-    torch.testing.assert_close(q.rsample(rng(9)), q.at(numbers(ROWS, LATENT, seed=9)))
+    torch.testing.assert_close(q.rsample(generator(9)), q.at(numbers(ROWS, LATENT, seed=9)))
 
 
 @pytest.mark.parametrize("name", [*CASES, "mixture", "partly set"])
@@ -167,9 +164,9 @@ def test_a_diagonal_posterior_pays_for_the_correlation_that_it_has_not() -> None
 
 
 def test_encoders_give_what_they_say_and_learn_every_part() -> None:
-    x = torch.randn(5, 6, generator=rng())
+    x = torch.randn(5, 6, generator=generator())
     torch.manual_seed(0)
-    mask = torch.rand(5, 6, generator=rng(1)) < 0.7
+    mask = torch.rand(5, 6, generator=generator(1)) < 0.7
     for encoder in (FullEncoder(6, 4, [8], reads_mask=True), MarkovEncoder(6, 2, 2, [8], reads_mask=True)):
         q = encoder(x.masked_fill(~mask, torch.nan), mask)
         assert q.mean.shape == (5, 4)

@@ -9,19 +9,16 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from designloop.testing import check_prior
+from designloop.testing.draws import generator
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.learned import LearnedPrior
 
 
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def mixture(components: int, latent: int = 2) -> LearnedPrior:
-    roots = torch.randn(components, latent, latent, dtype=torch.float64, generator=rng(1))
+    roots = torch.randn(components, latent, latent, dtype=torch.float64, generator=generator(1))
     covariances = roots @ roots.mT + 0.3 * torch.eye(latent, dtype=torch.float64)
-    means = 2 * torch.randn(components, latent, dtype=torch.float64, generator=rng(2))
+    means = 2 * torch.randn(components, latent, dtype=torch.float64, generator=generator(2))
     return LearnedPrior(torch.arange(1.0, components + 1, dtype=torch.float64), means, covariances)
 
 
@@ -35,7 +32,7 @@ def test_it_keeps_the_contract_of_a_prior(components: int, noised: bool) -> None
 @pytest.mark.parametrize("noise", [0.0, 0.7])
 def test_density_is_scipys(noise: float) -> None:
     prior = mixture(3, 4)
-    z = torch.randn(50, 4, dtype=torch.float64, generator=rng(3))
+    z = torch.randn(50, 4, dtype=torch.float64, generator=generator(3))
     covariances = prior.axes @ torch.diag_embed(prior.variances) @ prior.axes.mT
     densities = [
         float(w) * scipy.stats.multivariate_normal(m.numpy(), c.numpy() + noise**2 * np.eye(4)).pdf(z.numpy())
@@ -46,8 +43,8 @@ def test_density_is_scipys(noise: float) -> None:
 
 
 def test_one_component_has_the_latents_own_moments() -> None:
-    latents = torch.randn(400, 3, dtype=torch.float64, generator=rng()) @ torch.randn(
-        3, 3, dtype=torch.float64, generator=rng(4)
+    latents = torch.randn(400, 3, dtype=torch.float64, generator=generator()) @ torch.randn(
+        3, 3, dtype=torch.float64, generator=generator(4)
     )
     prior = LearnedPrior.fit(latents, floor=0.0)
     covariance = prior.axes[0] @ torch.diag(prior.variances[0]) @ prior.axes[0].T
@@ -62,7 +59,7 @@ def test_a_fit_finds_the_mixture_that_the_latents_come_from() -> None:
     true = LearnedPrior(
         torch.tensor([1.0, 3.0]), torch.tensor([[-3.0, 0.0], [3.0, 1.0]]), torch.eye(2).expand(2, 2, 2) * 0.5
     ).double()
-    rows, fresh = true.sample(4000, generator=rng(5)), true.sample(4000, generator=rng(6))
+    rows, fresh = true.sample(4000, generator=generator(5)), true.sample(4000, generator=generator(6))
     result = LearnedPrior.fit(rows, components=2, seed=1)
     theirs = GaussianMixture(2, random_state=1).fit(rows.numpy()).score_samples(fresh.numpy())
     assert float(result.log_prob(fresh).mean()) == pytest.approx(float(theirs.mean()), abs=1e-3)
@@ -74,9 +71,9 @@ def test_a_fit_finds_the_mixture_that_the_latents_come_from() -> None:
 def test_noise_is_a_convolution() -> None:
     """Draws at a noise level are draws without one plus normal noise: the same moments, each row its own level."""
     prior, levels = mixture(2), torch.tensor([0.0, 3.0], dtype=torch.float64)
-    drawn = prior.sample(60_000, {"noise": levels}, rng(7))
+    drawn = prior.sample(60_000, {"noise": levels}, generator(7))
     mean = (prior.weights[:, None] * prior.means).sum(0)
-    clean = prior.sample(60_000, generator=rng(8))
+    clean = prior.sample(60_000, generator=generator(8))
     for row, level in enumerate(levels.tolist()):
         np.testing.assert_allclose(drawn[:, row].mean(0), mean, atol=0.06)
         wanted = np.cov(clean.numpy().T) + level**2 * np.eye(2)
@@ -86,8 +83,8 @@ def test_noise_is_a_convolution() -> None:
 def test_kl_of_one_component_is_the_closed_form_between_normals() -> None:
     prior = mixture(1, 3)
     posterior = DiagonalNormal(
-        torch.randn(5, 3, dtype=torch.float64, generator=rng(9)),
-        torch.rand(5, 3, dtype=torch.float64, generator=rng(10)) + 0.1,
+        torch.randn(5, 3, dtype=torch.float64, generator=generator(9)),
+        torch.rand(5, 3, dtype=torch.float64, generator=generator(10)) + 0.1,
     )
     covariance = prior.axes[0] @ torch.diag(prior.variances[0]) @ prior.axes[0].T
     theirs = torch.distributions.kl_divergence(
@@ -100,7 +97,7 @@ def test_kl_of_one_component_is_the_closed_form_between_normals() -> None:
 def test_what_cannot_be_fitted_is_told() -> None:
     with pytest.raises(ShapeError, match=r"latents has shape \(5, 3\), expected \(at least 8, latent\); encode more"):
         LearnedPrior.fit(torch.zeros(5, 3), components=2)
-    rows = torch.randn(50, 3, generator=rng())
+    rows = torch.randn(50, 3, generator=generator())
     rows[3, 1] = torch.nan
     with pytest.raises(VAEError, match="latents hold NaN or infinite values"):
         LearnedPrior.fit(rows)

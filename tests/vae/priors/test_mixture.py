@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from designloop.testing import check_prior
+from designloop.testing.draws import generator
 from designloop.vae.errors import VAEError
 from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.likelihoods.gaussian import Gaussian
@@ -18,14 +19,10 @@ from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
 
 
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def mixture(latent: int = 2) -> GaussianMixture:
-    prior = GaussianMixture(latent, 3, rng(), spread=2.0)
+    prior = GaussianMixture(latent, 3, generator(), spread=2.0)
     prior.logits.data.copy_(torch.tensor([0.0, 1.0, -0.7]))
-    prior.log_scales.data.copy_(0.4 * torch.randn(3, latent, generator=rng(1)))
+    prior.log_scales.data.copy_(0.4 * torch.randn(3, latent, generator=generator(1)))
     return prior
 
 
@@ -36,7 +33,7 @@ def encoder(features: int = 3, latent: int = 2) -> MLPEncoder:
 
 
 def pseudo() -> Tensor:
-    return 3 * torch.randn(4, 3, generator=rng(3))
+    return 3 * torch.randn(4, 3, generator=generator(3))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +57,7 @@ def test_density_is_scikit_learns() -> None:
     known.means_ = prior.means.detach().numpy()
     known.covariances_ = prior.log_scales.detach().mul(2).exp().numpy()
     known.precisions_cholesky_ = known.covariances_**-0.5
-    z = torch.randn(7, 3, dtype=torch.float64, generator=rng(4))
+    z = torch.randn(7, 3, dtype=torch.float64, generator=generator(4))
     np.testing.assert_allclose(prior.log_prob(z).detach(), known.score_samples(z.numpy()), rtol=1e-12)
     np.testing.assert_allclose(prior.log_joint(z).softmax(-1).detach(), known.predict_proba(z.numpy()), rtol=1e-10)
 
@@ -68,12 +65,12 @@ def test_density_is_scikit_learns() -> None:
 def test_draws_for_each_row_of_a_context() -> None:
     context = {"anything": torch.zeros(5)}
     for prior in (mixture(), VampPrior(encoder(), pseudo(), 2)):
-        assert prior.sample(4, context, rng()).shape == (4, 5, 2)
-        assert prior.sample(4, None, rng()).shape == (4, 2)
+        assert prior.sample(4, context, generator()).shape == (4, 5, 2)
+        assert prior.sample(4, None, generator()).shape == (4, 2)
 
 
 def test_vamp_prior_is_the_mean_of_its_posteriors() -> None:
-    own, z = encoder(), torch.randn(6, 2, generator=rng(5))
+    own, z = encoder(), torch.randn(6, 2, generator=generator(5))
     prior = VampPrior(own, pseudo(), 2)
     densities = torch.stack([own(row.unsqueeze(0)).log_prob(z) for row in pseudo()])
     torch.testing.assert_close(prior.log_prob(z), densities.exp().mean(0).log())
@@ -81,20 +78,20 @@ def test_vamp_prior_is_the_mean_of_its_posteriors() -> None:
 
 def test_pseudo_inputs_and_components_are_learned_within_a_vae() -> None:
     """A few steps move every parameter of the prior, the encoder that it shares included, and there is an evidence."""
-    side = torch.sign(torch.randn(200, 1, generator=rng(6)))
-    x = 4 * side * torch.ones(1, 3) + 0.3 * torch.randn(200, 3, generator=rng(7))
+    side = torch.sign(torch.randn(200, 1, generator=generator(6)))
+    x = 4 * side * torch.ones(1, 3) + 0.3 * torch.randn(200, 3, generator=generator(7))
     own = encoder()
-    for prior in (VampPrior(own, x[:4], 2), GaussianMixture(2, 4, rng())):
+    for prior in (VampPrior(own, x[:4], 2), GaussianMixture(2, 4, generator())):
         before = {name: value.clone() for name, value in prior.state_dict().items()}
         vae = VAE(own, MLPDecoder(2, 3, [6]), Gaussian(3), prior)
-        fit(vae, ELBO(), [Batch(x)] * 3, torch.optim.Adam(vae.parameters(), lr=0.01), generator=rng())
+        fit(vae, ELBO(), [Batch(x)] * 3, torch.optim.Adam(vae.parameters(), lr=0.01), generator=generator())
         moved = {name for name, value in prior.named_parameters() if not torch.equal(value, before[name])}
         assert moved == {name for name, _ in prior.named_parameters()}
-        assert bool(importance_evidence(vae, x[:5], k=3, generator=rng()).log_evidence.isfinite().all())
+        assert bool(importance_evidence(vae, x[:5], k=3, generator=generator()).log_evidence.isfinite().all())
 
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(VAEError, match="there are 0 components, expected at least 1"):
-        GaussianMixture(2, 0, rng())
+        GaussianMixture(2, 0, generator())
     with pytest.raises(VAEError, match="there are 0 components, expected at least 1"):
         VampPrior(encoder(), torch.zeros(0, 3), 2)

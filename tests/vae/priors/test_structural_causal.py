@@ -6,6 +6,7 @@ import torch
 from scipy.stats import multivariate_normal
 
 from designloop.testing import check_prior
+from designloop.testing.draws import generator
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.structural_causal import StructuralCausal
@@ -15,10 +16,6 @@ CAUSES = torch.tensor([[0, 0, 1], [1, 0, 1], [0, 0, 0]])
 
 EFFECTS = torch.tensor([[9.0, 9.0, 0.8], [-1.5, 9.0, 0.4], [9.0, 9.0, 9.0]])
 """The nines stand where nothing is caused."""
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def model(causes: torch.Tensor = CAUSES) -> StructuralCausal:
@@ -41,7 +38,7 @@ def test_density_and_divergence_are_those_of_the_normal_that_it_implies() -> Non
     inverse = np.linalg.inv(np.eye(3) - a)
     mean = inverse @ prior.offset.detach().numpy()
     covariance = inverse @ np.diag(np.exp(2 * prior.log_scale.detach().numpy())) @ inverse.T
-    z = torch.randn(5, 4, 3, dtype=torch.float64, generator=rng())
+    z = torch.randn(5, 4, 3, dtype=torch.float64, generator=generator())
     np.testing.assert_allclose(prior.log_prob(z).detach(), multivariate_normal(mean, covariance).logpdf(z), rtol=1e-6)
     q = DiagonalNormal(z[0], (0.3 * z[1]).exp())
     known = torch.distributions.MultivariateNormal(torch.from_numpy(mean), torch.from_numpy(covariance))
@@ -53,7 +50,7 @@ def test_density_and_divergence_are_those_of_the_normal_that_it_implies() -> Non
 def test_an_intervention_changes_effects_and_never_causes() -> None:
     """do(z0 = 2): unit 2 as before, unit 1 = −1.5 · 2 + 0.4 z2 − 0.2 + noise; mean and variance in closed form."""
     prior, n = model().double(), 100_000
-    free, cut = prior.sample(n, None, rng()).detach(), prior.sample(n, None, rng(), do={0: 2.0}).detach()
+    free, cut = prior.sample(n, None, generator()).detach(), prior.sample(n, None, generator(), do={0: 2.0}).detach()
     assert torch.equal(cut[:, 0], torch.full((n,), 2.0, dtype=torch.float64))
     assert torch.equal(cut[:, 2], free[:, 2])
     scale = prior.log_scale.detach().exp()
@@ -64,7 +61,7 @@ def test_an_intervention_changes_effects_and_never_causes() -> None:
 
 def test_a_counterfactual_keeps_the_noise() -> None:
     prior = model().double()
-    z = prior.sample(6, None, rng()).detach()
+    z = prior.sample(6, None, generator()).detach()
     torch.testing.assert_close(prior.counterfactual(z, {}), z)
     torch.testing.assert_close(prior.counterfactual(z, {2: z[:, 2]}), z)
     moved = prior.counterfactual(z, {2: z[:, 2] + 1}).detach()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
+from designloop.testing.draws import generator
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE
@@ -23,16 +24,12 @@ from designloop.vae.training.losses import ELBO
 from designloop.vae.training.schedules import cosine, ramp
 
 
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def small_vae(hidden: tuple[int, ...] = ()) -> VAE:
     torch.manual_seed(0)
     return VAE(MLPEncoder(3, 2, hidden), MLPDecoder(2, 3, hidden), Gaussian(3), StandardNormal(2))
 
 
-X = torch.randn(50, 1, generator=rng(1)) @ torch.ones(1, 3) + 0.3 * torch.randn(50, 3, generator=rng(2))
+X = torch.randn(50, 1, generator=generator(1)) @ torch.ones(1, 3) + 0.3 * torch.randn(50, 3, generator=generator(2))
 
 
 def state(vae: VAE) -> list[Tensor]:
@@ -44,7 +41,7 @@ def same(ours: VAE, theirs: VAE) -> bool:
 
 
 def test_epochs_are_one_fit_over_the_rows_in_new_orders() -> None:
-    ours, theirs, orders = small_vae(), small_vae(), rng(3)
+    ours, theirs, orders = small_vae(), small_vae(), generator(3)
     steps: list[Step] = []
     schedule, beta = cosine(12), ramp(0.0, 1.0, 12)
     history = fit_epochs(
@@ -52,7 +49,7 @@ def test_epochs_are_one_fit_over_the_rows_in_new_orders() -> None:
     )
     batches = [Batch(X[rows]) for _ in range(3) for rows in torch.randperm(50, generator=orders).split(16)]
     optimizer = torch.optim.Adam(theirs.parameters(), lr=0.01)
-    fit(theirs, ELBO(beta), batches, optimizer, generator=rng(3), schedule=schedule, clip=5.0)
+    fit(theirs, ELBO(beta), batches, optimizer, generator=generator(3), schedule=schedule, clip=5.0)
     assert same(ours, theirs)
     assert [step.number for step in steps] == list(range(12))
     assert [epoch.number for epoch in history.epochs] == [1, 2, 3]
@@ -82,12 +79,12 @@ def test_data_come_as_tables_or_in_batches(kind: str) -> None:
     }[kind]
     vae = small_vae()
     optimizer = torch.optim.Adam(vae.parameters(), lr=1e-3)
-    fit(vae, ELBO(), [Batch(part) for part in parts] * 2, optimizer, generator=rng())
+    fit(vae, ELBO(), [Batch(part) for part in parts] * 2, optimizer, generator=generator())
     assert same(run(loader), vae)
 
 
 def test_masks_contexts_targets_and_weights_are_cut_with_their_rows() -> None:
-    mask, seen = torch.rand(50, 3, generator=rng(4)) < 0.8, []
+    mask, seen = torch.rand(50, 3, generator=generator(4)) < 0.8, []
     mask[:, 0] = True
     rows = torch.arange(50.0)
     data = Batch(X, mask, {"row": rows}, {"row": rows}, rows + 1)
@@ -111,7 +108,7 @@ def test_masks_contexts_targets_and_weights_are_cut_with_their_rows() -> None:
 def overfitted(patience: int | None, epochs: int = 60) -> tuple[VAE, History, list[list[Tensor]]]:
     """A wide model of few rows, whose validation falls and rises again."""
     vae, states = small_vae((64,)), []
-    noise = torch.randn(24, 3, generator=rng(5))
+    noise = torch.randn(24, 3, generator=generator(5))
     history = fit_epochs(
         vae, ELBO(), noise[:8], epochs=epochs, batch=8, rate=0.02, validation=noise[8:], patience=patience,
         on_epoch=lambda epoch: states.append(state(vae)),
@@ -141,7 +138,7 @@ def test_a_run_that_no_longer_helps_stops_and_gives_its_best_weights_back() -> N
 def test_validation_is_the_negative_elbo_whatever_the_loss_weighs() -> None:
     vae = small_vae()
     history = fit_epochs(vae, 7.0 * ELBO(0.1), X[:40], epochs=1, batch=20, validation=Batch(X[40:]), seed=9)
-    wanted = vae(X[40:], generator=rng(9))
+    wanted = vae(X[40:], generator=generator(9))
     assert history.best.validation == pytest.approx(float((wanted.kl - wanted.log_prob).mean().detach()))
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from designloop.testing.draws import generator
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE, ForwardPass
@@ -27,10 +28,6 @@ def linear_vae(features: int = 4, latent: int = 2, seed: int = 0) -> VAE:
         return VAE(
             MLPEncoder(features, latent), MLPDecoder(latent, features), Gaussian(features), StandardNormal(latent)
         )
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def data(rows: int = 64, features: int = 4) -> Tensor:

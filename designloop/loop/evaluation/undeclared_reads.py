@@ -1,0 +1,123 @@
+"""Files that an oracle reads and does not declare: their content is no part of its fingerprint, so values go stale.
+
+An audit hook in the oracle's process sees what Python opens below the folder of the oracle's file and of the campaign.
+What a library opens by itself, in C++ say, and what a program reads, it does not see.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from designloop.loop.evaluation.oracle_child import is_library
+
+_MOST_NAMED = 3
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+class UndeclaredReads:
+    """What one oracle has read so far below its author's folders, outside the private folder in which it runs."""
+
+    def __init__(self, oracle: Path | None, campaign: Path | None, scratch: Path) -> None:
+        """Begins with nothing.
+
+        Args:
+            oracle: where the author has the oracle's file, if this machine has that folder.
+            campaign: where the author has the campaign file, likewise.
+            scratch: the private folder.
+        """
+        self._oracle, self._campaign = oracle, campaign
+        self._scratch = f"{scratch}{os.sep}"
+        folders = [folder for folder in (oracle, campaign) if folder is not None]
+        self._roots = tuple({f"{name}{os.sep}" for folder in folders for name in (folder, folder.resolve())})
+        self._opened: dict[str, None] = {}
+        self._written: set[str] = set()
+
+    def note(self, path: object, flags: object) -> None:
+        """Takes in that Python opens a file."""
+        if not isinstance(path, str | bytes | os.PathLike):
+            return
+        name = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - links are not to be followed, nor files opened
+        if name.startswith(self._roots) and not name.startswith(self._scratch):
+            if isinstance(flags, int) and flags & _WRITING:
+                self._written.add(name)
+            else:
+                self._opened[name] = None
+
+    def describe(
+        self, declared: Collection[str], located: Mapping[str, Mapping[str, str]], pointed: Collection[str]
+    ) -> str:
+        """A sentence on what was read and is not declared, with what to do; empty if all is.
+
+        Args:
+            declared: files and folders that the oracle declares, relative to its own file.
+            located: parameter -> text -> the file that it names; ``Oracle.located``.
+            pointed: texts of parameters that are annotated as paths: the content of their files counts.
+        """
+        counted = {str((self._oracle / name).resolve()) for name in declared if self._oracle is not None}
+        counted |= {str((self._campaign / name).resolve()) for name in pointed if self._campaign is not None}
+        names, remedies = [], []
+        for name in self._opened:
+            real = Path(name).resolve()
+            if name in self._written or not real.is_file() or _is_nobodys(name, self._roots):
+                continue
+            if any(real.is_relative_to(place) for place in counted):
+                continue
+            shown, remedy = self._remedy(name, real, located)
+            names.append(shown)
+            remedies.append(remedy)
+        if not names:
+            return ""
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        advice = "; ".join(dict.fromkeys(remedies[:_MOST_NAMED]))
+        return (
+            f"reads {', '.join(names[:_MOST_NAMED])}{more} undeclared: when that changes, old values are taken for new "
+            f"ones, and other machines lack it; {advice}"
+        )
+
+    def _remedy(self, name: str, real: Path, located: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+        """How the file is called, and what to do about it."""
+        for parameter, texts in located.items():
+            for text, path in texts.items():
+                if os.path.realpath(path) == str(real):
+                    return text, f"annotate the parameter {parameter} with pathlib.Path"
+        if self._oracle is not None and real.is_relative_to(self._oracle.resolve()):
+            shown = str(real.relative_to(self._oracle.resolve()))
+            return shown, f"declare it, @oracle(files=[{shown!r}]), and open it by that name"
+        place = self._campaign if self._campaign is not None and Path(name).is_relative_to(self._campaign) else None
+        shown = str(Path(name).relative_to(place)) if place is not None else name
+        return shown, "name it under params, by a parameter of the oracle annotated pathlib.Path"
+
+
+class ReadAudit:
+    """The one audit hook of a process: the oracle at work, if there is one, is told of the files that are opened."""
+
+    def __init__(self) -> None:
+        self.reads: UndeclaredReads | None = None
+        """Of the oracle at work."""
+        self._is_set = False
+
+    def begin(self, reads: UndeclaredReads | None) -> None:
+        """An oracle is loaded or called."""
+        self.reads = reads
+        if reads is not None and not self._is_set:
+            sys.addaudithook(self._hear)
+            self._is_set = True
+
+    def end(self) -> None:
+        """It has answered."""
+        self.reads = None
+
+    def _hear(self, event: str, arguments: Sequence[Any]) -> None:
+        if event == "open" and self.reads is not None:
+            self.reads.note(arguments[0], arguments[2])
+
+
+def _is_nobodys(name: str, roots: Sequence[str]) -> bool:
+    """Whether a file is code, a library's, or in a hidden folder: none that an author would declare."""
+    parts = Path(name.removeprefix(max((root for root in roots if name.startswith(root)), key=len))).parts
+    hidden = any(part.startswith(".") or part in ("__pycache__", "site-packages", "dist-packages") for part in parts)
+    return hidden or name.endswith((".py", ".pyc", ".so")) or is_library(name)

@@ -1,0 +1,16 @@
+"""What tests of evaluation share."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from designloop.loop.evaluation.listening import listeners
+from designloop.loop.evaluation.processes import family
+
+
+@pytest.fixture
+def sockets_before() -> set[str]:
+    """Sockets that this process and its descendants have for other reasons."""
+    return {listener.inode for listener in listeners(family(os.getpid()))}
