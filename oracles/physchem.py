@@ -40,6 +40,12 @@ def esol(smiles: Sequence[str]) -> dict[str, float]:
     0.16 - 0.63 logP - 0.0062 MW + 0.066 rotatable bonds - 0.74 aromatic proportion, with Crippen's logP in place of
     Daylight's clogP.
 
+    Fitted to 2,874 measured solubilities, most of them of small neutral compounds. It knows neither pH nor charge: of
+    an acid or a base it gives the solubility of the neutral form, which at pH 7.4 can be off by orders of magnitude.
+    Not valid for salts, zwitterions and what is always charged, nor for macrocycles, peptides and flat, symmetric
+    molecules whose crystals hold together better than their atoms tell. `filters: {strong_acid: 0, base: 0}` keeps
+    acids and bases out.
+
     Source: Delaney 2004, J. Chem. Inf. Comput. Sci. 44, 1000.
     """
     return score_each(smiles, descriptor("esol"))

@@ -149,6 +149,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
     "benchmarks": {
         "common": set(),
+        "odd_molecules": {"common"},
         "overhead": {"common"},
         "peers": {"common"},
         "pmo": {"common"},

@@ -12,6 +12,8 @@ from designloop import api
 from designloop.api.inputs import InputError
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.tables import QueryError, TableError
+from designloop.tables.manifest import read_campaign
+from designloop.tables.manifest import write_campaign as write_record
 from tests.campaigns import ORACLE, write_campaign
 from tests.commands import designloop_, fails, succeeds
 
@@ -178,3 +180,15 @@ def test_a_campaign_that_never_ran_has_nothing_to_retry(tmp_path: Path, tiny_mod
     with pytest.raises(QueryError, match="has not run yet"):
         api.retry(path)
     assert not (tmp_path / "small").exists()
+
+
+def test_a_campaign_begun_before_a_filter_is_retried_without_it(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 20})
+    api.run(path)
+    stored = read_campaign(tmp_path / "small")
+    assert stored is not None
+    del stored.openings[0].dump["filters"]["unstable"]  # as the version before would have written it
+    write_record(tmp_path / "small", stored)
+    said: list[str] = []
+    assert [*api.retry(path, say=said.append).molecules] == []
+    assert any("without the filters unstable," in line for line in said)

@@ -74,7 +74,7 @@ def retry(
         raise InputError("the reason is empty, expected a part of what `designloop status` shows; or leave it out")
     campaign = load_if_file(campaign)
     results_folder(campaign)
-    with opened(campaign, say, accept_changed_oracles=accept_changed_oracles) as (table, book):
+    with opened(campaign, say, accept_changed_oracles=accept_changed_oracles) as (campaign, table, book):
         all_failed, _ = failed_rows(table.folder, table.rounds())
         chosen = [row.candidate for row in all_failed if reason is None or row.matches(reason)]
         if not chosen:

@@ -67,7 +67,11 @@ def run(
     verdicts = passing.judge_own(campaign) if begins else []
     if not anyway:
         passing.refuse_wrong_filters(verdicts, campaign.warnings)
-    with opened(campaign, say, fresh=fresh, accept_changed_oracles=accept_changed_oracles) as (table, book):
+    with opened(campaign, say, fresh=fresh, accept_changed_oracles=accept_changed_oracles) as (
+        campaign,
+        table,
+        book,
+    ):
         for line in passing.describe_own(verdicts):
             book.say(line)
         if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew

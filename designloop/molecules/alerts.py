@@ -1,4 +1,4 @@
-"""Structural alerts: RDKit's filter catalogues by name, and our own patterns of unstable molecules."""
+"""Structural alerts: RDKit's filter catalogues by name, and our own patterns of unstable and of reactive molecules."""
 
 from __future__ import annotations
 
@@ -48,12 +48,22 @@ def first_alert(mol: Chem.Mol, sets: Sequence[str] = ("PAINS", "NIH")) -> str | 
 
 def unstable(mol: Chem.Mol) -> list[str]:
     """Names of the patterns in ``unstable.smarts`` that the molecule hits, each once, in the file's order."""
-    return list(dict.fromkeys(_unstable_hits(mol)))
+    return list(dict.fromkeys(_hits(mol, unstable_patterns())))
 
 
 def first_unstable(mol: Chem.Mol) -> str | None:
     """The first of ``unstable``, for the price of finding that one; None where there is none."""
-    return next(_unstable_hits(mol), None)
+    return next(_hits(mol, unstable_patterns()), None)
+
+
+def reactive(mol: Chem.Mol) -> list[str]:
+    """Names the patterns in ``reactive.smarts`` that the molecule hits, each once, in the file's order."""
+    return list(dict.fromkeys(_hits(mol, reactive_patterns())))
+
+
+def first_reactive(mol: Chem.Mol) -> str | None:
+    """Gives the first of ``reactive``, for the price of finding that one; None where there is none."""
+    return next(_hits(mol, reactive_patterns()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +81,26 @@ class Pattern:
 @cache
 def unstable_patterns() -> tuple[Pattern, ...]:
     """The patterns of ``unstable.smarts``, in the file's order."""
+    return _read_patterns("unstable.smarts")
+
+
+@cache
+def reactive_patterns() -> tuple[Pattern, ...]:
+    """Reads the patterns of ``reactive.smarts``, in the file's order."""
+    return _read_patterns("reactive.smarts")
+
+
+def _read_patterns(file: str) -> tuple[Pattern, ...]:
     patterns = []
-    for line in (files("designloop.molecules") / "unstable.smarts").read_text("utf-8").splitlines():
+    for line in (files("designloop.molecules") / file).read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
             name, smarts, example = line.split("\t")
             patterns.append(Pattern(name, smarts, example, Chem.MolFromSmarts(smarts)))
     return tuple(patterns)
 
 
-def _unstable_hits(mol: Chem.Mol) -> Iterator[str]:
-    return (pattern.name for pattern in unstable_patterns() if mol.HasSubstructMatch(pattern.query))
+def _hits(mol: Chem.Mol, patterns: Sequence[Pattern]) -> Iterator[str]:
+    return (pattern.name for pattern in patterns if mol.HasSubstructMatch(pattern.query))
 
 
 class _Catalog:

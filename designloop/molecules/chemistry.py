@@ -5,13 +5,17 @@ The public face of the chemistry: each concept has a module of its own beside th
 
 from __future__ import annotations
 
+from designloop.molecules.acidity import acids, bases, ionisable_groups, strong_acids
 from designloop.molecules.alerts import (
     ALERT_SETS,
     Pattern,
     alerts,
     check_alert_set,
     first_alert,
+    first_reactive,
     first_unstable,
+    reactive,
+    reactive_patterns,
     unstable,
     unstable_patterns,
 )
@@ -19,6 +23,7 @@ from designloop.molecules.crippen import crippen_logp
 from designloop.molecules.descriptors import DESCRIPTORS, descriptor, esol, inchikey, sa_score, scaffold
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
+from designloop.molecules.known_parts import first_unknown_group_pair, first_unknown_ring_system
 from designloop.molecules.parsing import canonical, parse, parse_all, parse_flat, require
 from designloop.molecules.standardize import Mode, Stereo, identity, standard_form, standard_forms, without_stereo
 
@@ -30,7 +35,9 @@ __all__ = [
     "MoleculeError",
     "Pattern",
     "Stereo",
+    "acids",
     "alerts",
+    "bases",
     "canonical",
     "check_alert_set",
     "count_fingerprints",
@@ -40,17 +47,24 @@ __all__ = [
     "fingerprint",
     "fingerprints",
     "first_alert",
+    "first_reactive",
+    "first_unknown_group_pair",
+    "first_unknown_ring_system",
     "first_unstable",
     "identity",
     "inchikey",
+    "ionisable_groups",
     "parse",
     "parse_all",
     "parse_flat",
+    "reactive",
+    "reactive_patterns",
     "require",
     "sa_score",
     "scaffold",
     "standard_form",
     "standard_forms",
+    "strong_acids",
     "tanimoto",
     "unstable",
     "unstable_patterns",

@@ -9,9 +9,9 @@ from typing import get_args
 import numpy as np
 from rdkit import Chem
 
-from designloop.benchmarks.sequence_vae.drugs import approved_drugs
 from designloop.molecules.chemistry import Mode, MoleculeError, canonical, parse, standard_form
 from designloop.molecules.corpus import held_out_smiles
+from designloop.molecules.drugs import approved_drugs
 
 SALT_METALS = frozenset("Li Na K Rb Cs Be Mg Ca Sr Ba".split())
 METALS = "Li Na K Rb Cs Be Mg Ca Sr Ba Al Zn Fe Co Ni Cu Ag Pt Pd Hg Sn Pb Ti Ru Gd".split()

@@ -20,6 +20,9 @@ from designloop.records import Round, Scored
 from designloop.report.comparison import compare
 from designloop.report.top import top_molecules
 from designloop.strategies.random import RandomDraws
+from designloop.tables import TableError
+from designloop.tables.manifest import read_campaign
+from designloop.tables.manifest import write_campaign as write_record
 from tests.campaigns import MOLECULES, write_campaign
 
 BORONIC = "B(O)(O)c1ccccc1CC1CC1"
@@ -266,3 +269,25 @@ def test_the_callback_hears_of_each_committed_round(tmp_path: Path, tiny_model: 
 
     designloop.run(write_campaign(tmp_path, tiny_model), on_round=on_round)
     assert heard == [(1, 20), (2, 40), (3, 45)]
+
+
+def test_a_campaign_begun_before_a_filter_goes_on_without_it(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 20})
+    designloop.run(path)
+    folder = tmp_path / "small"
+    stored = read_campaign(folder)
+    assert stored is not None
+    del stored.openings[0].dump["filters"]["unstable"]  # as the version before would have written it
+    write_record(folder, stored)
+    for calls in (30, 40):  # the second time the record knows the filter, and that it was off
+        write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": calls})
+        said: list[str] = []
+        designloop.run(path, say=said.append)
+        assert any("without the filters unstable," in line for line in said)
+        resumed = read_campaign(folder)
+        assert resumed is not None
+        filters = resumed.openings[-1].dump["filters"]
+        assert (filters["unstable"], filters["alerts"]) == (False, ["PAINS", "NIH"])
+    write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 45, "filters.unstable": True})
+    with pytest.raises(TableError, match=r"filters\.unstable: found true, expected false"):
+        designloop.run(path)

@@ -1,4 +1,4 @@
-"""Structural alerts, and our own patterns of unstable molecules."""
+"""Structural alerts, and our own patterns of unstable and of reactive molecules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from designloop.molecules.chemistry import (
     MoleculeError,
     alerts,
     first_alert,
+    first_reactive,
     first_unstable,
+    reactive,
+    reactive_patterns,
     require,
     standard_form,
     unstable,
@@ -34,7 +37,11 @@ def read_drugs() -> list[tuple[str, str, str]]:
 
 DRUGS = read_drugs()
 
-MEANT = {"artemisinin": "peroxide", "dacarbazine": "nitrogen_chain", "methenamine": "aminal"}
+MEANT = {
+    "artemisinin": "peroxide",
+    "dacarbazine": "nitrogen_chain",
+    "methenamine": "aminal",
+}
 """Drugs that the patterns are meant to hit: each is the exception to a rule worth having."""
 
 
@@ -107,27 +114,94 @@ def test_shares_of_zinc_are_those_that_the_defaults_were_chosen_by():
     assert shares["NIH"] == pytest.approx(0.053, abs=0.02)
 
 
-@pytest.mark.parametrize("pattern", unstable_patterns(), ids=lambda pattern: f"{pattern.name}-{pattern.example}")
-def test_each_unstable_pattern_hits_its_example(pattern):
+@pytest.mark.parametrize(
+    ("pattern", "names_hit"),
+    [
+        pytest.param(pattern, names_hit, id=f"{pattern.name}-{pattern.example}")
+        for patterns, names_hit in ((unstable_patterns(), unstable), (reactive_patterns(), reactive))
+        for pattern in patterns
+    ],
+)
+def test_each_pattern_hits_its_example(pattern, names_hit):
     assert pattern.query is not None, "not a SMARTS"
     mol = require(pattern.example)
     assert mol.HasSubstructMatch(pattern.query)
-    assert pattern.name in unstable(mol)
+    assert pattern.name in names_hit(mol)
     standard = standard_form(pattern.example)
     assert require(standard).HasSubstructMatch(pattern.query), f"its standard form {standard} escapes"
 
 
+HITS_AND_NEAR_MISSES = {
+    "fulvene": (
+        ["C=C1C=CC=C1", "O=C1C=CC=C1", "c1ccc(C=C2C=CC=C2)cc1", "CN(C)C=C1C=CC=C1"],
+        ["C=C1C=CCC1", "C=C1C=Cc2ccccc21", "c1ccoc1", "C=C1C=CC2(C1)CC2"],
+    ),
+    "azafulvene": (
+        ["C=C1C=CC=N1", "C=C1C=CN=C1", "CC1=NC(=CC)C=C1", "C=C1C(C)=Nc2ccccc21", "CN=C1C=CC=N1"],
+        ["O=C1N=CNC1=Cc1ccccc1", "CC=C1C(=O)Nc2ccccc21", "c1cc[nH]c1", "CC=C1CCC=N1"],
+    ),
+    "enedione": (
+        ["O=CC=CC(C)=O", "CC(=O)C(C)=C(C)C(C)=O", "O=C(C=CC(=O)c1ccccc1)c1ccccc1", "O=C1C=CC(=O)CC1"],
+        [
+            *("COC(=O)C=CC(=O)OC", "O=C1C=CC(=O)N1C", "CC(=O)CCC(C)=O", "CC(=O)C(C)=CC", "CC(=O)C=C(C)O"),
+            *("O=C1C=CC(=O)C=C1", "CC1=CC(=O)c2ccccc2C1=O"),  # quinones are what alerts are for
+        ],
+    ),
+    "vinyl_amidine": (
+        ["CN=CNC=CC", "CCC=CN=C(N)C", "C=CN1CCN=C1C"],
+        ["CN=C(C)N(C)C", "CN=C(C)NC=CC(=O)OC", "CC(=O)NC=CC", "C=CCN=C(N)C", "O=C1N=C(N)NC1=Cc1ccccc1"],
+    ),
+    "cyclohexadiene": (
+        ["C1=CCCC=C1", "C1=CCC=CC1", "CC1=CC=C(C)CC1", "C1=CC2CCCCC2C=C1"],
+        ["C1=CCCCC1", "CC1(C)C=CCC=C1", "O=C1C=CCCC1", "C1=Cc2ccccc2CC1", "COC(=O)C1=C(C)NC(C)=CC1", "C1=CCCCC=C1"],
+    ),
+    "gem_disulfone": (
+        ["CS(=O)(=O)C(C)S(C)(=O)=O", "O=S1(=O)CS(=O)(=O)C1", "CS(=O)(=O)CS(N)(=O)=O"],
+        ["CS(=O)(=O)CCS(C)(=O)=O", "CS(=O)CS(C)(=O)=O", "CS(=O)(=O)CC(C)=O"],
+    ),
+    "disulfonimide": (
+        ["CS(=O)(=O)NS(C)(=O)=O", "O=S1(=O)NS(=O)(=O)c2ccccc21"],
+        ["CC(=O)NS(C)(=O)=O", "CNS(=O)(=O)N(C)C", "CS(=O)(=O)NCS(C)(=O)=O"],
+    ),
+}
+"""Reactive pattern -> molecules that it hits beside its examples, and molecules next to them that it leaves alone."""
+
+
+@pytest.mark.parametrize(
+    ("name", "smiles", "hit"),
+    [
+        (name, smiles, hit)
+        for name, pair in HITS_AND_NEAR_MISSES.items()
+        for hit, some in zip((True, False), pair, strict=True)
+        for smiles in some
+    ],
+)
+def test_a_pattern_hits_its_kind_and_not_its_neighbours(name, smiles, hit):
+    for form in (smiles, standard_form(smiles)):
+        assert (name in reactive(require(form))) == hit
+
+
+def test_every_reactive_pattern_has_hits_and_near_misses():
+    assert HITS_AND_NEAR_MISSES.keys() == {pattern.name for pattern in reactive_patterns()}
+
+
 def test_patterns_are_named_in_words():
-    names = [pattern.name for pattern in unstable_patterns()]
-    assert len(names) > 70
-    assert all(name.replace("_", "").isalpha() and name.islower() for name in names)
-    assert len({pattern.smarts for pattern in unstable_patterns()}) == len(names)
+    patterns = [*unstable_patterns(), *reactive_patterns()]
+    assert len(unstable_patterns()) > 70
+    assert all(pattern.name.replace("_", "").isalpha() and pattern.name.islower() for pattern in patterns)
+    assert len({pattern.smarts for pattern in patterns}) == len(patterns)
+    assert {pattern.name for pattern in unstable_patterns()}.isdisjoint(HITS_AND_NEAR_MISSES)
 
 
 @pytest.mark.parametrize(("name", "smiles", "formula"), DRUGS, ids=[name for name, *_ in DRUGS])
 def test_no_drug_is_unstable(name, smiles, formula):
     assert CalcMolFormula(require(smiles)) == formula
     assert unstable(require(standard_form(smiles))) == ([MEANT[name]] if name in MEANT else [])
+
+
+@pytest.mark.parametrize(("name", "smiles", "_"), DRUGS, ids=[name for name, *_ in DRUGS])
+def test_no_drug_but_cephradine_is_reactive(name, smiles, _):
+    assert reactive(require(standard_form(smiles))) == (["cyclohexadiene"] if name == "cephradine" else [])
 
 
 def test_there_are_drugs_enough():
@@ -183,6 +257,10 @@ def test_the_first_is_the_first_of_all():
     assert unstable(mol)[0] == first_unstable(mol) == "peroxide"
     assert len(unstable(mol)) > 1
     assert first_unstable(require("CCO")) is None
+    diene = require("CS(=O)(=O)C(C1=CC=CCC1)S(C)(=O)=O")
+    assert reactive(diene) == ["cyclohexadiene", "gem_disulfone"]
+    assert first_reactive(diene) == "cyclohexadiene"
+    assert first_reactive(require("CCO")) is None
 
 
 def test_molecules_are_not_changed():
@@ -190,4 +268,5 @@ def test_molecules_are_not_changed():
     before = mol.ToBinary()
     alerts(mol)
     unstable(mol)
+    reactive(mol)
     assert mol.ToBinary() == before

@@ -7,7 +7,8 @@ from designloop.molecules import chemistry
 PROMISED = """
 ALERT_SETS DESCRIPTORS FINGERPRINTS Mode MoleculeError Stereo alerts canonical count_fingerprints descriptor esol
 fingerprint fingerprints identity inchikey parse parse_all sa_score scaffold standard_form standard_forms tanimoto
-unstable unstable_patterns without_stereo
+unstable unstable_patterns reactive reactive_patterns first_reactive first_unknown_group_pair first_unknown_ring_system
+without_stereo
 """
 
 

@@ -37,6 +37,7 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     *((task, {}) for task in GUACAMOL),
     *((task, {"mean": "arithmetic"}) for task in ("fexofenadine_mpo", "isomers_c7h8n2o2", "median1")),
     ("aripiprazole_similarity", {"fingerprint": "ecfp4"}),
+    *((name, {}) for name in ("strong_acid", "acid", "base")),
     ("hba", {}),
     ("hbd", {}),
     ("isomer", {"formula": "C9H10N2O2PF2Cl"}),

@@ -11,7 +11,8 @@ from tests.oracles.conftest import Write
 from tests.oracles.record_values import GUACAMOL
 
 BUILT_INS = (
-    "alerts esol hba hbd isomer logp molecular_weight qed rings rotatable_bonds sa_score similarity substructure tpsa"
+    "acid alerts base esol hba hbd isomer logp molecular_weight qed rings rotatable_bonds sa_score similarity "
+    "strong_acid substructure tpsa"
 )
 
 

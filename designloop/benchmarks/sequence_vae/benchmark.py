@@ -66,6 +66,7 @@ def measure(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
     """Takes all measures of one checkpoint."""
     from designloop.benchmarks.sequence_vae import drugs, latents, neighbourhoods, reconstruction, samples, speed
     from designloop.molecules import corpus
+    from designloop.molecules.drugs import approved_drugs
     from designloop.molecules.sequence_vae import load
 
     vae, held_out = load(model), corpus.held_out_rows()[: sizes.held_out]
@@ -83,7 +84,7 @@ def measure(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
     say("latent …")
     results |= latents.measure_bounds(vae, held_out, latents.fit_prior(vae, train), SEED)
     results["ridge_r2"] = latents.fit_ridge(vae, train[: sizes.ridge], held_out)
-    first = drugs.select_by_rule(drugs.approved_drugs(), vae, 10)
+    first = drugs.select_by_rule(approved_drugs(), vae, 10)
     ranks = latents.correlate_with_similarity(vae, first, train[: sizes.ranked], held_out[: sizes.ranked])
     results["similarity_spearman"] = {"mean": fmean(ranks), "of_each": ranks}
     results |= samples.measure(vae, held_out_smiles, sizes.samples, sizes.compared, SEED, say)

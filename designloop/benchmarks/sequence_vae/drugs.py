@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import lzma
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from designloop.molecules.chemistry import require, standard_form
+from designloop.molecules.drugs import Drug, approved_drugs
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.reconstruction import reconstruct
 from designloop.molecules.sequence_vae import SequenceVAE
-
-LIST = Path(__file__).parent / "approved_drugs.csv.xz"
 
 LARGE = {
     "atorvastatin": "CC(C)c1c(C(=O)Nc2ccccc2)c(-c2ccccc2)c(-c2ccc(F)cc2)n1CC[C@@H](O)C[C@@H](O)CC(=O)O",
@@ -32,21 +28,6 @@ MOST_HEAVY_ATOMS = 60
 
 _ATOM = re.compile(r"\[[-=#/\\]*(?!Branch|Ring)([A-Z][a-z]?)")
 """An atom's symbol in brackets; behind the bond comes the element."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drug:
-    """An approved drug as the list has it."""
-
-    identifier: str
-    name: str
-    smiles: str
-
-
-def approved_drugs() -> list[Drug]:
-    """Reads the whole list, in its order."""
-    lines = lzma.decompress(LIST.read_bytes()).decode().splitlines()[1:]
-    return [Drug(*line.split(",", 2)) for line in lines]
 
 
 def select_by_rule(drugs: Sequence[Drug], vae: SequenceVAE, n: int) -> list[str]:

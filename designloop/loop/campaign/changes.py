@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.identity import MAY_CHANGE, flat, own_file
+from designloop.loop.screening.filters import switched_on, without
 
 _ABSENT = object()
 
@@ -37,9 +38,9 @@ class Change:
 def changes(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
     """Every key in which a stored `Campaign.dump()` and the campaign differ, in the order of the file.
 
-    What the stored one does not say, having been written before there was such a key, is the key's default. Molecules
-    are compared by what they are: a comment, a blank line or another line end in their file is no change, nor are the
-    same molecules in another file or another notation.
+    What the stored one does not say, having been written before there was such a key, is the key's default; a filter
+    that it does not name is off. Molecules are compared by what they are: a comment, a blank line or another line end
+    in their file is no change, nor are the same molecules in another file or another notation.
     """
     then, today = _with_defaults(old), campaign.dump()
     _forget_notation(then, today)
@@ -50,6 +51,21 @@ def changes(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
         for key in keys
         if before.get(key, _ABSENT) != now.get(key, _ABSENT)
     ]
+
+
+def unknown_filters(old: Mapping[str, Any], campaign: Campaign) -> list[str]:
+    """Returns the filters that are on by default alone, and that a stored `Campaign.dump()` does not know."""
+    known = {*old.get("filters", {}), *campaign.filters.model_fields_set}
+    return [name for name in switched_on(campaign.filters) if name not in known]
+
+
+def as_begun(old: Mapping[str, Any], campaign: Campaign) -> Campaign:
+    """Returns the campaign as it goes on from stored settings: filters that are on by default only since then stay off.
+
+    Otherwise a new version would refuse, in mid-campaign and unnoticed, what the earlier rounds were allowed.
+    """
+    names = unknown_filters(old, campaign)
+    return campaign.model_copy(update={"filters": without(campaign.filters, names)}) if names else campaign
 
 
 def changed_keys(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
@@ -83,7 +99,8 @@ def _shown(value: Any) -> str:
 def _with_defaults(old: Mapping[str, Any]) -> dict[str, Any]:
     settings = {key: value for key, value in old.items() if key not in ("files", "molecules")}
     try:
-        read = Campaign.model_validate(settings).model_dump(mode="json")
+        campaign = Campaign.model_validate(settings)
+        read = as_begun(old, campaign).model_dump(mode="json")
     except ValidationError:  # from a version whose keys this one does not know: compared as it stands
         read = {"starting_molecules": (), "reference": (), **settings}
     return {**read, "files": dict(old.get("files", {})), "molecules": dict(old.get("molecules", {}))}

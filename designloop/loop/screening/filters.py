@@ -7,7 +7,7 @@ its settings' type, its default and the function that builds its predicate. A ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -19,7 +19,7 @@ from designloop.loop.screening import predicates
 from designloop.loop.screening.predicates import FilterContext, Refuses
 from designloop.molecules.chemistry import Mode, MoleculeError, check_alert_set, descriptor, parse, standard_forms
 
-__all__ = ["FilterContext", "Filter", "Filters", "Refuses", "build", "shares_passing"]
+__all__ = ["Filter", "FilterContext", "Filters", "Refuses", "build", "shares_passing", "without"]
 
 T = TypeVar("T", int, float)
 
@@ -38,6 +38,8 @@ class BuiltBy:
 
     build: Callable[[Any, FilterContext], Refuses | None]
     """Gives None where the settings switch the filter off."""
+    off: Any = None
+    """The setting that switches it off."""
 
 
 # --- settings ------------------------------------------------------------------------------------------------------
@@ -118,7 +120,7 @@ class Filters(BaseModel):
     """Range of the number of heavy atoms."""
     net_charge: Annotated[IntRange | None, BeforeValidator(_pair), BuiltBy(predicates.net_charge)] = (0, 0)
     """Net charge, or its range, in standard form: what no proton can neutralise, such as a quaternary ammonium."""
-    radicals: Annotated[bool, BuiltBy(predicates.radicals)] = False
+    radicals: Annotated[bool, BuiltBy(predicates.radicals, off=True)] = False
     """Whether unpaired electrons are allowed."""
     ring_size: Annotated[IntRange | None, BuiltBy(predicates.ring_size)] = (3, 7)
     """Range of the sizes of rings (smallest set of smallest rings)."""
@@ -126,22 +128,57 @@ class Filters(BaseModel):
     """Most atoms in the largest ring."""
     exclude: Annotated[Path | None, BuiltBy(predicates.exclude)] = None
     """File of molecules (.smi, .csv, .parquet) that are never wanted, such as those already made."""
-    forbid_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_as_list), BuiltBy(predicates.forbid_smarts)] = ()
+    forbid_smarts: Annotated[
+        tuple[Smarts, ...], BeforeValidator(_as_list), BuiltBy(predicates.forbid_smarts, off=())
+    ] = ()
     """SMARTS of which none may be there."""
-    require_smarts: Annotated[tuple[Smarts, ...], BeforeValidator(_as_list), BuiltBy(predicates.require_smarts)] = ()
+    require_smarts: Annotated[
+        tuple[Smarts, ...], BeforeValidator(_as_list), BuiltBy(predicates.require_smarts, off=())
+    ] = ()
     """SMARTS of which all must be there: a core to keep."""
-    unstable: Annotated[bool, BuiltBy(predicates.unstable)] = True
+    unstable: Annotated[bool, BuiltBy(predicates.unstable, off=False)] = True
     """Whether to refuse what would not survive on the shelf or in water (unstable.smarts)."""
+    reactive: Annotated[bool, BuiltBy(predicates.reactive, off=False)] = False
+    """Whether to refuse what reacts with itself or the next nucleophile, such as fulvenes (reactive.smarts)."""
+    known_rings: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_rings)] = None
+    """Fewest known molecules (ZINC 250k, drugs) with each ring system or the rings fused in it; 1 is recommended."""
+    known_groups: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_groups)] = None
+    """Fewest known molecules (likewise) with each pair of bonded functional groups; 1 is recommended."""
+    strong_acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("strong_acid"))] = None
+    """Most groups with a pKa below 6, such as carboxylic acids; 0 forbids them."""
+    acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("acid"))] = None
+    """Most groups with a pKa below 8.5, strong acids included."""
+    base: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("base"))] = None
+    """Most groups whose conjugate acid has a pKa above 6.5, such as alkyl amines."""
     undefined_stereo: Annotated[int | None, BuiltBy(predicates.at_most("undefined_stereo"))] = None
     """Most stereocentres and double bonds without a stereo mark."""
-    descriptors: Annotated[Mapping[DescriptorName, Range], BuiltBy(predicates.descriptors)] = Field(
+    descriptors: Annotated[Mapping[DescriptorName, Range], BuiltBy(predicates.descriptors, off={})] = Field(
         default_factory=dict
     )
     """Ranges of descriptors by name, such as {logp: [1, 4]}."""
-    alerts: Annotated[tuple[AlertSet, ...], BeforeValidator(_as_list), BuiltBy(predicates.alerts)] = ("PAINS", "NIH")
+    alerts: Annotated[tuple[AlertSet, ...], BeforeValidator(_as_list), BuiltBy(predicates.alerts, off=())] = (
+        "PAINS",
+        "NIH",
+    )
     """RDKit's catalogues of structural alerts, by name."""
     max_per_scaffold: Annotated[int | None, Field(ge=1)] = None
     """Most molecules of one Bemis-Murcko scaffold in the whole campaign; molecules without rings are not counted."""
+
+
+def without(filters: Filters, names: Iterable[str]) -> Filters:
+    """Returns the filters with some of them switched off."""
+    return filters.model_copy(update={name: _off(name) for name in names})
+
+
+def switched_on(filters: Filters) -> list[str]:
+    """Returns the names of the filters that refuse anything, in the order of the registry."""
+    return [name for name in Filters.model_fields if getattr(filters, name) != _off(name)]
+
+
+def _off(name: str) -> Any:
+    """The setting that switches a filter off."""
+    marks = (mark for mark in Filters.model_fields[name].metadata if isinstance(mark, BuiltBy))
+    return next((mark.off for mark in marks), None)
 
 
 def build(filters: Filters, context: FilterContext) -> list[Filter]:

@@ -18,8 +18,12 @@ from designloop.molecules.chemistry import (
     Stereo,
     descriptor,
     first_alert,
+    first_reactive,
+    first_unknown_group_pair,
+    first_unknown_ring_system,
     first_unstable,
     identity,
+    ionisable_groups,
     standard_form,
 )
 from designloop.molecules.reading import LineProblem, bad_lines, read_molecules
@@ -175,6 +179,45 @@ def forbid_smarts(smarts: Sequence[str], _: FilterContext) -> Refuses:
 
 def unstable(refused: bool, _: FilterContext) -> Refuses | None:
     return (lambda mol, smiles: first_unstable(mol)) if refused else None
+
+
+def reactive(refused: bool, _: FilterContext) -> Refuses | None:
+    return (lambda mol, smiles: first_reactive(mol)) if refused else None
+
+
+def known_rings(fewest: int, _: FilterContext) -> Refuses:
+    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
+        key = first_unknown_ring_system(mol, fewest)
+        return None if key is None else f"ring system {key} in {_fewer(fewest)}"
+
+    return refuses
+
+
+def known_groups(fewest: int, _: FilterContext) -> Refuses:
+    def refuses(mol: Chem.Mol, smiles: str) -> str | None:
+        key = first_unknown_group_pair(mol, fewest)
+        return None if key is None else f"groups {key} in {_fewer(fewest)}"
+
+    return refuses
+
+
+def _fewer(fewest: int) -> str:
+    return "no known molecule" if fewest == 1 else f"fewer than {fewest} known molecules"
+
+
+def ionisable(what: str) -> Callable[[int, FilterContext], Refuses]:
+    """Builder of the filter that caps the groups that give or take a proton."""
+
+    def build(most: int, _: FilterContext) -> Refuses:
+        def refuses(mol: Chem.Mol, smiles: str) -> str | None:
+            groups = ionisable_groups(mol, what)
+            return (
+                f"{what} {len(groups)} ({', '.join(groups)}), allowed is at most {most}" if len(groups) > most else None
+            )
+
+        return refuses
+
+    return build
 
 
 def alerts(sets: Sequence[str], _: FilterContext) -> Refuses:

@@ -14,6 +14,7 @@ from designloop.benchmarks.sequence_vae import benchmark, drugs, latents, neighb
 from designloop.benchmarks.sequence_vae.benchmark import PICTURES, Sizes, measure
 from designloop.benchmarks.sequence_vae.neighbourhoods import Parents
 from designloop.molecules import corpus
+from designloop.molecules.drugs import Drug, approved_drugs
 from designloop.molecules.metrics import Activations
 from designloop.molecules.sequence_vae import SequenceVAE, load
 from designloop.strategies.proposers.selfies import edit
@@ -156,16 +157,16 @@ def test_bounds_are_those_of_the_model(shipped: SequenceVAE) -> None:
 
 def test_drugs_come_in_the_lists_order_by_the_rule(shipped: SequenceVAE) -> None:
     listed = [
-        drugs.Drug("1", "water", "O"),
-        drugs.Drug("2", "a salt", "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]"),
-        drugs.Drug("3", "too large", "C" * 61),
-        drugs.Drug("4", "an element that the alphabet lacks", "C[Hg]C"),
-        drugs.Drug("5", "unreadable", "C1CC"),
-        drugs.Drug("6", "chloroethane", "CCCl"),
+        Drug("1", "water", "O"),
+        Drug("2", "a salt", "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]"),
+        Drug("3", "too large", "C" * 61),
+        Drug("4", "an element that the alphabet lacks", "C[Hg]C"),
+        Drug("5", "unreadable", "C1CC"),
+        Drug("6", "chloroethane", "CCCl"),
     ]
     assert drugs.select_by_rule(listed, shipped, 5) == ["CC(=O)Oc1ccccc1C(=O)O", "CCCl"]
     assert drugs.select_by_rule(listed, shipped, 1) == ["CC(=O)Oc1ccccc1C(=O)O"]
-    whole = drugs.approved_drugs()
+    whole = approved_drugs()
     assert len(whole) == 2628
     assert (whole[0].identifier, whole[0].name) == ("CHEMBL2", "PRAZOSIN")
 
@@ -180,7 +181,7 @@ def test_operations_of_a_step_are_those_of_its_products(shipped: SequenceVAE) ->
 
 
 def test_a_small_run_has_all_that_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = drugs.approved_drugs()[:12]
+    listed = approved_drugs()[:12]
     monkeypatch.setattr(drugs, "approved_drugs", lambda: listed)
     monkeypatch.setattr(corpus, "training_smiles", lambda: corpus.zinc()[:50])
     monkeypatch.setattr(samples, "highest_zinc_similarity", lambda smiles, rows, say: np.full(len(smiles), 0.5))

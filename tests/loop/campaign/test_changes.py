@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from designloop.loop.campaign.campaign import Campaign, load_campaign
-from designloop.loop.campaign.changes import changed_keys, changes
+from designloop.loop.campaign.changes import as_begun, changed_keys, changes, unknown_filters
+from designloop.loop.screening.filters import FilterContext, Filters, build, switched_on
+from designloop.tables.manifest import read_campaign
 from tests.loop.campaign.writing import ORACLE, Write, with_property
 
 
@@ -124,10 +127,46 @@ def test_the_oracles_are_part_of_the_fingerprint_and_not_of_the_keys(write: Writ
 def test_a_key_that_an_older_version_did_not_know_is_at_its_default(write: Write) -> None:
     campaign = load_campaign(write())
     old = campaign.dump()
-    del old["stereo"], old["objective"]["aggregate"], old["filters"]["unstable"]
+    del old["stereo"], old["objective"]["aggregate"]
     assert changes(old, campaign) == []
     old["key_of_a_later_version"] = 1
     assert "key_of_a_later_version" in [change.key for change in changed_keys(old, campaign)]
+
+
+@pytest.mark.parametrize("name", switched_on(Filters()))
+def test_a_filter_that_an_older_version_did_not_know_is_off_on_resume(write: Write, name: str) -> None:
+    campaign = load_campaign(write())
+    old = campaign.dump()
+    del old["filters"][name]
+    resumed = as_begun(old, campaign)
+    assert unknown_filters(old, campaign) == [name]
+    assert name not in [rule.name for rule in build(resumed.filters, FilterContext(campaign.folder))]
+    assert changes(old, resumed) == changes(resumed.dump(), resumed) == []
+
+
+@pytest.mark.parametrize("name", sorted(Filters.model_fields.keys() - switched_on(Filters())))
+def test_a_filter_that_is_off_by_default_may_be_unknown_to_an_older_version(write: Write, name: str) -> None:
+    campaign = load_campaign(write())
+    old = campaign.dump()
+    del old["filters"][name]
+    assert unknown_filters(old, campaign) == []
+    assert as_begun(old, campaign) is campaign
+    assert changes(old, campaign) == []
+
+
+def test_a_filter_that_the_file_names_is_a_change_where_the_campaign_was_begun_without_it(write: Write) -> None:
+    campaign = load_campaign(write("filters: {known_rings: 1}\n"))
+    old = campaign.dump()
+    del old["filters"]["known_rings"]
+    assert as_begun(old, campaign) is campaign
+    assert [str(change) for change in changed_keys(old, campaign)] == ["filters.known_rings: found 1, expected nothing"]
+
+
+def test_a_campaign_of_schema_1_goes_on_without_the_filters_that_it_does_not_know(write: Write) -> None:
+    stored = read_campaign(Path(__file__).parents[2] / "data/campaign_schema_1/aspirin")
+    assert stored is not None
+    campaign = load_campaign(write())
+    assert build(as_begun(stored.openings[-1].dump, campaign).filters, FilterContext(campaign.folder)) == []
 
 
 def test_a_change_says_what_is_there_and_what_was_as_a_file_would_write_it(write: Write) -> None:

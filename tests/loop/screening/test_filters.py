@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from designloop.loop.screening.filters import BuiltBy, Filter, FilterContext, Filters, build, shares_passing
+from designloop.loop.screening.filters import (
+    BuiltBy,
+    Filter,
+    FilterContext,
+    Filters,
+    build,
+    shares_passing,
+    without,
+)
 from designloop.molecules.chemistry import MoleculeError, require, standard_form
 from designloop.molecules.corpus import zinc
 
@@ -39,12 +47,23 @@ def test_defaults():
     assert (filters.radicals, filters.unstable, filters.alerts) == (False, True, ("PAINS", "NIH"))
     off = (filters.max_per_scaffold, filters.exclude, filters.largest_ring, filters.undefined_stereo)
     assert off == (None, None, None, None)
+    assert (filters.reactive, filters.known_rings, filters.known_groups) == (False, None, None)
+    assert (filters.strong_acid, filters.acid, filters.base) == (None, None, None)
     assert filters.require_smarts == filters.forbid_smarts == ()
     assert filters.descriptors == {}
 
 
 def test_all_off():
     assert build(Filters.model_validate(OFF), FilterContext(Path())) == []
+
+
+def test_every_filter_can_be_switched_off_by_name():
+    settings = {"descriptors": {"logp": [1, 4]}, "require_smarts": "c", "forbid_smarts": "N", "strong_acid": 0}
+    filters = Filters.model_validate({**settings, "undefined_stereo": 1, "max_per_scaffold": 3})
+    assert build(without(filters, Filters.model_fields), FilterContext(Path())) == []
+    assert without(filters, Filters.model_fields).max_per_scaffold is None
+    names = [rule.name for rule in build(without(filters, ["unstable"]), FilterContext(Path()))]
+    assert names == [rule.name for rule in build(filters, FilterContext(Path())) if rule.name != "unstable"]
 
 
 def test_filters_are_asked_in_the_order_of_the_registry():
@@ -80,6 +99,23 @@ def test_every_field_is_a_filter_and_says_what_it_is():
         ({"forbid_smarts": ["[Cl]", "[Br]"]}, "CCF", "CBr", r"has \[Br\]"),
         ({"require_smarts": ["c1ccccc1", "C(=O)N"]}, PHENETHYLAMIDE, "c1ccccc1", r"no C\(=O\)N"),
         ({"unstable": True}, PHENETHYLAMIDE, "COOC", "peroxide"),
+        ({"reactive": True}, PHENETHYLAMIDE, "C=C1C=CC=C1", "fulvene"),
+        (
+            {"known_rings": 1},
+            PHENETHYLAMIDE,
+            "CC1OCNO1",
+            "ring system C1NOCO1 in no known molecule",
+        ),
+        ({"known_rings": 9}, PHENETHYLAMIDE, "O=C1CCO1", r"ring system O=C1CCO1 in fewer than 9 known molecules"),
+        (
+            {"known_groups": 1},
+            PHENETHYLAMIDE,
+            "CS(=O)(=O)CNS(C)(=O)=O",
+            r"groups C\{S=\}-N\{S=\} in no known molecule",
+        ),
+        ({"strong_acid": 0}, PHENETHYLAMIDE, "CC(=O)O", r"strong_acid 1 \(carboxylic_acid\), allowed is at most 0"),
+        ({"acid": 0}, PHENETHYLAMIDE, "O=C1CSC(=O)N1", r"acid 1 \(thiazolidinedione\)"),
+        ({"base": 1}, "CCN", "NCCCCN", r"base 2 \(amine, amine\), allowed is at most 1"),
         ({"undefined_stereo": 0}, "C[C@H](O)CC", "CC(O)CC", "undefined_stereo 1, allowed is at most 0"),
         ({"descriptors": {"logp": [1, 4]}}, "CCc1ccccc1", "OCCO", "logp -1.029, allowed is 1 to 4"),
         ({"descriptors": {"tpsa": [None, 90], "MolWt": [100, 500]}}, PHENETHYLAMIDE, "CCO", "MolWt 46.07"),
