@@ -100,7 +100,7 @@ def geodesics_by_spline(
     best = _relax(metric, best, start, end, steps, tolerance, nodes)
     if initial is None:
         for side in _bent(start, end, knots, bends):
-            best = _shorter(metric, best, side, start, end, steps, tolerance, nodes)
+            best = _shorter(metric, best, side, start, end, steps=steps, tolerance=tolerance, nodes=nodes)
     with torch.no_grad():
         return Geodesics(best, length(metric, best, nodes), energy(metric, best, nodes))
 
@@ -146,7 +146,7 @@ def _bent(start: Tensor, end: Tensor, knots: int, bends: int) -> list[Spline]:
 
 
 def _shorter(
-    metric: Metric, best: Spline, other: Spline, start: Tensor, end: Tensor, steps: int, tolerance: float, nodes: int
+    metric: Metric, best: Spline, other: Spline, start: Tensor, end: Tensor, *, steps: int, tolerance: float, nodes: int
 ) -> Spline:
     """Of each pair the curve of less energy: the best so far, or where the other leads.
 

@@ -77,16 +77,16 @@ def fit(
     if isinstance(batches, Batch):
         raise VAEError("batches is one Batch, expected a stream of them, one a step; give [batch] * steps")
     base_rates = [group.setdefault("base_lr", group["lr"]) for group in optimizer.param_groups]
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    trainer = _Trainer(vae, loss, optimizer, generator, clip=clip, draws=draws, precision=precision)
     number = start
     loss.start(start)
     vae.train()
     try:
-        for given in batches:
+        for data in batches:
             if schedule is not None:
                 for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                     group["lr"] = rate * schedule(number)
-            step = _step(vae, loss, as_batch(given), optimizer, parameters, number, generator, clip, draws, precision)
+            step = trainer.step(as_batch(data), number)
             if on_step is not None:
                 on_step(step)
             number += 1
@@ -99,52 +99,60 @@ def fit(
     return number
 
 
-def _step(
-    vae: VAE,
-    loss: Loss,
-    batch: Batch,
-    optimizer: torch.optim.Optimizer,
-    parameters: list[nn.Parameter],
-    number: int,
-    generator: torch.Generator,
-    clip: float,
-    draws: int | None,
-    precision: torch.dtype | None,
-) -> Step:
-    with _autocast(precision, generator.device.type):
-        out = vae(
-            batch.x, batch.mask, batch.context, None, batch.targets, batch.weights, generator=generator, draws=draws
+@dataclass(frozen=True)
+class _Trainer:
+    """What all steps of a fit share."""
+
+    vae: VAE
+    loss: Loss
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    clip: float
+    draws: int | None
+    precision: torch.dtype | None
+
+    def step(self, batch: Batch, number: int) -> Step:
+        """Takes one step, of this number.
+
+        Raises:
+            VAEError: the loss is not finite, or depends on none of the optimizer's parameters.
+        """
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        with _autocast(self.precision, self.generator.device.type):
+            out = self.vae(
+                batch.x, batch.mask, batch.context, None, batch.targets, batch.weights,
+                generator=self.generator, draws=self.draws,
+            )  # fmt: skip
+            value, terms = self.loss(out)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(value)
+        slopes = [p.grad for p in parameters if p.grad is not None]
+        if not slopes:
+            raise VAEError(
+                "the optimizer holds no parameter that the loss depends on, so that nothing would be learnt; build it "
+                "of this model's own, torch.optim.Adam(vae.parameters()), after the model was copied or moved"
+            )
+        norm = nn.utils.get_total_norm(slopes)
+        if not math.isfinite(float(norm)) or not math.isfinite(float(value.detach())):
+            self.optimizer.zero_grad(set_to_none=True)
+            raise VAEError(
+                f"the loss is {float(value.detach())} with gradient norm {float(norm)} at step {number}; "
+                "the weights are those before it: lower the learning rate or check the data for NaN"
+            )
+        clipped = float(norm) > self.clip - 1e-6  # below, torch's clipping multiplies all gradients by 1
+        if clipped:
+            nn.utils.clip_grads_with_norm_(parameters, self.clip, norm)
+        self.optimizer.step()
+        self.loss.update(out)
+        return Step(
+            number,
+            float(value.detach()),
+            {name: float(term) for name, term in terms.items()},
+            float(out.log_prob.detach().mean()),
+            float(out.kl.detach().mean()),
+            float(norm),
+            clipped,
         )
-        value, terms = loss(out)
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(value)
-    slopes = [p.grad for p in parameters if p.grad is not None]
-    if not slopes:
-        raise VAEError(
-            "the optimizer holds no parameter that the loss depends on, so that nothing would be learnt; build it of "
-            "this model's own, torch.optim.Adam(vae.parameters()), after the model was copied or moved"
-        )
-    norm = nn.utils.get_total_norm(slopes)
-    if not math.isfinite(float(norm)) or not math.isfinite(float(value.detach())):
-        optimizer.zero_grad(set_to_none=True)
-        raise VAEError(
-            f"the loss is {float(value.detach())} with gradient norm {float(norm)} at step {number}; "
-            "the weights are those before it: lower the learning rate or check the data for NaN"
-        )
-    clipped = float(norm) > clip - 1e-6  # below, torch's clipping multiplies all gradients by 1
-    if clipped:
-        nn.utils.clip_grads_with_norm_(parameters, clip, norm)
-    optimizer.step()
-    loss.update(out)
-    return Step(
-        number,
-        float(value.detach()),
-        {name: float(term) for name, term in terms.items()},
-        float(out.log_prob.detach().mean()),
-        float(out.kl.detach().mean()),
-        float(norm),
-        clipped,
-    )
 
 
 def _autocast(precision: torch.dtype | None, device: str) -> AbstractContextManager[object]:
