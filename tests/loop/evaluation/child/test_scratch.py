@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from designloop.loop.evaluation.child.exchange import PortableOracle, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
+from designloop.loop.evaluation.child.scratch import Scratch
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.exchange import PortableOracle, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.oracle_process import OracleProcess
-from designloop.loop.evaluation.scratch import Scratch
 from designloop.oracles import load
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 WHERE = '''
 import os, tempfile
