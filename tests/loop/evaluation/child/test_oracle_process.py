@@ -189,7 +189,7 @@ def test_closing_ends_the_child_and_twice_does_no_harm(place, tmp_path):
 DRIVER = """
 import sys
 from pathlib import Path
-from tests.loop.evaluation.test_oracle_process import Place
+from tests.loop.evaluation.child.test_oracle_process import Place
 place = Place(Path(sys.argv[1]))
 place("C")
 print("scoring", flush=True)
