@@ -86,9 +86,9 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
     """Counts the loop's own screening, what the strategy asks of it, and the filters' predicates, each apart."""
     take, ask = Screening.take, Screening.__call__
 
-    def timed_take(self: Screening, drawn: Iterable[Candidate], count: int) -> list[Candidate]:
+    def timed_take(self: Screening, drawn: Iterable[Candidate], wanted: int, keep_refused: bool) -> list[Candidate]:
         with watch("screening"):
-            admitted = take(self, watch.iterate("propose", drawn), count)
+            admitted = take(self, watch.iterate("propose", drawn), wanted, keep_refused)
         counts["screened"] += self.last_take.drawn
         return admitted
 

@@ -55,6 +55,7 @@ filters:
 evaluation:
   backend: inline
 budget:
+  patience: 0 # every arm spends the same
   oracle_calls: 10000
 """
 

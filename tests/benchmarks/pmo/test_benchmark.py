@@ -71,7 +71,7 @@ def test_a_tasks_campaign_sees_one_scalar_as_it_is_and_refuses_no_molecule(tmp_p
     (seen,) = campaign.objective.properties
     assert seen.oracle == "perindopril_mpo"
     assert [float(seen.transform(value)) for value in (0.0, 0.3125, 1.0)] == [0, 0.3125, 1]
-    assert (campaign.budget.patience, campaign.budget.oracle_calls, campaign.starting()) == (None, CALLS, [])
+    assert (campaign.budget.patience, campaign.budget.oracle_calls, campaign.starting()) == (0, CALLS, [])
 
 
 def test_only_tasks_there_are_can_be_chosen() -> None:
