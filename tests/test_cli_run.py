@@ -10,8 +10,8 @@ import pytest
 from designloop import api
 from designloop.loop import passing
 from designloop.loop.evaluation.backends import InlineBackend, WorkerLoss
-from designloop.loop.evaluation.exchange import Reply
-from designloop.loop.evaluation.oracle_process import OracleProcess
+from designloop.loop.evaluation.child.exchange import Reply
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.tables.ledger import Ledger
 from tests.campaigns import write_campaign
 from tests.commands import ASPIRIN, designloop_, fails, succeeds

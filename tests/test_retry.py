@@ -27,9 +27,7 @@ def write_broken(folder: Path, model: Path, changes: Mapping[str, Any] | None = 
     """A campaign of six starting molecules, whose oracle is broken."""
     first = {
         "starting_molecules": FLUORIDES,
-        "reference": {
-            "decane": "CCCCCCCCCC"
-        },  # it works on one: else no run begins
+        "reference": {"decane": "CCCCCCCCCC"},  # it works on one: else no run begins
         "filters": {"heavy_atoms": None, "alerts": None, "unstable": False},
         "budget.oracle_calls": 6,
     }

@@ -14,9 +14,9 @@ from statistics import median
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.config.problems import one_of_each
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.side_by_side import SideBySide
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.side_by_side import SideBySide
 from designloop.loop.passing import FilterShare, describe_own, filter_shares, find_wrong_filters, judge_own
 from designloop.molecules.chemistry import standard_form
 from designloop.records import Scored

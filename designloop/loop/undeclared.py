@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.evaluation.child.exchange import PortableOracle, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.loop.evaluation.evaluator import seed_of
-from designloop.loop.evaluation.exchange import PortableOracle, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.oracle_process import OracleProcess
 from designloop.loop.preflight import KNOWN_MOLECULES
 from designloop.molecules.chemistry import standard_form
 from designloop.oracles import Oracle

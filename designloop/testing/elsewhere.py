@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from designloop.loop.evaluation.missing_files import remedy
+from designloop.loop.evaluation.child.missing_files import remedy
 from designloop.oracles import Answer, Oracle
 from designloop.oracles.loading import load_unpacked, unpack_files
 from designloop.oracles.references import names_file

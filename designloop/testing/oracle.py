@@ -18,10 +18,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.evaluation.exchange import PortableOracle, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.oracle_process import OracleProcess
-from designloop.loop.evaluation.side_by_side import SideBySide, Tolerance
+from designloop.loop.evaluation.child.exchange import PortableOracle, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
+from designloop.loop.evaluation.child.side_by_side import SideBySide, Tolerance
 from designloop.oracles import Answer, Oracle, from_callable, load, read_answers
 from designloop.oracles.loading import unpack_files
 from designloop.testing.elsewhere import answers_elsewhere

@@ -8,7 +8,7 @@ import pytest
 
 from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import load_campaign
-from designloop.loop.evaluation import side_by_side
+from designloop.loop.evaluation.child import side_by_side
 from designloop.loop.preflight import KNOWN_MOLECULES, Check, Estimate, find_broken
 from designloop.molecules.chemistry import standard_form
 from designloop.tables.ledger import Ledger

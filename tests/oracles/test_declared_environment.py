@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop.evaluation.exchange import PortableOracle, Request
-from designloop.loop.evaluation.oracle_process import OracleProcess
+from designloop.loop.evaluation.child.exchange import PortableOracle, Request
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.oracles import Oracle, OracleError, load
 from designloop.oracles.declaration import Declaration
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from designloop.loop.evaluation.exchange import Reply
+from designloop.loop.evaluation.child.exchange import Reply
 from designloop.oracles import Answer
 from designloop.tables.ledger_records import Finished, Intent, LedgerResult, RunStatus, StoredValue
 

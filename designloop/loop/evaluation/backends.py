@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from designloop.loop.evaluation.exchange import Reply, Request
-from designloop.loop.evaluation.oracle_process import OracleProcess
+from designloop.loop.evaluation.child.exchange import Reply, Request
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
 
 
 @dataclass(frozen=True, slots=True)

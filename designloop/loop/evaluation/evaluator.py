@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 from designloop.loop.evaluation.attempts import Chunk, cut, judge, read_value, result_of
 from designloop.loop.evaluation.backends import Backend, InlineBackend, WorkerLoss
+from designloop.loop.evaluation.child.exchange import PortableOracle, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.missing_files import advised
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.loop.evaluation.errors import EvaluationError, NoWorkers
-from designloop.loop.evaluation.exchange import PortableOracle, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.incidents import date_metrics, describe_losses, loss_metrics
-from designloop.loop.evaluation.missing_files import advised
-from designloop.loop.evaluation.oracle_process import OracleProcess
-from designloop.loop.evaluation.ray_backend import RayBackend
+from designloop.loop.evaluation.ray.backend import RayBackend
 from designloop.loop.evaluation.stats import EvaluationStats
 from designloop.records import Candidate, Evaluation, Result, Status
 from designloop.tables.ledger import Ledger

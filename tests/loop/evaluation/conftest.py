@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from designloop.loop.evaluation.listening import listeners
 from designloop.loop.evaluation.processes import family
+from designloop.loop.evaluation.ray.listening import listeners
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from designloop.loop.evaluation.oracle_child import CAMPAIGN_FOLDER
+from designloop.loop.evaluation.child.oracle_child import CAMPAIGN_FOLDER
 from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.oracles import Oracle, load
 from designloop.records import Candidate, Evaluation

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from designloop.loop.evaluation.attempts import cut, judge, read_value
-from designloop.loop.evaluation.exchange import Reply
+from designloop.loop.evaluation.child.exchange import Reply
 from designloop.tables.ledger_records import Intent
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from designloop.loop.evaluation.backends import InlineBackend
+from designloop.loop.evaluation.child.exchange import Reply
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
-from designloop.loop.evaluation.exchange import Reply
-from designloop.loop.evaluation.oracle_process import OracleProcess
 from designloop.records import Candidate
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Intent
@@ -327,7 +327,7 @@ def test_an_answer_that_nobody_asked_for_is_remarked_once_an_oracle(tmp_path, le
 
 def test_a_guard_that_is_stopped_with_its_child_holds_nothing_up(tmp_path, monkeypatch):
     """The deadline is this process's own, and so is the end of both."""
-    monkeypatch.setattr("designloop.loop.evaluation.guarded_child.END_SECONDS", 0.5)
+    monkeypatch.setattr("designloop.loop.evaluation.child.guarded_child.END_SECONDS", 0.5)
     (tmp_path / "slow.py").write_text(
         "import time\ndef score(smiles):\n    time.sleep(0.4)\n    return {m: float(len(m)) for m in smiles}\n"
     )

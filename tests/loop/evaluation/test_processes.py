@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from designloop.loop.evaluation.kept_signals import kept
 from designloop.loop.evaluation.processes import birthdays, family, kill_survivors, with_word
+from designloop.loop.evaluation.ray.kept_signals import kept
 
 
 def test_survivors_are_killed_and_strangers_with_their_number_are_not() -> None:

@@ -13,9 +13,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from designloop.loop.evaluation import oracle_child
-from designloop.loop.evaluation.exchange import PortableOracle, Reply, Request
-from designloop.loop.evaluation.guarded_child import Child, ChildEnded, ProcessEnvironment, last_frame
+from designloop.loop.evaluation.child import oracle_child
+from designloop.loop.evaluation.child.exchange import PortableOracle, Reply, Request
+from designloop.loop.evaluation.child.guarded_child import Child, ChildEnded, ProcessEnvironment, last_frame
 
 LOAD_SECONDS = 300.0
 """How long an oracle may take to be imported and constructed; not part of any molecule's time."""

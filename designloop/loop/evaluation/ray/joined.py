@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.own_ray import OPEN, is_open
+from designloop.loop.evaluation.ray.own import OPEN, is_open
 
 CLIENT = "ray://"
 """Begins the address of a server that stands between this process and a cluster."""

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop.evaluation import oracle_child, oracle_process
+from designloop.loop.evaluation.child import oracle_child, oracle_process
+from designloop.loop.evaluation.child.exchange import PortableOracle, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.oracle_child import pack, unpack
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.exchange import PortableOracle, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.oracle_child import pack, unpack
-from designloop.loop.evaluation.oracle_process import OracleProcess
 from designloop.oracles import load
 from tests.loop.evaluation.misbehaving import BAD, MISCHIEF, TIMED_OUT, left_over, living_in
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 class Place:
@@ -189,7 +189,7 @@ def test_closing_ends_the_child_and_twice_does_no_harm(place, tmp_path):
 DRIVER = """
 import sys
 from pathlib import Path
-from tests.loop.evaluation.test_oracle_process import Place
+from tests.loop.evaluation.child.test_oracle_process import Place
 place = Place(Path(sys.argv[1]))
 place("C")
 print("scoring", flush=True)
@@ -332,8 +332,8 @@ def test_what_only_the_first_call_prepares_is_missed_with_a_reason(tmp_path, fir
 
 def test_a_folder_that_cannot_be_emptied_fails_its_molecules(tmp_path, monkeypatch):
     source = (
-        "import designloop.loop.evaluation.as_loaded\ndef refuse(folder):\n    raise OSError('it is mounted')\n"
-        "def score(smiles):\n    designloop.loop.evaluation.as_loaded._remove_tree = refuse\n"
+        "import designloop.loop.evaluation.child.as_loaded\ndef refuse(folder):\n    raise OSError('it is mounted')\n"
+        "def score(smiles):\n    designloop.loop.evaluation.child.as_loaded._remove_tree = refuse\n"
         "    __import__('os').mkdir('mount')\n"
         "    return dict.fromkeys(smiles, 1.0)"
     )

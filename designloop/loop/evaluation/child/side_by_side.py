@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from designloop.loop.evaluation.exchange import PortableOracle, Reply, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.oracle_process import OracleProcess
+from designloop.loop.evaluation.child.exchange import PortableOracle, Reply, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.oracles import Oracle
 
 PAUSE_SECONDS = 0.002

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from designloop.loop.evaluation.oracle_child import open_folders
+from designloop.loop.evaluation.child.oracle_child import open_folders
 
 KEPT_BYTES = 32 * 2**20
 """How much of what an oracle wrote while it was loaded is remembered, to be written again where a request changed it;

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import designloop
-from designloop.loop.evaluation import ray_backend
-from designloop.loop.evaluation.exchange import Reply, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.ray_backend import RayBackend
-from designloop.loop.evaluation.ray_worker import GRACE_SECONDS
+from designloop.loop.evaluation.child.exchange import Reply, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.ray import backend as ray_backend
+from designloop.loop.evaluation.ray.backend import RayBackend
+from designloop.loop.evaluation.ray.worker import GRACE_SECONDS
 
 DEADLINE = 60.0
 FIRST = DEADLINE + GRACE_SECONDS + 300.0 + 120.0

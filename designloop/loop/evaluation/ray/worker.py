@@ -8,10 +8,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from designloop._version import __version__
-from designloop.loop.evaluation import guarded_child, oracle_process
-from designloop.loop.evaluation.exchange import PortableOracle, Reply, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.oracle_process import OracleProcess
+from designloop.loop.evaluation.child import guarded_child, oracle_process
+from designloop.loop.evaluation.child.exchange import PortableOracle, Reply, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
 
 if TYPE_CHECKING:
     from ray import ObjectRef

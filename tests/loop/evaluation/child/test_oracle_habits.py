@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop.evaluation.exchange import PortableOracle, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.oracle_process import OracleProcess
-from designloop.loop.evaluation.side_by_side import SideBySide
+from designloop.loop.evaluation.child.exchange import PortableOracle, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
+from designloop.loop.evaluation.child.side_by_side import SideBySide
 from designloop.oracles import Oracle, load
 
 HABITS = '''

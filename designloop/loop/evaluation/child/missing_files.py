@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from designloop.loop.evaluation.exchange import Reply
+    from designloop.loop.evaluation.child.exchange import Reply
 
 _ADVISED = "runs in a folder of its own"
 """What each remedy for a file that does not travel says."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from designloop import api
-from designloop.loop.evaluation.exchange import PortableOracle, Reply, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.oracle_process import OracleProcess
+from designloop.loop.evaluation.child.exchange import PortableOracle, Reply, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.oracles import load
 from designloop.testing import NonConformance, check_oracle
 from tests.campaigns import write_campaign

@@ -19,14 +19,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from designloop._version import __version__
-from designloop.loop.evaluation import ray_cluster
 from designloop.loop.evaluation.backends import WorkerLoss
+from designloop.loop.evaluation.child.exchange import PortableOracle, Reply, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.exchange import PortableOracle, Reply, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.incidents import describe_losses
-from designloop.loop.evaluation.ray_keeper import RayKeeper, last_line
-from designloop.loop.evaluation.ray_worker import Sent, Worker
+from designloop.loop.evaluation.ray import cluster as ray_cluster
+from designloop.loop.evaluation.ray.keeper import RayKeeper, last_line
+from designloop.loop.evaluation.ray.worker import Sent, Worker
 
 if TYPE_CHECKING:
     from ray import ObjectRef

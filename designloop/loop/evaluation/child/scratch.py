@@ -16,8 +16,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from designloop.loop.evaluation.child.oracle_child import TEMPORARY, remove_scratch
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.oracle_child import TEMPORARY, remove_scratch
 
 
 class Scratch:

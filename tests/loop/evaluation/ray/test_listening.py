@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from designloop.loop.evaluation import own_ray
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.listening import Listener, listeners
-from designloop.loop.evaluation.own_ray import refuse_exposed
 from designloop.loop.evaluation.processes import family
+from designloop.loop.evaluation.ray import own as own_ray
+from designloop.loop.evaluation.ray.listening import Listener, listeners
+from designloop.loop.evaluation.ray.own import refuse_exposed
 
 HELPER = """
 import socket, sys

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from designloop.loop.evaluation.as_loaded import FolderAsLoaded, ProcessAsLoaded
-from designloop.loop.evaluation.missing_files import remedy
-from designloop.loop.evaluation.oracle_child import TEMPORARY, is_library
-from designloop.loop.evaluation.shared_places import SharedPlaces
-from designloop.loop.evaluation.undeclared_reads import ReadAudit, UndeclaredReads
+from designloop.loop.evaluation.child.as_loaded import FolderAsLoaded, ProcessAsLoaded
+from designloop.loop.evaluation.child.missing_files import remedy
+from designloop.loop.evaluation.child.oracle_child import TEMPORARY, is_library
+from designloop.loop.evaluation.child.shared_places import SharedPlaces
+from designloop.loop.evaluation.child.undeclared_reads import ReadAudit, UndeclaredReads
 
 if TYPE_CHECKING:
     from designloop.oracles import Answer, Oracle

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop.evaluation.exchange import Reply
-from designloop.loop.evaluation.missing_files import advised, remedy
+from designloop.loop.evaluation.child.exchange import Reply
+from designloop.loop.evaluation.child.missing_files import advised, remedy
 
 WORK, OWN, CAMPAIGN = "work", "campaign/oracles", "campaign"
 

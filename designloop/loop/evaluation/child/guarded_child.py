@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.evaluation import oracle_child, workplace
+from designloop.loop.evaluation.child import oracle_child, workplace
+from designloop.loop.evaluation.child.scratch import Scratch
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.scratch import Scratch
 
 START_SECONDS = 120.0
 """How long a bare child may take to start, before its first import of an oracle."""
@@ -44,7 +44,7 @@ class ProcessEnvironment:
     """For the libraries that would otherwise take all cores."""
     pause: float = 0.0
     """Seconds that it waits before it opens a file outside its own folders or starts a program: how two processes are
-    made to get into each other's way if they can (``loop/evaluation/side_by_side.py``)."""
+    made to get into each other's way if they can (``loop/evaluation/child/side_by_side.py``)."""
 
     @classmethod
     def of_driver(cls, folder: Path | None) -> ProcessEnvironment:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from designloop.loop.evaluation.child.exchange import PortableOracle, Request
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.child.oracle_process import OracleProcess
+from designloop.loop.evaluation.child.scratch import Scratch
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.exchange import PortableOracle, Request
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.oracle_process import OracleProcess
-from designloop.loop.evaluation.scratch import Scratch
 from designloop.oracles import load
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 WHERE = '''
 import os, tempfile
@@ -87,7 +87,8 @@ def test_a_worker_that_is_killed_leaves_nothing_and_its_successor_has_another_fo
 
 def test_a_folder_is_removed_when_driver_and_worker_are_killed(tmp_path: Path, root: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from tests.loop.evaluation.test_scratch import process_in, places\n"
+        "import sys; from pathlib import Path\n"
+        "from tests.loop.evaluation.child.test_scratch import process_in, places\n"
         "process, fingerprint = process_in(Path(sys.argv[1]))\n"
         "places(Path(sys.argv[1]), process, fingerprint, 'C'); print('ready', flush=True); sys.stdin.read()"
     )

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from designloop.loop.evaluation.child.exchange import Reply, Request
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.evaluator import Evaluator
-from designloop.loop.evaluation.exchange import Reply, Request
-from designloop.loop.evaluation.ray_backend import MOST_RESENT, START_SECONDS, STOPPED_SECONDS
+from designloop.loop.evaluation.ray.backend import MOST_RESENT, START_SECONDS, STOPPED_SECONDS
 from designloop.tables.ledger import Ledger
-from tests.loop.evaluation.fake_ray import (
+from tests.loop.evaluation.misbehaving import campaign, candidates, values
+from tests.loop.evaluation.ray.fake_ray import (
     DEADLINE,
     FIRST,
     GOOD,
@@ -30,7 +31,6 @@ from tests.loop.evaluation.fake_ray import (
     kinds,
     patch_ray,
 )
-from tests.loop.evaluation.misbehaving import campaign, candidates, values
 
 
 def test_a_silent_worker_costs_its_deadline_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

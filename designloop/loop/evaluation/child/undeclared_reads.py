@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.evaluation.oracle_child import is_library
+from designloop.loop.evaluation.child.oracle_child import is_library
 
 _MOST_NAMED = 3
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

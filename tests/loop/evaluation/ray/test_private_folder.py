@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop.evaluation import private_folder
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.private_folder import PrivateFolder
+from designloop.loop.evaluation.ray import private_folder
+from designloop.loop.evaluation.ray.private_folder import PrivateFolder
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_what_cannot_be_removed_is_told(monkeypatch: pytest.MonkeyPatch, caplog:
 
 MAKE = """
 import sys
-from designloop.loop.evaluation.private_folder import PrivateFolder
+from designloop.loop.evaluation.ray.private_folder import PrivateFolder
 
 print(PrivateFolder().path, flush=True)
 sys.stdin.read()

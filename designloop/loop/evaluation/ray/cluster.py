@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from designloop.loop.evaluation import guarded_child, oracle_process, ray_worker
 from designloop.loop.evaluation.backends import WorkerLoss
-from designloop.loop.evaluation.exchange import PortableOracle
-from designloop.loop.evaluation.guarded_child import ProcessEnvironment
-from designloop.loop.evaluation.ray_keeper import last_line
-from designloop.loop.evaluation.ray_worker import OracleWorker, Worker, short_id
+from designloop.loop.evaluation.child import guarded_child, oracle_process
+from designloop.loop.evaluation.child.exchange import PortableOracle
+from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
+from designloop.loop.evaluation.ray import worker as ray_worker
+from designloop.loop.evaluation.ray.keeper import last_line
+from designloop.loop.evaluation.ray.worker import OracleWorker, Worker, short_id
 
 
 def actor_factory(oracles: Sequence[PortableOracle], process_environment: ProcessEnvironment) -> Callable[[], Any]:

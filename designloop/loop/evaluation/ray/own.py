@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.listening import Listener, listeners
-from designloop.loop.evaluation.private_folder import PrivateFolder
 from designloop.loop.evaluation.processes import birthdays, family, kill_survivors, with_word
+from designloop.loop.evaluation.ray.listening import Listener, listeners
+from designloop.loop.evaluation.ray.private_folder import PrivateFolder
 
 OPEN = "DESIGNLOOP_OPEN_RAY"
 """Environment variable: 1 allows a Ray that strangers may be able to use."""

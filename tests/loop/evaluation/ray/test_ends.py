@@ -37,7 +37,7 @@ def score(smiles):
 COMMAND = """
 import sys
 from designloop import cli
-from designloop.loop.evaluation import ray_keeper
+from designloop.loop.evaluation.ray import keeper as ray_keeper
 
 ray_keeper.HEAD_SECONDS, ray_keeper.PULSE_SECONDS = 3.0, 1.0
 sys.argv = ["designloop", "run", sys.argv[1], "--no-try"]
@@ -94,7 +94,7 @@ def test_sigterm_is_ctrl_c_and_leaves_nothing_behind(
 IN_THE_MIDST = """
 import os, signal, sys
 from designloop import signals
-from designloop.loop.evaluation.ray_keeper import RayKeeper
+from designloop.loop.evaluation.ray.keeper import RayKeeper
 from ray import _raylet
 
 class Start(_raylet.CoreWorker):

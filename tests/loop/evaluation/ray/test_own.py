@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from designloop.loop.evaluation import joined_ray, own_ray
 from designloop.loop.evaluation.evaluator import Evaluator, NoWorkers
-from designloop.loop.evaluation.listening import Listener, listeners
 from designloop.loop.evaluation.processes import family
-from designloop.loop.evaluation.ray_backend import RayBackend
-from designloop.loop.evaluation.ray_keeper import RayKeeper
+from designloop.loop.evaluation.ray import joined as joined_ray
+from designloop.loop.evaluation.ray import own as own_ray
+from designloop.loop.evaluation.ray.backend import RayBackend
+from designloop.loop.evaluation.ray.keeper import RayKeeper
+from designloop.loop.evaluation.ray.listening import Listener, listeners
 from tests.loop.evaluation.misbehaving import alive, campaign, candidates, left_over, values
 
 pytestmark = pytest.mark.xdist_group("ray")  # one after the other: each Ray believes that it has all cores
@@ -165,7 +166,7 @@ OF_THE_USER = """
 import ray
 ray.init(num_cpus=1, include_dashboard=False, object_store_memory=80 * 2**20)
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.ray_keeper import RayKeeper
+from designloop.loop.evaluation.ray.keeper import RayKeeper
 keeper = RayKeeper(1, None, lambda: None)
 try:
     keeper.wait_until_up()

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from designloop.loop.evaluation import as_loaded
-from designloop.loop.evaluation.as_loaded import FolderAsLoaded, ProcessAsLoaded
+from designloop.loop.evaluation.child import as_loaded
+from designloop.loop.evaluation.child.as_loaded import FolderAsLoaded, ProcessAsLoaded
 
 
 def tree(root: Path) -> dict[str, str | None]:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from designloop.loop.evaluation import ray_backend
 from designloop.loop.evaluation.evaluator import Evaluator, NoWorkers
-from designloop.loop.evaluation.own_ray import reread_settings
-from designloop.loop.evaluation.ray_backend import RayBackend
-from designloop.loop.evaluation.ray_keeper import SETTINGS
+from designloop.loop.evaluation.ray import backend as ray_backend
+from designloop.loop.evaluation.ray.backend import RayBackend
+from designloop.loop.evaluation.ray.keeper import SETTINGS
+from designloop.loop.evaluation.ray.own import reread_settings
 from designloop.tables.ledger import Ledger
 from tests.campaigns import write_campaign
 from tests.loop.evaluation.misbehaving import (
@@ -36,7 +36,7 @@ from tests.loop.evaluation.misbehaving import (
 
 pytestmark = pytest.mark.xdist_group("ray")  # one after the other: each cluster believes that it has all cores
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 MANY = ["C" * number for number in range(1, 61)]
 
 
@@ -282,7 +282,7 @@ def test_a_worker_that_is_stopped_costs_its_deadline_and_a_line(cluster, tmp_pat
     import ray
 
     import designloop
-    from designloop.loop.evaluation import ray_worker
+    from designloop.loop.evaluation.ray import worker as ray_worker
 
     monkeypatch.setattr(ray_worker, "GRACE_SECONDS", 3.0)
     made = []

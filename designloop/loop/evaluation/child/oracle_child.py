@@ -264,7 +264,7 @@ def _work(requests: int, replies: int, scratch: Path) -> None:
 
 def is_library(file: str) -> bool:
     """Whether a traceback's file is Python's, a library's or our own, so not where a user would look."""
-    package_folder = Path(__file__).parents[2]
+    package_folder = Path(__file__).parents[3]
     return file.startswith(("<", str(package_folder), sys.prefix, sys.base_prefix))
 
 

@@ -19,9 +19,9 @@ from time import monotonic
 from typing import Any
 
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.joined_ray import CLIENT, refuse_open
-from designloop.loop.evaluation.kept_signals import install_ray_handlers, kept, uninstall_ray_handlers
-from designloop.loop.evaluation.own_ray import OwnRay, raylet_has_ended, reread_settings
+from designloop.loop.evaluation.ray.joined import CLIENT, refuse_open
+from designloop.loop.evaluation.ray.kept_signals import install_ray_handlers, kept, uninstall_ray_handlers
+from designloop.loop.evaluation.ray.own import OwnRay, raylet_has_ended, reread_settings
 
 HEAD_SECONDS = 45.0
 """How long a head may be silent. Its nodes give up after 60 s, and what they hold is lost."""
