@@ -87,3 +87,10 @@ def test_what_is_installed_knows_both_names_of_the_oracles(
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_editable_install_is_a_path_to_the_checkout(tmp_path: Path) -> None:
+    with zipfile.ZipFile(built("editable", ROOT, tmp_path)) as wheel:
+        (name,) = [name for name in wheel.namelist() if name.endswith(".pth")]
+        assert [Path(line) for line in wheel.read(name).decode().split()] == [ROOT]
+        assert not [name for name in wheel.namelist() if name.startswith("designloop/")], "nothing is copied"
