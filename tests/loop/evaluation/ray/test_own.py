@@ -164,7 +164,7 @@ def test_a_cluster_that_lets_in_anybody_is_refused(
 
 OF_THE_USER = """
 import ray
-ray.init(num_cpus=1, include_dashboard=False, object_store_memory=80 * 2**20)
+ray.init("local", num_cpus=1, include_dashboard=False, object_store_memory=80 * 2**20)  # not one that is just ending
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.ray.keeper import RayKeeper
 keeper = RayKeeper(1, None, lambda: None)
