@@ -66,6 +66,16 @@ def fingerprints(smiles: Sequence[str], kind: str = "ecfp4") -> list[ExplicitBit
     return [fingerprint(require(molecule), kind) for molecule in smiles]
 
 
+def count_fingerprint(mol: Mol, kind: str = "ecfp4", size: int = BITS) -> dict[int, int]:
+    """How often the molecule has each feature that it has, by the feature's folded number.
+
+    Raises:
+        MoleculeError: the kind has no counts (``maccs``) or does not exist.
+    """
+    counts: dict[int, int] = _generator(kind, size).GetCountFingerprint(mol).GetNonzeroElements()
+    return counts
+
+
 def count_fingerprints(smiles: Sequence[str], kind: str = "ecfp4", size: int = BITS) -> np.ndarray:
     """Folded counts of features.
 

@@ -8,6 +8,7 @@ the proposers' shares follow what each brought, and decoder and likelihood learn
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,21 @@ from designloop.strategies.learning.settings import FineTuning
 
 ProposerName = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover"]
 PROPOSERS: tuple[ProposerName, ...] = get_args(ProposerName)
+
+
+@dataclass(frozen=True)
+class Thought:
+    """What is thought before a molecule is paid for."""
+
+    free: float
+    """Free molecules for each one paid for."""
+    screened: int | None
+    """Molecules of ZINC that are looked through; None: all."""
+    best: int
+    """Of these, so many of highest mean are bred from."""
+
+
+EFFORT = {"low": Thought(10, 25_000, 100), "normal": Thought(40, None, 300), "high": Thought(100, None, 300)}
 
 
 class Settings(BaseModel):
@@ -37,8 +53,15 @@ class Settings(BaseModel):
     generations: int = Field(
         4, ge=1, description="free generations a round: each after the first is bred from what ranks best"
     )
-    surrogate: Literal["composite", "score", "none"] = Field(
-        "composite", description="a GP a property, through the objective; one GP of the score; or candidates as drawn"
+    surrogate: Literal["committee", "composite", "score", "none"] = Field(
+        "committee",
+        description="GPs of the score with several kernels, each trusted by how well it foresaw, and one of each "
+        "property through the objective; that one alone; one fitted GP of the score; or candidates as drawn",
+    )
+    effort: Literal["low", "normal", "high"] = Field(
+        "normal",
+        description="free molecules that are thought of for each one paid for (committee): 10, 40 or 100; and how much "
+        "of ZINC is screened: 25,000 molecules or all",
     )
     parents: int = Field(40, ge=2, description="free candidates that each generation after the first is bred from")
     parents_per_scaffold: int = Field(3, ge=1, description="most of these that share a scaffold")
@@ -67,12 +90,16 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import breeding, credit, health, machine, pool, saved
+    from designloop.strategies.search.screen import ZincScreen
+    from designloop.strategies.search.voting import BreedByVote
+    from designloop.strategies.surrogates.base import Surrogate
+    from designloop.strategies.surrogates.committee import Committee, MoleculeView
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.views import FingerprintView
 
     before = saved.Saved.read(state, LIMIT, saved.property_loss_version_1)
     vae, reference, corpus = campaign.load_model(), campaign.load_model(), campaign.load_replay()
-    objective = campaign.objective if settings.surrogate == "composite" else SCORE_ALONE
+    objective = campaign.objective if settings.surrogate in ("committee", "composite") else SCORE_ALONE
     transcriber, view = Transcriber(vae.codec, objective.names), FingerprintView(campaign.standard_forms)
 
     def elites(archive: Archive) -> list[Member]:
@@ -107,23 +134,37 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         return Weighted(proposers(generation > 0), earned.credit, prior).propose(parents, n, rng)
 
     bound = UpperBound(settings.kappa)
+    surrogate: Surrogate | None = CompositeSurrogate(view, objective)
+    breed: pool.Breed = breeding.BreedByBound(
+        campaign=campaign,
+        transcriber=transcriber,
+        view=view,
+        propose=propose,
+        elites=elites,
+        bound=bound,
+        draws=settings.pool,
+        generations=settings.generations,
+        parents=settings.parents,
+        per_scaffold=settings.parents_per_scaffold,
+    )
+    if settings.surrogate == "committee":
+        seen, thought = MoleculeView(campaign.standard_forms), EFFORT[settings.effort]
+        committee = Committee(seen, objective, state=before.parts.get("committee"), bits=view)
+        surrogate, learners["committee"] = committee, committee
+        breed = BreedByVote(
+            campaign=campaign,
+            transcriber=transcriber,
+            view=seen,
+            propose=propose,
+            screen=ZincScreen(thought.screened, best=thought.best),
+            draws=thought.free,
+        )
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
         draw=lambda archive, wanted, turn: propose(elites(archive), int(1.5 * max(wanted, 16)), turn),
-        surrogate=None if settings.surrogate == "none" else CompositeSurrogate(view, objective),
-        breed=breeding.BreedByBound(
-            campaign=campaign,
-            transcriber=transcriber,
-            view=view,
-            propose=propose,
-            elites=elites,
-            bound=bound,
-            draws=settings.pool,
-            generations=settings.generations,
-            parents=settings.parents,
-            per_scaffold=settings.parents_per_scaffold,
-        ),
+        surrogate=None if settings.surrogate == "none" else surrogate,
+        breed=breed,
         acquisition=bound,
         learners=learners,
         model_round=lambda: tuned.model_round,

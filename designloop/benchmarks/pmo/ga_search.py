@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from designloop.benchmarks.pmo.breeding import canonical_children, quantile_sample
-from designloop.benchmarks.pmo.counts import Bank
+from designloop.molecules.count_prints import Bank
 from designloop.benchmarks.pmo.door import BudgetSpent, Door
 from designloop.benchmarks.pmo.seeds import seed_of
 

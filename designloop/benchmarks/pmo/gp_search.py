@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from designloop.benchmarks.pmo.breeding import bred
-from designloop.benchmarks.pmo.counts import Bank, Prints, units_of
+from designloop.molecules.count_prints import Bank, Prints, units_of
 from designloop.benchmarks.pmo.door import Door
 from designloop.benchmarks.pmo.posterior import Screen, TanimotoProcess
 from designloop.benchmarks.pmo.seeds import seed_of

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.sparse import csr_array
 
-from designloop.benchmarks.pmo.counts import UNITS, Bank, Prints
+from designloop.molecules.count_prints import UNITS, Bank, Prints
 
 NOISE = 1e-4
 """Variance, for what the kernel cannot tell apart."""

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from designloop.records import Scored, State
 from designloop.strategies.archive.archive import Archive
+from designloop.strategies.surrogates.base import Belief
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class ToldRound:
     before: Archive
     archive: Archive
     """With this round's molecules."""
-    ranked: bool
-    """Whether there was a surrogate to rank candidates by."""
+    belief: Belief | None
+    """By which candidates were ranked; None where there was none yet."""
 
 
 class Learner(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,7 +25,9 @@ class SampleHealth:
     prior: PriorDraws
 
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
-        """Share of the samples that the campaign allows, and their mean SA score."""
+        """Share of the samples that the campaign allows, and their mean SA score; about every ``_DRAWS`` calls."""
+        if told_round.number % math.ceil(_DRAWS / max(len(told_round.scored), 1)):
+            return {}
         device = self.prior.model().device
         drawn = self.prior.propose((), _DRAWS, generators_of(device, self.campaign.seed, told_round.number, "health"))
         scores = [sa_score(mol) for mol in parse_all([candidate.smiles for candidate in drawn]) if mol is not None]

@@ -82,7 +82,8 @@ class Search:
         allowed = lru_cache(None)(lambda row: self.campaign.allowed([candidates[row]]))
         posterior = belief(bred.pool.features(bred.considered))
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
-        chosen = self.acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row)))
+        acquisition = bred.acquisition or self.acquisition
+        chosen = acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row)))
         first = next(chosen, None)
         if first is None:
             yield from bred.refused
@@ -110,7 +111,7 @@ class Search:
         self._belief, self._fitted = None, False
         self.rounds_seen += 1
         good = [row for row in scored if row.score is not None]
-        told_round = ToldRound(self.rounds_seen, good, rows, before, self.archive, belief is not None)
+        told_round = ToldRound(self.rounds_seen, good, rows, before, self.archive, belief)
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
         return metrics

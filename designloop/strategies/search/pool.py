@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from designloop.records import Candidate
+from designloop.strategies.acquisition.base import Acquisition
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.surrogates.base import Belief, View
 
@@ -68,6 +69,8 @@ class Bred:
     """Rows that the acquisition sees."""
     refused: Sequence[Candidate]
     """What goes out as it is where nothing may be admitted, so that the loop can count why, and end."""
+    acquisition: Acquisition | None = None
+    """That was bred for; None: the search's own."""
 
 
 Breed = Callable[[Archive, Belief, int, Turn], Bred | None]

@@ -93,7 +93,7 @@ class RegionSearch:
         ours = {"trust_region", *self.others}
         scores = [row.score for row in told_round.news if row.score is not None and row.candidate.proposer in ours]
         centre = self._centre(told_round.before)
-        if told_round.ranked and scores and centre is not None:
+        if told_round.belief is not None and scores and centre is not None:
             middle = told_round.before.members[centre]
             self.region = self.region.after(max(scores) > middle.score + LEAST_GAIN, middle.smiles, self.settings)
         return {"trust_region": self.region.length}

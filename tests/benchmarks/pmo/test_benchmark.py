@@ -18,7 +18,7 @@ from designloop.benchmarks.pmo import arms as arms_module
 from designloop.benchmarks.pmo import benchmark
 from designloop.benchmarks.pmo.arms import ARMS, alone
 from designloop.benchmarks.pmo.benchmark import choose_tasks, merge
-from designloop.benchmarks.pmo.counts import Bank, prints_of
+from designloop.molecules.count_prints import Bank, prints_of
 from designloop.benchmarks.pmo.outcome import MARKS, auc_of_the_tenth, outcome, peak_memory_gb
 from designloop.benchmarks.pmo.published import FILE, published
 from designloop.benchmarks.pmo.report import report
@@ -136,7 +136,7 @@ def zinc_of(bank: Bank) -> Any:
     def zinc_bank() -> Bank:
         return bank
 
-    zinc_bank.__module__ = "designloop.benchmarks.pmo.counts"
+    zinc_bank.__module__ = "designloop.molecules.count_prints"
     return zinc_bank
 
 

@@ -15,24 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import rdkit
-from rdkit.Chem import Mol, rdFingerprintGenerator
+from rdkit.Chem import Mol
 from scipy import sparse
 
-from designloop.molecules.chemistry import canonical, require
+from designloop.molecules.cache import UNREADABLE
 from designloop.molecules.corpus import cache_folder, zinc
+from designloop.molecules.fingerprints import BITS, count_fingerprint
+from designloop.molecules.parsing import canonical, require
 
-BITS, RADIUS = 2048, 3
-"""Morgan fingerprints as the published recipe has them."""
+KIND = "ecfp6"
+"""Of fingerprint, unless another is asked for; Morgan's, of radius 3."""
 
 MOST = 512
 """Units of one feature that are told apart; no molecule that is ever paid for has more."""
 
 UNITS = BITS * MOST
-
-
-@cache
-def _generator() -> rdFingerprintGenerator.FingerprintGenerator64:
-    return rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=BITS)
 
 
 @dataclass(frozen=True)
@@ -63,9 +60,9 @@ class Prints:
         return cls(np.concatenate([np.zeros(0, np.int32), *rows]), starts)
 
 
-def units_of(mol: Mol) -> np.ndarray:
-    """The units of a molecule, ascending."""
-    counts: dict[int, int] = _generator().GetCountFingerprint(mol).GetNonzeroElements()
+def units_of(mol: Mol, kind: str = KIND) -> np.ndarray:
+    """The units of a molecule in a kind of fingerprint, those of one feature side by side."""
+    counts = count_fingerprint(mol, kind)
     bits = np.fromiter(counts.keys(), np.int32, len(counts))
     repeats = np.minimum(np.fromiter(counts.values(), np.int32, len(counts)), MOST)
     ends = np.cumsum(repeats)
@@ -81,6 +78,24 @@ def prints_of(smiles: Sequence[str]) -> Prints:
         MoleculeError: one of them is invalid.
     """
     return Prints.joined([units_of(require(text)) for text in smiles])
+
+
+class Vocabulary:
+    """The units of some molecules, numbered: what others have of them counts, and nothing else that others have."""
+
+    def __init__(self, prints: Prints) -> None:
+        distinct = np.unique(prints.units)
+        self._column = np.full(UNITS, -1, np.int32)
+        self._column[distinct] = np.arange(len(distinct), dtype=np.int32)
+        self._count = len(distinct)
+
+    def rows(self, prints: Prints) -> sparse.csr_array:
+        """(molecules, units) ones where a molecule has a unit."""
+        columns = self._column[prints.units]
+        known = columns >= 0
+        starts = np.concatenate([[0], np.cumsum(known)])[prints.starts]
+        ones = np.ones(int(known.sum()), np.float32)
+        return sparse.csr_array((ones, columns[known], starts), shape=(len(prints), self._count))
 
 
 @dataclass(frozen=True)
@@ -116,19 +131,33 @@ class Bank:
 
 
 @cache
-def zinc_bank() -> Bank:
-    """All of ZINC 250k; its fingerprints are made once, in about a minute, and kept in the user's cache folder."""
-    key = hashlib.sha256(f"{rdkit.__version__} {BITS} {RADIUS} {MOST} {len(zinc())}".encode()).hexdigest()[:16]
+def zinc_bank(most: int | None = None) -> Bank:
+    """ZINC 250k, or so many molecules of it, drawn once and for all.
+
+    Fingerprints are made once, all of them in about a minute, and kept in the user's cache folder.
+    """
+    lines = zinc()
+    wanted = len(lines) if most is None else min(most, len(lines))
+    key = hashlib.sha256(f"{rdkit.__version__} {KIND} {BITS} {MOST} {wanted}".encode()).hexdigest()[:16]
     kept = cache_folder() / f"zinc250k-counts-{key}.npz"
-    if not kept.is_file():
-        _write_bank(kept)
-    with np.load(kept) as data:
+    if kept.is_file():
+        try:
+            return _read_bank(kept)
+        except UNREADABLE:
+            kept.unlink(missing_ok=True)  # damaged: it is made again
+    rows = np.arange(wanted) if most is None else np.sort(np.random.default_rng(0).permutation(len(lines))[:wanted])
+    _write_bank([lines[row] for row in rows], kept)
+    return _read_bank(kept)
+
+
+def _read_bank(path: Path) -> Bank:
+    with np.load(path) as data:
         smiles = bytes(data["smiles"]).decode().split("\n")
         return Bank(tuple(smiles), Prints(data["units"], data["starts"]))
 
 
-def _write_bank(path: Path) -> None:
-    smiles = list(dict.fromkeys(form for text in zinc() if (form := canonical(text)) is not None))
+def _write_bank(lines: Sequence[str], path: Path) -> None:
+    smiles = list(dict.fromkeys(form for text in lines if (form := canonical(text)) is not None))
     prints = prints_of(smiles)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.npz")

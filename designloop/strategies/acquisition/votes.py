@@ -1,0 +1,71 @@
+"""Votes: each choice is made by one surrogate of several, by its own bound, at a doubt drawn anew.
+
+A batch so holds what is surely good beside what may be, and what any surrogate favours that was right before. Each
+choice is then taken by all as if its outcome were what they expect of it.
+Source: Tripp & Hernández-Lobato 2024 (the range of κ).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+import numpy as np
+
+from designloop.strategies.acquisition.base import Admissible, anything
+from designloop.strategies.surrogates.base import Fantasies, Posterior
+from designloop.strategies.surrogates.committee import CommitteePosterior
+
+LEAST_KAPPA, GREATEST_KAPPA = 0.01, 1.0
+"""Standard deviations of doubt added to the mean; drawn between them, evenly in the logarithm."""
+
+
+@dataclass(frozen=True)
+class Voter:
+    """Chooses one molecule."""
+
+    member: int
+    """Number of its surrogate."""
+    kappa: float
+
+
+def draw_voters(rng: np.random.Generator, shares: Sequence[float] | np.ndarray, n: int) -> list[Voter]:
+    """So many voters: their surrogates by shares, their κ at random."""
+    members = rng.choice(len(shares), n, p=np.asarray(shares))
+    kappas = np.exp(rng.uniform(np.log(LEAST_KAPPA), np.log(GREATEST_KAPPA), n))
+    return [Voter(int(member), float(kappa)) for member, kappa in zip(members, kappas, strict=True)]
+
+
+def members_of(posterior: Posterior) -> Sequence[Posterior]:
+    """The posteriors that vote: a committee's, or the one that there is."""
+    return posterior.members if isinstance(posterior, CommitteePosterior) else [posterior]
+
+
+def shares_of(posterior: Posterior) -> Sequence[float] | np.ndarray:
+    """Of the choices, by member."""
+    return posterior.shares if isinstance(posterior, CommitteePosterior) else (1.0,)
+
+
+@dataclass(frozen=True)
+class Votes:
+    """The voters of a batch, who choose in turn."""
+
+    voters: Sequence[Voter]
+
+    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
+        """Rows in the order in which the voters choose them; neither the number wanted nor the seed matters."""
+        fantasies = [Fantasies(member) for member in members_of(posterior)]
+        left = np.arange(len(posterior))
+        for voter in cycle(self.voters):
+            mean, doubt = fantasies[voter.member].moments(left)
+            for place in np.argsort(-(mean + voter.kappa * doubt), kind="stable"):
+                row = int(left[place])
+                left = left[left != row]
+                if admissible(row):
+                    yield row
+                    for fantasy in fantasies:
+                        fantasy.tell(row)
+                    break
+            if not left.size:
+                return

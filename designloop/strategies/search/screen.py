@@ -1,0 +1,61 @@
+"""ZINC, looked through again and again for what a surrogate takes for good: free molecules, beside those that are bred.
+
+Similarities to what was paid for are kept as bytes, a row a molecule, so that a look at all of ZINC is one product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from designloop.molecules.count_prints import KIND, Bank, zinc_bank
+from designloop.records import Candidate
+from designloop.strategies.archive.archive import Archive
+from designloop.strategies.surrogates.fixed_gp import FixedGP
+from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
+
+PROPOSER = "screen"
+
+_LEVELS = 255
+_AT_ONCE = 64
+"""Rows that are unpacked at once."""
+
+
+@dataclass
+class ZincScreen:
+    """Screens molecules of ZINC by the mean of a process on their fingerprints."""
+
+    size: int | None = None
+    """Molecules that are looked through, drawn once and for all; None: all."""
+    fresh: int = 100
+    """Drawn at random each time, beside the best."""
+    best: int = 300
+    _rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    """Molecule paid for -> (bank,) uint8 similarity to each of the bank."""
+
+    def propose(self, archive: Archive, rng: np.random.Generator) -> list[Candidate]:
+        """Molecules of highest mean, then some at random."""
+        bank = zinc_bank(self.size)
+        mean = self.means(bank, archive)
+        best = np.argpartition(-mean, self.best)[: self.best] if self.best < len(bank) else np.arange(len(bank))
+        rows = [*best[np.argsort(-mean[best], kind="stable")].tolist(), *rng.integers(len(bank), size=self.fresh)]
+        return [Candidate(bank.smiles[row], PROPOSER) for row in dict.fromkeys(rows)]
+
+    def means(self, bank: Bank, archive: Archive) -> np.ndarray:
+        """(bank,) posterior means of the score."""
+        gp = FixedGP.fit(KERNELS[KIND], [features_of_molecule(name) for name in archive.smiles], archive.scores)
+        weights = solve_triangular(gp.lower, gp.white, lower=True, trans=1) / _LEVELS
+        known = self._rows
+        self._rows = {name: known[name] if name in known else _bytes_of(bank, name) for name in archive.smiles}
+        rows, mean = list(self._rows.values()), np.zeros(len(bank), np.float32)
+        for first in range(0, len(rows), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            mean += weights[part] @ np.stack(rows[part]).astype(np.float32)
+        return mean
+
+
+def _bytes_of(bank: Bank, smiles: str) -> np.ndarray:
+    similarity: np.ndarray = bank.similarity(features_of_molecule(smiles).units[KIND])
+    return np.asarray(np.rint(similarity * _LEVELS).astype(np.uint8))

@@ -1,0 +1,169 @@
+"""Several surrogates of one score, and how far each is trusted: by how well it foresaw what was then paid for.
+
+A member's weight is its discounted log predictive density of the scores that it had not seen, with a floor. The
+densities are taken after each member's doubt is rescaled to the errors that it makes, for it is wide by design.
+Source: Dawid 1984, "Present position and potential developments: the prequential approach".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from designloop.records import Candidate, State
+from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.base import KnownObjective
+from designloop.strategies.learning.base import ToldRound
+from designloop.strategies.surrogates.base import Posterior
+from designloop.strategies.surrogates.composite import CompositeSurrogate
+from designloop.strategies.surrogates.fixed_gp import FixedGP
+from designloop.strategies.surrogates.kernels import KERNELS, MoleculeFeatures, features_of_molecule
+from designloop.strategies.surrogates.views import FingerprintView
+
+FLOOR = 0.1
+"""Share of the choices that all members have alike, however poorly they foresee."""
+
+_KEPT = 0.98
+"""Of a member's record, for each molecule paid for since."""
+
+
+class MoleculeView:
+    """Standard forms, seen by kernels.
+
+    Args:
+        standard_forms: of the campaign; None where a SMILES has none.
+    """
+
+    def __init__(self, standard_forms: Callable[[Sequence[str]], Sequence[str | None]]) -> None:
+        self._standard_forms = standard_forms
+
+    def names(self, drawn: Sequence[Candidate]) -> Sequence[str | None]:
+        """Their standard forms."""
+        return self._standard_forms([candidate.smiles for candidate in drawn])
+
+    def features(self, names: Sequence[str]) -> np.ndarray:
+        """(n,) of ``MoleculeFeatures``."""
+        rows = np.empty(len(names), dtype=object)
+        rows[:] = [features_of_molecule(name) for name in names]
+        return rows
+
+    def features_of(self, members: Sequence[Member]) -> np.ndarray:
+        """(n,) of ``MoleculeFeatures``."""
+        return self.features([member.smiles for member in members])
+
+
+@dataclass(frozen=True)
+class CommitteePosterior(Posterior):
+    """The members' posteriors; taken as one, it has the mean and the variance of their mixture."""
+
+    members: Sequence[Posterior] = ()
+    shares: Sequence[float] | np.ndarray = ()
+    """Of the choices, by member."""
+
+
+@dataclass(frozen=True)
+class CommitteeModel:
+    """Fitted members, and the share of the choices that each has."""
+
+    members: Sequence[Callable[[Sequence[MoleculeFeatures]], Posterior]]
+    shares: np.ndarray
+    """(members,) that add to 1."""
+    best: float
+
+    def __call__(self, features: np.ndarray) -> CommitteePosterior:
+        """The posterior over candidates, of (m,) features."""
+        members = [member(features.tolist()) for member in self.members]
+        moments = [member.moments() for member in members]
+        mean = sum(share * own for share, (own, _) in zip(self.shares, moments, strict=True))
+        apart = [own - mean for own, _ in moments]
+        variance = sum(
+            share * (np.square(doubt) + np.square(gap))
+            for share, (_, doubt), gap in zip(self.shares, moments, apart, strict=True)
+        )
+
+        def covariance() -> list[np.ndarray]:
+            joint = (member.joint()[1] for member in members)
+            rows = zip(self.shares, joint, apart, strict=True)
+            return [np.asarray(sum(share * (own + np.outer(gap, gap)) for share, own, gap in rows))]
+
+        noise = float(np.mean([member.noises[0] for member in members]))
+        return CommitteePosterior(
+            [mean], lambda: [variance], covariance, [noise], self.best, members=members, shares=self.shares
+        )
+
+
+class Committee:
+    """The kind of belief: fixed processes of several kernels, and where a score has parts, the composite of these.
+
+    Args:
+        view: how candidates are seen.
+        objective: what the score is made of; a composite is made where it has several properties.
+        kernels: names of the members' kernels.
+        state: what an earlier committee of this campaign gave.
+        start: scored molecules before it is fitted.
+    """
+
+    def __init__(
+        self,
+        view: MoleculeView,
+        objective: KnownObjective,
+        kernels: Sequence[str] = tuple(KERNELS),
+        state: State | None = None,
+        *,
+        bits: FingerprintView | None = None,
+        start: int = 10,
+    ) -> None:
+        self.view, self._start = view, start
+        self._kernels = {name: KERNELS[name] for name in kernels}
+        self._bits = bits if bits is not None and len(objective.names) > 1 else None
+        self._composite = CompositeSurrogate(self._bits, objective, start) if self._bits is not None else None
+        self.names = (*self._kernels, *(["composite"] if self._composite is not None else []))
+        known: Mapping[str, Sequence[float]] = state.data["record"] if state is not None else {}
+        self._log_density = np.array([known.get(name, (0.0, 1.0))[0] for name in self.names])
+        self._scale = np.array([known.get(name, (0.0, 1.0))[1] for name in self.names])
+
+    @property
+    def shares(self) -> np.ndarray:
+        """(members,) of the choices, that add to 1."""
+        density = np.exp(self._log_density - self._log_density.max())
+        return np.asarray(FLOOR / len(density) + (1 - FLOOR) * density / density.sum())
+
+    def fit(self, archive: Archive, seed: int) -> CommitteeModel | None:
+        """The belief after what an archive holds; None of too few molecules."""
+        if len(archive) < self._start:
+            return None
+        molecules, scores = self.view.features_of(archive.members).tolist(), archive.scores
+        members: list[Callable[[Sequence[MoleculeFeatures]], Posterior]] = [
+            FixedGP.fit(kernel, molecules, scores) for kernel in self._kernels.values()
+        ]
+        if self._composite is not None and self._bits is not None:
+            composite, bits = self._composite.fit(archive, seed), self._bits
+            if composite is not None:
+                members.append(lambda rows: composite(bits.features([row.smiles for row in rows])))
+        return CommitteeModel(members, self.shares, float(scores.max()))
+
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
+        """Moves the record by what each member foresaw of a round; tells the members' shares."""
+        if told_round.belief is not None and told_round.news:
+            posterior = told_round.belief(self.view.features([row.smiles for row in told_round.news]))
+            if isinstance(posterior, CommitteePosterior):
+                moments = [member.moments() for member in posterior.members]
+                scores = np.array([row.score for row in told_round.news], dtype=float)
+                self._judge(np.array([m for m, _ in moments]), np.array([d for _, d in moments]), scores)
+        return {f"surrogate_share_{name}": float(share) for name, share in zip(self.names, self.shares, strict=True)}
+
+    def _judge(self, means: np.ndarray, doubts: np.ndarray, scores: np.ndarray) -> None:
+        """Takes in (members, n) means and standard deviations of (n,) scores, one molecule after another."""
+        for mean, doubt, score in zip(means.T, doubts.T, scores, strict=True):
+            variance = np.square(doubt) + 1e-4
+            error = np.square(score - mean)
+            self._scale = _KEPT * self._scale + (1 - _KEPT) * error / variance
+            expected = self._scale * variance
+            self._log_density = _KEPT * self._log_density - 0.5 * (np.log(expected) + error / expected)
+
+    def state(self) -> State:
+        """Each member's record."""
+        rows = zip(self.names, self._log_density.tolist(), self._scale.tolist(), strict=True)
+        return State(data={"record": {name: [density, scale] for name, density, scale in rows}})

@@ -1,0 +1,152 @@
+"""Kernels between molecules with nothing in them to be fitted, each 1 between a molecule and itself.
+
+- MinMax: of count fingerprints, sum_i min(a_i, b_i) / sum_i max(a_i, b_i). It knows kin, as its fingerprint has it.
+- ``composition``: the mean of MinMax and exp(−|a − b|² / 2 d) of d numbers of the whole molecule (elements, rings,
+  TPSA, …), standardised on ZINC. What is sharp in such a number, a formula or a window, no fingerprint of parts foresees.
+
+Sources: Ralaivola et al. 2005 (MinMax); Rogers & Hahn 2010 and Carhart et al. 1985 (the fingerprints).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import numpy as np
+from rdkit.Chem import Mol, rdMolDescriptors
+
+from designloop.molecules.corpus import held_out_smiles
+from designloop.molecules.count_prints import Prints, Vocabulary, units_of
+from designloop.molecules.parsing import require
+
+ELEMENTS = (1, 6, 7, 8, 9, 15, 16, 17, 35, 53)
+"""Atomic numbers that are counted."""
+
+_LEAST_SPREAD = 0.15
+"""Standard deviation that a number is taken to have at least: what is rare in ZINC must not be all that counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class MoleculeFeatures:
+    """A molecule as kernels see it."""
+
+    smiles: str
+    units: Mapping[str, np.ndarray]
+    """Kind of fingerprint -> the units of its counts."""
+    numbers: np.ndarray
+    """(d,) of the whole molecule, standardised."""
+
+
+def numbers_of(mol: Mol) -> np.ndarray:
+    """(d,) numbers of a whole molecule: its elements, charge, rings by kind, bonds that turn, and the like."""
+    atoms = list(mol.GetAtoms())
+    elements = [atom.GetAtomicNum() for atom in atoms]
+    hydrogens = sum(atom.GetTotalNumHs() for atom in atoms)
+    counts = [hydrogens, *(elements.count(number) for number in ELEMENTS[1:])]
+    rings = mol.GetRingInfo().AtomRings()
+    aromatic = [all(atoms[i].GetIsAromatic() for i in ring) for ring in rings]
+    sizes = [len(ring) for ring in rings]
+    return np.array(
+        [
+            *counts,
+            len(atoms) - sum(counts[1:]),
+            sum(atom.GetFormalCharge() for atom in atoms),
+            sum(size == 5 for size in sizes),
+            sum(size == 6 for size in sizes),
+            sum(size not in (5, 6) for size in sizes),
+            sum(aromatic),
+            rdMolDescriptors.CalcNumRotatableBonds(mol),
+            rdMolDescriptors.CalcTPSA(mol) / 10,
+            rdMolDescriptors.CalcNumHBD(mol),
+            rdMolDescriptors.CalcNumHBA(mol),
+            10 * rdMolDescriptors.CalcFractionCSP3(mol),
+            rdMolDescriptors.CalcNumBridgeheadAtoms(mol),
+            rdMolDescriptors.CalcNumSpiroAtoms(mol),
+        ],
+        np.float32,
+    )
+
+
+@cache
+def standard_numbers() -> tuple[np.ndarray, np.ndarray]:
+    """(d,) means and standard deviations of the numbers over ZINC's first 1,000 held-out molecules."""
+    rows = np.stack([numbers_of(require(text)) for text in held_out_smiles()[:1000]])
+    return rows.mean(0), np.maximum(rows.std(0), _LEAST_SPREAD)
+
+
+Similarity = Callable[[Sequence[MoleculeFeatures]], np.ndarray]
+"""Some molecules (m) -> (m, n) float32 kernel with the n molecules that it was made for."""
+
+
+@dataclass(frozen=True)
+class MinMax:
+    """The kernel of a kind of count fingerprint."""
+
+    kind: str
+
+    def to(self, molecules: Sequence[MoleculeFeatures]) -> Similarity:
+        """The kernel of others with these molecules."""
+        own = self._prints(molecules)
+        vocabulary, sizes = Vocabulary(own), own.sizes.astype(np.float32)
+        columns = np.ascontiguousarray(vocabulary.rows(own).toarray().T)
+
+        def similarity(others: Sequence[MoleculeFeatures]) -> np.ndarray:
+            theirs = self._prints(others)
+            shared = vocabulary.rows(theirs) @ columns
+            either = theirs.sizes.astype(np.float32)[:, None] + sizes - shared
+            return np.asarray(np.where(either > 0, shared / np.maximum(either, 1), np.float32(1)))
+
+        return similarity
+
+    def _prints(self, molecules: Sequence[MoleculeFeatures]) -> Prints:
+        return Prints.joined([molecule.units[self.kind] for molecule in molecules])
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The mean of MinMax of a kind of fingerprint and a Gaussian kernel of whole-molecule numbers.
+
+    The mean, not the product: what a number says holds for molecules that have no part in common.
+    """
+
+    parts: MinMax
+
+    def to(self, molecules: Sequence[MoleculeFeatures]) -> Similarity:
+        """The kernel of others with these molecules."""
+        parts, own = self.parts.to(molecules), _numbers(molecules)
+
+        def similarity(others: Sequence[MoleculeFeatures]) -> np.ndarray:
+            theirs = _numbers(others)
+            squares = np.square(theirs).sum(1)[:, None] + np.square(own).sum(1) - 2 * theirs @ own.T
+            return (parts(others) + np.exp(-np.maximum(squares, 0) / (2 * own.shape[1]))) / 2
+
+        return similarity
+
+
+Kernel = MinMax | Composition
+
+KERNELS: Mapping[str, Kernel] = {
+    "ecfp6": MinMax("ecfp6"),
+    "fcfp4": MinMax("fcfp4"),
+    "atom_pair": MinMax("atom_pair"),
+    "composition": Composition(MinMax("fcfp4")),
+}
+"""The kernels there are, by name."""
+
+
+def _numbers(molecules: Sequence[MoleculeFeatures]) -> np.ndarray:
+    return np.stack([molecule.numbers for molecule in molecules])
+
+
+@lru_cache(20_000)
+def features_of_molecule(smiles: str) -> MoleculeFeatures:
+    """What the kernels see of a molecule.
+
+    Raises:
+        MoleculeError: the SMILES is invalid.
+    """
+    mol = require(smiles)
+    mean, deviation = standard_numbers()
+    units = {kind: units_of(mol, kind) for kind in ("ecfp6", "fcfp4", "atom_pair")}
+    return MoleculeFeatures(smiles, units, (numbers_of(mol) - mean) / deviation)

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from rdkit import Chem, DataStructs
+from rdkit.Chem import rdFingerprintGenerator
+from scipy.stats import norm
+
+from designloop.molecules.corpus import held_out_smiles
+from designloop.molecules.count_prints import Bank, prints_of
+from designloop.records import Candidate, Evaluation, Result, Scored
+from designloop.strategies.acquisition.votes import Voter, Votes, draw_voters
+from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.base import SCORE_ALONE, KnownObjective, unchanged
+from designloop.strategies.learning.base import ToldRound
+from designloop.strategies.search.screen import ZincScreen
+from designloop.strategies.surrogates.committee import Committee, CommitteePosterior, MoleculeView
+from designloop.strategies.surrogates.fixed_gp import NOISE, FixedGP
+from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule, numbers_of, standard_numbers
+from designloop.strategies.surrogates.views import FingerprintView
+
+SMILES = held_out_smiles()[1000:1060]
+FEATURES = [features_of_molecule(text) for text in SMILES]
+SCORES = np.random.default_rng(0).random(len(SMILES))
+
+GENERATORS = {
+    "ecfp6": rdFingerprintGenerator.GetMorganGenerator(radius=3, fpSize=2048),
+    "fcfp4": rdFingerprintGenerator.GetMorganGenerator(
+        radius=2, fpSize=2048, atomInvariantsGenerator=rdFingerprintGenerator.GetMorganFeatureAtomInvGen()
+    ),
+    "atom_pair": rdFingerprintGenerator.GetAtomPairGenerator(fpSize=2048),
+}
+
+
+def archive_of(smiles: Sequence[str], scores: Sequence[float] | np.ndarray) -> Archive:
+    members = [Member(name, "[C]", float(score), (float(score),)) for name, score in zip(smiles, scores, strict=True)]
+    return Archive().add(members)
+
+
+def committee(objective: KnownObjective = SCORE_ALONE, **more: object) -> Committee:
+    return Committee(MoleculeView(lambda smiles: smiles), objective, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_minmax_is_rdkits_similarity_of_counts(kind: str) -> None:
+    prints = [GENERATORS[kind].GetCountFingerprint(Chem.MolFromSmiles(text)) for text in SMILES]
+    expected = [[DataStructs.TanimotoSimilarity(a, b) for b in prints[:20]] for a in prints]
+    assert KERNELS[kind].to(FEATURES[:20])(FEATURES) == pytest.approx(np.array(expected), abs=1e-6)
+
+
+def test_composition_is_the_mean_of_minmax_and_a_gaussian_of_the_numbers() -> None:
+    mean, deviation = standard_numbers()
+    rows = np.stack([(numbers_of(Chem.MolFromSmiles(text)) - mean) / deviation for text in SMILES[:20]])
+    gaussian = np.exp(-np.square(rows[:, None] - rows).sum(-1) / (2 * rows.shape[1]))
+    expected = (KERNELS["fcfp4"].to(FEATURES[:20])(FEATURES[:20]) + gaussian) / 2
+    assert KERNELS["composition"].to(FEATURES[:20])(FEATURES[:20]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_numbers_tell_isomers_by_formula_alone_alike_and_others_apart() -> None:
+    propanol, ether, butanol = (numbers_of(Chem.MolFromSmiles(text)) for text in ("CCCO", "CCOC", "CCCCO"))
+    assert propanol[:10].tolist() == ether[:10].tolist() == [8, 3, 0, 1, 0, 0, 0, 0, 0, 0]
+    assert butanol[:2].tolist() == [10, 4]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_process_is_the_textbooks(kernel: str) -> None:
+    known, asked = FEATURES[:40], FEATURES[40:]
+    similarity = KERNELS[kernel].to(FEATURES)(FEATURES).astype(float)
+    covariance, across = similarity[:40, :40] + NOISE * np.eye(40), similarity[:40, 40:]
+    mean = across.T @ np.linalg.solve(covariance, SCORES[:40])
+    posterior = similarity[40:, 40:] - across.T @ np.linalg.solve(covariance, across)
+    own = FixedGP.fit(KERNELS[kernel], known, SCORES[:40])(asked)
+    assert own.moments()[0] == pytest.approx(mean, abs=1e-4)
+    assert own.moments()[1] == pytest.approx(np.sqrt(np.diagonal(posterior)), abs=1e-3)
+    assert own.joint()[1] == pytest.approx(posterior, abs=1e-3)
+
+
+def test_as_one_a_committee_has_the_moments_of_its_mixture() -> None:
+    belief = committee().fit(archive_of(SMILES[:40], SCORES[:40]), 0)
+    assert belief is not None
+    posterior = belief(np.array(FEATURES[40:], dtype=object))
+    rng = np.random.default_rng(1)
+    moments = [member.moments() for member in posterior.members]
+    drawn = rng.choice(len(moments), 200_000, p=posterior.shares)
+    values = np.array([moments[k][0][0] for k in range(4)])[drawn] + np.array([moments[k][1][0] for k in range(4)])[
+        drawn
+    ] * rng.standard_normal(len(drawn))
+    mean, doubt = posterior.moments()
+    assert mean[0] == pytest.approx(values.mean(), abs=0.01)
+    assert doubt[0] == pytest.approx(values.std(), abs=0.01)
+    assert np.diagonal(posterior.joint()[1]) == pytest.approx(np.square(doubt), abs=1e-6)
+
+
+def told(belief: object, smiles: Sequence[str], scores: Sequence[float]) -> ToldRound:
+    rows = [
+        Scored(Evaluation(Candidate(name, "prior"), {"score": Result(score)}), {"score": score}, score)
+        for name, score in zip(smiles, scores, strict=True)
+    ]
+    return ToldRound(2, rows, rows, Archive(), Archive(), belief)  # type: ignore[arg-type]
+
+
+def test_who_foresees_better_gets_the_greater_share_and_keeps_it_after_a_restart() -> None:
+    own = committee(kernels=("ecfp6", "composition"))
+    assert own.shares.tolist() == [0.5, 0.5]
+    heavy = np.array([numbers_of(Chem.MolFromSmiles(text))[1] for text in SMILES]) / 40  # the number of carbons
+    belief = own.fit(archive_of(SMILES[:40], heavy[:40]), 0)
+    own.learn(told(belief, SMILES[40:], heavy[40:].tolist()))
+    assert own.shares[1] > 0.8
+    assert own.shares.sum() == pytest.approx(1)
+    assert own.shares[0] >= 0.05
+    assert committee(kernels=("ecfp6", "composition"), state=own.state()).shares == pytest.approx(own.shares)
+
+
+def test_the_record_is_the_discounted_log_density_of_rescaled_errors() -> None:
+    own = committee(kernels=("ecfp6",))
+    own._judge(np.array([[0.2]]), np.array([[0.3]]), np.array([0.7]))
+    variance = 0.3**2 + 1e-4
+    scale = 0.98 + 0.02 * 0.5**2 / variance
+    wanted = norm.logpdf(0.7, 0.2, np.sqrt(scale * variance)) + 0.5 * np.log(2 * np.pi)
+    assert own.state().data["record"]["ecfp6"] == pytest.approx([wanted, scale])
+
+
+def test_an_objective_of_several_parts_has_the_composite_as_a_member() -> None:
+    objective = KnownObjective(("a", "b"), (unchanged, unchanged), lambda desirabilities: desirabilities.mean(1))
+    bits = FingerprintView(lambda smiles: smiles)
+    own = committee(objective, bits=bits)
+    assert own.names[-1] == "composite"
+    rows = [
+        Member(name, "[C]", float(score), (float(score), 1 - float(score)))
+        for name, score in zip(SMILES[:40], SCORES, strict=False)
+    ]
+    belief = own.fit(Archive().add(rows), 0)
+    assert belief is not None
+    posterior = belief(np.array(FEATURES[40:45], dtype=object))
+    assert len(posterior.members) == len(posterior.shares) == 5
+    assert committee(bits=bits).names == tuple(KERNELS), "of one property, the composite would be one GP more"
+
+
+def test_of_few_molecules_there_is_no_belief() -> None:
+    assert committee().fit(archive_of(SMILES[:9], SCORES[:9]), 0) is None
+
+
+def test_voters_take_turns_and_never_choose_twice() -> None:
+    belief = committee().fit(archive_of(SMILES[:40], SCORES[:40]), 0)
+    assert belief is not None
+    posterior = belief(np.array(FEATURES[40:], dtype=object))
+    greedy = Votes([Voter(0, 0.0), Voter(2, 0.0)])
+    rows = list(greedy.select(posterior, 2, 0))
+    assert sorted(rows) == list(range(20))
+    assert rows[0] == int(np.argmax(posterior.members[0].moments()[0]))
+    second = posterior.members[2].moments()[0].copy()
+    second[rows[0]] = -np.inf
+    assert rows[1] == int(np.argmax(second))
+    assert rows[0] not in list(greedy.select(posterior, 2, 0, lambda row: row != rows[0]))
+
+
+def test_what_was_chosen_leaves_less_doubt_about_its_twin() -> None:
+    twins = [features_of_molecule(text) for text in ("C[C@H](N)C(=O)Nc1ccccc1", "C[C@@H](N)C(=O)Nc1ccccc1", "CCCCCCCC")]
+    belief = committee(kernels=("ecfp6",)).fit(archive_of(SMILES[:40], np.full(40, 0.5)), 0)
+    assert belief is not None
+    posterior = belief(np.array(twins, dtype=object))
+    rows = list(Votes([Voter(0, 1.0)]).select(posterior, 3, 0))
+    assert rows[-1] in (0, 1), "the twin of one that was chosen comes last"
+
+
+def test_voters_are_drawn_by_share_and_their_doubt_evenly_in_the_logarithm() -> None:
+    voters = draw_voters(np.random.default_rng(0), [0.8, 0.2], 4000)
+    assert np.mean([voter.member for voter in voters]) == pytest.approx(0.2, abs=0.03)
+    logs = np.log10([voter.kappa for voter in voters])
+    assert (logs.min(), logs.max()) == pytest.approx((-2, 0), abs=0.01)
+    assert logs.mean() == pytest.approx(-1, abs=0.03)
+
+
+def test_a_screen_has_the_means_of_the_process_and_proposes_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    smiles = tuple(held_out_smiles()[2000:2300])
+    bank = Bank(smiles, prints_of(smiles))
+    monkeypatch.setattr("designloop.strategies.search.screen.zinc_bank", lambda size: bank)
+    archive, screen = archive_of(SMILES, SCORES), ZincScreen(fresh=5, best=20)
+    gp = FixedGP.fit(KERNELS["ecfp6"], FEATURES, SCORES)
+    expected = gp([features_of_molecule(text) for text in smiles]).moments()[0]
+    assert screen.means(bank, archive) == pytest.approx(expected, abs=0.03)
+    again = screen.means(bank, archive)
+    assert ZincScreen(fresh=5, best=20).means(bank, archive) == pytest.approx(again, abs=0), "a restart changes nothing"
+    proposed = [candidate.smiles for candidate in screen.propose(archive, np.random.default_rng(0))]
+    assert 20 <= len(proposed) <= 25
+    assert [smiles.index(text) for text in proposed[:20]] == np.argsort(-again, kind="stable")[:20].tolist()
+
+
+def test_a_committees_posterior_serves_whatever_takes_one() -> None:
+    belief = committee().fit(archive_of(SMILES[:40], SCORES[:40]), 0)
+    assert belief is not None
+    posterior = belief(np.array(FEATURES[40:], dtype=object))
+    assert isinstance(posterior, CommitteePosterior)
+    assert posterior.samples(3, 0).shape == (3, 20)
