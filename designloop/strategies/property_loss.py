@@ -18,7 +18,7 @@ from designloop.records import Candidate, State
 from designloop.strategies.base import SCORE_ALONE, CampaignView, Strategy
 from designloop.strategies.learning.settings import FineTuning
 
-ProposerName = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover"]
+ProposerName = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover", "screen"]
 PROPOSERS: tuple[ProposerName, ...] = get_args(ProposerName)
 
 
@@ -34,7 +34,7 @@ class Thought:
     """Of these, so many of highest mean are bred from."""
 
 
-EFFORT = {"low": Thought(10, 25_000, 100), "normal": Thought(40, None, 300), "high": Thought(100, None, 300)}
+EFFORT = {"low": Thought(10, 50_000, 100), "normal": Thought(40, None, 300), "high": Thought(100, None, 300)}
 
 
 class Settings(BaseModel):
@@ -61,7 +61,7 @@ class Settings(BaseModel):
     effort: Literal["low", "normal", "high"] = Field(
         "normal",
         description="free molecules that are thought of for each one paid for (committee): 10, 40 or 100; and how much "
-        "of ZINC is screened: 25,000 molecules or all",
+        "of ZINC is screened once there is much to screen it by: 50,000 molecules or all",
     )
     parents: int = Field(40, ge=2, description="free candidates that each generation after the first is bred from")
     parents_per_scaffold: int = Field(3, ge=1, description="most of these that share a scaffold")
@@ -105,7 +105,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     def elites(archive: Archive) -> list[Member]:
         return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
 
-    earned = credit.Credit(settings.proposers, elites, before.parts.get("credit"))
+    generators = tuple(name for name in settings.proposers if name != "screen")
+    earned = credit.Credit(generators, elites, before.parts.get("credit"))
     tuner = fine_tuning.FineTuner(vae, reference, corpus, settings.learning)
     tuned = tuned_model.TunedModel(tuner, campaign.seed, elites, before.parts.get("model"))
     learners: dict[str, base.Learner] = {"credit": earned, "model": tuned}
@@ -127,7 +128,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             "graph_mutation": graphs.GraphMutation(campaign.keep),
             "graph_crossover": graphs.GraphCrossover(campaign.keep),
         }
-        return {name: all_there_are[name] for name in settings.proposers if not (bred and name == "prior")}
+        return {name: all_there_are[name] for name in generators if not (bred and name == "prior")}
 
     def propose(parents: Sequence[Member], n: int, turn: pool.Turn, generation: int = 0) -> list[Candidate]:
         rng = generators_of(vae.device, turn.seed, turn.rounds_seen, turn.block, generation, "pool")
@@ -156,7 +157,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             transcriber=transcriber,
             view=seen,
             propose=propose,
-            screen=ZincScreen(thought.screened, best=thought.best),
+            screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
         )
     return machine.Search(

@@ -156,6 +156,15 @@ def test_voters_take_turns_and_never_choose_twice() -> None:
     assert rows[0] not in list(greedy.select(posterior, 2, 0, lambda row: row != rows[0]))
 
 
+def test_where_nothing_is_admissible_all_are_asked_once() -> None:
+    belief = committee().fit(archive_of(SMILES[:40], SCORES[:40]), 0)
+    assert belief is not None
+    asked: list[int] = []
+    votes = Votes([Voter(0, 0.1), Voter(1, 1.0)])
+    assert list(votes.select(belief(np.array(FEATURES[40:], dtype=object)), 5, 0, lambda row: asked.append(row))) == []  # type: ignore[arg-type,func-returns-value]
+    assert sorted(asked) == list(range(20))
+
+
 def test_what_was_chosen_leaves_less_doubt_about_its_twin() -> None:
     twins = [features_of_molecule(text) for text in ("C[C@H](N)C(=O)Nc1ccccc1", "C[C@@H](N)C(=O)Nc1ccccc1", "CCCCCCCC")]
     belief = committee(kernels=("ecfp6",)).fit(archive_of(SMILES[:40], np.full(40, 0.5)), 0)
@@ -186,6 +195,21 @@ def test_a_screen_has_the_means_of_the_process_and_proposes_the_best(monkeypatch
     proposed = [candidate.smiles for candidate in screen.propose(archive, np.random.default_rng(0))]
     assert 20 <= len(proposed) <= 25
     assert [smiles.index(text) for text in proposed[:20]] == np.argsort(-again, kind="stable")[:20].tolist()
+
+
+def test_the_more_was_paid_for_the_more_is_looked_through() -> None:
+    assert [ZincScreen().size(n) for n in (0, 199, 200, 999, 1000)] == [10_000, 10_000, 50_000, 50_000, None]
+    assert [ZincScreen(20_000).size(n) for n in (0, 200, 1000)] == [10_000, 20_000, 20_000]
+
+
+def test_a_bank_of_another_size_is_screened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    banks = {size: Bank(tuple(part), prints_of(part)) for size, part in ((10_000, SMILES[:30]), (50_000, SMILES))}
+    monkeypatch.setattr("designloop.strategies.search.screen.zinc_bank", banks.__getitem__)
+    screen = ZincScreen(fresh=0, best=5)
+    few, many = archive_of(SMILES[:20], SCORES[:20]), archive_of([f"C{'C' * n}O" for n in range(200)], np.ones(200))
+    assert len(screen.propose(few, np.random.default_rng(0))) == 5
+    assert len(screen.means(banks[50_000], many)) == len(SMILES)
+    assert len(screen.propose(many, np.random.default_rng(0))) == 5
 
 
 def test_a_committees_posterior_serves_whatever_takes_one() -> None:

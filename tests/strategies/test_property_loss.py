@@ -91,8 +91,9 @@ def test_credit_follows_what_a_proposer_brings_over_its_share() -> None:
     best = [Scored(row.evaluation, {}, 2.0) for row in scored(molecules[20:30], "mutation")]
     metrics = search.tell(best)
     assert metrics["elites_by_mutation"] == 10
-    assert credit_of(search)["prior"] == pytest.approx(0.8 * FIRST_CREDIT)
-    assert credit_of(search)["mutation"] == pytest.approx(0.8 * FIRST_CREDIT + 0.2 * 10 / 0.5)
+    kept = 0.8**0.1  # of ten calls, where a hundred keep 0.8
+    assert credit_of(search)["prior"] == pytest.approx(kept * FIRST_CREDIT)
+    assert credit_of(search)["mutation"] == pytest.approx(kept * FIRST_CREDIT + (1 - kept) * (10 / 0.1) / 0.5)
 
 
 def test_learning_that_costs_reconstruction_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,8 +59,7 @@ class Votes:
         left = np.arange(len(posterior))
         for voter in cycle(self.voters):
             mean, doubt = fantasies[voter.member].moments(left)
-            for place in np.argsort(-(mean + voter.kappa * doubt), kind="stable"):
-                row = int(left[place])
+            for row in left[np.argsort(-(mean + voter.kappa * doubt), kind="stable")].tolist():
                 left = left[left != row]
                 if admissible(row):
                     yield row

@@ -10,14 +10,14 @@ from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.proposers.weighted import shares_of
 
 FIRST_CREDIT = 20.0
-"""Elites a round that a proposer is believed to bring, had it the pool to itself."""
+"""Elites of 100 calls that a proposer is believed to bring, had it the pool to itself."""
 
-_KEPT, _NEW = 0.8, 0.2
-"""Weights of the credit so far and of the last round."""
+_KEPT = 0.8
+"""Weight of the credit so far, 100 calls later."""
 
 
 class Credit:
-    """A proposer's credit is a running mean of the elites it brought a round, over its share of the pool.
+    """A proposer's credit is a running mean of the elites it brought in 100 calls, over its share of the pool.
 
     Over its share, because one that is hardly asked cannot bring many, however good what it brings.
 
@@ -40,10 +40,12 @@ class Credit:
         elites = self._elites(told_round.archive)
         best = {elite.smiles for elite in elites[: max(len(elites) // 2, 1)]}
         metrics: dict[str, float] = {}
+        hundreds = len(told_round.scored) / 100
         for name in self.credit:
             brought = sum(row.candidate.proposer == name and row.smiles in best for row in told_round.scored)
-            if told_round.number > 1:  # the first round had no elites to be bred from
-                self.credit[name] = _KEPT * self.credit[name] + _NEW * brought / share[name]
+            if told_round.number > 1 and hundreds:  # the first round had no elites to be bred from
+                kept = _KEPT**hundreds
+                self.credit[name] = kept * self.credit[name] + (1 - kept) * brought / hundreds / share[name]
             metrics[f"elites_by_{name}"] = float(brought)
         return metrics
 

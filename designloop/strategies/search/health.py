@@ -26,7 +26,7 @@ class SampleHealth:
 
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Share of the samples that the campaign allows, and their mean SA score; about every ``_DRAWS`` calls."""
-        if told_round.number % math.ceil(_DRAWS / max(len(told_round.scored), 1)):
+        if (told_round.number - 1) % math.ceil(_DRAWS / max(len(told_round.scored), 1)):
             return {}
         device = self.prior.model().device
         drawn = self.prior.propose((), _DRAWS, generators_of(device, self.campaign.seed, told_round.number, "health"))

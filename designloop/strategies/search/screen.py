@@ -12,11 +12,17 @@ from scipy.linalg import solve_triangular
 
 from designloop.molecules.count_prints import KIND, Bank, zinc_bank
 from designloop.records import Candidate
-from designloop.strategies.archive.archive import Archive
+from designloop.strategies.archive.archive import LIMIT, Archive
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
 
 PROPOSER = "screen"
+
+SIZES = ((200, 10_000), (LIMIT, 50_000))
+"""(molecules paid for, molecules that are looked through before there are so many); all of ZINC from the last on.
+
+Fingerprints of all take a minute, once a machine, and seconds in each process: more than a short campaign is worth.
+"""
 
 _LEVELS = 255
 _AT_ONCE = 64
@@ -27,26 +33,35 @@ _AT_ONCE = 64
 class ZincScreen:
     """Screens molecules of ZINC by the mean of a process on their fingerprints."""
 
-    size: int | None = None
-    """Molecules that are looked through, drawn once and for all; None: all."""
+    most: int | None = None
+    """Molecules that are looked through at most, the same ones each time; None: all."""
     fresh: int = 100
     """Drawn at random each time, beside the best."""
     best: int = 300
+    _bank: Bank | None = field(default=None, repr=False)
+    """That the rows are of."""
     _rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     """Molecule paid for -> (bank,) uint8 similarity to each of the bank."""
 
     def propose(self, archive: Archive, rng: np.random.Generator) -> list[Candidate]:
         """Molecules of highest mean, then some at random."""
-        bank = zinc_bank(self.size)
+        bank = zinc_bank(self.size(len(archive)))
         mean = self.means(bank, archive)
         best = np.argpartition(-mean, self.best)[: self.best] if self.best < len(bank) else np.arange(len(bank))
         rows = [*best[np.argsort(-mean[best], kind="stable")].tolist(), *rng.integers(len(bank), size=self.fresh)]
         return [Candidate(bank.smiles[row], PROPOSER) for row in dict.fromkeys(rows)]
 
+    def size(self, paid: int) -> int | None:
+        """Molecules that are looked through when so many were paid for; None: all."""
+        size = next((size for least, size in SIZES if paid < least), None)
+        return self.most if size is None else size if self.most is None else min(size, self.most)
+
     def means(self, bank: Bank, archive: Archive) -> np.ndarray:
         """(bank,) posterior means of the score."""
         gp = FixedGP.fit(KERNELS[KIND], [features_of_molecule(name) for name in archive.smiles], archive.scores)
         weights = solve_triangular(gp.lower, gp.white, lower=True, trans=1) / _LEVELS
+        if self._bank is not bank:
+            self._bank, self._rows = bank, {}
         known = self._rows
         self._rows = {name: known[name] if name in known else _bytes_of(bank, name) for name in archive.smiles}
         rows, mean = list(self._rows.values()), np.zeros(len(bank), np.float32)

@@ -45,7 +45,8 @@ class BreedByVote:
     transcriber: Transcriber
     view: View
     propose: Propose
-    screen: ZincScreen
+    screen: ZincScreen | None
+    """None: no molecule of ZINC is looked at."""
     draws: float
     """Free molecules for each one wanted, those of all generations together."""
     generations: int = 5
@@ -58,14 +59,16 @@ class BreedByVote:
             return None
         rng = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block)
         stock = Stock(Pool(self.view), archive, belief)
-        stock.add(self.screen.propose(archive, rng))
+        if self.screen is not None:
+            stock.add(self.screen.propose(archive, rng))
         voters = draw_voters(rng, stock.shares, wanted)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
         favourites = [row for voter in voters for row in stock.favourites(voter, _CONSIDERED)]
-        return Bred(stock.pool, list(dict.fromkeys(favourites)), stock.pool.candidates, Votes(voters))
+        unpaid = [c for c, name in zip(stock.pool.candidates, stock.pool.names, strict=True) if name not in stock.scores]
+        return Bred(stock.pool, list(dict.fromkeys(favourites)), unpaid, Votes(voters))
 
     def _parents(self, stock: Stock, voters: Sequence[Voter], n: int, rng: np.random.Generator) -> list[Member]:
         """The parents of n children: the voters take turns, each of its own ranking; each parent once."""

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from designloop.molecules.corpus import held_out_smiles
+from designloop.molecules.count_prints import Bank, prints_of
+from designloop.records import Candidate
+from designloop.strategies.acquisition.votes import Voter, Votes
+from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.archive.transcriber import Transcriber
+from designloop.strategies.base import SCORE_ALONE, CampaignView
+from designloop.strategies.search.pool import Bred, Pool, Turn
+from designloop.strategies.search.screen import ZincScreen
+from designloop.strategies.search.voting import BreedByVote, Stock
+from designloop.strategies.surrogates.committee import Committee, MoleculeView
+from tests.tiny import tiny_vae
+
+PAID, BANK, BRED = held_out_smiles()[:30], held_out_smiles()[100:300], held_out_smiles()[400:600]
+
+VIEW = MoleculeView(lambda smiles: smiles)
+
+
+@pytest.fixture(autouse=True)
+def small_bank(monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = Bank(tuple(BANK), prints_of(BANK))
+    monkeypatch.setattr("designloop.strategies.search.screen.zinc_bank", lambda size: bank)
+
+
+def archive() -> Archive:
+    scores = np.random.default_rng(0).random(len(PAID))
+    return Archive().add([Member(name, "[C]", float(score)) for name, score in zip(PAID, scores, strict=True)])
+
+
+def breed(
+    draws: float = 20, allowed: Callable[[str], bool] = lambda smiles: True
+) -> tuple[Bred, list[tuple[list[str], int]]]:
+    """A block for a batch of five, and the parents and the number of children of each generation."""
+    asked: list[tuple[list[str], int]] = []
+    campaign = CampaignView(
+        seed=1,
+        allowed=lambda candidates: [c for c in candidates if allowed(c.smiles)],
+        standard_forms=lambda smiles: smiles,
+        load_model=tiny_vae,
+        load_replay=lambda: pytest.fail("nothing is learned here"),
+    )
+
+    def propose(parents: Sequence[Member], n: int, turn: Turn, generation: int) -> list[Candidate]:
+        asked.append(([parent.name for parent in parents], n))
+        return [Candidate(name, "bred") for name in BRED[len(asked) * n : (len(asked) + 1) * n]]
+
+    class AsTheyAre(Transcriber):
+        def member(self, candidate: Candidate, score: float = 0.0) -> Member | None:
+            return Member(candidate.smiles, "[C]", score)
+
+    by_vote = BreedByVote(
+        campaign=campaign,
+        transcriber=AsTheyAre(tiny_vae().codec),
+        view=VIEW,
+        propose=propose,
+        screen=ZincScreen(fresh=5, best=20),
+        draws=draws,
+    )
+    belief = Committee(VIEW, SCORE_ALONE).fit(archive(), 0)
+    assert belief is not None
+    bred = by_vote(archive(), belief, 5, Turn(1, 3))
+    assert bred is not None
+    return bred, asked
+
+
+def test_what_was_paid_for_is_bred_from_and_never_considered() -> None:
+    bred, asked = breed()
+    assert set(bred.pool.names) > set(PAID)
+    assert {name for parents, _ in asked for name in parents} & set(PAID)
+    considered = {bred.pool.names[row] for row in bred.considered}
+    assert considered
+    assert not considered & set(PAID)
+    assert not {candidate.smiles for candidate in bred.refused} & set(PAID)
+    assert isinstance(bred.acquisition, Votes)
+    assert len(bred.acquisition.voters) == 5
+
+
+def test_the_screen_and_what_was_bred_are_both_considered() -> None:
+    bred, _ = breed()
+    proposers = {bred.pool.candidates[row].proposer for row in bred.considered}
+    assert proposers == {"screen", "bred"}
+
+
+def test_generations_share_the_free_molecules_and_have_what_came_before_as_parents() -> None:
+    _, asked = breed(draws=20)
+    assert [n for _, n in asked] == [20] * 5
+    assert not set(asked[0][0]) & set(BRED), "the first generation knows nothing that was bred"
+    assert {name for parents, _ in asked[1:] for name in parents} & set(BRED)
+
+
+def test_what_the_filters_refuse_is_not_bred_from() -> None:
+    refused = set(BANK[::2]) | set(BRED[::2])
+    _, asked = breed(allowed=lambda smiles: smiles not in refused)
+    parents = {name for names, _ in asked for name in names}
+    assert parents & (set(BANK) | set(BRED))
+    assert not parents & refused
+
+
+def test_a_block_follows_from_its_turn() -> None:
+    first, again = breed()[0], breed()[0]
+    assert first.pool.names == again.pool.names
+    assert first.considered == again.considered
+
+
+def test_nothing_is_bred_of_one_molecule() -> None:
+    one = archive().members[:1]
+    by_vote = BreedByVote(
+        campaign=None,  # type: ignore[arg-type]
+        transcriber=None,  # type: ignore[arg-type]
+        view=VIEW,
+        propose=lambda *_: [],
+        screen=ZincScreen(),
+        draws=1,
+    )
+    assert by_vote(Archive(one), lambda features: pytest.fail("not asked"), 5, Turn(1, 1)) is None
+
+
+def test_a_stock_believes_what_was_paid_for_to_be_what_it_is() -> None:
+    paid = archive()
+    belief = Committee(VIEW, SCORE_ALONE).fit(paid, 0)
+    assert belief is not None
+    stock = Stock(Pool(VIEW), paid, belief)
+    stock.add([Candidate(BANK[0], "screen")])
+    assert stock.means[:, :30] == pytest.approx(np.tile(paid.scores, (len(stock.shares), 1)))
+    assert not stock.doubts[:, :30].any()
+    assert (stock.doubts[:, 30] > 0.1).all()
+    assert stock.ranking(Voter(0, 0.0))[:1] == [int(np.argmax(stock.means[0]))]
+    assert stock.favourites(Voter(0, 0.0), 3) == [30]
+
+
+def test_a_campaign_is_gone_on_with_as_if_it_had_not_been_interrupted(tmp_path: Path) -> None:
+    from designloop.api import load_campaign, open_candidates, run
+    from tests.tiny import tiny_corpus
+
+    tiny_vae().save(tmp_path / "tiny.safetensors", {"corpus": "small molecules"})
+    tiny_corpus().save(tmp_path / "tiny.corpus.npz")
+    text = (
+        "name: {name}\nseed: 1\nmodel: tiny.safetensors\nbatch_size: 8\nbudget: {{oracle_calls: {calls}}}\n"
+        "starting_molecules: [CC(=O)Nc1ccc(O)cc1, CC(C)Cc1ccc(cc1)C(C)C(=O)O, CCOC(=O)c1ccccc1C]\n"
+        "strategy: {{name: property_loss, effort: low, learning: {{steps: 0}}}}\nevaluation: {{backend: inline}}\n"
+        "objective: {{properties: [{{name: qed, oracle: qed, transform: {{type: linear, low: 0, high: 1}}}}]}}\n"
+    )
+    tables = []
+    for name, budgets in (("whole", [40]), ("parts", [24, 40])):
+        for calls in budgets:
+            (tmp_path / f"{name}.yaml").write_text(text.format(name=name, calls=calls))
+            run(load_campaign(tmp_path / f"{name}.yaml", {"ledger": str(tmp_path / f"{name}.sqlite")}))
+        tables.append(open_candidates(campaign.output_folder).to_arrow()["smiles"].to_pylist())
+    assert len(tables[0]) == 40
+    assert tables[0] == tables[1]
