@@ -152,7 +152,8 @@ def test_a_campaign_is_gone_on_with_as_if_it_had_not_been_interrupted(tmp_path: 
     for name, budgets in (("whole", [40]), ("parts", [24, 40])):
         for calls in budgets:
             (tmp_path / f"{name}.yaml").write_text(text.format(name=name, calls=calls))
-            run(load_campaign(tmp_path / f"{name}.yaml", {"ledger": str(tmp_path / f"{name}.sqlite")}))
+            campaign = load_campaign(tmp_path / f"{name}.yaml", {"ledger": str(tmp_path / f"{name}.sqlite")})
+            run(campaign)
         tables.append(open_candidates(campaign.output_folder).to_arrow()["smiles"].to_pylist())
     assert len(tables[0]) == 40
     assert tables[0] == tables[1]
