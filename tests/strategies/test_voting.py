@@ -149,7 +149,7 @@ def test_a_campaign_is_gone_on_with_as_if_it_had_not_been_interrupted(tmp_path: 
         "objective: {{properties: [{{name: qed, oracle: qed, transform: {{type: linear, low: 0, high: 1}}}}]}}\n"
     )
     tables = []
-    for name, budgets in (("whole", [40]), ("parts", [24, 40])):
+    for name, budgets in (("whole", [40]), ("parts", [27, 40])):
         for calls in budgets:
             (tmp_path / f"{name}.yaml").write_text(text.format(name=name, calls=calls))
             campaign = load_campaign(tmp_path / f"{name}.yaml", {"ledger": str(tmp_path / f"{name}.sqlite")})
