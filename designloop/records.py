@@ -33,7 +33,7 @@ class Candidate:
     smiles: str
     """Standard form once screened: what oracles see and what identity means. Before screening, any valid SMILES."""
     proposer: str
-    """The part of a strategy that it came from: prior, posterior, mutation, crossover, trust_region, file, start."""
+    """The part of a strategy that it came from: prior, posterior, mutation, crossover, screen, file, start, …"""
     selfies: str | None = None
     """What the model wrote (its own protonation kept); None for a molecule that the alphabet cannot express."""
     parents: tuple[str, ...] = ()

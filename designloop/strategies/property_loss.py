@@ -1,8 +1,9 @@
 """Property loss: the VAE is fine-tuned on the best molecules so far, and proposes beside genetic steps.
 
 One round: a pool of free candidates (draws from the prior, from the posterior of elites, steps on SELFIES and on
-graphs), bred on from what a surrogate ranks best, and of all that the best by the surrogate; then the scores come back,
-the proposers' shares follow what each brought, and decoder and likelihood learn from the elites.
+graphs, molecules of ZINC), bred on from what a committee of surrogates votes for, and of all that what it votes for;
+then the scores come back, the proposers' and the surrogates' shares follow how each did, and decoder and likelihood
+learn from the elites.
 """
 
 from __future__ import annotations
