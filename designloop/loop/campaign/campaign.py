@@ -100,7 +100,7 @@ class Campaign(StrictSettings):
     """SMILES, a file of them (.smi, .csv, .sdf, …), or either with what is said of them: scored first, in round 0."""
     reference: str | Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str] = ()
     """Molecules scored once to compare with, outside budget and table: SMILES, names with SMILES, or a file."""
-    batch_size: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=20, ge=1)
     """Molecules scored a round."""
     objective: Objective
     """What is wanted of a molecule."""
