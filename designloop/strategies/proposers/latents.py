@@ -10,9 +10,14 @@ import torch
 
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import Generators
-from designloop.records import Candidate
+from designloop.records import Candidate, Origin
 from designloop.strategies.archive.archive import Member, draw_by_rank
 from designloop.strategies.proposers.base import candidates_of
+
+
+def origins_of(z: torch.Tensor, noise: Sequence[float]) -> list[Origin]:
+    """Where each of some molecules was written from: latents (n, latent), and the noise that the decoder was told."""
+    return [Origin(latent, level) for latent, level in zip(z.cpu().numpy(), noise, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,9 @@ class PriorDraws:
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
         """The distinct molecules among ``n`` draws."""
         model = self.model()
-        return candidates_of(model.codec, model.draw(n, rng.torch, self.noise, self.temperature), "prior")
+        z = model.draw_latents(n, rng.torch, self.noise)
+        written = model.write(z, self.noise, rng.torch, self.temperature)
+        return candidates_of(model.codec, written, "prior", origins=origins_of(z, [self.noise] * n))
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ class PosteriorDraws:
         drawn = torch.randn((n, shape.shape[1]), generator=rng.torch, device=shape.device, dtype=shape.dtype)
         z = posterior.mean[rows] + sigma.unsqueeze(-1) * shape[rows] * drawn
         written = self.vae.write(z, sigma, rng.torch, self.temperature)
-        return candidates_of(self.vae.codec, written, "posterior", [(parents[i].name,) for i in chosen])
+        names = [(parents[i].name,) for i in chosen]
+        return candidates_of(self.vae.codec, written, "posterior", names, origins_of(z, level.tolist()))
 
 
 @dataclass(frozen=True)

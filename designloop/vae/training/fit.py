@@ -62,7 +62,7 @@ def fit(
             none: losses are nats a row, whose gradients may rightly be hundreds long, and where the rows that pull
             hardest are cut the most, what is learnt is not the minimum of the loss.
         draws: of the posterior for each row; terms are averaged over them, or weigh them (``IWELBO``). None for one.
-        precision: autocast to it (``torch.bfloat16`` where a machine multiplies in it); None trains in the weights' own.
+        precision: autocast to it (``torch.bfloat16`` where a machine multiplies in it); None: the weights' own.
         start: number of the first step, for a run that is resumed: all schedules begin there, those of the loss too.
         on_step: called after each step.
 

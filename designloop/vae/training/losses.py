@@ -194,8 +194,8 @@ class PropertyLoss(Term):
 
     p₀ is the frozen pretrained model at the same latent z, context c and writing of x. Every score of the batch pulls:
     the probability of what scored well rises, that of what scored badly falls. Where the loss is 0 the model is
-    p₀(x | z, c) e^{scale · score(x)} / Z(z, c), whatever x were scored and however they were drawn. As p and p₀ are those
-    of one z, neither q(z | x) nor p(z) nor the number of ways to write x is needed.
+    p₀(x | z, c) e^{scale · score(x)} / Z(z, c), whichever x were scored and however they were drawn. As p and p₀ are
+    those of one z, neither q(z | x) nor p(z) nor the number of ways to write x is needed.
 
     Sources: Venkatraman et al. 2024, "Amortizing intractable inference in diffusion models for vision, language, and
     control"; Zhang et al. 2023, "Robust scheduling with GFlowNets" (log Z as a mean).
@@ -204,8 +204,10 @@ class PropertyLoss(Term):
         reference: the frozen pretrained model.
         target: name in the batch's targets, of (batch,) scores.
         scale: nats of log-probability that one unit of score is worth.
-        log_z: (z, context) -> (batch,), trained beside the model. None takes for each z and context the mean of the
-            other terms over the rows that have just these: a row that is alone with its own teaches nothing.
+        log_z: (z, context) -> (batch,), trained beside the model. None takes the mean of the other terms over the rows
+            of a group: a row that is alone teaches nothing.
+        group: name in the batch's targets of (batch,) numbers of groups, for rows whose latents are so near that one Z
+            does for all. None groups the rows of one z and context.
     """
 
     def __init__(
@@ -214,6 +216,7 @@ class PropertyLoss(Term):
         target: str = "score",
         scale: float = 1.0,
         log_z: Callable[[Tensor, Context], Tensor] | None = None,
+        group: str | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(reference, VAE):
@@ -223,7 +226,7 @@ class PropertyLoss(Term):
             )
         # Held outside the module tree: a loss does not own the model it compares with.
         self._models, self.target, self.scale = (reference.requires_grad_(False),), target, scale
-        self.log_z = log_z
+        self.log_z, self.group = log_z, group
 
     def forward(self, out: ForwardPass) -> Tensor:
         """(batch,) squared nats.
@@ -241,19 +244,18 @@ class PropertyLoss(Term):
         with torch.no_grad():
             before = reference.decode_and_score(out.x, z, out.mask, out.context)[2]
         wanted = self.scale * score - (out.log_prob - before)
-        log_z = _mean_of_equals(wanted, z, out.context) if self.log_z is None else self.log_z(z, out.context)
+        log_z = self._means(wanted, out) if self.log_z is None else self.log_z(z, out.context)
         return (log_z - wanted).square()
 
-
-def _mean_of_equals(values: Tensor, z: Tensor, context: Context) -> Tensor:
-    """(batch,) the mean of values (batch,) over the rows of the same latent and context."""
-    keys = torch.cat([part.reshape(len(z), -1).to(z) for part in (z, *(context[name] for name in sorted(context)))], -1)
-    _, group = keys.unique(dim=0, return_inverse=True)
-    sums, sizes = values.new_zeros(len(values)), values.new_zeros(len(values))
-    sums = sums.index_add(0, group, values)
-    sizes = sizes.index_add(0, group, torch.ones_like(values))
-    mean: Tensor = (sums / sizes.clamp_min(1))[group]
-    return mean
+    def _means(self, values: Tensor, out: ForwardPass) -> Tensor:
+        """(batch,) the mean of values (batch,) over each row's group."""
+        parts = [out.z.detach(), *out.context.values()] if self.group is None else [_target(out, self.group)]
+        keys = torch.cat([part.reshape(len(values), -1).to(values) for part in parts], -1)
+        group = keys.unique(dim=0, return_inverse=True)[1]
+        sums = values.new_zeros(len(values)).index_add(0, group, values)
+        sizes = values.new_zeros(len(values)).index_add(0, group, torch.ones_like(values))
+        mean: Tensor = (sums / sizes.clamp_min(1))[group]
+        return mean
 
 
 def _target(out: ForwardPass, name: str) -> Tensor:
