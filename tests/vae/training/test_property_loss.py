@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from designloop.vae import ELBO, VAE, Batch, PropertyLoss, PropertyRegression, StandardNormal, TokenSequence, fit
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.training.fit import Step
 
 LONGEST, VOCABULARY = 4, 4
 SCALE = 3.0
@@ -52,7 +53,7 @@ def toy(seed: int) -> VAE:
         with torch.no_grad():
             for weights in [*plan.parameters(), *likelihood.head.parameters()]:  # so that the latent decides
                 weights.mul_(3)
-        return VAE(OneHotEncoder(), plan, likelihood, StandardNormal(2)).double()  # type: ignore[arg-type]
+        return VAE(OneHotEncoder(), plan, likelihood, StandardNormal(2)).double()
 
 
 def strings() -> Tensor:
@@ -69,6 +70,11 @@ SCORES = torch.linspace(0, 1, len(X), dtype=torch.float64)[
 ]
 LATENTS = torch.tensor([[0.5, -1.0], [-1.5, 0.3]], dtype=torch.float64)
 NOISE = torch.tensor([0.2, 2.0], dtype=torch.float64)
+
+
+def trained(vae: VAE) -> list[nn.Parameter]:
+    """Of decoder and likelihood."""
+    return [weight for name, weight in vae.named_parameters() if name.startswith(("decoder.", "likelihood."))]
 
 
 def log_probs(vae: VAE, place: int) -> Tensor:
@@ -101,8 +107,7 @@ def test_its_optimum_is_the_tilted_pretrained_model(log_z: Callable[[], nn.Modul
     """p₀(x | z, σ) e^{scale · score} / Z(z, σ) at each latent, each with a Z of its own."""
     vae, reference = toy(0), toy(0)
     term = PropertyLoss(reference, scale=SCALE, log_z=log_z())
-    trained = [*vae.decoder.parameters(), *vae.likelihood.parameters(), *term.parameters()]
-    optimizer = torch.optim.Adam(trained, lr=2e-2, betas=(0.9, 0.98))
+    optimizer = torch.optim.Adam([*trained(vae), *term.parameters()], lr=2e-2, betas=(0.9, 0.98))
     every = batch(torch.arange(len(X)).repeat(2), torch.arange(2).repeat_interleave(len(X)))
     decay = lambda step: 0.97 ** max(step - 100, 0)  # noqa: E731
     fit(vae, 1.0 * term, [every] * 220, optimizer, generator=torch.Generator(), schedule=decay)
@@ -135,13 +140,13 @@ def test_it_is_the_variance_over_the_rows_of_a_latent() -> None:
 def gradient(vae: VAE, term: PropertyLoss, data: Batch) -> list[Tensor]:
     out = vae(data.x, None, data.context, targets=data.targets, z=data.z)
     loss = term(out).mean()
-    return list(torch.autograd.grad(loss, [*vae.decoder.parameters(), *vae.likelihood.parameters()]))
+    return list(torch.autograd.grad(loss, trained(vae)))
 
 
 def test_its_gradient_is_that_of_finite_differences_and_reaches_the_decoder() -> None:
     vae, reference = toy(0), toy(1)
     term, data = PropertyLoss(reference, scale=SCALE), batch(torch.arange(8), torch.arange(8) % 2)
-    parameters = [*vae.decoder.parameters(), *vae.likelihood.parameters()]
+    parameters = trained(vae)
     slopes = gradient(vae, term, data)
     assert all(float(slope.abs().max()) > 0 for slope in slopes[:2]), "the decoder's own"
     rng = torch.Generator().manual_seed(0)
@@ -151,7 +156,7 @@ def test_its_gradient_is_that_of_finite_differences_and_reaches_the_decoder() ->
         for sign in (1, -1):
             moved = deepcopy(vae)
             with torch.no_grad():
-                for p, d in zip([*moved.decoder.parameters(), *moved.likelihood.parameters()], direction, strict=True):
+                for p, d in zip(trained(moved), direction, strict=True):
                     p.add_(sign * step * d)
                 out = moved(data.x, None, data.context, targets=data.targets, z=data.z)
                 values.append(float(term(out).mean()))
@@ -174,8 +179,8 @@ def test_a_bad_molecule_is_pushed_away_and_a_good_one_pulled() -> None:
     vae, reference = toy(0), toy(0)
     rows = torch.tensor([int(SCORES.argmin()), int(SCORES.argmax())])
     loss = ELBO(beta=0.0) * 0.0 + 0.5 * PropertyLoss(reference, scale=SCALE)
-    optimizer = torch.optim.SGD([*vae.decoder.parameters(), *vae.likelihood.parameters()], lr=0.01)  # type: ignore[attr-defined]
-    reports = []
+    optimizer = torch.optim.SGD(trained(vae), lr=0.01)  # type: ignore[attr-defined]
+    reports: list[Step] = []
     fit(vae, loss, [batch(rows, 0)], optimizer, generator=torch.Generator(), on_step=reports.append)
     assert set(reports[0].terms) == {"elbo", "propertyloss"}
     change = (log_probs(vae, 0) - log_probs(reference, 0))[rows]
@@ -224,4 +229,4 @@ def test_a_pass_at_given_latents_is_one_there() -> None:
         vae(X[:3], None, context, z=z[:2])
     for more in ({"noise": torch.zeros(3, 2)}, {"draws": 2}):
         with pytest.raises(VAEError, match="found z as well as noise or draws, expected one of them"):
-            vae(X[:3], None, context, z=z, **more)  # type: ignore[arg-type]
+            vae(X[:3], None, context, z=z, **more)
