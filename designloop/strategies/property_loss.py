@@ -80,7 +80,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
 
     earned = credit.Credit(settings.proposers, elites, before.parts.get("credit"))
     tuned: base.ModelLearner
-    learned_by = "property" if settings.learning.loss == "property" else "model"
+    learned_by = "property" if settings.learning.learns_by() == "property" else "model"
     if learned_by == "property":
         reader = replay.Reader(vae, settings.learning.property.noise, settings.refine)
         tuned = property_learning.PropertyLearner(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.groups import WIDE, GroupedReplay
 from designloop.strategies.learning.property_learning import PropertyLearner
 from designloop.strategies.learning.replay import PaidMolecule, Reader, Replay
-from designloop.strategies.learning.settings import PropertyLearning
+from designloop.strategies.learning.settings import FineTuning, PropertyLearning
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.proposers.base import Proposer
 from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws
@@ -293,6 +294,12 @@ def strategy(loss: str) -> Search:
     search = build(Settings(learning=learning, proposers=["prior", "posterior"], surrogate="none"), view, None)
     assert isinstance(search, Search)
     return search
+
+
+@pytest.mark.parametrize("loss", ["property", "likelihood"])
+def test_no_steps_is_no_learning_as_files_of_earlier_versions_say_it(loss: Literal["property", "likelihood"]) -> None:
+    assert FineTuning(loss=loss, steps=0).learns_by() == "none"
+    assert FineTuning(loss=loss).learns_by() == loss
 
 
 @pytest.mark.parametrize(("loss", "part", "learns"), [

@@ -41,7 +41,11 @@ class FineTuning(BaseModel):
         description="the property loss of all scores; the likelihood of elites; or the pretrained model as it is",
     )
     property: PropertyLearning = PropertyLearning()
-    steps: int = Field(2, ge=0, description="gradient steps a round; 0 leaves the pretrained model as it is")
+    steps: int = Field(
+        2,
+        ge=0,
+        description="gradient steps a round by the likelihood; 0 leaves the pretrained model as it is, as `none`",
+    )
     batch: int = Field(100, ge=2, description="molecules a step, half of them elites, half of the training corpus")
     learning_rate: float = Field(3e-4, gt=0)
     kept: float = Field(
@@ -56,3 +60,7 @@ class FineTuning(BaseModel):
     tolerance: float = Field(
         0.05, ge=0, le=1, description="fall of held-out reconstruction at which a round's learning is rolled back"
     )
+
+    def learns_by(self) -> Literal["property", "likelihood", "none"]:
+        """The loss that is used: none as well where there are no steps, as files of earlier versions say it."""
+        return self.loss if self.steps else "none"

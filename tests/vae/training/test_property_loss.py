@@ -179,7 +179,7 @@ def test_a_bad_molecule_is_pushed_away_and_a_good_one_pulled() -> None:
     vae, reference = toy(0), toy(0)
     rows = torch.tensor([int(SCORES.argmin()), int(SCORES.argmax())])
     loss = ELBO(beta=0.0) * 0.0 + 0.5 * PropertyLoss(reference, scale=SCALE)
-    optimizer = torch.optim.SGD(trained(vae), lr=0.01)  # type: ignore[attr-defined]
+    optimizer = torch.optim.SGD(trained(vae), lr=0.01)
     reports: list[Step] = []
     fit(vae, loss, [batch(rows, 0)], optimizer, generator=torch.Generator(), on_step=reports.append)
     assert set(reports[0].terms) == {"elbo", "propertyloss"}
