@@ -22,7 +22,7 @@ from designloop.strategies.learning.replay import PaidMolecule, Reader, Replay
 from designloop.strategies.learning.settings import FineTuning, PropertyLearning
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.proposers.base import Proposer
-from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws
+from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws, TrustRegionDraws
 from designloop.strategies.search.machine import Search
 from designloop.testing.rehearsal import same_state, through_files
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
@@ -81,13 +81,14 @@ def same(first: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool
 # ---- where a molecule was written from
 
 
-@pytest.mark.parametrize("kind", ["prior", "posterior"])
-def test_a_candidate_knows_what_it_was_written_from(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "noise"), [("prior", (6.0, 6.0)), ("posterior", (0.3, 1.3)), ("region", (0.8, 0.8))])
+def test_a_candidate_knows_what_it_was_written_from(kind: str, noise: tuple[float, float]) -> None:
     """Decoded greedily from its origin, it is the same again."""
     elites = [Member(text, VAE.codec.to_selfies(text), 1.0) for text in small_molecules(3)]
     proposers: dict[str, Proposer] = {
         "prior": PriorDraws(lambda: VAE, 6.0, 1e-6),
         "posterior": PosteriorDraws(VAE, (0.3, 1.3), 1e-6),
+        "region": TrustRegionDraws(VAE, 0.8, 1e-6),
     }
     candidates = proposers[kind].propose(elites, 12, generators_of("cpu", 1))
     assert candidates
@@ -95,7 +96,7 @@ def test_a_candidate_knows_what_it_was_written_from(kind: str) -> None:
         assert candidate.origin is not None
         z = torch.from_numpy(candidate.origin.latent).unsqueeze(0)
         assert VAE.write(z, candidate.origin.noise) == [candidate.selfies]
-        assert candidate.origin.noise == 6.0 if kind == "prior" else 0.3 <= candidate.origin.noise <= 1.3
+        assert noise[0] <= candidate.origin.noise <= noise[1]
 
 
 def test_origins_are_kept_and_others_are_drawn_around_the_molecules_own_latent() -> None:

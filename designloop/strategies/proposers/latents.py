@@ -88,9 +88,10 @@ class TrustRegionDraws:
         decodes = max(n // len(parents), 1)
         z = self._latents(parents).to(self.vae.device)
         z = z + self.length * torch.randn(z.shape, generator=rng.torch, device=z.device)
-        written = self.vae.write(z.repeat_interleave(decodes, 0), self.length, rng.torch, self.temperature)
+        z = z.repeat_interleave(decodes, 0)
+        written = self.vae.write(z, self.length, rng.torch, self.temperature)
         names = [(parent.name,) for parent in parents for _ in range(decodes)]
-        return candidates_of(self.vae.codec, written, "trust_region", names)
+        return candidates_of(self.vae.codec, written, "trust_region", names, origins_of(z, [self.length] * len(z)))
 
     def _latents(self, parents: Sequence[Member]) -> torch.Tensor:
         """(n, latent) of the parents; those that carry none are encoded."""
