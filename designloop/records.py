@@ -26,6 +26,16 @@ def worst(statuses: Sequence[Status]) -> Status:
     return max(statuses, key=_SEVERITY.__getitem__, default="ok")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Where a model wrote a molecule from."""
+
+    latent: np.ndarray
+    """(latent,) float32, noise included."""
+    noise: float
+    """Level of the noise in it, as the decoder was told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A proposed molecule, not yet scored."""
@@ -44,6 +54,8 @@ class Candidate:
     """The user's own string, for starting molecules only."""
     allowed: bool = True
     """Whether the filters allow it: they bind what is proposed, so only a starting molecule may be one they refuse."""
+    origin: Origin | None = field(default=None, compare=False, repr=False)
+    """Where the model wrote it from, where one wrote it in this process; no table keeps it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from designloop.molecules.sequence_vae import CHECKSUM, Architecture, SequenceVA
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import Step, fit
-from designloop.vae.training.losses import ELBO, Loss, PropertyLoss
+from designloop.vae.training.losses import ELBO, Loss, PropertyRegression
 
 
 def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: float) -> np.ndarray:
@@ -138,7 +138,7 @@ def pretrain(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             head = nn.Linear(vae.architecture.latent, fingerprints.shape[1]).to(vae.device)
-        loss = loss + PropertyLoss(head, "fingerprint") * recipe.fingerprint_weight
+        loss = loss + PropertyRegression(head, "fingerprint") * recipe.fingerprint_weight
     # The schedule gives the rate itself.
     optimizer = torch.optim.Adam([*vae.parameters(), *loss.parameters()], lr=1.0, betas=(0.9, 0.98))
     generator = torch.Generator(vae.device).manual_seed(recipe.seed)
@@ -183,13 +183,13 @@ def pretrain(
 
 
 def precision(device: torch.device) -> torch.dtype | None:
-    """bfloat16 on a GPU or a CPU with AMX tiles, where it is several times as fast; None, float32, elsewhere.
+    """bfloat16 on a GPU or a CPU that multiplies in it, where it is several times as fast; None, float32, elsewhere.
 
-    On a CPU without AMX bfloat16 is emulated, and slower by two orders of magnitude.
+    A CPU does with AMX tiles or AVX-512's products of bfloat16 (``avx512_bf16``); on another one bfloat16 is emulated,
+    and slower by two orders of magnitude.
     """
-    if device.type == "cuda":
-        return torch.bfloat16
-    return torch.bfloat16 if torch.cpu._is_amx_tile_supported() else None
+    multiplies = device.type == "cuda" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if multiplies else None
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:

@@ -225,9 +225,13 @@ class SequenceVAE(VAE):
         temperature: float = PRIOR_TEMPERATURE,
     ) -> list[str]:
         """SELFIES of ``n`` draws from the prior at noise level ``noise``."""
+        return self.write(self.draw_latents(n, generator, noise), noise, generator, temperature)
+
+    @torch.no_grad()
+    def draw_latents(self, n: int, generator: torch.Generator, noise: float = PRIOR_NOISE) -> Tensor:
+        """(n, latent) draws from the prior, noise of level ``noise`` in them."""
         level = torch.full((n,), noise, device=self.device, dtype=self.likelihood.head.weight.dtype)
-        z = self.prior.sample(1, {"noise": level}, generator)[0]
-        return self.write(z, level, generator, temperature)
+        return self.prior.sample(1, {"noise": level}, generator)[0]
 
     # ---- files
 

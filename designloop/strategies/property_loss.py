@@ -86,7 +86,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.acquisition.upper_bound import UpperBound
     from designloop.strategies.archive.archive import LIMIT, Archive, Member
     from designloop.strategies.archive.transcriber import Transcriber
-    from designloop.strategies.learning import base, fine_tuning, learned_prior, tuned_model
+    from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
     from designloop.strategies.proposers import graphs, latents, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
@@ -108,9 +108,18 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
 
     generators = tuple(name for name in settings.proposers if name != "screen")
     earned = credit.Credit(generators, elites, before.parts.get("credit"))
-    tuner = fine_tuning.FineTuner(vae, reference, corpus, settings.learning)
-    tuned = tuned_model.TunedModel(tuner, campaign.seed, elites, before.parts.get("model"))
-    learners: dict[str, base.Learner] = {"credit": earned, "model": tuned}
+    tuned: base.ModelLearner
+    learned_by = "property" if settings.learning.learns_by() == "property" else "model"
+    if learned_by == "property":
+        reader = replay.Reader(vae, settings.learning.property.noise, settings.refine)
+        tuned = property_learning.PropertyLearner(
+            vae, reference, corpus, settings.learning.property,
+            reader=reader, prior_noise=settings.prior_noise, seed=campaign.seed, state=before.parts.get("property"),
+        )  # fmt: skip
+    else:
+        tuner = fine_tuning.FineTuner(vae, reference, corpus, settings.learning)
+        tuned = tuned_model.TunedModel(tuner, campaign.seed, elites, before.parts.get("model"))
+    learners: dict[str, base.Learner] = {"credit": earned, learned_by: tuned}
     prior = latents.PriorDraws(lambda: vae, settings.prior_noise, settings.temperature)
     if settings.prior != "standard_normal":
         fitted = learned_prior.corpus_prior(vae, corpus, rng_of(campaign.seed, "corpus prior"))

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from designloop.vae.training.losses import ELBO as ELBO
     from designloop.vae.training.losses import IWELBO as IWELBO
     from designloop.vae.training.losses import PropertyLoss as PropertyLoss
+    from designloop.vae.training.losses import PropertyRegression as PropertyRegression
     from designloop.vae.training.losses import ReferenceKL as ReferenceKL
     from designloop.vae.training.losses import Term as Term
     from designloop.vae.training.schedules import cosine as cosine
@@ -124,7 +125,7 @@ __getattr__, __dir__, __all__ = attach(
         "training.batches": ["Batch"],
         "training.epochs": ["fit_epochs"],
         "training.fit": ["fit"],
-        "training.losses": ["ELBO", "IWELBO", "PropertyLoss", "ReferenceKL", "Term"],
+        "training.losses": ["ELBO", "IWELBO", "PropertyLoss", "PropertyRegression", "ReferenceKL", "Term"],
         "training.schedules": ["cosine", "ramp"],
         "weights": ["load_weights", "read_about", "save_weights"],
     },

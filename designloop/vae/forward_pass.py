@@ -29,7 +29,7 @@ class ForwardPass:
     """True where an entry of x is observed."""
     posterior: Posterior
     z: Tensor
-    """(batch, latent) drawn from the posterior."""
+    """(batch, latent) drawn from the posterior, or as they were given."""
     params: Any
     """(batch, …) decoder output at z."""
     log_prob: Tensor
@@ -44,7 +44,7 @@ class ForwardPass:
     logits: Tensor | None = None
     """(batch, length, vocabulary) next-token logits along x, of a likelihood that works token by token."""
     noise: Tensor | None = None
-    """(batch, noise_width) that z was made of; None where z is the posterior's mean."""
+    """(batch, noise_width) that z was made of; None where z is the posterior's mean, or was given."""
     generator: torch.Generator | None = None
     """What terms that draw should draw from."""
     draws: int = 1

@@ -140,18 +140,21 @@ class VAE(nn.Module):
         *,
         generator: torch.Generator | None = None,
         draws: int | None = None,
+        z: Tensor | None = None,
     ) -> ForwardPass:
-        """One batch through encoder, posterior, decoder and likelihood; pure given ``noise``.
+        """One batch through encoder, posterior, decoder and likelihood; pure given ``noise`` or ``z``.
 
         Args:
             x: (batch, …) data.
             noise: (batch, noise_width) standard normal, or (draws, batch, noise_width); None draws it.
             generator: of the noise where none is given, and of terms that draw; None decodes the posterior mean.
             draws: of each row, where the generator makes the noise; None for one.
+            z: (batch, latent) where the rows are decoded from, in place of draws of their posteriors.
 
         Raises:
-            ShapeError: rows, mask, context, targets and weights do not go together.
-            VAEError: x has observed entries that are NaN or infinite, or the mask observes nothing of some row.
+            ShapeError: rows, mask, context, targets, weights and latents do not go together.
+            VAEError: x has observed entries that are NaN or infinite, or the mask observes nothing of some row. Or z is
+                given and is to be drawn as well.
         """
         x, mask, context = self.take_rows(x, mask, context)
         targets, weights = (
@@ -159,7 +162,9 @@ class VAE(nn.Module):
             take_weights(self._like(), weights, len(x)),
         )
         posterior = self._encode(x, mask, context)
-        if noise is None and generator is not None:
+        if z is not None:
+            z = self._take_latents(z, len(x), drawn=noise is not None or draws is not None)
+        elif noise is None and generator is not None:
             noise = self.draw_noise(len(x), generator, draws, width=posterior.noise_width)
         copies = 1 if noise is None or noise.ndim == 2 else len(noise)
         if noise is not None and noise.ndim == 3:
@@ -173,7 +178,8 @@ class VAE(nn.Module):
             context = {name: value[rows] for name, value in context.items()}
             targets = {name: value[rows] for name, value in targets.items()}
             weights = None if weights is None else weights[rows]
-        z = posterior.mean if noise is None else posterior.at(noise)
+        if z is None:
+            z = posterior.mean if noise is None else posterior.at(noise)
         params, logits, log_prob = self.decode_and_score(x, z, mask, context)
         return ForwardPass(
             x=x,
@@ -193,6 +199,15 @@ class VAE(nn.Module):
             prior=self.prior,
             likelihood=self.likelihood,
         )
+
+    def _take_latents(self, z: Tensor, rows: int, drawn: bool) -> Tensor:
+        """Given latents, if they are of the rows' number and the prior's width, and nothing asks for draws."""
+        taken: Tensor = as_tensor(z, self._like(), "z")
+        if tuple(taken.shape) != (rows, self.prior.latent):
+            raise ShapeError("z", taken.shape, f"({rows}, {self.prior.latent})", "give one latent for each row")
+        if drawn:
+            raise VAEError("found z as well as noise or draws, expected one of them; leave z out where it is drawn")
+        return taken
 
     def elbo(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, noise: Tensor) -> Tensor:
         """(batch,) evidence lower bound in nats at one draw a row; pure, compiles whole.

@@ -28,7 +28,7 @@ from designloop.strategies.search.machine import Search
 from designloop.vae.priors.learned import LearnedPrior
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
-LEARNING = {"steps": 2, "batch": 8}
+LEARNING = {"loss": "likelihood", "steps": 2, "batch": 8}
 
 
 def view(allowed: Callable[[Sequence[Candidate]], list[Candidate]] = list) -> CampaignView:
@@ -137,7 +137,7 @@ def test_without_genetic_steps_all_comes_from_the_model() -> None:
 
 
 def test_learning_that_diverges_is_rolled_back_and_the_campaign_goes_on() -> None:
-    search = strategy(learning={"steps": 8, "batch": 8, "learning_rate": 1e30})
+    search = strategy(learning={**LEARNING, "steps": 8, "learning_rate": 1e30})
     before = {name: value.clone() for name, value in model_of(search).vae.state_dict().items()}
     metrics = search.tell(scored(small_molecules(30)))
     assert metrics["rolled_back"] == 1.0
@@ -149,7 +149,7 @@ def test_learning_that_diverges_is_rolled_back_and_the_campaign_goes_on() -> Non
 
 def test_what_was_learned_fades_towards_the_pretrained_weights() -> None:
     """With nothing more to learn, each round takes the weights a fixed share of the way back."""
-    search = strategy(learning={"steps": 2, "batch": 8, "kept": 0.75, "tolerance": 1.0})
+    search = strategy(learning={**LEARNING, "kept": 0.75, "tolerance": 1.0})
     search.tell(scored(small_molecules(30)))
     learned, reference = model_of(search).learned(), model_of(search).tuner.reference
     apart = {name: value - reference.state_dict()[name] for name, value in learned.items()}

@@ -21,7 +21,11 @@ from designloop.testing.rehearsal import same_state, through_files
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "property_loss": {"surrogate": "composite", "generations": 2, "learning": {"steps": 2, "batch": 8}},
+    "property_loss": {
+        "surrogate": "composite",
+        "generations": 2,
+        "learning": {"loss": "likelihood", "steps": 2, "batch": 8},
+    },
     "latent_bo": {"points": 6, "decodes": 2, "dimensions": 4, "start": 10},
 }
 

@@ -23,6 +23,7 @@ from designloop.testing.strategy import CHECKS
 from tests.tiny import tiny_corpus, tiny_vae
 
 NAMES = tuple(check.__name__ for check in CHECKS)
+PROPERTY = {"every": 6, "updates": 1, "wide": 1, "group": 4, "families": 4}
 ENDS = ("O", "N", "F", "Cl", "C#N", "C=O", "OC", "NC", "C(=O)O", "S")
 
 
@@ -88,7 +89,8 @@ def test_what_keeps_the_contract_passes(model: Path) -> None:
     [
         ("random", {}),
         ("random", {"source": "FILE"}),
-        ("property_loss", {"generations": 2, "learning": {"steps": 2, "batch": 8}}),
+        ("property_loss", {"generations": 2, "learning": {"loss": "likelihood", "steps": 2, "batch": 8}}),
+        ("property_loss", {"generations": 2, "learning": {"loss": "property", "property": PROPERTY}}),
         ("property_loss", {"generations": 2, "prior": "refitted", "learning": {"steps": 2, "batch": 8}}),
         ("latent_bo", {"points": 12, "decodes": 2, "dimensions": 4}),
     ],

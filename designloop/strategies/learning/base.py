@@ -35,6 +35,14 @@ class Learner(Protocol):
         """Takes a round in; gives its metrics."""
 
 
+class ModelLearner(Learner, Protocol):
+    """Learns weights of the model."""
+
+    @property
+    def model_round(self) -> int:
+        """Number of the round whose learning the model has; 0 is the pretrained model."""
+
+
 @runtime_checkable
 class Stateful(Protocol):
     """A part that a restart has to bring back: it is made from what it gave here."""

@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class PropertyLearning(BaseModel):
+    """How the VAE is fine-tuned by the property loss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    every: int = Field(25, ge=1, description="paid molecules after which the model learns")
+    updates: int = Field(3, ge=1, description="gradient steps for each so many")
+    wide: int = Field(3, ge=1, description="groups of a step at a latent that says next to nothing")
+    group: int = Field(16, ge=2, description="most molecules of a group")
+    families: int = Field(16, ge=0, description="molecules of a step that stand with others of the same elite")
+    learning_rate: float = Field(2.5e-4, gt=0)
+    scale: float = Field(50.0, gt=0, description="nats of log-probability that a score of 1 is worth")
+    rank: float = Field(0.01, gt=0, description="how evenly molecules are drawn: the lower, the more often the best")
+    replay: int = Field(1024, ge=20, description="paid molecules that are learned from: the best half, the latest")
+    noise: tuple[float, float] = Field(
+        (0.3, 8.0), description="range of the noise level of molecules that no latent wrote, log-uniform"
+    )
+    tolerance: float = Field(
+        0.25, ge=0, le=1, description="fall of held-out reconstruction from which on the weights are drawn back"
+    )
+    precision: Literal["float32", "fastest"] = Field(
+        "float32",
+        description="fastest: bfloat16 where the machine multiplies in it, so that the table depends on the machine",
+    )
 
 
 class FineTuning(BaseModel):
     """How the VAE is fine-tuned after each round."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    steps: int = Field(2, ge=0, description="gradient steps a round; 0 leaves the pretrained model as it is")
+    loss: Literal["property", "likelihood", "none"] = Field(
+        "likelihood",
+        description="the property loss of all scores; the likelihood of elites; or the pretrained model as it is",
+    )
+    property: PropertyLearning = PropertyLearning()
+    steps: int = Field(
+        2,
+        ge=0,
+        description="gradient steps a round by the likelihood; 0 leaves the pretrained model as it is, as `none`",
+    )
     batch: int = Field(100, ge=2, description="molecules a step, half of them elites, half of the training corpus")
     learning_rate: float = Field(3e-4, gt=0)
     kept: float = Field(
@@ -24,3 +60,7 @@ class FineTuning(BaseModel):
     tolerance: float = Field(
         0.05, ge=0, le=1, description="fall of held-out reconstruction at which a round's learning is rolled back"
     )
+
+    def learns_by(self) -> Literal["property", "likelihood", "none"]:
+        """The loss that is used: none as well where there are no steps, as files of earlier versions say it."""
+        return self.loss if self.steps else "none"

@@ -52,7 +52,7 @@ class TunedModel:
         """Learns, where there is enough to learn from; tells how well the model reconstructs."""
         elites = self._elites(told_round.archive)
         metrics = {}
-        if self.tuner.settings.steps and len(elites) >= FEWEST:
+        if self.tuner.settings.learns_by() != "none" and len(elites) >= FEWEST:
             metrics = self._learn(elites, told_round.number)
         return {**metrics, "reconstruction": self.reconstruction}
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from designloop.molecules.codec import Codec
 from designloop.randomness import Generators
-from designloop.records import Candidate
+from designloop.records import Candidate, Origin
 from designloop.strategies.archive.archive import Member
 
 MODEL_PROPOSERS = frozenset({"prior", "posterior"})
@@ -25,16 +25,27 @@ class Proposer(Protocol):
 
 
 def candidates_of(
-    codec: Codec, written: Sequence[str], proposer: str, parents: Sequence[tuple[str, ...]] | None = None
+    codec: Codec,
+    written: Sequence[str],
+    proposer: str,
+    parents: Sequence[tuple[str, ...]] | None = None,
+    origins: Sequence[Origin] | None = None,
 ) -> list[Candidate]:
     """Candidates of written SELFIES; strings that hold no atom, and repetitions, are dropped.
 
     Args:
         parents: names of the parents of each; None where they have none.
+        origins: where each was written from; None where no model wrote them.
     """
     candidates: dict[str, Candidate] = {}
     for row, selfies in enumerate(written):
         smiles = codec.to_smiles(selfies)
         if smiles is not None and smiles not in candidates:
-            candidates[smiles] = Candidate(smiles, proposer, selfies, parents[row] if parents is not None else ())
+            candidates[smiles] = Candidate(
+                smiles,
+                proposer,
+                selfies,
+                parents=parents[row] if parents is not None else (),
+                origin=origins[row] if origins is not None else None,
+            )
     return list(candidates.values())

@@ -10,9 +10,14 @@ import torch
 
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import Generators
-from designloop.records import Candidate
+from designloop.records import Candidate, Origin
 from designloop.strategies.archive.archive import Member, draw_by_rank
 from designloop.strategies.proposers.base import candidates_of
+
+
+def origins_of(z: torch.Tensor, noise: Sequence[float]) -> list[Origin]:
+    """Where each of some molecules was written from: latents (n, latent), and the noise that the decoder was told."""
+    return [Origin(latent, level) for latent, level in zip(z.cpu().numpy(), noise, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,9 @@ class PriorDraws:
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
         """The distinct molecules among ``n`` draws."""
         model = self.model()
-        return candidates_of(model.codec, model.draw(n, rng.torch, self.noise, self.temperature), "prior")
+        z = model.draw_latents(n, rng.torch, self.noise)
+        written = model.write(z, self.noise, rng.torch, self.temperature)
+        return candidates_of(model.codec, written, "prior", origins=origins_of(z, [self.noise] * n))
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ class PosteriorDraws:
         drawn = torch.randn((n, shape.shape[1]), generator=rng.torch, device=shape.device, dtype=shape.dtype)
         z = posterior.mean[rows] + sigma.unsqueeze(-1) * shape[rows] * drawn
         written = self.vae.write(z, sigma, rng.torch, self.temperature)
-        return candidates_of(self.vae.codec, written, "posterior", [(parents[i].name,) for i in chosen])
+        names = [(parents[i].name,) for i in chosen]
+        return candidates_of(self.vae.codec, written, "posterior", names, origins_of(z, level.tolist()))
 
 
 @dataclass(frozen=True)
@@ -80,9 +88,10 @@ class TrustRegionDraws:
         decodes = max(n // len(parents), 1)
         z = self._latents(parents).to(self.vae.device)
         z = z + self.length * torch.randn(z.shape, generator=rng.torch, device=z.device)
-        written = self.vae.write(z.repeat_interleave(decodes, 0), self.length, rng.torch, self.temperature)
+        z = z.repeat_interleave(decodes, 0)
+        written = self.vae.write(z, self.length, rng.torch, self.temperature)
         names = [(parent.name,) for parent in parents for _ in range(decodes)]
-        return candidates_of(self.vae.codec, written, "trust_region", names)
+        return candidates_of(self.vae.codec, written, "trust_region", names, origins_of(z, [self.length] * len(z)))
 
     def _latents(self, parents: Sequence[Member]) -> torch.Tensor:
         """(n, latent) of the parents; those that carry none are encoded."""

@@ -23,6 +23,8 @@ class Batch:
     targets: Mapping[str, Tensor] = field(default_factory=dict)
     weights: Tensor | None = None
     """(batch,) non-negative; the loss is the weighted mean."""
+    z: Tensor | None = None
+    """(batch, latent) where each row is decoded from, in place of a draw of its posterior: what it was written from."""
 
 
 def as_batch(given: Any) -> Batch:

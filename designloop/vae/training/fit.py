@@ -62,7 +62,7 @@ def fit(
             none: losses are nats a row, whose gradients may rightly be hundreds long, and where the rows that pull
             hardest are cut the most, what is learnt is not the minimum of the loss.
         draws: of the posterior for each row; terms are averaged over them, or weigh them (``IWELBO``). None for one.
-        precision: autocast to it (``torch.bfloat16`` where the CPU has AMX); None trains in the parameters' own.
+        precision: autocast to it (``torch.bfloat16`` where a machine multiplies in it); None: the weights' own.
         start: number of the first step, for a run that is resumed: all schedules begin there, those of the loss too.
         on_step: called after each step.
 
@@ -121,7 +121,7 @@ class _Trainer:
         with _autocast(self.precision, self.generator.device.type):
             out = self.vae(
                 batch.x, batch.mask, batch.context, None, batch.targets, batch.weights,
-                generator=self.generator, draws=self.draws,
+                generator=self.generator, draws=self.draws, z=batch.z,
             )  # fmt: skip
             value, terms = self.loss(out)
         self.optimizer.zero_grad(set_to_none=True)

@@ -18,7 +18,7 @@ from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import Step, fit
-from designloop.vae.training.losses import ELBO, PropertyLoss, Term
+from designloop.vae.training.losses import ELBO, PropertyRegression, Term
 from designloop.vae.training.schedules import cosine, ramp
 
 
@@ -68,13 +68,13 @@ def test_a_step_tells_its_number_and_its_parts() -> None:
     vae = linear_vae()
     steps: list[Step] = []
     optimizer = torch.optim.Adam(vae.parameters(), lr=1e-3)
-    loss = ELBO(beta=0.5) + 2.0 * PropertyLoss(torch.nn.Linear(2, 1), "t")
+    loss = ELBO(beta=0.5) + 2.0 * PropertyRegression(torch.nn.Linear(2, 1), "t")
     batch = Batch(data(8), targets={"t": torch.ones(8, 1)})
     assert fit(vae, loss, [batch] * 3, optimizer, generator=generator(), start=40, on_step=steps.append) == 43
     assert [step.number for step in steps] == [40, 41, 42]
     for step in steps:
         assert step.terms["elbo"] == pytest.approx(0.5 * step.kl - step.log_prob, rel=1e-5)
-        assert step.loss == pytest.approx(step.terms["elbo"] + 2 * step.terms["propertyloss_t"], rel=1e-5)
+        assert step.loss == pytest.approx(step.terms["elbo"] + 2 * step.terms["propertyregression_t"], rel=1e-5)
 
 
 def test_no_batches_change_nothing() -> None:

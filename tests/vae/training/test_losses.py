@@ -15,7 +15,7 @@ from designloop.vae.model import VAE, ForwardPass
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
-from designloop.vae.training.losses import ELBO, Loss, PropertyLoss, ReferenceKL, Term
+from designloop.vae.training.losses import ELBO, Loss, PropertyRegression, ReferenceKL, Term
 from designloop.vae.training.schedules import ramp
 
 
@@ -146,27 +146,27 @@ def test_a_kl_within_its_free_bits_is_not_pulled() -> None:
     assert kl.grad.tolist() == [0.0, 1.0]
 
 
-# ---- PropertyLoss
+# ---- PropertyRegression
 
 
-def test_property_loss_is_the_mean_squared_error_of_its_head() -> None:
+def test_property_regression_is_the_mean_squared_error_of_its_head() -> None:
     torch.manual_seed(0)
     head, wanted = nn.Linear(2, 4), torch.randn(3, 4)
     out = a_pass(X, targets={"logp": wanted, "other": wanted + 1})
-    result = PropertyLoss(head, "logp")(out)
+    result = PropertyRegression(head, "logp")(out)
     torch.testing.assert_close(
         result, nn.functional.mse_loss(head(out.posterior.mean), wanted, reduction="none").mean(1)
     )
-    both = PropertyLoss(head, "logp") + PropertyLoss(head, "other")
-    assert set(both(out)[1]) == {"propertyloss_logp", "propertyloss_other"}
-    assert list((1.0 * PropertyLoss(head, "logp")).parameters())[0] is head.weight  # noqa: RUF015 - it reads as it is
+    both = PropertyRegression(head, "logp") + PropertyRegression(head, "other")
+    assert set(both(out)[1]) == {"propertyregression_logp", "propertyregression_other"}
+    assert list((1.0 * PropertyRegression(head, "logp")).parameters())[0] is head.weight  # noqa: RUF015 - it reads as it is
 
 
-def test_property_loss_refuses_what_would_broadcast_and_what_is_not_there() -> None:
+def test_property_regression_refuses_what_would_broadcast_and_what_is_not_there() -> None:
     with pytest.raises(ShapeError, match=r"targets\['logp'\] has shape \(3,\), expected \(3, 1\) as the head gives"):
-        PropertyLoss(nn.Linear(2, 1), "logp")(a_pass(X, targets={"logp": torch.zeros(3)}))
+        PropertyRegression(nn.Linear(2, 1), "logp")(a_pass(X, targets={"logp": torch.zeros(3)}))
     with pytest.raises(VAEError, match=r"the batch has no target 'logp' \(none\); give Batch\(targets=\{'logp': …\}\)"):
-        PropertyLoss(nn.Linear(2, 1), "logp")(a_pass(X))
+        PropertyRegression(nn.Linear(2, 1), "logp")(a_pass(X))
 
 
 # ---- ReferenceKL

@@ -1,0 +1,184 @@
+"""Fine-tuning by the property loss: every score, good and bad, is propagated back into decoder and likelihood.
+
+What a call costs is fixed: so many updates for so many paid molecules, whatever the size of a round. The encoder stays
+as it was pretrained. What the optimizer knows of the gradients goes on from round to round: it is the running mean of
+their squares alone, without momentum, which would be as large again to keep.
+Sources: Venkatraman et al. 2024 (the loss); Kim et al. 2024, "Genetic-guided GFlowNets for sample efficient molecular
+optimization" (replay by rank, many small updates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from designloop.molecules.pretrain import precision
+from designloop.molecules.sequence_vae import SequenceVAE
+from designloop.molecules.training_corpus import Corpus
+from designloop.randomness import generators_of
+from designloop.records import State
+from designloop.strategies.learning.base import ToldRound
+from designloop.strategies.learning.fine_tuning import HeldOutMolecules, forget, reconstruction
+from designloop.strategies.learning.groups import GROUP, SCORE, GroupedReplay
+from designloop.strategies.learning.replay import Reader, Replay
+from designloop.strategies.learning.settings import PropertyLearning
+from designloop.vae.errors import VAEError
+from designloop.vae.training.fit import Step, fit
+from designloop.vae.training.losses import PropertyLoss
+
+FEWEST = 20
+"""Paid molecules that are learned from; of fewer there is too little to learn."""
+
+_BACK = 0.25
+"""Share of the way back to the pretrained weights that is gone where the model reconstructs too badly."""
+
+_HELD_OUT = 100
+"""Molecules that watch over the reconstruction: what they cost is paid each time the model learns."""
+
+
+class PropertyLearner:
+    """Learns from what was paid for.
+
+    Args:
+        vae: learns in place.
+        reference: the frozen pretrained model.
+        corpus: of the model; its held-out rows watch over the reconstruction.
+        reader: of paid molecules.
+        prior_noise: level at which the prior is drawn from.
+        seed: of the campaign.
+        state: what an earlier learner of this campaign gave.
+    """
+
+    def __init__(
+        self,
+        vae: SequenceVAE,
+        reference: SequenceVAE,
+        corpus: Corpus,
+        settings: PropertyLearning,
+        *,
+        reader: Reader,
+        prior_noise: float,
+        seed: int,
+        state: State | None = None,
+    ) -> None:
+        self.vae, self.reference, self.settings = vae, reference, settings
+        self._reader, self._prior_noise, self._seed = reader, prior_noise, seed
+        self.loss = PropertyLoss(reference, SCORE, settings.scale, group=GROUP)
+        self.held_out = HeldOutMolecules.of(reference, corpus, _HELD_OUT, parts=2)
+        self.replay = Replay(limit=settings.replay)
+        self.model_round = 0
+        """Number of the round whose learning the model has; 0 is the pretrained model."""
+        self.waiting = 0
+        """Molecules that were told since the last update."""
+        vae.encoder.requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.learned().values(), lr=settings.learning_rate, betas=(0.0, 0.99))
+        if state is None:
+            self.reconstruction = self.pretrained_reconstruction = reconstruction(reference, self.held_out)
+        else:
+            self._go_on(state)
+
+    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
+        """Takes the round's molecules in, and learns where enough of them wait; tells how the model reconstructs."""
+        if not self.model_round and not len(self.replay):
+            # Of a campaign that was begun before it learned this way, or is told its first round.
+            self.replay = self.replay.add(self._reader.members(told_round.before.members, self._seed, "before"))
+        new = self._reader.read(told_round.news, self._seed, told_round.number, "origins")
+        self.replay = self.replay.add(new)
+        self.waiting += len(new)
+        metrics = {}
+        if self.waiting >= self.settings.every and len(self.replay) >= FEWEST:
+            blocks, self.waiting = divmod(self.waiting, self.settings.every)
+            metrics = self._learn(blocks * self.settings.updates, told_round.number)
+        return {**metrics, "reconstruction": self.reconstruction}
+
+    def _learn(self, updates: int, number: int) -> dict[str, float]:
+        """So many updates; undone where the loss stopped being finite, softened where the model reconstructs badly."""
+        noted: dict[str, list[float]] = {"learn_property_loss": [], "learn_nats": []}
+
+        def note(step: Step) -> None:
+            noted["learn_property_loss"].append(step.terms["propertyloss"])
+            noted["learn_nats"].append(-step.log_prob)
+
+        before = self._arrays()
+        rng = generators_of(self.vae.device, self._seed, number, "learn")
+        grouped = GroupedReplay(self.replay, self.settings, self._prior_noise)
+        try:
+            fit(
+                self.vae,
+                self.loss,
+                grouped.batches(self.vae, updates, rng),
+                self.optimizer,
+                generator=rng.torch,
+                precision=precision(self.vae.device) if self.settings.precision == "fastest" else None,
+                on_step=note,
+            )
+        except VAEError:
+            self._load(before)
+            return {"rolled_back": 1.0}
+        self.model_round, self.reconstruction = number, reconstruction(self.vae, self.held_out)
+        too_bad = self.reconstruction < self.pretrained_reconstruction - self.settings.tolerance
+        if too_bad:
+            forget({name: weight.detach() for name, weight in self.learned().items()}, self.reference, _BACK)
+        metrics = {name: float(np.mean(values)) for name, values in noted.items()}
+        return {**metrics, "rolled_back": 0.0, "pulled_back": float(too_bad)}
+
+    def learned(self) -> dict[str, nn.Parameter]:
+        """The weights that learning changes, by name."""
+        weights = self.vae.named_parameters()
+        return {name: weight for name, weight in weights if name.startswith(("decoder.", "likelihood."))}
+
+    # ---- state
+
+    def state(self) -> State:
+        """The molecules; weights and mean squares of gradients, where anything was learned; the model's health."""
+        replay = self.replay.state()
+        arrays = {f"replay/{name}": array for name, array in replay.arrays.items()}
+        data = {
+            "replay": replay.data,
+            "model_round": self.model_round,
+            "waiting": self.waiting,
+            "updates": self._updates(),
+            "pretrained_reconstruction": self.pretrained_reconstruction,
+            "reconstruction": self.reconstruction,
+        }
+        return State({**arrays, **(self._arrays() if self.model_round else {})}, data)
+
+    def _updates(self) -> int:
+        """How many the optimizer has made."""
+        slots = self.optimizer.state.values()
+        return max((int(slot["step"]) for slot in slots), default=0)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Weights and mean squares of gradients, as copies."""
+        arrays = {}
+        for name, weight in self.learned().items():
+            arrays[f"weights/{name}"] = weight.detach().cpu().numpy().copy()
+            if slot := self.optimizer.state.get(weight):
+                arrays[f"squares/{name}"] = slot["exp_avg_sq"].cpu().numpy().copy()
+        return arrays
+
+    def _load(self, arrays: Mapping[str, np.ndarray], updates: int | None = None) -> None:
+        """Takes up what ``_arrays`` gave; without a number of updates the optimizer's own stays."""
+        count = self._updates() if updates is None else updates
+        self.optimizer.state.clear()
+        for name, weight in self.learned().items():
+            with torch.no_grad():
+                weight.copy_(torch.from_numpy(np.array(arrays[f"weights/{name}"])))
+            if (squares := arrays.get(f"squares/{name}")) is not None:
+                self.optimizer.state[weight] = {
+                    "step": torch.tensor(float(count)),
+                    "exp_avg": torch.zeros_like(weight),  # momentum is off: it is the next gradient, whatever it was
+                    "exp_avg_sq": torch.from_numpy(np.array(squares)).to(weight),
+                }
+
+    def _go_on(self, state: State) -> None:
+        replay = {name.removeprefix("replay/"): a for name, a in state.arrays.items() if name.startswith("replay/")}
+        self.replay = Replay.of_state(State(replay, state.data["replay"]), self.settings.replay)
+        self.model_round, self.waiting = int(state.data["model_round"]), int(state.data["waiting"])
+        self.reconstruction = float(state.data["reconstruction"])
+        self.pretrained_reconstruction = float(state.data["pretrained_reconstruction"])
+        if self.model_round:
+            self._load(state.arrays, int(state.data["updates"]))

@@ -1,0 +1,132 @@
+"""What the property loss learns from: paid molecules, each with the latent and the noise that it was written from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from designloop.molecules.errors import MoleculeError
+from designloop.molecules.pretrain import levels
+from designloop.molecules.sequence_vae import SequenceVAE
+from designloop.randomness import generators_of
+from designloop.records import Origin, Scored, State
+from designloop.strategies.archive.archive import Member
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PaidMolecule:
+    """A molecule that was paid for, as the model sees it."""
+
+    smiles: str
+    """Standard form."""
+    selfies: str
+    """As the model wrote it, or would."""
+    score: float
+    origin: Origin
+    """Where it was written from; of one that no latent wrote, a draw around its own."""
+    family: str = ""
+    """The elite around which it was written; empty of one that was not."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Paid molecules in the order in which they were told: the best half of ``limit``, and the latest of the others."""
+
+    rows: tuple[PaidMolecule, ...] = ()
+    limit: int = 1024
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(len(self),) one a molecule."""
+        return np.array([row.score for row in self.rows], dtype=np.float64)
+
+    def add(self, new: Sequence[PaidMolecule]) -> Replay:
+        """With further molecules, bounded; one told again takes the place of what was said before."""
+        again = {row.smiles for row in new}
+        rows = [row for row in self.rows if row.smiles not in again] + list(new)
+        if len(rows) > self.limit:
+            order = np.argsort([-row.score for row in rows], kind="stable")
+            half = self.limit // 2
+            best, others = order[: self.limit - half], np.sort(order[self.limit - half :])
+            rows = [rows[row] for row in np.sort(np.concatenate([best, others[len(others) - half :]]))]
+        return replace(self, rows=tuple(rows))
+
+    def state(self) -> State:
+        """All of it."""
+        latents = np.stack([row.origin.latent for row in self.rows]) if self.rows else np.zeros((0, 0), np.float32)
+        rows = [[row.smiles, row.selfies, row.score, row.origin.noise, row.family] for row in self.rows]
+        return State({"latents": latents}, {"rows": rows})
+
+    @classmethod
+    def of_state(cls, state: State, limit: int) -> Replay:
+        """What ``state`` gave."""
+        latents = np.array(state.arrays["latents"])
+        rows = [
+            PaidMolecule(smiles, selfies, score, Origin(latents[row], noise), family)
+            for row, (smiles, selfies, score, noise, family) in enumerate(state.data["rows"])
+        ]
+        return cls(tuple(rows), limit)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads scored rows as paid molecules."""
+
+    vae: SequenceVAE
+    noise: tuple[float, float]
+    """Range of the noise level of a molecule that no latent wrote, log-uniform."""
+    refine: int = 0
+    """Most gradient steps on the latent of such a molecule."""
+
+    def read(self, rows: Sequence[Scored], *key: int | str) -> list[PaidMolecule]:
+        """Those that have a score and that the model can write, what latents wrote first.
+
+        Args:
+            key: of the randomness.
+        """
+        paid: list[PaidMolecule] = []
+        others: list[tuple[str, str, float]] = []
+        for row in rows:
+            candidate = row.candidate
+            written = self._written(candidate.selfies, candidate.smiles)
+            if row.score is None or written is None:
+                continue
+            if candidate.origin is None:
+                others.append((row.smiles, written, row.score))
+            else:
+                family = candidate.parents[0] if candidate.parents else ""
+                paid.append(PaidMolecule(row.smiles, written, row.score, candidate.origin, family))
+        return paid + self._encode(others, *key)
+
+    def members(self, members: Sequence[Member], *key: int | str) -> list[PaidMolecule]:
+        """Members of an archive, of which it is not known what they were written from."""
+        return self._encode([(member.smiles, member.selfies, member.score) for member in members], *key)
+
+    def _written(self, selfies: str | None, smiles: str) -> str | None:
+        try:
+            written = selfies or self.vae.codec.to_selfies(smiles)
+            self.vae.codec.tokens(written)
+        except MoleculeError:  # it can be scored and stands in the table, but the model cannot write it
+            return None
+        return written
+
+    def _encode(self, rows: Sequence[tuple[str, str, float]], *key: int | str) -> list[PaidMolecule]:
+        """Molecules with latents drawn around their own, each at a noise level of its own."""
+        if not rows:
+            return []
+        rng = generators_of(self.vae.device, *key)
+        posterior = self.vae.posteriors([selfies for _, selfies, _ in rows], self.refine)
+        noise = levels(rng.numpy, len(rows), 0.0, *self.noise)
+        scale = (posterior.scale.square() + torch.from_numpy(noise).to(posterior.scale).square().unsqueeze(-1)).sqrt()
+        drawn = torch.randn(scale.shape, generator=rng.torch, device=scale.device, dtype=scale.dtype)
+        latents = (posterior.mean + scale * drawn).cpu().numpy()
+        return [
+            PaidMolecule(*row, Origin(latent, float(level)))
+            for row, latent, level in zip(rows, latents, noise, strict=True)
+        ]
