@@ -17,7 +17,7 @@ class PropertyLearning(BaseModel):
     group: int = Field(16, ge=2, description="most molecules of a group")
     families: int = Field(16, ge=0, description="molecules of a step that stand with others of the same elite")
     learning_rate: float = Field(2.5e-4, gt=0)
-    scale: float = Field(50.0, gt=0, description="nats of log-probability that a score of 1 is worth")
+    scale: float = Field(100.0, gt=0, description="nats of log-probability that a score of 1 is worth")
     rank: float = Field(0.01, gt=0, description="how evenly molecules are drawn: the lower, the more often the best")
     replay: int = Field(1024, ge=20, description="paid molecules that are learned from: the best half, the latest")
     noise: tuple[float, float] = Field(
