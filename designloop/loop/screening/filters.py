@@ -138,12 +138,12 @@ class Filters(BaseModel):
     """SMARTS of which all must be there: a core to keep."""
     unstable: Annotated[bool, BuiltBy(predicates.unstable, off=False)] = True
     """Whether to refuse what would not survive on the shelf or in water (unstable.smarts)."""
-    reactive: Annotated[bool, BuiltBy(predicates.reactive, off=False)] = False
+    reactive: Annotated[bool, BuiltBy(predicates.reactive, off=False)] = True
     """Whether to refuse what reacts with itself or the next nucleophile, such as fulvenes (reactive.smarts)."""
-    known_rings: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_rings)] = None
-    """Fewest known molecules (ZINC 250k, drugs) with each ring system or the rings fused in it; 1 is recommended."""
-    known_groups: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_groups)] = None
-    """Fewest known molecules (likewise) with each pair of bonded functional groups; 1 is recommended."""
+    known_rings: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_rings)] = 1
+    """Fewest known molecules (ZINC 250k, drugs) with each ring system or the rings fused in it."""
+    known_groups: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_groups)] = 1
+    """Fewest known molecules (likewise) with each pair of bonded functional groups."""
     strong_acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("strong_acid"))] = None
     """Most groups with a pKa below 6, such as carboxylic acids; 0 forbids them."""
     acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("acid"))] = None

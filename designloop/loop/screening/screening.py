@@ -182,7 +182,7 @@ class Screening:
             keep_refused: filters bind what is proposed, not what is known. What they refuse of molecules of the user's
                 own is admitted all the same, marked as not allowed.
         """
-        names = [INVALID, KNOWN, REPEAT, *(rule.name for rule in self._filters), *([SCAFFOLD] if self._most else [])]
+        names = [INVALID, KNOWN, REPEAT, *([SCAFFOLD] if self._most else []), *(rule.name for rule in self._filters)]
         reasons = dict.fromkeys(names, 0)
         admitted: list[Candidate] = []
         refused: list[Refused] = []
@@ -232,13 +232,13 @@ class Screening:
             return _Verdict(smiles, identity_key, KNOWN, f"{smiles} was scored already")
         if identity_key in batch.identities:
             return _Verdict(smiles, identity_key, REPEAT, f"{smiles} is there twice")
-        refusal = self._refusal(smiles)
-        if refusal is not None:
-            return _Verdict(smiles, identity_key, *refusal)
-        if self._most is not None:
+        if self._most is not None:  # before the filters, which cost more
             core = scaffold(smiles)
             if core and self._charged.scaffolds[core] + batch.scaffolds[core] >= self._most:
                 return _Verdict(smiles, identity_key, SCAFFOLD, f"{self._most} molecules of {core} already")
+        refusal = self._refusal(smiles)
+        if refusal is not None:
+            return _Verdict(smiles, identity_key, *refusal)
         return _Verdict(smiles, identity_key)
 
     def _ask_filters(self, smiles: str) -> tuple[str, str] | None:

@@ -20,9 +20,10 @@ from designloop.loop.screening.filters import (
 from designloop.molecules.chemistry import MoleculeError, require, standard_form
 from designloop.molecules.corpus import zinc
 
-OFF = dict.fromkeys(["elements", "heavy_atoms", "net_charge", "ring_size"], None) | {
+OFF = dict.fromkeys(["elements", "heavy_atoms", "net_charge", "ring_size", "known_rings", "known_groups"], None) | {
     "radicals": True,
     "unstable": False,
+    "reactive": False,
     "alerts": [],
 }
 """Settings that switch every default off."""
@@ -47,7 +48,7 @@ def test_defaults():
     assert (filters.radicals, filters.unstable, filters.alerts) == (False, True, ("PAINS", "NIH"))
     off = (filters.max_per_scaffold, filters.exclude, filters.largest_ring, filters.undefined_stereo)
     assert off == (None, None, None, None)
-    assert (filters.reactive, filters.known_rings, filters.known_groups) == (False, None, None)
+    assert (filters.reactive, filters.known_rings, filters.known_groups) == (True, 1, 1)
     assert (filters.strong_acid, filters.acid, filters.base) == (None, None, None)
     assert filters.require_smarts == filters.forbid_smarts == ()
     assert filters.descriptors == {}

@@ -15,18 +15,13 @@ from typing import Any
 import pytest
 from rdkit import Chem
 
-from designloop.loop.screening.filters import Filters
+from designloop.loop.screening.filters import Filters, without
 from designloop.loop.screening.screening import DRAWS_PER_WANTED, Refused, Screening, Take
 from designloop.molecules.chemistry import Mode, Stereo, canonical, parse, standard_form, without_stereo
 from designloop.molecules.corpus import zinc
 from designloop.records import Candidate
 
-ANY: dict[str, Any] = {
-    **dict.fromkeys(["elements", "heavy_atoms", "net_charge", "ring_size"], None),
-    "radicals": True,
-    "unstable": False,
-    "alerts": [],
-}
+ANY: dict[str, Any] = without(Filters(), Filters.model_fields).model_dump()
 """Settings of filters that allow everything."""
 
 
@@ -165,7 +160,7 @@ def test_reasons_are_counted_in_the_order_in_which_they_are_asked():
         "refused_max_per_scaffold": 1,
     }
     assert list(allowed.counts())[-4:] == [
-        f"refused_{n}" for n in ("heavy_atoms", "unstable", "alerts", "max_per_scaffold")
+        f"refused_{n}" for n in ("max_per_scaffold", "heavy_atoms", "unstable", "alerts")
     ]
 
 
