@@ -125,8 +125,10 @@ def run(options: Options, say: Say) -> Results:
 
 
 def measure_ten(best: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Measures the ten best of a search: ``scaffolds`` (distinct ones), ``similarity`` (ECFP4, mean of all pairs),
-    ``strong_acids`` and ``mean_top_10``.
+    """Measures the ten best of a search.
+
+    Returns:
+        ``scaffolds`` (distinct ones), ``similarity`` (ECFP4, mean of all pairs), ``strong_acids`` and ``mean_top_10``.
     """
     smiles = [molecule["smiles"] for molecule in best]
     prints = fingerprints(smiles)

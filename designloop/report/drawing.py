@@ -9,8 +9,8 @@ from designloop.report.pictures import write_pictures
 from designloop.tables.durable import disk_errors
 from designloop.tables.query import open_candidates
 
-MOST = 0.02
-"""Share of the time that may go to drawing."""
+MOST = 0.001
+"""Share of the time that may go to drawing: after each round that takes a quarter of a minute, else not after each."""
 
 
 class Drawing:

@@ -91,7 +91,7 @@ def _axes(last: int) -> Iterator[str]:
 
 def _step(last: int) -> int:
     """A round number of calls, 1, 2 or 5 with zeros, that divides the axis into about ``_TICKS`` parts."""
-    power = 10 ** math.floor(math.log10(max(last / _TICKS, 1)))
+    power = int(10 ** math.floor(math.log10(max(last / _TICKS, 1))))
     return next(power * factor for factor in (1, 2, 5, 10) if last / (power * factor) <= _TICKS)
 
 

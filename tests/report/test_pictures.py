@@ -79,8 +79,8 @@ def test_all_molecules_have_one_scale_and_stay_in_their_cells(largest):
     sheet = ET.fromstring(draw_sheet([("CCC", []), (largest, []), ("C" * 9, [])], 5))
     lengths = set()
     for picture in list(sheet.iter(f"{SVG}svg"))[1:]:
-        lines = {path.get("class"): path.get("d") or "" for path in picture.iter(f"{SVG}path")}
-        (bond,) = [line for name, line in lines.items() if (name or "").startswith("bond-0 ")]
+        lines = {path.get("class") or "": path.get("d") or "" for path in picture.iter(f"{SVG}path")}
+        (bond,) = [line for name, line in lines.items() if name.startswith("bond-0 ")]
         (x, y), (to_x, to_y) = [tuple(map(float, point)) for point in re.findall(r"([\d.]+),([\d.]+)", bond)]
         lengths.add(round(hypot(x - to_x, y - to_y)))
         across = [float(x) for x in re.findall(r"[ML] ([\d.-]+),", " ".join(lines.values()))]
@@ -133,7 +133,7 @@ def test_pictures_are_drawn_while_a_campaign_runs_but_take_little_of_its_time(tm
         pictures = Drawing(campaign.output_folder)
         for _ in range(50):
             pictures.after_round()
-            clock[0] += 10.0
+            clock[0] += 300.0
     assert drawn[0] == 100.0
     assert len(drawn) > 5
     assert all(drawing.MOST * (later - earlier) >= 1.0 for earlier, later in pairwise(drawn))
