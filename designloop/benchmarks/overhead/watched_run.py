@@ -20,7 +20,6 @@ from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.progress import Progress
 from designloop.loop.screening.filters import Filter, FilterContext, Filters, build
 from designloop.loop.screening.screening import Screening
-from designloop.molecules.chemistry import scaffold
 from designloop.records import Candidate, Evaluation, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
@@ -108,8 +107,8 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
         patch.object(Screening, "take", timed_take),
         patch.object(Screening, "__call__", timed_ask),
         patch("designloop.loop.screening.screening.build", timed_build),
-        # The predicate of max_per_scaffold, whose count the screening keeps.
-        patch("designloop.loop.screening.screening.scaffold", watch.wrap("filters", scaffold)),
+        # The predicates of max_per_scaffold and min_distance.
+        patch.object(Screening, "_crowding", watch.wrap("filters", Screening._crowding)),
     ):
         yield
 

@@ -118,7 +118,7 @@ def test_quickstart_asks_for_the_pharmacophore_and_leaves_head_room_beside_the_d
     drug, easy = scores(campaign, [BICALUTAMIDE, "O=C(COc1ccc2c(c1)CCO2)NCC(=O)Nc1ccc2c(c1)COCO2"])
     assert drug is not None
     assert easy is not None
-    assert 0.5 < drug < 0.7, "better ones can be found, and the reference is no zero"
+    assert 0.5 < drug < 0.65, "better ones can be found, and the reference is no zero"
     assert easy < drug
 
 
@@ -126,7 +126,9 @@ def test_the_filters_of_quickstart_keep_its_ten_best_apart() -> None:
     filters = load_campaign(FOLDER / "quickstart.yaml").filters
     assert filters.max_per_scaffold is not None
     assert 10 / filters.max_per_scaffold >= 5
-    assert filters.strong_acid == 0
+    assert filters.min_distance is not None
+    assert filters.min_distance >= 0.4
+    assert filters.strong_acid == filters.base == 0, "for which ESOL is not valid"
     assert (filters.reactive, filters.known_rings, filters.known_groups, filters.unstable) == (True, 1, 1, True)
 
 
