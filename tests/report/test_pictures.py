@@ -67,7 +67,7 @@ def test_each_molecule_is_drawn_with_its_score_and_its_parts(candidates):
 def test_references_stand_before_the_best(candidates):
     failed = Reference.of("", unscored("CCN"))
     picture = draw_best(top_molecules(candidates, 1), [ETHANOL, failed])
-    bold = [element.text for element in ET.fromstring(picture).iter(f"{SVG}text") if element.get("font-weight")]
+    bold = [element.text or "" for element in ET.fromstring(picture).iter(f"{SVG}text") if element.get("font-weight")]
     assert bold[:2] == ["reference   ethanol   score 0.250", "reference   CCN   no score"]
     assert bold[2].startswith("1.   ")
     assert texts(picture)[1] == f"weight {ETHANOL.properties['weight']}"
