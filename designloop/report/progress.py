@@ -116,7 +116,10 @@ def _rise(rise: Course, last: int) -> Iterator[str]:
 
 
 def _reference_lines(references: Sequence[Reference]) -> Iterator[str]:
-    """A line at the score of each reference that has one, its name above it; names never lie on each other."""
+    """A line at the score of each reference that has one, its name above its left end, where molecules are still few.
+
+    Names never lie on each other.
+    """
     floor = math.inf
     for reference in sorted(references, key=lambda reference: reference.score or 0.0):
         if reference.score is None:
@@ -126,7 +129,11 @@ def _reference_lines(references: Sequence[Reference]) -> Iterator[str]:
         yield (
             f'<path class="reference" d="M{_LEFT} {height}H{_RIGHT}" stroke="{_REFERENCE}" stroke-dasharray="8 4"/>'
             + _text(
-                _RIGHT - 4, floor, f"{shorten(reference.name, 40)} {reference.score:.3f}", f'fill="{_REFERENCE}"', "end"
+                _LEFT + 4,
+                floor,
+                f"{shorten(reference.name, 40)} {reference.score:.3f}",
+                f'fill="{_REFERENCE}"',
+                "start",
             )
         )
 
