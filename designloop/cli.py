@@ -251,7 +251,7 @@ def top(
     display.top(best, references)
     for ending, path in {".csv": csv, ".smi": smi, ".sdf": sdf, ".svg": svg}.items():
         if path is not None:
-            typer.echo(f"Wrote {api.write_top(best, path, ending)}")
+            typer.echo(f"Wrote {api.write_top(best, path, ending, references)}")
 
 
 @command

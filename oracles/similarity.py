@@ -12,8 +12,9 @@ from rdkit.Chem import rdFingerprintGenerator
 from designloop.molecules import chemistry
 from designloop.oracles.chemical import Smiles, as_list
 from designloop.oracles.declaration import oracle
+from designloop.oracles.pharmacophores import pharmacophores
 
-Kind = Literal["ecfp4", "ecfp6", "fcfp4", "fcfp6", "atom_pair"]
+Kind = Literal["ecfp4", "ecfp6", "fcfp4", "fcfp6", "atom_pair", "pharmacophore"]
 
 _AGGREGATES: Mapping[str, Callable[..., Any]] = {"max": np.max, "mean": np.mean, "min": np.min}
 
@@ -40,12 +41,15 @@ def similarity(
         reference: What to be like. Taken as it is written, while the molecules come in standard form: write a drug
             neutral and without its salt.
         fingerprint: The features compared, in 2,048 bits: circular of radius 2 or 3 (ecfp4, ecfp6), the same by
-            pharmacophoric role (fcfp4, fcfp6), or pairs of atoms at a distance (atom_pair).
+            pharmacophoric role (fcfp4, fcfp6), or pairs of atoms at a distance (atom_pair). Or, not folded, pairs and
+            triples of donors, acceptors, charges, aromatic rings and hydrophobic groups by the bonds between them
+            (pharmacophore): another scaffold may bind in the same way.
         aggregate: With several references, whether the nearest (max), the mean or the farthest (min) counts.
         chirality: Whether configuration at tetrahedral centres is a feature too; fingerprints then are not folded.
+            Pharmacophores know none.
 
     Source: Rogers & Hahn 2010, J. Chem. Inf. Model. 50, 742 (ECFP, FCFP); Carhart et al. 1985, J. Chem. Inf. Comput.
-    Sci. 25, 64 (atom pairs).
+    Sci. 25, 64 (atom pairs); Gobbi & Poppinger 1998, Biotechnol. Bioeng. 61, 47 (pharmacophores).
     """
     valid = [molecule for molecule in smiles if chemistry.parse(molecule) is not None]
     likeness = chemistry.tanimoto(
@@ -57,6 +61,10 @@ def similarity(
 
 
 def _fingerprints(smiles: Sequence[str], kind: Kind, chirality: bool) -> list[Any]:
+    if kind == "pharmacophore":
+        if chirality:
+            raise ValueError("the fingerprint pharmacophore has no configuration; leave chirality out")
+        return [pharmacophores(chemistry.require(molecule)) for molecule in smiles]
     if not chirality:
         return chemistry.fingerprints(smiles, kind)
     # Not folded: of an atom pair's code the part that has the configuration is mostly lost in 2,048 bits.

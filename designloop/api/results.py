@@ -16,7 +16,7 @@ from designloop.loop.summary import Summary, results_below, summarize
 from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.neighbours import nearest_zinc
 from designloop.report import comparison
-from designloop.report.references import Reference, read_references
+from designloop.report.references import Reference, read_references, read_units
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables import open_candidates as open_candidates
 from designloop.words import silent
@@ -72,6 +72,7 @@ def top(
         diverse=diverse,
         with_refused=with_refused,
         nearest_known=lambda smiles: nearest_zinc(smiles, say),
+        units={name: unit for folder in folders for name, unit in read_units(folder).items()},
     )
     references: dict[str, Reference] = {}
     remarks = candidates.remarks
@@ -83,10 +84,13 @@ def top(
     return best, list(references.values())
 
 
-def write_top(best: Sequence[TopMolecule], path: Path | str, ending: str = "") -> Path:
+def write_top(
+    best: Sequence[TopMolecule], path: Path | str, ending: str = "", references: Sequence[Reference] = ()
+) -> Path:
     """Writes molecules as .csv, .smi, .sdf or .svg.
 
     Args:
+        references: what stands before them in a picture.
         ending: which of these; by default the path's own.
     Raises:
         InputError: another ending, or the file cannot be written.
@@ -99,7 +103,7 @@ def write_top(best: Sequence[TopMolecule], path: Path | str, ending: str = "") -
         ".csv": write_csv,
         ".smi": write_smi,
         ".sdf": write_sdf,
-        ".svg": lambda molecules, to: to.write_text(draw_best(molecules), encoding="utf-8"),
+        ".svg": lambda molecules, to: to.write_text(draw_best(molecules, references), encoding="utf-8"),
     }
     writer = writers.get(ending or path.suffix.lower())
     if writer is None:

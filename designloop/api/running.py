@@ -13,10 +13,10 @@ from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.progress import Progress, watch
 from designloop.loop.summary import Summary, summarize
 from designloop.loop.undeclared import reads_behind_known_values
-from designloop.report.references import Reference, read_references, write_references
+from designloop.records import Round
+from designloop.report.references import Reference, read_references, read_units, write_references
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables import CandidateTable, open_candidates
-from designloop.tables.durable import disk_errors
 from designloop.tables.manifest import round_numbers
 from designloop.words import silent
 
@@ -41,7 +41,9 @@ def run(
     on_round: Callable[[Progress], None] = silent,
     say: Say = silent,
 ) -> Outcome:
-    """Runs a campaign to its end, from its last committed round on if it was begun before; leaves two pictures.
+    """Runs a campaign to its end, from its last committed round on if it was begun before.
+
+    Leaves two pictures, which are drawn while it runs, too.
 
     Args:
         fresh: begin anew; earlier results are moved aside, never deleted, and the ledger keeps what was paid for.
@@ -59,7 +61,7 @@ def run(
         EvaluationError: there are no workers; the same call resumes.
     """
     from designloop.loop.runner import rounds_left, run_campaign
-    from designloop.report.pictures import write_pictures
+    from designloop.report.drawing import Drawing
 
     campaign = load_if_file(campaign)
     # Looked at before the table is begun: once it is, the filters may not be mended any more.
@@ -86,13 +88,19 @@ def run(
         if goes_on:
             book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")
             listener = watch(campaign, table, book.also(on_round))
-            run_campaign(campaign=campaign, table=table, on_round=listener, say=book.say)
+            drawing = Drawing(table.folder)
+
+            def after_round(committed: Round) -> None:
+                listener(committed)
+                drawing.after_round()
+
+            run_campaign(campaign=campaign, table=table, on_round=after_round, say=book.say)
         summary = summarize(table.folder)
         for line in summary.closing():
             book.note(line)
-        with disk_errors(f"the pictures in {table.folder} could not be written"):
-            pictures = write_pictures(open_candidates(table.folder), table.folder)
-    return Outcome(summary, top_molecules(open_candidates(table.folder)), read_references(table.folder)[0], pictures)
+        pictures = Drawing(table.folder).draw()
+    best = top_molecules(open_candidates(table.folder), units=read_units(table.folder))
+    return Outcome(summary, best, read_references(table.folder)[0], pictures)
 
 
 def _score_references(campaign: Campaign, table: CandidateTable, say: Say, anyway: bool) -> None:
@@ -109,6 +117,9 @@ def _score_references(campaign: Campaign, table: CandidateTable, say: Say, anywa
     if damaged and table.rounds():
         say(f"{damaged[0].partition(': the references')[0]}: the references are scored again")
     scored = preflight.score_checks(campaign, table.ledger, [molecule.smiles for molecule in references])
+    units = campaign.units
     write_references(
-        [Reference.of(reference.name, row) for reference, row in zip(references, scored, strict=True)], table.folder
+        [Reference.of(reference.name, row, units) for reference, row in zip(references, scored, strict=True)],
+        table.folder,
+        units,
     )

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
 from designloop.api import InputError
 from designloop.benchmarks.common.arms import (
     RANDOM_PRIOR,
@@ -16,9 +22,12 @@ from designloop.benchmarks.common.arms import (
 from designloop.benchmarks.common.measures import Criterion, average_over_seeds
 from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
+from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.search_report import arms_table, best_table, criteria_table
 from designloop.benchmarks.common.trials import run_trials
 from designloop.loop.campaign.campaign import load_campaign
+from designloop.molecules.chemistry import fingerprints, require, scaffold, strong_acids, tanimoto
+from designloop.report.pictures import draw_sheet
 from designloop.strategies import property_loss
 from designloop.strategies.proposers.base import MODEL_PROPOSERS
 
@@ -56,6 +65,34 @@ CRITERIA = (
 )
 
 
+@dataclass(frozen=True)
+class TenCriterion:
+    """What the ten best molecules of the whole campaign have to be on each seed."""
+
+    measure: str
+    what: str
+    limit: float
+    least: bool
+    """Whether the limit is the least allowed; else the most."""
+
+    def judge(self, ten_by_seed: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+        """Returns the criterion in words, the value on each seed, and whether it holds on all."""
+        values = {seed: ten[self.measure] for seed, ten in ten_by_seed.items()}
+        worst = min(values.values()) if self.least else max(values.values())
+        words = f"{self.what}, at {'least' if self.least else 'most'} {self.limit:g}"
+        return {"bar": words, "values": values, "holds": worst >= self.limit if self.least else worst <= self.limit}
+
+
+TEN_CRITERIA = (
+    TenCriterion("scaffolds", "scaffolds among the ten best", 5, least=True),
+    TenCriterion("similarity", "mean ECFP4 similarity of their pairs", 0.5, least=False),
+    TenCriterion("strong_acids", "of them strong acids", 0, least=False),
+    TenCriterion("mean_top_10", "mean score, which leaves head-room", 0.95, least=False),
+)
+
+PICTURE = "demo_best.svg"
+
+
 def run(options: Options, say: Say) -> Results:
     """Runs every arm on every seed."""
     file = campaign_file(options, "campaigns/quickstart.yaml")
@@ -73,7 +110,47 @@ def run(options: Options, say: Say) -> Results:
     by_arm = run_trials(planned, options.work / "demo", options.jobs, say)
     results = {name: {"what": arms[name].what, **average_over_seeds(by_arm[name])} for name in names}
     bars = [judged for criterion in CRITERIA if (judged := criterion.judge(results)) is not None]
-    return {"seeds": seeds, "campaign": str(file), "calls": calls, "start": START, "arms": results, "bars": bars}
+    whole = results.get("full", {}).get("seeds", {})
+    ten = {seed: measure_ten(found["top_10"]) for seed, found in whole.items()}
+    return {
+        "seeds": seeds,
+        "campaign": str(file),
+        "calls": calls,
+        "start": START,
+        "arms": results,
+        "bars": bars,
+        "ten": ten,
+        "ten_bars": [criterion.judge(ten) for criterion in TEN_CRITERIA] if ten else [],
+    }
+
+
+def measure_ten(best: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Measures the ten best of a search.
+
+    Returns:
+        ``scaffolds`` (distinct ones), ``similarity`` (ECFP4, mean of all pairs), ``strong_acids`` and ``mean_top_10``.
+    """
+    smiles = [molecule["smiles"] for molecule in best]
+    prints = fingerprints(smiles)
+    pairs = tanimoto(prints, prints)[np.triu_indices(len(smiles), 1)]
+    return {
+        "scaffolds": len({scaffold(molecule) for molecule in smiles}),
+        "similarity": float(pairs.mean()) if pairs.size else 0.0,
+        "strong_acids": sum(strong_acids(require(molecule)) > 0 for molecule in smiles),
+        "mean_top_10": float(np.mean([molecule["score"] for molecule in best])),
+    }
+
+
+def pictures(options: Options, results: Results) -> dict[str, str]:
+    """Draws the ten best molecules of the first seed."""
+    if "full" not in results["arms"]:
+        return {}
+    best = next(iter(results["arms"]["full"]["seeds"].values()))["top_10"]
+    cells = [
+        (molecule["smiles"], [f"{place}.   score {molecule['score']:.3f}", molecule["proposer"]])
+        for place, molecule in enumerate(best, 1)
+    ]
+    return {PICTURE: draw_sheet(cells, 5)}
 
 
 def report(results: Results) -> str:
@@ -83,4 +160,20 @@ def report(results: Results) -> str:
         "All measures count stereoisomers once and are means over the seeds, ± their standard error.\n"
     )
     parts = [head, arms_table(results["arms"]), *filter(None, [criteria_table(results["bars"])])]
-    return "\n".join([*parts, *([best_table("full", results["arms"]["full"])] if "full" in results["arms"] else [])])
+    if "full" in results["arms"]:
+        parts += [*_ten(results), best_table("full", results["arms"]["full"])]
+    return "\n".join(parts)
+
+
+def _ten(results: Results) -> list[str]:
+    """The table of what the ten best of each seed have to be, and where they are drawn."""
+    if not results.get("ten_bars"):  # a record made before they were measured
+        return []
+    rows = [
+        (bar["bar"], " ".join(f"{value:.3g}" for value in bar["values"].values()), bar["holds"])
+        for bar in results["ten_bars"]
+    ]
+    return [
+        table(("of the ten best of full", "by seed", "holds"), rows),
+        f"Those of the first seed are drawn in [{PICTURE}](benchmarks/{PICTURE}).\n",
+    ]

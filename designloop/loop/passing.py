@@ -55,7 +55,8 @@ class OwnVerdict:
     molecule: UserMolecule
     is_reference: bool
     refused: Mapping[str, str]
-    """Filter -> what it found, of each that refuses the molecule; ``max_per_scaffold`` is no property of one."""
+    """Filter -> what it found, of each that refuses the molecule; ``max_per_scaffold`` and ``min_distance`` are no
+    properties of one."""
 
     @property
     def passes(self) -> bool:

@@ -5,19 +5,22 @@ Both are SVG, and the same molecules give the same bytes.
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-from rdkit import rdBase
+import pyarrow.compute as pc
+from rdkit import Chem, rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from designloop.molecules.chemistry import require
+from designloop.report.progress import draw_progress
+from designloop.report.references import Reference, read_references, read_units
 from designloop.report.top import TopMolecule, top_molecules
-from designloop.tables.best import course
+from designloop.tables.durable import TEMPORARY
 from designloop.tables.query import Candidates
 from designloop.words import shorten
 
@@ -30,15 +33,25 @@ CAPTION = 20
 ACROSS = 5
 """Molecules in a row of the picture."""
 
+BOND, MARGIN = 26.0, 20
+"""Pixels of a bond where there is room, and those left free around a molecule for the letters of its atoms."""
 
-def draw_best(molecules: Sequence[TopMolecule]) -> str:
-    """The molecules as one SVG picture, best first: under each its rank, id and score, and what each property adds."""
-    cells = [(molecule.smiles, [_headline(molecule), *_breakdown(molecule)]) for molecule in molecules]
+ANGSTROMS = 1.5
+"""Length of a bond in RDKit's coordinates."""
+
+
+def draw_best(molecules: Sequence[TopMolecule], references: Sequence[Reference] = ()) -> str:
+    """Draws the references and then the molecules, best first, as one SVG picture.
+
+    Under each its rank, id and score, and what each property comes to.
+    """
+    cells = [(reference.smiles, _reference_lines(reference)) for reference in references]
+    cells += [(molecule.smiles, _ranked_lines(molecule)) for molecule in molecules]
     return draw_sheet(cells, ACROSS, empty="No molecule has a score.")
 
 
 def draw_sheet(cells: Sequence[tuple[str, Sequence[str]]], across: int, empty: str = "No molecule.") -> str:
-    """Molecules as one SVG picture, row by row, each with lines of text under it, the first of them bold.
+    """Molecules on one scale as one SVG picture, row by row, each with lines of text under it, the first of them bold.
 
     Args:
         cells: SMILES and its lines.
@@ -55,11 +68,13 @@ def draw_sheet(cells: Sequence[tuple[str, Sequence[str]]], across: int, empty: s
     ]
     if not cells:
         parts.append(f'<text x="10" y="20">{escape(empty)}</text>')
-    for place, (smiles, texts) in enumerate(cells):
+    molecules = [_prepared(smiles) for smiles, _ in cells]
+    bond_length = _bond_length(molecules)
+    for place, ((smiles, texts), mol) in enumerate(zip(cells, molecules, strict=True)):
         left, top = place % across * CELL[0], place // across * height
         parts.append(f'<g transform="translate({left} {top})">')
         parts.append(f"<title>{escape(smiles)}</title>")
-        parts.append(_drawing(smiles))
+        parts.append(_drawing(mol, bond_length))
         for number, text in enumerate(texts):
             weight = ' font-weight="bold"' if number == 0 else ""
             y = CELL[1] + CAPTION * (number + 0.7)
@@ -68,48 +83,27 @@ def draw_sheet(cells: Sequence[tuple[str, Sequence[str]]], across: int, empty: s
     return "\n".join([*parts, "</svg>", ""])
 
 
-def draw_progress(campaigns: Mapping[str, Sequence[tuple[str, float | None]]], n: int = 10) -> str:
-    """Score against oracle calls as one SVG picture: each molecule, the best so far, and the mean of the ``n`` best.
+def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Path]:
+    """Writes ``best.svg``, with the ``n`` best molecules, and ``progress.svg`` into a folder; returns their paths.
+
+    A reader sees the old picture or the new one.
 
     Args:
-        campaigns: name -> (smiles, score) of each call, in the order of calls; no score is None.
-        n: molecules in the mean, one a stereo-free parent.
+        candidates: what one campaign found.
     """
-    from matplotlib import style  # half a second
-    from matplotlib.figure import Figure
-
-    # The reader's own settings, and what differs from run to run, must not change the bytes.
-    with style.context(["default", {"svg.hashsalt": "designloop", "svg.fonttype": "path"}]):
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        axes = figure.add_subplot()
-        for number, (name, calls) in enumerate(campaigns.items()):
-            colour = f"C{number}"
-            scored = [(call, score) for call, (_, score) in enumerate(calls, 1) if score is not None]
-            rise = course(calls, n)
-            label = f"{name}: " if len(campaigns) > 1 else ""
-            axes.scatter(*_columns(scored), s=6, color=colour, alpha=0.35, linewidths=0)
-            axes.step(
-                *_columns(rise.best), where="post", color=colour, linewidth=1, linestyle="--", label=f"{label}best"
-            )
-            axes.step(
-                *_columns(rise.mean), where="post", color=colour, linewidth=2, label=f"{label}mean of the {n} best"
-            )
-        axes.set(xlabel="oracle calls", ylabel="score", ylim=(-0.02, 1.02))
-        axes.set_xlim(left=0)
-        axes.grid(alpha=0.3)
-        if campaigns:
-            axes.legend(loc="lower right")
-        content = io.BytesIO()
-        figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
-    return content.getvalue().decode()
-
-
-def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Path]:
-    """Write ``best.svg``, with the ``n`` best molecules, and ``progress.svg`` into a folder; return their paths."""
     table = candidates.to_arrow()
-    pictures = {"best.svg": draw_best(top_molecules(table, n)), "progress.svg": draw_progress(calls_of(table))}
+    (campaign,) = candidates.campaigns()
+    references, _ = read_references(campaign.folder)  # damage is told by who asks for them
+    calls = calls_of(table).get(campaign.label, [])
+    starting = pc.sum(pc.equal(table["proposer"], "start")).as_py() or 0
+    pictures = {
+        "best.svg": draw_best(top_molecules(table, n, units=read_units(campaign.folder)), references),
+        "progress.svg": draw_progress(campaign.label, calls, starting, references, n),
+    }
     for name, picture in pictures.items():
-        (folder / name).write_text(picture, encoding="utf-8")
+        temporary = folder / (name + TEMPORARY)
+        temporary.write_text(picture, encoding="utf-8")
+        temporary.replace(folder / name)
     return [folder / name for name in pictures]
 
 
@@ -125,33 +119,50 @@ def calls_of(table: pa.Table) -> dict[str, list[tuple[str, float | None]]]:
     return calls
 
 
-def _headline(molecule: TopMolecule) -> str:
-    return f"{molecule.rank}.   {shorten(molecule.id, 30)}   score {molecule.score:.3f}"
-
-
-def _breakdown(molecule: TopMolecule) -> list[str]:
-    """A line a property, and one on what the molecule is close to."""
-    lines = [
-        f"{shorten(name, 30)} {prop.value:.4g} \N{RIGHTWARDS ARROW} {prop.desirability:.2f}"
-        for name, prop in molecule.properties.items()
-    ]
+def _ranked_lines(molecule: TopMolecule) -> list[str]:
+    """Rank, id and score; a line a property; what the molecule is close to."""
     near = [
         f"{label} {neighbour.similarity:.2f}"
         for label, neighbour in (("nearest start", molecule.start), ("nearest known", molecule.known))
         if neighbour is not None
     ]
-    return [*lines, *([", ".join(near)] if near else [])]
+    headline = f"{molecule.rank}.   {shorten(molecule.id, 30)}   score {molecule.score:.3f}"
+    return [headline, *_property_lines(molecule), *([", ".join(near)] if near else [])]
 
 
-def _drawing(smiles: str) -> str:
+def _reference_lines(reference: Reference) -> list[str]:
+    score = "no score" if reference.score is None else f"score {reference.score:.3f}"
+    return [f"reference   {shorten(reference.name, 30)}   {score}", *_property_lines(reference)]
+
+
+def _property_lines(molecule: TopMolecule | Reference) -> list[str]:
+    return [f"{shorten(name, 30)} {shown}" for name, shown in molecule.properties.items()]
+
+
+def _prepared(smiles: str) -> Chem.Mol:
+    """The molecule with a drawing's coordinates."""
+    with rdBase.BlockLogs():
+        return rdMolDraw2D.PrepareMolForDrawing(require(smiles))
+
+
+def _bond_length(molecules: Sequence[Chem.Mol]) -> float:
+    """The length of a bond, in pixels, at which the largest of some molecules fills its cell; the same for all."""
+    lengths = [BOND]
+    for mol in molecules:
+        places = mol.GetConformer().GetPositions()[:, :2]
+        for extent, room in zip(np.ptp(places, axis=0), CELL, strict=True):
+            lengths.append((room - 2 * MARGIN) / max(extent / ANGSTROMS, 1))
+    return min(lengths)
+
+
+def _drawing(mol: Chem.Mol, bond_length: float) -> str:
     """The molecule as an SVG element of one cell."""
     with rdBase.BlockLogs():
         drawer = rdMolDraw2D.MolDraw2DSVG(*CELL)
-        rdMolDraw2D.PrepareAndDrawMolecule(drawer, require(smiles))
+        drawer.drawOptions().fixedBondLength = bond_length / ANGSTROMS  # pixels an ångström, whatever its name says
+        drawer.drawOptions().padding = 0
+        drawer.drawOptions().prepareMolsBeforeDrawing = False
+        drawer.DrawMolecule(mol)
         drawer.FinishDrawing()
         text: str = drawer.GetDrawingText()
     return text[text.index("<svg") :].strip()
-
-
-def _columns(points: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
-    return [x for x, _ in points], [y for _, y in points]

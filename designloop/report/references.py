@@ -1,4 +1,4 @@
-"""The reference molecules of a campaign: scored once, to be set beside the best."""
+"""What is set beside the best of a campaign: its reference molecules, scored once, and the units of its properties."""
 
 from __future__ import annotations
 
@@ -30,24 +30,27 @@ class Reference:
     """Without those that failed."""
 
     @classmethod
-    def of(cls, name: str, scored: Scored) -> Reference:
+    def of(cls, name: str, scored: Scored, units: Mapping[str, str] = {}) -> Reference:
         """The reference that was scored."""
         properties = {
-            key: PropertyScore(result.value, desirability)
+            key: PropertyScore(result.value, desirability, units.get(key, ""))
             for key, result in scored.evaluation.results.items()
             if result.value is not None and (desirability := scored.desirability[key]) is not None
         }
         return cls(name or scored.smiles, scored.smiles, scored.score, properties)
 
 
-def write_references(references: Sequence[Reference], folder: Path) -> None:
+def write_references(references: Sequence[Reference], folder: Path, units: Mapping[str, str] = {}) -> None:
     """Keeps them in a campaign's folder, sealed with their checksum.
 
+    Args:
+        units: property -> its oracle's unit.
     Raises:
         DiskError: the disk failed.
     """
     with disk_errors(f"{folder / FILE} could not be written", all_are_the_disks=True):
-        publish_json(folder / FILE, {"references": [asdict(reference) for reference in references]})
+        kept = [asdict(reference) for reference in references]
+        publish_json(folder / FILE, {"references": kept, "units": dict(units)})
 
 
 def read_references(folder: Path) -> tuple[list[Reference], list[str]]:
@@ -72,6 +75,15 @@ def read_references(folder: Path) -> tuple[list[Reference], list[str]]:
     return [], [
         f"{what}: the references are not shown until `designloop run` has scored them again, which costs nothing"
     ]
+
+
+def read_units(folder: Path) -> dict[str, str]:
+    """Reads property -> unit as a campaign's last run kept it; nothing where `read_references` finds damage, too."""
+    try:
+        units: dict[str, str] = read_json(folder / FILE).get("units", {})
+    except (FileNotFoundError, DamagedFile):
+        return {}
+    return units
 
 
 def _bare(path: Path) -> list[Any] | None:

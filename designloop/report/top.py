@@ -22,6 +22,7 @@ def top_molecules(
     diverse: bool = False,
     with_refused: bool = False,
     nearest_known: Callable[[Sequence[str]], Sequence[SimilarMolecule]] | None = None,
+    units: Mapping[str, str] = {},
 ) -> list[TopMolecule]:
     """Pick the molecules with the highest scores, best first, one a stereo-free parent.
 
@@ -31,6 +32,7 @@ def top_molecules(
         diverse: leave out near-duplicates of better ones, too (``designloop.tables.best``).
         with_refused: also starting molecules that a filter refuses.
         nearest_known: gives the nearest known molecule of each, such as ``molecules.neighbours.nearest_zinc``.
+        units: property -> its oracle's unit, of those that have one.
     Raises:
         QueryError: they are of campaigns with different objectives, so their scores do not compare.
     """
@@ -53,7 +55,7 @@ def top_molecules(
             smiles=row["smiles"],
             score=row["score"],
             properties={
-                name: PropertyScore(row[name], row[name + DESIRABILITY])
+                name: PropertyScore(row[name], row[name + DESIRABILITY], units.get(name, ""))
                 for name in properties
                 if row[name] is not None and row[name + DESIRABILITY] is not None
             },
@@ -106,6 +108,12 @@ class PropertyScore:
     """In the oracle's own unit."""
     desirability: float
     """0..1."""
+    unit: str = ""
+    """The oracle's; empty where it has none, or where it is not known."""
+
+    def __str__(self) -> str:
+        """The value with its unit, and what it comes to."""
+        return f"{self.value:.4g}{' ' if self.unit else ''}{self.unit} \N{RIGHTWARDS ARROW} {self.desirability:.2f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,22 +27,25 @@ class TopScores:
         self.n = n
         self._best_of: dict[str, float] = {}
         """Of every parent whose score is, or once was, among the best."""
+        self._scores: list[float] = []
+        """The best of these, kept because most molecules change nothing."""
 
     def add(self, smiles: str, score: float | None) -> bool:
         """Take in a molecule and say whether it changes the best; without a score it does not."""
-        top = self.scores
+        top = self._scores
         if score is None or (len(top) == self.n and score <= top[-1]):
             return False
         parent = without_stereo(smiles)
         if score <= self._best_of.get(parent, -math.inf):
             return False
         self._best_of[parent] = score
+        self._scores = heapq.nlargest(self.n, self._best_of.values())
         return True
 
     @property
     def scores(self) -> list[float]:
         """At most ``n``, best first."""
-        return heapq.nlargest(self.n, self._best_of.values())
+        return list(self._scores)
 
     @property
     def mean(self) -> float | None:

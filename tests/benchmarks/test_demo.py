@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
+from statistics import fmean
 
 import pytest
+from rdkit.Chem import rdFingerprintGenerator as generators
+from rdkit.DataStructs import TanimotoSimilarity
 
 from designloop.api import InputError
 from designloop.benchmarks import Options, demo
@@ -10,7 +14,7 @@ from designloop.benchmarks.common.arms import draw_start, make_trials, overrides
 from designloop.benchmarks.common.mol_ga import search
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.screening.filters import FilterContext, build
-from designloop.molecules.chemistry import parse
+from designloop.molecules.chemistry import parse, require
 
 CAMPAIGNS = Path(__file__).parents[2] / "campaigns"
 
@@ -79,10 +83,51 @@ def test_a_small_run_of_the_demo(model: str, tmp_path: Path, monkeypatch: pytest
     assert "| G | genetic steps only |" in report
     assert "| full above G in the mean |" in report
     assert "The ten best of full, seed 0:" in report
+    ten = results["ten"]["0"]
+    assert ten["scaffolds"] >= 5, "no more than two share a scaffold"
+    assert ten["strong_acids"] == 0
+    assert ten["mean_top_10"] == pytest.approx(results["arms"]["full"]["mean_top_10"])
+    assert [bar["bar"] for bar in results["ten_bars"]] == [
+        "scaffolds among the ten best, at least 5",
+        "mean ECFP4 similarity of their pairs, at most 0.5",
+        "of them strong acids, at most 0",
+        "mean score, which leaves head-room, at most 0.95",
+    ]
+    assert "| scaffolds among the ten best, at least 5 |" in report
+    assert f"[{demo.PICTURE}](benchmarks/{demo.PICTURE})" in report
+    assert demo.pictures(options, results)[demo.PICTURE].count("<title>") == 10
+    assert demo.pictures(options, {**results, "arms": {}}) == {}
     assert "reconstruction" in results["arms"]["full"]["seeds"]["0"]["rounds"]
 
     assert demo.run(options, lines.append) == results
     assert lines[-1] == f"0 of 2 trials to run; what they give is kept in {tmp_path / 'demo'}"
+
+
+def test_the_ten_best_are_measured() -> None:
+    benzenes = [{"smiles": smiles, "score": 0.5} for smiles in ("c1ccccc1C(=O)O", "c1ccccc1CO")]
+    measured = demo.measure_ten([*benzenes, {"smiles": "C1CCNCC1", "score": 0.8}])
+    pairs = [
+        TanimotoSimilarity(*map(generators.GetMorganGenerator(2, fpSize=2048).GetFingerprint, map(require, pair)))
+        for pair in combinations(["c1ccccc1C(=O)O", "c1ccccc1CO", "C1CCNCC1"], 2)
+    ]
+    assert measured == {
+        "scaffolds": 2,
+        "similarity": pytest.approx(fmean(pairs)),
+        "strong_acids": 1,
+        "mean_top_10": pytest.approx(0.6),
+    }
+    assert demo.measure_ten(benzenes[:1])["similarity"] == 0
+
+
+@pytest.mark.parametrize(("least", "values", "holds"), [(True, [5, 6], True), (True, [5, 4], False)])
+def test_a_criterion_of_the_ten_holds_where_it_holds_on_each_seed(
+    least: bool, values: list[float], holds: bool
+) -> None:
+    by_seed = {str(seed): {"scaffolds": value} for seed, value in enumerate(values)}
+    judged = demo.TenCriterion("scaffolds", "scaffolds", 5, least).judge(by_seed)
+    assert judged == {"bar": "scaffolds, at least 5", "values": {"0": values[0], "1": values[1]}, "holds": holds}
+    mirrored = {seed: {"scaffolds": -ten["scaffolds"]} for seed, ten in by_seed.items()}
+    assert demo.TenCriterion("scaffolds", "fewer", -5, least=False).judge(mirrored)["holds"] is holds
 
 
 @pytest.mark.parametrize(

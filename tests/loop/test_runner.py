@@ -15,6 +15,7 @@ import pytest
 
 import designloop
 from designloop.loop import runner
+from designloop.loop.screening.filters import Filters, without
 from designloop.loop.summary import Summary
 from designloop.records import Round, Scored
 from designloop.report.comparison import compare
@@ -243,14 +244,7 @@ def test_each_strategy_resumes_to_the_identical_table(
     folders = [tmp_path / name for name in ("whole", "stopped")]
     for folder in folders:
         folder.mkdir()
-    anything = {
-        "alerts": [],
-        "unstable": False,
-        "ring_size": None,
-        "radicals": True,
-        "heavy_atoms": None,
-        "net_charge": None,
-    }
+    anything = without(Filters(), Filters.model_fields).model_dump(mode="json")
     changes = {"strategy": strategy, "filters": anything, "batch_size": 12, "budget.oracle_calls": 36}
     whole, stopped = (write_campaign(folder, tiny_model, changes) for folder in folders)
     digest = designloop.run(whole).summary.digest

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator as generators
+from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
+from rdkit.DataStructs import TanimotoSimilarity
 
 from designloop.oracles import load
 from tests.oracles.record_values import BICALUTAMIDE, molecules
@@ -60,6 +62,23 @@ def test_it_is_tanimotos_coefficient_of_the_bits(kind: str) -> None:
     scores = load("similarity", {"reference": BICALUTAMIDE, "fingerprint": kind}).score(SMILES)
     assert scores == pytest.approx(expected(MADE_AFRESH[kind](), BICALUTAMIDE), abs=1e-12)
     assert scores[BICALUTAMIDE] == 1.0
+
+
+def test_pharmacophores_are_those_of_rdkit() -> None:
+    wanted = Generate.Gen2DFingerprint(Chem.MolFromSmiles(BICALUTAMIDE), Gobbi_Pharm2D.factory)
+    some = [BICALUTAMIDE, CAFFEINE, *SMILES[:20]]
+    scores = load("similarity", {"reference": BICALUTAMIDE, "fingerprint": "pharmacophore"}).score(some)
+    for smiles in some:
+        bits = Generate.Gen2DFingerprint(Chem.MolFromSmiles(smiles), Gobbi_Pharm2D.factory)
+        assert scores[smiles] == pytest.approx(TanimotoSimilarity(wanted, bits), abs=1e-12)
+    assert scores[BICALUTAMIDE] == 1.0
+    assert scores[CAFFEINE] < 0.5
+
+
+def test_pharmacophores_know_no_configuration() -> None:
+    oracle = load("similarity", {"reference": L_ALANINE, "fingerprint": "pharmacophore", "chirality": True})
+    with pytest.raises(ValueError, match="no configuration; leave chirality out"):
+        oracle.score([D_ALANINE])
 
 
 @pytest.mark.parametrize("kind", CHIRAL)

@@ -107,6 +107,8 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
         patch.object(Screening, "take", timed_take),
         patch.object(Screening, "__call__", timed_ask),
         patch("designloop.loop.screening.screening.build", timed_build),
+        # The predicates of max_per_scaffold and min_distance.
+        patch.object(Screening, "_crowding", watch.wrap("filters", Screening._crowding)),
     ):
         yield
 

@@ -51,6 +51,9 @@ filters:
   radicals: true
   ring_size: null
   unstable: false
+  reactive: false
+  known_rings: null
+  known_groups: null
   alerts: []
 evaluation:
   backend: inline

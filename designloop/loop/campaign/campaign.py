@@ -182,6 +182,13 @@ class Campaign(StrictSettings):
         return self._parts.oracles
 
     @property
+    def units(self) -> dict[str, str]:
+        """Property name -> the unit of its value, of those that have one."""
+        oracles = ((item, self.oracles[item.name]) for item in self.objective.properties)
+        units = {item.name: oracle.outputs[item.output] if item.output else oracle.unit for item, oracle in oracles}
+        return {name: unit for name, unit in units.items() if unit}
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before running it, and that is no mistake."""
         return tuple(self._parts.warnings)

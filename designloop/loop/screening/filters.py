@@ -138,12 +138,12 @@ class Filters(BaseModel):
     """SMARTS of which all must be there: a core to keep."""
     unstable: Annotated[bool, BuiltBy(predicates.unstable, off=False)] = True
     """Whether to refuse what would not survive on the shelf or in water (unstable.smarts)."""
-    reactive: Annotated[bool, BuiltBy(predicates.reactive, off=False)] = False
+    reactive: Annotated[bool, BuiltBy(predicates.reactive, off=False)] = True
     """Whether to refuse what reacts with itself or the next nucleophile, such as fulvenes (reactive.smarts)."""
-    known_rings: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_rings)] = None
-    """Fewest known molecules (ZINC 250k, drugs) with each ring system or the rings fused in it; 1 is recommended."""
-    known_groups: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_groups)] = None
-    """Fewest known molecules (likewise) with each pair of bonded functional groups; 1 is recommended."""
+    known_rings: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_rings)] = 1
+    """Fewest known molecules (ZINC 250k, drugs) with each ring system or the rings fused in it."""
+    known_groups: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_groups)] = 1
+    """Fewest known molecules (likewise) with each pair of bonded functional groups."""
     strong_acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("strong_acid"))] = None
     """Most groups with a pKa below 6, such as carboxylic acids; 0 forbids them."""
     acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("acid"))] = None
@@ -163,6 +163,8 @@ class Filters(BaseModel):
     """RDKit's catalogues of structural alerts, by name."""
     max_per_scaffold: Annotated[int | None, Field(ge=1)] = None
     """Most molecules of one Bemis-Murcko scaffold in the whole campaign; molecules without rings are not counted."""
+    min_distance: Annotated[float | None, Field(gt=0, lt=1)] = None
+    """Least distance (1 - ECFP4 similarity) to every molecule scored before in the campaign; stereoisomers have 0."""
 
 
 def without(filters: Filters, names: Iterable[str]) -> Filters:
@@ -184,7 +186,7 @@ def _off(name: str) -> Any:
 def build(filters: Filters, context: FilterContext) -> list[Filter]:
     """The filters that are switched on, in the order in which they are asked.
 
-    Without ``max_per_scaffold``, which is no property of a molecule: ``Screening`` keeps that count.
+    Without ``max_per_scaffold`` and ``min_distance``: no properties of a molecule, they are seen to by ``Screening``.
 
     Raises:
         MoleculeError: when the file of ``exclude`` is missing or unreadable.

@@ -10,10 +10,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from rdkit import rdBase
+from rdkit import DataStructs, rdBase
+from rdkit.DataStructs import ExplicitBitVect
 
 from designloop.loop.screening.filters import FilterContext, Filters, build
-from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, require, scaffold, standard_form
+from designloop.molecules.chemistry import (
+    Mode,
+    MoleculeError,
+    Stereo,
+    fingerprints,
+    identity,
+    require,
+    scaffold,
+    standard_form,
+)
 from designloop.records import Candidate
 
 __all__ = ["Filters", "Refused", "Screening", "Take"]
@@ -24,8 +34,9 @@ DRAWS_PER_WANTED = 50
 MEAGRE = 0.1
 """A take that admits less than this share of what was wanted from all those draws is meagre."""
 
-INVALID, KNOWN, REPEAT, SCAFFOLD = "invalid", "known", "repeat", "max_per_scaffold"
-"""Reasons beside the filters' names: no molecule; charged before; twice in one batch; its scaffold is full."""
+INVALID, KNOWN, REPEAT, SCAFFOLD, NEAR = "invalid", "known", "repeat", "max_per_scaffold", "min_distance"
+"""Reasons beside the other filters' names: no molecule; charged before; twice in one batch; its scaffold is full; too
+near to one that was charged."""
 
 _REMEMBERED = 100_000
 """Molecules of which a screening remembers what the filters say."""
@@ -108,24 +119,39 @@ class Take:
 
 
 class _Charged:
-    """Molecules that count against newness, and against the fill of their scaffolds."""
+    """Molecules that count against newness, against the fill of their scaffolds, and as neighbours."""
 
-    def __init__(self, count_scaffolds: bool) -> None:
-        self._count_scaffolds = count_scaffolds
+    def __init__(self, filters: Filters) -> None:
+        """Begin with none; only what the filters ask for is kept."""
+        self._filters = filters
         self.identities: set[str] = set()
         """Asked for membership only, never iterated: the order of a set of strings changes from process to process."""
         self.scaffolds: Counter[str] = Counter()
+        self._neighbours: dict[str, ExplicitBitVect] = {}
 
     def add(self, smiles: str, identity: str) -> None:
         """Count a molecule in standard form."""
         self.identities.add(identity)
-        if self._count_scaffolds:
+        if self._filters.max_per_scaffold is not None:
             self.scaffolds[scaffold(smiles)] += 1
+        if self._filters.min_distance is not None:
+            self._neighbours[smiles] = _fingerprint(smiles)
 
     def update(self, other: _Charged) -> None:
         """Count all that another counts."""
         self.identities |= other.identities
         self.scaffolds.update(other.scaffolds)
+        self._neighbours |= other._neighbours
+
+    def nearest(self, smiles: str) -> tuple[float, str]:
+        """The similarity of the most similar molecule, and that one; 0 and nothing where there is none."""
+        similar = DataStructs.BulkTanimotoSimilarity(_fingerprint(smiles), list(self._neighbours.values()))
+        return max(zip(similar, self._neighbours, strict=True), default=(0.0, ""))
+
+
+@lru_cache(_REMEMBERED)
+def _fingerprint(smiles: str) -> ExplicitBitVect:
+    return fingerprints([smiles])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +180,7 @@ class Screening:
         """
         self._mode, self._stereo = campaign.standardize, campaign.stereo
         self._filters = build(campaign.filters, FilterContext(campaign.folder, self._mode, self._stereo))
-        self._most = campaign.filters.max_per_scaffold
+        self._limits = campaign.filters
         self._charged = self._new_charges()
         for smiles in table.charged():
             self._charged.add(smiles, identity(smiles, self._stereo))
@@ -182,7 +208,8 @@ class Screening:
             keep_refused: filters bind what is proposed, not what is known. What they refuse of molecules of the user's
                 own is admitted all the same, marked as not allowed.
         """
-        names = [INVALID, KNOWN, REPEAT, *(rule.name for rule in self._filters), *([SCAFFOLD] if self._most else [])]
+        spread = [name for name in (SCAFFOLD, NEAR) if getattr(self._limits, name) is not None]
+        names = [INVALID, KNOWN, REPEAT, *spread, *(rule.name for rule in self._filters)]
         reasons = dict.fromkeys(names, 0)
         admitted: list[Candidate] = []
         refused: list[Refused] = []
@@ -219,7 +246,7 @@ class Screening:
         return counts
 
     def _new_charges(self) -> _Charged:
-        return _Charged(count_scaffolds=self._most is not None)
+        return _Charged(self._limits)
 
     def _verdict(self, drawn: str, batch: _Charged) -> _Verdict:
         """Returns the verdict on a drawn SMILES, cheapest question first."""
@@ -232,14 +259,22 @@ class Screening:
             return _Verdict(smiles, identity_key, KNOWN, f"{smiles} was scored already")
         if identity_key in batch.identities:
             return _Verdict(smiles, identity_key, REPEAT, f"{smiles} is there twice")
-        refusal = self._refusal(smiles)
+        refusal = self._crowding(smiles, batch) or self._refusal(smiles)
         if refusal is not None:
             return _Verdict(smiles, identity_key, *refusal)
-        if self._most is not None:
-            core = scaffold(smiles)
-            if core and self._charged.scaffolds[core] + batch.scaffolds[core] >= self._most:
-                return _Verdict(smiles, identity_key, SCAFFOLD, f"{self._most} molecules of {core} already")
         return _Verdict(smiles, identity_key)
+
+    def _crowding(self, smiles: str, batch: _Charged) -> tuple[str, str] | None:
+        """(name, why) where others leave a standard form no room. Asked before the filters, which cost more."""
+        if (most := self._limits.max_per_scaffold) is not None:
+            core = scaffold(smiles)
+            if core and self._charged.scaffolds[core] + batch.scaffolds[core] >= most:
+                return SCAFFOLD, f"{most} molecules of {core} already"
+        if (least := self._limits.min_distance) is not None:
+            similarity, neighbour = max(self._charged.nearest(smiles), batch.nearest(smiles))
+            if 1 - similarity < least:
+                return NEAR, f"distance {1 - similarity:.2f} to {neighbour}, allowed is at least {least:g}"
+        return None
 
     def _ask_filters(self, smiles: str) -> tuple[str, str] | None:
         """(name, why) of the first filter that refuses a standard form; None where all allow it."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from designloop.loop.campaign import templates
 from designloop.loop.campaign.campaign import Campaign, load_campaign
-from designloop.loop.scoring.objective import Objective
 from designloop.loop.screening.filters import FilterContext, build
 from designloop.molecules.chemistry import descriptor, parse, require
 from designloop.records import Candidate, Evaluation, Result
@@ -85,32 +83,53 @@ def test_there_are_campaigns_for_other_uses() -> None:
 
 def test_the_numbers_of_quickstart_are_those_of_the_drug() -> None:
     campaign = load_campaign(FOLDER / "quickstart.yaml")
-    drug = parse(BICALUTAMIDE)
-    assert drug is not None
+    drug = require(BICALUTAMIDE)
     assert [(reference.name, reference.smiles) for reference in campaign.references()] == [
         ("bicalutamide", BICALUTAMIDE)
     ]
-    solubility = descriptor("esol")(drug)
-    weight = descriptor("molecular_weight")(drug)
-    wanted: dict[str, Any] = {item.name: item.transform for item in campaign.objective.properties}
-    assert (wanted["similarity"].low, wanted["similarity"].high) == (0.1, 0.6)
-    assert (wanted["solubility"].low, wanted["solubility"].high) == pytest.approx(
-        (solubility, solubility + 1.5), abs=0.005
-    )
-    assert (wanted["qed"].low, wanted["qed"].high) == (0.3, 0.8)
-    assert (wanted["sa"].low, wanted["sa"].high) == (5, 2.5)
-    assert (wanted["weight"].low, wanted["weight"].high) == pytest.approx((0.8 * weight, 1.2 * weight), abs=0.05)
-    assert wanted["weight"](weight) > 0.999
-    assert wanted["weight"]([0.8 * weight, 1.2 * weight]) == pytest.approx([0.5, 0.5], abs=0.005)
     text = (FOLDER / "quickstart.yaml").read_text()
-    for number in (
-        f"the drug's is {solubility:.2f}",
-        f"the drug's is {descriptor('qed')(drug):.2f}",
-        f"the drug's is {descriptor('sa_score')(drug):.2f}",
-        f"the drug's {weight:.1f} g/mol",
+    for words, name, digits in (
+        ("the drug's is {}", "esol", 2),
+        ("the drug's is {}", "qed", 2),
+        ("the drug's is {}", "sa_score", 2),
+        ("{} g/mol", "molecular_weight", 1),
+        ("logP {}", "logp", 1),
+        ("{} Å²", "tpsa", 0),
+        ("{} rotatable bonds", "rotatable_bonds", 0),
+        ("{} donors", "hbd", 0),
     ):
-        assert number in text
-    assert scores(campaign, [BICALUTAMIDE]) == [0.0], "no more soluble than itself"
+        assert words.format(f"{descriptor(name)(drug):.{digits}f}") in text
+    filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
+    assert {rule.name: rule.refuses(drug, BICALUTAMIDE) for rule in filters} == {rule.name: None for rule in filters}
+
+
+def test_quickstart_asks_for_the_pharmacophore_and_leaves_head_room_beside_the_drug() -> None:
+    """Ligands of the receptor with other scaffolds have it; a molecule that is only drug-like scores far less."""
+    campaign = load_campaign(FOLDER / "quickstart.yaml")
+    features = campaign.oracles["pharmacophore"]
+    ligands = {
+        BICALUTAMIDE: 6,
+        "CC(O)(COc1ccc(C#N)cc1)C(=O)Nc1ccc(C#N)c(C(F)(F)F)c1": 6,  # enobosarm
+        "CC(O)C(Nc1ccc(C#N)c(Cl)c1C)c1nnc(o1)-c1ccc(C#N)cc1": 6,  # vosilasarm
+        "N#Cc1ccc(N2CCC[C@@H]2[C@@H](O)C(F)(F)F)cc1C(F)(F)F": 5,  # ligandrol, which has one aromatic ring
+        ASPIRIN: 0,
+    }
+    assert features.score(list(ligands)) == ligands
+    drug, easy = scores(campaign, [BICALUTAMIDE, "O=C(COc1ccc2c(c1)CCO2)NCC(=O)Nc1ccc2c(c1)COCO2"])
+    assert drug is not None
+    assert easy is not None
+    assert 0.5 < drug < 0.65, "better ones can be found, and the reference is no zero"
+    assert easy < drug
+
+
+def test_the_filters_of_quickstart_keep_its_ten_best_apart() -> None:
+    filters = load_campaign(FOLDER / "quickstart.yaml").filters
+    assert filters.max_per_scaffold is not None
+    assert 10 / filters.max_per_scaffold >= 5
+    assert filters.min_distance is not None
+    assert filters.min_distance >= 0.4
+    assert filters.strong_acid == filters.base == 0, "for which ESOL is not valid"
+    assert (filters.reactive, filters.known_rings, filters.known_groups, filters.unstable) == (True, 1, 1, True)
 
 
 def test_the_control_of_quickstart_differs_by_its_strategy_only_and_spends_its_whole_budget() -> None:
@@ -182,18 +201,19 @@ def test_the_template_explains_every_key_and_says_its_default(tmp_path: Path) ->
     path.write_text(text)
     short = load_campaign(path).dump()
     assert defaults == short
-    optional = set(Campaign.model_fields) - {"reference", "objective", "strategy", "budget", "name", "seed"}
+    optional = set(Campaign.model_fields) - {"reference", "objective", "strategy", "filters", "budget", "name", "seed"}
     assert {key for key in optional if f"\n# {key}:" in text} == optional
     for section in ("filters", "evaluation", "budget"):
         assert everything[section] != short[section], "the examples were read"
 
 
 def test_the_template_and_quickstart_want_the_same(tmp_path: Path) -> None:
-    def wanted(objective: Objective) -> dict[str, Any]:
-        return objective.model_dump()
-
-    template = load_campaign(written(templates.DEFAULT, tmp_path))
-    assert wanted(template.objective) == wanted(load_campaign(FOLDER / "quickstart.yaml").objective)
+    template, quickstart = (
+        load_campaign(written(templates.DEFAULT, tmp_path)),
+        load_campaign(FOLDER / "quickstart.yaml"),
+    )
+    assert template.objective.model_dump() == quickstart.objective.model_dump()
+    assert template.filters == quickstart.filters
 
 
 def test_an_unknown_template_is_answered_with_those_there_are() -> None:

@@ -166,6 +166,8 @@ def test_a_campaign_of_schema_1_goes_on_without_the_filters_that_it_does_not_kno
     stored = read_campaign(Path(__file__).parents[2] / "data/campaign_schema_1/aspirin")
     assert stored is not None
     campaign = load_campaign(write())
+    unknown = unknown_filters(stored.openings[-1].dump, campaign)
+    assert {"reactive", "known_rings", "known_groups"} <= set(unknown)
     assert build(as_begun(stored.openings[-1].dump, campaign).filters, FilterContext(campaign.folder)) == []
 
 

@@ -20,9 +20,10 @@ from designloop.loop.screening.filters import (
 from designloop.molecules.chemistry import MoleculeError, require, standard_form
 from designloop.molecules.corpus import zinc
 
-OFF = dict.fromkeys(["elements", "heavy_atoms", "net_charge", "ring_size"], None) | {
+OFF = dict.fromkeys(["elements", "heavy_atoms", "net_charge", "ring_size", "known_rings", "known_groups"], None) | {
     "radicals": True,
     "unstable": False,
+    "reactive": False,
     "alerts": [],
 }
 """Settings that switch every default off."""
@@ -45,9 +46,10 @@ def test_defaults():
     assert filters.elements == ("H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I")
     assert (filters.heavy_atoms, filters.ring_size, filters.net_charge) == ((10, 50), (3, 7), (0, 0))
     assert (filters.radicals, filters.unstable, filters.alerts) == (False, True, ("PAINS", "NIH"))
+    assert filters.min_distance is None
     off = (filters.max_per_scaffold, filters.exclude, filters.largest_ring, filters.undefined_stereo)
     assert off == (None, None, None, None)
-    assert (filters.reactive, filters.known_rings, filters.known_groups) == (False, None, None)
+    assert (filters.reactive, filters.known_rings, filters.known_groups) == (True, 1, 1)
     assert (filters.strong_acid, filters.acid, filters.base) == (None, None, None)
     assert filters.require_smarts == filters.forbid_smarts == ()
     assert filters.descriptors == {}
@@ -78,7 +80,9 @@ def test_filters_are_asked_in_the_order_of_the_registry():
 def test_every_field_is_a_filter_and_says_what_it_is():
     for name, field in Filters.model_fields.items():
         assert field.description, name
-        assert name == "max_per_scaffold" or any(isinstance(mark, BuiltBy) for mark in field.metadata), name
+        assert name in ("max_per_scaffold", "min_distance") or any(
+            isinstance(mark, BuiltBy) for mark in field.metadata
+        ), name
 
 
 @pytest.mark.parametrize(
@@ -165,6 +169,7 @@ def test_exclude_without_a_file(tmp_path):
         ({"descriptors": {"logpp": [1, 4]}}, ("descriptors", "logpp", "[key]"), "did you mean 'logp'"),
         ({"require_smarts": ["c1cc"]}, ("require_smarts", 0), "expected a SMARTS"),
         ({"forbid_smarts": [""]}, ("forbid_smarts", 0), "expected a SMARTS"),
+        ({"min_distance": 1}, ("min_distance",), "less than 1"),
         ({"max_per_scaffold": 0}, ("max_per_scaffold",), "greater than or equal to 1"),
         ({"radical": True}, ("radical",), "not permitted"),
     ],

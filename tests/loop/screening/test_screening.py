@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,21 +13,26 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
+import numpy as np
 import pytest
 from rdkit import Chem
 
-from designloop.loop.screening.filters import Filters
+from designloop.loop.screening.filters import Filters, without
 from designloop.loop.screening.screening import DRAWS_PER_WANTED, Refused, Screening, Take
-from designloop.molecules.chemistry import Mode, Stereo, canonical, parse, standard_form, without_stereo
+from designloop.molecules.chemistry import (
+    Mode,
+    Stereo,
+    canonical,
+    fingerprints,
+    parse,
+    standard_form,
+    tanimoto,
+    without_stereo,
+)
 from designloop.molecules.corpus import zinc
 from designloop.records import Candidate
 
-ANY: dict[str, Any] = {
-    **dict.fromkeys(["elements", "heavy_atoms", "net_charge", "ring_size"], None),
-    "radicals": True,
-    "unstable": False,
-    "alerts": [],
-}
+ANY: dict[str, Any] = without(Filters(), Filters.model_fields).model_dump()
 """Settings of filters that allow everything."""
 
 
@@ -165,7 +171,7 @@ def test_reasons_are_counted_in_the_order_in_which_they_are_asked():
         "refused_max_per_scaffold": 1,
     }
     assert list(allowed.counts())[-4:] == [
-        f"refused_{n}" for n in ("heavy_atoms", "unstable", "alerts", "max_per_scaffold")
+        f"refused_{n}" for n in ("max_per_scaffold", "heavy_atoms", "unstable", "alerts")
     ]
 
 
@@ -202,6 +208,32 @@ def test_starting_molecules_that_are_refused_are_named_with_the_filter():
         "C(O)C (heavy_atoms: 3 heavy atoms, allowed are 5 to 50); Clc1ccccc1 (elements: element Cl"
     )
     assert "refused_starting" not in screening().counts()
+
+
+def test_nothing_is_taken_that_is_too_near_to_what_was_scored() -> None:
+    allowed = screening("CCCCCCCCO", min_distance=0.4)
+    drawn = ["CCCCCCCO", "c1ccccc1CCN", "c1ccccc1CCCN", "C1CCNCC1", "CC1CCNCC1", "OC1CCCCC1"]
+    taken = smiles_of(allowed.take(draw(*drawn), 10))
+    prints = fingerprints(["CCCCCCCCO", *taken])
+    pairs = tanimoto(prints, prints)[np.triu_indices(len(prints), 1)]
+    assert pairs.max() <= 0.6
+    refused = [smiles for smiles in drawn if standard_form(smiles) not in taken]
+    assert refused, "some are near"
+    for smiles in refused:
+        assert tanimoto(fingerprints([smiles]), prints).max() > 0.6, "each for its neighbour alone"
+    assert allowed.counts()["refused_min_distance"] == len(refused)
+    assert smiles_of(allowed(list(draw("CCCCCCO")))) == []
+    again = screening("CCCCCCCCO", *taken, min_distance=0.4)
+    assert smiles_of(again(list(draw(*refused)))) == [], "the same after a restart"
+
+
+def test_a_starting_molecule_near_to_another_is_kept_and_marked() -> None:
+    allowed = screening(min_distance=0.4)
+    taken = allowed.take([Candidate(smiles, "start") for smiles in ("CCCCCCCCO", "CCCCCCCO")], 2, keep_refused=True)
+    assert [candidate.allowed for candidate in taken] == [True, False]
+    assert re.match(
+        r"distance 0\.\d\d to CCCCCCCCO, allowed is at least 0\.4", allowed.last_take.refused_starting[0].detail
+    )
 
 
 def test_what_is_known_is_not_bound_by_the_filters_and_marked() -> None:
