@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lazy": set(),
     "words": set(),
     "parts": {"words"},
+    "paths": set(),
     "records": set(),
     "randomness": set(),
     "vae": {"vae"},
@@ -48,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Layer -> the layers that it may name, beside those that are open to all; every other arrow runs back."""
 
-OPEN = {"designloop", "_version", "lazy", "words", "parts"}
+OPEN = {"designloop", "_version", "lazy", "words", "parts", "paths"}
 """What everything may name: the face, its version, and helpers that know nothing of ours."""
 
 

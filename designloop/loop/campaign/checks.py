@@ -26,6 +26,7 @@ from designloop.molecules.chemistry import Stereo, parse
 from designloop.molecules.shipped import shipped_models
 from designloop.molecules.smarts import kekule_hint
 from designloop.oracles import Oracle, OracleError, ParameterError, load
+from designloop.paths import is_file
 from designloop.words import did_you_mean, listed
 
 
@@ -161,9 +162,9 @@ def _smarts_of(path: PathKey, value: Any) -> Iterator[str]:
 def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
     """Files that must be there, and folders that must not be in each other's way."""
     exclude = draft.filters.exclude if draft.filters else None
-    if exclude is not None and not (folder / exclude).is_file():
+    if exclude is not None and not is_file(folder / exclude):
         yield Finding(("filters", "exclude"), f"{exclude!r}, which is no file in {folder}", "a file of molecules")
-    if draft.model is not None and draft.model not in shipped_models() and not (folder / draft.model).is_file():
+    if draft.model is not None and draft.model not in shipped_models() and not is_file(folder / draft.model):
         shipped = shipped_models()
         expected = f"a shipped model ({listed(shipped)}) or a file that `designloop pretrain` wrote"
         yield Finding(("model",), repr(draft.model), expected, did_you_mean(draft.model, shipped))
