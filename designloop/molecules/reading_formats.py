@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -16,6 +15,7 @@ from rdkit import Chem
 
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.parsing import parse_anew
+from designloop.molecules.reading_refusals import DAMAGED_PACKING, not_unpacked
 from designloop.words import shorten
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def _lines(path: Path, newline: str | None = None) -> Iterator[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8-sig", newline=newline) as file:
             yield from file
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise MoleculeError(f"{path} cannot be unpacked ({error}); pack it again") from error
+    except DAMAGED_PACKING as error:
+        raise not_unpacked(path, error) from error
 
 
 # ---- lines of SMILES
@@ -175,9 +175,7 @@ def _why_no_row(values: Sequence[str], layout: _Layout) -> str:
     """Why a row cannot be read as one of a table, so that nothing in it stands where it belongs; empty if it can."""
     width = len(layout.header)
     if any(values[width:]):
-        return (
-            f"in a row of {len(values)} cells, expected {width} as in the header: quote a text that holds the delimiter"
-        )
+        return f"in a row of {len(values)} cells, expected {width} at most: quote a text that holds the delimiter"
     return _why_no_field(values[layout.smiles]) if layout.smiles < len(values) else ""
 
 
@@ -206,7 +204,7 @@ def _find_layout(path: Path, lines: Sequence[str], delimiters: Sequence[str]) ->
 
 
 def _no_smiles_column(path: Path, header: Sequence[str]) -> MoleculeError:
-    shown = shorten(", ".join(header), 200) or "(none)"
+    shown = shorten(", ".join(header), 200).strip() or "(none)"
     return MoleculeError(f"{path} has the columns {shown}, expected one named smiles; rename it")
 
 

@@ -8,6 +8,8 @@ import re
 import zlib
 from pathlib import Path
 
+from designloop.molecules.errors import MoleculeError
+
 _HEAD = 1024
 """Bytes that are looked at."""
 
@@ -32,6 +34,15 @@ _EXPECTED = {".parquet": b"PAR1"}
 """Ending -> first bytes that belong to it."""
 
 
+DAMAGED_PACKING = (gzip.BadGzipFile, EOFError, zlib.error)
+"""What unpacking raises."""
+
+
+def not_unpacked(path: Path, error: Exception) -> MoleculeError:
+    """The error of a packed file that is damaged, or is none."""
+    return MoleculeError(f"{path} cannot be unpacked ({error}); pack it again")
+
+
 def what_file(path: Path) -> str | None:
     """Says what a file is that is no text, and what to do; None for text, Parquet by that name, and what is not known.
 
@@ -43,7 +54,7 @@ def what_file(path: Path) -> str | None:
         try:
             with gzip.open(path) as unpacked:
                 head = unpacked.read(_HEAD)
-        except (gzip.BadGzipFile, EOFError, zlib.error):
+        except DAMAGED_PACKING:
             return None  # its reader says what is wrong with it
     else:
         with path.open("rb") as file:
@@ -60,8 +71,15 @@ def what_file(path: Path) -> str | None:
 
 
 def line_not_utf8(path: Path) -> int:
-    """Number of the first line that is not UTF-8: a reader's own error counts from where its buffer starts."""
-    content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    """Number of the first line that is not UTF-8: a reader's own error counts from where its buffer starts.
+
+    Raises:
+        MoleculeError: the file is packed, and damaged.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    except DAMAGED_PACKING as error:
+        raise not_unpacked(path, error) from error
     try:
         content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
