@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from designloop.testing.odd_oracles import OracleCase, _function
+from designloop.testing.odd_oracles import OracleCase, doing
 
 _LENGTHS = "{m: float(len(m)) for m in smiles}"
 _GOOD = f"def score(smiles):\n    return {_LENGTHS}\n"
@@ -99,7 +99,6 @@ ANSWERS = (
     OracleCase(
         "an exception", _answer("{m: ValueError('not parametrised') for m in smiles}"), "not parametrised|ValueError"
     ),
-    OracleCase("undeclared outputs", _answer("{m: {'a': 1.0} for m in smiles}"), "output|a"),
     OracleCase(
         "a mapping that raises",
         "class D(dict):\n    def __getitem__(self, k):\n        raise KeyError(k)\n"
@@ -129,106 +128,113 @@ ANSWERS = (
 _RAISING = "class Odd(Exception):\n    def __str__(self):\n        raise RuntimeError('no words')\n"
 
 DOINGS = (
-    OracleCase("raises many words", _function("raise ValueError('x' * 1_000_000)"), "ValueError: x"),
-    OracleCase("raises many lines", _function("raise ValueError('a\\nb' * 1000)"), "ValueError: a"),
-    OracleCase("raises without words", _function("raise ValueError"), "ValueError"),
-    OracleCase("raises surrogates", _function("raise ValueError('\\ud800\\x00')"), "ValueError"),
-    OracleCase("raises what cannot be said", _function("raise Odd", _RAISING), "Odd|no words"),
-    OracleCase("raises BaseException", _function("raise BaseException('all')"), "all"),
-    OracleCase("raises KeyboardInterrupt", _function("raise KeyboardInterrupt"), "KeyboardInterrupt"),
-    OracleCase("raises StopIteration", _function("raise StopIteration"), "StopIteration"),
-    OracleCase("raises GeneratorExit", _function("raise GeneratorExit"), "GeneratorExit"),
-    OracleCase("raises MemoryError", _function("raise MemoryError"), "MemoryError"),
-    OracleCase("recursion", _function("score(smiles)"), "RecursionError"),
+    OracleCase("raises many words", doing("raise ValueError('x' * 1_000_000)"), "ValueError: x"),
+    OracleCase("raises many lines", doing("raise ValueError('a\\nb' * 1000)"), "ValueError: a"),
+    OracleCase("raises without words", doing("raise ValueError"), "ValueError"),
+    OracleCase("raises surrogates", doing("raise ValueError('\\ud800\\x00')"), "ValueError"),
+    OracleCase("raises what cannot be said", doing("raise Odd", _RAISING), "Odd|no words"),
+    OracleCase("raises BaseException", doing("raise BaseException('all')"), "all"),
+    OracleCase("raises KeyboardInterrupt", doing("raise KeyboardInterrupt"), "KeyboardInterrupt"),
+    OracleCase("raises StopIteration", doing("raise StopIteration"), "StopIteration"),
+    OracleCase("raises GeneratorExit", doing("raise GeneratorExit"), "GeneratorExit"),
+    OracleCase("raises MemoryError", doing("raise MemoryError"), "MemoryError"),
+    OracleCase("recursion", doing("score(smiles)"), "RecursionError"),
     OracleCase(
         "chain of errors",
-        _function("try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise OSError('x') from e"),
+        doing("try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise OSError('x') from e"),
         "OSError: x",
     ),
-    OracleCase("error group", _function("raise ExceptionGroup('many', [ValueError(1)])"), "many"),
-    OracleCase("exits", _function("raise SystemExit('bye')"), "SystemExit"),
-    OracleCase("exits with 0", _function("import sys; sys.exit(0)"), "SystemExit"),
-    OracleCase("dies with 0", _function("import os; os._exit(0)"), "code 0|exited"),
-    OracleCase("aborts", _function("import os; os.abort()"), "SIGABRT"),
-    OracleCase("segfault", _function("import ctypes; ctypes.string_at(0)"), "SIGSEGV"),
+    OracleCase("error group", doing("raise ExceptionGroup('many', [ValueError(1)])"), "many"),
+    OracleCase("exits", doing("raise SystemExit('bye')"), "SystemExit"),
+    OracleCase("exits with 0", doing("import sys; sys.exit(0)"), "SystemExit"),
+    OracleCase("dies with 0", doing("import os; os._exit(0)"), "code 0|exited"),
+    OracleCase("aborts", doing("import os; os.abort()"), "SIGABRT"),
+    OracleCase("segfault", doing("import ctypes; ctypes.string_at(0)"), "SIGSEGV"),
+    OracleCase("kills its parent", doing("import os, signal; os.kill(os.getppid(), signal.SIGKILL)"), ".", ("CCO",)),
     OracleCase(
-        "kills its parent", _function("import os, signal; os.kill(os.getppid(), signal.SIGKILL)"), ".", ("CCO",)
+        "closes streams",
+        doing("import os\nfor n in (0, 1, 2):\n    try:\n        os.close(n)\n    except OSError:\n        pass"),
     ),
-    OracleCase("closes streams", _function("import os\nfor n in (0, 1, 2):\n    os.close(n)")),
-    OracleCase("closes all it finds", _function("import os; os.closerange(0, 256)"), "."),
-    OracleCase("prints binary", _function("import os; os.write(1, bytes(range(256)) * 9)")),
-    OracleCase("prints without end", _function("import sys; sys.stdout.write('no line end'); sys.stderr.write('x')")),
+    OracleCase("closes all it finds", doing("import os; os.closerange(0, 256)"), ".", may_work=True),
+    OracleCase("prints binary", doing("import os; os.write(1, bytes(range(256)) * 9)")),
+    OracleCase("prints without end", doing("import sys; sys.stdout.write('no line end'); sys.stderr.write('x')")),
     OracleCase(
-        "logs", _function("logging.getLogger().error('x' * 10_000)", "import logging\nlogging.basicConfig(level=0)\n")
+        "logs",
+        doing("logging.getLogger().error('x' * 10_000)", "import logging\nlogging.basicConfig(level=0)\n"),
     ),
     OracleCase(
-        "warns", _function("warnings.warn('x')", "import warnings\nwarnings.simplefilter('error')\n"), "UserWarning"
+        "warns", doing("warnings.warn('x')", "import warnings\nwarnings.simplefilter('error')\n"), "UserWarning"
     ),
-    OracleCase("asks the user", _function("input()"), "EOFError"),
-    OracleCase("reads standard input", _function("import sys; assert sys.stdin.read() == ''")),
-    OracleCase("deletes its folder", _function("import os, shutil; shutil.rmtree(os.getcwd())")),
-    OracleCase(
-        "deletes its temporary folder", _function("import shutil, tempfile; shutil.rmtree(tempfile.gettempdir())")
-    ),
-    OracleCase("leaves a folder unreadable", _function("import os; os.makedirs('x', exist_ok=True); os.chmod('x', 0)")),
-    OracleCase("writes over itself", _function("open(__file__, 'w').write('rubbish')")),
-    OracleCase("changes folder", _function("import os; os.chdir('/')")),
-    OracleCase("empties the environment", _function("import os; os.environ.clear()")),
+    OracleCase("asks the user", doing("input()"), "EOFError"),
+    OracleCase("reads standard input", doing("import sys; assert sys.stdin.read() == ''")),
+    OracleCase("deletes its folder", doing("import os, shutil; shutil.rmtree(os.getcwd())")),
+    OracleCase("deletes its temporary folder", doing("import shutil, tempfile; shutil.rmtree(tempfile.gettempdir())")),
+    OracleCase("leaves a folder unreadable", doing("import os; os.makedirs('x', exist_ok=True); os.chmod('x', 0)")),
+    OracleCase("writes over itself", doing("open(__file__, 'w').write('rubbish')")),
+    OracleCase("changes folder", doing("import os; os.chdir('/')")),
+    OracleCase("empties the environment", doing("import os; os.environ.clear()")),
     OracleCase(
         "alarm",
-        _function("import signal; signal.setitimer(signal.ITIMER_REAL, 0.05)\nimport time; time.sleep(0.2)"),
+        doing("import signal; signal.setitimer(signal.ITIMER_REAL, 0.05)\nimport time; time.sleep(0.2)"),
         "SIGALRM|signal",
     ),
-    OracleCase("alarm later", _function("import signal; signal.setitimer(signal.ITIMER_REAL, 30)")),
-    OracleCase("ignores signals", _function("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)")),
+    OracleCase("alarm later", doing("import signal; signal.setitimer(signal.ITIMER_REAL, 30)")),
+    OracleCase("ignores signals", doing("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)")),
+    OracleCase("session of its own", doing("import os; os.setpgid(0, 0) if os.getpid() != os.getpgid(0) else None")),
     OracleCase(
-        "session of its own", _function("import os; os.setpgid(0, 0) if os.getpid() != os.getpgid(0) else None")
+        "threads",
+        doing("import threading\n[threading.Thread(target=len, args=('x',)).start() for _ in range(9)]"),
     ),
     OracleCase(
-        "threads", _function("import threading\n[threading.Thread(target=len, args=('x',)).start() for _ in range(9)]")
-    ),
-    OracleCase(
-        "thread for ever", _function("import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()")
+        "thread for ever",
+        doing("import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()"),
     ),
     OracleCase(
         "thread that raises",
-        _function("import threading\nt = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()"),
+        doing("import threading\nt = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()"),
     ),
-    OracleCase("at exit", _function("import atexit, time; atexit.register(time.sleep, 600)")),
-    OracleCase("child for ever", _function("import subprocess; subprocess.Popen(['sleep', '617'])")),
+    OracleCase("at exit", doing("import atexit, time; atexit.register(time.sleep, 600)")),
+    OracleCase("child for ever", doing("import subprocess; subprocess.Popen(['sleep', '617'])")),
     OracleCase(
-        "child that prints later", _function("import subprocess; subprocess.Popen('sleep 0.1; echo 1', shell=True)")
+        "child that prints later", doing("import subprocess; subprocess.Popen('sleep 0.1; echo 1', shell=True)")
     ),
-    OracleCase("twin answers too", _function("import os; os.fork()")),
-    OracleCase(
-        "no such program", _function("import subprocess; subprocess.run(['no-such-program'])"), "no-such-program"
-    ),
+    OracleCase("twin answers too", doing("import os; os.fork()")),
+    OracleCase("no such program", doing("import subprocess; subprocess.run(['no-such-program'])"), "no-such-program"),
     OracleCase(
         "program fails",
-        _function("import subprocess; subprocess.run('exit 3', shell=True, check=True)"),
+        doing("import subprocess; subprocess.run('exit 3', shell=True, check=True)"),
         "exit status 3",
     ),
-    OracleCase("nested functions of 3,000", _function("exec('x = ' + '[' * 3000)"), "SyntaxError|MemoryError|nest"),
-    OracleCase("limits itself", _function("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))"), "."),
-    OracleCase("memory it has not", _function("x = bytearray(10**15)"), "MemoryError"),
-    OracleCase("changes recursion", _function("import sys; sys.setrecursionlimit(60)"), "."),
-    OracleCase("changes its argument", _function("smiles = list(smiles); smiles.append('X')")),
-    OracleCase("no garbage collection", _function("import gc; gc.disable(); gc.freeze()")),
-    OracleCase("profiles", _function("import sys; sys.setprofile(lambda *_: None); sys.settrace(None)")),
-    OracleCase("other locale", _function("import locale; locale.setlocale(locale.LC_ALL, '')")),
+    OracleCase("nested functions of 3,000", doing("exec('x = ' + '[' * 3000)"), "SyntaxError|MemoryError|nest"),
     OracleCase(
-        "sleeps too long", _function("import time; time.sleep(600)"), "no answer within 1 s", ("CCO",), deadline=1.0
+        "limits itself",
+        doing("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))"),
+        ".",
+        may_work=True,
     ),
-    OracleCase("spins", _function("while True: pass"), "no answer within 1 s", ("CCO",), deadline=1.0),
+    OracleCase("memory it has not", doing("x = bytearray(10**15)"), "MemoryError"),
+    OracleCase("changes recursion", doing("import sys; sys.setrecursionlimit(60)"), ".", may_work=True),
+    OracleCase("changes its argument", doing("smiles = list(smiles); smiles.append('X')")),
+    OracleCase("no garbage collection", doing("import gc; gc.disable(); gc.freeze()")),
+    OracleCase("profiles", doing("import sys; sys.setprofile(lambda *_: None); sys.settrace(None)")),
+    OracleCase("other locale", doing("import locale; locale.setlocale(locale.LC_ALL, '')")),
+    OracleCase(
+        "sleeps too long", doing("import time; time.sleep(600)"), "no answer within 1 s", ("CCO",), deadline=1.0
+    ),
+    OracleCase("spins", doing("while True: pass"), "no answer within 1 s", ("CCO",), deadline=1.0),
     OracleCase(
         "spins and catches all",
-        _function("while True:\n    try:\n        pass\n    except BaseException:\n        pass"),
+        doing("while True:\n    try:\n        pass\n    except BaseException:\n        pass"),
         "no answer",
         ("CCO",),
         deadline=1.0,
     ),
     OracleCase(
-        "hangs in C", _function("import re; re.match('(a+)+$', 'a' * 60 + 'b')"), "no answer", ("CCO",), deadline=1.0
+        "hangs in C",
+        doing("import re; re.match('(a+)+$', 'a' * 60 + 'b')"),
+        "no answer",
+        ("CCO",),
+        deadline=1.0,
     ),
 )
 """What is done before the answer, which is right."""

@@ -113,10 +113,3 @@ PATHS = (
     CampaignCase("unreadable", link_to("/proc/self/mem"), ["this file cannot be read .Input/output error"]),
 )
 """Paths that are no file which can be read."""
-
-
-def campaign_cases() -> list[CampaignCase]:
-    """All of them."""
-    from designloop.testing.odd_settings import SETTINGS, YAML
-
-    return [CampaignCase("right", MINIMAL), *PATHS, *YAML, *SETTINGS]

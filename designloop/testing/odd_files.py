@@ -16,7 +16,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -204,15 +203,3 @@ PATHS = (
     ),
 )
 """Paths that are no file which can be read."""
-
-
-def file_cases(repeats: int = 3) -> list[FileCase]:
-    """All of them: every table, and damage at so many places."""
-    from designloop.testing.odd_tables import ODD_FILES, REFUSED_FILES
-
-    return [*well_formed(), *PATHS, *REFUSED_FILES, *ODD_FILES, *damaged(repeats)]
-
-
-def in_groups(cases: Sequence[Any], n: int) -> list[list[Any]]:
-    """Every nth of the cases, for a run in small that reaches all kinds."""
-    return [list(cases[start::n]) for start in range(n)]
