@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": RECORDS | CHEMISTRY | {"tables", "report"},
     "loop": LOOP,
     "api": LOOP | {"report", "api"},
-    "testing": ALL_BUT_FACES | {"benchmarks"},
+    "testing": ALL_BUT_FACES | {"benchmarks", "exit_codes"},
     "benchmarks": ALL_BUT_FACES | {"benchmarks"},
     "display": ALL_BUT_FACES | {"display"},
     "exit_codes": ALL_BUT_FACES,

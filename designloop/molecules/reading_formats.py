@@ -151,7 +151,7 @@ def _read_table(path: Path) -> Iterator[FileRow]:
     reader = csv.reader(chain(first_lines, lines), delimiter=layout.delimiter, strict=True)
     width = len(layout.header)
     names = layout.column_names()
-    line = skipped + 1
+    start = skipped + 1
     try:
         for row, cells in enumerate(reader):
             values = [cell.strip() for cell in cells]
@@ -163,10 +163,10 @@ def _read_table(path: Path) -> Iterator[FileRow]:
                 columns = {header: values[place] for place, header in names.items()}
                 text = values[layout.smiles]
                 yield FileRow(reader.line_num + skipped, "" if reason else text, name, columns, text, reason)
-            line = reader.line_num + skipped + 1
+            start = reader.line_num + skipped + 1
     except csv.Error as error:
         raise MoleculeError(
-            f"{path}:{line}: cannot be read as a table ({error}); look for a quote in this row or behind it that is "
+            f"{path}:{start}: cannot be read as a table ({error}); look for a quote in this row or behind it that is "
             "not closed, or not doubled within a text in quotes"
         ) from error
 

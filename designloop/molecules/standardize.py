@@ -195,8 +195,9 @@ def _step(smiles: str, mode: Mode) -> str:
 
 def _has_no_order(bond: Chem.Bond) -> bool:
     """Whether a bond is of any order, or aromatic between atoms that are not."""
-    aromatic = bond.GetBeginAtom().GetIsAromatic() and bond.GetEndAtom().GetIsAromatic()
-    return bool(bond.GetBondType() in _NO_ORDER or (bond.GetIsAromatic() and not aromatic))
+    kind = bond.GetBondType()
+    between = bond.GetBeginAtom().GetIsAromatic() and bond.GetEndAtom().GetIsAromatic()
+    return kind in _NO_ORDER or (kind == Chem.BondType.AROMATIC and not between)
 
 
 def _parent(smiles: str, molecule: Chem.Mol) -> Chem.Mol:
@@ -285,7 +286,7 @@ def _uncharge(molecule: Chem.Mol) -> Chem.Mol:
         if Chem.GetFormalCharge(neutral) and not Chem.GetFormalCharge(molecule):
             return molecule  # inner salts whose anion is none of the acids, as in molsidomine, stay as they are written
     if _protons(neutral) == _protons(molecule):
-        return neutral
+        return _neutralise_atoms(neutral) if Chem.GetFormalCharge(neutral) < 0 else neutral
     # RDKit gave a carbocation a hydride, which no proton can do: all others are neutralised without it.
     neutral = _neutralise_atoms(molecule)
     return neutral if _protons(neutral) == _protons(molecule) else molecule
@@ -316,7 +317,7 @@ def _refuse_impossible_ions(smiles: str, molecule: Chem.Mol) -> None:
     for atom in molecule.GetAtoms():
         least, most = _CHARGES.get(atom.GetAtomicNum(), _ANY_CHARGE)
         charge = atom.GetFormalCharge()
-        if not least <= charge <= most:
+        if atom.GetDegree() and not least <= charge <= most:
             raise MoleculeError(
                 f"{shown(smiles)} is an impossible ion: {atom.GetSymbol()} has a charge of {charge:+d}; mend it"
             )

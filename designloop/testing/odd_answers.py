@@ -84,7 +84,7 @@ ANSWERS = (
     OracleCase(
         "a series", _answer("pd.Series({m: float(len(m)) for m in smiles})", "import pandas as pd\n"), "returned"
     ),
-    OracleCase("empty", _answer("{}"), "no answer for this molecule"),
+    OracleCase("an empty mapping", _answer("{}"), "no answer for this molecule"),
     OracleCase("by place", _answer("{n: float(len(m)) for n, m in enumerate(smiles)}"), "no answer .*not asked"),
     OracleCase("other keys", _answer("{m.lower(): float(len(m)) for m in smiles}"), "no answer .*not asked"),
     OracleCase("bytes for keys", _answer("{m.encode(): float(len(m)) for m in smiles}"), "no answer .*not asked"),
@@ -171,7 +171,7 @@ DOINGS = (
     OracleCase("deletes its temporary folder", doing("import shutil, tempfile; shutil.rmtree(tempfile.gettempdir())")),
     OracleCase("leaves a folder unreadable", doing("import os; os.makedirs('x', exist_ok=True); os.chmod('x', 0)")),
     OracleCase("writes over itself", doing("open(__file__, 'w').write('rubbish')")),
-    OracleCase("changes folder", doing("import os; os.chdir('/')")),
+    OracleCase("works in another folder", doing("import os; os.chdir('/')")),
     OracleCase("empties the environment", doing("import os; os.environ.clear()")),
     OracleCase(
         "alarm",
@@ -193,7 +193,7 @@ DOINGS = (
         "thread that raises",
         doing("import threading\nt = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()"),
     ),
-    OracleCase("at exit", doing("import atexit, time; atexit.register(time.sleep, 600)")),
+    OracleCase("waits at its end", doing("import atexit, time; atexit.register(time.sleep, 600)")),
     OracleCase("child for ever", doing("import subprocess; subprocess.Popen(['sleep', '617'])")),
     OracleCase(
         "child that prints later", doing("import subprocess; subprocess.Popen('sleep 0.1; echo 1', shell=True)")
