@@ -151,6 +151,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "benchmarks": {
         "common": set(),
         "odd_molecules": {"common"},
+        "robustness": {"common"},
         "overhead": {"common"},
         "peers": {"common"},
         "pmo": {"common"},
