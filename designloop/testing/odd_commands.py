@@ -28,8 +28,9 @@ class CommandCase:
 
     @property
     def name(self) -> str:
-        """The command line, cut."""
-        return ascii(" ".join(word[:30] for word in self.arguments))
+        """The command line, each word cut."""
+        words = [word if len(word) <= 60 else f"{word[:30]}… of {len(word)}" for word in self.arguments]
+        return ascii(" ".join(words))
 
 
 def command_faults(case: CommandCase, folder: Path) -> list[str]:
