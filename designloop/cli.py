@@ -20,6 +20,7 @@ import designloop
 from designloop import signals
 from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, RESUMABLE, TERMINATED, exit_code
 from designloop.molecules.shipped import DEFAULT_MODEL
+from designloop.paths import is_file
 from designloop.standard_streams import UnwritableOutput, go_on_unread, steady
 
 # Read by OpenMP when torch is first imported. Threads that spin while they wait make a machine that anything else runs
@@ -101,7 +102,7 @@ def _smiles_or_file(molecules: list[str]) -> Path | list[str]:
     from designloop.molecules.reading_formats import READERS, file_ending
 
     path = Path(molecules[0])
-    return path if len(molecules) == 1 and (path.is_file() or file_ending(path) in READERS) else molecules
+    return path if len(molecules) == 1 and (is_file(path) or file_ending(path) in READERS) else molecules
 
 
 def _evaluation(**options: object) -> dict[str, object]:

@@ -13,7 +13,13 @@
 
 from __future__ import annotations
 
+import errno
+
 DONE, DEFECT, BAD_INPUT, NO_RESULTS, RESUMABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
+
+
+_USERS_FILES = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
+"""Errors of the system that no program can have made: what a user names may not be read or written."""
 
 
 def exit_code(error: Exception) -> int:
@@ -36,5 +42,7 @@ def exit_code(error: Exception) -> int:
         return RESUMABLE
     if isinstance(error, OSError) and error.errno in NO_ROOM:  # wherever it was written to
         return RESUMABLE
+    if isinstance(error, OSError) and error.errno in _USERS_FILES and error.filename is not None:
+        return BAD_INPUT
     ours = (BrokenOracle, CampaignError, InputError, LedgerError, MoleculeError, OracleError, QueryError)
     return BAD_INPUT if isinstance(error, (*ours, StateError, TableError, TemplateError, WrongFilter)) else DEFECT

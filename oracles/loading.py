@@ -22,6 +22,7 @@ from designloop.oracles.base import Oracle
 from designloop.oracles.declaration import Declaration, declaration_of, docstring_of, name_of
 from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
 from designloop.oracles.parameters import Arguments, read_arguments
+from designloop.paths import is_file
 from designloop.oracles.references import ResolvedReference, find, names_file
 
 _OWN = "own"
@@ -253,7 +254,7 @@ def _find_pointed(
     problems = [
         ParameterProblem(key, repr(str(path)), "a file", "relative paths are relative to the campaign file")
         for key, path in paths.items()
-        if not path.is_file()
+        if not is_file(path)
     ]
     if problems:
         raise ParameterError(name, problems)

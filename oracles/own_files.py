@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType, ModuleType
 
 from designloop.oracles import old_name
+from designloop.paths import exists
 from designloop.oracles.errors import OracleError
 
 _number = itertools.count()
@@ -51,7 +52,7 @@ def read_files(folder: Path, declared: Sequence[str]) -> dict[str, bytes]:
                 f"declared file {name!r} lies outside {folder}, so it cannot travel; "
                 "put it beside the oracle, or name it by a parameter annotated pathlib.Path"
             )
-        if not path.exists():
+        if not exists(path):
             raise OracleError(f"declared file {name!r} is not in {folder}; put it there or leave it out of files=[…]")
         below = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in below:

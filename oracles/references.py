@@ -13,6 +13,7 @@ from typing import Any
 
 from designloop.oracles import first_import, old_name, own_files, registry
 from designloop.oracles.errors import OracleError
+from designloop.paths import is_file, is_folder
 from designloop.words import did_you_mean, meant_or_known
 
 
@@ -63,7 +64,7 @@ def _built_in(name: str, folder: Path) -> ResolvedReference:
     if name in known:
         target = known[name]
         return ResolvedReference(target, {"built_in": name}, Path(registry.__file__).parent)
-    if (folder / f"{name}.py").is_file():
+    if is_file(folder / f"{name}.py"):
         raise OracleError(f"no oracle is called {name!r}; for your own file, write ./{name}.py:FUNCTION")
     if "." in name:
         module, _, attribute = name.rpartition(".")
@@ -80,7 +81,7 @@ def _in_module(module_name: str, attribute: str, folder: Path) -> ResolvedRefere
             raise OracleError(f"module {module_name!r} imports {error.name!r}, which is not installed") from error
         beside = folder / f"{module_name.replace('.', '/')}.py"
         fix = "install it here and wherever workers run, or name a file: ./my_oracle.py:score"
-        if beside.is_file():
+        if is_file(beside):
             fix = f"for the file beside the campaign, write ./{beside.relative_to(folder)}:{attribute}"
         raise OracleError(f"no module {module_name!r} is installed; {fix}") from error
     except (Exception, SystemExit) as error:
@@ -95,9 +96,9 @@ def _in_module(module_name: str, attribute: str, folder: Path) -> ResolvedRefere
 
 
 def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> ResolvedReference:
-    if path.is_dir():
+    if is_folder(path):
         raise OracleError(f"{reference!r} names a folder, expected a file; write ./my_oracle.py:FUNCTION")
-    if not path.is_file():
+    if not is_file(path):
         meant = did_you_mean(path.name, (other.name for other in path.parent.glob("*.py")))
         hint = meant or "paths are relative to the campaign file"
         raise OracleError(f"there is no file {path}; {hint}")

@@ -35,15 +35,10 @@ def cache_folder_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sequence VAE of random weights over the shipped alphabet: it does what a trained one does, badly and fast."""
-    from designloop.molecules.corpus import zinc_codec
-    from designloop.molecules.pretrain import new_model
-    from designloop.molecules.sequence_vae import Architecture
+    """The file of a sequence VAE of random weights."""
+    from tests.campaigns import write_tiny_model
 
-    small = Architecture(latent=8, embedding=8, features=4, channels=8, width=16, hidden=16)
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    new_model(zinc_codec(), small, seed=0).save(path, {"corpus": "zinc250k"})
-    return path
+    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.safetensors")
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lazy": set(),
     "words": set(),
     "parts": {"words"},
+    "paths": set(),
     "records": set(),
     "randomness": set(),
     "vae": {"vae"},
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": RECORDS | CHEMISTRY | {"tables", "report"},
     "loop": LOOP,
     "api": LOOP | {"report", "api"},
-    "testing": ALL_BUT_FACES | {"benchmarks"},
+    "testing": ALL_BUT_FACES | {"benchmarks", "exit_codes"},
     "benchmarks": ALL_BUT_FACES | {"benchmarks"},
     "display": ALL_BUT_FACES | {"display"},
     "exit_codes": ALL_BUT_FACES,
@@ -48,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Layer -> the layers that it may name, beside those that are open to all; every other arrow runs back."""
 
-OPEN = {"designloop", "_version", "lazy", "words", "parts"}
+OPEN = {"designloop", "_version", "lazy", "words", "parts", "paths"}
 """What everything may name: the face, its version, and helpers that know nothing of ours."""
 
 
@@ -150,6 +151,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "benchmarks": {
         "common": set(),
         "odd_molecules": {"common"},
+        "robustness": {"common"},
         "overhead": {"common"},
         "peers": {"common"},
         "pmo": {"common"},

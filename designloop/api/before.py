@@ -16,6 +16,7 @@ from designloop.loop.passing import judge_own, refuse_wrong_filters
 from designloop.loop.preflight import Estimate, Plan
 from designloop.loop.summary import summarize
 from designloop.loop.undeclared import undeclared_reads
+from designloop.paths import exists, is_file
 from designloop.tables.ledger import Ledger
 from designloop.words import silent
 
@@ -36,7 +37,7 @@ def init(path: Path | str = "campaign.yaml", start_from: str = template.DEFAULT)
     if path.suffix != ".yaml":
         raise InputError(f"{path} ends in {path.suffix!r}, expected .yaml; call it {path.stem}.yaml")
     texts = {path.with_name(name): text for name, text in template.render(start_from, path.stem).items()}
-    if existing := [str(file) for file in texts if file.exists()]:
+    if existing := [str(file) for file in texts if exists(file)]:
         raise InputError(f"{', '.join(existing)} is there already and is not overwritten; give another name or folder")
     try:
         for target, text in texts.items():
@@ -93,7 +94,7 @@ def dry_run(campaign: Campaign | Path | str, *, anyway: bool = False) -> Estimat
         WrongFilter: they do, and the campaign has not begun.
     """
     campaign = load_if_file(campaign)
-    begun = (campaign.output_folder / "campaign.json").is_file()
+    begun = is_file(campaign.output_folder / "campaign.json")
     if not (anyway or begun):
         refuse_wrong_filters(judge_own(campaign), campaign.warnings)
     with Ledger(campaign.ledger_path) as ledger:

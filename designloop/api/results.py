@@ -15,6 +15,7 @@ from designloop.loop.own_molecules import OwnMolecule, score_rows
 from designloop.loop.summary import Summary, results_below, summarize
 from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.neighbours import nearest_zinc
+from designloop.paths import is_folder
 from designloop.report import comparison
 from designloop.report.references import Reference, read_references, read_units
 from designloop.report.top import TopMolecule, top_molecules
@@ -147,7 +148,7 @@ def write_scores(scored: Sequence[OwnMolecule], path: Path | str) -> Path:
 def _writing(path: Path) -> Iterator[None]:
     """The operating system's errors as ours; a folder is never made, since its name may be misspelt."""
     try:
-        if not path.absolute().parent.is_dir():
+        if not is_folder(path.absolute().parent):
             raise InputError(f"there is no folder {path.parent} to write {path.name} into; make it, or name another")
         yield
     except OSError as error:

@@ -86,7 +86,7 @@ def read_own(
     """
     is_file = isinstance(molecules, str | Path)
     if isinstance(molecules, str | Path):
-        if isinstance(molecules, str) and not Path(molecules).is_file() and parse(molecules) is not None:
+        if isinstance(molecules, str) and not is_file(Path(molecules)) and parse(molecules) is not None:
             raise MoleculeError(f"{molecules!r} is a molecule, expected a file or a list; write [{molecules!r}]")
         written, problems = _of_file(molecules)
     else:

@@ -12,6 +12,7 @@ from designloop.loop.ends import End
 from designloop.loop.evaluation.incidents import LOSSES, describe_known, describe_workers
 from designloop.loop.reasons import commonest
 from designloop.loop.round_metrics import REMARKS
+from designloop.paths import exists, is_folder
 from designloop.tables import QueryError, open_candidates
 from designloop.tables.failed_rows import failed_rows
 from designloop.tables.ledger_reading import damage_in
@@ -165,11 +166,11 @@ def results_folder(campaign: Campaign | Path | str) -> Path:
         path, folder = campaign.path, campaign.output_folder
     else:
         path = Path(campaign)
-        if path.is_dir():
+        if is_folder(path):
             return path
         settings = read_yaml(path).data  # not loaded as a campaign: results can be read when an oracle is gone
         folder = (path.absolute().parent / str(settings.get("output") or settings.get("name") or path.stem)).resolve()
-    if not any((folder / name).exists() for name in ("campaign.json", "manifests")):
+    if not any(exists(folder / name) for name in ("campaign.json", "manifests")):
         if not isinstance(campaign, Campaign):
             load_campaign(path)  # a file with mistakes in it is told those first
         raise QueryError(f"{path} has not run yet, there are no results in {folder}; designloop run {path}")

@@ -20,7 +20,7 @@ import selfies
 from rdkit import Chem, rdBase
 
 from designloop.molecules.errors import MoleculeError
-from designloop.molecules.parsing import TEXT_CACHE_SIZE
+from designloop.molecules.parsing import TEXT_CACHE_SIZE, parse_anew, shown
 
 PAD, END = 0, 1
 _SPECIAL = ("<pad>", "<end>")
@@ -71,17 +71,16 @@ class Codec:
         Raises:
             MoleculeError: not a molecule; a symbol that the alphabet lacks; longer than ``greatest_length``.
         """
-        with rdBase.BlockLogs():
-            mol = Chem.MolFromSmiles(smiles)
+        mol = parse_anew(smiles)
         if mol is None or mol.GetNumAtoms() == 0:
-            raise MoleculeError(f"{smiles!r} is not a molecule that RDKit can read; check the SMILES")
+            raise MoleculeError(f"{shown(smiles)} is not a molecule that RDKit can read; check the SMILES")
         written = Chem.MolToSmiles(mol)
         with self.semantics():
             try:
                 encoded = str(selfies.encoder(written))
             except selfies.EncoderError as error:
                 raise MoleculeError(
-                    f"{smiles!r} cannot be written as SELFIES ({_reason(error)}); "
+                    f"{shown(smiles)} cannot be written as SELFIES ({_reason(error)}); "
                     "it can be scored, but the model cannot learn from it"
                 ) from error
         self.tokens(encoded, of=smiles)

@@ -23,6 +23,7 @@ from designloop.molecules.cache import UNREADABLE
 from designloop.molecules.codec import END, PAD, Codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.reading import LineProblem, read_molecules
+from designloop.paths import is_file
 
 __all__ = ["LineProblem", "TokenRows", "read_molecules", "tokenise", "training_rows", "zinc", "zinc_tokens"]
 
@@ -184,7 +185,7 @@ def tokenised_file(path: Path, codec: Codec, on_done: Callable[[int], None] | No
     Raises:
         MoleculeError: no such file, or nothing in it can be read or expressed.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise MoleculeError(f"{path} is not a file; give a .smi, .csv or .parquet file of molecules")
     # The ending decides how the bytes are read; another release of selfies may write a molecule in another way.
     reading = "\0".join([path.suffix.lower(), version("selfies"), codec.to_json()])

@@ -27,6 +27,7 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.recipe import Recipe
 from designloop.molecules.sequence_vae import CHECKSUM, Architecture, SequenceVAE, checksum, shorten
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
+from designloop.paths import is_file
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import Step, fit
 from designloop.vae.training.losses import ELBO, Loss, PropertyRegression
@@ -239,7 +240,7 @@ class _Run:
 
     def resume(self) -> tuple[int, list[HeldOut]]:
         path = self.folder / "checkpoint.safetensors"
-        if not path.is_file():
+        if not is_file(path):
             return 0, []
         record, tensors = _read_checkpoint(path)
         for key, ours in self._settings().items():

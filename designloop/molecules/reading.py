@@ -7,21 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rdkit import Chem, rdBase
+from rdkit import rdBase
 
 from designloop.molecules.errors import MoleculeError
-from designloop.molecules.reading_formats import (
-    READERS,
-    FileRow,
-    file_ending,
-    line_not_utf8,
-    split_smiles,
-)
+from designloop.molecules.parsing import parse_anew, shown, what_instead
+from designloop.molecules.reading_formats import READERS, FileRow, file_ending, split_smiles
+from designloop.molecules.reading_refusals import line_not_utf8, what_file
+from designloop.paths import is_file
 
 EXPECTED_FILES = ".smi, .csv, .tsv, .sdf or .parquet"
 """What files of molecules may be, in words; the first four also as .gz."""
 
 _MOST_SHOWN = 10
+
+_NOT_READ, _EMPTY = "not a SMILES that RDKit can read", "empty"
 
 _LINE_ENDINGS = frozenset(READERS) - {".sdf", ".parquet"}
 
@@ -47,10 +46,16 @@ class LineProblem:
 
     def sentence(self, file: Path | str) -> str:
         """Says where the molecule stands and why it cannot be used: ``mine.smi:3: 'C1CC' is not a SMILES …``."""
-        written = repr(self.text)
+        written = shown(self.text)
         # A MoleculeError of the chemistry begins with the molecule.
-        reason = self.reason if written in self.reason.partition(",")[0] else f"{written} is {self.reason}"
+        verb = "" if self.reason.split(" ", 1)[0] in ("has", "holds", "is", "stands") else "is "
+        reason = self.reason if written in self.reason.partition(",")[0] else f"{written} {verb}{self.reason}"
         return f"{file}:{self.line}: {reason}"
+
+    def beginning(self) -> str:
+        """Says what stands there, and why it cannot be used where that is more than that RDKit cannot read it."""
+        why = "" if self.reason in (_EMPTY, _NOT_READ) else f" ({self.reason})"
+        return f"; line {self.line} holds {shown(self.text)}{why}"
 
 
 @dataclass(frozen=True)
@@ -83,13 +88,15 @@ def read_molecules(path: Path | str, columns: bool = False) -> ReadMolecules:
         MoleculeError: no such file, an ending that is not known, no SMILES column, or no line that RDKit can read.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MoleculeError(f"{path} is not a file; give a {EXPECTED_FILES} file of molecules")
-    ending = file_ending(path)
-    if ending not in READERS:
-        raise MoleculeError(f"{path} ends in {path.suffix!r}, expected {EXPECTED_FILES}; rename or convert it")
     read = ReadMolecules([], [], [], [])
     try:
+        if not is_file(path):
+            raise MoleculeError(f"{path} is not a file; give a {EXPECTED_FILES} file of molecules")
+        ending = file_ending(path)
+        if ending not in READERS:
+            raise MoleculeError(f"{path} ends in {path.suffix!r}, expected {EXPECTED_FILES}; rename or convert it")
+        if (other := what_file(path)) is not None:
+            raise MoleculeError(f"{path} {other}")
         with rdBase.BlockLogs():
             for row in READERS[ending](path):
                 _add(row, read, columns)
@@ -101,8 +108,10 @@ def read_molecules(path: Path | str, columns: bool = False) -> ReadMolecules:
         raise MoleculeError(
             f"{path} cannot be read as a table ({error}); look for a quote that is not closed"
         ) from error
+    except OSError as error:
+        raise MoleculeError(f"{path} cannot be read ({error.strerror or error}); give a file that can") from error
     if not read.smiles:
-        first = f"; line {read.problems[0].line} holds {read.problems[0].text!r}" if read.problems else ""
+        first = read.problems[0].beginning() if read.problems else ""
         expected = {".smi": "one SMILES a line", ".sdf": "records that end in $$$$"}
         where = expected.get(ending, "SMILES in a column smiles")
         raise MoleculeError(f"{path} holds no molecule that RDKit can read{first}; give {where}")
@@ -121,9 +130,10 @@ def bad_lines(file: Path | str, problems: Sequence[LineProblem], remedy: str) ->
 def _add(row: FileRow, read: ReadMolecules, columns: bool) -> None:
     """Puts a row where it belongs: among the molecules, or among the problems."""
     smiles, behind = split_smiles(row.text)
-    molecule = Chem.MolFromSmiles(smiles) if smiles else None
+    molecule = parse_anew(smiles) if smiles and not row.reason else None
     if molecule is None or molecule.GetNumAtoms() == 0:
-        reason = row.reason or ("empty" if not smiles else "not a SMILES that RDKit can read")
+        unread = what_instead(smiles) or _NOT_READ
+        reason = row.reason or (unread if smiles else _EMPTY)
         read.problems.append(LineProblem(row.line, smiles or row.shown, reason))
         return
     if columns:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import csv
 import gzip
 import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rdkit import Chem
 
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.parsing import parse_anew
+from designloop.molecules.reading_refusals import DAMAGED_PACKING, not_unpacked
+from designloop.words import shorten
 
-SMILES_HEADERS = frozenset("smiles canonicalsmiles isomericsmiles cxsmiles structure smi".split())
-"""Headers of a column of SMILES, in small letters without spaces and underscores."""
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SMILES_HEADERS = tuple("smiles isomericsmiles cxsmiles canonicalsmiles structure smi".split())
+"""Headers of a column of SMILES, in small letters without spaces and underscores; of several columns the first in
+this order is read, since PubChem's ``canonicalsmiles`` has no stereo."""
 
 NAME_HEADERS = frozenset("name id title chemblid moleculechemblid compoundid compoundname moleculename".split())
 
@@ -63,14 +69,9 @@ def split_smiles(text: str) -> tuple[str, str]:
     return smiles, _EXTENSION.sub("", behind[0], count=1).strip() if behind else ""
 
 
-def line_not_utf8(path: Path) -> int:
-    """Number of the first line that is not UTF-8: a reader's own error counts from where its buffer starts."""
-    content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-    try:
-        content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return content.count(b"\n", 0, error.start) + 1
-    return 1
+def _why_no_field(text: str) -> str:
+    """Why a field holds no SMILES, where it goes on in another line; else empty."""
+    return "broken over lines" if len(text.splitlines()) > 1 else ""
 
 
 def _lines(path: Path, newline: str | None = None) -> Iterator[str]:
@@ -87,8 +88,8 @@ def _lines(path: Path, newline: str | None = None) -> Iterator[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8-sig", newline=newline) as file:
             yield from file
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise MoleculeError(f"{path} cannot be unpacked ({error}); pack it again") from error
+    except DAMAGED_PACKING as error:
+        raise not_unpacked(path, error) from error
 
 
 # ---- lines of SMILES
@@ -101,7 +102,9 @@ def _read_smiles_lines(path: Path) -> Iterator[FileRow]:
         text, *name = line.split(maxsplit=1)
         if number == 1 and _header_word(text) in SMILES_HEADERS:
             continue
-        yield FileRow(number, text, split_smiles(line)[1] if name else "")
+        whole = line.strip()
+        broken = _why_no_field(whole)
+        yield FileRow(number, "" if broken else text, split_smiles(line)[1] if name else "", {}, whole, broken)
 
 
 # ---- tables
@@ -119,6 +122,15 @@ class _Layout:
     """The column that holds SMILES."""
     name: int | None = None
 
+    def column_names(self) -> dict[int, str]:
+        """Place -> name of each other column, each name once: one without a header is told by its place."""
+        names: dict[int, str] = {}
+        for place, header in enumerate(self.header):
+            if place not in (self.smiles, self.name):
+                name = header or f"column {place + 1}"
+                names[place] = f"{name} ({place + 1})" if name in names.values() else name
+        return names
+
 
 def _read_table(path: Path) -> Iterator[FileRow]:
     lines = _lines(path, newline="")
@@ -127,28 +139,51 @@ def _read_table(path: Path) -> Iterator[FileRow]:
     separator = _SEPARATOR_LINE.match(head[0]) if head else None
     if separator:
         delimiters, head = (separator.group(1),), []
+    skipped = int(bool(separator))
+    for line in chain(head, lines):
+        head = [line]
+        if line.strip():
+            break
+        skipped += 1
     first_lines = [*head, *islice(lines, 200)]
     layout = _find_layout(path, first_lines, delimiters)
-    reader = csv.reader(chain(first_lines, lines), delimiter=layout.delimiter)
-    if layout.has_header:
-        next(reader)
+    # Strict, or else a quote that is not closed takes all rows behind it into its field.
+    reader = csv.reader(chain(first_lines, lines), delimiter=layout.delimiter, strict=True)
     width = len(layout.header)
-    others = [place for place in range(width) if place not in (layout.smiles, layout.name)]
-    for cells in reader:
-        values = [cell.strip() for cell in cells]
-        if not any(values):  # a blank line, or what Excel writes for one
-            continue
-        values += [""] * (width - len(values))
-        name = "" if layout.name is None else values[layout.name]
-        columns = {layout.header[place]: values[place] for place in others}
-        yield FileRow(reader.line_num + bool(separator), values[layout.smiles], name, columns)
+    names = layout.column_names()
+    start = skipped + 1
+    try:
+        for row, cells in enumerate(reader):
+            values = [cell.strip() for cell in cells]
+            # A blank line is no row, nor what Excel writes for one.
+            if any(values) and not (row == 0 and layout.has_header):
+                reason = _why_no_row(values, layout)
+                values += [""] * (width - len(values))
+                name = "" if layout.name is None else values[layout.name]
+                columns = {header: values[place] for place, header in names.items()}
+                text = values[layout.smiles]
+                yield FileRow(reader.line_num + skipped, "" if reason else text, name, columns, text, reason)
+            start = reader.line_num + skipped + 1
+    except csv.Error as error:
+        raise MoleculeError(
+            f"{path}:{start}: cannot be read as a table ({error}); look for a quote in this row or behind it that is "
+            "not closed, or not doubled within a text in quotes"
+        ) from error
+
+
+def _why_no_row(values: Sequence[str], layout: _Layout) -> str:
+    """Why a row cannot be read as one of a table, so that nothing in it stands where it belongs; empty if it can."""
+    width = len(layout.header)
+    if any(values[width:]):
+        return f"in a row of {len(values)} cells, expected {width} at most: quote a text that holds the delimiter"
+    return _why_no_field(values[layout.smiles]) if layout.smiles < len(values) else ""
 
 
 def _find_layout(path: Path, lines: Sequence[str], delimiters: Sequence[str]) -> _Layout:
     """How a table is written, as its first lines say.
 
     Raises:
-        MoleculeError: no column has a name of SMILES, nor do the first rows hold any.
+        MoleculeError: no column has a name of SMILES, nor do the first rows hold any; or two hold some.
     """
     tables = {delimiter: list(islice(csv.reader(lines, delimiter=delimiter), 20)) for delimiter in delimiters}
     for delimiter, rows in tables.items():
@@ -158,22 +193,25 @@ def _find_layout(path: Path, lines: Sequence[str], delimiters: Sequence[str]) ->
     for delimiter, rows in sorted(tables.items(), key=lambda table: -max(map(len, table[1]), default=0)):
         filled = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)][:5]
         width = min(map(len, filled), default=0)
-        for place in range(width):
-            if all(_is_smiles(row[place]) for row in filled):
-                made_up = [f"column {number + 1}" for number in range(width)]
-                return _Layout(delimiter, made_up, False, place)
+        of_smiles = [place for place in range(width) if all(_is_smiles(row[place]) for row in filled)]
+        if len(of_smiles) > 1:
+            numbers = " and ".join(str(place + 1) for place in of_smiles)
+            raise MoleculeError(f"{path} has no header, and columns {numbers} hold SMILES; name one of them smiles")
+        if of_smiles:
+            made_up = [f"column {number + 1}" for number in range(max(map(len, filled)))]
+            return _Layout(delimiter, made_up, False, of_smiles[0])
     raise _no_smiles_column(path, next(iter(tables[delimiters[0]]), []))
 
 
 def _no_smiles_column(path: Path, header: Sequence[str]) -> MoleculeError:
-    shown = ", ".join(header) or "(none)"
+    shown = shorten(", ".join(header), 200).strip() or "(none)"
     return MoleculeError(f"{path} has the columns {shown}, expected one named smiles; rename it")
 
 
 def _find_columns(header: Sequence[str]) -> tuple[int, int | None] | None:
     """The places of the SMILES and of the names; None where no header is one of SMILES."""
     words = [_header_word(cell) for cell in header]
-    smiles = next((place for place, word in enumerate(words) if word in SMILES_HEADERS), None)
+    smiles = next((words.index(word) for word in SMILES_HEADERS if word in words), None)
     if smiles is None:
         return None
     return smiles, next((place for place, word in enumerate(words) if word in NAME_HEADERS), None)
@@ -181,7 +219,7 @@ def _find_columns(header: Sequence[str]) -> tuple[int, int | None] | None:
 
 def _is_smiles(cell: str) -> bool:
     smiles, _ = split_smiles(cell)
-    return bool(smiles) and Chem.MolFromSmiles(smiles) is not None
+    return bool(smiles) and parse_anew(smiles) is not None
 
 
 def _header_word(cell: str) -> str:
@@ -193,19 +231,33 @@ def _read_parquet(path: Path) -> Iterator[FileRow]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise MoleculeError(f"{path} is not a Parquet file ({error}); export it again") from error
+        table = pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        said = shorten(str(error).partition("\n")[0], 200)
+        raise MoleculeError(f"{path} is not a Parquet file ({said}); export it again") from error
     header = table.column_names
     if (places := _find_columns(header)) is None:
         raise _no_smiles_column(path, header)
-    smiles_column, name_column = places
-    values: list[Iterable[object]] = [table.column(place).to_pylist() for place in range(len(header))]
-    others = [place for place in range(len(header)) if place not in (smiles_column, name_column)]
-    for number, row in enumerate(zip(*values, strict=True), start=1):
-        cells = ["" if value is None else str(value) for value in row]
-        name = "" if name_column is None else cells[name_column]
-        yield FileRow(number, cells[smiles_column].strip(), name, {header[place]: cells[place] for place in others})
+    layout = _Layout("", header, True, *places)
+    values = [_texts(table.column(place)) for place in range(len(header))]
+    names = layout.column_names()
+    for number, cells in enumerate(zip(*values, strict=True), start=1):
+        name = "" if layout.name is None else cells[layout.name]
+        text, broken = cells[layout.smiles].strip(), _why_no_field(cells[layout.smiles].strip())
+        columns = {header: cells[place] for place, header in names.items()}
+        yield FileRow(number, "" if broken else text, name, columns, text, broken)
+
+
+def _texts(column: pa.ChunkedArray) -> list[str]:
+    """The values of a column of a Parquet file as texts; what is null is empty."""
+    try:
+        values = column.to_pylist()
+    except (OverflowError, ValueError):  # dates that Python's do not reach
+        import pyarrow as pa
+
+        values = column.cast(pa.string()).to_pylist()
+    texts = [value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value for value in values]
+    return ["" if value is None else str(value) for value in texts]
 
 
 # ---- drawn molecules
@@ -231,11 +283,15 @@ def _read_record(record: Sequence[str], line: int) -> FileRow:
     for text in record[end:]:
         if match := _PROPERTY.match(text):
             key = match.group(1)
-            columns[key] = ""
+            columns.setdefault(key, "")
         elif key is not None and text.strip():
             columns[key] = f"{columns[key]}\n{text}".strip()
         else:
             key = None
+    blocks = sum(text.startswith("M  END") for text in record)
+    if blocks > 1:
+        reason = f"a record of {blocks} mol blocks: part them by lines of $$$$"
+        return FileRow(line, "", "", columns, f"the record of line {line}", reason)
     molecule = Chem.MolFromMolBlock("\n".join(record[:end]))
     name = record[0].strip() or next((value for key, value in columns.items() if _header_word(key) in NAME_HEADERS), "")
     shown = name or f"the record of line {line}"

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.shipped import DEFAULT_MODEL, PRETRAINED, PRIOR_NOISE
+from designloop.paths import is_file
 from designloop.vae.inference import refinement
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.tokens import TokenSequence
@@ -348,8 +349,8 @@ def find(model: str | Path) -> Path:
         MoleculeError: lists the shipped names.
     """
     shipped = PRETRAINED / f"{model}.safetensors"
-    path = shipped if shipped.is_file() else Path(model)
-    if not path.is_file():
+    path = shipped if is_file(shipped) else Path(model)
+    if not is_file(path):
         names = ", ".join(sorted(p.stem for p in PRETRAINED.glob("*.safetensors"))) or "none"
         raise MoleculeError(
             f"model {str(model)!r} is neither a shipped model ({names}) nor a file; give one of these names or a path"

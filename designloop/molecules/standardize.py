@@ -18,7 +18,7 @@ from rdkit.Chem import rdMolDescriptors, rdqueries
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from designloop.molecules.errors import MoleculeError
-from designloop.molecules.parsing import TEXT_CACHE_SIZE, require
+from designloop.molecules.parsing import TEXT_CACHE_SIZE, canonical, require, shown
 
 Mode = Literal["parent", "uncharge", "none"]
 """``parent``: groups normalised, largest organic fragment, uncharged, isotopes and atom maps dropped. ``uncharge``:
@@ -38,11 +38,18 @@ fragment, all of which need one of these.
 _ISOTOPE = re.compile(r"\[\d")
 _LABEL = re.compile(r"\[\d|:\d+\]")
 
+_HIGH_CHARGE = re.compile(r"[+-]\d|\+\+|--")
+_CHARGES = {7: (-1, 1), 8: (-1, 1), 15: (-1, 1), 16: (-1, 2)}
+"""Atomic number of what takes and gives protons -> least and greatest charge that they may leave."""
+_ANY_CHARGE = (-4, 8)
+
 _SALT_METALS = {3: 1, 4: 2, 11: 1, 12: 2, 19: 1, 20: 2, 37: 1, 38: 2, 55: 1, 56: 2, 87: 1, 88: 2}
 """Atomic number of each alkali and alkaline earth metal, whose bonds are ionic, and the charge of its ion."""
 
 _METAL = re.compile(r"\[\d*(?!(?:H|He|B|C|N|O|F|Ne|Si|P|S|Cl|Ar|Ge|As|Se|Br|Kr|Sb|Te|I|Xe|At|Rn)(?![a-z]))[A-Z]")
 """A bracket atom of none of the elements below: Python's loop over all atoms would take longer than all else."""
+
+_NO_ORDER = (Chem.BondType.UNSPECIFIED, Chem.BondType.ZERO, Chem.BondType.OTHER)
 
 _NO_METALS = frozenset((0, 1, 2, *range(5, 11), *range(14, 19), *range(32, 37), *range(51, 55), 85, 86))
 """Atomic numbers of non-metals and metalloids; 0 is a wildcard."""
@@ -95,15 +102,29 @@ def standard_form(smiles: str, mode: Mode = "parent") -> str:
         try:
             after = _step(forms[-1], mode)
         except MoleculeError as error:
-            raise MoleculeError(f"{smiles!r} {_why_not_neutral(smiles, forms[-1])}") from error
+            raise MoleculeError(f"{shown(smiles)} {_why_not_neutral(smiles, forms[-1])}") from error
         if after == forms[-1]:
-            return after
-        if after in forms:  # RDKit's canonical form has no fixed point here: the least of the cycle is one for us
-            return min(forms[forms.index(after) :])
+            return _without_new_radicals(smiles, after) if mode == "parent" and "[" in after else after
+        if after in forms:  # no fixed point: the least of the cycle is one for us, among those that RDKit reads back
+            cycle = [form for form in forms[forms.index(after) :] if canonical(form) == form]
+            if cycle:
+                return min(cycle)
+            raise MoleculeError(
+                f"{shown(smiles)} has stereo marks (such as @OH, @TB or @SP) that RDKit writes anew each time; "
+                "write it without them"
+            )
         forms.append(after)
     raise MoleculeError(
-        f"{smiles!r} has no standard form within {_MOST_PASSES} passes; leave it out, or write it neutral"
+        f"{shown(smiles)} has no standard form within {_MOST_PASSES} passes; leave it out, or write it neutral"
     )
+
+
+def _without_new_radicals(smiles: str, form: str) -> str:
+    """Returns the form if it has no radical that the molecule had not, as what is no salt has without its metals."""
+    before, after = (sum(atom.GetNumRadicalElectrons() for atom in require(text).GetAtoms()) for text in (smiles, form))
+    if after > before:
+        raise MoleculeError(f"{shown(smiles)} has no standard form: {form!r} is a radical; leave it out")
+    return form
 
 
 def _why_not_neutral(smiles: str, form: str) -> str:
@@ -159,14 +180,24 @@ def _step(smiles: str, mode: Mode) -> str:
                 if mode == "parent":
                     molecule = _parent(smiles, molecule)
                 molecule = _uncharge(molecule)
+                _refuse_impossible_ions(smiles, molecule)
             except MoleculeError:
                 raise
             # RDKit's own checks: a failed sanitisation is a ValueError, a broken precondition a RuntimeError.
             except (RuntimeError, ValueError) as error:
                 said = "; ".join(line.strip() for line in str(error).splitlines()[:2])
-                raise MoleculeError(f"{smiles!r} has no standard form (RDKit: {said}); leave it out") from error
+                raise MoleculeError(f"{shown(smiles)} has no standard form (RDKit: {said}); leave it out") from error
     text: str = Chem.MolToSmiles(molecule)
+    if ("~" in text or ":" in text) and any(map(_has_no_order, molecule.GetBonds())):
+        raise MoleculeError(f"{shown(smiles)} has a bond of no order, as in SMARTS (~ or :); write what it is")
     return text
+
+
+def _has_no_order(bond: Chem.Bond) -> bool:
+    """Whether a bond is of any order, or aromatic between atoms that are not."""
+    kind = bond.GetBondType()
+    between = bond.GetBeginAtom().GetIsAromatic() and bond.GetEndAtom().GetIsAromatic()
+    return kind in _NO_ORDER or (kind == Chem.BondType.AROMATIC and not between)
 
 
 def _parent(smiles: str, molecule: Chem.Mol) -> Chem.Mol:
@@ -206,7 +237,7 @@ def _without_metal_bonds(smiles: str, molecule: Chem.Mol) -> Chem.Mol:
         if metal.GetAtomicNum() not in _SALT_METALS or other.GetAtomicNum() == 6 or len(metals) == 2:
             named = next((atom for atom in metals if atom.GetAtomicNum() not in _SALT_METALS), metal).GetSymbol()
             raise MoleculeError(
-                f"{smiles!r} is an organometallic compound or a complex: {named} is bound to {other.GetSymbol()}; "
+                f"{shown(smiles)} is an organometallic compound or a complex: {named} is bound to {other.GetSymbol()}; "
                 "salts of organic molecules can be read, other compounds of metals cannot: leave it out"
             )
         order = 0 if bond.GetBondType() == Chem.BondType.DATIVE else int(bond.GetBondTypeAsDouble())
@@ -255,14 +286,17 @@ def _uncharge(molecule: Chem.Mol) -> Chem.Mol:
         if Chem.GetFormalCharge(neutral) and not Chem.GetFormalCharge(molecule):
             return molecule  # inner salts whose anion is none of the acids, as in molsidomine, stay as they are written
     if _protons(neutral) == _protons(molecule):
-        return neutral
+        return _neutralise_atoms(neutral) if Chem.GetFormalCharge(neutral) < 0 else neutral
     # RDKit gave a carbocation a hydride, which no proton can do: all others are neutralised without it.
     neutral = _neutralise_atoms(molecule)
     return neutral if _protons(neutral) == _protons(molecule) else molecule
 
 
 def _neutralise_atoms(molecule: Chem.Mol) -> Chem.Mol:
-    """A copy in which each N, O, P or S of charge 1 gives or takes a proton, but beside an atom of opposite charge."""
+    """A copy in which each N, O, P or S of charge 1 gives or takes a proton, but beside an atom of opposite charge.
+
+    So does an ion of N, O or S of any negative charge that stands alone.
+    """
     molecule = Chem.RWMol(molecule)
     for (index,) in molecule.GetSubstructMatches(_charged_alone()):
         atom = molecule.GetAtomWithIdx(index)
@@ -274,6 +308,19 @@ def _neutralise_atoms(molecule: Chem.Mol) -> Chem.Mol:
             atom.SetFormalCharge(0)
     Chem.SanitizeMol(molecule)
     return molecule
+
+
+def _refuse_impossible_ions(smiles: str, molecule: Chem.Mol) -> None:
+    """Returns if no atom has a charge that protons should have taken away and cannot: a slip in what was written."""
+    if not _HIGH_CHARGE.search(smiles):
+        return
+    for atom in molecule.GetAtoms():
+        least, most = _CHARGES.get(atom.GetAtomicNum(), _ANY_CHARGE)
+        charge = atom.GetFormalCharge()
+        if atom.GetDegree() and not least <= charge <= most:
+            raise MoleculeError(
+                f"{shown(smiles)} is an impossible ion: {atom.GetSymbol()} has a charge of {charge:+d}; mend it"
+            )
 
 
 def _deprotonate(molecule: Chem.Mol, most: int) -> Chem.Mol:
@@ -310,7 +357,9 @@ def _aromatic_carbanion() -> Chem.Mol:
 
 @cache
 def _charged_alone() -> Chem.Mol:
-    return Chem.MolFromSmarts("[$([#7,#8,#16;+1,-1]),$([#15;+1]),$([#15;-1;D1,D2]);!$([+]~[-]);!$([-]~[+])]")
+    return Chem.MolFromSmarts(
+        "[$([#7,#8,#16;+1,-1]),$([#7,#8,#16;-2,-3;D0]),$([#15;+1]),$([#15;-1;D1,D2]);!$([+]~[-]);!$([-]~[+])]"
+    )
 
 
 @cache

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from designloop.paths import exists, is_file, is_folder
 from designloop.tables.durable import NO_ROOM, ROOM
 from designloop.tables.lock import HeldElsewhere, HeldHere, NoLocks, ProcessLock
 
@@ -120,9 +121,9 @@ def lock_ledger(ledger: Path, campaign: str) -> ProcessLock:
 
 def _refuse_other(path: Path) -> None:
     """Raises LedgerError where a folder, a file of another program or one without right to read lies."""
-    if path.is_dir():
+    if is_folder(path):
         raise LedgerError(f"{path} is a folder, expected a file. Name a file under `ledger:` in the campaign file.")
-    if not path.exists() or path.stat().st_size == 0:
+    if not exists(path) or path.stat().st_size == 0:
         return
     # Asked through SQLite, which keeps its own locks on the file; opened and closed by hand it would lose them.
     with readable_errors(path):
@@ -162,7 +163,7 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
 
 def connect_for_reading(path: Path) -> sqlite3.Connection:
     """Connect without the right to write, to a ledger that a campaign may be writing to."""
-    if not path.is_file():
+    if not is_file(path):
         raise LedgerError(
             f"There is no ledger at {path}. Run the campaign first; if it has run, put the ledger back where it was."
         )

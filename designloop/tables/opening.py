@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
+from designloop.paths import exists, is_folder
 from designloop.tables.durable import TEMPORARY, sync_folder
 from designloop.tables.errors import TableError
 from designloop.tables.lock import lock_folder
@@ -36,8 +37,8 @@ def refuse_foreign(folder: Path) -> None:
     Raises:
         TableError: it is a file, or holds what is no campaign's, which is named.
     """
-    if not folder.is_dir():
-        if folder.exists():
+    if not is_folder(folder):
+        if exists(folder):
             raise TableError(f"{folder} is a file, expected the folder of results. Set `output:` to another name.")
         return
     if sum((folder / name).exists() for name in _OURS) > 1:

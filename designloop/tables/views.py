@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from designloop.paths import is_folder
 from designloop.tables.errors import QueryError
 from designloop.tables.files import refuse_lost_manifests, rows_numbers
 from designloop.tables.head import read_head, what_is_lost
@@ -220,7 +221,7 @@ def _table(columns: Sequence[Any], values: Mapping[str, Iterable[Any]]) -> pa.Ta
 
 def _campaigns_near(folder: Path) -> str:
     """Say what to open instead."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         return "There is no such folder; give a campaign's output folder, by default NAME/ beside its file."
     near = sorted(path.parent.name for path in folder.glob("*/campaign.json"))
     if near:

@@ -9,7 +9,7 @@ from rdkit import Chem
 
 from designloop.molecules.chemistry import MoleculeError, canonical, parse, parse_all, parse_flat, require
 from designloop.molecules.corpus import zinc
-from designloop.molecules.parsing import MOLECULE_CACHE_SIZE
+from designloop.molecules.parsing import MOLECULE_CACHE_SIZE, MOST_CHARACTERS, parse_anew
 from designloop.testing.oracle import MOLECULES, ODD, STEREOISOMERS
 
 
@@ -32,6 +32,40 @@ def test_what_is_no_molecule_is_none(smiles, capfd):
     with pytest.raises(MoleculeError, match="expected a valid SMILES"):
         require(smiles)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("C" * 5001, "has 5,001 characters, expected a molecule of at most 5,000; leave it out"),
+        ("C" * 100_000, "has 100,000 characters"),
+        ("CC\u041e", r"holds CYRILLIC CAPITAL LETTER O \(U\+041E\) at place 3, as no SMILES does; write it anew"),
+        ("CC\u00e9", "LATIN SMALL LETTER E WITH ACUTE"),
+        ("\u202eCCO", "RIGHT-TO-LEFT OVERRIDE"),
+        ("CC\ud800", r"a control character \(U\+D800\)"),
+        ("CC\0O", r"a control character \(U\+0000\) at place 3"),
+        ("CC\x1a", r"U\+001A"),
+        ("[#6]CC", "is a SMARTS pattern, which matches molecules and is none; give a SMILES"),
+        ("[C,N]C", "is a SMARTS pattern"),
+        ("InChI=1S/CH4/h1H4", "is an InChI; give the SMILES"),
+        ("LFQSCWFLJHTTHZ-UHFFFAOYSA-N", "is an InChIKey; give the SMILES"),
+        ("CC>>CO", "is a reaction; give its molecules one by one"),
+        ("CC>O>CO", "is a reaction"),
+        ("'CCO'", "stands in quotes; give it without"),
+    ],
+)
+def test_what_is_no_smiles_is_none_and_told_as_what_it_is(text, reason):
+    for door in (parse, parse_flat, canonical, parse_anew):
+        assert door(text) is None
+    with pytest.raises(MoleculeError, match=reason) as refusal:
+        require(text)
+    assert len(str(refusal.value)) < 500
+    assert ascii(text[:20])[1:-1].removesuffix("'") in ascii(str(refusal.value)).replace("\\\\", "\\")
+
+
+def test_as_long_as_a_molecule_may_be_it_is_read():
+    assert parse("C" * MOST_CHARACTERS).GetNumAtoms() == MOST_CHARACTERS
+    assert parse("CC->[Na+]").GetNumAtoms() == 3, "an arrow is a dative bond, and no reaction"
 
 
 def test_order_and_gaps_are_kept():

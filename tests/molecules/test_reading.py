@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rdkit import Chem
 
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.reading import LineProblem, read_molecules
+from designloop.testing.odd_files import PATHS, FileCase, damaged, file_faults, mol_block, sdf, well_formed
+from designloop.testing.odd_tables import ODD_FILES, REFUSED_FILES
 
 NOT_READ = "not a SMILES that RDKit can read"
 
@@ -138,16 +140,6 @@ def test_other_columns_travel_along_where_they_are_asked_for(tmp_path: Path) -> 
     assert read_molecules(write(tmp_path, "a.parquet", table), columns=True).columns == {"pIC50": ["6.5", ""]}
 
 
-def sdf(*records: str) -> str:
-    return "".join(f"{record}\n$$$$\n" for record in records)
-
-
-def mol_block(smiles: str, name: str = "") -> str:
-    mol = Chem.MolFromSmiles(smiles)
-    mol.SetProp("_Name", name)
-    return str(Chem.MolToMolBlock(mol))
-
-
 @pytest.mark.parametrize("pack", [str.encode, lambda text: gzip.compress(text.encode(), mtime=0)])
 def test_sdf(tmp_path: Path, pack: Callable[[str], bytes]) -> None:
     broken = mol_block("CCC").replace(" C ", " Zz", 1)
@@ -176,42 +168,46 @@ def test_zero_bytes_among_the_text_are_a_bad_line(tmp_path: Path) -> None:
     assert [problem.line for problem in read.problems] == [1, 3]
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "message"),
-    [
-        ("junk.smi", bytes(range(256)), r"junk\.smi:2: not UTF-8 text \(invalid start byte\); save it as UTF-8"),
-        ("latin.smi", b"CC\n" * 9000 + b"CC caf\xe9\n", r"latin\.smi:9001: not UTF-8 text .*; save it as UTF-8"),
-        ("latin.csv", b"smiles,name\nCC,caf\xe9\n", r"latin\.csv:2: not UTF-8 text"),
-        ("utf16.smi", "CCO a\n".encode("utf-16"), r"utf16\.smi:1: not UTF-8 text"),
-        ("empty.smi", b"", r"empty\.smi holds no molecule that RDKit can read; give one SMILES a line"),
-        ("blank.smi", b"\n  \n", "holds no molecule that RDKit can read"),
-        (
-            "words.smi",
-            b"no\nmolecule\n",
-            "holds no molecule that RDKit can read; line 1 holds 'no'; give one SMILES a line",
-        ),
-        ("table.smi", b"smiles,name\nCCO,1\n", "line 1 holds 'smiles,name'"),
-        ("empty.csv", b"", r"empty\.csv has the columns \(none\), expected one named smiles; rename it"),
-        ("head.csv", b"smiles\n", "holds no molecule that RDKit can read; give SMILES in a column smiles"),
-        ("a.csv", b"a,b\nCCO,1\n", "has the columns a, b, expected one named smiles; rename it"),
-        ("semicolon.csv", b"a;b\nCCO;1\n", "has the columns a;b, expected one named smiles"),
-        ("cut.smi.gz", gzip.compress(b"CCO ethanol\n" * 99, mtime=0)[:-9], r"cut\.smi\.gz cannot be unpacked"),
-        ("plain.csv.gz", b"smiles\nCCO\n", r"plain\.csv\.gz cannot be unpacked \(Not a gzipped file"),
-        ("latin.smi.gz", gzip.compress(b"CC\nCC caf\xe9\n", mtime=0), r"latin\.smi\.gz:2: not UTF-8 text"),
-        ("quote.csv", b'smiles\n"CC\n' + b"CC\n" * 60000, r"quote\.csv cannot be read as a table \(field larger"),
-        ("junk.parquet", b"junk" * 99, r"junk\.parquet is not a Parquet file .*; export it again"),
-        ("empty.parquet", b"", r"empty\.parquet is not a Parquet file"),
-        ("a.parquet", pa.table({"x": ["CC"]}), "has the columns x, expected one named smiles; rename it"),
-        ("numbers.parquet", pa.table({"smiles": [1.5]}), "line 1 holds '1.5'"),
-        ("none.parquet", pa.table({"smiles": pa.array([], pa.string())}), "holds no molecule that RDKit can read"),
-        ("a.sdf", b"x", r"a\.sdf holds no molecule that RDKit can read; line 1 holds 'x'; give records that end in"),
-        ("a.mol2", b"x", r"a\.mol2 ends in '\.mol2', expected \.smi, \.csv, \.tsv, \.sdf or \.parquet; rename or"),
-        ("plain", b"CCO", "plain ends in '', expected"),
-    ],
-)
-def test_what_is_no_file_of_molecules_is_told(tmp_path: Path, name: str, data: bytes | pa.Table, message: str) -> None:
-    with pytest.raises(MoleculeError, match=message):
-        read_molecules(write(tmp_path, name, data))
+@pytest.mark.parametrize("case", REFUSED_FILES, ids=lambda case: case.name)
+def test_what_is_no_file_of_molecules_is_told(tmp_path: Path, case: FileCase) -> None:
+    assert file_faults(case, tmp_path) == []
+
+
+@pytest.mark.parametrize("case", ODD_FILES, ids=lambda case: case.name)
+def test_what_cannot_be_used_in_a_file_is_told_by_its_line(tmp_path: Path, case: FileCase) -> None:
+    assert file_faults(case, tmp_path) == []
+
+
+@pytest.mark.parametrize("case", PATHS, ids=lambda case: ascii(case.name[:20]))
+def test_what_is_no_file_that_can_be_read_is_told(tmp_path: Path, case: FileCase) -> None:
+    assert file_faults(case, tmp_path) == []
+
+
+def test_files_in_every_way_of_writing_them_hold_the_same_molecules(tmp_path: Path) -> None:
+    cases = list(well_formed())[::5]
+    assert {(case.name, case.label): faults for case in cases if (faults := file_faults(case, tmp_path))} == {}
+
+
+def test_whatever_is_left_of_a_damaged_file_is_read_or_refused_by_its_name(tmp_path: Path) -> None:
+    cases = list(damaged(repeats=2))[::4]
+    assert {(case.name, case.label): faults for case in cases if (faults := file_faults(case, tmp_path))} == {}
+
+
+def test_a_reader_that_is_wrong_is_seen(tmp_path: Path) -> None:
+    plain = FileCase("a.smi", b"CCO a\nC1CC\n", ["CCO"], ["a"], "a.smi:2: 'C1CC' is not a SMILES")
+    assert file_faults(plain, tmp_path) == []
+    for wrong, kind in (
+        (replace(plain, smiles=None), "silent: it is read"),
+        (replace(plain, smiles=["CC"]), "silent: it holds"),
+        (replace(plain, names=["b"]), "silent: its names"),
+        (replace(plain, told=""), "silent: of lines left out"),
+        (replace(plain, content=b""), "message: it is refused"),
+        (FileCase("a.smi", b"", told="of another kind"), "message: it does not say"),
+    ):
+        (tmp_path / "a.smi").unlink()
+        faults = file_faults(wrong, tmp_path)
+        assert len(faults) == 1
+        assert faults[0].startswith(kind)
 
 
 def test_no_such_file_and_a_folder(tmp_path: Path) -> None:

@@ -122,6 +122,46 @@ def test_odd_molecules_have_a_sound_standard_form_or_a_reason():
     assert {text: faults for text in strings if (faults := standard_form_faults(text))} == {}
 
 
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("[Mg+2].[OH-]->[Cs].[OH-]", r"'\[Cs\]' is a radical"),
+        ("[89Sr+2].[Cl-].[Cl-]->[Ba+3]", r"'\[Ba\+3\]' is a radical"),
+        ("Cc1ccc(C)c([NH+2])c1", "is a radical"),
+        ("C1=NC=C[S-2]1", "is an impossible ion: S has a charge of -2; mend it"),
+        ("CC[OH2+15]", r"is an impossible ion: O has a charge of \+15"),
+        ("CC[P+99]", r"P has a charge of \+99"),
+        ("C[N@SP1-4]C", "N has a charge of -4"),
+        ("CN1[C@OH30](C)CCC1", "stereo marks .such as @OH, @TB or @SP. that RDKit writes anew each time"),
+        ("C~C", "has a bond of no order, as in SMARTS .~ or :.; write what it is"),
+        ("CC:O", "has a bond of no order"),
+    ],
+)
+def test_what_is_no_molecule_though_rdkit_reads_it_is_told(written, reason):
+    with pytest.raises(MoleculeError, match=reason) as refusal:
+        standard_form(written)
+    assert repr(written) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("CC=[P+]([O-])C", "CC=[P+](C)[O-]"),
+        ("CC=P(=O)C", "CC=[P+](C)[O-]"),
+        ("CC(=O)[O-]~[Na+]", "CC(=O)O"),
+        ("Cl[Ra]Cl.CCN", "CCN"),
+        ("C[O:1]c1cc[cH:2]cc1", "COc1ccccc1"),
+    ],
+)
+def test_odd_ways_of_writing_end_in_a_fixed_point(written, form):
+    assert standard_form(written) == form == standard_form(form) == canonical(form)
+
+
+def test_ions_of_one_atom_take_protons():
+    assert standard_form("[O-2].[N+](=O)[O-]", "uncharge") == "O.O=[N+][O-]"
+    assert standard_form("[N-3]") == "N"
+
+
 def test_mesoionic_rings_are_not_hydrogenated():
     """As RDKit's own clean-up does, which takes a sydnone to `O=C1CN(C)NO1`."""
     sydnone = "C[n+]1cc([O-])on1"

@@ -28,6 +28,7 @@ from designloop.loop.screening.filters import Filters
 from designloop.molecules.chemistry import Mode, Stereo
 from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.oracles import Oracle, OracleError, reference_of
+from designloop.paths import is_file
 from designloop.strategies import base as strategies
 
 __all__ = ["Budget", "Campaign", "CampaignError", "EvaluationSettings", "UserMolecule", "Problem", "StrategySettings"]
@@ -232,7 +233,7 @@ class Campaign(StrictSettings):
         named += [self.reference, self.filters.exclude]
         named += self.strategy.settings.model_dump(mode="json").values()
         paths = [str(name) for name in named if isinstance(name, (str, Path)) and is_path(str(name))]
-        return {path: self.resolve(path) for path in dict.fromkeys(paths) if self.resolve(path).is_file()}
+        return {path: self.resolve(path) for path in dict.fromkeys(paths) if is_file(self.resolve(path))}
 
     @property
     def fingerprint(self) -> str:

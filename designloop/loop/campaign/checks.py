@@ -26,6 +26,7 @@ from designloop.molecules.chemistry import Stereo, parse
 from designloop.molecules.shipped import shipped_models
 from designloop.molecules.smarts import kekule_hint
 from designloop.oracles import Oracle, OracleError, ParameterError, load
+from designloop.paths import is_file, is_folder
 from designloop.words import did_you_mean, listed
 
 
@@ -161,15 +162,32 @@ def _smarts_of(path: PathKey, value: Any) -> Iterator[str]:
 def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
     """Files that must be there, and folders that must not be in each other's way."""
     exclude = draft.filters.exclude if draft.filters else None
-    if exclude is not None and not (folder / exclude).is_file():
+    if exclude is not None and not is_file(folder / exclude):
         yield Finding(("filters", "exclude"), f"{exclude!r}, which is no file in {folder}", "a file of molecules")
-    if draft.model is not None and draft.model not in shipped_models() and not (folder / draft.model).is_file():
+    if draft.model is not None and draft.model not in shipped_models() and not is_file(folder / draft.model):
         shipped = shipped_models()
         expected = f"a shipped model ({listed(shipped)}) or a file that `designloop pretrain` wrote"
         yield Finding(("model",), repr(draft.model), expected, did_you_mean(draft.model, shipped))
+    for key, place in (("output", draft.output), ("ledger", draft.ledger)):
+        if place is not None and (why := _why_no_place(folder / place)):
+            yield Finding((key,), f"{place!r}, which {why}", "a path")
+            return
+    if draft.ledger is not None and is_folder(folder / draft.ledger):
+        yield Finding(("ledger",), f"{draft.ledger!r}, which is a folder", "the file of the ledger")
     if draft.output is not None and folder.resolve().is_relative_to((folder / draft.output).resolve()):
         actual = f"{draft.output!r}, which holds the campaign file"
         yield Finding(("output",), actual, "a folder of the campaign's own: --fresh moves it aside as a whole")
+
+
+def _why_no_place(path: Path) -> str:
+    """Why a path cannot be that of any file or folder; empty if it can."""
+    try:
+        path.resolve()
+    except ValueError:
+        return "holds a zero byte"
+    except (OSError, RuntimeError):
+        return "goes in a circle of links"
+    return ""
 
 
 def _decide_stereo(draft: Draft, parts: Parts) -> None:

@@ -98,6 +98,7 @@ class Draft(_Draft):
     batch_size: Readable[int] = None
     model: Readable[str] = None
     output: Readable[str] = None
+    ledger: Readable[str] = None
 
     @property
     def properties(self) -> list[tuple[int, PropertyDraft]]:

@@ -12,7 +12,9 @@ from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
 from designloop.loop.config.yaml_nodes import quote
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, parse, standard_form
+from designloop.molecules.parsing import shown, what_instead
 from designloop.molecules.reading import is_text_file, names_molecules, read_molecules
+from designloop.paths import exists
 
 _WEIGHTS = ".safetensors"
 
@@ -114,7 +116,7 @@ def read_user_molecules(
             smiles = standard_form(entry.text, standardize)
             identity_key = identity(smiles, stereo)
         except MoleculeError as error:
-            actual = f"{entry.text!r}, which is no molecule ({error})"
+            actual = f"{shown(entry.text)}, which is no molecule ({error})"
             molecules.unreadable.append(Problem(entry.file, entry.line, entry.column, entry.key, actual))
             continue
         salts += "." in entry.text and "." not in smiles
@@ -130,8 +132,8 @@ def read_user_molecules(
     if salts:
         molecules.warnings.append(f"{key}: counterions and solvents were stripped from {_count(salts)}")
     if repeats:
-        shown = ", ".join(repeats[:5]) + (", …" if len(repeats) > 5 else "")
-        molecules.warnings.append(f"{key}: {_count(len(repeats))} left out that stood there already: {shown}")
+        first = ", ".join(repeats[:5]) + (", …" if len(repeats) > 5 else "")
+        molecules.warnings.append(f"{key}: {_count(len(repeats))} left out that stood there already: {first}")
     return molecules
 
 
@@ -182,8 +184,10 @@ def _read_list(document: Document, place: PathKey, value: Texts, molecules: User
             continue
         # RDKit takes what stands behind a space for the molecule's name.
         if " " in text or parse(text) is None:
-            hint = bracket_hint(document, place) or "check its brackets, ring closures and valences"
-            unreadable = Finding(path, repr(text), "a SMILES that RDKit can read", hint)
+            instead = what_instead(text)
+            actual = f"{shown(text)}, which {instead}" if instead else shown(text)
+            hint = "" if instead else bracket_hint(document, place) or "check its brackets, ring closures and valences"
+            unreadable = Finding(path, actual, "a SMILES that RDKit can read", hint)
             molecules.unreadable.append(document.problem(unreadable))
             continue
         spot = document.problem(Finding(path, ""))
@@ -198,13 +202,13 @@ def _read_file(
     try:
         read = read_molecules(absolute)
     except (MoleculeError, OSError) as error:
-        is_smiles = not absolute.exists() and parse(path) is not None
+        is_smiles = not exists(absolute) and parse(path) is not None
         key = "smiles" if place[-1] == "file" else place[-1]
         hint = f"a molecule goes into a list: {key}: [{quote(path)}]" if is_smiles else ""
         molecules.problems.append(document.problem(Finding(place, str(error), hint=hint)))
         return
     for problem in read.problems:
-        actual, expected = f"{problem.text!r} ({problem.reason})", "a SMILES that RDKit can read"
+        actual, expected = f"{shown(problem.text)} ({problem.reason})", "a SMILES that RDKit can read"
         molecules.unreadable.append(
             Problem(str(absolute), problem.line, None, str(place[0]), actual, expected, "mend or delete the line")
         )

@@ -27,6 +27,7 @@ from designloop.molecules.chemistry import (
     standard_form,
 )
 from designloop.molecules.reading import LineProblem, bad_lines, read_molecules
+from designloop.paths import is_file
 
 Ends = tuple[float | None, float | None]
 """Lowest and highest value allowed, both included; None where there is no end."""
@@ -134,7 +135,7 @@ def descriptors(ranges: Mapping[str, Ends], _: FilterContext) -> Refuses:
 
 def exclude(path: Path, context: FilterContext) -> Refuses:
     absolute = context.folder / path
-    if not absolute.is_file():
+    if not is_file(absolute):
         raise MoleculeError(f"filters.exclude: no file {absolute}; the path is relative to the campaign file's folder")
     read = read_molecules(absolute)
     problems, excluded = list(read.problems), set()

@@ -1,0 +1,1 @@
+"""Whether designloop is wrong, silent or rude about what nobody expects."""
