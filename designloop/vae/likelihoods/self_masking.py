@@ -5,8 +5,8 @@
     missing:   log ∫ p(x | θ_i) P(missing | x) dx                                        by Gauss–Hermite quadrature
 
 Where large values are missing (a sign of 1; a detector that saturates) or small ones (−1; what lies below a limit of
-detection), the bound of the observed entries alone learns from a selection, and is biased. The sign has to be known: from
-what is observed, the data and the missingness cannot in general be told apart without it.
+detection), the bound of the observed entries alone learns from a selection, and is biased. The sign has to be known:
+without it, the data and the missingness cannot in general be told apart from what is observed.
 
 Source: Ipsen, Mattei & Frellsen 2021, "not-MIWAE: deep generative modelling with missing not at random data", whose
 self-masking model with known signs this is; the integral is exact here, and sampled there.
@@ -35,8 +35,9 @@ CELLS, WIDTH = 128, 8.0
 class SelfMasking(Entrywise):
     """A likelihood of the data together with one of what is missing; a mask is now data, and is learnt from.
 
-    Means, variances and draws are those of the wrapped likelihood, of any data; those *of what is missing* weigh in that
-    it is (``mean_of_missing``), and are what ``impute`` and ``sample_missing`` give. The encoder should read the mask.
+    Means, variances and draws are those of the wrapped likelihood, of any data; those *of what is missing* weigh in
+    that it is (``mean_of_missing``), and are what ``impute`` and ``sample_missing`` give. The encoder should read the
+    mask.
 
     Args:
         data: likelihood of the data: ``Gaussian``, ``HeteroscedasticGaussian`` or ``Bernoulli``.

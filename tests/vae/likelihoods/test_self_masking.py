@@ -10,10 +10,11 @@ from scipy.special import expit
 from scipy.stats import norm
 from torch import Tensor
 
-from designloop.testing import check_likelihood
+from designloop.testing import NonConformance, check_likelihood
 from designloop.testing.draws import generator
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.inference.imputation import impute, sample_missing
+from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.heteroscedastic_gaussian import HeteroscedasticGaussian
@@ -134,8 +135,22 @@ def test_data_keep_the_contract_where_nothing_hides(wide: bool) -> None:
 def test_draws_and_masked_entries_keep_the_contract_where_some_hide() -> None:
     # A mask is data: what is missing counts, and what is observed does not add up to one without it.
     left_out = ["masks", "normalised", "sampling"]
-    passed = check_likelihood(SelfMasking(Gaussian(3), SIGN), MEANS, skip=left_out).passed
+    passed = check_likelihood(SelfMasking(Gaussian(3), SIGN, STEEPNESS), MEANS, skip=left_out).passed
     assert {"entries", "gradients", "moments", "precision"} <= set(passed)
+
+
+class Forgetful(SelfMasking):
+    """Draws of what is missing are those of any data."""
+
+    def sample_missing(
+        self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
+    ) -> Tensor:
+        return self.sample(params, generator, context)
+
+
+def test_draws_of_what_is_missing_that_are_not_as_its_mean_says_are_told() -> None:
+    with pytest.raises(NonConformance, match=r"the mean of what sample_missing draws is .* as mean_of_missing says"):
+        check_likelihood(Forgetful(Gaussian(3), SIGN, STEEPNESS), MEANS, skip=["masks", "normalised", "sampling"])
 
 
 @pytest.mark.parametrize("extreme", [1e4, torch.inf, torch.nan])

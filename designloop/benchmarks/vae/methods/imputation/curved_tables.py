@@ -93,9 +93,8 @@ def fill_by_vae(holes: Array, mask: Mask, seed: int) -> Array:
             rows = torch.randint(len(x), (BATCH,), generator=generator)
             yield Batch(x[rows], observed[rows])
 
-    fit(
-        vae, ELBO(), batches(), torch.optim.Adam(vae.parameters(), lr=RATE), generator=generator, schedule=cosine(STEPS)
-    )
+    optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
+    fit(vae, ELBO(), batches(), optimizer, generator=generator, schedule=cosine(STEPS))
     return np.asarray(impute(vae, x, observed, k=DRAWS, generator=generator).mean.double().numpy())
 
 

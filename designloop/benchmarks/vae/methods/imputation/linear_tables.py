@@ -1,4 +1,4 @@
-"""Linear-Gaussian tables, where what is missing has a distribution in closed form; and what filling in does to a bound."""
+"""Linear-Gaussian tables, where what is missing has a law in closed form; and what filling in does to a bound."""
 
 from __future__ import annotations
 
@@ -102,15 +102,14 @@ def fit_vae(x: Tensor, observed: Tensor, seed: int) -> tuple[VAE, torch.Generato
             rows = torch.randint(len(x), (BATCH,), generator=generator)
             yield Batch(x[rows], observed[rows])
 
-    fit(
-        vae, ELBO(), batches(), torch.optim.Adam(vae.parameters(), lr=RATE), generator=generator, schedule=cosine(STEPS)
-    )
+    optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
+    fit(vae, ELBO(), batches(), optimizer, generator=generator, schedule=cosine(STEPS))
     return vae, generator
 
 
 @torch.no_grad()
 def sample_of_means(vae: VAE, x: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
-    """(copies, batch, features) decoded means at draws of the posterior: intervals that forget the entries' own noise."""
+    """(copies, batch, features) decoded means at draws of the posterior, without the entries' own noise."""
     given = vae.encode(x, observed)
     return torch.stack([vae.decode(given.rsample(generator)) for _ in range(COMPLETED)])
 
