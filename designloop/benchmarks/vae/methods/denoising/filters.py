@@ -9,6 +9,7 @@ own weight the largest of the others'.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -33,14 +34,14 @@ Filter = Callable[[Array], Array]
 def gaussian_filters() -> Iterator[tuple[str, Filter]]:
     """The Gaussian filters that are tried, by name."""
     for sigma in SIGMAS:
-        yield f"σ = {sigma:.1f}", lambda x, sigma=sigma: gaussian_filter(x, (0, sigma, sigma), mode="nearest")
+        yield f"σ = {sigma:.1f}", partial(gaussian_filter, sigma=(0, sigma, sigma), mode="nearest")
 
 
 def non_local_means_filters() -> Iterator[tuple[str, Filter]]:
     """The non-local means that are tried, by name."""
     for strength, patch, reach in product(STRENGTHS, PATCHES, REACHES):
         name = f"h = {strength}, patches of {2 * patch + 1}, windows of {2 * reach + 1}"
-        yield name, lambda x, h=strength, p=patch, r=reach: non_local_means(x, h, p, r)
+        yield name, partial(non_local_means, strength=strength, patch=patch, reach=reach)
 
 
 def non_local_means(x: Array, strength: float, patch: int, reach: int) -> Array:

@@ -174,7 +174,7 @@ def expected_log_fill(vae: VAE, exact: LinearGaussian, filled: Tensor, observed:
     given = vae.encode(filled)
     around = given.variance @ exact.weights.square().T  # variance of the decoded means under q
     squares = ((filled - vae.decode(given.mean)).square() + around) / exact.variance
-    log_fill = -0.5 * (squares + exact.variance.log() + np.log(2 * np.pi))
+    log_fill: Tensor = -0.5 * (squares + exact.variance.log() + np.log(2 * np.pi))
     return log_fill.masked_fill(observed, 0.0).sum(1)
 
 

@@ -75,7 +75,7 @@ def measure(seed: int) -> dict[str, float]:
         return Gaussian(FEATURES, 0.3, per_feature=True)
 
     hiding = SelfMasking(gaussian(), sign)
-    results = {}
+    results: dict[str, float] = {}
     for name, likelihood in (("model", hiding), ("plain", gaussian()), ("wrong", SelfMasking(gaussian(), -sign))):
         off = (fill_in(likelihood, x, observed, seed) - x)[~observed]
         results |= {name: float(off.square().mean().sqrt()), f"{name}, bias": float(off.mean())}
