@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from designloop.vae.simulators import arm as arm
     from designloop.vae.simulators import cell_lines as cell_lines
     from designloop.vae.simulators import lattice as lattice
+    from designloop.vae.simulators import multiome as multiome
     from designloop.vae.simulators import neurons as neurons
     from designloop.vae.simulators import ring as ring
     from designloop.vae.simulators import surfaces as surfaces
@@ -23,5 +24,5 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {},
-    modules=["anomalies", "arm", "cell_lines", "lattice", "neurons", "ring", "surfaces"],
+    modules=["anomalies", "arm", "cell_lines", "lattice", "multiome", "neurons", "ring", "surfaces"],
 )
