@@ -4,10 +4,10 @@
     x_ig ~ NB(mean exp(b_g + W_g h_i), dispersion r_g)         RNA, a gene g
     y_ip ~ Bernoulli(1 / (1 + exp(−a_p − V_p h_i)))            ATAC, a peak p: open or not
 
-The first units of z act on both; of the others some act on RNA alone, some on ATAC alone. The difficulty is the share of
-each feature's variance that its own modality's units make: at 0 all that moves a gene can be seen in the peaks too, at 1
-the two modalities are independent and one says nothing of the other. So a translation from one to the other has a best,
-which lies between the true latent's prediction and that of the features' means.
+The first units of z act on both; of the others some act on RNA alone, some on ATAC alone. The difficulty is the share
+of each feature's variance that its own modality's units make: at 0 all that moves a gene can be seen in the peaks too,
+at 1 the two modalities are independent and one says nothing of the other. So a translation from one to the other has a
+best, which lies between the true latent's prediction and that of the features' means.
 """
 
 from __future__ import annotations
