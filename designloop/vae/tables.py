@@ -227,7 +227,7 @@ def _numbers(values: np.ndarray, observed: np.ndarray) -> np.ndarray | None:
     if seen.dtype == bool or any(isinstance(value, str | bool) for value in seen.tolist()):
         return None
     try:
-        return seen.astype(float)
+        return np.asarray(seen.astype(float))
     except (TypeError, ValueError):
         return None
 
@@ -292,5 +292,5 @@ def _codes(column: Column, values: np.ndarray, observed: np.ndarray) -> np.ndarr
 
 def _decoded(column: Column, values: Tensor) -> np.ndarray:
     if column.labels:
-        return np.asarray(column.labels)[values.round().long().cpu().numpy()]
-    return values.detach().cpu().double().numpy() * column.scale + column.centre
+        return np.asarray(np.asarray(column.labels)[values.round().long().cpu().numpy()])
+    return np.asarray(values.detach().cpu().double().numpy() * column.scale + column.centre)

@@ -3,7 +3,7 @@
     E[f(z) | x] ≈ Σ_k w_k f(z_k),   w_k ∝ p(x, z_k) / q(z_k | x),   Σ_k w_k = 1
 
 The weights make it exact in the limit of many draws, however rough the encoder is. What is missing of a row is such an
-expectation (``imputation``), and so is what lies behind a row that was seen through noise (``designloop.vae.denoising``).
+expectation (``imputation``), and so is what lies behind a row that was seen through noise (``denoising``).
 """
 
 from __future__ import annotations

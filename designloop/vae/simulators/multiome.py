@@ -45,7 +45,7 @@ class Multiome:
     @property
     def latent(self) -> int:
         """Units of z."""
-        return self.rna_loadings.shape[1]
+        return int(self.rna_loadings.shape[1])
 
     def bent(self, z: Array) -> Array:
         """(rows, latent) h at z (rows, latent)."""

@@ -18,7 +18,7 @@ from designloop.vae.simulators.multiome import Cells, Multiome
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
-DRAWS = 40_000
+DRAWS = 30_000
 """Of z, the same for all cells."""
 
 CELLS_AT_ONCE = 250

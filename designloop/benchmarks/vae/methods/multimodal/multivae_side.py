@@ -22,7 +22,7 @@ from torch import Tensor, nn
 class Hollow(types.ModuleType):
     """Stands in for torchvision, which multivae imports for images: not every torch has one that is built for it."""
 
-    __path__ = ()
+    __path__ = []  # noqa: RUF012 - of all modules' kind, and never changed
 
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
@@ -102,8 +102,8 @@ def translate(model: Any, data: dict[str, Tensor], source: str, target: str, dra
     """(cells, features) mean of what draws of the source's posterior are decoded to."""
     whole = MultimodalBaseDataset(data)
     total = torch.zeros_like(data[target])
-    for _ in range(draws):
-        decoded = model.decoders[target](model.encode(whole, cond_mod=source).z).reconstruction
+    for z in model.encode(whole, cond_mod=source, N=draws).z:  # (draws, cells, latent)
+        decoded = model.decoders[target](z).reconstruction
         total += decoded.sigmoid() if target == "atac" else decoded
     return total / draws
 

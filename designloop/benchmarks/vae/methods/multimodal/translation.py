@@ -29,18 +29,18 @@ from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
 from designloop.vae.training.schedules import cosine
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
-TRAIN, HELD_OUT = 20_000, 1000
+TRAIN, HELD_OUT = 20_000, 600
 """Cells of either modality, all of them paired."""
 
-LATENT, HIDDEN, STEPS, BATCH, RATE = 8, 64, 2500, 128, 0.01
+LATENT, HIDDEN, STEPS, BATCH, RATE = 8, 64, 1500, 256, 0.01
 """Of every model; the truth has four units."""
 
 WHOLE = 0.4
 """Share of the steps in which cells are seen whole, before one modality of most is hidden."""
 
-DRAWS = 100
+DRAWS = 300
 """Of the posterior, by which a translation is made."""
 
 NEIGHBOURS = 50
@@ -127,15 +127,17 @@ def translate_by_regression(cells: Cells, held: Cells, seed: int) -> list[Transl
     """
     sources = {"rna": cells.counts, "atac": cells.is_open}
     targets = {"rna": held.counts, "atac": held.is_open}
-    models, latents, held_latents = {}, {}, {}
+    models: dict[str, VAE] = {}
+    latents: dict[str, Array] = {}
+    held_latents: dict[str, Array] = {}
     for name, values in sources.items():
         wide = values.shape[1]
         likelihood: Likelihood = NegativeBinomial(wide, 2.0, size=None) if name == "rna" else Bernoulli()
         models[name] = _train_alone(name, likelihood, values, seed)
         for kept, given in ((latents, values), (held_latents, targets[name])):
-            kept[name] = models[name].encode(given.astype(np.float32)).mean.detach().numpy()
+            kept[name] = models[name].encode(torch.from_numpy(given.astype(np.float32))).mean.detach().numpy()
 
-    def decode(name: str, z: NDArray[np.float32]) -> Array:
+    def decode(name: str, z: Array) -> Array:
         with torch.no_grad():
             vae = models[name]
             return vae.likelihood.mean(vae.decode(torch.from_numpy(z.astype(np.float32)))).double().numpy()
