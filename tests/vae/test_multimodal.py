@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from designloop.testing.draws import generator
 from designloop.vae import multimodal
 from designloop.vae.errors import CapabilityError, VAEError
+from designloop.vae.geometry import pullback_metric
 from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.inference.imputation import impute
 from designloop.vae.likelihoods.bernoulli import Bernoulli
@@ -178,6 +179,18 @@ def test_a_model_of_any_likelihoods_is_fitted_and_translates(posterior_name: str
     assert bool((counts > 0).all())
     assert classes.shape == (3, 1, 3)
     torch.testing.assert_close(classes.sum(-1), torch.ones(3, 1))
+
+
+def test_the_metric_is_the_sum_of_the_modalities() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        vae = multimodal.multimodal_vae(mixed(), 2, [8])
+    z = torch.randn(3, 2, generator=generator())
+    each = [
+        pullback_metric(VAE(vae.encoder, decoder, block.likelihood, vae.prior), z)
+        for decoder, block in zip(vae.decoder.decoders, vae.likelihood.blocks.values(), strict=True)
+    ]
+    torch.testing.assert_close(pullback_metric(vae, z), torch.stack(each).sum(0))
 
 
 def test_an_expert_does_not_see_what_is_masked() -> None:
