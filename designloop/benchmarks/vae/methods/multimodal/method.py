@@ -209,14 +209,13 @@ def translation_rows(outcomes: Sequence[Outcome]) -> Iterator[Row]:
 
 
 def peer_rows(outcomes: Sequence[Outcome], seeds: Sequence[int]) -> Iterator[Row]:
-    """Measures gains over MultiVae's models, which were recorded on the same cells; none on cells that were not."""
+    """Measures gains over MultiVae's models on the seeds of which they are recorded on the same cells."""
     recorded = multivae.read(seeds)
-    for target, measure in MEASURES.items():
-        ours = [outcome.scores["product"][target] for outcome in outcomes]
+    known = [(outcome, recorded[seed]) for outcome, seed in zip(outcomes, seeds, strict=True) if seed in recorded]
+    for target, measure in MEASURES.items() if known else ():
+        ours = [outcome.scores["product"][target] for outcome, _ in known]
         for model in multivae.MODELS:
-            theirs = [recorded[seed][model][target] for seed in seeds if seed in recorded]
-            if len(theirs) < len(seeds):
-                continue
+            theirs = [scores[model][target] for _, scores in known]
             gains = [a - b for a, b in zip(ours, theirs, strict=True)]
             error = stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
             yield mean_row(
