@@ -283,23 +283,26 @@ def entries(trial: LikelihoodTrial) -> Iterator[str]:
 
 
 def moments(trial: LikelihoodTrial) -> Iterator[str]:
-    """Where it claims a mean and a variance, they are those of its draws."""
-    draws = trial.draws.double().view(DRAWS, *trial.x.shape)
-    if offers(trial.likelihood, "mean"):
-        claimed = trial.exact.mean(trial.params, trial.context).detach()
+    """Where it claims a mean and a variance, they are those of its draws; so are those of what is missing."""
+    yield from _moments(trial, trial.draws, "its draws", ("mean", "variance"))
+    if type(trial.likelihood).sample_missing is not Likelihood.sample_missing:
+        params, context = many(trial.params, DRAWS), many_of(trial.context, DRAWS)
+        draws = trial.exact.sample_missing(params, generator(9), context).detach()
+        yield from _moments(trial, draws, "what sample_missing draws", ("mean_of_missing", "variance_of_missing"))
+
+
+def _moments(trial: LikelihoodTrial, draws: Tensor, what: str, names: tuple[str, str]) -> Iterator[str]:
+    draws = draws.double().view(DRAWS, *trial.x.shape)
+    squares = (draws - draws.mean(0)).square()
+    for name, kind, values, floor in ((names[0], "mean", draws, 0.0), (names[1], "variance", squares, 1e-6)):
+        if not offers(trial.likelihood, name):
+            continue
+        claimed = getattr(trial.exact, name)(trial.params, trial.context).detach()
         if claimed.shape != trial.x.shape:
             shapes = f"shape {tuple(claimed.shape)}, a draw has {tuple(trial.x.shape)}"
-            yield f"mean gave {shapes}; give one for each entry"
+            yield f"{name} gave {shapes}; give one for each entry"
             return
-        yield from (f"the mean of its draws is {gap} as mean says" for gap in off(draws, claimed))
-    if offers(trial.likelihood, "variance"):
-        claimed = trial.exact.variance(trial.params, trial.context).detach()
-        if claimed.shape != trial.x.shape:
-            shapes = f"shape {tuple(claimed.shape)}, a draw has {tuple(trial.x.shape)}"
-            yield f"variance gave {shapes}; give one for each entry"
-            return
-        squares = (draws - draws.mean(0)).square()
-        yield from (f"the variance of its draws is {gap} as variance says" for gap in off(squares, claimed, 1e-6))
+        yield from (f"the {kind} of {what} is {gap} as {name} says" for gap in off(values, claimed, floor))
 
 
 def fisher(trial: LikelihoodTrial) -> Iterator[str]:

@@ -4,9 +4,9 @@
 
 Knows no molecule. A likelihood, a prior or a term of a loss is one small file that every model can be composed of. Here
 are the parts of a VAE, its training, and what any fitted one is asked; each application has a module of its own:
-``anomaly``, ``conditional``, ``disentanglement``, ``expression``, ``geometry``, ``linear``, ``multimodal``,
-``planning``, ``tables`` of mixed kinds, and ``simulators`` of data whose truth is known. Names are loaded when first
-used.
+``anomaly``, ``conditional``, ``denoising``, ``disentanglement``, ``expression``, ``geometry``, ``linear``,
+``multimodal``, ``planning``, ``tables`` of mixed kinds, and ``simulators`` of data whose truth is known. Names are
+loaded when first used.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from designloop.lazy import attach
 if TYPE_CHECKING:
     from designloop.vae import anomaly as anomaly
     from designloop.vae import conditional as conditional
+    from designloop.vae import denoising as denoising
     from designloop.vae import disentanglement as disentanglement
     from designloop.vae import expression as expression
     from designloop.vae import geometry as geometry
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from designloop.vae import tables as tables
     from designloop.vae.doors import label_codes as label_codes
     from designloop.vae.errors import VAEError as VAEError
+    from designloop.vae.image_networks import ConvDecoder as ConvDecoder
+    from designloop.vae.image_networks import ConvEncoder as ConvEncoder
     from designloop.vae.inference.active_units import active_units as active_units
     from designloop.vae.inference.evidence import Evidence as Evidence
     from designloop.vae.inference.evidence import annealed_evidence as annealed_evidence
     from designloop.vae.inference.evidence import importance_evidence as importance_evidence
+    from designloop.vae.inference.expectations import expectations as expectations
     from designloop.vae.inference.imputation import Imputation as Imputation
     from designloop.vae.inference.imputation import impute as impute
     from designloop.vae.inference.imputation import sample_missing as sample_missing
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from designloop.vae.likelihoods.negative_binomial import NegativeBinomial as NegativeBinomial
     from designloop.vae.likelihoods.poisson import Poisson as Poisson
     from designloop.vae.likelihoods.product import Product as Product
+    from designloop.vae.likelihoods.self_masking import SelfMasking as SelfMasking
     from designloop.vae.likelihoods.student_t import StudentT as StudentT
     from designloop.vae.likelihoods.tokens import TokenSequence as TokenSequence
     from designloop.vae.model import VAE as VAE
@@ -89,8 +94,10 @@ __getattr__, __dir__, __all__ = attach(
     {
         "doors": ["label_codes"],
         "errors": ["VAEError"],
+        "image_networks": ["ConvDecoder", "ConvEncoder"],
         "inference.active_units": ["active_units"],
         "inference.evidence": ["Evidence", "annealed_evidence", "importance_evidence"],
+        "inference.expectations": ["expectations"],
         "inference.imputation": ["Imputation", "sample_missing", "impute"],
         "inference.refinement": ["refine"],
         "likelihoods.base": ["Likelihood"],
@@ -101,6 +108,7 @@ __getattr__, __dir__, __all__ = attach(
         "likelihoods.negative_binomial": ["NegativeBinomial"],
         "likelihoods.poisson": ["Poisson"],
         "likelihoods.product": ["Product"],
+        "likelihoods.self_masking": ["SelfMasking"],
         "likelihoods.student_t": ["StudentT"],
         "likelihoods.tokens": ["TokenSequence"],
         "model": ["ForwardPass", "VAE"],
@@ -136,6 +144,7 @@ __getattr__, __dir__, __all__ = attach(
     modules=[
         "anomaly",
         "conditional",
+        "denoising",
         "disentanglement",
         "expression",
         "geometry",

@@ -17,7 +17,7 @@ al. 2021 (mixture of products); Mattei & Frellsen 2019 (weights of the draws).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Literal
 
@@ -30,6 +30,7 @@ from designloop.vae.inference.expectations import expectations
 from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.product import Product
+from designloop.vae.likelihoods.self_masking import SelfMasking
 from designloop.vae.linear.linear_gaussian import LinearGaussian
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, mlp
@@ -227,8 +228,9 @@ def observe_only(likelihood: Product, x: Tensor, names: Sequence[str], mask: Ten
         x: (batch, features). names: of the blocks. mask: of what is observed of them; None for all.
 
     Raises:
-        VAEError: a name is none of a block.
+        VAEError: a name is none of a block, or another block hides itself, so that its absence would tell of it.
     """
+    _require_silent(likelihood, [name for name in likelihood.blocks if name not in names])
     only = torch.zeros_like(x, dtype=torch.bool)
     for name in names:
         only[:, likelihood[name].columns] = True
@@ -245,8 +247,9 @@ def hide_blocks(
         share: of the rows that this happens to; the others stay as they are.
 
     Raises:
-        VAEError: ``share`` is none.
+        VAEError: ``share`` is none, or a block hides itself, so that its absence would tell of it.
     """
+    _require_silent(likelihood, likelihood.blocks)
     if not 0 <= share <= 1:
         raise VAEError(f"share is {share}, expected 0 to 1; 0 hides nothing")
     seen = torch.ones_like(x, dtype=torch.bool) if mask is None else mask
@@ -296,6 +299,15 @@ def translate(
         require(block.likelihood, "mean")
     (translated,), _ = expectations(vae, mean, x, others, context, k=k, generator=generator)
     return translated
+
+
+def _require_silent(likelihood: Product, names: Iterable[str]) -> None:
+    for name in names:
+        if isinstance(likelihood[name].likelihood, SelfMasking):
+            raise VAEError(
+                f"block {name!r} is SelfMasking, to which a mask is data: left out, it would be taken for one that hid "
+                "itself; leave out blocks whose absence tells nothing"
+            )
 
 
 def _require_names(likelihood: Product, parts: Mapping[str, nn.Module], what: str) -> None:

@@ -167,7 +167,7 @@ class MixedTable:
             return [
                 block.likelihood.probabilities(params[..., block.params])
                 if isinstance(block.likelihood, Categorical)
-                else block.likelihood.mean(params[..., block.params], context)
+                else block.likelihood.mean_of_missing(params[..., block.params], context)
                 for block in likelihood.blocks.values()
             ]
 

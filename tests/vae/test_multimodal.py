@@ -19,6 +19,7 @@ from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.likelihoods.product import Product
+from designloop.vae.likelihoods.self_masking import SelfMasking
 from designloop.vae.linear.linear_gaussian import LinearGaussian, log_evidence, posterior
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder
@@ -246,6 +247,17 @@ def test_what_cannot_be_is_told() -> None:
     with pytest.raises(VAEError, match="the likelihood is Gaussian, expected a Product of blocks to translate"):
         multimodal.translate(plain, ROWS_OF_MIXED, to="c", k=5)
     assert Expert(torch.zeros(1, 2), torch.zeros(1, 2)).is_full is False
+
+    hiding = SelfMasking(Gaussian(1), torch.ones(1))
+    apart = Product({"a": (hiding, 1), "b": (Bernoulli(), 1)})
+    for leave_out in (
+        lambda: multimodal.observe_only(apart, torch.ones(1, 2), ["b"]),
+        lambda: multimodal.hide_blocks(apart, torch.ones(1, 2), generator=generator()),
+        lambda: multimodal.translate(multimodal.multimodal_vae(apart, 2), torch.ones(1, 2), to="a", k=2),
+    ):
+        with pytest.raises(VAEError, match="block 'a' is SelfMasking, to which a mask is data"):
+            leave_out()
+    assert bool(multimodal.observe_only(apart, torch.ones(1, 2), ["a"])[0, 0])
 
     class Meanless(Bernoulli):
         mean = Categorical.mean

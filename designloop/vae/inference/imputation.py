@@ -15,7 +15,8 @@ from torch import Tensor
 
 from designloop.vae.capabilities import offers, require
 from designloop.vae.errors import VAEError
-from designloop.vae.inference.evidence import Evidence, importance_draws, repeat_context, summary
+from designloop.vae.inference.evidence import Evidence, importance_draws, repeat_context
+from designloop.vae.inference.expectations import expectations
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
 
@@ -48,32 +49,18 @@ def impute(
         CapabilityError: the likelihood has no ``mean``, or the prior no ``log_prob``.
         VAEError: a row observes nothing, or an observed entry is no number.
     """
-    require(vae.likelihood, "mean")
+    likelihood = vae.likelihood
+    require(likelihood, "mean")
     x, mask, context = _take(vae, x, mask, context)
-    spreads = offers(vae.likelihood, "variance")
-    weights: list[Tensor] = []
-    sums: list[Tensor] = []
-    best = torch.tensor(-torch.inf)
-    for z, weight in importance_draws(vae, x, mask, context, k=k, generator=generator):
-        wide = repeat_context(context, len(z))
-        params = vae.decode(z.flatten(0, 1), wide)
-        mean = vae.likelihood.mean(params, wide).unflatten(0, z.shape[:2])
-        powers = [torch.ones_like(mean), mean]
-        if spreads:
-            variance = vae.likelihood.variance(params, wide).unflatten(0, z.shape[:2])
-            powers.append(variance + mean.square())
-        new = torch.maximum(best.to(weight), weight.amax(0))  # sums are kept relative to the largest weight so far
-        trailing = (1,) * (mean.ndim - 2)
-        share, old = (weight - new).exp().view(*weight.shape, *trailing), (best - new).exp().view(-1, *trailing)
-        # A draw of no weight may have a mean that cannot be written, and 0 · ∞ is no number.
-        here = [torch.where(share > 0, share * power, 0.0).sum(0) for power in powers]
-        sums = [old * so_far + new_sum for so_far, new_sum in zip(sums, here, strict=True)] if sums else here
-        best = new
-        weights.append(weight)
-    total, first, *second = sums
-    mean = first / total
-    variance = (second[0] / total - mean.square()).clamp_min(0).masked_fill(mask, 0.0) if spreads else None
-    return Imputation(torch.where(mask, x.to(mean), mean), variance, summary(torch.cat(weights)))
+    spreads = offers(likelihood, "variance")
+
+    def moments(params: Tensor, wide: Context | None) -> list[Tensor]:
+        mean = likelihood.mean_of_missing(params, wide)
+        return [mean, likelihood.variance_of_missing(params, wide) + mean.square()] if spreads else [mean]
+
+    (mean, *second), evidence = expectations(vae, moments, x, mask, context, k=k, generator=generator)
+    variance = (second[0] - mean.square()).clamp_min(0).masked_fill(mask, 0.0) if spreads else None
+    return Imputation(torch.where(mask, x.to(mean), mean), variance, evidence)
 
 
 @torch.no_grad()
@@ -92,7 +79,7 @@ def sample_missing(
     chosen = torch.multinomial(weight.softmax(0).T, n, replacement=True, generator=generator).T  # (n, batch)
     picked = z.gather(0, chosen.unsqueeze(-1).expand(-1, -1, z.shape[-1]))
     wide = repeat_context(context, n)
-    drawn = vae.likelihood.sample(vae.decode(picked.flatten(0, 1), wide), generator, wide)
+    drawn = vae.likelihood.sample_missing(vae.decode(picked.flatten(0, 1), wide), generator, wide)
     return torch.where(mask, x, drawn.unflatten(0, (n, len(x))).to(x.dtype))
 
 

@@ -55,6 +55,20 @@ class Likelihood(nn.Module, ABC):
         """(batch, …) the variance of each entry of the data."""
         raise NotImplementedError
 
+    def mean_of_missing(self, params: Tensor, context: Context | None = None) -> Tensor:
+        """(batch, …) the expected data where they are missing: ``mean``, unless that they are missing tells of them."""
+        return self.mean(params, context)
+
+    def variance_of_missing(self, params: Tensor, context: Context | None = None) -> Tensor:
+        """(batch, …) the variance of each entry where it is missing."""
+        return self.variance(params, context)
+
+    def sample_missing(
+        self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
+    ) -> Tensor:
+        """(batch, …) one draw a row of the data as they are where they are missing."""
+        return self.sample(params, generator, context)
+
     @optional("define it, or take SequenceFisherRao or ConditionalFisherRao for sequences of tokens")
     def fisher(
         self, params: Tensor, tangents: Tensor, x: Tensor | None = None, context: Context | None = None

@@ -126,15 +126,20 @@ def require_labels(labels: Tensor, classes: int, name: str) -> None:
             )
 
 
-def log_size(name: str | None, part: object, context: Context | None, params: Tensor) -> Tensor:
-    """(batch, 1) logarithm of each row's size from the context, or () zero where no size is read.
+def log_size(
+    name: str | None, part: object, context: Context | None, params: Tensor, axes: int | None = None
+) -> Tensor:
+    """(batch, 1, …) logarithm of each row's size from the context, or () zero where no size is read.
 
     Args:
-        name: Entry of the context, (batch,) or (batch, 1), positive; None reads nothing.
+        name: Entry of the context, (batch,) or (batch, 1, …), positive; None reads nothing.
         part: The likelihood that asks.
+        params: (..., batch, …) what the size is to stand beside.
+        axes: How many a row has; None for all of ``params`` but the first.
 
     Raises:
         MissingContextError: The context has no such entry.
+        ShapeError: There is not one size a row.
         VAEError: Some sizes are not positive.
     """
     if name is None:
@@ -142,7 +147,12 @@ def log_size(name: str | None, part: object, context: Context | None, params: Te
     if context is None or name not in context:
         raise MissingContextError(type(part).__name__, name, list(context or ()))
     size = context[name]
-    size = size if size.ndim == 2 else size.unsqueeze(-1)
+    if size.ndim:  # mapped by torch.func, a row and its size come alone
+        axes = params.ndim - 1 if axes is None else axes
+        rows = params.shape[-1 - axes]
+        if size.numel() != len(size) or (len(size) != rows and 1 not in (len(size), rows)):
+            raise ShapeError(f"context[{name!r}]", size.shape, f"({rows},)", "give one size a row")
+        size = size.reshape(-1, *[1] * axes)
     if values_can_be_read(size) and not bool((size > 0).all()):
         raise VAEError(f"context[{name!r}] has sizes that are not positive; leave out rows without any count")
     # Never in less than single precision: bfloat16 tells sizes apart to 1 %, and their logarithms to 3 % of a size.

@@ -52,13 +52,17 @@ class NegativeBinomial(Entrywise):
         else:
             self.log_dispersion = nn.Parameter(start)
 
-    def parts(self, params: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
-        """(..., batch, features) log mean, and log dispersion: as that where it is decoded, else (features,)."""
+    def parts(self, params: Tensor, context: Context | None = None, axes: int | None = None) -> tuple[Tensor, Tensor]:
+        """(..., batch, features) log mean, and log dispersion: as that where it is decoded, else (features,).
+
+        Args:
+            axes: how many a row has; None for all of ``params`` but the first.
+        """
         log_mean, log_r = params, self.log_dispersion
         if self.decoded:
             log_mean, factor = params.chunk(2, -1)
             log_r = log_r + factor
-        return log_mean + log_size(self.size, self, context, params), log_r
+        return log_mean + log_size(self.size, self, context, params, axes), log_r
 
     @property
     def params_per_entry(self) -> int:
@@ -72,7 +76,7 @@ class NegativeBinomial(Entrywise):
     def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
         """(..., batch, features) log pmf of log means, and log dispersions where they are decoded, in nats."""
         x = x if x.is_floating_point() else x.to(params.dtype)
-        log_mean, log_r = self.parts(params, context)
+        log_mean, log_r = self.parts(params, context, x.ndim - 1)
         r = log_r.exp()
         log_choose = log_rising(r, x) - torch.lgamma(x + 1)
         failures = x * (log_mean - torch.logaddexp(log_mean, log_r))

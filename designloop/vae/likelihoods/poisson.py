@@ -29,7 +29,7 @@ class Poisson(Entrywise):
     def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
         """(..., batch, features) log pmf of log rates, in nats."""
         x = x if x.is_floating_point() else x.to(params.dtype)
-        log_mean = params + log_size(self.size, self, context, params)
+        log_mean = params + log_size(self.size, self, context, params, x.ndim - 1)
         return x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
 
     def view(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:

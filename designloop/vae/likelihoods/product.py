@@ -181,6 +181,31 @@ class Product(Likelihood, MadeOf):
         require(self, "variance")
         return self._beside(block.likelihood.variance(own, context) for block, own in self._apart(params))
 
+    def mean_of_missing(self, params: Tensor, context: Context | None = None) -> Tensor:
+        """(batch, features) the expected data where they are missing, as each block says of its own.
+
+        Raises:
+            CapabilityError: a block has no mean.
+        """
+        require(self, "mean")
+        return self._beside(block.likelihood.mean_of_missing(own, context) for block, own in self._apart(params))
+
+    def variance_of_missing(self, params: Tensor, context: Context | None = None) -> Tensor:
+        """(batch, features) the variance of each entry where it is missing.
+
+        Raises:
+            CapabilityError: a block has no variance.
+        """
+        require(self, "variance")
+        return self._beside(block.likelihood.variance_of_missing(own, context) for block, own in self._apart(params))
+
+    def sample_missing(
+        self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
+    ) -> Tensor:
+        """(batch, features) one draw a row of the data as they are where they are missing."""
+        drawn = (block.likelihood.sample_missing(own, generator, context) for block, own in self._apart(params))
+        return self._beside(drawn)
+
     def fisher(
         self, params: Tensor, tangents: Tensor, x: Tensor | None = None, context: Context | None = None
     ) -> Tensor:

@@ -58,14 +58,17 @@ def as_vae(model: LinearGaussian, widen: float = 1.0) -> VAE:
 
 
 def exact_vae(model: LinearGaussian) -> VAE:
-    """The model as a VAE whose encoder is its posterior under any mask, of full covariance.
+    """The model as a VAE whose encoder is its decoder's posterior under any mask, of full covariance.
 
-    ELBO and IWAE are ``log_evidence`` at every draw: the KL is taken at the draw, and its noise cancels that of
-    log p(x | z). ``reconstruct`` is the mean of the missing entries given the observed ones. Nothing ties the encoder
-    to the decoder: it is for use, not for fitting.
+    ELBO and IWAE are ``log_evidence`` at every draw, and the gradient of the ELBO is that of the evidence: the KL is
+    taken at the draw, and its noise cancels that of log p(x | z). The encoder has no weights of its own, so that it is
+    as exact while the model is fitted: the linear family of Gaussians with missing entries, by its maximum likelihood.
+    ``reconstruct`` is the mean of the missing entries given the observed ones.
     """
     vae = as_vae(model)
-    return VAE(_ExactEncoder(canonicalise(model)), vae.decoder, vae.likelihood, vae.prior)
+    assert isinstance(vae.decoder, MLPDecoder)
+    assert isinstance(vae.likelihood, Gaussian)
+    return VAE(_ExactEncoder(vae.decoder, vae.likelihood), vae.decoder, vae.likelihood, vae.prior)
 
 
 def untrained_vae(
@@ -122,13 +125,15 @@ def _axes(vae: VAE) -> Tensor:
 
 
 class _ExactEncoder(nn.Module):
-    """The posterior of a linear-Gaussian model as an encoder."""
+    """The posterior of what a linear decoder and its likelihood say, whose weights it shares."""
 
-    def __init__(self, model: LinearGaussian) -> None:
+    def __init__(self, decoder: MLPDecoder, likelihood: Gaussian) -> None:
         super().__init__()
-        self.weights, self.offset = nn.Parameter(model.weights), nn.Parameter(model.offset)
-        self.variance = nn.Parameter(model.variance)
+        self.decoder, self.likelihood = decoder, likelihood
 
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> FullNormal:
         """(batch, features) -> (batch, latent) posterior."""
-        return posterior(LinearGaussian(self.weights, self.offset, self.variance), x, mask)
+        layer = self.decoder.net[0]
+        assert isinstance(layer, nn.Linear)
+        variance = self.likelihood.log_variance.exp()
+        return posterior(LinearGaussian(layer.weight, layer.bias, variance), x, mask)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from designloop.vae.simulators import anomalies as anomalies
     from designloop.vae.simulators import arm as arm
     from designloop.vae.simulators import cell_lines as cell_lines
+    from designloop.vae.simulators import emitters as emitters
     from designloop.vae.simulators import lattice as lattice
+    from designloop.vae.simulators import missing as missing
     from designloop.vae.simulators import multiome as multiome
     from designloop.vae.simulators import neurons as neurons
     from designloop.vae.simulators import ring as ring
@@ -24,5 +26,16 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {},
-    modules=["anomalies", "arm", "cell_lines", "lattice", "multiome", "neurons", "ring", "surfaces"],
+    modules=[
+        "anomalies",
+        "arm",
+        "cell_lines",
+        "emitters",
+        "lattice",
+        "missing",
+        "multiome",
+        "neurons",
+        "ring",
+        "surfaces",
+    ],
 )

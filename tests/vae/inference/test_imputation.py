@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from designloop.testing.draws import generator
 from designloop.vae.errors import CapabilityError
 from designloop.vae.inference.imputation import impute, sample_missing
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.gaussian import Gaussian
+from designloop.vae.linear.linear_gaussian import LinearGaussian, canonicalise, log_evidence, posterior
+from designloop.vae.linear.linear_vae import as_vae, expected_elbo
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
@@ -97,3 +99,38 @@ def test_classes_have_no_mean_but_can_be_drawn() -> None:
     result = sample_missing(vae, x.masked_fill(~MASK, torch.nan), MASK, n=6, k=20, generator=generator())
     assert torch.equal(result[:, MASK], x[MASK].expand(6, -1))
     assert set(result.flatten().tolist()) <= {0.0, 1.0, 2.0}
+
+
+class SameRows(nn.Module):
+    """An encoder that is given the same rows whatever is masked."""
+
+    def __init__(self, encoder: nn.Module, rows: Tensor) -> None:
+        super().__init__()
+        self.encoder, self.rows = encoder, rows
+
+    def forward(self, x: Tensor, mask: Tensor | None, context: object) -> DiagonalNormal:
+        posterior: DiagonalNormal = self.encoder(self.rows)
+        return posterior
+
+
+@pytest.mark.parametrize("fill", ["zeros", "conditional means"])
+def test_filling_in_the_likelihood_adds_what_is_filled_in_and_before_the_encoder_leaves_a_bound(fill: str) -> None:
+    """The mean over q of a quadratic function is that over 2q points, so that all bounds are without noise."""
+    variance = torch.tensor([NOISE / 100]).double()
+    exact = canonicalise(LinearGaussian(WEIGHTS, torch.zeros(4).double(), variance))
+    filled = torch.where(
+        MASK, X, torch.zeros(4) if fill == "zeros" else posterior(exact, X, MASK).mean @ exact.weights.T
+    )
+    vae, evidence = as_vae(exact).requires_grad_(False), log_evidence(exact, X, MASK)
+    whole = expected_elbo(vae, filled)
+    blind = VAE(SameRows(vae.encoder, filled), vae.decoder, vae.likelihood, vae.prior)  # type: ignore[arg-type]
+    observed = expected_elbo(blind, HIDDEN, MASK)
+    given = vae.encode(filled)
+    squares = (filled - vae.decode(given.mean)).square() + given.variance @ exact.weights.square().T
+    log_fill = (-0.5 * (squares / variance + (2 * np.pi * variance).log())).masked_fill(MASK, 0).sum(1)
+    torch.testing.assert_close(whole, observed + log_fill)
+    masked = ~MASK.all(1)
+    assert bool((observed[masked] < evidence[masked]).all()), "a valid bound, and looser than the best"
+    torch.testing.assert_close(observed[~masked], evidence[~masked])
+    if fill == "conditional means":
+        assert bool((whole > evidence)[masked].any()), "no bound of what is observed"

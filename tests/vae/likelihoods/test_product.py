@@ -21,6 +21,7 @@ from designloop.vae.likelihoods.heteroscedastic_gaussian import HeteroscedasticG
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.likelihoods.poisson import Poisson
 from designloop.vae.likelihoods.product import Product
+from designloop.vae.likelihoods.self_masking import SelfMasking
 from designloop.vae.likelihoods.student_t import StudentT
 from designloop.vae.likelihoods.tokens import TokenSequence
 
@@ -72,6 +73,22 @@ def test_every_answer_is_that_of_the_blocks_side_by_side() -> None:
     torch.testing.assert_close(x[:, :2], first)  # blocks draw from one generator, one behind the other
     assert [block.features for block in likelihood.blocks.values()] == [2, 2, 1, 2]
     assert (likelihood.features, likelihood.params) == (7, 13)
+
+
+def test_a_block_that_hides_itself_says_so_of_what_is_missing() -> None:
+    hiding = SelfMasking(Gaussian(2, 0.5), torch.tensor([1, -1]), steepness=3.0)
+    likelihood, params = (
+        Product({"plain": (Gaussian(1), 1), "hiding": (hiding, 2)}),
+        torch.randn(4, 3, generator=generator()),
+    )
+    for name in ("mean", "variance"):
+        told = getattr(likelihood, f"{name}_of_missing")(params)
+        torch.testing.assert_close(told[:, 1:], getattr(hiding, f"{name}_of_missing")(params[:, 1:]))
+        torch.testing.assert_close(told[:, :1], getattr(likelihood, name)(params)[:, :1])
+        assert not torch.allclose(told, getattr(likelihood, name)(params))
+    drawn = likelihood.sample_missing(params.repeat(4000, 1), generator(1)).view(4000, 4, 3)
+    error = (likelihood.variance_of_missing(params) / 4000).sqrt()
+    assert bool(((drawn.mean(0) - likelihood.mean_of_missing(params)).abs() < 5 * error).all())
 
 
 def test_it_offers_what_all_blocks_offer() -> None:

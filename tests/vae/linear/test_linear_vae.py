@@ -117,6 +117,20 @@ def test_a_full_covariance_encoder_is_exact_under_any_mask(name) -> None:
     assert float((covariance[1] - covariance[2]).abs().max()) > 1e-6
 
 
+def test_its_elbo_has_the_gradient_of_the_evidence_so_that_fitting_it_is_maximum_likelihood() -> None:
+    x, mask = IRIS[:50], masked(IRIS[:50])
+    vae = exact_vae(factor_analysis(IRIS, 1))
+    layer = vae.decoder.net[0]  # type: ignore[union-attr, index]
+    weights = [layer.weight, layer.bias, vae.likelihood.log_variance]  # type: ignore[union-attr]
+    hidden = torch.where(mask, x, torch.full_like(x, torch.nan))
+    noise = vae.draw_noise(len(x), generator(0))
+    slopes = torch.autograd.grad(vae.elbo(hidden, mask, noise=noise).sum(), weights)  # type: ignore[arg-type]
+    model = LinearGaussian(layer.weight, layer.bias, vae.likelihood.log_variance.exp())  # type: ignore[union-attr, arg-type]
+    exact = torch.autograd.grad(log_evidence(model, hidden, mask).sum(), weights)  # type: ignore[arg-type]
+    torch.testing.assert_close(slopes, exact, rtol=1e-6, atol=1e-6)
+    assert len(list(vae.parameters())) == 3, "the encoder has no weights of its own"
+
+
 def test_reconstruction_is_the_conditional_mean_of_what_is_missing() -> None:
     model = ppca(IRIS, 2)
     mask = torch.tensor([True, False, True, False]).expand(10, 4)

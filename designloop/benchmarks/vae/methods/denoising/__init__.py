@@ -1,0 +1,1 @@
+"""Denoising of photon-count images, beside filters behind Anscombe's transform."""
