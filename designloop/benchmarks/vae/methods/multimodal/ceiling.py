@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.special import gammaln, logsumexp
 
 from designloop.vae.simulators.multiome import Cells, Multiome
@@ -24,12 +25,26 @@ DRAWS = 30_000
 CELLS_AT_ONCE = 250
 
 
+GRID, MOST = np.linspace(-7, 4.6, 60), 800
+"""Log means at which log(1 + count) is averaged, and the largest count of the sum; 3e-4 of what is most."""
+
+
+def expected_log(log_means: Array, dispersions: Array) -> Array:
+    """(rows, genes) E log(1 + count) of negative binomials, of their log means (rows, genes), by interpolation."""
+    counts, means = np.arange(MOST + 1), np.exp(GRID)[:, None]
+    columns = []
+    for gene, r in enumerate(np.asarray(dispersions, dtype=float)):
+        table = stats.nbinom.pmf(counts, r, r / (r + means)) @ np.log1p(counts)
+        columns.append(np.interp(log_means[:, gene], GRID, table))
+    return np.stack(columns, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Posterior:
     """What one source says of each cell."""
 
-    means: Array
-    """(cells, genes) expected counts."""
+    log_counts: Array
+    """(cells, genes) expected log(1 + count)."""
     chances: Array
     """(cells, peaks) of being open."""
     log_evidence: Array
@@ -50,7 +65,8 @@ def condition_on(truth: Multiome, cells: Cells, has_gene: Mask, has_peak: Mask, 
         values.astype(np.float32) for values in (truth.log_means(z), truth.logits(z), truth.dispersions)
     )
     log_total = np.logaddexp(log_means, np.log(r))  # log(μ + r)
-    means, chances, softplus = np.exp(log_means), 1 / (1 + np.exp(-logits)), np.logaddexp(0, logits)
+    log_counts, chances = expected_log(log_means, r), 1 / (1 + np.exp(-logits))
+    softplus = np.logaddexp(0, logits)
     parts = []
     for first in range(0, len(cells.counts), CELLS_AT_ONCE):
         rows = slice(first, first + CELLS_AT_ONCE)
@@ -61,5 +77,5 @@ def condition_on(truth: Multiome, cells: Cells, has_gene: Mask, has_peak: Mask, 
         log_weights = of_rna + y @ logits.T - peaks @ softplus.T
         total = logsumexp(log_weights, 1, keepdims=True)
         weights = np.exp(log_weights - total)
-        parts.append((weights @ means, weights @ chances, total[:, 0] - np.log(DRAWS), 1 / (weights**2).sum(1)))
+        parts.append((weights @ log_counts, weights @ chances, total[:, 0] - np.log(DRAWS), 1 / (weights**2).sum(1)))
     return Posterior(*(np.concatenate(each) for each in zip(*parts, strict=True)))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row, mean_row, worst_row
 from designloop.benchmarks.vae.methods.multimodal import multivae
-from designloop.benchmarks.vae.methods.multimodal.ceiling import Posterior, condition_on
+from designloop.benchmarks.vae.methods.multimodal.ceiling import Posterior, condition_on, expected_log
 from designloop.benchmarks.vae.methods.multimodal.linear import linear_rows
 from designloop.benchmarks.vae.methods.multimodal.translation import (
     Translation,
@@ -92,11 +92,16 @@ def measure_on_cells(seed: int, mixtures: bool) -> Outcome:
     by_model = {
         "product": [translate_both_ways(vae, held, seed)],
         "apart": translate_by_regression(training_cells, held, seed),
-        "ceiling": [Translation(of_atac.means, of_rna.chances)],
-        "latent": [Translation(np.exp(truth.log_means(held.latents)), 1 / (1 + np.exp(-truth.logits(held.latents))))],
+        "ceiling": [Translation(of_atac.log_counts, of_rna.chances)],
+        "latent": [
+            Translation(
+                expected_log(truth.log_means(held.latents), truth.dispersions),
+                1 / (1 + np.exp(-truth.logits(held.latents))),
+            )
+        ],
         "floor": [
             Translation(
-                np.broadcast_to(training_cells.counts.mean(0), held.counts.shape),
+                np.broadcast_to(np.log1p(training_cells.counts).mean(0), held.counts.shape),
                 np.broadcast_to(training_cells.is_open.mean(0), held.is_open.shape),
             )
         ],
@@ -105,7 +110,7 @@ def measure_on_cells(seed: int, mixtures: bool) -> Outcome:
         by_model[name] = [translate_both_ways(train(training_cells, seed, name), held, seed)]
     scores = {
         name: {
-            "rna": max(correlation(np.log1p(each.rna), held) for each in ways),
+            "rna": max(correlation(each.rna, held) for each in ways),
             "atac": max(auroc(each.atac, held) for each in ways),
         }
         for name, ways in by_model.items()

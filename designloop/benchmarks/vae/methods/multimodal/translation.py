@@ -14,12 +14,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsRegressor
 from torch import Tensor
 
-from designloop.vae.likelihoods.base import Likelihood
+from designloop.benchmarks.vae.methods.multimodal.ceiling import expected_log
+from designloop.vae.inference.expectations import expectations
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.likelihoods.product import Product
 from designloop.vae.model import VAE
-from designloop.vae.multimodal import hide_blocks, multimodal_vae, translate
+from designloop.vae.multimodal import hide_blocks, multimodal_vae, observe_only, translate
 from designloop.vae.networks import MLPDecoder
 from designloop.vae.priors.standard_normal import StandardNormal
 from designloop.vae.simulators.multiome import Cells, Multiome, cells, multiome
@@ -27,7 +29,7 @@ from designloop.vae.tables import TableEncoder
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
-from designloop.vae.training.schedules import cosine
+from designloop.vae.training.schedules import cosine, ramp
 
 Array = NDArray[np.floating]
 
@@ -40,6 +42,9 @@ LATENT, HIDDEN, STEPS, BATCH, RATE = 8, 64, 1500, 256, 0.01
 WHOLE = 0.4
 """Share of the steps in which cells are seen whole, before one modality of most is hidden."""
 
+WARM = 0.3
+"""Share of the steps in which the KL's weight rises to 1, so that no unit is given up before it has learnt."""
+
 DRAWS = 300
 """Of the posterior, by which a translation is made."""
 
@@ -51,7 +56,7 @@ class Translation:
     """What is said of each modality given the other."""
 
     rna: Array
-    """(cells, genes) expected counts."""
+    """(cells, genes) expected log(1 + count): what is compared, so that the best is the posterior's mean."""
     atac: Array
     """(cells, peaks) chances of being open."""
 
@@ -107,7 +112,7 @@ def train(cells: Cells, seed: int, posterior: Literal["product", "mixture", "mix
             yield Batch(rows, hide_blocks(likelihood, rows, share=share, generator=generator))
 
     optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
-    fit(vae, ELBO(), batches(), optimizer, generator=generator, schedule=cosine(STEPS, 50))
+    fit(vae, ELBO(ramp(0.0, 1.0, int(WARM * STEPS))), batches(), optimizer, generator=generator, schedule=cosine(STEPS, 50))
     return vae
 
 
@@ -115,8 +120,20 @@ def translate_both_ways(vae: VAE, cells: Cells, seed: int) -> Translation:
     """Translates held-out cells, each modality given the other alone."""
     assert isinstance(vae.likelihood, Product)
     x, generator = as_rows(vae.likelihood, cells), torch.Generator().manual_seed(seed)
-    rna, atac = (translate(vae, x, to=to, k=DRAWS, generator=generator).double().numpy() for to in ("rna", "atac"))
-    return Translation(rna, atac)
+    atac = translate(vae, x, to="atac", k=DRAWS, generator=generator)
+    only = observe_only(vae.likelihood, x, ["atac"])
+    block, r = vae.likelihood["rna"], _dispersions(vae.likelihood["rna"].likelihood)
+
+    def log_counts(params: Tensor, context: Context | None) -> list[Tensor]:
+        return [torch.from_numpy(expected_log(params[:, block.params].numpy(), r)).to(params)]
+
+    (rna,), _ = expectations(vae, log_counts, x, only, k=DRAWS, generator=generator)
+    return Translation(rna.numpy(), atac.numpy())
+
+
+def _dispersions(likelihood: Likelihood) -> Array:
+    assert isinstance(likelihood, NegativeBinomial)
+    return likelihood.log_dispersion.detach().exp().numpy()
 
 
 def translate_by_regression(cells: Cells, held: Cells, seed: int) -> list[Translation]:
@@ -140,7 +157,11 @@ def translate_by_regression(cells: Cells, held: Cells, seed: int) -> list[Transl
     def decode(name: str, z: Array) -> Array:
         with torch.no_grad():
             vae = models[name]
-            return vae.likelihood.mean(vae.decode(torch.from_numpy(z.astype(np.float32)))).double().numpy()
+            assert isinstance(vae.likelihood, Product)
+            params = vae.decode(torch.from_numpy(z.astype(np.float32)))
+            if name == "rna":
+                return expected_log(params.numpy(), _dispersions(vae.likelihood[name].likelihood))
+            return params.sigmoid().numpy()
 
     by_line, by_neighbours = {}, {}
     for source, target in (("rna", "atac"), ("atac", "rna")):
@@ -162,5 +183,5 @@ def _train_alone(name: str, likelihood: Likelihood, values: NDArray[np.int64], s
     x, generator = torch.from_numpy(values.astype(np.float32)), torch.Generator().manual_seed(seed)
     batches = (Batch(x[torch.randint(len(x), (BATCH,), generator=generator)]) for _ in range(STEPS))
     optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
-    fit(vae, ELBO(), batches, optimizer, generator=generator, schedule=cosine(STEPS, 50))
+    fit(vae, ELBO(ramp(0.0, 1.0, int(WARM * STEPS))), batches, optimizer, generator=generator, schedule=cosine(STEPS, 50))
     return vae
