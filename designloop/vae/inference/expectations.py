@@ -47,10 +47,8 @@ def expectations(
         values = [value.unflatten(0, z.shape[:2]) for value in statistics(vae.decode(z.flatten(0, 1), wide), wide)]
         new = torch.maximum(best.to(weight), weight.amax(0))  # sums are kept relative to the largest weight so far
         old, share = (best - new).exp(), (weight - new).exp()
-        # A draw of no weight may have a value that cannot be written, and 0 · ∞ is no number.
-        parts = [torch.where(_beside(share, value) > 0, _beside(share, value) * value, 0.0).sum(0) for value in values]
-        parts.append(share.sum(0))
-        sums = [_beside(old, part) * total + part for total, part in zip(sums, parts, strict=True)] if sums else parts
+        parts = [_scaled(share, value).sum(0) for value in values] + [share.sum(0)]
+        sums = [_scaled(old, total) + part for total, part in zip(sums, parts, strict=True)] if sums else parts
         best = new
         weights.append(weight)
     *totals, mass = sums
@@ -60,3 +58,9 @@ def expectations(
 def _beside(rows: Tensor, values: Tensor) -> Tensor:
     """Numbers of rows with as many axes as their values."""
     return rows.view(*rows.shape, *(1,) * (values.ndim - rows.ndim))
+
+
+def _scaled(weights: Tensor, values: Tensor) -> Tensor:
+    """Values by their weights: what has no weight may be a value that cannot be written, and 0 · ∞ is no number."""
+    weights = _beside(weights, values)
+    return torch.where(weights > 0, weights * values, 0.0)

@@ -45,7 +45,7 @@ class SelfMasking(Entrywise):
             nothing that is hidden, so that it is left out of the bound as ever.
         steepness: of the logistic law to start from, one over the data's unit; positive.
         threshold: where half are missing, to start from; the data's unit.
-        nodes: of the quadrature.
+        nodes: of the quadrature; more where the law is much steeper than what is decoded is wide.
         learned: False fixes the steepness and the threshold.
 
     Raises:

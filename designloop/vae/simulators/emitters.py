@@ -55,7 +55,8 @@ class Camera:
             positions: (..., emitters, 2) row and column from the image's corner, pixels.
             fluxes: (..., emitters) sums of rates.
         """
-        return np.einsum("...e,...eij->...ij", fluxes, self.spots(positions)) + self.background
+        rates: Array = np.einsum("...e,...eij->...ij", fluxes, self.spots(positions)) + self.background
+        return rates
 
 
 @dataclass(frozen=True, slots=True)
