@@ -5,7 +5,8 @@
 Knows no molecule. A likelihood, a prior or a term of a loss is one small file that every model can be composed of. Here
 are the parts of a VAE, its training, and what any fitted one is asked; each application has a module of its own:
 ``anomaly``, ``conditional``, ``denoising``, ``disentanglement``, ``expression``, ``geometry``, ``linear``,
-``planning``, and ``simulators`` of data whose truth is known. Names are loaded when first used.
+``multimodal``, ``planning``, ``tables`` of mixed kinds, and ``simulators`` of data whose truth is known. Names are
+loaded when first used.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from designloop.vae import expression as expression
     from designloop.vae import geometry as geometry
     from designloop.vae import linear as linear
+    from designloop.vae import multimodal as multimodal
     from designloop.vae import planning as planning
     from designloop.vae import simulators as simulators
+    from designloop.vae import tables as tables
     from designloop.vae.doors import label_codes as label_codes
     from designloop.vae.errors import VAEError as VAEError
     from designloop.vae.image_networks import ConvDecoder as ConvDecoder
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from designloop.vae.likelihoods.heteroscedastic_gaussian import HeteroscedasticGaussian as HeteroscedasticGaussian
     from designloop.vae.likelihoods.negative_binomial import NegativeBinomial as NegativeBinomial
     from designloop.vae.likelihoods.poisson import Poisson as Poisson
+    from designloop.vae.likelihoods.product import Product as Product
     from designloop.vae.likelihoods.self_masking import SelfMasking as SelfMasking
     from designloop.vae.likelihoods.student_t import StudentT as StudentT
     from designloop.vae.likelihoods.tokens import TokenSequence as TokenSequence
@@ -104,6 +108,7 @@ __getattr__, __dir__, __all__ = attach(
         "likelihoods.heteroscedastic_gaussian": ["HeteroscedasticGaussian"],
         "likelihoods.negative_binomial": ["NegativeBinomial"],
         "likelihoods.poisson": ["Poisson"],
+        "likelihoods.product": ["Product"],
         "likelihoods.self_masking": ["SelfMasking"],
         "likelihoods.student_t": ["StudentT"],
         "likelihoods.tokens": ["TokenSequence"],
@@ -145,7 +150,9 @@ __getattr__, __dir__, __all__ = attach(
         "expression",
         "geometry",
         "linear",
+        "multimodal",
         "planning",
         "simulators",
+        "tables",
     ],
 )

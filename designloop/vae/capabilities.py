@@ -5,12 +5,14 @@
         def mean(self, params, context=None):
             raise NotImplementedError
 
-A part that has a mean defines it; asked for the mean of one that has none, the base class raises ``CapabilityError``.
+A part that has a mean defines it; asked for the mean of one that has none, the base class raises ``CapabilityError``. A
+part that is made of others, and offers what all of them offer, names them (``MadeOf``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -36,6 +38,14 @@ def optional(remedy: str) -> Callable[[Callable[Arguments, Result]], Callable[Ar
         return refuse
 
     return mark
+
+
+class MadeOf:
+    """A part whose optional methods call those of other parts: it offers what all of them offer."""
+
+    @abstractmethod
+    def made_of(self) -> Mapping[str, object]:
+        """The parts by name."""
 
 
 def offers(part: object, name: str) -> bool:
@@ -70,4 +80,8 @@ def require_base(part: object, base: type) -> None:
 
 def _remedy(part: object, name: str) -> str | None:
     remedy: str | None = getattr(getattr(type(part), name), "remedy", None)
+    if remedy is None and isinstance(part, MadeOf):
+        for of_part, other in part.made_of().items():
+            if (missing := _remedy(other, name)) is not None:
+                return f"its {of_part!r}, a {type(other).__name__}, has none: {missing}"
     return remedy

@@ -116,12 +116,14 @@ def _of_array(array: np.ndarray, name: str) -> Tensor:
         except (TypeError, ValueError):
             bad = next(each for each in array.ravel() if not isinstance(each, int | float | np.number | None))
             raise VAEError(
-                f"{name} holds {bad!r}, expected numbers; number what is text (label_codes) and mask what is missing"
+                f"{name} holds {bad!r}, expected numbers; number what is text (label_codes) and mask what is missing, "
+                "or let tables.MixedTable read a table of mixed kinds"
             ) from None
     if array.dtype.kind not in "fiub":
         first = array.ravel()[:1].tolist()
         raise VAEError(
-            f"{name} holds {first} of type {array.dtype}, expected numbers; number what is text (label_codes)"
+            f"{name} holds {first} of type {array.dtype}, expected numbers; number what is text (label_codes), "
+            "or let tables.MixedTable read a table of mixed kinds"
         )
     if array.dtype.kind == "u":
         array = array.astype(np.int64)

@@ -29,6 +29,8 @@ LIKELIHOODS: dict[str, Likelihood] = {
     "HeteroscedasticGaussian": vae.HeteroscedasticGaussian(),
     "NegativeBinomial": vae.NegativeBinomial(2, size=None),
     "Poisson": vae.Poisson(),
+    "Product": vae.Product({"numbers": (vae.Gaussian(1), 1), "binary": (vae.Bernoulli(), 1)}),
+    "SelfMasking": vae.SelfMasking(vae.Gaussian(2), torch.ones(2)),
     "StudentT": vae.StudentT(2),
     "TokenSequence": vae.TokenSequence(4, 2, 3, 2),
 }

@@ -10,8 +10,10 @@ from tests.vae.pages import PAGES, run_example
 
 
 def test_the_example_runs_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = run_example("core.md", tmp_path, monkeypatch, steps_and_draws="30, 10")
+    result = run_example("core.md", tmp_path, monkeypatch, steps_and_draws="30, 10", epochs="2")
     assert result["filled"].shape == (8, 64)
+    assert set(result["whole"]["ward"]) == {"A", "B", "C"}
+    assert len(result["surprise"]) == 400
     assert (tmp_path / "core.svg").stat().st_size > 10_000
     assert 1000 < (PAGES / "pictures" / "core.svg").stat().st_size < 200_000
 

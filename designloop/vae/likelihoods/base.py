@@ -86,3 +86,10 @@ class Likelihood(nn.Module, ABC):
     ) -> tuple[Tensor, Tensor | None]:
         """``log_prob``, and beside it the next-token ``logits`` along x if the likelihood works token by token."""
         return self.log_prob(params, x, mask, context), None
+
+    def view(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """What a network had best see of rows, (batch, …), and which of it is observed: x itself, with 0 where masked.
+
+        Counts are seen by their logarithms, classes as zeros and a one; what belongs to an entry lies side by side.
+        """
+        return x if mask is None else torch.where(mask, x, torch.zeros_like(x)), mask

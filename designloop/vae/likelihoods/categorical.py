@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
@@ -46,6 +47,14 @@ class Categorical(Entrywise):
         log_chances = self.class_logits(params).log_softmax(-1)
         chosen = x.long().unsqueeze(-1).expand(*log_chances.shape[:-1], 1)
         return log_chances.gather(-1, chosen).squeeze(-1)
+
+    def view(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """(batch, features · classes) zeros and a one for the class, and the mask as wide."""
+        x, mask = super().view(x, mask)
+        self.require_values(x)
+        one_hot = functional.one_hot(x.long(), self.classes).flatten(-2)
+        like = x.dtype if x.is_floating_point() else torch.get_default_dtype()
+        return one_hot.to(like), None if mask is None else self.mask_of_params(mask)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

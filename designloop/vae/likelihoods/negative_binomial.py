@@ -83,6 +83,11 @@ class NegativeBinomial(Entrywise):
         # log(1 + μ / r), for r so large that 1 + μ / r is 1, and for μ / r that cannot be written.
         return log_choose + failures - r * functional.softplus(log_mean - log_r, threshold=40)
 
+    def view(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """log(1 + x), and the mask."""
+        x, mask = super().view(x, mask)
+        return x.log1p(), mask
+
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
     ) -> Tensor:

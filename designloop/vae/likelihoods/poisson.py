@@ -32,6 +32,11 @@ class Poisson(Entrywise):
         log_mean = params + log_size(self.size, self, context, params, x.ndim - 1)
         return x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
 
+    def view(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """log(1 + x), and the mask."""
+        x, mask = super().view(x, mask)
+        return x.log1p(), mask
+
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
     ) -> Tensor:

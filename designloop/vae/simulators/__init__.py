@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from designloop.vae.simulators import emitters as emitters
     from designloop.vae.simulators import lattice as lattice
     from designloop.vae.simulators import missing as missing
+    from designloop.vae.simulators import multiome as multiome
     from designloop.vae.simulators import neurons as neurons
     from designloop.vae.simulators import ring as ring
     from designloop.vae.simulators import surfaces as surfaces
@@ -25,5 +26,16 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {},
-    modules=["anomalies", "arm", "cell_lines", "emitters", "lattice", "missing", "neurons", "ring", "surfaces"],
+    modules=[
+        "anomalies",
+        "arm",
+        "cell_lines",
+        "emitters",
+        "lattice",
+        "missing",
+        "multiome",
+        "neurons",
+        "ring",
+        "surfaces",
+    ],
 )

@@ -1,0 +1,1 @@
+"""Cross-modality: RNA and open peaks of simulated cells, each translated to the other."""
