@@ -133,7 +133,10 @@ def test_a_stock_believes_what_was_paid_for_to_be_what_it_is() -> None:
     assert not stock.doubts[:, :30].any()
     assert (stock.doubts[:, 30] > 0.1).all()
     assert stock.ranking(Voter(0, 0.0))[:1] == [int(np.argmax(stock.means[0]))]
-    assert stock.favourites(Voter(0, 0.0), 3) == [30]
+    assert stock.favourites([Voter(0, 0.0), Voter(1, 1.0)], 3) == [30]
+    stock.refuse(30)
+    assert 30 not in stock.ranking(Voter(2, 1.0))
+    assert stock.favourites([Voter(0, 0.0)], 3) == []
 
 
 def test_a_campaign_is_gone_on_with_as_if_it_had_not_been_interrupted(tmp_path: Path) -> None:

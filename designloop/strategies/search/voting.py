@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice, zip_longest
 
 import numpy as np
 
@@ -30,8 +31,11 @@ QUANTILES = np.logspace(-3, 0, 25)
 _FEWEST = 8
 """Free molecules of a generation, however few are wanted."""
 
-_CONSIDERED = 20
-"""Favourites of each voter that a batch is chosen from."""
+_CONSIDERED = 10
+"""Favourites of the voters that a batch is chosen from, for each molecule wanted."""
+
+_TRIES = 4
+"""Draws of a parent, for each one wanted; what was drawn before or may not be admitted is none."""
 
 Propose = Callable[[Sequence[Member], int, Turn, int], Sequence[Candidate]]
 """(parents, number of draws, turn, generation) -> free candidates."""
@@ -66,21 +70,24 @@ class BreedByVote:
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
-        favourites = [row for voter in voters for row in stock.favourites(voter, _CONSIDERED)]
-        unpaid = [c for c, name in zip(stock.pool.candidates, stock.pool.names, strict=True) if name not in stock.scores]
-        return Bred(stock.pool, list(dict.fromkeys(favourites)), unpaid, Votes(voters))
+        unpaid = [
+            c for c, name in zip(stock.pool.candidates, stock.pool.names, strict=True) if name not in stock.scores
+        ]
+        return Bred(stock.pool, stock.favourites(voters, _CONSIDERED * wanted), unpaid, Votes(voters))
 
     def _parents(self, stock: Stock, voters: Sequence[Voter], n: int, rng: np.random.Generator) -> list[Member]:
         """The parents of n children: the voters take turns, each of its own ranking; each parent once."""
-        each = max(math.ceil(n / self.litter / len(voters)), 1)
-        drawn = np.stack([_by_quantiles(stock.ranking(voter), each, rng) for voter in voters], 1)
-        parents: dict[str, Member] = {}
-        for row in drawn.ravel().tolist():
+        wanted, parents = math.ceil(n / self.litter), dict[str, Member]()
+        for voter in islice(cycle(voters), _TRIES * wanted):
+            ranking = stock.ranking(voter)
+            row = int(ranking[int(rng.random() * max(int(rng.choice(QUANTILES) * len(ranking)), 1))])
             candidate, name = stock.pool.candidates[row], stock.pool.names[row]
-            if name in parents or not (name in stock.scores or self.campaign.allowed([candidate])):
-                continue
-            if (member := stock.member(name) or self.transcriber.member(candidate)) is not None:
+            if not (name in stock.scores or self.campaign.allowed([candidate])):
+                stock.refuse(row)
+            elif member := stock.member(name) or self.transcriber.member(candidate):
                 parents[name] = member
+            if len(parents) == wanted:
+                break
         return list(parents.values())
 
 
@@ -96,6 +103,7 @@ class Stock:
         self.pool, self._belief = pool, belief
         self.scores = dict(zip(archive.smiles, archive.scores.tolist(), strict=True))
         self._members = {member.smiles: member for member in archive.members}
+        self._rankings: dict[Voter, np.ndarray] = {}
         self.shares: Sequence[float] | np.ndarray = (1.0,)
         """Of the choices, by surrogate."""
         self.means = self.doubts = np.zeros((0, 0))
@@ -107,6 +115,7 @@ class Stock:
         first = len(self.pool)
         self.pool.add(drawn)
         names = self.pool.names[first:]
+        self._rankings.clear()
         if not names:
             return
         posterior = self._belief(self.pool.features(slice(first, None)))
@@ -119,20 +128,37 @@ class Stock:
             means, doubts = np.concatenate([self.means, means], 1), np.concatenate([self.doubts, doubts], 1)
         self.means, self.doubts = means, doubts
 
-    def ranking(self, voter: Voter) -> np.ndarray:
-        """All rows of the pool, the highest bound first."""
-        return np.argsort(-(self.means[voter.member] + voter.kappa * self.doubts[voter.member]), kind="stable")
+    def refuse(self, row: int) -> None:
+        """Takes a molecule that may not be admitted out of all rankings."""
+        self.means[:, row], self.doubts[:, row] = -np.inf, 0.0
+        self._rankings.clear()
 
-    def favourites(self, voter: Voter, n: int) -> list[int]:
-        """The first n rows of a voter's ranking that were not paid for."""
-        return [row for row in self.ranking(voter).tolist() if self.pool.names[row] not in self.scores][:n]
+    def ranking(self, voter: Voter) -> np.ndarray:
+        """Rows of the pool, the highest bound first; without what was refused."""
+        if voter not in self._rankings:
+            bounds = self.means[voter.member] + voter.kappa * self.doubts[voter.member]
+            order = np.argsort(-bounds, kind="stable")
+            self._rankings[voter] = order[: int(np.isfinite(bounds).sum())]
+        return self._rankings[voter]
+
+    def favourites(self, voters: Sequence[Voter], n: int) -> list[int]:
+        """About n rows that were not paid for: of each voter's ranking as many of the first as it takes."""
+        unpaid = np.array([name not in self.scores for name in self.pool.names])
+        rankings = [ranking[unpaid[ranking]] for ranking in map(self.ranking, voters)]
+        places = zip_longest(*(ranking.tolist() for ranking in rankings))
+        in_turn = (row for place in places for row in place if row is not None)
+        chosen: dict[int, None] = {}
+        for row in in_turn:
+            chosen[row] = None
+            if len(chosen) == n:
+                break
+        return list(chosen)
+
+    def unpaid(self) -> list[Candidate]:
+        """What was not paid for."""
+        known = zip(self.pool.names, self.pool.candidates, strict=True)
+        return [candidate for name, candidate in known if name not in self.scores]
 
     def member(self, name: str) -> Member | None:
         """A molecule that was paid for; None of another."""
         return self._members.get(name)
-
-
-def _by_quantiles(ranking: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n,) rows, each of a first part of a ranking, whose size is drawn from ``QUANTILES``."""
-    sizes = np.maximum((QUANTILES * len(ranking)).astype(int), 1)
-    return np.asarray(ranking[(rng.random(n) * rng.choice(sizes, n)).astype(int)])

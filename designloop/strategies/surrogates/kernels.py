@@ -2,7 +2,7 @@
 
 - MinMax: of count fingerprints, sum_i min(a_i, b_i) / sum_i max(a_i, b_i). It knows kin, as its fingerprint has it.
 - ``composition``: the mean of MinMax and exp(−|a − b|² / 2 d) of d numbers of the whole molecule (elements, rings,
-  TPSA, …), standardised on ZINC. What is sharp in such a number, a formula or a window, no fingerprint of parts foresees.
+  TPSA, …), standardised on ZINC. What is sharp in such a number, a formula or a window, no print of parts foresees.
 
 Sources: Ralaivola et al. 2005 (MinMax); Rogers & Hahn 2010 and Carhart et al. 1985 (the fingerprints).
 """
