@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from designloop.vae.simulators import cell_lines as cell_lines
     from designloop.vae.simulators import lattice as lattice
     from designloop.vae.simulators import neurons as neurons
+    from designloop.vae.simulators import regulators as regulators
     from designloop.vae.simulators import ring as ring
     from designloop.vae.simulators import surfaces as surfaces
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {},
-    modules=["anomalies", "arm", "cell_lines", "lattice", "neurons", "ring", "surfaces"],
+    modules=["anomalies", "arm", "cell_lines", "lattice", "neurons", "regulators", "ring", "surfaces"],
 )
