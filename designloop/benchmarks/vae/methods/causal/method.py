@@ -149,29 +149,45 @@ def distances(vae: VAE, world: World) -> dict[str, int]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one seed came to."""
+
+    answers: dict[str, Answers]
+    """By model."""
+    means: Array
+    """(interventions, regulators) errors of interventional means."""
+    graphs: dict[str, int]
+    """By method, distances from the true graph."""
+
+
+def measure(seed: int) -> Measured:
+    """Fits and asks all models of one seed."""
+    world = make_world(seed)
+    known, learned = fit_known(world, seed), fit_learned(world, seed)
+    answers = {
+        "known": ask_causal(known, world),
+        "learned": ask_causal(learned, world),
+        "plain": ask_matched(fit_plain(world, seed), world),
+        "no change": ask_nothing(world, world.held_out.factors),
+        "truth": ask_truth(world),
+    }
+    if seed < UNLABELLED_SEEDS:
+        answers["unlabelled"] = ask_matched(fit_known(world, seed, is_labelled=False), world)
+    return Measured(answers, interventional_errors(known, world, seed), distances(learned, world))
+
+
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
     """Measures the rows of counterfactuals, then those of the graph."""
     answers: dict[str, list[Answers]] = {}
-    means: list[Array] = []
-    graphs: list[dict[str, int]] = []
+    measured = []
     for seed in range(SEEDS):
-        world = make_world(seed)
-        known, learned = fit_known(world, seed), fit_learned(world, seed)
-        of_seed = {
-            "known": ask_causal(known, world),
-            "learned": ask_causal(learned, world),
-            "plain": ask_matched(fit_plain(world, seed), world),
-            "no change": ask_nothing(world, world.held_out.factors),
-            "truth": ask_truth(world),
-        }
-        if seed < UNLABELLED_SEEDS:
-            of_seed["unlabelled"] = ask_matched(fit_known(world, seed, is_labelled=False), world)
-        for name, said in of_seed.items():
+        measured.append(measure(seed))
+        for name, said in measured[-1].answers.items():
             answers.setdefault(name, []).append(said)
-        means.append(interventional_errors(known, world, seed))
-        graphs.append(distances(learned, world))
-        ours = of_seed["known"]
-        say(f"  seed {seed}: score {ours.score:.3f}, error {ours.errors.max():.3f}, graph {graphs[-1]['ours']}")
+        ours, distance = measured[-1].answers["known"], measured[-1].graphs["ours"]
+        say(f"  seed {seed}: score {ours.score:.3f}, error {ours.errors.max():.3f}, graph {distance}")
+    means, graphs = [of_seed.means for of_seed in measured], [of_seed.graphs for of_seed in measured]
     return [*_counterfactual_rows(answers), *_mean_rows(means), *_graph_rows(graphs, answers)]
 
 

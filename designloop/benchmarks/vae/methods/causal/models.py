@@ -21,13 +21,13 @@ from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO, Loss
 from designloop.vae.training.schedules import cosine, ramp
 
-ROWS, HELD_OUT, LABELLED = 20_000, 1000, 0.1
+ROWS, HELD_OUT, LABELLED = 40_000, 1000, 0.1
 """Cells that are trained on and that are not, and the share of the first whose regulators are known."""
 
 HIDDEN, MECHANISM = 64, 16
 """Width of the two hidden layers of encoder and decoder, and of a mechanism's one."""
 
-STEPS, RATE, BATCH = 2000, 5e-3, 256
+STEPS, RATE, BATCH = 1500, 5e-3, 256
 """Adam's steps, its rate before the cosine, and rows a step."""
 
 LABEL_NOISE = 0.02
