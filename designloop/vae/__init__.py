@@ -4,7 +4,7 @@
 
 Knows no molecule. A likelihood, a prior or a term of a loss is one small file that every model can be composed of. Here
 are the parts of a VAE, its training, and what any fitted one is asked; each application has a module of its own:
-``anomaly``, ``conditional``, ``denoising``, ``disentanglement``, ``expression``, ``geometry``, ``linear``,
+``anomaly``, ``causal``, ``conditional``, ``denoising``, ``disentanglement``, ``expression``, ``geometry``, ``linear``,
 ``multimodal``, ``planning``, ``tables`` of mixed kinds, and ``simulators`` of data whose truth is known. Names are
 loaded when first used.
 """
@@ -17,6 +17,7 @@ from designloop.lazy import attach
 
 if TYPE_CHECKING:
     from designloop.vae import anomaly as anomaly
+    from designloop.vae import causal as causal
     from designloop.vae import conditional as conditional
     from designloop.vae import denoising as denoising
     from designloop.vae import disentanglement as disentanglement
@@ -74,7 +75,7 @@ if TYPE_CHECKING:
     from designloop.vae.priors.mixture import VampPrior as VampPrior
     from designloop.vae.priors.standard_normal import NoisedStandardNormal as NoisedStandardNormal
     from designloop.vae.priors.standard_normal import StandardNormal as StandardNormal
-    from designloop.vae.priors.structural_causal import StructuralCausal as StructuralCausal
+    from designloop.vae.priors.structural.linear import StructuralCausal as StructuralCausal
     from designloop.vae.training.batches import Batch as Batch
     from designloop.vae.training.epochs import fit_epochs as fit_epochs
     from designloop.vae.training.fit import fit as fit
@@ -134,7 +135,7 @@ __getattr__, __dir__, __all__ = attach(
         "priors.learned": ["LearnedPrior"],
         "priors.mixture": ["GaussianMixture", "VampPrior"],
         "priors.standard_normal": ["NoisedStandardNormal", "StandardNormal"],
-        "priors.structural_causal": ["StructuralCausal"],
+        "priors.structural.linear": ["StructuralCausal"],
         "training.batches": ["Batch"],
         "training.epochs": ["fit_epochs"],
         "training.fit": ["fit"],
@@ -144,6 +145,7 @@ __getattr__, __dir__, __all__ = attach(
     },
     modules=[
         "anomaly",
+        "causal",
         "conditional",
         "denoising",
         "disentanglement",

@@ -35,10 +35,12 @@ LIKELIHOODS: dict[str, Likelihood] = {
     "TokenSequence": vae.TokenSequence(4, 2, 3, 2),
 }
 PRIORS: dict[str, Prior] = {
+    "AdditiveNoise": vae.causal.AdditiveNoise(torch.zeros(2, 2)),
     "AutoregressiveNormal": vae.AutoregressiveNormal(2),
     "ByLabel": vae.ByLabel([vae.StandardNormal(2)]),
     "ConditionalNormal": vae.ConditionalNormal(2, nn.Embedding(1, 4)),
     "GaussianMixture": vae.GaussianMixture(2, 2, rng()),
+    "LearnedGraph": vae.causal.LearnedGraph(2),
     "LearnedPrior": vae.LearnedPrior(torch.ones(1), torch.zeros(1, 2), torch.eye(2)[None]),
     "NoisedStandardNormal": vae.NoisedStandardNormal(2),
     "StandardNormal": vae.StandardNormal(2),

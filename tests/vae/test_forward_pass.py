@@ -24,7 +24,7 @@ from designloop.vae.priors.autoregressive import AutoregressiveNormal
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.mixture import GaussianMixture
 from designloop.vae.priors.standard_normal import StandardNormal
-from designloop.vae.priors.structural_causal import StructuralCausal
+from designloop.vae.priors.structural.linear import StructuralCausal
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import Step, fit
 from designloop.vae.training.losses import ELBO, IWELBO, Term

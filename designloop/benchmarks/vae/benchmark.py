@@ -24,6 +24,13 @@ SEEDS = 5
 INDEX = "vae/index.md"
 """The page of all methods, from the folder of the documentation."""
 
+ELSEWHERE = {
+    "AI in the Loop": "The engine itself, [what the rest of this repository is](../architecture.md): a VAE proposes, "
+    "oracles score, the scores teach the VAE, in `designloop/loop/` and `designloop/strategies/`. Its criteria are "
+    "those of [the benchmarks](../benchmarks.md) `demo`, `latent-bo` and `pmo`.\n",
+}
+"""Sections whose answer is more than a method of this library, and where it stands."""
+
 _HEAD = """\
 # The VAE library: methods and their bars
 
@@ -98,8 +105,9 @@ def pages(records: Mapping[str, Results]) -> Mapping[str, str]:
     for title in (CORE, *SECTIONS):
         parts.append(f"## {title}\n")
         names = [name for name in registry.available() if title in registry.load(name).TITLE.split("; ")]
+        parts += [ELSEWHERE[title]] if title in ELSEWHERE else []
         parts += [_method(name, records) for name in names]
-        if not names:
+        if not names and title not in ELSEWHERE:
             parts.append("Not implemented yet.\n")
     return {INDEX: "\n".join(parts)}
 

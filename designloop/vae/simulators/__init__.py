@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from designloop.vae.simulators import missing as missing
     from designloop.vae.simulators import multiome as multiome
     from designloop.vae.simulators import neurons as neurons
+    from designloop.vae.simulators import regulators as regulators
     from designloop.vae.simulators import ring as ring
     from designloop.vae.simulators import surfaces as surfaces
 
@@ -35,6 +36,7 @@ __getattr__, __dir__, __all__ = attach(
         "missing",
         "multiome",
         "neurons",
+        "regulators",
         "ring",
         "surfaces",
     ],

@@ -87,6 +87,7 @@ def test_the_index_has_each_section_in_its_order(methods: dict[str, Any]) -> Non
     assert "[first](x.md), in `designloop/vae/x.py`. Not measured yet: `designloop benchmark vae first`." in section
     assert "| angle, degrees | < 1 | 1.5 | 5 | **no** |" in section
     assert "Not implemented yet." in page.split("## Robotics: Trajectory Planning\n")[1].split("\n## ")[0]
+    assert "in `designloop/loop/` and `designloop/strategies/`" in page.split("## AI in the Loop\n")[1]
     (before,) = vae.pages({}).values()
     assert before.count("Not measured yet") == 4
 

@@ -35,7 +35,7 @@ from designloop.vae.priors.autoregressive import AutoregressiveNormal
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.mixture import GaussianMixture, VampPrior
 from designloop.vae.priors.standard_normal import NoisedStandardNormal, StandardNormal
-from designloop.vae.priors.structural_causal import StructuralCausal
+from designloop.vae.priors.structural.linear import StructuralCausal
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO

@@ -9,7 +9,7 @@ from designloop.testing import check_prior
 from designloop.testing.draws import generator
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
-from designloop.vae.priors.structural_causal import StructuralCausal
+from designloop.vae.priors.structural.linear import StructuralCausal
 
 CAUSES = torch.tensor([[0, 0, 1], [1, 0, 1], [0, 0, 0]])
 """2 causes 0 and 1, 0 causes 1: no order of the numbers."""

@@ -1,0 +1,1 @@
+"""Causal representations: counterfactuals and graphs of regulators."""

@@ -1,0 +1,1 @@
+"""Structural causal models as priors: units that cause each other along a graph."""
