@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from designloop.vae.simulators import neurons as neurons
     from designloop.vae.simulators import ring as ring
     from designloop.vae.simulators import surfaces as surfaces
+    from designloop.vae.simulators import volatility as volatility
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {},
-    modules=["anomalies", "arm", "cell_lines", "lattice", "neurons", "ring", "surfaces"],
+    modules=["anomalies", "arm", "cell_lines", "lattice", "neurons", "ring", "surfaces", "volatility"],
 )
