@@ -4,8 +4,8 @@
 
 Knows no molecule. A likelihood, a prior or a term of a loss is one small file that every model can be composed of. Here
 are the parts of a VAE, its training, and what any fitted one is asked; each application has a module of its own:
-``anomaly``, ``conditional``, ``disentanglement``, ``expression``, ``geometry``, ``linear``, ``planning``, and
-``simulators`` of data whose truth is known. Names are loaded when first used.
+``anomaly``, ``conditional``, ``disentanglement``, ``expression``, ``geometry``, ``linear``, ``planning``,
+``timeseries``, and ``simulators`` of data whose truth is known. Names are loaded when first used.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from designloop.vae import linear as linear
     from designloop.vae import planning as planning
     from designloop.vae import simulators as simulators
+    from designloop.vae import timeseries as timeseries
     from designloop.vae.doors import label_codes as label_codes
     from designloop.vae.errors import VAEError as VAEError
     from designloop.vae.inference.active_units import active_units as active_units
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from designloop.vae.inference.imputation import Imputation as Imputation
     from designloop.vae.inference.imputation import impute as impute
     from designloop.vae.inference.imputation import sample_missing as sample_missing
+    from designloop.vae.inference.newton import NewtonEncoder as NewtonEncoder
+    from designloop.vae.inference.newton import with_newton as with_newton
     from designloop.vae.inference.refinement import refine as refine
     from designloop.vae.likelihoods.base import Likelihood as Likelihood
     from designloop.vae.likelihoods.bernoulli import Bernoulli as Bernoulli
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from designloop.vae.posteriors.markov_normal import MarkovNormal as MarkovNormal
     from designloop.vae.posteriors.mixture import Mixture as Mixture
     from designloop.vae.priors.autoregressive import AutoregressiveNormal as AutoregressiveNormal
+    from designloop.vae.priors.autoregressive import RandomWalk as RandomWalk
     from designloop.vae.priors.base import Prior as Prior
     from designloop.vae.priors.by_label import ByLabel as ByLabel
     from designloop.vae.priors.conditional import ConditionalNormal as ConditionalNormal
@@ -88,6 +92,7 @@ __getattr__, __dir__, __all__ = attach(
         "inference.active_units": ["active_units"],
         "inference.evidence": ["Evidence", "annealed_evidence", "importance_evidence"],
         "inference.imputation": ["Imputation", "sample_missing", "impute"],
+        "inference.newton": ["NewtonEncoder", "with_newton"],
         "inference.refinement": ["refine"],
         "likelihoods.base": ["Likelihood"],
         "likelihoods.bernoulli": ["Bernoulli"],
@@ -113,7 +118,7 @@ __getattr__, __dir__, __all__ = attach(
         "posteriors.full_normal": ["FullNormal"],
         "posteriors.markov_normal": ["MarkovNormal"],
         "posteriors.mixture": ["Mixture"],
-        "priors.autoregressive": ["AutoregressiveNormal"],
+        "priors.autoregressive": ["AutoregressiveNormal", "RandomWalk"],
         "priors.base": ["Prior"],
         "priors.by_label": ["ByLabel"],
         "priors.conditional": ["ConditionalNormal"],
@@ -128,5 +133,15 @@ __getattr__, __dir__, __all__ = attach(
         "training.schedules": ["cosine", "ramp"],
         "weights": ["load_weights", "read_about", "save_weights"],
     },
-    modules=["anomaly", "conditional", "disentanglement", "expression", "geometry", "linear", "planning", "simulators"],
+    modules=[
+        "anomaly",
+        "conditional",
+        "disentanglement",
+        "expression",
+        "geometry",
+        "linear",
+        "planning",
+        "simulators",
+        "timeseries",
+    ],
 )
