@@ -38,6 +38,9 @@ MOVE = 1e-3
 WORST = -1e15
 """Nats of numbers with which no path goes; infinity would leave no slopes."""
 
+ENOUGH = 0.05
+"""Nats below the top at which a search may end, by slope and curvature there."""
+
 BEND = 0.05
 """By which they are moved for the curvature, so far that what the noise of the weights does is small beside."""
 
@@ -85,7 +88,7 @@ def estimate(
         most: steps of the search (BFGS). tolerance: slope at which it has arrived, nats a unit.
 
     Raises:
-        VAEError: nothing is to be looked for, x cannot be, or there is no maximum to be found.
+        VAEError: nothing is to be looked for, x cannot be, or no maximum was found.
     """
     exact = vae if isinstance(vae.encoder, NewtonEncoder) else with_newton(vae)
     x, mask, _ = exact.take_rows(x, mask)
@@ -103,9 +106,14 @@ def estimate(
             f"the likelihood does not bend down everywhere where the search ended ({found.message}, least curvature "
             f"{lowest:.3g}); begin elsewhere, by fit say, take a larger k, or fix what the data does not tell"
         )
-    return Estimate(
-        -float(found.fun), tuple(likelihood.parameters), found.x, np.linalg.inv(curvature), likelihood.evaluations
-    )
+    covariance = np.asarray(np.linalg.inv(curvature), dtype=np.float64)
+    left = float(found.jac @ covariance @ found.jac) / 2
+    if left > ENOUGH:
+        raise VAEError(
+            f"the search ended about {left:.2g} nats below the top ({found.message}); begin nearer, by fit say, or "
+            "raise most"
+        )
+    return Estimate(-float(found.fun), tuple(likelihood.parameters), found.x, covariance, likelihood.evaluations)
 
 
 class _CommonNoise:

@@ -12,6 +12,7 @@ from designloop.benchmarks.common.rows import as_json
 from designloop.benchmarks.vae.methods.timeseries import backtests, coverage, method, reference, sp500
 from designloop.benchmarks.vae.methods.timeseries.garch import Garch, fit_garch
 from designloop.vae.simulators.volatility import Volatility, returns
+from designloop.vae.timeseries.volatility import volatility_vae
 
 
 def test_a_filter_on_a_grid_is_the_sum_over_all_paths() -> None:
@@ -24,7 +25,7 @@ def test_a_filter_on_a_grid_is_the_sum_over_all_paths() -> None:
     second = level + phi * spread * h[:, None] + wander * h[None]
     of_second = (stats.norm.pdf(x[0, 1], scale=np.exp(second / 2)) * weight).sum(1)
     of_first = stats.norm.pdf(x[0, 0], scale=np.exp(first / 2)) * weight
-    on_grid = reference.filter_on_grid(x, *(np.array([number]) for number in (level, phi, wander)), nodes=200)
+    on_grid = reference.filter_on_grid(x, np.array([level]), np.array([phi]), np.array([wander]), nodes=200)
     assert on_grid.log_likelihood[0] == pytest.approx(np.log((of_first * of_second).sum()), abs=1e-4)
     assert on_grid.mean[0, 0] == pytest.approx((of_first * first).sum() / of_first.sum(), abs=1e-4)
 
@@ -100,7 +101,7 @@ def test_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(method, "load_returns", lambda: days)
 
     def nothing_fitted(returns: np.ndarray, full: bool, seed: int = 0) -> sp500.Fitted:
-        vae = sp500.volatility_vae(len(returns), scale=1.0, leverage=full, heavy_tails=full).double()
+        vae = volatility_vae(len(returns), scale=1.0, leverage=full, heavy_tails=full).double()
         return sp500.Fitted(vae, 0.0, 0.0)
 
     monkeypatch.setattr(sp500, "fit_volatility", nothing_fitted)
@@ -118,7 +119,9 @@ def test_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_series_without_a_maximum_counts_as_missed() -> None:
     drawn = returns(coverage.TRUTH, 2, 80, np.random.default_rng(0))
     wide = np.array([[-9.0, 9.0], [-1.0, 1.0], [0.0, 9.0]])
-    right = coverage.Study(np.array([-0.5, 2.0, -1.6]), np.eye(3), wide, *drawn.log_volatility[:1].repeat(2, 0), 7)
+    right = coverage.Study(
+        np.array([-0.5, 2.0, -1.6]), np.eye(3), wide, drawn.log_volatility[0], drawn.log_volatility[0], 7
+    )
     posterior = np.random.default_rng(0).random((20, 1, 3))
     of_seed = coverage.Seed(drawn.returns, drawn.log_volatility, [right, None], posterior, 0.5)
     rows = list(coverage.rows_of([of_seed]))

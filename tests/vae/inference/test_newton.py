@@ -46,7 +46,7 @@ def test_a_linear_gaussian_model_has_its_own_posterior_with_gaps_too() -> None:
     mask[2] = True
     q = vae.encode(x.masked_fill(~mask, torch.nan), mask)
     lags = np.abs(np.subtract.outer(np.arange(STEPS + 1), np.arange(STEPS + 1)))
-    rho = float(vae.prior.correlation.detach())  # type: ignore[union-attr, operator]
+    rho = float(vae.prior.correlation.detach())  # type: ignore[operator]
     noise = float(vae.likelihood.log_variance.detach().exp())  # type: ignore[operator]
     prior = rho**lags
     design = np.eye(STEPS, STEPS + 1) - 0.4 * np.eye(STEPS, STEPS + 1, 1)
@@ -103,7 +103,7 @@ def test_a_peak_that_is_not_found_is_told() -> None:
 
 def test_numbers_out_of_reach_are_told() -> None:
     vae = linear()
-    vae.prior.raw.data.fill_(1e4)  # type: ignore[union-attr, operator]
+    vae.prior.raw.data.fill_(1e4)  # type: ignore[operator]
     with pytest.raises(VAEError, match=r"the prior's precision goes from inf to inf, expected positive numbers; its"):
         vae.encode(numbers(1, STEPS))
     with pytest.raises(VAEError, match=r"log p\(x, z\) or its slope is no finite number on the way to the peak"):

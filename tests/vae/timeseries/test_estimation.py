@@ -51,6 +51,12 @@ def test_what_cannot_be_is_told() -> None:
         estimate(wide.double(), x, k=1)
 
 
+def test_a_search_that_ends_early_is_told() -> None:
+    x = torch.tensor([[5.0, 5.3, 4.9, 5.6, 6.0, 5.8]], dtype=torch.float64)
+    with pytest.raises(VAEError, match=r"the search ended about .* nats below the top \(Maximum number of iterations"):
+        estimate(local_level_vae(6, 0.02, 0.005, start_variance=100.0), x, k=1, most=1)
+
+
 def test_a_likelihood_without_a_top_is_told() -> None:
     """A series that never moves wants no noise at all, and there is no least variance."""
     vae = local_level_vae(10, 1.0, 1.0, start_variance=1.0)

@@ -35,7 +35,7 @@ def test_the_maximum_with_gaps_is_that_of_the_books() -> None:
     vae = local_level_vae(100, 300.0, 30_000.0)
     best = estimate(vae, Y, GAPS, k=1)
     assert isinstance(vae.decoder, LevelDecoder)
-    noise, wander = float(vae.decoder.log_noise.detach().exp()), float(vae.prior.raw.detach().exp().square())  # type: ignore[union-attr, operator]
+    noise, wander = float(vae.decoder.log_noise.detach().exp()), float(vae.prior.raw.detach().exp().square())  # type: ignore[operator]
     model = local_level(wander, noise)
     assert float(kalman_filter(model, Y, GAPS).log_likelihood[:, 1:].sum()) == pytest.approx(-379.9900, abs=5e-4)
     assert best.log_likelihood == pytest.approx(float(kalman_filter(model, Y, GAPS).log_likelihood.sum()), rel=1e-9)

@@ -50,8 +50,7 @@ def test_what_comes_later_changes_nothing_that_was_filtered(leverage: bool, heav
 def test_likelihood_and_volatility_are_those_of_a_filter_on_a_grid() -> None:
     x = series(3)
     filtered = run(model(), x, particles=20_000)
-    numbers = [np.full(3, number) for number in (0.0, 0.9, 0.4)]
-    grid = filter_on_grid(x.numpy(), *numbers, nodes=200)
+    grid = filter_on_grid(x.numpy(), np.zeros(3), np.full(3, 0.9), np.full(3, 0.4), nodes=200)
     np.testing.assert_allclose(filtered.log_likelihood.sum(1), grid.log_likelihood, atol=0.1)
     np.testing.assert_allclose(filtered.mean, grid.mean, atol=0.06)
 
@@ -59,7 +58,7 @@ def test_likelihood_and_volatility_are_those_of_a_filter_on_a_grid() -> None:
 def test_leverage_and_tails_have_the_likelihood_of_all_paths() -> None:
     """Of a short series, by plain Monte Carlo over paths of the simulator's own kind."""
     vae, x = model(True, True), series(1)[:, :4]
-    rng, draws = np.random.default_rng(2), 400_000
+    rng, draws = np.random.default_rng(2), 100_000
     df = 10.0
     z, total = rng.standard_normal(draws), np.zeros(draws)
     for value in x[0].numpy():
@@ -69,8 +68,8 @@ def test_leverage_and_tails_have_the_likelihood_of_all_paths() -> None:
         u = stats.norm.ppf(stats.t(df).cdf(e))
         z = 0.9 * z + np.sqrt(1 - 0.81) * (-0.3 * u + np.sqrt(1 - 0.09) * rng.standard_normal(draws))
     known = np.log(np.exp(total).mean())
-    short = particle_filter(vae, x, particles=200_000, generator=torch.Generator().manual_seed(0))
-    assert float(short.log_likelihood.sum()) == pytest.approx(known, abs=0.01)
+    short = particle_filter(vae, x, particles=100_000, generator=torch.Generator().manual_seed(0))
+    assert float(short.log_likelihood.sum()) == pytest.approx(known, abs=0.02)
 
 
 def test_a_gap_is_carried_over() -> None:

@@ -21,7 +21,7 @@ from designloop.vae.training.losses import ELBO
 def test_draws_are_those_of_the_simulator() -> None:
     """The VAE generates what the simulator does: scale, tails, clustering and leverage by the same moments."""
     vae = volatility_vae(80, scale=0.5, persistence=0.9, wander=0.4, leverage=True, heavy_tails=True).double()
-    vae.likelihood.raw_leverage.data.fill_(np.arctanh(-0.8))  # type: ignore[union-attr, operator]
+    vae.likelihood.raw_leverage.data.fill_(np.arctanh(-0.8))  # type: ignore[operator]
     drawn = vae.sample(4000, generator=torch.Generator().manual_seed(0)).numpy()
     truth = Volatility(2 * np.log(0.5), 0.9, 0.4, 0.0, -0.8, 10.0)
     known = returns(truth, 4000, 80, np.random.default_rng(0)).returns
@@ -67,7 +67,7 @@ def test_fit_learns_on_and_the_same_model_goes_over_other_steps() -> None:
     assert float(vae.elbo(x, noise=noise).mean().detach()) > before + 0.5
     longer = over(vae, 61)
     assert longer.encode(torch.cat([x, x], 1)).mean.shape == (32, 61)
-    assert longer.prior.raw is vae.prior.raw  # type: ignore[union-attr]
+    assert longer.prior.raw is vae.prior.raw
     assert over(with_newton(vae), 61).encode(torch.cat([x, x], 1)[:2]).mean.shape == (2, 61)
 
 
