@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from designloop.vae.timeseries.particles import FilteredVolatility as FilteredVolatility
     from designloop.vae.timeseries.particles import particle_filter as particle_filter
     from designloop.vae.timeseries.paths import Smoothed as Smoothed
+    from designloop.vae.timeseries.paths import extend as extend
     from designloop.vae.timeseries.paths import forecast as forecast
     from designloop.vae.timeseries.paths import over as over
     from designloop.vae.timeseries.paths import smooth as smooth
@@ -41,7 +42,7 @@ __getattr__, __dir__, __all__ = attach(
         "levels": ["LevelDecoder", "local_level_vae"],
         "nile": ["FIRST_YEAR", "NILE"],
         "particles": ["FilteredVolatility", "particle_filter"],
-        "paths": ["Smoothed", "forecast", "over", "smooth"],
+        "paths": ["Smoothed", "extend", "forecast", "over", "smooth"],
         "returns": ["Returns"],
         "volatility": ["SeriesEncoder", "VolatilityDecoder", "parameters_of", "volatility_vae"],
     },

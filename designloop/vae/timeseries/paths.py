@@ -36,6 +36,27 @@ def over(vae: VAE, steps: int) -> VAE:
     return VAE(encoder, vae.decoder, vae.likelihood, prior)
 
 
+def extend(vae: VAE, x: Tensor, steps: int, mask: Tensor | None = None) -> tuple[VAE, Tensor, Tensor]:
+    """The same VAE over some steps more, and series and mask that go on that far with nothing observed.
+
+    What is asked of the three is a forecast: ``smooth`` tells the path ahead, ``sample_missing`` draws the data.
+
+    Args:
+        x: (batch, steps so far). mask: True where observed.
+        steps: how far ahead.
+
+    Raises:
+        VAEError: ``steps`` is not positive, the prior is no chain, or x cannot be (``VAE.take_rows``).
+    """
+    if steps < 1:
+        raise VAEError(f"steps is {steps}, expected at least one step ahead")
+    x, mask, _ = vae.take_rows(x, mask)
+    seen = torch.ones_like(x, dtype=torch.bool) if mask is None else mask
+    ahead = (0, steps)
+    longer = over(vae, vae.prior.latent + steps)
+    return longer, torch.nn.functional.pad(x, ahead), torch.nn.functional.pad(seen, ahead)
+
+
 @dataclass(frozen=True, slots=True)
 class Smoothed:
     """Paths given all of a series."""
@@ -88,12 +109,5 @@ def forecast(
     Raises:
         VAEError: ``steps`` or ``k`` is not positive, or x cannot be (``VAE.take_rows``).
     """
-    if steps < 1:
-        raise VAEError(f"steps is {steps}, expected at least one step ahead")
-    x, mask, _ = vae.take_rows(x, mask)
-    seen = torch.ones_like(x, dtype=torch.bool) if mask is None else mask
-    longer = over(vae, vae.prior.latent + steps)
-    ahead = (0, steps)
-    padded, observed = torch.nn.functional.pad(x, ahead), torch.nn.functional.pad(seen, ahead)
-    drawn = sample_missing(longer, padded, observed, n=n, k=k, generator=generator)
-    return drawn[..., -steps:]
+    longer, padded, observed = extend(vae, x, steps, mask)
+    return sample_missing(longer, padded, observed, n=n, k=k, generator=generator)[..., -steps:]

@@ -107,7 +107,7 @@ def test_numbers_out_of_reach_are_told() -> None:
     with pytest.raises(VAEError, match=r"the prior's precision goes from inf to inf, expected positive numbers; its"):
         vae.encode(numbers(1, STEPS))
     with pytest.raises(VAEError, match=r"log p\(x, z\) or its slope is no finite number on the way to the peak"):
-        linear().encode(torch.full((1, STEPS), 1e200).double())
+        linear().encode(torch.full((1, STEPS), 1e200, dtype=torch.float64))
 
 
 def test_what_is_no_chain_of_one_channel_is_refused() -> None:

@@ -11,7 +11,7 @@ from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.priors.standard_normal import StandardNormal
 from designloop.vae.simulators.volatility import Volatility, returns
-from designloop.vae.timeseries.paths import forecast, over, smooth
+from designloop.vae.timeseries.paths import extend, forecast, over, smooth
 from designloop.vae.timeseries.volatility import SeriesEncoder, VolatilityDecoder, parameters_of, volatility_vae
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import fit
@@ -81,9 +81,12 @@ def test_a_forecast_goes_from_todays_volatility_to_the_usual_one() -> None:
         - torch.randn(100_000, generator=torch.Generator().manual_seed(0)).abs().log().mean()
     )
     now = smooth(vae, x, k=500, generator=torch.Generator().manual_seed(0)).mean[0, -1] * 0.5 / 0.6 / 2
-    expected = now * 0.8 ** torch.arange(30)  # ½ E[h], which falls back by φ a day
+    expected = now * 0.8 ** torch.arange(30).double()  # ½ E[h], which falls back by φ a day
     assert bool(((sizes - expected).abs() < 0.1).all())
     assert float(expected[0]) > 0.5
+    path = smooth(*extend(vae, x, 30), k=500, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(path.mean[0, 50:80] * 0.5 / 0.6 / 2, expected, rtol=0, atol=0.05)
+    assert float(path.variance[0, -1]) == pytest.approx(1, abs=0.15)  # of the standardised path, far ahead
 
 
 def test_what_cannot_be_is_told() -> None:

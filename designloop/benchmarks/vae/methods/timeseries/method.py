@@ -13,7 +13,6 @@ from designloop.benchmarks.common.rows import Row, mean_row, worst_row
 from designloop.benchmarks.vae.methods.timeseries.coverage import coverage_rows
 from designloop.benchmarks.vae.methods.timeseries.sp500 import forecast_rows, in_sample_rows, load_returns
 from designloop.vae.inference.evidence import importance_evidence
-from designloop.vae.inference.newton import with_newton
 from designloop.vae.model import VAE, Encoder
 from designloop.vae.networks import MLPEncoder
 from designloop.vae.simulators.volatility import Volatility, returns
@@ -37,13 +36,13 @@ NOISE, WANDER, START = 15078.0, 1478.8, 1e6
 KNOWN = {"all years": (-632.5378, None), "rows 21–40 and 61–80 missing": (-380.588, -379.9900)}
 """Log-likelihoods without the first year: at these variances, and at the maximum."""
 
-MANY, SHORT, STEPS, RATE, BATCH = 2000, 50, 1000, 3e-3, 128
+MANY, SHORT, STEPS, RATE, BATCH = 1000, 50, 500, 1e-2, 128
 """Series and their days, and Adam's steps, rate and series a step, where two posteriors learn the same dynamics."""
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
     """Measures the rows of time series."""
-    rows = [*nile_rows(), *dynamics_rows(seeds[:3], say), *coverage_rows(seeds, say)]
+    rows = [*nile_rows(), *dynamics_rows(seeds[:2], say), *coverage_rows(seeds, say)]
     days = load_returns()
     rows += [*in_sample_rows(days, say), *forecast_rows(days, say)]
     return rows
@@ -100,7 +99,6 @@ def dynamics_rows(seeds: Sequence[int], say: Say) -> Iterator[Row]:
     """Measures what a posterior without a chain in it unlearns."""
     truth = Volatility(persistence=0.95, wander=0.4)
     learned: dict[str, list[float]] = {"chain": [], "diagonal": []}
-    short: dict[str, list[float]] = {"chain": [], "diagonal": []}
     for seed in seeds:
         say(f"  dynamics, seed {seed}")
         drawn = returns(truth, MANY, SHORT, np.random.default_rng(seed))
@@ -109,17 +107,11 @@ def dynamics_rows(seeds: Sequence[int], say: Say) -> Iterator[Row]:
             vae = _learn_dynamics(x, kind == "diagonal", seed)
             assert isinstance(vae.decoder, VolatilityDecoder)
             learned[kind].append(float(vae.decoder.prior.correlation.detach()))
-            with torch.no_grad():
-                noise = vae.draw_noise(len(x), torch.Generator().manual_seed(seed))
-                bound = vae.elbo(x, noise=noise).mean()
-            exact = importance_evidence(with_newton(vae.double()), x[:200].double(), k=50).log_evidence
-            short[kind].append(float(exact.mean()) - float(bound))
     for kind, ceiling in (("chain", 0.95), ("diagonal", None)):
         yield mean_row(
             f"simulated SV, {MANY:,} series of {SHORT} days, φ = 0.95: φ learnt by the ELBO under a {kind} posterior",
             learned[kind], ceiling=ceiling,
         )  # fmt: skip
-        yield mean_row(f"the same: evidence − ELBO there, nats a series, {kind} posterior", short[kind])
 
 
 def _learn_dynamics(x: Tensor, diagonal: bool, seed: int) -> VAE:

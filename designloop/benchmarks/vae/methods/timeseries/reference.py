@@ -39,12 +39,13 @@ def filter_on_grid(returns: Array, level: Array, persistence: Array, wander: Arr
     share = np.exp(-0.5 * (away / spread[:, None]) ** 2)
     share /= share.sum(-1, keepdims=True)
     total, means = np.zeros(len(returns)), np.empty_like(returns)
-    precision = np.exp(-h)
+    precision = np.exp(-h.clip(-300, 300))  # a proposal may go as far as no float does
     for step in range(returns.shape[1]):
         log_density = -0.5 * (returns[:, step, None] ** 2 * precision + h + np.log(2 * np.pi))
-        share = share * np.exp(log_density)
-        mass = share.sum(-1, keepdims=True)
-        total += np.log(mass[:, 0])
+        peak = log_density.max(-1, keepdims=True)
+        share = share * np.exp(log_density - peak)
+        mass = np.maximum(share.sum(-1, keepdims=True), 1e-300)
+        total += np.log(mass[:, 0]) + peak[:, 0]
         share /= mass
         means[:, step] = (share * h).sum(-1)
         share = (share[:, None, :] @ move)[:, 0]
