@@ -5,8 +5,8 @@
 Knows no molecule. A likelihood, a prior or a term of a loss is one small file that every model can be composed of. Here
 are the parts of a VAE, its training, and what any fitted one is asked; each application has a module of its own:
 ``anomaly``, ``causal``, ``conditional``, ``denoising``, ``disentanglement``, ``expression``, ``geometry``, ``linear``,
-``multimodal``, ``planning``, ``tables`` of mixed kinds, and ``simulators`` of data whose truth is known. Names are
-loaded when first used.
+``multimodal``, ``planning``, ``tables`` of mixed kinds, ``timeseries``, and ``simulators`` of data whose truth is
+known. Names are loaded when first used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from designloop.vae import multimodal as multimodal
     from designloop.vae import planning as planning
     from designloop.vae import simulators as simulators
-    from designloop.vae import tables as tables
+
     from designloop.vae.doors import label_codes as label_codes
     from designloop.vae.errors import VAEError as VAEError
     from designloop.vae.image_networks import ConvDecoder as ConvDecoder
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from designloop.vae.inference.imputation import Imputation as Imputation
     from designloop.vae.inference.imputation import impute as impute
     from designloop.vae.inference.imputation import sample_missing as sample_missing
+    from designloop.vae.inference.newton import NewtonEncoder as NewtonEncoder
+    from designloop.vae.inference.newton import with_newton as with_newton
     from designloop.vae.inference.refinement import refine as refine
     from designloop.vae.likelihoods.base import Likelihood as Likelihood
     from designloop.vae.likelihoods.bernoulli import Bernoulli as Bernoulli
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from designloop.vae.posteriors.markov_normal import MarkovNormal as MarkovNormal
     from designloop.vae.posteriors.mixture import Mixture as Mixture
     from designloop.vae.priors.autoregressive import AutoregressiveNormal as AutoregressiveNormal
+    from designloop.vae.priors.autoregressive import RandomWalk as RandomWalk
     from designloop.vae.priors.base import Prior as Prior
     from designloop.vae.priors.by_label import ByLabel as ByLabel
     from designloop.vae.priors.conditional import ConditionalNormal as ConditionalNormal
@@ -101,6 +104,7 @@ __getattr__, __dir__, __all__ = attach(
         "inference.evidence": ["Evidence", "annealed_evidence", "importance_evidence"],
         "inference.expectations": ["expectations"],
         "inference.imputation": ["Imputation", "sample_missing", "impute"],
+        "inference.newton": ["NewtonEncoder", "with_newton"],
         "inference.refinement": ["refine"],
         "likelihoods.base": ["Likelihood"],
         "likelihoods.bernoulli": ["Bernoulli"],
@@ -128,7 +132,7 @@ __getattr__, __dir__, __all__ = attach(
         "posteriors.full_normal": ["FullNormal"],
         "posteriors.markov_normal": ["MarkovNormal"],
         "posteriors.mixture": ["Mixture"],
-        "priors.autoregressive": ["AutoregressiveNormal"],
+        "priors.autoregressive": ["AutoregressiveNormal", "RandomWalk"],
         "priors.base": ["Prior"],
         "priors.by_label": ["ByLabel"],
         "priors.conditional": ["ConditionalNormal"],
@@ -156,5 +160,6 @@ __getattr__, __dir__, __all__ = attach(
         "planning",
         "simulators",
         "tables",
+        "timeseries",
     ],
 )

@@ -42,6 +42,7 @@ PRIORS: dict[str, Prior] = {
     "GaussianMixture": vae.GaussianMixture(2, 2, rng()),
     "LearnedGraph": vae.causal.LearnedGraph(2),
     "LearnedPrior": vae.LearnedPrior(torch.ones(1), torch.zeros(1, 2), torch.eye(2)[None]),
+    "RandomWalk": vae.RandomWalk(2),
     "NoisedStandardNormal": vae.NoisedStandardNormal(2),
     "StandardNormal": vae.StandardNormal(2),
     "StructuralCausal": vae.StructuralCausal(torch.zeros(2, 2)),

@@ -26,6 +26,7 @@ from designloop.vae.errors import VAEError
 from designloop.vae.inference.pareto import pareto_k
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
+from designloop.vae.posteriors.base import standard_noise
 
 Densities = Callable[[Tensor], tuple[Tensor, Tensor]]
 """z (chains, batch, latent) -> log p(z) and log p(x | z), (chains, batch) each."""
@@ -86,9 +87,11 @@ def importance_draws(
     x, mask, context = vae.take_rows(x, mask, context)
     require(vae.prior, "log_prob")
     posterior = vae.encode(x, mask, context)
+    like = posterior.mean.new_empty(len(x), posterior.noise_width)
     most = max(1, ROWS_AT_ONCE // len(x))
     for first in range(0, k, most):
-        z = torch.stack([posterior.rsample(generator) for _ in range(min(most, k - first))])
+        noise = [standard_noise(like, generator) for _ in range(min(most, k - first))]  # as if drawn one by one
+        z = posterior.at(torch.stack(noise))
         yield z, log_likelihood(vae, z, x, mask, context) + vae.prior.log_prob(z, context) - posterior.log_prob(z)
 
 

@@ -2,7 +2,8 @@
 
     z_1 = m_1 + σ_1 ε_1,     z_t = m_t + φ_t (z_{t−1} − m_{t−1}) + σ_t ε_t
 
-Its precision is tridiagonal, with a bidiagonal factor, so that all it is asked costs O(T). Under a diagonal posterior a
+Its precision is tridiagonal, with a bidiagonal factor, so that density and entropy cost O(T), and draws a few passes
+over all steps at once. Under a diagonal posterior a
 model of paths unlearns its dynamics: the KL to a prior of correlation ρ is ½ log(1 + ρ²) nats a step at the least,
 which learning saves by ρ = 0. Source: Archer et al. 2015, "Black box variational inference for state space models".
 """
@@ -11,12 +12,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.linalg.lapack import dpttrf
 from torch import Tensor
 
-from designloop.vae.errors import ShapeError
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.posteriors.base import Posterior
 from designloop.vae.priors.normal import LOG_2PI, log_normal
+from designloop.vae.recurrence import recur
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,7 @@ class MarkovNormal(Posterior):
 
     def at(self, noise: Tensor) -> Tensor:
         """(..., batch, latent) reparameterised draws, of standard normal noise of that shape."""
-        steps = (self.scale * self._path(noise)).unbind(-2)
-        path = [steps[0]]
-        for step, carry in zip(steps[1:], self.carry.unbind(-2), strict=True):
-            path.append(step + carry * path[-1])
-        return self.mean + torch.stack(path, -2).flatten(-2)
+        return self.mean + recur(self.scale * self._path(noise), self.carry).flatten(-2)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """(..., batch) log density in nats at z (..., batch, latent)."""
@@ -59,11 +59,7 @@ class MarkovNormal(Posterior):
     @property
     def variance(self) -> Tensor:
         """(batch, latent) of each unit."""
-        own = self.scale.square().unbind(-2)
-        path = [own[0]]
-        for step, carry in zip(own[1:], self.carry.unbind(-2), strict=True):
-            path.append(step + carry.square() * path[-1])
-        return torch.stack(path, -2).flatten(-2)
+        return recur(self.scale.square(), self.carry.square()).flatten(-2)
 
     def entropy(self) -> Tensor:
         """(batch,) nats: those of the steps' own noise."""
@@ -86,3 +82,30 @@ class MarkovNormal(Posterior):
 
     def _path(self, z: Tensor) -> Tensor:
         return z.unflatten(-1, self.scale.shape[-2:])  # type: ignore[no-any-return]
+
+
+def chain_of_precision(mean: Tensor, diagonal: Tensor, beside: Tensor) -> MarkovNormal:
+    """The chain of one channel whose precision matrix is tridiagonal; exact, no gradient goes through it.
+
+    Its steps come of the factor from the last step to the first: Λ = (I − Φ)ᵀ D⁻¹ (I − Φ), Φ below the diagonal.
+
+    Args:
+        mean: (batch, steps).
+        diagonal: (batch, steps) of the precision.
+        beside: (batch, steps − 1) entries beside the diagonal.
+
+    Raises:
+        VAEError: a row's precision is not positive definite.
+    """
+    rows, off = diagonal.numpy(force=True)[:, ::-1].astype(float), beside.numpy(force=True)[:, ::-1].astype(float)
+    precisions, factors = np.empty_like(rows), np.empty_like(off)
+    for row in range(len(rows)):
+        precisions[row], factors[row], failed = dpttrf(rows[row], off[row])
+        if failed:
+            raise VAEError(
+                f"the precision of row {row} is not positive definite at step {rows.shape[1] - failed + 1}; expected "
+                "that of a normal: add to its diagonal"
+            )
+    scale = torch.from_numpy(precisions[:, ::-1] ** -0.5).to(mean)
+    carry = torch.from_numpy(-factors[:, ::-1]).to(mean)
+    return MarkovNormal(mean, scale.unsqueeze(-1), carry.unsqueeze(-1))

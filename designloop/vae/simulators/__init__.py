@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from designloop.vae.simulators import regulators as regulators
     from designloop.vae.simulators import ring as ring
     from designloop.vae.simulators import surfaces as surfaces
+    from designloop.vae.simulators import volatility as volatility
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -39,5 +40,6 @@ __getattr__, __dir__, __all__ = attach(
         "regulators",
         "ring",
         "surfaces",
+        "volatility",
     ],
 )

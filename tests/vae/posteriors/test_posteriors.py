@@ -16,7 +16,7 @@ from designloop.vae.networks import FullEncoder, MarkovEncoder
 from designloop.vae.posteriors.base import Posterior
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, require_diagonal
 from designloop.vae.posteriors.full_normal import FullNormal
-from designloop.vae.posteriors.markov_normal import MarkovNormal
+from designloop.vae.posteriors.markov_normal import MarkovNormal, chain_of_precision
 from designloop.vae.posteriors.mixture import Mixture
 from designloop.vae.posteriors.partly_set import PartlySet
 from designloop.vae.priors.autoregressive import AutoregressiveNormal
@@ -146,6 +146,25 @@ def test_the_divergence_of_a_chain_from_an_autoregressive_prior_is_closed(correl
     other = AutoregressiveNormal(LATENT, 1, correlation).double()  # other steps: at the draw, as any two distributions
     z = q.at(numbers(ROWS, LATENT, seed=2))
     torch.testing.assert_close(other.kl(q, z).detach(), (q.log_prob(z) - other.log_prob(z)).detach())
+
+
+def test_a_chain_comes_of_its_tridiagonal_precision() -> None:
+    mean, draw = numbers(ROWS, 5, seed=3), numbers(ROWS, 5, 5, seed=4)
+    lower = torch.diag_embed(1 + draw.diagonal(dim1=1, dim2=2).abs())
+    lower = lower + torch.diag_embed(draw[:, 0, :4], offset=-1)
+    precision = lower @ lower.mT
+    q = chain_of_precision(mean, precision.diagonal(dim1=1, dim2=2), precision.diagonal(1, 1, 2))
+    dense = MultivariateNormal(mean, precision_matrix=precision)
+    z = numbers(7, ROWS, 5, seed=5)
+    torch.testing.assert_close(q.log_prob(z), dense.log_prob(z))
+    torch.testing.assert_close(q.variance, dense.variance)
+    torch.testing.assert_close(q.entropy(), dense.entropy())
+
+
+def test_a_precision_of_no_normal_is_refused() -> None:
+    diagonal = torch.tensor([[2.0, 2.0, 2.0], [2.0, -1.0, 2.0]]).double()
+    with pytest.raises(VAEError, match="the precision of row 1 is not positive definite at step 2; expected"):
+        chain_of_precision(torch.zeros(2, 3).double(), diagonal, torch.zeros(2, 2).double())
 
 
 def test_a_diagonal_posterior_pays_for_the_correlation_that_it_has_not() -> None:

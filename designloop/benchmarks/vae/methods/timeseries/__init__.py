@@ -1,0 +1,1 @@
+"""Time series: the criteria of the state-space VAE."""
