@@ -10,6 +10,7 @@ from designloop.api.inputs import Say, load_if_file
 from designloop.api.opening import open_ledger, opened
 from designloop.loop import first_try, passing, preflight
 from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.constant import find_constant
 from designloop.loop.progress import Progress, watch
 from designloop.loop.summary import Summary, summarize
 from designloop.loop.undeclared import reads_behind_known_values
@@ -79,7 +80,9 @@ def run(
             if not table.rounds():
                 for remark in reads_behind_known_values(campaign, table.ledger):
                     book.say(remark)
-            preflight.refuse_broken(campaign, table.ledger)
+            checks = preflight.refuse_broken(campaign, table.ledger)
+            for remark in [] if table.rounds() else find_constant(campaign, checks, table.ledger):
+                book.say(remark)
             if try_costly:
                 first_try.try_costly(campaign, table.ledger, book.say)
         _score_references(campaign, table, book.say, anyway=goes_on)

@@ -179,21 +179,21 @@ def find_broken(checks: Sequence[Check]) -> list[str]:
     ]
 
 
-def refuse_broken(campaign: Campaign, ledger: Ledger) -> None:
-    """Returns if every oracle that is not costly works on a reference or on one of the first starting molecules.
+def refuse_broken(campaign: Campaign, ledger: Ledger) -> list[Check]:
+    """Returns what every oracle that is not costly says of the first references and starting molecules.
 
-    Where there are none, on a molecule that all know.
-
-    A costly oracle is not run here.
+    Where there are none, it is asked about molecules that all know. A costly oracle is not run here.
 
     Raises:
         BrokenOracle: an oracle works on none of them.
     """
-    if sentences := find_broken(check_oracles(campaign, ledger)):
+    checks = check_oracles(campaign, ledger)
+    if sentences := find_broken(checks):
         raise BrokenOracle(
             "\n".join(sentences)
             + "\nNothing was charged. Mend the oracle, or give a molecule that it can score as a `reference`."
         )
+    return checks
 
 
 def find_unloadable(campaign: Campaign) -> list[str]:
