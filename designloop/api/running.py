@@ -11,7 +11,7 @@ from designloop.api.opening import open_ledger, opened
 from designloop.loop import first_try, passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.constant import find_constant
-from designloop.loop.progress import Progress, watch
+from designloop.loop.progress import Progress, Scoring, watch
 from designloop.loop.summary import Summary, summarize
 from designloop.loop.undeclared import reads_behind_known_values
 from designloop.report.references import Reference, read_references, write_references
@@ -40,6 +40,7 @@ def run(
     anyway: bool = False,
     try_costly: bool = True,
     on_round: Callable[[Progress], None] = silent,
+    on_scored: Callable[[Scoring], None] = silent,
     say: Say = silent,
 ) -> Outcome:
     """Runs a campaign to its end, from its last committed round on if it was begun before; leaves two pictures.
@@ -50,6 +51,7 @@ def run(
         anyway: begin although the filters refuse all of the user's own molecules.
         try_costly: first give each costly oracle one molecule, unless the ledger has a result of it.
         on_round: told after each round.
+        on_scored: told within a round how many of its molecules are scored, whenever some are.
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
@@ -89,7 +91,7 @@ def run(
         if goes_on:
             book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")
             listener = watch(campaign, table, book.also(on_round))
-            run_campaign(campaign=campaign, table=table, on_round=listener, say=book.say)
+            run_campaign(campaign=campaign, table=table, on_round=listener, on_scored=on_scored, say=book.say)
         summary = summarize(table.folder)
         for line in summary.closing():
             book.note(line)
