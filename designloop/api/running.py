@@ -68,6 +68,8 @@ def run(
     # Looked at before the table is begun: once it is, the filters may not be mended any more.
     begins = fresh or not round_numbers(campaign.output_folder)
     verdicts = passing.judge_own(campaign) if begins else []
+    if begins:
+        preflight.check_strategy(campaign)
     if not anyway:
         passing.refuse_wrong_filters(verdicts, campaign.warnings)
     with opened(campaign, say, fresh=fresh, accept_changed_oracles=accept_changed_oracles) as (

@@ -118,6 +118,21 @@ def bad_lines(file: Path | str, problems: Sequence[LineProblem], remedy: str) ->
     return MoleculeError(lines)
 
 
+def left_out(key: str, entries: Sequence[tuple[int | None, str]]) -> str:
+    """Says how many entries of a file or list were left out, and every line of them; of the first few also why.
+
+    Args:
+        key: of the campaign file.
+        entries: (line, what is wrong with it) of each.
+    """
+    ordered = sorted(entries, key=lambda entry: entry[0] or 0)
+    named = [f"line {line}: {why}" for line, why in ordered[:_MOST_SHOWN]]
+    numbers = ", ".join(str(line) for line, _ in ordered[_MOST_SHOWN:])
+    more = f"; and lines {numbers}" if numbers else ""
+    are = "1 entry that is" if len(ordered) == 1 else f"{len(ordered):,} entries that are"
+    return f"{key}: {are} no molecule left out ({'; '.join(named)}{more})"
+
+
 def _add(row: FileRow, read: ReadMolecules, columns: bool) -> None:
     """Puts a row where it belongs: among the molecules, or among the problems."""
     smiles, behind = split_smiles(row.text)

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.campaign.draft import BudgetDraft, Draft, FiltersDraft, PropertyDraft, StartingDraft, Texts
+from designloop.loop.campaign.draft import (
+    BudgetDraft,
+    Draft,
+    ExcludeDraft,
+    FiltersDraft,
+    PropertyDraft,
+    StartingDraft,
+    Texts,
+)
 from designloop.loop.campaign.user_molecules import (
     UserMolecule,
     UserMolecules,
@@ -22,7 +30,9 @@ from designloop.loop.campaign.user_molecules import (
 )
 from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
-from designloop.molecules.chemistry import Stereo, parse
+from designloop.loop.screening.excluded import read_excluded
+from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, parse
+from designloop.molecules.reading import left_out
 from designloop.molecules.shipped import shipped_models
 from designloop.molecules.smarts import kekule_hint
 from designloop.oracles import Oracle, OracleError, ParameterError, load
@@ -66,6 +76,7 @@ def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Par
     findings += _budget(draft, starting)
     parts.starting, parts.references = tuple(starting.molecules), tuple(references.molecules)
     parts.warnings += [*starting.warnings, *references.warnings, *_one_round(draft), *_drawn_rings(draft)]
+    parts.warnings += _left_out_of_excluded(draft, folder, mode, parts.stereo)
     parts.problems = [*map(document.problem, findings), *starting.problems, *references.problems]
     return parts
 
@@ -160,9 +171,9 @@ def _smarts_of(path: PathKey, value: Any) -> Iterator[str]:
 
 def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
     """Files that must be there, and folders that must not be in each other's way."""
-    exclude = draft.filters.exclude if draft.filters else None
+    place, exclude, _ = _excluded(draft)
     if exclude is not None and not (folder / exclude).is_file():
-        yield Finding(("filters", "exclude"), f"{exclude!r}, which is no file in {folder}", "a file of molecules")
+        yield Finding(place, f"{exclude!r}, which is no file in {folder}", "a file of molecules")
     if draft.model is not None and draft.model not in shipped_models() and not (folder / draft.model).is_file():
         shipped = shipped_models()
         expected = f"a shipped model ({listed(shipped)}) or a file that `designloop pretrain` wrote"
@@ -170,6 +181,29 @@ def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
     if draft.output is not None and folder.resolve().is_relative_to((folder / draft.output).resolve()):
         actual = f"{draft.output!r}, which holds the campaign file"
         yield Finding(("output",), actual, "a folder of the campaign's own: --fresh moves it aside as a whole")
+
+
+def _excluded(draft: Draft) -> tuple[PathKey, str | None, bool]:
+    """Where the file of `exclude` stands, what stands there, and whether what cannot be read is left out."""
+    value = draft.filters.exclude if draft.filters else None
+    if isinstance(value, ExcludeDraft):
+        return ("filters", "exclude", "file"), value.file, bool(value.skip_bad)
+    return ("filters", "exclude"), value, False
+
+
+def _left_out_of_excluded(draft: Draft, folder: Path, standardize: Mode, stereo: Stereo) -> Iterator[str]:
+    """A sentence on the lines of the file of `exclude` that are left out, where that is asked for."""
+    _, path, skip_bad = _excluded(draft)
+    if path is None or not skip_bad or not (folder / path).is_file():
+        return
+    try:
+        problems = read_excluded(folder / path, standardize, stereo).problems
+    except MoleculeError:  # it holds no molecule, which whoever asks the filter is told
+        return
+    if problems:
+        yield left_out(
+            "filters.exclude", [(problem.line, f"{problem.text!r}, {problem.reason}") for problem in problems]
+        )
 
 
 def _decide_stereo(draft: Draft, parts: Parts) -> None:

@@ -12,12 +12,9 @@ from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
 from designloop.loop.config.yaml_nodes import quote
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, parse, standard_form
-from designloop.molecules.reading import is_text_file, names_molecules, read_molecules
+from designloop.molecules.reading import is_text_file, left_out, names_molecules, read_molecules
 
 _WEIGHTS = ".safetensors"
-
-_NAMED = 10
-"""Entries that are left out of which is said why; of the others the line alone."""
 
 
 def is_path(text: str) -> bool:
@@ -124,7 +121,7 @@ def read_user_molecules(
         first_entries[identity_key] = entry
         molecules.molecules.append(UserMolecule(smiles, entry.text, entry.line, entry.name))
     if skip_bad and molecules.molecules and molecules.unreadable:
-        molecules.warnings.append(_left_out(key, molecules.unreadable))
+        molecules.warnings.append(left_out(key, [(entry.line, entry.found) for entry in molecules.unreadable]))
     else:
         molecules.problems += molecules.unreadable
     if salts:
@@ -161,16 +158,6 @@ def by_place(value: Texts) -> list[tuple[PathKey, str]]:
         return [((), value)]
     items = value.items() if isinstance(value, dict) else enumerate(value)
     return [((part,), text) for part, text in items if text is not None]
-
-
-def _left_out(key: str, unreadable: Sequence[Problem]) -> str:
-    """Says how many entries were left out, and every line of them; of the first few also why."""
-    ordered = sorted(unreadable, key=lambda problem: problem.line or 0)
-    named = [f"line {problem.line}: {problem.found}" for problem in ordered[:_NAMED]]
-    numbers = ", ".join(str(problem.line) for problem in ordered[_NAMED:])
-    more = f"; and lines {numbers}" if numbers else ""
-    are = "1 entry that is" if len(ordered) == 1 else f"{len(ordered):,} entries that are"
-    return f"{key}: {are} no molecule left out ({'; '.join(named)}{more})"
 
 
 def _read_list(document: Document, place: PathKey, value: Texts, molecules: UserMolecules) -> Iterator[_Entry]:
