@@ -251,7 +251,7 @@ def _find_pointed(
     paths |= {key: folder / path for key, path in arguments.paths.items()}
     paths |= sent
     problems = [
-        ParameterProblem(key, repr(str(path)), "a file", "relative paths are relative to the campaign file")
+        ParameterProblem(key, repr(str(path)), "a file", "relative paths are relative to the campaign's folder")
         for key, path in paths.items()
         if not path.is_file()
     ]

@@ -104,7 +104,7 @@ def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Resolv
         raise OracleError(f"{reference!r} names a folder, expected a file; write ./my_oracle.py:FUNCTION")
     if not path.is_file():
         meant = did_you_mean(path.name, (other.name for other in path.parent.glob("*.py")))
-        hint = meant or "paths are relative to the campaign file"
+        hint = meant or "paths are relative to the campaign's folder"
         raise OracleError(f"there is no file {path}; {hint}")
     source = path.read_bytes()
     if deadly:

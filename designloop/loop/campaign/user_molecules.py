@@ -121,7 +121,9 @@ def read_user_molecules(
         first_entries[identity_key] = entry
         molecules.molecules.append(UserMolecule(smiles, entry.text, entry.line, entry.name))
     if skip_bad and molecules.molecules and molecules.unreadable:
-        molecules.warnings.append(left_out(key, [(entry.line, entry.found) for entry in molecules.unreadable]))
+        ordered = sorted(molecules.unreadable, key=lambda entry: entry.line or 0)
+        # A campaign that was built of a mapping has no lines.
+        molecules.warnings.append(left_out(key, [(entry.line or entry.key, entry.found) for entry in ordered]))
     else:
         molecules.problems += molecules.unreadable
     if salts:

@@ -135,7 +135,7 @@ def exclude(setting: Path | ExcludedFile, context: FilterContext) -> Refuses:
     path = setting.file if isinstance(setting, ExcludedFile) else setting
     absolute = context.folder / path
     if not absolute.is_file():
-        raise MoleculeError(f"filters.exclude: no file {absolute}; the path is relative to the campaign file's folder")
+        raise MoleculeError(f"filters.exclude: no file {absolute}; the path is relative to the campaign's folder")
     excluded = read_excluded(absolute, context.standardize, context.stereo)
     if not (isinstance(setting, ExcludedFile) and setting.skip_bad):
         refuse_bad_lines(absolute, excluded)
