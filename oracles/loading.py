@@ -229,7 +229,8 @@ def _list_refused(error: Exception) -> str:
     """What may be wrong where an oracle cannot do with a list what it does."""
     return (
         f"{type(error).__name__}: {textwrap.shorten(str(error), 200)}; an oracle is called with a list of molecules: "
-        "go through it, or, where the function takes one SMILES, declare @oracle(each=True)"
+        "go through it, or, where the function takes one SMILES, declare @oracle(each=True), after "
+        "`from designloop.oracles import oracle`"
     )
 
 
@@ -239,7 +240,7 @@ def _check_imports(resolved: ResolvedReference, declared: Declaration, files: Ma
     if missing:
         raise OracleError(
             f"the oracle's file imports {missing[0]}, which workers elsewhere would lack; "
-            f"declare it: @oracle(files={[*declared.files, *missing]!r})"
+            f"declare it: @oracle(files={[*declared.files, *missing]!r}), after `from designloop.oracles import oracle`"
         )
 
 

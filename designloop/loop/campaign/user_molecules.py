@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from designloop.loop.campaign.draft import Texts
@@ -106,13 +106,14 @@ def read_user_molecules(
     )
     first_entries: dict[str, _Entry] = {}
     salts, repeats = 0, []
+    hint = "mend or delete the line" if isinstance(value, str) else ""
     for entry in entries:
         try:
             smiles = standard_form(entry.text, standardize)
             identity_key = identity(smiles, stereo)
         except MoleculeError as error:
             actual = f"{entry.text!r}, which is no molecule ({error})"
-            molecules.unreadable.append(Problem(entry.file, entry.line, entry.column, entry.key, actual))
+            molecules.unreadable.append(Problem(entry.file, entry.line, entry.column, entry.key, actual, hint=hint))
             continue
         salts += "." in entry.text and "." not in smiles
         if identity_key in first_entries:
@@ -125,13 +126,22 @@ def read_user_molecules(
         # A campaign that was built of a mapping has no lines.
         molecules.warnings.append(left_out(key, [(entry.line or entry.key, entry.found) for entry in ordered]))
     else:
-        molecules.problems += molecules.unreadable
+        molecules.problems += _with_skipping(molecules.unreadable, place, value)
     if salts:
         molecules.warnings.append(f"{key}: counterions and solvents were stripped from {_count(salts)}")
     if repeats:
         shown = ", ".join(repeats[:5]) + (", …" if len(repeats) > 5 else "")
         molecules.warnings.append(f"{key}: {_count(len(repeats))} left out that stood there already: {shown}")
     return molecules
+
+
+def _with_skipping(unreadable: Sequence[Problem], place: PathKey, value: Texts | None) -> list[Problem]:
+    """The problems by line, of which the first says how all such lines of a file are left out, where they can be."""
+    ordered = sorted(unreadable, key=lambda problem: problem.line or 0)
+    if ordered and place[0] == "starting_molecules" and isinstance(value, str):
+        skip = f"or leave all such lines out by {place[0]}: {{file: {value}, skip_bad: true}}"
+        ordered[0] = replace(ordered[0], hint=f"{ordered[0].hint}, {skip}")
+    return ordered
 
 
 def misread_text(document: Document, path: PathKey, text: str) -> Finding | None:
