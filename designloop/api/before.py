@@ -12,7 +12,7 @@ from designloop.loop.campaign import templates as template
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.campaign import load_campaign as load_campaign
 from designloop.loop.constant import find_constant
-from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
+from designloop.loop.molecule_scores import OwnMolecule, read_own, score_own
 from designloop.loop.passing import judge_own, refuse_wrong_filters
 from designloop.loop.preflight import Estimate, Plan
 from designloop.loop.summary import summarize

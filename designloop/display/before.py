@@ -9,7 +9,7 @@ from designloop.display.tables import cell, grid, property_value, say
 from designloop.loop.progress import duration
 
 if TYPE_CHECKING:
-    from designloop.loop.own_molecules import OwnMolecule
+    from designloop.loop.molecule_scores import OwnMolecule
     from designloop.loop.passing import FilterShare
     from designloop.loop.preflight import Estimate, Plan
 

@@ -11,7 +11,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
@@ -27,7 +27,9 @@ main()
 """
 
 
-def map_on_cores(function: Callable[[T], R], items: Sequence[T], workers: int | None = None) -> Iterator[R]:
+def map_on_cores(
+    function: Callable[[T], R], items: Sequence[T], workers: int | None = None
+) -> Generator[R, None, None]:
     """What a function gives for each item, in their order, as they come.
 
     Args:

@@ -105,10 +105,10 @@ def _load_oracle(
         return [
             Finding(
                 (*path, "params", problem.parameter),
-                problem.found if problem.parameter in item.params else "nothing",
+                problem.actual if problem.parameter in item.params else "nothing",
                 problem.expected,
                 bracket_hint(document, (*path, "params", problem.parameter)) or problem.hint,
-                at_key=problem.found == repr(problem.parameter),
+                at_key=problem.actual == repr(problem.parameter),
             )
             for problem in error.problems
         ]

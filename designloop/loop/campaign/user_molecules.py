@@ -124,7 +124,7 @@ def read_user_molecules(
     if skip_bad and molecules.molecules and molecules.unreadable:
         ordered = sorted(molecules.unreadable, key=lambda entry: entry.line or 0)
         # A campaign that was built of a mapping has no lines.
-        molecules.warnings.append(left_out(key, [(entry.line or entry.key, entry.found) for entry in ordered]))
+        molecules.warnings.append(left_out(key, [(entry.line or entry.key, entry.actual) for entry in ordered]))
     else:
         molecules.problems += _with_skipping(molecules.unreadable, place, value)
     if salts:

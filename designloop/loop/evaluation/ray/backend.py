@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MOST_RESENT = 20
 """How often a request is sent again, or a worker started again in vain, before there are no workers."""
 
-START_SECONDS = 300.0
+WORKER_START_SECONDS = 300.0
 """How long a worker may take to say that it is up. Then another is started in its place; if none is up, there are no
 workers."""
 
@@ -205,7 +205,7 @@ class RayBackend:
 
         began = monotonic()
         deadlines = [worker.deadline(self._load_seconds) for worker in self._workers]
-        deadlines += [worker.since + START_SECONDS for worker in self._starting.values()]
+        deadlines += [worker.since + WORKER_START_SECONDS for worker in self._starting.values()]
         seconds = min(max(LEAST_WAIT, min(deadlines) - began), MOST_WAIT)
         ready, others = ray.wait([*self._replies, *self._starting], num_returns=1, timeout=seconds)
         if (stopped := monotonic() - began - seconds) > STOPPED_SECONDS:
@@ -283,12 +283,12 @@ class RayBackend:
             lost_count = self._lose(worker, why)
             worker.silent = True
             self._note(WorkerLoss("silent", worker.node, lost_count, why))
-        late = [ref for ref, worker in self._starting.items() if worker.since + START_SECONDS < now]
+        late = [ref for ref, worker in self._starting.items() if worker.since + WORKER_START_SECONDS < now]
         if late and len(late) == len(self._workers):
-            raise NoWorkers(f"{ray_cluster.why_none_starts(START_SECONDS)} {ray_cluster.MORE_CPUS} {_ADVICE}")
+            raise NoWorkers(f"{ray_cluster.why_none_starts(WORKER_START_SECONDS)} {ray_cluster.MORE_CPUS} {_ADVICE}")
         for ref in late if self._any_up() else []:
             self._end(self._starting.pop(ref))
-            self._note(WorkerLoss("unstarted", "", 0, f"not up within {START_SECONDS:g} s"))
+            self._note(WorkerLoss("unstarted", "", 0, f"not up within {WORKER_START_SECONDS:g} s"))
 
     def _end_silent(self) -> None:
         """End the silent workers whose answers others have given, and all of them when nobody else is up."""
@@ -330,7 +330,7 @@ class RayBackend:
             return
         if (waited := monotonic() - min(worker.since for worker in self._starting.values())) >= TELL_SECONDS:
             self._lacks_cpus = False
-            more = f"Waiting for one, {START_SECONDS - waited:.0f} s more. {ray_cluster.MORE_CPUS}"
+            more = f"Waiting for one, {WORKER_START_SECONDS - waited:.0f} s more. {ray_cluster.MORE_CPUS}"
             _LOGGER.warning("%s %s", ray_cluster.why_none_starts(waited), more)
 
     def _note(self, loss: WorkerLoss) -> None:

@@ -63,7 +63,7 @@ def load_errors(workers: Sequence[Worker], fingerprint: str) -> dict[str, str]:
 
     of_node = {worker.node: worker for worker in workers}
     replies = {node: worker.actor.load.remote(fingerprint) for node, worker in of_node.items()}
-    seconds = guarded_child.START_SECONDS + oracle_process.LOAD_SECONDS + ray_worker.GRACE_SECONDS
+    seconds = guarded_child.CHILD_START_SECONDS + oracle_process.LOAD_SECONDS + ray_worker.GRACE_SECONDS
     answered = ray.wait([*replies.values()], num_returns=len(replies), timeout=seconds)[0]
     errors: dict[str, str] = {}
     for node, reply in replies.items():

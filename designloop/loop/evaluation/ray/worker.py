@@ -26,7 +26,7 @@ LEAST_LOAD_SECONDS = 60.0
 SLOWER = 10.0
 """How many times as long as the slowest of the others it may take."""
 
-MOST_LOAD_SECONDS = guarded_child.START_SECONDS + oracle_process.LOAD_SECONDS
+MOST_LOAD_SECONDS = guarded_child.CHILD_START_SECONDS + oracle_process.LOAD_SECONDS
 """What it may take at most, and as long as nobody has loaded it: its own deadlines end it by then."""
 
 

@@ -15,7 +15,7 @@ from designloop.loop.evaluation.child.exchange import Reply, Request
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.evaluation.ray import backend as ray_backend
-from designloop.loop.evaluation.ray.backend import MOST_RESENT, START_SECONDS, STOPPED_SECONDS, TELL_SECONDS
+from designloop.loop.evaluation.ray.backend import MOST_RESENT, STOPPED_SECONDS, TELL_SECONDS, WORKER_START_SECONDS
 from designloop.tables.ledger import Ledger
 from tests.loop.evaluation.misbehaving import campaign, candidates, values
 from tests.loop.evaluation.ray.fake_ray import (
@@ -215,7 +215,7 @@ def test_when_no_worker_is_ever_up_there_are_none(monkeypatch: pytest.MonkeyPatc
         NoWorkers, match=r"No worker started within 300 s\. Ray has 2 CPUs, .* Give it CPUs \(ray\.init"
     ):
         drive(backend_on(ray, monkeypatch), [1])
-    assert START_SECONDS <= ray.now <= START_SECONDS + 5
+    assert WORKER_START_SECONDS <= ray.now <= WORKER_START_SECONDS + 5
 
 
 @pytest.mark.parametrize(("cpus", "is_told"), [(0.0, True), (0.5, True), (1.0, False)])

@@ -12,7 +12,7 @@ import pytest
 import designloop
 from designloop import api
 from designloop.loop.campaign.campaign import CampaignError
-from designloop.loop.own_molecules import read_own
+from designloop.loop.molecule_scores import read_own
 from designloop.molecules.errors import MoleculeError
 from tests.campaigns import write_campaign
 
