@@ -326,7 +326,7 @@ class RayBackend:
 
     def _tell_of_waiting(self) -> None:
         """Says once what is waited for where a Ray has no CPU for a worker, and what to do: it may never have one."""
-        if not self._lacks_cpus or self._any_up() or not self._starting:
+        if not self._lacks_cpus or self._keeper.is_own or self._any_up() or not self._starting:
             return
         if (waited := monotonic() - min(worker.since for worker in self._starting.values())) >= TELL_SECONDS:
             self._lacks_cpus = False

@@ -125,7 +125,9 @@ class FakeRay:
 
 
 class Up:
-    """A keeper whose Ray is up."""
+    """A keeper whose Ray is up, and somebody else's."""
+
+    is_own = False
 
     def __init__(self, workers: int, address: str | None, first: Callable[[], None]) -> None:
         first()

@@ -28,6 +28,7 @@ from tests.loop.evaluation.ray.fake_ray import (
     FakeRay,
     RayError,
     Ref,
+    Up,
     backend_on,
     drive,
     kinds,
@@ -218,11 +219,14 @@ def test_when_no_worker_is_ever_up_there_are_none(monkeypatch: pytest.MonkeyPatc
     assert WORKER_START_SECONDS <= ray.now <= WORKER_START_SECONDS + 5
 
 
-@pytest.mark.parametrize(("cpus", "is_told"), [(0.0, True), (0.5, True), (1.0, False)])
+@pytest.mark.parametrize(
+    ("cpus", "own", "is_told"), [(0, False, True), (0.5, False, True), (1, False, False), (0, True, False)]
+)
 def test_a_ray_without_a_free_cpu_is_told_of_within_seconds(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cpus: float, is_told: bool
+    monkeypatch: pytest.MonkeyPatch, cpus: float, own: bool, is_told: bool
 ) -> None:
     ray = FakeRay(lambda *_: (1.0, GOOD), start=lambda _: 100.0, cpus=cpus)
+    monkeypatch.setattr(Up, "is_own", own)  # which has a CPU a worker, though Ray may not know it at once
     warned: list[float] = []
     monkeypatch.setattr(ray_backend._LOGGER, "warning", lambda *_: warned.append(ray.now))
     backend = backend_on(ray, monkeypatch)
