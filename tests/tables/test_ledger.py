@@ -111,7 +111,7 @@ def test_a_killed_writer_loses_nothing_that_was_recorded(path):
 import os, signal, sys
 from pathlib import Path
 from designloop.tables.ledger import Ledger
-from tests.tables.fakes import failed, ok
+from designloop.tables.ledger_records import Finished
 ledger = Ledger(Path(sys.argv[1]), "one")
 intents = ledger.record_intents({"f1": ["C", "CC", "CCC"]}, {"f1": "qed"})
 ledger.record([Finished(intents[0], "ok", 1.0, None, 0.1, attempt=1)])
