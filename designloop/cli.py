@@ -195,6 +195,7 @@ def run(
             anyway=anyway,
             try_costly=not no_try,
             on_round=shown.on_round,
+            on_scored=shown.on_scored,
             say=shown.say,
         )
     display.outcome(outcome)

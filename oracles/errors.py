@@ -16,13 +16,13 @@ class ParameterProblem:
     """One thing wrong with one parameter of an oracle."""
 
     parameter: str
-    found: str
+    actual: str
     expected: str
     hint: str = ""
 
     def __str__(self) -> str:
         hint = f"; {self.hint}" if self.hint else ""
-        return f"parameter {self.parameter!r}: found {self.found}, expected {self.expected}{hint}"
+        return f"parameter {self.parameter!r}: found {self.actual}, expected {self.expected}{hint}"
 
 
 class ParameterError(OracleError):

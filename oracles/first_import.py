@@ -1,6 +1,7 @@
 """A user's oracle file imported for the first time: by a process of its own, which it may kill or hang.
 
-``main`` is that process: it imports the file with nothing else loaded, and says on a pipe how that went.
+``main`` is that process: it imports the file, in a copy of its folder and with nothing else loaded, and says on a pipe
+how that went.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 from pathlib import Path
 
 from designloop.oracles.errors import OracleError
+from designloop.oracles.folder_copy import copy_folder, remove_copy
 
 IMPORT_SECONDS = 120.0
 """How long the import of an oracle's file may take."""
@@ -51,10 +53,12 @@ def refuse_deadly(path: Path, source: bytes) -> None:
 @functools.lru_cache(maxsize=64)
 def _deadly(path: Path, source: bytes, seconds: float) -> str:
     """How a file kills or hangs the process that imports it; empty if it does not. One that raises is tried anew."""
+    copy = copy_folder(path, source)
     reader, tell = os.pipe()
     os.set_blocking(reader, False)
     try:
-        command = [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), str(tell), str(seconds), str(path)]
+        arguments = (json.dumps(sys.path), str(tell), str(seconds), str(path), str(copy))
+        command = [sys.executable, "-P", "-c", _PROGRAM, *arguments]
         try:
             process = subprocess.Popen(
                 command,
@@ -62,7 +66,7 @@ def _deadly(path: Path, source: bytes, seconds: float) -> str:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[tell],
-                cwd=path.parent,
+                cwd=copy.parent,
                 start_new_session=True,
             )
         finally:
@@ -72,6 +76,7 @@ def _deadly(path: Path, source: bytes, seconds: float) -> str:
         reply = _read(reader)
     finally:
         os.close(reader)
+        remove_copy(copy.parent, os.getpid())
     if reply.startswith("{"):
         if error := json.loads(reply)["error"]:
             raise OracleError(error)
@@ -114,13 +119,13 @@ def main() -> None:
     """Import the file that the arguments name, and tell how that went."""
     from designloop.oracles.own_files import OwnImports, import_file
 
-    tell, seconds, path = int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
+    tell, seconds, path, copy = int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5])
     os.set_inheritable(tell, False)
     faulthandler.enable(file=tell)
     faulthandler.dump_traceback_later(seconds, exit=True, file=tell)
     error = ""
     try:
-        import_file(path, path.read_bytes(), OwnImports(path))
+        import_file(path, copy.read_bytes(), OwnImports(copy))
     except BaseException as problem:  # whatever it is, the import did not kill the process
         error = str(problem)[:4000] or type(problem).__name__
     os.write(tell, json.dumps({"error": error}).encode())

@@ -22,8 +22,8 @@ from designloop.oracles.base import Oracle
 from designloop.oracles.declaration import Declaration, declaration_of, docstring_of, name_of
 from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
 from designloop.oracles.parameters import Arguments, read_arguments
-from designloop.paths import is_file
 from designloop.oracles.references import ResolvedReference, find, names_file
+from designloop.paths import is_file
 
 _OWN = "own"
 _PARAMS = "params"
@@ -230,7 +230,8 @@ def _list_refused(error: Exception) -> str:
     """What may be wrong where an oracle cannot do with a list what it does."""
     return (
         f"{type(error).__name__}: {textwrap.shorten(str(error), 200)}; an oracle is called with a list of molecules: "
-        "go through it, or, where the function takes one SMILES, declare @oracle(each=True)"
+        "go through it, or, where the function takes one SMILES, declare @oracle(each=True), after "
+        "`from designloop.oracles import oracle`"
     )
 
 
@@ -240,7 +241,7 @@ def _check_imports(resolved: ResolvedReference, declared: Declaration, files: Ma
     if missing:
         raise OracleError(
             f"the oracle's file imports {missing[0]}, which workers elsewhere would lack; "
-            f"declare it: @oracle(files={[*declared.files, *missing]!r})"
+            f"declare it: @oracle(files={[*declared.files, *missing]!r}), after `from designloop.oracles import oracle`"
         )
 
 
@@ -252,7 +253,7 @@ def _find_pointed(
     paths |= {key: folder / path for key, path in arguments.paths.items()}
     paths |= sent
     problems = [
-        ParameterProblem(key, repr(str(path)), "a file", "relative paths are relative to the campaign file")
+        ParameterProblem(key, repr(str(path)), "a file", "relative paths are relative to the campaign's folder")
         for key, path in paths.items()
         if not is_file(path)
     ]

@@ -22,8 +22,8 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType, ModuleType
 
 from designloop.oracles import old_name
-from designloop.paths import exists
 from designloop.oracles.errors import OracleError
+from designloop.paths import exists
 
 _number = itertools.count()
 
@@ -162,9 +162,10 @@ class OwnImports:
 
     def find_undeclared(self, declared: Mapping[str, bytes]) -> list[str]:
         """Helper files imported so far that are not declared, relative to the folder."""
-        paths = [Path(module.__file__) for module in self._helpers.values() if module.__file__]
-        files = {path.parent.resolve() / path.name for path in paths}  # a link is a file of the folder that it lies in
-        return sorted({str(PurePosixPath(file.relative_to(self.folder))) for file in files} - set(declared))
+        # Links are not followed: a helper is a file of the folder in which it was found.
+        files = [Path(module.__file__) for module in self._helpers.values() if module.__file__]
+        below = [file.relative_to(self.folder) for file in files if file.is_relative_to(self.folder)]
+        return sorted({str(PurePosixPath(file)) for file in below} - set(declared))
 
     def _take_out(self) -> dict[str, ModuleType]:
         """The modules whose names are this folder's, taken out of ``sys.modules``."""
@@ -181,11 +182,16 @@ def import_file(path: Path, source: bytes, imports: OwnImports) -> ModuleType:
 
     The bytes are compiled here rather than by Python's own loader, which may take a stale ``.pyc`` for the file.
 
+    Args:
+        path: where the user has the file, which messages and tracebacks name.
+        source: its bytes.
+        imports: of the folder in which it is imported: the user's, or a copy of that.
+
     Raises:
         OracleError: Whatever stopped the import, with the line of the file.
     """
     module = ModuleType(path.stem if imports.owns(path.stem) else f"oracle_file_{path.stem}_{next(_number)}")
-    module.__file__ = str(path)
+    module.__file__ = str(imports.folder / path.name)
     try:
         with imports.active():
             sys.modules[module.__name__] = module  # dataclasses and pickle look a class up by its module's name
@@ -193,11 +199,25 @@ def import_file(path: Path, source: bytes, imports: OwnImports) -> ModuleType:
     except (Exception, SystemExit) as error:
         sys.modules.pop(module.__name__, None)
         imports.forget(module)
+        text = f"{type(error).__name__}: {error}".replace(str(imports.folder), str(path.parent))
+        hint = old_name.import_hint(error) or _hint_out_of_reach(error, path.parent, imports.folder)
         raise OracleError(
-            f"{path}:{_line(error, path)}: {type(error).__name__}: {error}; "
-            f"{old_name.import_hint(error) or 'the file must import without an error'}"
+            f"{path}:{_line(error, path)}: {text}; {hint or 'the file must import without an error'}"
         ) from error
     return module
+
+
+def _hint_out_of_reach(error: BaseException, users: Path, folder: Path) -> str:
+    """What to do about a file that lies where the user has the oracle, and is none of what travels with it."""
+    if not isinstance(error, FileNotFoundError) or not isinstance(error.filename, str):
+        return ""
+    name = os.path.relpath(folder / error.filename, folder)
+    if not (users / name).exists():
+        return ""
+    return (
+        f"{name} is there, but the file is imported in a folder of its own, as on every worker: name it under params, "
+        "by a parameter of the oracle annotated pathlib.Path"
+    )
 
 
 def _line(error: BaseException, path: Path) -> int | str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import os
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 from designloop.oracles import first_import, old_name, own_files, registry
 from designloop.oracles.errors import OracleError
+from designloop.oracles.folder_copy import copy_folder, remove_copy
 from designloop.paths import is_file, is_folder
 from designloop.words import did_you_mean, meant_or_known
 
@@ -35,12 +38,14 @@ class ResolvedReference:
 def find(reference: str, folder: Path, *, deadly: bool = False) -> ResolvedReference:
     """What the reference names, imported.
 
-    A file of a user's own is imported by a process of its own first, so that one that ends or blocks its process does
-    not take this one along. What is built in and what is installed is not: it would cost a second import of libraries
+    A file of a user's own is imported in a copy of its folder, so that what it writes there when it is imported is gone
+    with the oracle, and by a process of its own first, so that one that ends or blocks its process does not take this
+    one along. What is built in and what is installed is not: it would cost a second import of libraries
     that may be large, and has been imported before it was installed.
 
     Args:
-        deadly: This process may die of it, so the file is imported here only. Workers are such processes.
+        deadly: This process may die of it, and the file's folder is its own, so the file is imported here only, and
+            where it lies. Workers are such processes.
     Raises:
         OracleError: It is not there, or cannot be imported.
     """
@@ -100,13 +105,16 @@ def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Resolv
         raise OracleError(f"{reference!r} names a folder, expected a file; write ./my_oracle.py:FUNCTION")
     if not is_file(path):
         meant = did_you_mean(path.name, (other.name for other in path.parent.glob("*.py")))
-        hint = meant or "paths are relative to the campaign file"
+        hint = meant or "paths are relative to the campaign's folder"
         raise OracleError(f"there is no file {path}; {hint}")
     source = path.read_bytes()
-    if not deadly:
+    if deadly:
+        imports = own_files.OwnImports(path)
+    else:
         first_import.refuse_deadly(path, source)
-    imports = own_files.OwnImports(path)
-    with contextlib.chdir(path.parent):  # what it declares it finds by relative names, as where it runs
+        imports = own_files.OwnImports(copy_folder(path, source))
+        weakref.finalize(imports, remove_copy, imports.folder, os.getpid())
+    with contextlib.chdir(imports.folder):  # what it declares it finds by relative names, as where it runs
         module = own_files.import_file(path, source, imports)
     target = _attribute(module, attribute, reference.rpartition(":")[0] or reference)
     identity = {"function": attribute, "source": hashlib.sha256(source).hexdigest()}

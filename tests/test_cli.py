@@ -15,6 +15,7 @@ from designloop import api
 from designloop.api import results as api_results
 from designloop.display import RunDisplay
 from designloop.loop import passing
+from designloop.loop.progress import Scoring
 from designloop.loop.screening.filters import FilterContext, Filters, build
 from designloop.molecules.chemistry import require, standard_form
 from tests.campaigns import write_campaign
@@ -307,11 +308,16 @@ def test_too_few_that_pass_are_told(tiny_model: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_long_round_is_told_of_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with RunDisplay(None, every_seconds=0.02):  # type: ignore[arg-type]  # a campaign is asked for by the bar alone
+    with RunDisplay(None, every_seconds=0.02) as shown:  # type: ignore[arg-type]  # a campaign is for the bar alone
         sleep(0.2)
-    lines = capsys.readouterr().out.splitlines()
+        lines = capsys.readouterr().out.splitlines()
+        shown.on_scored(Scoring(3, 37, 2, 100))
+        sleep(0.1)
+        line = capsys.readouterr().out.splitlines()[-1]
     assert 2 <= len(lines) <= 10
-    assert all(line.startswith("… 0 s into this round; no round") for line in lines)
+    before = "… nothing of this round is scored yet; 0 s into this round; no round"
+    assert all(line.startswith(before) for line in lines)
+    assert line.startswith("… round 3: 37 of 100 scored, 2 failed; 0 s into this round; no round")
     sleep(0.05)
     assert capsys.readouterr().out == "", "it ends with the run"
 

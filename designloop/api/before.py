@@ -11,7 +11,8 @@ from designloop.loop import preflight
 from designloop.loop.campaign import templates as template
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.campaign import load_campaign as load_campaign
-from designloop.loop.own_molecules import OwnMolecule, read_own, score_own
+from designloop.loop.constant import find_constant
+from designloop.loop.molecule_scores import OwnMolecule, read_own, score_own
 from designloop.loop.passing import judge_own, refuse_wrong_filters
 from designloop.loop.preflight import Estimate, Plan
 from designloop.loop.summary import summarize
@@ -56,7 +57,8 @@ def validate(campaign: Campaign | Path | str) -> Plan:
     """
     campaign = load_if_file(campaign)
     with Ledger(campaign.ledger_path) as ledger:
-        return replace(preflight.plan(campaign, ledger), remarks=undeclared_reads(campaign))
+        plan = preflight.plan(campaign, ledger)
+        return replace(plan, remarks=[*undeclared_reads(campaign), *find_constant(campaign, plan.checks, ledger)])
 
 
 def score(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import designloop.oracles as oracle_package
 from designloop.api.inputs import InputError
-from designloop.loop.own_molecules import read_own
+from designloop.loop.molecule_scores import read_own
 from designloop.molecules.chemistry import parse, require, standard_forms
 from designloop.molecules.reconstruction import REFINE, Reconstruction
 from designloop.molecules.shipped import DEFAULT_MODEL

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from designloop.api.inputs import InputError, Say
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.own_molecules import OwnMolecule, score_rows
+from designloop.loop.molecule_scores import OwnMolecule, score_rows
 from designloop.loop.summary import Summary, results_below, summarize
 from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.neighbours import nearest_zinc

@@ -10,7 +10,8 @@ from designloop.api.inputs import Say, load_if_file
 from designloop.api.opening import open_ledger, opened
 from designloop.loop import first_try, passing, preflight
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.progress import Progress, watch
+from designloop.loop.constant import find_constant
+from designloop.loop.progress import Progress, Scoring, watch
 from designloop.loop.summary import Summary, summarize
 from designloop.loop.undeclared import reads_behind_known_values
 from designloop.records import Round
@@ -39,6 +40,7 @@ def run(
     anyway: bool = False,
     try_costly: bool = True,
     on_round: Callable[[Progress], None] = silent,
+    on_scored: Callable[[Scoring], None] = silent,
     say: Say = silent,
 ) -> Outcome:
     """Runs a campaign to its end, from its last committed round on if it was begun before.
@@ -51,6 +53,7 @@ def run(
         anyway: begin although the filters refuse all of the user's own molecules.
         try_costly: first give each costly oracle one molecule, unless the ledger has a result of it.
         on_round: told after each round.
+        on_scored: told within a round how many of its molecules are scored, whenever some are.
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
@@ -67,6 +70,8 @@ def run(
     # Looked at before the table is begun: once it is, the filters may not be mended any more.
     begins = fresh or not round_numbers(campaign.output_folder)
     verdicts = passing.judge_own(campaign) if begins else []
+    if begins:
+        preflight.check_strategy(campaign)
     if not anyway:
         passing.refuse_wrong_filters(verdicts, campaign.warnings)
     with opened(campaign, say, fresh=fresh, accept_changed_oracles=accept_changed_oracles) as (
@@ -81,7 +86,9 @@ def run(
             if not table.rounds():
                 for remark in reads_behind_known_values(campaign, table.ledger):
                     book.say(remark)
-            preflight.refuse_broken(campaign, table.ledger)
+            checks = preflight.refuse_broken(campaign, table.ledger)
+            for remark in [] if table.rounds() else find_constant(campaign, checks, table.ledger):
+                book.say(remark)
             if try_costly:
                 first_try.try_costly(campaign, table.ledger, book.say)
         _score_references(campaign, table, book.say, anyway=goes_on)
@@ -94,7 +101,7 @@ def run(
                 listener(committed)
                 drawing.after_round()
 
-            run_campaign(campaign=campaign, table=table, on_round=after_round, say=book.say)
+            run_campaign(campaign=campaign, table=table, on_round=after_round, on_scored=on_scored, say=book.say)
         summary = summarize(table.folder)
         for line in summary.closing():
             book.note(line)

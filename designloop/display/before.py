@@ -9,7 +9,7 @@ from designloop.display.tables import cell, grid, property_value, say
 from designloop.loop.progress import duration
 
 if TYPE_CHECKING:
-    from designloop.loop.own_molecules import OwnMolecule
+    from designloop.loop.molecule_scores import OwnMolecule
     from designloop.loop.passing import FilterShare
     from designloop.loop.preflight import Estimate, Plan
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def plan(planned: Plan) -> None:
     """Prints what ``validate`` found."""
     campaign = planned.campaign
-    say(f"{campaign.name}: {campaign.path}")
+    has_file = campaign.path.exists()  # one that was built of a mapping has none
+    say(f"{campaign.name}: {campaign.path if has_file else campaign.folder}")
     calls = f"{campaign.budget.oracle_calls:,} oracle calls, {campaign.batch_size:,} a round"
     starting = f", {len(campaign.starting()):,} of them for starting molecules" if campaign.starting() else ""
     say(f"strategy {campaign.strategy.name}, {calls}{starting}, seed {campaign.seed}")
@@ -58,7 +59,8 @@ def plan(planned: Plan) -> None:
         say(f"remark: {remark}")
     for problem in planned.problems:
         say(f"problem: {problem}")
-    say("Ready: designloop run " + str(campaign.path) if planned.ready else "Not ready: mend what is named above.")
+    go_on = f"designloop run {campaign.path}" if has_file else "designloop.run(campaign)"
+    say(f"Ready: {go_on}" if planned.ready else "Not ready: mend what is named above.")
 
 
 def _filters(shares: Sequence[FilterShare], own: Sequence[str]) -> None:

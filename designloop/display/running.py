@@ -12,7 +12,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from designloop.display.tables import say
-from designloop.loop.progress import Progress, duration
+from designloop.loop.progress import Progress, Scoring, duration
 
 if TYPE_CHECKING:
     from designloop.loop.campaign.campaign import Campaign
@@ -30,6 +30,8 @@ class RunDisplay:
         self._every_seconds = every_seconds
         self._since = monotonic()
         self._last = "no round of this run is committed yet"
+        self._scoring: Scoring | None = None
+        """Of the round that is being scored, or was last."""
         self._ended = Event()
         self._bar: Bar | None = None
         if sys.stdout.isatty():
@@ -61,7 +63,8 @@ class RunDisplay:
         while not self._ended.wait(self._every_seconds):
             waited = monotonic() - self._since
             if waited >= self._every_seconds:  # else a round has just been told
-                self.say(f"… {duration(waited)} into this round; {self._last}")
+                said = self._scoring or "nothing of this round is scored yet"
+                self.say(f"… {said}; {duration(waited)} into this round; {self._last}")
 
     def say(self, line: str) -> None:
         """Prints a line, above the bar if there is one."""
@@ -70,16 +73,22 @@ class RunDisplay:
         else:
             self._bar.console.print(line, markup=False, highlight=False)
 
+    def on_scored(self, scoring: Scoring) -> None:
+        """Shows how far the scoring of a round is: in the bar, else in the next line a minute."""
+        self._scoring = scoring
+        if self._bar is not None:
+            self._bar.update(self._task, line=f"{self._last}, {scoring}")
+
     def on_round(self, progress: Progress) -> None:
         """Shows a committed round."""
-        self._since = monotonic()
-        self._last = f"{progress.calls:,} of {progress.budget:,} calls before it"
+        self._since, self._scoring = monotonic(), None
+        counted = f"{progress.calls:,} of {progress.budget:,} calls"
+        self._last = counted if self._bar is not None else f"{counted} before it"
         for line in (str(progress) if self._bar is None else progress.without_remaining, *progress.reasons):
             self.say(line)
         if self._bar is not None:
             left = f", about {duration(progress.left_seconds)} left" if progress.left_seconds else ""
-            counted = f"{progress.calls:,} of {progress.budget:,} calls{left}"
-            self._bar.update(self._task, completed=progress.calls, line=counted)
+            self._bar.update(self._task, completed=progress.calls, line=counted + left)
 
 
 def training(measured: HeldOut) -> None:

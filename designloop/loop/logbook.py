@@ -58,9 +58,22 @@ class _LogFile(logging.FileHandler):
             raise error
 
 
+class _Warnings(logging.Handler):
+    """What a part of the tool warns of, said: one that waits for something, say, has nobody else to say it by."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says a warning; an error is said by whoever ends because of it."""
+        if record.levelno == logging.WARNING:
+            self._tell(record.getMessage())
+
+
 @contextmanager
 def logbook(folder: Path, tell: Callable[[str], None]) -> Iterator[Book]:
-    """The log of a campaign's folder, open while the block runs; whatever ends the block is noted.
+    """The log of a campaign's folder, open while the block runs; whatever ends the block is noted, warnings are said.
 
     Raises:
         DiskError: the log cannot be written to, for want of room or because the disk fails.
@@ -70,7 +83,9 @@ def logbook(folder: Path, tell: Callable[[str], None]) -> Iterator[Book]:
         handler = _LogFile(folder / FILE, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     before = LOGGER.level
+    warnings = _Warnings(tell)
     LOGGER.addHandler(handler)
+    LOGGER.addHandler(warnings)
     LOGGER.setLevel(logging.INFO)
     try:
         yield Book(tell)
@@ -84,6 +99,7 @@ def logbook(folder: Path, tell: Callable[[str], None]) -> Iterator[Book]:
         raise
     finally:
         LOGGER.removeHandler(handler)
+        LOGGER.removeHandler(warnings)
         LOGGER.setLevel(before)
         with suppress(OSError):  # what a full disk did not take stays in the buffer, and is tried again here
             handler.close()

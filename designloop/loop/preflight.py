@@ -20,6 +20,7 @@ from designloop.loop.evaluation.evaluator import Evaluator, seed_of
 from designloop.loop.passing import FilterShare, describe_own, filter_shares, find_wrong_filters, judge_own
 from designloop.molecules.chemistry import standard_form
 from designloop.records import Scored
+from designloop.strategies import base as strategies
 from designloop.tables import TableError
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Intent
@@ -114,7 +115,12 @@ class Estimate:
 
 
 def plan(campaign: Campaign, ledger: Ledger) -> Plan:
-    """Plans a campaign: every oracle is run on a few molecules, and loaded on each node of its cluster."""
+    """Plans a campaign: every oracle is run on a few molecules, and loaded on each node of its cluster.
+
+    Raises:
+        MoleculeError: a file of molecules that a filter or the strategy names cannot be used.
+    """
+    check_strategy(campaign)
     verdicts = judge_own(campaign)
     checks = check_oracles(campaign, ledger)
     wrong_filters = find_wrong_filters(verdicts)
@@ -127,6 +133,16 @@ def plan(campaign: Campaign, ledger: Ledger) -> Plan:
     ]
     own = [] if wrong_filters else describe_own(verdicts)
     return Plan(campaign, filter_shares(campaign, verdicts), checks, problems, own)
+
+
+def check_strategy(campaign: Campaign) -> None:
+    """Returns if the files that the strategy's settings name can be used.
+
+    Raises:
+        MoleculeError: a file of molecules cannot be used.
+    """
+    chosen = campaign.strategy
+    strategies.check_files(chosen.name, chosen.settings, lambda path: str(campaign.resolve(path)))
 
 
 def trial_molecules(campaign: Campaign) -> dict[str, str]:
@@ -179,21 +195,21 @@ def find_broken(checks: Sequence[Check]) -> list[str]:
     ]
 
 
-def refuse_broken(campaign: Campaign, ledger: Ledger) -> None:
-    """Returns if every oracle that is not costly works on a reference or on one of the first starting molecules.
+def refuse_broken(campaign: Campaign, ledger: Ledger) -> list[Check]:
+    """Returns what every oracle that is not costly says of the first references and starting molecules.
 
-    Where there are none, on a molecule that all know.
-
-    A costly oracle is not run here.
+    Where there are none, it is asked about molecules that all know. A costly oracle is not run here.
 
     Raises:
         BrokenOracle: an oracle works on none of them.
     """
-    if sentences := find_broken(check_oracles(campaign, ledger)):
+    checks = check_oracles(campaign, ledger)
+    if sentences := find_broken(checks):
         raise BrokenOracle(
             "\n".join(sentences)
             + "\nNothing was charged. Mend the oracle, or give a molecule that it can score as a `reference`."
         )
+    return checks
 
 
 def find_unloadable(campaign: Campaign) -> list[str]:

@@ -8,9 +8,30 @@ from time import monotonic
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.evaluation.incidents import describe_known
+from designloop.loop.evaluation.tally import Tally
 from designloop.loop.reasons import Reasons
 from designloop.records import Round
 from designloop.tables import CandidateTable
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How far the scoring of a round is."""
+
+    round: int
+    scored: int
+    failed: int
+    wanted: int
+    """Molecules of the round."""
+
+    @classmethod
+    def listener(cls, number: int, on_scored: Callable[[Scoring], None]) -> Callable[[Tally], None]:
+        """What an evaluator tells of its molecules, so that ``on_scored`` hears it of the round of that number."""
+        return lambda tally: on_scored(cls(number, tally.scored, tally.failed, tally.wanted))
+
+    def __str__(self) -> str:
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return f"round {self.round}: {self.scored:,} of {self.wanted:,} scored{failed}"
 
 
 @dataclass(frozen=True, slots=True)

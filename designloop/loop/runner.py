@@ -8,6 +8,7 @@ from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.ends import why_it_ends
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.pretrained import Pretrained
+from designloop.loop.progress import Scoring
 from designloop.loop.round_metrics import REMARKS, Clock, TopTen
 from designloop.loop.saturation import Saturation
 from designloop.loop.screening.screening import Screening
@@ -24,6 +25,7 @@ def run_campaign(
     campaign: Campaign,
     table: CandidateTable,
     on_round: Callable[[Round], None] = silent,
+    on_scored: Callable[[Scoring], None] = silent,
     say: Callable[[str], None] = silent,
 ) -> None:
     """Runs the rounds that a campaign has left; each is committed as one atom, and the end is marked in the table."""
@@ -39,7 +41,8 @@ def run_campaign(
             if allowed.last_take.refused_starting:
                 say(allowed.last_take.starting_line)
             with clock("oracle"):
-                scored = campaign.objective(evaluate(admitted))
+                listener = Scoring.listener(number, on_scored)
+                scored = campaign.objective(evaluate(admitted, listener))
             for line in [*(remarks := evaluate.remarks()), *evaluate.losses()]:
                 say(line)
             with clock("learn"):

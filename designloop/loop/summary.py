@@ -164,16 +164,25 @@ def results_folder(campaign: Campaign | Path | str) -> Path:
     """
     if isinstance(campaign, Campaign):
         path, folder = campaign.path, campaign.output_folder
+        what, remedy = str(path), f"designloop run {path}"
+        if not path.exists():  # it was built of a mapping
+            what, remedy = f"the campaign {campaign.name!r}", "designloop.run(campaign) runs it"
     else:
         path = Path(campaign)
         if is_folder(path):
             return path
+        what, remedy = str(path), f"designloop run {path}"
+        if not path.exists() and (results := path.with_suffix("") / "campaign.json").exists():
+            raise QueryError(
+                f"there is no file {path}; the results of the campaign of that name, which had no file or has lost it, "
+                f"are in {results.parent}: give that folder"
+            )
         settings = read_yaml(path).data  # not loaded as a campaign: results can be read when an oracle is gone
         folder = (path.absolute().parent / str(settings.get("output") or settings.get("name") or path.stem)).resolve()
     if not any(exists(folder / name) for name in ("campaign.json", "manifests")):
         if not isinstance(campaign, Campaign):
             load_campaign(path)  # a file with mistakes in it is told those first
-        raise QueryError(f"{path} has not run yet, there are no results in {folder}; designloop run {path}")
+        raise QueryError(f"{what} has not run yet, there are no results in {folder}; {remedy}")
     return folder
 
 

@@ -10,11 +10,9 @@ import hashlib
 import lzma
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ import numpy as np
 from designloop.molecules.cache import UNREADABLE
 from designloop.molecules.codec import END, PAD, Codec
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.pool import map_on_cores
 from designloop.molecules.reading import LineProblem, read_molecules
 from designloop.paths import is_file
 
@@ -152,11 +151,10 @@ def tokenise(
             if on_done is not None:
                 on_done(line)
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-            for chunk, done in zip(chunks, pool.map(_Tokenise(codec), chunks), strict=True):
-                line = _gather(chunk, done, line, rows, problems)
-                if on_done is not None:
-                    on_done(line)
+        for chunk, done in zip(chunks, map_on_cores(_Tokenise(codec), chunks, workers), strict=True):
+            line = _gather(chunk, done, line, rows, problems)
+            if on_done is not None:
+                on_done(line)
     return TokenRows.of_flat(np.concatenate(rows) if rows else np.zeros(0, np.uint8), problems)
 
 

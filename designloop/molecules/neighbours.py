@@ -1,11 +1,12 @@
 """The nearest ZINC 250k molecule of any molecule, by ECFP4: whether it is new, or in the library already.
 
-The fingerprints of all 249,456 are made once and kept in the user's cache folder (64 MB); a search then takes a
-fraction of a second.
+The fingerprints of all 249,456 ship with the package (``zinc_index``) and are kept unpacked in the user's cache folder
+(64 MB); a search then takes a fraction of a second. An RDKit whose fingerprints are others makes them anew, once.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import subprocess
@@ -21,11 +22,15 @@ import rdkit
 from rdkit import Chem, DataStructs
 from rdkit.DataStructs import ExplicitBitVect
 
+from designloop.molecules import zinc_index
 from designloop.molecules.cache import is_whole, seal
 from designloop.molecules.chemistry import fingerprint, fingerprints, standard_form, standard_forms
 from designloop.molecules.corpus import cache_folder, zinc
 
 CHUNK = 5000
+
+COMPARED = 200
+"""Rows of the library that ships that are made again, to see that this RDKit's fingerprints are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ def nearest_zinc(smiles: Sequence[str], say: Callable[[str], None] = lambda line
 
     Args:
         smiles: standard forms.
-        say: told when the fingerprints have to be made first, which takes about a minute.
+        say: told when the fingerprints have to be made first, which takes minutes, and how far that is.
     Raises:
         MoleculeError: when a SMILES is invalid.
     """
@@ -87,10 +92,14 @@ def _library(say: Callable[[str], None]) -> np.ndarray:
     kept = cache_folder() / f"zinc250k-ecfp4-{key}.npy"
     if kept not in _mapped:
         if not is_whole(kept):
-            why = f"anew, since {kept} is damaged or of an earlier version" if kept.exists() else "once"
-            say(f"Making the fingerprints of ZINC 250k, {why}; this takes about a minute …")
+            if kept.exists():
+                say(f"{kept} is damaged or of an earlier version, and is made anew")
             kept.parent.mkdir(parents=True, exist_ok=True)
-            _make_elsewhere(kept)
+            if (shipped := _shipped()) is not None:
+                _write(kept, shipped)
+            else:
+                say("Making the fingerprints of ZINC 250k, once, as those that ship are not this RDKit's …")
+                _make_elsewhere(kept, say)
         _mapped[kept] = np.asarray(np.load(kept, mmap_mode="r"))
     return _mapped[kept]
 
@@ -99,16 +108,39 @@ _mapped: dict[Path, np.ndarray] = {}
 """What was checked and mapped by this process."""
 
 
-def _make_elsewhere(path: Path) -> None:
+def _shipped() -> np.ndarray | None:
+    """The library that ships, where it is what this RDKit would make: on some rows, all over ZINC, it is compared."""
+    library = zinc_index.shipped()
+    if library is None or len(library) != len(zinc()):
+        return None
+    rows = np.linspace(0, len(zinc()) - 1, COMPARED).astype(int)
+    return library if np.array_equal(_of_chunk([zinc()[row] for row in rows]), library[rows]) else None
+
+
+def _make_elsewhere(path: Path, say: Callable[[str], None], module: str = __name__) -> None:
     """Makes the library in a process of its own: a pool would import the caller's script again, guarded or not."""
-    subprocess.run([sys.executable, "-m", __name__, str(path)], check=True)
+    command = [sys.executable, "-m", module, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            say(line.rstrip())
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
-def make(path: Path) -> None:
-    """Writes the library to a file, made on all cores."""
+def make(path: Path, say: Callable[[str], None]) -> None:
+    """Writes the library to a file, made on all cores; says at each tenth how far it is."""
     chunks = [zinc()[start : start + CHUNK] for start in range(0, len(zinc()), CHUNK)]
+    parts: list[np.ndarray] = []
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
-        library = np.concatenate(list(pool.map(_of_chunk, chunks)))
+        for part in pool.map(_of_chunk, chunks):
+            parts.append(part)
+            if 10 * len(parts) // len(chunks) > 10 * (len(parts) - 1) // len(chunks):
+                say(f"fingerprints of ZINC 250k: {len(parts) / len(chunks):.0%}")
+    _write(path, np.concatenate(parts))
+
+
+def _write(path: Path, library: np.ndarray) -> None:
     aside = path.with_suffix(f".{os.getpid()}.npy")
     np.save(aside, library)
     seal(aside)
@@ -139,4 +171,4 @@ def _pack(prints: Sequence[ExplicitBitVect]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    make(Path(sys.argv[1]), functools.partial(print, flush=True))

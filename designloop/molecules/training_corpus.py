@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,7 @@ from designloop.molecules.corpus import (
     zinc_tokens,
 )
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.pool import map_on_cores
 from designloop.molecules.sequence_vae import find, training_record
 from designloop.molecules.shipped import PRETRAINED
 
@@ -116,8 +115,7 @@ def fingerprint_targets(rows: TokenRows, codec: Codec, components: int) -> np.nd
     kept = cache_folder() / f"fingerprints-{key}.npy"
     if not is_whole(kept):
         chunks = [rows.take(part) for part in np.array_split(np.arange(len(rows)), max(len(rows) // 1000, 1))]
-        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
-            counts = np.concatenate(list(pool.map(_Counts(codec), chunks)))
+        counts = np.concatenate(list(map_on_cores(_Counts(codec), chunks)))
         kept.parent.mkdir(parents=True, exist_ok=True)
         aside = kept.with_suffix(f".{os.getpid()}.npy")
         np.save(aside, fingerprint_components(counts, components))

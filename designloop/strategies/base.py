@@ -108,6 +108,21 @@ def settings_of(name: str) -> type[BaseModel]:
     return model
 
 
+def check_files(name: str, settings: BaseModel, resolve: Callable[[str], str]) -> None:
+    """Returns if the files that a strategy's settings name can be used; a strategy that names some has such a function.
+
+    Args:
+        name: of the strategy.
+        settings: its own.
+        resolve: makes a path of the campaign file absolute.
+    Raises:
+        MoleculeError: a file of molecules cannot be used.
+    """
+    check = getattr(import_module(f"designloop.strategies.{name}"), "check_files", None)
+    if check is not None:
+        check(settings, resolve)
+
+
 def build(name: str, settings: BaseModel, campaign: CampaignView, state: State | None = None) -> Strategy:
     """The strategy ``name``, fresh or as ``state`` left it."""
     strategy: Strategy = import_module(f"designloop.strategies.{name}").build(settings, campaign, state)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from designloop.molecules.reading import ReadMolecules, bad_lines, left_out, read_molecules
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, Scored, State
 from designloop.strategies.base import CampaignView, StateError
+
+_NO_FILES = ("prior", "zinc")
+"""Sources that are no file."""
+
+_LOGGER = logging.getLogger("designloop")
 
 
 class Settings(BaseModel):
@@ -18,6 +26,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["random"] = "random"
     source: str = Field("prior", description="prior, zinc (the ZINC 250k molecules), or a file of molecules")
+    skip_bad: bool = Field(False, description="leave out lines of the file that hold no molecule; they are told")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws")
     noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
 
@@ -28,6 +37,7 @@ class RandomDraws:
     def __init__(self, settings: Settings, campaign: CampaignView, rounds_seen: int) -> None:
         self.settings, self.campaign, self.rounds_seen = settings, campaign, rounds_seen
         self.model = campaign.load_model() if settings.source == "prior" else None
+        self._smiles = () if self.model is not None else _smiles_of(settings, campaign.resolve)
 
     def ask(self, wanted: int) -> Iterator[Candidate]:
         """Draws without end from the prior; a file's molecules once each."""
@@ -39,16 +49,8 @@ class RandomDraws:
             prior = PriorDraws(lambda: model, self.settings.noise, self.settings.temperature)
             while True:
                 yield from prior.propose((), max(wanted, 32), rng)
-        smiles = self._molecules()
-        for row in rng_of(*key, "order").permutation(len(smiles)):
-            yield Candidate(smiles=smiles[row], proposer="file")
-
-    def _molecules(self) -> Sequence[str]:
-        from designloop.molecules import corpus
-
-        if self.settings.source == "zinc":
-            return corpus.zinc()
-        return corpus.read_molecules(self.campaign.resolve(self.settings.source)).smiles
+        for row in rng_of(*key, "order").permutation(len(self._smiles)):
+            yield Candidate(smiles=self._smiles[row], proposer="file")
 
     def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
         """Counts the round."""
@@ -57,6 +59,39 @@ class RandomDraws:
 
     def state(self) -> State:
         return State(data={"version": 2, "rounds_seen": self.rounds_seen})
+
+
+def check_files(settings: Settings, resolve: Callable[[str], str]) -> None:
+    """Returns if the molecules of the source can be used.
+
+    Raises:
+        MoleculeError: there is no such file, or a line of it holds no molecule.
+    """
+    if settings.source not in _NO_FILES:
+        _read_file(settings, resolve)
+
+
+def _smiles_of(settings: Settings, resolve: Callable[[str], str]) -> Sequence[str]:
+    """The molecules that are drawn from where the model draws none; says which lines of a file are left out."""
+    if settings.source == "zinc":
+        from designloop.molecules.corpus import zinc
+
+        return zinc()
+    read = _read_file(settings, resolve)
+    if read.problems:
+        lines = [(problem.line, f"{problem.text!r}, {problem.reason}") for problem in read.problems]
+        _LOGGER.warning("%s", left_out("strategy.source", lines))
+    return read.smiles
+
+
+def _read_file(settings: Settings, resolve: Callable[[str], str]) -> ReadMolecules:
+    path = resolve(settings.source)
+    read = read_molecules(Path(path))
+    if read.problems and not settings.skip_bad:
+        raise bad_lines(
+            path, read.problems, "strategy.source: mend or delete them, or leave them out by skip_bad: true"
+        )
+    return read
 
 
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> RandomDraws:

@@ -21,6 +21,7 @@ from designloop.records import Round, State
 from designloop.tables.durable import FileRecord, Piece, disk_errors, make_folder, sync_folder, write_file
 from designloop.tables.errors import DamagedFile, TableError
 from designloop.tables.files import details_file, relative, remove_leftovers, remove_old_states, rows_file, state_files
+from designloop.tables.head import FILE as HEAD
 from designloop.tables.head import read_head, what_is_lost, write_head
 from designloop.tables.ledger import Ledger
 from designloop.tables.lock import ProcessLock, lock_folder
@@ -60,6 +61,9 @@ from designloop.tables.rows import (
 )
 from designloop.tables.schema import check_metrics, check_properties
 from designloop.tables.state_files import state_from, state_pieces
+
+ANEW = "no round was committed yet under the settings that it was opened with before, so it begins with the new ones"
+"""What is said of a campaign whose settings have changed before its first round."""
 
 
 class CandidateTable:
@@ -128,15 +132,21 @@ class CandidateTable:
                 make_folder(subfolder)
             lock = lock_folder(folder)
         try:
-            stored = read_campaign(folder)
+            stored, anew = read_campaign(folder), ""
             if stored is not None:
-                check_same(folder, stored, campaign, changed_keys, accept_changed_oracles)
+                try:
+                    check_same(folder, stored, campaign, changed_keys, accept_changed_oracles)
+                except TableError:
+                    if stored.name != campaign.name or round_numbers(folder) or (folder / HEAD).exists():
+                        raise
+                    stored, anew = None, ANEW
             record = add_opening(stored, campaign, environment, max(round_numbers(folder), default=-1))
             with disk_errors(unwritable):
                 if record != stored:
                     write_campaign(folder, record)
                 table = cls(folder, record, campaign.ledger_path, lock)
             table.moved_aside = aside
+            table.remarks += [anew] if anew else []
             return table
         except BaseException:
             lock.close()

@@ -14,7 +14,7 @@ from designloop.tables.schema import DESIRABILITY, Column
 
 BEST_FILE = (
     Column("smiles", pa.string(), "Standard form; in an SDF also the structure itself, drawn flat."),
-    Column("id", pa.string(), "`CAMPAIGN-CALL`, such as `quickstart-79`: the molecule's name in every table and file."),
+    Column("id", pa.string(), "As in `candidates`."),
     Column("rank", pa.int64(), "Place among the molecules written, from 1."),
     Column("score", pa.float64(), "The aggregated number that is maximised."),
     Column("campaign", pa.string(), "As in `candidates`."),

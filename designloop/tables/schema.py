@@ -24,6 +24,7 @@ class Column:
 CANDIDATES = (
     Column("campaign", pa.string(), "Name of the campaign; its folder, where several opened campaigns share a name."),
     Column("objective", pa.string(), "Digest of objective and oracles: scores compare where it is the same."),
+    Column("id", pa.string(), "`CAMPAIGN-CALL`, such as `quickstart-79`: the molecule's name in every table and file."),
     Column("round", pa.int32(), "Number of the round; 0 holds the starting molecules."),
     Column("position", pa.int32(), "Place in the round, from 0, in the order of admission."),
     Column("call", pa.int64(), "Oracle calls of the campaign up to and with this molecule: 1 for its first."),
@@ -41,8 +42,8 @@ CANDIDATES = (
 )
 """View ``candidates``; two more columns a property follow (``property_columns``)."""
 
-STORED = CANDIDATES[2:]
-"""Those of ``CANDIDATES`` that a round's file holds; the first two are the campaign's."""
+STORED = CANDIDATES[3:]
+"""Those of ``CANDIDATES`` that a round's file holds; the first two are the campaign's, and the third follows."""
 
 RESULTS = ("status", "score")
 """Those of ``CANDIDATES`` that come of the oracles; with the properties' columns, what an amendment supersedes."""

@@ -119,8 +119,12 @@ def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence
         merged = _apply_amendments(stored, columns).replace_schema_metadata(None)
         # SQL does not tell upper from lower case, so one spelling of a property's name has to do for all campaigns.
         merged = merged.rename_columns([spelling.setdefault(name.lower(), name) for name in columns])
-        for place, (name, value) in enumerate((("campaign", campaign.label), ("objective", campaign.objective))):
-            merged = merged.add_column(place, name, pa.repeat(pa.scalar(value, pa.string()), len(merged)))
+        label = pa.repeat(pa.scalar(campaign.label, pa.string()), len(merged))
+        objective = pa.repeat(pa.scalar(campaign.objective, pa.string()), len(merged))
+        name_part = pa.repeat(pa.scalar(campaign.label.replace(" ", "_"), pa.string()), len(merged))
+        ids = pc.binary_join_element_wise(name_part, pc.cast(merged["call"], pa.string()), "-")
+        for place, (name, column) in enumerate((("campaign", label), ("objective", objective), ("id", ids))):
+            merged = merged.add_column(place, name, column)
         parts.append(merged)
     return pa.concat_tables(parts, promote_options="default")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,23 @@ def test_what_is_said_and_noted_is_written_and_what_is_said_is_heard(tmp_path: P
     assert [line.split(" INFO ")[-1] for line in lines[:2]] == ["both", "the log alone"]
     assert lines[2].endswith("ERROR stopped: the end")
     assert heard == ["both"]
+
+
+def test_what_a_part_warns_of_is_said_too_and_what_ends_the_run_is_not(tmp_path: Path) -> None:
+    heard: list[str] = []
+    logger = logging.getLogger("designloop")
+
+    def warn_and_end(book: Book) -> None:
+        logger.warning("waiting for %s", "a CPU")
+        logger.info("for the log")
+        end(book)
+
+    with pytest.raises(ValueError, match="the end"), logbook(tmp_path, heard.append) as book:
+        warn_and_end(book)
+    assert heard == ["waiting for a CPU", "both"]
+    logger.warning("nobody listens any more")
+    assert len(heard) == 2
+    assert " WARNING waiting for a CPU" in (tmp_path / FILE).read_text()
 
 
 @needs_full

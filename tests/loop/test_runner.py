@@ -39,8 +39,8 @@ path, moment, round_ = sys.argv[1], sys.argv[2], int(sys.argv[3])
 score = Evaluator.__call__
 rounds = iter(range(len(designloop.status(path).rounds) if os.path.isdir(path[:-5]) else 0, 100))
 
-def score_and_die(self, candidates):
-    scored = score(self, candidates)
+def score_and_die(self, candidates, *listener):
+    scored = score(self, candidates, *listener)
     if moment == "scored" and next(rounds) == round_:
         os.kill(os.getpid(), signal.SIGKILL)
     return scored

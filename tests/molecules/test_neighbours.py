@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from designloop.molecules import neighbours
+from designloop.molecules import neighbours, zinc_index
 from designloop.molecules.chemistry import fingerprints, standard_forms, tanimoto
 from designloop.molecules.corpus import zinc
 from designloop.molecules.neighbours import highest_zinc_similarity, nearest_zinc
@@ -19,6 +20,7 @@ def part_of_zinc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[str, 
     monkeypatch.setattr(neighbours, "zinc", lambda: part)
     monkeypatch.setattr(neighbours, "CHUNK", 100)
     monkeypatch.setattr(neighbours, "_make_elsewhere", neighbours.make)  # where that part is all there is
+    monkeypatch.setattr(zinc_index, "shipped", lambda: None)
     monkeypatch.setenv("DESIGNLOOP_CACHE", str(tmp_path))
     return part
 
@@ -51,6 +53,35 @@ def test_the_fingerprints_are_made_once_and_said_so(tmp_path: Path) -> None:
     said: list[str] = []
     for _ in range(2):
         nearest_zinc(["CCO"], said.append)
-    assert len(said) == 1
+    assert said == [
+        "Making the fingerprints of ZINC 250k, once, as those that ship are not this RDKit's …",
+        *(f"fingerprints of ZINC 250k: {share}" for share in ("33%", "67%", "100%")),
+    ]
     (kept,) = tmp_path.glob("*.npy")
     assert np.load(kept).shape == (300, 32)
+    assert Path(f"{kept}").stat().st_size > 300 * 32 * 8
+    kept.write_bytes(kept.read_bytes()[:-1])
+    neighbours._mapped.clear()
+    nearest_zinc(["CCO"], said.append)
+    assert said[4] == f"{kept} is damaged or of an earlier version, and is made anew"
+
+
+@pytest.mark.parametrize(("as_shipped", "is_used"), [(True, True), (False, False)])
+def test_what_ships_is_used_where_this_rdkit_makes_the_same(
+    part_of_zinc: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, as_shipped: bool, is_used: bool
+) -> None:
+    library = neighbours._of_chunk(part_of_zinc)
+    if not as_shipped:
+        library[::2, 3] ^= np.uint64(1 << 17)
+    monkeypatch.setattr(zinc_index, "shipped", lambda: library)
+    said: list[str] = []
+    assert nearest_zinc([form for form in standard_forms(part_of_zinc[7:8]) if form], said.append)[0].similarity == 1.0
+    assert (said == []) is is_used
+    monkeypatch.setattr(zinc_index, "shipped", lambda: library[1:])
+    assert neighbours._shipped() is None, "another ZINC"
+
+
+def test_a_process_that_cannot_make_them_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    with pytest.raises(subprocess.CalledProcessError):
+        neighbours._make_elsewhere(tmp_path / "no folder" / "x.npy", lambda line: None, module="designloop.nothing")

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -325,7 +324,7 @@ def test_a_run_that_is_done_goes_on_with_the_phases_added(tmp_path: Path) -> Non
 def test_a_users_file_gives_a_model_with_its_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DESIGNLOOP_CACHE", str(tmp_path / "cache"))
     # A process pool takes seconds to start; test_training_corpus.py has one.
-    monkeypatch.setattr(training_corpus, "ProcessPoolExecutor", lambda n, mp_context: ThreadPoolExecutor(n))
+    monkeypatch.setattr(training_corpus, "map_on_cores", map)
     file = tmp_path / "mine.smi"
     file.write_text("\n".join(corpus.zinc()[:120]) + "\nnothing\n")
     recipe = Recipe((Phase(2, 1e-3, warmup=1),), batch=32, fingerprint_components=4)

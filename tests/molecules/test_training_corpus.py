@@ -100,7 +100,7 @@ def test_targets_are_made_once_for_a_corpus_and_follow_its_rows(cache: Path, mon
     def no_pool(*args: object, **more: object) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr(training_corpus, "ProcessPoolExecutor", no_pool)
+    monkeypatch.setattr(training_corpus, "map_on_cores", no_pool)
     assert np.array_equal(fingerprint_targets(rows, codec, 5), targets)
     with pytest.raises(AssertionError, match="made again"):
         fingerprint_targets(rows, codec, 4)

@@ -39,7 +39,7 @@ SOURCE = """
         ("./my_oracle.py", r"names no function; write \./my_oracle\.py:score"),
         ("my_oracle.py:", r"names no function; write my_oracle\.py:score"),
         ("./my_oracel.py:score", r"there is no file .*/my_oracel\.py; did you mean 'my_oracle\.py'\?"),
-        ("./other/x.py:score", r"there is no file .*/other/x\.py; paths are relative to the campaign file"),
+        ("./other/x.py:score", r"there is no file .*/other/x\.py; paths are relative to the campaign's folder"),
         ("./my_oracle.py:scor", r"\./my_oracle\.py has no 'scor'; did you mean 'score'\?"),
         ("./my_oracle.py:value", r"'value' of \./my_oracle\.py is int; name a function or a class"),
         (

@@ -17,7 +17,9 @@ from designloop.strategies.random import RandomDraws, Settings, build
 from tests.tiny import tiny_corpus, tiny_vae
 
 
-def strategy(source: str = "prior", seed: int = 0, state: State | None = None, folder: Path = Path()) -> RandomDraws:
+def strategy(
+    source: str = "prior", seed: int = 0, state: State | None = None, folder: Path = Path(), skip_bad: bool = False
+) -> RandomDraws:
     def load_model() -> SequenceVAE:
         assert source == "prior", "a model that is not needed is not loaded"
         return tiny_vae()
@@ -30,7 +32,7 @@ def strategy(source: str = "prior", seed: int = 0, state: State | None = None, f
         load_replay=tiny_corpus,
         resolve=lambda path: str(folder / path),
     )
-    return build(Settings(source=source), campaign, state)
+    return build(Settings(source=source, skip_bad=skip_bad), campaign, state)
 
 
 def first(drawing: RandomDraws, n: int = 50) -> list[str]:
@@ -57,12 +59,26 @@ def test_seed_and_round_decide(source: str) -> None:
 
 
 def test_a_file_is_drawn_once_each_and_relative_to_the_campaign(tmp_path: Path) -> None:
-    (tmp_path / "mine.smi").write_text("CCO\nnothing\nCCN\nCCC\n")
+    (tmp_path / "mine.smi").write_text("CCO\nCCN\nCCC\n")
     candidates = list(strategy("mine.smi", folder=tmp_path).ask(8))
     assert sorted(candidate.smiles for candidate in candidates) == ["CCC", "CCN", "CCO"]
     assert {candidate.proposer for candidate in candidates} == {"file"}
     with pytest.raises(MoleculeError, match=r"gone\.smi is not a file"):
-        list(strategy("gone.smi", folder=tmp_path).ask(8))
+        strategy("gone.smi", folder=tmp_path)
+
+
+def test_lines_of_a_file_that_hold_no_molecule_are_refused_or_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "mine.smi").write_text("CCO\nnothing\nCCN\nC1CC\n")
+    refused = r"mine\.smi: 2 lines hold no .*skip_bad: true\n.*mine\.smi:2: 'nothing'.*\n.*mine\.smi:4: 'C1CC'"
+    with pytest.raises(MoleculeError, match=refused):
+        strategy("mine.smi", folder=tmp_path)
+    drawn = list(strategy("mine.smi", folder=tmp_path, skip_bad=True).ask(8))
+    assert sorted(candidate.smiles for candidate in drawn) == ["CCN", "CCO"]
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line.startswith("strategy.source: 2 entries that are no molecule left out (line 2: 'nothing', not a SMILES")
+    assert "line 4: 'C1CC'" in line
 
 
 def test_zinc_is_all_of_it() -> None:

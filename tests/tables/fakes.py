@@ -11,6 +11,7 @@ import numpy as np
 
 from designloop.records import Candidate, Evaluation, Result, Round, RoundKind, Scored, State
 from designloop.tables.candidate_table import CandidateTable
+from designloop.tables.ledger_records import Finished, Intent, RunStatus
 
 
 @dataclass(frozen=True)
@@ -88,3 +89,19 @@ def a_round(number: int, rows: int = 3, kind: RoundKind = "round", scores: Seque
         State({"weights": np.arange(number, number + 8, dtype=np.float32)}, {"round": number, "best": 0.1 + number}),
         kind,
     )
+
+
+def ok(intent: Intent, value: float = 1.0) -> Finished:
+    """A run that went well."""
+    return Finished(intent, "ok", value, None, 0.5, attempt=1)
+
+
+def failed(
+    intent: Intent,
+    error: str = "ValueError: no",
+    attempt: int = 1,
+    again: Intent | None = None,
+    status: RunStatus = "failed",
+) -> Finished:
+    """A run that failed, and the one that is to follow it."""
+    return Finished(intent, status, None, error, 0.5, attempt=attempt, again=again)

@@ -62,8 +62,14 @@ def test_what_may_change_is_recorded_and_the_id_stays(campaign):
     assert (second.after_round, second.environment) == (0, {"threads": 8})
 
 
+def begin(campaign):
+    """Opens the table and commits a round."""
+    with open_table(campaign) as table:
+        table.commit(a_round(0))
+
+
 def test_another_setting_is_refused_by_key(campaign):
-    open_table(campaign).close()
+    begin(campaign)
     with pytest.raises(TableError, match=r"begun with other settings:\n  seed\nSet them back .*--fresh"):
         open_table(replace(campaign, settings={"seed": 2, "budget": {}}))
     assert len(openings(campaign)) == 1
@@ -76,8 +82,35 @@ def test_another_campaign_in_the_folder_is_refused(campaign):
         open_table(replace(campaign, name="other"))
 
 
+OTHERS = {"settings": {"seed": 2, "budget": {}}, "oracles": {"weight": FakeOracle("another"), "logP": FakeOracle("")}}
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_until_a_round_is_committed_all_may_change_which_is_told(campaign, key):
+    with open_table(campaign) as table:
+        opened_as = table.campaign_id
+    other = replace(campaign, **{key: OTHERS[key]})
+    with open_table(other) as table:
+        assert [remark for remark in table.remarks if "no round was committed" in remark]
+        assert table.campaign_id != opened_as
+        table.commit(a_round(0))
+    with open_table(other) as table:
+        assert table.remarks == []
+    assert len(openings(campaign)) == 1
+    with pytest.raises(TableError, match=r"was begun with other|since the campaign"):
+        open_table(campaign)
+
+
+def test_rounds_that_were_lost_do_not_make_a_campaign_unbegun(campaign):
+    begin(campaign)
+    for manifest in (campaign.output_folder / "manifests").iterdir():
+        manifest.unlink()
+    with pytest.raises(TableError, match=r"begun with other settings:\n  seed"):
+        open_table(replace(campaign, settings=OTHERS["settings"]))
+
+
 def test_other_properties_are_refused(campaign):
-    open_table(campaign).close()
+    begin(campaign)
     with pytest.raises(TableError, match=r"other properties: found weight, expected weight, logP\."):
         open_table(replace(campaign, oracles={"weight": FakeOracle("f-weight")}))
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from designloop.records import Round
+from designloop.report.top import top_molecules
 from designloop.tables import Candidates, QueryError, TableError, open_candidates
 from designloop.tables.ledger_records import Finished
 from designloop.tables.manifest import EMPTY_DIGEST
@@ -52,6 +53,8 @@ def candidates(folder: Path) -> Candidates:
 def test_a_table_is_a_row_a_call(candidates):
     table = candidates.to_arrow()
     assert table["call"].to_pylist() == list(range(1, 9))
+    assert table["id"].to_pylist() == [f"small-{call}" for call in range(1, 9)]
+    assert [best.id for best in top_molecules(candidates)] == candidates.top(10)["id"].to_pylist()
     assert table["round"].to_pylist() == [0, 0, 0, 1, 1, 1, 2, 2]
     assert table["smiles"].to_pylist()[:4] == [molecule(0), molecule(1), molecule(2), molecule(10)]
     assert set(table["campaign"].to_pylist()) == {"small"}

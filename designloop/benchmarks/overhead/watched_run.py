@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 from unittest.mock import patch
 
 from pydantic import BaseModel
@@ -118,9 +119,9 @@ def _evaluation(watch: Stopwatch, workers: int) -> Iterator[None]:
     """Counts the oracles' own time, spread evenly over the workers, and apart from it the rest of an evaluation."""
     evaluate = Evaluator.__call__
 
-    def timed(self: Evaluator, candidates: Sequence[Candidate]) -> list[Evaluation]:
+    def timed(self: Evaluator, candidates: Sequence[Candidate], *listener: Any) -> list[Evaluation]:
         with watch("dispatch_and_ledger"):
-            evaluations = evaluate(self, candidates)
+            evaluations = evaluate(self, candidates, *listener)
         watch.move(self.stats.worker_seconds / workers, "dispatch_and_ledger", "oracle")
         return evaluations
 

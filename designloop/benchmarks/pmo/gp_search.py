@@ -20,11 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from designloop.benchmarks.pmo.breeding import bred
-from designloop.molecules.count_prints import Bank, Prints, units_of
 from designloop.benchmarks.pmo.door import Door
 from designloop.benchmarks.pmo.posterior import Screen, TanimotoProcess
 from designloop.benchmarks.pmo.seeds import seed_of
 from designloop.molecules.chemistry import require
+from designloop.molecules.count_prints import Bank, Prints, units_of
 
 START, SINGLE = 10, 990
 """Random molecules to begin with, and picks of one molecule that follow."""

@@ -24,6 +24,7 @@ from designloop.loop.config.settings import ByName, StrictSettings, describe, er
 from designloop.loop.config.yaml_file import OVERRIDE, Document, document_of, read_yaml
 from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.loop.scoring.objective import Objective
+from designloop.loop.screening.excluded import ExcludedFile
 from designloop.loop.screening.filters import Filters
 from designloop.molecules.chemistry import Mode, Stereo
 from designloop.molecules.shipped import DEFAULT_MODEL
@@ -230,7 +231,8 @@ class Campaign(StrictSettings):
         """Path as written -> each file of molecules or weights that the campaign file names and that is there."""
         starting = self.starting_molecules
         named: list[object] = [self.model, starting.file if isinstance(starting, StartingSettings) else starting]
-        named += [self.reference, self.filters.exclude]
+        excluded = self.filters.exclude
+        named += [self.reference, excluded.file if isinstance(excluded, ExcludedFile) else excluded]
         named += self.strategy.settings.model_dump(mode="json").values()
         paths = [str(name) for name in named if isinstance(name, (str, Path)) and is_path(str(name))]
         return {path: self.resolve(path) for path in dict.fromkeys(paths) if is_file(self.resolve(path))}

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from designloop.loop.campaign.draft import BudgetDraft, Draft, FiltersDraft, PropertyDraft, StartingDraft, Texts
+from designloop.loop.campaign.draft import (
+    BudgetDraft,
+    Draft,
+    ExcludeDraft,
+    FiltersDraft,
+    PropertyDraft,
+    StartingDraft,
+    Texts,
+)
 from designloop.loop.campaign.user_molecules import (
     UserMolecule,
     UserMolecules,
@@ -22,7 +30,9 @@ from designloop.loop.campaign.user_molecules import (
 )
 from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
-from designloop.molecules.chemistry import Stereo, parse
+from designloop.loop.screening.excluded import read_excluded
+from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, parse
+from designloop.molecules.reading import left_out
 from designloop.molecules.shipped import shipped_models
 from designloop.molecules.smarts import kekule_hint
 from designloop.oracles import Oracle, OracleError, ParameterError, load
@@ -67,6 +77,7 @@ def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Par
     findings += _budget(draft, starting)
     parts.starting, parts.references = tuple(starting.molecules), tuple(references.molecules)
     parts.warnings += [*starting.warnings, *references.warnings, *_one_round(draft), *_drawn_rings(draft)]
+    parts.warnings += _left_out_of_excluded(draft, folder, mode, parts.stereo)
     parts.problems = [*map(document.problem, findings), *starting.problems, *references.problems]
     return parts
 
@@ -95,10 +106,10 @@ def _load_oracle(
         return [
             Finding(
                 (*path, "params", problem.parameter),
-                problem.found if problem.parameter in item.params else "nothing",
+                problem.actual if problem.parameter in item.params else "nothing",
                 problem.expected,
                 bracket_hint(document, (*path, "params", problem.parameter)) or problem.hint,
-                at_key=problem.found == repr(problem.parameter),
+                at_key=problem.actual == repr(problem.parameter),
             )
             for problem in error.problems
         ]
@@ -161,9 +172,9 @@ def _smarts_of(path: PathKey, value: Any) -> Iterator[str]:
 
 def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
     """Files that must be there, and folders that must not be in each other's way."""
-    exclude = draft.filters.exclude if draft.filters else None
+    place, exclude, _ = _excluded(draft)
     if exclude is not None and not is_file(folder / exclude):
-        yield Finding(("filters", "exclude"), f"{exclude!r}, which is no file in {folder}", "a file of molecules")
+        yield Finding(place, f"{exclude!r}, which is no file in {folder}", "a file of molecules")
     if draft.model is not None and draft.model not in shipped_models() and not is_file(folder / draft.model):
         shipped = shipped_models()
         expected = f"a shipped model ({listed(shipped)}) or a file that `designloop pretrain` wrote"
@@ -188,6 +199,29 @@ def _why_no_place(path: Path) -> str:
     except (OSError, RuntimeError):
         return "goes in a circle of links"
     return ""
+
+
+def _excluded(draft: Draft) -> tuple[PathKey, str | None, bool]:
+    """Where the file of `exclude` stands, what stands there, and whether what cannot be read is left out."""
+    value = draft.filters.exclude if draft.filters else None
+    if isinstance(value, ExcludeDraft):
+        return ("filters", "exclude", "file"), value.file, bool(value.skip_bad)
+    return ("filters", "exclude"), value, False
+
+
+def _left_out_of_excluded(draft: Draft, folder: Path, standardize: Mode, stereo: Stereo) -> Iterator[str]:
+    """A sentence on the lines of the file of `exclude` that are left out, where that is asked for."""
+    _, path, skip_bad = _excluded(draft)
+    if path is None or not skip_bad or not is_file(folder / path):
+        return
+    try:
+        problems = read_excluded(folder / path, standardize, stereo).problems
+    except MoleculeError:  # it holds no molecule, which whoever asks the filter is told
+        return
+    if problems:
+        yield left_out(
+            "filters.exclude", [(problem.line, f"{problem.text!r}, {problem.reason}") for problem in problems]
+        )
 
 
 def _decide_stereo(draft: Draft, parts: Parts) -> None:

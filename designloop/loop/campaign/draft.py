@@ -55,10 +55,17 @@ class ObjectiveDraft(_Draft):
     properties: Readable[Listed[Readable[PropertyDraft]]] = None
 
 
+class ExcludeDraft(_Draft):
+    """A file of molecules that are never wanted, with what is said of it."""
+
+    file: Readable[str] = None
+    skip_bad: Readable[bool] = None
+
+
 class FiltersDraft(_Draft):
     """The filters that name files or hold SMARTS."""
 
-    exclude: Readable[str] = None
+    exclude: Readable[str | ExcludeDraft] = None
     require_smarts: Readable[Texts] = None
     forbid_smarts: Readable[Texts] = None
 

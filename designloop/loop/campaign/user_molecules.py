@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from designloop.loop.campaign.draft import Texts
@@ -13,13 +13,10 @@ from designloop.loop.config.yaml_file import Document
 from designloop.loop.config.yaml_nodes import quote
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, parse, standard_form
 from designloop.molecules.parsing import shown, what_instead
-from designloop.molecules.reading import is_text_file, names_molecules, read_molecules
+from designloop.molecules.reading import is_text_file, left_out, names_molecules, read_molecules
 from designloop.paths import exists
 
 _WEIGHTS = ".safetensors"
-
-_NAMED = 10
-"""Entries that are left out of which is said why; of the others the line alone."""
 
 
 def is_path(text: str) -> bool:
@@ -111,13 +108,14 @@ def read_user_molecules(
     )
     first_entries: dict[str, _Entry] = {}
     salts, repeats = 0, []
+    hint = "mend or delete the line" if isinstance(value, str) else ""
     for entry in entries:
         try:
             smiles = standard_form(entry.text, standardize)
             identity_key = identity(smiles, stereo)
         except MoleculeError as error:
             actual = f"{shown(entry.text)}, which is no molecule ({error})"
-            molecules.unreadable.append(Problem(entry.file, entry.line, entry.column, entry.key, actual))
+            molecules.unreadable.append(Problem(entry.file, entry.line, entry.column, entry.key, actual, hint=hint))
             continue
         salts += "." in entry.text and "." not in smiles
         if identity_key in first_entries:
@@ -126,15 +124,26 @@ def read_user_molecules(
         first_entries[identity_key] = entry
         molecules.molecules.append(UserMolecule(smiles, entry.text, entry.line, entry.name))
     if skip_bad and molecules.molecules and molecules.unreadable:
-        molecules.warnings.append(_left_out(key, molecules.unreadable))
+        ordered = sorted(molecules.unreadable, key=lambda entry: entry.line or 0)
+        # A campaign that was built of a mapping has no lines.
+        molecules.warnings.append(left_out(key, [(entry.line or entry.key, entry.actual) for entry in ordered]))
     else:
-        molecules.problems += molecules.unreadable
+        molecules.problems += _with_skipping(molecules.unreadable, place, value)
     if salts:
         molecules.warnings.append(f"{key}: counterions and solvents were stripped from {_count(salts)}")
     if repeats:
         first = ", ".join(repeats[:5]) + (", …" if len(repeats) > 5 else "")
         molecules.warnings.append(f"{key}: {_count(len(repeats))} left out that stood there already: {first}")
     return molecules
+
+
+def _with_skipping(unreadable: Sequence[Problem], place: PathKey, value: Texts | None) -> list[Problem]:
+    """The problems by line, of which the first says how all such lines of a file are left out, where they can be."""
+    ordered = sorted(unreadable, key=lambda problem: problem.line or 0)
+    if ordered and place[0] == "starting_molecules" and isinstance(value, str):
+        skip = f"or leave all such lines out by {place[0]}: {{file: {value}, skip_bad: true}}"
+        ordered[0] = replace(ordered[0], hint=f"{ordered[0].hint}, {skip}")
+    return ordered
 
 
 def misread_text(document: Document, path: PathKey, text: str) -> Finding | None:
@@ -163,16 +172,6 @@ def by_place(value: Texts) -> list[tuple[PathKey, str]]:
         return [((), value)]
     items = value.items() if isinstance(value, dict) else enumerate(value)
     return [((part,), text) for part, text in items if text is not None]
-
-
-def _left_out(key: str, unreadable: Sequence[Problem]) -> str:
-    """Says how many entries were left out, and every line of them; of the first few also why."""
-    ordered = sorted(unreadable, key=lambda problem: problem.line or 0)
-    named = [f"line {problem.line}: {problem.found}" for problem in ordered[:_NAMED]]
-    numbers = ", ".join(str(problem.line) for problem in ordered[_NAMED:])
-    more = f"; and lines {numbers}" if numbers else ""
-    are = "1 entry that is" if len(ordered) == 1 else f"{len(ordered):,} entries that are"
-    return f"{key}: {are} no molecule left out ({'; '.join(named)}{more})"
 
 
 def _read_list(document: Document, place: PathKey, value: Texts, molecules: UserMolecules) -> Iterator[_Entry]:

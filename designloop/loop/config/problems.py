@@ -28,7 +28,7 @@ class Finding:
     """A problem before it has a place in a file: where in the data, what was found, what was expected."""
 
     path: PathKey
-    found: str
+    actual: str
     """What stands there; a whole sentence where ``expected`` is empty."""
     expected: str = ""
     hint: str = ""
@@ -48,13 +48,13 @@ class Problem:
     column: int | None
     key: str
     """The place in words, e.g. ``objective.properties[qed].weight``; empty for the file as a whole."""
-    found: str
+    actual: str
     expected: str = ""
     hint: str = ""
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
-        text = f"found {self.found}, expected {self.expected}" if self.expected else self.found
+        text = f"found {self.actual}, expected {self.expected}" if self.expected else self.actual
         return f"{place}: " + (f"{self.key}: " if self.key else "") + text + (f"; {self.hint}" if self.hint else "")
 
 

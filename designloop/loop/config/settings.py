@@ -123,7 +123,7 @@ def also(value: Any, handler: Callable[[Any], Any], findings: Sequence[Finding],
 
 
 def _line(finding: Finding, value: Any) -> InitErrorDetails:
-    context = {"found": finding.found, "expected": finding.expected, "hint": finding.hint, "at_key": finding.at_key}
+    context = {"found": finding.actual, "expected": finding.expected, "hint": finding.hint, "at_key": finding.at_key}
     # Pydantic fills the template in from the context; only who builds settings in Python reads it.
     template = "found {found}, expected {expected} {hint}" if finding.expected else "{found} {hint}"
     return InitErrorDetails(type=PydanticCustomError(FINDING, template, context), loc=finding.path, input=value)

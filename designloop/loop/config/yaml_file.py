@@ -82,7 +82,7 @@ class Document:
         """The finding with its file, line and column; those of what should hold it where it is not written at all."""
         if self._is_overridden(finding.path):
             words = self.words(finding.path)
-            return Problem(OVERRIDE, None, None, words, finding.found, finding.expected, finding.hint)
+            return Problem(OVERRIDE, None, None, words, finding.actual, finding.expected, finding.hint)
         return self._problem_at(finding, self._mark(finding.path, at_key=finding.at_key))
 
     def words(self, path: PathKey) -> str:
@@ -144,7 +144,7 @@ class Document:
 
     def _problem_at(self, finding: Finding, mark: yaml.Mark) -> Problem:
         line, column, words = mark.line + 1, mark.column + 1, self.words(finding.path)
-        return Problem(self.file, line, column, words, finding.found, finding.expected, finding.hint)
+        return Problem(self.file, line, column, words, finding.actual, finding.expected, finding.hint)
 
     def _node(self, path: PathKey) -> yaml.Node | None:
         """The node at a path; None where nothing is written there, or a value from outside has taken its place."""

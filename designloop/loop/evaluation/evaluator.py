@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf
 from statistics import median
@@ -26,9 +26,11 @@ from designloop.loop.evaluation.errors import EvaluationError, NoWorkers
 from designloop.loop.evaluation.incidents import date_metrics, describe_losses, loss_metrics
 from designloop.loop.evaluation.ray.backend import RayBackend
 from designloop.loop.evaluation.stats import EvaluationStats
+from designloop.loop.evaluation.tally import Tally
 from designloop.records import Candidate, Evaluation, Result, Status
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Finished, Intent, LedgerResult, Purpose
+from designloop.words import silent
 
 if TYPE_CHECKING:
     from designloop.loop.evaluation.settings import EvaluatedCampaign
@@ -99,14 +101,17 @@ class Evaluator:
             backend, self._backend = self._backend, None
             backend.close()
 
-    def __call__(self, candidates: Sequence[Candidate]) -> list[Evaluation]:
+    def __call__(self, candidates: Sequence[Candidate], on_tally: Callable[[Tally], None] = silent) -> list[Evaluation]:
         """Returns what each oracle gave for each candidate, in their order.
 
+        Args:
+            candidates: what is asked about.
+            on_tally: told how many molecules are answered, at first and whenever some are.
         Raises:
             EvaluationError: workers do not start or keep dying; what has come so far is in the ledger.
             LedgerError: the ledger cannot be written.
         """
-        return self._evaluate(candidates, "round")
+        return self._evaluate(candidates, "round", on_tally=on_tally)
 
     def again(self, candidates: Sequence[Candidate]) -> list[Evaluation]:
         """Does the same, but for runs of this campaign that failed: they are made again, with all their attempts."""
@@ -160,12 +165,16 @@ class Evaluator:
         return self._backend
 
     def _evaluate(
-        self, candidates: Sequence[Candidate], purpose: Purpose, failures_settle: bool = True
+        self,
+        candidates: Sequence[Candidate],
+        purpose: Purpose,
+        failures_settle: bool = True,
+        on_tally: Callable[[Tally], None] = silent,
     ) -> list[Evaluation]:
         self.stats, self._known_dates, self._losses = EvaluationStats(), [], ()
         smiles = list(dict.fromkeys(candidate.smiles for candidate in candidates))
         try:
-            results = self._results(smiles, purpose, failures_settle)
+            results = self._results(smiles, purpose, failures_settle, on_tally)
         except BaseException:
             self.close()  # with whatever is still running, of which nobody wants to hear
             raise
@@ -181,7 +190,7 @@ class Evaluator:
         ]
 
     def _results(
-        self, smiles: Sequence[str], purpose: Purpose, failures_settle: bool
+        self, smiles: Sequence[str], purpose: Purpose, failures_settle: bool, on_tally: Callable[[Tally], None]
     ) -> dict[str, dict[str, LedgerResult]]:
         """Oracle fingerprint -> molecule -> result, of the ledger or of a run now."""
         results = {
@@ -191,11 +200,20 @@ class Evaluator:
             fingerprint: [molecule for molecule in smiles if molecule not in known]
             for fingerprint, known in results.items()
         }
+        tally = Tally(smiles, len(self._asked))
+        for molecule, result in (item for known in results.values() for item in known.items()):
+            tally.settle(molecule, result.status)
+        on_tally(tally)
         wanted = {fingerprint: molecules for fingerprint, molecules in unknown.items() if molecules}
         if wanted:
             names = {fingerprint: asked.oracle.name for fingerprint, asked in self._asked.items()}
             intents = self._ledger.record_intents(wanted, names, purpose)
-            self._run(self._chunks(intents, smiles), results, purpose)
+
+            def settle(run: Finished) -> None:
+                results[run.intent.fingerprint][run.intent.smiles] = result_of(run)
+                tally.settle(run.intent.smiles, run.status)
+
+            self._run(self._chunks(intents, smiles), purpose, settle, lambda: on_tally(tally))
         return results
 
     def _known(
@@ -224,8 +242,10 @@ class Evaluator:
             chunks.extend(cut(intents_by_smiles, smiles, asked.chunk))
         return chunks
 
-    def _run(self, queue: deque[Chunk], results: dict[str, dict[str, LedgerResult]], purpose: Purpose) -> None:
-        """Run chunks until every molecule is settled; fills in ``results``."""
+    def _run(
+        self, queue: deque[Chunk], purpose: Purpose, settle: Callable[[Finished], None], on_some: Callable[[], None]
+    ) -> None:
+        """Run chunks until every molecule is settled, by its last run; ``on_some`` is called when some are."""
         backend = self._start()
         resent_before, losses_before = backend.resent, len(backend.losses)
         running: dict[int, Chunk] = {}
@@ -255,7 +275,9 @@ class Evaluator:
             for run in finished:
                 self.stats.count(run)
                 if run.again is None:
-                    results[run.intent.fingerprint][run.intent.smiles] = result_of(run)
+                    settle(run)
+            if finished:
+                on_some()
             queue.extendleft(reversed(following))
             self._submit(backend, queue, running)
         self.stats.resent_chunks = backend.resent - resent_before

@@ -29,7 +29,7 @@ from designloop.records import Evaluation, Scored
 from designloop.strategies.base import KnownObjective
 
 RESERVED = frozenset(
-    "campaign objective round kind position call smiles selfies inchikey scaffold proposer parents".split()
+    "campaign objective id round kind position call smiles selfies inchikey scaffold proposer parents".split()
     + "model_round written allowed status score".split()
 )
 """Columns that every candidate table has: no property may take their names, in whatever case (SQL does not tell)."""

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from rdkit import Chem, rdBase
 
 from designloop.loop.screening import predicates
+from designloop.loop.screening.excluded import ExcludedFile
 from designloop.loop.screening.predicates import FilterContext, Refuses
 from designloop.molecules.chemistry import Mode, MoleculeError, check_alert_set, descriptor, parse, standard_forms
 
@@ -126,8 +127,8 @@ class Filters(BaseModel):
     """Range of the sizes of rings (smallest set of smallest rings)."""
     largest_ring: Annotated[int | None, BuiltBy(predicates.at_most("largest_ring"))] = None
     """Most atoms in the largest ring."""
-    exclude: Annotated[Path | None, BuiltBy(predicates.exclude)] = None
-    """File of molecules (.smi, .csv, .parquet) that are never wanted, such as those already made."""
+    exclude: Annotated[Path | ExcludedFile | None, BuiltBy(predicates.exclude)] = None
+    """File of molecules that are never wanted, such as those already made; or `{file: …, skip_bad: true}`."""
     forbid_smarts: Annotated[
         tuple[Smarts, ...], BeforeValidator(_as_list), BuiltBy(predicates.forbid_smarts, off=())
     ] = ()

@@ -12,6 +12,7 @@ from pathlib import Path
 from rdkit import Chem
 from rdkit.Chem import rdqueries
 
+from designloop.loop.screening.excluded import ExcludedFile, read_excluded, refuse_bad_lines
 from designloop.molecules.chemistry import (
     Mode,
     MoleculeError,
@@ -24,9 +25,7 @@ from designloop.molecules.chemistry import (
     first_unstable,
     identity,
     ionisable_groups,
-    standard_form,
 )
-from designloop.molecules.reading import LineProblem, bad_lines, read_molecules
 from designloop.paths import is_file
 
 Ends = tuple[float | None, float | None]
@@ -133,23 +132,17 @@ def descriptors(ranges: Mapping[str, Ends], _: FilterContext) -> Refuses:
     return refuses
 
 
-def exclude(path: Path, context: FilterContext) -> Refuses:
+def exclude(setting: Path | ExcludedFile, context: FilterContext) -> Refuses:
+    path = setting.file if isinstance(setting, ExcludedFile) else setting
     absolute = context.folder / path
     if not is_file(absolute):
-        raise MoleculeError(f"filters.exclude: no file {absolute}; the path is relative to the campaign file's folder")
-    read = read_molecules(absolute)
-    problems, excluded = list(read.problems), set()
-    for line, text in zip(read.lines, read.smiles, strict=True):
-        try:
-            excluded.add(identity(standard_form(text, context.standardize), context.stereo))
-        except MoleculeError as error:
-            problems.append(LineProblem(line, text, str(error)))
-    if problems:  # a molecule that is not understood would be proposed, and paid for
-        problems.sort(key=lambda problem: problem.line)
-        raise bad_lines(absolute, problems, "filters.exclude: mend or delete them")
+        raise MoleculeError(f"filters.exclude: no file {absolute}; the path is relative to the campaign's folder")
+    excluded = read_excluded(absolute, context.standardize, context.stereo)
+    if not (isinstance(setting, ExcludedFile) and setting.skip_bad):
+        refuse_bad_lines(absolute, excluded)
 
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        return f"listed in {path}" if identity(smiles, context.stereo) in excluded else None
+        return f"listed in {path}" if identity(smiles, context.stereo) in excluded.identities else None
 
     return refuses
 

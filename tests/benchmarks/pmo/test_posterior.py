@@ -5,10 +5,10 @@ import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
-from designloop.molecules.count_prints import MOST, Bank, Prints, prints_of, units_of
 from designloop.benchmarks.pmo.posterior import NOISE, Screen, TanimotoProcess
 from designloop.molecules.chemistry import canonical
 from designloop.molecules.corpus import zinc
+from designloop.molecules.count_prints import MOST, Bank, Prints, prints_of, units_of
 
 SMILES = tuple(dict.fromkeys(form for text in zinc()[:120] if (form := canonical(text)) is not None))
 

@@ -11,12 +11,12 @@ from designloop.benchmarks.common.records import RecordError
 from designloop.benchmarks.pmo import door as door_module
 from designloop.benchmarks.pmo import gp_search
 from designloop.benchmarks.pmo.breeding import bred, canonical_children, quantile_sample
-from designloop.molecules.count_prints import Bank, prints_of
 from designloop.benchmarks.pmo.door import BudgetSpent, Door
 from designloop.benchmarks.pmo.ga_search import mol_ga
 from designloop.benchmarks.pmo.gp_search import Sizes, gp_bo, zinc_screen
 from designloop.molecules.chemistry import canonical, require
 from designloop.molecules.corpus import zinc
+from designloop.molecules.count_prints import Bank, prints_of
 
 SMALL = Sizes(start=5, single=7, drawn=30, generations=1, children=4)
 

@@ -22,7 +22,8 @@ def test_a_dump_is_read_back_as_the_same_campaign(write: Write) -> None:
     )
     dump = campaign.dump()
     assert yaml.safe_load(yaml.safe_dump(dump)) == dump, "JSON values only"
-    assert dump["strategy"] == {"name": "random", "source": "prior", "temperature": 0.8, "noise": 2.0}
+    strategy = {"name": "random", "source": "prior", "skip_bad": False, "temperature": 0.8, "noise": 2.0}
+    assert dump["strategy"] == strategy
     read = Campaign.model_validate({key: value for key, value in dump.items() if key not in ("files", "molecules")})
     assert {**read.dump(), "molecules": dump["molecules"]} == dump, "molecules are read with the file"
     assert changes(dump, campaign) == []

@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 
 import designloop
+from designloop import display
+from designloop.loop import passing
 from designloop.loop.campaign.campaign import CampaignError
 from designloop.oracles import load
 from designloop.oracles.in_hand import reference_of, source_of
 from designloop.oracles.physchem import qed
+from designloop.tables import TableError
+from designloop.tables.errors import QueryError
 from tests.campaigns import write_campaign
 
 CARBONS = 10
@@ -76,6 +80,37 @@ def test_all_that_is_wrong_with_a_mapping_is_told_by_key(folder: Path, tiny_mode
         designloop.load_campaign(wrong, folder=folder)
     assert {problem.key for problem in caught.value.problems} == {"batch_size", "bugdet", "starting_molecules[0]"}
     assert all(problem.line is None for problem in caught.value.problems)
+
+
+def test_no_message_names_a_file_that_a_mapping_never_had(
+    folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(passing, "SAMPLE", 20)
+    given = mapping(tiny_model, "./my_oracle.py:score")
+    given["starting_molecules"] = {"smiles": ["C1CC", "CC(=O)Nc1ccc(O)cc1", *["xx"] * 10], "skip_bad": True}
+    campaign = designloop.load_campaign(given, folder=folder)
+    said: list[str] = []
+    with pytest.raises(QueryError) as caught:
+        designloop.status(campaign)
+    said.append(str(caught.value))
+    display.plan(designloop.validate(campaign))
+    designloop.run(campaign, say=said.append)
+    for change in ({"batch_size": 7}, {"objective": mapping(tiny_model, "./gone.py:f")["objective"]}):
+        with pytest.raises((TableError, CampaignError)) as refused:
+            designloop.run(designloop.load_campaign({**given, **change}, folder=folder))
+        said.append(str(refused.value))
+    display.status(designloop.status(campaign))
+    text = "\n".join([*said, capsys.readouterr().out, (folder / "mine" / "campaign.log").read_text()])
+    assert "mine.yaml" not in text
+    assert "None" not in text
+    assert "the campaign 'mine' has not run yet" in text
+    assert "Ready: designloop.run(campaign)" in text
+    assert "starting_molecules: 11 entries that are no molecule left out (starting_molecules.smiles[0]: " in text
+    assert "; and starting_molecules.smiles[11])" in text
+    with pytest.raises(
+        QueryError, match=rf"there is no file .*mine\.yaml; the results .* are in {folder / 'mine'}: give"
+    ):
+        designloop.status(folder / "mine.yaml")
 
 
 @pytest.mark.parametrize(("name", "found"), [({}, "nothing"), ({"name": 3}, "3")])

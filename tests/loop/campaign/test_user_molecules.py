@@ -61,8 +61,11 @@ def test_bad_lines_of_a_file_of_molecules_are_named_by_number(write: Write) -> N
     path = write("starting_molecules: mine.smi\n", mine__smi="CCO ethanol\nc1ccc nothing\nCC\nC(C)(C)(C)(C)C\n")
     assert problems(path) == [
         f"mine.smi:{line}: starting_molecules: found '{text}' (not a SMILES that RDKit can read), "
-        "expected a SMILES that RDKit can read; mend or delete the line"
-        for line, text in ((2, "c1ccc"), (4, "C(C)(C)(C)(C)C"))
+        f"expected a SMILES that RDKit can read; mend or delete the line{skip}"
+        for line, text, skip in (
+            (2, "c1ccc", ", or leave all such lines out by starting_molecules: {file: mine.smi, skip_bad: true}"),
+            (4, "C(C)(C)(C)(C)C", ""),
+        )
     ]
 
 
@@ -108,6 +111,9 @@ def test_what_is_no_molecule_is_refused_at_its_place(write: Write, text: str, me
         ("reference: {drug: CC #N\n  }", "found 'CC', cut off at ` #`"),
         ("filters: {require_smarts: [CC #N\n  ]}", "filters.require_smarts[0]: found 'CC', cut off at ` #`"),
         ("filters: {exclude: absent.smi}", "filters.exclude: found 'absent.smi', which is no file in"),
+        ("filters: {exclude: {file: absent.smi}}", "filters.exclude.file: found 'absent.smi', which is no file in"),
+        ("filters: {exclude: {skip_bad: true}}", "filters.exclude"),
+        ("filters: {exclude: {file: test.yaml, skip_bda: true}}", "filters.exclude.skip_bda"),
         ("filters: {require_smarts: 5}", "filters.require_smarts: found 5 (a whole number), expected a list"),
         ("filters: {forbid_smarts: CC #N\n  }", "filters.forbid_smarts: found 'CC', cut off at ` #`"),
         ("model: zink250k", "found 'zink250k', expected a shipped model (zinc250k) or a file"),

@@ -358,3 +358,18 @@ def test_what_was_known_is_counted_and_dated(tmp_path, ledger):
         datetime.fromisoformat(str(metrics[name])).timestamp() for name in ("known_oldest", "known_newest")
     )
     assert int(before) <= oldest <= between <= newest + 1 <= time.time() + 1
+
+
+def test_how_many_are_scored_is_told_while_they_are(tmp_path, ledger):
+    counts = []
+
+    def listen(tally):
+        counts.append((tally.scored, tally.failed, tally.wanted))
+
+    with Evaluator(campaign(tmp_path, chunk=2, retries=0), ledger) as evaluator:
+        evaluator(candidates(GOOD[:1]))
+        evaluator(candidates([*GOOD[:5], "raise"]), listen)
+    assert counts[0] == (1, 0, 6), "what the ledger knows is scored at once"
+    assert counts[-1] == (5, 1, 6)
+    assert len(counts) >= 4
+    assert counts == sorted(counts)

@@ -151,6 +151,18 @@ def test_exclude(tmp_path):
     assert verdict(keep, "C[C@@H](O)Cl") is None
 
 
+def test_exclude_refuses_or_leaves_out_what_is_no_molecule(tmp_path):
+    (tmp_path / "known.smi").write_text("CCC\nnothing\n[Mg]CC\n")
+    with pytest.raises(MoleculeError, match=r"2 lines hold no .* by \{file: …, skip_bad: true\}") as caught:
+        only(tmp_path, exclude="known.smi")
+    assert all(f"known.smi:{line}: " in str(caught.value) for line in (2, 3))
+    rule = only(tmp_path, exclude={"file": "known.smi", "skip_bad": True})
+    assert verdict(rule, "CCC") == "listed in known.smi"
+    (tmp_path / "known.smi").write_text("CCCC\n")
+    rule = only(tmp_path, exclude={"file": "known.smi"})
+    assert (verdict(rule, "CCC"), verdict(rule, "CCCC")) == (None, "listed in known.smi"), "the file is read anew"
+
+
 def test_exclude_without_a_file(tmp_path):
     with pytest.raises(MoleculeError, match=r"no file .*gone\.smi; the path is relative"):
         only(tmp_path, exclude="gone.smi")

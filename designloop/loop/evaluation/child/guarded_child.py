@@ -21,7 +21,7 @@ from designloop.loop.evaluation.child import oracle_child, workplace
 from designloop.loop.evaluation.child.scratch import Scratch
 from designloop.loop.evaluation.errors import NoWorkers
 
-START_SECONDS = 120.0
+CHILD_START_SECONDS = 120.0
 """How long a bare child may take to start, before its first import of an oracle."""
 
 END_SECONDS = 5.0
@@ -98,7 +98,7 @@ class Child:
         try:
             path = [entry for entry in process_environment.path if Path(entry).exists()]
             first = {"path": path, "workplace": workplace.__name__, "pause": process_environment.pause}
-            self.ask(oracle_child.pack(first), START_SECONDS)
+            self.ask(oracle_child.pack(first), CHILD_START_SECONDS)
         except (TimeoutError, ChildEnded) as error:
             self.end()
             raise NoWorkers(

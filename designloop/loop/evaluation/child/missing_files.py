@@ -55,7 +55,7 @@ def remedy(
         if oracle_folder is not None and _lies_in(oracle_folder, name):
             return (
                 f"{name} lies beside the oracle's file, but the oracle runs in a folder of its own; "
-                f"declare it: @oracle(files=[{name!r}])"
+                f"declare it: @oracle(files=[{name!r}]), after `from designloop.oracles import oracle`"
             )
         if campaign_folder is not None and (campaign_folder / name).exists():
             return (

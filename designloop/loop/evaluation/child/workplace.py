@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from designloop.loop.evaluation.child.as_loaded import FolderAsLoaded, ProcessAsLoaded
 from designloop.loop.evaluation.child.missing_files import remedy
 from designloop.loop.evaluation.child.oracle_child import TEMPORARY, is_library
+from designloop.loop.evaluation.child.program_remedies import program_remedy
 from designloop.loop.evaluation.child.shared_places import SharedPlaces
 from designloop.loop.evaluation.child.undeclared_reads import ReadAudit, UndeclaredReads
 
@@ -153,7 +154,9 @@ class Workplace:
         place = reference.rpartition(":")[0]
         home = (self._campaign / place).parent if self._campaign and names_file(place) else None
         removed = {name.removeprefix(_OWN) for name in folder.removed}
-        advice = remedy(error, folder.root / _OWN, home, self._campaign, removed) or self._about_environment(error)
+        work = folder.root / _OWN
+        advice = remedy(error, work, home, self._campaign, removed) or program_remedy(error, work)
+        advice = advice or self._about_environment(error)
         return text[:500] + where + (f"; {advice}" if advice else "")
 
     def _about_environment(self, error: BaseException) -> str:

@@ -7,6 +7,9 @@ count as no attempt, and another actor takes its place. Only the driver knows Ra
 A worker that is silent beyond its deadline keeps its place while its late answers may still be of use: until others
 have given them, or nobody else is up. If it answers first, its answers are taken, and it is used again: it has its
 oracles loaded, and may only have waited for a disk. Else it is ended, which frees its CPU for a successor.
+
+An oracle is loaded before the first request for it is sent, so that the time that this may take, which is long, is no
+part of a request's deadline.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from textwrap import shorten
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -34,9 +38,12 @@ if TYPE_CHECKING:
 MOST_RESENT = 20
 """How often a request is sent again, or a worker started again in vain, before there are no workers."""
 
-START_SECONDS = 300.0
+WORKER_START_SECONDS = 300.0
 """How long a worker may take to say that it is up. Then another is started in its place; if none is up, there are no
 workers."""
+
+TELL_SECONDS = 5.0
+"""After so many seconds without a worker it is told that all wait for a free CPU, if there was none."""
 
 ALL_SECONDS = 30.0
 """How long ``load`` waits for workers on further nodes once there is one."""
@@ -89,6 +96,10 @@ class RayBackend:
         self._lost: list[int] = []
         self._times_sent: Counter[int] = Counter()
         self._failed_starts = 0
+        self._load_seconds: dict[str, float] = {}
+        """Oracle's fingerprint -> what the slowest worker took to load it, twice as much after each silent one."""
+        self._lacks_cpus = False
+        """Whether no CPU was free when the first workers were made, and that was not told yet."""
         # The keeper makes the first workers; once Ray is up, only the thread that scores touches them.
         self._keeper = RayKeeper(workers or 1, address, first=self._fill)
 
@@ -102,9 +113,7 @@ class RayBackend:
         assert worker is not None, "submit() is for what takes() had room for"
         self._requests[key] = request
         self._times_sent[key] += 1
-        reply = worker.actor.score.remote(request)
-        worker.send(reply, Sent(key, request), monotonic())
-        self._replies[reply] = worker
+        self._send(worker, Sent(key, request, is_load=request.fingerprint not in worker.loaded))
 
     def wait(self) -> list[tuple[int, Reply]]:
         """Waits for replies; there are none when only a worker has become free, or a lost request was sent again.
@@ -123,6 +132,7 @@ class RayBackend:
         self._notice_silence()
         self._end_silent()
         self._send_lost()
+        self._tell_of_waiting()
         return replies
 
     def load(self, fingerprint: str) -> dict[str, str]:
@@ -162,13 +172,20 @@ class RayBackend:
         if worker is None or not worker.requests:
             return worker
         ahead = [sent.request for sent in worker.requests.values()]
-        short = sum(queued.expected for queued in [*ahead, request]) <= SHORT_SECONDS
-        return worker if len(ahead) == 1 and short else None
+        short = sum(queued.expected for queued in [*ahead, request]) <= SHORT_SECONDS and not worker.loads
+        return worker if len(ahead) == 1 and short and request.fingerprint in worker.loaded else None
+
+    def _send(self, worker: Worker, sent: Sent) -> None:
+        actor, request = worker.actor, sent.request
+        reply = actor.load.remote(request.fingerprint) if sent.is_load else actor.score.remote(request)
+        worker.send(reply, sent, monotonic())
+        self._replies[reply] = worker
 
     def _fill(self) -> None:
         """Makes as many workers as there are to be, also for those that were lost; they may take a while."""
         if self._make_actor is None:
             self._make_actor = ray_cluster.actor_factory(*self._setup)
+            self._lacks_cpus = ray_cluster.count_free_cpus() < 1
         if self._count is None:
             self._count = ray_cluster.count_cpus()
         # Where starting is in vain, those that are up go on alone.
@@ -187,8 +204,8 @@ class RayBackend:
         import ray
 
         began = monotonic()
-        deadlines = [worker.deadline for worker in self._workers]
-        deadlines += [worker.since + START_SECONDS for worker in self._starting.values()]
+        deadlines = [worker.deadline(self._load_seconds) for worker in self._workers]
+        deadlines += [worker.since + WORKER_START_SECONDS for worker in self._starting.values()]
         seconds = min(max(LEAST_WAIT, min(deadlines) - began), MOST_WAIT)
         ready, others = ray.wait([*self._replies, *self._starting], num_returns=1, timeout=seconds)
         if (stopped := monotonic() - began - seconds) > STOPPED_SECONDS:
@@ -233,7 +250,15 @@ class RayBackend:
             self._note(WorkerLoss("died", worker.node, lost_count, shorten(last_line(error), 100, placeholder=" …")))
             return []
         del self._replies[ref]
-        key = worker.hear(ref, reply, monotonic()).key
+        waited, was_silent = monotonic() - worker.since, worker.silent
+        sent = worker.hear(ref, reply, monotonic())
+        key, fingerprint = sent.key, sent.request.fingerprint
+        if sent.is_load and reply.failure is None:
+            self._load_seconds[fingerprint] = max(waited, self._load_seconds.get(fingerprint, 0.0))
+            # What was taken from it while it was silent is sent again like all that is lost, perhaps to this worker.
+            if key in self._requests and not was_silent:
+                self._send(worker, replace(sent, is_load=False))
+            return []
         if key not in self._requests:
             return []
         del self._requests[key], self._times_sent[key]
@@ -250,17 +275,20 @@ class RayBackend:
             NoWorkers: no worker is up, and none started in time.
         """
         now = monotonic()
-        for worker in [worker for worker in self._workers if worker.deadline < now]:
+        for worker in [worker for worker in self._workers if worker.deadline(self._load_seconds) < now]:
             why = f"not heard for {now - worker.since:.0f} s"
+            for fingerprint in {sent.request.fingerprint for sent in worker.requests.values() if sent.is_load}:
+                # Where all but one are slow, they are given more time from one to the next.
+                self._load_seconds[fingerprint] = 2 * max(self._load_seconds.get(fingerprint, 0.0), 1.0)
             lost_count = self._lose(worker, why)
             worker.silent = True
             self._note(WorkerLoss("silent", worker.node, lost_count, why))
-        late = [ref for ref, worker in self._starting.items() if worker.since + START_SECONDS < now]
+        late = [ref for ref, worker in self._starting.items() if worker.since + WORKER_START_SECONDS < now]
         if late and len(late) == len(self._workers):
-            raise NoWorkers(f"{ray_cluster.why_none_starts(START_SECONDS)} {_ADVICE}")
+            raise NoWorkers(f"{ray_cluster.why_none_starts(WORKER_START_SECONDS)} {ray_cluster.MORE_CPUS} {_ADVICE}")
         for ref in late if self._any_up() else []:
             self._end(self._starting.pop(ref))
-            self._note(WorkerLoss("unstarted", "", 0, f"not up within {START_SECONDS:g} s"))
+            self._note(WorkerLoss("unstarted", "", 0, f"not up within {WORKER_START_SECONDS:g} s"))
 
     def _end_silent(self) -> None:
         """End the silent workers whose answers others have given, and all of them when nobody else is up."""
@@ -295,6 +323,15 @@ class RayBackend:
             key = self._lost.pop(0)
             self.resent += 1
             self.submit(key, self._requests[key])
+
+    def _tell_of_waiting(self) -> None:
+        """Says once what is waited for where a Ray has no CPU for a worker, and what to do: it may never have one."""
+        if not self._lacks_cpus or self._keeper.is_own or self._any_up() or not self._starting:
+            return
+        if (waited := monotonic() - min(worker.since for worker in self._starting.values())) >= TELL_SECONDS:
+            self._lacks_cpus = False
+            more = f"Waiting for one, {WORKER_START_SECONDS - waited:.0f} s more. {ray_cluster.MORE_CPUS}"
+            _LOGGER.warning("%s %s", ray_cluster.why_none_starts(waited), more)
 
     def _note(self, loss: WorkerLoss) -> None:
         self._losses.append(loss)

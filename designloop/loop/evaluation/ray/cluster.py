@@ -14,6 +14,12 @@ from designloop.loop.evaluation.ray import worker as ray_worker
 from designloop.loop.evaluation.ray.keeper import last_line
 from designloop.loop.evaluation.ray.worker import OracleWorker, Worker, short_id
 
+MORE_CPUS = (
+    "Give it CPUs (ray.init(num_cpus=2), ray start --num-cpus=2, another node), end what uses them, or run with "
+    "--backend inline."
+)
+"""What to do where no worker starts."""
+
 
 def actor_factory(oracles: Sequence[PortableOracle], process_environment: ProcessEnvironment) -> Callable[[], Any]:
     """Returns a function that makes one more actor with these oracles, which are handed to Ray once for all."""
@@ -33,13 +39,20 @@ def count_cpus() -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
+def count_free_cpus() -> float:
+    """Counts the CPUs that nobody uses, of all nodes together."""
+    import ray
+
+    return float(ray.available_resources().get("CPU", 0))
+
+
 def why_none_starts(seconds: float) -> str:
     """Says how many CPUs there are, for when no worker started within so many seconds."""
     import ray
 
-    total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
+    total, free = ray.cluster_resources().get("CPU", 0), count_free_cpus()
     return (
-        f"No worker started within {seconds:g} s. Ray has {total:g} CPUs, {free:g} of them free, and a "
+        f"No worker started within {seconds:.0f} s. Ray has {total:g} CPUs, {free:g} of them free, and a "
         "worker needs one."
     )
 
@@ -50,7 +63,7 @@ def load_errors(workers: Sequence[Worker], fingerprint: str) -> dict[str, str]:
 
     of_node = {worker.node: worker for worker in workers}
     replies = {node: worker.actor.load.remote(fingerprint) for node, worker in of_node.items()}
-    seconds = guarded_child.START_SECONDS + oracle_process.LOAD_SECONDS + ray_worker.GRACE_SECONDS
+    seconds = guarded_child.CHILD_START_SECONDS + oracle_process.LOAD_SECONDS + ray_worker.GRACE_SECONDS
     answered = ray.wait([*replies.values()], num_returns=len(replies), timeout=seconds)[0]
     errors: dict[str, str] = {}
     for node, reply in replies.items():

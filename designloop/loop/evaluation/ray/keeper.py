@@ -58,6 +58,8 @@ class RayKeeper:
         """Begin to start Ray with CPUs for so many workers, or to join the cluster at an address; then do ``first``."""
         self._workers, self._address, self._first = workers, address, first
         self._end: Callable[[], None] = _nothing
+        self.is_own = False
+        """Whether it was started here, with as many CPUs as there are to be workers."""
         self._up, self._over = threading.Event(), threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._keep, name="ray", daemon=True)
@@ -120,7 +122,7 @@ class RayKeeper:
             if self._address is None:
                 ray_here = OwnRay(self._workers)
                 ray_here.start(_OPTIONS)
-                self._end = ray_here.close
+                self._end, self.is_own = ray_here.close, True
             else:
                 _knock(self._address)
                 reread_settings()

@@ -18,7 +18,7 @@ from typing import Any
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.processes import birthdays, family, kill_survivors, with_word
 from designloop.loop.evaluation.ray.listening import Listener, listeners
-from designloop.loop.evaluation.ray.private_folder import PrivateFolder
+from designloop.loop.evaluation.ray.ray_folder import RayFolder
 
 OPEN = "DESIGNLOOP_OPEN_RAY"
 """Environment variable: 1 allows a Ray that strangers may be able to use."""
@@ -35,7 +35,7 @@ class OwnRay:
     def __init__(self, workers: int) -> None:
         """Prepares a Ray for so many workers; starts nothing yet."""
         self._workers = workers
-        self._folder: PrivateFolder | None = None
+        self._folder: RayFolder | None = None
         self._processes: dict[int, str] = {}
 
     def start(self, options: Mapping[str, Any]) -> None:
@@ -47,7 +47,7 @@ class OwnRay:
         import ray
 
         before = {listener.inode for listener in listeners([os.getpid()])}
-        self._folder = PrivateFolder()
+        self._folder = RayFolder()
         path = self._folder.path
         try:
             with _environment(path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 30.0
 """What a worker may take beyond the time that its request allows. To end a child that missed its deadline takes it 10 s
 at most; the rest is for a busy machine and network. Who is not heard after that is taken as silent."""
+
+LEAST_LOAD_SECONDS = 60.0
+"""What a worker may take at least to start its child and to load an oracle that others have loaded."""
+
+SLOWER = 10.0
+"""How many times as long as the slowest of the others it may take."""
+
+MOST_LOAD_SECONDS = guarded_child.CHILD_START_SECONDS + oracle_process.LOAD_SECONDS
+"""What it may take at most, and as long as nobody has loaded it: its own deadlines end it by then."""
 
 
 def short_id(node: str) -> str:
@@ -55,6 +64,8 @@ class Sent:
 
     key: int
     request: Request
+    is_load: bool = False
+    """Whether it was asked to load the oracle, before it is sent the request itself."""
 
 
 @dataclass(eq=False, slots=True)
@@ -79,16 +90,26 @@ class Worker:
         return bool(self.node) and not self.silent
 
     @property
-    def deadline(self) -> float:
+    def loads(self) -> bool:
+        """Whether it is loading an oracle."""
+        return any(sent.is_load for sent in self.requests.values())
+
+    def deadline(self, load_seconds: Mapping[str, float]) -> float:
         """When it is taken as silent unless it was heard; never while nothing is asked of it, or once it is silent.
 
         It keeps a deadline for its child, but no one else keeps one for a worker that is stopped, swapped out, or on a
         file system that hangs.
+
+        Args:
+            load_seconds: oracle's fingerprint -> how long the slowest of the workers took to load it.
         """
         if self.silent or not self.requests:
             return inf
-        request = next(iter(self.requests.values())).request
-        return self.since + request.deadline + self._loading(request.fingerprint) + GRACE_SECONDS
+        sent = next(iter(self.requests.values()))
+        if not sent.is_load:
+            return self.since + sent.request.deadline + GRACE_SECONDS
+        slowest = load_seconds.get(sent.request.fingerprint, inf)
+        return self.since + min(max(LEAST_LOAD_SECONDS, SLOWER * slowest), MOST_LOAD_SECONDS) + GRACE_SECONDS
 
     def send(self, reply: ObjectRef[Reply], sent: Sent, now: float) -> None:
         """Note a request that was sent to it."""
@@ -106,7 +127,3 @@ class Worker:
         else:  # its child was ended, or could not load it
             self.loaded.clear()
         return sent
-
-    def _loading(self, fingerprint: str) -> float:
-        """What it may take to start a child and to load an oracle, where that may still have to be done."""
-        return 0.0 if fingerprint in self.loaded else guarded_child.START_SECONDS + oracle_process.LOAD_SECONDS

@@ -18,11 +18,14 @@ from designloop.loop.evaluation.ray.backend import RayBackend
 from designloop.loop.evaluation.ray.worker import GRACE_SECONDS
 
 DEADLINE = 60.0
-FIRST = DEADLINE + GRACE_SECONDS + 300.0 + 120.0
-"""When a worker that may have to start its child and load the oracle must be heard at the latest."""
-
 WARM = DEADLINE + GRACE_SECONDS
-"""The same for one that has loaded it."""
+"""When a worker that has loaded the oracle must be heard at the latest."""
+
+COLD = 300.0 + 120.0 + GRACE_SECONDS
+"""When one that has still to start its child and to load the oracle must be, which nobody has loaded."""
+
+SECOND = 60.0 + GRACE_SECONDS
+"""The same where another has loaded it in no time."""
 
 
 class RayError(Exception):
@@ -47,6 +50,9 @@ class FakeRay:
 
     act: Act
     start: Callable[[int], float] = lambda number: 1.0
+    load: Act = lambda number, nth: (0.0, Reply(()))
+    """(number of the worker, how many-th loading of it) -> (seconds that it takes, its reply, or what is raised)."""
+    cpus: float = 2.0
     now: float = 0.0
     stops: dict[float, float] = field(default_factory=dict)
     """Time at which a wait begins or later -> for how long this process is then stopped."""
@@ -61,6 +67,13 @@ class FakeRay:
     def _actor(self, *_: object) -> Any:
         number, busy = len(self.actors), [self.now]
         requests: list[Request] = []
+        loadings: list[str] = []
+
+        def load(fingerprint: str) -> Ref:
+            seconds, value = self.load(number, len(loadings))
+            loadings.append(fingerprint)
+            busy[0] = max(busy[0], self.now) + seconds
+            return Ref(busy[0], value)
 
         def score(request: Request) -> Ref:
             seconds, value = self.act(number, len(requests))
@@ -74,7 +87,7 @@ class FakeRay:
             requests=requests,
             score=SimpleNamespace(remote=score),
             about=SimpleNamespace(remote=lambda: about),
-            load=SimpleNamespace(remote=lambda _: score(REQUEST)),
+            load=SimpleNamespace(remote=load),
         )
         self.actors.append(actor)
         return actor
@@ -106,13 +119,15 @@ class FakeRay:
         return [{"NodeID": f"00{number:06}ff", "Alive": number != self.dead_node} for number in range(len(self.actors))]
 
     def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 2.0}
+        return {"CPU": self.cpus}
 
     available_resources = cluster_resources
 
 
 class Up:
-    """A keeper whose Ray is up."""
+    """A keeper whose Ray is up, and somebody else's."""
+
+    is_own = False
 
     def __init__(self, workers: int, address: str | None, first: Callable[[], None]) -> None:
         first()

@@ -114,7 +114,7 @@ def test_no_room_on_the_cluster(on_cluster, monkeypatch):
         evaluator(candidates(["C"]))
         while any(not worker.node for worker in backend_of(evaluator)._workers):
             backend_of(evaluator).wait()
-        monkeypatch.setattr(ray_backend, "START_SECONDS", 1.0)
+        monkeypatch.setattr(ray_backend, "WORKER_START_SECONDS", 1.0)
         with (
             Evaluator(on_cluster()) as other,
             pytest.raises(NoWorkers, match=r"No worker started within 1 s. Ray has 2 CPUs, 0 of them free"),

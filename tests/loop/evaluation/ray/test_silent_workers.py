@@ -14,18 +14,21 @@ from hypothesis import strategies as st
 from designloop.loop.evaluation.child.exchange import Reply, Request
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.evaluator import Evaluator
-from designloop.loop.evaluation.ray.backend import MOST_RESENT, START_SECONDS, STOPPED_SECONDS
+from designloop.loop.evaluation.ray import backend as ray_backend
+from designloop.loop.evaluation.ray.backend import MOST_RESENT, STOPPED_SECONDS, TELL_SECONDS, WORKER_START_SECONDS
 from designloop.tables.ledger import Ledger
 from tests.loop.evaluation.misbehaving import campaign, candidates, values
 from tests.loop.evaluation.ray.fake_ray import (
+    COLD,
     DEADLINE,
-    FIRST,
     GOOD,
     LATE,
+    SECOND,
     WARM,
     FakeRay,
     RayError,
     Ref,
+    Up,
     backend_on,
     drive,
     kinds,
@@ -37,34 +40,74 @@ def test_a_silent_worker_costs_its_deadline_and_no_more(monkeypatch: pytest.Monk
     ray = FakeRay(lambda worker, _: (inf, None) if worker == 0 else (1.0, GOOD))
     backend = backend_on(ray, monkeypatch)
     assert drive(backend, [1, 2, 3]) == [(2, GOOD), (3, GOOD), (1, GOOD)]
-    assert FIRST <= ray.now <= FIRST + 5
+    assert WARM <= ray.now <= WARM + 5
     assert kinds(backend) == [("silent", "node-0", 1)]
     assert backend.resent == 1
     assert ray.killed == [0], "its answer is of no use any more, and its successor wants its CPU"
     assert len(ray.actors) == 3
 
 
-def test_a_worker_that_has_loaded_the_oracle_is_given_no_time_to_load_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    ray = FakeRay(lambda worker, nth: (inf, None) if (worker, nth) == (0, 1) else (1.0, GOOD))
+@pytest.mark.parametrize(("others", "deadline"), [(0.0, SECOND), (20.0, 10 * 20.0 + 30.0), (400.0, COLD)])
+def test_a_worker_that_is_silent_while_it_loads_the_oracle_is_measured_by_the_others(
+    monkeypatch: pytest.MonkeyPatch, others: float, deadline: float
+) -> None:
+    ray = FakeRay(lambda *_: (1.0, GOOD), load=lambda worker, _: (inf, None) if worker == 0 else (others, Reply(())))
     backend = backend_on(ray, monkeypatch)
-    drive(backend, [1, 2])
-    began = ray.now
-    drive(backend, [3, 4])
-    assert WARM <= ray.now - began <= WARM + 5
+    assert sorted(drive(backend, [1, 2, 3])) == [(1, GOOD), (2, GOOD), (3, GOOD)]
+    assert deadline <= ray.now <= deadline + 5
+    assert kinds(backend) == [("silent", "node-0", 1)]
+
+
+def test_where_nobody_has_loaded_the_oracle_yet_it_may_take_long_and_costs_no_request_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ray = FakeRay(lambda *_: (WARM - 5.0, GOOD), load=lambda *_: (COLD - 5.0, Reply(())))
+    backend = backend_on(ray, monkeypatch)
+    assert drive(backend, [1, 2]) == [(1, GOOD), (2, GOOD)]
+    assert kinds(backend) == []
+
+
+def test_where_all_but_one_load_slowly_they_come_to_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda *_: (20.0, GOOD), load=lambda worker, _: (1.0 if worker == 0 else 400.0, Reply(())), cpus=2.0)
+    backend = backend_on(ray, monkeypatch)
+    keys = list(range(200))
+    assert sorted(key for key, _ in drive(backend, keys)) == keys
+    assert len(kinds(backend)) < 10, "each is given twice the time of the one before"
+    assert [len(actor.requests) for actor in ray.actors][-1] > 50
+
+
+def test_an_oracle_that_cannot_be_loaded_is_the_reply_to_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    unloaded = Reply(None, "unloaded", "could not be loaded: no module", 1.0)
+    ray = FakeRay(lambda *_: (1.0, GOOD), load=lambda *_: (1.0, unloaded))
+    backend = backend_on(ray, monkeypatch)
+    assert drive(backend, [1, 2, 3]) == [(1, unloaded), (2, unloaded), (3, unloaded)]
+    assert not any(actor.requests for actor in ray.actors), "loading is not tried twice for one request"
 
 
 def test_after_a_failure_that_ended_its_child_a_worker_may_have_to_load_again(monkeypatch: pytest.MonkeyPatch) -> None:
     timeout = Reply(None, "timeout", "no answer")
-    ray = FakeRay(lambda worker, nth: (WARM + 50, GOOD) if (worker, nth) == (0, 1) else (1.0, timeout))
+    ray = FakeRay(
+        lambda worker, nth: (WARM - 5, GOOD) if (worker, nth) == (0, 1) else (1.0, timeout),
+        load=lambda worker, nth: (SECOND - 5 if nth else 1.0, Reply(())),
+    )
     backend = backend_on(ray, monkeypatch, workers=1)
     assert drive(backend, [1, 2]) == [(1, timeout), (2, GOOD)]
     assert kinds(backend) == []
 
 
+def test_who_is_heard_late_of_the_oracle_that_it_loads_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda *_: (30.0, GOOD), load=lambda worker, _: (SECOND + 20.0 if worker == 0 else 0.0, Reply(())))
+    backend = backend_on(ray, monkeypatch)
+    assert sorted(drive(backend, range(10))) == [(key, GOOD) for key in range(10)]
+    assert kinds(backend) == [("silent", "node-0", 1)]
+    assert ray.killed == []
+    assert ray.actors[0].requests
+
+
 def test_a_late_answer_that_comes_first_is_taken_and_the_other_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     def act(worker: int, nth: int) -> tuple[float, Reply]:
         if worker == 0:
-            return (FIRST + 20.0, LATE) if nth == 0 else (1.0, GOOD)
+            return (WARM + 20.0, LATE) if nth == 0 else (1.0, GOOD)
         return (50.0 if nth == 1 else 1.0, GOOD)
 
     ray = FakeRay(act)
@@ -78,7 +121,7 @@ def test_a_late_answer_that_comes_first_is_taken_and_the_other_dropped(monkeypat
 
 
 def test_a_late_answer_that_comes_second_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    ray = FakeRay(lambda worker, nth: (FIRST + 20.0, LATE) if (worker, nth) == (0, 0) else (1.0, GOOD))
+    ray = FakeRay(lambda worker, nth: (WARM + 20.0, LATE) if (worker, nth) == (0, 0) else (1.0, GOOD))
     backend = backend_on(ray, monkeypatch)
     assert drive(backend, [1, 2]) == [(2, GOOD), (1, GOOD)]
     ray.now += 1000
@@ -89,8 +132,8 @@ def test_a_late_answer_that_comes_second_is_dropped(monkeypatch: pytest.MonkeyPa
 def test_the_ledger_has_one_result_a_molecule_whenever_a_late_answer_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late_by: float
 ) -> None:
-    """Before the second answer, after it, and after the round; the chunk that is sent again takes 30 s."""
-    ray = FakeRay(lambda worker, nth: (FIRST + late_by, GOOD) if (worker, nth) == (0, 0) else (30.0, GOOD))
+    """Before the second answer, after it, and after the round; the chunk that is sent again takes 31 s."""
+    ray = FakeRay(lambda worker, nth: (WARM + late_by, GOOD) if (worker, nth) == (0, 0) else (31.0, GOOD))
     patch_ray(ray, monkeypatch)
     smiles = ["C" * number for number in range(1, 8)]
     with (
@@ -135,16 +178,16 @@ def test_of_two_short_requests_the_second_has_its_time_from_the_first_ones_reply
 ) -> None:
     short = Request("oracle", ("C",), None, DEADLINE, expected=0.01)
     monkeypatch.setitem(globals(), "REQUEST", short)
-    ray = FakeRay(lambda _, nth: (FIRST - 5 if nth == 0 else WARM - 5, GOOD))
+    ray = FakeRay(lambda _, nth: (WARM - 5 if nth else 1.0, GOOD))
     backend = backend_on(ray, monkeypatch, workers=1)
-    assert drive(backend, [1, 2]) == [(1, GOOD), (2, GOOD)]
-    assert len(ray.actors[0].requests) == 2
+    assert drive(backend, [1, 2, 3]) == [(1, GOOD), (2, GOOD), (3, GOOD)]
+    assert len(ray.actors[0].requests) == 3
     assert kinds(backend) == []
 
 
 def test_a_driver_that_was_stopped_with_its_workers_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    stopped = FIRST + 100 * STOPPED_SECONDS
-    ray = FakeRay(lambda *_: (stopped + 100.0, GOOD), stops={50.0: stopped})
+    stopped = WARM + 100 * STOPPED_SECONDS
+    ray = FakeRay(lambda *_: (stopped + 60.0, GOOD), stops={50.0: stopped})
     backend = backend_on(ray, monkeypatch)
     assert drive(backend, [1, 2]) == [(1, GOOD), (2, GOOD)]
     assert kinds(backend) == []
@@ -169,9 +212,40 @@ def test_a_worker_that_never_says_that_it_is_up_is_replaced(monkeypatch: pytest.
 
 def test_when_no_worker_is_ever_up_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = FakeRay(lambda *_: (1.0, GOOD), start=lambda _: inf)
-    with pytest.raises(NoWorkers, match=r"No worker started within 300 s\. Ray has 2 CPUs"):
+    with pytest.raises(
+        NoWorkers, match=r"No worker started within 300 s\. Ray has 2 CPUs, .* Give it CPUs \(ray\.init"
+    ):
         drive(backend_on(ray, monkeypatch), [1])
-    assert START_SECONDS <= ray.now <= START_SECONDS + 5
+    assert WORKER_START_SECONDS <= ray.now <= WORKER_START_SECONDS + 5
+
+
+@pytest.mark.parametrize(
+    ("cpus", "own", "is_told"), [(0, False, True), (0.5, False, True), (1, False, False), (0, True, False)]
+)
+def test_a_ray_without_a_free_cpu_is_told_of_within_seconds(
+    monkeypatch: pytest.MonkeyPatch, cpus: float, own: bool, is_told: bool
+) -> None:
+    ray = FakeRay(lambda *_: (1.0, GOOD), start=lambda _: 100.0, cpus=cpus)
+    monkeypatch.setattr(Up, "is_own", own)  # which has a CPU a worker, though Ray may not know it at once
+    warned: list[float] = []
+    monkeypatch.setattr(ray_backend._LOGGER, "warning", lambda *_: warned.append(ray.now))
+    backend = backend_on(ray, monkeypatch)
+    assert drive(backend, [1]) == [(1, GOOD)], "it may be given one yet"
+    assert len(warned) == is_told
+    assert all(TELL_SECONDS <= time <= TELL_SECONDS + 5 for time in warned)
+
+
+def test_what_is_waited_for_is_told_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ray = FakeRay(lambda *_: (1.0, GOOD), start=lambda _: 100.0, cpus=0.0)
+    drive(backend_on(ray, monkeypatch), [1])
+    [line] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert line == (
+        "No worker started within 5 s. Ray has 0 CPUs, 0 of them free, and a worker needs one. Waiting for one, 295 s "
+        "more. Give it CPUs (ray.init(num_cpus=2), ray start --num-cpus=2, another node), end what uses them, or run "
+        "with --backend inline."
+    )
 
 
 def test_where_starting_is_in_vain_the_others_go_on_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,12 +281,12 @@ def test_a_worker_whose_node_is_gone_was_lost_with_it(
 
 
 def test_load_tells_of_a_node_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    ray = FakeRay(lambda worker, _: (inf, None) if worker == 1 else (1.0, Reply(())))
+    ray = FakeRay(lambda *_: (1.0, GOOD), load=lambda worker, _: (inf if worker == 1 else 1.0, Reply(())))
     backend = backend_on(ray, monkeypatch)
     assert backend.load("oracle") == {"node-1 (00000001)": "its worker did not answer within 450 s"}
 
 
-FATES = st.sampled_from([0.1, 5.0, 200.0, WARM + 30.0, FIRST + 30.0, 5000.0, inf, -1.0])
+FATES = st.sampled_from([0.1, 5.0, 200.0, WARM + 30.0, WARM + 30.0, 5000.0, inf, -1.0])
 """Seconds that a request takes; -1: its worker dies under it."""
 
 
@@ -234,6 +308,6 @@ def test_whoever_dies_is_silent_or_late_each_request_has_exactly_one_reply(
             keys = range(first, first + requests)
             replies += drive(backend, keys)
             assert sorted(key for key, _ in replies) == list(range(first + requests))
-            ray.now += FIRST
-        assert ray.now < (FIRST + 5100) * (len(fates) + 2), "it never waits for ever"
+            ray.now += WARM
+        assert ray.now < (WARM + 5100) * (len(fates) + 2), "it never waits for ever"
         assert len(set(ray.killed)) == len(ray.killed)

@@ -112,7 +112,14 @@ def train(cells: Cells, seed: int, posterior: Literal["product", "mixture", "mix
             yield Batch(rows, hide_blocks(likelihood, rows, share=share, generator=generator))
 
     optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
-    fit(vae, ELBO(ramp(0.0, 1.0, int(WARM * STEPS))), batches(), optimizer, generator=generator, schedule=cosine(STEPS, 50))
+    fit(
+        vae,
+        ELBO(ramp(0.0, 1.0, int(WARM * STEPS))),
+        batches(),
+        optimizer,
+        generator=generator,
+        schedule=cosine(STEPS, 50),
+    )
     return vae
 
 
@@ -183,5 +190,12 @@ def _train_alone(name: str, likelihood: Likelihood, values: NDArray[np.int64], s
     x, generator = torch.from_numpy(values.astype(np.float32)), torch.Generator().manual_seed(seed)
     batches = (Batch(x[torch.randint(len(x), (BATCH,), generator=generator)]) for _ in range(STEPS))
     optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
-    fit(vae, ELBO(ramp(0.0, 1.0, int(WARM * STEPS))), batches, optimizer, generator=generator, schedule=cosine(STEPS, 50))
+    fit(
+        vae,
+        ELBO(ramp(0.0, 1.0, int(WARM * STEPS))),
+        batches,
+        optimizer,
+        generator=generator,
+        schedule=cosine(STEPS, 50),
+    )
     return vae

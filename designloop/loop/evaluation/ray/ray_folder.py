@@ -32,7 +32,7 @@ _REMOVALS = 20
 _LOGGER = logging.getLogger("designloop")
 
 
-class PrivateFolder:
+class RayFolder:
     """A new folder of mode 0700, with room for the paths of Ray's sockets below it."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 import designloop
 from designloop import api
 from designloop.loop.campaign.campaign import CampaignError
-from designloop.loop.own_molecules import read_own
+from designloop.loop.molecule_scores import read_own
 from designloop.molecules.errors import MoleculeError
 from tests.campaigns import write_campaign
 
@@ -142,3 +142,30 @@ def test_scored_failures_are_written(tmp_path: Path, tiny_model: Path) -> None:
         (row,) = csv.DictReader(file)
     assert row["score"] == row["carbons"] == ""
     assert row["error"].startswith("carbons failed: ")
+
+
+def test_a_file_that_the_strategy_draws_from_names_its_line_before_anything_is_begun(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    bad_file(tmp_path, "C1CC")
+    path = write_campaign(tmp_path, tiny_model, {"strategy.source": "bad.smi"})
+    for door in (designloop.validate, designloop.run):
+        with pytest.raises(MoleculeError, match=re.escape(f"{tmp_path / 'bad.smi'}:3: ")):
+            door(path)
+    assert not (tmp_path / "small").exists()
+
+
+def test_what_an_excluded_file_and_a_source_leave_out_is_said(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "bad.smi").write_text("CCC\nnothing\n")
+    (tmp_path / "source.smi").write_text("CC(=O)Nc1ccc(O)cc1\nnowhere\n")
+    changes = {
+        "filters.exclude": {"file": "bad.smi", "skip_bad": True},
+        "strategy": {"name": "random", "source": "source.smi", "skip_bad": True},
+    }
+    said: list[str] = []
+    path = write_campaign(tmp_path, tiny_model, changes)
+    designloop.run(path, say=said.append)
+    for key, line in (("filters.exclude", "nothing"), ("strategy.source", "nowhere")):
+        sentence = f"{key}: 1 entry that is no molecule left out (line 2: '{line}', not a SMILES that RDKit can read)"
+        assert [sentence in told for told in said].count(True) == 1, key
+    assert "bad.smi" in designloop.load_campaign(path).molecules(), "what the file says is part of the campaign"

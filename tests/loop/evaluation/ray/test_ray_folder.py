@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from designloop.loop.evaluation.errors import NoWorkers
-from designloop.loop.evaluation.ray import private_folder
-from designloop.loop.evaluation.ray.private_folder import PrivateFolder
+from designloop.loop.evaluation.ray import ray_folder
+from designloop.loop.evaluation.ray.ray_folder import RayFolder
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_sockets_find_a_short_folder_of_their_own(
 ) -> None:
     caplog.set_level("INFO", "designloop")
     monkeypatch.setenv("RAY_TMPDIR", parent)
-    folder = PrivateFolder()
+    folder = RayFolder()
     assert str(folder.path.parent) == chosen
     assert folder.path.stat().st_mode & 0o777 == 0o700
     assert (parent in caplog.text) == (parent != chosen)
@@ -34,15 +34,15 @@ def test_sockets_find_a_short_folder_of_their_own(
 
 
 def test_no_folder_is_short_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(private_folder, "LONGEST_SOCKET", 20)
+    monkeypatch.setattr(ray_folder, "LONGEST_SOCKET", 20)
     with pytest.raises(NoWorkers, match=r"may have 20 bytes \(.*/tmp is too long.*Set TMPDIR to a short folder"):
-        PrivateFolder()
+        RayFolder()
 
 
 def test_what_cannot_be_removed_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
-    monkeypatch.setattr(private_folder, "_REMOVALS", 2)
-    folder = PrivateFolder()
+    monkeypatch.setattr(ray_folder, "_REMOVALS", 2)
+    folder = RayFolder()
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", lambda *_, **__: None)
         folder.remove()
@@ -53,9 +53,10 @@ def test_what_cannot_be_removed_is_told(monkeypatch: pytest.MonkeyPatch, caplog:
 
 MAKE = """
 import sys
-from designloop.loop.evaluation.ray.private_folder import PrivateFolder
+from designloop.loop.evaluation.ray import ray_folder
+from designloop.loop.evaluation.ray.ray_folder import RayFolder
 
-print(PrivateFolder().path, flush=True)
+print(RayFolder().path, flush=True)
 sys.stdin.read()
 """
 
@@ -76,7 +77,7 @@ def test_the_folder_of_a_killed_process_is_removed_by_the_next(monkeypatch: pyte
         process.communicate()
     for old in (of_living, of_killed, strangers):
         os.utime(old, (time.time() - 3600, time.time() - 3600))
-    folder = PrivateFolder()
+    folder = RayFolder()
     try:
         assert not of_killed.exists()
         assert of_living.exists(), "its process lives"
