@@ -3,7 +3,7 @@
 One round: a pool of free candidates (draws from the prior, from the posterior of elites, steps on SELFIES and on
 graphs, molecules of ZINC), bred on from what a committee of surrogates votes for, and of all that what it votes for;
 then the scores come back, the proposers' and the surrogates' shares follow how each did, and decoder and likelihood
-learn from the elites.
+learn from all of them, good and bad, by the property loss.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ class Settings(BaseModel):
     generations: int = Field(
         4, ge=1, description="free generations a round: each after the first is bred from what ranks best"
     )
-    surrogate: Literal["committee", "composite", "score", "none"] = Field(
-        "committee",
-        description="GPs of the score with several kernels, each trusted by how well it foresaw, and one of each "
-        "property through the objective; that one alone; one fitted GP of the score; or candidates as drawn",
+    surrogate: Literal["auto", "committee", "composite", "score", "none"] = Field(
+        "auto",
+        description="committee: GPs of the score with several kernels, each trusted by how well it foresaw; composite: "
+        "a GP of each property, through the objective; score: one fitted GP; none: candidates as drawn; auto: the "
+        "composite where the objective has several properties, else the committee",
     )
     effort: Literal["low", "normal", "high"] = Field(
         "normal",
@@ -100,7 +101,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
 
     before = saved.Saved.read(state, LIMIT, saved.property_loss_version_1)
     vae, reference, corpus = campaign.load_model(), campaign.load_model(), campaign.load_replay()
-    objective = campaign.objective if settings.surrogate in ("committee", "composite") else SCORE_ALONE
+    kind = settings.surrogate
+    if kind == "auto":
+        kind = "composite" if len(campaign.objective.names) > 1 else "committee"
+    objective = campaign.objective if kind in ("committee", "composite") else SCORE_ALONE
     transcriber, view = Transcriber(vae.codec, objective.names), FingerprintView(campaign.standard_forms)
 
     def elites(archive: Archive) -> list[Member]:
@@ -158,7 +162,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         parents=settings.parents,
         per_scaffold=settings.parents_per_scaffold,
     )
-    if settings.surrogate == "committee":
+    if kind == "committee":
         seen, thought = MoleculeView(campaign.standard_forms), EFFORT[settings.effort]
         committee = Committee(seen, objective, state=before.parts.get("committee"), bits=view)
         surrogate, learners["committee"] = committee, committee
@@ -174,7 +178,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         campaign=campaign,
         transcriber=transcriber,
         draw=lambda archive, wanted, turn: propose(elites(archive), int(1.5 * max(wanted, 16)), turn),
-        surrogate=None if settings.surrogate == "none" else surrogate,
+        surrogate=None if kind == "none" else surrogate,
         breed=breed,
         acquisition=bound,
         learners=learners,

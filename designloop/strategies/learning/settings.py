@@ -27,7 +27,7 @@ class PropertyLearning(BaseModel):
         0.25, ge=0, le=1, description="fall of held-out reconstruction from which on the weights are drawn back"
     )
     precision: Literal["float32", "fastest"] = Field(
-        "float32",
+        "fastest",
         description="fastest: bfloat16 where the machine multiplies in it, so that the table depends on the machine",
     )
 
@@ -37,7 +37,7 @@ class FineTuning(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     loss: Literal["property", "likelihood", "none"] = Field(
-        "likelihood",
+        "property",
         description="the property loss of all scores; the likelihood of elites; or the pretrained model as it is",
     )
     property: PropertyLearning = PropertyLearning()
