@@ -1,4 +1,4 @@
-"""The demo against its controls: every arm starts from the same 100 random ZINC molecules of its seed, counted."""
+"""The demo against its controls: every arm starts from the same 100 molecules of its seed, counted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SUMMARY = "The quickstart campaign against the same without its parts, random dr
 OPTIONS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "work"})
 
 START = 100
-"""Random ZINC molecules that every arm starts from."""
+"""Molecules that every arm starts from: the file's own, the others random ones of ZINC."""
 
 STEPS = "strategy.learning.steps"
 PROPOSERS = "strategy.proposers"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from designloop.molecules.reading import ReadMolecules, bad_lines, left_out, read_molecules
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, Scored, State
 from designloop.strategies.base import CampaignView, StateError
+
+if TYPE_CHECKING:
+    from designloop.molecules.reading import ReadMolecules
 
 _NO_FILES = ("prior", "zinc")
 """Sources that are no file."""
@@ -77,6 +79,8 @@ def _smiles_of(settings: Settings, resolve: Callable[[str], str]) -> Sequence[st
         from designloop.molecules.corpus import zinc
 
         return zinc()
+    from designloop.molecules.reading import left_out
+
     read = _read_file(settings, resolve)
     if read.problems:
         lines = [(problem.line, f"{problem.text!r}, {problem.reason}") for problem in read.problems]
@@ -85,6 +89,8 @@ def _smiles_of(settings: Settings, resolve: Callable[[str], str]) -> Sequence[st
 
 
 def _read_file(settings: Settings, resolve: Callable[[str], str]) -> ReadMolecules:
+    from designloop.molecules.reading import bad_lines, read_molecules
+
     path = resolve(settings.source)
     read = read_molecules(Path(path))
     if read.problems and not settings.skip_bad:

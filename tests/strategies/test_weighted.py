@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 from designloop.randomness import Generators, generators_of
 from designloop.records import Candidate
 from designloop.strategies.archive.archive import Member
-from designloop.strategies.property_loss import PROPOSERS
+from designloop.strategies.property_loss import PROPOSERS as NAMES
 from designloop.strategies.proposers.base import MODEL_PROPOSERS, Proposer
 from designloop.strategies.proposers.weighted import Weighted, interleave, shares_of
 from tests.tiny import small_molecules
+
+PROPOSERS = tuple(name for name in NAMES if name != "screen")
+"""What the screen gives is no draw of a proposer."""
 
 PARENTS = [Member(text, "") for text in small_molecules(5)]
 

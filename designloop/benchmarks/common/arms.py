@@ -141,7 +141,7 @@ def make_trials(
 
     Args:
         common: overrides of every arm.
-        start: random ZINC molecules that each starts from, counted; with 0, those of the file.
+        start: molecules that each starts from, counted: the file's own, and random ones of ZINC; with 0, the file's.
     Raises:
         CampaignError: an arm's campaign cannot be run.
     """
@@ -161,4 +161,9 @@ def make_trials(
 
 
 def _start(file: Path, common: Mapping[str, Any], start: int, seed: int) -> dict[str, Any]:
-    return {"starting_molecules": draw_start(load_campaign(file, common), start, seed)} if start else {}
+    if not start:
+        return {}
+    campaign = load_campaign(file, common)
+    own = [molecule.smiles for molecule in campaign.starting()]
+    drawn = [smiles for smiles in draw_start(campaign, start, seed) if smiles not in own]
+    return {"starting_molecules": [*own, *drawn][:start]}
