@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Literal
 
 import numpy as np
 import torch
@@ -40,13 +39,8 @@ PAGE = "multimodal.md"
 WEIGHTED = 100
 """Draws of the posterior by which the evidence of incomplete rows is weighed."""
 
-MIXED = 1
-"""Seeds on which the mixtures, which are shown beside the product, are measured."""
-
 MISSING = 0.3
 """Share of the entries that are missing of incomplete rows."""
-
-MIXTURES: tuple[Literal["mixture", "mixture of products"], ...] = ("mixture", "mixture of products")
 
 MEASURES = {
     "atac": "RNA → ATAC: AUROC of open peaks, over all peaks of all held-out cells",
@@ -74,14 +68,14 @@ def run(seeds: Sequence[int], say: Say) -> list[Row]:
     say("multimodal: closed form done")
     outcomes: list[Outcome] = []
     for seed in seeds:
-        outcomes.append(measure_on_cells(seed, mixtures=len(outcomes) < MIXED))
+        outcomes.append(measure_on_cells(seed))
         of_seed = outcomes[-1].scores
         relative = [of_seed["product"][target] / of_seed["ceiling"][target] for target in MEASURES]
         say(f"multimodal: cells of seed {seed} done, {relative[0]:.4f} and {relative[1]:.4f} of the best")
     return [*rows, *translation_rows(outcomes), *peer_rows(outcomes, seeds), *incomplete_rows(outcomes)]
 
 
-def measure_on_cells(seed: int, mixtures: bool) -> Outcome:
+def measure_on_cells(seed: int) -> Outcome:
     """Measures all models, the ceiling and the floors on one set of cells."""
     truth, training_cells, held = make_cells(seed)
     rng = np.random.default_rng([seed, 1])
@@ -106,8 +100,6 @@ def measure_on_cells(seed: int, mixtures: bool) -> Outcome:
             )
         ],
     }
-    for name in MIXTURES if mixtures else ():
-        by_model[name] = [translate_both_ways(train(training_cells, seed, name), held, seed)]
     scores = {
         name: {
             "rna": max(correlation(each.rna, held) for each in ways),
@@ -169,10 +161,7 @@ def _widest(vae: VAE, held: Cells) -> float:
 def translation_rows(outcomes: Sequence[Outcome]) -> Iterator[Row]:
     """Measures translation beside the ceiling and the floor, and whether there was anything to win between them."""
     for target, measure in MEASURES.items():
-        of = {
-            name: [outcome.scores[name][target] for outcome in outcomes if name in outcome.scores]
-            for name in outcomes[0].scores
-        }
+        of = {name: [outcome.scores[name][target] for outcome in outcomes] for name in outcomes[0].scores}
         ceiling, floor = fmean(of["ceiling"]), fmean(of["floor"])
         yield mean_row(
             measure,
@@ -182,8 +171,6 @@ def translation_rows(outcomes: Sequence[Outcome]) -> Iterator[Row]:
             ceiling=ceiling,
             floor=floor,
         )
-        for name in MIXTURES:
-            yield mean_row(f"{measure}, {name} of experts", of[name], ceiling=ceiling, floor=floor)
         yield mean_row(f"{measure}, a VAE a modality and regression", of["apart"], ceiling=ceiling, floor=floor)
         gains = [ours - theirs for ours, theirs in zip(of["product"], of["apart"], strict=True)]
         measure = measure.split(":")[0]

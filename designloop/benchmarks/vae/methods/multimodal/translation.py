@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -97,13 +96,13 @@ def as_rows(likelihood: Product, cells: Cells) -> Tensor:
     return likelihood.join({"rna": cells.counts.astype(np.float32), "atac": cells.is_open.astype(np.float32)})[0]
 
 
-def train(cells: Cells, seed: int, posterior: Literal["product", "mixture", "mixture of products"] = "product") -> VAE:
+def train(training_cells: Cells, seed: int) -> VAE:
     """Fits a model of both modalities."""
-    likelihood = build_likelihood(cells.counts.shape[1], cells.is_open.shape[1])
+    likelihood = build_likelihood(training_cells.counts.shape[1], training_cells.is_open.shape[1])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vae = multimodal_vae(likelihood, LATENT, [HIDDEN], posterior=posterior, full=False)
-    x, generator = as_rows(likelihood, cells), torch.Generator().manual_seed(seed)
+        vae = multimodal_vae(likelihood, LATENT, [HIDDEN], full=False)
+    x, generator = as_rows(likelihood, training_cells), torch.Generator().manual_seed(seed)
 
     def batches() -> Iterator[Batch]:
         for step in range(STEPS):
