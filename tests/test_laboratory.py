@@ -326,6 +326,22 @@ def test_the_users_own_molecules_are_suggested_first(tmp_path: Path, tiny_model:
     assert [item.candidate.written for item in (*first.suggestions, *second.suggestions)] == [*own, None]
 
 
+def test_a_withdrawn_molecule_is_not_bred_from(tmp_path: Path, tiny_model: Path) -> None:
+    own = ["CCCCCCCCCCN", "CCCCCCCCCCCO", "CCCCCCCCCCCCF"]
+    changes = {
+        "starting_molecules": own,
+        "filters": {"heavy_atoms": None, "alerts": None, "unstable": False},
+        "strategy": {"name": "property_loss", "learning": {"steps": 0}, "proposers": ["mutation", "graph_mutation"]},
+    }
+    path = write_measured(tmp_path, tiny_model, changes)
+    api.suggest(path, 3)
+    api.tell(path, write_results(tmp_path / "a.csv", "id,potency", "M0001,7", "M0002,5", "M0003,6"))
+    api.tell(path, write_results(tmp_path / "b.csv", "id,failed", "M0001,impure"))
+    parents = {parent for item in api.suggest(path, 6).suggestions for parent in item.candidate.parents}
+    assert parents
+    assert parents <= {*own[1:]}
+
+
 def test_what_is_expected_falls_back_to_what_is_known_and_doubts_what_is_far() -> None:
     known = {smiles: float(len(smiles)) for smiles in small_molecules(30)}
     near, far = "CCCCO", "c1ccc2c(c1)[nH]c1ccccc12"
