@@ -17,7 +17,9 @@ from designloop.loop.evaluation.child.oracle_child import pack, unpack
 from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.oracles import load
-from tests.loop.evaluation.misbehaving import BAD, MISCHIEF, TIMED_OUT, left_over, living_in
+from designloop.testing.mischief import BAD, MISCHIEF, TIMED_OUT
+from designloop.testing.processes import living_in
+from tests.loop.evaluation.misbehaving import left_over
 
 ROOT = Path(__file__).parents[4]
 
