@@ -144,7 +144,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "archive": {"base"},
         "proposers": {"base", "archive"},
         "surrogates": {"base", "archive"},
-        "learning": {"base", "archive"},
+        "learning": {"base", "archive", "surrogates"},
         "acquisition": {"base", "archive", "surrogates"},
         "search": {"base", "archive", "proposers", "surrogates", "learning", "acquisition"},
     },
