@@ -315,7 +315,7 @@ def test_a_file_that_was_not_declared_is_told_how_to_be_there(tmp_path):
     (tmp_path / "data" / "model.json").write_text("3")
     error, _ = answer_of(tmp_path, loads)
     assert error.startswith("could not be loaded: FileNotFoundError")
-    assert error.endswith("declare it: @oracle(files=['data/model.json']), after `from designloop.oracles import oracle`")
+    assert error.endswith("@oracle(files=['data/model.json']), after `from designloop.oracles import oracle`")
 
 
 @pytest.mark.parametrize(
