@@ -7,32 +7,23 @@ Modules are imported inside the commands, so that ``--version`` and ``--help`` a
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import designloop
-from designloop import signals
-from designloop.exit_codes import BAD_INPUT, DEFECT, DONE, INTERRUPTED, NO_RESULTS, RESUMABLE, TERMINATED, exit_code
+from designloop.command import app, command
+from designloop.exit_codes import BAD_INPUT, DONE, NO_RESULTS
 from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.paths import is_file
-from designloop.standard_streams import UnwritableOutput, go_on_unread, steady
+from designloop.standard_streams import go_on_unread, steady
 
 # Read by OpenMP when torch is first imported. Threads that spin while they wait make a machine that anything else runs
 # on (Ray's workers, a browser) slower by an order of magnitude.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-app = typer.Typer(
-    help="A campaign file goes in; a VAE proposes, oracles score, the scores teach it; a table of molecules comes out.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
 CampaignFile = Annotated[Path, typer.Argument(help="A campaign file.", show_default=False)]
 Results = Annotated[Path, typer.Argument(help="A campaign file, or the folder of its results.", show_default=False)]
@@ -61,35 +52,6 @@ def main() -> None:
     """The console script."""
     steady()
     app()
-
-
-def command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Registers a command whose errors are told in plain words, with the exit code that says what to do next."""
-
-    @functools.wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> None:
-        try:
-            with signals.heeded():
-                code = function(*args, **kwargs)
-        except signals.Terminated:
-            typer.echo("Ended by SIGTERM. What is committed stays; the same command goes on from there.", err=True)
-            code = TERMINATED
-        except KeyboardInterrupt:
-            typer.echo("\nInterrupted. What is committed stays; the same command goes on from there.", err=True)
-            code = INTERRUPTED
-        except BrokenPipeError:  # whoever reads our output has seen enough, as in `designloop top … | head`
-            code = DONE
-        except UnwritableOutput as error:
-            typer.echo(f"Error: {error}", err=True)
-            code = RESUMABLE
-        except Exception as error:
-            code = exit_code(error)
-            if code == DEFECT:
-                raise  # with Python's own traceback, and its exit code 1
-            typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(code or 0)
-
-    return app.command(function.__name__.replace("_", "-"))(guarded)
 
 
 def _aside(line: str) -> None:
@@ -223,6 +185,39 @@ def retry(
     retried = api.retry(loaded, reason=reason, accept_changed_oracles=accept_changed_oracles, say=typer.echo)
     typer.echo(str(retried))
     return NO_RESULTS if retried.molecules and not retried.mended else DONE
+
+
+@command
+def suggest(
+    campaign: CampaignFile,
+    n: Annotated[int | None, typer.Option("--n", "-n", help="How many; by default the batch size.", min=1)] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write them as CSV, to be filled in and told.")] = None,
+    pending: Annotated[
+        bool, typer.Option("--pending", help="Only what was suggested before and not told yet.")
+    ] = False,
+) -> int:
+    """Choose the next molecules to measure, where a property is measured in a laboratory."""
+    from designloop import api, display
+
+    suggested = api.pending(campaign, csv=csv, say=_aside) if pending else api.suggest(campaign, n, csv=csv, say=_aside)
+    display.suggested(suggested)
+    if csv is not None and suggested.suggestions:
+        typer.echo(f"Wrote {csv}. Fill it in, then: designloop tell {campaign} {csv}")
+    return DONE if suggested.suggestions or pending else NO_RESULTS
+
+
+@command
+def tell(
+    campaign: CampaignFile,
+    results: Annotated[Path, typer.Argument(help="A CSV file of results.", show_default=False)],
+    accept_changed_oracles: AcceptChanged = False,
+) -> int:
+    """Take what was measured: a round of the campaign, charged now, of which the strategy learns."""
+    from designloop import api, display
+
+    told = api.tell(campaign, results, accept_changed_oracles=accept_changed_oracles, say=_aside)
+    display.told(told)
+    return BAD_INPUT if told.refused else DONE
 
 
 @command

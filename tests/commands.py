@@ -8,8 +8,8 @@ from designloop.cli import app
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 COMMANDS = (
-    "init validate score run retry status top compare query oracles strategies filters transforms descriptors sample "
-    "reconstruct pretrain benchmark"
+    "init validate score run retry suggest tell status top compare query oracles strategies filters transforms "
+    "descriptors sample reconstruct pretrain benchmark"
 ).split()
 
 

@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exit_codes": ALL_BUT_FACES,
     "standard_streams": set(),
     "signals": set(),
-    "cli": ALL_BUT_FACES | {"benchmarks", "display", "exit_codes", "standard_streams", "signals", "cli"},
+    "command": {"exit_codes", "standard_streams", "signals"},
+    "cli": ALL_BUT_FACES | {"benchmarks", "command", "display", "exit_codes", "standard_streams", "cli"},
 }
 """Layer -> the layers that it may name, beside those that are open to all; every other arrow runs back."""
 

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from designloop.api.before import templates as templates
     from designloop.api.before import validate as validate
     from designloop.api.inputs import InputError as InputError
+    from designloop.api.laboratory import Suggested as Suggested
+    from designloop.api.laboratory import Told as Told
+    from designloop.api.laboratory import pending as pending
+    from designloop.api.laboratory import suggest as suggest
+    from designloop.api.laboratory import tell as tell
     from designloop.api.listings import part as part
     from designloop.api.listings import parts as parts
     from designloop.api.models import load_model as load_model
@@ -52,6 +57,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "before": ["dry_run", "init", "load_campaign", "score", "templates", "validate"],
         "inputs": ["InputError"],
+        "laboratory": ["Suggested", "Told", "pending", "suggest", "tell"],
         "listings": ["part", "parts"],
         "models": ["load_model", "oracle", "oracles", "pretrain", "reconstruct", "sample"],
         "results": [

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from designloop.api.inputs import InputError, Say, load_if_file
+from designloop.api.laboratory import refuse_laboratory
 from designloop.loop import preflight
 from designloop.loop.campaign import templates as template
 from designloop.loop.campaign.campaign import Campaign
@@ -94,8 +95,10 @@ def dry_run(campaign: Campaign | Path | str, *, anyway: bool = False) -> Estimat
         anyway: also where the filters refuse all of the user's own molecules.
     Raises:
         WrongFilter: they do, and the campaign has not begun.
+        InputError: a property is measured in a laboratory.
     """
     campaign = load_if_file(campaign)
+    refuse_laboratory(campaign)
     begun = is_file(campaign.output_folder / "campaign.json")
     if not (anyway or begun):
         refuse_wrong_filters(judge_own(campaign), campaign.warnings)

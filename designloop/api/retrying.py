@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designloop.api.inputs import InputError, Say, load_if_file
+from designloop.api.laboratory import refuse_laboratory
 from designloop.api.opening import open_ledger, opened
 from designloop.loop import preflight
 from designloop.loop.campaign.campaign import Campaign
@@ -61,7 +62,7 @@ def retry(
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
-        InputError: ``reason`` is empty.
+        InputError: ``reason`` is empty, or a property is measured in a laboratory.
         QueryError: the campaign has not run yet.
         TableError, TableBusy, LedgerBusy: the results cannot be written to, or not now.
         BrokenOracle: an oracle works on no known molecule; nothing was run again.
@@ -73,6 +74,7 @@ def retry(
     if reason is not None and not reason.strip():
         raise InputError("the reason is empty, expected a part of what `designloop status` shows; or leave it out")
     campaign = load_if_file(campaign)
+    refuse_laboratory(campaign)
     results_folder(campaign)
     with opened(campaign, say, accept_changed_oracles=accept_changed_oracles) as (campaign, table, book):
         all_failed, _ = failed_rows(table.folder, table.rounds())

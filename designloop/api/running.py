@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designloop.api.inputs import Say, load_if_file
+from designloop.api.laboratory import refuse_laboratory
 from designloop.api.opening import open_ledger, opened
 from designloop.loop import first_try, passing, preflight
 from designloop.loop.campaign.campaign import Campaign
@@ -57,6 +58,7 @@ def run(
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
+        InputError: a property is measured in a laboratory.
         TableError, TableBusy, LedgerBusy: the results cannot be written to, or not now.
         BrokenOracle: an oracle works on no molecule that it was tried on, or a costly one not on the first; nothing was
             charged.
@@ -67,6 +69,7 @@ def run(
     from designloop.report.drawing import Drawing
 
     campaign = load_if_file(campaign)
+    refuse_laboratory(campaign)
     # Looked at before the table is begun: once it is, the filters may not be mended any more.
     begins = fresh or not round_numbers(campaign.output_folder)
     verdicts = passing.judge_own(campaign) if begins else []

@@ -2,6 +2,7 @@
 
 from designloop.display.before import estimate, plan, scores
 from designloop.display.catalogue import oracle, oracles, part, parts, reconstructions
+from designloop.display.laboratory import suggested, told
 from designloop.display.results import comparison, outcome, rows, status, top
 from designloop.display.running import RunDisplay, training
 from designloop.display.tables import grid, say
@@ -22,6 +23,8 @@ __all__ = [
     "say",
     "scores",
     "status",
+    "suggested",
+    "told",
     "top",
     "training",
 ]

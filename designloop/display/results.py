@@ -73,8 +73,11 @@ def status(summary: Summary) -> None:
     say(
         f"ended ({summary.end.reason}): {summary.end.message}"
         if summary.end
-        else "not ended: designloop run goes on with it"
+        else f"not ended: designloop {'suggest' if summary.in_laboratory else 'run'} goes on with it"
     )
+    if summary.pending:
+        ids = ", ".join(item.id for item in summary.pending)
+        say(f"{len(summary.pending):,} suggestions are pending, of which no result was told: {ids}")
     for line in (summary.known, summary.workers, *summary.losses):
         if line:
             say(line)
@@ -110,6 +113,8 @@ def status(summary: Summary) -> None:
         grid(("property", "status", "molecules", "examples"), rows)
     for refused in summary.refused_starting:
         say(f"starting molecule that a filter refuses: {refused}")
+    for correction in summary.corrections:
+        say(f"corrected: {correction}")
     for remark in summary.remarks:
         say(f"remark: {remark}")
     for change in summary.changes:

@@ -10,13 +10,22 @@ from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.config.yaml_file import read_yaml
 from designloop.loop.ends import End
 from designloop.loop.evaluation.incidents import LOSSES, describe_known, describe_workers
+from designloop.loop.laboratory.readings import (
+    SCORED_BEFORE,
+    corrections_in,
+    is_in_laboratory,
+    measured_properties,
+    told_in,
+)
 from designloop.loop.reasons import commonest
 from designloop.loop.round_metrics import REMARKS
 from designloop.paths import exists, is_folder
 from designloop.tables import QueryError, open_candidates
+from designloop.tables.errors import DamagedFile
 from designloop.tables.failed_rows import failed_rows
 from designloop.tables.ledger_reading import damage_in
 from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo
+from designloop.tables.suggestions import Suggestion, pending_of, read_suggestions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,12 @@ class Summary:
     """What was changed after the campaign had begun, a sentence each."""
     remarks: Sequence[str] = ()
     """What oracles did that is no failure and should be mended, a line an oracle; and what is damaged in the files."""
+    pending: Sequence[Suggestion] = ()
+    """Molecules that were suggested and of which nothing was told yet."""
+    corrections: Sequence[str] = ()
+    """Molecules of which other results were told later, a sentence each."""
+    in_laboratory: bool = False
+    """Whether the campaign goes on by `suggest` and `tell`."""
 
     @property
     def calls(self) -> int:
@@ -63,8 +78,9 @@ class Summary:
     @property
     def failed(self) -> int:
         """Molecules that were charged and have no score."""
-        # An amendment's rows had no score before.
-        return self.calls - sum(int(info.metrics.get("ok", 0)) for info in self.rounds)
+        # Rows of an amendment may have had a score before, where a measured value was corrected.
+        gained = [int(info.metrics.get("ok", 0)) - int(info.metrics.get(SCORED_BEFORE, 0)) for info in self.rounds]
+        return self.calls - sum(gained)
 
     @property
     def known(self) -> str:
@@ -138,6 +154,10 @@ def summarize(folder: Path) -> Summary:
     # Results can be looked at without a ledger.
     of_ledger = damage_in(stored.ledger_path) if stored.ledger_path.exists() else []
     refused = str(stored.rounds[0].metrics.get("refused_starting", "")) if stored.rounds else ""
+    try:
+        suggestions = read_suggestions(folder, stored.record.id)
+    except DamagedFile as damage:
+        suggestions, remarks = [], [*remarks, f"{damage.what}: what is pending is not known"]
     return Summary(
         name=stored.record.name,
         folder=folder,
@@ -152,6 +172,9 @@ def summarize(folder: Path) -> Summary:
             for name in opening.accepted
         ],
         remarks=[*_remarks(stored.rounds), *stored.remarks, *remarks, *of_ledger],
+        pending=pending_of(suggestions, told_in(stored.rounds)),
+        corrections=corrections_in(stored.rounds),
+        in_laboratory=is_in_laboratory(stored.record.openings[-1].dump),
     )
 
 
@@ -181,7 +204,9 @@ def results_folder(campaign: Campaign | Path | str) -> Path:
         folder = (path.absolute().parent / str(settings.get("output") or settings.get("name") or path.stem)).resolve()
     if not any(exists(folder / name) for name in ("campaign.json", "manifests")):
         if not isinstance(campaign, Campaign):
-            load_campaign(path)  # a file with mistakes in it is told those first
+            campaign = load_campaign(path)  # a file with mistakes in it is told those first
+        if measured_properties(campaign):
+            remedy = f"designloop suggest {path}"
         raise QueryError(f"{what} has not run yet, there are no results in {folder}; {remedy}")
     return folder
 

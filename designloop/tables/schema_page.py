@@ -29,7 +29,8 @@ A row for each molecule charged to a campaign's budget.
 A property may not take a name of this list, in upper or lower case. Where several campaigns are opened, the columns
 are those of all; a campaign without a property has null there.
 
-A round of kind `amendment` (failed molecules run again by `designloop retry`) adds no row: its {results}, values and
+A round of kind `amendment` (failed molecules run again by `designloop retry`, measured values that `designloop tell`
+corrects) adds no row: its {results}, values and
 desirabilities stand in the molecule's own row instead of the old ones.
 
 ## View `rounds`

@@ -53,7 +53,7 @@ def test_values_change_only_with_the_version(recorded: Record) -> None:
 def test_every_built_in_is_recorded_as_the_script_says() -> None:
     assert len(molecules()) == len(set(molecules())) == 200
     assert [(recorded["oracle"], recorded["params"]) for recorded in RECORDS] == list(CASES)
-    assert {recorded["oracle"] for recorded in RECORDS} == {card.name for card in available()}
+    assert {recorded["oracle"] for recorded in RECORDS} == {card.name for card in available()} - {"measured"}
     assert all(len(recorded["values"]) == 200 for recorded in RECORDS)
 
 

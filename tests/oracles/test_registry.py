@@ -11,16 +11,20 @@ from tests.oracles.conftest import Write
 from tests.oracles.record_values import GUACAMOL
 
 BUILT_INS = (
-    "acid alerts base esol hba hbd isomer logp molecular_weight qed rings rotatable_bonds sa_score similarity "
+    "acid alerts base esol hba hbd isomer logp measured molecular_weight qed rings rotatable_bonds sa_score similarity "
     "strong_acid substructure tpsa"
 )
+
+
+RUN = [card for card in available() if card.name != "measured"]
+"""All but the one that a laboratory answers for."""
 
 
 def test_the_built_ins_are_found_by_name() -> None:
     assert [card.name for card in available()] == sorted([*BUILT_INS.split(), *GUACAMOL])
 
 
-@pytest.mark.parametrize("card", available(), ids=lambda card: card.name)
+@pytest.mark.parametrize("card", RUN, ids=lambda card: card.name)
 def test_a_card_says_all_that_one_needs(card: OracleCard) -> None:
     assert card.summary.endswith(".")
     assert card.description.startswith(card.summary)
@@ -30,13 +34,22 @@ def test_a_card_says_all_that_one_needs(card: OracleCard) -> None:
     assert card.unit == declared.unit
 
 
-@pytest.mark.parametrize("card", available(), ids=lambda card: card.name)
+@pytest.mark.parametrize("card", RUN, ids=lambda card: card.name)
 def test_the_example_of_a_card_works_as_it_stands(card: OracleCard) -> None:
     (entry,) = yaml.safe_load(card.example)
     oracle = load(entry["oracle"], entry.get("params"))
     assert set(entry) <= {"name", "oracle", "params", "transform"}
     assert set(entry["transform"]) == {"type", "low", "high"}
     assert oracle.answers(["CC(=O)Nc1ccc(O)cc1"])["CC(=O)Nc1ccc(O)cc1"].error is None
+
+
+def test_what_is_measured_cannot_be_run_and_says_what_to_do() -> None:
+    oracle = load("measured", {"assay": "hERG patch clamp"})
+    assert oracle.costly, "so that nothing tries it on a few molecules"
+    assert oracle.score([]) == {}
+    with pytest.raises(OracleError, match="`designloop tell` takes the values"):
+        oracle.score(["CCO"])
+    assert oracle.fingerprint != load("measured").fingerprint
 
 
 def test_parameters_are_told_in_words() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -68,6 +68,10 @@ class Archive:
         again = {member.smiles for member in members}
         rows = (*(member for member in self.members if member.smiles not in again), *members)
         return replace(self, members=_best_and_latest(rows, self.limit))
+
+    def without(self, smiles: Collection[str]) -> Archive:
+        """The archive less some molecules: those whose values turned out to be none."""
+        return replace(self, members=tuple(member for member in self.members if member.smiles not in smiles))
 
     def best(self, n: int, per_scaffold: int) -> list[Member]:
         """The ``n`` of highest score, best first, the earlier first among equals; few of one scaffold."""

@@ -107,7 +107,8 @@ class Search:
         rows, members = self.transcriber.read(scored, self.archive)
         belief = self._fit() if rows else None  # the one that chose them, of the archive as it was
         metrics = self._foreseen(belief, members) if belief is not None else {}
-        before, self.archive = self.archive, self.archive.add(members)
+        withdrawn = {row.smiles for row in scored if row.score is None}  # they may have had a score before
+        before, self.archive = self.archive, self.archive.without(withdrawn).add(members)
         self._belief, self._fitted = None, False
         self.rounds_seen += 1
         good = [row for row in scored if row.score is not None]

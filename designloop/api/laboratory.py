@@ -1,0 +1,251 @@
+"""The two verbs of a campaign with a laboratory in it: what to measure is suggested, what was measured is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from csv import DictWriter
+from dataclasses import dataclass
+from pathlib import Path
+
+from designloop.api.inputs import InputError, Say, load_if_file
+from designloop.api.opening import open_ledger, opened
+from designloop.loop import passing, preflight
+from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.laboratory.readings import measured_properties
+from designloop.loop.laboratory.results_file import FAILED, ID, STRUCTURE, RefusedRow, ResultsError, ResultsReader
+from designloop.loop.summary import results_folder
+from designloop.paths import exists
+from designloop.tables.manifest import round_numbers
+from designloop.tables.suggestions import Suggestion, pending_of, read_suggestions
+from designloop.words import silent
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """What is to be measured."""
+
+    suggestions: Sequence[Suggestion]
+    """The new ones; where what is pending was asked for, all of these."""
+    pending: int
+    """Suggestions of which nothing was told yet, these included."""
+    measured: Sequence[str]
+    """The properties to be measured."""
+    folder: Path
+    remark: str = ""
+    """Why there are fewer than were wanted; empty where there are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a file of results."""
+
+    new: Sequence[str]
+    """Ids of the suggestions that were told for the first time, and charged."""
+    corrected: Sequence[str]
+    """Ids of those whose earlier results were superseded or added to; nothing was charged for them."""
+    repeated: Sequence[str]
+    """Ids of those of which the very same was told before; nothing was done for them."""
+    refused: Sequence[RefusedRow]
+    """Rows that were not taken, each with its reason."""
+    blank: int
+    """Rows that say nothing yet."""
+    pending: int
+    """Suggestions of which nothing was told yet."""
+    rounds: Sequence[int]
+    """Numbers of the rounds that were committed."""
+    folder: Path
+
+    def __str__(self) -> str:
+        parts = [f"{len(self.new):,} new"]
+        parts += [f"{len(self.corrected):,} corrected (an amendment: nothing was charged)"] if self.corrected else []
+        parts += [f"{len(self.repeated):,} told before"] if self.repeated else []
+        parts += [f"{len(self.refused):,} rows refused"] if self.refused else []
+        committed = f"; committed as round {' and '.join(map(str, self.rounds))}" if self.rounds else ""
+        return f"Results: {', '.join(parts)}{committed}. {self.pending:,} suggestions are pending."
+
+
+def suggest(
+    campaign: Campaign | Path | str, n: int | None = None, *, csv: Path | str | None = None, say: Say = silent
+) -> Suggested:
+    """Chooses molecules to measure, by the strategy and the filters of a campaign, and keeps them as pending.
+
+    Nothing is charged before `tell`, but no more is suggested than the budget can pay for.
+
+    Args:
+        n: how many; by default the campaign's batch size.
+        csv: a file to write them to, which is filled in and told; never one that is there.
+        say: told what a person should know.
+    Raises:
+        CampaignError: all that is wrong with the file.
+        InputError: the campaign has no measured property, ``n`` is below 1, or the file is there.
+        TableError, TableBusy: the results cannot be written to, or not now.
+        BrokenOracle: an oracle of a computed property works on no molecule that it was tried on.
+    """
+    from designloop.loop.ends import why_it_ends
+    from designloop.loop.laboratory.suggesting import suggest_molecules
+
+    campaign = _with_laboratory(load_if_file(campaign))
+    wanted = campaign.batch_size if n is None else n
+    if wanted < 1:
+        raise InputError(f"{wanted} molecules are wanted, expected 1 or more")
+    _refuse_existing(csv)
+    if not round_numbers(campaign.output_folder):
+        preflight.check_strategy(campaign)
+    with opened(campaign, say) as (campaign, table, book):
+        given = read_suggestions(table.folder, table.campaign_id)
+        if not given:
+            for line in passing.describe_own(passing.judge_own(campaign)):
+                book.say(line)
+            open_ledger(table, book)
+            preflight.refuse_broken(campaign, table.ledger)
+        pending = pending_of(given, table.charged())
+        measured, remark = measured_properties(campaign), ""
+        end = why_it_ends(campaign.budget, table.rounds(), table.per_oracle_calls(), table.next_round() - 1)
+        left = 0 if end else max(0, campaign.budget.oracle_calls - table.calls() - len(pending))
+        if end:
+            remark = f"The campaign has ended ({end})."
+        elif left < wanted:
+            remark = (
+                f"The budget has {campaign.budget.oracle_calls:,} oracle calls, of which {table.calls():,} are spent "
+                f"and {len(pending):,} wait for results; raise `budget.oracle_calls` for more."
+            )
+        new: list[Suggestion] = []
+        if asked := min(wanted, left):
+            new, take = suggest_molecules(campaign=campaign, table=table, given=given, wanted=asked)
+            if len(new) < asked:
+                remark = f"No more than {len(new):,} are new and allowed: {take}."
+        suggested = Suggested(new, len(pending) + len(new), measured, table.folder, remark)
+        book.note(f"{len(new):,} molecules are suggested, {suggested.pending:,} are pending")
+    if csv is not None and new:
+        write_suggestions(suggested, csv)
+    return suggested
+
+
+def pending(campaign: Campaign | Path | str, *, csv: Path | str | None = None, say: Say = silent) -> Suggested:
+    """Gives the suggestions of which nothing was told yet, and chooses no new ones.
+
+    Args:
+        csv: a file to write them to; never one that is there.
+    Raises:
+        InputError: the campaign has no measured property, or the file is there.
+        QueryError: nothing was suggested yet.
+    """
+    campaign = _with_laboratory(load_if_file(campaign))
+    _refuse_existing(csv)
+    results_folder(campaign)
+    with opened(campaign, say) as (campaign, table, _):
+        waiting = pending_of(read_suggestions(table.folder, table.campaign_id), table.charged())
+        suggested = Suggested(waiting, len(waiting), measured_properties(campaign), table.folder)
+    if csv is not None and waiting:
+        write_suggestions(suggested, csv)
+    return suggested
+
+
+def tell(
+    campaign: Campaign | Path | str, results: Path | str, *, accept_changed_oracles: bool = False, say: Say = silent
+) -> Told:
+    """Takes what was measured: each molecule that is told for the first time is charged, and the strategy learns.
+
+    Args:
+        results: a CSV file with the columns ``id`` or ``smiles`` or both, one column a measured property, and, where
+            something has no value for good, ``failed`` with the reason. Several rows of a molecule are replicates.
+            What was told before is superseded by other values.
+        accept_changed_oracles: go on although the oracle of a computed property is not the one it was; recorded.
+        say: told what a person should know.
+    Raises:
+        CampaignError: all that is wrong with the campaign file.
+        InputError: the campaign has no measured property, or the file of results cannot be read as a whole.
+        QueryError: nothing was suggested yet.
+        TableError, TableBusy, LedgerBusy: the results cannot be written to, or not now.
+        EvaluationError: there are no workers for the computed properties; the same call goes on.
+    """
+    from designloop.loop.laboratory.telling import Teller, sort_news
+    from designloop.loop.runner import rounds_left
+
+    campaign = _with_laboratory(load_if_file(campaign))
+    results_folder(campaign)
+    with opened(campaign, say, accept_changed_oracles=accept_changed_oracles) as (campaign, table, book):
+        suggestions = read_suggestions(table.folder, table.campaign_id)
+        reader = ResultsReader(suggestions, measured_properties(campaign), campaign.standardize, campaign.stereo)
+        try:
+            told = reader.read(Path(results))
+        except ResultsError as error:
+            raise InputError(str(error)) from error
+        news = sort_news(table, suggestions, told.told)
+        open_ledger(table, book)
+        rounds = Teller(campaign, table, suggestions, book.say).tell(news)
+        if rounds:
+            next(rounds_left(campaign, table), None)  # where the campaign has ended, that is marked
+        outcome = Told(
+            new=[item.id for item in news.new],
+            corrected=[item.id for item in news.corrected],
+            repeated=[item.id for item in news.repeated],
+            refused=told.refused,
+            blank=told.blank,
+            pending=len(pending_of(suggestions, table.charged())),
+            rounds=[committed.number for committed in rounds],
+            folder=table.folder,
+        )
+        for refused in told.refused:
+            book.note(f"refused {refused}")
+        book.note(str(outcome))
+        return outcome
+
+
+def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
+    """Writes suggestions as CSV: a row a molecule, with blank columns for what is to be measured.
+
+    Raises:
+        InputError: the file is there.
+    """
+    _refuse_existing(path)
+    computed = [name for item in suggested.suggestions for name in item.predicted]
+    predicted = [f"{name}_predicted{end}" for name in dict.fromkeys(computed) for end in ("", "_sd")]
+    columns = [ID, STRUCTURE, *suggested.measured, FAILED, *predicted, "proposer", "parents", "nearest", "similarity"]
+    with Path(path).open("x", encoding="utf-8", newline="") as file:
+        writer = DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        for item in suggested.suggestions:
+            numbers = {f"{name}_predicted": mean for name, (mean, _) in item.predicted.items()}
+            numbers |= {f"{name}_predicted_sd": deviation for name, (_, deviation) in item.predicted.items()}
+            writer.writerow(
+                {
+                    ID: item.id,
+                    STRUCTURE: item.candidate.smiles,
+                    **{name: f"{number:.4g}" for name, number in numbers.items()},
+                    "proposer": item.candidate.proposer,
+                    "parents": " ".join(item.candidate.parents),
+                    "nearest": item.nearest or "",
+                    "similarity": "" if item.similarity is None else f"{item.similarity:.3f}",
+                }
+            )
+    return Path(path)
+
+
+def _with_laboratory(campaign: Campaign) -> Campaign:
+    """The campaign, if any of its properties is measured."""
+    if not measured_properties(campaign):
+        raise InputError(
+            f"no property of {campaign.name} is measured in a laboratory, so nothing is to be suggested or told: give "
+            "one `oracle: measured`, or run it by `designloop run`"
+        )
+    return campaign
+
+
+def refuse_laboratory(campaign: Campaign) -> None:
+    """Returns if a machine can evaluate all properties of a campaign.
+
+    Raises:
+        InputError: some are measured in a laboratory.
+    """
+    if measured := measured_properties(campaign):
+        file = campaign.path.name
+        raise InputError(
+            f"{', '.join(measured)}: measured in a laboratory, so no machine can run this campaign. "
+            f"`designloop suggest {file}` says what to measure, and `designloop tell {file} RESULTS.csv` takes it"
+        )
+
+
+def _refuse_existing(path: Path | str | None) -> None:
+    if path is not None and exists(path):
+        raise InputError(f"{path} is there already, and may hold results: name another file")

@@ -1,0 +1,44 @@
+"""What is printed of molecules to measure, and of results that were told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from designloop.display.tables import grid, say
+
+if TYPE_CHECKING:
+    from designloop.api.laboratory import Suggested, Told
+
+
+def suggested(chosen: Suggested) -> None:
+    """Prints what is to be measured, why each was chosen, and what is expected of it."""
+    names = list(dict.fromkeys(name for item in chosen.suggestions for name in item.predicted))
+    rows = []
+    for item in chosen.suggestions:
+        expected = [item.predicted.get(name) for name in names]
+        rows.append(
+            (
+                item.id,
+                *("" if pair is None else f"{pair[0]:.3g} ± {pair[1]:.2g}" for pair in expected),
+                item.candidate.proposer,
+                "" if item.similarity is None else f"{item.similarity:.2f}",
+                item.candidate.smiles,
+            )
+        )
+    if rows:
+        grid(("id", *names, "from", "nearest", "smiles"), rows)
+        if names:
+            say("A property's expected value and standard deviation, by a Gaussian process on what is known of it.")
+        say("nearest: ECFP4 similarity to the nearest measured molecule.")
+    say(f"To be measured: {', '.join(chosen.measured)}. {chosen.pending:,} suggestions are pending.")
+    if chosen.remark:
+        say(chosen.remark)
+
+
+def told(results: Told) -> None:
+    """Prints what became of a file of results; each row that was refused has a line."""
+    for refused in results.refused:
+        say(f"refused: {refused}")
+    if results.blank:
+        say(f"{results.blank:,} rows say nothing yet.")
+    say(str(results))

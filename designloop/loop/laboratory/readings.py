@@ -1,0 +1,172 @@
+"""What a laboratory said of a molecule: its readings, what becomes of them, and where they are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import stdev
+from typing import Any
+
+from designloop.loop.campaign.campaign import Campaign
+from designloop.oracles import Oracle
+from designloop.oracles.measured import NAME
+from designloop.records import Result
+from designloop.tables.ledger import Ledger
+from designloop.tables.ledger_records import Finished, Intent, LedgerResult, RunStatus, StoredValue
+from designloop.tables.manifest import RoundInfo
+
+READINGS = "readings"
+"""The metric of a round that holds what was told, as JSON: molecule -> property -> values, or why there is none."""
+
+SCORED_BEFORE = "scored_before"
+"""The metric of an amendment that counts those of its rows that had a score before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that was told of one property of one molecule: replicates, or why there is no value."""
+
+    values: tuple[float, ...] = ()
+    failure: str = ""
+    """Why there is no value; empty where there are some."""
+
+    @property
+    def mean(self) -> float:
+        """The mean of the replicates."""
+        return math.fsum(self.values) / len(self.values) + 0.0
+
+    @property
+    def deviation(self) -> float | None:
+        """The sample standard deviation of the replicates; None of a single value."""
+        return stdev(self.values) if len(self.values) > 1 else None
+
+    def __str__(self) -> str:
+        if not self.values:
+            return f"failed ({self.failure})"
+        return f"{self.mean:.6g}" + ("" if self.deviation is None else f" ± {self.deviation:.2g}")
+
+    def result(self) -> Result:
+        """What the table gets: the mean, or a failure."""
+        return Result(self.mean) if self.values else Result(None, "failed", self.failure)
+
+    def ledger_value(self) -> StoredValue | None:
+        """What the ledger gets: the mean, with the noise and number of the replicates where there are several."""
+        if not self.values:
+            return None
+        if self.deviation is None:
+            return self.mean
+        return {"mean": self.mean, "sd": self.deviation, "n": float(len(self.values))}
+
+
+Readings = Mapping[str, Mapping[str, Reading]]
+"""Molecule in standard form -> property -> reading."""
+
+NOT_MEASURED = Result(None, "not_run", "not measured yet")
+"""What the table holds of a property that was not told, where another one of the molecule was."""
+
+
+def measured_properties(campaign: Campaign) -> list[str]:
+    """The properties that are measured in a laboratory, in the order of the objective."""
+    return [name for name, oracle in campaign.oracles.items() if oracle.is_built_in and oracle.reference == NAME]
+
+
+def is_in_laboratory(dump: Mapping[str, Any]) -> bool:
+    """Whether a campaign has such a property, by its settings as its table keeps them."""
+    return any(item["oracle"] == NAME for item in dump["objective"]["properties"])
+
+
+def without_measured(campaign: Campaign) -> Campaign | None:
+    """The campaign as far as a machine can evaluate it; None where all its properties are measured."""
+    measured = measured_properties(campaign)
+    computed = tuple(item for item in campaign.objective.properties if item.name not in measured)
+    if not computed:
+        return None
+    # Never scored by this objective, so its aggregate and weights need not mean anything.
+    objective = campaign.objective.model_copy(update={"properties": computed})
+    return campaign.model_copy(update={"objective": objective})
+
+
+def to_metric(readings: Readings) -> str:
+    """The readings as a metric of their round."""
+    return json.dumps(
+        {
+            smiles: {name: list(reading.values) or reading.failure for name, reading in of_molecule.items()}
+            for smiles, of_molecule in readings.items()
+        }
+    )
+
+
+def told_in(rounds: Iterable[RoundInfo]) -> dict[str, dict[str, Reading]]:
+    """All readings that the rounds hold; a later one takes the place of an earlier one."""
+    told: dict[str, dict[str, Reading]] = {}
+    for info in rounds:
+        for smiles, of_molecule in json.loads(str(info.metrics.get(READINGS, "{}"))).items():
+            told.setdefault(smiles, {}).update(
+                {
+                    name: Reading((), kept) if isinstance(kept, str) else Reading(tuple(kept))
+                    for name, kept in of_molecule.items()
+                }
+            )
+    return told
+
+
+def corrections_in(rounds: Iterable[RoundInfo]) -> list[str]:
+    """A sentence for each reading that an amendment put in the place of another, or added."""
+    told: dict[str, dict[str, Reading]] = {}
+    sentences = []
+    for info in rounds:
+        for smiles, of_molecule in told_in([info]).items():
+            before = told.setdefault(smiles, {})
+            for name, reading in of_molecule.items():
+                if info.kind == "amendment" and reading != before.get(name):
+                    earlier = before.get(name, "nothing")
+                    sentences.append(f"round {info.number}: {name} of {smiles} is {reading}, and was {earlier}")
+            before.update(of_molecule)
+    return sentences
+
+
+def noise_of(readings: Readings) -> dict[str, float]:
+    """``PROPERTY_replicate_sd`` for each property with replicates: their pooled standard deviation."""
+    squares: dict[str, list[tuple[float, int]]] = {}
+    for of_molecule in readings.values():
+        for name, reading in of_molecule.items():
+            if reading.deviation is not None:
+                freedom = len(reading.values) - 1
+                squares.setdefault(name, []).append((freedom * reading.deviation**2, freedom))
+    return {
+        f"{name}_replicate_sd": math.sqrt(math.fsum(total for total, _ in parts) / sum(count for _, count in parts))
+        for name, parts in squares.items()
+    }
+
+
+def ledger_key(oracle: Oracle, name: str) -> str:
+    """The fingerprint under which the ledger keeps a measured property: of the assay and the property's name."""
+    return hashlib.sha256(f"{oracle.fingerprint} {name}".encode()).hexdigest()
+
+
+def record_readings(campaign: Campaign, ledger: Ledger, readings: Readings) -> None:
+    """Writes readings to the ledger, but for those that it holds already as this campaign's last word.
+
+    Raises:
+        LedgerError: the ledger cannot be written.
+    """
+    for name in measured_properties(campaign):
+        key = ledger_key(campaign.oracles[name], name)
+        wanted = {smiles: of_molecule[name] for smiles, of_molecule in readings.items() if name in of_molecule}
+        known = ledger.known(key, list(wanted))
+        news = [smiles for smiles, reading in wanted.items() if not _is_kept(known.get(smiles), reading)]
+        if news:
+            intents = ledger.record_intents({key: news}, {key: f"{NAME} {name}"})
+            ledger.record([_outcome(intent, wanted[intent.smiles]) for intent in intents])
+
+
+def _outcome(intent: Intent, reading: Reading) -> Finished:
+    status: RunStatus = "ok" if reading.values else "failed"
+    return Finished(intent, status, reading.ledger_value(), reading.failure or None, 0.0, intent.attempt)
+
+
+def _is_kept(kept: LedgerResult | None, reading: Reading) -> bool:
+    return kept is not None and (kept.value, kept.error or "") == (reading.ledger_value(), reading.failure)

@@ -1,0 +1,91 @@
+"""What a campaign has suggested to be measured: one sealed file, which only grows.
+
+Whether a suggestion is still pending is not written here: it is, until the table holds a row of its molecule. So no
+crash can leave this file and the table in disagreement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from designloop.records import Candidate
+from designloop.tables.durable import disk_errors, publish_json, read_json
+from designloop.tables.errors import TableError
+
+FILE = "suggestions.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A molecule to be measured, and why it was chosen."""
+
+    id: str
+    """Of this campaign: what a row of results is recognised by."""
+    candidate: Candidate
+    batch: int
+    """Number of the `suggest` that gave it, from 1 on."""
+    nearest: str | None = None
+    """Standard form of the most similar molecule that has a measured value; None where nothing is measured yet."""
+    similarity: float | None = None
+    """ECFP4 similarity to that one."""
+    predicted: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Property -> mean and standard deviation of what is expected, where enough is known to expect something."""
+
+
+def write_suggestions(folder: Path, campaign: str, suggestions: Sequence[Suggestion]) -> None:
+    """Puts all suggestions of a campaign in place of those that were there, as one atom.
+
+    Args:
+        campaign: the campaign's id.
+    Raises:
+        DiskError: the disk failed; the earlier suggestions stand.
+    """
+    rows = [asdict(item) | {"candidate": _candidate_fields(item.candidate)} for item in suggestions]
+    with disk_errors(f"the suggestions could not be written to {folder}", all_are_the_disks=True):
+        publish_json(folder / FILE, {"campaign": campaign, "suggestions": rows})
+
+
+def read_suggestions(folder: Path, campaign: str) -> list[Suggestion]:
+    """The suggestions of a campaign in the order in which they were given; none where there is no file.
+
+    Raises:
+        DamagedFile: the file is damaged or was edited.
+        TableError: it is another campaign's.
+    """
+    try:
+        body = read_json(folder / FILE)
+    except FileNotFoundError:
+        return []
+    if body["campaign"] != campaign:
+        raise TableError(
+            f"{folder / FILE} holds the suggestions of campaign {body['campaign']}, expected {campaign}. Put the "
+            "file of this campaign back, or begin anew with --fresh."
+        )
+    return [
+        Suggestion(
+            **row
+            | {
+                "candidate": Candidate(**row["candidate"] | {"parents": tuple(row["candidate"]["parents"])}),
+                "predicted": {name: (mean, deviation) for name, (mean, deviation) in row["predicted"].items()},
+            }
+        )
+        for row in body["suggestions"]
+    ]
+
+
+def pending_of(suggestions: Iterable[Suggestion], charged: Iterable[str]) -> list[Suggestion]:
+    """Those of which nothing was told yet.
+
+    Args:
+        charged: standard forms of the molecules that the table holds.
+    """
+    known = set(charged)
+    return [item for item in suggestions if item.candidate.smiles not in known]
+
+
+def _candidate_fields(candidate: Candidate) -> dict[str, object]:
+    """All that a table keeps of a candidate."""
+    kept = "smiles proposer selfies parents model_round written allowed".split()
+    return {name: getattr(candidate, name) for name in kept}
