@@ -4,7 +4,7 @@ The list was made by a rule, and committed before the detector that is judged by
 KEEL repository one table is taken: its balanced one, or else the first by name of its imbalanced ones, that
 
 - has numbers alone, nothing missing, 4 to 60 features and at most 2,500 rows;
-- is neither made up (hayes-roth, led7digit, monk-2, poker) nor of the tables that scikit-learn ships (iris, wdbc, wine);
+- is neither made up (hayes-roth, led7digit, monk-2, poker) nor one that scikit-learn ships (iris, wdbc, wine);
 - has at least 0.12 anomalies for each normal row, so that some are left to judge by.
 
 Normal is the class of most rows, of those that tie the first by name. Columns that never change are left out.
