@@ -166,12 +166,12 @@ def robust_ppca(x: Tensor, units: int) -> tuple[LinearGaussian, Tensor]:
 
 
 def contamination_evidence(x: Tensor) -> float:
-    """Nats a row, held out, by which "some rows have a wider spread" is likelier than "all rows have the same".
+    """Nats a row, held out, by which "some rows are of another kind" is likelier than "all rows are of one kind".
 
-    Either hypothesis is fitted to four fifths of the rows and asked about the others. The same: PPCA of all rows. Some
-    wider: PPCA of the rows that concentration keeps, rescaled so that its median distance is that of all rows, and a
-    share of ``SHARE`` that is ``WIDER`` times as wide as all rows are. Both may see features as they are or bent
-    towards a normal, whichever suits them better, so that a skewed margin alone is no contamination.
+    Each hypothesis is fitted to four fifths of the rows and asked about the others. One kind: PPCA of all rows. Another
+    kind: PPCA of the rows that concentration keeps, rescaled so that its median distance is that of all rows, and a
+    share of ``SHARE`` that is ``WIDER`` times as wide as all rows are, or lies where the rows of least evidence do. All
+    may see features as they are or bent towards a normal, so that a skewed margin alone is no contamination.
 
     Args:
         x: (rows, features)
@@ -179,23 +179,26 @@ def contamination_evidence(x: Tensor) -> float:
     rows = next(iter(views_of(x)))(x)
     units = [q for q in units_of(rows) if q <= MOST_ASKED][-1]
     fold = torch.arange(len(rows), device=x.device) * STRIDE % len(rows) % FOLDS
-    totals = rows.new_zeros(2, 2)  # plain or bent; the same or some wider
+    totals = rows.new_zeros(2, 3)  # plain or bent; one kind, some wider, or some at a place of their own
     for number in range(FOLDS):
         learnt, held = rows[fold != number], rows[fold == number]
-        totals[0] += _two_evidences(learnt, held, units)
+        totals[0] += _three_evidences(learnt, held, units)
         bend = _Bend(learnt)
-        totals[1] += _two_evidences(bend(learnt), bend(held), units) + bend.log_slope(held).sum()
-    same, some = totals.amax(0).tolist()
-    return float(some - same) / len(rows)
+        totals[1] += _three_evidences(bend(learnt), bend(held), units) + bend.log_slope(held).sum()
+    same, wider, apart = totals.amax(0).tolist()
+    return float(max(wider, apart) - same) / len(rows)
 
 
-def _two_evidences(learnt: Tensor, held: Tensor, units: int) -> Tensor:
-    """(2,) log evidence of the rows held out if all have the same spread, and if some have a wider one."""
+def _three_evidences(learnt: Tensor, held: Tensor, units: int) -> Tensor:
+    """(3,) log evidence of the rows held out if all are of one kind, some wider, or some at a place of their own."""
     same = isotropic_or_ppca(learnt, units)
     core = _scaled(robust_ppca(learnt, units)[0], learnt)
     wide = LinearGaussian(WIDER * same.weights, same.offset, WIDER**2 * same.variance)
-    some = torch.logaddexp(log_evidence(core, held) + math.log(1 - SHARE), log_evidence(wide, held) + math.log(SHARE))
-    return torch.stack([log_evidence(same, held).sum(), some.sum()])
+    far = _least(log_evidence(core, learnt), max(2, math.ceil(SHARE * len(learnt))))
+    apart = isotropic_or_ppca(learnt[far], 0)
+    inside = log_evidence(core, held) + math.log(1 - SHARE)
+    some = [torch.logaddexp(inside, log_evidence(of, held) + math.log(SHARE)).sum() for of in (wide, apart)]
+    return torch.stack([log_evidence(same, held).sum(), *some])
 
 
 class _Bend:

@@ -146,7 +146,7 @@ def off_the_ring(n: int, rng: np.random.Generator, noise: float = 0.1, contamina
 
 
 def clustered(
-    n: int, rng: np.random.Generator, apart: float = 4.0, *, features: int = 12, factors: int = 3, noise: float = 0.5,
+    n: int, rng: np.random.Generator, apart: float = 8.0, *, features: int = 12, factors: int = 3, noise: float = 0.5,
     width: float = 0.3, contamination: float = 0.0,
 ) -> Planted:  # fmt: skip
     """Anomalies at one place: what is learnt from rows with some of them easily takes them for a class of its own.
