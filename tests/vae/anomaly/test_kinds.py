@@ -86,9 +86,6 @@ def test_whole_numbers_that_are_measured_are_no_counts() -> None:
     assert kind_of((2000 + 5 * normal(200, 3)).round()) == "numbers"  # years, whose variance is below their mean
 
 
-def test_what_has_no_kind_is_said() -> None:
-
-
 def test_what_cannot_be_is_said() -> None:
     with pytest.raises(ShapeError, match=r"x has shape \(5, 1\), expected \(at least 4 rows, at least 2 features\)"):
         kind_of(normal(5, 1))
