@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 
 import designloop
-from designloop.command import app, command
+from designloop.command import app as app
+from designloop.command import command
 from designloop.exit_codes import BAD_INPUT, DONE, NO_RESULTS
 from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.paths import is_file

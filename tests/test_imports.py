@@ -140,6 +140,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "screening": {"config"},
         "evaluation": {"config"},
         "campaign": {"config", "scoring", "screening", "evaluation"},
+        "laboratory": {"config", "scoring", "screening", "evaluation", "campaign"},
     },
     "strategies": {
         "base": set(),

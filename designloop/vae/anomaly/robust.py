@@ -78,7 +78,8 @@ class Member:
         """(batch,) how many interquartile ranges a row's score lies above the median."""
         ours, others = self._raw(self.view(x), score), self._raw(self.reference, score)
         low, middle, high = others.quantile(others.new_tensor([0.25, 0.5, 0.75]))
-        return (ours - middle) / (high - low).clamp_min(torch.finfo(others.dtype).eps)
+        above: Tensor = (ours - middle) / (high - low).clamp_min(torch.finfo(others.dtype).eps)
+        return above
 
     def _raw(self, views: Tensor, score: Score) -> Tensor:
         if score in (anomaly_score, negative_evidence):  # which need no draws here
