@@ -140,7 +140,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "screening": {"config"},
         "evaluation": {"config"},
         "campaign": {"config", "scoring", "screening", "evaluation"},
-        "laboratory": {"config", "scoring", "screening", "evaluation", "campaign"},
+        # Suggesting and telling are a round in two halves, so they stand above what runs one.
+        "laboratory": {"config", "scoring", "screening", "evaluation", "campaign", "round_metrics", "runner"},
     },
     "strategies": {
         "base": set(),
