@@ -140,8 +140,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "screening": {"config"},
         "evaluation": {"config"},
         "campaign": {"config", "scoring", "screening", "evaluation"},
-        # Suggesting and telling are a round in two halves, so they stand above what runs one.
-        "laboratory": {"config", "scoring", "screening", "evaluation", "campaign", "round_metrics", "runner"},
+        # Suggesting and telling are a round in two halves, so they stand above what runs one, which is in no room ("").
+        "laboratory": {"config", "scoring", "screening", "evaluation", "campaign", ""},
     },
     "strategies": {
         "base": set(),
