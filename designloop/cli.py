@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 
 import designloop
-from designloop.command import app, command
+from designloop.command import app as app
+from designloop.command import command
 from designloop.exit_codes import BAD_INPUT, DONE, NO_RESULTS
 from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.paths import is_file
@@ -236,6 +237,9 @@ def top(
     with_refused: Annotated[
         bool, typer.Option("--with-refused", help="Also starting molecules that a filter refuses.")
     ] = False,
+    pareto: Annotated[
+        bool, typer.Option("--pareto", help="Only the front: none is better in every property that is traded off.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write them as CSV.")] = None,
     smi: Annotated[Path | None, typer.Option(help="Write them as SMILES, with names.")] = None,
     sdf: Annotated[Path | None, typer.Option(help="Write them as SDF, with their properties.")] = None,
@@ -244,7 +248,7 @@ def top(
     """Show the best molecules, one a stereo-free parent, their score broken down by property."""
     from designloop import api, display
 
-    best, references = api.top(campaigns, n, diverse=diverse, with_refused=with_refused, say=_aside)
+    best, references = api.top(campaigns, n, diverse=diverse, with_refused=with_refused, pareto=pareto, say=_aside)
     display.top(best, references)
     for ending, path in {".csv": csv, ".smi": smi, ".sdf": sdf, ".svg": svg}.items():
         if path is not None:

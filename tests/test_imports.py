@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lazy": set(),
     "words": set(),
     "parts": {"words"},
+    "pareto": set(),
     "paths": set(),
     "records": set(),
     "randomness": set(),
@@ -50,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Layer -> the layers that it may name, beside those that are open to all; every other arrow runs back."""
 
-OPEN = {"designloop", "_version", "lazy", "words", "parts", "paths"}
+OPEN = {"designloop", "_version", "lazy", "words", "parts", "paths", "pareto"}
 """What everything may name: the face, its version, and helpers that know nothing of ours."""
 
 
@@ -139,13 +140,15 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "screening": {"config"},
         "evaluation": {"config"},
         "campaign": {"config", "scoring", "screening", "evaluation"},
+        # Suggesting and telling are a round in two halves, so they stand above what runs one, which is in no room ("").
+        "laboratory": {"config", "scoring", "screening", "evaluation", "campaign", ""},
     },
     "strategies": {
         "base": set(),
         "archive": {"base"},
         "proposers": {"base", "archive"},
         "surrogates": {"base", "archive"},
-        "learning": {"base", "archive"},
+        "learning": {"base", "archive", "surrogates"},
         "acquisition": {"base", "archive", "surrogates"},
         "search": {"base", "archive", "proposers", "surrogates", "learning", "acquisition"},
     },

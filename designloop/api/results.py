@@ -19,6 +19,7 @@ from designloop.paths import is_folder
 from designloop.report import comparison
 from designloop.report.references import Reference, read_references, read_units
 from designloop.report.top import TopMolecule, top_molecules
+from designloop.tables import Candidates, QueryError
 from designloop.tables import open_candidates as open_candidates
 from designloop.words import silent
 
@@ -53,6 +54,7 @@ def top(
     *,
     diverse: bool = False,
     with_refused: bool = False,
+    pareto: bool = False,
     say: Say = silent,
 ) -> tuple[list[TopMolecule], list[Reference]]:
     """Returns the ``n`` best molecules of some campaigns, one a stereo-free parent, and the references to compare with.
@@ -60,9 +62,11 @@ def top(
     Args:
         diverse: leave out near-duplicates of better ones.
         with_refused: also starting molecules that a filter refuses.
+        pareto: only the front, molecules than which none is better in every property, of campaigns that trade them off.
         say: told when the nearest ZINC molecules take a while, and what is damaged and was left out.
     Raises:
-        QueryError: the campaigns have different objectives, so their scores do not compare.
+        QueryError: the campaigns have different objectives, so their scores do not compare; or ``pareto`` was asked of
+            one that maximises a score.
     """
     campaign_list = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
     folders = [results_folder(campaign) for campaign in campaign_list]
@@ -72,6 +76,7 @@ def top(
         n,
         diverse=diverse,
         with_refused=with_refused,
+        front_of=_goals(candidates) if pareto else (),
         nearest_known=lambda smiles: nearest_zinc(smiles, say),
         units={name: unit for folder in folders for name, unit in read_units(folder).items()},
     )
@@ -83,6 +88,17 @@ def top(
     for remark in remarks:
         say(remark)
     return best, list(references.values())
+
+
+def _goals(candidates: Candidates) -> list[str]:
+    """The properties that some campaigns trade off."""
+    for campaign in candidates.campaigns():
+        if not campaign.record.goals:
+            raise QueryError(
+                f"{campaign.label} maximises one score, so it has no front; leave --pareto out, or trade its "
+                "properties off by `objective: {aggregate: pareto, …}` in a campaign of its own"
+            )
+    return list(candidates.campaigns()[0].record.goals)
 
 
 def write_top(

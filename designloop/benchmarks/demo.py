@@ -30,6 +30,7 @@ from designloop.molecules.chemistry import fingerprints, require, scaffold, stro
 from designloop.report.pictures import draw_sheet
 from designloop.strategies import property_loss
 from designloop.strategies.proposers.base import MODEL_PROPOSERS
+from designloop.strategies.search.screen import PROPOSER as SCREEN
 
 SUMMARY = "The quickstart campaign against the same without its parts, random draws and a genetic algorithm."
 
@@ -41,7 +42,7 @@ START = 100
 STEPS = "strategy.learning.steps"
 PROPOSERS = "strategy.proposers"
 NO_GENETICS = [name for name in property_loss.PROPOSERS if name in MODEL_PROPOSERS]
-GENETICS = [name for name in property_loss.PROPOSERS if name not in MODEL_PROPOSERS]
+GENETICS = [name for name in property_loss.PROPOSERS if name not in {*MODEL_PROPOSERS, SCREEN}]
 
 MOL_GA = Arm("mol_ga", "PyPI's mol_ga: population 100, 100 offspring a generation", search=run_mol_ga)
 ARMS = (

@@ -45,13 +45,16 @@ def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
         row = {"#": str(ranked.rank), "score": ranked.score, "from": origin, "smiles": ranked.smiles}
         row |= {name: _property(ranked, name) for name in properties}
         row |= {"id": ranked.id}
+        row |= {"pareto": str(ranked.pareto_rank)} if ranked.pareto_rank is not None else {}
         row |= {"start": ranked.start.similarity} if ranked.start else {}
         row |= {"ZINC": ranked.known.similarity} if ranked.known else {}
         rows.append(row)
-    order = ["#", "score", *properties, "from", "id", "start", "ZINC", "smiles"]
+    order = ["#", "score", "pareto", *properties, "from", "id", "start", "ZINC", "smiles"]
     columns = [name for name in order if any(name in row for row in rows)]
     grid(columns, [[row.get(name) for name in columns] for row in rows])
     say("\nA property's value, and in brackets its desirability.")
+    if "pareto" in columns:
+        say("pareto: 1 where no molecule of the campaign is better in every property.")
     meanings = {"start": "the nearest starting molecule", "ZINC": "the nearest molecule of ZINC 250k"}
     for name, meaning in meanings.items():
         if name in columns:
@@ -67,6 +70,8 @@ def status(summary: Summary) -> None:
     """Prints what ``status`` found."""
     rounds = len([info for info in summary.rounds if info.kind == "round"])
     say(f"{summary.name}: {summary.calls:,} of {summary.budget:,} oracle calls, {rounds} rounds  ({summary.folder})")
+    if summary.hypervolume is not None:
+        say(f"hypervolume {summary.hypervolume:.3f} of a front of {summary.front_size:,} molecules, {_above(summary)}")
     if summary.best is not None and summary.mean_top_10 is not None:
         few = f" (mean of {summary.mean_of})" if summary.mean_of < 10 else ""
         say(f"best {summary.best:.3f}, mean top-10 {summary.mean_top_10:.3f}{few}")
@@ -85,13 +90,15 @@ def status(summary: Summary) -> None:
     if recent:
         say("\nLast rounds")
         parts = ("propose", "oracle", "learn")
+        measures = ("hypervolume",) if summary.goals else ()
         grid(
-            ("round", "calls", "failed", "best", "mean top-10", *(f"{part} s" for part in parts)),
+            ("round", "calls", "failed", *measures, "best", "mean top-10", *(f"{part} s" for part in parts)),
             [
                 (
                     info.number,
                     info.calls,
                     info.rows - int(info.metrics.get("ok", 0)),
+                    *(info.metrics.get(name) for name in measures),
                     info.metrics.get("best"),
                     _mean(info.metrics.get("mean_top_10"), int(info.metrics.get("mean_of", 10))),
                     *(info.metrics.get(f"{part}_seconds") for part in parts),
@@ -120,6 +127,12 @@ def status(summary: Summary) -> None:
     for change in summary.changes:
         say(f"changed: {change}")
     say(f"\ndigest {summary.digest}")
+
+
+def _above(summary: Summary) -> str:
+    """What a hypervolume is measured in, and from where."""
+    reference = ", ".join(f"{name} {value:g}" for name, value in summary.goals.items())
+    return f"in desirabilities above ({reference})"
 
 
 _WORTH_SHOWING = {

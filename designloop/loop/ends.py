@@ -10,7 +10,7 @@ from designloop.loop.screening.screening import DRAWS_PER_WANTED, Take
 from designloop.tables.manifest import RoundInfo
 
 GAIN = 0.001
-"""What the mean top-10 must gain for a round not to count against ``patience``."""
+"""What the mean top-10, or a front's hypervolume, must gain for a round not to count against ``patience``."""
 
 FRUITLESS = 3
 """Rounds running without one good result after which something is broken."""
@@ -78,7 +78,8 @@ def why_it_ends(
             spent = f"all {most:,} calls that `budget.per_oracle` gives {name!r} are spent"
             return End("per_oracle", f"{spent}; raise them to go on")
     if budget.patience and (stale := rounds_without_gain(rounds)) >= budget.patience:
-        stuck = f"{stale} rounds without a gain of more than {GAIN} in the mean top-10"
+        measure = "hypervolume" if any("hypervolume" in info.metrics for info in rounds) else "mean top-10"
+        stuck = f"{stale} rounds without a gain of more than {GAIN} in the {measure}"
         return End("patience", f"{stuck}; raise `budget.patience` to go on, or set it to 0")
     return _unfruitful(run, resumed_after)
 
@@ -100,7 +101,7 @@ def _unfruitful(run: Sequence[RoundInfo], resumed_after: int) -> End | None:
 
 
 def rounds_without_gain(rounds: Sequence[RoundInfo]) -> int:
-    """Rounds since the mean top-10 last rose by more than 0.001.
+    """Rounds since the mean top-10, or of a Pareto campaign the hypervolume, last rose by more than 0.001.
 
     Counted once ten molecules were charged: the mean of a few good starting molecules falls as others join them.
     """
@@ -108,7 +109,7 @@ def rounds_without_gain(rounds: Sequence[RoundInfo]) -> int:
     for info in rounds:
         if info.calls < 10:
             continue
-        mean = float(info.metrics.get("mean_top_10", "-inf"))
+        mean = float(info.metrics.get("hypervolume", info.metrics.get("mean_top_10", "-inf")))
         if mean > best + GAIN:
             best, stale = mean, 0
         elif info.kind != "amendment":  # it may bring a gain, and is no search that failed to

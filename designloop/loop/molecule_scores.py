@@ -12,6 +12,7 @@ from designloop.loop.preflight import score_checks
 from designloop.molecules.chemistry import Mode, parse, require, standard_form
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.reading import LineProblem, bad_lines, read_molecules
+from designloop.paths import is_file
 from designloop.records import Scored
 from designloop.tables.file_columns import SCORED_FILE, name_beside
 from designloop.tables.ledger import Ledger
@@ -84,15 +85,15 @@ def read_own(
     Raises:
         MoleculeError: no such file, no molecule in it, or molecules that cannot be used; each is named with its line.
     """
-    is_file = isinstance(molecules, str | Path)
     if isinstance(molecules, str | Path):
         if isinstance(molecules, str) and not is_file(Path(molecules)) and parse(molecules) is not None:
             raise MoleculeError(f"{molecules!r} is a molecule, expected a file or a list; write [{molecules!r}]")
+        where = str(molecules)
         written, problems = _of_file(molecules)
     else:
+        where = _AS_GIVEN
         written = [WrittenMolecule(text, place) for place, text in enumerate(molecules, 1)]
         problems = []
-    where = str(molecules) if is_file else _AS_GIVEN
     usable = []
     for molecule in written:
         try:

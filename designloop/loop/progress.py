@@ -62,7 +62,9 @@ class Progress:
         """The line without the time that is left."""
         parts = [f"round {self.round.number}", f"{self.calls:,} of {self.budget:,} calls"]
         parts += [f"{label} {value:.3f}" for label, value in self.scores().items()]
-        if mean_of := self.metric("mean_of"):
+        if (size := self.metric("front_size")) is not None:
+            parts[-1] += f" (front of {size:.0f})"
+        elif mean_of := self.metric("mean_of"):
             parts[-1] += f" (mean of {mean_of:.0f})"
         rows, good = len(self.round.scored), int(self.metric("ok") or 0)
         parts += [f"{rows - good} of {rows} failed"] if good < rows else []
@@ -71,7 +73,10 @@ class Progress:
         return " | ".join(parts)
 
     def scores(self) -> dict[str, float]:
-        """``best`` and ``mean top-10``, once there is a score."""
+        """``best`` and ``mean top-10``, once there is a score; of a front its ``hypervolume`` instead."""
+        volume = self.metric("hypervolume")
+        if volume is not None:
+            return {"hypervolume": volume}
         named = {"best": self.metric("best"), "mean top-10": self.metric("mean_top_10")}
         return {name: value for name, value in named.items() if value is not None}
 

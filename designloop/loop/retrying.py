@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.evaluation.evaluator import Evaluator
-from designloop.loop.round_metrics import REMARKS, Clock, TopTen
+from designloop.loop.round_metrics import REMARKS, Clock, Front, TopTen
 from designloop.loop.runner import build_strategy
 from designloop.loop.screening.screening import Screening
 from designloop.records import Candidate, Round
@@ -27,13 +27,14 @@ def retry_candidates(
     with Evaluator(campaign, table.ledger) as evaluate:
         strategy = build_strategy(campaign, table.last_state(), Screening(campaign, table))
         top_ten, clock = TopTen(table.scores()), Clock()
+        front = Front.committed(campaign.objective.goals, campaign.output_folder)
         with clock("oracle"):
             scored = campaign.objective(evaluate.again(failed))
         for line in [*(remarks := evaluate.remarks()), *evaluate.losses()]:
             say(line)
         with clock("learn"):
             learned = strategy.tell(scored)
-        metrics = {**evaluate.metrics, **top_ten.after(scored), **learned, **clock.lap()}
+        metrics = {**evaluate.metrics, **top_ten.after(scored), **front.after(scored), **learned, **clock.lap()}
         metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
         amendment = Round(table.next_round(), scored, metrics, strategy.state(), "amendment")
         table.commit(amendment)

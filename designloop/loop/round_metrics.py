@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+import pyarrow.compute as pc
+
+from designloop.pareto import hypervolume, pareto_ranks
 from designloop.records import Scored
+from designloop.tables import open_candidates
 from designloop.tables.best import TopScores
+from designloop.tables.views import desirabilities_of
 
 REMARKS = "remarks"
 """The metric that holds what evaluation remarked of oracles in a round, a line each."""
@@ -39,6 +46,38 @@ class TopTen:
             ten = self._ten.scores
             counted |= {"best": ten[0], "mean_top_10": mean} | ({"mean_of": len(ten)} if len(ten) < 10 else {})
         return counted
+
+
+class Front:
+    """What no molecule of a campaign is better than in every property, and its hypervolume: told after each round.
+
+    Args:
+        goals: property -> reference point; none where one score is maximised, and then nothing is told.
+        points: (n, goals) desirabilities of what is committed already, allowed and has a score.
+    """
+
+    def __init__(self, goals: Mapping[str, float], points: np.ndarray) -> None:
+        self._goals, self._points = goals, points
+
+    @classmethod
+    def committed(cls, goals: Mapping[str, float], folder: Path) -> Front:
+        """The front of what a campaign's folder holds."""
+        if not goals:
+            return cls(goals, np.zeros((0, 0)))
+        rows = open_candidates(folder).to_arrow()
+        ranked = rows.filter(pc.is_valid(rows["pareto_rank"]))
+        return cls(goals, desirabilities_of(ranked, list(goals)))
+
+    def after(self, scored: Sequence[Scored]) -> dict[str, float]:
+        """``hypervolume`` and ``front_size``, the molecules of the front, with a round's rows."""
+        if not self._goals:
+            return {}
+        good = [row for row in scored if row.score is not None and row.candidate.allowed]
+        new = np.array([[row.desirability[name] for name in self._goals] for row in good], dtype=float)
+        points = np.concatenate([self._points, new.reshape(-1, len(self._goals))])
+        self._points = points[pareto_ranks(points) == 1]
+        volume = hypervolume(self._points, list(self._goals.values()))
+        return {"hypervolume": volume, "front_size": float(len(self._points))}
 
 
 class Clock:

@@ -9,7 +9,7 @@ from designloop.loop.ends import why_it_ends
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.pretrained import Pretrained
 from designloop.loop.progress import Scoring
-from designloop.loop.round_metrics import REMARKS, Clock, TopTen
+from designloop.loop.round_metrics import REMARKS, Clock, Front, TopTen
 from designloop.loop.saturation import Saturation
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
@@ -33,6 +33,7 @@ def run_campaign(
     with Evaluator(campaign, table.ledger) as evaluate:
         strategy = build_strategy(campaign, table.last_state(), allowed)  # as the last committed round left it
         top_ten, clock = TopTen(table.ranked_scores()), Clock()
+        front = Front.committed(campaign.objective.goals, campaign.output_folder)
         saturation = Saturation(campaign.objective, table.rounds())
         for number, wanted in rounds_left(campaign, table):
             with clock("propose"):
@@ -47,7 +48,13 @@ def run_campaign(
                 say(line)
             with clock("learn"):
                 learned = strategy.tell(scored)  # its metrics of the round
-            metrics = {"wanted": wanted, **allowed.counts(), **evaluate.metrics, **top_ten.after(scored)}
+            metrics = {
+                "wanted": wanted,
+                **allowed.counts(),
+                **evaluate.metrics,
+                **top_ten.after(scored),
+                **front.after(scored),
+            }
             calls_left = campaign.budget.oracle_calls - table.calls() - len(scored)
             if saturated := saturation.after(metrics, calls_left):
                 remarks.append(saturated)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,8 @@ class Summary:
     failures: Sequence[Failures]
     refused_starting: Sequence[str]
     """Starting molecules that a filter refuses, each with the filter's name and what it found."""
+    goals: Mapping[str, float]
+    """Property -> reference point in desirabilities, of what is traded off; none where one score is maximised."""
     end: End | None
     """None while it has not ended."""
     changes: Sequence[str]
@@ -134,6 +136,16 @@ class Summary:
     def mean_top_10(self) -> float | None:
         return self._last("mean_top_10")
 
+    @property
+    def hypervolume(self) -> float | None:
+        """Of the front, above the reference point; None without goals to trade off or without a score."""
+        return self._last("hypervolume")
+
+    @property
+    def front_size(self) -> int:
+        """Molecules of the front."""
+        return int(self._last("front_size") or 0)
+
     def metric(self, name: str) -> dict[int, float]:
         """Round -> a metric, of the rounds that have it."""
         return {info.number: float(info.metrics[name]) for info in self.rounds if name in info.metrics}
@@ -165,6 +177,7 @@ def summarize(folder: Path) -> Summary:
         budget=int(stored.record.openings[-1].dump["budget"]["oracle_calls"]),
         failures=failures,
         refused_starting=refused.split("; ") if refused else [],
+        goals=stored.record.goals,
         end=End.parse(stored.finish.reason) if stored.finish else None,
         changes=[
             f"after round {opening.after_round}: the oracle of {name} had changed, which was accepted"

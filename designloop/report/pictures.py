@@ -1,6 +1,6 @@
-"""Two static pictures: the best molecules with their scores, and the score against the oracle calls spent.
+"""Static pictures: the best molecules with their scores, the score against the oracle calls spent, and the front.
 
-Both are SVG, and the same molecules give the same bytes.
+All are SVG, and the same molecules give the same bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from designloop.molecules.chemistry import require
+from designloop.report.front import draw_front
 from designloop.report.progress import draw_progress
 from designloop.report.references import Reference, read_references, read_units
 from designloop.report.top import TopMolecule, top_molecules
@@ -86,6 +87,7 @@ def draw_sheet(cells: Sequence[tuple[str, Sequence[str]]], across: int, empty: s
 def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Path]:
     """Writes ``best.svg``, with the ``n`` best molecules, and ``progress.svg`` into a folder; returns their paths.
 
+    Of a campaign that trades properties off also ``front.svg``.
     A reader sees the old picture or the new one.
 
     Args:
@@ -100,6 +102,8 @@ def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Pa
         "best.svg": draw_best(top_molecules(table, n, units=read_units(campaign.folder)), references),
         "progress.svg": draw_progress(campaign.label, calls, starting, references, n),
     }
+    if goals := campaign.record.goals:
+        pictures["front.svg"] = draw_front(campaign.label, goals, table)
     for name, picture in pictures.items():
         temporary = folder / (name + TEMPORARY)
         temporary.write_text(picture, encoding="utf-8")

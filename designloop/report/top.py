@@ -13,6 +13,7 @@ from designloop.molecules.chemistry import fingerprints, tanimoto
 from designloop.tables.best import best
 from designloop.tables.query import Candidates, refuse_mixed
 from designloop.tables.schema import DESIRABILITY
+from designloop.tables.views import pareto_ranks_of
 
 
 def top_molecules(
@@ -21,6 +22,7 @@ def top_molecules(
     *,
     diverse: bool = False,
     with_refused: bool = False,
+    front_of: Sequence[str] = (),
     nearest_known: Callable[[Sequence[str]], Sequence[SimilarMolecule]] | None = None,
     units: Mapping[str, str] = {},
 ) -> list[TopMolecule]:
@@ -30,7 +32,8 @@ def top_molecules(
         candidates: what was found, or its view ``candidates``.
         n: how many at most.
         diverse: leave out near-duplicates of better ones, too (``designloop.tables.best``).
-        with_refused: also starting molecules that a filter refuses.
+        with_refused: also starting molecules that a filter refuses, which are on no front.
+        front_of: properties; only molecules than which none is better in all of these.
         nearest_known: gives the nearest known molecule of each, such as ``molecules.neighbours.nearest_zinc``.
         units: property -> its oracle's unit, of those that have one.
     Raises:
@@ -40,6 +43,8 @@ def top_molecules(
     refuse_mixed(table)
     starting = table.filter(pc.equal(table["proposer"], "start"))["smiles"].to_pylist()
     table = table if with_refused else table.filter(table["allowed"])
+    if front_of:
+        table = table.filter(pc.fill_null(pc.equal(pareto_ranks_of(table, front_of), 1), False))
     smiles = table["smiles"].to_pylist()
     best_rows = best(smiles, table["score"].to_pylist(), n, diverse)
     rows = table.take(pa.array([best_row.row for best_row in best_rows], pa.int64())).to_pylist()
@@ -68,6 +73,7 @@ def top_molecules(
             start=start,
             known=near,
             allowed=row["allowed"],
+            pareto_rank=row["pareto_rank"],
         )
         for rank, (row, best_row, start, near) in enumerate(zip(rows, best_rows, starts, known, strict=True), 1)
     ]
@@ -139,6 +145,8 @@ class TopMolecule:
     """The most similar known molecule, where it was asked for."""
     allowed: bool = True
     """False for a starting molecule that a filter refuses."""
+    pareto_rank: int | None = None
+    """Among the molecules of its campaign; None where one score is maximised."""
 
     @property
     def id(self) -> str:

@@ -64,6 +64,13 @@ class KnownObjective:
     """Of each: its values, in any shape, to desirabilities in 0..1."""
     aggregate: Callable[[np.ndarray], np.ndarray]
     """(n, properties) desirabilities to (n,) scores."""
+    reference: tuple[float, ...] | None = None
+    """Where trade-offs are sought, the hypervolume's reference point in desirabilities; None: the score counts."""
+
+    def desirabilities(self, values: np.ndarray) -> np.ndarray:
+        """(n, properties) desirabilities of (n, properties) values."""
+        columns = [transform(values[:, k]) for k, transform in enumerate(self.transforms)]
+        return np.column_stack(columns).reshape(len(values), len(self.names))
 
 
 SCORE_ALONE = KnownObjective(("score",), (unchanged,), lambda desirabilities: desirabilities[:, 0])
@@ -121,6 +128,16 @@ def check_files(name: str, settings: BaseModel, resolve: Callable[[str], str]) -
     check = getattr(import_module(f"designloop.strategies.{name}"), "check_files", None)
     if check is not None:
         check(settings, resolve)
+
+
+def why_no_trade_offs(name: str, settings: BaseModel) -> tuple[str, str] | None:
+    """(key, what is wrong with it) where a strategy of these settings cannot trade properties off; None where it can.
+
+    A strategy that cannot, or not with all settings, has a function of this name; what reads only scores may have none.
+    """
+    why: Callable[[BaseModel], tuple[str, str] | None] | None
+    why = getattr(import_module(f"designloop.strategies.{name}"), "why_no_trade_offs", None)
+    return None if why is None else why(settings)
 
 
 def build(name: str, settings: BaseModel, campaign: CampaignView, state: State | None = None) -> Strategy:

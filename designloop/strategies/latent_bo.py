@@ -39,6 +39,11 @@ class Settings(BaseModel):
     region: RegionSettings = RegionSettings()
 
 
+def why_no_trade_offs(settings: Settings) -> tuple[str, str] | None:
+    """(key, why) of what keeps these settings from a campaign that trades properties off."""
+    return "name", "latent_bo, whose surrogate foresees one score: take property_loss"
+
+
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
     """Fresh, or as it was after its last round."""
     from designloop.strategies.acquisition.log_ei import LogExpectedImprovement

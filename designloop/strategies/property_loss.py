@@ -82,10 +82,18 @@ class Settings(BaseModel):
     learning: FineTuning = FineTuning()
 
 
+def why_no_trade_offs(settings: Settings) -> tuple[str, str] | None:
+    """(key, why) of what keeps these settings from a campaign that trades properties off; None where nothing does."""
+    if settings.surrogate in ("committee", "score"):
+        return "surrogate", f"{settings.surrogate}, which foresees one score: take auto, composite or none"
+    return None
+
+
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
     """Fresh, or as it was after its last round."""
+    from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
     from designloop.strategies.acquisition.upper_bound import UpperBound
-    from designloop.strategies.archive.archive import LIMIT, Archive, Member
+    from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
     from designloop.strategies.proposers import graphs, latents, selfies
@@ -99,12 +107,15 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.views import FingerprintView
 
-    before = saved.Saved.read(state, LIMIT, saved.property_loss_version_1)
+    goals = campaign.objective.reference
+    standing = by_score if goals is None else by_front(campaign.objective.desirabilities)
+    before = saved.Saved.read(state, LIMIT, saved.property_loss_version_1, standing)
     vae, reference, corpus = campaign.load_model(), campaign.load_model(), campaign.load_replay()
     kind = settings.surrogate
     if kind == "auto":
         kind = "composite" if len(campaign.objective.names) > 1 else "committee"
-    objective = campaign.objective if kind in ("committee", "composite") else SCORE_ALONE
+    has_parts = goals is not None or kind in ("committee", "composite")
+    objective = campaign.objective if has_parts else SCORE_ALONE
     transcriber, view = Transcriber(vae.codec, objective.names), FingerprintView(campaign.standard_forms)
 
     def elites(archive: Archive) -> list[Member]:
@@ -148,7 +159,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         rng = generators_of(vae.device, turn.seed, turn.rounds_seen, turn.block, generation, "pool")
         return Weighted(proposers(generation > 0), earned.credit, prior).propose(parents, n, rng)
 
-    bound = UpperBound(settings.kappa)
+    bound: UpperBound | HypervolumeImprovement
+    bound = UpperBound(settings.kappa) if goals is None else HypervolumeImprovement(goals, settings.kappa)
     surrogate: Surrogate | None = CompositeSurrogate(view, objective)
     breed: pool.Breed = breeding.BreedByBound(
         campaign=campaign,

@@ -64,6 +64,15 @@ class CampaignRecord:
         return list(self.openings[0].oracles)
 
     @property
+    def goals(self) -> dict[str, float]:
+        """Property -> reference point in desirabilities, of those that are traded off; none of one score."""
+        objective = self.openings[-1].dump.get("objective", {})
+        if objective.get("aggregate") != "pareto":
+            return {}
+        counted = [item["name"] for item in objective["properties"] if item["weight"] > 0]
+        return {name: objective.get("reference_point", {}).get(name, 0.0) for name in counted}
+
+    @property
     def objective(self) -> str:
         """Twelve hex digits of the objective's settings and of the oracles behind it, as of the last opening."""
         last = self.openings[-1]

@@ -39,11 +39,17 @@ CANDIDATES = (
     Column("allowed", pa.bool_(), "False for a starting molecule that a filter refuses: no `top` shows it unasked."),
     Column("status", pa.string(), "Worst status among its oracles: timeout > failed > not_run > ok."),
     Column("score", pa.float64(), "The aggregated number that is maximised; null where the status is not ok."),
+    Column(
+        "pareto_rank",
+        pa.int32(),
+        "Under `aggregate: pareto`: 1 where no molecule of the campaign is better in every property, 2 where only "
+        "those are, and so on; null without a score, for what a filter refuses, and under other aggregates.",
+    ),
 )
 """View ``candidates``; two more columns a property follow (``property_columns``)."""
 
-STORED = CANDIDATES[3:]
-"""Those of ``CANDIDATES`` that a round's file holds; the first two are the campaign's, and the third follows."""
+STORED = CANDIDATES[3:-1]
+"""Those of ``CANDIDATES`` that a round's file holds; the first two are the campaign's, third and last follow."""
 
 RESULTS = ("status", "score")
 """Those of ``CANDIDATES`` that come of the oracles; with the properties' columns, what an amendment supersedes."""

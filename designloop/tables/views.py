@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from designloop.pareto import pareto_ranks
 from designloop.paths import is_folder
 from designloop.tables.errors import QueryError
 from designloop.tables.files import refuse_lost_manifests, rows_numbers
@@ -29,7 +31,16 @@ from designloop.tables.manifest import (
     read_rounds,
 )
 from designloop.tables.rows import stored_rows
-from designloop.tables.schema import CANDIDATES, RESULTS, ROUNDS, RUNS, STORED, property_columns, stored_schema
+from designloop.tables.schema import (
+    CANDIDATES,
+    DESIRABILITY,
+    RESULTS,
+    ROUNDS,
+    RUNS,
+    STORED,
+    property_columns,
+    stored_schema,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +133,27 @@ def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence
         label = pa.repeat(pa.scalar(campaign.label, pa.string()), len(merged))
         objective = pa.repeat(pa.scalar(campaign.objective, pa.string()), len(merged))
         name_part = pa.repeat(pa.scalar(campaign.label.replace(" ", "_"), pa.string()), len(merged))
+        ranks = pareto_ranks_of(merged, [spelling[name.lower()] for name in campaign.record.goals])
+        merged = merged.add_column(merged.column_names.index("score") + 1, "pareto_rank", ranks)
         ids = pc.binary_join_element_wise(name_part, pc.cast(merged["call"], pa.string()), "-")
         for place, (name, column) in enumerate((("campaign", label), ("objective", objective), ("id", ids))):
             merged = merged.add_column(place, name, column)
         parts.append(merged)
     return pa.concat_tables(parts, promote_options="default")
+
+
+def pareto_ranks_of(rows: pa.Table, goals: Sequence[str]) -> pa.Array:
+    """The ranks of some rows among each other; null without goals, without a score and for what a filter refuses."""
+    counted = pc.and_(pc.is_valid(rows["score"]), rows["allowed"]).to_numpy() if goals else np.zeros(len(rows), bool)
+    ranks = np.zeros(len(rows), dtype=np.int32)
+    ranks[counted] = pareto_ranks(desirabilities_of(rows.filter(pa.array(counted)), goals))
+    return pa.array(ranks, pa.int32(), mask=~counted)
+
+
+def desirabilities_of(rows: pa.Table, goals: Sequence[str]) -> np.ndarray:
+    """(rows, goals) desirabilities of rows that have a score."""
+    columns = [rows[name + DESIRABILITY].to_numpy() for name in goals]
+    return np.column_stack(columns) if columns else np.zeros((len(rows), 0))
 
 
 def rounds_view(campaigns: Sequence[StoredCampaign]) -> pa.Table:

@@ -32,7 +32,7 @@ def test_every_arm_is_a_campaign_from_the_same_start(model: str) -> None:
     } == {(3, 150, "inline")}
     settings = {name: campaign.strategy.settings.model_dump() for name, campaign in campaigns.items()}
     assert settings["N"]["proposers"] == settings["N0"]["proposers"] == ("prior", "posterior")
-    assert set(settings["G"]["proposers"]) == set(settings["full"]["proposers"]) - {"prior", "posterior"}
+    assert set(settings["G"]["proposers"]) == set(settings["full"]["proposers"]) - {"prior", "posterior", "screen"}
     assert [settings[name]["learning"]["steps"] for name in ("full_no_learning", "N0", "G")] == [0, 0, 0]
     assert settings["full"] == load_campaign(QUICKSTART).strategy.settings.model_dump()
     assert settings["random_zinc"]["source"] == "zinc"

@@ -92,6 +92,12 @@ def test_scoring_a_list_names_the_place(bad: str, tmp_path: Path, tiny_model: Pa
         designloop.score(write_campaign(tmp_path, tiny_model), ["CCO", bad])
 
 
+@pytest.mark.parametrize("smiles", ["CCO", "C" * 300])  # the latter is longer than a file's name may be
+def test_a_molecule_for_a_file_is_told(smiles: str, tmp_path: Path, tiny_model: Path) -> None:
+    with pytest.raises(MoleculeError, match=rf"'{smiles}' is a molecule, expected a file or a list; write \['C"):
+        designloop.score(write_campaign(tmp_path, tiny_model), smiles)
+
+
 def test_of_many_bad_lines_the_first_are_shown(tmp_path: Path) -> None:
     path = tmp_path / "bad.smi"
     path.write_text("CCO\n" + "C1CC\n" * 30)

@@ -162,7 +162,11 @@ def test_only_what_is_allowed_has_the_digest_that_it_had_without_the_rest(tmp_pa
 
 def test_what_the_alphabet_cannot_express_is_scored_but_has_no_selfies(tmp_path: Path, tiny_model: Path) -> None:
     odd = "C[Si](C)(C)CCc1ccccc1"
-    changes = {"starting_molecules": [odd], "filters": {"elements": ["C", "N", "O", "Si"]}, "budget.oracle_calls": 1}
+    changes = {
+        "starting_molecules": [odd],
+        "filters": {"elements": ["C", "N", "O", "Si"], "known_groups": None},
+        "budget.oracle_calls": 1,
+    }
     run(tmp_path, tiny_model, changes)
     (row,) = table(tmp_path)
     assert (row["smiles"], row["selfies"], row["status"]) == (odd, None, "ok")

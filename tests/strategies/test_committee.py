@@ -160,8 +160,13 @@ def test_where_nothing_is_admissible_all_are_asked_once() -> None:
     belief = committee().fit(archive_of(SMILES[:40], SCORES[:40]), 0)
     assert belief is not None
     asked: list[int] = []
+
+    def refuse(row: int) -> bool:
+        asked.append(row)
+        return False
+
     votes = Votes([Voter(0, 0.1), Voter(1, 1.0)])
-    assert list(votes.select(belief(np.array(FEATURES[40:], dtype=object)), 5, 0, lambda row: asked.append(row))) == []  # type: ignore[arg-type,func-returns-value]
+    assert list(votes.select(belief(np.array(FEATURES[40:], dtype=object)), 5, 0, refuse)) == []
     assert sorted(asked) == list(range(20))
 
 

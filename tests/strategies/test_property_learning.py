@@ -55,7 +55,7 @@ def paid(n: int = 30, family: str = "") -> list[PaidMolecule]:
 
 def told(rows: Sequence[Scored], number: int = 1, before: Archive | None = None) -> ToldRound:
     archive = before or Archive()
-    return ToldRound(number, rows, rows, archive, archive, False)
+    return ToldRound(number, rows, rows, archive, archive, None)
 
 
 def learner(state: State | None = None, **settings) -> PropertyLearner:

@@ -15,6 +15,7 @@ import pytest
 from designloop.testing.odd_campaigns import CampaignCase, campaign_faults, with_text
 from designloop.testing.odd_cases import campaign_cases, file_cases, oracle_cases
 from designloop.testing.odd_commands import COMMANDS, CommandCase, command_faults
+from designloop.testing.odd_files import FileCase
 from designloop.testing.odd_oracles import OracleCase, oracle_faults
 
 EACH = 5
@@ -24,7 +25,7 @@ LENGTHS = "def score(smiles):\n    return {m: float(len(m)) for m in smiles}\n"
 
 
 def test_there_are_many_cases_each_of_a_name_of_its_own() -> None:
-    cases = [*campaign_cases(), *oracle_cases(), *file_cases(repeats=1)]
+    cases: list[CampaignCase | OracleCase | FileCase] = [*campaign_cases(), *oracle_cases(), *file_cases(repeats=1)]
     assert len(cases) > 900
     names = Counter((type(case), case.name, getattr(case, "label", "")) for case in cases)
     assert {name: count for name, count in names.items() if count > 1} == {}

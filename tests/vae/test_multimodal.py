@@ -60,6 +60,16 @@ def linear_vae(encoder: type[multimodal.ProductOfExperts] = multimodal.ProductOf
     return VAE(encoder(likelihood, experts), decoder, likelihood, StandardNormal(LATENT).double())
 
 
+def blocks_of(vae: VAE) -> Product:
+    assert isinstance(vae.likelihood, Product)
+    return vae.likelihood
+
+
+def decoders_of(vae: VAE) -> nn.ModuleList:
+    assert isinstance(vae.decoder, multimodal.BlockDecoder)
+    return vae.decoder.decoders
+
+
 X = numbers(ROWS, FEATURES, seed=3)
 
 
@@ -92,9 +102,9 @@ def test_products_of_linear_experts_are_the_posterior_and_the_bound_the_evidence
 
 def test_translation_is_the_conditional_mean() -> None:
     vae = linear_vae()
-    covariance = MODEL.covariance
-    for name, block in vae.likelihood.blocks.items():
-        mask = multimodal.observe_only(vae.likelihood, X, [other for other in WIDTHS if other != name])
+    likelihood, covariance = blocks_of(vae), MODEL.covariance
+    for name, block in likelihood.blocks.items():
+        mask = multimodal.observe_only(likelihood, X, [other for other in WIDTHS if other != name])
         own, others = ~mask[0], mask[0]
         gain = covariance[own][:, others] @ torch.linalg.inv(covariance[others][:, others])
         wanted = MODEL.offset[own] + (X[:, others] - MODEL.offset[others]) @ gain.T
@@ -112,7 +122,7 @@ def test_both_are_narrower_than_either() -> None:
     vae = linear_vae()
     covariances = {}
     for names in (("a",), ("b",), ("a", "b"), ("a", "b", "c")):
-        q = vae.encode(X, multimodal.observe_only(vae.likelihood, X, names))
+        q = vae.encode(X, multimodal.observe_only(blocks_of(vae), X, names))
         assert isinstance(q, FullNormal)
         covariances[names] = q.covariance
     for fewer, more in ((("a",), ("a", "b")), (("b",), ("a", "b")), (("a", "b"), ("a", "b", "c"))):
@@ -132,8 +142,8 @@ def test_mixtures_are_of_what_subsets_of_the_observed_blocks_say() -> None:
         ]
         return torch.stack(each).mean(0)
 
-    likelihood = linear_vae().likelihood
-    for encoder, subsets in (
+    likelihood = blocks_of(linear_vae())
+    cases: list[tuple[type[multimodal.ProductOfExperts], list[list[tuple[str, ...]]]]] = [
         (multimodal.MixtureOfExperts, [[("a",), ("b",), ("c",)], [("a",), ("c",)], [("c",)]]),
         (
             multimodal.MixtureOfProducts,
@@ -143,8 +153,10 @@ def test_mixtures_are_of_what_subsets_of_the_observed_blocks_say() -> None:
                 [("c",)],
             ],
         ),
-    ):
+    ]
+    for encoder, subsets in cases:
         vae = linear_vae(encoder)
+        assert isinstance(vae.encoder, multimodal.MixtureOfExperts)
         q = vae.encode(X, mask)
         assert isinstance(q, Mixture)
         for row, own in enumerate(subsets):
@@ -171,7 +183,7 @@ def test_a_model_of_any_likelihoods_is_fitted_and_translates(posterior_name: str
         vae = multimodal.multimodal_vae(mixed(), 2, [8], posterior=posterior_name, full=full)  # type: ignore[arg-type]
     before = {name: value.clone() for name, value in vae.named_parameters()}
     source = generator()
-    mask = multimodal.hide_blocks(vae.likelihood, ROWS_OF_MIXED, generator=source)
+    mask = multimodal.hide_blocks(blocks_of(vae), ROWS_OF_MIXED, generator=source)
     batch = Batch(ROWS_OF_MIXED.masked_fill(~mask, torch.nan), mask)
     fit(vae, ELBO(), [batch, Batch(ROWS_OF_MIXED)], torch.optim.Adam(vae.parameters()), generator=source)
     assert all(bool((value != before[name]).any()) for name, value in vae.named_parameters())
@@ -189,7 +201,7 @@ def test_the_metric_is_the_sum_of_the_modalities() -> None:
     z = torch.randn(3, 2, generator=generator())
     each = [
         pullback_metric(VAE(vae.encoder, decoder, block.likelihood, vae.prior), z)
-        for decoder, block in zip(vae.decoder.decoders, vae.likelihood.blocks.values(), strict=True)
+        for decoder, block in zip(decoders_of(vae), blocks_of(vae).blocks.values(), strict=True)
     ]
     torch.testing.assert_close(pullback_metric(vae, z), torch.stack(each).sum(0))
 

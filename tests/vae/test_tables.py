@@ -10,12 +10,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from designloop.testing.draws import generator
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.inference.imputation import sample_missing
+from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.gaussian import Gaussian
+from designloop.vae.likelihoods.product import Product
 from designloop.vae.model import VAE
+from designloop.vae.networks import MLPDecoder
 from designloop.vae.tables import MixedTable
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.epochs import fit_epochs
@@ -85,9 +89,10 @@ def test_any_table_comes_back_where_it_is_observed(seed: int, missing: float, un
         "label": rng.choice(["", "nan", "b c", "ä"], 12).tolist(),
         "count": rng.negative_binomial(0.7, 0.1, 12).tolist(),
     }
-    for name, column in frame.items():
-        frame[name] = [None if place > 2 and rng.random() < missing else value for place, value in enumerate(column)]
-        frame[name][:3] = {"number": [0.0, unit, -unit], "label": ["", "nan", "ä"], "count": [0, 5, 40]}[name]
+    firsts: dict[str, list[Any]] = {"number": [0.0, unit, -unit], "label": ["", "nan", "ä"], "count": [0, 5, 40]}
+    for name, values in frame.items():
+        frame[name] = [None if place > 2 and rng.random() < missing else value for place, value in enumerate(values)]
+        frame[name][:3] = firsts[name]
     table = MixedTable.of(frame, {"count": "counts"})
     x, mask = table.rows(frame)
     back = table.columns_of(x.double())
@@ -150,15 +155,19 @@ def test_a_fresh_model_starts_at_the_margins() -> None:
     table = MixedTable.of(FRAME)
     vae = table.vae(2)
     with torch.no_grad():
-        last = vae.decoder.net[-1]  # type: ignore[union-attr, index]
+        assert isinstance(vae.decoder, MLPDecoder)
+        last = vae.decoder.net[-1]
+        assert isinstance(last, nn.Linear)
         last.weight.zero_()
         params = vae.decode(torch.zeros(1, 2))
     likelihood = vae.likelihood
+    assert isinstance(likelihood, Product)
     mean = {name: block.likelihood.mean(params[:, block.params]) for name, block in likelihood.blocks.items()
             if name != "3 classes"}  # fmt: skip
     assert float(mean["counts"][0, 0]) == pytest.approx(5.0)
     assert float(mean["binary"][0, 0]) == pytest.approx(2.5 / 6)
     classes = likelihood["3 classes"]
+    assert isinstance(classes.likelihood, Categorical)
     chances = classes.likelihood.probabilities(params[:, classes.params]).flatten().tolist()
     assert chances == pytest.approx([1.5 / 5.5, 1.5 / 5.5, 2.5 / 5.5])  # blue, green, red
 

@@ -58,7 +58,7 @@ class Budget(StrictSettings):
     hours: float | None = Field(default=None, gt=0)
     """Wall-clock time, summed over all runs of the campaign."""
     patience: int | None = Field(default=10, ge=0)
-    """Rounds without a gain of more than 0.001 in the mean top-10 after which it ends; 0 for never."""
+    """Rounds without a gain of more than 0.001 in mean top-10 (`pareto`: hypervolume) after which it ends; 0: never."""
     per_oracle: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """The most molecules that the oracle of a property is asked about, by the property's name, or by the oracle's."""
 
@@ -150,6 +150,16 @@ class Campaign(StrictSettings):
             hint = f"for example name: {re.sub(r'[^A-Za-z0-9._-]+', '_', name).strip('._-') or 'my_campaign'}"
             raise error("name", [Finding((), describe(name), expected, hint)])
         return name
+
+    @model_validator(mode="after")
+    def _strategy_serves_the_objective(self) -> Campaign:
+        chosen = self.strategy
+        why = strategies.why_no_trade_offs(chosen.name, chosen.settings) if self.objective.goals else None
+        if why is not None:
+            key, actual = why
+            expected = "what serves `objective.aggregate: pareto`"
+            raise error("campaign", [Finding(("strategy", key), actual, expected, "or another aggregate")])
+        return self
 
     @model_serializer(mode="wrap")
     def _with_file_contents(self, handler: Any) -> dict[str, Any]:

@@ -179,9 +179,9 @@ def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
         shipped = shipped_models()
         expected = f"a shipped model ({listed(shipped)}) or a file that `designloop pretrain` wrote"
         yield Finding(("model",), repr(draft.model), expected, did_you_mean(draft.model, shipped))
-    for key, place in (("output", draft.output), ("ledger", draft.ledger)):
-        if place is not None and (why := _why_no_place(folder / place)):
-            yield Finding((key,), f"{place!r}, which {why}", "a path")
+    for key, path in (("output", draft.output), ("ledger", draft.ledger)):
+        if path is not None and (why := _why_no_place(folder / path)):
+            yield Finding((key,), f"{path!r}, which {why}", "a path")
             return
     if draft.ledger is not None and is_folder(folder / draft.ledger):
         yield Finding(("ledger",), f"{draft.ledger!r}, which is a folder", "the file of the ledger")

@@ -16,26 +16,33 @@ from numpy.typing import NDArray
 from pydantic import (
     Field,
     ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
     ValidatorFunctionWrapHandler,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
 from designloop.loop.config.problems import Finding
 from designloop.loop.config.settings import ByName, StrictSettings, also, describe, error
 from designloop.loop.scoring.transforms import TRANSFORMS, Transform
+from designloop.pareto import MOST_GOALS
 from designloop.parts import Registry
 from designloop.records import Evaluation, Scored
 from designloop.strategies.base import KnownObjective
+from designloop.words import listed
 
 RESERVED = frozenset(
     "campaign objective id round kind position call smiles selfies inchikey scaffold proposer parents".split()
-    + "model_round written allowed status score".split()
+    + "model_round written allowed status score pareto_rank".split()
 )
 """Columns that every candidate table has: no property may take their names, in whatever case (SQL does not tell)."""
 
 DESIRABILITY = "_desirability"
 """What a property's name is followed by in the column of its desirabilities."""
+
+PARETO = "pareto"
+"""The aggregate of an objective that makes no one score of its properties: trade-offs between them are sought."""
 
 Columns = NDArray[np.float64]
 """(molecules, properties)"""
@@ -69,6 +76,12 @@ def product(desirabilities: Columns, weights: NDArray[np.float64]) -> NDArray[np
 def minimum(desirabilities: Columns, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """(molecules,) min_i d_i: only the weakest property counts; of weights only 0 and 1 have a meaning."""
     return np.asarray(desirabilities[:, weights > 0].min(axis=1))
+
+
+@AGGREGATES.named(PARETO)
+def pareto(desirabilities: Columns, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(molecules,) mean of the d_i that count, though no score decides: the hypervolume of the front is maximised."""
+    return arithmetic_mean(desirabilities, weights)
 
 
 class Property(StrictSettings):
@@ -113,8 +126,10 @@ class Property(StrictSettings):
 class Objective(StrictSettings):
     """What is maximised; called with evaluations it gives their scores."""
 
-    aggregate: Literal["geometric_mean", "arithmetic_mean", "product", "minimum"] = "geometric_mean"
-    """How desirabilities become one score."""
+    aggregate: Literal["geometric_mean", "arithmetic_mean", "product", "minimum", "pareto"] = "geometric_mean"
+    """How desirabilities become one score; `pareto`: the best trade-offs are sought, the score is their plain mean."""
+    reference_point: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
+    """Under `pareto`: the desirability, by property, from which on a molecule counts in the hypervolume; others: 0."""
     properties: Annotated[tuple[Property, ...], Field(strict=False)]
     """What is wanted of a molecule."""
 
@@ -127,7 +142,20 @@ class Objective(StrictSettings):
     @model_validator(mode="wrap")
     @classmethod
     def _weights_mean_something(cls, value: Any, handler: ModelWrapValidatorHandler[Objective]) -> Objective:
-        return cast(Objective, also(value, handler, _meaningless_weights(value), "objective"))
+        findings = [*_meaningless_weights(value), *_meaningless_goals(value)]
+        return cast(Objective, also(value, handler, findings, "objective"))
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out an empty reference point, which scores of objectives without one never depended on."""
+        dump: dict[str, Any] = handler(self)
+        return dump if self.reference_point else {key: dump[key] for key in dump if key != "reference_point"}
+
+    @property
+    def goals(self) -> dict[str, float]:
+        """Property -> its reference point, of those that are traded off; none where one score is maximised."""
+        counted = [item.name for item in self.properties if item.weight > 0]
+        return {name: self.reference_point.get(name, 0.0) for name in counted} if self.aggregate == PARETO else {}
 
     def desirabilities(self, values: Mapping[str, Sequence[float | None]]) -> dict[str, list[float | None]]:
         """Property name -> desirability of each molecule; None where there is no value."""
@@ -159,6 +187,7 @@ class Objective(StrictSettings):
             tuple(item.name for item in counted),
             tuple(item.transform for item in counted),
             lambda desirabilities: aggregate(desirabilities, weights),
+            tuple(self.goals.values()) or None,
         )
 
     def _aggregate(self, rows: Sequence[Mapping[str, float | None]]) -> list[float]:
@@ -186,11 +215,38 @@ def _meaningless_weights(value: Any) -> list[Finding]:
     weights = _settings_of(value.get("properties"), "weight", 1.0) if isinstance(value, Mapping) else []
     if weights and all(weight == 0 for weight in weights):
         return [Finding(("properties",), "only weights of 0", "a weight above 0 somewhere")]
-    if not weights or value.get("aggregate") != "minimum":
+    meant = _WITHOUT_WEIGHTS.get(value.get("aggregate")) if weights else None
+    if meant is None:
         return []
-    expected = "0 or 1 under `aggregate: minimum`, where only the weakest property counts"
+    expected = f"0 or 1 under `aggregate: {value['aggregate']}`, where {meant}"
     odd = [index for index, weight in enumerate(weights) if isinstance(weight, (int, float)) and weight not in (0, 1)]
     return [Finding(("properties", i, "weight"), f"the weight {weights[i]:g}", expected, "leave it out") for i in odd]
+
+
+_WITHOUT_WEIGHTS = {"minimum": "only the weakest property counts", PARETO: "no property counts more than another"}
+
+
+def _meaningless_goals(value: Any) -> list[Finding]:
+    if not isinstance(value, Mapping):
+        return []
+    given, aggregate = value.get("reference_point"), value.get("aggregate")
+    if aggregate != PARETO:
+        expected = "none, for it is the hypervolume's of `aggregate: pareto`"
+        return [Finding(("reference_point",), "a reference point", expected, "leave it out")] if given else []
+    properties = value.get("properties")
+    weights = zip(_settings_of(properties, "name"), _settings_of(properties, "weight", 1.0), strict=True)
+    counted = [name for name, weight in weights if weight != 0]
+    findings = []
+    if counted and not 2 <= len(counted) <= MOST_GOALS:
+        actual = f"{len(counted)} {'property' if len(counted) == 1 else 'properties'} of weight above 0"
+        expected = f"2 to {MOST_GOALS} under `aggregate: pareto`"
+        findings.append(Finding(("properties",), actual, expected, "another aggregate makes one score of any number"))
+    for name in given if isinstance(given, Mapping) else ():
+        if name not in counted:
+            actual = f"the unknown property {name!r}"
+            expected = f"a property of weight above 0: {listed(map(str, counted))}"
+            findings.append(Finding(("reference_point", name), actual, expected, at_key=True))
+    return findings
 
 
 def _repeated_names(properties: Any) -> list[Finding]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+import numpy as np
+
 from designloop.strategies.surrogates.base import Posterior
 
 Admissible = Callable[[int], bool]
@@ -19,6 +21,16 @@ class Acquisition(Protocol):
 
         What is not admissible is passed over and changes nothing.
         """
+
+
+class Ranking(Protocol):
+    """Chooses what to breed from."""
+
+    def bounds(self, posterior: Posterior) -> np.ndarray:
+        """(m, …) what each candidate may come to."""
+
+    def order(self, bounds: np.ndarray) -> np.ndarray:
+        """(m,) rows, best first, of the bounds of candidates from whatever posteriors."""
 
 
 def anything(row: int) -> bool:

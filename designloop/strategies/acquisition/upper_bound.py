@@ -29,6 +29,10 @@ class UpperBound:
         mean, doubt = posterior.moments()
         return np.asarray(mean + self.kappa * doubt)
 
+    def order(self, bounds: np.ndarray) -> np.ndarray:
+        """(m,) rows, the highest bound first."""
+        return np.argsort(-bounds, kind="stable")
+
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows from the highest bound on; neither the number wanted nor the seed matters."""
         fantasies, n = Fantasies(posterior), len(posterior)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from designloop.molecules.chemistry import scaffold
+from designloop.pareto import pareto_order
 
 LIMIT = 1000
 """Scored molecules that are remembered, and that a surrogate is fitted on."""
@@ -37,6 +38,32 @@ class Member:
         return self.ancestor or self.smiles
 
 
+Standing = Callable[[Sequence[Member]], np.ndarray]
+"""Gives (n,) how high each of some molecules stands among them: the greater, the better."""
+
+
+def by_score(members: Sequence[Member]) -> np.ndarray:
+    """(n,) scores."""
+    return np.array([member.score for member in members], dtype=float)
+
+
+def by_front(desirabilities: Callable[[np.ndarray], np.ndarray]) -> Standing:
+    """The standing where trade-offs are sought: first the front, then what only the front dominates, and so on.
+
+    Args:
+        desirabilities: (n, goals) of (n, goals) values.
+    """
+
+    def standing(members: Sequence[Member]) -> np.ndarray:
+        places = np.zeros(len(members))
+        if members:
+            order = pareto_order(desirabilities(np.array([member.values for member in members])))
+            places[order] = -np.arange(len(members))
+        return places
+
+    return standing
+
+
 @dataclass(frozen=True)
 class Archive:
     """Molecules with their scores, in the order in which they were told."""
@@ -44,6 +71,8 @@ class Archive:
     members: tuple[Member, ...] = ()
     limit: int = LIMIT
     """The most that are remembered: the best half, and the latest of the others."""
+    standing: Standing = field(default=by_score, compare=False, repr=False)
+    """What is best."""
 
     def __len__(self) -> int:
         return len(self.members)
@@ -56,7 +85,7 @@ class Archive:
     @property
     def scores(self) -> np.ndarray:
         """One score a molecule, (len(self),)."""
-        return np.array([member.score for member in self.members], dtype=float)
+        return by_score(self.members)
 
     @property
     def values(self) -> np.ndarray:
@@ -67,17 +96,18 @@ class Archive:
         """The archive with further molecules, bounded; one told again takes the place of what was said before."""
         again = {member.smiles for member in members}
         rows = (*(member for member in self.members if member.smiles not in again), *members)
-        return replace(self, members=_best_and_latest(rows, self.limit))
+        return replace(self, members=_best_and_latest(rows, self.limit, self.standing))
 
     def without(self, smiles: Collection[str]) -> Archive:
         """The archive less some molecules: those whose values turned out to be none."""
         return replace(self, members=tuple(member for member in self.members if member.smiles not in smiles))
 
     def best(self, n: int, per_scaffold: int) -> list[Member]:
-        """The ``n`` of highest score, best first, the earlier first among equals; few of one scaffold."""
+        """The ``n`` that stand highest, best first, the earlier first among equals; few of one scaffold."""
         count: Counter[str] = Counter()
         chosen: list[Member] = []
-        for member in sorted(self.members, key=lambda member: -member.score):
+        for row in np.argsort(-self.standing(self.members), kind="stable").tolist():
+            member = self.members[row]
             kind = scaffold(member.smiles)
             if count[kind] < per_scaffold:
                 count[kind] += 1
@@ -87,11 +117,11 @@ class Archive:
         return chosen
 
 
-def _best_and_latest(members: tuple[Member, ...], limit: int) -> tuple[Member, ...]:
+def _best_and_latest(members: tuple[Member, ...], limit: int, standing: Standing) -> tuple[Member, ...]:
     """The best half of ``limit`` members and the latest of the others, in their order."""
     if len(members) <= limit:
         return members
-    order = np.argsort([-member.score for member in members], kind="stable")
+    order = np.argsort(-standing(members), kind="stable")
     best, others = order[: limit - limit // 2], np.sort(order[limit - limit // 2 :])
     rows = np.sort(np.concatenate([best, others[len(others) - limit // 2 :]]))
     return tuple(members[row] for row in rows)

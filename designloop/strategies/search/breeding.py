@@ -14,7 +14,7 @@ import numpy as np
 
 from designloop.molecules.chemistry import scaffold
 from designloop.records import Candidate
-from designloop.strategies.acquisition.upper_bound import UpperBound
+from designloop.strategies.acquisition.base import Ranking
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
@@ -40,7 +40,7 @@ class BreedByBound:
     view: View
     propose: Propose
     elites: Callable[[Archive], list[Member]]
-    bound: UpperBound
+    bound: Ranking
     draws: float = 2.5
     """Of a generation, for each molecule wanted."""
     generations: int = 4
@@ -54,14 +54,13 @@ class BreedByBound:
         elites = self.elites(archive)
         if len(elites) < 2:
             return None
-        pool, bounds = Pool(self.view), np.zeros(0)
+        pool, bounds = Pool(self.view), list[np.ndarray]()
 
         def rank(new: slice) -> np.ndarray:
             """Rows of the pool, the highest bound first."""
-            nonlocal bounds
             if new.stop > new.start:
-                bounds = np.append(bounds, self.bound.bounds(belief(pool.features(new))))
-            return np.argsort(-bounds, kind="stable")
+                bounds.append(self.bound.bounds(belief(pool.features(new))))
+            return self.bound.order(np.concatenate(bounds)) if bounds else np.zeros(0, dtype=int)
 
         def choose(new: slice, generation: int) -> Sequence[Member]:
             nonlocal elites
@@ -71,7 +70,7 @@ class BreedByBound:
 
         n = int(self.draws * max(wanted, _FEWEST))
         evolve(pool, choose, lambda parents, generation: self.propose(parents, n, turn, generation), self.generations)
-        ranked = rank(slice(len(bounds), len(pool)))
+        ranked = rank(slice(sum(map(len, bounds)), len(pool)))
         return Bred(pool, ranked[: _CONSIDERED * wanted].tolist(), pool.candidates)
 
     def _favourites(self, ranked: Iterable[Candidate]) -> list[Member]:

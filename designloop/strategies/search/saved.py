@@ -13,7 +13,7 @@ import numpy as np
 
 from designloop.molecules.codec import Codec
 from designloop.records import State
-from designloop.strategies.archive.archive import Archive, Member, latents_of
+from designloop.strategies.archive.archive import Archive, Member, Standing, by_score, latents_of
 from designloop.strategies.base import StateError
 
 VERSION = 2
@@ -30,11 +30,18 @@ class Saved:
     parts: Mapping[str, State] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, state: State | None, limit: int, version_1: Callable[[State], Saved] | None = None) -> Saved:
+    def read(
+        cls,
+        state: State | None,
+        limit: int,
+        version_1: Callable[[State], Saved] | None = None,
+        standing: Standing = by_score,
+    ) -> Saved:
         """What was saved, the archive bounded by ``limit``.
 
         Args:
             version_1: reads states of the first version, for a strategy that had one.
+            standing: what is best in the archive.
 
         Raises:
             StateError: it was written by a later version, or is none of a search.
@@ -46,7 +53,7 @@ class Saved:
                 "Go on with that one, or begin anew with --fresh"
             )
         if state is None:
-            return cls(archive=Archive(limit=limit))
+            return cls(archive=Archive(limit=limit, standing=standing))
         try:
             saved = version_1(state) if version == 1 and version_1 is not None else cls._version_2(state)
         except KeyError as error:
@@ -54,7 +61,7 @@ class Saved:
                 f"the strategy's state lacks {error}: another strategy wrote it, or its files were changed. "
                 "Restore the campaign's folder, or begin anew with --fresh"
             ) from error
-        return cls(saved.rounds_seen, Archive(saved.archive.members, limit).add(()), saved.parts)
+        return cls(saved.rounds_seen, Archive(saved.archive.members, limit, standing).add(()), saved.parts)
 
     @classmethod
     def _version_2(cls, state: State) -> Saved:

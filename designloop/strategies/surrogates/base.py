@@ -74,6 +74,16 @@ class Surrogate(Protocol):
 
 
 @dataclass(frozen=True)
+class Goals:
+    """What a score is made of, for who trades it off."""
+
+    of_draws: Callable[[Sequence[np.ndarray]], np.ndarray]
+    """Draws (draws, m) of each h_k to desirabilities (draws, m, goals)."""
+    paid: np.ndarray
+    """(n, goals) desirabilities of the molecules paid for."""
+
+
+@dataclass(frozen=True)
 class Posterior:
     """Belief about the values of m candidates: of the score, or of what has the order of the score."""
 
@@ -89,6 +99,8 @@ class Posterior:
     """Greatest value among the molecules that it was fitted on."""
     value: Callable[[Sequence[np.ndarray]], np.ndarray] | None = None
     """g: draws (draws, m) of each h_k to values (draws, m). None: there is one h, and it is the value."""
+    goals: Goals | None = None
+    """What the value is made of, where that is known."""
 
     def __len__(self) -> int:
         return len(self.means[0])
@@ -102,19 +114,43 @@ class Posterior:
         doubts = [np.sqrt(np.maximum(variance, 0.0)) for variance in variances]
         if self.value is None:
             return means[0], doubts[0]
-        noises = even_draws(_DRAWS, len(means)).T
-        drawn = self.value([m + d * noise[:, None] for m, d, noise in zip(means, doubts, noises, strict=True)])
+        drawn = self.value(_marginal_draws(means, doubts))
         return drawn.mean(0), drawn.std(0)
 
-    @torch.no_grad()
+    def goal_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """(m, goals) means and standard deviations of the desirabilities."""
+        doubts = [np.sqrt(np.maximum(variance, 0.0)) for variance in self.variances()]
+        drawn = self._known_goals.of_draws(_marginal_draws(self.means, doubts))
+        return drawn.mean(0), drawn.std(0)
+
+    def goal_samples(self, n: int, seed: int) -> np.ndarray:
+        """(n, m, goals) joint draws of the desirabilities."""
+        return self._known_goals.of_draws(self._joint_draws(n, seed))
+
+    def goals_paid(self) -> np.ndarray:
+        """(n, goals) desirabilities of the molecules that it was fitted on."""
+        return self._known_goals.paid
+
+    @property
+    def _known_goals(self) -> Goals:
+        if self.goals is None:
+            raise ValueError("found a posterior of one value, expected one of several goals: fit a CompositeSurrogate")
+        return self.goals
+
     def samples(self, n: int, seed: int) -> np.ndarray:
         """(n, m) joint draws."""
+        draws = self._joint_draws(n, seed)
+        return draws[0] if self.value is None else self.value(draws)
+
+    @torch.no_grad()
+    def _joint_draws(self, n: int, seed: int) -> list[np.ndarray]:
+        """(n, m) of each h_k."""
         draws = []
         with seeded(seed), quiet():
             for mean, covariance in zip(self.means, self._covariances, strict=True):
                 normal = normal_posterior(torch.from_numpy(mean), torch.from_numpy(covariance))
                 draws.append(normal.rsample(torch.Size([n])).squeeze(-1).numpy())
-        return draws[0] if self.value is None else self.value(draws)
+        return draws
 
     def joint(self) -> tuple[np.ndarray, np.ndarray]:
         """(m,) means and (m, m) covariance of the values: exact for one h, of draws for more."""
@@ -159,6 +195,12 @@ class Fantasies:
             columns[:, count] = column / np.sqrt(column[row] + noise)
             variance -= np.square(columns[:, count])
         self._count += 1
+
+
+def _marginal_draws(means: Sequence[np.ndarray], doubts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """(draws, m) of each h_k, the same noise for every candidate."""
+    noises = even_draws(_DRAWS, len(means)).T
+    return [m + d * noise[:, None] for m, d, noise in zip(means, doubts, noises, strict=True)]
 
 
 @lru_cache(maxsize=8)

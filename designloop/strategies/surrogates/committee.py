@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from designloop.records import Candidate, State
+from designloop.records import Candidate, Scored, State
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import KnownObjective
-from designloop.strategies.learning.base import ToldRound
-from designloop.strategies.surrogates.base import Posterior
+from designloop.strategies.surrogates.base import Belief, Posterior
 from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, MoleculeFeatures, features_of_molecule
@@ -94,6 +94,18 @@ class CommitteeModel:
         )
 
 
+class JudgedRound(Protocol):
+    """A round by which members are judged; that of ``learning.base`` is one."""
+
+    @property
+    def belief(self) -> Belief | None:
+        """By which candidates were ranked."""
+
+    @property
+    def news(self) -> Sequence[Scored]:
+        """Those of its rows that were not known, with their scores."""
+
+
 class Committee:
     """The kind of belief: fixed processes of several kernels, and where a score has parts, the composite of these.
 
@@ -144,7 +156,7 @@ class Committee:
                 members.append(lambda rows: composite(bits.features([row.smiles for row in rows])))
         return CommitteeModel(members, self.shares, float(scores.max()))
 
-    def learn(self, told_round: ToldRound) -> Mapping[str, float]:
+    def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
         """Moves the record by what each member foresaw of a round; tells the members' shares."""
         if told_round.belief is not None and told_round.news:
             posterior = told_round.belief(self.view.features([row.smiles for row in told_round.news]))

@@ -16,7 +16,7 @@ import numpy as np
 
 from designloop.strategies.archive.archive import Archive
 from designloop.strategies.base import KnownObjective, unchanged
-from designloop.strategies.surrogates.base import Posterior
+from designloop.strategies.surrogates.base import Goals, Posterior
 from designloop.strategies.surrogates.fingerprint_gp import (
     JITTER,
     FingerprintGP,
@@ -71,6 +71,8 @@ class CompositeModel:
     aggregate: Callable[[np.ndarray], np.ndarray]
     best: float
     """Greatest score among the molecules paid for."""
+    paid: np.ndarray
+    """(n, properties) desirabilities of these."""
 
     @classmethod
     def fit(cls, train_x: np.ndarray, values: np.ndarray, objective: KnownObjective) -> CompositeModel:
@@ -85,7 +87,7 @@ class CompositeModel:
         """
         linear_scale = mean_square(train_x)
         kernels = Kernels.between(train_x, train_x, linear_scale)
-        desirable = np.column_stack([t(values[:, k]) for k, t in enumerate(objective.transforms)])
+        desirable = objective.desirabilities(values)
         raw = np.column_stack([cut(values), desirable])
         centre, scale = raw.mean(0), np.maximum(raw.std(0), 1e-9)
         targets = (raw - centre) / scale
@@ -97,7 +99,7 @@ class CompositeModel:
         n = values.shape[1]
         kept = tuple(models[k + n if errors[k + n] < errors[k] else k] for k in range(n))
         best = float(objective.aggregate(desirable).max())
-        return cls(train_x, linear_scale, kept, objective.aggregate, best)
+        return cls(train_x, linear_scale, kept, objective.aggregate, best, desirable)
 
     def __call__(self, features: np.ndarray) -> Posterior:
         """The posterior over candidates, of rows (m, d) of bits."""
@@ -111,12 +113,17 @@ class CompositeModel:
             [(gp.noise + JITTER) * gp.variance for gp in gps],
             self.best,
             self.scores,
+            Goals(self.desirabilities, self.paid),
         )
 
     def scores(self, draws: Sequence[np.ndarray]) -> np.ndarray:
         """(draws, m) scores, of draws (draws, m) of each property's GP."""
-        desirable = np.stack([model.desirability(d) for model, d in zip(self.properties, draws, strict=True)], -1)
+        desirable = self.desirabilities(draws)
         return self.aggregate(desirable.reshape(-1, len(self.properties))).reshape(desirable.shape[:2])
+
+    def desirabilities(self, draws: Sequence[np.ndarray]) -> np.ndarray:
+        """(draws, m, properties) desirabilities, of draws (draws, m) of each property's GP."""
+        return np.stack([model.desirability(d) for model, d in zip(self.properties, draws, strict=True)], -1)
 
 
 @dataclass(frozen=True)

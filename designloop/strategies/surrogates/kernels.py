@@ -119,7 +119,7 @@ class Composition:
         def similarity(others: Sequence[MoleculeFeatures]) -> np.ndarray:
             theirs = _numbers(others)
             squares = np.square(theirs).sum(1)[:, None] + np.square(own).sum(1) - 2 * theirs @ own.T
-            return (parts(others) + np.exp(-np.maximum(squares, 0) / (2 * own.shape[1]))) / 2
+            return np.asarray((parts(others) + np.exp(-np.maximum(squares, 0) / (2 * own.shape[1]))) / 2)
 
         return similarity
 

@@ -1,4 +1,7 @@
-"""A detector of anomalies that learns from unlabelled rows, some of them anomalous: one VAE, nothing to choose.
+"""A detector of anomalies that learns from unlabelled rows, some of them anomalous; nothing to choose.
+
+``fit_detector`` asks the rows, without labels, which of two detectors they want (``contamination_evidence``): the
+average of robust closed forms, or, where all rows are of one kind by far, the neural one:
 
     z ~ Σ_k π_k N(m_k, C_k),   x | z ~ likelihood(W z + b + decoder network(z))
     q(z | x) = N(A x + a + encoder network(x), …)
@@ -17,6 +20,7 @@ Goodfellow et al. 2016, algorithm 7.2 (early stopping, then all rows); Ghosh et 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
@@ -25,10 +29,12 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.anomaly.conformal import conformal_p_values
-from designloop.vae.anomaly.kinds import KINDS, Kind, kind_of
+from designloop.vae.anomaly.kinds import KINDS, Binary, Kind, kind_of
+from designloop.vae.anomaly.robust import Member, contamination_evidence, fit_members
 from designloop.vae.anomaly.scores import Score, anomaly_score, fixed_noise
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import require_rows
 from designloop.vae.linear.linear_gaussian import LinearGaussian, log_evidence, ppca
 from designloop.vae.linear.linear_vae import as_vae
 from designloop.vae.model import VAE
@@ -47,6 +53,8 @@ class Settings:
 
     latent: int = 8
     """Units at most; fewer than features."""
+    clean: float = 30.0
+    """Nats by which one kind of rows must be the likelier, for the neural detector to be taken."""
     keep: float = 0.8
     """Share of the rows that is learnt from."""
     concentrations: int = 5
@@ -72,17 +80,17 @@ class Settings:
     """Of each posterior, that the mixture is fitted to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detector:
+class Detector(ABC):
     """What ``fit_detector`` gives."""
 
-    vae: VAE
     kind: Kind
     features: int
     kept: Tensor
     """(rows,) True for the rows that were learnt from in the end."""
-    steps: int
-    """That its networks were fitted for; 0 where the closed form was not to be bettered."""
+
+    @abstractmethod
+    def _score(self, x: Tensor, score: Score) -> Tensor:
+        """(batch,) of rows of the right width."""
 
     def score(self, x: Tensor, score: Score = anomaly_score) -> Tensor:
         """(batch,) of rows in the unit of those learnt from; the larger, the more anomalous.
@@ -96,7 +104,8 @@ class Detector:
         """
         if x.ndim != 2 or x.shape[1] != self.features:
             raise ShapeError("x", x.shape, f"(batch, {self.features})", "give the features that were learnt from")
-        return score(self.vae, self.kind.prepare(x))
+        require_rows(x)
+        return self._score(x, score)
 
     def p_values(self, x: Tensor, calibration: Tensor, score: Score = anomaly_score) -> Tensor:
         """(batch,) conformal p-value of each row.
@@ -107,10 +116,79 @@ class Detector:
         return conformal_p_values(self.score(x, score), self.score(calibration, score))
 
 
+@dataclass(frozen=True)
+class NeuralDetector(Detector):
+    """One VAE with networks; its scores are in nats."""
+
+    vae: VAE
+    kind: Kind
+    features: int
+    kept: Tensor
+    steps: int
+    """That its networks were fitted for; 0 where the closed form was not to be bettered."""
+
+    def _score(self, x: Tensor, score: Score) -> Tensor:
+        return score(self.vae, self.kind.prepare(x))
+
+
+@dataclass(frozen=True)
+class RobustDetector(Detector):
+    """An average of robust VAEs of closed form; its scores are in interquartile ranges above the median."""
+
+    members: tuple[Member, ...]
+    kind: Kind
+    features: int
+    kept: Tensor
+
+    def _score(self, x: Tensor, score: Score) -> Tensor:
+        levels = self.kind.unbent(x)
+        return torch.stack([member.score(levels, score) for member in self.members]).mean(0).to(x.dtype)
+
+
 def fit_detector(
     x: Tensor, *, generator: torch.Generator, kind: str | None = None, settings: Settings | None = None
 ) -> Detector:
-    """A detector that has learnt from rows without labels.
+    """A detector that has learnt from rows without labels: the neural one, or the robust one.
+
+    Zeros and ones have the neural one. Else the robust one is taken unless all rows are of one kind by far more than
+    chance, ``Settings.clean`` nats of evidence held out: where few rows cannot tell, it does less harm.
+
+    Args:
+        x: (rows, features) mostly normal.
+        generator: draws the neural detector's weights, the rows it holds out and its posteriors' noise.
+        kind: "binary", "counts" or "numbers"; None looks at x (``kind_of``).
+        settings: other than the default ones.
+
+    Raises:
+        ShapeError: x is no table of at least two features and four rows.
+        VAEError: x has entries that are no numbers, or hardly any variance, or the kind is none that there is.
+    """
+    settings = settings or Settings()
+    as_kind = _kind(x, kind)
+    levels = as_kind.unbent(x)
+    if not isinstance(as_kind, Binary) and len(x) * contamination_evidence(levels) > -settings.clean:
+        return fit_robust(x, kind=kind)
+    return fit_neural(x, generator=generator, kind=kind, settings=settings)
+
+
+def fit_robust(x: Tensor, *, kind: str | None = None) -> RobustDetector:
+    """The average of robust closed forms (``robust``), whatever the rows ask for. Arguments as ``fit_detector``."""
+    as_kind = _kind(x, kind)
+    members, kept = fit_members(as_kind.unbent(x))
+    return RobustDetector(members, as_kind, x.shape[1], kept)
+
+
+def _kind(x: Tensor, kind: str | None) -> Kind:
+    likely_kind = kind_of(x)
+    if kind is not None and kind not in KINDS:
+        raise VAEError(f"kind is {kind!r}, expected one of {', '.join(KINDS)}, or None to look at the data")
+    return KINDS[kind or likely_kind](x)
+
+
+def fit_neural(
+    x: Tensor, *, generator: torch.Generator, kind: str | None = None, settings: Settings | None = None
+) -> NeuralDetector:
+    """One VAE with networks, whatever the rows ask for.
 
     Args:
         x: (rows, features) mostly normal, better all; anomalies that lie together are learnt as a class of their own.
@@ -123,10 +201,7 @@ def fit_detector(
         VAEError: x has entries that are no numbers, or hardly any variance, or the kind is none that there is.
     """
     settings = settings or Settings()
-    likely_kind = kind_of(x)
-    if kind is not None and kind not in KINDS:
-        raise VAEError(f"kind is {kind!r}, expected one of {', '.join(KINDS)}, or None to look at the data")
-    as_kind = KINDS[kind or likely_kind](x)
+    as_kind = _kind(x, kind)
     prepared = as_kind.prepare(x)
     views = as_kind.view(prepared)
     kept = concentrate(views, settings)
@@ -148,7 +223,7 @@ def fit_detector(
     posterior = vae.encode(rows)
     z = torch.cat([posterior.rsample(generator) for _ in range(settings.draws)])
     components = max(1, min(settings.components, len(rows) // (z.shape[1] + 1)))
-    return Detector(vae.with_prior(LearnedPrior.fit(z, components)), as_kind, x.shape[1], kept, steps)
+    return NeuralDetector(vae.with_prior(LearnedPrior.fit(z, components)), as_kind, x.shape[1], kept, steps)
 
 
 def concentrate(x: Tensor, settings: Settings) -> Tensor:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,12 +30,19 @@ from designloop.vae.linear.linear_gaussian import LinearGaussian
 POWERS = tuple(n / 20 for n in range(41))
 """The λ among which that of each feature is chosen."""
 
+LEAST_SPREAD = 0.8
+"""Median variance over mean below which whole numbers are no counts: a Poisson's is 1, a negative binomial's more."""
+
 
 class Kind(Protocol):
     """A kind of data with what it has learnt of the rows that are learnt from."""
 
     def prepare(self, x: Tensor) -> Tensor:
         """(batch, features) what the likelihood explains."""
+        ...
+
+    def unbent(self, x: Tensor) -> Tensor:
+        """(batch, features) what robust closed forms see of raw rows: no bend that is learnt from them."""
         ...
 
     def view(self, x: Tensor) -> Tensor:
@@ -67,6 +75,10 @@ class Numbers:
         """(batch, features) standardised, bent, standardised again."""
         return self._second(yeo_johnson(self._first(x), self.power))
 
+    def unbent(self, x: Tensor) -> Tensor:
+        """(batch, features) as they are."""
+        return x
+
     def view(self, x: Tensor) -> Tensor:
         """(batch, features) as prepared."""
         return x
@@ -94,6 +106,11 @@ class Counts:
         """(batch, features) the counts themselves."""
         return x
 
+    def unbent(self, x: Tensor) -> Tensor:
+        """(batch, features) their logarithms, log(1 + x)."""
+        require_counts(x)
+        return x.log1p()
+
     def view(self, x: Tensor) -> Tensor:
         """(batch, features) their logarithms, standardised."""
         return self._standard(x.log1p())
@@ -117,6 +134,10 @@ class Binary:
 
     def prepare(self, x: Tensor) -> Tensor:
         """(batch, features) zeros and ones."""
+        return x
+
+    def unbent(self, x: Tensor) -> Tensor:
+        """(batch, features) as they are."""
         return x
 
     def view(self, x: Tensor) -> Tensor:
@@ -143,6 +164,10 @@ KINDS: dict[str, type[Numbers] | type[Counts] | type[Binary]] = {
 def kind_of(x: Tensor) -> str:
     """The kind of data by its values: "binary", "counts" or "numbers".
 
+    Whole numbers from 0 are counts, unless all are multiples of a number above 1 (tens, or halves that were doubled),
+    or most features vary less about their mean than a Poisson's would (years, ages), which no likelihood of counts
+    can say.
+
     Args:
         x: (rows, features).
 
@@ -157,7 +182,18 @@ def kind_of(x: Tensor) -> str:
     require_rows(x)
     if bool(((x == 0) | (x == 1)).all()):
         return "binary"
-    return "counts" if bool(((x >= 0) & (x == x.floor())).all()) else "numbers"
+    if not bool(((x >= 0) & (x == x.floor())).all()) or _unit_of(x) > 1:
+        return "numbers"
+    spread, mean = x.double().var(0), x.double().mean(0)
+    varies = spread > 0
+    if bool(varies.any()) and float((spread[varies] / mean[varies]).median()) < LEAST_SPREAD:
+        return "numbers"
+    return "counts"
+
+
+def _unit_of(x: Tensor) -> int:
+    """The greatest number that all entries are whole multiples of: 2 of measures in halves that were doubled."""
+    return int(np.gcd.reduce(x.double().unique().numpy(force=True).astype(np.int64)))
 
 
 def yeo_johnson(x: Tensor, power: Tensor) -> Tensor:

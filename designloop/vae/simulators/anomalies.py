@@ -4,6 +4,8 @@
     overdispersed       x ~ NB(mean exp(b + L f), dispersion r); an anomaly expresses what is silent in all others
     one_against_rest    classes with factors and skewed margins of their own; one is normal, the others are not
     off_the_ring        a ring in many dimensions (``simulators.ring``); an anomaly lies in its hole
+    clustered           factors and noise as in flipped_signs; all anomalies lie close together, off to one side
+    long_tails          factors and noise, Student's t in every margin; an anomaly has its features from different rows
 
 Each has a knob for difficulty. ``contamination`` puts anomalies among the rows to learn from, as nobody has told them
 apart there; features come in an order and a scale that say nothing.
@@ -139,6 +141,51 @@ def off_the_ring(n: int, rng: np.random.Generator, noise: float = 0.1, contamina
         angle, radius = rng.uniform(0, 2 * np.pi, count), 0.5 * np.sqrt(rng.random(count))
         flat = np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
         return flat @ whole.frame.T + noise * rng.standard_normal((count, len(whole.frame)))
+
+    return _planted(n, normal, anomaly, contamination)
+
+
+def clustered(
+    n: int, rng: np.random.Generator, apart: float = 8.0, *, features: int = 12, factors: int = 3, noise: float = 0.5,
+    width: float = 0.3, contamination: float = 0.0,
+) -> Planted:  # fmt: skip
+    """Anomalies at one place: what is learnt from rows with some of them easily takes them for a class of its own.
+
+    Args:
+        apart: distance of their centre from the normal rows', in a direction that is drawn; the less, the harder.
+        width: standard deviation of each of their features about that centre.
+    """
+    loadings = rng.standard_normal((features, factors)) / np.sqrt(factors)
+    direction = rng.standard_normal(features)
+    centre = apart * direction / np.linalg.norm(direction)
+
+    def normal(rows: int) -> Array:
+        x: Array = rng.standard_normal((rows, factors)) @ loadings.T + noise * rng.standard_normal((rows, features))
+        return x
+
+    return _planted(
+        n, normal, lambda rows: centre + width * rng.standard_normal((rows, features)), contamination
+    )  # fmt: skip
+
+
+def long_tails(
+    n: int, rng: np.random.Generator, degrees: float = 3.0, *, features: int = 12, factors: int = 3, noise: float = 0.3,
+    contamination: float = 0.0,
+) -> Planted:  # fmt: skip
+    """Normal rows with far values of their own; an anomaly has the same margins, but no correlations.
+
+    Args:
+        degrees: of freedom of Student's t; the fewer, the longer the tails.
+        noise: standard deviation of what the factors do not explain, beside loadings of about 1 in all.
+    """
+    loadings = rng.standard_normal((features, factors)) / np.sqrt(factors)
+
+    def normal(rows: int) -> Array:
+        x: Array = rng.standard_normal((rows, factors)) @ loadings.T + noise * rng.standard_normal((rows, features))
+        return x / np.sqrt(rng.chisquare(degrees, (rows, 1)) / degrees)
+
+    def anomaly(rows: int) -> Array:
+        return np.stack([column[rng.permutation(rows)] for column in normal(rows).T], 1)
 
     return _planted(n, normal, anomaly, contamination)
 

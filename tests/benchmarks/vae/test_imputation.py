@@ -20,6 +20,7 @@ from designloop.vae.model import VAE
 from designloop.vae.networks import FullEncoder, MLPDecoder
 from designloop.vae.priors.standard_normal import StandardNormal
 from designloop.vae.simulators.missing import mcar, surface
+from designloop.vae.simulators.missing import self_masked as hide_by_value
 
 
 @pytest.mark.filterwarnings("ignore:.*Early stopping criterion not reached")  # of so few rows
@@ -84,7 +85,7 @@ def test_the_ceiling_of_self_masked_tables_is_below_what_forgets_that_they_are()
     rng = np.random.default_rng(3)
     truth = surface(rng, self_masked.FEATURES, self_masked.LATENT, bend=0.0, noise=self_masked.NOISE)
     table, weights = truth.sample(300, rng), truth.outer @ truth.inner
-    mask = self_masked.self_masked(table, rng, 0.0, self_masked.STEEPNESS, columns=self_masked.HIDING)
+    mask = hide_by_value(table, rng, 0.0, self_masked.STEEPNESS, columns=self_masked.HIDING)
     covariance = weights @ weights.T + self_masked.NOISE**2 * np.eye(self_masked.FEATURES)
     ignoring = JointGaussian(np.zeros(self_masked.FEATURES), covariance).fill_in(table, mask)[0]
     error = np.sqrt(((ignoring - table)[~mask] ** 2).mean())

@@ -13,7 +13,7 @@ from scipy.stats import nbinom
 from designloop.benchmarks.common.rows import as_json
 from designloop.benchmarks.vae.methods.multimodal import ceiling, multivae, translation
 from designloop.benchmarks.vae.methods.multimodal import method as multimodal
-from designloop.benchmarks.vae.methods.multimodal.linear import apart_from_closed_form
+from designloop.benchmarks.vae.methods.multimodal.linear import apart_from_closed_form, linear_rows
 from designloop.vae.simulators.multiome import Cells, cells, multiome
 
 
@@ -37,8 +37,7 @@ def test_the_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_linear_experts_are_exact_and_a_wrong_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(apart_from_closed_form(0)) < 1e-9
-    plain = multimodal.linear_rows([0])
-    assert all(row.holds for row in plain)
+    assert all(row.holds for row in linear_rows([0]))
     from designloop.vae.posteriors.experts import Expert
 
     told = Expert.where

@@ -16,7 +16,7 @@ def test_a_short_file_has_the_defaults(write: Write) -> None:
     path = write()
     campaign = load_campaign(path)
     assert campaign.name == "test"
-    assert (campaign.seed, campaign.model, campaign.device, campaign.batch_size) == (0, "zinc250k", "cpu", 100)
+    assert (campaign.seed, campaign.model, campaign.device, campaign.batch_size) == (0, "zinc250k", "cpu", 20)
     assert (campaign.standardize, campaign.stereo) == ("parent", "ignore")
     assert campaign.starting() == campaign.references() == []
     assert campaign.objective.aggregate == "geometric_mean"
@@ -156,7 +156,7 @@ def test_five_mistakes_of_five_kinds_are_five_messages(write: Write) -> None:
         (
             "strategy",
             "{name: random, noize: 1}",
-            "found the unknown key 'noize', expected name, source, temperature or noise",
+            "found the unknown key 'noize', expected name, source, skip_bad, temperature or noise",
         ),
         ("filters", "{alerts: [PAIN]}", "found alert set 'PAIN', expected one of"),
         ("filters", "{heavy_atoms: [50, 10]}", "found [50, 10], expected [lowest, highest]; did you mean [10, 50]?"),

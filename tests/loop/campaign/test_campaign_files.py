@@ -64,16 +64,21 @@ def test_each_campaign_file_is_valid_and_its_oracles_answer(file: Path, service:
     assert all(score is not None and 0 <= score <= 1 for score in scores(campaign, [ASPIRIN, BICALUTAMIDE]))
 
 
+BINDERS_THAT_ARE_REFUSED = ["forbid_smarts", "forbid_smarts"]  # enzalutamide and apalutamide are thiocarbonyls
+REFUSED = {"quickstart": BINDERS_THAT_ARE_REFUSED, "quickstart_random": BINDERS_THAT_ARE_REFUSED}
+"""Campaign -> the filters that refuse starting molecules, where it means to learn from such all the same."""
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_starting_molecules_pass_the_filters_of_their_campaign(file: Path) -> None:
+def test_starting_molecules_pass_the_filters_unless_it_is_meant_otherwise(file: Path) -> None:
     campaign = load_campaign(file)
     filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
+    refused = []
     for molecule in campaign.starting():
         mol = parse(molecule.smiles)
         assert mol is not None
-        assert {rule.name: rule.refuses(mol, molecule.smiles) for rule in filters} == {
-            rule.name: None for rule in filters
-        }
+        refused += [rule.name for rule in filters if rule.refuses(mol, molecule.smiles) is not None]
+    assert refused == REFUSED.get(file.stem, [])
 
 
 def test_there_are_campaigns_for_other_uses() -> None:

@@ -14,7 +14,6 @@ from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.oracles import Oracle, load
 from designloop.records import Candidate, Evaluation
 from designloop.testing.mischief import MISCHIEF
-from designloop.testing.processes import living_in as living_in
 
 GOOD = ("C", "CC", "CCO", "twin", "shout")
 

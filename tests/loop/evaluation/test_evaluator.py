@@ -19,10 +19,9 @@ from designloop.loop.evaluation.evaluator import Evaluator, seed_of
 from designloop.records import Candidate
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Intent
+from designloop.testing.mischief import BAD, TIMED_OUT
 from tests.loop.evaluation.misbehaving import (
-    BAD,
     GOOD,
-    TIMED_OUT,
     Wanted,
     alive,
     campaign,

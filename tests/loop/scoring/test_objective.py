@@ -154,6 +154,10 @@ def objective(aggregate: str = "geometric_mean", **weights: float) -> Objective:
     return Objective.model_validate({"aggregate": aggregate, "properties": properties})
 
 
+ONE_SCORE = sorted(set(AGGREGATES) - {"pareto"})
+"""Aggregates of any number of properties; `pareto` takes 2 to 4."""
+
+
 def evaluation(**results: float | Result) -> Evaluation:
     whole = {name: r if isinstance(r, Result) else Result(r) for name, r in results.items()}
     return Evaluation(Candidate("C", "prior"), whole)
@@ -179,7 +183,7 @@ def test_the_minimum_is_that_of_what_counts() -> None:
     assert score(objective("minimum", a=1, b=1, c=0), a=0.4, b=0.3, c=0.1) == 0.3
 
 
-@pytest.mark.parametrize("aggregate", sorted(AGGREGATES))
+@pytest.mark.parametrize("aggregate", ONE_SCORE)
 def test_a_weight_of_0_shows_a_property_and_leaves_it_out_of_the_score(aggregate: str) -> None:
     row = objective(aggregate, a=1, b=0)([evaluation(a=0.5, b=0.0)])[0]
     assert row.score == pytest.approx(0.5)
@@ -187,7 +191,7 @@ def test_a_weight_of_0_shows_a_property_and_leaves_it_out_of_the_score(aggregate
 
 
 @given(
-    st.sampled_from(sorted(AGGREGATES)),
+    st.sampled_from(ONE_SCORE),
     st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1.0])), min_size=1, max_size=6),
 )
 def test_a_score_lies_between_the_worst_and_the_best_that_counts(
@@ -280,3 +284,48 @@ def test_a_transform_is_written_down_as_it_was_read() -> None:
     read = Property.model_validate({"name": "a", "oracle": "qed", "transform": written})
     assert read.model_dump(mode="json")["transform"] == written
     assert Property.model_validate(read.model_dump()) == read
+
+
+# --- trade-offs ----------------------------------------------------------------------------------------------------
+
+
+def test_goals_are_what_counts_and_their_score_is_the_plain_mean() -> None:
+    wanted = objective("pareto", a=1, b=1, c=0).model_copy(update={"reference_point": {"b": 0.25}})
+    assert wanted.goals == {"a": 0.0, "b": 0.25}
+    assert wanted.known().reference == (0.0, 0.25)
+    assert score(wanted, a=0.2, b=0.6, c=1.0) == pytest.approx(0.4)
+    assert objective("minimum", a=1, b=1).goals == {}
+    assert objective("minimum", a=1, b=1).known().reference is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "words"),
+    [
+        ({"weights": {"a": 1, "b": 0}}, ("properties",), "1 property of weight above 0"),
+        ({"weights": dict.fromkeys("abcde", 1)}, ("properties",), "5 properties of weight above 0"),
+        ({"weights": {"a": 1, "b": 3}}, ("properties", 1, "weight"), "no property counts more"),
+        ({"reference_point": {"x": 0.5}}, ("reference_point", "x"), "the unknown property 'x'"),
+        (
+            {"reference_point": {"c": 0.5}, "weights": {"a": 1, "b": 1, "c": 0}},
+            ("reference_point", "c"),
+            "weight above",
+        ),
+        ({"reference_point": {"a": 1.0}}, ("reference_point", "a"), "less than 1"),
+        ({"reference_point": {"a": 0.5}, "aggregate": "product"}, ("reference_point",), "hypervolume"),
+    ],
+)
+def test_goals_that_mean_nothing_are_told(changes: dict[str, Any], place: tuple[str | int, ...], words: str) -> None:
+    given = {"aggregate": "pareto", "weights": {"a": 1, "b": 1}} | changes
+    weights = given.pop("weights")
+    unit = {"type": "linear", "low": 0.0, "high": 1.0}
+    properties = [{"name": n, "oracle": "qed", "transform": unit, "weight": float(w)} for n, w in weights.items()]
+    with pytest.raises(ValidationError) as caught:
+        Objective.model_validate({**given, "properties": properties})
+    assert [line["loc"] for line in caught.value.errors()] == [place]
+    assert words in str(caught.value)
+
+
+def test_an_objective_without_a_reference_point_is_dumped_as_it_always_was() -> None:
+    assert list(objective("pareto", a=1, b=1).model_dump()) == ["aggregate", "properties"]
+    given = objective("pareto", a=1, b=1).model_copy(update={"reference_point": {"a": 0.5}})
+    assert given.model_dump()["reference_point"] == {"a": 0.5}

@@ -77,6 +77,15 @@ def test_the_kind_of_data_is_seen() -> None:
     assert kind_of(normal(9, 3).mul(5).floor()) == "numbers"
 
 
+def test_whole_numbers_that_are_measured_are_no_counts() -> None:
+    counts = torch.poisson(torch.full((200, 3), 4.0), generator=torch.Generator().manual_seed(0)).double()
+    assert kind_of(counts) == "counts"
+    assert kind_of(counts / 2) == "numbers"  # measured in halves
+    assert kind_of(2 * counts) == "numbers"  # halves that were doubled
+    assert kind_of(10 * counts) == "numbers"
+    assert kind_of((2000 + 5 * normal(200, 3)).round()) == "numbers"  # years, whose variance is below their mean
+
+
 def test_what_cannot_be_is_said() -> None:
     with pytest.raises(ShapeError, match=r"x has shape \(5, 1\), expected \(at least 4 rows, at least 2 features\)"):
         kind_of(normal(5, 1))

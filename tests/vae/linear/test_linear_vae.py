@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.linalg import subspace_angles
 from sklearn.datasets import load_breast_cancer, load_iris
-from torch import Tensor
+from torch import Tensor, nn
 
 from designloop.testing.draws import generator
 from designloop.vae.errors import VAEError
@@ -120,13 +120,16 @@ def test_a_full_covariance_encoder_is_exact_under_any_mask(name) -> None:
 def test_its_elbo_has_the_gradient_of_the_evidence_so_that_fitting_it_is_maximum_likelihood() -> None:
     x, mask = IRIS[:50], masked(IRIS[:50])
     vae = exact_vae(factor_analysis(IRIS, 1))
-    layer = vae.decoder.net[0]  # type: ignore[union-attr, index]
-    weights = [layer.weight, layer.bias, vae.likelihood.log_variance]  # type: ignore[union-attr]
+    assert isinstance(vae.decoder, MLPDecoder)
+    assert isinstance(vae.likelihood, Gaussian)
+    layer, log_variance = vae.decoder.net[0], vae.likelihood.log_variance
+    assert isinstance(layer, nn.Linear)
+    weights = [layer.weight, layer.bias, log_variance]
     hidden = torch.where(mask, x, torch.full_like(x, torch.nan))
     noise = vae.draw_noise(len(x), generator(0))
-    slopes = torch.autograd.grad(vae.elbo(hidden, mask, noise=noise).sum(), weights)  # type: ignore[arg-type]
-    model = LinearGaussian(layer.weight, layer.bias, vae.likelihood.log_variance.exp())  # type: ignore[union-attr, arg-type]
-    exact = torch.autograd.grad(log_evidence(model, hidden, mask).sum(), weights)  # type: ignore[arg-type]
+    slopes = torch.autograd.grad(vae.elbo(hidden, mask, noise=noise).sum(), weights)
+    model = LinearGaussian(layer.weight, layer.bias, log_variance.exp())
+    exact = torch.autograd.grad(log_evidence(model, hidden, mask).sum(), weights)
     torch.testing.assert_close(slopes, exact, rtol=1e-6, atol=1e-6)
     assert len(list(vae.parameters())) == 3, "the encoder has no weights of its own"
 

@@ -17,7 +17,9 @@ from designloop.loop.evaluation.child.oracle_child import pack, unpack
 from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.loop.evaluation.errors import NoWorkers
 from designloop.oracles import load
-from tests.loop.evaluation.misbehaving import BAD, MISCHIEF, TIMED_OUT, left_over, living_in
+from designloop.testing.mischief import BAD, MISCHIEF, TIMED_OUT
+from designloop.testing.processes import living_in
+from tests.loop.evaluation.misbehaving import left_over
 
 ROOT = Path(__file__).parents[4]
 
@@ -303,7 +305,8 @@ def test_a_file_that_was_not_declared_is_told_how_to_be_there(tmp_path):
     error, _ = answer_of(tmp_path, reads)
     assert error == (
         "FileNotFoundError: [Errno 2] No such file or directory: 'model.json' (mischief.py:2); model.json lies beside "
-        "the oracle's file, but the oracle runs in a folder of its own; declare it: @oracle(files=['model.json'])"
+        "the oracle's file, but the oracle runs in a folder of its own; declare it: @oracle(files=['model.json']), "
+        "after `from designloop.oracles import oracle`"
     )
     declared = f"from designloop.oracles import oracle\n@oracle(files=['model.json'])\n{reads}"
     assert answer_of(tmp_path, declared) == [3.0, 3.0]
@@ -312,7 +315,7 @@ def test_a_file_that_was_not_declared_is_told_how_to_be_there(tmp_path):
     (tmp_path / "data" / "model.json").write_text("3")
     error, _ = answer_of(tmp_path, loads)
     assert error.startswith("could not be loaded: FileNotFoundError")
-    assert error.endswith("declare it: @oracle(files=['data/model.json'])")
+    assert error.endswith("@oracle(files=['data/model.json']), after `from designloop.oracles import oracle`")
 
 
 @pytest.mark.parametrize(

@@ -19,17 +19,16 @@ from designloop.loop.evaluation.ray.backend import RayBackend
 from designloop.loop.evaluation.ray.keeper import SETTINGS
 from designloop.loop.evaluation.ray.own import reread_settings
 from designloop.tables.ledger import Ledger
+from designloop.testing.mischief import BAD, TIMED_OUT
+from designloop.testing.processes import living_in
 from tests.campaigns import write_campaign
 from tests.loop.evaluation.misbehaving import (
-    BAD,
     GOOD,
-    TIMED_OUT,
     alive,
     campaign,
     candidates,
     group_of,
     left_over,
-    living_in,
     statuses,
     values,
 )

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from designloop.loop.evaluation.processes import family
+from designloop.testing.processes import living_in
 from tests.campaigns import write_campaign
-from tests.loop.evaluation.misbehaving import alive, left_over, living_in
+from tests.loop.evaluation.misbehaving import alive, left_over
 
 pytestmark = pytest.mark.xdist_group("ray")  # one after the other: each Ray believes that it has all cores
 

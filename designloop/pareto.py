@@ -1,0 +1,108 @@
+"""Several goals at once: what is dominated by what, and the hypervolume, the one number that measures a front.
+
+Points are rows, goals are columns, and everything is maximised. A point dominates another where it is at least as good
+in every goal and better in one; equal points do not dominate each other.
+Sources: Deb et al. 2002 (non-dominated sorting, crowding); Zhang et al. 2015 (efficient sorting); Zitzler & Thiele 1998
+(the hypervolume); While et al. 2006 (by slicing).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import numpy as np
+
+MOST_GOALS = 4
+"""With more, hardly any molecule is dominated, and exact hypervolumes take too long to be told after every round."""
+
+
+def pareto_ranks(points: np.ndarray) -> np.ndarray:
+    """(n,) whole numbers: 1 of what nothing dominates, 2 of what nothing but rank 1 dominates, and so on.
+
+    Args:
+        points: (n, goals) finite numbers.
+    """
+    if not len(points):
+        return np.zeros(0, dtype=int)
+    distinct, twin = np.unique(points, axis=0, return_inverse=True)
+    # Sorted downwards, a point can only be dominated by those before it, and the fronts are nested.
+    fronts: list[_Front] = []
+    ranks = np.zeros(len(distinct), dtype=int)
+    for row in range(len(distinct) - 1, -1, -1):
+        point = distinct[row]
+        place = bisect_left(fronts, True, key=lambda front: not front.dominates(point))
+        if place == len(fronts):
+            fronts.append(_Front(points.shape[1]))
+        fronts[place].add(point)
+        ranks[row] = place + 1
+    return np.asarray(ranks[twin.reshape(-1)])
+
+
+class _Front:
+    """Points that do not dominate each other, which come in the order of their first goal, the greatest first."""
+
+    def __init__(self, goals: int) -> None:
+        self._points, self._count = np.empty((16, goals)), 0
+
+    def add(self, point: np.ndarray) -> None:
+        if self._count == len(self._points):
+            self._points = np.concatenate([self._points, np.empty_like(self._points)])
+        self._points[self._count] = point
+        self._count += 1
+
+    def dominates(self, point: np.ndarray) -> bool:
+        """Whether one of them is as good in every goal as a point that comes after them and differs."""
+        # With two goals the last of them has the greatest second one.
+        first = self._count - 1 if len(point) == 2 else 0
+        return bool((self._points[first : self._count, 1:] >= point[1:]).all(1).any())
+
+
+def crowding(points: np.ndarray) -> np.ndarray:
+    """(n,) sizes of the gaps between the neighbours of each point, summed over goals; infinite at the ends."""
+    gaps = np.zeros(len(points))
+    for column in points.T:
+        order = np.argsort(column, kind="stable")
+        width = max(float(np.ptp(column)), np.finfo(float).tiny) if len(points) else 1.0
+        gaps[order[[0, -1]] if len(points) else []] = np.inf
+        gaps[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / width
+    return gaps
+
+
+def pareto_order(points: np.ndarray) -> np.ndarray:
+    """(n,) rows by rank, and within a rank those that stand alone first: the choice of NSGA-II."""
+    ranks, gaps = pareto_ranks(points), np.zeros(len(points))
+    for rank in np.unique(ranks):
+        gaps[ranks == rank] = crowding(points[ranks == rank])
+    return np.lexsort((-gaps, ranks))
+
+
+def hypervolume(points: np.ndarray, reference: Sequence[float] | np.ndarray) -> float:
+    """The volume of all that is above a reference point and that some point dominates; exact.
+
+    Args:
+        points: (n, goals); what is not above the reference in every goal adds nothing.
+        reference: (goals,)
+    """
+    heights = np.asarray(points, dtype=float).reshape(-1, len(reference)) - np.asarray(reference, dtype=float)
+    return _volume(heights[(heights > 0).all(1)])
+
+
+def _volume(heights: np.ndarray) -> float:
+    """The volume under (n, goals) points above 0: slabs of the last goal, each as wide as what reaches up to it."""
+    if not len(heights):
+        return 0.0
+    if heights.shape[1] == 1:
+        return float(heights.max())
+    heights = heights[np.argsort(-heights[:, -1], kind="stable")]
+    floors = np.append(heights[1:, -1], 0.0)
+    if heights.shape[1] == 2:
+        return float(np.maximum.accumulate(heights[:, 0]) @ (heights[:, 1] - floors))
+    total, widest, area = 0.0, np.zeros((0, heights.shape[1] - 1)), 0.0
+    for point, floor in zip(heights, floors, strict=True):
+        base = point[:-1]
+        if not (widest >= base).all(1).any():
+            widest = np.vstack([widest[~(base >= widest).all(1)], base])
+            area = _volume(widest)
+        total += area * float(point[-1] - floor)
+    return total

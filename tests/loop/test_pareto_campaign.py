@@ -1,0 +1,120 @@
+"""A campaign that trades two properties off: what its table, its rounds, its pictures and the command line say."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import designloop
+from designloop import api
+from designloop.loop.config.problems import CampaignError
+from designloop.pareto import hypervolume, pareto_ranks
+from designloop.tables import QueryError, open_candidates
+from designloop.testing.small_campaign import write_campaign, write_tiny_model
+from tests.commands import succeeds
+
+GOALS = [
+    {"name": "carbons", "oracle": "./my_oracle.py:score", "transform": {"type": "linear", "low": 0, "high": 3}},
+    {"name": "tpsa", "oracle": "tpsa", "transform": {"type": "linear", "low": 20, "high": 120}},
+    {"name": "qed", "oracle": "qed", "transform": {"type": "linear", "low": 0, "high": 1}, "weight": 0},
+]
+PARETO = {
+    "objective.aggregate": "pareto",
+    "objective.properties": GOALS,
+    "objective.reference_point": {"tpsa": 0.1},
+    "starting_molecules": ["CCO", "CC(=O)Oc1ccccc1C(=O)O"],
+    "filters": {"heavy_atoms": [6, 60]},
+}
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pareto")
+    path = write_campaign(folder, write_tiny_model(folder / "tiny.pt"), PARETO)
+    first = designloop.load_campaign(path, {"budget.rounds": 1})
+    designloop.run(first)  # the second run takes the front up from the table
+    designloop.run(designloop.load_campaign(path))
+    return path
+
+
+def columns(path: Path) -> dict[str, np.ndarray]:
+    table = open_candidates(path.with_suffix("")).to_arrow()
+    return {name: np.array(table[name].to_pylist(), dtype=object) for name in table.column_names}
+
+
+def points(rows: dict[str, np.ndarray]) -> np.ndarray:
+    return np.column_stack([rows["carbons_desirability"], rows["tpsa_desirability"]]).astype(float)
+
+
+def test_the_view_ranks_what_is_allowed_by_what_counts(campaign: Path) -> None:
+    rows = columns(campaign)
+    allowed = rows["allowed"].astype(bool)
+    assert not allowed[0]
+    assert rows["pareto_rank"][0] is None
+    assert rows["pareto_rank"][allowed].tolist() == pareto_ranks(points(rows)[allowed]).tolist()
+    np.testing.assert_allclose(rows["score"].astype(float), points(rows).mean(1))
+
+
+def test_each_round_tells_the_hypervolume_of_all_up_to_it(campaign: Path) -> None:
+    rows, summary = columns(campaign), designloop.status(campaign)
+    assert summary.goals == {"carbons": 0.0, "tpsa": 0.1}
+    for info in summary.rounds:
+        so_far = rows["allowed"].astype(bool) & (rows["round"] <= info.number)
+        ranks = pareto_ranks(points(rows)[so_far])
+        volume = hypervolume(points(rows)[so_far], (0.0, 0.1))
+        assert info.metrics["hypervolume"] == pytest.approx(volume, rel=1e-12)
+        assert info.metrics["front_size"] == (ranks == 1).sum()
+    assert len(summary.rounds) > 2
+    assert summary.hypervolume == summary.rounds[-1].metrics["hypervolume"]
+
+
+def test_status_and_top_show_the_front(campaign: Path) -> None:
+    rows = columns(campaign)
+    shown = succeeds("status", campaign)
+    summary = designloop.status(campaign)
+    assert f"hypervolume {summary.hypervolume:.3f} of a front of {summary.front_size} molecules" in shown
+    assert "(carbons 0, tpsa 0.1)" in shown
+    best, _ = api.top(campaign, 100, pareto=True)
+    front = rows["smiles"][np.array([rank == 1 for rank in rows["pareto_rank"]])]
+    assert {molecule.smiles for molecule in best} == set(front)
+    assert {molecule.pareto_rank for molecule in best} == {1}
+    assert "pareto: 1 where" in succeeds("top", campaign, "--pareto")
+
+
+def test_the_picture_has_every_molecule_once_the_front_apart(campaign: Path) -> None:
+    rows, picture = columns(campaign), ET.parse(campaign.with_suffix("") / "front.svg")
+    dots = {path.get("class"): (path.get("d") or "").count("h0") for path in picture.iter(f"{SVG}path")}
+    ranked = [rank for rank in rows["pareto_rank"] if rank is not None]
+    assert dots["front"] == ranked.count(1)
+    assert dots["front"] + dots["molecules"] + dots.get("starting", 0) == len(ranked)
+    corners = next(path.get("d") or "" for path in picture.iter(f"{SVG}path") if path.get("class") == "steps")
+    assert corners.count("H") <= ranked.count(1)
+
+
+def test_one_score_has_no_front(tmp_path: Path) -> None:
+    path = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), {"budget.oracle_calls": 5})
+    designloop.run(designloop.load_campaign(path))
+    with pytest.raises(QueryError, match="maximises one score, so it has no front"):
+        api.top(path, pareto=True)
+    assert set(columns(path)["pareto_rank"]) == {None}
+    summary = designloop.status(path)
+    assert (summary.hypervolume, summary.goals) == (None, {})
+    assert not (path.with_suffix("") / "front.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ({"name": "latent_bo"}, "found latent_bo, whose surrogate foresees one score"),
+        ({"name": "property_loss", "surrogate": "committee"}, "found committee, which foresees one score"),
+    ],
+)
+def test_a_strategy_that_sees_one_score_is_refused(strategy: dict[str, Any], words: str, tmp_path: Path) -> None:
+    path = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), PARETO | {"strategy": strategy})
+    with pytest.raises(CampaignError, match=words):
+        designloop.load_campaign(path)
