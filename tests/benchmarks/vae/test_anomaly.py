@@ -10,8 +10,8 @@ import torch
 from sklearn.datasets import load_breast_cancer
 
 from designloop.api import InputError
-from designloop.benchmarks.vae.methods.anomaly import method as anomaly
 from designloop.benchmarks.vae.methods.anomaly import keel, outliers, ranking
+from designloop.benchmarks.vae.methods.anomaly import method as anomaly
 from designloop.benchmarks.vae.methods.anomaly.outliers import FLOOR, OURS, Problem
 from designloop.benchmarks.vae.registry import load
 from designloop.vae.anomaly import detector
@@ -56,7 +56,7 @@ def test_the_rows_of_a_small_run() -> None:
 def test_a_ranking_counts_ties_by_halves_and_its_bars_are_by_hand() -> None:
     table = {"a": {OURS: [0.9, 0.7], "KNN": [0.8, 0.8], FLOOR: [0.5, 0.5]}}
     table["b"] = {OURS: [0.6, 0.6], "KNN": [0.9, 0.9], FLOOR: [0.7, 0.7]}
-    table = {name: {**aurocs, **dict.fromkeys(SCORES, [0.5, 0.5])} for name, aurocs in table.items()}
+    table = {name: {**aurocs, **{score: [0.5, 0.5] for score in SCORES}} for name, aurocs in table.items()}
     ranked = ranking.Ranking((OURS, "KNN", FLOOR), table, 1, 2, "")
     np.testing.assert_array_equal(ranked.ranks, [[1.5, 1.5, 3], [3, 1, 2]])
     known = next(ranking.rows_of_known(ranked))

@@ -68,7 +68,11 @@ class Ranking:
         error = dict(zip(self.names, (ranks.std(0, ddof=1) / np.sqrt(len(ranks))).tolist(), strict=True))
         place = 1 + sum(average[name] < average[OURS] for name in self.names)
         yield Row(measure=f"its place by average rank{self.ending}", value=place, seeds=fits)
-        yield Row(measure=f"share of splits that ask for the neural detector{self.ending}", value=self.neural / fits)
+        yield Row(
+            measure=f"share of splits that ask for the neural detector{self.ending}",
+            value=self.neural / fits,
+            seeds=fits,
+        )
         for name in sorted(self.names[1:], key=lambda detector_name: average[detector_name]):
             whose = name if name == FLOOR else f"PyOD's {name}"
             yield Row(
