@@ -261,7 +261,8 @@ def test_budgets(write: Write) -> None:
 def test_a_file_without_the_main_things_says_which(tmp_path: Path) -> None:
     (tmp_path / "test.yaml").write_text("seed: 1\n")
     assert problems(tmp_path / "test.yaml") == [
-        "test.yaml:1:1: objective: found nothing, expected a mapping with the keys aggregate, reference_point, properties",
+        "test.yaml:1:1: objective: found nothing, expected a mapping with the keys aggregate, reference_point, "
+        "properties",
         "test.yaml:1:1: budget: found nothing, expected a mapping with the keys oracle_calls, rounds, hours, patience, "
         "per_oracle",
     ]
