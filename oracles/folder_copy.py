@@ -50,8 +50,8 @@ def _copy_beside(path: Path, top: Path) -> None:
         for entry in sorted(original.iterdir()):
             count += 1
             place = copy / entry.name
-            if entry.name == "__pycache__" or entry == path:
-                continue
+            if entry.name == "__pycache__" or entry == path or entry.resolve() == top.parent:
+                continue  # the last: where copies lie is itself below the folder, and would be copied without end
             if count > MOST_ENTRIES:
                 place.symlink_to(entry)
             elif _is_own_folder(entry):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from designloop.vae import multimodal as multimodal
     from designloop.vae import planning as planning
     from designloop.vae import simulators as simulators
+    from designloop.vae import tables as tables
+    from designloop.vae import timeseries as timeseries
     from designloop.vae.doors import label_codes as label_codes
     from designloop.vae.errors import VAEError as VAEError
     from designloop.vae.image_networks import ConvDecoder as ConvDecoder

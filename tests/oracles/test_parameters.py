@@ -37,7 +37,8 @@ def problems(reference: str, params: dict[str, Any], folder: Path | None = None)
         (
             "similarity",
             {"reference": "CCO", "fingerprint": "ecfp_4"},
-            "parameter 'fingerprint': found 'ecfp_4', expected 'ecfp4', 'ecfp6', 'fcfp4', 'fcfp6' or 'atom_pair'; "
+            "parameter 'fingerprint': found 'ecfp_4', expected 'ecfp4', 'ecfp6', 'fcfp4', 'fcfp6', 'atom_pair' "
+            "or 'pharmacophore'; "
             "did you mean 'ecfp4'?",
         ),
         (

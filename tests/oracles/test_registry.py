@@ -57,7 +57,7 @@ def test_parameters_are_told_in_words() -> None:
     parameters = {item.name: (item.kind, item.required, item.default) for item in card.parameters}
     assert parameters == {
         "reference": ("SMILES or list of SMILES", True, None),
-        "fingerprint": ("ecfp4 | ecfp6 | fcfp4 | fcfp6 | atom_pair", False, "ecfp4"),
+        "fingerprint": ("ecfp4 | ecfp6 | fcfp4 | fcfp6 | atom_pair | pharmacophore", False, "ecfp4"),
         "aggregate": ("max | mean | min", False, "max"),
         "chirality": ("true | false", False, False),
     }

@@ -135,7 +135,7 @@ def log_size(
         name: Entry of the context, (batch,) or (batch, 1, …), positive; None reads nothing.
         part: The likelihood that asks.
         params: (..., batch, …) what the size is to stand beside.
-        axes: How many a row has; None for all of ``params`` but the first.
+        axes: How many a row has; None for one where ``params`` are (draws, batch, features), else for all but one.
 
     Raises:
         MissingContextError: The context has no such entry.
@@ -148,7 +148,8 @@ def log_size(
         raise MissingContextError(type(part).__name__, name, list(context or ()))
     size = context[name]
     if size.ndim:  # mapped by torch.func, a row and its size come alone
-        axes = params.ndim - 1 if axes is None else axes
+        if axes is None:  # (draws, batch, features), or all of a row's axes behind the batch
+            axes = 1 if params.ndim == 3 and len(size) == params.shape[1] else params.ndim - 1
         rows = params.shape[-1 - axes]
         if size.numel() != len(size) or (len(size) != rows and 1 not in (len(size), rows)):
             raise ShapeError(f"context[{name!r}]", size.shape, f"({rows},)", "give one size a row")
