@@ -1,4 +1,4 @@
-"""Property loss: the VAE is fine-tuned on the best molecules so far, and proposes beside genetic steps.
+"""Property loss: the VAE is fine-tuned by the scores of what was paid for, and proposes beside genetic steps.
 
 One round: a pool of free candidates (draws from the prior, from the posterior of elites, steps on SELFIES and on
 graphs, molecules of ZINC), bred on from what a committee of surrogates votes for, and of all that what it votes for;

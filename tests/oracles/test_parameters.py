@@ -38,8 +38,7 @@ def problems(reference: str, params: dict[str, Any], folder: Path | None = None)
             "similarity",
             {"reference": "CCO", "fingerprint": "ecfp_4"},
             "parameter 'fingerprint': found 'ecfp_4', expected 'ecfp4', 'ecfp6', 'fcfp4', 'fcfp6', 'atom_pair' "
-            "or 'pharmacophore'; "
-            "did you mean 'ecfp4'?",
+            "or 'pharmacophore'; did you mean 'ecfp4'?",
         ),
         (
             "similarity",

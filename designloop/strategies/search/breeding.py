@@ -18,7 +18,7 @@ from designloop.strategies.acquisition.base import Ranking
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
-from designloop.strategies.search.pool import Bred, Pool, Turn, evolve
+from designloop.strategies.search.pool import Bred, Pool, Propose, Turn, evolve
 from designloop.strategies.surrogates.base import Belief, View
 
 _FEWEST = 16
@@ -26,9 +26,6 @@ _FEWEST = 16
 
 _CONSIDERED = 4
 """Molecules that a batch is chosen from, for each one wanted."""
-
-Propose = Callable[[Sequence[Member], int, Turn, int], Sequence[Candidate]]
-"""(parents, number of draws, turn, generation) -> free candidates."""
 
 
 @dataclass(frozen=True, kw_only=True)

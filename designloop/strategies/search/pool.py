@@ -79,6 +79,9 @@ Breed = Callable[[Archive, Belief, int, Turn], Bred | None]
 Draw = Callable[[Archive, int, Turn], Sequence[Candidate]]
 """(archive, molecules wanted, turn) -> candidates that nothing ranks."""
 
+Propose = Callable[[Sequence[Member], int, Turn, int], Sequence[Candidate]]
+"""(parents, number of draws, turn, generation) -> free candidates."""
+
 
 def evolve(
     pool: Pool,

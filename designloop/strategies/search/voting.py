@@ -9,7 +9,7 @@ Source: Tripp & Hernández-Lobato 2023, "Genetic algorithms are strong baselines
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice, zip_longest
 
@@ -21,7 +21,7 @@ from designloop.strategies.acquisition.votes import Voter, Votes, draw_voters, m
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
-from designloop.strategies.search.pool import Bred, Pool, Turn
+from designloop.strategies.search.pool import Bred, Pool, Propose, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.base import Belief, View
 
@@ -36,9 +36,6 @@ _CONSIDERED = 10
 
 _TRIES = 4
 """Draws of a parent, for each one wanted; what was drawn before or may not be admitted is none."""
-
-Propose = Callable[[Sequence[Member], int, Turn, int], Sequence[Candidate]]
-"""(parents, number of draws, turn, generation) -> free candidates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +67,7 @@ class BreedByVote:
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
-        unpaid = [
-            c for c, name in zip(stock.pool.candidates, stock.pool.names, strict=True) if name not in stock.scores
-        ]
-        return Bred(stock.pool, stock.favourites(voters, _CONSIDERED * wanted), unpaid, Votes(voters))
+        return Bred(stock.pool, stock.favourites(voters, _CONSIDERED * wanted), stock.unpaid(), Votes(voters))
 
     def _parents(self, stock: Stock, voters: Sequence[Voter], n: int, rng: np.random.Generator) -> list[Member]:
         """The parents of n children: the voters take turns, each of its own ranking; each parent once."""

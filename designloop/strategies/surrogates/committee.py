@@ -18,7 +18,7 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import KnownObjective
 from designloop.strategies.surrogates.base import Belief, Posterior
 from designloop.strategies.surrogates.composite import CompositeSurrogate
-from designloop.strategies.surrogates.fixed_gp import FixedGP
+from designloop.strategies.surrogates.fixed_gp import NOISE, FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, MoleculeFeatures, features_of_molecule
 from designloop.strategies.surrogates.views import FingerprintView
 
@@ -169,7 +169,7 @@ class Committee:
     def _judge(self, means: np.ndarray, doubts: np.ndarray, scores: np.ndarray) -> None:
         """Takes in (members, n) means and standard deviations of (n,) scores, one molecule after another."""
         for mean, doubt, score in zip(means.T, doubts.T, scores, strict=True):
-            variance = np.square(doubt) + 1e-4
+            variance = np.square(doubt) + NOISE
             error = np.square(score - mean)
             self._scale = _KEPT * self._scale + (1 - _KEPT) * error / variance
             expected = self._scale * variance
