@@ -15,7 +15,8 @@ import yaml
 from designloop import api
 from designloop.api.inputs import InputError
 from designloop.loop.laboratory.expectations import expected_values, nearest_of
-from designloop.loop.laboratory.readings import Reading, ledger_key
+from designloop.loop.campaign.known_values import Reading
+from designloop.loop.laboratory.readings import ledger_key
 from designloop.tables import QueryError, TableError, durable
 from designloop.tables.ledger import Ledger
 from designloop.tables.suggestions import FILE

@@ -14,7 +14,7 @@ from designloop.loop.saturation import Saturation
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
-from designloop.records import Candidate, Round, State
+from designloop.records import MEASURED, START, Candidate, Result, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
 from designloop.words import silent
@@ -43,7 +43,8 @@ def run_campaign(
                 say(allowed.last_take.starting_line)
             with clock("oracle"):
                 listener = Scoring.listener(number, on_scored)
-                scored = campaign.objective(evaluate(admitted, listener))
+                given = None if number else given_results(campaign)
+                scored = campaign.objective(evaluate(admitted, listener, given))
             for line in [*(remarks := evaluate.remarks()), *evaluate.losses()]:
                 say(line)
             with clock("learn"):
@@ -55,7 +56,7 @@ def run_campaign(
                 **top_ten.after(scored),
                 **front.after(scored),
             }
-            calls_left = campaign.budget.oracle_calls - table.calls() - len(scored)
+            calls_left = campaign.budget.oracle_calls - table.calls() - sum(row.is_charged for row in scored)
             if saturated := saturation.after(metrics, calls_left):
                 remarks.append(saturated)
                 say(saturated)
@@ -103,4 +104,13 @@ def starting(campaign: Campaign) -> Iterator[Candidate]:
             selfies = codec.to_selfies(molecule.smiles)
         except MoleculeError:  # it is scored and kept, but not learned from
             selfies = None
-        yield Candidate(molecule.smiles, "start", selfies, written=molecule.written)
+        proposer = MEASURED if molecule.known else START
+        yield Candidate(molecule.smiles, proposer, selfies, written=molecule.written)
+
+
+def given_results(campaign: Campaign) -> dict[str, dict[str, Result]]:
+    """Molecule -> property -> result, of all that the user says was measured of starting molecules: nothing was run."""
+    return {
+        smiles: {name: reading.result(attempt=0) for name, reading in of_molecule.items()}
+        for smiles, of_molecule in campaign.known_values().items()
+    }

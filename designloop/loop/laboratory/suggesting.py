@@ -9,7 +9,7 @@ from designloop.loop.laboratory.expectations import expected_values, nearest_of
 from designloop.loop.laboratory.readings import measured_properties, told_in
 from designloop.loop.runner import build_strategy, starting
 from designloop.loop.screening.screening import Screening, Take
-from designloop.records import Candidate
+from designloop.records import START, Candidate
 from designloop.tables import CandidateTable, open_candidates
 from designloop.tables.suggestions import Suggestion, write_suggestions
 
@@ -40,7 +40,7 @@ def suggest_molecules(
     allowed = Screening(campaign, known)
     strategy = build_strategy(campaign, table.last_state(), allowed)
     before = set(known.charged())
-    own = [candidate for candidate in starting(campaign) if candidate.smiles not in before]
+    own = [item for item in starting(campaign) if item.proposer == START and item.smiles not in before]
     chosen = allowed.take(own, wanted, keep_refused=not campaign.only_allowed) if own else []
     if left := wanted - len(chosen):
         chosen += allowed.take(strategy.ask(left), left)
