@@ -14,9 +14,9 @@ import yaml
 
 from designloop import api
 from designloop.api.inputs import InputError
-from designloop.loop.laboratory.expectations import expected_values, nearest_of
 from designloop.loop.campaign.known_values import Reading
 from designloop.loop.laboratory.readings import ledger_key
+from designloop.loop.laboratory.suggesting import nearest_of
 from designloop.tables import QueryError, TableError, durable
 from designloop.tables.ledger import Ledger
 from designloop.tables.suggestions import FILE

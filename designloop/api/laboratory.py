@@ -207,7 +207,8 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
     _refuse_existing(path)
     computed = [name for item in suggested.suggestions for name in item.predicted]
     predicted = [f"{name}_predicted{end}" for name in dict.fromkeys(computed) for end in ("", "_sd")]
-    columns = [ID, STRUCTURE, *suggested.measured, FAILED, *predicted, "proposer", "parents", "nearest", "similarity"]
+    columns = [ID, STRUCTURE, *suggested.measured, FAILED, *predicted]
+    columns += ["why", "proposer", "parents", "nearest", "similarity"]
     with Path(path).open("x", encoding="utf-8", newline="") as file:
         writer = DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
@@ -219,6 +220,7 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
                     ID: item.id,
                     STRUCTURE: item.candidate.smiles,
                     **{name: f"{number:.4g}" for name, number in numbers.items()},
+                    "why": item.reason,
                     "proposer": item.candidate.proposer,
                     "parents": " ".join(item.candidate.parents),
                     "nearest": item.nearest or "",

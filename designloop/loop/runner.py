@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.ends import why_it_ends
@@ -14,6 +15,7 @@ from designloop.loop.saturation import Saturation
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
+from designloop.oracles.measured import is_measured
 from designloop.records import MEASURED, START, Candidate, Result, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
@@ -66,8 +68,14 @@ def run_campaign(
             on_round(committed)
 
 
-def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) -> base.Strategy:
-    """Builds the campaign's strategy, fresh or as its state left it, with what it may know of the campaign."""
+def build_strategy(
+    campaign: Campaign, state: State | None, allowed: Screening, pending: Sequence[Candidate] = ()
+) -> base.Strategy:
+    """Builds the campaign's strategy, fresh or as its state left it, with what it may know of the campaign.
+
+    Args:
+        pending: what was given out and is not told yet.
+    """
     model = Pretrained.of(campaign)
     view = base.CampaignView(
         seed=campaign.seed,
@@ -75,11 +83,17 @@ def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) 
         standard_forms=lambda smiles: standard_forms(smiles, campaign.standardize),
         load_model=model.load,
         load_replay=model.replay,
-        objective=campaign.objective.known(),
+        objective=replace(campaign.objective.known(), noisy=is_noisy(campaign)),
         keep=tuple(campaign.filters.require_smarts),
         resolve=lambda path: str(campaign.resolve(path)),
+        pending=tuple(pending),
     )
     return base.build(campaign.strategy.name, campaign.strategy.settings, view, state)
+
+
+def is_noisy(campaign: Campaign) -> bool:
+    """Whether any property is measured in a laboratory, or of an oracle that is declared stochastic."""
+    return any(oracle.stochastic or is_measured(oracle) for oracle in campaign.oracles.values())
 
 
 def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int, int]]:

@@ -252,7 +252,9 @@ class _FileReader:
         rows = zip(read.smiles, read.names, read.lines, strict=True)
         for row, (text, name, line) in enumerate(rows):
             try:
-                known = self.values.read({c: read.columns[c][row] for c in self._columns.values()}) if self.values else {}
+                known = (
+                    self.values.read({c: read.columns[c][row] for c in self._columns.values()}) if self.values else {}
+                )
             except UnusableValue as error:
                 self.molecules.unusable.append(self._problem(line, str(error)))
                 continue

@@ -10,7 +10,7 @@ from typing import Any
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import Reading, Readings
 from designloop.oracles import Oracle
-from designloop.oracles.measured import NAME
+from designloop.oracles.measured import NAME, is_measured
 from designloop.records import Result
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Finished, Intent, LedgerResult, RunStatus, StoredValue
@@ -28,7 +28,7 @@ NOT_MEASURED = Result(None, "not_run", "not measured yet")
 
 def measured_properties(campaign: Campaign) -> list[str]:
     """The properties that are measured in a laboratory, in the order of the objective."""
-    return [name for name, oracle in campaign.oracles.items() if oracle.is_built_in and oracle.reference == NAME]
+    return [name for name, oracle in campaign.oracles.items() if is_measured(oracle)]
 
 
 def is_in_laboratory(dump: Mapping[str, Any]) -> bool:
