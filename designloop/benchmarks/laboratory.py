@@ -123,7 +123,7 @@ BARS = (("suggest", "random"), ("suggest", "forest"), ("screen", "random"), ("sc
 
 def make_trial(name: str, file: Path, common: Mapping[str, Any], seed: int) -> Trial:
     """Makes the trial of an arm and a seed."""
-    what, overrides, work = ARMS[name]
+    _, overrides, work = ARMS[name]
     settings = {**common, **overrides}
     campaign = load_campaign(file, settings)
     identity = {

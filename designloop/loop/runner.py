@@ -102,9 +102,11 @@ def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int
     Round 0 holds all starting molecules, and is left out when there are none.
     """
     budget, resumed_after = campaign.budget, table.next_round() - 1
+    in_laboratory = any(is_measured(oracle) for oracle in campaign.oracles.values())
+    batch = campaign.batch_size if in_laboratory else None
     if table.next_round() == 0 and (starting_count := len(campaign.starting())):
         yield 0, starting_count
-    while (end := why_it_ends(budget, table.rounds(), table.per_oracle_calls(), resumed_after)) is None:
+    while (end := why_it_ends(budget, table.rounds(), table.per_oracle_calls(), resumed_after, batch)) is None:
         capped = [most - table.per_oracle_calls().get(name, 0) for name, most in budget.per_oracle.items()]
         yield max(table.next_round(), 1), min(campaign.batch_size, budget.oracle_calls - table.calls(), *capped)
     table.finish(str(end))

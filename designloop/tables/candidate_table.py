@@ -213,7 +213,7 @@ class CandidateTable:
         return self._last_number() + 1
 
     def charged(self) -> list[str]:
-        """Standard forms of all molecules in the table, charged or given with their values, in the order of its rows."""
+        """Standard forms of all molecules in the table, charged or given with values, in the order of its rows."""
         return list(self._scores)
 
     def scores(self) -> dict[str, float | None]:

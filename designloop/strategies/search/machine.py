@@ -109,7 +109,7 @@ class Search:
         features = self.surrogate.view.features(list(seen.values()))
         moments = {"score": belief(features).moments()}
         if isinstance(belief, PropertyBelief):
-            moments |= belief.properties(features)
+            moments |= belief.property_moments(features)
         for name, (means, deviations) in moments.items():
             for row, mean, deviation in zip(seen, means.tolist(), deviations.tolist(), strict=True):
                 foreseen[row][name] = (mean, deviation)
@@ -127,7 +127,7 @@ class Search:
     # ---- tell
 
     def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
-        """Takes the scores in and lets every learner learn; what is told again with the same score changes nothing."""
+        """Takes the scores in and lets every learner learn; what is told again with the same values changes nothing."""
         rows, members = self.transcriber.read(scored, self.archive)
         belief = self._fit() if rows else None  # the one that chose them, of the archive as it was
         metrics = self._foreseen(belief, members) if belief is not None else {}

@@ -81,7 +81,7 @@ Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
 class PropertyBelief(Protocol):
     """What a belief may be, too: one that says what it expects of each property."""
 
-    def properties(self, features: np.ndarray) -> Moments:
+    def property_moments(self, features: np.ndarray) -> Moments:
         """What it expects of candidates, in the units of the properties."""
 
 

@@ -76,7 +76,7 @@ class CommitteeModel:
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Property -> (n,) values of these molecules."""
 
-    def properties(self, features: np.ndarray) -> Moments:
+    def property_moments(self, features: np.ndarray) -> Moments:
         """(m,) means and standard deviations of new measurements of each property, each member trusted by its share."""
         moments = {}
         for name, values in self.values.items():

@@ -119,7 +119,7 @@ class CompositeModel:
             Goals(self.desirabilities, self.paid),
         )
 
-    def properties(self, features: np.ndarray) -> Moments:
+    def property_moments(self, features: np.ndarray) -> Moments:
         """(m,) means and standard deviations of new measurements of each property, of rows (m, d) of bits."""
         test_x = features.astype(np.float32)
         across = Kernels.between(test_x, self.train_x, self.linear_scale)
