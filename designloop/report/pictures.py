@@ -17,6 +17,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from designloop.molecules.chemistry import require
+from designloop.records import START
 from designloop.report.front import draw_front
 from designloop.report.progress import draw_progress
 from designloop.report.references import Reference, read_references, read_units
@@ -97,7 +98,7 @@ def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Pa
     (campaign,) = candidates.campaigns()
     references, _ = read_references(campaign.folder)  # damage is told by who asks for them
     calls = calls_of(table).get(campaign.label, [])
-    starting = pc.sum(pc.equal(table["proposer"], "start")).as_py() or 0
+    starting = pc.sum(pc.equal(table["proposer"], START)).as_py() or 0
     pictures = {
         "best.svg": draw_best(top_molecules(table, n, units=read_units(campaign.folder)), references),
         "progress.svg": draw_progress(campaign.label, calls, starting, references, n),
@@ -114,12 +115,14 @@ def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Pa
 def calls_of(table: pa.Table) -> dict[str, list[tuple[str, float | None]]]:
     """Campaign -> (smiles, score) of each call in turn, of a view ``candidates`` in its own order.
 
-    What a filter refuses has no score here: it is not among the best.
+    What a filter refuses has no score here: it is not among the best. A molecule whose values were given is no call.
     """
     calls: dict[str, list[tuple[str, float | None]]] = {}
-    columns = (table[name].to_pylist() for name in ("campaign", "smiles", "score", "allowed"))
-    for campaign, smiles, score, allowed in zip(*columns, strict=True):
-        calls.setdefault(campaign, []).append((smiles, score if allowed else None))
+    columns = (table[name].to_pylist() for name in ("campaign", "smiles", "score", "allowed", "call"))
+    for campaign, smiles, score, allowed, call in zip(*columns, strict=True):
+        of_campaign = calls.setdefault(campaign, [])
+        if call is not None:
+            of_campaign.append((smiles, score if allowed else None))
     return calls
 
 

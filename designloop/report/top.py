@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from designloop.molecules.chemistry import fingerprints, tanimoto
+from designloop.records import MEASURED, START
 from designloop.tables.best import best
 from designloop.tables.query import Candidates, refuse_mixed
 from designloop.tables.schema import DESIRABILITY
@@ -41,7 +42,7 @@ def top_molecules(
     """
     table = candidates.to_arrow() if isinstance(candidates, Candidates) else candidates
     refuse_mixed(table)
-    starting = table.filter(pc.equal(table["proposer"], "start"))["smiles"].to_pylist()
+    starting = table.filter(pc.is_in(table["proposer"], pa.array([START, MEASURED])))["smiles"].to_pylist()
     table = table if with_refused else table.filter(table["allowed"])
     if front_of:
         table = table.filter(pc.fill_null(pc.equal(pareto_ranks_of(table, front_of), 1), False))
@@ -66,6 +67,7 @@ def top_molecules(
             },
             campaign=row["campaign"],
             call=row["call"],
+            id=row["id"],
             proposer=row["proposer"],
             inchikey=row["inchikey"],
             scaffold=row["scaffold"],
@@ -132,8 +134,10 @@ class TopMolecule:
     score: float
     properties: Mapping[str, PropertyScore]
     campaign: str
-    call: int
-    """Oracle calls spent when it was found."""
+    id: str
+    """Its name in every table, picture and file, without blanks."""
+    call: int | None
+    """Oracle calls spent when it was found; None for a starting molecule whose values were given."""
     proposer: str
     inchikey: str | None
     scaffold: str
@@ -147,8 +151,3 @@ class TopMolecule:
     """False for a starting molecule that a filter refuses."""
     pareto_rank: int | None = None
     """Among the molecules of its campaign; None where one score is maximised."""
-
-    @property
-    def id(self) -> str:
-        """Its name in every table, picture and file, without blanks: the campaign, and the call that found it."""
-        return f"{self.campaign}-{self.call}".replace(" ", "_")

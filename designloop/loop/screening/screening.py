@@ -24,7 +24,7 @@ from designloop.molecules.chemistry import (
     scaffold,
     standard_form,
 )
-from designloop.records import Candidate
+from designloop.records import MEASURED, START, Candidate
 
 __all__ = ["Filters", "Refused", "Screening", "Take"]
 
@@ -230,7 +230,7 @@ class Screening:
                 kept += is_kept
             else:
                 reasons[verdict.reason] += 1
-            if verdict.reason is not None and candidate.proposer == "start":
+            if verdict.reason is not None and candidate.proposer in (START, MEASURED):
                 refused.append(Refused(candidate.written or candidate.smiles, verdict.reason, verdict.detail))
         self._charged.update(batch)
         self.last_take = Take(wanted, count, len(admitted), ended, reasons, tuple(refused), kept)

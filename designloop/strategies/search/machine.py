@@ -16,11 +16,12 @@ from designloop.records import Candidate, Scored, State
 from designloop.strategies.acquisition.base import Acquisition
 from designloop.strategies.archive.archive import Member
 from designloop.strategies.archive.transcriber import Transcriber
-from designloop.strategies.base import CampaignView
+from designloop.strategies.base import CampaignView, Foreseen
 from designloop.strategies.learning.base import Learner, Stateful, ToldRound
 from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
 from designloop.strategies.search.saved import Saved
-from designloop.strategies.surrogates.base import Belief, Surrogate
+from designloop.strategies.surrogates.base import Belief, PropertyBelief, Surrogate
+from designloop.strategies.surrogates.pending import given_pending
 
 _EMPTY_BLOCKS = 10
 """So many blocks running without a candidate end the stream."""
@@ -58,7 +59,7 @@ class Search:
         """Blocks of candidates, ranked where there is something to rank by; it ends when the parts give no more."""
         belief, empty = self._fit(), 0
         for block in count():
-            candidates = self._block(belief, wanted, Turn(self.campaign.seed, self.rounds_seen, block))
+            candidates = self._block(belief, wanted, Turn(self.campaign.stream_seed, self.rounds_seen, block))
             first = next(candidates, None)
             empty = empty + 1 if first is None else 0
             if empty == _EMPTY_BLOCKS:
@@ -80,7 +81,7 @@ class Search:
         """What is worth paying for, screened one by one in the order of the acquisition."""
         candidates = [bred.pool.candidates[row] for row in bred.considered]
         allowed = lru_cache(None)(lambda row: self.campaign.allowed([candidates[row]]))
-        posterior = belief(bred.pool.features(bred.considered))
+        posterior = given_pending(belief, bred.pool.features(bred.considered), self._pending_features())
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
         acquisition = bred.acquisition or self.acquisition
         chosen = acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row)))
@@ -90,6 +91,29 @@ class Search:
             return
         for row in chain([first], chosen):
             yield from allowed(row)
+
+    def _pending_features(self) -> np.ndarray | None:
+        """What the surrogate sees of the molecules that are under way; None where it sees none of them."""
+        if self.surrogate is None or not self.campaign.pending:
+            return None
+        names = [name for name in self.surrogate.view.names(self.campaign.pending) if name is not None]
+        return self.surrogate.view.features(names) if names else None
+
+    def foresee(self, candidates: Sequence[Candidate]) -> list[Foreseen]:
+        """What the surrogate expects of each candidate: nothing before it is fitted, or of what it cannot see."""
+        belief, foreseen = self._fit(), [dict[str, tuple[float, float]]() for _ in candidates]
+        names = [] if belief is None or self.surrogate is None else self.surrogate.view.names(candidates)
+        seen = {row: name for row, name in enumerate(names) if name is not None}
+        if belief is None or self.surrogate is None or not seen:
+            return list[Foreseen](foreseen)
+        features = self.surrogate.view.features(list(seen.values()))
+        moments = {"score": belief(features).moments()}
+        if isinstance(belief, PropertyBelief):
+            moments |= belief.property_moments(features)
+        for name, (means, deviations) in moments.items():
+            for row, mean, deviation in zip(seen, means.tolist(), deviations.tolist(), strict=True):
+                foreseen[row][name] = (mean, deviation)
+        return list[Foreseen](foreseen)
 
     def _fit(self) -> Belief | None:
         """The surrogate after what was told so far, fitted once a round."""
@@ -103,7 +127,7 @@ class Search:
     # ---- tell
 
     def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
-        """Takes the scores in and lets every learner learn; what is told again with the same score changes nothing."""
+        """Takes the scores in and lets every learner learn; what is told again with the same values changes nothing."""
         rows, members = self.transcriber.read(scored, self.archive)
         belief = self._fit() if rows else None  # the one that chose them, of the archive as it was
         metrics = self._foreseen(belief, members) if belief is not None else {}

@@ -8,11 +8,11 @@ Expectation and doubt of a score are taken over draws of the h_k, the same ones 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -71,6 +71,18 @@ class Surrogate(Protocol):
 
     def fit(self, archive: Archive, seed: int) -> Belief | None:
         """The belief after what an archive holds; None where that is too little to tell molecules apart."""
+
+
+Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
+"""Property -> (m,) means and (m,) standard deviations of what would be measured of some candidates."""
+
+
+@runtime_checkable
+class PropertyBelief(Protocol):
+    """What a belief may be, too: one that says what it expects of each property."""
+
+    def property_moments(self, features: np.ndarray) -> Moments:
+        """What it expects of candidates, in the units of the properties."""
 
 
 @dataclass(frozen=True)

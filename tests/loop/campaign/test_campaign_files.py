@@ -12,6 +12,7 @@ from designloop.loop.campaign import templates
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.screening.filters import FilterContext, build
 from designloop.molecules.chemistry import descriptor, parse, require
+from designloop.oracles.measured import is_measured
 from designloop.records import Candidate, Evaluation, Result
 from tests.services import scoring_service
 
@@ -45,11 +46,13 @@ def scores(campaign: Campaign, smiles: list[str]) -> list[float | None]:
     answers = {
         item.name: campaign.oracles[item.name].answers(smiles, output=item.output)
         for item in campaign.objective.properties
+        if not is_measured(campaign.oracles[item.name])
     }
+    measured = {item.name: Result(6.0) for item in campaign.objective.properties if item.name not in answers}
     rows = [
         Evaluation(
             Candidate(molecule, "start"),
-            {name: Result(outputs[molecule].value) for name, outputs in answers.items()},  # type: ignore[arg-type]  # an output is one number
+            measured | {name: Result(outputs[molecule].value) for name, outputs in answers.items()},  # type: ignore[arg-type]  # an output is one number
         )
         for molecule in smiles
     ]
