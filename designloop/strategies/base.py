@@ -66,6 +66,8 @@ class KnownObjective:
     """(n, properties) desirabilities to (n,) scores."""
     reference: tuple[float, ...] | None = None
     """Where trade-offs are sought, the hypervolume's reference point in desirabilities; None: the score counts."""
+    reference_moves: bool = False
+    """Whether the search's own reference point follows the front by rule, from ``reference`` upwards."""
 
     def desirabilities(self, values: np.ndarray) -> np.ndarray:
         """(n, properties) desirabilities of (n, properties) values."""

@@ -169,7 +169,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     surrogate: Surrogate | None
     bound, surrogate = UpperBound(settings.kappa), CompositeSurrogate(view, objective)
     if goals is not None and settings.trade_offs == "hypervolume":
-        bound = HypervolumeImprovement(goals, settings.kappa)
+        bound = HypervolumeImprovement(goals, settings.kappa, campaign.objective.reference_moves)
     elif goals is not None:
         surrogate = ScalarisedSurrogate(surrogate)
     breed: pool.Breed = breeding.BreedByBound(

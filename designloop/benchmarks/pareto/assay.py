@@ -1,7 +1,7 @@
 """A simulated assay: how many points of a binding site a molecule reaches, by types of atoms and bonds between them.
 
 No molecule is known to it. A site is twelve pairs of atom types, each with a distance in bonds; a pair counts for how
-near the molecule's nearest such distance comes. Like potency in life it grows with size and greasiness.
+many pairs of the molecule's atoms come near it, up to 16. Like potency in life it grows with size and greasiness.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ _TYPES = {
     "acceptor": "[#8,n;H0;+0]",
 }
 _PAIRS = 12
+_ENOUGH = 16.0
+"""Pairs of atoms that fill a pair of the site."""
+
 _SPREAD = 0.8
 """Bonds; of the bell-shaped closeness to a wanted distance."""
 
@@ -56,10 +59,10 @@ def _potency(mol: Chem.Mol) -> float:
     distances = Chem.GetDistanceMatrix(mol)
     atoms = {name: [match[0] for match in mol.GetSubstructMatches(shape)] for name, shape in _patterns().items()}
     reached = [_closeness(distances[np.ix_(atoms[left], atoms[right])], wanted) for left, right, wanted in site()]
-    return WEAKEST + (STRONGEST - WEAKEST) * float(np.mean(reached)) ** 2
+    return WEAKEST + (STRONGEST - WEAKEST) * float(np.mean(reached))
 
 
 def _closeness(distances: np.ndarray, wanted: int) -> float:
-    """From 0 to 1: of the distance nearest to the wanted one; 0 of none."""
-    gap = np.abs(distances - wanted).min(initial=np.inf)
-    return float(np.exp(-0.5 * np.square(gap / _SPREAD)))
+    """From 0 to 1: how far the pairs of atoms that come near the wanted distance fill a pair of the site."""
+    near = np.exp(-0.5 * np.square((distances - wanted) / _SPREAD))
+    return min(float(near.sum()) / _ENOUGH, 1.0)

@@ -53,15 +53,15 @@ CASES: Mapping[str, Case] = {
     "logp_tpsa": Case(
         "greasiness against polar surface",
         (
-            {"name": "logp", "oracle": "logp", "transform": _linear(0, 10)},
-            {"name": "tpsa", "oracle": "tpsa", "transform": _linear(0, 240)},
+            {"name": "logp", "oracle": "logp", "transform": _linear(0, 16)},
+            {"name": "tpsa", "oracle": "tpsa", "transform": _linear(0, 400)},
         ),
     ),
     "potency_solubility": Case(
         "potency in a simulated assay against solubility in water",
         (
             {"name": "potency", "oracle": "designloop.benchmarks.pareto.assay:potency", "transform": _linear(4, 9)},
-            {"name": "solubility", "oracle": "esol", "transform": _linear(-8, 0)},
+            {"name": "solubility", "oracle": "esol", "transform": _linear(-6, 2)},
         ),
     ),
 }

@@ -127,10 +127,6 @@ class Posterior:
         """(n, m, goals) joint draws of the desirabilities."""
         return self.known_goals.of_draws(self._joint_draws(n, seed))
 
-    def goals_paid(self) -> np.ndarray:
-        """(n, goals) desirabilities of the molecules that it was fitted on."""
-        return self.known_goals.paid
-
     @property
     def known_goals(self) -> Goals:
         """What the value is made of.

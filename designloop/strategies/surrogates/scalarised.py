@@ -1,6 +1,6 @@
 """A trade-off that is drawn anew a round: several goals become one value by Chebyshev's scalarisation (ParEGO).
 
-    value(y) = min_k w_k n_k(y) + α Σ_k w_k n_k(y),    w uniform on the simplex,    n_k: 0 to 1 over what was paid for
+    value(y) ∝ min_k w_k n_k(y) + α Σ_k w_k n_k(y),    w uniform on the simplex,    n_k: 0 to 1 over what was paid for
 
 Source: Knowles 2006, "ParEGO: a hybrid algorithm with on-line landscape approximation for expensive multiobjective
 optimization problems".
@@ -40,9 +40,9 @@ class Chebyshev:
         return cls(weights, paid.min(0), np.where(width > 0, width, 1.0))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """(…,) values of desirabilities (…, goals)."""
+        """(…,) values of desirabilities (…, goals): 1 of what is as good in every goal as anything paid for."""
         weighted = self.weights * (points - self.low) / self.width
-        return np.asarray(weighted.min(-1) + AUGMENTED * weighted.sum(-1))
+        return np.asarray((weighted.min(-1) + AUGMENTED * weighted.sum(-1)) / (self.weights.min() + AUGMENTED))
 
 
 @dataclass(frozen=True)
