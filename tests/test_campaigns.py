@@ -68,6 +68,6 @@ def test_a_laboratory_in_the_loop_goes_round(tiny_model: Path, tmp_path: Path) -
         assert (len(told.new), told.refused, told.pending) == (3, [], 0)
     summary = api.status(campaign)
     assert (summary.calls, summary.molecules, summary.failed) == (6, 36, 0)
-    assert summary.rounds[0].metrics["potency_replicate_sd"] > 0
+    assert float(summary.rounds[0].metrics["potency_replicate_sd"]) > 0
     assert summary.end is not None
     assert summary.end.reason == "oracle_calls"

@@ -105,8 +105,8 @@ def suggest(
             Teller(campaign, table, given, book.say).tell_known()
         pending = pending_of(given, table.charged())
         measured, remark = measured_properties(campaign), ""
-        asked, last = table.per_oracle_calls(), table.next_round() - 1
-        end = why_it_ends(campaign.budget, table.rounds(), asked, last, campaign.batch_size)
+        asked_of, last = table.per_oracle_calls(), table.next_round() - 1
+        end = why_it_ends(campaign.budget, table.rounds(), asked_of, last, campaign.batch_size)
         left = 0 if end else max(0, campaign.budget.oracle_calls - table.calls() - len(pending))
         if end:
             remark = f"The campaign has ended ({end})."

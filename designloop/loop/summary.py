@@ -19,6 +19,7 @@ from designloop.loop.laboratory.readings import (
 )
 from designloop.loop.reasons import commonest
 from designloop.loop.round_metrics import REMARKS
+from designloop.loop.scoring.objective import NADIR
 from designloop.paths import exists, is_folder
 from designloop.tables import QueryError, open_candidates
 from designloop.tables.errors import DamagedFile
@@ -58,6 +59,8 @@ class Summary:
     """None while it has not ended."""
     changes: Sequence[str]
     """What was changed after the campaign had begun, a sentence each."""
+    reference_moves: bool = False
+    """Whether the reference point that the search goes by follows the front by rule."""
     remarks: Sequence[str] = ()
     """What oracles did that is no failure and should be mended, a line an oracle; and what is damaged in the files."""
     pending: Sequence[Suggestion] = ()
@@ -183,6 +186,7 @@ def summarize(folder: Path) -> Summary:
         failures=failures,
         refused_starting=refused.split("; ") if refused else [],
         goals=stored.record.goals,
+        reference_moves=stored.record.openings[-1].dump.get("objective", {}).get("reference_point") == NADIR,
         end=End.parse(stored.finish.reason) if stored.finish else None,
         changes=[
             f"after round {opening.after_round}: the oracle of {name} had changed, which was accepted"

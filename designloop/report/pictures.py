@@ -6,7 +6,7 @@ All are SVG, and the same molecules give the same bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from designloop.report.progress import draw_progress
 from designloop.report.references import Reference, read_references, read_units
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables.durable import TEMPORARY
+from designloop.tables.manifest import HYPERVOLUME, RoundInfo
 from designloop.tables.query import Candidates
 from designloop.words import shorten
 
@@ -99,17 +100,25 @@ def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Pa
     references, _ = read_references(campaign.folder)  # damage is told by who asks for them
     calls = calls_of(table).get(campaign.label, [])
     starting = pc.sum(pc.equal(table["proposer"], START)).as_py() or 0
+    goals = campaign.record.goals
+    volumes = volumes_of(campaign.rounds) if goals else []
+    ten = top_molecules(table, n, goals=list(goals), units=read_units(campaign.folder))
     pictures = {
-        "best.svg": draw_best(top_molecules(table, n, units=read_units(campaign.folder)), references),
-        "progress.svg": draw_progress(campaign.label, calls, starting, references, n),
+        "best.svg": draw_best(ten, references),
+        "progress.svg": draw_progress(campaign.label, calls, starting, references, n, volumes),
     }
-    if goals := campaign.record.goals:
+    if goals:
         pictures["front.svg"] = draw_front(campaign.label, goals, table)
     for name, picture in pictures.items():
         temporary = folder / (name + TEMPORARY)
         temporary.write_text(picture, encoding="utf-8")
         temporary.replace(folder / name)
     return [folder / name for name in pictures]
+
+
+def volumes_of(rounds: Iterable[RoundInfo]) -> list[tuple[int, float]]:
+    """(call, hypervolume of the front) after each round that tells one."""
+    return [(info.calls, float(info.metrics[HYPERVOLUME])) for info in rounds if HYPERVOLUME in info.metrics]
 
 
 def calls_of(table: pa.Table) -> dict[str, list[tuple[str, float | None]]]:

@@ -81,6 +81,8 @@ class KnownObjective:
     """Where trade-offs are sought, the hypervolume's reference point in desirabilities; None: the score counts."""
     noisy: bool = False
     """Whether a value that is taken again is another one: surrogates then ask how noisy what they learn from is."""
+    reference_moves: bool = False
+    """Whether the search's own reference point follows the front by rule, from ``reference`` upwards."""
 
     def desirabilities(self, values: np.ndarray) -> np.ndarray:
         """(n, properties) desirabilities of (n, properties) values."""

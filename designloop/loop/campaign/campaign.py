@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +25,7 @@ from designloop.loop.config.settings import ByName, StrictSettings, describe, er
 from designloop.loop.config.yaml_file import OVERRIDE, Document, document_of, read_yaml
 from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.loop.scoring.objective import Objective
+from designloop.loop.screening.diversity import Diversity, as_written, former_keys, with_todays_keys
 from designloop.loop.screening.excluded import ExcludedFile
 from designloop.loop.screening.filters import Filters
 from designloop.molecules.chemistry import Mode, Stereo
@@ -131,6 +132,8 @@ class Campaign(StrictSettings):
     """How scores become the next molecules."""
     filters: Filters = Filters()
     """What a molecule must be before any oracle is asked of it."""
+    diversity: Diversity = Diversity()
+    """How unlike each other the molecules that are paid for have to be."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How oracles are run."""
     budget: Budget
@@ -302,13 +305,16 @@ def load_campaign(
     # A key whose value was deleted or commented out is as good as absent, where it may be absent.
     optional = {name for name, field in Campaign.model_fields.items() if not field.is_required()}
     settings = {key: value for key, value in document.data.items() if value is not None or key not in optional}
-    data = {"name": file.stem, **settings}
+    given = {"name": file.stem, **settings}
+    data = with_todays_keys(given)
     parts = load_parts(document, data, file.parent)
+    parts.warnings += former_keys(given)
     problems = [*document.problems, *parts.problems]
     try:
         campaign = Campaign.model_validate({"stereo": parts.stereo, **data})
     except ValidationError as caught:
-        problems += map(document.problem, explain(caught, Campaign, data, document.written))
+        findings = explain(caught, Campaign, data, document.written)
+        problems += [document.problem(replace(it, path=as_written(it.path, given))) for it in findings]
     if problems:
         raise CampaignError(
             sorted(

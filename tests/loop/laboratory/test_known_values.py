@@ -161,7 +161,7 @@ def test_what_was_measured_is_knowledge_and_no_call(campaign: Path) -> None:
     assert dict(summary.rounds[0].asked) == {"potency": 0}
     first = summary.pending[0].candidate
     assert (first.proposer, first.smiles) == ("start", load_campaign(campaign).starting()[-1].smiles)
-    best = api.top(campaign)[0]
+    best = api.top(campaign)[0][0]
     assert (best.proposer, best.call, best.id) == ("measured", None, f"assay-s{len(LINES)}")
     loaded = load_campaign(campaign)
     key = ledger_key(loaded.oracles["potency"], "potency")
