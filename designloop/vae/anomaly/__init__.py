@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from designloop.vae.anomaly.detector import fit_detector as fit_detector
     from designloop.vae.anomaly.detector import fit_neural as fit_neural
     from designloop.vae.anomaly.detector import fit_robust as fit_robust
+    from designloop.vae.anomaly.files import load_detector as load_detector
     from designloop.vae.anomaly.kinds import KINDS as KINDS
     from designloop.vae.anomaly.kinds import kind_of as kind_of
     from designloop.vae.anomaly.neural import Settings as Settings
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from designloop.vae.anomaly.scores import pearson as pearson
     from designloop.vae.anomaly.scores import pearson_residuals as pearson_residuals
     from designloop.vae.anomaly.scores import reconstruction_error as reconstruction_error
+    from designloop.vae.anomaly.table import TableDetector as TableDetector
+    from designloop.vae.anomaly.table import fit_table_detector as fit_table_detector
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -46,6 +49,7 @@ __getattr__, __dir__, __all__ = attach(
             "fit_neural",
             "fit_robust",
         ],
+        "files": ["load_detector"],
         "kinds": ["KINDS", "kind_of"],
         "neural": ["Settings"],
         "scores": [
@@ -60,5 +64,6 @@ __getattr__, __dir__, __all__ = attach(
             "pearson_residuals",
             "reconstruction_error",
         ],
+        "table": ["TableDetector", "fit_table_detector"],
     },
 )

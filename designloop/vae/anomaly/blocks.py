@@ -130,7 +130,10 @@ class Mixed(Kind):
     @property
     def about(self) -> dict[str, Any]:
         """JSON values from which ``kind_from`` makes one of the same shape."""
-        return {"kind": self.name, "parts": {name: part.about for name, part in zip(self.names, self.kinds)}}
+        return {
+            "kind": self.name,
+            "parts": {name: part.about for name, part in zip(self.names, self.kinds, strict=True)},
+        }
 
     def prepare(self, x: Tensor) -> Tensor:
         """(batch, features) what the likelihoods explain."""

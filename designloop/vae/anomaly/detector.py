@@ -10,6 +10,7 @@ own spread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from designloop.vae.anomaly.conformal import conformal_p_values
 from designloop.vae.anomaly.contamination import contamination_evidence
 from designloop.vae.anomaly.kinds import KINDS, Kind, kind_of
-from designloop.vae.anomaly.neural import Rows, Settings, fit_vae
+from designloop.vae.anomaly.neural import KindEncoder, Rows, Settings, fit_vae
 from designloop.vae.anomaly.observed import fill, require_observed
 from designloop.vae.anomaly.robust import Member, fit_members
 from designloop.vae.anomaly.scores import (
@@ -34,6 +35,8 @@ from designloop.vae.likelihoods.checks import require_rows
 from designloop.vae.likelihoods.entrywise import Entrywise
 from designloop.vae.likelihoods.product import Product
 from designloop.vae.model import VAE
+from designloop.vae.priors.learned import LearnedPrior
+from designloop.vae.weights import save_weights
 
 
 class Detector(nn.Module, ABC):
@@ -56,6 +59,19 @@ class Detector(nn.Module, ABC):
     def features(self) -> int:
         """Of a row."""
         return self.kind.features
+
+    @property
+    @abstractmethod
+    def about(self) -> dict[str, Any]:
+        """JSON values from which ``load_detector`` makes one of the same shape."""
+
+    def save(self, path: str | Path) -> Path:
+        """Writes a safetensors file that ``load_detector`` reads; that of the robust one holds the rows learnt from.
+
+        Args:
+            path: of the file, replaced if there is one.
+        """
+        return save_weights(self, path, self.about)
 
     @abstractmethod
     def _score(self, x: Tensor, score: Score, mask: Tensor | None) -> Tensor:
@@ -111,6 +127,18 @@ class NeuralDetector(Detector):
         self.vae, self.steps = vae, steps
         self.register_buffer("levels", levels)
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """JSON values from which ``load_detector`` makes one of the same shape."""
+        prior, encoder = self.vae.prior, self.vae.encoder
+        assert isinstance(prior, LearnedPrior)
+        assert isinstance(encoder, KindEncoder)
+        return {
+            "detector": "neural", "of": self.kind.about, "rows": len(self.kept), "steps": self.steps,
+            "latent": prior.latent, "components": len(prior.weights), "hidden": encoder.hidden,
+            "dtype": str(self.levels.dtype).removeprefix("torch."),
+        }  # fmt: skip
+
     def _score(self, x: Tensor, score: Score, mask: Tensor | None) -> Tensor:
         prepared = self.kind.prepare(x.to(self.levels))
         if mask is None:
@@ -127,6 +155,12 @@ class RobustDetector(Detector):
     def __init__(self, members: list[Member], kind: Kind, kept: Tensor) -> None:
         super().__init__(kind, kept)
         self.members = nn.ModuleList(members)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """JSON values from which ``load_detector`` makes one of the same shape."""
+        sizes = [member.sizes for member in self.members if isinstance(member, Member)]
+        return {"detector": "robust", "of": self.kind.about, "rows": len(self.kept), "members": sizes}
 
     def _score(self, x: Tensor, score: Score, mask: Tensor | None) -> Tensor:
         levels, seen = self.kind.unbent(x), self.kind.view_mask(mask)

@@ -11,7 +11,7 @@
 4. The prior is replaced by a mixture fitted to the posteriors, so that a hole between latents is one.
 
 Where entries are missing, the likelihood is that of the observed ones, and the encoder sees the missing as PPCA expects
-them given the observed, its spread widened as PPCA's posterior is. Sources: Tipping & Bishop 1999; Rousseeuw & Van
+them given the observed; its posterior has PPCA's full covariance, scaled as the network scales that of whole rows. Sources: Tipping & Bishop 1999; Rousseeuw & Van
 Driessen 1999 (concentration steps); Goodfellow et al. 2016, algorithm 7.2 (early stopping, then all rows); Ghosh et al.
 2020 (prior after the fit).
 """
@@ -37,7 +37,9 @@ from designloop.vae.linear.linear_vae import as_vae
 from designloop.vae.linear.missing_entries import ppca_of_observed
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPEncoder, mlp
+from designloop.vae.posteriors.base import Posterior
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.full_normal import FullNormal
 from designloop.vae.priors.learned import LearnedPrior
 from designloop.vae.priors.standard_normal import StandardNormal
 from designloop.vae.training.batches import Batch
@@ -153,7 +155,7 @@ def starting_vae(kind: Kind, start: LinearGaussian, hidden: int, seed: int) -> V
         out.weight.copy_(weights)
         out.bias.copy_(offset)
     return VAE(
-        _Encoder(kind, encoder, start), _Decoder(decoder), kind.likelihood(start), StandardNormal(latent)
+        KindEncoder(kind, encoder, start, hidden), _Decoder(decoder), kind.likelihood(start), StandardNormal(latent)
     ).to(start.weights)  # fmt: skip
 
 
@@ -169,20 +171,20 @@ class _Plus(nn.Module):
         return total
 
 
-class _Encoder(nn.Module):
+class KindEncoder(nn.Module):
     """q(z | x) of what the kind shows of x; what is missing is filled in as PPCA expects it."""
 
     weights: Tensor
     offset: Tensor
     variance: Tensor
 
-    def __init__(self, kind: Kind, net: nn.Module, start: LinearGaussian) -> None:
+    def __init__(self, kind: Kind, net: nn.Module, start: LinearGaussian, hidden: int) -> None:
         super().__init__()
-        self.kind, self.net = kind, net
+        self.kind, self.net, self.hidden = kind, net, hidden
         for name in ("weights", "offset", "variance"):
             self.register_buffer(name, getattr(start, name).clone())
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
+    def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Posterior:
         views, seen = self.kind.view(fill(x, mask)), self.kind.view_mask(mask)
         if seen is None:
             mean, log_scale = self.net(views).chunk(2, -1)
@@ -191,8 +193,9 @@ class _Encoder(nn.Module):
         given = posterior(start, views, seen)
         expected = self.offset + given.mean @ self.weights.T
         mean, log_scale = self.net(torch.where(seen, views, expected)).chunk(2, -1)
-        wider = (given.variance / posterior(start, views[:1]).variance).sqrt()
-        return DiagonalNormal(mean, wider * log_scale.clamp(-10, 5).exp())
+        scale_of_whole = posterior(start, views[:1]).variance.sqrt()
+        factor = log_scale.clamp(-10, 5).exp() / scale_of_whole  # what the network makes of PPCA's scales
+        return FullNormal(mean, given.precision_tril / factor.unsqueeze(-1))
 
 
 class _Decoder(nn.Module):

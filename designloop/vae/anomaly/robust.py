@@ -6,8 +6,8 @@
 1. A table has two views: features in units of standard deviations about their means, and of median absolute deviations
    about their medians. Neither bends a feature: a bend learnt from contaminated rows pulls in the anomalies' tail.
 2. In each view PPCA of q units is fitted to the half of the rows nearest the coordinatewise median, then to the 80 % of
-   greatest evidence, and so on: concentration that starts from few anomalies stays with few. Those at one place close by
-   are left out of a second start, which is taken where rows are likelier by far under what it leads to.
+   greatest evidence, and so on: concentration that starts from few anomalies stays with few. A second start leaves out
+   the densest rows, among them anomalies at one place close by; it is taken where rows are likelier by far under it.
 3. q is 0, 2, 8 and 16, but none above a tenth of the rows kept. No q is chosen, since what held-out rows say of it they
    say of the anomalies among them as well; each member's score is in units of its own spread over the rows.
 
@@ -93,6 +93,11 @@ class Member(nn.Module):
             result.reference_mask = mask
             result.typical = typical_distance(model, seen, mask)
         return result
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Features, units and rows, from which one of the same shape is made."""
+        return (*self.weights.shape, len(self.reference))
 
     @property
     def model(self) -> LinearGaussian:

@@ -50,7 +50,7 @@ def test_the_rows_of_a_small_run() -> None:
     ranks = [row.value for row in rows if row.measure.startswith("average rank of")]
     assert sum(ranks) == pytest.approx(2 * (1 + 2 + 3))
     assert all(row.holds for row in rows if row.measure.startswith("every score"))
-    assert sum(bool(row.bar) for row in rows) == 20
+    assert sum(bool(row.bar) for row in rows) == 21
 
 
 def test_a_ranking_counts_ties_by_halves_and_its_bars_are_by_hand() -> None:
