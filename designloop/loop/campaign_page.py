@@ -28,11 +28,12 @@ A key with a dot stands inside another: `region.length` is written `region: {{le
 
 {starting}
 
-With `values` the file is a table such as an assay leaves: `{{file: assay.csv, values: {{potency: pIC50}}}}` reads the
-property `potency` of its column `pIC50`. What is read is knowledge: it is learned from whatever the filters say, no call
-is charged, and no oracle asked for it. Values are taken as they stand, so a column of IC50 in nM is to be made one of pIC50
-beforehand, or the transform made for nM. What the file does not say of a molecule is computed or, where a laboratory
-measures it, told by `designloop tell`. A molecule of which it says nothing is a starting molecule like any other.
+With `values` the file is a table such as an assay leaves: `{{file: assay.csv, values: {{potency: pIC50}}}}` reads
+the property `potency` of its column `pIC50`. What is read is knowledge: it is learned from whatever the filters say, no
+call is charged, and no oracle asked for it. Values are taken as they stand, so a column of IC50 in nM is to be made one
+of pIC50 beforehand, or the transform made for nM. What the file does not say of a molecule is computed or, where a
+laboratory measures it, told by `designloop tell`. A molecule of which it says nothing is a starting molecule like any
+other.
 
 ## `objective`
 

@@ -19,7 +19,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.kernels import Kernel, MoleculeFeatures, Similarity
-from designloop.strategies.surrogates.noise import LEAST, Scale, likely_scale
+from designloop.strategies.surrogates.noise import LEAST, UNIT, Scale, likely_scale
 
 NOISE = LEAST
 """Variance, for what the kernel cannot tell apart."""
@@ -40,7 +40,7 @@ class FixedGP:
     white: np.ndarray
     """(n,) the factor's inverse times the scores."""
     best: float
-    scale: Scale = Scale()
+    scale: Scale = UNIT
 
     @classmethod
     def fit(
@@ -53,7 +53,7 @@ class FixedGP:
         """
         similarity = kernel.to(molecules)
         prior = similarity(molecules).astype(np.float64)
-        scale = likely_scale(prior, scores) if noisy else Scale()
+        scale = likely_scale(prior, scores) if noisy else UNIT
         lower = cholesky(scale.variance * prior + scale.noise * np.eye(len(molecules)), lower=True)
         white = solve_triangular(lower, scores - scale.mean, lower=True).astype(np.float32)
         return cls(kernel, similarity, lower.astype(np.float32), white, float(scores.max()), scale)

@@ -24,6 +24,10 @@ class Scale:
     """Variance of what is observed."""
 
 
+UNIT = Scale()
+"""Of a process that nothing is fitted of."""
+
+
 def likely_scale(kernel: np.ndarray, scores: np.ndarray) -> Scale:
     """The scale that makes scores most likely: mean and variance at their closed-form maximum, the noise's best share.
 
@@ -38,7 +42,7 @@ def likely_scale(kernel: np.ndarray, scores: np.ndarray) -> Scale:
     if n < 2 or np.ptp(scores) == 0:
         return Scale(float(scores.mean()) if n else 0.0)
     right = np.column_stack([scores, np.ones(n)])
-    best = (-np.inf, Scale())
+    best = (-np.inf, UNIT)
     for share in SHARES:
         lower = cholesky(kernel + share * np.eye(n), lower=True)
         of_scores, of_ones = cho_solve((lower, True), right).T
