@@ -66,7 +66,7 @@ Descriptors that `filters.descriptors` takes: {descriptors}, and RDKit's own und
 
 ## `diversity`
 
-How unlike each other the molecules that are paid for have to be. Distance is 1 - ECFP4 similarity; stereoisomers have 0.
+How unlike each other molecules that are paid for have to be. Distance is 1 - ECFP4 similarity; stereoisomers have 0.
 It holds for every strategy: what a strategy proposes passes through it, in the strategy's own order.
 
 {diversity}
