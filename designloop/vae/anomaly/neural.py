@@ -11,9 +11,9 @@
 4. The prior is replaced by a mixture fitted to the posteriors, so that a hole between latents is one.
 
 Where entries are missing, the likelihood is that of the observed ones, and the encoder sees the missing as PPCA expects
-them given the observed; its posterior has PPCA's full covariance, scaled as the network scales that of whole rows. Sources: Tipping & Bishop 1999; Rousseeuw & Van
-Driessen 1999 (concentration steps); Goodfellow et al. 2016, algorithm 7.2 (early stopping, then all rows); Ghosh et al.
-2020 (prior after the fit).
+them given the observed; its posterior has PPCA's full covariance, scaled as the network scales that of whole rows.
+Sources: Tipping & Bishop 1999; Rousseeuw & Van Driessen 1999 (concentration steps); Goodfellow et al. 2016, algorithm
+7.2 (early stopping, then all rows); Ghosh et al. 2020 (prior after the fit).
 """
 
 from __future__ import annotations
