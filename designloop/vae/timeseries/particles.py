@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.model import VAE
@@ -64,8 +65,8 @@ def particle_filter(
         levels: of the quantiles of the next return that are wanted, 0.01 say.
 
     Raises:
-        VAEError: a VAE is no ``volatility_vae``, or there is none, there are fewer than two particles, a level is not
-            between 0 and 1, or x cannot be (``VAE.take_rows``).
+        VAEError: a VAE is no ``volatility_vae``, there is none, or they differ in kind; there are fewer than two
+            particles, a level is not between 0 and 1, or x cannot be (``VAE.take_rows``).
     """
     vaes = [vae] if isinstance(vae, VAE) else list(vae)
     if not vaes:
@@ -76,18 +77,16 @@ def particle_filter(
         raise VAEError(f"levels is {tuple(levels)}, expected probabilities between 0 and 1")
     x, mask, _ = vaes[0].take_rows(x, mask)
     seen = torch.ones_like(x, dtype=torch.bool) if mask is None else mask
-    clouds = [_Cloud(*_parts(each), (len(x), particles), generator) for each in vaes]
+    cloud = _Cloud(*_stack([_parts(each) for each in vaes]), (len(vaes), len(x), particles), generator)
     kept: list[tuple[Tensor, ...]] = []
     for now, observed in zip(x.unbind(1), seen.unbind(1), strict=True):
         here, observed = now.unsqueeze(-1), observed.unsqueeze(-1)
-        quantiles = _pooled_quantiles([cloud.draw() for cloud in clouds], levels) if levels else x.new_empty(len(x), 0)
-        told = [cloud.look(here, observed) for cloud in clouds]
-        evidence, mean, variance = (torch.stack(part) for part in zip(*told, strict=True))
+        quantiles = cloud.quantiles(levels) if levels else x.new_empty(len(x), 0)
+        evidence, mean, variance = cloud.look(here, observed)
         middle = mean.mean(0)
         variance = (variance + (mean - middle).square()).mean(0)
-        kept.append((evidence.logsumexp(0) - math.log(len(clouds)), middle, variance.sqrt(), quantiles))
-        for cloud in clouds:
-            cloud.go_on(here, observed)
+        kept.append((evidence.logsumexp(0) - math.log(len(vaes)), middle, variance.sqrt(), quantiles))
+        cloud.go_on(here, observed)
     return FilteredVolatility(*(torch.stack(part, 1) for part in zip(*kept, strict=True)))
 
 
@@ -101,20 +100,22 @@ def _parts(vae: VAE) -> tuple[VolatilityDecoder, Returns]:
     return decoder, likelihood
 
 
-def _pooled_quantiles(drawn: Sequence[tuple[Tensor, Tensor]], levels: Sequence[float]) -> Tensor:
-    """(batch, levels) of returns and their shares, (batch, particles) each, of all clouds as one."""
-    returns, shares = (torch.cat(parts, -1) for parts in zip(*drawn, strict=True))
-    returns, order = returns.sort(-1)
-    below = (shares / len(drawn)).gather(-1, order).cumsum(-1)
-    wanted = torch.as_tensor(levels, dtype=returns.dtype, device=returns.device).expand(len(returns), -1).contiguous()
-    return returns.gather(-1, torch.searchsorted(below, wanted).clamp_max(returns.shape[1] - 1))
+def _stack(parts: Sequence[tuple[VolatilityDecoder, Returns]]) -> tuple[VolatilityDecoder, Returns]:
+    """One decoder and likelihood whose parameters are (models, 1, 1), those of each, all of one kind."""
+    whole = deepcopy(parts[0])
+    named = [dict(nn.ModuleList(each).named_parameters()) for each in parts]
+    for name, value in nn.ModuleList(whole).named_parameters():
+        if any(name not in model or len(model) != len(named[0]) for model in named):
+            raise VAEError("the VAEs differ in leverage, tails or skew, expected one kind; filter each kind by itself")
+        value.data = torch.stack([model[name].detach().reshape(1, 1) for model in named])
+    return whole
 
 
 class _Cloud:
-    """Particles (batch, particles) of one model and their shares, with all numbers of the model at hand."""
+    """Particles (models, batch, particles) and their shares, with all numbers of the models at hand."""
 
     def __init__(
-        self, decoder: VolatilityDecoder, likelihood: Returns, shape: tuple[int, int], generator: torch.Generator
+        self, decoder: VolatilityDecoder, likelihood: Returns, shape: tuple[int, int, int], generator: torch.Generator
     ) -> None:
         self.decoder, self.likelihood, self.shape, self.generator = decoder, likelihood, shape, generator
         self.like = decoder.level.detach()
@@ -122,26 +123,30 @@ class _Cloud:
         self.news = decoder.prior.raw.cosh().reciprocal()
         self.leverage = likelihood.leverage
         self.score = None if likelihood.log_df is None else ScoreTable(likelihood.log_df, likelihood.log_skew)
-        self.even = torch.arange(shape[1], dtype=self.like.dtype, device=self.like.device)
+        self.even = torch.arange(shape[-1], dtype=self.like.dtype, device=self.like.device)
         self.z = self.normal()
         self.log_share = torch.zeros_like(self.z).log_softmax(-1)
 
     def normal(self) -> Tensor:
-        """(batch, particles) standard normal numbers."""
+        """(models, batch, particles) standard normal numbers."""
         return torch.randn(self.shape, dtype=self.like.dtype, device=self.like.device, generator=self.generator)
 
-    def draw(self) -> tuple[Tensor, Tensor]:
-        """(batch, particles) next returns, one of each particle, and their shares."""
+    def quantiles(self, levels: Sequence[float]) -> Tensor:
+        """(batch, levels) of the next return, of which each particle of each model draws one."""
         u = self.normal()
         shocks = u if self.score is None else self.score.back(u)
-        h = self.decoder.log_volatility(self.z)
-        return self.likelihood.location + (h / 2).exp() * shocks, self.log_share.exp()
+        drawn = self.likelihood.location + (self.decoder.log_volatility(self.z) / 2).exp() * shocks
+        models, batch, _ = self.shape
+        drawn, order = drawn.transpose(0, 1).flatten(1).sort(-1)
+        below = (self.log_share.exp() / models).transpose(0, 1).flatten(1).gather(-1, order).cumsum(-1)
+        wanted = torch.as_tensor(levels, dtype=drawn.dtype, device=drawn.device).expand(batch, -1).contiguous()
+        return drawn.gather(-1, torch.searchsorted(below, wanted).clamp_max(drawn.shape[1] - 1))
 
     def look(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weighs the particles by today's returns x (batch, 1) where there are any.
 
         Returns:
-            (batch,) log density of the returns in nats, and mean and variance of today's log-volatility.
+            (models, batch) log density of the returns in nats, and mean and variance of today's log-volatility.
         """
         h = self.decoder.log_volatility(self.z)
         weight = torch.where(observed, self.likelihood.log_prob_today(h, torch.where(observed, x, 0.0)), 0.0)
@@ -165,15 +170,15 @@ class _Cloud:
 
     def _resample(self) -> None:
         """Draws particles of equal shares where fewer than half still count; the others stay as they are."""
-        particles = self.shape[1]
-        first = torch.rand((len(self.z), 1), dtype=self.z.dtype, device=self.z.device, generator=self.generator)
+        particles = self.shape[-1]
+        first = torch.rand((*self.shape[:2], 1), dtype=self.z.dtype, device=self.z.device, generator=self.generator)
         share = self.log_share.exp()
-        rows = (share.square().sum(-1) > 2 / particles).nonzero()[:, 0]
-        if not len(rows):
+        rows = share.square().sum(-1) > 2 / particles  # (models, batch)
+        if not bool(rows.any()):
             return
         marks = (self.even + first[rows]) / particles
         chosen = torch.searchsorted(share[rows].cumsum(-1), marks).clamp_max(particles - 1)
         z, log_share = self.z.clone(), self.log_share.clone()
         z[rows] = z[rows].gather(-1, chosen)
-        log_share[rows] = -self.like.new_tensor(particles).log()
+        log_share[rows] = -math.log(particles)
         self.z, self.log_share = z, log_share

@@ -59,18 +59,24 @@ def from_normal(u: Tensor, log_df: Tensor, log_skew: Tensor | None = None) -> Te
 
 
 class ScoreTable:
-    """Normal scores of one law of shocks, there and back, by interpolation: what many particles ask.
+    """Normal scores of some laws of shocks, there and back, by interpolation: what many particles ask.
 
     Nodes are even in asinh e, as both tails want it; beyond them, at e = ± 3,000, a score stays what it is there, to
     1e-5. On the way back they are even in u, up to ± 8, to 1e-4 of the number.
+
+    Args:
+        log_df: of one law, or (laws, …) of several, whose numbers are then (laws, …).
+        log_skew: of the same shape; None for symmetric ones.
     """
 
     def __init__(self, log_df: Tensor, log_skew: Tensor | None = None, nodes: int = 8001) -> None:
         reach = math.asinh(3000.0)
-        places = np.sinh(np.linspace(-reach, reach, nodes))
-        self.scores = _Table(reach, torch.from_numpy(_scores(places, *_numbers(log_df, log_skew))).to(log_df))
-        even = torch.linspace(-8, 8, nodes, dtype=torch.float64)
-        self.numbers = _Table(8.0, from_normal(even, log_df, log_skew).to(log_df))
+        places, even = np.sinh(np.linspace(-reach, reach, nodes)), torch.linspace(-8, 8, nodes, dtype=torch.float64)
+        skews = [None] * log_df.numel() if log_skew is None else list(log_skew.flatten())
+        laws = list(zip(log_df.flatten(), skews, strict=True))
+        there = [torch.from_numpy(_scores(places, *_numbers(df, skew))) for df, skew in laws]
+        self.scores = _Table(reach, torch.stack(there).to(log_df))
+        self.numbers = _Table(8.0, torch.stack([from_normal(even, df, skew) for df, skew in laws]).to(log_df))
 
     def __call__(self, e: Tensor) -> Tensor:
         """(...) scores of e."""
@@ -82,17 +88,17 @@ class ScoreTable:
 
 
 class _Table:
-    """A function on even nodes from −reach to reach, straight between them and level beyond."""
+    """Functions (laws, nodes) on even nodes from −reach to reach, straight between them and level beyond."""
 
     def __init__(self, reach: float, values: Tensor) -> None:
-        self.reach, self.values, self.step = reach, values, 2 * reach / (len(values) - 1)
+        self.reach, self.values, self.step = reach, values, 2 * reach / (values.shape[-1] - 1)
 
     def __call__(self, x: Tensor) -> Tensor:
-        place = (x.clamp(-self.reach, self.reach) + self.reach) / self.step
-        below = place.floor().clamp_max(len(self.values) - 2)
+        place = ((x.clamp(-self.reach, self.reach) + self.reach) / self.step).reshape(len(self.values), -1)
+        below = place.floor().clamp_max(self.values.shape[-1] - 2)
         index = below.long()
-        low = self.values[index]
-        return low + (place - below) * (self.values[index + 1] - low)
+        low = self.values.gather(-1, index)
+        return (low + (place - below) * (self.values.gather(-1, index + 1) - low)).view(x.shape)
 
 
 def _centre(log_df: Tensor, log_skew: Tensor) -> Tensor:
