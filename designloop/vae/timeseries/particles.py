@@ -132,15 +132,25 @@ class _Cloud:
         return torch.randn(self.shape, dtype=self.like.dtype, device=self.like.device, generator=self.generator)
 
     def quantiles(self, levels: Sequence[float]) -> Tensor:
-        """(batch, levels) of the next return, of which each particle of each model draws one."""
-        u = self.normal()
+        """(batch, levels) of the next return: those of a draw of each particle, and one step of Newton's from there.
+
+        The step is on the mean of the particles' distribution functions, so that what is left of the draws' noise is
+        its square.
+        """
+        u, h = self.normal(), self.decoder.log_volatility(self.z)
         shocks = u if self.score is None else self.score.back(u)
-        drawn = self.likelihood.location + (self.decoder.log_volatility(self.z) / 2).exp() * shocks
-        models, batch, _ = self.shape
-        drawn, order = drawn.transpose(0, 1).flatten(1).sort(-1)
-        below = (self.log_share.exp() / models).transpose(0, 1).flatten(1).gather(-1, order).cumsum(-1)
-        wanted = torch.as_tensor(levels, dtype=drawn.dtype, device=drawn.device).expand(batch, -1).contiguous()
-        return drawn.gather(-1, torch.searchsorted(below, wanted).clamp_max(drawn.shape[1] - 1))
+        share = self.log_share.exp() / len(h)
+        drawn, order = (self.likelihood.location + (h / 2).exp() * shocks).transpose(0, 1).flatten(1).sort(-1)
+        below = share.transpose(0, 1).flatten(1).gather(-1, order).cumsum(-1)
+        wanted = torch.as_tensor(levels, dtype=drawn.dtype, device=drawn.device).expand(len(drawn), -1).contiguous()
+        guesses = drawn.gather(-1, torch.searchsorted(below, wanted).clamp_max(drawn.shape[1] - 1))
+        better = []
+        for level, guess in zip(levels, guesses.unbind(1), strict=True):
+            e = self.likelihood.shocks(h, guess.unsqueeze(-1))
+            chance = (share * torch.special.ndtr(e if self.score is None else self.score(e))).sum((0, 2))
+            density = (share * self.likelihood.log_prob_today(h, guess.unsqueeze(-1)).exp()).sum((0, 2))
+            better.append(guess - (chance - level) / density)
+        return torch.stack(better, 1)
 
     def look(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weighs the particles by today's returns x (batch, 1) where there are any.

@@ -92,7 +92,7 @@ def test_quantiles_are_those_of_the_next_return(heavy_tails: bool) -> None:
     """Of a volatility that stands still they are the noise's own."""
     filtered = run(model(heavy_tails=heavy_tails, wander=1e-6), series(1), particles=20_000)
     law = stats.t(10) if heavy_tails else stats.norm()
-    np.testing.assert_allclose(filtered.quantiles[0].mean(0), law.ppf([0.05, 0.5]), atol=0.01)
+    np.testing.assert_allclose(filtered.quantiles[0].mean(0), law.ppf([0.05, 0.5]), atol=1e-3)
 
 
 def still(scale: float, skew: float | None = None) -> VAE:
@@ -108,7 +108,7 @@ def still(scale: float, skew: float | None = None) -> VAE:
 def test_several_models_tell_the_density_and_the_quantiles_of_their_mixture() -> None:
     x, scales = series(2), (0.5, 2.0)
     filtered = particle_filter(
-        [still(scale) for scale in scales], x, particles=20_000, generator=torch.Generator().manual_seed(1),
+        [still(scale) for scale in scales], x, particles=5000, generator=torch.Generator().manual_seed(1),
         levels=(0.01, 0.3),
     )  # fmt: skip
     laws = [stats.t(10, scale=scale) for scale in scales]
@@ -116,7 +116,7 @@ def test_several_models_tell_the_density_and_the_quantiles_of_their_mixture() ->
     np.testing.assert_allclose(filtered.log_likelihood, known, atol=1e-4)
     for place, level in enumerate((0.01, 0.3)):
         quantile = optimize.brentq(lambda r, wanted=level: sum(law.cdf(r) for law in laws) / 2 - wanted, -30, 0)
-        assert float(filtered.quantiles[..., place].mean()) == pytest.approx(quantile, rel=0.01)
+        assert float(filtered.quantiles[..., place].mean()) == pytest.approx(quantile, rel=1e-3)
     levels = 2 * np.log(scales)
     np.testing.assert_allclose(filtered.mean, levels.mean(), atol=1e-4)
     np.testing.assert_allclose(filtered.deviation, levels.std(), rtol=1e-4)
@@ -124,11 +124,11 @@ def test_several_models_tell_the_density_and_the_quantiles_of_their_mixture() ->
 
 def test_skewed_returns_have_their_own_quantiles() -> None:
     filtered = particle_filter(
-        still(1.0, 0.7), series(1), particles=20_000, generator=torch.Generator().manual_seed(1), levels=(0.05, 0.95)
+        still(1.0, 0.7), series(1), particles=5000, generator=torch.Generator().manual_seed(1), levels=(0.05, 0.95)
     )
     log_df, log_skew = torch.tensor(10.0).double().log(), torch.tensor(0.7).double().log()
     known = from_normal(torch.from_numpy(stats.norm.ppf([0.05, 0.95])), log_df, log_skew)
-    np.testing.assert_allclose(filtered.quantiles[0].mean(0), known, atol=0.015)
+    np.testing.assert_allclose(filtered.quantiles[0].mean(0), known, atol=1e-3)
     assert -float(known[0]) > 1.2 * float(known[1])
 
 

@@ -56,7 +56,7 @@ FILTERS, PARTICLES, PAIRS = 10, 10_000, 10
 STEPS, RATE = 200, 3e-2
 """Of Adam, for the start of the search."""
 
-DRAWS, PARTICLES_OF_DRAW = 30, 3000
+DRAWS, PARTICLES_OF_DRAW = 30, 1000
 """Of the parameters about their peak, and of each for its filter."""
 
 LEVELS = (0.01, 0.05)
