@@ -152,8 +152,9 @@ class _Score(torch.autograd.Function):
         def of_parameter(move: tuple[float, float], like: Tensor) -> Tensor:
             ends = [_numbers(log_df, log_skew, (sign * move[0], sign * move[1])) for sign in (1, -1)]
             change = _tails(values, falls, *ends[0]) - _tails(values, falls, *ends[1])
-            change = torch.from_numpy(np.where(falls, change, -change) / (2 * _MOVE)).to(e)
-            return (slope * change / log_normal.exp()).sum().reshape(like.shape)
+            rate = torch.from_numpy(np.where(falls, change, -change) / (2 * _MOVE)).to(e)
+            total: Tensor = (slope * rate / log_normal.exp()).sum()
+            return total.reshape(like.shape)
 
         of_df = of_parameter((_MOVE, 0.0), log_df) if ctx.needs_input_grad[1] else None
         of_skew = of_parameter((0.0, _MOVE), log_skew) if ctx.needs_input_grad[2] else None

@@ -10,7 +10,7 @@ from designloop.testing.draws import generator
 from designloop.vae.errors import CapabilityError, VAEError
 from designloop.vae.inference.gibbs import GibbsDraws, gibbs_missing
 from designloop.vae.inference.imputation import impute
-from designloop.vae.likelihoods.base import Likelihood
+from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.categorical import Categorical
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.self_masking import SelfMasking
@@ -18,6 +18,7 @@ from designloop.vae.linear.linear_gaussian import LinearGaussian, posterior
 from designloop.vae.linear.linear_vae import exact_vae
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder
+from designloop.vae.posteriors.base import Posterior
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
 from designloop.vae.priors.standard_normal import StandardNormal
@@ -43,7 +44,7 @@ def rough(likelihood: Likelihood | None = None, outputs: int = 4, prior: Prior |
         return DiagonalNormal(mean, torch.full_like(mean, 0.7))
 
     likelihood = likelihood or Gaussian(4, NOISE, learned=False).double()
-    return VAE(encode, decoder, likelihood, prior or StandardNormal(2).double())  # type: ignore[arg-type]
+    return VAE(encode, decoder, likelihood, prior or StandardNormal(2).double())
 
 
 TRUE = LinearGaussian(WEIGHTS, torch.zeros(4).double(), torch.tensor([NOISE]).double())
@@ -60,7 +61,8 @@ def standardise(draws: Tensor, row: int) -> Tensor:
     gain = covariance[~seen][:, seen] @ covariance[seen][:, seen].inverse()
     left = covariance[~seen][:, ~seen] - gain @ covariance[seen][:, ~seen]
     centred = draws[:, row, ~seen] - gain @ X[row, seen]
-    return torch.linalg.solve_triangular(torch.linalg.cholesky(left), centred.T, upper=False).T
+    standard: Tensor = torch.linalg.solve_triangular(torch.linalg.cholesky(left), centred.T, upper=False)
+    return standard.T
 
 
 def furthest(draws: Tensor) -> float:
@@ -97,10 +99,10 @@ def test_the_exact_law_is_left_as_it_is() -> None:
     """Chains begin in the exact law, and one sweep with a rough encoder follows: a wrong step leaves it at once."""
     vae = rough()
 
-    def encode(x: Tensor, mask: Tensor | None, context: object) -> object:
+    def encode(x: Tensor, mask: Tensor | None, context: Context | None) -> Posterior:
         return vae.encoder(x, mask, context) if mask is None else posterior(TRUE, x, mask)
 
-    mixed = VAE(encode, vae.decoder, vae.likelihood, vae.prior)  # type: ignore[arg-type]
+    mixed = VAE(encode, vae.decoder, vae.likelihood, vae.prior)
     assert furthest(run(mixed, sweeps=1).rows) < 4
     assert furthest(run(mixed, sweeps=1, metropolis=False).rows) > 10
 
@@ -129,9 +131,7 @@ def test_classes_can_be_drawn_and_a_seed_gives_the_same() -> None:
 class OfDraws(Prior):
     """A prior that can only be drawn from."""
 
-    @property
-    def latent(self) -> int:
-        return 2
+    latent = 2
 
     def sample(self, n: int, context: object = None, generator: torch.Generator | None = None) -> Tensor:
         return torch.zeros(n, 2)

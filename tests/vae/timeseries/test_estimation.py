@@ -13,9 +13,10 @@ from designloop.vae.networks import MLPEncoder
 from designloop.vae.priors.autoregressive import AutoregressiveNormal
 from designloop.vae.simulators.volatility import Volatility, returns
 from designloop.vae.timeseries.estimation import Estimate, estimate
-from designloop.vae.timeseries.levels import local_level_vae
+from designloop.vae.timeseries.levels import LevelDecoder, local_level_vae
 from designloop.vae.timeseries.nile import NILE
-from designloop.vae.timeseries.volatility import log_prior_of_df, parameters_of, volatility_vae
+from designloop.vae.timeseries.returns import Returns
+from designloop.vae.timeseries.volatility import VolatilityDecoder, log_prior_of_df, parameters_of, volatility_vae
 
 SERIES = returns(Volatility(level=-1.0, persistence=0.9, wander=0.5), 1, 400, np.random.default_rng(3)).returns
 
@@ -61,7 +62,9 @@ def test_draws_are_those_of_the_normal_about_the_top() -> None:
     np.testing.assert_allclose(theta.mean(0), best.values, atol=4 * 0.4 / 20)
     np.testing.assert_allclose(np.cov(theta.T), covariance, atol=0.03)
     assert parameters_of(vae) == before, "the VAE itself stays as it is"
-    assert all(copy.decoder.prior is copy.prior for copy in drawn), "what was shared is shared in the copies"
+    for copy in drawn:
+        assert isinstance(copy.decoder, VolatilityDecoder)
+        assert copy.decoder.prior is copy.prior, "what was shared is shared in the copies"
     other = volatility_vae(60, heavy_tails=True, learned_mean=False)
     with pytest.raises(VAEError, match=r"the VAE has the parameters .*log_df, expected prior\.raw, decoder"):
         best.draw(other, 1, np.random.default_rng(0))
@@ -71,6 +74,7 @@ def test_a_prior_moves_the_top_by_its_slope_times_the_covariance_and_is_left_out
     x = torch.tensor(NILE, dtype=torch.float64).unsqueeze(0)
 
     def log_prior(vae: VAE) -> float:
+        assert isinstance(vae.decoder, LevelDecoder)
         return 0.3 * float(vae.decoder.log_noise.detach())
 
     plain, tilted = (estimate(local_level_vae(100, 1500.0, 15_000.0), x, k=1, log_prior=p) for p in (None, log_prior))
@@ -83,6 +87,8 @@ def test_the_prior_of_degrees_of_freedom_is_that_of_their_logarithm() -> None:
     vae = volatility_vae(20, heavy_tails=True)
     densities = []
     for df in (4.0, 20.0, 90.0):
+        assert isinstance(vae.likelihood, Returns)
+        assert vae.likelihood.log_df is not None
         vae.likelihood.log_df.data.fill_(np.log(df))
         densities.append(log_prior_of_df(vae) - stats.gamma(2, scale=10).logpdf(df) - np.log(df))
     np.testing.assert_allclose(densities, densities[0], atol=1e-5)

@@ -14,6 +14,7 @@ from designloop.vae.model import VAE
 from designloop.vae.simulators.volatility import Volatility, returns
 from designloop.vae.timeseries.levels import local_level_vae
 from designloop.vae.timeseries.particles import FilteredVolatility, particle_filter
+from designloop.vae.timeseries.returns import Returns
 from designloop.vae.timeseries.scores import from_normal
 from designloop.vae.timeseries.volatility import volatility_vae
 
@@ -101,6 +102,8 @@ def still(scale: float, skew: float | None = None) -> VAE:
         STEPS, scale=scale, wander=1e-6, heavy_tails=True, learned_mean=False, skewed=skew is not None
     ).double()
     if skew is not None:
+        assert isinstance(vae.likelihood, Returns)
+        assert vae.likelihood.log_skew is not None
         vae.likelihood.log_skew.data.fill_(math.log(skew))
     return vae
 
