@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import CampaignView, Strategy
+from designloop.strategies.base import SCORE_ALONE, CampaignView, Strategy
 from designloop.strategies.search.trust_region import RegionSettings
 
 
@@ -39,16 +39,11 @@ class Settings(BaseModel):
     region: RegionSettings = RegionSettings()
 
 
-def why_no_trade_offs(settings: Settings) -> tuple[str, str] | None:
-    """(key, why) of what keeps these settings from a campaign that trades properties off."""
-    return "name", "latent_bo, whose surrogate foresees one score: take property_loss"
-
-
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
     """Fresh, or as it was after its last round."""
     from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
     from designloop.strategies.acquisition.thompson import Thompson
-    from designloop.strategies.archive.archive import Archive
+    from designloop.strategies.archive.archive import Archive, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.graphs import GraphCrossover, GraphMutation
@@ -58,12 +53,16 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.pool import Turn
     from designloop.strategies.search.region import RegionSearch
     from designloop.strategies.search.saved import Saved, latent_bo_version_1
+    from designloop.strategies.search.trade_offs import RandomTradeOffs
     from designloop.strategies.surrogates.latent_gp import LatentSurrogate, axes_of_model
     from designloop.strategies.surrogates.views import LatentView
 
     vae = campaign.load_model()
-    saved = Saved.read(state, settings.remembered, lambda old: latent_bo_version_1(old, vae.codec))
-    transcriber, view = Transcriber(vae.codec, encoder=vae), LatentView(vae)
+    has_goals = campaign.objective.reference is not None
+    standing = by_front(campaign.objective.desirabilities) if has_goals else by_score
+    saved = Saved.read(state, settings.remembered, lambda old: latent_bo_version_1(old, vae.codec), standing)
+    names = campaign.objective.names if has_goals else SCORE_ALONE.names
+    transcriber, view = Transcriber(vae.codec, names, encoder=vae), LatentView(vae)
     graph_steps: dict[str, Proposer] = {}
     if settings.graph_steps or (settings.graph_steps is None and campaign.keep):
         graph_steps["graph_mutation"] = GraphMutation(campaign.keep)
@@ -97,6 +96,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         breed=region.breed,
         acquisition=Thompson() if settings.acquisition == "thompson" else LogExpectedImprovement(),
         learners={"region": region},
+        trade_offs=RandomTradeOffs(campaign.objective, campaign.seed) if has_goals else None,
         foresight=True,
         saved=saved,
     )
