@@ -1,9 +1,9 @@
 """Long and unusual molecules made of ZINC's: what a model has to reconstruct, and ZINC 250k hardly holds.
 
 Few of ZINC's molecules have more than 30 heavy atoms, where many drugs lie. Two of three rows are parts of up to four
-training molecules bound to each other at acyclic bonds (``molecules/graphs``), of sizes uniform up to 60 heavy atoms; the
-others are the first part of one molecule's SELFIES and last parts of others', which gives rings, valences and charges
-that nobody would draw. All follows from a seed.
+training molecules bound to each other at acyclic bonds (``molecules/graphs``), of sizes uniform up to 60 heavy atoms;
+the others are the first part of one molecule's SELFIES and last parts of others', which gives rings, valences and
+charges that nobody would draw. All follows from a seed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,18 @@ from rdkit import rdBase
 
 from designloop.molecules.cache import is_whole, seal
 from designloop.molecules.codec import Codec
-from designloop.molecules.corpus import TokenRows, cache_folder, held_out_smiles, training_rows, training_smiles, zinc_tokens
+from designloop.molecules.corpus import (
+    TokenRows,
+    cache_folder,
+    held_out_smiles,
+    training_rows,
+    training_smiles,
+    zinc_tokens,
+)
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.graphs.crossover import bind, join_parts
-from designloop.molecules.graphs.graph import Graph, read_graph
 from designloop.molecules.graphs.edits import outcome
+from designloop.molecules.graphs.graph import Graph, read_graph
 from designloop.molecules.graphs.parts import Part, acyclic_parts
 from designloop.molecules.graphs.tables import Table
 

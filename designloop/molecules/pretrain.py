@@ -25,7 +25,8 @@ from designloop.molecules.codec import Codec
 from designloop.molecules.corpus import TokenRows, zinc_codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.recipe import Recipe
-from designloop.molecules.sequence_vae import CHECKSUM, Architecture, SequenceVAE, checksum, load, shorten
+from designloop.molecules.sequence_networks import Architecture
+from designloop.molecules.sequence_vae import CHECKSUM, SequenceVAE, checksum, load, shorten
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
 from designloop.paths import is_file
 from designloop.vae.training.batches import Batch

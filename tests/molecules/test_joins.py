@@ -16,7 +16,8 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.joins import draw_joins, join_graphs, joined_rows, splice
 from designloop.molecules.pretrain import batches, pretrain_corpus, take_weights
 from designloop.molecules.recipe import JOINS, Phase, Recipe
-from designloop.molecules.sequence_vae import Architecture, load, training_record
+from designloop.molecules.sequence_networks import Architecture
+from designloop.molecules.sequence_vae import load, training_record
 from designloop.molecules.training_corpus import Corpus
 from tests.tiny import ARCHITECTURE, tiny_codec, tiny_corpus, tiny_vae
 

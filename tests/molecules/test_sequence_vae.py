@@ -26,7 +26,9 @@ def vae_with_reader() -> SequenceVAE:
     """One whose reader, which adds nothing at first, has learned something."""
     vae = tiny_vae(architecture=replace(ARCHITECTURE, reader=10))
     assert vae.encoder.reader is not None
-    for layer in (vae.encoder.reader.to_features, vae.encoder.reader.to_width, vae.encoder.reader.out[-1]):
+    last = vae.encoder.reader.out[-1]
+    assert isinstance(last, torch.nn.Linear)
+    for layer in (vae.encoder.reader.to_features, vae.encoder.reader.to_width, last):
         torch.nn.init.normal_(layer.weight, generator=generator())
     return vae
 
@@ -155,7 +157,7 @@ def test_a_reader_says_of_a_row_and_its_mirror_what_two_networks_of_torch_say() 
     embedded = torch.randn(3, 7, ARCHITECTURE.embedding, dtype=torch.float64, generator=generator())
     lengths = torch.tensor([7, 4, 1])
     both = torch.nn.GRU(ARCHITECTURE.embedding, 10, batch_first=True, bidirectional=True, dtype=torch.float64)
-    weights = {name: value for name, value in reader.along.state_dict().items()}
+    weights = dict(reader.along.state_dict())
     weights |= {f"{name}_reverse": value for name, value in reader.against.state_dict().items()}
     both.load_state_dict(weights)
     packed = torch.nn.utils.rnn.pack_padded_sequence(embedded, lengths, batch_first=True)
