@@ -331,20 +331,21 @@ def test_counterions_are_written_neutral_and_named():
 
 def test_the_standard_form_costs_little_more_than_reading_the_molecule():
     """At most four times parse and canonicalise; measured 2.1."""
-    smiles = zinc()[:600]
+    smiles = zinc()[:150]
     standard_form("CC[NH3+].[Cl-]")  # its tables are made at the first use
-    ratios = []
-    for part in (smiles[:200], smiles[200:400], smiles[400:]):
+    reading, all_of_it = [], []
+    for _ in range(5):  # the fastest turn of each: what else runs here slows some down
         start = thread_time()
-        for molecule in part:
+        for molecule in smiles:
             Chem.MolToSmiles(Chem.MolFromSmiles(molecule))
         between = thread_time()
         for cached in (parse, canonical, standard_form, without_stereo):
             cached.cache_clear()
-        for molecule in part:
+        for molecule in smiles:
             identity(standard_form(molecule))
-        ratios.append((thread_time() - between) / (between - start))
-    assert min(ratios) < 4
+        reading.append(between - start)
+        all_of_it.append(thread_time() - between)
+    assert min(all_of_it) < 4 * min(reading)
 
 
 def test_a_check_inside_rdkit_that_a_random_string_trips_is_no_crash() -> None:
