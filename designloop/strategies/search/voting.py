@@ -15,6 +15,7 @@ from itertools import cycle, islice, zip_longest
 
 import numpy as np
 
+from designloop.molecules.count_prints import KIND
 from designloop.randomness import rng_of
 from designloop.records import START, Candidate
 from designloop.strategies.acquisition.votes import Voter, Votes, draw_voters, members_of, shares_of
@@ -24,6 +25,7 @@ from designloop.strategies.base import CampaignView
 from designloop.strategies.search.pool import Bred, Pool, Propose, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.base import Belief, View
+from designloop.strategies.surrogates.committee import CommitteeModel
 
 QUANTILES = np.logspace(-3, 0, 25)
 """Parts of the ranking, best first, from each of which as many parents are drawn."""
@@ -61,7 +63,8 @@ class BreedByVote:
         rng = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block)
         stock = Stock(Pool(self.view), archive, belief)
         if self.screen is not None:
-            stock.add(self.screen.propose(archive, rng))
+            assert isinstance(belief, CommitteeModel)  # no other belief votes
+            stock.add(self.screen.propose(belief.processes[KIND], rng))
         voters = draw_voters(rng, stock.shares, wanted)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):

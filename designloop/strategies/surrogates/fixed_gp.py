@@ -19,10 +19,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.kernels import Kernel, MoleculeFeatures, Similarity
-from designloop.strategies.surrogates.noise import LEAST, UNIT, Scale, likely_scale
-
-NOISE = LEAST
-"""Variance, for what the kernel cannot tell apart."""
+from designloop.strategies.surrogates.noise import UNIT, Scale, likely_scale
 
 _LEAST = 1e-9
 """Variance below which rounding is all that is left."""
@@ -33,6 +30,7 @@ class FixedGP:
     """The posterior of scores given those of n molecules."""
 
     kernel: Kernel
+    molecules: Sequence[MoleculeFeatures]
     similarity: Similarity
     """With the n molecules."""
     lower: np.ndarray
@@ -51,12 +49,31 @@ class FixedGP:
         Args:
             noisy: whether they are those of an assay, say; where the process lies and how noisy it is, they then say.
         """
-        similarity = kernel.to(molecules)
+        return cls._conditioned(kernel, molecules, kernel.to(molecules), scores, noisy)
+
+    def refitted(self, scores: np.ndarray, noisy: bool = False) -> FixedGP:
+        """The process of the same molecules, conditioned on (n,) other scores. Arguments as ``fit``."""
+        return self._conditioned(self.kernel, self.molecules, self.similarity, scores, noisy)
+
+    @classmethod
+    def _conditioned(
+        cls,
+        kernel: Kernel,
+        molecules: Sequence[MoleculeFeatures],
+        similarity: Similarity,
+        scores: np.ndarray,
+        noisy: bool,
+    ) -> FixedGP:
         prior = similarity(molecules).astype(np.float64)
         scale = likely_scale(prior, scores) if noisy else UNIT
         lower = cholesky(scale.variance * prior + scale.noise * np.eye(len(molecules)), lower=True)
         white = solve_triangular(lower, scores - scale.mean, lower=True).astype(np.float32)
-        return cls(kernel, similarity, lower.astype(np.float32), white, float(scores.max()), scale)
+        return cls(kernel, molecules, similarity, lower.astype(np.float32), white, float(scores.max()), scale)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(n,) of the n molecules: a mean is that of the scale and similarities times these."""
+        return np.asarray(self.scale.variance * solve_triangular(self.lower, self.white, lower=True, trans=1))
 
     def __call__(self, molecules: Sequence[MoleculeFeatures]) -> Posterior:
         """The posterior of m molecules."""
