@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
-from designloop.api import InputError
+from designloop.benchmarks.common.arms import choose
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.trials import ROOT, Trial, run_trials
@@ -33,9 +33,7 @@ _DECIDING = {"smiles": ("designloop/molecules", "designloop/testing/odd_smiles.p
 
 def run(options: Options, say: Say) -> Results:
     """Tries all cases; what has been tried by the same code is not tried again."""
-    names = [part.name for part in PARTS]
-    if unknown := [task for task in options.tasks if task not in names]:
-        raise InputError(f"no task {unknown[0]!r}; give some of {', '.join(names)}")
+    chosen = choose([part.name for part in PARTS], options.tasks, "task")
     trials = [
         Trial(
             part.name.replace(" ", "-"),
@@ -45,7 +43,7 @@ def run(options: Options, say: Say) -> Results:
             _digest(part.name),
         )
         for part in PARTS
-        if not options.tasks or part.name in options.tasks
+        if part.name in chosen
         for number in range(part.trials)
     ]
     results = run_trials(trials, options.work / "robustness", options.jobs, say)
