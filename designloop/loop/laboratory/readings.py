@@ -38,13 +38,7 @@ def is_in_laboratory(dump: Mapping[str, Any]) -> bool:
 
 def without_measured(campaign: Campaign) -> Campaign | None:
     """The campaign as far as a machine can evaluate it; None where all its properties are measured."""
-    measured = measured_properties(campaign)
-    computed = tuple(item for item in campaign.objective.properties if item.name not in measured)
-    if not computed:
-        return None
-    # Never scored by this objective, so its aggregate and weights need not mean anything.
-    objective = campaign.objective.model_copy(update={"properties": computed})
-    return campaign.model_copy(update={"objective": objective})
+    return campaign.with_only(campaign.oracles.keys() - measured_properties(campaign))
 
 
 def to_metric(readings: Readings) -> str:
