@@ -26,7 +26,7 @@ def retry_candidates(
     """
     with Evaluator(campaign, table.ledger) as evaluate:
         strategy = build_strategy(campaign, table.last_state(), Screening(campaign, table))
-        top_ten, clock = TopTen(table.scores()), Clock()
+        top_ten, clock = TopTen(table.ranked_scores()), Clock()
         front = Front.committed(campaign.objective.goals, campaign.output_folder)
         with clock("oracle"):
             scored = campaign.objective(evaluate.again(failed, given_results(campaign)))

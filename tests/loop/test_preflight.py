@@ -71,9 +71,7 @@ def test_a_cheap_oracle_that_the_score_leaves_out_is_tried_beside_a_costly_one(
     (tmp_path / "costly.py").write_text(
         "from designloop.oracles import oracle\n\n@oracle(costly=True)\ndef score(smiles):\n    return {}\n"
     )
-    costly = (
-        "  properties:\n  - {name: dear, oracle: ./costly.py:score, transform: {type: linear, low: 0, high: 1}}\n"
-    )
+    costly = "  properties:\n  - {name: dear, oracle: ./costly.py:score, transform: {type: linear, low: 0, high: 1}}\n"
     path.write_text(path.read_text().replace("  properties:\n", costly))
     with Ledger(None) as ledger:  # a mean of weights that are all 0 would warn
         checks = preflight.check_oracles(load_campaign(path), ledger)
