@@ -19,7 +19,9 @@ from designloop.loop.scoring import transforms
 from designloop.loop.screening import filters, predicates
 from designloop.molecules.chemistry import require
 from designloop.parts import Registry
-from designloop.testing import check_likelihood, check_oracle, check_prior, check_strategy
+from designloop.randomness import generators_of
+from designloop.strategies.archive.archive import Member
+from designloop.testing import check_likelihood, check_oracle, check_prior, check_proposer, check_strategy
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
@@ -54,6 +56,8 @@ def test_there_is_a_recipe_for_each_part() -> None:
     assert set(RECIPES) == {
         "oracles/halogens.py",
         "designloop/strategies/hill_climb.py",
+        "designloop/strategies/methyl_walk.py",
+        "designloop/strategies/proposers/methylation.py",
         "designloop/vae/likelihoods/exponential.py",
         "designloop/vae/priors/laplace.py",
         "designloop/loop/scoring/transforms.py",
@@ -69,6 +73,18 @@ def test_the_oracle_passes_its_suite(tmp_path: Path) -> None:
 
 def test_the_strategy_passes_its_suite(imported: Callable[[str], Any], tiny_model: Path) -> None:
     recipe = imported("designloop/strategies/hill_climb.py")
+    check_strategy(recipe.build, recipe.Settings(), model=tiny_model, wanted=6)
+
+
+def test_the_proposer_and_the_strategy_that_uses_it_pass_their_suites(
+    imported: Callable[[str], Any], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposer = imported("designloop/strategies/proposers/methylation.py")
+    check_proposer(proposer.Methylation(), model=tiny_model)
+    children = proposer.Methylation().propose([Member("CCO", "[C][C][O]")], 50, generators_of("cpu", 0))
+    assert {child.smiles for child in children} == {"CCCO", "CC(C)O", "CCOC"}
+    monkeypatch.setitem(sys.modules, "designloop.strategies.proposers.methylation", proposer)
+    recipe = imported("designloop/strategies/methyl_walk.py")
     check_strategy(recipe.build, recipe.Settings(), model=tiny_model, wanted=6)
 
 
