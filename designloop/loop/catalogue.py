@@ -10,7 +10,7 @@ from importlib import import_module
 from designloop.loop.config.setting_cards import PartCard, SettingCard, setting_cards
 from designloop.loop.scoring.transforms import TRANSFORMS
 from designloop.loop.screening.filters import Filters
-from designloop.molecules.chemistry import DESCRIPTORS
+from designloop.molecules.chemistry import DESCRIPTORS, descriptor_meaning
 from designloop.strategies import base as strategy_base
 
 TRANSFORM_EXAMPLES: Mapping[str, str] = {
@@ -70,13 +70,8 @@ def filters() -> list[PartCard]:
 def descriptors() -> list[PartCard]:
     """A card for each descriptor that a filter may take: short names first, then RDKit's own."""
     return [
-        _card(
-            name,
-            inspect.getdoc(function) or "",
-            (),
-            f"filters:\n  descriptors: {{{name}: [0, 1]}}",
-        )
-        for name, function in DESCRIPTORS.items()
+        _card(name, descriptor_meaning(name), (), f"filters:\n  descriptors: {{{name}: [0, 1]}}")
+        for name in DESCRIPTORS
     ]
 
 

@@ -72,6 +72,16 @@ def test_the_example_of_a_strategy_can_be_read(card: PartCard) -> None:
     assert card.description
 
 
+def test_a_descriptor_is_told_in_words_and_not_by_the_signature_of_a_function() -> None:
+    cards = {card.name: card for card in catalogue.descriptors()}
+    assert cards["tpsa"].summary == "Topological polar surface area, in Å²."
+    assert cards["NumSpiroAtoms"].summary.startswith("Returns the number of spiro atoms (atoms shared between rings")
+    unsaid = {name for name, card in cards.items() if not card.summary}
+    assert "C++" not in " ".join(card.description for card in cards.values())
+    assert [name for name, card in cards.items() if "(Mol)" in card.description or "->" in card.description] == []
+    assert all(name[0].isupper() for name in unsaid), "RDKit's own, of which RDKit says nothing"
+
+
 def test_a_default_stands_as_a_campaign_file_writes_it() -> None:
     cards = {card.name: card for card in setting_cards(Filters)}
     assert cards["elements"].default == "[H, C, N, O, F, P, S, Cl, Br, I]"
