@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from designloop.strategies.base import Formerly
 
 
 class PropertyLearning(BaseModel):
@@ -36,7 +38,7 @@ class FineTuning(BaseModel):
     """How the VAE is fine-tuned after each round."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    loss: Literal["property", "likelihood", "none"] = Field(
+    loss: Annotated[Literal["property", "likelihood", "none"], Formerly("likelihood")] = Field(
         "property",
         description="the property loss of all scores; the likelihood of elites; or the pretrained model as it is",
     )
