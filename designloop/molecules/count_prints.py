@@ -85,16 +85,18 @@ class Vocabulary:
 
     def __init__(self, prints: Prints) -> None:
         distinct = np.unique(prints.units)
+        # What two molecules share is no more than each has; small numbers are multiplied many at once.
+        self._kind = np.int16 if prints.sizes.max(initial=0) <= np.iinfo(np.int16).max else np.float32
         self._column = np.full(UNITS, -1, np.int32)
         self._column[distinct] = np.arange(len(distinct), dtype=np.int32)
         self._count = len(distinct)
 
     def rows(self, prints: Prints) -> sparse.csr_array:
-        """(molecules, units) ones where a molecule has a unit."""
+        """(molecules, units) ones where a molecule has a unit: int16, but for molecules too large to be counted so."""
         columns = self._column[prints.units]
         known = columns >= 0
         starts = np.concatenate([[0], np.cumsum(known)])[prints.starts]
-        ones = np.ones(int(known.sum()), np.float32)
+        ones = np.ones(int(known.sum()), self._kind)
         return sparse.csr_array((ones, columns[known], starts), shape=(len(prints), self._count))
 
 
