@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,8 +84,17 @@ def from_globals(parents: Sequence[Member], n: int, rng: Generators) -> list[Can
     return [Candidate("C" * int(np.random.randint(1, 10_000)), "chain")]  # noqa: NPY002
 
 
+def tuple_of(parents: Sequence[Member], n: int, rng: Generators) -> Any:
+    return tuple(chains(parents, n, rng))
+
+
+def of_the_first(parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
+    parents[0]
+    return chains(parents, n, rng)
+
+
 BROKEN: dict[str, tuple[Propose, str, str]] = {
-    "gives a tuple": (lambda *given: tuple(chains(*given)), "proposes", "gave a tuple"),  # type: ignore[arg-type, return-value]
+    "gives a tuple": (tuple_of, "proposes", "gave a tuple"),
     "gives nothing": (lambda parents, n, rng: [], "proposes", "gave nothing"),
     "gives too many": (lambda parents, n, rng: 70 * chains(parents, n, rng), "proposes", "60 were wanted"),
     "gives no molecule": (lambda parents, n, rng: [Candidate("C1CC", "chain")], "candidates", "is no molecule"),
@@ -93,7 +103,7 @@ BROKEN: dict[str, tuple[Propose, str, str]] = {
     "names a stranger": (renamed, "parents", "which is no parent's name"),
     "takes a parent away": (popped, "parents", "was changed"),
     "knows no ancestors": (blind, "ancestors", "parent.name"),
-    "needs a parent": (lambda parents, n, rng: [parents[0]] and chains(parents, n, rng), "few_parents", "IndexError"),
+    "needs a parent": (of_the_first, "few_parents", "IndexError"),
     "draws from elsewhere": (from_globals, "repeats", "global generator of numpy.random"),
     "never draws": (lambda parents, n, rng: [Candidate("CCCCC", "chain")], "repeats", "other generators give the same"),
 }

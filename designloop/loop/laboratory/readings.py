@@ -119,8 +119,8 @@ def measured_results(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) 
 
 
 def _told_result(kept: LedgerResult) -> Result:
-    value = kept.value["mean"] if isinstance(kept.value, Mapping) else kept.value
-    return Result(value, kept.status, kept.error)
+    mean = kept.value["mean"] if isinstance(kept.value, Mapping) else kept.value
+    return Result(None if mean is None else float(mean), kept.status, kept.error)
 
 
 def _outcome(intent: Intent, reading: Reading) -> Finished:
