@@ -15,6 +15,7 @@ import pytest
 import torch
 from scipy import stats
 
+from designloop.loop import catalogue
 from designloop.loop.scoring import transforms
 from designloop.loop.screening import filters, predicates
 from designloop.molecules.chemistry import require
@@ -110,6 +111,8 @@ def test_the_transform_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> 
     decay = added_to(transforms, RECIPES["designloop/loop/scoring/transforms.py"], "Decay")(low=2.0, scale=3.0)
     assert decay([0.0, 2.0, 5.0]) == pytest.approx([1.0, 1.0, np.exp(-1)])
     assert decay.type == "decay"
+    monkeypatch.setattr(catalogue, "TRANSFORMS", added)
+    assert [card.example for card in catalogue.transforms()] == ["transform: {type: decay, low: 2, scale: 3}"]
 
 
 def test_the_filter_is_asked_in_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -122,4 +125,5 @@ def test_the_filter_is_asked_in_its_place(monkeypatch: pytest.MonkeyPatch, tmp_p
     (asked,) = [rule for rule in built if rule.name == "most_halogens"]
     assert asked.refuses(require("FCCF"), "FCCF") == "2 halogens, allowed are at most 1"
     assert asked.refuses(require("FCC"), "FCC") is None
+    assert filters.example_of("most_halogens") == 3
     assert "most_halogens" not in {rule.name for rule in filters.build(more(), filters.FilterContext(tmp_path))}

@@ -80,21 +80,20 @@ def blind(parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]
     return [Candidate(c.smiles, "chain", parents=tuple(p.smiles for p in parents[:1])) for c in chains((), n, rng)]
 
 
-def from_globals(parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-    return [Candidate("C" * int(np.random.randint(1, 10_000)), "chain")]  # noqa: NPY002
-
-
-def tuple_of(parents: Sequence[Member], n: int, rng: Generators) -> Any:
+def in_a_tuple(parents: Sequence[Member], n: int, rng: Generators) -> Any:
     return tuple(chains(parents, n, rng))
 
 
 def of_the_first(parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-    parents[0]
-    return chains(parents, n, rng)
+    return chains([parents[0]], n, rng)
+
+
+def from_globals(parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
+    return [Candidate("C" * int(np.random.randint(1, 10_000)), "chain")]  # noqa: NPY002
 
 
 BROKEN: dict[str, tuple[Propose, str, str]] = {
-    "gives a tuple": (tuple_of, "proposes", "gave a tuple"),
+    "gives a tuple": (in_a_tuple, "proposes", "gave a tuple"),
     "gives nothing": (lambda parents, n, rng: [], "proposes", "gave nothing"),
     "gives too many": (lambda parents, n, rng: 70 * chains(parents, n, rng), "proposes", "60 were wanted"),
     "gives no molecule": (lambda parents, n, rng: [Candidate("C1CC", "chain")], "candidates", "is no molecule"),
