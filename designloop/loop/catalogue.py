@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from designloop.loop.config.setting_cards import PartCard, SettingCard, setting_cards
@@ -32,6 +33,31 @@ FILTER_EXAMPLES: Mapping[str, str] = {
     "descriptors": "{logp: [1, 4], tpsa: [null, 90]}",
 }
 """An example of each filter whose default says nothing."""
+
+
+DESCRIPTOR_MEANINGS: Mapping[str, tuple[str, str]] = {
+    "molecular_weight": ("Average molecular weight, g/mol.", "[200, 500]"),
+    "logp": ("Octanol-water partition coefficient, Crippen's logP.", "[1, 4]"),
+    "tpsa": ("Topological polar surface area, Å².", "[40, 120]"),
+    "qed": ("Drug-likeness from 0 to 1 (QED).", "[0.5, null]"),
+    "hbd": ("Donors of hydrogen bonds.", "[null, 3]"),
+    "hba": ("Acceptors of hydrogen bonds.", "[null, 8]"),
+    "rotatable_bonds": ("Rotatable bonds, amides and esters left out.", "[null, 7]"),
+    "rings": ("Rings (smallest set of smallest rings).", "[1, 4]"),
+    "aromatic_rings": ("Aromatic rings.", "[null, 3]"),
+    "heavy_atoms": ("Atoms but hydrogen.", "[15, 35]"),
+    "formal_charge": ("Charge in standard form: what no proton can neutralise.", "[0, 0]"),
+    "fraction_csp3": ("Share of the carbon atoms that are sp3.", "[0.3, null]"),
+    "sa_score": ("Synthetic accessibility, from 1 (easy) to 10 (hard).", "[null, 4]"),
+    "esol": ("Solubility in water, log10 of mol/L (ESOL).", "[-5, null]"),
+    "largest_ring": ("Atoms in the largest ring.", "[null, 7]"),
+    "stereo_centers": ("Tetrahedral stereocentres, marked or not.", "[null, 2]"),
+    "undefined_stereo": ("Stereocentres and double bonds without a stereo mark.", "[null, 1]"),
+}
+"""Meaning of each descriptor of a short name, and a range such as people take; a test holds that each is there."""
+
+_SIGNATURE = re.compile(r"^\w+\(.*?\) -> \w+ :\s*", re.DOTALL)
+"""How RDKit's C++ functions begin what they say of themselves."""
 
 
 def strategies() -> list[PartCard]:
@@ -69,15 +95,20 @@ def filters() -> list[PartCard]:
 
 def descriptors() -> list[PartCard]:
     """A card for each descriptor that a filter may take: short names first, then RDKit's own."""
-    return [
-        _card(
-            name,
-            inspect.getdoc(function) or "",
-            (),
-            f"filters:\n  descriptors: {{{name}: [0, 1]}}",
-        )
-        for name, function in DESCRIPTORS.items()
-    ]
+    cards = []
+    for name, function in DESCRIPTORS.items():
+        usual = "[null, 1]" if name.startswith("fr_") else "[LOWEST, HIGHEST]"
+        meaning, span = DESCRIPTOR_MEANINGS.get(name, (_in_rdkits_words(function), usual))
+        summary = meaning.partition(". ")[0].partition("\n\n")[0]
+        example = f"filters:\n  descriptors: {{{name}: {span}}}"
+        cards.append(PartCard(name, " ".join(summary.split()), meaning, (), example))
+    return cards
+
+
+def _in_rdkits_words(function: Callable[..., float]) -> str:
+    """What RDKit says of a descriptor, without the signature in Python and in C++."""
+    text = _SIGNATURE.sub("", inspect.getdoc(function) or "").partition("C++ signature")[0].strip()
+    return textwrap.dedent(text) or "One of RDKit's, which says no more of it."
 
 
 def _card(name: str, text: str | None, settings: list[SettingCard] | tuple[()], example: str) -> PartCard:
