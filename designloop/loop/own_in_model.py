@@ -17,7 +17,7 @@ from designloop.molecules.reconstruction import Reconstruction, reconstruct
 MOST = 100
 """Molecules that are asked of, the first of them: a hundred take some seconds."""
 
-_EXAMPLES = 3
+_EXAMPLES = 5
 
 
 def describe_own_in_model(campaign: Campaign) -> list[str]:
@@ -41,17 +41,22 @@ def describe(model: str, molecules: Sequence[UserMolecule], back: Sequence[Recon
     exact = sum(result.exact for result in back)
     which = f"{len(back):,}" if all_own == len(back) else f"the first {len(back):,}"
     lines = [f"{exact:,} of {which} come back exactly from {model}'s latent space"]
-    others = [result.similarity for result in back if not result.exact and result.similarity is not None]
+    named = [(molecule.name or molecule.written, result) for molecule, result in zip(molecules, back, strict=True)]
+    others = [(name, result.similarity) for name, result in named if not result.exact and result.similarity is not None]
     if others:
-        lines[0] += f", {len(others):,} as another molecule (mean ECFP4 similarity {fmean(others):.2f})"
-    pairs = zip(molecules, back, strict=True)
-    unwritten = [f"{molecule.name or molecule.written} ({result.error})" for molecule, result in pairs if result.error]
-    if unwritten:
-        more = ", …" if len(unwritten) > _EXAMPLES else ""
-        lines.append(f"  cannot be written, {len(unwritten):,}: {', '.join(unwritten[:_EXAMPLES])}{more}")
+        mean = fmean(similar for _, similar in others)
+        lines[0] += f", {len(others):,} as another molecule (mean ECFP4 similarity {mean:.2f})"
+        lines.append(f"  as another: {_few([f'{name} ({similar:.2f})' for name, similar in others])}")
+    if unwritten := [f"{name} ({result.error})" for name, result in named if result.error]:
+        lines.append(f"  cannot be written, {len(unwritten):,}: {_few(unwritten)}")
     if exact < len(back):
         lines.append(
             "  The others are scored and learned from all the same, and genetic steps breed from them as they are; "
             "what the model draws around one of them is around what it wrote instead"
         )
     return lines
+
+
+def _few(texts: Sequence[str]) -> str:
+    more = ", …; `designloop reconstruct FILE --no-refine` lists all" if len(texts) > _EXAMPLES else ""
+    return ", ".join(texts[:_EXAMPLES]) + more
