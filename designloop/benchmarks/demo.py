@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,14 @@ from designloop.benchmarks.common.measures import Criterion, average_over_seeds
 from designloop.benchmarks.common.mol_ga import CHILDREN_A_CALL, require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.search_report import arms_table, best_table, criteria_table
+from designloop.benchmarks.common.search_report import arms_table, criteria_table
 from designloop.benchmarks.common.trials import run_trials
-from designloop.loop.campaign.campaign import load_campaign
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.molecules.chemistry import fingerprints, require, scaffold, strong_acids, tanimoto
+from designloop.records import Candidate
 from designloop.report.pictures import draw_sheet
+from designloop.report.references import Reference
 from designloop.strategies import property_loss
 from designloop.strategies.proposers.base import MODEL_PROPOSERS
 from designloop.strategies.search.screen import PROPOSER as SCREEN
@@ -118,10 +122,12 @@ def run(options: Options, say: Say) -> Results:
         "campaign": str(file),
         "calls": calls,
         "start": START,
+        "batch": campaign.batch_size,
         "arms": results,
         "bars": bars,
         "ten": ten,
         "ten_bars": [criterion.judge(ten) for criterion in TEN_CRITERIA] if ten else [],
+        "drawn": describe(campaign, next(iter(whole.values()))["top_10"]) if whole else [],
     }
 
 
@@ -142,16 +148,48 @@ def measure_ten(best: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def pictures(options: Options, results: Results) -> dict[str, str]:
-    """Draws the ten best molecules of the first seed."""
-    if "full" not in results["arms"]:
-        return {}
-    best = next(iter(results["arms"]["full"]["seeds"].values()))["top_10"]
-    cells = [
-        (molecule["smiles"], [f"{place}.   score {molecule['score']:.3f}", molecule["proposer"]])
-        for place, molecule in enumerate(best, 1)
+def describe(campaign: Campaign, best: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Describes the campaign's references and then some of its molecules, property by property.
+
+    Args:
+        best: molecules with ``smiles``, ``score`` and ``proposer``, best first.
+    Returns:
+        Of each ``name`` (of the best the rank), ``smiles``, ``score``, ``proposer`` (None of a reference) and
+        ``properties``, each as a campaign's picture says it: value, unit and desirability.
+    """
+    named = [(molecule.name or molecule.smiles, molecule.smiles, None) for molecule in campaign.references()]
+    named += [(str(rank), molecule["smiles"], molecule["proposer"]) for rank, molecule in enumerate(best, 1)]
+    with Evaluator(campaign) as evaluate:
+        scored = campaign.objective(evaluate([Candidate(smiles, "shown") for _, smiles, _ in named]))
+    described = [
+        (Reference.of(name, row, campaign.units), proposer)
+        for (name, _, proposer), row in zip(named, scored, strict=True)
     ]
-    return {PICTURE: draw_sheet(cells, 5)}
+    return [
+        {
+            "name": molecule.name,
+            "smiles": molecule.smiles,
+            "score": molecule.score,
+            "proposer": proposer,
+            "properties": {name: str(shown) for name, shown in molecule.properties.items()},
+        }
+        for molecule, proposer in described
+    ]
+
+
+def pictures(options: Options, results: Results) -> dict[str, str]:
+    """Draws the references and the ten best molecules of the first seed."""
+    cells = [
+        (
+            molecule["smiles"],
+            [
+                f"{'reference  ' if molecule['proposer'] is None else ''}{molecule['name']}   score {_score(molecule)}",
+                *(f"{name} {shown}" for name, shown in molecule["properties"].items()),
+            ],
+        )
+        for molecule in results["drawn"]
+    ]
+    return {PICTURE: draw_sheet(cells, 5)} if cells else {}
 
 
 def report(results: Results) -> str:
@@ -160,22 +198,74 @@ def report(results: Results) -> str:
         f"`{results['campaign']}`, {results['calls']:,} calls, of which {results['start']} are the starting molecules. "
         "All measures count stereoisomers once and are means over the seeds, ± their standard error.\n"
     )
-    parts = [head, arms_table(results["arms"]), *_bred(results), *filter(None, [criteria_table(results["bars"])])]
+    parts = [head, arms_table(results["arms"]), *_unspent(results), *filter(None, [criteria_table(results["bars"])])]
     if "full" in results["arms"]:
-        parts += [*_ten(results), best_table("full", results["arms"]["full"])]
+        parts += [*_ten(results), _drawn_table(results)]
     return "\n".join(parts)
 
 
-def _bred(results: Results) -> list[str]:
-    """What mol_ga spent of its calls, and what ended it."""
-    seeds = results["arms"].get(MOL_GA.name, {}).get("seeds", {}).values()
-    if not seeds:
-        return []
-    spent = ", ".join(f"{result['calls']:,} calls of {result['bred']:,} children" for result in seeds)
-    return [
-        f"{MOL_GA.name} bred at most {CHILDREN_A_CALL} children for each call, as a campaign draws at most so many for "
-        f"each molecule of a round; on its seeds it paid for {spent}. The others were refused by the filters.\n"
+def _unspent(results: Results) -> list[str]:
+    """Which arms did not spend their calls, what ended them, and where ``full`` was after as many."""
+    lines = []
+    for name, arm in results["arms"].items():
+        short = {seed: result for seed, result in arm["seeds"].items() if result["calls"] < results["calls"]}
+        if not short:
+            continue
+        spent = ", ".join(f"{result['calls']:,} (seed {seed})" for seed, result in short.items())
+        ends = dict.fromkeys(map(_end, short.values()))
+        lines.append(f"- {name} did not spend its {results['calls']:,} calls, but {spent}: {'; '.join(ends)}.")
+        if name != "full" and (pairs := _after_as_many(results, short)):
+            whole, other = map(fmean, zip(*pairs, strict=True))
+            lines[-1] += (
+                f" full's mean top-10 was {whole:.3f} after as many, where that of {name} ended at {other:.3f}."
+            )
+    return ["\n".join([*lines, ""])] if lines else []
+
+
+def _end(result: Mapping[str, Any]) -> str:
+    """What ended a search that did not spend its calls."""
+    if "bred" in result:
+        return (
+            f"it ends after {CHILDREN_A_CALL} children for each call, as many as a campaign draws at most for each "
+            f"molecule of a round, and the filters refused the others of its {result['bred']:,}"
+        )
+    return str(result["end"])
+
+
+def _after_as_many(results: Results, short: Mapping[str, Mapping[str, Any]]) -> list[tuple[float, float]]:
+    """(``full``'s mean top-10 after the last round that had cost no more, the other arm's at its end) by seed."""
+    whole = results["arms"].get("full", {}).get("seeds", {})
+    pairs = []
+    for seed, result in short.items():
+        later_rounds = (result["calls"] - results["start"]) // results["batch"]
+        means = whole.get(seed, {}).get("rounds", {}).get("mean_top_10", {})
+        if str(later_rounds) in means:
+            pairs.append((means[str(later_rounds)], result["mean_top_10"]))
+    return pairs
+
+
+def _drawn_table(results: Results) -> str:
+    """The table of the references and of the ten best of the first seed, property by property."""
+    drawn = results["drawn"]
+    names = list(dict.fromkeys(name for molecule in drawn for name in molecule["properties"]))
+    rows = [
+        (
+            molecule["name"],
+            _score(molecule),
+            *(molecule["properties"].get(name) for name in names),
+            molecule["proposer"],
+            f"`{molecule['smiles']}`",
+        )
+        for molecule in drawn
     ]
+    seed = next(iter(results["arms"]["full"]["seeds"]))
+    return f"The ten best of full, seed {seed}, each property with its desirability:\n\n" + table(
+        ("", "score", *names, "proposer", "molecule"), rows
+    )
+
+
+def _score(molecule: Mapping[str, Any]) -> str:
+    return "none" if molecule["score"] is None else f"{molecule['score']:.3f}"
 
 
 def _ten(results: Results) -> list[str]:
