@@ -11,9 +11,11 @@ from rdkit.Chem import rdFingerprintGenerator as generators
 from rdkit.DataStructs import TanimotoSimilarity
 
 from designloop.api import InputError
-from designloop.benchmarks import Options, demo
+from designloop.benchmarks import Options
 from designloop.benchmarks.common.arms import draw_start, make_trials, overrides_of
 from designloop.benchmarks.common.mol_ga import search
+from designloop.benchmarks.demo import benchmark as demo
+from designloop.benchmarks.demo.report import _kept, _unspent
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.screening.filters import FilterContext, build
 from designloop.molecules.chemistry import parse, require
@@ -72,7 +74,7 @@ def test_a_genetic_algorithm_whose_children_are_refused_ends_and_the_report_says
     done = search(strict, draw_start(load_campaign(QUICKSTART), 3, seed=0), 20, seed=0)
     assert len(done.calls) < 20
     assert done.bred == 50 * 20
-    (line,) = demo._unspent(a_result({"mol_ga": {"calls": len(done.calls), "bred": done.bred, "mean_top_10": 0.1}}))
+    (line,) = _unspent(a_result({"mol_ga": {"calls": len(done.calls), "bred": done.bred, "mean_top_10": 0.1}}))
     assert f"mol_ga did not spend its 20 calls, but {len(done.calls)} (seed 0)" in line
     assert "after 50 children for each call" in line
     assert "the others of its 1,000" in line
@@ -87,13 +89,13 @@ def test_who_did_not_spend_the_calls_is_set_beside_full_after_as_many() -> None:
     means = {"0": 0.2, "1": 0.4, "2": 0.6, "3": 0.8}
     full = {"calls": 20, "mean_top_10": 0.8, "rounds": {"mean_top_10": means}}
     short = {"calls": 17, "mean_top_10": 0.3, "end": "exhausted: nothing is left"}
-    assert demo._unspent(a_result({"full": full, "G": {**short, "calls": 20}})) == []
-    (text,) = demo._unspent(a_result({"full": full, "G": short}))
+    assert _unspent(a_result({"full": full, "G": {**short, "calls": 20}})) == []
+    (text,) = _unspent(a_result({"full": full, "G": short}))
     assert text == (
         "- G did not spend its 20 calls, but 17 (seed 0): exhausted: nothing is left. "
         "full's mean top-10 was 0.600 after as many, where that of G ended at 0.300.\n"
     )
-    (alone,) = demo._unspent(a_result({"G": short}))
+    (alone,) = _unspent(a_result({"G": short}))
     assert "full" not in alone
 
 
@@ -162,6 +164,59 @@ def test_the_ten_best_are_measured() -> None:
         "mean_top_10": pytest.approx(0.6),
     }
     assert demo.measure_ten(benzenes[:1])["similarity"] == 0
+
+
+def a_record(tables: Mapping[str, Mapping[str, str]], calls: int = 20) -> dict[str, Any]:
+    """Results of arms whose seeds gave tables of these digests."""
+    arms = {
+        name: {
+            "seeds": {
+                seed: {
+                    **{"digest": digest, "mean_top_10": 0.5 + int(seed) / 10, "auc_top_10": 0.4, "best": 0.9},
+                    **{"seconds": 1.0, "proposers": {}, "calls": calls},
+                    "top_10": [{"smiles": "c1ccccc1CO", "score": 0.5}],
+                }
+                for seed, digest in by_seed.items()
+            }
+        }
+        for name, by_seed in tables.items()
+    }
+    seeds = sorted({int(seed) for by_seed in tables.values() for seed in by_seed})
+    given = {"campaign": "c.yaml", "calls": calls, "start": 5, "batch": 5, "drawn": ["ten"], "kept": {}}
+    return {"seeds": seeds, **given, **demo.judge(arms)}
+
+
+def test_what_an_earlier_record_has_beside_is_kept_where_what_both_measured_is_the_same() -> None:
+    earlier = a_record({"full": {"0": "a", "1": "b"}, "G": {"0": "c"}, "N": {"0": "d"}})
+    now = {**a_record({"full": {"0": "a", "2": "e"}, "mol_ga": {"0": "f"}}), "drawn": ["other ten"]}
+    merged = demo.merge(earlier, now)
+    assert {name: list(arm["seeds"]) for name, arm in merged["arms"].items()} == {
+        "full": ["0", "1", "2"],
+        "N": ["0"],
+        "G": ["0"],
+        "mol_ga": ["0"],
+    }
+    assert merged["arms"]["full"]["mean_top_10"] == pytest.approx(0.6)
+    assert merged["kept"] == {"full": ["1"], "N": ["0"], "G": ["0"]}
+    assert (merged["seeds"], merged["drawn"]) == ([0, 1, 2], ["other ten"])
+    assert list(merged["ten"]) == ["0", "1", "2"]
+    assert [bar["bar"] for bar in merged["bars"]] == ["full above mol_ga in the mean", "full above G in the mean"]
+    (line,) = _kept(merged)
+    assert line.startswith("Of the record before this one are full (seeds 1), N (seeds 0), G (seeds 0): ")
+    assert _kept(now) == []
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        a_record({"full": {"0": "another table"}}),
+        a_record({"G": {"0": "nothing that both measured"}}),
+        a_record({"full": {"0": "a"}}, calls=30),
+    ],
+    ids=["another table", "nothing shared", "other calls"],
+)
+def test_nothing_is_kept_of_a_record_of_another_search(now: dict[str, Any]) -> None:
+    assert demo.merge(a_record({"full": {"0": "a", "1": "b"}}), now) == now
 
 
 @pytest.mark.parametrize(("least", "values", "holds"), [(True, [5, 6], True), (True, [5, 4], False)])

