@@ -9,7 +9,7 @@ from importlib import import_module
 from designloop.loop.config.setting_cards import PartCard, SettingCard, flow, setting_cards
 from designloop.loop.scoring.transforms import TRANSFORMS
 from designloop.loop.screening.filters import Filters, example_of
-from designloop.molecules.chemistry import DESCRIPTORS, descriptor_meaning
+from designloop.molecules.chemistry import DESCRIPTORS, descriptor_meaning, descriptor_range
 from designloop.strategies import base as strategy_base
 
 
@@ -49,7 +49,7 @@ def filters() -> list[PartCard]:
 def descriptors() -> list[PartCard]:
     """A card for each descriptor that a filter may take: short names first, then RDKit's own."""
     return [
-        _card(name, descriptor_meaning(name), (), f"filters:\n  descriptors: {{{name}: [0, 1]}}")
+        _card(name, descriptor_meaning(name), (), f"filters:\n  descriptors: {{{name}: {descriptor_range(name)}}}")
         for name in DESCRIPTORS
     ]
 

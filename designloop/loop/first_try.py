@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.preflight import KNOWN_MOLECULES, BrokenOracle, score_checks
+from designloop.loop.molecule_scores import score_checks
+from designloop.loop.preflight import KNOWN_MOLECULES, BrokenOracle
 from designloop.molecules.chemistry import standard_form
 from designloop.tables.ledger import Ledger
 
