@@ -13,9 +13,34 @@ from designloop.records import Result
 _CENSORED = re.compile(r"\s*(<=|>=|<|>|≤|≥|~)\s*\S")
 """How a laboratory writes a bound instead of a value."""
 
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+_WITH_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?", re.IGNORECASE)
+_WITH_UNIT = re.compile(rf"{_NUMBER.pattern}\s*([^\W\d_][\w/]*|%)", re.IGNORECASE)
+
 
 class UnusableValue(ValueError):
     """A cell that holds no value that can be taken; the message says what it holds and what to do."""
+
+
+def number_in(text: str) -> float:
+    """The number that a cell holds.
+
+    Raises:
+        UnusableValue: it holds none; the message says what it holds, and what was expected.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isfinite(number):
+        return number
+    if _CENSORED.match(text):
+        raise UnusableValue("a bound and no value")
+    if _WITH_COMMA.fullmatch(text):
+        raise UnusableValue(f"expected a number with a decimal point: write {text.replace(',', '.')}")
+    if _WITH_UNIT.fullmatch(text) and not _NUMBER.fullmatch(text):
+        raise UnusableValue("expected the number alone, in the unit of all the others")
+    raise UnusableValue("expected a finite number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +110,15 @@ class ValueColumns:
         return readings
 
     def _reading(self, name: str, column: str, text: str) -> Reading:
-        if _CENSORED.match(text):
-            if self.take_censored:
-                return Reading((), f"censored: {text}")
-            raise UnusableValue(
-                f"{name} ({column}) is {text!r}, a bound and no value; measure it again, delete it, or take such rows "
-                "as failures by `censored: failed`"
-            )
+        if self.take_censored and _CENSORED.match(text):
+            return Reading((), f"censored: {text}")
         try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise UnusableValue(
-                f"{name} ({column}) is {text!r}, expected a finite number; leave the cell empty where nothing was "
-                "measured"
-            )
-        return Reading((number,))
+            return Reading((number_in(text),))
+        except UnusableValue as why:
+            advice = "leave the cell empty where nothing was measured"
+            if _CENSORED.match(text):
+                advice = "measure it again, delete it, or take such rows as failures by `censored: failed`"
+            raise UnusableValue(f"{name} ({column}) is {text!r}, {why}; {advice}") from None
 
 
 def merged(readings: Iterable[Mapping[str, Reading]]) -> dict[str, Reading]:
