@@ -7,7 +7,7 @@ from csv import DictWriter
 from dataclasses import dataclass
 from pathlib import Path
 
-from designloop.api.inputs import InputError, Say, load_if_file
+from designloop.api.inputs import MOST_MOLECULES, InputError, Say, load_if_file, require_whole
 from designloop.api.opening import open_ledger, opened
 from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
@@ -80,7 +80,7 @@ def suggest(
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
-        InputError: the campaign has no measured property, ``n`` is below 1, or the file is there.
+        InputError: the campaign has no measured property, ``n`` is no number of molecules, or the file is there.
         TableError, TableBusy: the results cannot be written to, or not now.
         BrokenOracle: an oracle of a computed property works on no molecule that it was tried on.
     """
@@ -89,9 +89,7 @@ def suggest(
     from designloop.loop.laboratory.telling import Teller
 
     campaign = _with_laboratory(load_if_file(campaign))
-    wanted = campaign.batch_size if n is None else n
-    if wanted < 1:
-        raise InputError(f"{wanted} molecules are wanted, expected 1 or more")
+    wanted = campaign.batch_size if n is None else require_whole("n", n, 1, MOST_MOLECULES)
     _refuse_existing(csv)
     if not round_numbers(campaign.output_folder):
         preflight.check_strategy(campaign)
