@@ -105,7 +105,7 @@ def run(options: Options, say: Say) -> Results:
     if campaign.strategy.name != "property_loss":
         raise InputError(f"{file} has the strategy {campaign.strategy.name!r}, and the arms are parts of property_loss")
     arms = {arm.name: arm for arm in ARMS}
-    names, seeds = choose(list(arms), options.arms), seeds_of(options)
+    names, seeds = choose(arms, options.arms), seeds_of(options)
     if MOL_GA.name in names:
         require_mol_ga()
     planned = make_trials(file, [arms[name] for name in names], seeds, common, START)

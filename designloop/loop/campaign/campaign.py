@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -234,6 +234,18 @@ class Campaign(StrictSettings):
     def references(self) -> list[UserMolecule]:
         """The molecules to compare with, in the order given, each once."""
         return list(self._parts.references)
+
+    def with_only(self, names: Collection[str]) -> Campaign | None:
+        """The campaign with these of its properties alone, for what is asked outside its table; None without any.
+
+        They weigh the same and are averaged, whatever the file says: the score has no meaning of its own.
+        """
+        kept = (item for item in self.objective.properties if item.name in names)
+        properties = tuple(item.model_copy(update={"weight": 1.0}) for item in kept)
+        if not properties:
+            return None
+        objective = self.objective.model_copy(update={"properties": properties, "aggregate": "arithmetic_mean"})
+        return self.model_copy(update={"objective": objective})
 
     def resolve(self, path: str | Path) -> Path:
         """Makes a path of the campaign file absolute."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from designloop.vae.capabilities import require
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import values_can_be_read
 from designloop.vae.model import VAE, ForwardPass
 from designloop.vae.training.schedules import Schedule
 
@@ -82,9 +83,11 @@ class Loss(nn.Module):
         """The number to minimise and each term's own weighted mean, by name.
 
         Raises:
-            VAEError: a term gave neither one value a row nor one for the batch.
+            VAEError: a term gave neither one value a row nor one for the batch, or no row has a weight.
         """
         batch = out.x.shape[0]
+        if out.weights is not None and values_can_be_read(out.weights) and not bool(out.weights.any()):
+            raise VAEError("weights are all 0, so that no row of the batch teaches anything; leave such batches out")
         total: Tensor | float = 0.0
         report: dict[str, Tensor] = {}
         weighted: dict[int, Tensor] = {}
