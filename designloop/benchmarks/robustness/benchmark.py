@@ -7,7 +7,6 @@ lie in ``designloop.testing``, whose tests run them in small.
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
