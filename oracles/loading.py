@@ -25,7 +25,7 @@ from designloop.oracles.errors import OracleError, ParameterError, ParameterProb
 from designloop.oracles.facts import Facts
 from designloop.oracles.parameters import read_arguments
 from designloop.oracles.references import ResolvedReference, find, names_file
-from designloop.paths import is_file
+from designloop.paths import is_file, real
 
 _OWN = "own"
 _PARAMS = "params"
@@ -54,7 +54,7 @@ def load(reference: str, params: Mapping[str, Any] | None = None, folder: Path |
         ParameterError: All wrong parameters together.
         OracleError: It is not there, cannot be imported, or contradicts what it declares.
     """
-    return _build(reference, params or {}, (folder or Path.cwd()).resolve())
+    return _build(reference, params or {}, real(folder or Path.cwd()))
 
 
 def describe(reference: str, folder: Path | None = None) -> OracleCard:
@@ -63,7 +63,7 @@ def describe(reference: str, folder: Path | None = None) -> OracleCard:
     Raises:
         OracleError: There is none of that name.
     """
-    return find(reference, (folder or Path.cwd()).resolve()).subject.card()
+    return find(reference, real(folder or Path.cwd())).subject.card()
 
 
 def from_callable(target: Callable[..., Any], params: Mapping[str, Any] | None = None) -> Oracle:
@@ -97,7 +97,7 @@ def load_recipe(
     Raises:
         OracleError: Files did not come, a module is not installed here, or the oracle has another fingerprint here.
     """
-    home = (folder or own_files.worker_folder()).resolve() / recipe["fingerprint"]
+    home = real(folder or own_files.worker_folder()) / recipe["fingerprint"]
     unpack_files(recipe, file_bytes, home)
     return load_unpacked(recipe, home)
 

@@ -106,6 +106,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     """Fresh, or as it was after its last round."""
     from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
     from designloop.strategies.acquisition.upper_bound import UpperBound
+    from designloop.strategies.acquisition.votes import FITTED, WIDE
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
@@ -203,6 +204,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             propose=propose,
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
+            kappas=FITTED if objective.noisy else WIDE,
         )
     return machine.Search(
         campaign=campaign,

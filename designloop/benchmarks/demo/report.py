@@ -83,7 +83,7 @@ def _end(result: Mapping[str, Any]) -> str:
     if "bred" in result:
         return (
             f"it ends after {CHILDREN_A_CALL} children for each call, as many as a campaign draws at most for each "
-            f"molecule of a round, and the filters refused the others of its {result['bred']:,}"
+            f"molecule of a round; of its {result['bred']:,} the others failed, were known, or the filters refused them"
         )
     return str(result["end"])
 

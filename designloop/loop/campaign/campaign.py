@@ -31,7 +31,7 @@ from designloop.loop.screening.filters import Filters
 from designloop.molecules.chemistry import Mode, Stereo
 from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.oracles import Oracle, OracleError, reference_of
-from designloop.paths import is_file
+from designloop.paths import is_file, real
 from designloop.strategies import base as strategies
 
 __all__ = ["Budget", "Campaign", "CampaignError", "EvaluationSettings", "UserMolecule", "Problem", "StrategySettings"]
@@ -190,11 +190,11 @@ class Campaign(StrictSettings):
 
     @property
     def output_folder(self) -> Path:
-        return (self.folder / (self.output or self.name)).resolve()
+        return real(self.folder / (self.output or self.name))
 
     @property
     def ledger_path(self) -> Path:
-        return (self.folder / (self.ledger or f"{self.name}.ledger.sqlite")).resolve()
+        return real(self.folder / (self.ledger or f"{self.name}.ledger.sqlite"))
 
     @property
     def model_file(self) -> str:
@@ -249,7 +249,7 @@ class Campaign(StrictSettings):
 
     def resolve(self, path: str | Path) -> Path:
         """Makes a path of the campaign file absolute."""
-        return (self.folder / path).resolve()
+        return real(self.folder / path)
 
     def files(self) -> dict[str, str]:
         """Path -> SHA-256 of each file of molecules or weights that the file names, whose content is part of it."""

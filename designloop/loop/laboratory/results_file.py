@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from designloop.loop.campaign.known_values import Reading
+from designloop.loop.campaign.known_values import Reading, UnusableValue, number_in
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, standard_form
 from designloop.tables.suggestions import Suggestion
 from designloop.words import meant_or_known
@@ -162,13 +161,10 @@ def _read_rows(path: Path, properties: Sequence[str]) -> tuple[list[str], list[t
 
 def _number(name: str, text: str) -> float:
     try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+        return number_in(text)
+    except UnusableValue as why:
         advice = f"leave it blank where nothing was measured, and say in the column {FAILED!r} why nothing could be"
-        raise _Refusal(f"{name} is {text!r}, expected a finite number; {advice}")
-    return number
+        raise _Refusal(f"{name} is {text!r}, {why}; {advice}") from None
 
 
 def _readings(

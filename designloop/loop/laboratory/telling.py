@@ -13,9 +13,9 @@ from designloop.loop.laboratory.readings import (
     READINGS,
     SCORED_BEFORE,
     measured_properties,
-    readings_in,
     record_readings,
     to_metric,
+    told_in,
     without_measured,
 )
 from designloop.loop.laboratory.suggesting import Known
@@ -50,7 +50,7 @@ def sort_news(
     Args:
         reported: id of a suggestion -> property -> reading.
     """
-    before = readings_in(table.rounds())
+    before = told_in(table.rounds())
     new, corrected, repeated = [], [], []
     readings: dict[str, Mapping[str, Reading]] = {}
     for item in suggestions:
