@@ -88,6 +88,6 @@ def test_one_table_is_no_stream_of_batches_and_weights_of_nothing_teach_nothing(
     optimizer = torch.optim.SGD(vae.parameters(), lr=0.1)
     for table in (X, X.numpy()):
         with pytest.raises(VAEError, match=r"batches is one table, expected a stream of batches; give \[x\] \* steps"):
-            fit(vae, ELBO(), table, optimizer, generator=generator())  # type: ignore[arg-type]
+            fit(vae, ELBO(), table, optimizer, generator=generator())
     with pytest.raises(VAEError, match="weights are all 0, so that no row of the batch teaches anything"):
         (1.0 * ELBO())(vae(X, weights=torch.zeros(4)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 from rdkit.Chem import Mol, rdMolDescriptors
@@ -27,15 +27,31 @@ _LEAST_SPREAD = 0.15
 """Standard deviation that a number is taken to have at least: what is rare in ZINC must not be all that counts."""
 
 
+class _Units(dict[str, np.ndarray]):
+    """Kind of fingerprint -> the units of a molecule's counts, made when a kernel first asks for them."""
+
+    def __init__(self, smiles: str) -> None:
+        super().__init__()
+        self._smiles = smiles
+
+    def __missing__(self, kind: str) -> np.ndarray:
+        units = self[kind] = units_of(require(self._smiles), kind)
+        return units
+
+
 @dataclass(frozen=True, eq=False)
 class MoleculeFeatures:
-    """A molecule as kernels see it."""
+    """A molecule as kernels see it. What no kernel asks for is never made: most of a pool are seen by one or two."""
 
     smiles: str
     units: Mapping[str, np.ndarray]
     """Kind of fingerprint -> the units of its counts."""
-    numbers: np.ndarray
-    """(d,) of the whole molecule, standardised."""
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """(d,) of the whole molecule, standardised."""
+        mean, deviation = standard_numbers()
+        return np.asarray((numbers_of(require(self.smiles)) - mean) / deviation)
 
 
 def numbers_of(mol: Mol) -> np.ndarray:
@@ -146,7 +162,5 @@ def features_of_molecule(smiles: str) -> MoleculeFeatures:
     Raises:
         MoleculeError: the SMILES is invalid.
     """
-    mol = require(smiles)
-    mean, deviation = standard_numbers()
-    units = {kind: units_of(mol, kind) for kind in ("ecfp6", "fcfp4", "atom_pair")}
-    return MoleculeFeatures(smiles, units, (numbers_of(mol) - mean) / deviation)
+    require(smiles)
+    return MoleculeFeatures(smiles, _Units(smiles))
