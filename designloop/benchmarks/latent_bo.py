@@ -40,7 +40,7 @@ def run(options: Options, say: Say) -> Results:
     file = campaign_file(options, "campaigns/latent_bo.yaml")
     common = overrides_of(options)
     arms = {arm.name: arm for arm in ARMS}
-    names, seeds = choose(list(arms), options.arms), seeds_of(options)
+    names, seeds = choose(arms, options.arms), seeds_of(options)
     planned = make_trials(file, [arms[name] for name in names], seeds, common, start=0)
     by_arm = run_trials(planned, options.work / "latent-bo", options.jobs, say)
     results = {name: {"what": arms[name].what, **average_over_seeds(by_arm[name])} for name in names}

@@ -4,6 +4,9 @@ One round: latents drawn in the region are decoded several times each, what come
 many latents to one molecule, and seldom to the one meant), and a batch is taken by Thompson sampling or qLogEI at the
 latents that the molecules have. The model does not learn: latents keep their meaning. What is decoded seldom holds a
 core that the campaign demands, so there genetic steps on graphs, which keep it, propose beside the region.
+For calls that are dear and few, some tens to some hundreds, of a score that changes smoothly with the molecule; it
+learns from nothing but latents, so it needs molecules that the model writes again (`designloop validate` says which of
+yours it does).
 Source: Eriksson et al. 2019, "Scalable global optimization via local Bayesian optimization" (TuRBO).
 """
 
@@ -24,7 +27,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["latent_bo"] = "latent_bo"
-    acquisition: Literal["thompson", "qlogei"] = "thompson"
+    acquisition: Literal["thompson", "qlogei"] = Field(
+        "thompson",
+        description="how a batch is chosen: each molecule is the best by a draw of the GP; or by expected improvement",
+    )
     start: int = Field(20, ge=3, description="scored molecules before the GP is fitted; until then, the prior")
     prior_noise: float = Field(4.0, gt=0, le=8, description="noise level at which the prior is sampled")
     points: int = Field(80, ge=1, description="latents drawn in the region in each generation")

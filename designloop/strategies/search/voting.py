@@ -18,7 +18,7 @@ import numpy as np
 from designloop.molecules.count_prints import KIND
 from designloop.randomness import rng_of
 from designloop.records import START, Candidate
-from designloop.strategies.acquisition.votes import Voter, Votes, draw_voters
+from designloop.strategies.acquisition.votes import WIDE, Kappas, Voter, Votes, draw_voters
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
@@ -55,6 +55,8 @@ class BreedByVote:
     generations: int = 5
     litter: int = 3
     """Children of a parent."""
+    kappas: Kappas = WIDE
+    """Between which voters draw theirs."""
 
     def __call__(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
         """The pool, of which each voter's favourites are considered; None of fewer than two molecules."""
@@ -65,7 +67,7 @@ class BreedByVote:
         stock = Stock(Pool(self.view), archive, belief)
         if self.screen is not None:
             stock.add(self.screen.propose(belief.processes[KIND], rng))
-        voters = draw_voters(rng, belief.shares, wanted)
+        voters = draw_voters(rng, belief.shares, wanted, self.kappas)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
