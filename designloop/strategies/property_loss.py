@@ -117,10 +117,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.base import Surrogate
-    from designloop.strategies.surrogates.committee import Committee, MoleculeView
+    from designloop.strategies.surrogates.committee import Committee
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.scalarised import ScalarisedSurrogate
-    from designloop.strategies.surrogates.views import FingerprintView
+    from designloop.strategies.surrogates.views import FingerprintView, MoleculeView
 
     goals = campaign.objective.reference
     standing = by_score if goals is None else by_front(campaign.objective.desirabilities)

@@ -13,45 +13,20 @@ from typing import Protocol
 
 import numpy as np
 
-from designloop.records import Candidate, Scored, State
-from designloop.strategies.archive.archive import Archive, Member
+from designloop.records import Scored, State
+from designloop.strategies.archive.archive import Archive
 from designloop.strategies.base import KnownObjective
 from designloop.strategies.surrogates.base import Belief, Moments, Posterior
 from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.strategies.surrogates.fixed_gp import FixedGP
-from designloop.strategies.surrogates.kernels import KERNELS, MoleculeFeatures, features_of_molecule
-from designloop.strategies.surrogates.views import FingerprintView
+from designloop.strategies.surrogates.kernels import KERNELS, MoleculeFeatures
+from designloop.strategies.surrogates.views import FingerprintView, MoleculeView
 
 FLOOR = 0.1
 """Share of the choices that all members have alike, however poorly they foresee."""
 
 _KEPT = 0.98
 """Of a member's record, for each molecule paid for since."""
-
-
-class MoleculeView:
-    """Standard forms, seen by kernels.
-
-    Args:
-        standard_forms: of the campaign; None where a SMILES has none.
-    """
-
-    def __init__(self, standard_forms: Callable[[Sequence[str]], Sequence[str | None]]) -> None:
-        self._standard_forms = standard_forms
-
-    def names(self, drawn: Sequence[Candidate]) -> Sequence[str | None]:
-        """Their standard forms."""
-        return self._standard_forms([candidate.smiles for candidate in drawn])
-
-    def features(self, names: Sequence[str]) -> np.ndarray:
-        """(n,) of ``MoleculeFeatures``."""
-        rows = np.empty(len(names), dtype=object)
-        rows[:] = [features_of_molecule(name) for name in names]
-        return rows
-
-    def features_of(self, members: Sequence[Member]) -> np.ndarray:
-        """(n,) of ``MoleculeFeatures``."""
-        return self.features([member.smiles for member in members])
 
 
 @dataclass(frozen=True)
