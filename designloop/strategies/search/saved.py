@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from designloop.molecules.codec import Codec
 from designloop.records import State
 from designloop.strategies.archive.archive import Archive, Member, Standing, by_score, latents_of
 from designloop.strategies.base import StateError
@@ -105,8 +104,19 @@ def property_loss_version_1(state: State) -> Saved:
     return Saved(data["told"], Archive(tuple(members)), parts)
 
 
-def latent_bo_version_1(state: State, codec: Codec) -> Saved:
-    """Of ``latent_bo``: molecules with scores and latents, and the region. The model's own writing was not kept."""
-    rows = zip(state.data["smiles"], state.arrays["scores"].tolist(), state.arrays["latents"], strict=True)
-    members = [Member(smiles, codec.to_selfies(smiles), score, (score,), latent) for smiles, score, latent in rows]
-    return Saved(state.data["round"], Archive(tuple(members)), {"region": State(data={"region": state.data["region"]})})
+def latent_bo_version_1(state: State) -> Saved:
+    """Refuses what the first ``latent_bo`` wrote: one region and one process on latents, which are no more.
+
+    Raises:
+        KeyError: another strategy wrote it.
+        StateError: that one wrote it.
+    """
+    raise of_another_search(f"{len(state.data['smiles'])} molecules around one region ({state.data['region']})")
+
+
+def of_another_search(found: str) -> StateError:
+    """The refusal of a state whose parts are not those that this ``latent_bo`` is made of."""
+    return StateError(
+        f"the strategy's state has {found}, expected a committee, regions and credit: the latent_bo of an earlier "
+        "designloop wrote it, which searched in another way. Go on with that version, or begin anew with --fresh"
+    )

@@ -21,8 +21,7 @@ from designloop.strategies.acquisition.votes import Voter, Votes, draw_voters, m
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
-from designloop.strategies.search.pool import Bred, Pool, Propose, Turn
-from designloop.strategies.search.screen import ZincScreen
+from designloop.strategies.search.pool import Bred, Pool, Propose, Source, Turn
 from designloop.strategies.surrogates.base import Belief, View
 
 QUANTILES = np.logspace(-3, 0, 25)
@@ -46,8 +45,8 @@ class BreedByVote:
     transcriber: Transcriber
     view: View
     propose: Propose
-    screen: ZincScreen | None
-    """None: no molecule of ZINC is looked at."""
+    screen: Source | None
+    """Of ZINC, or of whatever else stands in the pool before anything is bred; None: nothing does."""
     draws: float
     """Free molecules for each one wanted, those of all generations together."""
     generations: int = 5

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Protocol
 
 import numpy as np
 from rdkit.Chem import Mol, rdMolDescriptors
@@ -36,6 +37,8 @@ class MoleculeFeatures:
     """Kind of fingerprint -> the units of its counts."""
     numbers: np.ndarray
     """(d,) of the whole molecule, standardised."""
+    latent: np.ndarray | None = None
+    """(latent,) where the view has an encoder."""
 
 
 def numbers_of(mol: Mol) -> np.ndarray:
@@ -77,6 +80,13 @@ def standard_numbers() -> tuple[np.ndarray, np.ndarray]:
 
 Similarity = Callable[[Sequence[MoleculeFeatures]], np.ndarray]
 """Some molecules (m) -> (m, n) float32 kernel with the n molecules that it was made for."""
+
+
+class Kernel(Protocol):
+    """A kernel between molecules, 1 between a molecule and itself."""
+
+    def to(self, molecules: Sequence[MoleculeFeatures]) -> Similarity:
+        """The kernel of others with these molecules."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +133,6 @@ class Composition:
 
         return similarity
 
-
-Kernel = MinMax | Composition
 
 KERNELS: Mapping[str, Kernel] = {
     "ecfp6": MinMax("ecfp6"),
