@@ -41,6 +41,7 @@ class Settings(BaseModel):
         ge=0,
         description="molecules written from latents for each one wanted: half by chains, half in the trust regions",
     )
+    screen: bool = Field(True, description="whether ZINC is looked through, beside what is bred and written")
     regions: int = Field(3, ge=1, description="trust regions that are open at once")
     region: RegionSettings = RegionSettings()
     dimensions: int = Field(64, ge=1, description="axes of the latents that surrogates see")
@@ -119,7 +120,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         transcriber=transcriber,
         view=view,
         propose=propose,
-        screen=ZincScreen(thought.screened, best=thought.best),
+        screen=ZincScreen(thought.screened, best=thought.best) if settings.screen else None,
         draws=thought.free,
     )
     searched = latent_search.LatentSearch(

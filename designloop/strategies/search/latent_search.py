@@ -91,7 +91,7 @@ class LatentSearch:
     def propose(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> list[Candidate]:
         """What was written; nothing where no surrogate sees latents, or there is nothing to start from."""
         process, elites = LatentProcess.of(belief), self.elites(archive)
-        if process is None or len(elites) < 2:
+        if process is None or len(elites) < 2 or not self.decoded:
             return []
         half = max(int(self.decoded * wanted), _FEWEST) // 2
         written = self._walk(elites, belief, float(archive.scores.max()), half, turn)

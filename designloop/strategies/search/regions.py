@@ -1,7 +1,7 @@
 """Several trust regions at once, each around a molecule of its own, each with a length of its own.
 
-One opens where the most is hoped for: at the molecule in whose reach the latents' process has the highest bound, not at
-the one of highest score, which may have nothing left around it. No two overlap, and none opens where one was closed.
+One opens where value and potential add to most: at a molecule of high score in whose reach the latents' process has a
+high bound, for the best may have nothing left around it. No two overlap, and none opens where one was closed.
 Sources: Eriksson et al. 2019 (several trust regions); Chu et al. 2024, "Inversion-based latent Bayesian optimization"
 (centres by their potential).
 """
@@ -15,7 +15,6 @@ import torch
 
 from designloop.randomness import rng_of
 from designloop.records import State
-from designloop.strategies.acquisition.votes import draw_voters
 from designloop.strategies.archive.archive import Archive
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.crank_nicolson import turned
@@ -26,6 +25,9 @@ PROPOSER = "trust_region"
 
 _CENTRES = 50
 """Best molecules, of which one may become a centre."""
+
+_KAPPA = 0.1
+"""Standard deviations of doubt in what is hoped for: the middle of what voters have."""
 
 _PLACES = 32
 """Latents in the reach of each that are looked at."""
@@ -65,19 +67,20 @@ class Regions:
         while len(regions) < self._count and free.any():
             rows = np.flatnonzero(free)
             rows = rows[np.argsort(-archive.scores[rows], kind="stable")[:_CENTRES]]
-            row = int(rows[np.argmax(self._hopes(process, latents[rows], rng))])
+            row = int(rows[np.argmax(archive.scores[rows] + self._potentials(process, latents[rows], rng))])
             regions.append(TrustRegion(smiles[row], self._settings.length))
             free &= ~within(latents, latents[row], self._settings.length)
         return regions
 
-    def _hopes(self, process: LatentProcess, centres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(k,) highest bound among latents in the reach of each of (k, latent) centres, at a doubt drawn anew."""
-        kappa = draw_voters(rng, (1.0,), 1)[0].kappa
+    def _potentials(self, process: LatentProcess, centres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(k,) potential of (k, latent) centres: the highest bound among latents in the reach of each."""
         noise = torch.from_numpy(rng.standard_normal((_PLACES, *centres.shape)))
         level = torch.full(noise.shape[:2], self._settings.length, dtype=noise.dtype)
         places = turned(torch.from_numpy(centres.astype(float)), level, noise).numpy()
-        hopes: np.ndarray = process.bounds(places.reshape(-1, centres.shape[1]), kappa).reshape(_PLACES, -1).max(0)
-        return hopes
+        potentials: np.ndarray = (
+            process.bounds(places.reshape(-1, centres.shape[1]), _KAPPA).reshape(_PLACES, -1).max(0)
+        )
+        return potentials
 
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Moves, grows, shrinks and closes the regions that the round was drawn in; tells their mean length.

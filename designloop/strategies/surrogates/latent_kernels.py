@@ -50,8 +50,8 @@ def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squares, 0.0))
 
 
-def latents_of_points(molecules: Sequence[MoleculeFeatures]) -> np.ndarray:
-    """(n, latent) of molecules that were seen with their latents.
+def latents_of_points(molecules: Sequence[MoleculeFeatures], units: int) -> np.ndarray:
+    """(n, units) latents of molecules that were seen with them.
 
     Raises:
         ValueError: some were seen without.
@@ -62,7 +62,7 @@ def latents_of_points(molecules: Sequence[MoleculeFeatures]) -> np.ndarray:
             f"found {len(rows)} latents of {len(molecules)} molecules, expected one of each; "
             "see them by an EncodedView where a kernel is of latents"
         )
-    return np.stack(rows) if rows else np.zeros((0, 0))
+    return np.stack(rows) if rows else np.zeros((0, units))
 
 
 def points_of_latents(latents: np.ndarray) -> list[MoleculeFeatures]:
@@ -83,7 +83,7 @@ class LatentSimilarity:
 
     def __call__(self, others: Sequence[MoleculeFeatures]) -> np.ndarray:
         """(m, n) float32."""
-        apart = distances(self._along(latents_of_points(others)), self.points) / self.length
+        apart = distances(self._along(latents_of_points(others, len(self.axes.centre))), self.points) / self.length
         return matern(apart).astype(np.float32)
 
     def slopes(self, latents: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -116,7 +116,7 @@ class LatentMatern:
 
     def to(self, molecules: Sequence[MoleculeFeatures]) -> LatentSimilarity:
         """The kernel of others with these."""
-        latents = latents_of_points(molecules)
+        latents = latents_of_points(molecules, len(self.axes.centre))
         return LatentSimilarity(self.axes, self.length, latents, self.axes(torch.from_numpy(latents)).numpy())
 
 
