@@ -3,7 +3,7 @@
 Points are rows, goals are columns, and everything is maximised. A point dominates another where it is at least as good
 in every goal and better in one; equal points do not dominate each other.
 Sources: Deb et al. 2002 (non-dominated sorting, crowding); Zhang et al. 2015 (efficient sorting); Zitzler & Thiele 1998
-(the hypervolume); While et al. 2006 (by slicing).
+(the hypervolume); While et al. 2006 (by slicing); Bader & Zitzler 2011 (by counting).
 """
 
 from __future__ import annotations
@@ -13,8 +13,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MOST_GOALS = 4
-"""With more, hardly any molecule is dominated, and exact hypervolumes take too long to be told after every round."""
+EXACT_GOALS = 4
+"""With more, exact hypervolumes take too long to be told after every round, and are estimated."""
+
+MOST_GOALS = 8
+"""With more, hardly any molecule is dominated, so that a front tells nothing apart."""
+
+_ESTIMATED_BY = 2**15
+"""Points of a cube that an estimate counts; the same ones each time, so that a front that grows never loses."""
+
+_BEYOND = 0.1
+"""Of its range in a goal: how far below the worst of a front its reference point lies by rule."""
 
 
 def pareto_ranks(points: np.ndarray) -> np.ndarray:
@@ -78,14 +87,53 @@ def pareto_order(points: np.ndarray) -> np.ndarray:
 
 
 def hypervolume(points: np.ndarray, reference: Sequence[float] | np.ndarray) -> float:
-    """The volume of all that is above a reference point and that some point dominates; exact.
+    """The volume of all that is above a reference point and that some point dominates.
+
+    Exact of up to four goals. Of more it is an estimate, off by about 0.002 of the cube's volume, and none of the
+    points may be above 1, as no desirability is.
 
     Args:
         points: (n, goals); what is not above the reference in every goal adds nothing.
         reference: (goals,)
+
+    Raises:
+        ValueError: a point of more than four goals is above 1.
     """
+    if len(reference) > EXACT_GOALS:
+        return _estimated_volume(np.asarray(points, dtype=float), np.asarray(reference, dtype=float))
     heights = np.asarray(points, dtype=float).reshape(-1, len(reference)) - np.asarray(reference, dtype=float)
     return _volume(heights[(heights > 0).all(1)])
+
+
+def reference_by_rule(front: np.ndarray, least: Sequence[float] | np.ndarray) -> np.ndarray:
+    """(goals,) a tenth of the front's range below the worst that it has in each goal, and not below ``least``.
+
+    Source: Ishibuchi et al. 2011, "Many-objective test problems to visually examine the behavior of multiobjective
+    evolution in a decision space"; BoTorch's ``infer_reference_point``, which this is, but for ``least``.
+
+    Args:
+        front: (n, goals) points that nothing dominates; of none the answer is ``least``.
+        least: (goals,)
+    """
+    floor = np.asarray(least, dtype=float)
+    if not len(front):
+        return floor
+    width = np.ptp(front, axis=0) if len(front) > 1 else np.abs(front[0])
+    return np.asarray(np.maximum(front.min(0) - _BEYOND * width, floor))
+
+
+def _estimated_volume(points: np.ndarray, reference: np.ndarray) -> float:
+    """The share of evenly lying points of the cube from a reference to 1 that some point dominates, as a volume."""
+    from scipy.stats.qmc import Sobol  # half a second, of many goals alone
+
+    points = points.reshape(-1, len(reference))
+    if (points > 1).any():
+        raise ValueError(f"found a point at {points.max():g}, expected none above 1 of more than {EXACT_GOALS} goals")
+    left = reference + (1 - reference) * Sobol(len(reference), rng=0).random(_ESTIMATED_BY)
+    above = points[(points > reference).all(1)]
+    for point in above[np.argsort(-above.sum(1), kind="stable")]:
+        left = left[~(left <= point).all(1)]
+    return float(np.prod(1 - reference) * (1 - len(left) / _ESTIMATED_BY))
 
 
 def _volume(heights: np.ndarray) -> float:

@@ -18,6 +18,12 @@ Status = Literal["ok", "not_run", "failed", "timeout"]
 
 RoundKind = Literal["start", "round", "amendment"]
 
+START = "start"
+"""The proposer of a starting molecule of which nothing is known: its oracles are asked, and it is charged."""
+
+MEASURED = "measured"
+"""The proposer of a starting molecule whose values the user gave: it is knowledge, and charged to no budget."""
+
 _SEVERITY: Mapping[str, int] = {"ok": 0, "not_run": 1, "failed": 2, "timeout": 3}
 
 
@@ -70,6 +76,7 @@ class Result:
     seconds: float = 0.0
     """The oracle's own time on this molecule (a chunk's time shared equally)."""
     attempt: int = 1
+    """Number of the run; 0 where nothing was run, since the user gave the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,11 @@ class Scored:
     @property
     def candidate(self) -> Candidate:
         return self.evaluation.candidate
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether it counts against the budget: all do but those whose values the user gave."""
+        return self.candidate.proposer != MEASURED
 
     @property
     def smiles(self) -> str:

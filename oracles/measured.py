@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from designloop.oracles.base import Oracle
 from designloop.oracles.declaration import oracle
 from designloop.oracles.errors import OracleError
 
 NAME = "measured"
 """How a campaign file names it."""
+
+
+def is_measured(loaded: Oracle) -> bool:
+    """Whether an oracle is the one below."""
+    return loaded.is_built_in and loaded.reference == NAME
 
 
 @oracle(costly=True, example={"transform": {"type": "linear", "low": 5, "high": 8}})

@@ -7,11 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from botorch.utils.multi_objective.hypervolume import Hypervolume
+from botorch.utils.multi_objective.hypervolume import Hypervolume, infer_reference_point
 from hypothesis import given
 from hypothesis import strategies as st
 
-from designloop.pareto import crowding, hypervolume, pareto_order, pareto_ranks
+from designloop.pareto import crowding, hypervolume, pareto_order, pareto_ranks, reference_by_rule
 
 GRID = 6
 
@@ -94,3 +94,29 @@ def test_twins_and_what_is_dominated_or_below_the_reference_add_nothing() -> Non
     idle = np.array([[0.8, 0.4], [0.1, 0.3], [1.0, 0.05]])
     assert hypervolume(np.vstack([front, idle]), (0.1, 0.1)) == pytest.approx(hypervolume(front, (0.1, 0.1)))
     assert hypervolume(np.zeros((0, 3)), (0, 0, 0)) == 0.0
+
+
+@pytest.mark.parametrize("goals", [5, 6, 8])
+def test_of_many_goals_the_volume_is_estimated_near_the_exact_one_and_never_falls(goals: int) -> None:
+    points = np.random.default_rng(goals).random((12, goals)) ** 0.2
+    reference = np.linspace(0.0, 0.3, goals)
+    exact = Hypervolume(torch.tensor(reference)).compute(torch.tensor(points[pareto_ranks(points) == 1]))
+    assert hypervolume(points, reference) == pytest.approx(exact, abs=0.002)
+    volumes = [hypervolume(points[:n], reference) for n in range(13)]
+    assert volumes[0] == 0.0
+    assert volumes == sorted(volumes)
+
+
+def test_an_estimate_refuses_what_is_no_desirability() -> None:
+    with pytest.raises(ValueError, match=r"found a point at 1\.5, expected none above 1 of more than 4 goals"):
+        hypervolume(np.full((1, 5), 1.5), np.zeros(5))
+
+
+@pytest.mark.parametrize("n", [1, 2, 9])
+def test_the_reference_by_rule_is_botorchs_but_never_below_the_least(n: int) -> None:
+    points = 0.5 + 0.5 * np.random.default_rng(n).random((n, 3))
+    front = points[pareto_ranks(points) == 1]
+    expected = infer_reference_point(torch.tensor(front)).numpy()
+    np.testing.assert_allclose(reference_by_rule(front, (0, 0, 0)), expected)
+    np.testing.assert_allclose(reference_by_rule(front, (0.6, 0, 0.9)), np.maximum(expected, (0.6, 0, 0.9)))
+    assert reference_by_rule(np.zeros((0, 2)), (0.1, 0.0)).tolist() == [0.1, 0.0]

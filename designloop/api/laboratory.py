@@ -11,6 +11,7 @@ from designloop.api.inputs import InputError, Say, load_if_file
 from designloop.api.opening import open_ledger, opened
 from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.campaign.known_values import describe_readings
 from designloop.loop.laboratory.readings import measured_properties
 from designloop.loop.laboratory.results_file import FAILED, ID, STRUCTURE, RefusedRow, ResultsError, ResultsReader
 from designloop.loop.summary import results_folder
@@ -83,6 +84,7 @@ def suggest(
     """
     from designloop.loop.ends import why_it_ends
     from designloop.loop.laboratory.suggesting import suggest_molecules
+    from designloop.loop.laboratory.telling import Teller
 
     campaign = _with_laboratory(load_if_file(campaign))
     wanted = campaign.batch_size if n is None else n
@@ -98,9 +100,13 @@ def suggest(
                 book.say(line)
             open_ledger(table, book)
             preflight.refuse_broken(campaign, table.ledger)
+        if not table.rounds() and (said := describe_readings(campaign.known_values(), len(campaign.starting()))):
+            book.say(said)
+            Teller(campaign, table, given, book.say).tell_known()
         pending = pending_of(given, table.charged())
         measured, remark = measured_properties(campaign), ""
-        end = why_it_ends(campaign.budget, table.rounds(), table.per_oracle_calls(), table.next_round() - 1)
+        asked_of, last = table.per_oracle_calls(), table.next_round() - 1
+        end = why_it_ends(campaign.budget, table.rounds(), asked_of, last, campaign.batch_size)
         left = 0 if end else max(0, campaign.budget.oracle_calls - table.calls() - len(pending))
         if end:
             remark = f"The campaign has ended ({end})."
@@ -149,7 +155,7 @@ def tell(
     Args:
         results: a CSV file with the columns ``id`` or ``smiles`` or both, one column a measured property, and, where
             something has no value for good, ``failed`` with the reason. Several rows of a molecule are replicates.
-            What was told before is superseded by other values.
+            What was told before is superseded by other values, and so are those that the campaign started from.
         accept_changed_oracles: go on although the oracle of a computed property is not the one it was; recorded.
         say: told what a person should know.
     Raises:
@@ -159,19 +165,20 @@ def tell(
         TableError, TableBusy, LedgerBusy: the results cannot be written to, or not now.
         EvaluationError: there are no workers for the computed properties; the same call goes on.
     """
-    from designloop.loop.laboratory.telling import Teller, sort_news
+    from designloop.loop.laboratory.telling import Teller, known_as_suggestions, sort_news
     from designloop.loop.runner import rounds_left
 
     campaign = _with_laboratory(load_if_file(campaign))
     results_folder(campaign)
     with opened(campaign, say, accept_changed_oracles=accept_changed_oracles) as (campaign, table, book):
         suggestions = read_suggestions(table.folder, table.campaign_id)
-        reader = ResultsReader(suggestions, measured_properties(campaign), campaign.standardize, campaign.stereo)
+        tellable = [*known_as_suggestions(campaign, table), *suggestions]
+        reader = ResultsReader(tellable, measured_properties(campaign), campaign.standardize, campaign.stereo)
         try:
             told = reader.read(Path(results))
         except ResultsError as error:
             raise InputError(str(error)) from error
-        news = sort_news(table, suggestions, told.told)
+        news = sort_news(table, tellable, told.told)
         open_ledger(table, book)
         rounds = Teller(campaign, table, suggestions, book.say).tell(news)
         if rounds:
@@ -201,7 +208,8 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
     _refuse_existing(path)
     computed = [name for item in suggested.suggestions for name in item.predicted]
     predicted = [f"{name}_predicted{end}" for name in dict.fromkeys(computed) for end in ("", "_sd")]
-    columns = [ID, STRUCTURE, *suggested.measured, FAILED, *predicted, "proposer", "parents", "nearest", "similarity"]
+    columns = [ID, STRUCTURE, *suggested.measured, FAILED, *predicted]
+    columns += ["why", "proposer", "parents", "nearest", "similarity"]
     with Path(path).open("x", encoding="utf-8", newline="") as file:
         writer = DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
@@ -213,6 +221,7 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
                     ID: item.id,
                     STRUCTURE: item.candidate.smiles,
                     **{name: f"{number:.4g}" for name, number in numbers.items()},
+                    "why": item.reason,
                     "proposer": item.candidate.proposer,
                     "parents": " ".join(item.candidate.parents),
                     "nearest": item.nearest or "",

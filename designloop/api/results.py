@@ -71,12 +71,14 @@ def top(
     campaign_list = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
     folders = [results_folder(campaign) for campaign in campaign_list]
     candidates = open_candidates(folders)
+    if pareto:
+        _require_goals(candidates)
     best = top_molecules(
         candidates,
         n,
         diverse=diverse,
         with_refused=with_refused,
-        front_of=_goals(candidates) if pareto else (),
+        front_only=pareto,
         nearest_known=lambda smiles: nearest_zinc(smiles, say),
         units={name: unit for folder in folders for name, unit in read_units(folder).items()},
     )
@@ -90,15 +92,14 @@ def top(
     return best, list(references.values())
 
 
-def _goals(candidates: Candidates) -> list[str]:
-    """The properties that some campaigns trade off."""
+def _require_goals(candidates: Candidates) -> None:
+    """Returns if all of some campaigns trade properties off."""
     for campaign in candidates.campaigns():
         if not campaign.record.goals:
             raise QueryError(
                 f"{campaign.label} maximises one score, so it has no front; leave --pareto out, or trade its "
                 "properties off by `objective: {aggregate: pareto, …}` in a campaign of its own"
             )
-    return list(candidates.campaigns()[0].record.goals)
 
 
 def write_top(

@@ -20,7 +20,7 @@ from designloop.benchmarks.common.arms import (
     seeds_of,
 )
 from designloop.benchmarks.common.measures import Criterion, average_over_seeds
-from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
+from designloop.benchmarks.common.mol_ga import CHILDREN_A_CALL, require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.search_report import arms_table, best_table, criteria_table
@@ -160,16 +160,26 @@ def report(results: Results) -> str:
         f"`{results['campaign']}`, {results['calls']:,} calls, of which {results['start']} are the starting molecules. "
         "All measures count stereoisomers once and are means over the seeds, ± their standard error.\n"
     )
-    parts = [head, arms_table(results["arms"]), *filter(None, [criteria_table(results["bars"])])]
+    parts = [head, arms_table(results["arms"]), *_bred(results), *filter(None, [criteria_table(results["bars"])])]
     if "full" in results["arms"]:
         parts += [*_ten(results), best_table("full", results["arms"]["full"])]
     return "\n".join(parts)
 
 
+def _bred(results: Results) -> list[str]:
+    """What mol_ga spent of its calls, and what ended it."""
+    seeds = results["arms"].get(MOL_GA.name, {}).get("seeds", {}).values()
+    if not seeds:
+        return []
+    spent = ", ".join(f"{result['calls']:,} calls of {result['bred']:,} children" for result in seeds)
+    return [
+        f"{MOL_GA.name} bred at most {CHILDREN_A_CALL} children for each call, as a campaign draws at most so many for "
+        f"each molecule of a round; on its seeds it paid for {spent}. The others were refused by the filters.\n"
+    ]
+
+
 def _ten(results: Results) -> list[str]:
     """The table of what the ten best of each seed have to be, and where they are drawn."""
-    if not results.get("ten_bars"):  # a record made before they were measured
-        return []
     rows = [
         (bar["bar"], " ".join(f"{value:.3g}" for value in bar["values"].values()), bar["holds"])
         for bar in results["ten_bars"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from designloop.display.tables import cell, grid, property_value, say
+from designloop.loop.campaign.known_values import describe_readings
 from designloop.loop.progress import duration
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ def plan(planned: Plan) -> None:
     has_file = campaign.path.exists()  # one that was built of a mapping has none
     say(f"{campaign.name}: {campaign.path if has_file else campaign.folder}")
     calls = f"{campaign.budget.oracle_calls:,} oracle calls, {campaign.batch_size:,} a round"
-    starting = f", {len(campaign.starting()):,} of them for starting molecules" if campaign.starting() else ""
+    known = campaign.known_values()
+    charged = len(campaign.starting()) - len(known)
+    starting = f", {charged:,} of them for starting molecules" if charged else ""
     say(f"strategy {campaign.strategy.name}, {calls}{starting}, seed {campaign.seed}")
+    if said := describe_readings(known, len(campaign.starting())):
+        say(said)
     for warning in campaign.warnings:
         say(f"note: {warning}")
     say(f"\nObjective: {campaign.objective.aggregate} of")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def suggested(chosen: Suggested) -> None:
-    """Prints what is to be measured, why each was chosen, and what is expected of it."""
+    """Prints what is to be measured, what the strategy expects of it, and why each was chosen."""
     names = list(dict.fromkeys(name for item in chosen.suggestions for name in item.predicted))
     rows = []
     for item in chosen.suggestions:
@@ -21,14 +21,15 @@ def suggested(chosen: Suggested) -> None:
                 item.id,
                 *("" if pair is None else f"{pair[0]:.3g} ± {pair[1]:.2g}" for pair in expected),
                 item.candidate.proposer,
+                item.reason,
                 "" if item.similarity is None else f"{item.similarity:.2f}",
                 item.candidate.smiles,
             )
         )
     if rows:
-        grid(("id", *names, "from", "nearest", "smiles"), rows)
+        grid(("id", *names, "from", "why", "nearest", "smiles"), rows)
         if names:
-            say("A property's expected value and standard deviation, by a Gaussian process on what is known of it.")
+            say("What the strategy expects to be measured, and the standard deviation of that.")
         say("nearest: ECFP4 similarity to the nearest measured molecule.")
     say(f"To be measured: {', '.join(chosen.measured)}. {chosen.pending:,} suggestions are pending.")
     if chosen.remark:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from designloop.display.tables import cell, grid, property_value, say
+from designloop.pareto import EXACT_GOALS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +55,7 @@ def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
     grid(columns, [[row.get(name) for name in columns] for row in rows])
     say("\nA property's value, and in brackets its desirability.")
     if "pareto" in columns:
-        say("pareto: 1 where no molecule of the campaign is better in every property.")
+        say("pareto: 1 where no molecule of the campaign is better in every property; score: the plain mean of these.")
     meanings = {"start": "the nearest starting molecule", "ZINC": "the nearest molecule of ZINC 250k"}
     for name, meaning in meanings.items():
         if name in columns:
@@ -74,7 +75,8 @@ def status(summary: Summary) -> None:
         say(f"hypervolume {summary.hypervolume:.3f} of a front of {summary.front_size:,} molecules, {_above(summary)}")
     if summary.best is not None and summary.mean_top_10 is not None:
         few = f" (mean of {summary.mean_of})" if summary.mean_of < 10 else ""
-        say(f"best {summary.best:.3f}, mean top-10 {summary.mean_top_10:.3f}{few}")
+        what = "mean desirability of these: " if summary.goals else ""
+        say(f"{what}best {summary.best:.3f}, mean top-10 {summary.mean_top_10:.3f}{few}")
     say(
         f"ended ({summary.end.reason}): {summary.end.message}"
         if summary.end
@@ -90,17 +92,16 @@ def status(summary: Summary) -> None:
     if recent:
         say("\nLast rounds")
         parts = ("propose", "oracle", "learn")
-        measures = ("hypervolume",) if summary.goals else ()
+        measures = ("hypervolume", "front_size") if summary.goals else ("best", "mean_top_10")
+        names = ("hypervolume", "front") if summary.goals else ("best", "mean top-10")
         grid(
-            ("round", "calls", "failed", *measures, "best", "mean top-10", *(f"{part} s" for part in parts)),
+            ("round", "calls", "failed", *names, *(f"{part} s" for part in parts)),
             [
                 (
                     info.number,
                     info.calls,
                     info.rows - int(info.metrics.get("ok", 0)),
-                    *(info.metrics.get(name) for name in measures),
-                    info.metrics.get("best"),
-                    _mean(info.metrics.get("mean_top_10"), int(info.metrics.get("mean_of", 10))),
+                    *(_measure(info.metrics, name) for name in measures),
                     *(info.metrics.get(f"{part}_seconds") for part in parts),
                 )
                 for info in recent
@@ -132,7 +133,9 @@ def status(summary: Summary) -> None:
 def _above(summary: Summary) -> str:
     """What a hypervolume is measured in, and from where."""
     reference = ", ".join(f"{name} {value:g}" for name, value in summary.goals.items())
-    return f"in desirabilities above ({reference})"
+    how = "" if len(summary.goals) <= EXACT_GOALS else ", estimated"
+    moves = "; the search's own reference point follows the front" if summary.reference_moves else ""
+    return f"in desirabilities above ({reference}){how}{moves}"
 
 
 _WORTH_SHOWING = {
@@ -143,9 +146,21 @@ _WORTH_SHOWING = {
 """Metrics of a strategy that ``status`` shows over the last rounds, where there are any."""
 
 
+def _measure(metrics: Mapping[str, float | str], name: str) -> float | str | int | None:
+    """A metric of a round as the table of rounds shows it."""
+    value = metrics.get(name)
+    if name == "mean_top_10":
+        return _mean(value, int(metrics.get("mean_of", 10)))
+    return int(value) if name == "front_size" and value is not None else value
+
+
 def _mean(value: float | str | None, of: int) -> float | str | None:
     """A mean of the ten best, with how many they are where they are fewer."""
     return f"{cell(value)} (of {of})" if value is not None and of < 10 else value
+
+
+_SCORES = ("best", "mean top-10", "AUC top-10")
+"""What is shown of the scores of a campaign."""
 
 
 def comparison(standings: Sequence[Standings]) -> None:
@@ -156,14 +171,23 @@ def comparison(standings: Sequence[Standings]) -> None:
     for objective in objectives:
         if len(objectives) > 1:
             say(f"\nObjective {objective}")
+        runs = [run for run in standings if run.objective == objective]
+        fronts = any(run.hypervolume is not None for run in runs)
         grid(
-            ("campaign", "calls", "failed", "best", "mean top-10", "AUC top-10"),
+            ("campaign", "calls", "failed", *(("hypervolume", "front") if fronts else ()), *_SCORES),
             [
-                (run.campaign, run.calls, run.failed, run.best, _mean(run.mean_top_10, run.mean_of), run.auc_top_10)
-                for run in standings
-                if run.objective == objective
+                (
+                    run.campaign,
+                    run.calls,
+                    run.failed,
+                    *((run.hypervolume, run.front_size) if fronts else ()),
+                    *(run.best, _mean(run.mean_top_10, run.mean_of), run.auc_top_10),
+                )
+                for run in runs
             ],
         )
+    if any(run.hypervolume is not None for run in standings):
+        say("hypervolume: of the front, by which such campaigns compare; the others are of the mean desirability.")
     say("AUC top-10: mean over the calls of the mean of the ten best so far; it rewards finding them soon.")
 
 

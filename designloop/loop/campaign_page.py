@@ -10,6 +10,7 @@ from designloop.loop import catalogue
 from designloop.loop.campaign.campaign import Budget, Campaign, EvaluationSettings
 from designloop.loop.config.setting_cards import PartCard, SettingCard, setting_cards
 from designloop.loop.scoring.objective import AGGREGATES, Objective, Property
+from designloop.loop.screening.diversity import Diversity
 
 _PAGE = """\
 # The campaign file
@@ -63,6 +64,13 @@ switches one off.
 Descriptors that `filters.descriptors` takes: {descriptors}, and RDKit's own under RDKit's names
 (`designloop descriptors`).
 
+## `diversity`
+
+How unlike each other the molecules paid for have to be. Distance is 1 - ECFP4 similarity; stereoisomers have 0.
+It holds for every strategy: what a strategy proposes passes through it, in the strategy's own order.
+
+{diversity}
+
 ## `evaluation`
 
 {evaluation}
@@ -72,7 +80,7 @@ Descriptors that `filters.descriptors` takes: {descriptors}, and RDKit's own und
 {budget}
 """
 
-_SECTIONS = ("objective", "strategy", "filters", "evaluation", "budget")
+_SECTIONS = ("objective", "strategy", "filters", "diversity", "evaluation", "budget")
 
 
 def to_markdown() -> str:
@@ -89,6 +97,7 @@ def to_markdown() -> str:
         strategies="\n\n".join(map(_part, catalogue.strategies())),
         filters=_table([card for part in catalogue.filters() for card in part.settings]),
         descriptors=", ".join(descriptors),
+        diversity=_table(setting_cards(Diversity)),
         evaluation=_table(setting_cards(EvaluationSettings)),
         budget=_table(setting_cards(Budget)),
     )

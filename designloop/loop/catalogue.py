@@ -30,8 +30,6 @@ FILTER_EXAMPLES: Mapping[str, str] = {
     "require_smarts": "['c1ccc2ncncc2c1']",
     "undefined_stereo": "2",
     "descriptors": "{logp: [1, 4], tpsa: [null, 90]}",
-    "max_per_scaffold": "20",
-    "min_distance": "0.3",
 }
 """An example of each filter whose default says nothing."""
 

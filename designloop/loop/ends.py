@@ -51,7 +51,11 @@ class BudgetLike(Protocol):
 
 
 def why_it_ends(
-    budget: BudgetLike, rounds: Sequence[RoundInfo], asked: Mapping[str, int], resumed_after: int = -1
+    budget: BudgetLike,
+    rounds: Sequence[RoundInfo],
+    asked: Mapping[str, int],
+    resumed_after: int = -1,
+    batch: int | None = None,
 ) -> End | None:
     """The end that the campaign has reached; None while there are rounds left.
 
@@ -60,6 +64,8 @@ def why_it_ends(
         asked: property -> molecules that its oracle was asked about.
         resumed_after: the last round before this process took over. Rounds without a result count from there, so that a
             campaign whose oracle has been mended goes on.
+        batch: molecules that count as one round for ``patience`` where a laboratory tells as many at once as it
+            likes; None: each round counts.
     """
     calls = rounds[-1].calls if rounds else 0
     if calls >= budget.oracle_calls:
@@ -77,7 +83,7 @@ def why_it_ends(
         if asked.get(name, 0) >= most:
             spent = f"all {most:,} calls that `budget.per_oracle` gives {name!r} are spent"
             return End("per_oracle", f"{spent}; raise them to go on")
-    if budget.patience and (stale := rounds_without_gain(rounds)) >= budget.patience:
+    if budget.patience and (stale := rounds_without_gain(rounds, batch)) >= budget.patience:
         measure = "hypervolume" if any("hypervolume" in info.metrics for info in rounds) else "mean top-10"
         stuck = f"{stale} rounds without a gain of more than {GAIN} in the {measure}"
         return End("patience", f"{stuck}; raise `budget.patience` to go on, or set it to 0")
@@ -100,21 +106,25 @@ def _unfruitful(run: Sequence[RoundInfo], resumed_after: int) -> End | None:
     return None
 
 
-def rounds_without_gain(rounds: Sequence[RoundInfo]) -> int:
+def rounds_without_gain(rounds: Sequence[RoundInfo], batch: int | None = None) -> int:
     """Rounds since the mean top-10, or of a Pareto campaign the hypervolume, last rose by more than 0.001.
 
-    Counted once ten molecules were charged: the mean of a few good starting molecules falls as others join them.
+    Counted once the table has ten molecules: the mean of a few good starting molecules falls as others join them.
+
+    Args:
+        batch: counts so many molecules as a round, however they were told.
     """
-    best, stale = float("-inf"), 0
+    best, stale, molecules, told = float("-inf"), 0, 0, 0
     for info in rounds:
-        if info.calls < 10:
+        molecules += info.rows if info.kind != "amendment" else 0
+        if molecules < 10:
             continue
         mean = float(info.metrics.get("hypervolume", info.metrics.get("mean_top_10", "-inf")))
         if mean > best + GAIN:
-            best, stale = mean, 0
+            best, stale, told = mean, 0, 0
         elif info.kind != "amendment":  # it may bring a gain, and is no search that failed to
-            stale += 1
-    return stale
+            stale, told = stale + 1, told + info.rows
+    return stale if batch is None else told // batch
 
 
 def take_of(info: RoundInfo) -> Take:

@@ -55,8 +55,7 @@ class OwnVerdict:
     molecule: UserMolecule
     is_reference: bool
     refused: Mapping[str, str]
-    """Filter -> what it found, of each that refuses the molecule; ``max_per_scaffold`` and ``min_distance`` are no
-    properties of one."""
+    """Filter -> what it found, of each that refuses the molecule."""
 
     @property
     def passes(self) -> bool:

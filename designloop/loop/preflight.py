@@ -268,7 +268,8 @@ def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = (
         first.setdefault(oracle.fingerprint, name)
     seconds = {name: (median(times[name]) if times[name] else None) for name in first.values()}
     calls = max(0, campaign.budget.oracle_calls - (rounds[-1].calls if rounds else 0))
-    left = ceil(max(0, calls - (0 if rounds else len(campaign.starting()))) / campaign.batch_size)
+    charged_first = 0 if rounds else sum(not molecule.known for molecule in campaign.starting())
+    left = ceil(max(0, calls - charged_first) / campaign.batch_size)
     round_seconds = [
         float(info.metrics["propose_seconds"]) + float(info.metrics["learn_seconds"])
         for info in rounds

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.ends import why_it_ends
@@ -14,7 +15,8 @@ from designloop.loop.saturation import Saturation
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
-from designloop.records import Candidate, Round, State
+from designloop.oracles.measured import is_measured
+from designloop.records import MEASURED, START, Candidate, Result, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
 from designloop.words import silent
@@ -43,7 +45,8 @@ def run_campaign(
                 say(allowed.last_take.starting_line)
             with clock("oracle"):
                 listener = Scoring.listener(number, on_scored)
-                scored = campaign.objective(evaluate(admitted, listener))
+                given = None if number else given_results(campaign)
+                scored = campaign.objective(evaluate(admitted, listener, given))
             for line in [*(remarks := evaluate.remarks()), *evaluate.losses()]:
                 say(line)
             with clock("learn"):
@@ -55,7 +58,7 @@ def run_campaign(
                 **top_ten.after(scored),
                 **front.after(scored),
             }
-            calls_left = campaign.budget.oracle_calls - table.calls() - len(scored)
+            calls_left = campaign.budget.oracle_calls - table.calls() - sum(row.is_charged for row in scored)
             if saturated := saturation.after(metrics, calls_left):
                 remarks.append(saturated)
                 say(saturated)
@@ -65,8 +68,14 @@ def run_campaign(
             on_round(committed)
 
 
-def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) -> base.Strategy:
-    """Builds the campaign's strategy, fresh or as its state left it, with what it may know of the campaign."""
+def build_strategy(
+    campaign: Campaign, state: State | None, allowed: Screening, pending: Sequence[Candidate] = ()
+) -> base.Strategy:
+    """Builds the campaign's strategy, fresh or as its state left it, with what it may know of the campaign.
+
+    Args:
+        pending: what was given out and is not told yet.
+    """
     model = Pretrained.of(campaign)
     view = base.CampaignView(
         seed=campaign.seed,
@@ -74,11 +83,17 @@ def build_strategy(campaign: Campaign, state: State | None, allowed: Screening) 
         standard_forms=lambda smiles: standard_forms(smiles, campaign.standardize),
         load_model=model.load,
         load_replay=model.replay,
-        objective=campaign.objective.known(),
+        objective=replace(campaign.objective.known(), noisy=is_noisy(campaign)),
         keep=tuple(campaign.filters.require_smarts),
         resolve=lambda path: str(campaign.resolve(path)),
+        pending=tuple(pending),
     )
     return base.build(campaign.strategy.name, campaign.strategy.settings, view, state)
+
+
+def is_noisy(campaign: Campaign) -> bool:
+    """Whether any property is measured in a laboratory, or of an oracle that is declared stochastic."""
+    return any(oracle.stochastic or is_measured(oracle) for oracle in campaign.oracles.values())
 
 
 def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int, int]]:
@@ -87,9 +102,11 @@ def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int
     Round 0 holds all starting molecules, and is left out when there are none.
     """
     budget, resumed_after = campaign.budget, table.next_round() - 1
+    in_laboratory = any(is_measured(oracle) for oracle in campaign.oracles.values())
+    batch = campaign.batch_size if in_laboratory else None
     if table.next_round() == 0 and (starting_count := len(campaign.starting())):
         yield 0, starting_count
-    while (end := why_it_ends(budget, table.rounds(), table.per_oracle_calls(), resumed_after)) is None:
+    while (end := why_it_ends(budget, table.rounds(), table.per_oracle_calls(), resumed_after, batch)) is None:
         capped = [most - table.per_oracle_calls().get(name, 0) for name, most in budget.per_oracle.items()]
         yield max(table.next_round(), 1), min(campaign.batch_size, budget.oracle_calls - table.calls(), *capped)
     table.finish(str(end))
@@ -103,4 +120,13 @@ def starting(campaign: Campaign) -> Iterator[Candidate]:
             selfies = codec.to_selfies(molecule.smiles)
         except MoleculeError:  # it is scored and kept, but not learned from
             selfies = None
-        yield Candidate(molecule.smiles, "start", selfies, written=molecule.written)
+        proposer = MEASURED if molecule.known else START
+        yield Candidate(molecule.smiles, proposer, selfies, written=molecule.written)
+
+
+def given_results(campaign: Campaign) -> dict[str, dict[str, Result]]:
+    """Molecule -> property -> result, of all that the user says was measured of starting molecules: nothing was run."""
+    return {
+        smiles: {name: reading.result(attempt=0) for name, reading in of_molecule.items()}
+        for smiles, of_molecule in campaign.known_values().items()
+    }

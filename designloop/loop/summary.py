@@ -19,6 +19,7 @@ from designloop.loop.laboratory.readings import (
 )
 from designloop.loop.reasons import commonest
 from designloop.loop.round_metrics import REMARKS
+from designloop.loop.scoring.objective import NADIR
 from designloop.paths import exists, is_folder
 from designloop.tables import QueryError, open_candidates
 from designloop.tables.errors import DamagedFile
@@ -58,6 +59,8 @@ class Summary:
     """None while it has not ended."""
     changes: Sequence[str]
     """What was changed after the campaign had begun, a sentence each."""
+    reference_moves: bool = False
+    """Whether the reference point that the search goes by follows the front by rule."""
     remarks: Sequence[str] = ()
     """What oracles did that is no failure and should be mended, a line an oracle; and what is damaged in the files."""
     pending: Sequence[Suggestion] = ()
@@ -72,6 +75,11 @@ class Summary:
         return self.rounds[-1].calls if self.rounds else 0
 
     @property
+    def molecules(self) -> int:
+        """Of the table: those charged, and those whose values were given."""
+        return sum(info.rows for info in self.rounds if info.kind != "amendment")
+
+    @property
     def mean_of(self) -> int:
         """How many molecules ``mean_top_10`` is the mean of."""
         last = next((info.metrics for info in reversed(self.rounds) if "mean_top_10" in info.metrics), {})
@@ -79,10 +87,10 @@ class Summary:
 
     @property
     def failed(self) -> int:
-        """Molecules that were charged and have no score."""
+        """Molecules of the table that have no score."""
         # Rows of an amendment may have had a score before, where a measured value was corrected.
         gained = [int(info.metrics.get("ok", 0)) - int(info.metrics.get(SCORED_BEFORE, 0)) for info in self.rounds]
-        return self.calls - sum(gained)
+        return self.molecules - sum(gained)
 
     @property
     def known(self) -> str:
@@ -113,10 +121,10 @@ class Summary:
         lines = []
         if self.end is not None:
             lines.append(f"Ended ({self.end.reason}): {self.end.message}.")
-        if not self.calls:
+        if not self.molecules:
             lines.append("No molecule was admitted, so there are no results.")
         if self.failed:
-            lines.append(f"{self.failed:,} of {self.calls:,} molecules failed; the commonest reasons:")
+            lines.append(f"{self.failed:,} of {self.molecules:,} molecules failed; the commonest reasons:")
             lines += [
                 f"  {kind.property} {kind.status}: {example}" for kind in self.failures for example in kind.examples
             ]
@@ -178,6 +186,7 @@ def summarize(folder: Path) -> Summary:
         failures=failures,
         refused_starting=refused.split("; ") if refused else [],
         goals=stored.record.goals,
+        reference_moves=stored.record.openings[-1].dump.get("objective", {}).get("reference_point") == NADIR,
         end=End.parse(stored.finish.reason) if stored.finish else None,
         changes=[
             f"after round {opening.after_round}: the oracle of {name} had changed, which was accepted"

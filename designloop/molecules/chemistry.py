@@ -20,7 +20,7 @@ from designloop.molecules.alerts import (
     unstable_patterns,
 )
 from designloop.molecules.crippen import crippen_logp
-from designloop.molecules.descriptors import DESCRIPTORS, descriptor, esol, inchikey, sa_score, scaffold
+from designloop.molecules.descriptors import DESCRIPTORS, descriptor, esol, framework, inchikey, sa_score, scaffold
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
 from designloop.molecules.known_parts import first_unknown_group_pair, first_unknown_ring_system
@@ -51,6 +51,7 @@ __all__ = [
     "first_unknown_group_pair",
     "first_unknown_ring_system",
     "first_unstable",
+    "framework",
     "identity",
     "inchikey",
     "ionisable_groups",

@@ -127,6 +127,23 @@ def scaffold(smiles: str) -> str:
 
 
 @lru_cache(TEXT_CACHE_SIZE)
+def framework(smiles: str) -> str:
+    """The scaffold with all atoms taken for carbon and all bonds for single; empty for a molecule without rings.
+
+    Raises:
+        MoleculeError: when the SMILES is invalid.
+    """
+    core = scaffold(smiles)
+    if not core:
+        return ""
+    with rdBase.BlockLogs():
+        # What hung on a ring by a double bond is no part of it once the bond is single.
+        bare = MurckoScaffold.GetScaffoldForMol(MurckoScaffold.MakeScaffoldGeneric(require(core)))
+        text: str = MolToSmiles(bare, isomericSmiles=False)
+    return text
+
+
+@lru_cache(TEXT_CACHE_SIZE)
 def inchikey(smiles: str) -> str:
     """The 27 characters of the standard InChIKey; empty where InChI has none for the molecule.
 

@@ -127,19 +127,20 @@ def bad_lines(file: Path | str, problems: Sequence[LineProblem], remedy: str) ->
     return MoleculeError(lines)
 
 
-def left_out(key: str, entries: Sequence[tuple[int | str, str]]) -> str:
+def left_out(key: str, entries: Sequence[tuple[int | str, str]], which: str = "no molecule") -> str:
     """Says how many entries of a file or list were left out, and where each stands; of the first few also why.
 
     Args:
         key: of the campaign file.
         entries: (line, or the place in words where there are no lines; what is wrong with it) of each, in order.
+        which: what they are.
     """
     named = [f"{f'line {place}' if isinstance(place, int) else place}: {why}" for place, why in entries[:_MOST_SHOWN]]
     places = ", ".join(str(place) for place, _ in entries[_MOST_SHOWN:])
     are_lines = isinstance(entries[-1][0], int)
     more = f"; and {'lines ' if are_lines else ''}{places}" if places else ""
     are = "1 entry that is" if len(entries) == 1 else f"{len(entries):,} entries that are"
-    return f"{key}: {are} no molecule left out ({'; '.join(named)}{more})"
+    return f"{key}: {are} {which} left out ({'; '.join(named)}{more})"
 
 
 def _add(row: FileRow, read: ReadMolecules, columns: bool) -> None:

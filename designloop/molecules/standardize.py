@@ -97,14 +97,15 @@ def standard_form(smiles: str, mode: Mode = "parent") -> str:
     """
     forms = [_step(smiles, mode)]
     if forms[0] == smiles:  # a fixed point already
-        return smiles
+        return _as_read(smiles, mode)
     while len(forms) <= _MOST_PASSES:
         try:
             after = _step(forms[-1], mode)
         except MoleculeError as error:
             raise MoleculeError(f"{shown(smiles)} {_why_not_neutral(smiles, forms[-1])}") from error
         if after == forms[-1]:
-            return _without_new_radicals(smiles, after) if mode == "parent" and "[" in after else after
+            form = _as_read(after, mode)
+            return _without_new_radicals(smiles, form) if mode == "parent" and "[" in form else form
         if after in forms:  # no fixed point: the least of the cycle is one for us, among those that RDKit reads back
             cycle = [form for form in forms[forms.index(after) :] if canonical(form) == form]
             if cycle:
@@ -117,6 +118,11 @@ def standard_form(smiles: str, mode: Mode = "parent") -> str:
     raise MoleculeError(
         f"{shown(smiles)} has no standard form within {_MOST_PASSES} passes; leave it out, or write it neutral"
     )
+
+
+def _as_read(form: str, mode: Mode) -> str:
+    """Returns what RDKit writes of a form once it has read it: its reader draws some groups anew, as C=P(=O)C."""
+    return (canonical(form) or form) if mode != "none" and _has_work(form) else form
 
 
 def _without_new_radicals(smiles: str, form: str) -> str:
@@ -174,7 +180,7 @@ def identity(smiles: str, stereo: Stereo = "ignore") -> str:
 def _step(smiles: str, mode: Mode) -> str:
     """Canonical SMILES after one pass."""
     molecule = require(smiles)
-    if mode != "none" and _UNTOUCHED.search(smiles.replace("[N+](=O)[O-]", "").replace("O=[N+]([O-])", "")):
+    if mode != "none" and _has_work(smiles):
         with rdBase.BlockLogs():
             try:
                 if mode == "parent":
@@ -191,6 +197,11 @@ def _step(smiles: str, mode: Mode) -> str:
     if ("~" in text or ":" in text) and any(map(_has_no_order, molecule.GetBonds())):
         raise MoleculeError(f"{shown(smiles)} has a bond of no order, as in SMARTS (~ or :); write what it is")
     return text
+
+
+def _has_work(smiles: str) -> bool:
+    """Whether a canonical SMILES has anything in it that a step may change."""
+    return bool(_UNTOUCHED.search(smiles.replace("[N+](=O)[O-]", "").replace("O=[N+]([O-])", "")))
 
 
 def _has_no_order(bond: Chem.Bond) -> bool:
@@ -317,7 +328,7 @@ def _refuse_impossible_ions(smiles: str, molecule: Chem.Mol) -> None:
     for atom in molecule.GetAtoms():
         least, most = _CHARGES.get(atom.GetAtomicNum(), _ANY_CHARGE)
         charge = atom.GetFormalCharge()
-        if atom.GetDegree() and not least <= charge <= most:
+        if charge > most or (atom.GetDegree() and charge < least):  # by itself sulfide is none
             raise MoleculeError(
                 f"{shown(smiles)} is an impossible ion: {atom.GetSymbol()} has a charge of {charge:+d}; mend it"
             )

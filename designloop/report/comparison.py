@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from designloop.report.pictures import calls_of
 from designloop.tables.best import course
+from designloop.tables.manifest import HYPERVOLUME, RoundInfo
 from designloop.tables.query import Candidates
 
 
@@ -28,11 +30,17 @@ class Standings:
     auc_top_10: float
     """Area under the mean of the ten best against oracle calls, over the calls of the campaign of the same objective
     that made most: PMO's measure (Gao et al. 2022), which rewards being soon."""
+    hypervolume: float | None = None
+    """Of the front, where properties are traded off: it is what such campaigns are compared by."""
+    front_size: int | None = None
+    """Molecules of the front."""
 
 
 def compare(candidates: Candidates) -> list[Standings]:
     """Compare how the opened campaigns did, those of one objective together, in the order in which they were opened."""
-    objectives = {campaign.label: campaign.objective for campaign in candidates.campaigns()}
+    opened = candidates.campaigns()
+    objectives = {campaign.label: campaign.objective for campaign in opened}
+    rounds = {campaign.label: campaign.rounds for campaign in opened}
     none: dict[str, list[tuple[str, float | None]]] = {label: [] for label in objectives}
     table = candidates.to_arrow()
     calls = none | calls_of(table)
@@ -47,5 +55,24 @@ def compare(candidates: Candidates) -> list[Standings]:
         rise = course(scores)
         last = [points[-1][1] if points else None for points in (rise.best, rise.mean)]
         auc = rise.auc(most_of[objective])
-        rows.append(Standings(label, objective, len(scores), failures[label], last[0], last[1], rise.mean_of, auc))
+        front = [_last(rounds[label], name) for name in (HYPERVOLUME, "front_size")]
+        rows.append(
+            Standings(
+                campaign=label,
+                objective=objective,
+                calls=len(scores),
+                failed=failures[label],
+                best=last[0],
+                mean_top_10=last[1],
+                mean_of=rise.mean_of,
+                auc_top_10=auc,
+                hypervolume=front[0],
+                front_size=None if front[1] is None else int(front[1]),
+            )
+        )
     return rows
+
+
+def _last(rounds: Sequence[RoundInfo], name: str) -> float | None:
+    """A metric of the last round that has it."""
+    return next((float(info.metrics[name]) for info in reversed(rounds) if name in info.metrics), None)

@@ -66,6 +66,7 @@ def _fields(molecule: TopMolecule, names: Mapping[str, str]) -> dict[str, object
         "id": molecule.id,
         "rank": molecule.rank,
         "score": molecule.score,
+        "pareto_rank": molecule.pareto_rank,
         "campaign": molecule.campaign,
         "call": molecule.call,
         "proposer": molecule.proposer,

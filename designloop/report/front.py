@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from designloop.pareto import pareto_ranks
+from designloop.records import MEASURED, START
 from designloop.tables.views import desirabilities_of
 from designloop.words import shorten
 
@@ -43,7 +44,7 @@ def draw_front(title: str, goals: Mapping[str, float], candidates: pa.Table) -> 
     """
     rows = candidates.filter(pc.is_valid(candidates["pareto_rank"]))
     points = desirabilities_of(rows, list(goals))
-    starting = pc.equal(rows["proposer"], "start").to_numpy()
+    starting = pc.is_in(rows["proposer"], pa.array([START, MEASURED])).to_numpy()
     front = rows["pareto_rank"].to_numpy() == 1
     pairs = list(combinations(range(len(goals)), 2))
     across = min(len(pairs), 3)

@@ -6,7 +6,7 @@ All are SVG, and the same molecules give the same bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from designloop.molecules.chemistry import require
+from designloop.records import START
 from designloop.report.front import draw_front
 from designloop.report.progress import draw_progress
 from designloop.report.references import Reference, read_references, read_units
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables.durable import TEMPORARY
+from designloop.tables.manifest import HYPERVOLUME, RoundInfo
 from designloop.tables.query import Candidates
 from designloop.words import shorten
 
@@ -97,12 +99,15 @@ def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Pa
     (campaign,) = candidates.campaigns()
     references, _ = read_references(campaign.folder)  # damage is told by who asks for them
     calls = calls_of(table).get(campaign.label, [])
-    starting = pc.sum(pc.equal(table["proposer"], "start")).as_py() or 0
+    starting = pc.sum(pc.equal(table["proposer"], START)).as_py() or 0
+    goals = campaign.record.goals
+    volumes = volumes_of(campaign.rounds) if goals else []
+    ten = top_molecules(table, n, goals=list(goals), units=read_units(campaign.folder))
     pictures = {
-        "best.svg": draw_best(top_molecules(table, n, units=read_units(campaign.folder)), references),
-        "progress.svg": draw_progress(campaign.label, calls, starting, references, n),
+        "best.svg": draw_best(ten, references),
+        "progress.svg": draw_progress(campaign.label, calls, starting, references, n, volumes),
     }
-    if goals := campaign.record.goals:
+    if goals:
         pictures["front.svg"] = draw_front(campaign.label, goals, table)
     for name, picture in pictures.items():
         temporary = folder / (name + TEMPORARY)
@@ -111,15 +116,22 @@ def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Pa
     return [folder / name for name in pictures]
 
 
+def volumes_of(rounds: Iterable[RoundInfo]) -> list[tuple[int, float]]:
+    """(call, hypervolume of the front) after each round that tells one."""
+    return [(info.calls, float(info.metrics[HYPERVOLUME])) for info in rounds if HYPERVOLUME in info.metrics]
+
+
 def calls_of(table: pa.Table) -> dict[str, list[tuple[str, float | None]]]:
     """Campaign -> (smiles, score) of each call in turn, of a view ``candidates`` in its own order.
 
-    What a filter refuses has no score here: it is not among the best.
+    What a filter refuses has no score here: it is not among the best. A molecule whose values were given is no call.
     """
     calls: dict[str, list[tuple[str, float | None]]] = {}
-    columns = (table[name].to_pylist() for name in ("campaign", "smiles", "score", "allowed"))
-    for campaign, smiles, score, allowed in zip(*columns, strict=True):
-        calls.setdefault(campaign, []).append((smiles, score if allowed else None))
+    columns = (table[name].to_pylist() for name in ("campaign", "smiles", "score", "allowed", "call"))
+    for campaign, smiles, score, allowed, call in zip(*columns, strict=True):
+        of_campaign = calls.setdefault(campaign, [])
+        if call is not None:
+            of_campaign.append((smiles, score if allowed else None))
     return calls
 
 

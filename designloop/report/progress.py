@@ -36,30 +36,33 @@ def draw_progress(
     starting: int = 0,
     references: Sequence[Reference] = (),
     n: int = 10,
+    volumes: Sequence[tuple[int, float]] = (),
 ) -> str:
     """Draws each molecule, the best so far, the mean of the ``n`` best, and a line for each reference.
+
+    Of a campaign that trades properties off the hypervolume of the front stands in the place of best and mean.
 
     Args:
         title: names the campaign.
         calls: (smiles, score) of each call in turn; no score is None.
         starting: how many of them, the first ones, are starting molecules.
         n: molecules in the mean, one a stereo-free parent.
+        volumes: (call, hypervolume) after each round of such a campaign.
     """
     last = max(len(calls), 1)
+    what = f"{shorten(title, 60)}: {'hypervolume' if volumes else 'score'} against oracle calls"
     points = [(call, score) for call, (_, score) in enumerate(calls, 1) if score is not None]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{SIZE[0]}" height="{SIZE[1]}" font-family="sans-serif"'
         ' font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
-        _text(
-            SIZE[0] / 2, 26, f"{shorten(title, 60)}: score against oracle calls", 'font-size="16" font-weight="bold"'
-        ),
+        _text(SIZE[0] / 2, 26, what, 'font-size="16" font-weight="bold"'),
         *_axes(last),
         _points([point for point in points if point[0] > starting], last, "molecules", _POINT),
         _points([point for point in points if point[0] <= starting], last, "starting", _START),
-        *_rise(course(calls, n), last),
+        *(_line("hypervolume", volumes, last) if volumes else _rise(course(calls, n), last)),
         *_reference_lines(references),
-        *_legend(starting > 0, n),
+        *_legend(starting > 0, n, bool(volumes)),
         "</svg>",
         "",
     ]
@@ -105,14 +108,16 @@ def _points(points: Sequence[tuple[int, float]], last: int, name: str, colour: s
 
 def _rise(rise: Course, last: int) -> Iterator[str]:
     """The best so far, dashed, and the mean of the best."""
-    for name, steps, style in (
-        ("best", rise.best, ' stroke-dasharray="5 3"'),
-        ("mean", rise.mean, ' stroke-width="2"'),
-    ):
-        if steps:
-            (call, score), *later = steps
-            path = f"M{_x(call, last)} {_y(score)}" + "".join(f"H{_x(c, last)}V{_y(s)}" for c, s in later)
-            yield f'<path class="{name}" d="{path}" fill="none" stroke="{_LINE}"{style}/>'
+    yield from _line("best", rise.best, last, ' stroke-dasharray="5 3"')
+    yield from _line("mean", rise.mean, last)
+
+
+def _line(name: str, steps: Sequence[tuple[int, float]], last: int, style: str = ' stroke-width="2"') -> Iterator[str]:
+    """A line that steps from one height to the next; none without steps."""
+    if steps:
+        (call, score), *later = steps
+        path = f"M{_x(call, last)} {_y(score)}" + "".join(f"H{_x(c, last)}V{_y(s)}" for c, s in later)
+        yield f'<path class="{name}" d="{path}" fill="none" stroke="{_LINE}"{style}/>'
 
 
 def _reference_lines(references: Sequence[Reference]) -> Iterator[str]:
@@ -138,13 +143,17 @@ def _reference_lines(references: Sequence[Reference]) -> Iterator[str]:
         )
 
 
-def _legend(has_start: bool, n: int) -> Iterator[str]:
+def _legend(has_start: bool, n: int, has_front: bool) -> Iterator[str]:
     """A row under the title: what each sign is."""
     dot = 'stroke-width="7" stroke-linecap="round"'
     signs = [("h0", f'stroke="{_POINT}" {dot}', "a molecule", 105)]
     signs += [("h0", f'stroke="{_START}" {dot}', "a starting molecule", 155)] if has_start else []
-    signs += [("m-10 0h20", f'stroke="{_LINE}" stroke-dasharray="5 3"', "best so far", 115)]
-    signs += [("m-10 0h20", f'stroke="{_LINE}" stroke-width="2"', f"mean of the {n} best", 0)]
+    solid = f'stroke="{_LINE}" stroke-width="2"'
+    if has_front:
+        signs += [("m-10 0h20", solid, "hypervolume of the front (a molecule's height is the mean of its goals)", 0)]
+    else:
+        signs += [("m-10 0h20", f'stroke="{_LINE}" stroke-dasharray="5 3"', "best so far", 115)]
+        signs += [("m-10 0h20", solid, f"mean of the {n} best", 0)]
     left = _LEFT + 10
     for drawn, style, words, width in signs:
         yield f'<path d="M{left} 50{drawn}" {style}/>' + _text(left + 16, 54, words, anchor="start")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from designloop.molecules.chemistry import fingerprints, tanimoto
+from designloop.records import MEASURED, START
 from designloop.tables.best import best
 from designloop.tables.query import Candidates, refuse_mixed
 from designloop.tables.schema import DESIRABILITY
@@ -22,18 +23,22 @@ def top_molecules(
     *,
     diverse: bool = False,
     with_refused: bool = False,
-    front_of: Sequence[str] = (),
+    goals: Sequence[str] = (),
+    front_only: bool = False,
     nearest_known: Callable[[Sequence[str]], Sequence[SimilarMolecule]] | None = None,
     units: Mapping[str, str] = {},
 ) -> list[TopMolecule]:
     """Pick the molecules with the highest scores, best first, one a stereo-free parent.
+
+    Where properties are traded off, those of the front come first, then what only these are better than, and so on.
 
     Args:
         candidates: what was found, or its view ``candidates``.
         n: how many at most.
         diverse: leave out near-duplicates of better ones, too (``designloop.tables.best``).
         with_refused: also starting molecules that a filter refuses, which are on no front.
-        front_of: properties; only molecules than which none is better in all of these.
+        goals: properties that are traded off; of ``Candidates`` they are known.
+        front_only: only molecules than which none is better in all of these.
         nearest_known: gives the nearest known molecule of each, such as ``molecules.neighbours.nearest_zinc``.
         units: property -> its oracle's unit, of those that have one.
     Raises:
@@ -41,12 +46,15 @@ def top_molecules(
     """
     table = candidates.to_arrow() if isinstance(candidates, Candidates) else candidates
     refuse_mixed(table)
-    starting = table.filter(pc.equal(table["proposer"], "start"))["smiles"].to_pylist()
+    goals = candidates.goals if isinstance(candidates, Candidates) else goals
+    starting = table.filter(pc.is_in(table["proposer"], pa.array([START, MEASURED])))["smiles"].to_pylist()
     table = table if with_refused else table.filter(table["allowed"])
-    if front_of:
-        table = table.filter(pc.fill_null(pc.equal(pareto_ranks_of(table, front_of), 1), False))
+    ranks = pareto_ranks_of(table, goals)
+    if front_only:
+        on_front = pc.fill_null(pc.equal(ranks, 1), False)
+        table, ranks = table.filter(on_front), ranks.filter(on_front)
     smiles = table["smiles"].to_pylist()
-    best_rows = best(smiles, table["score"].to_pylist(), n, diverse)
+    best_rows = best(smiles, table["score"].to_pylist(), n, diverse, ranks.to_pylist())
     rows = table.take(pa.array([best_row.row for best_row in best_rows], pa.int64())).to_pylist()
     properties = [name.removesuffix(DESIRABILITY) for name in table.column_names if name.endswith(DESIRABILITY)]
     chosen = [row["smiles"] for row in rows]
@@ -66,6 +74,7 @@ def top_molecules(
             },
             campaign=row["campaign"],
             call=row["call"],
+            id=row["id"],
             proposer=row["proposer"],
             inchikey=row["inchikey"],
             scaffold=row["scaffold"],
@@ -132,8 +141,10 @@ class TopMolecule:
     score: float
     properties: Mapping[str, PropertyScore]
     campaign: str
-    call: int
-    """Oracle calls spent when it was found."""
+    id: str
+    """Its name in every table, picture and file, without blanks."""
+    call: int | None
+    """Oracle calls spent when it was found; None for a starting molecule whose values were given."""
     proposer: str
     inchikey: str | None
     scaffold: str
@@ -147,8 +158,3 @@ class TopMolecule:
     """False for a starting molecule that a filter refuses."""
     pareto_rank: int | None = None
     """Among the molecules of its campaign; None where one score is maximised."""
-
-    @property
-    def id(self) -> str:
-        """Its name in every table, picture and file, without blanks: the campaign, and the call that found it."""
-        return f"{self.campaign}-{self.call}".replace(" ", "_")

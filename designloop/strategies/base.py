@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from designloop.parts import modules_in
+from designloop.randomness import seed_of
 from designloop.records import Candidate, Scored, State
 
 if TYPE_CHECKING:
@@ -49,6 +50,18 @@ class Strategy(Protocol):
         """All that ``build`` needs to go on exactly as this strategy would."""
 
 
+Foreseen = Mapping[str, tuple[float, float]]
+"""Property, and ``score`` -> the mean and standard deviation of what would be measured."""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """What a strategy may be, too: one that says what it expects of molecules before they are paid for."""
+
+    def foresee(self, candidates: Sequence[Candidate]) -> Sequence[Foreseen]:
+        """What it expects of each, by what it was told; of one that it knows too little to say anything of, nothing."""
+
+
 def unchanged(desirability: np.ndarray) -> np.ndarray:
     """The transform of what is a desirability already; what a surrogate expects outside 0..1 is brought in."""
     return np.asarray(np.clip(desirability, 0.0, 1.0))
@@ -66,6 +79,10 @@ class KnownObjective:
     """(n, properties) desirabilities to (n,) scores."""
     reference: tuple[float, ...] | None = None
     """Where trade-offs are sought, the hypervolume's reference point in desirabilities; None: the score counts."""
+    noisy: bool = False
+    """Whether a value that is taken again is another one: surrogates then ask how noisy what they learn from is."""
+    reference_moves: bool = False
+    """Whether the search's own reference point follows the front by rule, from ``reference`` upwards."""
 
     def desirabilities(self, values: np.ndarray) -> np.ndarray:
         """(n, properties) desirabilities of (n, properties) values."""
@@ -96,6 +113,13 @@ class CampaignView:
     """What the score is made of."""
     resolve: Callable[[str], str] = str
     """A path of the campaign file, made absolute."""
+    pending: tuple[Candidate, ...] = ()
+    """What was given out and is not told yet: it is not to be given out again, nor is its like."""
+
+    @property
+    def stream_seed(self) -> int:
+        """The seed of what is drawn: the campaign's, or another one where more is wanted before the rest is told."""
+        return seed_of(self.seed, "pending", len(self.pending)) if self.pending else self.seed
 
 
 def available() -> list[str]:

@@ -52,18 +52,13 @@ class Settings(BaseModel):
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; chains decode greedily")
 
 
-def why_no_trade_offs(settings: Settings) -> tuple[str, str] | None:
-    """(key, why) of what keeps these settings from a campaign that trades properties off."""
-    return "name", "latent_bo, whose surrogate foresees one score: take property_loss"
-
-
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
     """Fresh, or as it was after its last round."""
     from designloop.strategies.acquisition.base import Acquisition
     from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
     from designloop.strategies.acquisition.thompson import Thompson
     from designloop.strategies.acquisition.upper_bound import UpperBound
-    from designloop.strategies.archive.archive import LIMIT, Archive, Member
+    from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.property_loss import EFFORT
     from designloop.strategies.proposers import graphs, latents, mixing, selfies
@@ -71,13 +66,16 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import core, credit, latent_search, machine, pool, regions, saved, seeded
     from designloop.strategies.search.screen import ZincScreen
+    from designloop.strategies.search.trade_offs import RandomTradeOffs
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.committee import Committee
     from designloop.strategies.surrogates.kernels import KERNELS
     from designloop.strategies.surrogates.latent_kernels import EncodedView, MeanOf, kernel_of_model
     from designloop.strategies.surrogates.views import FingerprintView
 
-    before = saved.Saved.read(state, LIMIT, saved.latent_bo_version_1)
+    has_goals = campaign.objective.reference is not None
+    standing = by_front(campaign.objective.desirabilities) if has_goals else by_score
+    before = saved.Saved.read(state, LIMIT, saved.latent_bo_version_1, standing)
     if state is not None and "regions" not in before.parts:
         raise saved.of_another_search(f"the parts {', '.join(sorted(before.parts)) or 'none'}")
     vae, kept = campaign.load_model(), core.Core(campaign.keep)
@@ -109,7 +107,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         view,
         campaign.objective,
         state=before.parts.get("committee"),
-        bits=FingerprintView(campaign.standard_forms),
+        # Of goals that are traded off the committee foresees one value, another one each round.
+        bits=None if has_goals else FingerprintView(campaign.standard_forms),
         others={"latent": along, "latent_composition": MeanOf((along, KERNELS["composition"]))},
         start=settings.start,
     )
@@ -146,6 +145,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         breed=seeded.SeededByLatents(by_vote, searched, votes=settings.acquisition == "votes"),
         acquisition=acquisitions.get(settings.acquisition, UpperBound(settings.kappa)),
         learners={"credit": earned, "committee": committee, "regions": trusted},
+        trade_offs=RandomTradeOffs(campaign.objective, campaign.seed) if has_goals else None,
         foresight=True,
         saved=before,
     )

@@ -68,6 +68,11 @@ class Settings(BaseModel):
     parents: int = Field(40, ge=2, description="free candidates that each generation after the first is bred from")
     parents_per_scaffold: int = Field(3, ge=1, description="most of these that share a scaffold")
     kappa: float = Field(1.0, ge=0, description="standard deviations of doubt added to the mean when ranking")
+    trade_offs: Literal["hypervolume", "chebyshev"] = Field(
+        "hypervolume",
+        description="under `aggregate: pareto`: a batch is chosen for what it adds to the front's hypervolume, or by a "
+        "trade-off that is drawn anew each round (Chebyshev's scalarisation with random weights)",
+    )
     prior: Literal["standard_normal", "learned", "refitted"] = Field(
         "standard_normal",
         description="what latents are drawn from: the model's own prior; a Gaussian fitted to its corpus; that one "
@@ -105,6 +110,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.surrogates.base import Surrogate
     from designloop.strategies.surrogates.committee import Committee, MoleculeView
     from designloop.strategies.surrogates.composite import CompositeSurrogate
+    from designloop.strategies.surrogates.scalarised import ScalarisedSurrogate
     from designloop.strategies.surrogates.views import FingerprintView
 
     goals = campaign.objective.reference
@@ -160,8 +166,12 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         return Weighted(proposers(generation > 0), earned.credit, prior).propose(parents, n, rng)
 
     bound: UpperBound | HypervolumeImprovement
-    bound = UpperBound(settings.kappa) if goals is None else HypervolumeImprovement(goals, settings.kappa)
-    surrogate: Surrogate | None = CompositeSurrogate(view, objective)
+    surrogate: Surrogate | None
+    bound, surrogate = UpperBound(settings.kappa), CompositeSurrogate(view, objective)
+    if goals is not None and settings.trade_offs == "hypervolume":
+        bound = HypervolumeImprovement(goals, settings.kappa, campaign.objective.reference_moves)
+    elif goals is not None:
+        surrogate = ScalarisedSurrogate(surrogate)
     breed: pool.Breed = breeding.BreedByBound(
         campaign=campaign,
         transcriber=transcriber,

@@ -43,7 +43,7 @@ class RandomDraws:
 
     def ask(self, wanted: int) -> Iterator[Candidate]:
         """Draws without end from the prior; a file's molecules once each."""
-        key, model = (self.campaign.seed, self.rounds_seen), self.model
+        key, model = (self.campaign.stream_seed, self.rounds_seen), self.model
         if model is not None:
             from designloop.strategies.proposers.latents import PriorDraws
 

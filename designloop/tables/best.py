@@ -103,7 +103,13 @@ class BestRow:
     """Rows with lower scores left out because of it, of those looked at: its stereoisomers and near-duplicates."""
 
 
-def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse: bool = False) -> list[BestRow]:
+def best(
+    smiles: Sequence[str],
+    scores: Sequence[float | None],
+    n: int,
+    diverse: bool = False,
+    ranks: Sequence[int | None] = (),
+) -> list[BestRow]:
     """Pick the rows with the highest scores, best first; equal scores in the order of the rows.
 
     Args:
@@ -111,14 +117,16 @@ def best(smiles: Sequence[str], scores: Sequence[float | None], n: int, diverse:
         scores: None where there is none; such a row is never among the best.
         n: how many at most.
         diverse: also leave out what has the same scaffold as, or is more similar than 0.7 to, a better one.
+        ranks: what is better before any score is looked at, 1 the best (Pareto ranks); None after all others.
     """
-    ranked = sorted((-score, row) for row, score in enumerate(scores) if score is not None)
+    of_row = [rank or math.inf for rank in ranks or [None] * len(scores)]
+    ranked = sorted((of_row[row], -score, row) for row, score in enumerate(scores) if score is not None)
     picked: list[int] = []
     hides: list[int] = []
     parents: dict[str, int] = {}
     prints: list[ExplicitBitVect] = []
     scaffolds: dict[str, int] = {}
-    for _, row in ranked:
+    for *_, row in ranked:
         parent = without_stereo(smiles[row])
         twin = parents.get(parent)
         if twin is None and diverse:

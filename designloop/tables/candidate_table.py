@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from designloop.records import Round, State
+from designloop.records import MEASURED, Round, State
 from designloop.tables.durable import FileRecord, Piece, disk_errors, make_folder, sync_folder, write_file
 from designloop.tables.errors import DamagedFile, TableError
 from designloop.tables.files import details_file, relative, remove_leftovers, remove_old_states, rows_file, state_files
@@ -82,6 +82,7 @@ class CandidateTable:
         self._rounds = read_rounds(folder, record)
         self._scores: dict[str, float | None] = {}
         self._refused: set[str] = set()
+        self._given: set[str] = set()
         self._torn = False
         head, of_head = read_head(folder)
         self.remarks += [*of_head, *what_is_lost(folder, record.id, head, self._rounds), *finish_or_remark(folder)[1]]
@@ -91,9 +92,9 @@ class CandidateTable:
             rows_name, details_name = (
                 relative(folder, file(folder, info.number)) for file in (rows_file, details_file)
             )
-            wanted = ["smiles", "score", "allowed"]
+            wanted = ["smiles", "score", "allowed", "proposer"]
             rows = stored_rows(read_checked(folder, info, rows_name, last=last), wanted).to_pylist()
-            self._add(info.kind, [(row["smiles"], row["score"], row["allowed"]) for row in rows])
+            self._add(info.kind, [(row["smiles"], row["score"], row["allowed"], row["proposer"]) for row in rows])
             try:
                 read_checked(folder, info, details_name, last=last)
             except DamagedFile as damage:
@@ -212,11 +213,11 @@ class CandidateTable:
         return self._last_number() + 1
 
     def charged(self) -> list[str]:
-        """Standard forms of all molecules charged, in the order of their calls."""
+        """Standard forms of all molecules in the table, charged or given with values, in the order of its rows."""
         return list(self._scores)
 
     def scores(self) -> dict[str, float | None]:
-        """Standard form -> score of all molecules charged, in the order of their calls; None where there is none."""
+        """Standard form -> score of all molecules in the table, in the order of its rows; None where there is none."""
         return dict(self._scores)
 
     def ranked_scores(self) -> dict[str, float | None]:
@@ -225,7 +226,7 @@ class CandidateTable:
 
     def calls(self) -> int:
         """Oracle calls spent: distinct molecules charged."""
-        return len(self._scores)
+        return len(self._scores) - len(self._given)
 
     def per_oracle_calls(self) -> dict[str, int]:
         """Property name -> molecules that its oracle was asked about; amendments ask about no new ones."""
@@ -266,7 +267,7 @@ class CandidateTable:
                 number=done.number,
                 kind=done.kind,
                 rows=len(done.scored),
-                calls=self.calls() + (0 if done.kind == "amendment" else len(done.scored)),
+                calls=self.calls() + (0 if done.kind == "amendment" else sum(row.is_charged for row in done.scored)),
                 asked=count_asked(done.scored, self.properties),
                 metrics={
                     name: metric if isinstance(metric, str) else float(metric) for name, metric in done.metrics.items()
@@ -279,7 +280,10 @@ class CandidateTable:
             write_round(self.folder, info)
             write_head(self.folder, info)
         self._rounds.append(info)
-        self._add(done.kind, [(row.smiles, row.score, row.candidate.allowed) for row in done.scored])
+        self._add(
+            done.kind,
+            [(row.smiles, row.score, row.candidate.allowed, row.candidate.proposer) for row in done.scored],
+        )
         with suppress(OSError):  # the round is committed; what cannot be removed now is removed by the next open
             remove_old_states(self.folder, done.number)
         self._torn = False
@@ -297,12 +301,16 @@ class CandidateTable:
             if self._rounds:
                 write_head(self.folder, self._rounds[-1], ended=True)
 
-    def _add(self, kind: str, rows: Iterable[tuple[str, float | None, bool]]) -> None:
-        """Takes in the (smiles, score, allowed) of a round; an amendment changes scores alone."""
-        for smiles, score, allowed in rows:
+    def _add(self, kind: str, rows: Iterable[tuple[str, float | None, bool, str]]) -> None:
+        """Takes in the (smiles, score, allowed, proposer) of a round; an amendment changes scores alone."""
+        for smiles, score, allowed, proposer in rows:
             self._scores[smiles] = score
-            if not (allowed or kind == "amendment"):
+            if kind == "amendment":
+                continue
+            if not allowed:
                 self._refused.add(smiles)
+            if proposer == MEASURED:
+                self._given.add(smiles)
 
     def _last_number(self) -> int:
         return self._rounds[-1].number if self._rounds else -1

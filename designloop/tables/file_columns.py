@@ -17,6 +17,7 @@ BEST_FILE = (
     Column("id", pa.string(), "As in `candidates`."),
     Column("rank", pa.int64(), "Place among the molecules written, from 1."),
     Column("score", pa.float64(), "The aggregated number that is maximised."),
+    Column("pareto_rank", pa.int64(), "As in `candidates`: 1 on the front; empty where one score is maximised."),
     Column("campaign", pa.string(), "As in `candidates`."),
     Column("call", pa.int64(), "As in `candidates`."),
     Column("proposer", pa.string(), "As in `candidates`."),

@@ -70,7 +70,9 @@ class CampaignRecord:
         if objective.get("aggregate") != "pareto":
             return {}
         counted = [item["name"] for item in objective["properties"] if item["weight"] > 0]
-        return {name: objective.get("reference_point", {}).get(name, 0.0) for name in counted}
+        reference = objective.get("reference_point", {})
+        # By rule the search's own follows the front, and what is told stays above 0, so that rounds compare.
+        return {name: reference.get(name, 0.0) if isinstance(reference, Mapping) else 0.0 for name in counted}
 
     @property
     def objective(self) -> str:
@@ -78,6 +80,10 @@ class CampaignRecord:
         last = self.openings[-1]
         text = json.dumps([last.dump.get("objective"), last.oracles], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+HYPERVOLUME = "hypervolume"
+"""The metric of a round that trades properties off: the volume below the front so far."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from designloop.tables.views import (
     candidates_view,
     empty_runs,
     labels,
+    pareto_ranks_of,
     rounds_view,
     runs_view,
 )
@@ -107,6 +108,8 @@ class Candidates:
     def top(self, n: int = 10, diverse: bool = False, with_refused: bool = False) -> pa.Table:
         """Rows of ``candidates`` with the ``n`` highest scores, best first, one a stereo-free parent.
 
+        Where properties are traded off, those of the front come first, then what only these are better than, and so on.
+
         Args:
             n: how many at most.
             diverse: leave out near-duplicates, too (``designloop.tables.best``).
@@ -117,8 +120,15 @@ class Candidates:
         rows = self.to_arrow()
         refuse_mixed(rows)
         rows = rows if with_refused else rows.filter(rows["allowed"])
-        best_rows = best(rows["smiles"].to_pylist(), rows["score"].to_pylist(), n, diverse)
+        ranks = pareto_ranks_of(rows, self.goals).to_pylist()
+        best_rows = best(rows["smiles"].to_pylist(), rows["score"].to_pylist(), n, diverse, ranks)
         return rows.take(pa.array([best_row.row for best_row in best_rows], pa.int64()))
+
+    @property
+    def goals(self) -> list[str]:
+        """The properties that are traded off; none where one score is maximised, or where objectives differ."""
+        every = [list(campaign.record.goals) for campaign in self.campaigns()]
+        return every[0] if every and all(goals == every[0] for goals in every) else []
 
     def query(self, sql: str, parameters: Sequence[Any] | None = None) -> pa.Table:
         """Answer one SQL query (DuckDB's) over the views ``candidates``, ``rounds`` and ``runs`` of docs/schema.md.

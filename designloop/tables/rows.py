@@ -29,14 +29,15 @@ def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int
     Args:
         properties: names of the objective's properties, in its order.
         campaign: the campaign's id.
-        calls: oracle calls before this round; an amendment's rows are no calls.
+        calls: oracle calls before this round; an amendment's rows are no calls, nor are those of the user's values.
     Raises:
         TableError: a row is no molecule.
     """
     candidates = [row.candidate for row in done.scored]
     smiles = [candidate.smiles for candidate in candidates]
     count = len(smiles)
-    charged = done.kind != "amendment"
+    numbers = iter(range(calls + 1, calls + 1 + count))
+    charged = [done.kind != "amendment" and row.is_charged for row in done.scored]
     try:
         keys = [inchikey(molecule) or None for molecule in smiles]
         scaffolds = [scaffold(molecule) for molecule in smiles]
@@ -46,7 +47,7 @@ def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int
         "kind": [done.kind] * count,
         "round": [done.number] * count,
         "position": range(count),
-        "call": range(calls + 1, calls + 1 + count) if charged else [None] * count,
+        "call": [next(numbers) if is_charged else None for is_charged in charged],
         "smiles": smiles,
         "selfies": [candidate.selfies for candidate in candidates],
         "inchikey": keys,
@@ -122,8 +123,12 @@ def digest(rows: pa.Table, properties: Iterable[str], before: str = EMPTY_DIGEST
 
 
 def count_asked(scored: Sequence[Scored], properties: Iterable[str]) -> dict[str, int]:
-    """Count the molecules that each property's oracle was asked about."""
-    return {name: sum(row.evaluation.results[name].status != "not_run" for row in scored) for name in properties}
+    """Count the molecules that each property's oracle was asked about; what the user gave is no answer of its."""
+    results = [row.evaluation.results for row in scored]
+    return {
+        name: sum(of_row[name].status != "not_run" and of_row[name].attempt > 0 for of_row in results)
+        for name in properties
+    }
 
 
 def check_rows(done: Round, properties: Sequence[str]) -> None:

@@ -24,15 +24,25 @@ class Column:
 CANDIDATES = (
     Column("campaign", pa.string(), "Name of the campaign; its folder, where several opened campaigns share a name."),
     Column("objective", pa.string(), "Digest of objective and oracles: scores compare where it is the same."),
-    Column("id", pa.string(), "`CAMPAIGN-CALL`, such as `quickstart-79`: the molecule's name in every table and file."),
+    Column(
+        "id",
+        pa.string(),
+        "`CAMPAIGN-CALL`, such as `quickstart-79`: the molecule's name in every table and file; without a call "
+        "`CAMPAIGN-sN`, the N-th molecule of round 0.",
+    ),
     Column("round", pa.int32(), "Number of the round; 0 holds the starting molecules."),
     Column("position", pa.int32(), "Place in the round, from 0, in the order of admission."),
-    Column("call", pa.int64(), "Oracle calls of the campaign up to and with this molecule: 1 for its first."),
+    Column(
+        "call",
+        pa.int64(),
+        "Oracle calls of the campaign up to and with this molecule: 1 for its first; null for a starting molecule "
+        "whose values were given.",
+    ),
     Column("smiles", pa.string(), "Standard form: what the oracles saw, and the molecule's identity."),
     Column("selfies", pa.string(), "What the model wrote, its own protonation kept; null where it cannot write it."),
     Column("inchikey", pa.string(), "InChIKey of the standard form; null where InChI cannot express it."),
     Column("scaffold", pa.string(), "Bemis-Murcko scaffold of the standard form; empty for a molecule without rings."),
-    Column("proposer", pa.string(), "Part of the strategy that it came from; `start` for a starting molecule."),
+    Column("proposer", pa.string(), "Part of the strategy that it came from; `start` and, with values, `measured`."),
     Column("parents", pa.list_(pa.string()), "Standard forms of the molecules it was made from."),
     Column("model_round", pa.int32(), "Round after whose learning the proposing model stood; 0 is the pretrained one."),
     Column("written", pa.string(), "The user's own string, for starting molecules."),

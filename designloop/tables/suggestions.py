@@ -31,7 +31,9 @@ class Suggestion:
     similarity: float | None = None
     """ECFP4 similarity to that one."""
     predicted: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Property -> mean and standard deviation of what is expected, where enough is known to expect something."""
+    """Property, or ``score`` -> mean and standard deviation of what the strategy expects, where it expects anything."""
+    reason: str = ""
+    """Why it was chosen, in a few words."""
 
 
 def write_suggestions(folder: Path, campaign: str, suggestions: Sequence[Suggestion]) -> None:

@@ -135,7 +135,9 @@ def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence
         name_part = pa.repeat(pa.scalar(campaign.label.replace(" ", "_"), pa.string()), len(merged))
         ranks = pareto_ranks_of(merged, [spelling[name.lower()] for name in campaign.record.goals])
         merged = merged.add_column(merged.column_names.index("score") + 1, "pareto_rank", ranks)
-        ids = pc.binary_join_element_wise(name_part, pc.cast(merged["call"], pa.string()), "-")
+        places = pc.cast(pc.add(merged["position"], 1), pa.string())
+        numbers = pc.coalesce(pc.cast(merged["call"], pa.string()), pc.binary_join_element_wise("s", places, ""))
+        ids = pc.binary_join_element_wise(name_part, numbers, "-")
         for place, (name, column) in enumerate((("campaign", label), ("objective", objective), ("id", ids))):
             merged = merged.add_column(place, name, column)
         parts.append(merged)

@@ -25,7 +25,7 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import load
 from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.molecules.training_corpus import Corpus
-from designloop.records import Candidate, State
+from designloop.records import MEASURED, START, Candidate, State
 from designloop.strategies import base
 from designloop.testing.rehearsal import Build, Company, NeverEnds, Played, Rehearsal, same_state, through_files
 from designloop.testing.report import Report, run_checks
@@ -275,7 +275,7 @@ def _faults(candidate: Any, codec: Codec, number: int) -> Iterator[str]:
     except MoleculeError as error:
         yield f"is no molecule ({error})"
         return
-    if not candidate.proposer or candidate.proposer == "start":
+    if not candidate.proposer or candidate.proposer in (START, MEASURED):
         yield f"has the proposer {candidate.proposer!r}; name the part of the strategy that it came from"
     if candidate.written is not None:
         yield "has written text, which only starting molecules have"

@@ -8,8 +8,9 @@
     drawn = [table.columns_of(rows) for rows in sample_missing(vae, x, mask, n=5, k=200)]
 
 Numbers are standardised on the way in and given back in their unit; labels may be any texts. A kind is what the values
-say: labels are classes, two of them binary; whole numbers from 0 are counts, unless they vary less about their mean
-than a Poisson's would (years, ages), which no likelihood of counts can say; all else are numbers.
+say: labels are classes, two of them binary; whole numbers from 0 are counts, unless all are multiples of a number above
+1 (tens, or halves that were doubled) or they vary less about their mean than a Poisson's would (years, ages), which no
+likelihood of counts can say; all else are numbers.
 """
 
 from __future__ import annotations
@@ -261,7 +262,14 @@ def _kind_of(numbers: np.ndarray | None, different: int) -> Kind:
     if set(numbers.tolist()) == {0.0, 1.0}:
         return "binary"
     whole = bool(((numbers >= 0) & (numbers == np.floor(numbers))).all())
-    return "counts" if whole and numbers.var() >= LEAST_SPREAD * numbers.mean() else "numbers"
+    if not whole or unit_of(numbers) > 1 or numbers.var() < LEAST_SPREAD * numbers.mean():
+        return "numbers"
+    return "counts"
+
+
+def unit_of(numbers: np.ndarray) -> int:
+    """The greatest number that all of these whole numbers are multiples of: 2 of halves that were doubled."""
+    return int(np.gcd.reduce(np.unique(numbers).astype(np.int64)))
 
 
 def _require_counts(name: Any, numbers: np.ndarray) -> None:

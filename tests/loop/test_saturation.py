@@ -31,6 +31,17 @@ def test_ten_molecules_at_a_printed_1_are_saturation(metrics: dict[str, float], 
     assert is_saturated(metrics) == saturated
 
 
+def test_a_front_is_saturated_by_its_volume_and_not_by_its_scores() -> None:
+    goals = {**OBJECTIVE.model_dump(), "aggregate": "pareto", "reference_point": {"potency": 0.5}}
+    for item in goals["properties"]:
+        item["weight"] = min(item["weight"], 1.0)
+    saturation = Saturation(Objective.model_validate(goals), ())
+    assert saturation.after({**GOOD, "hypervolume": 0.49}, 10) is None
+    line = saturation.after({"hypervolume": 0.4999, "mean_top_10": 0.8}, 10)
+    assert line is not None
+    assert line.startswith("the hypervolume of the front is 0.500 of 0.500 with 10 calls left")
+
+
 def test_it_is_said_once_with_what_is_left_and_the_properties_that_count() -> None:
     saturation = Saturation(OBJECTIVE, ())
     assert saturation.after({"mean_top_10": 0.9}, 300) is None

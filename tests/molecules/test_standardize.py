@@ -148,6 +148,7 @@ def test_what_is_no_molecule_though_rdkit_reads_it_is_told(written, reason):
     [
         ("CC=[P+]([O-])C", "CC=[P+](C)[O-]"),
         ("CC=P(=O)C", "CC=[P+](C)[O-]"),
+        ("CC(C(=O)O[S+][O-])=[P+](C)[O-]", "CC(C(=O)O[S]=O)=[P+](C)[O-]"),  # RDKit's reader draws one group back
         ("CC(=O)[O-]~[Na+]", "CC(=O)O"),
         ("Cl[Ra]Cl.CCN", "CCN"),
         ("C[O:1]c1cc[cH:2]cc1", "COc1ccccc1"),
@@ -155,6 +156,13 @@ def test_what_is_no_molecule_though_rdkit_reads_it_is_told(written, reason):
 )
 def test_odd_ways_of_writing_end_in_a_fixed_point(written, form):
     assert standard_form(written) == form == standard_form(form) == canonical(form)
+
+
+@pytest.mark.parametrize("ion", ["[N@OH1H3+15]", "[13SH+99:1]", "[Pb+9]"])
+def test_an_impossible_ion_of_one_atom_is_told_where_it_is_kept(ion):
+    with pytest.raises(MoleculeError, match=r"is an impossible ion: \w+ has a charge of \+"):
+        standard_form(f"CCO.{ion}", "uncharge")
+    assert standard_form(f"CCO.{ion}") == "CCO"
 
 
 def test_ions_of_one_atom_take_protons():

@@ -36,9 +36,19 @@ def test_csv_holds_all_in_full(molecules, tmp_path: Path):
         rows = list(csv.DictReader(file))
     assert [row["smiles"] for row in rows] == SMILES
     assert [float(row["score"]) for row in rows] == [molecule.score for molecule in molecules]
+    assert {row["pareto_rank"] for row in rows} == {""}, "one score is maximised"
     assert float(rows[1]["logP_desirability"]) == molecules[1].properties["logP"].desirability
     assert rows[0]["campaign"] == "my campaign"
     assert rows[0]["nearest_start"] == ""
+
+
+def test_ranks_travel_along(molecules, tmp_path: Path):
+    ranked = [replace(molecule, pareto_rank=number) for number, molecule in enumerate(molecules, 1)]
+    write_csv(ranked, tmp_path / "top.csv")
+    with (tmp_path / "top.csv").open(newline="") as file:
+        assert [row["pareto_rank"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+    write_sdf(ranked, tmp_path / "top.sdf")
+    assert [mol.GetProp("pareto_rank") for mol in Chem.SDMolSupplier(str(tmp_path / "top.sdf"))] == ["1", "2", "3"]
 
 
 def test_smi_is_a_smiles_and_a_name_a_line(molecules, tmp_path: Path):

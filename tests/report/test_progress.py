@@ -72,6 +72,18 @@ def test_it_has_a_title_and_says_what_each_sign_is() -> None:
     assert "a starting molecule" not in texts(draw_progress("a", CALLS))
 
 
+def test_a_front_is_drawn_by_its_volume_in_place_of_best_and_mean() -> None:
+    picture = draw_progress("two", CALLS, volumes=[(1, 0.0), (4, 0.5)])
+    drawn, (bottom, top) = paths(picture), axis(picture)
+    assert "best" not in drawn
+    assert "mean" not in drawn
+    heights = [float(y) for y in re.findall(r"(?:M[\d.]+ |V)([\d.]+)", drawn["hypervolume"][0])]
+    assert heights == pytest.approx([bottom, (bottom + top) / 2], abs=0.051)
+    words = texts(picture)
+    assert "two: hypervolume against oracle calls" in words
+    assert any(text.startswith("hypervolume of the front") for text in words)
+
+
 def test_each_reference_with_a_score_has_a_line_and_no_two_names_lie_on_each_other() -> None:
     references = [
         Reference(name, "C", score, {})

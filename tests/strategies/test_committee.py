@@ -115,7 +115,7 @@ def test_who_foresees_better_gets_the_greater_share_and_keeps_it_after_a_restart
 
 def test_the_record_is_the_discounted_log_density_of_rescaled_errors() -> None:
     own = committee(kernels=("ecfp6",))
-    own._judge(np.array([[0.2]]), np.array([[0.3]]), np.array([0.7]))
+    own._judge(np.array([[0.2]]), np.array([[0.3]]), np.array([0.7]), np.array([NOISE]))
     variance = 0.3**2 + 1e-4
     scale = 0.98 + 0.02 * 0.5**2 / variance
     wanted = norm.logpdf(0.7, 0.2, np.sqrt(scale * variance)) + 0.5 * np.log(2 * np.pi)

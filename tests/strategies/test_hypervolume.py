@@ -6,6 +6,10 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
+from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+from botorch.models import ModelListGP, SingleTaskGP
+from botorch.sampling import SobolQMCNormalSampler
 
 from designloop.pareto import hypervolume
 from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement, reaches
@@ -43,7 +47,7 @@ def test_each_choice_adds_most_to_the_volume_over_the_very_draws(seed: int) -> N
     rng = np.random.default_rng(seed)
     belief = posterior(rng.random((6, 2)), 0.2 * rng.random((6, 2)), rng.random((3, 2)) * 0.7)
     draws = belief.goal_samples(64, seed)
-    front, left = [belief.goals_paid()] * 64, list(range(6))
+    front, left = [belief.known_goals.paid] * 64, list(range(6))
     for row in islice(HypervolumeImprovement((0.0, 0.0), 1.0).select(belief, 3, seed), 3):
         volumes = {
             other: np.mean([hypervolume(np.vstack([f, d[other]]), (0, 0)) for f, d in zip(front, draws, strict=True)])
@@ -90,7 +94,7 @@ def test_a_composites_goals_are_its_score_taken_apart() -> None:
     belief = CompositeModel.fit(TRAIN, VALUES[:100], KNOWN)(NEW)
     apart = belief.goal_samples(16, 3)
     np.testing.assert_allclose(KNOWN.aggregate(apart.reshape(-1, 2)).reshape(16, -1), belief.samples(16, 3))
-    np.testing.assert_array_equal(belief.goals_paid(), KNOWN.desirabilities(VALUES[:100]))
+    np.testing.assert_array_equal(belief.known_goals.paid, KNOWN.desirabilities(VALUES[:100]))
     mean, doubt = belief.goal_moments()
     many = belief.goal_samples(2048, 5)
     assert np.abs(mean - many.mean(0)).max() < 0.06
@@ -109,3 +113,48 @@ def test_an_archive_keeps_its_front_and_begins_with_it() -> None:
     assert {m.smiles for m in by_goals.best(3, 100)} == {ends[0].smiles, ends[1].smiles, middle[-1].smiles}
     assert not {m.smiles for m in ends} & set(Archive(limit=8).add(ends).add(middle).add(later).smiles)
     assert SCORE_ALONE.reference is None
+
+
+def latent_processes(seed: int) -> tuple[ModelListGP, torch.Tensor, torch.Tensor, np.ndarray]:
+    """Two processes on latents of eight axes, the latents paid for and those of candidates, and what was paid for."""
+    generator = torch.Generator().manual_seed(seed)
+    paid, new = (torch.randn(n, 8, generator=generator).double() for n in (15, 25))
+    angle = paid[:, 0] + 0.3 * paid[:, 1]
+    goals = torch.stack([0.5 + 0.4 * torch.sin(angle), 0.5 + 0.4 * torch.cos(angle)], -1)
+    known = torch.full_like(goals[:, :1], 1e-6)
+    processes = [SingleTaskGP(paid, goals[:, k : k + 1], known, outcome_transform=None) for k in range(2)]
+    return ModelListGP(*processes).eval(), paid, new, goals.numpy()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_processes_of_latents_each_choice_is_worth_what_botorchs_is(seed: int) -> None:
+    model, paid, new, goals = latent_processes(seed)
+    with torch.no_grad():
+        parts = [process.posterior(new).distribution for process in model.models]
+    belief = Posterior(
+        [part.mean.numpy() for part in parts],
+        lambda: [part.variance.numpy() for part in parts],
+        lambda: [part.covariance_matrix.numpy() for part in parts],
+        [1e-6] * 2,
+        0.0,
+        lambda draws: np.mean(draws, 0),
+        Goals(lambda draws: np.stack(draws, -1), goals),
+    )
+    rows = list(islice(HypervolumeImprovement((0.0, 0.0), 1.0).select(belief, 3, seed), 3))
+    sampler = SobolQMCNormalSampler(torch.Size([256]), seed=0)
+    gain = qLogNoisyExpectedHypervolumeImprovement(model, [0.0, 0.0], paid, sampler, cache_root=False)
+    for place, row in enumerate(rows):
+        with torch.no_grad():
+            gain.set_X_pending(new[rows[:place]] if place else None)
+            values = gain(new.unsqueeze(1)).exp().numpy()
+        assert values[row] > 0.75 * np.delete(values, rows[:place]).max()
+
+
+def test_a_reference_by_rule_follows_the_front_upwards() -> None:
+    paid = np.array([[0.9, 0.4], [0.5, 0.8], [0.45, 0.3]])
+    moving = HypervolumeImprovement((0.0, 0.39), 0.0, moves=True)
+    assert moving.reference_of(paid) == pytest.approx((0.46, 0.39))
+    assert HypervolumeImprovement((0.0, 0.39), 0.0).reference_of(paid) == (0.0, 0.39)
+    means = np.array([[0.95, 0.1], [0.7, 0.7]])
+    certain = posterior(means, np.full_like(means, 1e-4), paid)
+    assert list(moving.select(certain, 1, 0)) == [1, 0]

@@ -32,7 +32,9 @@ def small_bank(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def archive() -> Archive:
     scores = np.random.default_rng(0).random(len(PAID))
-    return Archive().add([Member(name, "[C]", float(score)) for name, score in zip(PAID, scores, strict=True)])
+    return Archive().add(
+        [Member(name, "[C]", float(score), (float(score),)) for name, score in zip(PAID, scores, strict=True)]
+    )
 
 
 def breed(

@@ -1,8 +1,11 @@
 """The genetic algorithm of PyPI's ``mol_ga``, on a campaign's own objective, standard form and filters.
 
 What the standard form or the filters refuse, and what is known already, is free, as it is for a campaign; each other
-molecule is a call, charged once. All else is the package's own: Graph GA's crossovers and mutations, uniform quantile
-sampling, the best of parents and children as the next population.
+molecule is a call, charged once. All else is the package's own: Graph GA's crossovers (which ``graph_ga`` makes faster)
+and mutations, uniform quantile sampling, the best of parents and children as the next population.
+
+Under filters that keep molecules apart most children of a population are refused, so the search ends after so many
+children for each call, whatever it has spent by then; the result says both.
 Source: Tripp & Hernández-Lobato 2023, "Genetic algorithms are strong baselines for molecule generation".
 """
 
@@ -11,23 +14,35 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from designloop import api
 from designloop.benchmarks.common.arms import open_screening
+from designloop.benchmarks.common.graph_ga import children
 from designloop.benchmarks.common.measures import Call, measure_calls
 from designloop.benchmarks.common.trials import TrialResult
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.evaluation.evaluator import Evaluator
+from designloop.loop.screening.screening import DRAWS_PER_WANTED
 from designloop.randomness import seed_of
 from designloop.records import Candidate
 
 POPULATION, OFFSPRING = 100, 100
 
-MOST_GENERATIONS = 50
-"""For each generation that the calls would take if every child were new and allowed."""
+CHILDREN_A_CALL = DRAWS_PER_WANTED
+"""Children bred at most for each call: as many as a campaign draws for each molecule wanted in a round."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search paid for, and what that took."""
+
+    calls: Sequence[Call]
+    bred: int
+    """Children, with those that failed or repeated another."""
 
 
 class _BudgetSpent(Exception):  # no error: it leaves the package's loop, which knows only generations
@@ -50,16 +65,16 @@ def run_mol_ga(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialR
     """Measures one search from the campaign's starting molecules; nothing is left in ``folder``."""
     campaign = load_campaign(file, overrides)
     start = [molecule.smiles for molecule in campaign.starting()]
-    calls = search(campaign, start, campaign.budget.oracle_calls, seed_of(campaign.seed, "mol_ga"))
-    return measure_calls(calls, campaign.budget.oracle_calls)
+    done = search(campaign, start, campaign.budget.oracle_calls, seed_of(campaign.seed, "mol_ga"))
+    return {**measure_calls(done.calls, campaign.budget.oracle_calls), "bred": done.bred}
 
 
-def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> list[Call]:
-    """Runs the search and returns the molecules charged, in turn; the starting molecules come first."""
+def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> Search:
+    """Runs the search: its molecules charged, in turn; the starting molecules come first."""
     from mol_ga import default_ga
-    from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation
 
     charged: dict[str, Call] = {}
+    bred = 0
     allowed = open_screening(campaign)
     with Evaluator(campaign) as evaluate:
 
@@ -70,11 +85,13 @@ def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> l
             charged.update({row.smiles: Call(row.smiles, row.score, proposer) for row in scored})
             return [row.smiles for row in scored if row.score is not None]
 
-        def children(parents: list[str], n: int, rng: random.Random, parallel: object) -> set[str]:
+        def generation(parents: list[str], n: int, rng: random.Random, parallel: object) -> set[str]:
             """Breeds a generation and pays for it, in an order that no hash seed changes."""
+            nonlocal bred
             if len(charged) == calls:
                 raise _BudgetSpent
-            drawn = sorted(graph_ga_blended_generation(parents, n, rng))
+            bred += n
+            drawn = sorted(children(parents, n, rng))
             rng.shuffle(drawn)
             return set(charge(drawn, "mol_ga"))
 
@@ -85,10 +102,10 @@ def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> l
             default_ga(
                 starting_population_smiles=charge(start, "start"),
                 scoring_function=scores,
-                max_generations=MOST_GENERATIONS * (calls // OFFSPRING + 1),
+                max_generations=CHILDREN_A_CALL * calls // OFFSPRING,
                 offspring_size=OFFSPRING,
                 population_size=POPULATION,
-                offspring_gen_func=children,
+                offspring_gen_func=generation,
                 rng=random.Random(seed),
             )
-    return list(charged.values())
+    return Search(list(charged.values()), bred)

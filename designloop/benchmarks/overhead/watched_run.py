@@ -19,6 +19,7 @@ from designloop.benchmarks.overhead.stopwatch import Stopwatch
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.progress import Progress
+from designloop.loop.screening.crowding import Charged
 from designloop.loop.screening.filters import Filter, FilterContext, Filters, build
 from designloop.loop.screening.screening import Screening
 from designloop.records import Candidate, Evaluation, Round, State
@@ -108,8 +109,7 @@ def _screening(watch: Stopwatch, counts: Counter[str]) -> Iterator[None]:
         patch.object(Screening, "take", timed_take),
         patch.object(Screening, "__call__", timed_ask),
         patch("designloop.loop.screening.screening.build", timed_build),
-        # The predicates of max_per_scaffold and min_distance.
-        patch.object(Screening, "_crowding", watch.wrap("filters", Screening._crowding)),
+        patch.object(Charged, "crowds", watch.wrap("filters", Charged.crowds)),
     ):
         yield
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_valid
 
 from designloop.loop.campaign.checks import Parts, load_parts
 from designloop.loop.campaign.identity import identity_of
+from designloop.loop.campaign.known_values import Readings
 from designloop.loop.campaign.user_molecules import UserMolecule, digest_of_forms, digest_of_lines, is_path
 from designloop.loop.config.explain import explain
 from designloop.loop.config.problems import CampaignError, Finding, Problem
@@ -24,6 +25,7 @@ from designloop.loop.config.settings import ByName, StrictSettings, describe, er
 from designloop.loop.config.yaml_file import OVERRIDE, Document, document_of, read_yaml
 from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.loop.scoring.objective import Objective
+from designloop.loop.screening.diversity import Diversity, as_written, former_keys, with_todays_keys
 from designloop.loop.screening.excluded import ExcludedFile
 from designloop.loop.screening.filters import Filters
 from designloop.molecules.chemistry import Mode, Stereo
@@ -58,7 +60,8 @@ class Budget(StrictSettings):
     hours: float | None = Field(default=None, gt=0)
     """Wall-clock time, summed over all runs of the campaign."""
     patience: int | None = Field(default=10, ge=0)
-    """Rounds without a gain of more than 0.001 in mean top-10 (`pareto`: hypervolume) after which it ends; 0: never."""
+    """Rounds without a gain of more than 0.001 in mean top-10 (`pareto`: hypervolume) after which it ends; 0: never.
+    Where values are measured in a laboratory, `batch_size` molecules told count as a round, however they come."""
     per_oracle: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """The most molecules that the oracle of a property is asked about, by the property's name, or by the oracle's."""
 
@@ -74,12 +77,20 @@ class StartingSettings(StrictSettings):
     """Leave out what cannot be read; how many and which lines is told."""
     only_allowed: bool = False
     """Leave out what a filter refuses; by default it is scored and learned from, though never in `top`."""
+    values: dict[str, str] = Field(default_factory=dict)
+    """Property -> column of the file with its measured values, in the unit of the property's oracle or, where it is
+    measured, of its transform: they are learned from, and charged to no budget. Rows of one molecule are replicates; an
+    empty cell was not measured."""
+    censored: Literal["refused", "failed"] = "refused"
+    """What becomes of a row with a bound (`>10`, `<5`) for a value; `failed`: the property has none for good."""
 
     @model_validator(mode="after")
     def _from_one_place(self) -> StartingSettings:
         if (self.file is None) == (not self.smiles):
             actual = "both file and smiles" if self.smiles else "neither file nor smiles"
             raise error("starting_molecules", [Finding((), actual, "one of them")])
+        if self.values and self.file is None:
+            raise error("starting_molecules", [Finding(("values",), "no file", "a file whose columns hold them")])
         return self
 
 
@@ -121,6 +132,8 @@ class Campaign(StrictSettings):
     """How scores become the next molecules."""
     filters: Filters = Filters()
     """What a molecule must be before any oracle is asked of it."""
+    diversity: Diversity = Diversity()
+    """How unlike each other the molecules that are paid for have to be."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How oracles are run."""
     budget: Budget
@@ -209,6 +222,10 @@ class Campaign(StrictSettings):
         """The starting molecules, in the order given, each once."""
         return list(self._parts.starting)
 
+    def known_values(self) -> Readings:
+        """What was measured of starting molecules before the campaign, of those of which anything was."""
+        return {molecule.smiles: molecule.known for molecule in self._parts.starting if molecule.known}
+
     @property
     def only_allowed(self) -> bool:
         """Whether starting molecules that a filter refuses are left out."""
@@ -234,7 +251,8 @@ class Campaign(StrictSettings):
         digests = {path: digest_of_lines(file) for path, file in self._named_files().items()}
         starting = [molecule.smiles for molecule in self.starting()]
         # Which of them become rows is part of what is said.
-        digests["starting_molecules"] = digest_of_forms(starting, self.only_allowed) if starting else None
+        forms = digest_of_forms(starting, self.only_allowed, self.known_values()) if starting else None
+        digests["starting_molecules"] = forms
         return {key: digest for key, digest in digests.items() if digest is not None}
 
     def _named_files(self) -> dict[str, Path]:
@@ -287,13 +305,16 @@ def load_campaign(
     # A key whose value was deleted or commented out is as good as absent, where it may be absent.
     optional = {name for name, field in Campaign.model_fields.items() if not field.is_required()}
     settings = {key: value for key, value in document.data.items() if value is not None or key not in optional}
-    data = {"name": file.stem, **settings}
+    given = {"name": file.stem, **settings}
+    data = with_todays_keys(given)
     parts = load_parts(document, data, file.parent)
+    parts.warnings += former_keys(given)
     problems = [*document.problems, *parts.problems]
     try:
         campaign = Campaign.model_validate({"stereo": parts.stereo, **data})
     except ValidationError as caught:
-        problems += map(document.problem, explain(caught, Campaign, data, document.written))
+        findings = explain(caught, Campaign, data, document.written)
+        problems += [document.problem(replace(it, path=as_written(it.path, given))) for it in findings]
     if problems:
         raise CampaignError(
             sorted(

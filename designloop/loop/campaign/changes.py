@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.identity import MAY_CHANGE, flat, own_file
+from designloop.loop.screening.diversity import with_todays_keys
 from designloop.loop.screening.filters import switched_on, without
 
 _ABSENT = object()
@@ -97,7 +98,7 @@ def _shown(value: Any) -> str:
 
 
 def _with_defaults(old: Mapping[str, Any]) -> dict[str, Any]:
-    settings = {key: value for key, value in old.items() if key not in ("files", "molecules")}
+    settings = {key: value for key, value in with_todays_keys(old).items() if key not in ("files", "molecules")}
     try:
         campaign = Campaign.model_validate(settings)
         read = as_begun(old, campaign).model_dump(mode="json")

@@ -20,6 +20,7 @@ from designloop.loop.campaign.draft import (
     StartingDraft,
     Texts,
 )
+from designloop.loop.campaign.known_values import ValueColumns
 from designloop.loop.campaign.user_molecules import (
     UserMolecule,
     UserMolecules,
@@ -71,8 +72,10 @@ def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Par
     findings += _files(draft, folder)
     _decide_stereo(draft, parts)
     start_key, given, skip_bad = _starting(draft)
+    values, of_values = _value_columns(draft)
+    findings += of_values
     mode = draft.standardize or "parent"
-    starting = read_user_molecules(document, start_key, given, folder, mode, parts.stereo, skip_bad)
+    starting = read_user_molecules(document, start_key, given, folder, mode, parts.stereo, skip_bad, values=values)
     references = read_user_molecules(document, ("reference",), draft.reference, folder, mode, parts.stereo)
     findings += _budget(draft, starting)
     parts.starting, parts.references = tuple(starting.molecules), tuple(references.molecules)
@@ -91,6 +94,27 @@ def _starting(draft: Draft) -> tuple[PathKey, Texts | None, bool]:
     return (
         ((key, "file"), value.file, skip_bad) if value.file is not None else ((key, "smiles"), value.smiles, skip_bad)
     )
+
+
+def _value_columns(draft: Draft) -> tuple[ValueColumns | None, list[Finding]]:
+    """Where measured values of starting molecules stand, and what is wrong with the properties that are named."""
+    value = draft.starting_molecules
+    if not isinstance(value, StartingDraft) or not value.values or value.file is None:
+        return None, []
+    known = [item.name for _, item in draft.properties if item.name is not None]
+    findings = [
+        Finding(
+            ("starting_molecules", "values", name),
+            f"{name!r}, which is no property of the objective",
+            f"a property: {listed(known)}",
+            did_you_mean(name, known),
+            at_key=True,
+        )
+        for name in value.values
+        if name not in known
+    ]
+    columns = {name: column for name, column in value.values.items() if name in known and column is not None}
+    return ValueColumns(columns, value.censored == "failed"), findings
 
 
 def _load_oracle(
@@ -235,8 +259,9 @@ def _decide_stereo(draft: Draft, parts: Parts) -> None:
 
 def _budget(draft: Draft, starting: UserMolecules) -> Iterator[Finding]:
     budget = draft.budget or BudgetDraft()
-    if budget.oracle_calls is not None and len(starting.molecules) > budget.oracle_calls:
-        actual = f"{len(starting.molecules):,} molecules"
+    charged = sum(not molecule.known for molecule in starting.molecules)
+    if budget.oracle_calls is not None and charged > budget.oracle_calls:
+        actual = f"{charged:,} molecules"
         expected = f"no more than the {budget.oracle_calls:,} of budget.oracle_calls, to which they are charged"
         yield Finding(("starting_molecules",), actual, expected, "give fewer, or raise budget.oracle_calls")
     names = [name for _, item in draft.properties for name in (item.name, item.oracle) if name is not None]

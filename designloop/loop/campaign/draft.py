@@ -90,6 +90,8 @@ class StartingDraft(_Draft):
     file: Readable[str] = None
     smiles: Readable[Listed[Readable[str]]] = None
     skip_bad: Readable[bool] = None
+    values: Readable[dict[str, Readable[str]]] = None
+    censored: Readable[str] = None
 
 
 class Draft(_Draft):

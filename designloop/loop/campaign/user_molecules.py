@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from designloop.loop.campaign.draft import Texts
+from designloop.loop.campaign.known_values import Reading, Readings, UnusableValue, ValueColumns, merged
 from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
 from designloop.loop.config.yaml_nodes import quote
@@ -15,6 +17,7 @@ from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity
 from designloop.molecules.parsing import shown, what_instead
 from designloop.molecules.reading import is_text_file, left_out, names_molecules, read_molecules
 from designloop.paths import exists
+from designloop.words import did_you_mean, listed
 
 _WEIGHTS = ".safetensors"
 
@@ -24,13 +27,18 @@ def is_path(text: str) -> bool:
     return names_molecules(text) or Path(text).suffix.lower() == _WEIGHTS
 
 
-def digest_of_forms(smiles: Sequence[str], only_allowed: bool) -> str:
+def digest_of_forms(smiles: Sequence[str], only_allowed: bool, readings: Readings | None = None) -> str:
     """SHA-256 of molecules in standard form, in their order: of what they are, however and wherever they are written.
 
     Args:
         only_allowed: whether those that a filter refuses are left out, which makes it another digest.
+        readings: what is known of them, which makes it another one, too.
     """
-    return hashlib.sha256("\n".join([*smiles, *(["only allowed"] if only_allowed else [])]).encode()).hexdigest()
+    said = [*smiles, *(["only allowed"] if only_allowed else [])]
+    for molecule, of_molecule in (readings or {}).items():
+        values = {name: list(reading.values) or reading.failure for name, reading in of_molecule.items()}
+        said.append(f"{molecule} {json.dumps(values, sort_keys=True)}")
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 
 def digest_of_lines(path: Path) -> str | None:
@@ -57,6 +65,8 @@ class UserMolecule:
     """Where, in the campaign file or the file of molecules; None for one from the command line or from Python."""
     name: str = ""
     """What the user calls it; empty where nothing is said."""
+    known: Mapping[str, Reading] = field(default_factory=dict)
+    """Property -> what was measured of it before the campaign."""
 
 
 @dataclass
@@ -67,6 +77,8 @@ class UserMolecules:
     problems: list[Problem] = field(default_factory=list)
     unreadable: list[Problem] = field(default_factory=list)
     """Entries that are no molecule."""
+    unusable: list[Problem] = field(default_factory=list)
+    """Rows whose value cannot be taken."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -80,6 +92,7 @@ class _Entry:
     line: int | None
     column: int | None
     key: str
+    known: Mapping[str, Reading] = field(default_factory=dict)
 
 
 def read_user_molecules(
@@ -90,6 +103,8 @@ def read_user_molecules(
     standardize: Mode,
     stereo: Stereo,
     skip_bad: bool = False,
+    *,
+    values: ValueColumns | None = None,
 ) -> UserMolecules:
     """Reads the molecules that stand at a place: a list of SMILES, names with SMILES, or a file of them.
 
@@ -98,15 +113,18 @@ def read_user_molecules(
 
     Args:
         skip_bad: leave out what is no molecule, and say so, as long as any is left.
+        values: where the file holds what was measured of them. Several rows of one molecule are then replicates.
     """
     molecules = UserMolecules()
     key = str(place[0])
     entries = list(
-        _read_file(place, value, document, folder, molecules)
+        _FileReader(document, place, folder / value, molecules, values).read(value)
         if isinstance(value, str)
         else _read_list(document, place, value or [], molecules)
     )
     first_entries: dict[str, _Entry] = {}
+    known: dict[str, list[Mapping[str, Reading]]] = {}
+    forms: dict[str, str] = {}
     salts, repeats = 0, []
     hint = "mend or delete the line" if isinstance(value, str) else ""
     for entry in entries:
@@ -118,17 +136,24 @@ def read_user_molecules(
             molecules.unreadable.append(Problem(entry.file, entry.line, entry.column, entry.key, actual, hint=hint))
             continue
         salts += "." in entry.text and "." not in smiles
+        known.setdefault(identity_key, []).append(entry.known)
         if identity_key in first_entries:
-            repeats.append(f"{entry.text} (the same as {first_entries[identity_key].text})")
+            if not entry.known:
+                repeats.append(f"{entry.text} (the same as {first_entries[identity_key].text})")
             continue
-        first_entries[identity_key] = entry
-        molecules.molecules.append(UserMolecule(smiles, entry.text, entry.line, entry.name))
-    if skip_bad and molecules.molecules and molecules.unreadable:
-        ordered = sorted(molecules.unreadable, key=lambda entry: entry.line or 0)
-        # A campaign that was built of a mapping has no lines.
-        molecules.warnings.append(left_out(key, [(entry.line or entry.key, entry.actual) for entry in ordered]))
-    else:
-        molecules.problems += _with_skipping(molecules.unreadable, place, value)
+        first_entries[identity_key], forms[identity_key] = entry, smiles
+    molecules.molecules += [
+        UserMolecule(forms[identity_key], entry.text, entry.line, entry.name, merged(known[identity_key]))
+        for identity_key, entry in first_entries.items()
+    ]
+    for bad, which in ((molecules.unreadable, "no molecule"), (molecules.unusable, "without a usable value")):
+        if skip_bad and molecules.molecules and bad:
+            ordered = sorted(bad, key=lambda entry: entry.line or 0)
+            # A campaign that was built of a mapping has no lines.
+            entries_left_out = [(entry.line or entry.key, entry.actual) for entry in ordered]
+            molecules.warnings.append(left_out(key, entries_left_out, which))
+        else:
+            molecules.problems += _with_skipping(bad, place, value)
     if salts:
         molecules.warnings.append(f"{key}: counterions and solvents were stripped from {_count(salts)}")
     if repeats:
@@ -142,7 +167,7 @@ def _with_skipping(unreadable: Sequence[Problem], place: PathKey, value: Texts |
     ordered = sorted(unreadable, key=lambda problem: problem.line or 0)
     if ordered and place[0] == "starting_molecules" and isinstance(value, str):
         skip = f"or leave all such lines out by {place[0]}: {{file: {value}, skip_bad: true}}"
-        ordered[0] = replace(ordered[0], hint=f"{ordered[0].hint}, {skip}")
+        ordered[0] = replace(ordered[0], hint=", ".join(filter(None, [ordered[0].hint, skip])))
     return ordered
 
 
@@ -194,25 +219,56 @@ def _read_list(document: Document, place: PathKey, value: Texts, molecules: User
         yield _Entry(text, name, spot.file, spot.line, spot.column, spot.key)
 
 
-def _read_file(
-    place: PathKey, path: str, document: Document, folder: Path, molecules: UserMolecules
-) -> Iterator[_Entry]:
-    absolute = folder / path
-    try:
-        read = read_molecules(absolute)
-    except (MoleculeError, OSError) as error:
-        is_smiles = not exists(absolute) and parse(path) is not None
-        key = "smiles" if place[-1] == "file" else place[-1]
-        hint = f"a molecule goes into a list: {key}: [{quote(path)}]" if is_smiles else ""
-        molecules.problems.append(document.problem(Finding(place, str(error), hint=hint)))
-        return
-    for problem in read.problems:
-        actual, expected = f"{shown(problem.text)} ({problem.reason})", "a SMILES that RDKit can read"
-        molecules.unreadable.append(
-            Problem(str(absolute), problem.line, None, str(place[0]), actual, expected, "mend or delete the line")
-        )
-    for text, name, line in zip(read.smiles, read.names, read.lines, strict=True):
-        yield _Entry(text, name, str(absolute), line, None, str(place[0]))
+@dataclass(frozen=True)
+class _FileReader:
+    """Reads the entries of a file."""
+
+    document: Document
+    place: PathKey
+    file: Path
+    molecules: UserMolecules
+    """Gets what is wrong with it."""
+    values: ValueColumns | None
+
+    def read(self, path: str) -> Iterator[_Entry]:
+        """Yields the entries; ``path`` is the file as written."""
+        try:
+            read = read_molecules(self.file, columns=self.values is not None)
+        except (MoleculeError, OSError) as error:
+            is_smiles = not exists(self.file) and parse(path) is not None
+            key = "smiles" if self.place[-1] == "file" else self.place[-1]
+            hint = f"a molecule goes into a list: {key}: [{quote(path)}]" if is_smiles else ""
+            self._refuse(Finding(self.place, str(error), hint=hint))
+            return
+        for problem in read.problems:
+            actual, expected = f"{shown(problem.text)} ({problem.reason})", "a SMILES that RDKit can read"
+            self.molecules.unreadable.append(self._problem(problem.line, actual, expected, "mend or delete the line"))
+        if missing := {name: column for name, column in self._columns.items() if column not in read.columns}:
+            for name, column in missing.items():
+                expected = f"a column of {path}: {listed(read.columns)}"
+                hint = did_you_mean(column, read.columns)
+                self._refuse(Finding((self.place[0], "values", name), repr(column), expected, hint))
+            return
+        rows = zip(read.smiles, read.names, read.lines, strict=True)
+        for row, (text, name, line) in enumerate(rows):
+            try:
+                known = (
+                    self.values.read({c: read.columns[c][row] for c in self._columns.values()}) if self.values else {}
+                )
+            except UnusableValue as error:
+                self.molecules.unusable.append(self._problem(line, str(error)))
+                continue
+            yield _Entry(text, name, str(self.file), line, None, str(self.place[0]), known)
+
+    @property
+    def _columns(self) -> Mapping[str, str]:
+        return self.values.columns if self.values else {}
+
+    def _problem(self, line: int, actual: str, expected: str = "", hint: str = "") -> Problem:
+        return Problem(str(self.file), line, None, str(self.place[0]), actual, expected, hint)
+
+    def _refuse(self, finding: Finding) -> None:
+        self.molecules.problems.append(self.document.problem(finding))
 
 
 def _count(number: int) -> str:

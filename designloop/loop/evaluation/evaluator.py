@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf
 from statistics import median
@@ -40,6 +40,9 @@ __all__ = ["EvaluationStats", "EvaluationError", "Evaluator", "NoWorkers"]
 
 _RECENT = 200
 """Runs of an oracle that its median seconds are taken of."""
+
+Given = Mapping[str, Mapping[str, Result]]
+"""Molecule in standard form -> property -> what is known of it without any oracle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +104,20 @@ class Evaluator:
             backend, self._backend = self._backend, None
             backend.close()
 
-    def __call__(self, candidates: Sequence[Candidate], on_tally: Callable[[Tally], None] = silent) -> list[Evaluation]:
+    def __call__(
+        self, candidates: Sequence[Candidate], on_tally: Callable[[Tally], None] = silent, given: Given | None = None
+    ) -> list[Evaluation]:
         """Returns what each oracle gave for each candidate, in their order.
 
         Args:
             candidates: what is asked about.
             on_tally: told how many molecules are answered, at first and whenever some are.
+            given: what no oracle is asked for.
         Raises:
             EvaluationError: workers do not start or keep dying; what has come so far is in the ledger.
             LedgerError: the ledger cannot be written.
         """
-        return self._evaluate(candidates, "round", on_tally=on_tally)
+        return self._evaluate(candidates, "round", on_tally=on_tally, given=given)
 
     def again(self, candidates: Sequence[Candidate]) -> list[Evaluation]:
         """Does the same, but for runs of this campaign that failed: they are made again, with all their attempts."""
@@ -170,11 +176,12 @@ class Evaluator:
         purpose: Purpose,
         failures_settle: bool = True,
         on_tally: Callable[[Tally], None] = silent,
+        given: Given | None = None,
     ) -> list[Evaluation]:
         self.stats, self._known_dates, self._losses = EvaluationStats(), [], ()
-        smiles = list(dict.fromkeys(candidate.smiles for candidate in candidates))
+        given = given or {}
         try:
-            results = self._results(smiles, purpose, failures_settle, on_tally)
+            results = self._results(self._to_ask(candidates, given), purpose, failures_settle, on_tally)
         except BaseException:
             self.close()  # with whatever is still running, of which nobody wants to hear
             raise
@@ -182,25 +189,44 @@ class Evaluator:
             Evaluation(
                 candidate,
                 {
-                    name: _result(results[fingerprint][candidate.smiles], output)
+                    name: of_molecule[name]
+                    if name in (of_molecule := given.get(candidate.smiles, {}))
+                    else _result(results[fingerprint][candidate.smiles], output)
                     for name, (fingerprint, output) in self._reads.items()
                 },
             )
             for candidate in candidates
         ]
 
+    def _to_ask(self, candidates: Sequence[Candidate], given: Given) -> dict[str, list[str]]:
+        """Oracle fingerprint -> the molecules, each once, of which something that it gives is not known already."""
+        smiles = list(dict.fromkeys(candidate.smiles for candidate in candidates))
+        names: dict[str, list[str]] = {}
+        for name, (fingerprint, _) in self._reads.items():
+            names.setdefault(fingerprint, []).append(name)
+        return {
+            fingerprint: [m for m in smiles if any(name not in given.get(m, {}) for name in read)]
+            for fingerprint, read in names.items()
+        }
+
     def _results(
-        self, smiles: Sequence[str], purpose: Purpose, failures_settle: bool, on_tally: Callable[[Tally], None]
+        self,
+        to_ask: Mapping[str, Sequence[str]],
+        purpose: Purpose,
+        failures_settle: bool,
+        on_tally: Callable[[Tally], None],
     ) -> dict[str, dict[str, LedgerResult]]:
         """Oracle fingerprint -> molecule -> result, of the ledger or of a run now."""
         results = {
-            fingerprint: self._known(fingerprint, smiles, purpose, failures_settle) for fingerprint in self._asked
+            fingerprint: self._known(fingerprint, smiles, purpose, failures_settle)
+            for fingerprint, smiles in to_ask.items()
         }
         unknown = {
-            fingerprint: [molecule for molecule in smiles if molecule not in known]
+            fingerprint: [molecule for molecule in to_ask[fingerprint] if molecule not in known]
             for fingerprint, known in results.items()
         }
-        tally = Tally(smiles, len(self._asked))
+        oracles_of = Counter(itertools.chain.from_iterable(to_ask.values()))
+        smiles, tally = list(oracles_of), Tally(oracles_of)
         for molecule, result in (item for known in results.values() for item in known.items()):
             tally.settle(molecule, result.status)
         on_tally(tally)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from designloop.records import Status
 
@@ -10,14 +10,13 @@ from designloop.records import Status
 class Tally:
     """Counts molecules; one counts once every oracle that is asked about it has answered for good."""
 
-    def __init__(self, smiles: Iterable[str], oracles: int) -> None:
+    def __init__(self, oracles: Mapping[str, int]) -> None:
         """Begins with none.
 
         Args:
-            smiles: (n,) different molecules.
-            oracles: how many are asked about each.
+            oracles: molecule -> how many are asked about it.
         """
-        self._left = dict.fromkeys(smiles, oracles)
+        self._left = dict(oracles)
         self._failing: set[str] = set()
         self.wanted = len(self._left)
         self.scored = 0

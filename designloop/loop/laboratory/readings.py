@@ -1,18 +1,16 @@
-"""What a laboratory said of a molecule: its readings, what becomes of them, and where they are kept."""
+"""What a laboratory said of molecules: what becomes of it, and where it is kept."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from statistics import stdev
 from typing import Any
 
 from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.campaign.known_values import Reading, Readings
 from designloop.oracles import Oracle
-from designloop.oracles.measured import NAME
+from designloop.oracles.measured import NAME, is_measured
 from designloop.records import Result
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Finished, Intent, LedgerResult, RunStatus, StoredValue
@@ -24,53 +22,13 @@ READINGS = "readings"
 SCORED_BEFORE = "scored_before"
 """The metric of an amendment that counts those of its rows that had a score before it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """All that was told of one property of one molecule: replicates, or why there is no value."""
-
-    values: tuple[float, ...] = ()
-    failure: str = ""
-    """Why there is no value; empty where there are some."""
-
-    @property
-    def mean(self) -> float:
-        """The mean of the replicates."""
-        return math.fsum(self.values) / len(self.values) + 0.0
-
-    @property
-    def deviation(self) -> float | None:
-        """The sample standard deviation of the replicates; None of a single value."""
-        return stdev(self.values) if len(self.values) > 1 else None
-
-    def __str__(self) -> str:
-        if not self.values:
-            return f"failed ({self.failure})"
-        return f"{self.mean:.6g}" + ("" if self.deviation is None else f" ± {self.deviation:.2g}")
-
-    def result(self) -> Result:
-        """What the table gets: the mean, or a failure."""
-        return Result(self.mean) if self.values else Result(None, "failed", self.failure)
-
-    def ledger_value(self) -> StoredValue | None:
-        """What the ledger gets: the mean, with the noise and number of the replicates where there are several."""
-        if not self.values:
-            return None
-        if self.deviation is None:
-            return self.mean
-        return {"mean": self.mean, "sd": self.deviation, "n": float(len(self.values))}
-
-
-Readings = Mapping[str, Mapping[str, Reading]]
-"""Molecule in standard form -> property -> reading."""
-
 NOT_MEASURED = Result(None, "not_run", "not measured yet")
 """What the table holds of a property that was not told, where another one of the molecule was."""
 
 
 def measured_properties(campaign: Campaign) -> list[str]:
     """The properties that are measured in a laboratory, in the order of the objective."""
-    return [name for name, oracle in campaign.oracles.items() if oracle.is_built_in and oracle.reference == NAME]
+    return [name for name, oracle in campaign.oracles.items() if is_measured(oracle)]
 
 
 def is_in_laboratory(dump: Mapping[str, Any]) -> bool:
@@ -128,20 +86,6 @@ def corrections_in(rounds: Iterable[RoundInfo]) -> list[str]:
     return sentences
 
 
-def noise_of(readings: Readings) -> dict[str, float]:
-    """``PROPERTY_replicate_sd`` for each property with replicates: their pooled standard deviation."""
-    squares: dict[str, list[tuple[float, int]]] = {}
-    for of_molecule in readings.values():
-        for name, reading in of_molecule.items():
-            if reading.deviation is not None:
-                freedom = len(reading.values) - 1
-                squares.setdefault(name, []).append((freedom * reading.deviation**2, freedom))
-    return {
-        f"{name}_replicate_sd": math.sqrt(math.fsum(total for total, _ in parts) / sum(count for _, count in parts))
-        for name, parts in squares.items()
-    }
-
-
 def ledger_key(oracle: Oracle, name: str) -> str:
     """The fingerprint under which the ledger keeps a measured property: of the assay and the property's name."""
     return hashlib.sha256(f"{oracle.fingerprint} {name}".encode()).hexdigest()
@@ -165,8 +109,17 @@ def record_readings(campaign: Campaign, ledger: Ledger, readings: Readings) -> N
 
 def _outcome(intent: Intent, reading: Reading) -> Finished:
     status: RunStatus = "ok" if reading.values else "failed"
-    return Finished(intent, status, reading.ledger_value(), reading.failure or None, 0.0, intent.attempt)
+    return Finished(intent, status, _ledger_value(reading), reading.failure or None, 0.0, intent.attempt)
+
+
+def _ledger_value(reading: Reading) -> StoredValue | None:
+    """What the ledger gets: the mean, with the noise and number of the replicates where there are several."""
+    if not reading.values:
+        return None
+    if reading.deviation is None:
+        return reading.mean
+    return {"mean": reading.mean, "sd": reading.deviation, "n": float(len(reading.values))}
 
 
 def _is_kept(kept: LedgerResult | None, reading: Reading) -> bool:
-    return kept is not None and (kept.value, kept.error or "") == (reading.ledger_value(), reading.failure)
+    return kept is not None and (kept.value, kept.error or "") == (_ledger_value(reading), reading.failure)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from designloop.loop.laboratory.readings import Reading
+from designloop.loop.campaign.known_values import Reading
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, standard_form
 from designloop.tables.suggestions import Suggestion
 from designloop.words import meant_or_known

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.laboratory.expectations import expected_values, nearest_of
 from designloop.loop.laboratory.readings import measured_properties, told_in
 from designloop.loop.runner import build_strategy, starting
 from designloop.loop.screening.screening import Screening, Take
-from designloop.records import Candidate
-from designloop.tables import CandidateTable, open_candidates
-from designloop.tables.suggestions import Suggestion, write_suggestions
+from designloop.molecules.chemistry import fingerprints, tanimoto
+from designloop.records import START, Candidate
+from designloop.strategies.base import Foreseeing, Foreseen, Strategy
+from designloop.tables import CandidateTable
+from designloop.tables.suggestions import Suggestion, pending_of, write_suggestions
 
 
 class Known:
@@ -38,40 +39,66 @@ def suggest_molecules(
     """
     known = Known(table, given)
     allowed = Screening(campaign, known)
-    strategy = build_strategy(campaign, table.last_state(), allowed)
+    pending = [item.candidate for item in pending_of(given, table.charged())]
     before = set(known.charged())
-    own = [candidate for candidate in starting(campaign) if candidate.smiles not in before]
+    own = [item for item in starting(campaign) if item.proposer == START and item.smiles not in before]
     chosen = allowed.take(own, wanted, keep_refused=not campaign.only_allowed) if own else []
+    strategy = build_strategy(campaign, table.last_state(), allowed, [*pending, *chosen])
     if left := wanted - len(chosen):
         chosen += allowed.take(strategy.ask(left), left)
-    new = _explained(campaign, table, given, chosen)
+    new = _explained(campaign, table, given, chosen, strategy)
     if new:
         write_suggestions(table.folder, table.campaign_id, [*given, *new])
     return new, allowed.last_take
 
 
+def nearest_of(smiles: Sequence[str], known: Sequence[str]) -> list[tuple[str | None, float | None]]:
+    """Of each molecule the most similar one known, the first of equals, and their ECFP4 similarity."""
+    if not known or not smiles:
+        return [(None, None)] * len(smiles)
+    similar = tanimoto(fingerprints(smiles), fingerprints(known))
+    best = similar.argmax(1)
+    return [(known[column], float(similar[row, column])) for row, column in enumerate(best)]
+
+
 def _explained(
-    campaign: Campaign, table: CandidateTable, given: Sequence[Suggestion], chosen: Sequence[Candidate]
+    campaign: Campaign,
+    table: CandidateTable,
+    given: Sequence[Suggestion],
+    chosen: Sequence[Candidate],
+    strategy: Strategy,
 ) -> list[Suggestion]:
-    """The chosen as suggestions, with what is expected of them."""
-    smiles = [candidate.smiles for candidate in chosen]
-    expected = expected_values(known_values(table), smiles)
+    """The chosen as suggestions, with what the strategy expects of them, and why they were chosen."""
+    expected: Sequence[Foreseen] = [{} for _ in chosen]
+    if isinstance(strategy, Foreseeing):
+        expected = strategy.foresee(chosen)
+    properties = measured_properties(campaign)
     measured = [
-        known
-        for known, of_molecule in told_in(table.rounds()).items()
-        if any(reading.values for name, reading in of_molecule.items() if name in measured_properties(campaign))
+        smiles
+        for smiles, of_molecule in told_in(table.rounds()).items()
+        if any(reading.values for name, reading in of_molecule.items() if name in properties)
     ]
     batch = max((item.batch for item in given), default=0) + 1
-    described = zip(chosen, nearest_of(smiles, measured), expected, strict=True)
+    best = max((score for score in table.scores().values() if score is not None), default=None)
+    blind = "" if isinstance(strategy, Foreseeing) else f"the strategy {campaign.strategy.name} foresees nothing"
+    described = zip(chosen, nearest_of([item.smiles for item in chosen], measured), expected, strict=True)
     return [
-        Suggestion(f"M{number:04}", candidate, batch, nearest, similarity, predicted)
-        for number, (candidate, (nearest, similarity), predicted) in enumerate(described, len(given) + 1)
+        Suggestion(
+            f"M{number:04}", candidate, batch, nearest, similarity, foreseen, blind or _why(candidate, foreseen, best)
+        )
+        for number, (candidate, (nearest, similarity), foreseen) in enumerate(described, len(given) + 1)
     ]
 
 
-def known_values(table: CandidateTable) -> dict[str, dict[str, float]]:
-    """Property -> molecule -> its value, of all that the table holds values of."""
-    if not table.rounds():
-        return {}
-    rows = open_candidates(table.folder).to_arrow().select(["smiles", *table.properties]).to_pylist()
-    return {name: {row["smiles"]: row[name] for row in rows if row[name] is not None} for name in table.properties}
+def _why(candidate: Candidate, foreseen: Foreseen, best: float | None) -> str:
+    """Why a molecule was chosen, by what is foreseen of its score and the best score so far."""
+    if candidate.proposer == START:
+        return "a starting molecule of yours"
+    if "score" not in foreseen or best is None:
+        return "too little is known to foresee anything"
+    mean, deviation = foreseen["score"]
+    if mean >= best:
+        return "foreseen to be better than the best so far"
+    if mean + deviation >= best:
+        return "may well be better than the best so far"
+    return "to be learned from: much is doubted of it" if mean + 2 * deviation >= best else "good for its kind"

@@ -6,25 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.campaign.known_values import Reading, Readings, noise_of
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.laboratory.readings import (
     NOT_MEASURED,
     READINGS,
     SCORED_BEFORE,
-    Reading,
-    Readings,
     measured_properties,
-    noise_of,
     record_readings,
     to_metric,
     told_in,
     without_measured,
 )
 from designloop.loop.laboratory.suggesting import Known
-from designloop.loop.round_metrics import REMARKS, Clock, TopTen
-from designloop.loop.runner import build_strategy
+from designloop.loop.round_metrics import REMARKS, Clock, Front, TopTen
+from designloop.loop.runner import build_strategy, given_results, starting
 from designloop.loop.screening.screening import Screening
-from designloop.records import Candidate, Evaluation, Result, Round, RoundKind
+from designloop.records import MEASURED, Candidate, Evaluation, Result, Round, RoundKind
 from designloop.tables import CandidateTable
 from designloop.tables.suggestions import Suggestion
 from designloop.words import silent
@@ -72,6 +70,17 @@ def sort_news(
     return News(new, corrected, repeated, readings)
 
 
+def known_as_suggestions(campaign: Campaign, table: CandidateTable) -> list[Suggestion]:
+    """The starting molecules whose values the user gave, as what may be told of again: a correction, or what lacks."""
+    places = {smiles: place for place, smiles in enumerate(table.charged(), 1)}
+    given = (candidate for candidate in starting(campaign) if candidate.proposer == MEASURED)
+    return [
+        Suggestion(f"s{places[candidate.smiles]}", candidate, batch=0)
+        for candidate in given
+        if candidate.smiles in places
+    ]
+
+
 class Teller:
     """Commits what was told, and teaches the strategy.
 
@@ -88,7 +97,28 @@ class Teller:
     ) -> None:
         """Prepare to tell a campaign; ``suggestions`` are all that were given, ``say`` hears what oracles remark."""
         self._campaign, self._table, self._say = campaign, table, say
-        self._known = Known(table, suggestions)
+        self._known, self._measured = Known(table, suggestions), measured_properties(campaign)
+
+    def tell_known(self) -> Round | None:
+        """Commits, as round 0, the starting molecules whose values the user gave; None where there are none to take.
+
+        Raises:
+            EvaluationError: there are no workers for the computed properties; nothing is committed.
+            LedgerError: the ledger cannot be written.
+        """
+        campaign = self._campaign
+        allowed = Screening(campaign, self._known)
+        given = [candidate for candidate in starting(campaign) if candidate.proposer == MEASURED]
+        admitted = allowed.take(given, len(given), keep_refused=not campaign.only_allowed) if given else []
+        if not admitted:
+            return None
+        if allowed.last_take.refused_starting:
+            self._say(allowed.last_take.starting_line)
+        readings = {
+            smiles: {name: reading for name, reading in of_molecule.items() if name in self._measured}
+            for smiles, of_molecule in campaign.known_values().items()
+        }
+        return self._commit(admitted, readings, "start", {"wanted": len(given), **allowed.counts()})
 
     def tell(self, news: News) -> list[Round]:
         """Commits a round of the new molecules and an amendment of the corrected ones, where there are any of either.
@@ -97,30 +127,44 @@ class Teller:
             EvaluationError: there are no workers for the computed properties; nothing more is committed.
             LedgerError: the ledger cannot be written.
         """
-        kinds: tuple[tuple[Sequence[Suggestion], RoundKind], ...] = ((news.new, "round"), (news.corrected, "amendment"))
-        return [self._commit(items, news.readings, kind) for items, kind in kinds if items]
+        rounds = []
+        if new := [item.candidate for item in news.new]:
+            # All that was wanted is there: a laboratory that measures some is no meagre round.
+            counts = dict.fromkeys(("wanted", "drawn", "admitted"), len(new))
+            rounds.append(self._commit(new, news.readings, "round", counts))
+        if corrected := [item.candidate for item in news.corrected]:
+            scores = self._table.scores()
+            scored = sum(scores[candidate.smiles] is not None for candidate in corrected)
+            rounds.append(self._commit(corrected, news.readings, "amendment", {SCORED_BEFORE: scored}))
+        return rounds
 
-    def _commit(self, items: Sequence[Suggestion], readings: Readings, kind: RoundKind) -> Round:
-        """Commits some suggestions as one round."""
+    def _commit(
+        self, candidates: Sequence[Candidate], readings: Readings, kind: RoundKind, counts: Mapping[str, float | str]
+    ) -> Round:
+        """Commits some molecules as one round, with what is counted of them."""
         campaign, table, clock = self._campaign, self._table, Clock()
-        candidates = [item.candidate for item in items]
         told = {candidate.smiles: readings[candidate.smiles] for candidate in candidates}
         record_readings(campaign, table.ledger, told)
         strategy = build_strategy(campaign, table.last_state(), Screening(campaign, self._known))
-        scores = table.scores()
         top_ten = TopTen({smiles: score for smiles, score in table.ranked_scores().items() if smiles not in told})
-        metrics: dict[str, float | str] = {}
+        goals = {} if kind == "amendment" else campaign.objective.goals
+        front = Front.committed(goals, campaign.output_folder)
+        metrics: dict[str, float | str] = {**counts}
         with clock("oracle"):
             computed = self._computed(candidates, metrics)
-            scored = campaign.objective([self._evaluation(item, told, computed) for item in candidates])
+            # What the user gave was asked of nobody.
+            results = {
+                smiles: {name: reading.result(int(kind != "start")) for name, reading in of_molecule.items()}
+                for smiles, of_molecule in told.items()
+            }
+            scored = campaign.objective([self._evaluation(item, results, computed) for item in candidates])
         with clock("learn"):
             learned = strategy.tell(scored)
-        if kind == "round":  # all that was wanted is there: a laboratory that measures some is no meagre round
-            metrics |= dict.fromkeys(("wanted", "drawn", "admitted"), len(items))
-        else:
-            metrics |= {SCORED_BEFORE: sum(scores[smiles] is not None for smiles in told)}
-        metrics |= {READINGS: to_metric(told), **noise_of(told), **top_ten.after(scored), **learned, **clock.lap()}
-        done = Round(max(table.next_round(), 1), scored, metrics, strategy.state(), kind)
+        noise = {f"{name}_replicate_sd": deviation for name, deviation in noise_of(told).items()}
+        metrics |= {READINGS: to_metric(told), **noise, **top_ten.after(scored), **front.after(scored)}
+        metrics |= {**learned, **clock.lap()}
+        number = 0 if kind == "start" else max(table.next_round(), 1)
+        done = Round(number, scored, metrics, strategy.state(), kind)
         table.commit(done)
         return done
 
@@ -132,7 +176,7 @@ class Teller:
         if by_machine is None:
             return {}
         with Evaluator(by_machine, self._table.ledger) as evaluate:
-            evaluations = evaluate(candidates)
+            evaluations = evaluate(candidates, given=given_results(self._campaign))
             remarks = evaluate.remarks()
             for line in [*remarks, *evaluate.losses()]:
                 self._say(line)
@@ -141,10 +185,12 @@ class Teller:
         return {evaluation.candidate.smiles: evaluation.results for evaluation in evaluations}
 
     def _evaluation(
-        self, candidate: Candidate, told: Readings, computed: Mapping[str, Mapping[str, Result]]
+        self,
+        candidate: Candidate,
+        told: Mapping[str, Mapping[str, Result]],
+        computed: Mapping[str, Mapping[str, Result]],
     ) -> Evaluation:
         """What is measured of a molecule beside what is computed, in the order of the objective."""
-        of_molecule = {name: reading.result() for name, reading in told[candidate.smiles].items()}
-        blank = dict.fromkeys(measured_properties(self._campaign), NOT_MEASURED)
-        results = {**blank, **of_molecule, **computed.get(candidate.smiles, {})}
+        blank = dict.fromkeys(self._measured, NOT_MEASURED)
+        results = {**blank, **told[candidate.smiles], **computed.get(candidate.smiles, {})}
         return Evaluation(candidate, {item.name: results[item.name] for item in self._campaign.objective.properties})

@@ -44,6 +44,9 @@ DESIRABILITY = "_desirability"
 PARETO = "pareto"
 """The aggregate of an objective that makes no one score of its properties: trade-offs between them are sought."""
 
+NADIR = "nadir"
+"""The reference point by rule."""
+
 Columns = NDArray[np.float64]
 """(molecules, properties)"""
 
@@ -128,8 +131,9 @@ class Objective(StrictSettings):
 
     aggregate: Literal["geometric_mean", "arithmetic_mean", "product", "minimum", "pareto"] = "geometric_mean"
     """How desirabilities become one score; `pareto`: the best trade-offs are sought, the score is their plain mean."""
-    reference_point: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
-    """Under `pareto`: the desirability, by property, from which on a molecule counts in the hypervolume; others: 0."""
+    reference_point: Literal["nadir"] | dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
+    """Under `pareto`: the desirability, by property, from which on a molecule counts in the hypervolume; others: 0. Or
+    `nadir`: the search's own follows the front, a tenth of its range below its worst; the one that is told stays 0."""
     properties: Annotated[tuple[Property, ...], Field(strict=False)]
     """What is wanted of a molecule."""
 
@@ -155,7 +159,8 @@ class Objective(StrictSettings):
     def goals(self) -> dict[str, float]:
         """Property -> its reference point, of those that are traded off; none where one score is maximised."""
         counted = [item.name for item in self.properties if item.weight > 0]
-        return {name: self.reference_point.get(name, 0.0) for name in counted} if self.aggregate == PARETO else {}
+        given = self.reference_point if isinstance(self.reference_point, dict) else {}
+        return {name: given.get(name, 0.0) for name in counted} if self.aggregate == PARETO else {}
 
     def desirabilities(self, values: Mapping[str, Sequence[float | None]]) -> dict[str, list[float | None]]:
         """Property name -> desirability of each molecule; None where there is no value."""
@@ -188,6 +193,7 @@ class Objective(StrictSettings):
             tuple(item.transform for item in counted),
             lambda desirabilities: aggregate(desirabilities, weights),
             tuple(self.goals.values()) or None,
+            reference_moves=self.reference_point == NADIR,
         )
 
     def _aggregate(self, rows: Sequence[Mapping[str, float | None]]) -> list[float]:

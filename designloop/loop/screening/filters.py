@@ -162,10 +162,6 @@ class Filters(BaseModel):
         "NIH",
     )
     """RDKit's catalogues of structural alerts, by name."""
-    max_per_scaffold: Annotated[int | None, Field(ge=1)] = None
-    """Most molecules of one Bemis-Murcko scaffold in the whole campaign; molecules without rings are not counted."""
-    min_distance: Annotated[float | None, Field(gt=0, lt=1)] = None
-    """Least distance (1 - ECFP4 similarity) to every molecule scored before in the campaign; stereoisomers have 0."""
 
 
 def without(filters: Filters, names: Iterable[str]) -> Filters:
@@ -186,8 +182,6 @@ def _off(name: str) -> Any:
 
 def build(filters: Filters, context: FilterContext) -> list[Filter]:
     """The filters that are switched on, in the order in which they are asked.
-
-    Without ``max_per_scaffold`` and ``min_distance``: no properties of a molecule, they are seen to by ``Screening``.
 
     Raises:
         MoleculeError: when the file of ``exclude`` is missing or unreadable.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from rdkit import DataStructs, rdBase
-from rdkit.DataStructs import ExplicitBitVect
+from rdkit import rdBase
 
+from designloop.loop.screening.crowding import BATCH, NEAR, SCAFFOLD, Charged
+from designloop.loop.screening.diversity import Diversity
 from designloop.loop.screening.filters import FilterContext, Filters, build
+from designloop.loop.screening.spreading import WINDOW, Admit, spread_batch
 from designloop.molecules.chemistry import (
     Mode,
     MoleculeError,
@@ -21,10 +23,10 @@ from designloop.molecules.chemistry import (
     fingerprints,
     identity,
     require,
-    scaffold,
     standard_form,
+    tanimoto,
 )
-from designloop.records import Candidate
+from designloop.records import MEASURED, START, Candidate
 
 __all__ = ["Filters", "Refused", "Screening", "Take"]
 
@@ -34,9 +36,12 @@ DRAWS_PER_WANTED = 50
 MEAGRE = 0.1
 """A take that admits less than this share of what was wanted from all those draws is meagre."""
 
-INVALID, KNOWN, REPEAT, SCAFFOLD, NEAR = "invalid", "known", "repeat", "max_per_scaffold", "min_distance"
-"""Reasons beside the other filters' names: no molecule; charged before; twice in one batch; its scaffold is full; too
-near to one that was charged."""
+INVALID, KNOWN, REPEAT, OUTWEIGHED = "invalid", "known", "repeat", "outweighed"
+"""Reasons beside the filters' names and those of crowding: no molecule; charged before; twice in one batch; not in the
+batch that distance was weighed for."""
+
+_OWN = (START, MEASURED)
+"""Proposers of molecules that are the user's own."""
 
 _REMEMBERED = 100_000
 """Molecules of which a screening remembers what the filters say."""
@@ -47,6 +52,8 @@ class ScreenedCampaign(Protocol):
 
     @property
     def filters(self) -> Filters: ...
+    @property
+    def diversity(self) -> Diversity: ...
     @property
     def standardize(self) -> Mode: ...
     @property
@@ -118,42 +125,6 @@ class Take:
         return f"{self.drawn:,} drawn, {self.admitted:,} of {self.wanted:,} admitted; refused: {counts or 'none'}"
 
 
-class _Charged:
-    """Molecules that count against newness, against the fill of their scaffolds, and as neighbours."""
-
-    def __init__(self, filters: Filters) -> None:
-        """Begin with none; only what the filters ask for is kept."""
-        self._filters = filters
-        self.identities: set[str] = set()
-        """Asked for membership only, never iterated: the order of a set of strings changes from process to process."""
-        self.scaffolds: Counter[str] = Counter()
-        self._neighbours: dict[str, ExplicitBitVect] = {}
-
-    def add(self, smiles: str, identity: str) -> None:
-        """Count a molecule in standard form."""
-        self.identities.add(identity)
-        if self._filters.max_per_scaffold is not None:
-            self.scaffolds[scaffold(smiles)] += 1
-        if self._filters.min_distance is not None:
-            self._neighbours[smiles] = _fingerprint(smiles)
-
-    def update(self, other: _Charged) -> None:
-        """Count all that another counts."""
-        self.identities |= other.identities
-        self.scaffolds.update(other.scaffolds)
-        self._neighbours |= other._neighbours
-
-    def nearest(self, smiles: str) -> tuple[float, str]:
-        """The similarity of the most similar molecule, and that one; 0 and nothing where there is none."""
-        similar = DataStructs.BulkTanimotoSimilarity(_fingerprint(smiles), list(self._neighbours.values()))
-        return max(zip(similar, self._neighbours, strict=True), default=(0.0, ""))
-
-
-@lru_cache(_REMEMBERED)
-def _fingerprint(smiles: str) -> ExplicitBitVect:
-    return fingerprints([smiles])[0]
-
-
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     """What a drawn SMILES is, and why it is refused just now, if it is."""
@@ -163,6 +134,33 @@ class _Verdict:
     identity: str = ""
     reason: str | None = None
     detail: str = ""
+
+
+@dataclass
+class _Draws:
+    """A stream of candidates, and what became of them so far."""
+
+    stream: Iterator[Candidate]
+    reasons: dict[str, int]
+    """Reason -> how many were refused for it."""
+    count: int = 0
+    refused: list[Refused] = field(default_factory=list)
+    """Starting molecules that are refused."""
+
+    def next(self) -> Candidate | None:
+        """The next candidate; None where there is none."""
+        candidate = next(self.stream, None)
+        self.count += candidate is not None
+        return candidate
+
+    def judge(self, candidate: Candidate, verdict: _Verdict, is_kept: bool) -> None:
+        """Counts a verdict."""
+        if verdict.reason is None:
+            return
+        if not is_kept:
+            self.reasons[verdict.reason] += 1
+        if candidate.proposer in _OWN:
+            self.refused.append(Refused(candidate.written or candidate.smiles, verdict.reason, verdict.detail))
 
 
 class Screening:
@@ -180,7 +178,7 @@ class Screening:
         """
         self._mode, self._stereo = campaign.standardize, campaign.stereo
         self._filters = build(campaign.filters, FilterContext(campaign.folder, self._mode, self._stereo))
-        self._limits = campaign.filters
+        self._limits = campaign.diversity
         self._charged = self._new_charges()
         for smiles in table.charged():
             self._charged.add(smiles, identity(smiles, self._stereo))
@@ -193,7 +191,7 @@ class Screening:
         batch = self._new_charges()
         admissible = []
         for candidate in candidates:
-            verdict = self._verdict(candidate.smiles, batch)
+            verdict = self._verdict(candidate.smiles, batch, batch, chosen=False)
             if verdict.reason is None:
                 batch.add(verdict.smiles, verdict.identity)
                 admissible.append(replace(candidate, smiles=verdict.smiles))
@@ -202,39 +200,89 @@ class Screening:
     def take(self, drawn: Iterable[Candidate], wanted: int, keep_refused: bool = False) -> list[Candidate]:
         """Draw until ``wanted`` candidates are admitted, the stream ends, or 50 times as many were drawn.
 
-        What is admitted counts as charged from now on. ``last_take`` and ``counts()`` tell of the rest.
+        What is admitted counts as charged from now on. ``last_take`` and ``counts()`` tell of the rest. Where distance
+        weighs (``diversity.penalty``), three times as many are drawn, of which the batch is chosen.
 
         Args:
             keep_refused: filters bind what is proposed, not what is known. What they refuse of molecules of the user's
                 own is admitted all the same, marked as not allowed.
         """
-        spread = [name for name in (SCAFFOLD, NEAR) if getattr(self._limits, name) is not None]
-        names = [INVALID, KNOWN, REPEAT, *spread, *(rule.name for rule in self._filters)]
-        reasons = dict.fromkeys(names, 0)
+        draws = _Draws(islice(drawn, DRAWS_PER_WANTED * wanted), dict.fromkeys(self._reasons(), 0))
+        if self._limits.penalty and not keep_refused:
+            admitted = self._spread(draws, wanted)
+        else:
+            admitted = self._first(draws, wanted, keep_refused)
+        for row in admitted:
+            self._charged.add(row.smiles, identity(row.smiles, self._stereo))
+        ended = draws.count < DRAWS_PER_WANTED * wanted and len(admitted) < wanted
+        kept = sum(not row.allowed for row in admitted)
+        self.last_take = Take(wanted, draws.count, len(admitted), ended, draws.reasons, tuple(draws.refused), kept)
+        return admitted
+
+    def _first(self, draws: _Draws, wanted: int, keep_refused: bool) -> list[Candidate]:
+        """The first so many candidates that are admitted."""
         admitted: list[Candidate] = []
-        refused: list[Refused] = []
         batch = self._new_charges()
-        stream = islice(drawn, DRAWS_PER_WANTED * wanted)
-        count, kept, ended = 0, 0, False
-        while len(admitted) < wanted:
-            candidate = next(stream, None)
-            if candidate is None:
-                ended = count < DRAWS_PER_WANTED * wanted
-                break
-            count += 1
-            verdict = self._verdict(candidate.smiles, batch)
+        while len(admitted) < wanted and (candidate := draws.next()) is not None:
+            verdict = self._verdict(candidate.smiles, batch, batch, chosen=candidate.proposer not in _OWN)
             is_kept = keep_refused and verdict.reason not in (None, INVALID, KNOWN, REPEAT)
             if verdict.reason is None or is_kept:
                 batch.add(verdict.smiles, verdict.identity)
                 admitted.append(replace(candidate, smiles=verdict.smiles, allowed=not is_kept))
-                kept += is_kept
-            else:
-                reasons[verdict.reason] += 1
-            if verdict.reason is not None and candidate.proposer == "start":
-                refused.append(Refused(candidate.written or candidate.smiles, verdict.reason, verdict.detail))
-        self._charged.update(batch)
-        self.last_take = Take(wanted, count, len(admitted), ended, reasons, tuple(refused), kept)
+            draws.judge(candidate, verdict, is_kept)
         return admitted
+
+    def _spread(self, draws: _Draws, wanted: int) -> list[Candidate]:
+        """A batch of the first candidates that may be admitted, in which distance weighs."""
+        gathered: list[Candidate] = []
+        seen, nothing = self._new_charges(), self._new_charges()
+        chosen: list[int] = []
+        target, ended = WINDOW * wanted, False
+        while len(chosen) < wanted and not ended:
+            while len(gathered) < target and not ended:
+                candidate = draws.next()
+                if candidate is None:
+                    ended = True
+                    continue
+                # Which of those gathered leave each other no room is asked when the batch is made of them.
+                verdict = self._verdict(candidate.smiles, seen, nothing, chosen=candidate.proposer not in _OWN)
+                draws.judge(candidate, verdict, is_kept=False)
+                if verdict.reason is None:
+                    seen.add(verdict.smiles, verdict.identity)
+                    gathered.append(replace(candidate, smiles=verdict.smiles))
+            chosen = self._chosen(gathered, wanted)
+            target = len(gathered) + wanted
+        draws.reasons[OUTWEIGHED] = len(gathered) - len(chosen)
+        return [gathered[row] for row in chosen]
+
+    def _chosen(self, gathered: Sequence[Candidate], wanted: int) -> list[int]:
+        """The rows that make the batch."""
+        if not gathered:
+            return []
+        smiles = [candidate.smiles for candidate in gathered]
+        prints = fingerprints(smiles)
+
+        def begin() -> Admit:
+            batch = self._new_charges()
+
+            def admit(row: int) -> bool:
+                is_chosen = gathered[row].proposer not in _OWN
+                if self._charged.crowds(smiles[row], batch, chosen=is_chosen) is not None:
+                    return False
+                batch.add(smiles[row], identity(smiles[row], self._stereo))
+                return True
+
+            return admit
+
+        return spread_batch(1 - tanimoto(prints, prints), wanted, self._limits.penalty, begin)
+
+    def _reasons(self) -> list[str]:
+        """Every reason that can occur, in the order in which they are asked."""
+        limits = self._limits
+        said = {SCAFFOLD: limits.per_scaffold, NEAR: limits.min_distance, BATCH: limits.batch}
+        crowding = [reason for reason, limit in said.items() if limit is not None]
+        last = [OUTWEIGHED] if limits.penalty else []
+        return [INVALID, KNOWN, REPEAT, *crowding, *(rule.name for rule in self._filters), *last]
 
     def counts(self) -> dict[str, float | str]:
         """The last take as metrics of its round: drawn, admitted, refused_REASON, refused_starting if there are any."""
@@ -245,11 +293,17 @@ class Screening:
             counts["refused_starting"] = "; ".join(map(str, take.refused_starting))
         return counts
 
-    def _new_charges(self) -> _Charged:
-        return _Charged(self._limits)
+    def _new_charges(self) -> Charged:
+        return Charged(self._limits)
 
-    def _verdict(self, drawn: str, batch: _Charged) -> _Verdict:
-        """Returns the verdict on a drawn SMILES, cheapest question first."""
+    def _verdict(self, drawn: str, seen: Charged, batch: Charged, *, chosen: bool) -> _Verdict:
+        """Returns the verdict on a drawn SMILES, cheapest question first.
+
+        Args:
+            seen: what was drawn before and may not be drawn again.
+            batch: what it would have to be apart from, beside what was charged.
+            chosen: whether a strategy chose it.
+        """
         try:
             smiles = standard_form(drawn, self._mode)
         except MoleculeError as error:
@@ -257,24 +311,12 @@ class Screening:
         identity_key = identity(smiles, self._stereo)
         if identity_key in self._charged.identities:
             return _Verdict(smiles, identity_key, KNOWN, f"{smiles} was scored already")
-        if identity_key in batch.identities:
+        if identity_key in seen.identities:
             return _Verdict(smiles, identity_key, REPEAT, f"{smiles} is there twice")
-        refusal = self._crowding(smiles, batch) or self._refusal(smiles)
+        refusal = self._charged.crowds(smiles, batch, chosen=chosen) or self._refusal(smiles)
         if refusal is not None:
             return _Verdict(smiles, identity_key, *refusal)
         return _Verdict(smiles, identity_key)
-
-    def _crowding(self, smiles: str, batch: _Charged) -> tuple[str, str] | None:
-        """(name, why) where others leave a standard form no room. Asked before the filters, which cost more."""
-        if (most := self._limits.max_per_scaffold) is not None:
-            core = scaffold(smiles)
-            if core and self._charged.scaffolds[core] + batch.scaffolds[core] >= most:
-                return SCAFFOLD, f"{most} molecules of {core} already"
-        if (least := self._limits.min_distance) is not None:
-            similarity, neighbour = max(self._charged.nearest(smiles), batch.nearest(smiles))
-            if 1 - similarity < least:
-                return NEAR, f"distance {1 - similarity:.2f} to {neighbour}, allowed is at least {least:g}"
-        return None
 
     def _ask_filters(self, smiles: str) -> tuple[str, str] | None:
         """(name, why) of the first filter that refuses a standard form; None where all allow it."""

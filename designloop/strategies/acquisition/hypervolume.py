@@ -20,7 +20,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats.qmc import Sobol
 
-from designloop.pareto import pareto_order
+from designloop.pareto import pareto_order, pareto_ranks, reference_by_rule
 from designloop.strategies.acquisition.base import Admissible, anything
 from designloop.strategies.surrogates.base import Posterior
 
@@ -44,6 +44,8 @@ class HypervolumeImprovement:
     """Of the hypervolume, in desirabilities."""
     kappa: float
     """Standard deviations added to the mean of each desirability when molecules to breed from are ranked."""
+    moves: bool = False
+    """Whether the reference point follows the front by rule, from ``reference`` upwards."""
 
     def bounds(self, posterior: Posterior) -> np.ndarray:
         """(m, goals) upper confidence bounds of the desirabilities, before anything is chosen."""
@@ -54,11 +56,18 @@ class HypervolumeImprovement:
         """(m,) rows, those that nothing dominates first, of these the solitary ones."""
         return pareto_order(bounds)
 
+    def reference_of(self, paid: np.ndarray) -> tuple[float, ...]:
+        """The reference point after (n, goals) desirabilities were paid for."""
+        if not self.moves:
+            return self.reference
+        return tuple(reference_by_rule(paid[pareto_ranks(paid) == 1], self.reference).tolist())
+
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows in the order in which they add most; those of which no draw expects anything in that of ``order``."""
-        left = np.ones(len(posterior), dtype=bool)
-        reach = reaches(posterior.goal_samples(_DRAWS, seed), self.reference)
-        best = reaches(posterior.goals_paid(), self.reference).max(0, initial=0.0)
+        left, paid = np.ones(len(posterior), dtype=bool), posterior.known_goals.paid
+        reference = self.reference_of(paid)
+        reach = reaches(posterior.goal_samples(_DRAWS, seed), reference)
+        best = reaches(paid, reference).max(0, initial=0.0)
         best = np.broadcast_to(best, (_DRAWS, best.shape[-1])).copy()
         stale, gains = True, np.zeros(len(posterior))
         while left.any():

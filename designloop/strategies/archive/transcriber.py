@@ -32,22 +32,26 @@ class Transcriber:
             return None
 
     def read(self, scored: Iterable[Scored], archive: Archive) -> tuple[list[Scored], list[Member]]:
-        """What is news to an archive, as rows and as members: not known with that very score; the last word counts."""
-        known = {member.smiles: member.score for member in archive.members}
-        latest = {row.smiles: row for row in scored if row.score is not None and known.get(row.smiles) != row.score}
+        """What is news to an archive, as rows and as members: not known with those very values; the last word counts.
+
+        A value may change where the score does not: beyond the ends of a transform, say.
+        """
+        known = {member.smiles: (member.score, member.values) for member in archive.members}
+        latest = {row.smiles: row for row in scored if row.score is not None}
         rows, members = [], []
         for row in latest.values():
-            if row.score is not None and (member := self._scored_member(row, row.score)) is not None:
+            if row.score is None or known.get(row.smiles) == (row.score, self._values(row, row.score)):
+                continue
+            if (member := self.member(row.candidate, row.score)) is not None:
                 rows.append(row)
-                members.append(member)
+                members.append(replace(member, values=self._values(row, row.score)))
         if self.encoder is not None and members:
             latents = self.encoder.latents([member.selfies for member in members]).cpu().numpy()
             members = [replace(member, latent=latent) for member, latent in zip(members, latents, strict=True)]
         return rows, members
 
-    def _scored_member(self, row: Scored, score: float) -> Member | None:
-        if (member := self.member(row.candidate, score)) is None:
-            return None
+    def _values(self, row: Scored, score: float) -> tuple[float, ...]:
+        """The values that are remembered of a row, in the order of the properties."""
         values = {name: result.value for name, result in row.evaluation.results.items() if result.value is not None}
         values["score"] = score
-        return replace(member, values=tuple(values[name] for name in self.properties))
+        return tuple(values[name] for name in self.properties)

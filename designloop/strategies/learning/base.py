@@ -20,7 +20,7 @@ class ToldRound:
     scored: Sequence[Scored]
     """Those of its rows that have a score."""
     news: Sequence[Scored]
-    """Those of them that were not known with that very score, and that the model can write."""
+    """Those of them that were not known with those very values, and that the model can write."""
     before: Archive
     archive: Archive
     """With this round's molecules."""

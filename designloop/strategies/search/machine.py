@@ -14,13 +14,15 @@ from scipy.stats import spearmanr
 from designloop.randomness import seed_of
 from designloop.records import Candidate, Scored, State
 from designloop.strategies.acquisition.base import Acquisition
-from designloop.strategies.archive.archive import Member
+from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
-from designloop.strategies.base import CampaignView
+from designloop.strategies.base import CampaignView, Foreseen
 from designloop.strategies.learning.base import Learner, Stateful, ToldRound
 from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
 from designloop.strategies.search.saved import Saved
-from designloop.strategies.surrogates.base import Belief, Surrogate
+from designloop.strategies.search.trade_offs import RandomTradeOffs, RoundsTradeOff
+from designloop.strategies.surrogates.base import Belief, PropertyBelief, Surrogate
+from designloop.strategies.surrogates.pending import given_pending
 
 _EMPTY_BLOCKS = 10
 """So many blocks running without a candidate end the stream."""
@@ -42,6 +44,8 @@ class Search:
     """By the names under which their states are kept, in the order in which they are told."""
     model_round: Callable[[], int] = lambda: 0
     """After which round's learning the model stands: stamped on every candidate that is given out."""
+    trade_offs: RandomTradeOffs | None = None
+    """Of a campaign with several goals whose surrogate foresees one score: what that is in each round."""
     foresight: bool = False
     """Whether to tell how well the surrogate foresaw the scores of a round."""
     saved: InitVar[Saved]
@@ -58,7 +62,7 @@ class Search:
         """Blocks of candidates, ranked where there is something to rank by; it ends when the parts give no more."""
         belief, empty = self._fit(), 0
         for block in count():
-            candidates = self._block(belief, wanted, Turn(self.campaign.seed, self.rounds_seen, block))
+            candidates = self._block(belief, wanted, Turn(self.campaign.stream_seed, self.rounds_seen, block))
             first = next(candidates, None)
             empty = empty + 1 if first is None else 0
             if empty == _EMPTY_BLOCKS:
@@ -68,9 +72,10 @@ class Search:
                     yield replace(candidate, model_round=self.model_round())
 
     def _block(self, belief: Belief | None, wanted: int, turn: Turn) -> Iterator[Candidate]:
-        bred = self.breed(self.archive, belief, wanted, turn) if belief is not None else None
+        archive = self._seen(self.archive)
+        bred = self.breed(archive, belief, wanted, turn) if belief is not None else None
         if belief is None or bred is None:
-            yield from self.draw(self.archive, wanted, turn)
+            yield from self.draw(archive, wanted, turn)
         elif not bred.considered:
             yield from bred.refused
         else:
@@ -80,7 +85,7 @@ class Search:
         """What is worth paying for, screened one by one in the order of the acquisition."""
         candidates = [bred.pool.candidates[row] for row in bred.considered]
         allowed = lru_cache(None)(lambda row: self.campaign.allowed([candidates[row]]))
-        posterior = belief(bred.pool.features(bred.considered))
+        posterior = given_pending(belief, bred.pool.features(bred.considered), self._pending_features())
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
         acquisition = bred.acquisition or self.acquisition
         chosen = acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row)))
@@ -91,28 +96,67 @@ class Search:
         for row in chain([first], chosen):
             yield from allowed(row)
 
+    def _pending_features(self) -> np.ndarray | None:
+        """What the surrogate sees of the molecules that are under way; None where it sees none of them."""
+        if self.surrogate is None or not self.campaign.pending:
+            return None
+        names = [name for name in self.surrogate.view.names(self.campaign.pending) if name is not None]
+        return self.surrogate.view.features(names) if names else None
+
+    def foresee(self, candidates: Sequence[Candidate]) -> list[Foreseen]:
+        """What the surrogate expects of each candidate: nothing before it is fitted, or of what it cannot see."""
+        belief, foreseen = self._fit(), [dict[str, tuple[float, float]]() for _ in candidates]
+        names = [] if belief is None or self.surrogate is None else self.surrogate.view.names(candidates)
+        seen = {row: name for row, name in enumerate(names) if name is not None}
+        if belief is None or self.surrogate is None or not seen:
+            return list[Foreseen](foreseen)
+        features = self.surrogate.view.features(list(seen.values()))
+        # Of a round's trade-off the surrogate knows the weighted score, which is not the campaign's.
+        moments = {} if self.trade_offs is not None else {"score": belief(features).moments()}
+        if isinstance(belief, PropertyBelief):
+            moments |= belief.property_moments(features)
+        for name, (means, deviations) in moments.items():
+            for row, mean, deviation in zip(seen, means.tolist(), deviations.tolist(), strict=True):
+                foreseen[row][name] = (mean, deviation)
+        return list[Foreseen](foreseen)
+
     def _fit(self) -> Belief | None:
         """The surrogate after what was told so far, fitted once a round."""
         if not self._fitted and self.surrogate is not None:
             began = perf_counter()
-            self._belief = self.surrogate.fit(self.archive, seed_of(self.campaign.seed, self.rounds_seen, "fit"))
+            archive = self._seen(self.archive)
+            self._belief = self.surrogate.fit(archive, seed_of(self.campaign.seed, self.rounds_seen, "fit"))
             self._fit_seconds = perf_counter() - began
         self._fitted = True
         return self._belief
 
+    def _trade_off(self) -> RoundsTradeOff | None:
+        """The trade-off of this round."""
+        return None if self.trade_offs is None else self.trade_offs.of_round(self.archive, self.rounds_seen)
+
+    def _seen(self, archive: Archive) -> Archive:
+        """An archive with the scores that this round goes by."""
+        trade_off = self._trade_off()
+        return archive if trade_off is None else trade_off.archive(archive)
+
     # ---- tell
 
     def tell(self, scored: Sequence[Scored]) -> Mapping[str, float]:
-        """Takes the scores in and lets every learner learn; what is told again with the same score changes nothing."""
+        """Takes the scores in and lets every learner learn; what is told again with the same values changes nothing."""
         rows, members = self.transcriber.read(scored, self.archive)
         belief = self._fit() if rows else None  # the one that chose them, of the archive as it was
-        metrics = self._foreseen(belief, members) if belief is not None else {}
+        trade_off = self._trade_off()
+        seen = members if trade_off is None else trade_off.members(members)
+        metrics = self._foreseen(belief, seen) if belief is not None else {}
         withdrawn = {row.smiles for row in scored if row.score is None}  # they may have had a score before
         before, self.archive = self.archive, self.archive.without(withdrawn).add(members)
         self._belief, self._fitted = None, False
         self.rounds_seen += 1
-        good = [row for row in scored if row.score is not None]
-        told_round = ToldRound(self.rounds_seen, good, rows, before, self.archive, belief)
+        good, archive = [row for row in scored if row.score is not None], self.archive
+        if trade_off is not None:
+            good, rows = trade_off.rows(good), trade_off.rows(rows)
+            before, archive = trade_off.archive(before), trade_off.archive(archive)
+        told_round = ToldRound(self.rounds_seen, good, rows, before, archive, belief)
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
         return metrics

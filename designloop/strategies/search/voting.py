@@ -16,7 +16,7 @@ from itertools import cycle, islice, zip_longest
 import numpy as np
 
 from designloop.randomness import rng_of
-from designloop.records import Candidate
+from designloop.records import START, Candidate
 from designloop.strategies.acquisition.votes import Voter, Votes, draw_voters, members_of, shares_of
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
@@ -101,7 +101,7 @@ class Stock:
         """Of the choices, by surrogate."""
         self.means = self.doubts = np.zeros((0, 0))
         """(surrogates, molecules)"""
-        self.add([Candidate(member.smiles, "start", member.selfies) for member in archive.members])
+        self.add([Candidate(member.smiles, START, member.selfies) for member in archive.members])
 
     def add(self, drawn: Sequence[Candidate]) -> None:
         """Takes in what is new."""

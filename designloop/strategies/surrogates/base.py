@@ -8,11 +8,11 @@ Expectation and doubt of a score are taken over draws of the h_k, the same ones 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -73,6 +73,21 @@ class Surrogate(Protocol):
         """The belief after what an archive holds; None where that is too little to tell molecules apart."""
 
 
+Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
+"""Property -> (m,) means and (m,) standard deviations of what would be measured of some candidates."""
+
+
+@runtime_checkable
+class PropertyBelief(Protocol):
+    """What a belief may be, too: one that says what it expects of each property."""
+
+    def __call__(self, features: np.ndarray, /) -> Posterior:
+        """The posterior over candidates."""
+
+    def property_moments(self, features: np.ndarray) -> Moments:
+        """What it expects of candidates, in the units of the properties."""
+
+
 @dataclass(frozen=True)
 class Goals:
     """What a score is made of, for who trades it off."""
@@ -120,19 +135,20 @@ class Posterior:
     def goal_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """(m, goals) means and standard deviations of the desirabilities."""
         doubts = [np.sqrt(np.maximum(variance, 0.0)) for variance in self.variances()]
-        drawn = self._known_goals.of_draws(_marginal_draws(self.means, doubts))
+        drawn = self.known_goals.of_draws(_marginal_draws(self.means, doubts))
         return drawn.mean(0), drawn.std(0)
 
     def goal_samples(self, n: int, seed: int) -> np.ndarray:
         """(n, m, goals) joint draws of the desirabilities."""
-        return self._known_goals.of_draws(self._joint_draws(n, seed))
-
-    def goals_paid(self) -> np.ndarray:
-        """(n, goals) desirabilities of the molecules that it was fitted on."""
-        return self._known_goals.paid
+        return self.known_goals.of_draws(self._joint_draws(n, seed))
 
     @property
-    def _known_goals(self) -> Goals:
+    def known_goals(self) -> Goals:
+        """What the value is made of.
+
+        Raises:
+            ValueError: nothing is known of it.
+        """
         if self.goals is None:
             raise ValueError("found a posterior of one value, expected one of several goals: fit a CompositeSurrogate")
         return self.goals

@@ -8,7 +8,7 @@ Source: Dawid 1984, "Present position and potential developments: the prequentia
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
@@ -17,9 +17,9 @@ import numpy as np
 from designloop.records import Candidate, Scored, State
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import KnownObjective
-from designloop.strategies.surrogates.base import Belief, Posterior, View
+from designloop.strategies.surrogates.base import Belief, Moments, Posterior, View
 from designloop.strategies.surrogates.composite import CompositeSurrogate
-from designloop.strategies.surrogates.fixed_gp import NOISE, FixedGP
+from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MoleculeFeatures, features_of_molecule
 from designloop.strategies.surrogates.views import FingerprintView
 
@@ -72,6 +72,25 @@ class CommitteeModel:
     shares: np.ndarray
     """(members,) that add to 1."""
     best: float
+    processes_of: Callable[[np.ndarray], Sequence[FixedGP]] = lambda values: ()
+    """(n,) values of the molecules that it was fitted on -> the fixed processes among its members, fitted on these."""
+    values: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Property -> (n,) values of these molecules."""
+
+    def property_moments(self, features: np.ndarray) -> Moments:
+        """(m,) means and standard deviations of new measurements of each property, each member trusted by its share."""
+        moments = {}
+        for name, values in self.values.items():
+            centre, scale = values.mean(), max(values.std(), 1e-9)
+            processes = self.processes_of((values - centre) / scale)
+            shares = self.shares[: len(processes)] / self.shares[: len(processes)].sum()
+            own = [process(features.tolist()) for process in processes]
+            means = np.array([posterior.means[0] for posterior in own])
+            variances = np.array([posterior.variances()[0] + posterior.noises[0] for posterior in own])
+            mean = shares @ means
+            deviation = np.sqrt(shares @ (variances + np.square(means - mean)))
+            moments[name] = (centre + scale * mean, scale * deviation)
+        return moments
 
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
         """The posterior over candidates, of (m,) features."""
@@ -131,7 +150,7 @@ class Committee:
         others: Mapping[str, Kernel] = MappingProxyType({}),
         start: int = 10,
     ) -> None:
-        self.view, self._start = view, start
+        self.view, self._start, self._noisy, self._properties = view, start, objective.noisy, objective.names
         self._kernels = {name: KERNELS[name] for name in kernels} | dict(others)
         self._bits = bits if bits is not None and len(objective.names) > 1 else None
         self._composite = CompositeSurrogate(self._bits, objective, start) if self._bits is not None else None
@@ -152,13 +171,21 @@ class Committee:
             return None
         molecules, scores = self.view.features_of(archive.members).tolist(), archive.scores
         members: list[Callable[[Sequence[MoleculeFeatures]], Posterior]] = [
-            FixedGP.fit(kernel, molecules, scores) for kernel in self._kernels.values()
+            FixedGP.fit(kernel, molecules, scores, self._noisy) for kernel in self._kernels.values()
         ]
         if self._composite is not None and self._bits is not None:
             composite, bits = self._composite.fit(archive, seed), self._bits
             if composite is not None:
                 members.append(lambda rows: composite(bits.features([row.smiles for row in rows])))
-        return CommitteeModel(members, self.shares, float(scores.max()))
+        values = dict(zip(self._properties, archive.values.T, strict=True))
+        # How noisy a property is, is asked also where scores are exact: the sd that is shown is that of a measurement.
+        return CommitteeModel(
+            members,
+            self.shares,
+            float(scores.max()),
+            lambda own: [FixedGP.fit(kernel, molecules, own, noisy=True) for kernel in self._kernels.values()],
+            values,
+        )
 
     def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
         """Moves the record by what each member foresaw of a round; tells the members' shares."""
@@ -167,13 +194,18 @@ class Committee:
             if isinstance(posterior, CommitteePosterior):
                 moments = [member.moments() for member in posterior.members]
                 scores = np.array([row.score for row in told_round.news], dtype=float)
-                self._judge(np.array([m for m, _ in moments]), np.array([d for _, d in moments]), scores)
+                noises = np.array([member.noises[0] for member in posterior.members])
+                self._judge(np.array([m for m, _ in moments]), np.array([d for _, d in moments]), scores, noises)
         return {f"surrogate_share_{name}": float(share) for name, share in zip(self.names, self.shares, strict=True)}
 
-    def _judge(self, means: np.ndarray, doubts: np.ndarray, scores: np.ndarray) -> None:
-        """Takes in (members, n) means and standard deviations of (n,) scores, one molecule after another."""
+    def _judge(self, means: np.ndarray, doubts: np.ndarray, scores: np.ndarray, noises: np.ndarray) -> None:
+        """Takes in (members, n) means and standard deviations of (n,) scores, one molecule after another.
+
+        Args:
+            noises: (members,) variances that each takes the scores to have.
+        """
         for mean, doubt, score in zip(means.T, doubts.T, scores, strict=True):
-            variance = np.square(doubt) + NOISE
+            variance = np.square(doubt) + noises
             error = np.square(score - mean)
             self._scale = _KEPT * self._scale + (1 - _KEPT) * error / variance
             expected = self._scale * variance

@@ -9,14 +9,14 @@ Source: Astudillo & Frazier 2019, "Bayesian optimization of composite functions"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from designloop.strategies.archive.archive import Archive
 from designloop.strategies.base import KnownObjective, unchanged
-from designloop.strategies.surrogates.base import Goals, Posterior
+from designloop.strategies.surrogates.base import Goals, Moments, Posterior
 from designloop.strategies.surrogates.fingerprint_gp import (
     JITTER,
     FingerprintGP,
@@ -73,6 +73,8 @@ class CompositeModel:
     """Greatest score among the molecules paid for."""
     paid: np.ndarray
     """(n, properties) desirabilities of these."""
+    values: Mapping[str, PropertyModel]
+    """Property -> its GP as that of its own value, whether that foresees its desirability better or not."""
 
     @classmethod
     def fit(cls, train_x: np.ndarray, values: np.ndarray, objective: KnownObjective) -> CompositeModel:
@@ -99,7 +101,8 @@ class CompositeModel:
         n = values.shape[1]
         kept = tuple(models[k + n if errors[k + n] < errors[k] else k] for k in range(n))
         best = float(objective.aggregate(desirable).max())
-        return cls(train_x, linear_scale, kept, objective.aggregate, best, desirable)
+        own = dict(zip(objective.names, models[:n], strict=True))
+        return cls(train_x, linear_scale, kept, objective.aggregate, best, desirable, own)
 
     def __call__(self, features: np.ndarray) -> Posterior:
         """The posterior over candidates, of rows (m, d) of bits."""
@@ -115,6 +118,18 @@ class CompositeModel:
             self.scores,
             Goals(self.desirabilities, self.paid),
         )
+
+    def property_moments(self, features: np.ndarray) -> Moments:
+        """(m,) means and standard deviations of new measurements of each property, of rows (m, d) of bits."""
+        test_x = features.astype(np.float32)
+        across = Kernels.between(test_x, self.train_x, self.linear_scale)
+        diagonal = Kernels(np.ones(len(test_x)), np.square(counts_of(test_x)).sum(1) / self.linear_scale)
+        moments = {}
+        for name, model in self.values.items():
+            gp = model.gp
+            variance = np.maximum(gp.covariance(across, diagonal), 0.0) + gp.noise * gp.variance
+            moments[name] = (model.centre + model.scale * gp.predict(across), model.scale * np.sqrt(variance))
+        return moments
 
     def scores(self, draws: Sequence[np.ndarray]) -> np.ndarray:
         """(draws, m) scores, of draws (draws, m) of each property's GP."""

@@ -4,21 +4,22 @@
     counts     0, 1, 2, …             negative binomial    log means       encoder sees log(1 + x), standardised
     numbers    all else               Gaussian             means           x bent towards a normal, standardised
 
-Numbers are bent by Yeo and Johnson's transform, feature by feature, with the λ in [0, 2] of greatest likelihood: 1
-leaves a feature as it is, 0 is a logarithm above its mean, 2 one below. So what is found does not hang on whether
-somebody wrote down x or log x. Each kind turns a closed-form PPCA of what the encoder sees into its linear decoder.
-
-Sources: Yeo & Johnson 2000, "A new family of power transformations"; Lopez et al. 2018 (negative binomial).
+Classes, and blocks of several kinds side by side, stand in ``blocks``.
+Numbers are bent feature by feature (``bends``): 1 leaves a feature as it is, 0 is a logarithm above its mean, 2 one
+below. So what is found does not hang on whether somebody wrote down x or log x. Each kind turns a closed-form PPCA of
+what the encoder sees into its linear decoder. Source: Lopez et al. 2018 (negative binomial).
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from designloop.vae.anomaly.bends import Standard, best_powers, yeo_johnson
+from designloop.vae.anomaly.observed import fill, mean_of, variance_of
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Likelihood
 from designloop.vae.likelihoods.bernoulli import Bernoulli
@@ -26,54 +27,99 @@ from designloop.vae.likelihoods.checks import require_counts, require_rows, requ
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.linear.linear_gaussian import LinearGaussian
-
-POWERS = tuple(n / 20 for n in range(41))
-"""The λ among which that of each feature is chosen."""
-
-LEAST_SPREAD = 0.8
-"""Median variance over mean below which whole numbers are no counts: a Poisson's is 1, a negative binomial's more."""
+from designloop.vae.tables import LEAST_SPREAD, unit_of
 
 
-class Kind(Protocol):
-    """A kind of data with what it has learnt of the rows that are learnt from."""
+class Kind(nn.Module, ABC):
+    """A kind of data with what it has learnt of the rows that are learnt from; a module, so that it is saved.
 
-    def prepare(self, x: Tensor) -> Tensor:
-        """(batch, features) what the likelihood explains."""
-        ...
-
-    def unbent(self, x: Tensor) -> Tensor:
-        """(batch, features) what robust closed forms see of raw rows: no bend that is learnt from them."""
-        ...
-
-    def view(self, x: Tensor) -> Tensor:
-        """(batch, features) what the encoder sees of prepared rows, each feature centred and of about unit variance."""
-        ...
-
-    def likelihood(self, start: LinearGaussian) -> Likelihood:
-        """The likelihood to start from, its noise that of a PPCA of the views."""
-        ...
-
-    def decoder(self, start: LinearGaussian) -> tuple[Tensor, Tensor]:
-        """(features, latent) weights and (features,) offset of a linear map to the likelihood's params."""
-        ...
-
-
-class Numbers:
-    """Numbers of any unit.
+    What stands in a missing entry is 0; only ``view_mask`` says that it is missing.
 
     Args:
-        x: (rows, features) that are learnt from.
+        features: of a row.
     """
 
-    def __init__(self, x: Tensor) -> None:
-        self._first = _Standard(x)
-        plain = self._first(x)
-        self.power = best_powers(plain)
-        self._second = _Standard(yeo_johnson(plain, self.power))
+    name: ClassVar[str]
+    is_discrete: ClassVar[bool] = False
+    """Whether rows are labels alone, of which none can be far from the others."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.features = features
+
+    @classmethod
+    @abstractmethod
+    def of(cls, x: Tensor, mask: Tensor | None = None) -> Self:
+        """That of rows (rows, features), of which ``mask`` says what is observed.
+
+        Raises:
+            VAEError: some observed entries are of another kind.
+        """
+
+    @property
+    def width(self) -> int:
+        """Features of a view."""
+        return self.features
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """JSON values from which ``kind_from`` makes one of the same shape."""
+        return {"kind": self.name, "features": self.features}
+
+    @abstractmethod
+    def unbent(self, x: Tensor) -> Tensor:
+        """(batch, width) what robust closed forms see of raw rows: no bend that is learnt from them.
+
+        Raises:
+            VAEError: some entries are of another kind.
+        """
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """(batch, features) what the likelihood explains: the rows themselves, unless the kind scales them."""
+        return x
+
+    @abstractmethod
+    def view(self, x: Tensor) -> Tensor:
+        """(batch, width) what the encoder sees of prepared rows, each feature centred and of about unit variance."""
+
+    def view_mask(self, mask: Tensor | None) -> Tensor | None:
+        """(batch, width) True where a view is observed; None stays None."""
+        return mask
+
+    @abstractmethod
+    def likelihood(self, start: LinearGaussian) -> Likelihood:
+        """The likelihood to start from, its noise that of a PPCA of the views."""
+
+    @abstractmethod
+    def decoder(self, start: LinearGaussian) -> tuple[Tensor, Tensor]:
+        """(params, latent) weights and (params,) offset of a linear map to the likelihood's params."""
+
+
+class Numbers(Kind):
+    """Numbers of any unit."""
+
+    name = "numbers"
+    power: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features)
+        self.first, self.second = Standard(features), Standard(features)
+        self.register_buffer("power", torch.ones(features))
+
+    @classmethod
+    def of(cls, x: Tensor, mask: Tensor | None = None) -> Self:
+        """Standardised, bent, standardised again, as observed entries ask."""
+        result = cls(x.shape[1])
+        result.first = Standard.of(x, mask)
+        plain = result.first(x)
+        result.power = best_powers(plain, mask)
+        result.second = Standard.of(yeo_johnson(plain, result.power), mask)
+        return result
 
     def prepare(self, x: Tensor) -> Tensor:
         """(batch, features) standardised, bent, standardised again."""
-        return self._second(yeo_johnson(self._first(x), self.power))
+        bent: Tensor = self.second(yeo_johnson(self.first(x), self.power))
+        return bent
 
     def unbent(self, x: Tensor) -> Tensor:
         """(batch, features) as they are."""
@@ -92,19 +138,29 @@ class Numbers:
         return start.weights, start.offset
 
 
-class Counts:
-    """Counts, overdispersed or not. Arguments as ``Numbers``."""
+class Counts(Kind):
+    """Counts, overdispersed or not."""
 
-    def __init__(self, x: Tensor) -> None:
-        require_counts(x)
-        self._standard = _Standard(x.log1p())
-        self.mean = x.mean(0).clamp_min(0.5 / len(x))  # a feature never seen may still come
-        excess = (x.var(0) - self.mean).clamp_min(1e-3)
-        self.dispersion = (self.mean.square() / excess).clamp(0.1, 100).log().mean().exp()
+    name = "counts"
+    mean: Tensor
+    dispersion: Tensor
 
-    def prepare(self, x: Tensor) -> Tensor:
-        """(batch, features) the counts themselves."""
-        return x
+    def __init__(self, features: int) -> None:
+        super().__init__(features)
+        self.standard = Standard(features)
+        self.register_buffer("mean", torch.ones(features))
+        self.register_buffer("dispersion", torch.ones(()))
+
+    @classmethod
+    def of(cls, x: Tensor, mask: Tensor | None = None) -> Self:
+        """Their logarithms' moments, their means, and the geometric mean of the dispersions that variances say."""
+        require_counts(fill(x, mask))
+        result = cls(x.shape[1])
+        result.standard = Standard.of(x.log1p(), mask)
+        result.mean = mean_of(x, mask).clamp_min(0.5 / len(x))  # a feature never seen may still come
+        excess = (variance_of(x, mask, correction=1) - result.mean).clamp_min(1e-3)
+        result.dispersion = (result.mean.square() / excess).clamp(0.1, 100).log().mean().exp()
+        return result
 
     def unbent(self, x: Tensor) -> Tensor:
         """(batch, features) their logarithms, log(1 + x)."""
@@ -113,7 +169,8 @@ class Counts:
 
     def view(self, x: Tensor) -> Tensor:
         """(batch, features) their logarithms, standardised."""
-        return self._standard(x.log1p())
+        seen: Tensor = self.standard(x.log1p())
+        return seen
 
     def likelihood(self, start: LinearGaussian) -> NegativeBinomial:
         """One dispersion a feature, to start from the geometric mean of what their variances say."""
@@ -121,23 +178,33 @@ class Counts:
 
     def decoder(self, start: LinearGaussian) -> tuple[Tensor, Tensor]:
         """Log means: PPCA's in the unit of the logarithms, about the features' own."""
-        weights = self._standard.scale.unsqueeze(1) * start.weights
+        weights = self.standard.scale.unsqueeze(1) * start.weights
         return weights, self.mean.log() - 0.5 * weights.square().sum(1)  # E exp(w z) = exp(w² / 2)
 
 
-class Binary:
-    """Zeros and ones. Arguments as ``Numbers``."""
+class Binary(Kind):
+    """Zeros and ones."""
 
-    def __init__(self, x: Tensor) -> None:
-        require_shares(x)
-        self.share = (x.sum(0) + 0.5) / (len(x) + 1)
+    name = "binary"
+    is_discrete = True
+    share: Tensor
 
-    def prepare(self, x: Tensor) -> Tensor:
-        """(batch, features) zeros and ones."""
-        return x
+    def __init__(self, features: int) -> None:
+        super().__init__(features)
+        self.register_buffer("share", torch.full((features,), 0.5))
+
+    @classmethod
+    def of(cls, x: Tensor, mask: Tensor | None = None) -> Self:
+        """The share of ones, with one row more of halves."""
+        require_shares(fill(x, mask))
+        result = cls(x.shape[1])
+        ones, often = (x.sum(0), len(x)) if mask is None else ((x * mask).sum(0), mask.sum(0).to(x))
+        result.share = (ones + 0.5) / (often + 1)
+        return result
 
     def unbent(self, x: Tensor) -> Tensor:
         """(batch, features) as they are."""
+        require_shares(x)
         return x
 
     def view(self, x: Tensor) -> Tensor:
@@ -154,22 +221,19 @@ class Binary:
         return start.weights / slope, self.share.logit()
 
 
-KINDS: dict[str, type[Numbers] | type[Counts] | type[Binary]] = {
-    "binary": Binary,
-    "counts": Counts,
-    "numbers": Numbers,
-}
+KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (Binary, Counts, Numbers)}
+"""What all columns of a table of one kind may be."""
 
 
-def kind_of(x: Tensor) -> str:
-    """The kind of data by its values: "binary", "counts" or "numbers".
+def kind_of(x: Tensor, mask: Tensor | None = None) -> str:
+    """The kind of data by its observed values: "binary", "counts" or "numbers".
 
     Whole numbers from 0 are counts, unless all are multiples of a number above 1 (tens, or halves that were doubled),
     or most features vary less about their mean than a Poisson's would (years, ages), which no likelihood of counts
     can say.
 
     Args:
-        x: (rows, features).
+        x: (rows, features). mask: True where observed.
 
     Raises:
         ShapeError: x is no table of at least two features and four rows.
@@ -179,49 +243,14 @@ def kind_of(x: Tensor) -> str:
         raise ShapeError("x", x.shape, "(at least 4 rows, at least 2 features)", "give a table, one row a datum")
     if not x.is_floating_point():
         raise VAEError(f"x is of {x.dtype}, expected floating point; give x.float()")
-    require_rows(x)
+    require_rows(x, mask)
+    x = fill(x, mask)
     if bool(((x == 0) | (x == 1)).all()):
         return "binary"
-    if not bool(((x >= 0) & (x == x.floor())).all()) or _unit_of(x) > 1:
+    if not bool(((x >= 0) & (x == x.floor())).all()) or unit_of(x.numpy(force=True)) > 1:
         return "numbers"
-    spread, mean = x.double().var(0), x.double().mean(0)
+    spread, mean = variance_of(x.double(), mask, correction=1), mean_of(x.double(), mask)
     varies = spread > 0
     if bool(varies.any()) and float((spread[varies] / mean[varies]).median()) < LEAST_SPREAD:
         return "numbers"
     return "counts"
-
-
-def _unit_of(x: Tensor) -> int:
-    """The greatest number that all entries are whole multiples of: 2 of measures in halves that were doubled."""
-    return int(np.gcd.reduce(x.double().unique().numpy(force=True).astype(np.int64)))
-
-
-def yeo_johnson(x: Tensor, power: Tensor) -> Tensor:
-    """(batch, features) x bent by the power λ of each feature, (features,), 0 ≤ λ ≤ 2; odd in (x, λ − 1)."""
-    right = torch.where(x >= 0, power, 2 - power)
-    size = x.abs().log1p()
-    # ((1 + |x|)^λ − 1) / λ, whose limit at λ = 0 is log(1 + |x|).
-    bent = torch.where(right.abs() > 1e-6, torch.expm1(right * size) / right.clamp_min(1e-6), size)
-    return torch.where(x >= 0, bent, -bent)
-
-
-def best_powers(x: Tensor) -> Tensor:
-    """(features,) the λ of ``POWERS`` under which each feature of x (rows, features) is likeliest a normal."""
-    slope = (x.sign() * x.abs().log1p()).mean(0)  # of the mean log |d bent / dx|, in λ − 1
-    spreads = torch.stack([yeo_johnson(x, x.new_full((x.shape[1],), power)).var(0, correction=0) for power in POWERS])
-    powers = torch.tensor(POWERS).to(x)
-    fit = -0.5 * spreads.clamp_min(torch.finfo(x.dtype).tiny).log() + (powers - 1).unsqueeze(1) * slope
-    flat = x.var(0, correction=0) <= 0
-    return torch.where(flat, torch.ones_like(slope), powers[fit.argmax(0)])
-
-
-class _Standard:
-    """To mean 0 and standard deviation 1 in the rows that are learnt from; a constant feature is centred alone."""
-
-    def __init__(self, x: Tensor) -> None:
-        spread = x.std(0, correction=0)
-        constant = spread <= 1e-6 * x.abs().amax(0)
-        self.centre, self.scale = x.mean(0), torch.where(constant, torch.ones_like(spread), spread)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return (x - self.centre) / self.scale

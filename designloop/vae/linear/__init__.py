@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from designloop.vae.linear.linear_vae import expected_elbo as expected_elbo
     from designloop.vae.linear.linear_vae import linear_gaussian_of as linear_gaussian_of
     from designloop.vae.linear.linear_vae import untrained_vae as untrained_vae
+    from designloop.vae.linear.missing_entries import ppca_of_observed as ppca_of_observed
     from designloop.vae.linear.renormalization import Waves as Waves
     from designloop.vae.linear.renormalization import binder as binder
     from designloop.vae.linear.renormalization import coupling as coupling
@@ -36,6 +37,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "linear_gaussian": ["LinearGaussian", "canonicalise", "factor_analysis", "log_evidence", "posterior", "ppca"],
         "linear_vae": ["as_vae", "exact_vae", "expected_elbo", "linear_gaussian_of", "untrained_vae"],
+        "missing_entries": ["ppca_of_observed"],
         "renormalization": [
             "Waves",
             "binder",

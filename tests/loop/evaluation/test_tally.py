@@ -14,7 +14,7 @@ from designloop.records import Status
 @given(st.lists(st.lists(st.sampled_from(["ok", "failed", "timeout"]), min_size=2, max_size=2)), st.randoms())
 def test_molecules_count_once_all_their_oracles_have_answered(verdicts: list[list[Status]], rng: random.Random) -> None:
     molecules = [f"molecule {number}" for number in range(len(verdicts))]
-    tally = Tally(molecules, 2)
+    tally = Tally(dict.fromkeys(molecules, 2))
     answers = [(row, oracle) for row in range(len(verdicts)) for oracle in range(2)]
     rng.shuffle(answers)
     for count, (row, oracle) in enumerate(answers, 1):

@@ -302,7 +302,7 @@ def test_goals_are_what_counts_and_their_score_is_the_plain_mean() -> None:
     ("changes", "place", "words"),
     [
         ({"weights": {"a": 1, "b": 0}}, ("properties",), "1 property of weight above 0"),
-        ({"weights": dict.fromkeys("abcde", 1)}, ("properties",), "5 properties of weight above 0"),
+        ({"weights": dict.fromkeys("abcdefghi", 1)}, ("properties",), "9 properties of weight above 0"),
         ({"weights": {"a": 1, "b": 3}}, ("properties", 1, "weight"), "no property counts more"),
         ({"reference_point": {"x": 0.5}}, ("reference_point", "x"), "the unknown property 'x'"),
         (
@@ -312,6 +312,7 @@ def test_goals_are_what_counts_and_their_score_is_the_plain_mean() -> None:
         ),
         ({"reference_point": {"a": 1.0}}, ("reference_point", "a"), "less than 1"),
         ({"reference_point": {"a": 0.5}, "aggregate": "product"}, ("reference_point",), "hypervolume"),
+        ({"reference_point": "nadir", "aggregate": "product"}, ("reference_point",), "hypervolume"),
     ],
 )
 def test_goals_that_mean_nothing_are_told(changes: dict[str, Any], place: tuple[str | int, ...], words: str) -> None:
@@ -321,8 +322,19 @@ def test_goals_that_mean_nothing_are_told(changes: dict[str, Any], place: tuple[
     properties = [{"name": n, "oracle": "qed", "transform": unit, "weight": float(w)} for n, w in weights.items()]
     with pytest.raises(ValidationError) as caught:
         Objective.model_validate({**given, "properties": properties})
-    assert [line["loc"] for line in caught.value.errors()] == [place]
+    # A branch of a union has its label in the place.
+    places = [tuple(part for part in line["loc"] if "[" not in str(part)) for line in caught.value.errors()]
+    assert place in places
+    assert {where[0] for where in places} == {place[0]}
     assert words in str(caught.value)
+
+
+def test_a_reference_by_rule_moves_for_the_search_and_stays_0_for_what_is_told() -> None:
+    wanted = objective("pareto", a=1, b=1).model_copy(update={"reference_point": "nadir"})
+    assert wanted.goals == {"a": 0.0, "b": 0.0}
+    assert wanted.known().reference_moves
+    assert not objective("pareto", a=1, b=1).known().reference_moves
+    assert wanted.model_dump()["reference_point"] == "nadir"
 
 
 def test_an_objective_without_a_reference_point_is_dumped_as_it_always_was() -> None:

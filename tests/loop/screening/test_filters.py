@@ -46,9 +46,7 @@ def test_defaults():
     assert filters.elements == ("H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I")
     assert (filters.heavy_atoms, filters.ring_size, filters.net_charge) == ((10, 50), (3, 7), (0, 0))
     assert (filters.radicals, filters.unstable, filters.alerts) == (False, True, ("PAINS", "NIH"))
-    assert filters.min_distance is None
-    off = (filters.max_per_scaffold, filters.exclude, filters.largest_ring, filters.undefined_stereo)
-    assert off == (None, None, None, None)
+    assert (filters.exclude, filters.largest_ring, filters.undefined_stereo) == (None, None, None)
     assert (filters.reactive, filters.known_rings, filters.known_groups) == (True, 1, 1)
     assert (filters.strong_acid, filters.acid, filters.base) == (None, None, None)
     assert filters.require_smarts == filters.forbid_smarts == ()
@@ -61,9 +59,8 @@ def test_all_off():
 
 def test_every_filter_can_be_switched_off_by_name():
     settings = {"descriptors": {"logp": [1, 4]}, "require_smarts": "c", "forbid_smarts": "N", "strong_acid": 0}
-    filters = Filters.model_validate({**settings, "undefined_stereo": 1, "max_per_scaffold": 3})
+    filters = Filters.model_validate({**settings, "undefined_stereo": 1})
     assert build(without(filters, Filters.model_fields), FilterContext(Path())) == []
-    assert without(filters, Filters.model_fields).max_per_scaffold is None
     names = [rule.name for rule in build(without(filters, ["unstable"]), FilterContext(Path()))]
     assert names == [rule.name for rule in build(filters, FilterContext(Path())) if rule.name != "unstable"]
 
@@ -80,9 +77,7 @@ def test_filters_are_asked_in_the_order_of_the_registry():
 def test_every_field_is_a_filter_and_says_what_it_is():
     for name, field in Filters.model_fields.items():
         assert field.description, name
-        assert name in ("max_per_scaffold", "min_distance") or any(
-            isinstance(mark, BuiltBy) for mark in field.metadata
-        ), name
+        assert any(isinstance(mark, BuiltBy) for mark in field.metadata), name
 
 
 @pytest.mark.parametrize(
@@ -181,8 +176,6 @@ def test_exclude_without_a_file(tmp_path):
         ({"descriptors": {"logpp": [1, 4]}}, ("descriptors", "logpp", "[key]"), "did you mean 'logp'"),
         ({"require_smarts": ["c1cc"]}, ("require_smarts", 0), "expected a SMARTS"),
         ({"forbid_smarts": [""]}, ("forbid_smarts", 0), "expected a SMARTS"),
-        ({"min_distance": 1}, ("min_distance",), "less than 1"),
-        ({"max_per_scaffold": 0}, ("max_per_scaffold",), "greater than or equal to 1"),
         ({"radical": True}, ("radical",), "not permitted"),
     ],
     ids=str,

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
+from designloop.loop.screening.diversity import Diversity
 from designloop.loop.screening.filters import Filters, without
 from designloop.loop.screening.screening import DRAWS_PER_WANTED, Refused, Screening, Take
 from designloop.molecules.chemistry import (
@@ -39,6 +40,7 @@ ANY: dict[str, Any] = without(Filters(), Filters.model_fields).model_dump()
 @dataclass
 class FakeCampaign:
     filters: Filters = field(default_factory=lambda: Filters.model_validate(ANY))
+    diversity: Diversity = field(default_factory=Diversity)
     standardize: Mode = "parent"
     stereo: Stereo = "ignore"
     folder: Path = Path()
@@ -53,8 +55,9 @@ class FakeTable:
 
 
 def screening(*charged: str, stereo: Stereo = "ignore", standardize: Mode = "parent", **settings: object) -> Screening:
+    apart = Diversity.model_validate({key: settings.pop(key) for key in Diversity.model_fields if key in settings})
     filters = Filters.model_validate({**ANY, **settings})
-    return Screening(FakeCampaign(filters, standardize, stereo), FakeTable(charged))
+    return Screening(FakeCampaign(filters, apart, standardize, stereo), FakeTable(charged))
 
 
 def draw(*smiles: str, proposer: str = "prior") -> Iterator[Candidate]:
@@ -147,7 +150,7 @@ def test_a_stream_that_ends_with_nothing_is_exhausted():
 
 
 def test_reasons_are_counted_in_the_order_in_which_they_are_asked():
-    allowed = screening("OCCCCc1ccccc1", heavy_atoms=[5, 20], alerts="PAINS", max_per_scaffold=1, unstable=True)
+    allowed = screening("OCCCCc1ccccc1", heavy_atoms=[5, 20], alerts="PAINS", per_scaffold=1, unstable=True)
     drawn = draw(
         "C1CC",  # no molecule
         "c1ccccc1CCCCO",  # charged before
@@ -168,15 +171,15 @@ def test_reasons_are_counted_in_the_order_in_which_they_are_asked():
         "refused_heavy_atoms": 1,
         "refused_unstable": 1,
         "refused_alerts": 1,
-        "refused_max_per_scaffold": 1,
+        "refused_per_scaffold": 1,
     }
     assert list(allowed.counts())[-4:] == [
-        f"refused_{n}" for n in ("max_per_scaffold", "heavy_atoms", "unstable", "alerts")
+        f"refused_{n}" for n in ("per_scaffold", "heavy_atoms", "unstable", "alerts")
     ]
 
 
 def test_scaffolds_fill_up_over_the_campaign_but_chains_have_none():
-    allowed = screening("Cc1ccccc1", max_per_scaffold=2)
+    allowed = screening("Cc1ccccc1", per_scaffold=2)
     assert smiles_of(allowed(list(draw("CCc1ccccc1", "CCCc1ccccc1", "CCO", "CCN", "CCC")))) == [
         "CCc1ccccc1",
         "CCO",
@@ -185,7 +188,7 @@ def test_scaffolds_fill_up_over_the_campaign_but_chains_have_none():
     ]
     assert smiles_of(allowed.take(draw("CCc1ccccc1", "CCCc1ccccc1"), 2)) == ["CCc1ccccc1"]
     assert allowed.take(draw("CCCCc1ccccc1"), 1) == []
-    assert allowed.counts()["refused_max_per_scaffold"] == 1
+    assert allowed.counts()["refused_per_scaffold"] == 1
 
 
 def test_starting_molecules_that_are_refused_are_named_with_the_filter():
@@ -237,7 +240,7 @@ def test_a_starting_molecule_near_to_another_is_kept_and_marked() -> None:
 
 
 def test_what_is_known_is_not_bound_by_the_filters_and_marked() -> None:
-    allowed = screening(heavy_atoms=[5, 50], max_per_scaffold=1)
+    allowed = screening(heavy_atoms=[5, 50], per_scaffold=1)
     start = [
         Candidate(smiles, "start", written=smiles)
         for smiles in ("Cc1ccccc1", "CCO", "CCc1ccccc1", "no molecule", "OCC", "CCCCCC")
@@ -252,7 +255,7 @@ def test_what_is_known_is_not_bound_by_the_filters_and_marked() -> None:
     take = allowed.last_take
     assert [(refused.written, refused.reason) for refused in take.refused_starting] == [
         ("CCO", "heavy_atoms"),
-        ("CCc1ccccc1", "max_per_scaffold"),
+        ("CCc1ccccc1", "per_scaffold"),
         ("no molecule", "invalid"),
         ("OCC", "repeat"),
     ]
@@ -275,12 +278,15 @@ def test_a_filter_is_asked_once_a_molecule(monkeypatch):
 ACROSS_PROCESSES = """
 from pathlib import Path
 from types import SimpleNamespace
+from designloop.loop.screening.diversity import Diversity
 from designloop.loop.screening.filters import Filters
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.corpus import zinc
 from designloop.records import Candidate
 
-campaign = SimpleNamespace(filters=Filters(max_per_scaffold=2), standardize="parent", stereo="ignore", folder=Path("."))
+campaign = SimpleNamespace(
+    filters=Filters(), diversity=Diversity(per_scaffold=2), standardize="parent", stereo="ignore", folder=Path(".")
+)
 allowed = Screening(campaign, SimpleNamespace(charged=lambda: []))
 for candidate in allowed.take((Candidate(smiles, "file") for smiles in zinc()[::1000]), 150):
     print(candidate.smiles)

@@ -7,8 +7,9 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from designloop.testing.draws import generator
-from designloop.vae.anomaly.detector import Settings, concentrate, fit_neural, starting_vae
+from designloop.vae.anomaly.detector import fit_neural
 from designloop.vae.anomaly.kinds import Binary, Counts, Numbers
+from designloop.vae.anomaly.neural import Settings, concentrate, starting_vae
 from designloop.vae.anomaly.scores import negative_evidence, reconstruction_error
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.bernoulli import Bernoulli
@@ -26,7 +27,7 @@ def numbers(n: int = 120) -> Tensor:
 
 def test_before_it_is_fitted_it_is_ppca() -> None:
     x = numbers()
-    kind = Numbers(x)
+    kind = Numbers.of(x)
     prepared = kind.prepare(x)
     model = ppca(prepared, 3)
     vae = starting_vae(kind, model, 16, seed=0)
@@ -37,7 +38,7 @@ def test_gross_outliers_are_not_learnt_from() -> None:
     """Each in a direction of its own: what comes as often, and at one place, is a class."""
     x = numbers(100)
     x[::10] += 20 * torch.randn(10, 12, generator=generator(), dtype=torch.float64)
-    kept = concentrate(Numbers(x).prepare(x), Settings())
+    kept = concentrate(Numbers.of(x).prepare(x), Settings())
     assert int(kept.sum()) == 80
     assert not bool(kept[::10].any())
     result = fit_neural(x, generator=generator(), settings=QUICK)

@@ -6,7 +6,8 @@ import torch
 from scipy.stats import yeojohnson, yeojohnson_normmax
 from torch import Tensor
 
-from designloop.vae.anomaly.kinds import Binary, Counts, Numbers, best_powers, kind_of, yeo_johnson
+from designloop.vae.anomaly.bends import best_powers, yeo_johnson
+from designloop.vae.anomaly.kinds import Binary, Counts, Numbers, kind_of
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.linear.linear_gaussian import LinearGaussian, ppca
 
@@ -34,7 +35,7 @@ def test_it_hardly_matters_whether_a_feature_is_written_as_its_logarithm() -> No
     log = 0.5 * normal(500, 1)
     x = torch.cat([log, normal(500, 1, seed=1)], 1)
     other = torch.cat([log.exp(), 1e6 * x[:, 1:] - 5], 1)
-    first, second = (Numbers(of).prepare(of) for of in (x, other))
+    first, second = (Numbers.of(of).prepare(of) for of in (x, other))
     torch.testing.assert_close(first[:, 1], second[:, 1])
     assert float(torch.corrcoef(torch.stack([first[:, 0], second[:, 0]]))[0, 1]) > 0.995
     assert float(torch.corrcoef(torch.stack([x[:, 0], other[:, 0]]))[0, 1]) < 0.96
@@ -42,7 +43,7 @@ def test_it_hardly_matters_whether_a_feature_is_written_as_its_logarithm() -> No
 
 def test_numbers_are_standardised_and_constants_left_in_peace() -> None:
     x = torch.cat([normal(100, 2) * 50 + 1000, torch.full((100, 1), 7.0, dtype=torch.float64)], 1)
-    result = Numbers(x).prepare(x)
+    result = Numbers.of(x).prepare(x)
     torch.testing.assert_close(result.mean(0), torch.zeros(3, dtype=torch.float64), atol=1e-9, rtol=0)
     torch.testing.assert_close(result[:, :2].std(0, correction=0), torch.ones(2, dtype=torch.float64))
     assert bool((result[:, 2] == 0).all())
@@ -51,7 +52,7 @@ def test_numbers_are_standardised_and_constants_left_in_peace() -> None:
 def test_log_means_of_counts_start_with_the_right_means() -> None:
     """E exp(w z + b) over z ~ N(0, 1) is each feature's mean."""
     x = torch.poisson((1 + 0.5 * normal(2000, 4)).exp(), generator=torch.Generator().manual_seed(0))
-    kind = Counts(x)
+    kind = Counts.of(x)
     weights, offset = kind.decoder(ppca(kind.view(x), 2))
     log_means = normal(400_000, 2, seed=3) @ weights.T + offset
     torch.testing.assert_close(log_means.exp().mean(0), x.mean(0), rtol=0.01, atol=0)
@@ -61,7 +62,7 @@ def test_log_means_of_counts_start_with_the_right_means() -> None:
 
 def test_logits_start_with_the_slope_of_probabilities() -> None:
     x = (normal(500, 3) > 0.5).double()
-    kind = Binary(x)
+    kind = Binary.of(x)
     model = LinearGaussian(torch.ones(3, 1).double(), torch.zeros(3).double(), torch.ones(1).double())
     weights, offset = kind.decoder(model)
     small = 1e-4
@@ -94,6 +95,6 @@ def test_what_cannot_be_is_said() -> None:
     with pytest.raises(VAEError, match="1 entries that are NaN"):
         kind_of(torch.where(torch.arange(15).view(5, 3) == 4, torch.nan, normal(5, 3)))
     with pytest.raises(VAEError, match="entries that are no counts"):
-        Counts(normal(5, 3))
+        Counts.of(normal(5, 3))
     with pytest.raises(VAEError, match="entries that are not between 0 and 1"):
-        Binary(normal(5, 3))
+        Binary.of(normal(5, 3))

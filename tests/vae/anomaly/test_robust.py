@@ -14,10 +14,11 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from designloop.testing.draws import generator
-from designloop.vae.anomaly.detector import NeuralDetector, RobustDetector, Settings, fit_detector, fit_robust
+from designloop.vae.anomaly.contamination import contamination_evidence
+from designloop.vae.anomaly.detector import NeuralDetector, RobustDetector, fit_detector, fit_robust
+from designloop.vae.anomaly.neural import Settings
 from designloop.vae.anomaly.robust import (
     ROWS_A_UNIT,
-    contamination_evidence,
     fit_members,
     isotropic_or_ppca,
     robust_ppca,
@@ -91,9 +92,9 @@ def test_units_are_at_most_a_tenth_of_the_rows_kept_and_below_the_rank(rows: int
 def test_rows_at_one_place_are_not_kept() -> None:
     """They were, when concentration started from all rows: a tenth at one place is a direction of its own."""
     x = rows_of(clustered, 100, contamination=0.1)
-    for view in views_of(x):
+    for centre, scale in views_of(x):
         for units in (0, 2, 8):
-            _, kept = robust_ppca(view(x), units)
+            _, kept = robust_ppca((x - centre) / scale, units)
             assert int(kept.sum()) == 80
             assert not bool(kept[-10:].any())
 
@@ -102,9 +103,9 @@ def test_a_feature_of_which_most_is_one_value_has_its_standard_deviation_for_a_u
     x = rows_of(flipped_signs, 60)
     x[:40, 3] = 1.0
     x[:, 4] = 2.0
-    _, by_medians = views_of(x)
-    assert float(by_medians.scale[3]) == pytest.approx(float(x[:, 3].std(correction=0)))
-    assert float(by_medians.scale[4]) == 1
+    _, (_, scale) = views_of(x)
+    assert float(scale[3]) == pytest.approx(float(x[:, 3].std(correction=0)))
+    assert float(scale[4]) == 1
     assert bool(fit_robust(x).score(x).isfinite().all())
 
 

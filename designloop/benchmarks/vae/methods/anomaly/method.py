@@ -72,6 +72,7 @@ PLANTED: Mapping[str, Callable[[int, np.random.Generator], Planted]] = {
 
 CONTAMINATED: Mapping[str, Callable[[int, np.random.Generator], Planted]] = {
     "clustered contamination": partial(clustered, contamination=0.1),
+    "clustered contamination, no farther off than normal rows": partial(clustered, apart=4.0, contamination=0.1),
     "long tails, contaminated": partial(long_tails, contamination=0.1),
 }
 

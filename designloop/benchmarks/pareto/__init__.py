@@ -1,0 +1,1 @@
+"""Campaigns that trade two properties off, against fixed weights and weights drawn anew each round."""

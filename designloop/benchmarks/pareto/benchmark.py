@@ -1,0 +1,143 @@
+"""Two goals at once: the hypervolume of the front after 500 calls, against fixed weights and random trade-offs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from designloop.api import InputError
+from designloop.benchmarks.common.arms import choose, overrides_of, seeds_of
+from designloop.benchmarks.common.options import Options, Results, Say
+from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.trials import TrialResult, run_trials
+from designloop.benchmarks.pareto.arms import ARMS, CHEBYSHEV, FIXED, OURS
+from designloop.benchmarks.pareto.cases import CALLS, CASES, write_campaign
+
+SUMMARY = "The front's hypervolume on two-property campaigns, against fixed weights and weights drawn anew each round."
+
+OPTIONS = frozenset({"arms", "calls", "jobs", "model", "seeds", "tasks", "work"})
+
+SATURATED = 0.9
+"""Hypervolume from which on a case tells no searches apart any more."""
+
+LEVEL = 0.05
+"""Of the one-sided test."""
+
+KEPT = ("hypervolume", "one_point", "front_size", "best", "curve", "calls", "seconds", "digest")
+
+
+def run(options: Options, say: Say) -> Results:
+    """Runs every arm on every case and seed that was asked for; what is done already is read."""
+    arms = {arm.name: arm for arm in ARMS}
+    names, cases, seeds = choose(list(arms), options.arms), choose_cases(options.tasks), seeds_of(options)
+    calls, folder, common = options.calls or CALLS, options.work / "pareto", overrides_of(options)
+    planned = [
+        arms[name].trial(case, seed, calls, write_campaign(case, folder / "campaigns"), common)
+        for case in cases
+        for seed in seeds
+        for name in names
+    ]
+    kept = run_trials(planned, folder, options.jobs, say)
+    found = {case: {name: _entry(kept[f"{case}.{name}"]) for name in names} for case in cases}
+    return {
+        "seeds": seeds,
+        "calls": calls,
+        "arms": {name: arms[name].what for name in names},
+        "cases": {case: {"what": CASES[case].what, "arms": found[case]} for case in cases},
+        "bars": {case: judge(found[case]) for case in cases},
+    }
+
+
+def choose_cases(asked: Sequence[str]) -> list[str]:
+    """The cases that were asked for, in their own order; all without any.
+
+    Raises:
+        InputError: one of them is none.
+    """
+    if unknown := [name for name in asked if name not in CASES]:
+        raise InputError(f"no task {unknown[0]!r}; give some of {','.join(CASES)}")
+    return [name for name in CASES if name in asked or not asked]
+
+
+def _entry(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:
+    """What is recorded of an arm: each measure, one value a seed."""
+    return {name: [result[name] for result in by_seed.values()] for name in KEPT}
+
+
+def judge(arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The bars of one case, each with its paired differences, its one-sided p and whether it holds.
+
+    The best of the fixed weights is that of the greatest mean. A front of one point is the best single molecule that
+    any arm paid for on the seed.
+    """
+    if OURS.name not in arms:
+        return []
+    own = arms[OURS.name]["hypervolume"]
+    rivals: dict[str, list[float]] = {}
+    if fixed := [arms[arm.name]["hypervolume"] for arm in FIXED if arm.name in arms]:
+        rivals["the best of the fixed weights"] = max(fixed, key=fmean)
+    if CHEBYSHEV.name in arms:
+        rivals["random Chebyshev weights"] = arms[CHEBYSHEV.name]["hypervolume"]
+    rivals["a front of one point, the best of all arms"] = [
+        max(points) for points in zip(*(arm["one_point"] for arm in arms.values()), strict=True)
+    ]
+    bars = [_above(f"{OURS.name} above {words}", own, values) for words, values in rivals.items()]
+    highest = max(fmean(arm["hypervolume"]) for arm in arms.values())
+    bars.append({"bar": f"every arm below {SATURATED:g}", "value": highest, "holds": highest < SATURATED})
+    return bars
+
+
+def _above(words: str, own: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
+    differences = [a - b for a, b in zip(own, theirs, strict=True)]
+    p = one_sided_p(differences)
+    return {
+        "bar": words,
+        "value": fmean(differences),
+        "differences": differences,
+        "p": p,
+        "holds": p is not None and p < LEVEL,
+    }
+
+
+def one_sided_p(differences: Sequence[float]) -> float | None:
+    """Of the mean's being 0 where it is above; None of fewer than two differences, or of equal ones."""
+    from scipy.stats import ttest_1samp  # a second
+
+    if len(set(differences)) < 2:
+        return None
+    return float(ttest_1samp(differences, 0, alternative="greater").pvalue)
+
+
+def report(results: Results) -> str:
+    """Shows the arms of each case, and its bars."""
+    parts = [
+        f"Hypervolume of the front above (0, 0) in desirabilities after {results['calls']:,} calls, "
+        "from the pretrained model alone; same surrogate, same proposers. One value a seed.\n"
+    ]
+    for name, case in results["cases"].items():
+        parts.append(f"**{name}**: {case['what']}.\n")
+        rows = [
+            (
+                arm,
+                results["arms"][arm],
+                fmean(of["hypervolume"]),
+                " ".join(f"{value:.3f}" for value in of["hypervolume"]),
+                fmean(of["one_point"]),
+                f"{fmean(of['front_size']):.0f}",
+                f"{fmean(of['seconds']):.0f}",
+            )
+            for arm, of in case["arms"].items()
+        ]
+        columns = ("arm", "what it is", "hypervolume", "by seed", "of one point", "front", "seconds")
+        parts.append(table(columns, rows))
+        bars = results["bars"][name]
+        if bars:
+            parts.append(table(("bar", "value", "by seed", "one-sided p", "holds"), map(_bar, bars)))
+    return "\n".join(parts)
+
+
+def _bar(bar: Mapping[str, Any]) -> tuple[object, ...]:
+    by_seed = " ".join(f"{value:+.3f}" for value in bar.get("differences", ()))
+    p = bar.get("p")
+    return bar["bar"], bar["value"], by_seed, None if p is None else f"{p:.3g}", bar["holds"]

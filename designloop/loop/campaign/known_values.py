@@ -1,0 +1,145 @@
+"""Values that were measured before a campaign began: a column of the user's file a property, a row a measurement."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import stdev
+
+from designloop.records import Result
+
+_CENSORED = re.compile(r"\s*(<=|>=|<|>|≤|≥|~)\s*\S")
+"""How a laboratory writes a bound instead of a value."""
+
+
+class UnusableValue(ValueError):
+    """A cell that holds no value that can be taken; the message says what it holds and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that is known of one property of one molecule: replicates, or why there is no value."""
+
+    values: tuple[float, ...] = ()
+    failure: str = ""
+    """Why there is no value; empty where there are some."""
+
+    @property
+    def mean(self) -> float:
+        """The mean of the replicates."""
+        return math.fsum(self.values) / len(self.values) + 0.0
+
+    @property
+    def deviation(self) -> float | None:
+        """The sample standard deviation of the replicates; None of a single value."""
+        return stdev(self.values) if len(self.values) > 1 else None
+
+    def __str__(self) -> str:
+        if not self.values:
+            return f"failed ({self.failure})"
+        return f"{self.mean:.6g}" + ("" if self.deviation is None else f" ± {self.deviation:.2g}")
+
+    def result(self, attempt: int = 1) -> Result:
+        """What the table gets: the mean, or a failure.
+
+        Args:
+            attempt: 0 where nothing was asked for it.
+        """
+        if not self.values:
+            return Result(None, "failed", self.failure, attempt=attempt)
+        return Result(self.mean, attempt=attempt)
+
+    @classmethod
+    def pooled(cls, readings: Sequence[Reading]) -> Reading:
+        """All of some readings of one property of one molecule; where some have values, these count."""
+        values = tuple(value for reading in readings for value in reading.values)
+        return cls(values) if values else readings[0]
+
+
+Readings = Mapping[str, Mapping[str, Reading]]
+"""Molecule in standard form -> property -> reading."""
+
+
+@dataclass(frozen=True)
+class ValueColumns:
+    """Where a file of molecules holds measured values."""
+
+    columns: Mapping[str, str]
+    """Property -> column."""
+    take_censored: bool = False
+    """Whether a bound (``>10``) is taken as a failure of that property; else its row is refused."""
+
+    def read(self, cells: Mapping[str, str]) -> dict[str, Reading]:
+        """The readings of one row, by property; an empty cell was not measured.
+
+        Raises:
+            UnusableValue: a cell holds neither a finite number nor, where these are taken, a bound.
+        """
+        readings = {}
+        for name, column in self.columns.items():
+            text = cells[column].strip()
+            if text:
+                readings[name] = self._reading(name, column, text)
+        return readings
+
+    def _reading(self, name: str, column: str, text: str) -> Reading:
+        if _CENSORED.match(text):
+            if self.take_censored:
+                return Reading((), f"censored: {text}")
+            raise UnusableValue(
+                f"{name} ({column}) is {text!r}, a bound and no value; measure it again, delete it, or take such rows "
+                "as failures by `censored: failed`"
+            )
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise UnusableValue(
+                f"{name} ({column}) is {text!r}, expected a finite number; leave the cell empty where nothing was "
+                "measured"
+            )
+        return Reading((number,))
+
+
+def merged(readings: Iterable[Mapping[str, Reading]]) -> dict[str, Reading]:
+    """Property -> reading, of all rows of one molecule: several rows are replicates."""
+    by_name: dict[str, list[Reading]] = {}
+    for row in readings:
+        for name, reading in row.items():
+            by_name.setdefault(name, []).append(reading)
+    return {name: Reading.pooled(of_property) for name, of_property in by_name.items()}
+
+
+def noise_of(readings: Readings) -> dict[str, float]:
+    """Property -> pooled standard deviation of its replicates, of those that have any."""
+    squares: dict[str, list[tuple[float, int]]] = {}
+    for of_molecule in readings.values():
+        for name, reading in of_molecule.items():
+            if reading.deviation is not None:
+                freedom = len(reading.values) - 1
+                squares.setdefault(name, []).append((freedom * reading.deviation**2, freedom))
+    return {
+        name: math.sqrt(math.fsum(total for total, _ in parts) / sum(count for _, count in parts))
+        for name, parts in squares.items()
+    }
+
+
+def describe_readings(readings: Readings, molecules: int) -> str:
+    """How many of so many starting molecules have values, of which properties, and how well replicates agree.
+
+    Empty where none has any.
+    """
+    if not readings:
+        return ""
+    noise, parts = noise_of(readings), []
+    for name in dict.fromkeys(name for of_molecule in readings.values() for name in of_molecule):
+        known = [of_molecule[name] for of_molecule in readings.values() if name in of_molecule]
+        failed = sum(not reading.values for reading in known)
+        replicated = sum(len(reading.values) > 1 for reading in known)
+        said = [f"{failed:,} as failures"] if failed else []
+        said += [f"{replicated:,} with replicates, whose pooled sd is {noise[name]:.2g}"] if name in noise else []
+        parts.append(f"{name} of {len(known):,}" + (f" ({', '.join(said)})" if said else ""))
+    return f"{len(readings):,} of {molecules:,} starting molecules come with measured values: {', '.join(parts)}"

@@ -1,0 +1,88 @@
+"""Whether some rows are of another kind: a question to unlabelled rows, answered in evidence held out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from designloop.vae.anomaly.bends import Standard, best_powers, yeo_johnson
+from designloop.vae.anomaly.observed import fill
+from designloop.vae.anomaly.robust import (
+    SHARE,
+    isotropic_or_ppca,
+    place_of_far,
+    robust_ppca,
+    scaled,
+    units_of,
+    views_of,
+)
+from designloop.vae.linear.linear_gaussian import LinearGaussian, log_evidence
+
+FOLDS = 5
+STRIDE = 7919
+"""A prime: folds take rows from everywhere, in whatever order they stand."""
+
+MOST_ASKED = 8
+"""Units at most of the models that are asked."""
+
+WIDER = 3.0
+"""Standard deviations of the wide component in one of all rows."""
+
+
+def contamination_evidence(x: Tensor, mask: Tensor | None = None) -> float:
+    """Nats a row, held out, by which "some rows are of another kind" is likelier than "all rows are of one kind".
+
+    Each hypothesis is fitted to four fifths of the rows and asked about the others. One kind: PPCA of all rows. Another
+    kind: PPCA of the rows that concentration keeps, rescaled so that its median distance is that of all rows, and a
+    share of ``SHARE`` that is ``WIDER`` times as wide as all rows are, or lies where the rows of least evidence do. All
+    may see features as they are or bent towards a normal, so that a skewed margin alone is no contamination.
+
+    Args:
+        x: (rows, features). mask: True where observed; the evidence is that of observed entries.
+    """
+    centre, scale = next(iter(views_of(x, mask)))
+    rows = fill((x.double() - centre) / scale, mask)
+    units = [q for q in units_of(rows) if q <= MOST_ASKED][-1]
+    fold = torch.arange(len(rows), device=x.device) * STRIDE % len(rows) % FOLDS
+    totals = rows.new_zeros(2, 3)  # plain or bent; one kind, some wider, or some at a place of their own
+    for number in range(FOLDS):
+        learnt, held = rows[fold != number], rows[fold == number]
+        learnt_mask, held_mask = (None, None) if mask is None else (mask[fold != number], mask[fold == number])
+        totals[0] += _three_evidences(learnt, held, units, learnt_mask, held_mask)
+        bend = _Bend(learnt, learnt_mask)
+        totals[1] += _three_evidences(bend(learnt), bend(held), units, learnt_mask, held_mask)
+        totals[1] += bend.log_slope(held, held_mask).sum()
+    same, wider, apart = totals.amax(0).tolist()
+    return float(max(wider, apart) - same) / len(rows)
+
+
+def _three_evidences(
+    learnt: Tensor, held: Tensor, units: int, learnt_mask: Tensor | None, held_mask: Tensor | None
+) -> Tensor:
+    """(3,) log evidence of the rows held out if all are of one kind, some wider, or some at a place of their own."""
+    same = isotropic_or_ppca(learnt, units, learnt_mask)
+    core = scaled(robust_ppca(learnt, units, learnt_mask)[0], learnt, learnt_mask)
+    wide = LinearGaussian(WIDER * same.weights, same.offset, WIDER**2 * same.variance)
+    apart = place_of_far(core, learnt, learnt_mask)
+    inside = log_evidence(core, held, held_mask) + math.log(1 - SHARE)
+    some = [torch.logaddexp(inside, log_evidence(of, held, held_mask) + math.log(SHARE)).sum() for of in (wide, apart)]
+    return torch.stack([log_evidence(same, held, held_mask).sum(), *some])
+
+
+class _Bend:
+    """Features bent towards a normal (Yeo & Johnson) and standardised."""
+
+    def __init__(self, x: Tensor, mask: Tensor | None) -> None:
+        self.powers = best_powers(x, mask)
+        self.standard = Standard.of(yeo_johnson(x, self.powers), mask)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        bent: Tensor = self.standard(yeo_johnson(x, self.powers))
+        return bent
+
+    def log_slope(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """(batch,) log of the Jacobian's determinant, over observed entries."""
+        slopes = (self.powers - 1) * x.sign() * x.abs().log1p() - self.standard.scale.log()
+        return fill(slopes, mask).sum(1)
