@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from designloop.oracles.base import Oracle as Oracle
     from designloop.oracles.cards import OracleCard as OracleCard
     from designloop.oracles.cards import available as available
-    from designloop.oracles.cards import describe as describe
     from designloop.oracles.declaration import oracle as oracle
     from designloop.oracles.errors import OracleError as OracleError
     from designloop.oracles.errors import ParameterError as ParameterError
     from designloop.oracles.errors import ParameterProblem as ParameterProblem
     from designloop.oracles.in_hand import reference_of as reference_of
+    from designloop.oracles.loading import describe as describe
     from designloop.oracles.loading import from_callable as from_callable
     from designloop.oracles.loading import load as load
     from designloop.oracles.loading import load_recipe as load_recipe
@@ -37,10 +37,10 @@ __getattr__, __dir__, __all__ = attach(
     {
         "answers": ["Answer", "describe_unasked", "read_answers"],
         "base": ["Oracle"],
-        "cards": ["OracleCard", "available", "describe"],
+        "cards": ["OracleCard", "available"],
         "declaration": ["oracle"],
         "errors": ["OracleError", "ParameterError", "ParameterProblem"],
         "in_hand": ["reference_of"],
-        "loading": ["from_callable", "load", "load_recipe"],
+        "loading": ["describe", "from_callable", "load", "load_recipe"],
     },
 )

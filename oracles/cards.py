@@ -6,12 +6,10 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from designloop.oracles.declaration import Declaration, declaration_of, docstring_of, name_of
 from designloop.oracles.parameters import kind, parameters_of
-from designloop.oracles.references import find
 from designloop.oracles.registry import built_ins
 
 
@@ -50,23 +48,20 @@ class OracleCard:
     example: str
     """YAML: an entry of ``objective: properties:`` that works as it stands."""
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> OracleCard:
+        """Returns the card of which these are the fields, as JSON values."""
+        return cls(**{**data, "parameters": tuple(ParameterCard(**item) for item in data["parameters"])})
+
 
 def available() -> list[OracleCard]:
     """A card for each built-in oracle, by name."""
-    return [_card(name, target, name) for name, target in sorted(built_ins().items())]
+    return [card_of(target, name) for name, target in sorted(built_ins().items())]
 
 
-def describe(reference: str, folder: Path | None = None) -> OracleCard:
-    """The card of one oracle, built in or not.
-
-    Raises:
-        OracleError: There is none of that name.
-    """
-    resolved = find(reference, (folder or Path.cwd()).resolve())
-    return _card(name_of(resolved.target, reference), resolved.target, reference)
-
-
-def _card(name: str, target: Callable[..., Any], reference: str) -> OracleCard:
+def card_of(target: Callable[..., Any], reference: str) -> OracleCard:
+    """The card of a function or class in hand."""
+    name = name_of(target, reference)
     declared = declaration_of(target)
     prose, sections = _docstring(target)
     meanings = _meanings(sections.get("Args", ""))

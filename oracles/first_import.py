@@ -1,24 +1,27 @@
-"""A user's oracle file imported for the first time: by a process of its own, which it may kill or hang.
+"""A user's oracle file, imported by a process of its own, which it may kill, hang or turn upside down.
 
-``main`` is that process: it imports the file, in a copy of its folder and with nothing else loaded, and says on a pipe
-how that went.
+The driver never imports such a file: it asks that process what it has to know (``import_child`` is what runs there).
 """
 
 from __future__ import annotations
 
 import contextlib
-import faulthandler
-import functools
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
-from designloop.oracles.errors import OracleError
+from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
 from designloop.oracles.folder_copy import copy_folder, remove_copy
+from designloop.oracles.import_child import CUT_OFF
 
 IMPORT_SECONDS = 120.0
 """How long the import of an oracle's file may take."""
@@ -29,104 +32,161 @@ _GRACE_SECONDS = 5.0
 _PROGRAM = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from designloop.oracles.first_import import main
+from designloop.oracles.import_child import main
 main()
 """
 
 _TIMED_OUT = "Timeout ("
 """What faulthandler's report of a time-out begins with."""
 
+_deadly: dict[tuple[Path, bytes, float], str] = {}
+"""(file, its bytes, seconds) -> how it ends or blocks the process that imports it: nobody waits for it twice."""
 
-def refuse_deadly(path: Path, source: bytes) -> None:
-    """Returns if a file can be imported by a process that lives on.
+_shared: ContextVar[dict[tuple[Path, bytes], FileProcess] | None] = ContextVar("_shared", default=None)
+"""The processes of files that are imported already, while ``shared_processes`` lasts."""
+
+
+@contextlib.contextmanager
+def shared_processes() -> Iterator[None]:
+    """While this lasts a file is imported by one process, whatever is asked of it; files must not change meanwhile."""
+    processes: dict[tuple[Path, bytes], FileProcess] = {}
+    token = _shared.set(processes)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+        for process in processes.values():
+            process.close()
+
+
+def ask(path: Path, source: bytes, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns what the process that imports a file says: ``facts`` or ``card``, as JSON.
 
     Args:
         path: the file.
-        source: its bytes: what was found out holds for them, and this process does not ask again.
+        source: its bytes.
+        request: ``reference``, ``place``, ``attribute`` and ``params``; a card where there are no params.
     Raises:
-        OracleError: It ends the process that imports it, takes longer than ``IMPORT_SECONDS``, or raises.
+        ParameterError: All wrong parameters together.
+        OracleError: The file ends its process, takes longer than ``IMPORT_SECONDS``, raises, or lacks the name.
     """
-    if deadly := _deadly(path, source, IMPORT_SECONDS):
+    if deadly := _deadly.get((path, source, IMPORT_SECONDS)):
         raise OracleError(deadly)
+    processes = _shared.get()
+    if processes is None:
+        with contextlib.closing(FileProcess(path, source)) as process:
+            return process.ask(request)
+    if (path, source) not in processes:
+        processes[path, source] = FileProcess(path, source)
+    return processes[path, source].ask(request)
 
 
-@functools.lru_cache(maxsize=64)
-def _deadly(path: Path, source: bytes, seconds: float) -> str:
-    """How a file kills or hangs the process that imports it; empty if it does not. One that raises is tried anew."""
-    copy = copy_folder(path, source)
-    reader, tell = os.pipe()
-    os.set_blocking(reader, False)
-    try:
-        arguments = (json.dumps(sys.path), str(tell), str(seconds), str(path), str(copy))
-        command = [sys.executable, "-P", "-c", _PROGRAM, *arguments]
-        try:
-            process = subprocess.Popen(
-                command,
+class FileProcess:
+    """A process that imports a file in a copy of its folder, and answers what is asked of it."""
+
+    def __init__(self, path: Path, source: bytes) -> None:
+        """Starts the process and waits until the file is imported.
+
+        Raises:
+            OracleError: It cannot be.
+        """
+        self._path, self._source, self._seconds = path, source, IMPORT_SECONDS
+        self._copy = copy_folder(path, source)
+        self._buffer = b""
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            number = str(theirs.fileno())
+            arguments = (json.dumps(sys.path), number, str(self._seconds), str(path), str(self._copy))
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROGRAM, *arguments],
                 stdin=subprocess.DEVNULL,  # one that asks for something would wait for the user of the whole program
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[tell],
-                cwd=copy.parent,
+                pass_fds=[theirs.fileno()],
+                cwd=self._copy.parent,
                 start_new_session=True,
             )
-        finally:
-            os.close(tell)
-        with process:
-            code = _wait(process, seconds + _GRACE_SECONDS)
-        reply = _read(reader)
-    finally:
-        os.close(reader)
-        remove_copy(copy.parent, os.getpid())
-    if reply.startswith("{"):
-        if error := json.loads(reply)["error"]:
+        self._error = ""
+        try:
+            self._error = self._receive(self._seconds + _GRACE_SECONDS).get("error", "")
+        except OracleError as error:
+            self._error = _deadly[path, source, self._seconds] = str(error)
+        except BaseException:
+            self.close()
+            raise
+        if self._error:
+            self.close()
+
+    def ask(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns the answer; see ``ask`` of this module."""
+        if self._error:
+            raise OracleError(self._error)
+        with contextlib.suppress(OSError):  # where it has ended, what is received says how
+            self._socket.sendall(json.dumps(dict(request)).encode() + b"\n")
+        answer = self._receive(self._seconds + _GRACE_SECONDS)
+        if problems := answer.get("problems"):
+            raise ParameterError(answer["oracle"], [ParameterProblem(**problem) for problem in problems])
+        if error := answer.get("error"):
             raise OracleError(error)
-        return ""
-    place = f"{path}:{_line(reply, path)}"
-    if code is None or reply.startswith(_TIMED_OUT):
-        return (
-            f"{place}: the file is still being imported after {seconds:g} s; do at its top only what is quick, and "
-            "the rest when the oracle is called, or when its class is made"
-        )
-    name = f" ({signal.Signals(-code).name})" if -code in set(signal.Signals) else ""
-    ended = f"is killed by signal {-code}{name}" if code < 0 else f"exits with code {code}"
-    return f"{place}: the process that imports the file {ended}; take out of the file's top what ends its process"
+        return answer
 
-
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    """The exit code; None of a process that had to be ended. What it has started is ended in any case."""
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
+    def close(self) -> None:
+        """Ends the process with all that it has started, and removes the copy of the folder."""
+        self._socket.close()
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        remove_copy(self._copy.parent, os.getpid())
 
+    def _receive(self, seconds: float) -> dict[str, Any]:
+        """Returns the next line that the process says.
 
-def _read(descriptor: int) -> str:
-    with contextlib.suppress(BlockingIOError):
-        return os.read(descriptor, 1 << 16).decode(errors="replace")  # a pipe holds no more
-    return ""
+        Raises:
+            OracleError: It ended or was silent, and how.
+        """
+        deadline = time.monotonic() + seconds
+        while b"\n" not in self._buffer or not self._buffer.startswith(b"{"):
+            has_ended = self._process.poll() is not None
+            self._socket.settimeout(0.1)
+            try:
+                data = self._socket.recv(1 << 16)
+            except TimeoutError:
+                # A program that it has started may hold the socket open after its end.
+                if has_ended or time.monotonic() > deadline:
+                    break
+                continue
+            except ConnectionError:
+                break
+            if not data:
+                break
+            self._buffer += data
+        else:
+            line, _, self._buffer = self._buffer.partition(b"\n")
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        raise OracleError(self._end())
+
+    def _end(self) -> str:
+        """Returns how the process ended, or that it has to be ended."""
+        try:
+            code = self._process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = None
+        report = self._buffer.decode(errors="replace")
+        place = f"{self._path}:{_line(report, self._path)}"
+        if code == CUT_OFF:
+            return f"{place}: the file closes descriptors that it has not opened; let it close its own ones only"
+        if code is None or report.startswith(_TIMED_OUT):
+            return (
+                f"{place}: the file is still being imported after {self._seconds:g} s; do at its top only what is "
+                "quick, and the rest when the oracle is called, or when its class is made"
+            )
+        name = f" ({signal.Signals(-code).name})" if -code in set(signal.Signals) else ""
+        ended = f"is killed by signal {-code}{name}" if code < 0 else f"exits with code {code}"
+        return f"{place}: the process that imports the file {ended}; take out of the file's top what ends its process"
 
 
 def _line(report: str, path: Path) -> str:
     """The line of the file in which faulthandler's report found it, if there is a report."""
     match = re.search(rf'File "{re.escape(str(path))}", line (\d+)', report)
     return match[1] if match else "?"
-
-
-def main() -> None:
-    """Import the file that the arguments name, and tell how that went."""
-    from designloop.oracles.own_files import OwnImports, import_file
-
-    tell, seconds, path, copy = int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5])
-    os.set_inheritable(tell, False)
-    faulthandler.enable(file=tell)
-    faulthandler.dump_traceback_later(seconds, exit=True, file=tell)
-    error = ""
-    try:
-        import_file(path, copy.read_bytes(), OwnImports(copy))
-    except BaseException as problem:  # whatever it is, the import did not kill the process
-        error = str(problem)[:4000] or type(problem).__name__
-    os.write(tell, json.dumps({"error": error}).encode())
-    os._exit(0)  # threads that the file started are not waited for

@@ -19,9 +19,11 @@ from typing import Any
 
 from designloop.oracles import located, own_files
 from designloop.oracles.base import Oracle
-from designloop.oracles.declaration import Declaration, declaration_of, docstring_of, name_of
+from designloop.oracles.cards import OracleCard
+from designloop.oracles.declaration import declaration_of, name_of
 from designloop.oracles.errors import OracleError, ParameterError, ParameterProblem
-from designloop.oracles.parameters import Arguments, read_arguments
+from designloop.oracles.facts import Facts
+from designloop.oracles.parameters import read_arguments
 from designloop.oracles.references import ResolvedReference, find, names_file
 from designloop.paths import is_file
 
@@ -53,6 +55,15 @@ def load(reference: str, params: Mapping[str, Any] | None = None, folder: Path |
         OracleError: It is not there, cannot be imported, or contradicts what it declares.
     """
     return _build(reference, params or {}, (folder or Path.cwd()).resolve())
+
+
+def describe(reference: str, folder: Path | None = None) -> OracleCard:
+    """The card of one oracle, built in or not.
+
+    Raises:
+        OracleError: There is none of that name.
+    """
+    return find(reference, (folder or Path.cwd()).resolve()).subject.card()
 
 
 def from_callable(target: Callable[..., Any], params: Mapping[str, Any] | None = None) -> Oracle:
@@ -147,26 +158,24 @@ def _build(
 ) -> Oracle:
     """The oracle; ``sent`` has where the files lie that parameters name, if not where the parameters say."""
     resolved = find(reference, folder, deadly=deadly)
-    declared = declaration_of(resolved.target)
-    name = name_of(resolved.target, reference)
-    arguments = read_arguments(name, resolved.target, declared, params)
+    facts = resolved.subject.facts(params)
+    name, declared = facts.name, facts.declared
     files = own_files.read_files(resolved.home, declared.files)
-    _check_imports(resolved, declared, files)
-    paths = _find_pointed(name, arguments, resolved.home, folder, sent.pointed if sent else {})
+    _check_imports(resolved, facts, files)
+    paths = _find_pointed(facts, resolved.home, folder, sent.pointed if sent else {})
     if sent is not None:
         texts = sent.located
     elif isinstance(resolved.identity.get("built_in"), str):
         texts = {}
     else:
-        texts = located.files_named(arguments, folder, resolved.home, files)
-    python = located.with_files(arguments.python, texts, resolved.home)
+        texts = located.files_named(facts.texts, folder, resolved.home, files)
     pointed = {key: path.read_bytes() for key, path in paths.items()}
     rdkit = _rdkit_version() if declared.uses_rdkit else None
     identity = {
         "name": name,
         "version": declared.version,
         "oracle": dict(resolved.identity),
-        "params": dict(arguments.written) | own_files.digests(pointed),
+        "params": dict(facts.written) | own_files.digests(pointed),
         "files": own_files.digests(files),
         "rdkit": rdkit,
     }
@@ -181,35 +190,42 @@ def _build(
     return Oracle(
         name=name,
         reference=reference,
-        params=MappingProxyType(dict(arguments.written)),
-        given_params=MappingProxyType({key: arguments.written[key] for key in params}),
+        params=MappingProxyType(dict(facts.written)),
+        given_params=MappingProxyType({key: facts.written[key] for key in params}),
         version=declared.version,
         stochastic=declared.stochastic,
         costly=declared.costly,
         uses_rdkit=declared.uses_rdkit,
-        sees_stereo=_sees_stereo(name, declared, arguments),
+        sees_stereo=_sees_stereo(facts),
         files=declared.files,
         unit=declared.unit,
         outputs=MappingProxyType(dict(declared.outputs)),
-        summary=docstring_of(resolved.target).partition("\n")[0],
+        summary=facts.docstring.partition("\n")[0],
         fingerprint=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         file_bytes=MappingProxyType(travelling),
         file_modes=MappingProxyType(own_files.permissions(places)),
         located=MappingProxyType(dict(texts)),
         env=MappingProxyType(env),
         rdkit=rdkit,
-        make=functools.partial(_scoring, resolved, declared.each, python | paths),
+        make=functools.partial(_scoring, resolved, params, texts, paths),
     )
 
 
-def _scoring(resolved: ResolvedReference, each: bool, arguments: Mapping[str, Any]) -> Callable[..., Any]:
-    """The function of molecules (and seeds) alone; a class is constructed now."""
-    imports = resolved.imports.active if resolved.imports else contextlib.nullcontext
-    if isinstance(resolved.target, type):
+def _scoring(
+    resolved: ResolvedReference, params: Mapping[str, Any], texts: located.Located, paths: Mapping[str, Path]
+) -> Callable[..., Any]:
+    """The function of molecules (and seeds) alone; a file is imported, and a class constructed, now and here."""
+    subject = resolved.subject.here()
+    declared = declaration_of(subject.target)
+    given = read_arguments(name_of(subject.target, subject.reference), subject.target, declared, params).python
+    arguments = {**located.with_files(given, texts, resolved.home), **paths}
+    each = declared.each
+    imports = subject.imports.active if subject.imports else contextlib.nullcontext
+    if isinstance(subject.target, type):
         with imports():
-            call = resolved.target(**arguments).score
+            call = subject.target(**arguments).score
     else:
-        call = functools.partial(resolved.target, **arguments)
+        call = functools.partial(subject.target, **arguments)
 
     def score(*molecules_and_seeds: Sequence[Any]) -> Any:
         with imports():
@@ -235,22 +251,20 @@ def _list_refused(error: Exception) -> str:
     )
 
 
-def _check_imports(resolved: ResolvedReference, declared: Declaration, files: Mapping[str, bytes]) -> None:
+def _check_imports(resolved: ResolvedReference, facts: Facts, files: Mapping[str, bytes]) -> None:
     """Refuse helper modules that lie beside the oracle's file and would be left behind."""
-    missing = resolved.imports.find_undeclared({**files, **resolved.source}) if resolved.imports else []
+    missing = sorted(set(facts.helpers) - set(files) - set(resolved.source))
     if missing:
         raise OracleError(
-            f"the oracle's file imports {missing[0]}, which workers elsewhere would lack; "
-            f"declare it: @oracle(files={[*declared.files, *missing]!r}), after `from designloop.oracles import oracle`"
+            f"the oracle's file imports {missing[0]}, which workers elsewhere would lack; declare it: "
+            f"@oracle(files={[*facts.declared.files, *missing]!r}), after `from designloop.oracles import oracle`"
         )
 
 
-def _find_pointed(
-    name: str, arguments: Arguments, home: Path, folder: Path, sent: Mapping[str, Path]
-) -> dict[str, Path]:
+def _find_pointed(facts: Facts, home: Path, folder: Path, sent: Mapping[str, Path]) -> dict[str, Path]:
     """Parameter -> the file that it points at: sought beside the campaign file, a default one beside the oracle."""
-    paths = {key: home / path for key, path in arguments.default_paths.items()}
-    paths |= {key: folder / path for key, path in arguments.paths.items()}
+    paths = {key: home / path for key, path in facts.default_paths.items()}
+    paths |= {key: folder / path for key, path in facts.paths.items()}
     paths |= sent
     problems = [
         ParameterProblem(key, repr(str(path)), "a file", "relative paths are relative to the campaign's folder")
@@ -258,7 +272,7 @@ def _find_pointed(
         if not is_file(path)
     ]
     if problems:
-        raise ParameterError(name, problems)
+        raise ParameterError(facts.name, problems)
     return paths
 
 
@@ -276,13 +290,14 @@ def _digest(value: str | None) -> str | None:
     return None if value is None else hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()
 
 
-def _sees_stereo(name: str, declared: Declaration, arguments: Arguments) -> bool:
-    if isinstance(declared.sees_stereo, bool):
-        return declared.sees_stereo
-    value = arguments.written.get(declared.sees_stereo)
+def _sees_stereo(facts: Facts) -> bool:
+    declared = facts.declared.sees_stereo
+    if isinstance(declared, bool):
+        return declared
+    value = facts.written.get(declared)
     if not isinstance(value, bool):
         raise OracleError(
-            f"oracle {name!r} declares sees_stereo={declared.sees_stereo!r}, which is no true/false parameter of it; "
+            f"oracle {facts.name!r} declares sees_stereo={declared!r}, which is no true/false parameter of it; "
             "name one, or write True or False"
         )
     return value

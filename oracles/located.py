@@ -11,7 +11,7 @@ annotated ``pathlib.Path``, or the file is declared.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,21 +21,29 @@ Located = Mapping[str, Mapping[str, str]]
 """Parameter -> text in it -> path: absolute, or relative to the oracle's folder for a file that travels with it."""
 
 
-def files_named(arguments: Arguments, folder: Path, home: Path, declared: Collection[str]) -> Located:
-    """What the texts among the given parameters name.
+def texts_in(arguments: Arguments) -> dict[str, tuple[str, ...]]:
+    """Returns the texts among the given parameters, each of which may name a file; words of a ``Literal`` do not."""
+    return {
+        key: texts
+        for key, value in arguments.python.items()
+        if key not in arguments.choices and (texts := tuple(dict.fromkeys(_texts(value))))
+    }
+
+
+def files_named(texts: Mapping[str, Sequence[str]], folder: Path, home: Path, declared: Collection[str]) -> Located:
+    """What texts name.
 
     Args:
-        arguments: the parameters.
+        texts: parameter -> the texts in it.
         folder: the campaign file's.
         home: the oracle's.
         declared: files that travel with it, relative to its folder.
     """
     travelling = {(home / name).resolve(): name for name in declared}
     named: dict[str, dict[str, str]] = {}
-    for key, value in arguments.python.items():
-        for text in () if key in arguments.choices else _texts(value):
-            if (path := _path_of(text, folder)) is not None:
-                named.setdefault(key, {})[text] = travelling.get(path.resolve(), str(path))
+    for key, text in ((key, text) for key, inner in texts.items() for text in inner):
+        if (path := _path_of(text, folder)) is not None:
+            named.setdefault(key, {})[text] = travelling.get(path.resolve(), str(path))
     return named
 
 

@@ -160,12 +160,11 @@ class OwnImports:
         """Let go of a module whose import failed."""
         self._helpers = {name: helper for name, helper in self._helpers.items() if helper is not module}
 
-    def find_undeclared(self, declared: Mapping[str, bytes]) -> list[str]:
-        """Helper files imported so far that are not declared, relative to the folder."""
+    def helpers(self) -> list[str]:
+        """Returns the files of the folder that were imported so far beside the oracle's own, relative to it."""
         # Links are not followed: a helper is a file of the folder in which it was found.
         files = [Path(module.__file__) for module in self._helpers.values() if module.__file__]
-        below = [file.relative_to(self.folder) for file in files if file.is_relative_to(self.folder)]
-        return sorted({str(PurePosixPath(file)) for file in below} - set(declared))
+        return sorted({str(PurePosixPath(f.relative_to(self.folder))) for f in files if f.is_relative_to(self.folder)})
 
     def _take_out(self) -> dict[str, ModuleType]:
         """The modules whose names are this folder's, taken out of ``sys.modules``."""

@@ -10,38 +10,92 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from designloop.oracles import first_import, old_name, own_files, registry
+from designloop.oracles.cards import OracleCard, card_of
 from designloop.oracles.errors import OracleError
+from designloop.oracles.facts import Facts, attribute_of, facts_of
 from designloop.oracles.folder_copy import copy_folder, remove_copy
 from designloop.paths import is_file, is_folder
-from designloop.words import did_you_mean, meant_or_known
+from designloop.words import did_you_mean
+
+
+@dataclass(frozen=True)
+class InHand:
+    """A function or class that this process has imported."""
+
+    target: Callable[..., Any]
+    reference: str
+    imports: own_files.OwnImports | None = None
+    """Needed around every call of an oracle of a file."""
+
+    def facts(self, params: Mapping[str, Any]) -> Facts:
+        """What it says of itself and of its parameters."""
+        return facts_of(self.target, self.reference, params, self.imports.helpers() if self.imports else ())
+
+    def card(self) -> OracleCard:
+        """Its card."""
+        return card_of(self.target, self.reference)
+
+    def here(self) -> InHand:
+        """Itself."""
+        return self
+
+
+@dataclass(frozen=True)
+class InFile:
+    """A function or class of a user's file, which a process of its own imports."""
+
+    path: Path
+    source: bytes
+    """The file's bytes."""
+    attribute: str
+    reference: str
+
+    def facts(self, params: Mapping[str, Any]) -> Facts:
+        """What it says of itself and of its parameters."""
+        return Facts.from_json(self._ask(params)["facts"])
+
+    def card(self) -> OracleCard:
+        """Its card."""
+        return OracleCard.from_json(self._ask(None)["card"])
+
+    def here(self) -> InHand:
+        """The same, imported by this process, in a copy of its folder that goes with it."""
+        imports = own_files.OwnImports(copy_folder(self.path, self.source))
+        weakref.finalize(imports, remove_copy, imports.folder, os.getpid())
+        return _import(self, imports)
+
+    @property
+    def place(self) -> str:
+        """The file as the reference names it."""
+        return self.reference.rpartition(":")[0] or self.reference
+
+    def _ask(self, params: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        asked = {"reference": self.reference, "place": self.place, "attribute": self.attribute, "params": params}
+        return first_import.ask(self.path, self.source, asked)
 
 
 @dataclass(frozen=True)
 class ResolvedReference:
     """The function or class that a reference names, and what makes it what it is."""
 
-    target: Callable[..., Any]
+    subject: InHand | InFile
     identity: Mapping[str, str]
     """What of the reference counts in the fingerprint."""
     home: Path
     """The folder that its declared files are relative to."""
     source: Mapping[str, bytes] = field(default_factory=dict)
     """The user's own file: its name and bytes. Empty for an installed oracle, which does not travel."""
-    imports: own_files.OwnImports | None = None
-    """Needed around every call of an oracle of a file."""
 
 
 def find(reference: str, folder: Path, *, deadly: bool = False) -> ResolvedReference:
-    """What the reference names, imported.
+    """What the reference names.
 
-    A file of a user's own is imported in a copy of its folder, so that what it writes there when it is imported is gone
-    with the oracle, and by a process of its own first, so that one that ends or blocks its process does not take this
-    one along. What is built in and what is installed is not: it would cost a second import of libraries
-    that may be large, and has been imported before it was installed.
+    A file of a user's own is imported by a process of its own, in a copy of its folder: whatever it does to the process
+    that imports it, and whatever it writes beside itself, is gone with that process. What is built in and what is
+    installed is imported here: it has been imported before it was installed.
 
     Args:
         deadly: This process may die of it, and the file's folder is its own, so the file is imported here only, and
@@ -68,7 +122,7 @@ def _built_in(name: str, folder: Path) -> ResolvedReference:
     known = registry.built_ins()
     if name in known:
         target = known[name]
-        return ResolvedReference(target, {"built_in": name}, Path(registry.__file__).parent)
+        return ResolvedReference(InHand(target, name), {"built_in": name}, Path(registry.__file__).parent)
     if is_file(folder / f"{name}.py"):
         raise OracleError(f"no oracle is called {name!r}; for your own file, write ./{name}.py:FUNCTION")
     if "." in name:
@@ -93,11 +147,11 @@ def _in_module(module_name: str, attribute: str, folder: Path) -> ResolvedRefere
         raise OracleError(
             f"module {module_name!r} fails when imported: {type(error).__name__}: {error}; mend or reinstall it"
         ) from error
-    target = _attribute(module, attribute, module_name)
+    target = attribute_of(module, attribute, module_name)
     home = Path(module.__file__).parent if module.__file__ else folder
     # A result is known by the name that built-ins have always had, whichever of the two is written.
     name = module_name.removeprefix("designloop.") if module_name.startswith(f"{old_name.FULL}.") else module_name
-    return ResolvedReference(target, {"module": f"{name}:{attribute}"}, home)
+    return ResolvedReference(InHand(target, f"{module_name}:{attribute}"), {"module": f"{name}:{attribute}"}, home)
 
 
 def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> ResolvedReference:
@@ -108,31 +162,13 @@ def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Resolv
         hint = meant or "paths are relative to the campaign's folder"
         raise OracleError(f"there is no file {path}; {hint}")
     source = path.read_bytes()
-    if deadly:
-        imports = own_files.OwnImports(path)
-    else:
-        first_import.refuse_deadly(path, source)
-        imports = own_files.OwnImports(copy_folder(path, source))
-        weakref.finalize(imports, remove_copy, imports.folder, os.getpid())
-    with contextlib.chdir(imports.folder):  # what it declares it finds by relative names, as where it runs
-        module = own_files.import_file(path, source, imports)
-    target = _attribute(module, attribute, reference.rpartition(":")[0] or reference)
+    named = InFile(path, source, attribute, reference)
+    subject = _import(named, own_files.OwnImports(path)) if deadly else named
     identity = {"function": attribute, "source": hashlib.sha256(source).hexdigest()}
-    return ResolvedReference(target, identity, path.parent, {path.name: source}, imports)
+    return ResolvedReference(subject, identity, path.parent, {path.name: source})
 
 
-def _attribute(module: ModuleType, name: str, place: str) -> Callable[..., Any]:
-    """The function or class of that name in the module."""
-    theirs = [key for key, item in vars(module).items() if _is_own(item, module) and not key.startswith("_")]
-    if not name:
-        raise OracleError(f"{place!r} names no function; write {place}:{theirs[0] if theirs else 'FUNCTION'}")
-    if not hasattr(module, name):
-        raise OracleError(f"{place} has no {name!r}; {meant_or_known(name, theirs)}")
-    target = getattr(module, name)
-    if not callable(target):
-        raise OracleError(f"{name!r} of {place} is {type(target).__name__}; name a function or a class")
-    return target  # type: ignore[no-any-return]
-
-
-def _is_own(item: Any, module: ModuleType) -> bool:
-    return callable(item) and getattr(item, "__module__", None) == module.__name__
+def _import(named: InFile, imports: own_files.OwnImports) -> InHand:
+    with contextlib.chdir(imports.folder):  # what it declares it finds by relative names, as where it runs
+        module = own_files.import_file(named.path, named.source, imports)
+    return InHand(attribute_of(module, named.attribute, named.place), named.reference, imports)

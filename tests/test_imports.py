@@ -158,6 +158,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "robustness": {"common"},
         "overhead": {"common"},
         "peers": {"common"},
+        "pareto": {"common"},
         "pmo": {"common"},
         "sequence_vae": {"common"},
         "vae": {"common", "peers"},

@@ -140,8 +140,8 @@ def test_a_retry_that_was_cut_off_goes_on_and_pays_for_no_value_twice(
     mend(tmp_path)
     again = Evaluator.again
 
-    def cut_off(self: Evaluator, candidates: Any) -> Any:
-        again(self, candidates[:3])
+    def cut_off(self: Evaluator, candidates: Any, given: Any = None) -> Any:
+        again(self, candidates[:3], given)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

@@ -7,7 +7,8 @@ import numpy as np
 from designloop.molecules import corpus
 from designloop.molecules.codec import Codec
 from designloop.molecules.pretrain import new_model
-from designloop.molecules.sequence_vae import Architecture, SequenceVAE
+from designloop.molecules.sequence_networks import Architecture
+from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 
 ARCHITECTURE = Architecture(latent=8, embedding=12, features=6, channels=16, width=32, hidden=24)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from designloop.loop import catalogue
-from designloop.loop.campaign.campaign import Budget, Campaign, EvaluationSettings
+from designloop.loop.campaign.campaign import Budget, Campaign, EvaluationSettings, StartingSettings
 from designloop.loop.config.setting_cards import PartCard, SettingCard, setting_cards
 from designloop.loop.scoring.objective import AGGREGATES, Objective, Property
 from designloop.loop.screening.diversity import Diversity
@@ -24,6 +24,17 @@ A key with a dot stands inside another: `region.length` is written `region: {{le
 ## Keys
 
 {campaign}
+
+## `starting_molecules`, as a mapping
+
+{starting}
+
+With `values` the file is a table such as an assay leaves: `{{file: assay.csv, values: {{potency: pIC50}}}}` reads
+the property `potency` of its column `pIC50`. What is read is knowledge: it is learned from whatever the filters say, no
+call is charged, and no oracle asked for it. Values are taken as they stand, so a column of IC50 in nM is to be made one
+of pIC50 beforehand, or the transform made for nM. What the file does not say of a molecule is computed or, where a
+laboratory measures it, told by `designloop tell`. A molecule of which it says nothing is a starting molecule like any
+other.
 
 ## `objective`
 
@@ -90,6 +101,7 @@ def to_markdown() -> str:
     descriptors = [f"`{card.name}`" for card in catalogue.descriptors() if card.name.islower()]
     return _PAGE.format(
         campaign=_table(keys),
+        starting=_table(setting_cards(StartingSettings)),
         objective=_table([card for card in setting_cards(Objective) if card.name != "properties"]),
         property=_table(setting_cards(Property)),
         aggregates=_aggregates(),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.round_metrics import REMARKS, Clock, Front, TopTen
-from designloop.loop.runner import build_strategy
+from designloop.loop.runner import build_strategy, given_results
 from designloop.loop.screening.screening import Screening
 from designloop.records import Candidate, Round
 from designloop.tables import CandidateTable
@@ -29,7 +29,7 @@ def retry_candidates(
         top_ten, clock = TopTen(table.scores()), Clock()
         front = Front.committed(campaign.objective.goals, campaign.output_folder)
         with clock("oracle"):
-            scored = campaign.objective(evaluate.again(failed))
+            scored = campaign.objective(evaluate.again(failed, given_results(campaign)))
         for line in [*(remarks := evaluate.remarks()), *evaluate.losses()]:
             say(line)
         with clock("learn"):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.ends import why_it_ends
 from designloop.loop.evaluation.evaluator import Evaluator
+from designloop.loop.laboratory.readings import measured_properties
 from designloop.loop.pretrained import Pretrained
 from designloop.loop.progress import Scoring
 from designloop.loop.round_metrics import REMARKS, Clock, Front, TopTen
@@ -15,7 +16,6 @@ from designloop.loop.saturation import Saturation
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
-from designloop.oracles.measured import is_measured
 from designloop.records import MEASURED, START, Candidate, Result, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
@@ -93,7 +93,7 @@ def build_strategy(
 
 def is_noisy(campaign: Campaign) -> bool:
     """Whether any property is measured in a laboratory, or of an oracle that is declared stochastic."""
-    return any(oracle.stochastic or is_measured(oracle) for oracle in campaign.oracles.values())
+    return bool(measured_properties(campaign)) or any(oracle.stochastic for oracle in campaign.oracles.values())
 
 
 def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int, int]]:
@@ -102,8 +102,7 @@ def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int
     Round 0 holds all starting molecules, and is left out when there are none.
     """
     budget, resumed_after = campaign.budget, table.next_round() - 1
-    in_laboratory = any(is_measured(oracle) for oracle in campaign.oracles.values())
-    batch = campaign.batch_size if in_laboratory else None
+    batch = campaign.batch_size if measured_properties(campaign) else None
     if table.next_round() == 0 and (starting_count := len(campaign.starting())):
         yield 0, starting_count
     while (end := why_it_ends(budget, table.rounds(), table.per_oracle_calls(), resumed_after, batch)) is None:

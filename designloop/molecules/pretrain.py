@@ -25,7 +25,8 @@ from designloop.molecules.codec import Codec
 from designloop.molecules.corpus import TokenRows, zinc_codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.recipe import Recipe
-from designloop.molecules.sequence_vae import CHECKSUM, Architecture, SequenceVAE, checksum, shorten
+from designloop.molecules.sequence_networks import Architecture
+from designloop.molecules.sequence_vae import CHECKSUM, SequenceVAE, checksum, load, shorten
 from designloop.molecules.training_corpus import CORPUS_ENDING, Corpus, fingerprint_targets
 from designloop.paths import is_file
 from designloop.vae.training.batches import Batch
@@ -33,14 +34,19 @@ from designloop.vae.training.fit import Step, fit
 from designloop.vae.training.losses import ELBO, Loss, PropertyRegression
 
 
-def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: float) -> np.ndarray:
-    """(n,) float32 noise levels: 0 in a share ``clean`` of rows, else log-uniform in low..high."""
+def levels(rng: np.random.Generator, n: int, clean: float, low: float, high: float | np.ndarray) -> np.ndarray:
+    """(n,) float32 noise levels: 0 in a share ``clean`` of rows, else log-uniform in low..high, (n,) or one number."""
     drawn = np.exp(rng.uniform(np.log(low), np.log(high), n))
     return np.where(rng.random(n) < clean, 0.0, drawn).astype(np.float32)
 
 
 def batches(
-    rows: TokenRows, use: np.ndarray, recipe: Recipe, start: int, targets: np.ndarray | None = None
+    rows: TokenRows,
+    use: np.ndarray,
+    recipe: Recipe,
+    start: int,
+    targets: np.ndarray | None = None,
+    joined: int = 0,
 ) -> Iterator[Batch]:
     """The stream of training batches from step ``start`` on.
 
@@ -50,6 +56,7 @@ def batches(
     Args:
         use: row numbers to train on.
         targets: (len(rows), components) fingerprint components, or None.
+        joined: how many of the last rows are joins, whose noise is the recipe's ``joined_noise`` at most.
     """
     size, chunk_batches = recipe.batch, 32
     per_epoch = max(len(use) // size, 1)
@@ -67,10 +74,11 @@ def batches(
             order, cut = shuffled, (epoch, chunk)
         picked = groups[order[batch_index]]
         rng = np.random.default_rng([recipe.seed, 3, step])
-        clean = recipe.phase_at(step)[0].clean
+        clean, (low, high) = recipe.phase_at(step)[0].clean, recipe.noise
+        highest = np.where(picked < len(rows) - joined, high, recipe.joined_noise) if joined else high
         yield Batch(
             x=torch.from_numpy(shorten(rows.take(picked))),
-            context={"noise": torch.from_numpy(levels(rng, len(picked), clean, *recipe.noise))},
+            context={"noise": torch.from_numpy(levels(rng, len(picked), clean, low, highest))},
             targets={} if targets is None else {"fingerprint": torch.from_numpy(targets[picked].astype(np.float32))},
         )
 
@@ -118,6 +126,7 @@ def pretrain(
     *,
     corpus_name: str = "",
     fingerprints: np.ndarray | None = None,
+    joined: int = 0,
     every_seconds: float = 300.0,
     on_measure: Callable[[HeldOut], None] | None = None,
     on_step: Callable[[Step], None] | None = None,
@@ -128,6 +137,7 @@ def pretrain(
         use, held_out: row numbers to train on, and to measure on.
         folder: ``checkpoint.safetensors``, ``checkpoint.json`` and, at the end, ``model.safetensors`` go here.
         fingerprints: (len(rows), components) targets of the fingerprint head, or None to do without.
+        joined: how many of the last rows are joins.
         every_seconds: between checkpoints.
 
     Raises:
@@ -164,7 +174,7 @@ def pretrain(
                 on_measure(curve[-1])
 
     device = vae.device
-    stream = (_to(batch, device) for batch in batches(rows, use, recipe, start, fingerprints))
+    stream = (_to(batch, device) for batch in batches(rows, use, recipe, start, fingerprints, joined))
     fit(
         vae,
         loss,
@@ -243,6 +253,9 @@ class _Run:
         if not is_file(path):
             return 0, []
         record, tensors = _read_checkpoint(path)
+        # What recipes and architectures did not say when the checkpoint was made was as the defaults are.
+        for key, plain in (("recipe", Recipe()), ("architecture", Architecture())):
+            record[key] = {**asdict(plain), **record[key]}
         for key, ours in self._settings().items():
             if record.get(key) != ours and not (key == "recipe" and _goes_on(record["recipe"], ours)):
                 raise MoleculeError(
@@ -295,6 +308,23 @@ def new_model(codec: Codec, architecture: Architecture, seed: int) -> SequenceVA
         return SequenceVAE(codec, architecture)
 
 
+def take_weights(vae: SequenceVAE, parent: SequenceVAE, name: str) -> None:
+    """Gives a model the weights of another one; what only it has, a reader, adds nothing at first and stays.
+
+    Raises:
+        MoleculeError: they are of different widths, or write in different alphabets.
+    """
+    theirs, ours = parent.state_dict(), vae.state_dict()
+    differing = [key for key, value in theirs.items() if key not in ours or ours[key].shape != value.shape]
+    if differing or parent.codec != vae.codec:
+        what = f"{differing[0]} differs in shape" if differing else "its alphabet is another one"
+        raise MoleculeError(
+            f"parent {name} has architecture {asdict(parent.architecture)}, this run {asdict(vae.architecture)} "
+            f"({what}); only a reader may be added: give the same widths and alphabet"
+        )
+    vae.load_state_dict(theirs, strict=False)
+
+
 def pretrain_corpus(
     folder: Path,
     file: Path | None = None,
@@ -315,16 +345,20 @@ def pretrain_corpus(
     """
     recipe, codec = recipe or Recipe(), zinc_codec()
     corpus = Corpus.zinc() if file is None else Corpus.of_file(file, codec)
+    learned = corpus.with_joins(recipe.joined, codec, recipe.seed) if recipe.joined else corpus
     targets = (
-        fingerprint_targets(corpus.rows, codec, recipe.fingerprint_components)
+        fingerprint_targets(learned.rows, codec, recipe.fingerprint_components, learned.joined)
         if recipe.fingerprint_components
         else None
     )
-    vae = new_model(codec, architecture or Architecture(), recipe.seed).to(device)
+    vae = new_model(codec, architecture or Architecture(), recipe.seed)
+    if recipe.parent is not None:
+        take_weights(vae, load(recipe.parent), recipe.parent)
+    vae.to(device)
     name = "zinc250k" if file is None else str(file)
     pretrain(
-        vae, corpus.rows, corpus.train, corpus.held_out[:500], recipe, folder,
-        corpus_name=name, fingerprints=targets, every_seconds=every_seconds, on_measure=on_measure,
+        vae, learned.rows, learned.train, learned.held_out[:500], recipe, folder, corpus_name=name,
+        fingerprints=targets, joined=learned.joined, every_seconds=every_seconds, on_measure=on_measure,
     )  # fmt: skip
     if file is not None:
         corpus.save(folder / f"model{CORPUS_ENDING}")

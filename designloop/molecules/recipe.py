@@ -30,7 +30,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a sequence VAE is pretrained. The defaults gave the shipped weights."""
+    """How a sequence VAE is pretrained. The defaults gave the shipped ``zinc250k``."""
 
     phases: tuple[Phase, ...] = (
         Phase(steps=4800, learning_rate=2e-3, warmup=300),
@@ -43,6 +43,12 @@ class Recipe:
     """Range of the noise levels of rows that are not clean, log-uniform."""
     fingerprint_components: int = 96
     """0 does without the head."""
+    parent: str | None = None
+    """A shipped model by name, or a file, whose weights the run begins with."""
+    joined: int = 0
+    """Joins of ZINC's training molecules (``molecules/joins.py``) that are learned beside them."""
+    joined_noise: float = 1.0
+    """Greatest noise level of joins: above it the latent says too little, and a model writes what its corpus holds."""
 
     @property
     def steps(self) -> int:
@@ -85,3 +91,11 @@ class Recipe:
 def between(knots: Knots, share: float) -> float:
     """The value at a share of the way from the first knot to the last."""
     return float(np.interp(share, np.linspace(0, 1, len(knots)), knots)) if len(knots) > 1 else knots[0]
+
+
+JOINS = Recipe(
+    phases=(Phase(steps=6000, learning_rate=1.5e-3, warmup=200, clean=0.5, beta=(0.04,), fingerprint_weight=(10.0,)),),
+    parent="zinc250k",
+    joined=60_000,
+)
+"""How ``zinc250k`` is taught molecules that are longer and stranger than ZINC's, with a reader of 256; not shipped."""

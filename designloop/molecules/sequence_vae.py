@@ -14,7 +14,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,17 +22,17 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.sequence_networks import Architecture, PlanDecoder, SequenceEncoder, on_sphere
 from designloop.molecules.shipped import DEFAULT_MODEL, PRETRAINED, PRIOR_NOISE
 from designloop.paths import is_file
 from designloop.vae.inference import refinement
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.model import VAE
-from designloop.vae.networks import mlp
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, require_diagonal
 from designloop.vae.priors.standard_normal import NoisedStandardNormal
 
@@ -41,85 +41,6 @@ PRIOR_TEMPERATURE = 0.8
 
 REFINE_LENGTH = 1.5
 """Of the first step of a refinement; the posterior's own radius is about 9."""
-
-
-def on_sphere(z: Tensor) -> Tensor:
-    """(..., latent) scaled to the radius of a standard normal, the root of ``latent``."""
-    return z * (z.square().mean(-1, keepdim=True) + 1e-6).rsqrt()
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """The widths of a sequence VAE."""
-
-    latent: int = 128
-    embedding: int = 96
-    features: int = 48
-    """Of the plan and of the encoder, for each position."""
-    channels: int = 128
-    """Between the encoder's two convolutions."""
-    width: int = 384
-    """Of the hidden layers."""
-    hidden: int = 384
-    """Of the recurrent head."""
-
-
-class SequenceEncoder(nn.Module):
-    """Two convolutions over the tokens, flattened by position, an MLP to mean and scale; widened by the noise level."""
-
-    def __init__(self, vocabulary: int, length: int, arch: Architecture) -> None:
-        super().__init__()
-        self.features = arch.features
-        self.embedding = nn.Embedding(vocabulary, arch.embedding, padding_idx=TokenSequence.PAD)
-        self.convolutions = nn.Sequential(
-            nn.Conv1d(arch.embedding, arch.channels, 5, padding=2),
-            nn.SiLU(),
-            nn.Conv1d(arch.channels, arch.features, 5, padding=2),
-            nn.SiLU(),
-        )
-        self.by_position = nn.Linear(length * arch.features, arch.width)
-        self.out = nn.Sequential(
-            nn.SiLU(), nn.Linear(arch.width, arch.width), nn.SiLU(), nn.Linear(arch.width, 2 * arch.latent)
-        )
-
-    def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
-        """(batch, length) tokens -> (batch, latent) posterior."""
-        present = (x != TokenSequence.PAD).unsqueeze(1)
-        features = self.embedding(x).transpose(1, 2)
-        for layer in (0, 2):
-            # Padding is zero before each convolution, as what lies beyond the last column is: rows do not see how long
-            # the longest of their batch is.
-            features = self.convolutions[layer + 1](self.convolutions[layer](features)) * present
-        # For the same reason only the weights of the positions at hand are multiplied.
-        flat = features.transpose(1, 2).flatten(1)
-        mean, log_scale = self.out(
-            nn.functional.linear(flat, self.by_position.weight[:, : flat.shape[1]], self.by_position.bias)
-        ).chunk(2, -1)
-        # On the sphere of a standard normal's radius, so a noise level means the same signal-to-noise ratio throughout.
-        mean = on_sphere(mean)
-        scale = log_scale.clamp(-8, 2).exp()
-        if context is not None and "noise" in context:
-            scale = (scale.square() + context["noise"].square().unsqueeze(-1)).sqrt()
-        return DiagonalNormal(mean, scale)
-
-
-class PlanDecoder(nn.Module):
-    """z, and the level of noise in it, to one vector for each position."""
-
-    def __init__(self, length: int, arch: Architecture) -> None:
-        super().__init__()
-        self.features = arch.features
-        self.net = nn.Sequential(mlp([arch.latent + 1, arch.width, arch.width]), nn.SiLU())
-        self.by_position = nn.Linear(arch.width, length * arch.features)
-
-    def forward(self, z: Tensor, context: Context | None = None, positions: int | None = None) -> Tensor:
-        """(batch, latent) -> (batch, length, features), or as many first ``positions`` of it."""
-        noise = context["noise"] if context is not None and "noise" in context else z.new_zeros(z.shape[0])
-        entry = torch.cat([z / (1 + noise.square()).sqrt().unsqueeze(-1), noise.log1p().unsqueeze(-1)], -1)
-        out = None if positions is None else positions * self.features
-        flat = nn.functional.linear(self.net(entry), self.by_position.weight[:out], self.by_position.bias[:out])
-        plan: Tensor = flat.unflatten(-1, (-1, self.features))
-        return plan
 
 
 class SequenceVAE(VAE):

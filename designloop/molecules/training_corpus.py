@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from designloop.molecules.corpus import (
     zinc_tokens,
 )
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.joins import joined_rows
 from designloop.molecules.pool import map_on_cores
 from designloop.molecules.sequence_vae import find, training_record
 from designloop.molecules.shipped import PRETRAINED
@@ -36,11 +37,19 @@ class Corpus:
     rows: TokenRows
     train: np.ndarray
     held_out: np.ndarray
+    joined: int = 0
+    """How many of the last rows are joins of others, all of them to be trained on."""
 
     @classmethod
     def zinc(cls) -> Corpus:
         """ZINC 250k with the shipped split."""
         return cls(zinc_tokens(), training_rows(), held_out_rows())
+
+    def with_joins(self, n: int, codec: Codec, seed: int) -> Corpus:
+        """The same corpus and ``n`` joins of ZINC's training molecules behind it."""
+        flat = np.concatenate([self.rows.flat, joined_rows(n, codec, seed).flat])
+        train = np.concatenate([self.train, np.arange(len(self.rows), len(self.rows) + n)])
+        return replace(self, rows=TokenRows.of_flat(flat), train=train, joined=n)
 
     @classmethod
     def of_file(cls, path: Path, codec: Codec, held_out: float = 0.02) -> Corpus:
@@ -109,36 +118,43 @@ class _Counts:
         return np.asarray(np.minimum(count_fingerprints(smiles, "ecfp4", 1024), 255).astype(np.uint8))
 
 
-def fingerprint_targets(rows: TokenRows, codec: Codec, components: int) -> np.ndarray:
-    """Targets of the fingerprint head, (len(rows), components) float16; made once for a corpus and kept."""
-    key = hashlib.sha256(rows.flat.tobytes() + codec.to_json().encode() + str(components).encode()).hexdigest()[:32]
+def fingerprint_targets(rows: TokenRows, codec: Codec, components: int, joined: int = 0) -> np.ndarray:
+    """Targets of the fingerprint head, (len(rows), components) float16; made once for a corpus and kept.
+
+    Args:
+        joined: how many of the last rows have no say in what the components are.
+    """
+    asked = f"{components}{f' {joined}' if joined else ''}"
+    key = hashlib.sha256(rows.flat.tobytes() + codec.to_json().encode() + asked.encode()).hexdigest()[:32]
     kept = cache_folder() / f"fingerprints-{key}.npy"
     if not is_whole(kept):
         chunks = [rows.take(part) for part in np.array_split(np.arange(len(rows)), max(len(rows) // 1000, 1))]
         counts = np.concatenate(list(map_on_cores(_Counts(codec), chunks)))
         kept.parent.mkdir(parents=True, exist_ok=True)
         aside = kept.with_suffix(f".{os.getpid()}.npy")
-        np.save(aside, fingerprint_components(counts, components))
+        np.save(aside, fingerprint_components(counts, components, len(rows) - joined))
         seal(aside)
         aside.replace(kept)
     targets: np.ndarray = np.load(kept)
     return targets
 
 
-def fingerprint_components(counts: np.ndarray, components: int) -> np.ndarray:
-    """Leading principal components of log(1 + count) fingerprints, scaled to mean square 1 over all of them.
+def fingerprint_components(counts: np.ndarray, components: int, fitted: int | None = None) -> np.ndarray:
+    """Leading principal components of log(1 + count) fingerprints, scaled to mean square 1.
 
     Args:
         counts: (rows, size) counts.
+        fitted: how many of the first rows say what the components and their scale are; None for all.
 
     Returns:
         (rows, components) float16.
     """
     rng = np.random.default_rng(0)
-    sample = np.log1p(counts[rng.permutation(len(counts))[:40_000]].astype(np.float32))
+    fitted = len(counts) if fitted is None else fitted
+    sample = np.log1p(counts[rng.permutation(fitted)[:40_000]].astype(np.float32))
     mean = sample.mean(0)
     _, vectors = np.linalg.eigh(np.cov(sample, rowvar=False))
     axes = vectors[:, ::-1][:, :components].astype(np.float32)
     axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(components)])  # the sign of an eigenvector is arbitrary
     out = np.concatenate([(np.log1p(part.astype(np.float32)) - mean) @ axes for part in np.array_split(counts, 50)])
-    return np.asarray((out / np.sqrt((out**2).mean())).astype(np.float16))
+    return np.asarray((out / np.sqrt((out[:fitted] ** 2).mean())).astype(np.float16))

@@ -1,12 +1,10 @@
-"""Oracle files by hand: what they are when they are imported, what they answer, and what they do before they answer."""
+"""Oracle files by hand: what they answer, and what they do before they answer."""
 
 from __future__ import annotations
 
 from designloop.testing.odd_oracles import OracleCase, doing
 
 _LENGTHS = "{m: float(len(m)) for m in smiles}"
-_GOOD = f"def score(smiles):\n    return {_LENGTHS}\n"
-_CLASS = f"class Odd:\n    def score(self, smiles):\n        return {_LENGTHS}\n"
 _EACH = "from designloop.oracles import oracle\n\n\n@oracle(each=True)\ndef score(smiles):\n    return {0}\n"
 
 
@@ -14,56 +12,6 @@ def _answer(value: str, before: str = "") -> str:
     """The file of a function that answers so."""
     return f"{before}\ndef score(smiles):\n    return {value}\n"
 
-
-IMPORTS = (
-    OracleCase("byte order mark", b"\xef\xbb\xbf" + _GOOD.encode()),
-    OracleCase("windows lines", _GOOD.replace("\n", "\r\n")),
-    OracleCase("latin-1 declared", "# -*- coding: latin-1 -*-\n# café\n".encode("latin-1") + _GOOD.encode()),
-    OracleCase("latin-1 undeclared", "x = 'é'\n".encode("latin-1") + _GOOD.encode(), "odd_oracle.py"),
-    OracleCase("utf-16", _GOOD.encode("utf-16"), "odd_oracle.py"),
-    OracleCase("zero bytes", _GOOD.encode() + b"\0", "odd_oracle.py"),
-    OracleCase("empty", "", "has no .*score|score"),
-    OracleCase("syntax error", "def score(smiles)\n    return {}\n", r"odd_oracle\.py:1: SyntaxError"),
-    OracleCase("mixed tabs", "def score(smiles):\n        x = 1\n\treturn x\n", "TabError|IndentationError"),
-    OracleCase("python 2", 'print "hello"\n' + _GOOD, "SyntaxError"),
-    OracleCase("no such name", _GOOD.replace("score", "scores"), "did you mean 'scores'|scores"),
-    OracleCase("no such module", "import nowhere_to_be_found\n" + _GOOD, "nowhere_to_be_found"),
-    OracleCase("relative import", "from . import helpers\n" + _GOOD, "odd_oracle"),
-    OracleCase("raises at import", "raise RuntimeError('no licence')\n" + _GOOD, r"no licence"),
-    OracleCase("exits at import", "import sys\nsys.exit(3)\n" + _GOOD, "odd_oracle.*|SystemExit"),
-    OracleCase("dies at import", "import os\nos._exit(7)\n" + _GOOD, "ends the process that imports it|7"),
-    OracleCase("killed at import", "import os, signal\nos.kill(os.getpid(), 9)\n" + _GOOD, "odd_oracle"),
-    OracleCase("forks at import", "import os\nif os.fork() == 0:\n    os._exit(0)\n" + _GOOD),
-    OracleCase("recursion at import", "def f():\n    return f()\nf()\n" + _GOOD, "RecursionError"),
-    OracleCase("not a function", "score = 5\n", "score"),
-    OracleCase("a module", "import json as score\n", "score"),
-    OracleCase("lambda", f"score = lambda smiles: {_LENGTHS}\n"),
-    OracleCase(
-        "partial", f"import functools\ndef f(k, smiles):\n    return {_LENGTHS}\nscore = functools.partial(f, 1)\n"
-    ),
-    OracleCase("called object", f"class F:\n    def __call__(self, smiles):\n        return {_LENGTHS}\nscore = F()\n"),
-    OracleCase("bound method", _CLASS + "score = Odd().score\n"),
-    OracleCase(
-        "wrapped", "import functools\n" + _GOOD + "score = functools.lru_cache(None)(score)\n", "unhashable|hash"
-    ),
-    OracleCase("class", _CLASS, reference="./odd_oracle.py:Odd"),
-    OracleCase("class without score", "class Odd:\n    pass\n", "score", reference="./odd_oracle.py:Odd"),
-    OracleCase("no arguments", "def score():\n    return {}\n", "score|argument"),
-    OracleCase("too many arguments", "def score(smiles, more, yet_more):\n    return {}\n", "more"),
-    OracleCase("coroutine", "async def score(smiles):\n    return {}\n", "coroutine|async|await"),
-    OracleCase("prints at import", "print('x' * 100_000)\n" + _GOOD),
-    OracleCase("name with blanks", _GOOD, reference="./odd oracle.py:score"),
-    OracleCase("name of a module", _GOOD, reference="./json.py:score"),
-    OracleCase("name in another alphabet", _GOOD, reference="./ορακλ.py:score"),
-    OracleCase("ends in .txt", _GOOD, reference="./odd.txt:score"),
-    OracleCase("changes the path", "import sys\nsys.path.clear()\n" + _GOOD),
-    OracleCase("changes folder", "import os\nos.chdir('/')\n" + _GOOD),
-    OracleCase("replaces streams", "import sys\nsys.stdout = sys.stderr = None\n" + _GOOD),
-    OracleCase("replaces print", "import builtins\nbuiltins.open = builtins.print = None\n" + _GOOD),
-    OracleCase("forgets modules", "import sys\nsys.modules.pop('json', None)\n" + _GOOD),
-    OracleCase("random seed", "import random\nrandom.seed(0)\n" + _GOOD),
-)
-"""What a file is when it is imported."""
 
 ANSWERS = (
     OracleCase("numpy numbers", _answer("{m: np.float32(len(m)) for m in smiles}", "import numpy as np\n")),

@@ -67,7 +67,7 @@ def write_tiny_model(path: Path) -> Path:
     """A sequence VAE of random weights over the shipped alphabet: it does what a trained one does, badly and fast."""
     from designloop.molecules.corpus import zinc_codec
     from designloop.molecules.pretrain import new_model
-    from designloop.molecules.sequence_vae import Architecture
+    from designloop.molecules.sequence_networks import Architecture
 
     small = Architecture(latent=8, embedding=8, features=4, channels=8, width=16, hidden=16)
     new_model(zinc_codec(), small, seed=0).save(path, {"corpus": "zinc250k"})

@@ -11,7 +11,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     import torch
 
     from designloop.molecules.corpus import zinc_codec
-    from designloop.molecules.sequence_vae import Architecture, SequenceVAE
+    from designloop.molecules.sequence_networks import Architecture
+    from designloop.molecules.sequence_vae import SequenceVAE
 
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -66,7 +66,7 @@ def test_the_genetic_algorithm_pays_for_each_molecule_once_and_only_for_what_the
 
 
 def test_a_genetic_algorithm_whose_children_are_refused_ends_and_the_report_says_so() -> None:
-    strict = load_campaign(QUICKSTART, {"evaluation.backend": "inline", "filters.min_distance": 0.95})
+    strict = load_campaign(QUICKSTART, {"evaluation.backend": "inline", "diversity.min_distance": 0.95})
     done = search(strict, draw_start(load_campaign(QUICKSTART), 3, seed=0), 20, seed=0)
     assert len(done.calls) < 20
     assert done.bred == 50 * 20

@@ -107,6 +107,18 @@ def test_an_amendment_is_charged_to_no_budget_and_no_patience() -> None:
     assert rounds_without_gain([*best, better, stale]) == 1, "what an amendment brings is the mark to beat"
 
 
+def test_in_a_laboratory_a_batch_of_molecules_counts_as_a_round_however_it_is_told() -> None:
+    singly = rounds({"mean_top_10": 0.5}, *[{"mean_top_10": 0.5, "admitted": 1}] * 25)
+    assert rounds_without_gain(singly) == 25
+    assert rounds_without_gain(singly, batch=8) == 3
+    gain = rounds({"mean_top_10": 0.5}, *[{"mean_top_10": 0.5, "admitted": 7}] * 3, {"mean_top_10": 0.6, "admitted": 1})
+    assert rounds_without_gain(gain, batch=8) == 0
+    assert why_it_ends(Budget(oracle_calls=10_000, patience=3), singly, {}, batch=9) is None
+    end = why_it_ends(Budget(oracle_calls=10_000, patience=3), singly, {}, batch=8)
+    assert end is not None
+    assert end.reason == "patience"
+
+
 def test_the_mean_of_fewer_than_ten_starting_molecules_is_no_mark_to_beat() -> None:
     few = rounds({"admitted": 3, "mean_top_10": 0.9}, {"mean_top_10": 0.4}, {"mean_top_10": 0.5}, start=True)
     assert rounds_without_gain(few) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 
 from designloop.molecules import corpus, sequence_vae
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.pretrain import take_weights
 from designloop.molecules.sequence_vae import SequenceVAE, find, load, shorten, training_record
 from designloop.testing.draws import generator
 from tests.tiny import ARCHITECTURE, tiny_vae
@@ -20,9 +22,20 @@ from tests.tiny import ARCHITECTURE, tiny_vae
 SHORT, LONG = "[C][C][O]", "[C]" * 20 + "[N]"
 
 
-@pytest.fixture(scope="module")
-def vae() -> SequenceVAE:
-    return tiny_vae().double()
+def vae_with_reader() -> SequenceVAE:
+    """One whose reader, which adds nothing at first, has learned something."""
+    vae = tiny_vae(architecture=replace(ARCHITECTURE, reader=10))
+    assert vae.encoder.reader is not None
+    last = vae.encoder.reader.out[-1]
+    assert isinstance(last, torch.nn.Linear)
+    for layer in (vae.encoder.reader.to_features, vae.encoder.reader.to_width, last):
+        torch.nn.init.normal_(layer.weight, generator=generator())
+    return vae
+
+
+@pytest.fixture(scope="module", params=["convolutions", "reader"])
+def vae(request: pytest.FixtureRequest) -> SequenceVAE:
+    return (tiny_vae() if request.param == "convolutions" else vae_with_reader()).double()
 
 
 def test_shapes(vae: SequenceVAE) -> None:
@@ -108,8 +121,9 @@ def test_strings_that_the_alphabet_lacks_are_told(vae: SequenceVAE) -> None:
         vae.latents(["[C]" * 25])
 
 
-def test_every_weight_is_learned() -> None:
-    vae = tiny_vae()
+@pytest.mark.parametrize("make", [tiny_vae, vae_with_reader])
+def test_every_weight_is_learned(make: Callable[[], SequenceVAE]) -> None:
+    vae = make()
     tokens = vae.tokens([SHORT, LONG, "[N][=C][Branch1][C][O][C]"])
     context = {"noise": torch.tensor([0.0, 0.5, 2.0])}
     (-vae.elbo(tokens, None, context, noise=vae.draw_noise(3, generator()))).sum().backward()
@@ -117,6 +131,43 @@ def test_every_weight_is_learned() -> None:
     assert idle == []
     assert vae.encoder.embedding.weight.grad is not None
     assert float(vae.encoder.embedding.weight.grad[0].abs().sum()) == 0  # padding
+
+
+def test_a_fresh_reader_changes_nothing_and_reads_both_ways() -> None:
+    plain, other = tiny_vae(), tiny_vae(1, replace(ARCHITECTURE, reader=10))
+    take_weights(other, plain, "plain")
+    tokens = plain.tokens([SHORT, LONG])
+    assert torch.equal(other.encode(tokens).mean, plain.encode(tokens).mean)
+    assert torch.equal(other.encode(tokens).scale, plain.encode(tokens).scale)
+    reader = other.encoder.reader
+    assert reader is not None
+    torch.nn.init.normal_(reader.to_features.weight, generator=generator())
+    embedded = torch.randn(1, 6, ARCHITECTURE.embedding, generator=generator())
+    touched = embedded.clone()
+    touched[0, 2] += 1
+    read, again = (reader(rows, torch.tensor([5]))[0][0] for rows in (embedded, touched))
+    changed = (read != again).any(-1)
+    assert changed[:5].tolist() == [True] * 5  # those before and behind what was touched
+
+
+def test_a_reader_says_of_a_row_and_its_mirror_what_two_networks_of_torch_say() -> None:
+    """Against ``nn.GRU`` in both directions on a packed sequence."""
+    reader = vae_with_reader().double().encoder.reader
+    assert reader is not None
+    embedded = torch.randn(3, 7, ARCHITECTURE.embedding, dtype=torch.float64, generator=generator())
+    lengths = torch.tensor([7, 4, 1])
+    both = torch.nn.GRU(ARCHITECTURE.embedding, 10, batch_first=True, bidirectional=True, dtype=torch.float64)
+    weights = dict(reader.along.state_dict())
+    weights |= {f"{name}_reverse": value for name, value in reader.against.state_dict().items()}
+    both.load_state_dict(weights)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(embedded, lengths, batch_first=True)
+    states = torch.nn.utils.rnn.pad_packed_sequence(both(packed)[0], batch_first=True)[0]
+    by_position, of_ends = reader(embedded, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        wanted = reader.to_features(states[row, :length])
+        torch.testing.assert_close(by_position[row, :length], wanted, rtol=1e-12, atol=1e-12)
+        ends = torch.cat([states[row, length - 1, :10], states[row, 0, 10:]])
+        torch.testing.assert_close(of_ends[row], reader.to_width(ends), rtol=1e-12, atol=1e-12)
 
 
 def test_files_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from time import thread_time
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -329,22 +331,14 @@ def test_counterions_are_written_neutral_and_named():
     assert len({without_stereo(smiles) for smiles, _, _ in entries}) == len(entries)
 
 
-def test_the_standard_form_costs_little_more_than_reading_the_molecule():
-    """At most four times parse and canonicalise; measured 2.1."""
-    smiles = zinc()[:600]
-    standard_form("CC[NH3+].[Cl-]")  # its tables are made at the first use
-    ratios = []
-    for part in (smiles[:200], smiles[200:400], smiles[400:]):
-        start = thread_time()
-        for molecule in part:
-            Chem.MolToSmiles(Chem.MolFromSmiles(molecule))
-        between = thread_time()
-        for cached in (parse, canonical, standard_form, without_stereo):
-            cached.cache_clear()
-        for molecule in part:
-            identity(standard_form(molecule))
-        ratios.append((thread_time() - between) / (between - start))
-    assert min(ratios) < 4
+def test_the_standard_form_costs_little_more_than_reading_the_molecule() -> None:
+    """At most four times parse and canonicalise; measured 2.2.
+
+    In a process of its own: the caches and the memory of other tests slow our many small objects, not RDKit's.
+    """
+    script = Path(__file__).with_name("time_standard_form.py")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, cwd=script.parents[2])
+    assert float(done.stdout) < 4
 
 
 def test_a_check_inside_rdkit_that_a_random_string_trips_is_no_crash() -> None:

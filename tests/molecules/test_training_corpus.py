@@ -89,6 +89,17 @@ def test_components_are_the_principal_ones_at_mean_square_one() -> None:
     assert np.array_equal(fingerprint_components(counts, 6), fingerprint_components(counts, 6))
 
 
+def test_rows_without_a_say_are_projected_on_the_components_of_the_others() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(np.outer(rng.gamma(2.0, size=300), rng.gamma(0.5, size=40))).astype(np.uint8)
+    odd = rng.poisson(4.0, (50, 40)).astype(np.uint8)
+    components = fingerprint_components(np.concatenate([counts, odd]), 6, fitted=300).astype(float)
+    fitted = PCA(6, svd_solver="full").fit(np.log1p(counts.astype(float)))
+    scale = np.sqrt((fitted.transform(np.log1p(counts.astype(float))) ** 2).mean())
+    wanted = fitted.transform(np.log1p(np.concatenate([counts, odd]).astype(float))) / scale
+    np.testing.assert_allclose(components, wanted * np.sign((components * wanted).sum(0)), atol=0.02)
+
+
 def test_targets_are_made_once_for_a_corpus_and_follow_its_rows(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, codec = tiny_corpus().rows, tiny_codec()
     targets = fingerprint_targets(rows, codec, 5)

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import builtins
+import gc
+import json
+import locale
+import logging
+import os
+import random
+import re
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from designloop.oracles import OracleError, describe, first_import, load, load_recipe
+from designloop.oracles import OracleError, ParameterError, describe, first_import, load, load_recipe, own_files
+from designloop.testing import odd_imports
+from designloop.testing.odd_oracles import OracleCase
+from designloop.testing.processes import living_in
 from tests.oracles.conftest import Write
 
 SCORE = "\ndef score(smiles):\n    return dict.fromkeys(smiles, 1.0)\n"
@@ -56,17 +75,78 @@ def test_a_file_that_asks_the_user_gets_no_answer(write: Write) -> None:
         load("./my_oracle.py:score", folder=write("input('which?')" + SCORE))
 
 
-def test_the_first_import_is_made_once_for_the_same_bytes_and_not_for_a_recipe(write: Write, tmp_path: Path) -> None:
+def test_a_file_is_imported_by_one_other_process_and_here_only_where_it_is_called(write: Write, tmp_path: Path) -> None:
     folder = write(counted(tmp_path) + SCORE)
     here = load("./my_oracle.py:score", folder=folder)
+    assert imports(folder) == 1
+    assert here.score(["C"]) == here.score(["C"]) == {"C": 1.0}
     assert imports(folder) == 2
-    load("./my_oracle.py:score", folder=folder)
-    assert imports(folder) == 3
-    write(counted(tmp_path) + SCORE + "# changed\n")
-    load("./my_oracle.py:score", folder=folder)
-    assert imports(folder) == 5
     load_recipe(here.recipe(), dict(here.file_bytes), tmp_path / "worker")
-    assert imports(folder) == 6
+    assert imports(folder) == 3
+
+
+def test_properties_of_one_campaign_share_the_process_that_imports_their_file(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    folder = write(counted(tmp_path) + SCORE + "def weighed(smiles, weight: float):\n    return {}\n")
+    with first_import.shared_processes():
+        load("./my_oracle.py:score", folder=folder)
+        assert load("./my_oracle.py:weighed", {"weight": 2}, folder).params == {"weight": 2.0}
+        with pytest.raises(ParameterError, match=r"'weight': found 'two', expected a valid number"):
+            load("./my_oracle.py:weighed", {"weight": "two"}, folder)
+        with pytest.raises(OracleError, match="has no 'scores'; did you mean 'score'"):
+            load("./my_oracle.py:scores", folder=folder)
+        assert imports(folder) == 1
+    assert not list(own_files.worker_folder().iterdir()), "the copy goes with the process"
+    load("./my_oracle.py:score", folder=folder)
+    assert imports(folder) == 2, "a helper may have changed meanwhile"
+
+
+def state_of_this_process() -> dict[str, Any]:
+    """What a file that is imported might change of the process that imports it."""
+    functions = {
+        (module.__name__, key): value for module in (builtins, json, os, time) for key, value in vars(module).items()
+    }
+    return {
+        "functions": functions,
+        "path": list(sys.path),
+        "modules": set(sys.modules),
+        "folder": Path.cwd(),
+        "environment": dict(os.environ),
+        "streams": (sys.stdin, sys.stdout, sys.stderr, *(os.fstat(number).st_ino for number in (0, 1, 2))),
+        "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 (names that go while they are listed)
+        "threads": threading.enumerate(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "warnings": (list(warnings.filters), warnings.warn),
+        "logging": (logging.root.level, list(logging.root.handlers), logging.root.manager.disable),
+        "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
+        "timer": signal.getitimer(signal.ITIMER_REAL)[0] > 0,
+        "depth": sys.getrecursionlimit(),
+        "hooks": (sys.excepthook, sys.displayhook, threading.excepthook, sys.getprofile(), sys.gettrace()),
+        "random": random.getstate(),
+        "garbage": (gc.isenabled(), gc.get_freeze_count()),
+        "files": resource.getrlimit(resource.RLIMIT_NOFILE),
+        "sockets": socket.getdefaulttimeout(),
+        "umask": int(re.search(r"Umask:\s*(\d+)", Path("/proc/self/status").read_text())[1]),  # type: ignore[index]
+    }
+
+
+@pytest.mark.parametrize("case", [*odd_imports.HABITS, *odd_imports.DEADLY], ids=lambda case: case.name)
+def test_no_file_harms_the_process_that_loads_it(case: OracleCase, write: Write) -> None:
+    """That workers give the right values then is tried by `designloop benchmark robustness`."""
+    folder = write(str(case.source))
+    load("qed")  # what this package loads once
+    before = state_of_this_process()
+    if case.told:
+        with pytest.raises(OracleError, match=rf"my_oracle\.py\b.*{case.told}|^KeyboardInterrupt$"):
+            load("./my_oracle.py:score", folder=folder)
+    else:
+        assert load("./my_oracle.py:score", folder=folder).name == "score"
+    after = state_of_this_process()
+    assert {key for key in before if before[key] != after[key]} == set()
+    assert living_in(folder) == {}
 
 
 def test_a_file_that_was_mended_by_its_helper_is_tried_anew(write: Write) -> None:

@@ -94,6 +94,17 @@ def test_the_values_that_a_surrogate_learns_from_are_kept_in_the_order_asked_for
     assert archive.values.tolist() == [[-1.0, 0.25, 3.5]]
 
 
+def test_a_value_that_changes_where_the_score_does_not_is_news() -> None:
+    transcriber = Transcriber(VAE.codec, ("a",))
+
+    def row(value: float) -> Scored:
+        return Scored(Evaluation(Candidate("CCO", "start"), {"a": Result(value)}), {"a": 1.0}, 1.0)
+
+    archive = archive_of([row(9.0)], transcriber=transcriber)
+    assert transcriber.read([row(9.0)], archive) == ([], [])
+    assert archive_of([row(12.0)], archive, transcriber).values.tolist() == [[12.0]]
+
+
 def test_features_are_those_of_the_surrogate_and_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     molecules, asked = small_molecules(6), list[str]()
     view = FingerprintView(lambda smiles: smiles)

@@ -17,8 +17,9 @@ from designloop.strategies.base import SCORE_ALONE, KnownObjective, unchanged
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior, MoleculeView
-from designloop.strategies.surrogates.fixed_gp import NOISE, FixedGP
+from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule, numbers_of, standard_numbers
+from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.views import FingerprintView
 
 SMILES = held_out_smiles()[1000:1060]
@@ -68,7 +69,7 @@ def test_numbers_tell_isomers_by_formula_alone_alike_and_others_apart() -> None:
 def test_the_process_is_the_textbooks(kernel: str) -> None:
     known, asked = FEATURES[:40], FEATURES[40:]
     similarity = KERNELS[kernel].to(FEATURES)(FEATURES).astype(float)
-    covariance, across = similarity[:40, :40] + NOISE * np.eye(40), similarity[:40, 40:]
+    covariance, across = similarity[:40, :40] + LEAST * np.eye(40), similarity[:40, 40:]
     mean = across.T @ np.linalg.solve(covariance, SCORES[:40])
     posterior = similarity[40:, 40:] - across.T @ np.linalg.solve(covariance, across)
     own = FixedGP.fit(KERNELS[kernel], known, SCORES[:40])(asked)
@@ -115,7 +116,7 @@ def test_who_foresees_better_gets_the_greater_share_and_keeps_it_after_a_restart
 
 def test_the_record_is_the_discounted_log_density_of_rescaled_errors() -> None:
     own = committee(kernels=("ecfp6",))
-    own._judge(np.array([[0.2]]), np.array([[0.3]]), np.array([0.7]), np.array([NOISE]))
+    own._judge(np.array([[0.2]]), np.array([[0.3]]), np.array([0.7]), np.array([LEAST]))
     variance = 0.3**2 + 1e-4
     scale = 0.98 + 0.02 * 0.5**2 / variance
     wanted = norm.logpdf(0.7, 0.2, np.sqrt(scale * variance)) + 0.5 * np.log(2 * np.pi)
@@ -191,13 +192,13 @@ def test_a_screen_has_the_means_of_the_process_and_proposes_the_best(monkeypatch
     smiles = tuple(held_out_smiles()[2000:2300])
     bank = Bank(smiles, prints_of(smiles))
     monkeypatch.setattr("designloop.strategies.search.screen.zinc_bank", lambda size: bank)
-    archive, screen = archive_of(SMILES, SCORES), ZincScreen(fresh=5, best=20)
+    screen = ZincScreen(fresh=5, best=20)
     gp = FixedGP.fit(KERNELS["ecfp6"], FEATURES, SCORES)
     expected = gp([features_of_molecule(text) for text in smiles]).moments()[0]
-    assert screen.means(bank, archive) == pytest.approx(expected, abs=0.03)
-    again = screen.means(bank, archive)
-    assert ZincScreen(fresh=5, best=20).means(bank, archive) == pytest.approx(again, abs=0), "a restart changes nothing"
-    proposed = [candidate.smiles for candidate in screen.propose(archive, np.random.default_rng(0))]
+    assert screen.means(bank, gp) == pytest.approx(expected, abs=0.03)
+    again = screen.means(bank, gp)
+    assert ZincScreen(fresh=5, best=20).means(bank, gp) == pytest.approx(again, abs=0), "a restart changes nothing"
+    proposed = [candidate.smiles for candidate in screen.propose(gp, np.random.default_rng(0))]
     assert 20 <= len(proposed) <= 25
     assert [smiles.index(text) for text in proposed[:20]] == np.argsort(-again, kind="stable")[:20].tolist()
 
@@ -211,7 +212,9 @@ def test_a_bank_of_another_size_is_screened_anew(monkeypatch: pytest.MonkeyPatch
     banks = {size: Bank(tuple(part), prints_of(part)) for size, part in ((10_000, SMILES[:30]), (50_000, SMILES))}
     monkeypatch.setattr("designloop.strategies.search.screen.zinc_bank", banks.__getitem__)
     screen = ZincScreen(fresh=0, best=5)
-    few, many = archive_of(SMILES[:20], SCORES[:20]), archive_of([f"C{'C' * n}O" for n in range(200)], np.ones(200))
+    alcohols = [features_of_molecule(f"C{'C' * n}O") for n in range(200)]
+    few = FixedGP.fit(KERNELS["ecfp6"], FEATURES[:20], SCORES[:20])
+    many = FixedGP.fit(KERNELS["ecfp6"], alcohols, np.ones(200))
     assert len(screen.propose(few, np.random.default_rng(0))) == 5
     assert len(screen.means(banks[50_000], many)) == len(SMILES)
     assert len(screen.propose(many, np.random.default_rng(0))) == 5
@@ -223,3 +226,12 @@ def test_a_committees_posterior_serves_whatever_takes_one() -> None:
     posterior = belief(np.array(FEATURES[40:], dtype=object))
     assert isinstance(posterior, CommitteePosterior)
     assert posterior.samples(3, 0).shape == (3, 20)
+
+
+def test_the_screen_ranks_by_the_members_own_scale_where_scores_are_noisy() -> None:
+    smiles = tuple(held_out_smiles()[2000:2100])
+    noisy = SCORES + np.random.default_rng(3).normal(0, 0.3, len(SCORES))
+    gp = FixedGP.fit(KERNELS["ecfp6"], FEATURES, noisy, noisy=True)
+    expected = gp([features_of_molecule(text) for text in smiles]).moments()[0]
+    assert ZincScreen().means(Bank(smiles, prints_of(smiles)), gp) + gp.scale.mean == pytest.approx(expected, abs=0.03)
+    assert gp.scale.variance != 1

@@ -60,6 +60,7 @@ def test_without_genetic_steps_the_model_gives_all() -> None:
 def test_with_fewer_than_two_parents_the_fallback_is_asked_alone() -> None:
     assert asked(dict.fromkeys(PROPOSERS, 1.0), 100, PARENTS[:1]) == {"fallback": 100}
     assert asked({}, 100, PARENTS[:1]) == {}
+    assert shares_of({}) == {}
 
 
 def test_candidates_of_several_stand_by_their_relative_places() -> None:

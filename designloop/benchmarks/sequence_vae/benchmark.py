@@ -40,6 +40,8 @@ class Sizes:
     ridge: int = 5000
     ranked: int = 1000
     drugs: int = 200
+    unknown_drugs: int | None = None
+    """None for all."""
     timed: int = 2000
 
 
@@ -94,6 +96,7 @@ def measure(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
     )
     say("drugs …")
     results["drugs"] = drugs.measure(vae, sizes.drugs)
+    results["unknown_drugs"] = drugs.measure_unknown(vae, sizes.unknown_drugs)
     return {**results, "bars": judge(results)}
 
 

@@ -16,6 +16,9 @@ from designloop.molecules.sequence_vae import SequenceVAE
 LENGTHS = (0, 30, 35, 40, 45, 50, 60)
 """Lower ends of the ranges of SELFIES symbols."""
 
+LONG = 50
+"""SELFIES symbols above which a molecule of ZINC is long."""
+
 COUNTS = (0, 100, 1_000, 10_000, 100_000)
 """Lower ends of the ranges of how often a molecule's rarest token stands in the training corpus."""
 
@@ -49,8 +52,18 @@ def measure(vae: SequenceVAE, rows: np.ndarray) -> dict[str, Any]:
         "reconstruction_without_stereo": float(np.mean(flat)),
         "reconstruction_by_length": count_by_range(exact, lengths, LENGTHS),
         "reconstruction_by_length_without_refinement": count_by_range(at_once, lengths, LENGTHS),
+        "reconstruction_of_long": {
+            "molecules": int((lengths > LONG).sum()),
+            "exact": share_exact(exact[lengths > LONG]),
+            "exact_without_refinement": share_exact(at_once[lengths > LONG]),
+        },
         "reconstruction_by_rarest_token": count_by_range(exact, rarest, COUNTS),
     }
+
+
+def share_exact(exact: np.ndarray) -> float | None:
+    """Returns the share; None of no molecules."""
+    return float(exact.mean()) if exact.size else None
 
 
 def count_by_range(exact: np.ndarray, values: np.ndarray, starts: Sequence[int]) -> list[Mapping[str, Any]]:

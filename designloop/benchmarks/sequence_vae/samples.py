@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,12 @@ from designloop.molecules.neighbours import highest_zinc_similarity
 from designloop.molecules.sequence_vae import SequenceVAE
 
 Say = Callable[[str], None]
+
+
+@cache
+def zinc_parents() -> tuple[str, ...]:
+    """Returns ZINC 250k without stereo marks, row for row; it takes half a minute, once."""
+    return tuple(without_stereo(molecule) for molecule in corpus.zinc())
 
 
 def draw(vae: SequenceVAE, n: int, seed: int) -> list[str | None]:
@@ -57,7 +64,8 @@ def measure(vae: SequenceVAE, held_out: Sequence[str], n: int, compared: int, se
     smiles = [molecule for molecule in draws if molecule]
     rng = np.random.default_rng(seed)
     train = [corpus.zinc()[row] for row in rng.choice(corpus.training_rows(), n, replace=False)]
-    training_parents = {without_stereo(molecule) for molecule in corpus.training_smiles()}
+    parents = zinc_parents()
+    training_parents = {parents[row] for row in corpus.training_rows()}
     result: dict[str, Any] = {
         "validity": validity(draws),
         "uniqueness": uniqueness(smiles),

@@ -37,6 +37,7 @@ from designloop.molecules.reading import left_out
 from designloop.molecules.shipped import shipped_models
 from designloop.molecules.smarts import kekule_hint
 from designloop.oracles import Oracle, OracleError, ParameterError, load
+from designloop.oracles.first_import import shared_processes
 from designloop.paths import is_file, is_folder
 from designloop.words import did_you_mean, listed
 
@@ -66,8 +67,9 @@ def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Par
     draft = Draft.model_validate(data)
     parts = Parts()
     findings: list[Finding] = []
-    for place, item in draft.properties:
-        findings += _load_oracle(document, ("objective", "properties", place), item, folder, parts.oracles)
+    with shared_processes():
+        for place, item in draft.properties:
+            findings += _load_oracle(document, ("objective", "properties", place), item, folder, parts.oracles)
     findings += _misread_filters(document, draft.filters)
     findings += _files(draft, folder)
     _decide_stereo(draft, parts)

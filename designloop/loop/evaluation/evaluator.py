@@ -119,9 +119,9 @@ class Evaluator:
         """
         return self._evaluate(candidates, "round", on_tally=on_tally, given=given)
 
-    def again(self, candidates: Sequence[Candidate]) -> list[Evaluation]:
+    def again(self, candidates: Sequence[Candidate], given: Given | None = None) -> list[Evaluation]:
         """Does the same, but for runs of this campaign that failed: they are made again, with all their attempts."""
-        return self._evaluate(candidates, "round", failures_settle=False)
+        return self._evaluate(candidates, "round", failures_settle=False, given=given)
 
     def checks(self, smiles: Sequence[str]) -> list[Evaluation]:
         """Does the same for molecules outside the campaign's budget and table; recorded as checks.

@@ -95,7 +95,7 @@ def _why(candidate: Candidate, foreseen: Foreseen, best: float | None) -> str:
     if candidate.proposer == START:
         return "a starting molecule of yours"
     if "score" not in foreseen or best is None:
-        return "too little is known to foresee anything"
+        return "nothing is foreseen of it"
     mean, deviation = foreseen["score"]
     if mean >= best:
         return "foreseen to be better than the best so far"

@@ -41,7 +41,7 @@ def offspring(first: str, second: str, rng: np.random.Generator, keep: tuple[str
         part_of_b = None if part_of_a is None else _partner(a, part_of_a, b, rng)
         if part_of_a is None or part_of_b is None:
             continue
-        child = outcome(_join_parts(a, part_of_a, b, part_of_b), a)
+        child = outcome(join_parts(a, part_of_a, b, part_of_b), a)
         if child is not None and child not in (a.smiles, b.smiles):
             return child
     return None
@@ -65,7 +65,7 @@ def _partner(a: Graph, part_of_a: Part, b: Graph, rng: np.random.Generator) -> P
     fitting = [
         part
         for part in parts
-        if not b.kept & part.side and all(_bind(a, x, b, y) for x, y in zip(part_of_a.ends, part.ends, strict=True))
+        if not b.kept & part.side and all(bind(a, x, b, y) for x, y in zip(part_of_a.ends, part.ends, strict=True))
     ]
     missing = (a.size + b.size) / 2 + rng.normal(0, SPREAD) - part_of_a.size
     return Table(fitting, [exp(-abs(part.size - missing) / 2) for part in fitting]).draw(rng) if fitting else None
@@ -80,12 +80,12 @@ def _ring_partners(half: Part, graph: Graph) -> list[Part]:
     return parts + [part._replace(ends=part.ends[::-1]) for part in parts]
 
 
-def _bind(a: Graph, x: CutBond, b: Graph, y: CutBond) -> bool:
+def bind(a: Graph, x: CutBond, b: Graph, y: CutBond) -> bool:
     """Whether the ends of two parts may be bound."""
     return x.order == y.order and b.kind(y.kept, y.lost) in BINDS[a.kind(x.kept, x.lost)]
 
 
-def _join_parts(a: Graph, first: Part, b: Graph, second: Part) -> Chem.RWMol:
+def join_parts(a: Graph, first: Part, b: Graph, second: Part) -> Chem.RWMol:
     """Both parts in one molecule, end bound to end."""
     mol, shift = Chem.RWMol(a.mol), a.size
     mol.InsertMol(b.mol)

@@ -48,6 +48,8 @@ def interleave(parts: Sequence[Sequence[Candidate]]) -> list[Candidate]:
 
 def shares_of(credit: Mapping[str, float], floor: float = 0.3) -> dict[str, float]:
     """Each proposer's share of the pool: proportional to its credit, none below ``floor`` of an equal share."""
+    if not credit:  # of a strategy that only screens
+        return {}
     least = floor / len(credit)
     total = sum(credit.values())
     return {

@@ -104,17 +104,20 @@ class Search:
         return self.surrogate.view.features(names) if names else None
 
     def foresee(self, candidates: Sequence[Candidate]) -> list[Foreseen]:
-        """What the surrogate expects of each candidate: nothing before it is fitted, or of what it cannot see."""
+        """What the surrogate expects of each candidate: nothing before it is fitted, or of what it cannot see.
+
+        Nor of any, where its values have the order of the score alone.
+        """
         belief, foreseen = self._fit(), [dict[str, tuple[float, float]]() for _ in candidates]
-        names = [] if belief is None or self.surrogate is None else self.surrogate.view.names(candidates)
-        seen = {row: name for row, name in enumerate(names) if name is not None}
-        if belief is None or self.surrogate is None or not seen:
+        if self.surrogate is None or belief is None or not isinstance(belief, PropertyBelief):
+            return list[Foreseen](foreseen)
+        names = self.surrogate.view.names(candidates)
+        if not (seen := {row: name for row, name in enumerate(names) if name is not None}):
             return list[Foreseen](foreseen)
         features = self.surrogate.view.features(list(seen.values()))
         # Of a round's trade-off the surrogate knows the weighted score, which is not the campaign's.
         moments = {} if self.trade_offs is not None else {"score": belief(features).moments()}
-        if isinstance(belief, PropertyBelief):
-            moments |= belief.property_moments(features)
+        moments |= belief.property_moments(features)
         for name, (means, deviations) in moments.items():
             for row, mean, deviation in zip(seen, means.tolist(), deviations.tolist(), strict=True):
                 foreseen[row][name] = (mean, deviation)

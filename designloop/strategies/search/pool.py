@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -82,13 +81,6 @@ Draw = Callable[[Archive, int, Turn], Sequence[Candidate]]
 
 Propose = Callable[[Sequence[Member], int, Turn, int], Sequence[Candidate]]
 """(parents, number of draws, turn, generation) -> free candidates."""
-
-
-class Source(Protocol):
-    """Where free molecules come from that need no parents."""
-
-    def propose(self, archive: Archive, rng: np.random.Generator) -> list[Candidate]:
-        """Some, by what was paid for."""
 
 
 def evolve(

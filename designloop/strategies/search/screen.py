@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from designloop.molecules.count_prints import KIND, Bank, zinc_bank
 from designloop.records import Candidate
-from designloop.strategies.archive.archive import LIMIT, Archive
+from designloop.strategies.archive.archive import LIMIT
 from designloop.strategies.surrogates.fixed_gp import FixedGP
-from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
+from designloop.strategies.surrogates.kernels import features_of_molecule
 
 PROPOSER = "screen"
 
@@ -43,10 +42,15 @@ class ZincScreen:
     _rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     """Molecule paid for -> (bank,) uint8 similarity to each of the bank."""
 
-    def propose(self, archive: Archive, rng: np.random.Generator) -> list[Candidate]:
-        """Molecules of highest mean, then some at random."""
-        bank = zinc_bank(self.size(len(archive)))
-        mean = self.means(bank, archive)
+    def propose(self, process: FixedGP, rng: np.random.Generator) -> list[Candidate]:
+        """Molecules of highest mean, then some at random.
+
+        Args:
+            process: on fingerprints of the bank's kind, fitted on what was paid for.
+            rng: for those at random.
+        """
+        bank = zinc_bank(self.size(len(process.molecules)))
+        mean = self.means(bank, process)
         best = np.argpartition(-mean, self.best)[: self.best] if self.best < len(bank) else np.arange(len(bank))
         rows = [*best[np.argsort(-mean[best], kind="stable")].tolist(), *rng.integers(len(bank), size=self.fresh)]
         return [Candidate(bank.smiles[row], PROPOSER) for row in dict.fromkeys(rows)]
@@ -56,14 +60,13 @@ class ZincScreen:
         size = next((size for least, size in SIZES if paid < least), None)
         return self.most if size is None else size if self.most is None else min(size, self.most)
 
-    def means(self, bank: Bank, archive: Archive) -> np.ndarray:
-        """(bank,) posterior means of the score."""
-        gp = FixedGP.fit(KERNELS[KIND], [features_of_molecule(name) for name in archive.smiles], archive.scores)
-        weights = solve_triangular(gp.lower, gp.white, lower=True, trans=1) / _LEVELS
+    def means(self, bank: Bank, process: FixedGP) -> np.ndarray:
+        """(bank,) posterior means of the score, above the mean of the process's scale."""
+        weights = process.weights / _LEVELS
         if self._bank is not bank:
             self._bank, self._rows = bank, {}
-        known = self._rows
-        self._rows = {name: known[name] if name in known else _bytes_of(bank, name) for name in archive.smiles}
+        known, paid = self._rows, [molecule.smiles for molecule in process.molecules]
+        self._rows = {name: known[name] if name in known else _bytes_of(bank, name) for name in paid}
         rows, mean = list(self._rows.values()), np.zeros(len(bank), np.float32)
         for first in range(0, len(rows), _AT_ONCE):
             part = slice(first, first + _AT_ONCE)

@@ -15,14 +15,18 @@ from itertools import cycle, islice, zip_longest
 
 import numpy as np
 
+from designloop.molecules.count_prints import KIND
 from designloop.randomness import rng_of
 from designloop.records import START, Candidate
 from designloop.strategies.acquisition.votes import Voter, Votes, draw_voters, members_of, shares_of
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
-from designloop.strategies.search.pool import Bred, Pool, Propose, Source, Turn
+from designloop.strategies.search.core import Core
+from designloop.strategies.search.pool import Bred, Pool, Propose, Turn
+from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.base import Belief, View
+from designloop.strategies.surrogates.committee import CommitteeModel
 
 QUANTILES = np.logspace(-3, 0, 25)
 """Parts of the ranking, best first, from each of which as many parents are drawn."""
@@ -45,22 +49,31 @@ class BreedByVote:
     transcriber: Transcriber
     view: View
     propose: Propose
-    screen: Source | None
-    """Of ZINC, or of whatever else stands in the pool before anything is bred; None: nothing does."""
+    screen: ZincScreen | None
+    """None: no molecule of ZINC is looked at."""
     draws: float
     """Free molecules for each one wanted, those of all generations together."""
     generations: int = 5
     litter: int = 3
     """Children of a parent."""
 
-    def __call__(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
-        """The pool, of which each voter's favourites are considered; None of fewer than two molecules."""
+    def __call__(
+        self, archive: Archive, belief: Belief, wanted: int, turn: Turn, beside: Sequence[Candidate] = ()
+    ) -> Bred | None:
+        """The pool, of which each voter's favourites are considered; None of fewer than two molecules.
+
+        Args:
+            beside: what stands in the pool before anything is bred, next to what was paid for and the screen.
+        """
         if len(archive) < 2:
             return None
         rng = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block)
         stock = Stock(Pool(self.view), archive, belief)
         if self.screen is not None:
-            stock.add(self.screen.propose(archive, rng))
+            assert isinstance(belief, CommitteeModel)  # no other belief votes
+            screened = self.screen.propose(belief.processes[KIND], rng)
+            stock.add(Core(self.campaign.keep).holding(screened))
+        stock.add(beside)
         voters = draw_voters(rng, stock.shares, wanted)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):

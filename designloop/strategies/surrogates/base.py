@@ -79,7 +79,7 @@ Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 @runtime_checkable
 class PropertyBelief(Protocol):
-    """What a belief may be, too: one that says what it expects of each property."""
+    """What a belief may be, too: one in the unit of the score that says what it expects of each property, too."""
 
     def __call__(self, features: np.ndarray, /) -> Posterior:
         """The posterior over candidates."""

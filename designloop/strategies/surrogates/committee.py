@@ -8,7 +8,7 @@ Source: Dawid 1984, "Present position and potential developments: the prequentia
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
@@ -72,18 +72,19 @@ class CommitteeModel:
     shares: np.ndarray
     """(members,) that add to 1."""
     best: float
-    processes_of: Callable[[np.ndarray], Sequence[FixedGP]] = lambda values: ()
-    """(n,) values of the molecules that it was fitted on -> the fixed processes among its members, fitted on these."""
-    values: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Property -> (n,) values of these molecules."""
+    processes: Mapping[str, FixedGP]
+    """Those of its members that are fixed processes, which come first, by the names of their kernels."""
+    values: Mapping[str, np.ndarray]
+    """Property -> (n,) values of the molecules that it was fitted on."""
 
     def property_moments(self, features: np.ndarray) -> Moments:
         """(m,) means and standard deviations of new measurements of each property, each member trusted by its share."""
         moments = {}
+        shares = self.shares[: len(self.processes)] / self.shares[: len(self.processes)].sum()
         for name, values in self.values.items():
             centre, scale = values.mean(), max(values.std(), 1e-9)
-            processes = self.processes_of((values - centre) / scale)
-            shares = self.shares[: len(processes)] / self.shares[: len(processes)].sum()
+            # How noisy a property is, is asked also where scores are exact: the sd shown is that of a measurement.
+            processes = [it.refitted((values - centre) / scale, noisy=True) for it in self.processes.values()]
             own = [process(features.tolist()) for process in processes]
             means = np.array([posterior.means[0] for posterior in own])
             variances = np.array([posterior.variances()[0] + posterior.noises[0] for posterior in own])
@@ -170,22 +171,16 @@ class Committee:
         if len(archive) < self._start:
             return None
         molecules, scores = self.view.features_of(archive.members).tolist(), archive.scores
-        members: list[Callable[[Sequence[MoleculeFeatures]], Posterior]] = [
-            FixedGP.fit(kernel, molecules, scores, self._noisy) for kernel in self._kernels.values()
-        ]
+        processes = {
+            name: FixedGP.fit(kernel, molecules, scores, self._noisy) for name, kernel in self._kernels.items()
+        }
+        members: list[Callable[[Sequence[MoleculeFeatures]], Posterior]] = [*processes.values()]
         if self._composite is not None and self._bits is not None:
             composite, bits = self._composite.fit(archive, seed), self._bits
             if composite is not None:
                 members.append(lambda rows: composite(bits.features([row.smiles for row in rows])))
         values = dict(zip(self._properties, archive.values.T, strict=True))
-        # How noisy a property is, is asked also where scores are exact: the sd that is shown is that of a measurement.
-        return CommitteeModel(
-            members,
-            self.shares,
-            float(scores.max()),
-            lambda own: [FixedGP.fit(kernel, molecules, own, noisy=True) for kernel in self._kernels.values()],
-            values,
-        )
+        return CommitteeModel(members, self.shares, float(scores.max()), processes, values)
 
     def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
         """Moves the record by what each member foresaw of a round; tells the members' shares."""

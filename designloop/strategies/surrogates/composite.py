@@ -107,8 +107,7 @@ class CompositeModel:
     def __call__(self, features: np.ndarray) -> Posterior:
         """The posterior over candidates, of rows (m, d) of bits."""
         test_x, gps = features.astype(np.float32), [model.gp for model in self.properties]
-        k_test_train = Kernels.between(test_x, self.train_x, self.linear_scale)
-        diagonal = Kernels(np.ones(len(test_x)), np.square(counts_of(test_x)).sum(1) / self.linear_scale)
+        k_test_train, diagonal = self._kernels(test_x)
         return Posterior(
             [gp.predict(k_test_train) for gp in gps],
             lambda: covariances_of(gps, k_test_train, diagonal),
@@ -121,15 +120,18 @@ class CompositeModel:
 
     def property_moments(self, features: np.ndarray) -> Moments:
         """(m,) means and standard deviations of new measurements of each property, of rows (m, d) of bits."""
-        test_x = features.astype(np.float32)
-        across = Kernels.between(test_x, self.train_x, self.linear_scale)
-        diagonal = Kernels(np.ones(len(test_x)), np.square(counts_of(test_x)).sum(1) / self.linear_scale)
+        k_test_train, diagonal = self._kernels(features.astype(np.float32))
         moments = {}
         for name, model in self.values.items():
             gp = model.gp
-            variance = np.maximum(gp.covariance(across, diagonal), 0.0) + gp.noise * gp.variance
-            moments[name] = (model.centre + model.scale * gp.predict(across), model.scale * np.sqrt(variance))
+            variance = np.maximum(gp.covariance(k_test_train, diagonal), 0.0) + gp.noise * gp.variance
+            moments[name] = (model.centre + model.scale * gp.predict(k_test_train), model.scale * np.sqrt(variance))
         return moments
+
+    def _kernels(self, test_x: np.ndarray) -> tuple[Kernels, Kernels]:
+        """Of rows (m, d) with those that it was fitted on, and with themselves."""
+        diagonal = Kernels(np.ones(len(test_x)), np.square(counts_of(test_x)).sum(1) / self.linear_scale)
+        return Kernels.between(test_x, self.train_x, self.linear_scale), diagonal
 
     def scores(self, draws: Sequence[np.ndarray]) -> np.ndarray:
         """(draws, m) scores, of draws (draws, m) of each property's GP."""

@@ -1,9 +1,10 @@
 """What a score is believed to be before it is paid for, by a Gaussian process of which nothing is fitted.
 
-    score ~ GP(0, k),    k(x, x) = 1,    observed with variance 1e-4, or as noisy as the scores themselves say
+    score ~ GP(0, k),    k(x, x) = 1,    observed with variance 1e-4
 
 Scores lie in 0..1, so a molecule unlike all that was paid for is believed to be poor, and doubted by a whole unit. A
 process fitted to what was paid for doubts the less the more of its kin there is, and then pays for what it knows.
+Noisy scores are another matter: a process of variance 1 would follow their noise, so its scale is fitted to them.
 Source: Tripp & Hernández-Lobato 2024, "Diagnosing and fixing common problems in Bayesian optimization for molecule
 design".
 """
@@ -18,10 +19,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.kernels import Kernel, MoleculeFeatures, Similarity
-from designloop.strategies.surrogates.noise import noise_variance
-
-NOISE = 1e-4
-"""Variance, for what the kernel cannot tell apart."""
+from designloop.strategies.surrogates.noise import UNIT, Scale, likely_scale
 
 _LEAST = 1e-9
 """Variance below which rounding is all that is left."""
@@ -32,6 +30,7 @@ class FixedGP:
     """The posterior of scores given those of n molecules."""
 
     kernel: Kernel
+    molecules: Sequence[MoleculeFeatures]
     similarity: Similarity
     """With the n molecules."""
     lower: np.ndarray
@@ -39,8 +38,7 @@ class FixedGP:
     white: np.ndarray
     """(n,) the factor's inverse times the scores."""
     best: float
-    noise: float = NOISE
-    """Variance of what is observed."""
+    scale: Scale = UNIT
 
     @classmethod
     def fit(
@@ -49,24 +47,44 @@ class FixedGP:
         """Conditions the process on (n,) scores.
 
         Args:
-            noisy: whether they are those of an assay, say; how noisy is then estimated.
+            noisy: whether they are those of an assay, say; where the process lies and how noisy it is, they then say.
         """
-        similarity = kernel.to(molecules)
+        return cls._conditioned(kernel, molecules, kernel.to(molecules), scores, noisy)
+
+    def refitted(self, scores: np.ndarray, noisy: bool = False) -> FixedGP:
+        """The process of the same molecules, conditioned on (n,) other scores. Arguments as ``fit``."""
+        return self._conditioned(self.kernel, self.molecules, self.similarity, scores, noisy)
+
+    @classmethod
+    def _conditioned(
+        cls,
+        kernel: Kernel,
+        molecules: Sequence[MoleculeFeatures],
+        similarity: Similarity,
+        scores: np.ndarray,
+        noisy: bool,
+    ) -> FixedGP:
         prior = similarity(molecules).astype(np.float64)
-        noise = NOISE + (noise_variance(prior, scores) if noisy else 0.0)
-        lower = cholesky(prior + noise * np.eye(len(molecules)), lower=True)
-        white = solve_triangular(lower, scores, lower=True).astype(np.float32)
-        return cls(kernel, similarity, lower.astype(np.float32), white, float(scores.max()), noise)
+        scale = likely_scale(prior, scores) if noisy else UNIT
+        lower = cholesky(scale.variance * prior + scale.noise * np.eye(len(molecules)), lower=True)
+        white = solve_triangular(lower, scores - scale.mean, lower=True).astype(np.float32)
+        return cls(kernel, molecules, similarity, lower.astype(np.float32), white, float(scores.max()), scale)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(n,) of the n molecules: a mean is that of the scale and similarities times these."""
+        return np.asarray(self.scale.variance * solve_triangular(self.lower, self.white, lower=True, trans=1))
 
     def __call__(self, molecules: Sequence[MoleculeFeatures]) -> Posterior:
         """The posterior of m molecules."""
-        across = self.similarity(molecules)
+        scale = self.scale
+        across = np.float32(scale.variance) * self.similarity(molecules)
         half = solve_triangular(self.lower, across.T, lower=True, check_finite=False)
-        mean = (half.T @ self.white).astype(np.float64)
-        variance = np.maximum(1 - np.square(half).sum(0), _LEAST).astype(np.float64)
+        mean = scale.mean + (half.T @ self.white).astype(np.float64)
+        variance = np.maximum(scale.variance - np.square(half).sum(0), _LEAST).astype(np.float64)
 
         def covariance() -> list[np.ndarray]:
-            prior = self.kernel.to(molecules)(molecules)
+            prior = scale.variance * self.kernel.to(molecules)(molecules)
             return [(prior - half.T @ half).astype(np.float64) + _LEAST * np.eye(len(molecules))]
 
-        return Posterior([mean], lambda: [variance], covariance, [self.noise], self.best)
+        return Posterior([mean], lambda: [variance], covariance, [scale.noise], self.best)

@@ -1,18 +1,37 @@
-"""How noisy scores are, where they come from an assay: a molecule measured twice has two values."""
+"""What a process is like whose scores come from an assay: a molecule that is measured twice has two values."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
 
-SHARES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+SHARES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
 """Variances of the noise that are tried, in those of the process."""
 
+LEAST = 1e-4
+"""Variance of the noise that is taken at least, for what a kernel cannot tell apart."""
 
-def noise_variance(kernel: np.ndarray, scores: np.ndarray) -> float:
-    """The variance of the noise that makes scores most likely, mean and variance of the process being free.
 
-    The share of highest evidence is taken, times the process's variance at its closed-form maximum.
+@dataclass(frozen=True)
+class Scale:
+    """Where a process lies, how far it reaches, and how noisily it is observed."""
+
+    mean: float = 0.0
+    variance: float = 1.0
+    noise: float = LEAST
+    """Variance of what is observed."""
+
+
+UNIT = Scale()
+"""Of a process that nothing is fitted of."""
+
+
+def likely_scale(kernel: np.ndarray, scores: np.ndarray) -> Scale:
+    """The scale that makes scores most likely: mean and variance at their closed-form maximum, the noise's best share.
+
+    Without it a process of variance 1 would take the noise of an assay, which is far less, for something to follow.
     Source: Rasmussen & Williams 2006, eq. 2.30.
 
     Args:
@@ -21,14 +40,15 @@ def noise_variance(kernel: np.ndarray, scores: np.ndarray) -> float:
     """
     n = len(scores)
     if n < 2 or np.ptp(scores) == 0:
-        return 0.0
+        return Scale(float(scores.mean()) if n else 0.0)
     right = np.column_stack([scores, np.ones(n)])
-    best = (-np.inf, 0.0)
+    best = (-np.inf, UNIT)
     for share in SHARES:
         lower = cholesky(kernel + share * np.eye(n), lower=True)
         of_scores, of_ones = cho_solve((lower, True), right).T
-        mean = of_scores.sum() / of_ones.sum()
+        mean = float(of_scores.sum() / of_ones.sum())
         variance = float((scores - mean) @ (of_scores - mean * of_ones)) / n
-        evidence = -0.5 * n * np.log(variance) - np.log(np.diag(lower)).sum()
-        best = max(best, (float(evidence), share * variance))
+        evidence = float(-0.5 * n * np.log(variance) - np.log(np.diag(lower)).sum())
+        if evidence > best[0]:
+            best = evidence, Scale(mean, variance, share * variance + LEAST)
     return best[1]

@@ -1,7 +1,8 @@
 """A trade-off that is drawn anew a round: several goals become one value by Chebyshev's scalarisation (ParEGO).
 
-    value(y) ∝ min_k w_k n_k(y) + α Σ_k w_k n_k(y),    w uniform on the simplex,    n_k: 0 to 1 over what was paid for
+    value(y) = 1 - (max_k w_k m_k(y) + α Σ_k w_k m_k(y)) / (max_k w_k + α),    w uniform on the simplex
 
+m_k is what y lacks in a goal: 1 at the worst that was paid for, 0 at the best.
 Source: Knowles 2006, "ParEGO: a hybrid algorithm with on-line landscape approximation for expensive multiobjective
 optimization problems".
 """
@@ -27,22 +28,23 @@ class Chebyshev:
 
     weights: np.ndarray
     """(goals,) that add to 1."""
-    low: np.ndarray
-    """(goals,) desirabilities that count as 0."""
+    high: np.ndarray
+    """(goals,) desirabilities that lack nothing."""
     width: np.ndarray
-    """(goals,) up to what counts as 1."""
+    """(goals,) from what lacks all to these."""
 
     @classmethod
     def drawn(cls, paid: np.ndarray, seed: int) -> Chebyshev:
         """The trade-off that a seed gives, in the units of (n, goals) desirabilities of what was paid for."""
         width = np.ptp(paid, axis=0)
         weights = rng_of(seed, "trade-off").dirichlet(np.ones(paid.shape[1]))
-        return cls(weights, paid.min(0), np.where(width > 0, width, 1.0))
+        return cls(weights, paid.max(0), np.where(width > 0, width, 1.0))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """(…,) values of desirabilities (…, goals): 1 of what is as good in every goal as anything paid for."""
-        weighted = self.weights * (points - self.low) / self.width
-        return np.asarray((weighted.min(-1) + AUGMENTED * weighted.sum(-1)) / (self.weights.min() + AUGMENTED))
+        """(…,) values of desirabilities (…, goals): from 0, the worst paid for in every goal, to 1, the best."""
+        lacking = self.weights * (self.high - points) / self.width
+        lacked = lacking.max(-1) + AUGMENTED * lacking.sum(-1)
+        return np.asarray(1 - lacked / (self.weights.max() + AUGMENTED))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from designloop.vae.anomaly.contamination import contamination_evidence
 from designloop.vae.anomaly.kinds import KINDS, Kind, kind_of
 from designloop.vae.anomaly.neural import KindEncoder, Rows, Settings, fit_vae
 from designloop.vae.anomaly.observed import fill, require_observed
-from designloop.vae.anomaly.robust import Member, fit_members
+from designloop.vae.anomaly.robust import Member, fit_members, surprise
 from designloop.vae.anomaly.scores import (
     Score,
     anomaly_score,
@@ -34,6 +34,7 @@ from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.checks import require_rows
 from designloop.vae.likelihoods.entrywise import Entrywise
 from designloop.vae.likelihoods.product import Product
+from designloop.vae.linear.linear_gaussian import LinearGaussian, log_evidence
 from designloop.vae.model import VAE
 from designloop.vae.priors.learned import LearnedPrior
 from designloop.vae.weights import save_weights
@@ -117,15 +118,18 @@ class NeuralDetector(Detector):
 
     Args:
         steps: that its networks were fitted for; 0 where the closed form was not to be bettered.
-        levels: (features,) nats that each entry of the rows learnt from costs on average.
+        levels: (features,) nats that each entry of the rows learnt from costs on average, given its own latent.
+        gap: () nats that a whole row usually costs more than under PPCA.
     """
 
     levels: Tensor
+    gap: Tensor
 
-    def __init__(self, vae: VAE, kind: Kind, kept: Tensor, steps: int, levels: Tensor) -> None:
+    def __init__(self, vae: VAE, kind: Kind, kept: Tensor, steps: int, levels: Tensor, gap: Tensor) -> None:
         super().__init__(kind, kept)
         self.vae, self.steps = vae, steps
         self.register_buffer("levels", levels)
+        self.register_buffer("gap", gap)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -144,9 +148,13 @@ class NeuralDetector(Detector):
         if mask is None:
             return score(self.vae, prepared)
         observed = score(self.vae, prepared, mask)
-        if score not in (anomaly_score, negative_evidence, negative_elbo, decoder_nll):
+        if score is decoder_nll:
+            return observed + (~mask).to(self.levels) @ self.levels
+        if score not in (anomaly_score, negative_evidence, negative_elbo):
             return observed  # a mean over the observed entries
-        return observed + (~mask).to(self.levels) @ self.levels
+        start, views, seen = _start_of(self.vae), self.kind.view(prepared), self.kind.view_mask(mask)
+        usual = surprise(start, views, seen) + log_evidence(start, views, seen)  # PPCA's entropy of what is missing
+        return observed + usual + self.gap * (~mask).to(self.gap).mean(1)
 
 
 class RobustDetector(Detector):
@@ -229,7 +237,25 @@ def _robust(rows: Rows, kind: Kind) -> RobustDetector:
 def _neural(rows: Rows, kind: Kind, generator: torch.Generator, settings: Settings) -> NeuralDetector:
     prepared = Rows(kind.prepare(rows.x), rows.mask)
     vae, kept, steps = fit_vae(kind, prepared, settings, generator)
-    return NeuralDetector(vae, kind, kept, steps, _levels(vae, prepared[kept]))
+    return NeuralDetector(vae, kind, kept, steps, _levels(vae, prepared[kept]), _gap(vae, kind, prepared))
+
+
+def _start_of(vae: VAE) -> LinearGaussian:
+    """The PPCA that the networks stand beside."""
+    assert isinstance(vae.encoder, KindEncoder)
+    return vae.encoder.start
+
+
+@torch.no_grad()
+def _gap(vae: VAE, kind: Kind, rows: Rows) -> Tensor:
+    """() median over rows of what the model takes them to cost beyond PPCA, nats a whole row.
+
+    Of all rows, for those that were kept are the likeliest under PPCA.
+    """
+    views, seen = kind.view(rows.x), kind.view_mask(rows.mask)
+    beyond = anomaly_score(vae, rows.x, rows.mask) + log_evidence(_start_of(vae), views, seen)
+    whole = beyond if rows.mask is None else beyond / rows.mask.to(beyond).mean(1).clamp_min(1e-9)
+    return whole.quantile(0.5)
 
 
 @torch.no_grad()

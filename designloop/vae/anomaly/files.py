@@ -59,7 +59,8 @@ def _neural_from(about: Mapping[str, Any]) -> NeuralDetector:
     prior = LearnedPrior(equal, torch.zeros(components, latent), axes)
     vae = starting_vae(kind, blank, about["hidden"], seed=0).with_prior(prior).to(dtype)
     kept = torch.zeros(about["rows"], dtype=torch.bool)
-    return NeuralDetector(vae, kind, kept, about["steps"], torch.zeros(kind.features, dtype=dtype))
+    levels, gap = torch.zeros(kind.features, dtype=dtype), torch.zeros((), dtype=dtype)
+    return NeuralDetector(vae, kind, kept, about["steps"], levels, gap)
 
 
 _DETECTORS = {"robust": _robust_from, "neural": _neural_from}

@@ -11,9 +11,9 @@
 4. The prior is replaced by a mixture fitted to the posteriors, so that a hole between latents is one.
 
 Where entries are missing, the likelihood is that of the observed ones, and the encoder sees the missing as PPCA expects
-them given the observed; its posterior has PPCA's full covariance, scaled as the network scales that of whole rows. Sources: Tipping & Bishop 1999; Rousseeuw & Van
-Driessen 1999 (concentration steps); Goodfellow et al. 2016, algorithm 7.2 (early stopping, then all rows); Ghosh et al.
-2020 (prior after the fit).
+them given the observed; its posterior has PPCA's full covariance, scaled as the network scales that of whole rows.
+Sources: Tipping & Bishop 1999; Rousseeuw & Van Driessen 1999 (concentration steps); Goodfellow et al. 2016, algorithm
+7.2 (early stopping, then all rows); Ghosh et al. 2020 (prior after the fit).
 """
 
 from __future__ import annotations
@@ -184,12 +184,17 @@ class KindEncoder(nn.Module):
         for name in ("weights", "offset", "variance"):
             self.register_buffer(name, getattr(start, name).clone())
 
+    @property
+    def start(self) -> LinearGaussian:
+        """PPCA of what the encoder sees."""
+        return LinearGaussian(self.weights, self.offset, self.variance)
+
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Posterior:
         views, seen = self.kind.view(fill(x, mask)), self.kind.view_mask(mask)
         if seen is None:
             mean, log_scale = self.net(views).chunk(2, -1)
             return DiagonalNormal(mean, log_scale.clamp(-10, 5).exp())
-        start = LinearGaussian(self.weights, self.offset, self.variance)
+        start = self.start
         given = posterior(start, views, seen)
         expected = self.offset + given.mean @ self.weights.T
         mean, log_scale = self.net(torch.where(seen, views, expected)).chunk(2, -1)

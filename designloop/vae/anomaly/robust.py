@@ -71,11 +71,10 @@ class Member(nn.Module):
 
     def __init__(self, features: int, units: int, rows: int) -> None:
         super().__init__()
-        wide = {"dtype": torch.float64}
         shapes = {"centre": (features,), "scale": (features,), "weights": (features, max(units, 1))}
         shapes |= {"offset": (features,), "variance": (1,), "reference": (rows, features), "typical": ()}
         for name, shape in shapes.items():
-            self.register_buffer(name, torch.ones(shape, **wide))
+            self.register_buffer(name, torch.ones(shape, dtype=torch.float64))
         self.register_buffer("reference_mask", torch.ones(rows, features, dtype=torch.bool))
 
     @classmethod

@@ -102,8 +102,8 @@ def log_likelihood(
     draws = len(z)
     wide = repeat_context(context, draws)
     params = vae.decode(z.flatten(0, 1), wide)
-    mask = None if mask is None else _copies(mask, draws)
-    return vae.likelihood.log_prob(params, _copies(x, draws), mask, wide).view(draws, -1)
+    mask = None if mask is None else repeat_rows(mask, draws)
+    return vae.likelihood.log_prob(params, repeat_rows(x, draws), mask, wide).view(draws, -1)
 
 
 def summary(log_weights: Tensor) -> Evidence:
@@ -206,8 +206,9 @@ def _transition(
 
 def repeat_context(context: Context | None, times: int) -> Context | None:
     """A context for as many copies of its rows, one behind the other."""
-    return None if context is None else {name: _copies(value, times) for name, value in context.items()}
+    return None if context is None else {name: repeat_rows(value, times) for name, value in context.items()}
 
 
-def _copies(rows: Tensor, times: int) -> Tensor:
+def repeat_rows(rows: Tensor, times: int) -> Tensor:
+    """(times · batch, …) as many copies of rows, one behind the other."""
     return rows.repeat(times, *[1] * (rows.ndim - 1))

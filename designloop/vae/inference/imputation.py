@@ -51,7 +51,7 @@ def impute(
     """
     likelihood = vae.likelihood
     require(likelihood, "mean")
-    x, mask, context = _take(vae, x, mask, context)
+    x, mask, context = take_incomplete(vae, x, mask, context)
     spreads = offers(likelihood, "variance")
 
     def moments(params: Tensor, wide: Context | None) -> list[Tensor]:
@@ -73,7 +73,7 @@ def sample_missing(
     By sampling-importance-resampling: z is one of k draws of the posterior, chosen by its weight (multiple imputation;
     Rubin 1987). Arguments and errors as ``impute``; a mean is not needed.
     """
-    x, mask, context = _take(vae, x, mask, context)
+    x, mask, context = take_incomplete(vae, x, mask, context)
     pieces = list(importance_draws(vae, x, mask, context, k=k, generator=generator))
     z, weight = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     chosen = torch.multinomial(weight.softmax(0).T, n, replacement=True, generator=generator).T  # (n, batch)
@@ -83,7 +83,12 @@ def sample_missing(
     return torch.where(mask, x, drawn.unflatten(0, (n, len(x))).to(x.dtype))
 
 
-def _take(vae: VAE, x: Tensor, mask: Tensor, context: Context | None) -> tuple[Tensor, Tensor, Context]:
+def take_incomplete(vae: VAE, x: Tensor, mask: Tensor, context: Context | None) -> tuple[Tensor, Tensor, Context]:
+    """Rows, mask and context as ``VAE.take_rows`` gives them, where the mask is there.
+
+    Raises:
+        VAEError: it is None, or x cannot be (``VAE.take_rows``).
+    """
     x, observed, context = vae.take_rows(x, mask, context)
     if observed is None:
         raise VAEError("mask is None, so that nothing is missing; give True where an entry is observed")

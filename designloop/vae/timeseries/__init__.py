@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from designloop.vae.timeseries.returns import Returns as Returns
     from designloop.vae.timeseries.volatility import SeriesEncoder as SeriesEncoder
     from designloop.vae.timeseries.volatility import VolatilityDecoder as VolatilityDecoder
+    from designloop.vae.timeseries.volatility import log_prior_of_df as log_prior_of_df
     from designloop.vae.timeseries.volatility import parameters_of as parameters_of
     from designloop.vae.timeseries.volatility import volatility_vae as volatility_vae
 
@@ -44,6 +45,6 @@ __getattr__, __dir__, __all__ = attach(
         "particles": ["FilteredVolatility", "particle_filter"],
         "paths": ["Smoothed", "extend", "forecast", "over", "smooth"],
         "returns": ["Returns"],
-        "volatility": ["SeriesEncoder", "VolatilityDecoder", "parameters_of", "volatility_vae"],
+        "volatility": ["SeriesEncoder", "VolatilityDecoder", "log_prior_of_df", "parameters_of", "volatility_vae"],
     },
 )

@@ -4,7 +4,8 @@
 
 An ELBO's maximiser is not the likelihood's, and q's widths are not those of the parameters. With the same noise
 everywhere, and its mirror image, the importance-weighted likelihood is a smooth function of θ that scipy climbs; its
-curvature at the top gives intervals. ``fit`` gives the start.
+curvature at the top gives intervals, and draws of the parameters for forecasts that know how far they are known. A
+prior may be added where the data leaves a parameter open. ``fit`` gives the start.
 
 Sources: Durbin & Koopman 1997, "Monte Carlo maximum likelihood estimation for non-Gaussian state space models";
 Burda et al. 2016 (the bound).
@@ -13,6 +14,7 @@ Burda et al. 2016 (the bound).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +34,9 @@ Array = NDArray[np.float64]
 Likelihood = Callable[[Array], float]
 """Of a vector of parameters, in nats."""
 
+LogPrior = Callable[[VAE], float]
+"""Log density in nats, but for a constant, of a VAE's parameters as it has them: logarithms, arc tangents, levels."""
+
 MOVE = 1e-3
 """By which parameters, which are logarithms, arc tangents and levels, are moved for slopes."""
 
@@ -50,7 +55,7 @@ class Estimate:
     """Where the likelihood is greatest; the VAE holds the numbers themselves."""
 
     log_likelihood: float
-    """Importance-weighted, nats."""
+    """Importance-weighted, nats; the prior's density is not in it."""
     names: tuple[str, ...]
     """Of the parameters that were looked for, as the VAE's ``named_parameters`` has them."""
     values: Array
@@ -72,9 +77,39 @@ class Estimate:
         half = float(norm.ppf(0.5 + level / 2)) * float(np.sqrt(self.covariance[places[0], places[0]]))
         return float(self.values[places[0]]) - half, float(self.values[places[0]]) + half
 
+    def draw(self, vae: VAE, n: int, rng: np.random.Generator) -> list[VAE]:
+        """Copies of a VAE with parameters drawn from the normal about the top, which their posterior comes near to.
+
+        Args:
+            vae: the one that was estimated, which stays as it is.
+            n: copies.
+
+        Raises:
+            VAEError: the VAE has not the parameters that were looked for.
+        """
+        copies = [deepcopy(vae) for _ in range(n)]
+        drawn = rng.multivariate_normal(self.values, self.covariance, n)
+        for copy, theta in zip(copies, drawn, strict=True):
+            parameters = _free_parameters(copy)
+            if tuple(parameters) != self.names:
+                raise VAEError(
+                    f"the VAE has the parameters {', '.join(parameters)}, expected {', '.join(self.names)}; give the "
+                    "one that was estimated"
+                )
+            _put(parameters, theta)
+        return copies
+
 
 def estimate(
-    vae: VAE, x: Tensor, mask: Tensor | None = None, *, k: int, seed: int = 0, most: int = 50, tolerance: float = 1e-2
+    vae: VAE,
+    x: Tensor,
+    mask: Tensor | None = None,
+    *,
+    k: int,
+    seed: int = 0,
+    most: int = 50,
+    tolerance: float = 1e-2,
+    log_prior: LogPrior | None = None,
 ) -> Estimate:
     """Takes the VAE's numbers to the maximum of its importance-weighted likelihood, and tells the curvature there.
 
@@ -86,13 +121,14 @@ def estimate(
         k: pairs of draws of a path, each with its mirror image; 1 is enough where the model is linear and Gaussian.
         seed: of their noise.
         most: steps of the search (BFGS). tolerance: slope at which it has arrived, nats a unit.
+        log_prior: what is added to the likelihood, ``log_prior_of_df`` say; None for nothing.
 
     Raises:
         VAEError: nothing is to be looked for, x cannot be, or no maximum was found.
     """
     exact = vae if isinstance(vae.encoder, NewtonEncoder) else with_newton(vae)
     x, mask, _ = exact.take_rows(x, mask)
-    likelihood = _CommonNoise(exact, x, mask, k, seed, _free_parameters(vae))
+    likelihood = _CommonNoise(exact, x, mask, k, seed, _free_parameters(vae), log_prior=log_prior)
     start = likelihood.start()
     found = minimize(
         lambda theta: -likelihood(theta), start, jac=lambda theta: -_slope(likelihood, theta), method="BFGS",
@@ -113,16 +149,25 @@ def estimate(
             f"the search ended about {left:.2g} nats below the top ({found.message}); begin nearer, by fit say, or "
             "raise most"
         )
-    return Estimate(-float(found.fun), tuple(likelihood.parameters), found.x, covariance, likelihood.evaluations)
+    top = -float(found.fun) - (log_prior(vae) if log_prior else 0.0)
+    return Estimate(top, tuple(likelihood.parameters), found.x, covariance, likelihood.evaluations)
 
 
 class _CommonNoise:
-    """log p(x) as a function of the parameters, by weights of the same noise at each."""
+    """log p(x) as a function of the parameters, by weights of the same noise at each; and their prior, if any."""
 
     def __init__(
-        self, vae: VAE, x: Tensor, mask: Tensor | None, k: int, seed: int, parameters: Mapping[str, nn.Parameter]
+        self,
+        vae: VAE,
+        x: Tensor,
+        mask: Tensor | None,
+        k: int,
+        seed: int,
+        parameters: Mapping[str, nn.Parameter],
+        *,
+        log_prior: LogPrior | None,
     ) -> None:
-        self.vae, self.x, self.mask, self.parameters = vae, x, mask, dict(parameters)
+        self.vae, self.x, self.mask, self.parameters, self.log_prior = vae, x, mask, dict(parameters), log_prior
         half = vae.draw_noise(len(x), torch.Generator(x.device).manual_seed(seed), k)
         self.noise = torch.cat([half, -half])
         self.evaluations = 0
@@ -133,9 +178,7 @@ class _CommonNoise:
 
     def put(self, theta: Array) -> None:
         """Writes a vector into the VAE."""
-        with torch.no_grad():
-            for value, number in zip(self.parameters.values(), theta, strict=True):
-                value.fill_(float(number))
+        _put(self.parameters, theta)
 
     def __call__(self, theta: Array) -> float:
         self.put(theta)
@@ -147,7 +190,8 @@ class _CommonNoise:
         with torch.no_grad():
             z = q.at(self.noise)
             weights = log_likelihood(self.vae, z, self.x, self.mask) + self.vae.prior.log_prob(z) - q.log_prob(z)
-        return float((weights.logsumexp(0) - np.log(len(z))).sum())
+        prior = self.log_prior(self.vae) if self.log_prior else 0.0
+        return float((weights.logsumexp(0) - np.log(len(z))).sum()) + prior
 
 
 def _free_parameters(vae: VAE) -> dict[str, nn.Parameter]:
@@ -161,6 +205,12 @@ def _free_parameters(vae: VAE) -> dict[str, nn.Parameter]:
     if not free:
         raise VAEError("no parameter asks for a gradient, so that there is nothing to look for")
     return free
+
+
+def _put(parameters: Mapping[str, nn.Parameter], theta: Array) -> None:
+    with torch.no_grad():
+        for value, number in zip(parameters.values(), theta, strict=True):
+            value.fill_(float(number))
 
 
 def _slope(likelihood: Likelihood, theta: Array) -> Array:

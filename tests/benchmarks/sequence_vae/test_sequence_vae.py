@@ -21,7 +21,17 @@ from designloop.strategies.proposers.selfies import edit
 from designloop.vae.priors.learned import LearnedPrior
 
 SMALL = Sizes(
-    samples=30, held_out=30, compared=4, jtvae=2, parents=4, neighbours=12, ridge=40, ranked=30, drugs=5, timed=8
+    samples=30,
+    held_out=30,
+    compared=4,
+    jtvae=2,
+    parents=4,
+    neighbours=12,
+    ridge=40,
+    ranked=30,
+    drugs=5,
+    unknown_drugs=5,
+    timed=8,
 )
 
 

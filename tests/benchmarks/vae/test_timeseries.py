@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import numpy as np
 import pytest
 from scipy import stats
+from torch import nn
 
 from designloop.benchmarks.common.rows import as_json
 from designloop.benchmarks.vae.methods.timeseries import backtests, coverage, method, reference, sp500
 from designloop.benchmarks.vae.methods.timeseries.garch import Garch, fit_garch
 from designloop.vae.simulators.volatility import Volatility, returns
+from designloop.vae.timeseries.estimation import Estimate, LogPrior
 from designloop.vae.timeseries.volatility import volatility_vae
 
 
@@ -92,7 +95,7 @@ def test_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
     small = {
         coverage: {"SERIES": 2, "STEPS": 150, "OURS": 50, "THEIRS": 50, "DRAWS": 20, "BURN_IN": 2},
         method: {"MANY": 40, "SHORT": 10, "STEPS": 5},
-        sp500: {"LAST": 60, "FILTERS": 2, "PARTICLES": 50, "PAIRS": 1, "STEPS": 3},
+        sp500: {"LAST": 60, "CHECKED": 40, "FILTERS": 2, "PARTICLES": 50, "DRAWS": 3, "PARTICLES_OF_DRAW": 20},
     }
     for module, values in small.items():
         for name, value in values.items():
@@ -100,14 +103,28 @@ def test_rows_of_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
     days = returns(Volatility(wander=0.4, leverage=-0.7, df=5.0), 1, 260, np.random.default_rng(0)).returns[0]
     monkeypatch.setattr(method, "load_returns", lambda: days)
 
-    def nothing_fitted(returns: np.ndarray, full: bool, seed: int = 0) -> sp500.Fitted:
-        vae = volatility_vae(len(returns), scale=1.0, leverage=full, heavy_tails=full).double()
-        return sp500.Fitted(vae, 0.0, 0.0)
+    fitted_days = []
+
+    def nothing_fitted(
+        returns: np.ndarray, full: bool, seed: int = 0, skewed: bool = False, log_prior: LogPrior | None = None
+    ) -> sp500.Fitted:
+        fitted_days.append(len(returns))
+        vae = volatility_vae(len(returns), scale=1.0, leverage=full, heavy_tails=full, skewed=skewed).double()
+        decoder = cast(nn.Module, vae.decoder)
+        parts = nn.ModuleDict({"prior": vae.prior, "decoder": decoder, "likelihood": vae.likelihood})
+        free = {name: value for name, value in parts.named_parameters() if value.requires_grad}
+        values = np.array([float(value.detach()) for value in free.values()])
+        return sp500.Fitted(vae, Estimate(0.0, tuple(free), values, 0.01 * np.eye(len(values)), 0), 0.0)
 
     monkeypatch.setattr(sp500, "fit_volatility", nothing_fitted)
     rows = method.run([0], lambda line: None)
     by_measure = {row.measure: row for row in rows}
     assert len(by_measure) == len(rows)
+    assert fitted_days == [260, 260, 160, 160, 200], "in sample; to choose by; and what the last days are told by"
+    tried = {measure: row.value for measure, row in by_measure.items() if measure.startswith("the 40 days before")}
+    assert len(tried) == 4
+    best = max(tried.values())
+    assert [value for measure, value in tried.items() if measure.endswith("(chosen)")] == [best]
     exact = [row for row in rows if row.measure.startswith("Nile")]
     assert len(exact) == 5
     assert all(row.holds for row in exact)

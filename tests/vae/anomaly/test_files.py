@@ -64,7 +64,7 @@ def test_a_table_keeps_its_names_units_and_labels(tmp_path: Path) -> None:
         "height": draws.normal(170, 9, 80),
         3: draws.poisson(4, 80),
         "smokes": draws.choice(["yes", "no"], 80),
-        "blood": draws.choice(["A", "B", "0", None], 80),
+        "blood": draws.choice(np.array(["A", "B", "0", None]), 80),
     }
     detector = fit_table_detector(frame, generator=generator())
     result = load_detector(detector.save(tmp_path / "table.safetensors"))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from designloop.testing.draws import generator
 from designloop.vae.anomaly.contamination import contamination_evidence
-from designloop.vae.anomaly.detector import Detector, fit_detector, fit_neural, fit_robust
+from designloop.vae.anomaly.detector import Detector, NeuralDetector, fit_detector, fit_neural, fit_robust
 from designloop.vae.anomaly.kinds import Binary, Counts, Numbers, kind_of
 from designloop.vae.anomaly.neural import KindEncoder, Settings, starting_vae
 from designloop.vae.anomaly.observed import deviation_of, quantile_of, spread_of, variance_of
@@ -137,6 +137,7 @@ def test_the_encoder_starts_at_the_posterior_of_what_is_observed() -> None:
 def test_other_scores_are_means_over_the_observed() -> None:
     x = clean(60)
     detector, mask = fitted("neural", x, None), holes(x)
+    assert isinstance(detector, NeuralDetector)
     prepared = detector.kind.prepare(x)
     torch.testing.assert_close(detector.score(x, pearson, mask=mask), pearson(detector.vae, prepared, mask))
     robust = fit_robust(x)

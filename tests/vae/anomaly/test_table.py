@@ -109,7 +109,9 @@ def test_logits_of_classes_start_with_the_slope_of_their_shares() -> None:
     direction = slopes[:, 0] * kind.share  # dp = p d log p
     torch.testing.assert_close(direction, (kind.share * (1 - kind.share)).sqrt() * weights[:, 0])
     mask = torch.tensor([[True, False]])
-    assert kind.view_mask(mask).tolist() == [[True] * 3 + [False] * 3]
+    seen = kind.view_mask(mask)
+    assert seen is not None
+    assert seen.tolist() == [[True] * 3 + [False] * 3]
     assert torch.equal(Categorical(3).view(codes)[0], kind.unbent(codes))
 
 

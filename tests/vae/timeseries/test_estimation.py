@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.optimize import minimize
 
 from designloop.benchmarks.vae.methods.timeseries.reference import filter_on_grid
@@ -11,9 +12,11 @@ from designloop.vae.model import VAE
 from designloop.vae.networks import MLPEncoder
 from designloop.vae.priors.autoregressive import AutoregressiveNormal
 from designloop.vae.simulators.volatility import Volatility, returns
-from designloop.vae.timeseries.estimation import estimate
-from designloop.vae.timeseries.levels import local_level_vae
-from designloop.vae.timeseries.volatility import parameters_of, volatility_vae
+from designloop.vae.timeseries.estimation import Estimate, estimate
+from designloop.vae.timeseries.levels import LevelDecoder, local_level_vae
+from designloop.vae.timeseries.nile import NILE
+from designloop.vae.timeseries.returns import Returns
+from designloop.vae.timeseries.volatility import VolatilityDecoder, log_prior_of_df, parameters_of, volatility_vae
 
 SERIES = returns(Volatility(level=-1.0, persistence=0.9, wander=0.5), 1, 400, np.random.default_rng(3)).returns
 
@@ -45,6 +48,52 @@ def test_maximum_and_curvature_are_those_of_the_likelihood_on_a_grid() -> None:
     assert (numbers["level"], np.arctanh(numbers["persistence"])) == pytest.approx(tuple(best.values[[1, 0]]))
     with pytest.raises(VAEError, match=r"'df' is none of the parameters prior\.raw, decoder\.level, decoder"):
         best.interval("df")
+
+
+def test_draws_are_those_of_the_normal_about_the_top() -> None:
+    vae = volatility_vae(60, learned_mean=False)
+    names = ("prior.raw", "decoder.level", "decoder.log_wander")
+    covariance = np.array([[0.04, 0.01, 0.0], [0.01, 0.09, -0.02], [0.0, -0.02, 0.16]])
+    best = Estimate(0.0, names, np.array([1.5, -1.0, -0.7]), covariance, 0)
+    before = parameters_of(vae)
+    drawn = best.draw(vae, 400, np.random.default_rng(0))
+    raw = [parameters_of(copy) for copy in drawn]
+    theta = np.array([[np.arctanh(p["persistence"]), p["level"], np.log(p["wander"])] for p in raw])
+    np.testing.assert_allclose(theta.mean(0), best.values, atol=4 * 0.4 / 20)
+    np.testing.assert_allclose(np.cov(theta.T), covariance, atol=0.03)
+    assert parameters_of(vae) == before, "the VAE itself stays as it is"
+    for copy in drawn:
+        assert isinstance(copy.decoder, VolatilityDecoder)
+        assert copy.decoder.prior is copy.prior, "what was shared is shared in the copies"
+    other = volatility_vae(60, heavy_tails=True, learned_mean=False)
+    with pytest.raises(VAEError, match=r"the VAE has the parameters .*log_df, expected prior\.raw, decoder"):
+        best.draw(other, 1, np.random.default_rng(0))
+
+
+def test_a_prior_moves_the_top_by_its_slope_times_the_covariance_and_is_left_out_of_the_likelihood() -> None:
+    x = torch.tensor(NILE, dtype=torch.float64).unsqueeze(0)
+
+    def log_prior(vae: VAE) -> float:
+        assert isinstance(vae.decoder, LevelDecoder)
+        return 0.3 * float(vae.decoder.log_noise.detach())
+
+    plain, tilted = (estimate(local_level_vae(100, 1500.0, 15_000.0), x, k=1, log_prior=p) for p in (None, log_prior))
+    place = plain.names.index("decoder.log_noise")
+    np.testing.assert_allclose(tilted.values - plain.values, 0.3 * plain.covariance[place], rtol=0.2, atol=1e-3)
+    assert -0.01 < tilted.log_likelihood - plain.log_likelihood < 0, "near the top the likelihood itself hardly falls"
+
+
+def test_the_prior_of_degrees_of_freedom_is_that_of_their_logarithm() -> None:
+    vae = volatility_vae(20, heavy_tails=True)
+    densities = []
+    for df in (4.0, 20.0, 90.0):
+        assert isinstance(vae.likelihood, Returns)
+        assert vae.likelihood.log_df is not None
+        vae.likelihood.log_df.data.fill_(np.log(df))
+        densities.append(log_prior_of_df(vae) - stats.gamma(2, scale=10).logpdf(df) - np.log(df))
+    np.testing.assert_allclose(densities, densities[0], atol=1e-5)
+    with pytest.raises(VAEError, match=r"the returns have no degrees of freedom; build volatility_vae\(heavy_tails"):
+        log_prior_of_df(volatility_vae(20))
 
 
 def test_what_cannot_be_is_told() -> None:

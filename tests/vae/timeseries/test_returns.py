@@ -10,14 +10,17 @@ from designloop.vae.timeseries.returns import Returns
 PARAMS = torch.tensor([[-0.5, 0.3, 1.2, -0.8], [0.2, -1.0, 0.4, 0.1]], dtype=torch.float64)
 
 
-@pytest.mark.parametrize(("leverage", "df"), [(None, None), (-0.6, None), (None, 6.0), (-0.6, 6.0)])
-def test_keeps_the_contract(leverage: float | None, df: float | None) -> None:
-    check_likelihood(Returns(0.2, leverage, df), PARAMS)
+@pytest.mark.parametrize(
+    ("leverage", "df", "skew"),
+    [(None, None, None), (-0.6, None, None), (None, 6.0, None), (-0.6, 6.0, None), (-0.6, 6.0, 0.8)],
+)
+def test_keeps_the_contract(leverage: float | None, df: float | None, skew: float | None) -> None:
+    check_likelihood(Returns(0.2, leverage, df, skew=skew), PARAMS)
 
 
-@pytest.mark.parametrize("df", [None, 6.0])
-def test_tomorrows_news_averaged_out_leaves_todays_density(df: float | None) -> None:
-    likelihood = Returns(0.1, -0.7, df).double()
+@pytest.mark.parametrize(("df", "skew"), [(None, None), (6.0, None), (6.0, 0.8)])
+def test_tomorrows_news_averaged_out_leaves_todays_density(df: float | None, skew: float | None) -> None:
+    likelihood = Returns(0.1, -0.7, df, skew=skew).double()
     news, h, x = (
         torch.linspace(-8, 8, 4001, dtype=torch.float64),
         torch.tensor(0.4).double(),
@@ -34,5 +37,10 @@ def test_what_cannot_be_is_told() -> None:
         Returns(leverage=1.0)
     with pytest.raises(VAEError, match="df is 0, expected positive degrees of freedom, or None for normal returns"):
         Returns(df=0)
+    with pytest.raises(VAEError, match=r"skew is -0\.1, expected a positive number, 1 for none, or None"):
+        Returns(df=5.0, skew=-0.1)
+    for df in (None, 0.9):
+        with pytest.raises(VAEError, match=rf"df is {df} of skewed returns, expected more than 1"):
+            Returns(df=df, skew=0.8)
     with pytest.raises(CapabilityError, match="Returns offers no mean; draw from it by sample"):
         Returns().mean(PARAMS)

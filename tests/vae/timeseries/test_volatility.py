@@ -100,3 +100,6 @@ def test_what_cannot_be_is_told() -> None:
     assert isinstance(volatility_vae(10).decoder, VolatilityDecoder)
     assert set(parameters_of(volatility_vae(10))) == {"level", "persistence", "wander", "mean"}
     assert parameters_of(volatility_vae(10, leverage=True, heavy_tails=True))["df"] == pytest.approx(10)
+    assert parameters_of(volatility_vae(10, heavy_tails=True, skewed=True))["skew"] == 1
+    with pytest.raises(VAEError, match="df is None of skewed returns, expected more than 1"):
+        volatility_vae(10, skewed=True)

@@ -8,11 +8,12 @@ import io
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,9 +32,9 @@ from designloop.benchmarks.vae.methods.timeseries.garch import fit_garch
 from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.inference.newton import with_newton
 from designloop.vae.model import VAE
-from designloop.vae.timeseries.estimation import estimate
+from designloop.vae.timeseries.estimation import Estimate, LogPrior, estimate
 from designloop.vae.timeseries.particles import particle_filter
-from designloop.vae.timeseries.volatility import parameters_of, volatility_vae
+from designloop.vae.timeseries.volatility import log_prior_of_df, parameters_of, volatility_vae
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
@@ -46,14 +47,17 @@ REQUIREMENT = "arch==8.0.0"
 
 FILE = "arch/data/sp500/sp500.csv.gz"
 
-DAYS, LAST = 5030, 2000
-"""Returns in all, and those that forecasts are judged by, the last."""
+DAYS, LAST, CHECKED = 5030, 2000, 1000
+"""Returns in all, those that forecasts are judged by (the last), and those before, which the model is chosen by."""
 
 FILTERS, PARTICLES, PAIRS = 10, 10_000, 10
 """Of the likelihood; pairs of draws of the search for its maximum."""
 
 STEPS, RATE = 200, 3e-2
 """Of Adam, for the start of the search."""
+
+DRAWS, PARTICLES_OF_DRAW = 30, 1000
+"""Of the parameters about their peak, and of each for its filter."""
 
 LEVELS = (0.01, 0.05)
 """Of the quantiles that losses are to exceed as often."""
@@ -86,25 +90,40 @@ class Fitted:
     """A model at its likelihood's maximum, and at the ELBO's."""
 
     vae: VAE
-    log_likelihood: float
-    """Importance-weighted, at the maximum."""
+    best: Estimate
     of_elbo: float
     """Importance-weighted, at the ELBO's maximum."""
 
+    def forecast(self, returns: Array, over_draws: bool, levels: Sequence[float] = LEVELS) -> tuple[Array, Array]:
+        """Tells each day from those before it, by numbers that stay as they are.
 
-def fit_volatility(returns: Array, full: bool, seed: int = 0) -> Fitted:
+        Args:
+            over_draws: whether by draws of the numbers, whose densities are averaged, or by the numbers at the peak.
+
+        Returns:
+            (days,) log scores, and (days, levels) quantiles.
+        """
+        x, generator = torch.from_numpy(returns).unsqueeze(0), torch.Generator().manual_seed(1)
+        vaes = self.best.draw(self.vae, DRAWS, np.random.default_rng(1)) if over_draws else [self.vae] * DRAWS
+        told = particle_filter(vaes, x, particles=PARTICLES_OF_DRAW, generator=generator, levels=levels)
+        return told.log_likelihood[0].numpy(), told.quantiles[0].numpy()
+
+
+def fit_volatility(
+    returns: Array, full: bool, seed: int = 0, skewed: bool = False, log_prior: LogPrior | None = None
+) -> Fitted:
     """Fits a VAE by its ELBO, and takes it to the likelihood's maximum; ``full`` is with leverage and heavy tails."""
     x = torch.from_numpy(returns).unsqueeze(0)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vae = volatility_vae(len(returns), scale=float(returns.std()), leverage=full, heavy_tails=full)
+        vae = volatility_vae(len(returns), scale=float(returns.std()), leverage=full, heavy_tails=full, skewed=skewed)
     optimizer = torch.optim.Adam(vae.parameters(), lr=RATE)
     fit(vae, ELBO(), [Batch(x.float())] * STEPS, optimizer, generator=generator, schedule=cosine(STEPS), clip=1000.0)
     vae = vae.double()
     of_elbo = importance_evidence(with_newton(vae), x, k=200, generator=generator).log_evidence
-    best = estimate(vae, x, k=PAIRS, seed=seed)
-    return Fitted(vae, best.log_likelihood, float(of_elbo))
+    best = estimate(vae, x, k=PAIRS, seed=seed, log_prior=log_prior)
+    return Fitted(vae, best, float(of_elbo))
 
 
 def log_likelihoods(vae: VAE, returns: Array, seed: int = 0) -> Array:
@@ -132,19 +151,56 @@ def in_sample_rows(returns: Array, say: Say) -> Iterator[Row]:
         yield Row(
             measure=measure, bar=bar, value=value, spread=spread, seeds=FILTERS, holds=value >= least, floor=floor
         )
-        yield Row(measure=f"S&P 500: {name}, importance-weighted there", value=fitted.log_likelihood, seeds=1)
+        yield Row(measure=f"S&P 500: {name}, importance-weighted there", value=fitted.best.log_likelihood, seeds=1)
         yield Row(measure=f"S&P 500: {name}, importance-weighted at the ELBO's maximum", value=fitted.of_elbo, seeds=1)
 
 
+def choice_rows(before: Array, say: Say) -> tuple[list[Row], Choice]:
+    """Chooses the model by the last of the days before those that forecasts are judged by, fitted to what lies before.
+
+    Returns:
+        the rows, and of the symmetric and the skewed returns, at the peak or over draws of their numbers, what has the
+        greatest log score.
+    """
+    scores: dict[Choice, float] = {}
+    for skewed in (False, True):
+        fitted = fit_volatility(before[:-CHECKED], full=True, skewed=skewed, log_prior=log_prior_of_df)
+        say(f"    to choose by: {parameters_of(fitted.vae)}")
+        for over_draws in (False, True):
+            told, _ = fitted.forecast(before, over_draws, levels=())
+            scores[Choice(skewed, over_draws)] = float(told[-CHECKED:].mean())
+    what = f"the {CHECKED:,} days before the last {LAST:,}, by numbers of those before: mean log score"
+    best = max(scores, key=lambda choice: scores[choice])
+    return [
+        Row(measure=f"{what}, {choice}" + (" (chosen)" if choice == best else ""), value=score, seeds=1)
+        for choice, score in scores.items()
+    ], best
+
+
+class Choice(NamedTuple):
+    """Of models to tell the next day by."""
+
+    skewed: bool
+    over_draws: bool
+
+    def __str__(self) -> str:
+        """Returns what a row calls it."""
+        numbers = f"{DRAWS} draws of its numbers" if self.over_draws else "its numbers at the peak"
+        return f"SV-t with leverage, {'skewed' if self.skewed else 'symmetric'}, {numbers}"
+
+
 def forecast_rows(returns: Array, say: Say) -> Iterator[Row]:
-    """Measures forecasts of the last days, each of the day before alone, by numbers fitted to what lies before them."""
+    """Measures forecasts of the last days, each of the days before it, by a model and numbers of what lies before all.
+
+    Model and numbers are found on the days before; nothing of the last days is used but to be judged by.
+    """
     say(f"  forecasts of the last {LAST:,} days")
     before, judged = returns[:-LAST], returns[-LAST:]
-    vae = fit_volatility(before, full=True).vae
-    x, generator = torch.from_numpy(returns).expand(FILTERS, -1), torch.Generator().manual_seed(1)
-    filtered = particle_filter(vae, x, particles=PARTICLES, generator=generator, levels=LEVELS)
-    scores = (filtered.log_likelihood.logsumexp(0) - np.log(FILTERS)).numpy()[-LAST:]
-    quantiles = filtered.quantiles.mean(0).numpy()[-LAST:]
+    rows, choice = choice_rows(before, say)
+    yield from rows
+    fitted = fit_volatility(before, full=True, skewed=choice.skewed, log_prior=log_prior_of_df)
+    say(f"    {choice}: {parameters_of(fitted.vae)}")
+    scores, quantiles = (told[-LAST:] for told in fitted.forecast(returns, choice.over_draws))
     garch, rival = fit_garch(before), fit_garch(before, asymmetric=True, heavy_tails=True)
     yield Row(measure=f"last {LAST:,} days: our mean log score, nats a day", value=scores.mean(), seeds=1)
     for name, model in (("GARCH", garch), ("GJR-t", rival)):

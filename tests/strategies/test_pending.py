@@ -1,0 +1,140 @@
+"""What is under way: doubt about its kin shrinks, expectations stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from designloop.molecules.corpus import held_out_smiles
+from designloop.strategies.acquisition.upper_bound import UpperBound
+from designloop.strategies.acquisition.votes import Voter, Votes
+from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.base import SCORE_ALONE
+from designloop.strategies.surrogates.base import Fantasies, Posterior
+from designloop.strategies.surrogates.committee import Committee, CommitteePosterior, MoleculeView
+from designloop.strategies.surrogates.fixed_gp import FixedGP
+from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
+from designloop.strategies.surrogates.noise import LEAST, SHARES, Scale, likely_scale
+from designloop.strategies.surrogates.pending import conditioned, given_pending
+
+SMILES = held_out_smiles()[1100:1150]
+FEATURES = [features_of_molecule(text) for text in SMILES]
+RNG = np.random.default_rng(0)
+
+
+def normal(n: int, seed: int = 0) -> Posterior:
+    """A posterior of one jointly normal value."""
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(n, n))
+    covariance = root @ root.T / n + 0.1 * np.eye(n)
+    return Posterior([rng.normal(size=n)], lambda: [np.diagonal(covariance)], lambda: [covariance], [0.05], 1.0)
+
+
+def test_the_posterior_given_what_is_under_way_is_the_textbooks() -> None:
+    whole = normal(9)
+    (covariance,) = whole.covariances()
+    own, across = covariance[6:, 6:] + 0.05 * np.eye(3), covariance[6:, :6]
+    wanted = covariance[:6, :6] - across.T @ np.linalg.solve(own, across)
+    given = conditioned(whole, 6)
+    mean, joint = given.joint()
+    assert mean == pytest.approx(whole.means[0][:6]), "what comes out as expected says nothing of others"
+    assert joint == pytest.approx(wanted)
+    assert given.moments()[1] == pytest.approx(np.sqrt(np.diagonal(wanted)))
+
+
+def test_it_is_that_of_a_batch_whose_first_choices_were_told_one_after_another() -> None:
+    whole = normal(12, seed=1)
+    fantasies = Fantasies(whole)
+    for row in (8, 9, 10, 11):
+        fantasies.tell(row)
+    assert conditioned(whole, 8).moments()[1] == pytest.approx(fantasies.moments(np.arange(8))[1])
+
+
+def test_a_twin_of_what_is_under_way_is_hardly_doubted_any_more_and_not_chosen_for_its_doubt() -> None:
+    # Candidates: the twin of the one under way, and a stranger of a little less hope.
+    covariance = np.array([[1.0, 0.0, 0.99], [0.0, 1.0, 0.0], [0.99, 0.0, 1.0]])
+    means = np.array([0.55, 0.5, 0.55])
+    whole = Posterior([means], lambda: [np.diagonal(covariance)], lambda: [covariance], [1e-4], 1.0)
+    blind = Posterior([means[:2]], lambda: [np.ones(2)], lambda: [np.eye(2)], [1e-4], 1.0)
+    given = conditioned(whole, 2)
+    for acquisition in (UpperBound(1.0), Votes([Voter(0, 1.0)])):
+        assert next(acquisition.select(blind, 1, 0)) == 0
+        assert next(acquisition.select(given, 1, 0)) == 1
+
+
+def test_each_member_of_a_committee_takes_what_is_under_way_for_what_it_expects_itself() -> None:
+    scores = RNG.random(30)
+    members = [Member(name, "[C]", float(s), (float(s),)) for name, s in zip(SMILES, scores, strict=False)]
+    belief = Committee(MoleculeView(lambda smiles: smiles), SCORE_ALONE).fit(Archive().add(members), 0)
+    assert belief is not None
+    features = np.array(FEATURES[30:], dtype=object)
+    alone, given = belief(features[:15]), given_pending(belief, features[:15], features[15:])
+    assert isinstance(given, CommitteePosterior)
+    assert given_pending(belief, features[:15], None).moments()[1] == pytest.approx(alone.moments()[1])
+    for before, after in zip(alone.members, given.members, strict=True):
+        assert after.moments()[0] == pytest.approx(before.moments()[0], abs=1e-5)
+        assert np.all(after.moments()[1] <= before.moments()[1] + 1e-6)
+        assert np.any(after.moments()[1] < before.moments()[1] - 1e-3)
+
+
+def test_the_scale_is_that_of_the_highest_evidence() -> None:
+    kernel = KERNELS["ecfp6"].to(FEATURES)(FEATURES).astype(float)
+    drawn = multivariate_normal(np.full(50, 0.4), 0.04 * kernel, allow_singular=True).rvs(random_state=1)
+    scores = drawn + 0.1 * RNG.normal(size=50)
+
+    def of_share(share: float) -> tuple[float, float, float]:
+        """Log evidence, mean and variance."""
+        inverse = np.linalg.inv(kernel + share * np.eye(50))
+        mean = inverse.sum(0) @ scores / inverse.sum()
+        variance = (scores - mean) @ inverse @ (scores - mean) / 50
+        density = multivariate_normal(np.full(50, mean), variance * (kernel + share * np.eye(50)))
+        return density.logpdf(scores), mean, variance
+
+    best = max(SHARES, key=lambda share: of_share(share)[0])
+    scale = likely_scale(kernel, scores)
+    _, mean, variance = of_share(best)
+    assert (scale.mean, scale.variance) == pytest.approx((mean, variance))
+    assert scale.noise == pytest.approx(best * variance + LEAST)
+
+
+def test_noise_is_found_where_it_is_and_not_where_it_is_not() -> None:
+    kernel = KERNELS["ecfp6"].to(FEATURES)(FEATURES).astype(float)
+    smooth = np.array([features.numbers[1] for features in FEATURES])  # the number of carbons, standardised
+    kernel_of_smooth = 0.5 * kernel + 0.5 * np.exp(-0.5 * np.square(smooth[:, None] - smooth))
+    assert likely_scale(kernel_of_smooth, smooth).noise < 0.05 * smooth.var()
+    noisy = RNG.normal(size=50)
+    assert likely_scale(kernel_of_smooth, noisy).noise > 0.3 * noisy.var()
+    flat = likely_scale(kernel, np.full(50, 0.7))
+    assert flat == Scale(flat.mean)
+    assert flat.mean == pytest.approx(0.7)
+    assert likely_scale(kernel[:1, :1], np.ones(1)) == Scale(1.0)
+
+
+def test_a_noisy_process_is_that_of_its_scale_and_does_not_follow_every_score() -> None:
+    known, asked = FEATURES[:40], FEATURES[40:]
+    scores = 0.5 + 0.1 * RNG.normal(size=40)
+    own = FixedGP.fit(KERNELS["ecfp6"], known, scores, noisy=True)
+    similarity = KERNELS["ecfp6"].to(FEATURES)(FEATURES).astype(float)
+    covariance = own.scale.variance * similarity
+    observed, across = covariance[:40, :40] + own.scale.noise * np.eye(40), covariance[:40, 40:]
+    mean = own.scale.mean + across.T @ np.linalg.solve(observed, scores - own.scale.mean)
+    posterior = covariance[40:, 40:] - across.T @ np.linalg.solve(observed, across)
+    assert own(asked).moments()[0] == pytest.approx(mean, abs=1e-4)
+    assert own(asked).joint()[1] == pytest.approx(posterior, abs=1e-4)
+    assert np.abs(own(known).means[0] - scores).max() > 0.05
+    exact = FixedGP.fit(KERNELS["ecfp6"], known, scores)
+    assert exact(known).means[0] == pytest.approx(scores, abs=1e-2)
+
+
+def test_the_sd_that_is_shown_covers_new_measurements() -> None:
+    carbons = np.array([features.numbers[1] for features in FEATURES])
+    values = 6 + carbons + 0.3 * RNG.normal(size=50)
+    score = np.clip(values / 10, 0, 1)
+    members = [Member(name, "[C]", float(s), (float(s),)) for name, s in zip(SMILES[:40], score, strict=False)]
+    belief = Committee(MoleculeView(lambda smiles: smiles), SCORE_ALONE).fit(Archive().add(members), 0)
+    assert belief is not None
+    mean, deviation = belief.property_moments(np.array(FEATURES[40:], dtype=object))["score"]
+    assert np.all(deviation > 0.01)
+    assert np.mean(np.abs(score[40:] - mean) < 2 * deviation) >= 0.8
+    assert np.corrcoef(mean, score[40:])[0, 1] > 0.3
