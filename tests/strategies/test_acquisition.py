@@ -20,7 +20,8 @@ from designloop.strategies.acquisition.thompson import Thompson, in_turns
 from designloop.strategies.acquisition.upper_bound import UpperBound
 from designloop.strategies.search.machine import rank_correlation
 from designloop.strategies.surrogates.axes import Axes
-from designloop.strategies.surrogates.fixed_gp import NOISE, FixedGP
+from designloop.strategies.surrogates.fixed_gp import FixedGP
+from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.kernels import MoleculeFeatures
 from designloop.strategies.surrogates.latent_kernels import LatentMatern, points_of_latents
 from tests.test_randomness import global_state
@@ -72,7 +73,7 @@ def botorch_of(gp: FixedGP) -> SingleTaskGP:
     """The same process in BoTorch."""
     z = sphere(150, seed=2).double()
     kernel = ScaleKernel(MaternKernel(2.5))
-    noise = torch.full((150, 1), NOISE).double()
+    noise = torch.full((150, 1), LEAST).double()
     targets = torch.from_numpy(scores_of(z)).unsqueeze(-1)
     model = SingleTaskGP(z, targets, noise, covar_module=kernel, mean_module=ZeroMean(), outcome_transform=None)
     kernel.outputscale, kernel.base_kernel.lengthscale = 1.0, LENGTH

@@ -13,7 +13,8 @@ from designloop.strategies.base import SCORE_ALONE
 from designloop.strategies.surrogates.axes import Axes
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteeModel, MoleculeView
-from designloop.strategies.surrogates.fixed_gp import NOISE, FixedGP
+from designloop.strategies.surrogates.fixed_gp import FixedGP
+from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
 from designloop.strategies.surrogates.latent_kernels import (
     ALIKE,
@@ -48,7 +49,7 @@ def textbook(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         AXES(torch.from_numpy(latents)).numpy(),
         Matern(1.7, nu=2.5),
     )
-    inverse = np.linalg.inv(matern(x) + NOISE * np.eye(len(x)))
+    inverse = np.linalg.inv(matern(x) + LEAST * np.eye(len(x)))
     across = matern(new, x)
     return across @ inverse @ SCORES, np.sqrt(1 - np.einsum("ij,jk,ik->i", across, inverse, across))
 

@@ -44,14 +44,15 @@ class LatentProcess:
 
     def slopes(self, latents: np.ndarray, kappa: np.ndarray | float) -> np.ndarray:
         """(m, latent) gradients of the bounds."""
-        across = self.similarity(points_of_latents(latents))
+        variance = self.gp.scale.variance
+        across = np.float32(variance) * self.similarity(points_of_latents(latents))
         half = solve_triangular(self.gp.lower, across.T, lower=True, check_finite=False)
         both = np.column_stack([self.gp.white, half])
         # L⁻ᵀ [w, L⁻¹ k]: what the mean, and what half the variance that is taken away, are sums of kernels with.
         weights = solve_triangular(self.gp.lower, both, lower=True, trans=1, check_finite=False).T.astype(np.float64)
-        doubt = np.sqrt(np.maximum(1 - np.square(half).sum(0), 1e-6)).astype(np.float64)
+        doubt = np.sqrt(np.maximum(variance - np.square(half).sum(0), 1e-6 * variance)).astype(np.float64)
         rising = weights[0] - (np.asarray(kappa) / doubt)[:, None] * weights[1:]
-        return self.similarity.slopes(latents, rising)
+        return self.similarity.slopes(latents, variance * rising)
 
 
 def ascended(
