@@ -21,9 +21,9 @@ from designloop.strategies.acquisition.upper_bound import UpperBound
 from designloop.strategies.search.machine import rank_correlation
 from designloop.strategies.surrogates.axes import Axes
 from designloop.strategies.surrogates.fixed_gp import FixedGP
-from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.kernels import MoleculeFeatures
 from designloop.strategies.surrogates.latent_kernels import LatentMatern, points_of_latents
+from designloop.strategies.surrogates.noise import LEAST
 from tests.test_randomness import global_state
 
 LATENT, LENGTH = 12, 3.0

@@ -14,7 +14,6 @@ from designloop.strategies.surrogates.axes import Axes
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteeModel, MoleculeView
 from designloop.strategies.surrogates.fixed_gp import FixedGP
-from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
 from designloop.strategies.surrogates.latent_kernels import (
     ALIKE,
@@ -25,6 +24,7 @@ from designloop.strategies.surrogates.latent_kernels import (
     points_of_latents,
 )
 from designloop.strategies.surrogates.latent_process import LatentProcess, ascended
+from designloop.strategies.surrogates.noise import LEAST
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
 UNITS = 6
@@ -35,11 +35,11 @@ KERNEL = LatentMatern(AXES, 1.7)
 SCORES = 1 / (1 + np.exp(-LATENTS[:, 0]))
 
 
-def process() -> LatentProcess:
-    gp = FixedGP.fit(KERNEL, points_of_latents(LATENTS), SCORES)
-    found = LatentProcess.of(CommitteeModel([gp], np.ones(1), float(SCORES.max())))
-    assert found is not None
-    return found
+def process(scores: np.ndarray = SCORES, noisy: bool = False) -> LatentProcess:
+    gp = FixedGP.fit(KERNEL, points_of_latents(LATENTS), scores, noisy)
+    latent = LatentProcess.of(CommitteeModel([gp], np.ones(1), float(scores.max()), {"latent": gp}, {}))
+    assert latent is not None
+    return latent
 
 
 def textbook(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +126,7 @@ def test_a_committee_takes_further_members_and_judges_them_with_the_others() -> 
     vae, smiles = tiny_vae(), small_molecules(30)
     kernel = LatentMatern(Axes.as_they_are(8), 4.0)
     own = Committee(EncodedView(lambda text: text, vae), SCORE_ALONE, ("ecfp6",), others={"latent": kernel})
-    belief = own.fit(Archive(tuple(Member(name, "[C]", k / 30) for k, name in enumerate(smiles))), 0)
+    belief = own.fit(Archive(tuple(Member(name, "[C]", k / 30, (k / 30,)) for k, name in enumerate(smiles))), 0)
     assert own.names == ("ecfp6", "latent")
     assert belief is not None
     assert LatentProcess.of(belief) is not None
@@ -154,6 +154,14 @@ def test_slopes_of_bounds_are_those_of_finite_differences(kappa: float) -> None:
     units = 1e-3 * np.eye(UNITS)
     expected = np.stack([(value(OTHERS + unit) - value(OTHERS - unit)) / 2e-3 for unit in units], 1)
     assert process().slopes(OTHERS, np.full(len(OTHERS), kappa)) == pytest.approx(expected, abs=0.02)
+
+
+def test_slopes_of_a_noisy_process_are_those_of_its_own_bounds() -> None:
+    noisy = process(5 + 9 * SCORES + 0.3 * np.random.default_rng(1).standard_normal(40), noisy=True)
+    assert noisy.gp.scale.variance > 1.5
+    units, kappa = 0.02 * np.eye(UNITS), np.full(len(OTHERS), 0.5)
+    expected = np.stack([(noisy.bounds(OTHERS + u, kappa) - noisy.bounds(OTHERS - u, kappa)) / 0.04 for u in units], 1)
+    assert noisy.slopes(OTHERS, kappa) == pytest.approx(expected, abs=0.02)
 
 
 def test_ascending_raises_bounds_and_stays_on_the_spheres() -> None:

@@ -27,9 +27,9 @@ class LatentProcess:
     @classmethod
     def of(cls, belief: Belief) -> Self | None:
         """The one among a committee's members; None where there is none."""
-        for member in belief.members if isinstance(belief, CommitteeModel) else ():
-            if isinstance(member, FixedGP) and isinstance(member.similarity, LatentSimilarity):
-                return cls(member, member.similarity)
+        for process in belief.processes.values() if isinstance(belief, CommitteeModel) else ():
+            if isinstance(process.similarity, LatentSimilarity):
+                return cls(process, process.similarity)
         return None
 
     @property

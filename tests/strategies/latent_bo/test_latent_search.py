@@ -62,7 +62,7 @@ def search(core: tuple[str, ...] = (), decoded: float = 12) -> tuple[LatentSearc
     vae = tiny_vae()
     vae.__class__ = Table
     view = EncodedView(standard_forms, vae)
-    members = tuple(Member(name, vae.codec.to_selfies(name), score_of(name)) for name in SMILES)
+    members = tuple(Member(name, vae.codec.to_selfies(name), score_of(name), (score_of(name),)) for name in SMILES)
     others = {"latent": LatentMatern(Axes.as_they_are(8), 4.0)}
     made = LatentSearch(
         vae=vae,
