@@ -1,10 +1,10 @@
-"""Latent Bayesian optimization: a committee of surrogates votes for what is paid for, sought in latent space as well.
+"""Latent Bayesian optimization: a committee of surrogates, two of which see latents, votes for what is paid for.
 
-One round: chains and trust regions write molecules from latents that the surrogates speak for; with ZINC, screened, and
-with all that was paid for they are bred on, by genetic steps and by the model's own draws, from what the committee
-votes for; and of all that is there it votes on what is paid for. Two of its members see latents, the others
-fingerprints and whole-molecule numbers. The model does not learn: latents keep their meaning.
-Sources: Eriksson et al. 2019 (trust regions); Moss et al. 2025 (chains under a surrogate that sees molecules).
+One round: all that was paid for and ZINC, screened, are bred on, by genetic steps and by the model's own draws, from
+what the committee votes for; and of all that is there it votes on what is paid for. Its members see latents,
+fingerprints, whole-molecule numbers, and each property where there are several. The model does not learn: latents keep
+their meaning. Chains and trust regions in latent space write molecules beside, where a campaign asks for them.
+Sources: Tripp & Hernández-Lobato 2024 (fixed processes); Moss et al. 2025 (chains); Eriksson et al. 2019 (regions).
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ class Settings(BaseModel):
         "normal",
         description="free molecules bred for each one paid for: 10, 40 or 100; and how much of ZINC is looked at",
     )
-    decoded: float = Field(
-        15,
+    screen: bool = Field(True, description="whether ZINC is looked through, beside what is bred")
+    chains: float = Field(
+        0,
         ge=0,
-        description="molecules written from latents for each one wanted: half by chains, half in the trust regions",
+        description="molecules that chains in latent space (preconditioned Crank-Nicolson) write for each one wanted",
     )
-    screen: bool = Field(True, description="whether ZINC is looked through, beside what is bred and written")
-    regions: int = Field(3, ge=1, description="trust regions that are open at once")
-    region: RegionSettings = RegionSettings()
+    regions: RegionSettings = Field(
+        RegionSettings(), description="trust regions in latent space that molecules are written in"
+    )
     dimensions: int = Field(64, ge=1, description="axes of the latents that surrogates see")
     elites: int = Field(200, ge=2, description="best molecules that chains start from and proposers are credited for")
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
@@ -60,11 +61,12 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.acquisition.upper_bound import UpperBound
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
+    from designloop.strategies.learning.base import Learner
     from designloop.strategies.property_loss import EFFORT
     from designloop.strategies.proposers import graphs, latents, mixing, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
-    from designloop.strategies.search import core, credit, latent_search, machine, pool, regions, saved, seeded
+    from designloop.strategies.search import chains, core, credit, machine, pool, region_search, regions, saved
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.trade_offs import RandomTradeOffs
     from designloop.strategies.search.voting import BreedByVote
@@ -76,7 +78,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     has_goals = campaign.objective.reference is not None
     standing = by_front(campaign.objective.desirabilities) if has_goals else by_score
     before = saved.Saved.read(state, LIMIT, saved.latent_bo_version_1, standing)
-    if state is not None and "regions" not in before.parts:
+    if state is not None and "committee" not in before.parts:
         raise saved.of_another_search(f"the parts {', '.join(sorted(before.parts)) or 'none'}")
     vae, kept = campaign.load_model(), core.Core(campaign.keep)
     transcriber, view = Transcriber(vae.codec, campaign.objective.names), EncodedView(campaign.standard_forms, vae)
@@ -112,7 +114,22 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         others={"latent": along, "latent_composition": MeanOf((along, KERNELS["composition"]))},
         start=settings.start,
     )
-    trusted = regions.Regions(settings.region, settings.regions, campaign.seed, before.parts.get("regions"))
+    learners: dict[str, Learner] = {"credit": earned, "committee": committee}
+    sources: list[pool.Source] = []
+    if settings.chains:
+        sources.append(chains.Chains(vae=vae, view=view, elites=elites, decoded=settings.chains, core=kept))
+    if settings.regions.decoded:
+        learners["regions"] = trusted = regions.Regions(settings.regions, campaign.seed, before.parts.get("regions"))
+        searched = region_search.RegionSearch(
+            vae=vae,
+            view=view,
+            transcriber=transcriber,
+            regions=trusted,
+            decoded=settings.regions.decoded,
+            temperature=settings.temperature,
+            core=kept,
+        )
+        sources.append(searched)
     thought = EFFORT[settings.effort]
     by_vote = BreedByVote(
         campaign=campaign,
@@ -121,16 +138,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         propose=propose,
         screen=ZincScreen(thought.screened, best=thought.best) if settings.screen else None,
         draws=thought.free,
-    )
-    searched = latent_search.LatentSearch(
-        vae=vae,
-        view=view,
-        transcriber=transcriber,
-        regions=trusted,
-        elites=elites,
-        decoded=settings.decoded,
-        temperature=settings.temperature,
-        core=kept,
+        sources=sources,
+        chooses=settings.acquisition == "votes",
     )
     acquisitions: dict[str, Acquisition] = {
         "thompson": Thompson(),
@@ -142,9 +151,9 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         transcriber=transcriber,
         draw=lambda archive, wanted, turn: propose(elites(archive), int(1.5 * max(wanted, 16)), turn),
         surrogate=committee,
-        breed=seeded.SeededByLatents(by_vote, searched, votes=settings.acquisition == "votes"),
+        breed=by_vote,
         acquisition=acquisitions.get(settings.acquisition, UpperBound(settings.kappa)),
-        learners={"credit": earned, "committee": committee, "regions": trusted},
+        learners=learners,
         trade_offs=RandomTradeOffs(campaign.objective, campaign.seed) if has_goals else None,
         foresight=True,
         saved=before,

@@ -26,7 +26,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "generations": 2,
         "learning": {"loss": "likelihood", "steps": 2, "batch": 8},
     },
-    "latent_bo": {"dimensions": 4, "decoded": 1, "effort": "low", "screen": False},
+    "latent_bo": {"dimensions": 4, "effort": "low", "screen": False},
 }
 
 
@@ -80,7 +80,7 @@ def test_what_the_first_latent_bo_wrote_is_refused_with_a_sentence() -> None:
     state = search_after_two_rounds("latent_bo").state()
     parts = {**state.data, "parts": {"region": {"region": {"length": 0.8}}}}
     for old in (version_1("latent_bo", state), replace(state, data=parts)):
-        with pytest.raises(StateError, match="expected a committee, regions and credit: the latent_bo of an earlier"):
+        with pytest.raises(StateError, match="expected a committee and credit: the latent_bo of an earlier"):
             strategy("latent_bo", through_files(old))
 
 

@@ -37,14 +37,13 @@ class Regions:
     """The regions of a campaign; they move, grow, shrink and close with the scores.
 
     Args:
-        settings: how each starts and moves.
-        count: open at once.
+        settings: how many are open at once, how each starts and moves.
         seed: of the campaign.
         state: what earlier regions of this campaign gave.
     """
 
-    def __init__(self, settings: RegionSettings, count: int, seed: int, state: State | None = None) -> None:
-        self._settings, self._count, self._seed = settings, count, seed
+    def __init__(self, settings: RegionSettings, seed: int, state: State | None = None) -> None:
+        self._settings, self._seed = settings, seed
         known = state.data if state is not None else {"open": [], "closed": []}
         self.open: tuple[TrustRegion, ...] = tuple(TrustRegion.from_json(row) for row in known["open"])
         self.closed: tuple[str, ...] = tuple(known["closed"])
@@ -64,7 +63,7 @@ class Regions:
         for centre, reach in taken:
             free &= ~within(latents, latents[smiles.index(centre)], reach)
         rng = rng_of(self._seed, rounds_seen, "regions")
-        while len(regions) < self._count and free.any():
+        while len(regions) < self._settings.count and free.any():
             rows = np.flatnonzero(free)
             rows = rows[np.argsort(-archive.scores[rows], kind="stable")[:_CENTRES]]
             row = int(rows[np.argmax(archive.scores[rows] + self._potentials(process, latents[rows], rng))])

@@ -117,6 +117,6 @@ def latent_bo_version_1(state: State) -> Saved:
 def of_another_search(found: str) -> StateError:
     """The refusal of a state whose parts are not those that this ``latent_bo`` is made of."""
     return StateError(
-        f"the strategy's state has {found}, expected a committee, regions and credit: the latent_bo of an earlier "
-        "designloop wrote it, which searched in another way. Go on with that version, or begin anew with --fresh"
+        f"the strategy's state has {found}, expected a committee and credit: the latent_bo of an earlier designloop "
+        "wrote it, which searched in another way. Go on with that version, or begin anew with --fresh"
     )

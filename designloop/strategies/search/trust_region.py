@@ -31,9 +31,11 @@ def within(latents: np.ndarray, centre: np.ndarray, length: float) -> np.ndarray
 
 
 class RegionSettings(BaseModel):
-    """How a trust region starts and moves. Its length is a noise level: tan of its angle on the latents' sphere."""
+    """How trust regions start and move. Their length is a noise level: tan of an angle on the latents' sphere."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    decoded: float = Field(0, ge=0, description="molecules written in them for each one wanted; 0: there are none")
+    count: int = Field(3, ge=1, description="open at once")
     length: float = Field(0.8, gt=0, description="at the start and after a restart")
     shortest: float = Field(0.2, gt=0, description="below it the region is closed and another one opened elsewhere")
     longest: float = Field(1.6, gt=0)

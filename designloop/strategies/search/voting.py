@@ -23,7 +23,7 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
 from designloop.strategies.search.core import Core
-from designloop.strategies.search.pool import Bred, Pool, Propose, Turn
+from designloop.strategies.search.pool import Bred, Pool, Propose, Source, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.base import Belief, View
 from designloop.strategies.surrogates.committee import CommitteeModel
@@ -36,6 +36,9 @@ _FEWEST = 8
 
 _CONSIDERED = 10
 """Favourites of the voters that a batch is chosen from, for each molecule wanted."""
+
+MOST_JOINT = 3000
+"""Favourites that an acquisition which needs their joint law sees."""
 
 _TRIES = 4
 """Draws of a parent, for each one wanted; what was drawn before or may not be admitted is none."""
@@ -56,15 +59,13 @@ class BreedByVote:
     generations: int = 5
     litter: int = 3
     """Children of a parent."""
+    sources: Sequence[Source] = ()
+    """Of what stands in the pool beside the screen before anything is bred."""
+    chooses: bool = True
+    """Whether those who bred choose the batch, too; False: the search's own acquisition does."""
 
-    def __call__(
-        self, archive: Archive, belief: Belief, wanted: int, turn: Turn, beside: Sequence[Candidate] = ()
-    ) -> Bred | None:
-        """The pool, of which each voter's favourites are considered; None of fewer than two molecules.
-
-        Args:
-            beside: what stands in the pool before anything is bred, next to what was paid for and the screen.
-        """
+    def __call__(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
+        """The pool, of which each voter's favourites are considered; None of fewer than two molecules."""
         if len(archive) < 2:
             return None
         rng = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block)
@@ -73,12 +74,16 @@ class BreedByVote:
             assert isinstance(belief, CommitteeModel)  # no other belief votes
             screened = self.screen.propose(belief.processes[KIND], rng)
             stock.add(Core(self.campaign.keep).holding(screened))
-        stock.add(beside)
+        for source in self.sources:
+            stock.add(source.propose(archive, belief, wanted, turn))
         voters = draw_voters(rng, stock.shares, wanted)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
+        if not self.chooses:
+            considered = stock.favourites(voters, min(_CONSIDERED * wanted, MOST_JOINT))
+            return Bred(stock.pool, considered, stock.unpaid())
         return Bred(stock.pool, stock.favourites(voters, _CONSIDERED * wanted), stock.unpaid(), Votes(voters))
 
     def _parents(self, stock: Stock, voters: Sequence[Voter], n: int, rng: np.random.Generator) -> list[Member]:

@@ -14,6 +14,7 @@ from designloop.strategies.base import CampaignView, build
 from designloop.strategies.latent_bo import Settings
 from designloop.strategies.search.machine import Search
 from designloop.strategies.search.regions import Regions
+from designloop.strategies.search.trust_region import RegionSettings
 
 SOME = """
 CCO c1ccccc1 CC(=O)Nc1ccc(O)cc1 CC(C)Cc1ccc(cc1)C(C)C(=O)O CN1CCC(O)CC1 O=C(O)c1ccccc1O NCCc1ccccc1 CCOC(=O)c1ccncc1
@@ -21,7 +22,10 @@ C1CCNCC1 CS(=O)(=O)c1ccccc1 Cc1ccc(N)cc1 O=C1CCCN1 FC(F)(F)c1ccccc1 CC(N)C(=O)O 
 CC#N c1ccsc1 c1ccoc1 OCC1CCCO1 Clc1ccccc1Cl CCCCCC Cc1ncc[nH]1 NC(=O)c1cccnc1
 """.split()
 
-SMALL = Settings(start=10, dimensions=6, effort="low", decoded=4, screen=False, regions=2, elites=20)
+SMALL = Settings(start=10, dimensions=6, effort="low", screen=False, elites=20)
+
+SEARCHED = SMALL.model_copy(update={"chains": 2.0, "regions": RegionSettings(decoded=2, count=2)})
+"""With both searches in latent space."""
 
 
 class Campaign:

@@ -20,6 +20,7 @@ from designloop.strategies.latent_bo import Settings
 from designloop.strategies.search.core import Core
 from designloop.strategies.surrogates.kernels import KERNELS
 from tests.strategies.latent_bo.small_loop import (
+    SEARCHED,
     SMALL,
     Campaign,
     Make,
@@ -49,8 +50,9 @@ def test_settings_are_found_by_name_without_loading_torch() -> None:
     [
         ({"acquisition": "ei"}, "acquisition"),
         ({"points": 80}, "points"),
-        ({"region": {"lenght": 1}}, "lenght"),
-        ({"region": {"shortest": 1.0, "length": 0.5}}, "shortest"),
+        ({"dimensions": 0}, "dimensions"),
+        ({"regions": {"lenght": 1}}, "lenght"),
+        ({"regions": {"shortest": 1.0, "length": 0.5}}, "shortest"),
     ],
 )
 def test_wrong_settings_are_named(wrong: dict[str, object], named: str) -> None:
@@ -74,7 +76,7 @@ def test_before_there_is_a_surrogate_the_prior_and_steps_are_drawn_from(campaign
 
 def test_then_latent_space_is_searched_and_steps_are_bred(campaign: Make) -> None:
     loop = campaign()
-    strategy = loop.strategy()
+    strategy = loop.strategy(SEARCHED)
     strategy.tell(all_scored(starting(20)))
     batch = loop.take(strategy, 30)
     known = {candidate.smiles for candidate in starting(20)}
@@ -89,11 +91,13 @@ def test_then_latent_space_is_searched_and_steps_are_bred(campaign: Make) -> Non
     assert -1 <= metrics.get("rank_correlation", 0) <= 1
 
 
-def test_nothing_is_written_where_nothing_is_to_be(campaign: Make) -> None:
+def test_unless_asked_for_neither_chains_nor_regions_write(campaign: Make) -> None:
     loop = campaign()
-    strategy = loop.strategy(SMALL.model_copy(update={"decoded": 0}))
+    strategy = loop.strategy()
     strategy.tell(all_scored(starting(20)))
-    assert not {candidate.proposer for candidate in loop.take(strategy, 30)} & {"chain", "trust_region"}
+    batch = loop.take(strategy, 30)
+    assert not {candidate.proposer for candidate in batch} & {"chain", "trust_region"}
+    assert "trust_region" not in strategy.tell(all_scored(batch))
 
 
 def test_the_stream_goes_on_beyond_its_first_block(campaign: Make) -> None:
@@ -123,10 +127,14 @@ def test_where_nothing_is_allowed_the_stream_gives_what_was_drawn(campaign: Make
     assert len(list(islice(strategy.ask(4), 30))) == 30
 
 
-@pytest.mark.parametrize("acquisition", ["votes", "thompson", "qlogei", "ucb"])
-def test_asking_twice_gives_the_same_and_changes_nothing(campaign: Make, acquisition: str) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [SMALL, SEARCHED, *(SMALL.model_copy(update={"acquisition": name}) for name in ("thompson", "qlogei", "ucb"))],
+    ids=["votes", "searched", "thompson", "qlogei", "ucb"],
+)
+def test_asking_twice_gives_the_same_and_changes_nothing(campaign: Make, settings: Settings) -> None:
     loop = campaign()
-    strategy = loop.strategy(SMALL.model_copy(update={"acquisition": acquisition}))
+    strategy = loop.strategy(settings)
     strategy.tell(all_scored(starting(20)))
     before = strategy.state()
     first = list(islice(strategy.ask(4), 30))
@@ -171,7 +179,7 @@ def test_a_failure_is_never_learned_from(campaign: Make) -> None:
 
 def test_failures_alone_neither_shrink_a_region_nor_count_as_bad(campaign: Make) -> None:
     loop = campaign()
-    strategy = loop.strategy()
+    strategy = loop.strategy(SEARCHED)
     strategy.tell(all_scored(starting(20)))
     strategy.tell(all_scored(starting(23)[20:]))
     before = regions_of(strategy).open
@@ -184,7 +192,7 @@ def test_failures_alone_neither_shrink_a_region_nor_count_as_bad(campaign: Make)
 
 def test_rows_told_late_or_twice_are_harmless(campaign: Make) -> None:
     loop = campaign()
-    strategy = loop.strategy()
+    strategy = loop.strategy(SEARCHED)
     strategy.tell(all_scored(starting(20)))
     first, late = np.array_split(np.array(all_scored(loop.take(strategy, 6)), dtype=object), 2)
     strategy.tell(list(first))
@@ -228,7 +236,7 @@ def test_a_resumed_strategy_goes_on_as_the_one_that_never_stopped(campaign: Make
     histories = []
     for resumed in (False, True):
         loop = campaign()
-        strategy = loop.strategy()
+        strategy = loop.strategy(SEARCHED)
         history: list[object] = []
         for _ in range(3):
             batch = loop.take(strategy, 6)
@@ -236,7 +244,7 @@ def test_a_resumed_strategy_goes_on_as_the_one_that_never_stopped(campaign: Make
             metrics.pop("fit_seconds", None)
             history.append((facts(batch), metrics))
             if resumed:
-                strategy = loop.strategy(state=through_files(strategy.state()))
+                strategy = loop.strategy(SEARCHED, through_files(strategy.state()))
         histories.append(history)
         last = strategy.state()
     assert histories[0] == histories[1]
@@ -261,7 +269,7 @@ def test_a_core_is_kept_and_a_batch_filled(vae: SequenceVAE, corpus: Corpus, mol
     """With and without surrogates; a model of random weights never writes the core."""
     start = Core((PHENYL,)).holding(starting(25))[:molecules]
     loop = CoreCampaign(vae, corpus, keep=(PHENYL,))
-    strategy = loop.strategy()
+    strategy = loop.strategy(SEARCHED)
     strategy.tell(all_scored(start))
     loop.charged |= {candidate.smiles for candidate in start}
     drawn = list(islice(strategy.ask(8), 20))

@@ -18,7 +18,8 @@ from designloop.strategies.surrogates.latent_process import LatentProcess
 from designloop.testing.rehearsal import through_files
 from tests.strategies.latent_bo.small_loop import scored
 
-REGION = RegionSettings(length=0.8, shortest=0.4, longest=1.2, factor=1.5, successes=2, failures=2)
+REGION = RegionSettings(count=1, length=0.8, shortest=0.4, longest=1.2, factor=1.5, successes=2, failures=2)
+SEVERAL = REGION.model_copy(update={"count": 3})
 UNITS = 6
 
 
@@ -78,7 +79,7 @@ ARCHIVE = archive_of([0.1, 0.9, 0.5, 0.8])
 
 
 def test_regions_are_placed_around_the_best_and_apart() -> None:
-    regions = Regions(REGION, 3, seed=0)
+    regions = Regions(SEVERAL, seed=0)
     placed = regions.placed(ARCHIVE, process_of(ARCHIVE), 1)
     assert {region.centre for region in placed} == {"CC", "CCC", "CCCC"}
     assert all(region.length == 0.8 for region in placed)
@@ -94,18 +95,18 @@ def test_where_more_is_hoped_for_counts_more_than_the_score() -> None:
     near = 2 * np.eye(UNITS)[0] + 0.5 * rng.standard_normal((30, UNITS))
     latents = np.concatenate([2 * np.eye(UNITS)[:2], near])
     archive = archive_of([0.8, 0.79, *([0.0] * 30)])
-    centres = [Regions(REGION, 1, seed).placed(archive, process_of(archive, latents), 1)[0].centre for seed in range(8)]
+    centres = [Regions(REGION, seed).placed(archive, process_of(archive, latents), 1)[0].centre for seed in range(8)]
     assert set(centres) == {"CC"}
 
 
 def test_closed_and_forgotten_centres() -> None:
-    state = Regions(REGION, 1, seed=0).state()
+    state = Regions(REGION, seed=0).state()
     state.data["closed"].append("CC")
-    assert Regions(REGION, 1, 0, state).placed(ARCHIVE, process_of(ARCHIVE), 1)[0].centre == "CCCC"
+    assert Regions(REGION, 0, state).placed(ARCHIVE, process_of(ARCHIVE), 1)[0].centre == "CCCC"
     state.data["closed"].extend(["C", "CCC", "CCCC", "forgotten"])
-    assert Regions(REGION, 1, 0, state).placed(ARCHIVE, process_of(ARCHIVE), 1) == []
+    assert Regions(REGION, 0, state).placed(ARCHIVE, process_of(ARCHIVE), 1) == []
     state.data["open"].append(TrustRegion("forgotten", 0.5).as_json())
-    assert Regions(REGION, 1, 0, state).placed(ARCHIVE, process_of(ARCHIVE), 1) == []
+    assert Regions(REGION, 0, state).placed(ARCHIVE, process_of(ARCHIVE), 1) == []
 
 
 def drawn(score: float, centre: str, proposer: str = PROPOSER, name: str = "CCO") -> Scored:
@@ -122,7 +123,7 @@ def drawn(score: float, centre: str, proposer: str = PROPOSER, name: str = "CCO"
     ],
 )
 def test_a_region_succeeds_by_what_was_drawn_in_it_alone(row: Scored, moved: bool) -> None:
-    regions = Regions(REGION, 1, seed=0)
+    regions = Regions(REGION, seed=0)
     metrics = regions.learn(told(ARCHIVE, [row]))
     assert [(region.centre, region.successes, region.failures) for region in regions.open] == (
         [("CCO", 1, 0)] if moved else [("CC", 0, 1)]
@@ -131,7 +132,7 @@ def test_a_region_succeeds_by_what_was_drawn_in_it_alone(row: Scored, moved: boo
 
 
 def test_a_region_that_shrinks_to_nothing_is_closed_and_another_one_opened() -> None:
-    regions = Regions(REGION, 1, seed=0)
+    regions = Regions(REGION, seed=0)
     for number in range(2, 6):
         regions.learn(told(ARCHIVE, [drawn(0.2, "", "mutation")], number))
     assert (regions.open, regions.closed) == ((), ("CC",))
@@ -139,7 +140,7 @@ def test_a_region_that_shrinks_to_nothing_is_closed_and_another_one_opened() -> 
 
 
 def test_a_round_without_surrogates_or_news_changes_nothing() -> None:
-    regions = Regions(REGION, 1, seed=0)
+    regions = Regions(REGION, seed=0)
     silent = ToldRound(1, [], [], ARCHIVE, ARCHIVE, belief_of(ARCHIVE))
     blind = ToldRound(1, [drawn(0.95, "CC")], [drawn(0.95, "CC")], ARCHIVE, ARCHIVE, None)
     assert regions.learn(silent) == regions.learn(blind) == {}
@@ -147,7 +148,7 @@ def test_a_round_without_surrogates_or_news_changes_nothing() -> None:
 
 
 def test_regions_go_on_from_their_state() -> None:
-    regions = Regions(REGION, 2, seed=0)
+    regions = Regions(SEVERAL, seed=0)
     regions.learn(told(ARCHIVE, [drawn(0.95, "CC")]))
-    again = Regions(REGION, 2, 0, through_files(regions.state()))
+    again = Regions(SEVERAL, 0, through_files(regions.state()))
     assert (again.open, again.closed) == (regions.open, regions.closed)
