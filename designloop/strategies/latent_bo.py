@@ -45,7 +45,7 @@ class Settings(BaseModel):
     regions: RegionSettings = Field(
         RegionSettings(), description="trust regions in latent space that molecules are written in"
     )
-    dimensions: int = Field(64, ge=1, description="axes of the latents that surrogates see")
+    dimensions: int = Field(64, ge=1, description="axes of the latents that surrogates see, at most")
     elites: int = Field(200, ge=2, description="best molecules that chains start from and proposers are credited for")
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")

@@ -87,6 +87,12 @@ def test_the_kernel_of_a_model_is_calibrated_on_its_corpus() -> None:
     assert between.mean() == pytest.approx(ALIKE, abs=0.02)
 
 
+def test_more_axes_than_the_model_has_are_all_of_its_own() -> None:
+    kernel = kernel_of_model(tiny_vae(), tiny_corpus(), 500, np.random.default_rng(0))
+    assert kernel.axes.directions.shape == (8, 8)
+    assert np.isfinite(kernel.axes.directions.numpy()).all()
+
+
 def test_slopes_are_those_of_finite_differences() -> None:
     similarity, weights, step = KERNEL.to(points_of_latents(LATENTS)), RNG.standard_normal((7, 40)), 1e-3
 

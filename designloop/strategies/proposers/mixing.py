@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from designloop.molecules.sequence_vae import SequenceVAE, on_sphere
+from designloop.molecules.sequence_networks import on_sphere
+from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import Generators
 from designloop.records import Candidate
 from designloop.strategies.archive.archive import Member, draw_by_rank

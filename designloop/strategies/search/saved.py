@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from designloop.records import State
-from designloop.strategies.archive.archive import Archive, Member, Standing, by_score, latents_of
+from designloop.strategies.archive.archive import Archive, Member, Standing, by_score
 from designloop.strategies.base import StateError
 
 VERSION = 2
-
-_LATENTS = "archive/latents"
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,8 @@ class Saved:
 
     @classmethod
     def _version_2(cls, state: State) -> Saved:
-        latents = state.arrays.get(_LATENTS)
         members = [
-            Member(smiles, selfies, score, tuple(values), None if latents is None else latents[row])
-            for row, (smiles, selfies, score, values) in enumerate(state.data["archive"])
+            Member(smiles, selfies, score, tuple(values)) for smiles, selfies, score, values in state.data["archive"]
         ]
         parts = {
             name: State(
@@ -80,12 +76,9 @@ class Saved:
     def state(self) -> State:
         """As a campaign stores it."""
         arrays: dict[str, np.ndarray] = {}
-        members = self.archive.members
-        if members and members[0].latent is not None:
-            arrays[_LATENTS] = latents_of(members)
         for name, part in self.parts.items():
             arrays |= {f"{name}/{key}": array for key, array in part.arrays.items()}
-        rows = [[member.smiles, member.selfies, member.score, list(member.values)] for member in members]
+        rows = [[member.smiles, member.selfies, member.score, list(member.values)] for member in self.archive.members]
         data = {
             "version": VERSION,
             "rounds_seen": self.rounds_seen,

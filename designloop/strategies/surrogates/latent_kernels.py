@@ -47,7 +47,7 @@ def matern(distance: np.ndarray) -> np.ndarray:
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(m, n) Euclidean distances of (m, d) and (n, d) points."""
     squares = np.square(first).sum(1)[:, None] + np.square(second).sum(1) - 2 * first @ second.T
-    return np.sqrt(np.maximum(squares, 0.0))
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def latents_of_points(molecules: Sequence[MoleculeFeatures], units: int) -> np.ndarray:

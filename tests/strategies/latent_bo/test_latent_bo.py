@@ -221,6 +221,29 @@ def test_what_the_alphabet_cannot_express_is_not_learned_from(campaign: Make) ->
     assert len(strategy.archive.smiles) == 20
 
 
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_scores_that_are_all_alike_end_in_no_nan(campaign: Make, score: float) -> None:
+    loop = campaign()
+    strategy = loop.strategy(SEARCHED)
+    batch = starting(12)
+    for _ in range(2):
+        metrics = strategy.tell([scored(candidate, score) for candidate in batch])
+        assert "rank_correlation" not in metrics
+        assert np.isfinite(list(metrics.values())).all()
+        batch = loop.take(strategy, 4)
+        assert len(batch) == 4
+
+
+def test_where_all_fail_draws_go_on_and_nothing_is_remembered(campaign: Make) -> None:
+    loop = campaign()
+    strategy = loop.strategy(SEARCHED)
+    for _ in range(3):
+        batch = loop.take(strategy, 4)
+        assert len(batch) == 4
+        strategy.tell([scored(candidate, None) for candidate in batch])
+    assert len(strategy.archive) == 0
+
+
 # ---- state
 
 

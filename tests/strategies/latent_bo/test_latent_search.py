@@ -10,7 +10,8 @@ from scipy.stats import norm
 from torch import Tensor
 
 from designloop.molecules.chemistry import standard_forms
-from designloop.molecules.sequence_vae import SequenceVAE, on_sphere
+from designloop.molecules.sequence_networks import on_sphere
+from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import generators_of
 from designloop.records import Candidate
 from designloop.strategies.archive.archive import Archive, Member
@@ -90,8 +91,8 @@ def search(core: tuple[str, ...] = (), decoded: float = 6) -> tuple[list[Source]
     return [chains, regions], Archive(members), Committee(view, SCORE_ALONE, ("ecfp6",), others=others)
 
 
-def propose(wanted: int = 10, seed: int = 0, **more: object) -> list[Candidate]:
-    sources, archive, committee = search(**more)
+def propose(wanted: int = 10, seed: int = 0, core: tuple[str, ...] = (), decoded: float = 6) -> list[Candidate]:
+    sources, archive, committee = search(core, decoded)
     belief = committee.fit(archive, 0)
     assert belief is not None
     return [candidate for source in sources for candidate in source.propose(archive, belief, wanted, Turn(seed, 3))]
