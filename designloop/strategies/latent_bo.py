@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
 from designloop.strategies.base import CampaignView, Strategy
+from designloop.strategies.learning.settings import NoiseRange
 from designloop.strategies.search.trust_region import RegionSettings
 
 
@@ -49,7 +50,7 @@ class Settings(BaseModel):
     elites: int = Field(200, ge=2, description="best molecules that chains start from and proposers are credited for")
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
-    posterior_noise: tuple[float, float] = Field((0.3, 1.3), description="range of the noise level around parents")
+    posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around parents")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; chains decode greedily")
 
 

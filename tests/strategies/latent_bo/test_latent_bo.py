@@ -51,6 +51,8 @@ def test_settings_are_found_by_name_without_loading_torch() -> None:
         ({"acquisition": "ei"}, "acquisition"),
         ({"points": 80}, "points"),
         ({"dimensions": 0}, "dimensions"),
+        ({"posterior_noise": [1.3, 0.3]}, r"did you mean \[0.3, 1.3\]"),
+        ({"posterior_noise": [0, 1.3]}, "posterior_noise"),
         ({"regions": {"lenght": 1}}, "lenght"),
         ({"regions": {"shortest": 1.0, "length": 0.5}}, "shortest"),
     ],
