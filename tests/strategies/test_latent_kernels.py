@@ -12,7 +12,7 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE
 from designloop.strategies.surrogates.axes import Axes
 from designloop.strategies.surrogates.base import Posterior
-from designloop.strategies.surrogates.committee import Committee, CommitteeModel, MoleculeView
+from designloop.strategies.surrogates.committee import Committee, CommitteeModel, CommitteePosterior, MoleculeView
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
 from designloop.strategies.surrogates.latent_kernels import (
@@ -25,6 +25,7 @@ from designloop.strategies.surrogates.latent_kernels import (
 )
 from designloop.strategies.surrogates.latent_process import LatentProcess, ascended
 from designloop.strategies.surrogates.noise import LEAST
+from designloop.strategies.surrogates.pending import given_pending
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
 UNITS = 6
@@ -139,6 +140,22 @@ def test_a_committee_takes_further_members_and_judges_them_with_the_others() -> 
     rows = own.view.features(smiles)
     alone = FixedGP.fit(kernel, rows.tolist(), np.arange(30) / 30)
     assert belief(rows[:5]).members[1].moments()[0] == pytest.approx(alone(rows[:5].tolist()).moments()[0])
+
+
+def test_what_is_under_way_takes_the_doubt_of_members_that_see_latents() -> None:
+    vae, smiles = tiny_vae(), small_molecules(40)
+    kernel = LatentMatern(Axes.as_they_are(8), 0.05)
+    committee = Committee(EncodedView(lambda text: text, vae), SCORE_ALONE, ("ecfp6",), others={"latent": kernel})
+    members = tuple(Member(name, "[C]", k / 30, (k / 30,)) for k, name in enumerate(smiles[:30]))
+    belief = committee.fit(Archive(members), 0)
+    assert belief is not None
+    free = committee.view.features(smiles[30:])
+    before, after = belief(free), given_pending(belief, free, free[:1])
+    assert isinstance(after, CommitteePosterior)
+    doubt, left = (posterior.members[1].moments()[1] for posterior in (before, after))
+    assert left[0] < 0.1 * doubt[0]
+    assert (left <= doubt + 1e-6).all()
+    assert after.members[1].moments()[0] == pytest.approx(before.members[1].moments()[0])
 
 
 # ---- the process
