@@ -74,7 +74,7 @@ def run(options: Options, say: Say) -> Results:
     file = campaign_file(options, "campaigns/latent_bo.yaml")
     common = overrides_of(options)
     arms = {arm.name: arm for arm in ARMS}
-    names, seeds = choose(list(arms), options.arms), seeds_of(options)
+    names, seeds = choose(arms, options.arms), seeds_of(options)
     if MOL_GA.name in names:
         require_mol_ga()
     planned = make_trials(file, [arms[name] for name in names], seeds, common, start=0)

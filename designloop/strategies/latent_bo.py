@@ -4,6 +4,8 @@ One round: all that was paid for and ZINC, screened, are bred on, by genetic ste
 what the committee votes for; and of all that is there it votes on what is paid for. Its members see latents,
 fingerprints, whole-molecule numbers, and each property where there are several. The model does not learn: latents keep
 their meaning. Chains and trust regions in latent space write molecules beside, where a campaign asks for them.
+For calls that are dear and few, some tens to some hundreds. It learns from molecules that the model can write alone
+(`designloop validate` says which of yours it can); goals are traded off by a trade-off that is drawn anew each round.
 Sources: Tripp & Hernández-Lobato 2024 (fixed processes); Moss et al. 2025 (chains); Eriksson et al. 2019 (regions).
 """
 
@@ -60,6 +62,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
     from designloop.strategies.acquisition.thompson import Thompson
     from designloop.strategies.acquisition.upper_bound import UpperBound
+    from designloop.strategies.acquisition.votes import FITTED, WIDE
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning.base import Learner
@@ -139,6 +142,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         propose=propose,
         screen=ZincScreen(thought.screened, best=thought.best) if settings.screen else None,
         draws=thought.free,
+        kappas=FITTED if campaign.objective.noisy else WIDE,
         sources=sources,
         chooses=settings.acquisition == "votes",
     )

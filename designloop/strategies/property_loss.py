@@ -4,6 +4,9 @@ One round: a pool of free candidates (draws from the prior, from the posterior o
 graphs, molecules of ZINC), bred on from what a committee of surrogates votes for, and of all that what it votes for;
 then the scores come back, the proposers' and the surrogates' shares follow how each did, and decoder and likelihood
 learn from all of them, good and bad, by the property loss.
+The one to begin with: it takes one score or several properties, a core to keep, a Pareto front, measured values, and
+molecules that the model cannot write, from which its genetic steps breed. Thinking between the calls takes its time;
+where calls cost next to nothing and there are many, `effort: low` takes less.
 """
 
 from __future__ import annotations
@@ -43,7 +46,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["property_loss"] = "property_loss"
-    proposers: tuple[ProposerName, ...] = Field(PROPOSERS, min_length=1)
+    proposers: tuple[ProposerName, ...] = Field(
+        PROPOSERS,
+        min_length=1,
+        description="what proposes: the model's draws (prior, and posterior around elites), genetic steps on SELFIES "
+        "and on graphs, and ZINC, screened; each has a share by what it brought",
+    )
     elites: int = Field(200, ge=2, description="best molecules that are bred, encoded and learned from")
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
     pool: float = Field(
@@ -98,6 +106,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     """Fresh, or as it was after its last round."""
     from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
     from designloop.strategies.acquisition.upper_bound import UpperBound
+    from designloop.strategies.acquisition.votes import FITTED, WIDE
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
@@ -195,6 +204,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             propose=propose,
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
+            kappas=FITTED if objective.noisy else WIDE,
         )
     return machine.Search(
         campaign=campaign,

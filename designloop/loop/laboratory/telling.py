@@ -19,7 +19,7 @@ from designloop.loop.laboratory.readings import (
     without_measured,
 )
 from designloop.loop.laboratory.suggesting import Known
-from designloop.loop.round_metrics import REMARKS, Clock, Front, TopTen
+from designloop.loop.round_metrics import Clock, Front, TopTen, remarks_metric
 from designloop.loop.runner import build_strategy, given_results, starting
 from designloop.loop.screening.screening import Screening
 from designloop.records import MEASURED, Candidate, Evaluation, Result, Round, RoundKind
@@ -177,11 +177,8 @@ class Teller:
             return {}
         with Evaluator(by_machine, self._table.ledger) as evaluate:
             evaluations = evaluate(candidates, given=given_results(self._campaign))
-            remarks = evaluate.remarks()
-            for line in [*remarks, *evaluate.losses()]:
-                self._say(line)
-            metrics |= evaluate.metrics
-            metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
+            remarks = evaluate.report(self._say)
+            metrics |= {**evaluate.metrics, **remarks_metric(remarks)}
         return {evaluation.candidate.smiles: evaluation.results for evaluation in evaluations}
 
     def _evaluation(

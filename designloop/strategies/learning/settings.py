@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from designloop.strategies.base import Formerly
+
 
 def _ascending(noise: tuple[float, float]) -> tuple[float, float]:
     low, high = noise
@@ -28,7 +30,7 @@ class PropertyLearning(BaseModel):
     wide: int = Field(3, ge=1, description="groups of a step at a latent that says next to nothing")
     group: int = Field(16, ge=2, description="most molecules of a group")
     families: int = Field(16, ge=0, description="molecules of a step that stand with others of the same elite")
-    learning_rate: float = Field(2.5e-4, gt=0)
+    learning_rate: float = Field(2.5e-4, gt=0, description="length of a gradient step (Adam)")
     scale: float = Field(100.0, gt=0, description="nats of log-probability that a score of 1 is worth")
     rank: float = Field(0.01, gt=0, description="how evenly molecules are drawn: the lower, the more often the best")
     replay: int = Field(1024, ge=20, description="paid molecules that are learned from: the best half, the latest")
@@ -48,7 +50,7 @@ class FineTuning(BaseModel):
     """How the VAE is fine-tuned after each round."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    loss: Literal["property", "likelihood", "none"] = Field(
+    loss: Annotated[Literal["property", "likelihood", "none"], Formerly("likelihood")] = Field(
         "property",
         description="the property loss of all scores; the likelihood of elites; or the pretrained model as it is",
     )
@@ -59,7 +61,7 @@ class FineTuning(BaseModel):
         description="gradient steps a round by the likelihood; 0 leaves the pretrained model as it is, as `none`",
     )
     batch: int = Field(100, ge=2, description="molecules a step, half of them elites, half of the training corpus")
-    learning_rate: float = Field(3e-4, gt=0)
+    learning_rate: float = Field(3e-4, gt=0, description="length of a gradient step (Adam)")
     kept: float = Field(
         0.8,
         ge=0,

@@ -54,7 +54,9 @@ class PosteriorDraws:
     """Most gradient steps on the latent of a parent that would not decode to itself."""
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """The distinct molecules among ``n`` draws, of parents drawn by rank."""
+        """The distinct molecules among ``n`` draws, of parents drawn by rank; none without parents."""
+        if not parents:
+            return []
         chosen = draw_by_rank(rng.numpy, parents, n)
         distinct = sorted(set(chosen))
         posterior = self.vae.posteriors([parents[i].selfies for i in distinct], self.refine)

@@ -38,7 +38,7 @@ class RegionSettings(BaseModel):
     count: int = Field(3, ge=1, description="open at once")
     length: float = Field(0.8, gt=0, description="at the start and after a restart")
     shortest: float = Field(0.2, gt=0, description="below it the region is closed and another one opened elsewhere")
-    longest: float = Field(1.6, gt=0)
+    longest: float = Field(1.6, gt=0, description="beyond it the region does not grow")
     factor: float = Field(1.5, gt=1, description="by which it grows and shrinks")
     successes: int = Field(2, ge=1, description="rounds running with a new best after which it grows")
     failures: int = Field(2, ge=1, description="rounds running without one after which it shrinks")

@@ -67,7 +67,7 @@ def latents_of_points(molecules: Sequence[MoleculeFeatures], units: int) -> np.n
 
 def points_of_latents(latents: np.ndarray) -> list[MoleculeFeatures]:
     """(n, latent) latents that no molecule has been written from, as kernels of latents see them."""
-    return [MoleculeFeatures("", {}, np.zeros(0, np.float32), row) for row in latents]
+    return [MoleculeFeatures("", {}, row) for row in latents]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.model import VAE
-from designloop.vae.training.batches import Batch, as_batch
+from designloop.vae.training.batches import Batch, as_batch, is_table
 from designloop.vae.training.losses import Loss, Term
 from designloop.vae.training.schedules import Schedule
 
@@ -76,6 +76,8 @@ def fit(
     loss = loss if isinstance(loss, Loss) else Loss([(1.0, loss)])
     if isinstance(batches, Batch):
         raise VAEError("batches is one Batch, expected a stream of them, one a step; give [batch] * steps")
+    if is_table(batches):
+        raise VAEError("batches is one table, expected a stream of batches; give [x] * steps, or x to fit_epochs")
     base_rates = [group.setdefault("base_lr", group["lr"]) for group in optimizer.param_groups]
     trainer = _Trainer(vae, loss, optimizer, generator, clip=clip, draws=draws, precision=precision)
     number = start
