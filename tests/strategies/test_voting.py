@@ -16,7 +16,8 @@ from designloop.strategies.base import SCORE_ALONE, CampaignView
 from designloop.strategies.search.pool import Bred, Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.search.voting import BreedByVote, Stock
-from designloop.strategies.surrogates.committee import Committee, MoleculeView
+from designloop.strategies.surrogates.committee import Committee
+from designloop.strategies.surrogates.views import MoleculeView
 from tests.tiny import tiny_vae
 
 PAID, BANK, BRED = held_out_smiles()[:30], held_out_smiles()[100:300], held_out_smiles()[400:600]
