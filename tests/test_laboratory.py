@@ -335,7 +335,7 @@ def test_run_and_retry_say_that_a_laboratory_is_needed_and_suggest_that_none_is(
     computed = write_campaign(tmp_path, tiny_model)
     with pytest.raises(InputError, match="no property of small is measured"):
         api.suggest(computed)
-    with pytest.raises(InputError, match="expected 1 or more"):
+    with pytest.raises(InputError, match="found n=0, expected a whole number from 1 to 10,000,000"):
         api.suggest(campaign, 0)
     unasked = write_measured(tmp_path, tiny_model)
     with pytest.raises(QueryError, match="designloop suggest"):
