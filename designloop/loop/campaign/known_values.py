@@ -17,6 +17,8 @@ _CENSORED = re.compile(r"\s*(<=|>=|<|>|≤|≥|~)\s*\S")
 _RELATION = re.compile(r"[\s'\"]*(<<?=?|>>?=?|≤|≥|~)")
 """A bound's sign in a column of its own; ChEMBL writes it in single quotes."""
 
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
 _RELATION_WORDS = ("relation", "qualifier", "operator", "modifier")
 _RELATION_HEADERS = ("standardrelation", *_RELATION_WORDS)
 
@@ -117,10 +119,10 @@ class ValueColumns:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise UnusableValue(
-                f"{name} ({column}) is {text!r}, expected a finite number; leave the cell empty where nothing was "
-                "measured"
-            )
+            hint = "leave the cell empty where nothing was measured"
+            if _DECIMAL_COMMA.fullmatch(text):
+                hint = f"write {text.replace(',', '.')}, here and in all cells"
+            raise UnusableValue(f"{name} ({column}) is {text!r}, expected a finite number; {hint}")
         return Reading((number,))
 
 

@@ -126,7 +126,7 @@ def measured_results(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) 
 
 def _told_result(kept: LedgerResult) -> Result:
     value = kept.value["mean"] if isinstance(kept.value, Mapping) else kept.value
-    return Result(value, kept.status, kept.error)
+    return Result(None if value is None else float(value), kept.status, kept.error)
 
 
 def _outcome(intent: Intent, reading: Reading) -> Finished:

@@ -79,7 +79,7 @@ UNUSABLE = {
     "< 5": "a bound and no value",
     "≤5": "a bound and no value",
     "n.d.": "expected a finite number",
-    "5,2": "expected a finite number",
+    "5,2": "expected a finite number; write 5.2, here and in all cells",
     "inf": "expected a finite number",
     "nan": "expected a finite number",
 }
