@@ -162,7 +162,7 @@ def trial_molecules(campaign: Campaign) -> dict[str, str]:
 
 def check_oracles(campaign: Campaign, ledger: Ledger) -> list[Check]:
     """Every oracle's answer for a few molecules; nothing of those that declare themselves costly."""
-    cheap = _only_cheap(campaign)
+    cheap = campaign.with_only([name for name, oracle in campaign.oracles.items() if not oracle.costly])
     if cheap is None:
         return []
     forms = trial_molecules(campaign)
@@ -290,12 +290,3 @@ def checking_evaluator(campaign: Campaign, ledger: Ledger) -> Iterator[Evaluator
         settings = settings.model_copy(update={"backend": "inline"})
     with Evaluator(campaign.model_copy(update={"evaluation": settings}), ledger) as evaluator:
         yield evaluator
-
-
-def _only_cheap(campaign: Campaign) -> Campaign | None:
-    """Returns the campaign without the properties of costly oracles; None if no property is left."""
-    cheap = tuple(item for item in campaign.objective.properties if not campaign.oracles[item.name].costly)
-    if not cheap:
-        return None
-    objective = campaign.objective.model_copy(update={"properties": cheap, "aggregate": "arithmetic_mean"})
-    return campaign.model_copy(update={"objective": objective})

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
 from designloop.strategies.base import SCORE_ALONE, CampaignView, Strategy
-from designloop.strategies.learning.settings import FineTuning
+from designloop.strategies.learning.settings import FineTuning, NoiseRange
 
 ProposerName = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover", "screen"]
 PROPOSERS: tuple[ProposerName, ...] = get_args(ProposerName)
@@ -88,7 +88,7 @@ class Settings(BaseModel):
     )
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; below 1 they are more like its corpus")
-    posterior_noise: tuple[float, float] = Field((0.3, 1.3), description="range of the noise level around elites")
+    posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around elites")
     refine: int = Field(
         0, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule; some ms each"
     )
@@ -106,6 +106,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     """Fresh, or as it was after its last round."""
     from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
     from designloop.strategies.acquisition.upper_bound import UpperBound
+    from designloop.strategies.acquisition.votes import FITTED, WIDE
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
@@ -116,10 +117,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.base import Surrogate
-    from designloop.strategies.surrogates.committee import Committee, MoleculeView
+    from designloop.strategies.surrogates.committee import Committee
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.scalarised import ScalarisedSurrogate
-    from designloop.strategies.surrogates.views import FingerprintView
+    from designloop.strategies.surrogates.views import FingerprintView, MoleculeView
 
     goals = campaign.objective.reference
     standing = by_score if goals is None else by_front(campaign.objective.desirabilities)
@@ -203,6 +204,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             propose=propose,
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
+            kappas=FITTED if objective.noisy else WIDE,
         )
     return machine.Search(
         campaign=campaign,

@@ -17,8 +17,6 @@ _CENSORED = re.compile(r"\s*(<=|>=|<|>|≤|≥|~)\s*\S")
 _RELATION = re.compile(r"[\s'\"]*(<<?=?|>>?=?|≤|≥|~)")
 """A bound's sign in a column of its own; ChEMBL writes it in single quotes."""
 
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
-
 _RELATION_WORDS = ("relation", "qualifier", "operator", "modifier")
 _RELATION_HEADERS = ("standardrelation", *_RELATION_WORDS)
 
@@ -28,9 +26,34 @@ _KIND_HEADERS = {
 }
 """Columns of ChEMBL's that say what is measured, of which the values beside them should all have the same."""
 
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+_WITH_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?", re.IGNORECASE)
+_WITH_UNIT = re.compile(rf"{_NUMBER.pattern}\s*([^\W\d_][\w/]*|%)", re.IGNORECASE)
+
 
 class UnusableValue(ValueError):
     """A cell that holds no value that can be taken; the message says what it holds and what to do."""
+
+
+def number_in(text: str) -> float:
+    """The number that a cell holds.
+
+    Raises:
+        UnusableValue: it holds none; the message says what it holds, and what was expected.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isfinite(number):
+        return number
+    if _CENSORED.match(text):
+        raise UnusableValue("a bound and no value")
+    if _WITH_COMMA.fullmatch(text):
+        raise UnusableValue(f"expected a number with a decimal point: write {text.replace(',', '.')}")
+    if _WITH_UNIT.fullmatch(text) and not _NUMBER.fullmatch(text):
+        raise UnusableValue("expected the number alone, in the unit of all the others")
+    raise UnusableValue("expected a finite number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +128,21 @@ class ValueColumns:
         return readings
 
     def _reading(self, name: str, column: str, text: str, relation: tuple[str, str] | None) -> Reading:
-        if _CENSORED.match(text) or relation is not None:
-            sign, header = relation or ("", "")
-            if self.take_censored:
-                return Reading((), f"censored: {sign}{text}")
-            written = f"{text!r}" + (f" with {sign!r} under {header}" if relation else "")
-            raise UnusableValue(
-                f"{name} ({column}) is {written}, a bound and no value; measure it again, delete it, or take such rows "
-                "as failures by `censored: failed`"
-            )
+        is_bound = relation is not None or _CENSORED.match(text) is not None
+        if is_bound and self.take_censored:
+            return Reading((), f"censored: {relation[0] if relation else ''}{text}")
         try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            hint = "leave the cell empty where nothing was measured"
-            if _DECIMAL_COMMA.fullmatch(text):
-                hint = f"write {text.replace(',', '.')}, here and in all cells"
-            raise UnusableValue(f"{name} ({column}) is {text!r}, expected a finite number; {hint}")
+            number = number_in(text)
+            if relation is not None:
+                raise UnusableValue("a bound and no value")
+        except UnusableValue as why:
+            beside = f" with {relation[0]!r} under {relation[1]}" if relation else ""
+            advice = (
+                "measure it again, delete it, or take such rows as failures by `censored: failed`"
+                if is_bound
+                else "leave the cell empty where nothing was measured"
+            )
+            raise UnusableValue(f"{name} ({column}) is {text!r}{beside}, {why}; {advice}") from None
         return Reading((number,))
 
 

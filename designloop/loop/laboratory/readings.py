@@ -38,13 +38,7 @@ def is_in_laboratory(dump: Mapping[str, Any]) -> bool:
 
 def without_measured(campaign: Campaign) -> Campaign | None:
     """The campaign as far as a machine can evaluate it; None where all its properties are measured."""
-    measured = measured_properties(campaign)
-    computed = tuple(item for item in campaign.objective.properties if item.name not in measured)
-    if not computed:
-        return None
-    # Never scored by this objective, so its aggregate and weights need not mean anything.
-    objective = campaign.objective.model_copy(update={"properties": computed})
-    return campaign.model_copy(update={"objective": objective})
+    return campaign.with_only(campaign.oracles.keys() - measured_properties(campaign))
 
 
 def to_metric(readings: Readings) -> str:
@@ -59,25 +53,25 @@ def to_metric(readings: Readings) -> str:
 
 def told_in(rounds: Iterable[RoundInfo]) -> dict[str, dict[str, Reading]]:
     """All readings that the rounds hold; a later one takes the place of an earlier one."""
-    told: dict[str, dict[str, Reading]] = {}
+    readings: dict[str, dict[str, Reading]] = {}
     for info in rounds:
         for smiles, of_molecule in json.loads(str(info.metrics.get(READINGS, "{}"))).items():
-            told.setdefault(smiles, {}).update(
+            readings.setdefault(smiles, {}).update(
                 {
                     name: Reading((), kept) if isinstance(kept, str) else Reading(tuple(kept))
                     for name, kept in of_molecule.items()
                 }
             )
-    return told
+    return readings
 
 
 def corrections_in(rounds: Iterable[RoundInfo]) -> list[str]:
     """A sentence for each reading that an amendment put in the place of another, or added."""
-    told: dict[str, dict[str, Reading]] = {}
+    readings: dict[str, dict[str, Reading]] = {}
     sentences = []
     for info in rounds:
         for smiles, of_molecule in told_in([info]).items():
-            before = told.setdefault(smiles, {})
+            before = readings.setdefault(smiles, {})
             for name, reading in of_molecule.items():
                 if info.kind == "amendment" and reading != before.get(name):
                     earlier = before.get(name, "nothing")
@@ -112,10 +106,10 @@ def measured_results(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) 
     given = campaign.known_values()
     results = {}
     for name in measured_properties(campaign):
-        told = ledger.known(ledger_key(campaign.oracles[name], name), smiles)
+        known = ledger.known(ledger_key(campaign.oracles[name], name), smiles)
         results[name] = {
-            molecule: _told_result(told[molecule])
-            if molecule in told
+            molecule: _told_result(known[molecule])
+            if molecule in known
             else given[molecule][name].result()
             if name in given.get(molecule, {})
             else NOT_MEASURED
@@ -125,8 +119,8 @@ def measured_results(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) 
 
 
 def _told_result(kept: LedgerResult) -> Result:
-    value = kept.value["mean"] if isinstance(kept.value, Mapping) else kept.value
-    return Result(None if value is None else float(value), kept.status, kept.error)
+    mean = kept.value["mean"] if isinstance(kept.value, Mapping) else kept.value
+    return Result(None if mean is None else float(mean), kept.status, kept.error)
 
 
 def _outcome(intent: Intent, reading: Reading) -> Finished:

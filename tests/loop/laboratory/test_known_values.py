@@ -79,7 +79,8 @@ UNUSABLE = {
     "< 5": "a bound and no value",
     "≤5": "a bound and no value",
     "n.d.": "expected a finite number",
-    "5,2": "expected a finite number; write 5.2, here and in all cells",
+    "5,2": "with a decimal point: write 5.2;",
+    "70 nM": "the number alone, in the unit of all the others",
     "inf": "expected a finite number",
     "nan": "expected a finite number",
 }
