@@ -139,7 +139,8 @@ def test_a_run_that_is_gone_on_with_gives_the_table_of_one_that_was_not_interrup
         "filters": {"heavy_atoms": [1, 90], "known_rings": None, "known_groups": None},
     }
     path, digests = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), changes), []
-    for name, parts in {"whole": [{}], "parts": [{"budget.rounds": 1}, {}]}.items():
+    runs: dict[str, list[dict[str, Any]]] = {"whole": [{}], "parts": [{"budget.rounds": 1}, {}]}
+    for name, parts in runs.items():
         places = {"output": str(tmp_path / name), "ledger": str(tmp_path / f"{name}.sqlite")}
         for part in parts:
             summary = designloop.run(designloop.load_campaign(path, {**places, **part})).summary
