@@ -1,6 +1,6 @@
 """What loading has to know of a function or class: what it declares, and what it makes of its parameters.
 
-All of it is plain data, so a process that imported a user's file can say it to one that did not.
+All of it is plain data, so a process that imported a user's code can say it to one that did not.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Facts:
 
     name: str
     """What the oracle is called."""
+    home: Path
+    """The folder that its declared files are relative to."""
     docstring: str
     declared: Declaration
     written: Mapping[str, Any]
@@ -41,11 +43,11 @@ class Facts:
     def from_json(cls, data: Mapping[str, Any]) -> Facts:
         """Returns the facts of which these are the fields, as JSON values."""
         paths = {key: {name: Path(path) for name, path in data[key].items()} for key in ("paths", "default_paths")}
-        return cls(**{**data, **paths, "declared": Declaration(**data["declared"])})
+        return cls(**{**data, **paths, "home": Path(data["home"]), "declared": Declaration(**data["declared"])})
 
 
 def facts_of(
-    target: Callable[..., Any], reference: str, params: Mapping[str, Any], helpers: Sequence[str] = ()
+    target: Callable[..., Any], reference: str, params: Mapping[str, Any], home: Path, helpers: Sequence[str] = ()
 ) -> Facts:
     """Returns the facts of a function or class in hand.
 
@@ -58,6 +60,7 @@ def facts_of(
     arguments = read_arguments(name, target, declared, params)
     return Facts(
         name=name,
+        home=home,
         docstring=docstring_of(target),
         declared=declared,
         written=arguments.written,

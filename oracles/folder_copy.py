@@ -14,6 +14,7 @@ from pathlib import Path
 
 from designloop.oracles.errors import OracleError
 from designloop.oracles.own_files import worker_folder
+from designloop.paths import real
 
 MOST_ENTRIES = 1000
 """Files and folders that are copied; further ones are links. Those nearest to the oracle's file come first."""
@@ -31,7 +32,7 @@ def copy_folder(path: Path, source: bytes) -> Path:
         OracleError: the copy cannot be written.
     """
     try:
-        top = Path(tempfile.mkdtemp(prefix="import-", dir=worker_folder())).resolve()
+        top = real(tempfile.mkdtemp(prefix="import-", dir=worker_folder()))
         _copy_beside(path.absolute(), top)
         (top / path.name).write_bytes(source)
     except OSError as error:
@@ -50,7 +51,7 @@ def _copy_beside(path: Path, top: Path) -> None:
         for entry in sorted(original.iterdir()):
             count += 1
             place = copy / entry.name
-            if entry.name == "__pycache__" or entry == path or entry.resolve() == top.parent:
+            if entry.name == "__pycache__" or entry == path or real(entry) == top.parent:
                 continue  # the last: where copies lie is itself below the folder, and would be copied without end
             if count > MOST_ENTRIES:
                 place.symlink_to(entry)

@@ -1,6 +1,6 @@
-"""The process that imports a user's oracle file, and says what the driver has to know of it.
+"""The process that imports a user's oracle file or an installed module, and says what the driver has to know of it.
 
-Whatever the file does to the process that imports it, it does to this one: the driver reads plain data from a socket.
+Whatever that does to the process that imports it, it does to this one: the driver reads plain data from a socket.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 from designloop.oracles.cards import card_of
 from designloop.oracles.errors import OracleError, ParameterError
 from designloop.oracles.facts import attribute_of, facts_of, fields_of, plain
+from designloop.oracles.installed import home_of, import_installed
 from designloop.oracles.own_files import OwnImports, import_file
 
 CUT_OFF = 93
@@ -95,32 +96,73 @@ class _Process:
         return taken
 
 
+class _File:
+    """A user's file, imported in a copy of its folder."""
+
+    def __init__(self, what: Mapping[str, str]) -> None:
+        self.label = f"{what['path']}: the file"
+        self._path, self._copy = Path(what["path"]), Path(what["copy"])
+        self._imports = OwnImports(self._copy)
+
+    def load(self) -> ModuleType:
+        """Imports it."""
+        return import_file(self._path, self._copy.read_bytes(), self._imports)
+
+    def home(self, module: ModuleType) -> Path:
+        """The folder in which the user has it."""
+        return self._path.parent
+
+    def helpers(self) -> list[str]:
+        """The files of its folder that it imports."""
+        return self._imports.helpers()
+
+
+class _Module:
+    """An installed module."""
+
+    def __init__(self, what: Mapping[str, str]) -> None:
+        self.label = f"{what['module']}: the module"
+        self._what = what
+
+    def load(self) -> ModuleType:
+        """Imports it."""
+        return import_installed(self._what["module"], self._what["fix"])
+
+    def home(self, module: ModuleType) -> Path:
+        """The folder that it lies in."""
+        return home_of(module, Path(self._what["folder"]))
+
+    def helpers(self) -> list[str]:
+        """Nothing: what it imports is installed as well."""
+        return []
+
+
 def main() -> None:
-    """Imports the file that the arguments name, and answers what is asked of it until nobody asks."""
+    """Imports what the arguments name, and answers what is asked of it until nobody asks."""
     channel, seconds = _Channel(int(sys.argv[2])), float(sys.argv[3])
-    path, copy = Path(sys.argv[4]), Path(sys.argv[5])
+    what = json.loads(sys.argv[4])
+    code = _File(what) if "path" in what else _Module(what)
     process = _Process()
-    imports = OwnImports(copy)
     faulthandler.enable(file=channel.number)
     faulthandler.dump_traceback_later(seconds, exit=True, file=channel.number)
     module, error = None, ""
     try:
-        module = import_file(path, copy.read_bytes(), imports)
+        module = code.load()
     except BaseException as problem:  # whatever it is, the import did not kill the process
         error = str(problem)[:_LONGEST] or type(problem).__name__
     if (taken := process.restore()) and not error:
         error = (
-            f"{path}: the file puts something that cannot be called in place of {', '.join(taken[:3])}, which whoever "
+            f"{code.label} puts something that cannot be called in place of {', '.join(taken[:3])}, which whoever "
             "runs it needs; leave that as it is"
         )
     faulthandler.cancel_dump_traceback_later()
     channel.say({"error": error})
     while module is not None:
-        channel.say(_answer(module, imports, channel.next()))
+        channel.say(_answer(module, code, channel.next()))
 
 
-def _answer(module: ModuleType, imports: OwnImports, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what is asked of the file's function or class, or what is wrong with it."""
+def _answer(module: ModuleType, code: _File | _Module, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what is asked of the module's function or class, or what is wrong with it."""
     reference = request["reference"]
     try:
         with warnings.catch_warnings():
@@ -128,7 +170,8 @@ def _answer(module: ModuleType, imports: OwnImports, request: Mapping[str, Any])
             target = attribute_of(module, request["attribute"], request["place"])
             if request["params"] is None:
                 return {"card": fields_of(card_of(target, reference))}
-            return {"facts": fields_of(facts_of(target, reference, request["params"], imports.helpers()))}
+            facts = facts_of(target, reference, request["params"], code.home(module), code.helpers())
+            return {"facts": fields_of(facts)}
     except ParameterError as error:
         return {"oracle": error.oracle_name, "problems": [asdict(problem) for problem in error.problems]}
     except OracleError as error:

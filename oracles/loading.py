@@ -25,7 +25,7 @@ from designloop.oracles.errors import OracleError, ParameterError, ParameterProb
 from designloop.oracles.facts import Facts
 from designloop.oracles.parameters import read_arguments
 from designloop.oracles.references import ResolvedReference, find, names_file
-from designloop.paths import is_file
+from designloop.paths import is_file, real
 
 _OWN = "own"
 _PARAMS = "params"
@@ -54,7 +54,7 @@ def load(reference: str, params: Mapping[str, Any] | None = None, folder: Path |
         ParameterError: All wrong parameters together.
         OracleError: It is not there, cannot be imported, or contradicts what it declares.
     """
-    return _build(reference, params or {}, (folder or Path.cwd()).resolve())
+    return _build(reference, params or {}, real(folder or Path.cwd()))
 
 
 def describe(reference: str, folder: Path | None = None) -> OracleCard:
@@ -63,7 +63,7 @@ def describe(reference: str, folder: Path | None = None) -> OracleCard:
     Raises:
         OracleError: There is none of that name.
     """
-    return find(reference, (folder or Path.cwd()).resolve()).subject.card()
+    return find(reference, real(folder or Path.cwd())).subject.card()
 
 
 def from_callable(target: Callable[..., Any], params: Mapping[str, Any] | None = None) -> Oracle:
@@ -97,7 +97,7 @@ def load_recipe(
     Raises:
         OracleError: Files did not come, a module is not installed here, or the oracle has another fingerprint here.
     """
-    home = (folder or own_files.worker_folder()).resolve() / recipe["fingerprint"]
+    home = real(folder or own_files.worker_folder()) / recipe["fingerprint"]
     unpack_files(recipe, file_bytes, home)
     return load_unpacked(recipe, home)
 
@@ -160,15 +160,15 @@ def _build(
     resolved = find(reference, folder, deadly=deadly)
     facts = resolved.subject.facts(params)
     name, declared = facts.name, facts.declared
-    files = own_files.read_files(resolved.home, declared.files)
+    files = own_files.read_files(facts.home, declared.files)
     _check_imports(resolved, facts, files)
-    paths = _find_pointed(facts, resolved.home, folder, sent.pointed if sent else {})
+    paths = _find_pointed(facts, folder, sent.pointed if sent else {})
     if sent is not None:
         texts = sent.located
     elif isinstance(resolved.identity.get("built_in"), str):
         texts = {}
     else:
-        texts = located.files_named(facts.texts, folder, resolved.home, files)
+        texts = located.files_named(facts.texts, folder, facts.home, files)
     pointed = {key: path.read_bytes() for key, path in paths.items()}
     rdkit = _rdkit_version() if declared.uses_rdkit else None
     identity = {
@@ -185,7 +185,7 @@ def _build(
     source = resolved.source
     travelling = {f"{_OWN}/{file}": data for file, data in {**files, **source}.items()} if source else {}
     travelling |= {f"{_PARAMS}/{key}/{paths[key].name}": data for key, data in pointed.items()}
-    places = {f"{_OWN}/{file}": resolved.home / file for file in [*files, *source]} if source else {}
+    places = {f"{_OWN}/{file}": facts.home / file for file in [*files, *source]} if source else {}
     places |= {f"{_PARAMS}/{key}/{path.name}": path for key, path in paths.items()}
     return Oracle(
         name=name,
@@ -218,7 +218,7 @@ def _scoring(
     subject = resolved.subject.here()
     declared = declaration_of(subject.target)
     given = read_arguments(name_of(subject.target, subject.reference), subject.target, declared, params).python
-    arguments = {**located.with_files(given, texts, resolved.home), **paths}
+    arguments = {**located.with_files(given, texts, subject.home), **paths}
     each = declared.each
     imports = subject.imports.active if subject.imports else contextlib.nullcontext
     if isinstance(subject.target, type):
@@ -261,9 +261,9 @@ def _check_imports(resolved: ResolvedReference, facts: Facts, files: Mapping[str
         )
 
 
-def _find_pointed(facts: Facts, home: Path, folder: Path, sent: Mapping[str, Path]) -> dict[str, Path]:
+def _find_pointed(facts: Facts, folder: Path, sent: Mapping[str, Path]) -> dict[str, Path]:
     """Parameter -> the file that it points at: sought beside the campaign file, a default one beside the oracle."""
-    paths = {key: home / path for key, path in facts.default_paths.items()}
+    paths = {key: facts.home / path for key, path in facts.default_paths.items()}
     paths |= {key: folder / path for key, path in facts.paths.items()}
     paths |= sent
     problems = [

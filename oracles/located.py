@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from designloop.oracles.parameters import Arguments
+from designloop.paths import real
 
 Located = Mapping[str, Mapping[str, str]]
 """Parameter -> text in it -> path: absolute, or relative to the oracle's folder for a file that travels with it."""
@@ -39,11 +40,11 @@ def files_named(texts: Mapping[str, Sequence[str]], folder: Path, home: Path, de
         home: the oracle's.
         declared: files that travel with it, relative to its folder.
     """
-    travelling = {(home / name).resolve(): name for name in declared}
+    travelling = {real(home / name): name for name in declared}
     named: dict[str, dict[str, str]] = {}
     for key, text in ((key, text) for key, inner in texts.items() for text in inner):
         if (path := _path_of(text, folder)) is not None:
-            named.setdefault(key, {})[text] = travelling.get(path.resolve(), str(path))
+            named.setdefault(key, {})[text] = travelling.get(real(path), str(path))
     return named
 
 

@@ -23,7 +23,7 @@ from types import MappingProxyType, ModuleType
 
 from designloop.oracles import old_name
 from designloop.oracles.errors import OracleError
-from designloop.paths import exists
+from designloop.paths import exists, real
 
 _number = itertools.count()
 
@@ -47,7 +47,7 @@ def read_files(folder: Path, declared: Sequence[str]) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     for name in declared:
         path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if not real(path).is_relative_to(real(folder)):
             raise OracleError(
                 f"declared file {name!r} lies outside {folder}, so it cannot travel; "
                 "put it beside the oracle, or name it by a parameter annotated pathlib.Path"
@@ -129,7 +129,7 @@ class OwnImports:
     """
 
     def __init__(self, file: Path) -> None:
-        self.folder = file.parent.resolve()
+        self.folder = real(file.parent)
         modules = {entry.stem for entry in self.folder.glob("*.py")}
         packages = {entry.parent.name for entry in self.folder.glob("*/__init__.py")}
         self._local = (modules | packages) - _NEVER_OURS

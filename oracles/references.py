@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
 import os
 import weakref
 from collections.abc import Callable, Mapping
@@ -12,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from designloop.oracles import first_import, old_name, own_files, registry
+from designloop.oracles import first_import, installed, old_name, own_files, registry
 from designloop.oracles.cards import OracleCard, card_of
 from designloop.oracles.errors import OracleError
 from designloop.oracles.facts import Facts, attribute_of, facts_of
+from designloop.oracles.first_import import FileCode, ModuleCode
 from designloop.oracles.folder_copy import copy_folder, remove_copy
 from designloop.paths import is_file, is_folder
 from designloop.words import did_you_mean
@@ -27,12 +27,14 @@ class InHand:
 
     target: Callable[..., Any]
     reference: str
+    home: Path
+    """The folder that its declared files are relative to."""
     imports: own_files.OwnImports | None = None
     """Needed around every call of an oracle of a file."""
 
     def facts(self, params: Mapping[str, Any]) -> Facts:
         """What it says of itself and of its parameters."""
-        return facts_of(self.target, self.reference, params, self.imports.helpers() if self.imports else ())
+        return facts_of(self.target, self.reference, params, self.home, self.imports.helpers() if self.imports else ())
 
     def card(self) -> OracleCard:
         """Its card."""
@@ -44,12 +46,10 @@ class InHand:
 
 
 @dataclass(frozen=True)
-class InFile:
-    """A function or class of a user's file, which a process of its own imports."""
+class Elsewhere:
+    """A function or class of a file or module that a process of its own imports."""
 
-    path: Path
-    source: bytes
-    """The file's bytes."""
+    code: FileCode | ModuleCode
     attribute: str
     reference: str
 
@@ -62,30 +62,26 @@ class InFile:
         return OracleCard.from_json(self._ask(None)["card"])
 
     def here(self) -> InHand:
-        """The same, imported by this process, in a copy of its folder that goes with it."""
-        imports = own_files.OwnImports(copy_folder(self.path, self.source))
+        """The same, imported by this process; a file in a copy of its folder that goes with it."""
+        if isinstance(self.code, ModuleCode):
+            return _import_module(self.code, self.attribute)
+        imports = own_files.OwnImports(copy_folder(self.code.path, self.code.source))
         weakref.finalize(imports, remove_copy, imports.folder, os.getpid())
-        return _import(self, imports)
-
-    @property
-    def place(self) -> str:
-        """The file as the reference names it."""
-        return self.reference.rpartition(":")[0] or self.reference
+        return _import_file(self.code, self.attribute, self.reference, imports)
 
     def _ask(self, params: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        asked = {"reference": self.reference, "place": self.place, "attribute": self.attribute, "params": params}
-        return first_import.ask(self.path, self.source, asked)
+        place = _place_of(self.reference)
+        asked = {"reference": self.reference, "place": place, "attribute": self.attribute, "params": params}
+        return first_import.ask(self.code, asked)
 
 
 @dataclass(frozen=True)
 class ResolvedReference:
     """The function or class that a reference names, and what makes it what it is."""
 
-    subject: InHand | InFile
+    subject: InHand | Elsewhere
     identity: Mapping[str, str]
     """What of the reference counts in the fingerprint."""
-    home: Path
-    """The folder that its declared files are relative to."""
     source: Mapping[str, bytes] = field(default_factory=dict)
     """The user's own file: its name and bytes. Empty for an installed oracle, which does not travel."""
 
@@ -93,12 +89,12 @@ class ResolvedReference:
 def find(reference: str, folder: Path, *, deadly: bool = False) -> ResolvedReference:
     """What the reference names.
 
-    A file of a user's own is imported by a process of its own, in a copy of its folder: whatever it does to the process
-    that imports it, and whatever it writes beside itself, is gone with that process. What is built in and what is
-    installed is imported here: it has been imported before it was installed.
+    What a user names is imported by a process of its own, a file in a copy of its folder, a module in an empty folder:
+    whatever it does to the process that imports it, and whatever it writes where it is, is gone with that process. What
+    is built in is imported here, and so is what this process has imported already.
 
     Args:
-        deadly: This process may die of it, and the file's folder is its own, so the file is imported here only, and
+        deadly: This process may die of it, and the file's folder is its own, so it is imported here only, and a file
             where it lies. Workers are such processes.
     Raises:
         OracleError: It is not there, or cannot be imported.
@@ -109,7 +105,7 @@ def find(reference: str, folder: Path, *, deadly: bool = False) -> ResolvedRefer
     if names_file(place):
         return _in_file(folder / place, attribute, reference, deadly)
     if place:
-        return _in_module(place, attribute, folder)
+        return _in_module(place, attribute, folder, deadly)
     return _built_in(reference, folder)
 
 
@@ -122,7 +118,7 @@ def _built_in(name: str, folder: Path) -> ResolvedReference:
     known = registry.built_ins()
     if name in known:
         target = known[name]
-        return ResolvedReference(InHand(target, name), {"built_in": name}, Path(registry.__file__).parent)
+        return ResolvedReference(InHand(target, name, Path(registry.__file__).parent), {"built_in": name})
     if is_file(folder / f"{name}.py"):
         raise OracleError(f"no oracle is called {name!r}; for your own file, write ./{name}.py:FUNCTION")
     if "." in name:
@@ -132,26 +128,14 @@ def _built_in(name: str, folder: Path) -> ResolvedReference:
     raise OracleError(f"no oracle is called {name!r}; {did_you_mean(name, known) or lists}")
 
 
-def _in_module(module_name: str, attribute: str, folder: Path) -> ResolvedReference:
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise OracleError(f"module {module_name!r} imports {error.name!r}, which is not installed") from error
-        beside = folder / f"{module_name.replace('.', '/')}.py"
-        fix = "install it here and wherever workers run, or name a file: ./my_oracle.py:score"
-        if is_file(beside):
-            fix = f"for the file beside the campaign, write ./{beside.relative_to(folder)}:{attribute}"
-        raise OracleError(f"no module {module_name!r} is installed; {fix}") from error
-    except (Exception, SystemExit) as error:
-        raise OracleError(
-            f"module {module_name!r} fails when imported: {type(error).__name__}: {error}; mend or reinstall it"
-        ) from error
-    target = attribute_of(module, attribute, module_name)
-    home = Path(module.__file__).parent if module.__file__ else folder
+def _in_module(module_name: str, attribute: str, folder: Path, deadly: bool) -> ResolvedReference:
+    code = ModuleCode(module_name, folder, installed.fix_for(module_name, attribute, folder))
+    is_harmless = deadly or installed.is_imported(module_name)
+    elsewhere = Elsewhere(code, attribute, f"{module_name}:{attribute}")
+    subject = elsewhere.here() if is_harmless else elsewhere
     # A result is known by the name that built-ins have always had, whichever of the two is written.
     name = module_name.removeprefix("designloop.") if module_name.startswith(f"{old_name.FULL}.") else module_name
-    return ResolvedReference(InHand(target, f"{module_name}:{attribute}"), {"module": f"{name}:{attribute}"}, home)
+    return ResolvedReference(subject, {"module": f"{name}:{attribute}"})
 
 
 def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> ResolvedReference:
@@ -161,14 +145,29 @@ def _in_file(path: Path, attribute: str, reference: str, deadly: bool) -> Resolv
         meant = did_you_mean(path.name, (other.name for other in path.parent.glob("*.py")))
         hint = meant or "paths are relative to the campaign's folder"
         raise OracleError(f"there is no file {path}; {hint}")
-    source = path.read_bytes()
-    named = InFile(path, source, attribute, reference)
-    subject = _import(named, own_files.OwnImports(path)) if deadly else named
-    identity = {"function": attribute, "source": hashlib.sha256(source).hexdigest()}
-    return ResolvedReference(subject, identity, path.parent, {path.name: source})
+    code = FileCode(path, path.read_bytes())
+    subject = (
+        _import_file(code, attribute, reference, own_files.OwnImports(path))
+        if deadly
+        else Elsewhere(code, attribute, reference)
+    )
+    identity = {"function": attribute, "source": hashlib.sha256(code.source).hexdigest()}
+    return ResolvedReference(subject, identity, {path.name: code.source})
 
 
-def _import(named: InFile, imports: own_files.OwnImports) -> InHand:
+def _import_file(code: FileCode, attribute: str, reference: str, imports: own_files.OwnImports) -> InHand:
     with contextlib.chdir(imports.folder):  # what it declares it finds by relative names, as where it runs
-        module = own_files.import_file(named.path, named.source, imports)
-    return InHand(attribute_of(module, named.attribute, named.place), named.reference, imports)
+        module = own_files.import_file(code.path, code.source, imports)
+    target = attribute_of(module, attribute, _place_of(reference))
+    return InHand(target, reference, code.path.parent, imports)
+
+
+def _import_module(code: ModuleCode, attribute: str) -> InHand:
+    module = installed.import_installed(code.name, code.fix)
+    target = attribute_of(module, attribute, code.name)
+    return InHand(target, f"{code.name}:{attribute}", installed.home_of(module, code.folder))
+
+
+def _place_of(reference: str) -> str:
+    """The file or module as the reference names it."""
+    return reference.rpartition(":")[0] or reference

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import designloop
@@ -224,3 +226,24 @@ def test_reconstructions_come_in_order_repeated_ones_too(tiny_model: Path) -> No
     assert 0 <= results[0].similarity <= 1
     assert (results[1].decoded, results[1].exact) == (None, False)
     assert "nonsense" in str(results[1].error)
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "3", None, 10**30])
+def test_a_number_of_molecules_that_is_none_is_refused_by_every_verb(value: object, tmp_path: Path) -> None:
+    wrong: Any = value
+    for ask in (lambda: api.sample(wrong), lambda: api.top(tmp_path, wrong)):
+        with pytest.raises(api.InputError, match=r"found n=.*, expected a whole number from 1 to 10,000,000"):
+            ask()
+    if value is not None:
+        with pytest.raises(api.InputError, match="found steps="):
+            api.pretrain(tmp_path, steps=wrong)
+    if value != 0:
+        with pytest.raises(api.InputError, match="found seed="):
+            api.sample(1, seed=wrong)
+        with pytest.raises(api.InputError, match="found seed="):
+            api.pretrain(tmp_path, seed=wrong)
+
+
+def test_a_number_of_numpys_is_one(tiny_model: Path) -> None:
+    two: Any = np.int64(2)
+    assert len(api.sample(two, model=str(tiny_model))) == 2

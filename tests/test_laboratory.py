@@ -173,6 +173,15 @@ def test_rows_that_do_not_match_are_refused_one_by_one_with_the_reason(campaign:
     assert "line 2 (M0099): there is no suggestion 'M0099'" in done.stdout
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\x0b", "\x85", "\n"])
+def test_a_cell_may_hold_whatever_some_take_for_the_end_of_a_line(mark: str, campaign: Path) -> None:
+    results = write_results(campaign.parent / "r.csv", "id,potency,failed", f'M0001,,"no{mark}yield"', "M0002,5,")
+    told = api.tell(campaign, results)
+    assert (told.new, told.refused) == (["M0001", "M0002"], [])
+    (failure,) = api.status(campaign).failures
+    assert f"no{mark}yield" in failure.examples[0]
+
+
 def test_a_value_in_another_unit_is_taken_and_told(tmp_path: Path, tiny_model: Path) -> None:
     path = write_measured(tmp_path, tiny_model, {"batch_size": 10})
     api.suggest(path)

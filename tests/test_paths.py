@@ -27,6 +27,14 @@ def test_what_is_there_is_seen(tmp_path: Path) -> None:
     assert [look(tmp_path / "loop") for look in LOOKS] == [False, False, False]
 
 
+def test_the_real_path_of_what_leads_nowhere_is_its_own(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "link").symlink_to("file")
+    assert paths.real(tmp_path / "circle") == tmp_path / "circle"
+    assert paths.real(tmp_path / "link") == tmp_path / "file"
+    assert paths.real("a\0b") == Path.cwd() / "a\0b"
+
+
 def test_a_file_of_the_users_that_may_not_be_touched_is_bad_input_and_no_defect() -> None:
     for number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP):
         assert exit_code(OSError(number, "no", "mine.csv")) == BAD_INPUT

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from pathlib import Path
+from typing import SupportsIndex
 
 from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.words import shorten
 
 Say = Callable[[str], None]
+
+MOST_MOLECULES = 10_000_000
+"""How many a verb gives at most: they are held in memory."""
+
+MOST_STEPS = 10**9
+"""Gradient steps at most."""
+
+LARGEST_SEED = 2**63 - 1
 
 
 class InputError(ValueError):
     """Something that was asked for cannot be done as asked; the message ends in what to do."""
+
+
+def require_whole(name: str, value: object, least: int, most: int) -> int:
+    """Returns a number that a verb was given, once it is a whole one between two others.
+
+    Raises:
+        InputError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not least <= index(value) <= most:
+        raise InputError(f"found {name}={shorten(repr(value))}, expected a whole number from {least:,} to {most:,}")
+    return index(value)
 
 
 def load_if_file(campaign: Campaign | Path | str) -> Campaign:

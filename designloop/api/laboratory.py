@@ -7,7 +7,7 @@ from csv import DictWriter
 from dataclasses import dataclass
 from pathlib import Path
 
-from designloop.api.inputs import InputError, Say, load_if_file
+from designloop.api.inputs import MOST_MOLECULES, InputError, Say, load_if_file, require_whole
 from designloop.api.opening import open_ledger, opened
 from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
@@ -80,7 +80,7 @@ def suggest(
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
-        InputError: the campaign has no measured property, ``n`` is below 1, or the file is there.
+        InputError: the campaign has no measured property, ``n`` is no number of molecules, or the file is there.
         TableError, TableBusy: the results cannot be written to, or not now.
         BrokenOracle: an oracle of a computed property works on no molecule that it was tried on.
     """
@@ -89,9 +89,7 @@ def suggest(
     from designloop.loop.laboratory.telling import Teller
 
     campaign = _with_laboratory(load_if_file(campaign))
-    wanted = campaign.batch_size if n is None else n
-    if wanted < 1:
-        raise InputError(f"{wanted} molecules are wanted, expected 1 or more")
+    wanted = campaign.batch_size if n is None else require_whole("n", n, 1, MOST_MOLECULES)
     _refuse_existing(csv)
     if not round_numbers(campaign.output_folder):
         preflight.check_strategy(campaign)
@@ -178,10 +176,10 @@ def tell(
         tellable = [*known_as_suggestions(campaign, table), *suggestions]
         reader = ResultsReader(tellable, measured_properties(campaign), campaign.standardize, campaign.stereo)
         try:
-            told = reader.read(Path(results))
+            file = reader.read(Path(results))
         except ResultsError as error:
             raise InputError(str(error)) from error
-        news = sort_news(table, tellable, told.told)
+        news = sort_news(table, tellable, file.readings)
         remarks = describe_far_off([*news.new, *news.corrected], news.readings, told_in(table.rounds()))
         open_ledger(table, book)
         rounds = Teller(campaign, table, suggestions, book.say).tell(news)
@@ -191,14 +189,14 @@ def tell(
             new=[item.id for item in news.new],
             corrected=[item.id for item in news.corrected],
             repeated=[item.id for item in news.repeated],
-            refused=told.refused,
-            blank=told.blank,
+            refused=file.refused,
+            blank=file.blank,
             pending=len(pending_of(suggestions, table.charged())),
             rounds=[committed.number for committed in rounds],
             folder=table.folder,
             remarks=remarks,
         )
-        for refused in told.refused:
+        for refused in file.refused:
             book.note(f"refused {refused}")
         for remark in remarks:
             book.note(remark)

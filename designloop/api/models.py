@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import designloop.oracles as oracle_package
-from designloop.api.inputs import InputError
+from designloop.api.inputs import LARGEST_SEED, MOST_MOLECULES, MOST_STEPS, InputError, require_whole
 from designloop.loop.molecule_scores import read_own
 from designloop.molecules.chemistry import parse, require, standard_forms
 from designloop.molecules.reconstruction import REFINE, Reconstruction
@@ -49,11 +49,12 @@ def sample(n: int = 10, *, model: str = DEFAULT_MODEL, seed: int = 0, filtered: 
     Args:
         filtered: give distinct molecules in standard form that pass the filters which are on by default.
     Raises:
-        InputError: too few of the model's draws pass them.
+        InputError: too few of the model's draws pass them, or a number is out of its range.
     """
     from designloop.loop.pretrained import Pretrained
     from designloop.loop.screening.filters import FilterContext, Filters, build
 
+    n, seed = require_whole("n", n, 1, MOST_MOLECULES), require_whole("seed", seed, 0, LARGEST_SEED)
     if not filtered:
         return Pretrained(model).draws(n, seed)
     rules = build(Filters(), FilterContext(Path.cwd()))
@@ -113,12 +114,14 @@ def pretrain(
         corpus: a .smi, .csv or .parquet file; by default ZINC 250k, which gives the shipped model.
         steps: gradient steps; by default the recipe's.
         on_measure: told the held-out measures from time to time.
+    Raises:
+        InputError: a number is out of its range.
     """
     from designloop.molecules.pretrain import pretrain_corpus
     from designloop.molecules.recipe import Recipe
 
-    recipe = Recipe(seed=seed)
+    recipe = Recipe(seed=require_whole("seed", seed, 0, LARGEST_SEED))
     if steps is not None:
-        recipe = recipe.scale(steps)
+        recipe = recipe.scale(require_whole("steps", steps, 1, MOST_STEPS))
     file = None if corpus is None else Path(corpus)
     return pretrain_corpus(Path(output), file, recipe, device=device, on_measure=on_measure)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from designloop.api.inputs import InputError, Say
+from designloop.api.inputs import MOST_MOLECULES, InputError, Say, require_whole
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.molecule_scores import OwnMolecule, score_rows
 from designloop.loop.summary import Summary, results_below, summarize
@@ -65,9 +65,11 @@ def top(
         pareto: only the front, molecules than which none is better in every property, of campaigns that trade them off.
         say: told when the nearest ZINC molecules take a while, and what is damaged and was left out.
     Raises:
+        InputError: ``n`` is no number of molecules.
         QueryError: the campaigns have different objectives, so their scores do not compare; or ``pareto`` was asked of
             one that maximises a score.
     """
+    n = require_whole("n", n, 1, MOST_MOLECULES)
     campaign_list = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
     folders = [results_folder(campaign) for campaign in campaign_list]
     candidates = open_candidates(folders)

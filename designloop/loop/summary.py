@@ -20,7 +20,7 @@ from designloop.loop.laboratory.readings import (
 from designloop.loop.reasons import commonest
 from designloop.loop.round_metrics import REMARKS
 from designloop.loop.scoring.objective import NADIR
-from designloop.paths import exists, is_folder
+from designloop.paths import exists, is_folder, real
 from designloop.tables import QueryError, open_candidates
 from designloop.tables.errors import DamagedFile
 from designloop.tables.failed_rows import failed_rows
@@ -210,20 +210,20 @@ def results_folder(campaign: Campaign | Path | str) -> Path:
     if isinstance(campaign, Campaign):
         path, folder = campaign.path, campaign.output_folder
         what, remedy = str(path), f"designloop run {path}"
-        if not path.exists():  # it was built of a mapping
+        if not exists(path):  # it was built of a mapping
             what, remedy = f"the campaign {campaign.name!r}", "designloop.run(campaign) runs it"
     else:
         path = Path(campaign)
         if is_folder(path):
             return path
         what, remedy = str(path), f"designloop run {path}"
-        if not path.exists() and (results := path.with_suffix("") / "campaign.json").exists():
+        if not exists(path) and exists(results := path.with_suffix("") / "campaign.json"):
             raise QueryError(
                 f"there is no file {path}; the results of the campaign of that name, which had no file or has lost it, "
                 f"are in {results.parent}: give that folder"
             )
         settings = read_yaml(path).data  # not loaded as a campaign: results can be read when an oracle is gone
-        folder = (path.absolute().parent / str(settings.get("output") or settings.get("name") or path.stem)).resolve()
+        folder = real(path.absolute().parent / str(settings.get("output") or settings.get("name") or path.stem))
     if not any(exists(folder / name) for name in ("campaign.json", "manifests")):
         if not isinstance(campaign, Campaign):
             campaign = load_campaign(path)  # a file with mistakes in it is told those first

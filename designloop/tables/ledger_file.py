@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from designloop.paths import exists, is_file, is_folder
+from designloop.paths import exists, is_file, is_folder, real
 from designloop.tables.durable import NO_ROOM, ROOM
 from designloop.tables.lock import HeldElsewhere, HeldHere, NoLocks, ProcessLock
 
@@ -127,7 +127,7 @@ def _refuse_other(path: Path) -> None:
         return
     # Asked through SQLite, which keeps its own locks on the file; opened and closed by hand it would lose them.
     with readable_errors(path):
-        connection = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True, isolation_level=None)
+        connection = sqlite3.connect(real(path).as_uri() + "?mode=ro", uri=True, isolation_level=None)
         try:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
             if not is_blank(connection):
@@ -162,13 +162,17 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def connect_for_reading(path: Path) -> sqlite3.Connection:
-    """Connect without the right to write, to a ledger that a campaign may be writing to."""
+    """Connect without the right to write, to a ledger that a campaign may be writing to.
+
+    Raises:
+        LedgerError: there is none, or the file is another program's, damaged as a whole, or of a newer schema.
+    """
     if not is_file(path):
         raise LedgerError(
             f"There is no ledger at {path}. Run the campaign first; if it has run, put the ledger back where it was."
         )
     with readable_errors(path):
-        address = path.resolve().as_uri() + "?mode=ro"
+        address = real(path).as_uri() + "?mode=ro"
         if not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
             address += "&immutable=1"  # read-only media: no one writes, and SQLite could not make its shared memory
         connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-from designloop.paths import exists, is_folder
+from designloop.paths import exists, is_folder, real
 from designloop.tables.durable import TEMPORARY, sync_folder
 from designloop.tables.errors import TableError
 from designloop.tables.lock import lock_folder
@@ -70,7 +70,7 @@ def set_aside(campaign: TableCampaign) -> Path | None:
     folder = campaign.output_folder
     if not (folder / "campaign.json").exists() and not (folder / "manifests").exists():
         return None
-    if campaign.folder.resolve().is_relative_to(folder.resolve()):
+    if real(campaign.folder).is_relative_to(real(folder)):
         raise TableError(
             f"--fresh would move {folder} aside, and the campaign file with it. "
             "Set `output:` to a folder of its own, or move the earlier results away yourself."

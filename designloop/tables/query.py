@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from designloop.paths import real
 from designloop.tables.best import best
 from designloop.tables.errors import QueryError
 from designloop.tables.ledger_file import LedgerError
@@ -59,7 +60,7 @@ class Candidates:
         """See ``open_candidates``."""
         if not folders:
             raise QueryError("found no folder, expected the output folder of at least one campaign. Give its path.")
-        distinct = dict.fromkeys(Path(folder).resolve() for folder in folders)
+        distinct = dict.fromkeys(real(folder) for folder in folders)
         self._readers = [FolderReader(folder) for folder in distinct]
         self._of_ledgers: list[str] = []
         self.campaigns()

@@ -1,6 +1,11 @@
-"""Oracle files by hand: what they are when they are imported, and what they do to the process that imports them."""
+"""Oracle files by hand: what they are when they are imported, and what they do to the process that imports them.
+
+Those that do something to it are tried as installed modules, too.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from designloop.testing.odd_oracles import OracleCase
 
@@ -43,11 +48,11 @@ _UPSIDE_DOWN = {
 """What a file does -> its top. Whoever imports it must not be harmed, and what it answers is right."""
 
 _DEADLY = {
-    "exits": ("import sys\nsys.exit(3)", "SystemExit: 3; the file must import without an error"),
-    "dies": ("import os\nos._exit(7)", "exits with code 7; take out of the file's top"),
+    "exits": ("import sys\nsys.exit(3)", "SystemExit: 3; the file must import without an error|mend or reinstall"),
+    "dies": ("import os\nos._exit(7)", "exits with code 7; take out of the (file|module)'s top"),
     "dies later": (
         "import os, threading\nthreading.Timer(0, os._exit, (9,)).run()",
-        "exits with code 9; take out of the file's top",
+        "exits with code 9; take out of the (file|module)'s top",
     ),
     "is killed": ("import os, signal\nos.kill(os.getpid(), 9)", "SIGKILL"),
     "ends its group": ("import os, signal\nos.killpg(0, 15)", "SIGTERM"),
@@ -60,7 +65,10 @@ _DEADLY = {
         "import json, os, time\njson.dumps = json.loads = os.getcwd = time.sleep = None",
         "in place of json\\.\\w+, json\\.",
     ),
-    "closes all it finds": ("import os\nos.closerange(3, 4096)", "the file closes descriptors that it has not opened"),
+    "closes all it finds": (
+        "import os\nos.closerange(3, 4096)",
+        "the (file|module) closes descriptors that it has not opened",
+    ),
 }
 """What a file does -> its top, and what is told of it."""
 
@@ -70,9 +78,31 @@ HABITS = tuple(OracleCase(f"import {name}", f"{top}\n{_GOOD}") for name, top in 
 DEADLY = tuple(OracleCase(f"import {name}", f"{top}\n{_GOOD}", told) for name, (top, told) in _DEADLY.items())
 """Files that no process can run."""
 
+MODULES = tuple(
+    replace(case, name=f"{case.name}, a module", reference="odd_module:score") for case in (*HABITS, *DEADLY)
+)
+"""The same as modules that are installed, which do not travel."""
+
 IMPORTS = (
     *HABITS,
     *DEADLY,
+    *MODULES,
+    OracleCase("module of a package", _GOOD, reference="odd_package.inner:score"),
+    OracleCase("module without the name", "x = 1\n", "odd_module has no 'score'", reference="odd_module:score"),
+    OracleCase(
+        "module that needs another", "import nowhere\n" + _GOOD, "imports 'nowhere'", reference="odd_module:score"
+    ),
+    OracleCase(
+        "module that reads beside itself",
+        "import pathlib\npathlib.Path(__file__).read_text()\n" + _GOOD,
+        reference="odd_module:score",
+    ),
+    OracleCase(
+        "module that reads where it runs",
+        "open('odd_module.py').read()\n" + _GOOD,
+        "imported in an empty folder",
+        reference="odd_module:score",
+    ),
     OracleCase("byte order mark", b"\xef\xbb\xbf" + _GOOD.encode()),
     OracleCase("windows lines", _GOOD.replace("\n", "\r\n")),
     OracleCase("latin-1 declared", "# -*- coding: latin-1 -*-\n# café\n".encode("latin-1") + _GOOD.encode()),

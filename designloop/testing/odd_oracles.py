@@ -6,7 +6,10 @@ what does not hold.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +39,7 @@ class OracleCase:
     molecules: tuple[str, ...] = ("CCO", "CC", "CCO")
     """Asked one after the other."""
     reference: str = "./odd_oracle.py:score"
+    """A file, or a module that is installed."""
     deadline: float = _DEADLINE
     recovers: bool = False
     """Whether only the first molecule fails."""
@@ -45,26 +49,49 @@ class OracleCase:
     @property
     def file(self) -> str:
         """The oracle's own file."""
-        return self.reference.rpartition(":")[0].removeprefix("./")
+        place = self.reference.rpartition(":")[0]
+        return place.removeprefix("./") if self.is_file else f"{place.replace('.', '/')}.py"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is named by its file."""
+        return self.reference.startswith("./")
 
 
 def oracle_faults(case: OracleCase, folder: Path) -> list[str]:
     """What is wrong with what becomes of an oracle, a line each; none where all is as the case says."""
     source = case.source if isinstance(case.source, bytes) else case.source.encode()
-    (folder / case.file).write_bytes(source)
+    path = folder / case.file
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(source)
     try:
-        oracle = load(case.reference, {}, folder)
-    except OracleError as error:
-        return list(_faults_of_error(case, str(error)))
-    except Exception as error:  # whatever else it raises is the fault that is looked for
-        return [f"traceback: {type(error).__name__}: {error}"]
-    try:
-        faults = list(_faults_of_values(case, oracle, folder))
-    except Exception as error:
+        with contextlib.nullcontext() if case.is_file else installed_in(folder):
+            faults = list(_faults(case, folder))
+    except Exception as error:  # whatever is raised but our own errors is the fault that is looked for
         faults = [f"traceback: {type(error).__name__}: {error}"]
     if left := living_in(folder):
         faults.append(f"silent: processes are left over: {sorted(left.values())}")
     return faults
+
+
+@contextlib.contextmanager
+def installed_in(folder: Path) -> Iterator[None]:
+    """While this lasts the modules of a folder can be imported."""
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _faults(case: OracleCase, folder: Path) -> Iterator[str]:
+    try:
+        oracle = load(case.reference, {}, folder)
+    except OracleError as error:
+        yield from _faults_of_error(case, str(error))
+    else:
+        yield from _faults_of_values(case, oracle, folder)
 
 
 def _faults_of_values(case: OracleCase, oracle: Oracle, folder: Path) -> Iterator[str]:

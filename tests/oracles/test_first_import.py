@@ -24,7 +24,7 @@ import pytest
 
 from designloop.oracles import OracleError, ParameterError, describe, first_import, load, load_recipe, own_files
 from designloop.testing import odd_imports
-from designloop.testing.odd_oracles import OracleCase
+from designloop.testing.odd_oracles import OracleCase, installed_in
 from designloop.testing.processes import living_in
 from tests.oracles.conftest import Write
 
@@ -147,6 +147,70 @@ def test_no_file_harms_the_process_that_loads_it(case: OracleCase, write: Write)
     after = state_of_this_process()
     assert {key for key in before if before[key] != after[key]} == set()
     assert living_in(folder) == {}
+
+
+@pytest.mark.parametrize("case", [*odd_imports.HABITS, *odd_imports.DEADLY][::5], ids=lambda case: case.name)
+def test_no_module_harms_the_process_that_loads_it(case: OracleCase, write: Write) -> None:
+    """All of them, and that workers give the right values then, are tried by `designloop benchmark robustness`."""
+    folder = write(str(case.source), "odd_module.py")
+    load("qed")
+    with installed_in(folder):
+        before = state_of_this_process()
+        if case.told:
+            with pytest.raises(OracleError, match=rf"\bodd_module\b.*{case.told}|^KeyboardInterrupt$"):
+                load("odd_module:score")
+        else:
+            assert load("odd_module:score").name == "score"
+        after = state_of_this_process()
+    assert {key for key in before if before[key] != after[key]} == set()
+    assert living_in(folder) == {}
+
+
+def test_a_module_that_hangs_is_refused_with_the_line_where_it_is_and_tried_anew_once_it_is_mended(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_import, "IMPORT_SECONDS", 1.0)
+    folder = write("import time\ntime.sleep(1000)" + SCORE, "slow_module.py")
+    with installed_in(folder):
+        message = r"slow_module \(.*/slow_module\.py:2\): the module is still being imported after 1 s; do at its top"
+        with pytest.raises(OracleError, match=message):
+            load("slow_module:score")
+        monkeypatch.undo()
+        write(SCORE, "slow_module.py")
+        assert load("slow_module:score").name == "score"
+
+
+def test_a_module_is_imported_by_one_other_process_in_an_empty_folder_and_here_only_where_it_is_called(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = "import os\nopen('mark.txt', 'w').close()\nassert os.listdir() == ['mark.txt']\n"
+    folder = write(counted(tmp_path) + mark + SCORE + "def other(smiles):\n    return {}\n", "site/quiet_module.py")
+    (folder / "here").mkdir()
+    monkeypatch.chdir(folder / "here")
+    with installed_in(folder / "site"), first_import.shared_processes():
+        loaded = load("quiet_module:score", folder=folder)
+        assert load("quiet_module:other", folder=folder).name == describe("quiet_module:other", folder).name == "other"
+        assert imports(folder) == 1
+        assert "quiet_module" not in sys.modules
+        assert not list((folder / "here").iterdir())
+        assert loaded.score(["C"]) == {"C": 1.0}
+        assert imports(folder) == 2
+        load("quiet_module:score", folder=folder)
+        assert imports(folder) == 2, "it is imported here already"
+    del sys.modules["quiet_module"]
+
+
+def test_files_that_a_module_declares_are_found_beside_it(write: Write) -> None:
+    declared = "from designloop.oracles import oracle\n@oracle(files=['weights.json'])"
+    folder = write(declared + SCORE, "package/declaring.py")
+    write("", "package/__init__.py")
+    with installed_in(folder):
+        with pytest.raises(OracleError, match=r"declared file 'weights\.json' is not in .*/package"):
+            load("package.declaring:score")
+        write("{}", "package/weights.json")
+        first = load("package.declaring:score").fingerprint
+        write("[]", "package/weights.json")
+        assert load("package.declaring:score").fingerprint != first
 
 
 def test_a_file_that_was_mended_by_its_helper_is_tried_anew(write: Write) -> None:

@@ -146,3 +146,9 @@ def test_a_file_that_does_not_travel_is_told_when_the_oracle_is_loaded(write: Wr
     with pytest.raises(OracleError, match=message) as caught:
         load("./my_oracle.py:score", folder=folder)
     assert "import-" not in str(caught.value), "the copy is nobody's business"
+
+
+def test_a_link_to_itself_beside_an_oracle_is_nobodys_business(write: Write) -> None:
+    folder = write("def score(smiles):\n    return dict.fromkeys(smiles, 1.0)")
+    (folder / "circle").symlink_to("circle")
+    assert load("./my_oracle.py:score", folder=folder).score(["C"]) == {"C": 1.0}

@@ -94,6 +94,7 @@ def installed(write: Write, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = write("def score(smiles):\n    return dict.fromkeys(smiles, 2.0)", "site/installed_oracle.py") / "site"
     write("raise RuntimeError('no GPU')", "site/broken_oracle.py")
     write("import no_such_module", "site/needy_oracle.py")
+    write("open('model.pkl')", "site/lost_oracle.py")
     monkeypatch.syspath_prepend(str(folder))
     return folder
 
@@ -112,6 +113,11 @@ def test_a_function_of_an_installed_module(installed: Path) -> None:
             "module 'broken_oracle' fails when imported: RuntimeError: no GPU; mend or reinstall it",
         ),
         ("needy_oracle:score", "module 'needy_oracle' imports 'no_such_module', which is not installed"),
+        (
+            "lost_oracle:score",
+            r"FileNotFoundError: .*'model\.pkl'; it is imported in an empty folder, as by",
+        ),
+        ("installed_oracle:scores", r"installed_oracle has no 'scores'; did you mean 'score'\?"),
     ],
 )
 def test_an_installed_module_that_cannot_be_imported_says_why(installed: Path, reference: str, message: str) -> None:

@@ -16,11 +16,11 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE, KnownObjective, unchanged
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.screen import ZincScreen
-from designloop.strategies.surrogates.committee import Committee, CommitteePosterior, MoleculeView
+from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule, numbers_of, standard_numbers
 from designloop.strategies.surrogates.noise import LEAST
-from designloop.strategies.surrogates.views import FingerprintView
+from designloop.strategies.surrogates.views import FingerprintView, MoleculeView
 
 SMILES = held_out_smiles()[1000:1060]
 FEATURES = [features_of_molecule(text) for text in SMILES]

@@ -16,7 +16,8 @@ from designloop.strategies.base import SCORE_ALONE, CampaignView
 from designloop.strategies.search.pool import Bred, Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.search.voting import BreedByVote, Stock
-from designloop.strategies.surrogates.committee import Committee, MoleculeView
+from designloop.strategies.surrogates.committee import Committee
+from designloop.strategies.surrogates.views import MoleculeView
 from tests.tiny import tiny_vae
 
 PAID, BANK, BRED = held_out_smiles()[:30], held_out_smiles()[100:300], held_out_smiles()[400:600]
@@ -131,10 +132,14 @@ def test_a_stock_believes_what_was_paid_for_to_be_what_it_is() -> None:
     assert belief is not None
     stock = Stock(Pool(VIEW), paid, belief)
     stock.add([Candidate(BANK[0], "screen")])
-    assert stock.means[:, :30] == pytest.approx(np.tile(paid.scores, (len(stock.shares), 1)))
-    assert not stock.doubts[:, :30].any()
-    assert (stock.doubts[:, 30] > 0.1).all()
-    assert stock.ranking(Voter(0, 0.0))[:1] == [int(np.argmax(stock.means[0]))]
+    for number, member in enumerate(belief.members):
+        means, doubts = stock.moments(number)
+        assert means[:30] == pytest.approx(paid.scores)
+        assert not doubts[:30].any()
+        of_new = member(VIEW.features(BANK[:1]).tolist()).moments()
+        assert (means[30], doubts[30]) == (pytest.approx(of_new[0][0]), pytest.approx(of_new[1][0]))
+        assert doubts[30] > 0.1
+    assert stock.ranking(Voter(0, 0.0))[:1] == [int(np.argmax(stock.moments(0)[0]))]
     assert stock.favourites([Voter(0, 0.0), Voter(1, 1.0)], 3) == [30]
     stock.refuse(30)
     assert 30 not in stock.ranking(Voter(2, 1.0))

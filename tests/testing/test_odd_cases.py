@@ -6,17 +6,24 @@ odd SMILES in ``tests/molecules/test_standardize.py``.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, cast, get_args, get_origin, get_type_hints
 
 import pytest
 
+from designloop.cli import app
+from designloop.exit_codes import BAD_INPUT
 from designloop.testing.odd_campaigns import CampaignCase, campaign_faults, with_text
 from designloop.testing.odd_cases import campaign_cases, file_cases, oracle_cases
-from designloop.testing.odd_commands import COMMANDS, CommandCase, command_faults
+from designloop.testing.odd_commands import COMMANDS, ODD_VALUES, CommandCase, command_faults
 from designloop.testing.odd_files import FileCase
 from designloop.testing.odd_oracles import OracleCase, oracle_faults
+from designloop.testing.small_campaign import write_campaign
+from tests.commands import designloop_
 
 EACH = 5
 """Of the campaign files every so manieth is tried: which one moves with the tables, and all are in the benchmark."""
@@ -77,3 +84,30 @@ def test_a_command_is_judged_by_its_exit_code_and_its_words(tmp_path: Path) -> N
     assert first.startswith("exit code: 2, expected 0")
     assert second.startswith("message: it does not say 'Ready'")
     assert command_faults(replace(wrong, code=2, told="gone.yaml"), tmp_path) == []
+
+
+def test_paths_and_numbers_that_are_none_are_told_by_commands(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of them; the benchmark tries all, each in a process of its own, beside a campaign that has ended."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    write_campaign(tmp_path, tiny_model)
+    (tmp_path / "circle").symlink_to("circle")
+    needs_results = {"--csv", "--smi", "--sdf", "--svg"}
+    for case in [case for case in ODD_VALUES if not needs_results & {*case.arguments}][::5]:
+        done = designloop_(*case.arguments)
+        assert done.exit_code == BAD_INPUT, done.output
+        assert re.search(case.told, done.output)
+
+
+def test_every_number_that_a_command_takes_is_tried() -> None:
+    tried = {(case.arguments[0], case.arguments[-2]) for case in ODD_VALUES}
+    numbers = {
+        (command.name, f"--{name}")
+        for command in app.registered_commands
+        for name, hint in get_type_hints(cast("Callable[..., object]", command.callback), include_extras=True).items()
+        if get_origin(hint) is Annotated and int in (hint.__origin__, *get_args(hint.__origin__))
+    }
+    assert len(numbers) > 9
+    assert numbers <= tried

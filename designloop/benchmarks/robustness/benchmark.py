@@ -7,16 +7,17 @@ lie in ``designloop.testing``, whose tests run them in small.
 
 from __future__ import annotations
 
-import hashlib
+import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
-from designloop.api import InputError
+from designloop.benchmarks.common.arms import choose
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.trials import ROOT, Trial, run_trials
+from designloop.benchmarks.common.trials import ROOT, Trial, digest_of, run_trials
 from designloop.benchmarks.robustness.parts import KINDS, PARTS, Part, run_part
 
 SUMMARY = "Of inputs that nobody expects, those that end in a traceback, a silent change, a wrong exit code or message."
@@ -33,9 +34,7 @@ _DECIDING = {"smiles": ("designloop/molecules", "designloop/testing/odd_smiles.p
 
 def run(options: Options, say: Say) -> Results:
     """Tries all cases; what has been tried by the same code is not tried again."""
-    names = [part.name for part in PARTS]
-    if unknown := [task for task in options.tasks if task not in names]:
-        raise InputError(f"no task {unknown[0]!r}; give some of {', '.join(names)}")
+    chosen = choose([part.name for part in PARTS], options.tasks, "task")
     trials = [
         Trial(
             part.name.replace(" ", "-"),
@@ -45,12 +44,34 @@ def run(options: Options, say: Say) -> Results:
             _digest(part.name),
         )
         for part in PARTS
-        if not options.tasks or part.name in options.tasks
+        if part.name in chosen
         for number in range(part.trials)
     ]
     results = run_trials(trials, options.work / "robustness", options.jobs, say)
-    parts = {part.name: summarise(list(results[arm_of(part)].values())) for part in PARTS if arm_of(part) in results}
+    commit = commit_of(ROOT)
+    parts = {
+        part.name: {**summarise(list(results[arm_of(part)].values())), "seeds": part.seeds, "commit": commit}
+        for part in PARTS
+        if arm_of(part) in results
+    }
     return {"seeds": [], "parts": parts, "bars": bars(parts)}
+
+
+def merge(earlier: Results, now: Results) -> Results:
+    """Puts the parts of this run in the place of their earlier ones, and keeps the others."""
+    both = {**earlier["parts"], **now["parts"]}
+    parts = {part.name: both[part.name] for part in PARTS if part.name in both}
+    return {**now, "parts": parts, "bars": bars(parts)}
+
+
+def commit_of(folder: Path) -> str:
+    """Names the commit that is checked out in a folder, and says whether code has changed since; empty without one."""
+    words = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty= with changes"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # git is not installed
+        return ""
+    return done.stdout.strip()
 
 
 def arm_of(part: Part) -> str:
@@ -95,7 +116,14 @@ _WORDS = {
 def report(results: Results) -> str:
     """Writes the results as Markdown."""
     rows = [
-        [name, f"{part['cases']:,}", *(part[kind] for kind in KINDS), f"{part['seconds']:,.0f}"]
+        [
+            name,
+            f"{part['cases']:,}",
+            *(part[kind] for kind in KINDS),
+            f"{part['seeds'][0]} to {part['seeds'][-1]}" if part["seeds"] else "",
+            part["commit"],
+            f"{part['seconds']:,.0f}",
+        ]
         for name, part in results["parts"].items()
     ]
     lines = [
@@ -103,7 +131,7 @@ def report(results: Results) -> str:
             ["", "bar", "found", "holds"],
             [[b["what"], f"{b['bar']:,}", f"{b['found']:,}", b["holds"]] for b in results["bars"]],
         ),
-        table(["part", "cases", *(_WORDS[kind] for kind in KINDS), "seconds"], rows),
+        table(["part", "cases", *(_WORDS[kind] for kind in KINDS), "seeds", "commit", "seconds"], rows),
     ]
     faults = [(name, fault) for name, part in results["parts"].items() for fault in part["faults"]]
     lines += [f"- {name}: `{fault['case'][:100]}`: {fault['fault'][:300]}" for name, fault in faults[:20]]
@@ -115,7 +143,4 @@ def _digest(part: str) -> str:
     """Digests the code that decides what becomes of the cases of a part."""
     places = [ROOT / place for place in _DECIDING.get(part, _ALL)]
     files = [path for place in places for path in (place.rglob("*") if place.is_dir() else [place])]
-    digest = hashlib.sha256()
-    for path in sorted(path for path in files if path.suffix in (".py", ".smarts", ".smi")):
-        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
+    return digest_of(sorted(path for path in files if path.suffix in (".py", ".smarts", ".smi")))

@@ -42,6 +42,16 @@ class Part:
     """Trials that it is cut into."""
     run: Callable[[int, Path], tuple[int, Faults]]
     """(number of a trial, an empty folder) -> (how many cases it has, what is wrong with them)."""
+    first_seed: int | None = None
+    """Seed of the first trial, of what is drawn at random; the next one has the next seed."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of all trials; none where nothing is drawn."""
+        return [] if self.first_seed is None else [self.first_seed + number for number in range(self.trials)]
+
+
+FIRST_SMILES_SEED = 10_000
 
 
 def of_smiles(trial: int, folder: Path, count: int = 1000) -> tuple[int, Faults]:
@@ -49,7 +59,7 @@ def of_smiles(trial: int, folder: Path, count: int = 1000) -> tuple[int, Faults]
 
     def faults() -> Faults:
         with rdBase.BlockLogs():
-            for smiles in odd_smiles(count, seed=10_000 + trial):
+            for smiles in odd_smiles(count, seed=FIRST_SMILES_SEED + trial):
                 for fault in standard_form_faults(smiles):
                     yield smiles, fault_of_form(fault)
 
@@ -124,24 +134,29 @@ def of_damages(trial: int, folder: Path) -> tuple[int, Faults]:
     return DAMAGES_A_TRIAL * len(READING) + RESUMES_A_TRIAL, faults()
 
 
+COMMAND_TRIALS = 8
+
+
 def of_commands(trial: int, folder: Path) -> tuple[int, Faults]:
-    """Every command line, beside a campaign that has ended."""
+    """Every eighth command line, beside a campaign that has ended."""
+    cases = COMMANDS[trial::COMMAND_TRIALS]
     run_whole(folder, write_tiny_model(folder / "tiny.safetensors"))
+    (folder / "circle").symlink_to("circle")
 
     def faults() -> Faults:
-        for case in COMMANDS:
+        for case in cases:
             yield from ((case.name, fault) for fault in command_faults(case, folder))
 
-    return len(COMMANDS), faults()
+    return len(cases), faults()
 
 
 PARTS = (
     Part("files", 1, of_files),
     Part("campaign files", 1, of_campaigns),
-    Part("commands", 1, of_commands),
-    Part("damages", 4, of_damages),
+    Part("commands", COMMAND_TRIALS, of_commands),
+    Part("damages", 4, of_damages, first_seed=0),
     Part("oracles", ORACLE_TRIALS, of_oracles),
-    Part("smiles", 101, of_smiles),
+    Part("smiles", 101, of_smiles, first_seed=FIRST_SMILES_SEED),
 )
 """All parts, those that take longest last."""
 

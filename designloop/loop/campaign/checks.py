@@ -38,7 +38,7 @@ from designloop.molecules.shipped import shipped_models
 from designloop.molecules.smarts import kekule_hint
 from designloop.oracles import Oracle, OracleError, ParameterError, load
 from designloop.oracles.first_import import shared_processes
-from designloop.paths import is_file, is_folder
+from designloop.paths import is_file, is_folder, real
 from designloop.words import did_you_mean, listed
 
 
@@ -211,7 +211,7 @@ def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
             return
     if draft.ledger is not None and is_folder(folder / draft.ledger):
         yield Finding(("ledger",), f"{draft.ledger!r}, which is a folder", "the file of the ledger")
-    if draft.output is not None and folder.resolve().is_relative_to((folder / draft.output).resolve()):
+    if draft.output is not None and real(folder).is_relative_to(real(folder / draft.output)):
         actual = f"{draft.output!r}, which holds the campaign file"
         yield Finding(("output",), actual, "a folder of the campaign's own: --fresh moves it aside as a whole")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,7 @@ class RefusedRow:
 class ResultsFile:
     """What a file of results says."""
 
-    told: Mapping[str, Mapping[str, Reading]] = field(default_factory=dict)
+    readings: Mapping[str, Mapping[str, Reading]] = field(default_factory=dict)
     """Id of a suggestion -> property -> reading, in the order of the suggestions."""
     refused: Sequence[RefusedRow] = ()
     blank: int = 0
@@ -92,11 +93,11 @@ class ResultsReader:
             for name in without if why_not else ():
                 failures.setdefault(item.id, {}).setdefault(name, why_not)
             blank += not (numbers or why_not)
-        told = {
+        readings = {
             item.id: _readings(values.get(item.id, {}), failures.get(item.id, {}), self.properties)
             for item in self.suggestions
         }
-        return ResultsFile({key: readings for key, readings in told.items() if readings}, refused, blank)
+        return ResultsFile({key: read for key, read in readings.items() if read}, refused, blank)
 
     def _match(
         self, row: Mapping[str, str], by_id: Mapping[str, Suggestion], by_identity: Mapping[str, Suggestion]
@@ -138,7 +139,7 @@ def _read_rows(path: Path, properties: Sequence[str]) -> tuple[list[str], list[t
         raise ResultsError(f"{path} is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8") from error
     first = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter)  # str.splitlines cuts at U+2028, too
     try:
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:

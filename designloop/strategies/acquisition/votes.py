@@ -64,7 +64,8 @@ class Votes:
 
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows in the order in which the voters choose them; neither the number wanted nor the seed matters."""
-        fantasies = [Fantasies(member) for member in members_of(posterior)]
+        members = members_of(posterior)
+        fantasies = {number: Fantasies(members[number]) for number in dict.fromkeys(v.member for v in self.voters)}
         left = np.arange(len(posterior))
         for voter in cycle(self.voters):
             mean, doubt = fantasies[voter.member].moments(left)
@@ -72,7 +73,7 @@ class Votes:
                 left = left[left != row]
                 if admissible(row):
                     yield row
-                    for fantasy in fantasies:
+                    for fantasy in fantasies.values():
                         fantasy.tell(row)
                     break
             if not left.size:

@@ -25,7 +25,9 @@ Fingerprints of all take a minute, once a machine, and seconds in each process: 
 
 _LEVELS = 255
 _AT_ONCE = 64
-"""Rows that are unpacked at once."""
+"""Rows that are unpacked at once, ..."""
+_WIDE = 16_384
+"""... so many molecules of the bank of each, which stay in the processor's cache."""
 
 
 @dataclass
@@ -68,9 +70,15 @@ class ZincScreen:
         known, paid = self._rows, [molecule.smiles for molecule in process.molecules]
         self._rows = {name: known[name] if name in known else _bytes_of(bank, name) for name in paid}
         rows, mean = list(self._rows.values()), np.zeros(len(bank), np.float32)
-        for first in range(0, len(rows), _AT_ONCE):
-            part = slice(first, first + _AT_ONCE)
-            mean += weights[part] @ np.stack(rows[part]).astype(np.float32)
+        unpacked = np.empty((_AT_ONCE, _WIDE), np.float32)
+        for column in range(0, len(bank), _WIDE):
+            wide = slice(column, min(column + _WIDE, len(bank)))
+            for first in range(0, len(rows), _AT_ONCE):
+                part = rows[first : first + _AT_ONCE]
+                block = unpacked[: len(part), : wide.stop - column]
+                for place, row in enumerate(part):
+                    block[place] = row[wide]
+                mean[wide] += weights[first : first + _AT_ONCE] @ block
         return mean
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,35 @@ def test_cases_and_faults_of_all_trials_are_counted(two_parts: None, tmp_path: P
     report = benchmark.report(results)
     assert "| silent changes, at most | 0 | 2 | **no** |" in report
     assert "- some files: `'case 1'`: silent: it is \\xe9" in report
+
+
+def test_a_part_that_is_tried_alone_takes_the_place_of_its_earlier_self(two_parts: None, tmp_path: Path) -> None:
+    smiles, files = (
+        benchmark.run(Options(work=tmp_path, tasks=(task,)), lambda line: None) for task in ("smiles", "some files")
+    )
+    old = {**files, "parts": {"some files": {**files["parts"]["some files"], "cases": 7}, "gone": {}}}
+    merged = benchmark.merge(benchmark.merge(old, smiles), files)
+    assert list(merged["parts"]) == ["smiles", "some files"]
+    assert merged["parts"]["some files"]["cases"] == 30
+    assert [bar["found"] for bar in merged["bars"]] == [100_000, 30, 0, 2, 0, 0]
+    assert "| some files | 30 | 0 | 2 | 0 | 0 |  | " in benchmark.report(merged)
+
+
+def test_the_record_names_the_commit_and_whether_code_has_changed_since(tmp_path: Path) -> None:
+    assert benchmark.commit_of(tmp_path) == ""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    (tmp_path / "code.py").write_text("1\n")
+    for words in (["init", "-q"], ["add", "code.py"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    clean = benchmark.commit_of(tmp_path)
+    assert len(clean) == 12
+    (tmp_path / "code.py").write_text("2\n")
+    assert benchmark.commit_of(tmp_path) == f"{clean} with changes"
+
+
+def test_seeds_are_those_of_what_is_drawn() -> None:
+    seeds = {part.name: part.seeds for part in parts.PARTS if part.seeds}
+    assert seeds == {"damages": [0, 1, 2, 3], "smiles": list(range(10_000, 10_101))}
 
 
 def test_what_was_tried_is_not_tried_again(two_parts: None, tmp_path: Path) -> None:

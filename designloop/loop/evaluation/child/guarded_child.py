@@ -20,6 +20,7 @@ from typing import Any
 from designloop.loop.evaluation.child import oracle_child, workplace
 from designloop.loop.evaluation.child.scratch import Scratch
 from designloop.loop.evaluation.errors import NoWorkers
+from designloop.paths import real
 
 CHILD_START_SECONDS = 120.0
 """How long a bare child may take to start, before its first import of an oracle."""
@@ -49,7 +50,7 @@ class ProcessEnvironment:
     @classmethod
     def of_driver(cls, folder: Path | None) -> ProcessEnvironment:
         """Returns those of the process that calls; ``OMP_NUM_THREADS`` is honoured when the user has set it."""
-        path = tuple(str(Path(entry).resolve()) for entry in sys.path)
+        path = tuple(str(real(entry)) for entry in sys.path)
         return cls(path, None if folder is None else str(folder), os.environ.get("OMP_NUM_THREADS", "1"))
 
     def variables(self, temporary: Path) -> dict[str, str]:

@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from designloop.paths import real
+
 if TYPE_CHECKING:
     from designloop.loop.evaluation.child.exchange import Reply
 
@@ -92,7 +94,7 @@ def advised(reply: Reply, reference: str, campaign_folder: Path) -> Reply:
 
 
 def _lies_in(folder: Path, name: str) -> bool:
-    return (folder / name).exists() and (folder / name).resolve().is_relative_to(folder.resolve())
+    return (folder / name).exists() and real(folder / name).is_relative_to(real(folder))
 
 
 def _names(error: BaseException, work: Path) -> Iterator[str]:

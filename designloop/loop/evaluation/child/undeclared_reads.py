@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from designloop.loop.evaluation.child.oracle_child import is_library
+from designloop.paths import real
 
 _MOST_NAMED = 3
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -32,7 +33,7 @@ class UndeclaredReads:
         self._oracle, self._campaign = oracle, campaign
         self._scratch = f"{scratch}{os.sep}"
         folders = [folder for folder in (oracle, campaign) if folder is not None]
-        self._roots = tuple({f"{name}{os.sep}" for folder in folders for name in (folder, folder.resolve())})
+        self._roots = tuple({f"{name}{os.sep}" for folder in folders for name in (folder, real(folder))})
         self._opened: dict[str, None] = {}
         self._written: set[str] = set()
 
@@ -57,16 +58,16 @@ class UndeclaredReads:
             located: parameter -> text -> the file that it names; ``Oracle.located``.
             pointed: texts of parameters that are annotated as paths: the content of their files counts.
         """
-        counted = {str((self._oracle / name).resolve()) for name in declared if self._oracle is not None}
-        counted |= {str((self._campaign / name).resolve()) for name in pointed if self._campaign is not None}
+        counted = {str(real(self._oracle / name)) for name in declared if self._oracle is not None}
+        counted |= {str(real(self._campaign / name)) for name in pointed if self._campaign is not None}
         names, remedies = [], []
         for name in self._opened:
-            real = Path(name).resolve()
-            if name in self._written or not real.is_file() or _is_nobodys(name, self._roots):
+            target = real(name)
+            if name in self._written or not target.is_file() or _is_nobodys(name, self._roots):
                 continue
-            if any(real.is_relative_to(place) for place in counted):
+            if any(target.is_relative_to(place) for place in counted):
                 continue
-            shown, remedy = self._remedy(name, real, located)
+            shown, remedy = self._remedy(name, target, located)
             names.append(shown)
             remedies.append(remedy)
         if not names:
@@ -78,16 +79,16 @@ class UndeclaredReads:
             f"ones, and other machines lack it; {advice}"
         )
 
-    def _remedy(self, name: str, real: Path, located: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+    def _remedy(self, name: str, target: Path, located: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
         """How the file is called, and what to do about it."""
         for parameter, texts in located.items():
             for text, path in texts.items():
-                if os.path.realpath(path) == str(real):
+                if os.path.realpath(path) == str(target):
                     return text, f"annotate the parameter {parameter} with pathlib.Path"
-        if self._oracle is not None and real.is_relative_to(self._oracle.resolve()):
-            shown = str(real.relative_to(self._oracle.resolve()))
-            how = f"@oracle(files=[{shown!r}]) after `from designloop.oracles import oracle`"
-            return shown, f"declare it, {how}, and open it by that name"
+        if self._oracle is not None and target.is_relative_to(real(self._oracle)):
+            shown = str(target.relative_to(real(self._oracle)))
+            declaration = f"@oracle(files=[{shown!r}]) after `from designloop.oracles import oracle`"
+            return shown, f"declare it, {declaration}, and open it by that name"
         place = self._campaign if self._campaign is not None and Path(name).is_relative_to(self._campaign) else None
         shown = str(Path(name).relative_to(place)) if place is not None else name
         return shown, "name it under params, by a parameter of the oracle annotated pathlib.Path"
