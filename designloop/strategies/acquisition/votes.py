@@ -41,8 +41,8 @@ def draw_voters(
 ) -> list[Voter]:
     """So many voters: their surrogates by shares, their κ at random."""
     members = rng.choice(len(shares), n, p=np.asarray(shares))
-    least, greatest = np.log(kappas)
-    drawn = np.exp(rng.uniform(least, greatest, n))
+    least, greatest = kappas
+    drawn = np.exp(rng.uniform(np.log(least), np.log(greatest), n))
     return [Voter(int(member), float(kappa)) for member, kappa in zip(members, drawn, strict=True)]
 
 
