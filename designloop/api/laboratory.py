@@ -176,10 +176,10 @@ def tell(
         tellable = [*known_as_suggestions(campaign, table), *suggestions]
         reader = ResultsReader(tellable, measured_properties(campaign), campaign.standardize, campaign.stereo)
         try:
-            told = reader.read(Path(results))
+            file = reader.read(Path(results))
         except ResultsError as error:
             raise InputError(str(error)) from error
-        news = sort_news(table, tellable, told.told)
+        news = sort_news(table, tellable, file.readings)
         remarks = describe_far_off([*news.new, *news.corrected], news.readings, told_in(table.rounds()))
         open_ledger(table, book)
         rounds = Teller(campaign, table, suggestions, book.say).tell(news)
@@ -189,14 +189,14 @@ def tell(
             new=[item.id for item in news.new],
             corrected=[item.id for item in news.corrected],
             repeated=[item.id for item in news.repeated],
-            refused=told.refused,
-            blank=told.blank,
+            refused=file.refused,
+            blank=file.blank,
             pending=len(pending_of(suggestions, table.charged())),
             rounds=[committed.number for committed in rounds],
             folder=table.folder,
             remarks=remarks,
         )
-        for refused in told.refused:
+        for refused in file.refused:
             book.note(f"refused {refused}")
         for remark in remarks:
             book.note(remark)

@@ -133,9 +133,9 @@ def status(summary: Summary) -> None:
 def _above(summary: Summary) -> str:
     """What a hypervolume is measured in, and from where."""
     reference = ", ".join(f"{name} {value:g}" for name, value in summary.goals.items())
-    how = "" if len(summary.goals) <= EXACT_GOALS else ", estimated"
+    estimated = "" if len(summary.goals) <= EXACT_GOALS else ", estimated"
     moves = "; the search's own reference point follows the front" if summary.reference_moves else ""
-    return f"in desirabilities above ({reference}){how}{moves}"
+    return f"in desirabilities above ({reference}){estimated}{moves}"
 
 
 _WORTH_SHOWING = {

@@ -38,6 +38,9 @@ def sa_score(mol: Mol) -> float:
     """Synthetic accessibility, from 1 (easy) to 10 (hard).
 
     Source: Ertl & Schuffenhauer 2009, J. Cheminform. 1:8, in RDKit's contributed implementation.
+
+    Raises:
+        MoleculeError: the molecule has no atoms, or RDKit came without its scorer.
     """
     if not mol.GetNumAtoms():
         raise MoleculeError("found a molecule without atoms, expected at least one; leave it out")

@@ -188,7 +188,7 @@ def _find_layout(path: Path, lines: Sequence[str], delimiters: Sequence[str]) ->
     tables = {delimiter: list(islice(csv.reader(lines, delimiter=delimiter), 20)) for delimiter in delimiters}
     for delimiter, rows in tables.items():
         header = [cell.strip() for cell in rows[0]] if rows else []
-        if (places := _find_columns(header)) is not None:
+        if (places := _find_columns(path, header)) is not None:
             return _Layout(delimiter, header, True, *places)
     for delimiter, rows in sorted(tables.items(), key=lambda table: -max(map(len, table[1]), default=0)):
         filled = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)][:5]
@@ -205,15 +205,34 @@ def _find_layout(path: Path, lines: Sequence[str], delimiters: Sequence[str]) ->
 
 def _no_smiles_column(path: Path, header: Sequence[str]) -> MoleculeError:
     shown = shorten(", ".join(header), 200).strip() or "(none)"
-    return MoleculeError(f"{path} has the columns {shown}, expected one named smiles; rename it")
+    return MoleculeError(f"{path} has the columns {shown}, expected one named smiles; {_remedy_for(header)}")
 
 
-def _find_columns(header: Sequence[str]) -> tuple[int, int | None] | None:
-    """The places of the SMILES and of the names; None where no header is one of SMILES."""
+def _remedy_for(header: Sequence[str]) -> str:
+    """What to do about a table of which no column has a name of SMILES."""
+    words = [_header_word(cell) for cell in header]
+    if any(word.startswith(("inchi", "stdinchi", "standardinchi")) for word in words):
+        return "InChI is not read: add a column smiles, by RDKit's Chem.MolToSmiles(Chem.MolFromInchi(inchi))"
+    if any(word.strip("'\"`") in SMILES_HEADERS for word in words):
+        return "write it without these quotes"
+    for part in sorted(set(re.findall(r"[^\w-]", header[0]))) if len(header) == 1 else ():
+        if any(_header_word(cell) in SMILES_HEADERS for cell in header[0].split(part)):
+            return f"part the columns by commas, semicolons or tabs, or write a line sep={part} above them"
+    return "rename it"
+
+
+def _find_columns(path: Path, header: Sequence[str]) -> tuple[int, int | None] | None:
+    """The places of the SMILES and of the names; None where no header is one of SMILES.
+
+    Raises:
+        MoleculeError: two columns have the same name of SMILES.
+    """
     words = [_header_word(cell) for cell in header]
     smiles = next((words.index(word) for word in SMILES_HEADERS if word in words), None)
     if smiles is None:
         return None
+    if words.count(words[smiles]) > 1:
+        raise MoleculeError(f"{path} has more than one column named {header[smiles]}; rename all but one")
     return smiles, next((place for place, word in enumerate(words) if word in NAME_HEADERS), None)
 
 
@@ -236,7 +255,7 @@ def _read_parquet(path: Path) -> Iterator[FileRow]:
         said = shorten(str(error).partition("\n")[0], 200)
         raise MoleculeError(f"{path} is not a Parquet file ({said}); export it again") from error
     header = table.column_names
-    if (places := _find_columns(header)) is None:
+    if (places := _find_columns(path, header)) is None:
         raise _no_smiles_column(path, header)
     layout = _Layout("", header, True, *places)
     values = [_texts(table.column(place)) for place in range(len(header))]

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
 from designloop.strategies.base import SCORE_ALONE, CampaignView, Strategy
-from designloop.strategies.learning.settings import FineTuning
+from designloop.strategies.learning.settings import FineTuning, NoiseRange
 
 ProposerName = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover", "screen"]
 PROPOSERS: tuple[ProposerName, ...] = get_args(ProposerName)
@@ -88,7 +88,7 @@ class Settings(BaseModel):
     )
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; below 1 they are more like its corpus")
-    posterior_noise: tuple[float, float] = Field((0.3, 1.3), description="range of the noise level around elites")
+    posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around elites")
     refine: int = Field(
         0, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule; some ms each"
     )

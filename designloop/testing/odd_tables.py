@@ -47,8 +47,17 @@ REFUSED_FILES = (
     FileCase("head.csv", b"smiles\n", told=f"{_NO_MOLECULE}; give SMILES in a column smiles"),
     FileCase("a.csv", b"a,b\nCCO,1\n", told="has the columns a, b, expected one named smiles; rename it"),
     FileCase("semicolon.csv", b"a;b\nCCO;1\n", told="has the columns a;b, expected one named smiles"),
-    FileCase("pipes.csv", b"smiles|name\nCCO|a\n", told=r"has the columns smiles\|name, expected one named smiles"),
-    FileCase("spaces.csv", b"smiles name\nCCO a\n", told="has the columns smiles name, expected one named smiles"),
+    FileCase(
+        "pipes.csv",
+        b"smiles|name\nCCO|a\n",
+        told=r"part the columns by commas, .*a line sep=\| above",
+    ),
+    FileCase("spaces.csv", b"smiles name\nCCO a\n", told="expected one named smiles; part the columns by commas"),
+    FileCase("colons.csv", b"id:SMILES\n1:CCO\n", told="part the columns by .*, or write a line sep=: above"),
+    FileCase("single_quotes.csv", b"'smiles','n'\n'CCO','a'\n", told="write it without these quotes"),
+    FileCase("inchis.csv", b'InChI,n\n"InChI=1S/CH4/h1H4",1\n', told="InChI is not read: add a column smiles"),
+    FileCase("keys.csv", b"Standard InChI Key,n\nX,1\n", told="InChI is not read: add a column smiles"),
+    FileCase("twice.csv", b"smiles,SMILES\nCCO,CCN\n", told="has more than one column named smiles; rename"),
     FileCase("report.csv", b"Report of May\n\nsmiles,n\nCCO,1\n", told="has the columns Report of May, expected"),
     FileCase("remark.csv", b"# by hand\nsmiles,n\nCCO,1\n", told="has the columns # by hand, expected"),
     FileCase("wide.csv", b",".join(b"column%d" % n for n in range(9999)) + b"\n1\n", told=r"has the columns .*…, expe"),
@@ -171,7 +180,7 @@ ODD_FILES = (
     FileCase(
         "doubled.parquet",
         parquet(pa.Table.from_arrays([pa.array(["CCO"]), pa.array(["x"])], ["smiles", "smiles"])),
-        ["CCO"],
+        told="has more than one column named smiles; rename",
     ),
 )
 """Files that are read, all but the lines that are told."""

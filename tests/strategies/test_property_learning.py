@@ -23,7 +23,8 @@ from designloop.strategies.learning.replay import PaidMolecule, Reader, Replay
 from designloop.strategies.learning.settings import FineTuning, PropertyLearning
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.proposers.base import Proposer
-from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws, TrustRegionDraws
+from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws
+from designloop.strategies.proposers.mixing import LatentMixing
 from designloop.strategies.search.machine import Search
 from designloop.testing.rehearsal import same_state, through_files
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
@@ -82,14 +83,14 @@ def same(first: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool
 # ---- where a molecule was written from
 
 
-@pytest.mark.parametrize(("kind", "noise"), [("prior", (6.0, 6.0)), ("posterior", (0.3, 1.3)), ("region", (0.8, 0.8))])
+@pytest.mark.parametrize(("kind", "noise"), [("prior", (6.0, 6.0)), ("posterior", (0.3, 1.3)), ("mixing", (0.5, 0.8))])
 def test_a_candidate_knows_what_it_was_written_from(kind: str, noise: tuple[float, float]) -> None:
     """Decoded greedily from its origin, it is the same again."""
     elites = [Member(text, VAE.codec.to_selfies(text), 1.0) for text in small_molecules(3)]
     proposers: dict[str, Proposer] = {
         "prior": PriorDraws(lambda: VAE, 6.0, 1e-6),
         "posterior": PosteriorDraws(VAE, (0.3, 1.3), 1e-6),
-        "region": TrustRegionDraws(VAE, 0.8, 1e-6),
+        "mixing": LatentMixing(VAE, (0.5, 0.8), 1e-6),
     }
     candidates = proposers[kind].propose(elites, 12, generators_of("cpu", 1))
     assert candidates

@@ -14,7 +14,8 @@ from designloop.records import Candidate
 from designloop.strategies.archive.archive import Member
 from designloop.strategies.proposers.base import Proposer
 from designloop.strategies.proposers.graphs import GraphCrossover, GraphMutation
-from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws, TrustRegionDraws
+from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws
+from designloop.strategies.proposers.mixing import LatentMixing
 from designloop.strategies.proposers.selfies import SelfiesCrossover, SelfiesMutation
 from designloop.testing import NonConformance, check_proposer
 from tests.tiny import tiny_vae
@@ -24,7 +25,7 @@ VAE = tiny_vae()
 OURS: dict[str, Proposer] = {
     "prior": PriorDraws(lambda: VAE, 4.0),
     "posterior": PosteriorDraws(VAE, (0.3, 1.3)),
-    "trust_region": TrustRegionDraws(VAE, 0.8),
+    "mixing": LatentMixing(VAE, (0.3, 1.3)),
     "mutation": SelfiesMutation(VAE.codec),
     "crossover": SelfiesCrossover(VAE.codec),
     "graph_mutation": GraphMutation(),

@@ -38,13 +38,13 @@ def run(options: Options, say: Say) -> Results:
         for name in names
     ]
     kept = run_trials(planned, folder, options.jobs, say)
-    found = {case: {name: _entry(kept[f"{case}.{name}"]) for name in names} for case in cases}
+    entries = {case: {name: _entry(kept[f"{case}.{name}"]) for name in names} for case in cases}
     return {
         "seeds": seeds,
         "calls": calls,
         "arms": {name: arms[name].what for name in names},
-        "cases": {case: {"what": CASES[case].what, "arms": found[case]} for case in cases},
-        "bars": {case: judge(found[case]) for case in cases},
+        "cases": {case: {"what": CASES[case].what, "arms": entries[case]} for case in cases},
+        "bars": {case: judge(entries[case]) for case in cases},
     }
 
 

@@ -127,10 +127,10 @@ def _crossed(first: str, second: str, rng: random.Random) -> Chem.Mol | None:
 
 def _crossed_chains(first: str, second: str, rng: random.Random) -> Chem.Mol | None:
     for _ in range(_TRIES):
-        parts = cut_chain(first, rng), cut_chain(second, rng)
-        if parts[0] is None or parts[1] is None:
+        of_first, of_second = cut_chain(first, rng), cut_chain(second, rng)
+        if of_first is None or of_second is None:
             return None
-        ways = [way for way in product(*parts) if all(map(_ends, way))]
+        ways = [way for way in product(of_first, of_second) if all(map(_ends, way))]
         if ways:
             child: Chem.Mol = reaction(JOIN).RunReactants(rng.choice(ways), 1)[0][0]
             return child if is_sound(child) else None
@@ -141,10 +141,10 @@ def _crossed_rings(first: str, second: str, rng: random.Random) -> Chem.Mol | No
     if not any(kekulised(parent).GetRingInfo().NumRings() for parent in (first, second)):
         return None
     for _ in range(_TRIES):
-        parts = cut_ring(first, rng), cut_ring(second, rng)
-        if parts[0] is None or parts[1] is None:
+        of_first, of_second = cut_ring(first, rng), cut_ring(second, rng)
+        if of_first is None or of_second is None:
             return None
-        sound = list(_sound_closures(*parts))
+        sound = list(_sound_closures(of_first, of_second))
         if sound:
             child, is_sanitised = rng.choice(sound)
             return child if is_sanitised or is_sound(child) else None

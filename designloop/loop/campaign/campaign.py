@@ -326,7 +326,7 @@ def load_campaign(
         campaign = Campaign.model_validate({"stereo": parts.stereo, **data})
     except ValidationError as caught:
         findings = explain(caught, Campaign, data, document.written)
-        problems += [document.problem(replace(it, path=as_written(it.path, given))) for it in findings]
+        problems += [document.problem(replace(finding, path=as_written(finding.path, given))) for finding in findings]
     if problems:
         raise CampaignError(
             sorted(
@@ -340,8 +340,8 @@ def _of_mapping(data: Mapping[str, Any], folder: Path) -> tuple[Document, Path]:
     """The document of a campaign from Python, its oracles in hand named by references, and the file that it lacks."""
     name = data.get("name")
     if not isinstance(name, str):
-        found = describe(name) if "name" in data else "nothing"
-        raise CampaignError([Problem(OVERRIDE, None, None, "name", found, "a name, which the folder of results gets")])
+        actual = describe(name) if "name" in data else "nothing"
+        raise CampaignError([Problem(OVERRIDE, None, None, "name", actual, "a name, which the folder of results gets")])
     document = document_of(data)
     problems = []
     objective = document.data.get("objective")

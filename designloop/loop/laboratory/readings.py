@@ -53,25 +53,25 @@ def to_metric(readings: Readings) -> str:
 
 def told_in(rounds: Iterable[RoundInfo]) -> dict[str, dict[str, Reading]]:
     """All readings that the rounds hold; a later one takes the place of an earlier one."""
-    told: dict[str, dict[str, Reading]] = {}
+    readings: dict[str, dict[str, Reading]] = {}
     for info in rounds:
         for smiles, of_molecule in json.loads(str(info.metrics.get(READINGS, "{}"))).items():
-            told.setdefault(smiles, {}).update(
+            readings.setdefault(smiles, {}).update(
                 {
                     name: Reading((), kept) if isinstance(kept, str) else Reading(tuple(kept))
                     for name, kept in of_molecule.items()
                 }
             )
-    return told
+    return readings
 
 
 def corrections_in(rounds: Iterable[RoundInfo]) -> list[str]:
     """A sentence for each reading that an amendment put in the place of another, or added."""
-    told: dict[str, dict[str, Reading]] = {}
+    readings: dict[str, dict[str, Reading]] = {}
     sentences = []
     for info in rounds:
         for smiles, of_molecule in told_in([info]).items():
-            before = told.setdefault(smiles, {})
+            before = readings.setdefault(smiles, {})
             for name, reading in of_molecule.items():
                 if info.kind == "amendment" and reading != before.get(name):
                     earlier = before.get(name, "nothing")
@@ -106,10 +106,10 @@ def measured_results(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) 
     given = campaign.known_values()
     results = {}
     for name in measured_properties(campaign):
-        told = ledger.known(ledger_key(campaign.oracles[name], name), smiles)
+        known = ledger.known(ledger_key(campaign.oracles[name], name), smiles)
         results[name] = {
-            molecule: _told_result(told[molecule])
-            if molecule in told
+            molecule: _told_result(known[molecule])
+            if molecule in known
             else given[molecule][name].result()
             if name in given.get(molecule, {})
             else NOT_MEASURED

@@ -41,7 +41,7 @@ class RefusedRow:
 class ResultsFile:
     """What a file of results says."""
 
-    told: Mapping[str, Mapping[str, Reading]] = field(default_factory=dict)
+    readings: Mapping[str, Mapping[str, Reading]] = field(default_factory=dict)
     """Id of a suggestion -> property -> reading, in the order of the suggestions."""
     refused: Sequence[RefusedRow] = ()
     blank: int = 0
@@ -93,11 +93,11 @@ class ResultsReader:
             for name in without if why_not else ():
                 failures.setdefault(item.id, {}).setdefault(name, why_not)
             blank += not (numbers or why_not)
-        told = {
+        readings = {
             item.id: _readings(values.get(item.id, {}), failures.get(item.id, {}), self.properties)
             for item in self.suggestions
         }
-        return ResultsFile({key: readings for key, readings in told.items() if readings}, refused, blank)
+        return ResultsFile({key: read for key, read in readings.items() if read}, refused, blank)
 
     def _match(
         self, row: Mapping[str, str], by_id: Mapping[str, Suggestion], by_identity: Mapping[str, Suggestion]

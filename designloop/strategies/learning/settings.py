@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from designloop.strategies.base import Formerly
+
+
+def _ascending(noise: tuple[float, float]) -> tuple[float, float]:
+    low, high = noise
+    if low > high:
+        raise ValueError(f"found [{low:g}, {high:g}], expected [lowest, highest]; did you mean [{high:g}, {low:g}]?")
+    return noise
+
+
+_Level = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NoiseRange = Annotated[tuple[_Level, _Level], AfterValidator(_ascending)]
+"""Lowest and highest noise level; what lies between is drawn evenly in the logarithm."""
 
 
 class PropertyLearning(BaseModel):
@@ -22,7 +34,7 @@ class PropertyLearning(BaseModel):
     scale: float = Field(100.0, gt=0, description="nats of log-probability that a score of 1 is worth")
     rank: float = Field(0.01, gt=0, description="how evenly molecules are drawn: the lower, the more often the best")
     replay: int = Field(1024, ge=20, description="paid molecules that are learned from: the best half, the latest")
-    noise: tuple[float, float] = Field(
+    noise: NoiseRange = Field(
         (0.3, 8.0), description="range of the noise level of molecules that no latent wrote, log-uniform"
     )
     tolerance: float = Field(
@@ -58,7 +70,7 @@ class FineTuning(BaseModel):
     )
     kl_weight: float = Field(0.1, ge=0, description="weight of the KL to the pretrained model, per nat a molecule")
     clean: float = Field(0.3, ge=0, le=1, description="share of rows at noise level 0")
-    noise: tuple[float, float] = Field((0.3, 8.0), description="range of the other rows' noise levels, log-uniform")
+    noise: NoiseRange = Field((0.3, 8.0), description="range of the other rows' noise levels, log-uniform")
     tolerance: float = Field(
         0.05, ge=0, le=1, description="fall of held-out reconstruction at which a round's learning is rolled back"
     )

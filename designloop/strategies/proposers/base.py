@@ -13,7 +13,7 @@ from designloop.randomness import Generators
 from designloop.records import Candidate, Origin
 from designloop.strategies.archive.archive import Member
 
-MODEL_PROPOSERS = frozenset({"prior", "posterior"})
+MODEL_PROPOSERS = frozenset({"prior", "posterior", "mixing"})
 """Names of those that decode latents; the others are genetic steps."""
 
 

@@ -22,7 +22,8 @@ from designloop.strategies.acquisition.votes import WIDE, Kappas, Voter, Votes, 
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
-from designloop.strategies.search.pool import Bred, Pool, Propose, Turn
+from designloop.strategies.search.core import Core
+from designloop.strategies.search.pool import Bred, Pool, Propose, Source, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.base import Belief, View
 from designloop.strategies.surrogates.committee import CommitteeModel
@@ -35,6 +36,9 @@ _FEWEST = 8
 
 _CONSIDERED = 10
 """Favourites of the voters that a batch is chosen from, for each molecule wanted."""
+
+MOST_JOINT = 3000
+"""Favourites that an acquisition which needs their joint law sees."""
 
 _TRIES = 4
 """Draws of a parent, for each one wanted; what was drawn before or may not be admitted is none."""
@@ -55,6 +59,10 @@ class BreedByVote:
     generations: int = 5
     litter: int = 3
     """Children of a parent."""
+    sources: Sequence[Source] = ()
+    """Of what stands in the pool beside the screen before anything is bred."""
+    chooses: bool = True
+    """Whether those who bred choose the batch, too; False: the search's own acquisition does."""
     kappas: Kappas = WIDE
     """Between which voters draw theirs."""
 
@@ -66,12 +74,18 @@ class BreedByVote:
         rng = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block)
         stock = Stock(Pool(self.view), archive, belief)
         if self.screen is not None:
-            stock.add(self.screen.propose(belief.processes[KIND], rng))
+            screened = self.screen.propose(belief.processes[KIND], rng)
+            stock.add(Core(self.campaign.keep).holding(screened))
+        for source in self.sources:
+            stock.add(source.propose(archive, belief, wanted, turn))
         voters = draw_voters(rng, belief.shares, wanted, self.kappas)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
+        if not self.chooses:
+            considered = stock.favourites(voters, min(_CONSIDERED * wanted, MOST_JOINT))
+            return Bred(stock.pool, considered, stock.unpaid())
         return Bred(stock.pool, stock.favourites(voters, _CONSIDERED * wanted), stock.unpaid(), Votes(voters))
 
     def _parents(self, stock: Stock, voters: Sequence[Voter], n: int, rng: np.random.Generator) -> list[Member]:

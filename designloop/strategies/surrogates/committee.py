@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -16,11 +17,11 @@ import numpy as np
 from designloop.records import Scored, State
 from designloop.strategies.archive.archive import Archive
 from designloop.strategies.base import KnownObjective
-from designloop.strategies.surrogates.base import Belief, Moments, Posterior
+from designloop.strategies.surrogates.base import Belief, Moments, Posterior, View
 from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.strategies.surrogates.fixed_gp import FixedGP
-from designloop.strategies.surrogates.kernels import KERNELS, MoleculeFeatures
-from designloop.strategies.surrogates.views import FingerprintView, MoleculeView
+from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MoleculeFeatures
+from designloop.strategies.surrogates.views import FingerprintView
 
 FLOOR = 0.1
 """Share of the choices that all members have alike, however poorly they foresee."""
@@ -109,21 +110,24 @@ class Committee:
         objective: what the score is made of; a composite is made where it has several properties.
         kernels: names of the members' kernels.
         state: what an earlier committee of this campaign gave.
+        bits: how the composite sees candidates; None: there is none.
+        others: further members' kernels, by name.
         start: scored molecules before it is fitted.
     """
 
     def __init__(
         self,
-        view: MoleculeView,
+        view: View,
         objective: KnownObjective,
         kernels: Sequence[str] = tuple(KERNELS),
         state: State | None = None,
         *,
         bits: FingerprintView | None = None,
+        others: Mapping[str, Kernel] = MappingProxyType({}),
         start: int = 10,
     ) -> None:
         self.view, self._start, self._noisy, self._properties = view, start, objective.noisy, objective.names
-        self._kernels = {name: KERNELS[name] for name in kernels}
+        self._kernels = {name: KERNELS[name] for name in kernels} | dict(others)
         self._bits = bits if bits is not None and len(objective.names) > 1 else None
         self._composite = CompositeSurrogate(self._bits, objective, start) if self._bits is not None else None
         self.names = (*self._kernels, *(["composite"] if self._composite is not None else []))

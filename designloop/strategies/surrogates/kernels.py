@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
+from typing import Protocol
 
 import numpy as np
 from rdkit.Chem import Mol, rdMolDescriptors
@@ -49,12 +50,13 @@ class MoleculeFeatures:
     smiles: str
     units: Mapping[str, np.ndarray]
     """Kind of fingerprint -> the units of its counts."""
+    latent: np.ndarray | None = None
+    """(latent,) where the view has an encoder."""
 
-    @cached_property
+    @property
     def numbers(self) -> np.ndarray:
         """(d,) of the whole molecule, standardised."""
-        mean, deviation = standard_numbers()
-        return np.asarray((numbers_of(require(self.smiles)) - mean) / deviation)
+        return _standardised(self.smiles)
 
 
 def numbers_of(mol: Mol) -> np.ndarray:
@@ -94,8 +96,21 @@ def standard_numbers() -> tuple[np.ndarray, np.ndarray]:
     return rows.mean(0), np.maximum(rows.std(0), _LEAST_SPREAD)
 
 
+@lru_cache(20_000)
+def _standardised(smiles: str) -> np.ndarray:
+    mean, deviation = standard_numbers()
+    return np.asarray((numbers_of(require(smiles)) - mean) / deviation)
+
+
 Similarity = Callable[[Sequence[MoleculeFeatures]], np.ndarray]
 """Some molecules (m) -> (m, n) float32 kernel with the n molecules that it was made for."""
+
+
+class Kernel(Protocol):
+    """A kernel between molecules, 1 between a molecule and itself."""
+
+    def to(self, molecules: Sequence[MoleculeFeatures]) -> Similarity:
+        """The kernel of others with these molecules."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +157,6 @@ class Composition:
 
         return similarity
 
-
-Kernel = MinMax | Composition
 
 KERNELS: Mapping[str, Kernel] = {
     "ecfp6": MinMax("ecfp6"),

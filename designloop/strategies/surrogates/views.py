@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from functools import lru_cache
 
 import numpy as np
 
-from designloop.molecules.errors import MoleculeError
-from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.records import Candidate
-from designloop.strategies.archive.archive import Member, latents_of
+from designloop.strategies.archive.archive import Member
 from designloop.strategies.surrogates.fingerprint_gp import count_features
 from designloop.strategies.surrogates.kernels import features_of_molecule
 
@@ -66,31 +63,3 @@ class FingerprintView(StandardFormView):
     def forget_all_but(self, names: Collection[str]) -> None:
         """Keeps the rows of these molecules alone."""
         self._rows = {name: self._rows[name] for name in names if name in self._rows}
-
-
-class LatentView:
-    """Latents of the molecules as the model writes them, its own protonation kept."""
-
-    def __init__(self, vae: SequenceVAE) -> None:
-        self._vae = vae
-        self._selfies = lru_cache(4096)(vae.codec.to_selfies)
-
-    def names(self, drawn: Sequence[Candidate]) -> Sequence[str | None]:
-        """Their own SMILES; None for what the alphabet cannot express."""
-        return [candidate.smiles if self._expresses(candidate.smiles) else None for candidate in drawn]
-
-    def features(self, names: Sequence[str]) -> np.ndarray:
-        """(n, latent) float32, all encoded together: a batch of another size may round differently."""
-        rows: np.ndarray = self._vae.latents([self._selfies(name) for name in names]).cpu().numpy()
-        return rows
-
-    def features_of(self, members: Sequence[Member]) -> np.ndarray:
-        """(n, latent) as they were encoded when they were told."""
-        return latents_of(members)
-
-    def _expresses(self, smiles: str) -> bool:
-        try:
-            self._selfies(smiles)
-        except MoleculeError:
-            return False
-        return True

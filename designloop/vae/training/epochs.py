@@ -100,7 +100,7 @@ def fit_epochs(
     orders = torch.Generator().manual_seed(seed)
     noise = torch.Generator(where).manual_seed(seed)
     learnt, held = _sources(vae, data, validation, batch, orders)
-    optimizer = optimizer or torch.optim.Adam([*vae.parameters(), *loss.parameters()], lr=rate)
+    optimizer = optimizer or torch.optim.Adam([*vae.parameters(), *loss.learned()], lr=rate)
     on_step = options.pop("on_step", None)
     done: list[Epoch] = []
     start = 0

@@ -10,7 +10,7 @@ each step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,10 @@ class Term(nn.Module):
     @property
     def name(self) -> str:
         return type(self).__name__.lower()
+
+    def learned(self) -> Iterator[nn.Parameter]:
+        """Its parameters that the optimizer of a fit is to hold: all of them, unless some learn against the loss."""
+        return self.parameters()
 
     def update(self, out: ForwardPass) -> None:
         """Called once after each optimiser step, with the pass of that step."""
@@ -107,6 +111,10 @@ class Loss(nn.Module):
             total = total + strength * weighted[id(term)]
         assert isinstance(total, Tensor)
         return total, report
+
+    def learned(self) -> list[nn.Parameter]:
+        """The parameters of all terms that the optimizer of a fit is to hold."""
+        return [parameter for term in self.distinct().values() for parameter in term.learned()]
 
     def update(self, out: ForwardPass) -> None:
         """Passes the step on to each term, once however often it stands in the sum."""
