@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import islice
 from typing import Literal
@@ -17,7 +18,7 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import CampaignView
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.groups import WIDE, GroupedReplay
-from designloop.strategies.learning.property_learning import PropertyLearner
+from designloop.strategies.learning.property_learning import PropertyLearner, bound_kernels
 from designloop.strategies.learning.replay import PaidMolecule, Reader, Replay
 from designloop.strategies.learning.settings import FineTuning, PropertyLearning
 from designloop.strategies.property_loss import Settings, build
@@ -315,3 +316,12 @@ def test_the_loss_is_a_setting(loss: str, part: str, learns: bool) -> None:
     candidate = next(iter(islice(search.ask(4), 1)))
     assert candidate.model_round == (1 if learns else 0)
     assert candidate.origin is not None
+
+
+def test_the_kernels_that_are_kept_are_bounded_unless_the_user_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    bound_kernels()
+    assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) < 1024
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7")
+    bound_kernels()
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"

@@ -27,6 +27,9 @@ ELEMENTS = (1, 6, 7, 8, 9, 15, 16, 17, 35, 53)
 _LEAST_SPREAD = 0.15
 """Standard deviation that a number is taken to have at least: what is rare in ZINC must not be all that counts."""
 
+_REMEMBERED = 5_000
+"""Molecules whose features are remembered: some rounds of a pool, of about 6 KB each."""
+
 
 class _Units(dict[str, np.ndarray]):
     """Kind of fingerprint -> the units of a molecule's counts, made when a kernel first asks for them."""
@@ -168,7 +171,7 @@ def _numbers(molecules: Sequence[MoleculeFeatures]) -> np.ndarray:
     return np.stack([molecule.numbers for molecule in molecules])
 
 
-@lru_cache(20_000)
+@lru_cache(_REMEMBERED)
 def features_of_molecule(smiles: str) -> MoleculeFeatures:
     """What the kernels see of a molecule.
 
