@@ -110,7 +110,7 @@ def parameters_of(target: Callable[..., Any], declared: Declaration) -> tuple[di
         if not callable(score):
             raise OracleError(f"class {target.__name__} has no method 'score'; give it score(self, smiles)")
         of_score = inspect.signature(score)
-        without_self = of_score.replace(parameters=list(of_score.parameters.values())[1:])
+        without_self = of_score.replace(parameters=list(of_score.parameters.values())[int(_takes_self(target)) :])
         _check_each(without_self, _globals(score), declared, target)
         _molecules_and_seeds(list(without_self.parameters.values()), declared, target)
         namespace = _globals(getattr(target, "__init__", None))
@@ -186,6 +186,12 @@ def kind(annotation: Any) -> str:
 
 def _paths(values: Mapping[str, Any]) -> dict[str, Path]:
     return {key: value for key, value in values.items() if isinstance(value, Path)}
+
+
+def _takes_self(target: type) -> bool:
+    """Whether the method ``score`` of a class is given its object, unlike a static one or an object that is called."""
+    stored = inspect.getattr_static(target, "score")
+    return hasattr(type(stored), "__get__") and not isinstance(stored, staticmethod | classmethod)
 
 
 def _holds_a_path(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from designloop.testing import odd_answers, odd_campaigns, odd_files, odd_imports, odd_settings, odd_tables
+from designloop.testing import odd_answers, odd_campaigns, odd_files, odd_habits, odd_imports, odd_settings, odd_tables
 from designloop.testing.odd_campaigns import CampaignCase
 from designloop.testing.odd_files import FileCase
 from designloop.testing.odd_oracles import OracleCase, mischief_cases
@@ -16,7 +16,8 @@ def file_cases(repeats: int = 3) -> list[FileCase]:
 
 def oracle_cases() -> list[OracleCase]:
     """Files with an oracle."""
-    return [*mischief_cases(), *odd_imports.IMPORTS, *odd_answers.ANSWERS, *odd_answers.DOINGS]
+    answers = (*odd_answers.ANSWERS, *odd_answers.DOINGS)
+    return [*mischief_cases(), *odd_imports.IMPORTS, *answers, *odd_habits.FORMS, *odd_habits.LEFT]
 
 
 def campaign_cases() -> list[CampaignCase]:

@@ -158,3 +158,21 @@ def test_what_has_no_name_of_its_own_has_that_of_the_reference_here_and_on_a_wor
     card = describe(f"./my_oracle.py:{attribute}", tmp_path)
     assert (card.name, card.summary) == (name, summary)
     assert {parameter.kind for parameter in card.parameters} == {"number"}
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "@staticmethod\n    def score(smiles, k=1):",
+        "@classmethod\n    def score(cls, smiles):",
+        "def score(self, smiles):",
+    ],
+)
+def test_a_class_may_have_any_kind_of_method(method: str, write: Write) -> None:
+    source = f"class Odd:\n    {method}\n        return dict.fromkeys(smiles, 1.0)\n"
+    assert load("./my_oracle.py:Odd", folder=write(source)).score(["C"]) == {"C": 1.0}
+
+
+def test_a_method_without_a_place_for_the_molecules_is_refused(write: Write) -> None:
+    with pytest.raises(OracleError, match=r"it is called with \(smiles\); put these parameters first"):
+        load("./my_oracle.py:Odd", folder=write("class Odd:\n    def score(self):\n        return {}\n"))
