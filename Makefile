@@ -6,6 +6,7 @@
 #
 # VENV=…   another place for the virtual environment        PYTHON=…  another interpreter (3.11 or later)
 # TORCH=…  another build of torch, e.g. TORCH="torch==2.13.0" for the one with CUDA
+# RUN=…    options of the demo's runs, e.g. RUN="--backend inline" where Ray does not start
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -19,8 +20,8 @@ INSTALLED := $(VENV)/.installed
 .PHONY: demo test lint bench install clean
 
 demo: $(INSTALLED)
-	$(BIN)/designloop run campaigns/quickstart.yaml
-	$(BIN)/designloop run campaigns/quickstart_random.yaml
+	$(BIN)/designloop run campaigns/quickstart.yaml $(RUN)
+	$(BIN)/designloop run campaigns/quickstart_random.yaml $(RUN)
 	$(BIN)/designloop compare campaigns/quickstart.yaml campaigns/quickstart_random.yaml
 
 test: $(INSTALLED)

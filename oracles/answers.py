@@ -115,8 +115,9 @@ def _not_a_mapping(answer: object) -> str:
             f"the oracle returned {_short(answer)} ({kind}); return a mapping of molecule to value, or, where the "
             "function takes one SMILES, declare @oracle(each=True)"
         )
+    article = "an" if kind[0] in "AEIOUaeiou" or kind == "ndarray" else "a"
     return (
-        f"the oracle returned a {kind}, so nothing says which value belongs to which molecule; "
+        f"the oracle returned {article} {kind}, so nothing says which value belongs to which molecule; "
         "return a mapping instead: dict(zip(smiles, values))"
     )
 

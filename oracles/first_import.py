@@ -170,7 +170,12 @@ class ImportProcess:
             self.close()
 
     def ask(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Returns the answer; see ``ask`` of this module."""
+        """Returns the answer; see ``ask`` of this module.
+
+        Raises:
+            ParameterError: all wrong parameters together.
+            OracleError: the code cannot be imported, has ended the process, or is no oracle.
+        """
         if self._error:
             raise OracleError(self._error)
         with contextlib.suppress(OSError):  # where it has ended, what is received says how

@@ -76,7 +76,7 @@ def test_run_says_which_starting_molecules_are_refused_before_it_pays(tmp_path: 
     }
     lines = succeeds("run", write_campaign(tmp_path, tiny_model, changes)).splitlines()
     line = (
-        "1 of 2 starting molecules is refused: heavy_atoms 1, 1 of them scored and learned from all the same; "
+        "1 of 2 starting molecules is refused: heavy_atoms 1; it is scored and learned from all the same; "
         "`designloop status` lists it"
     )
     assert lines.index(line) < next(index for index, line in enumerate(lines) if line.startswith("round 0"))

@@ -15,11 +15,14 @@ import pytest
 import torch
 from scipy import stats
 
+from designloop.loop import catalogue
 from designloop.loop.scoring import transforms
 from designloop.loop.screening import filters, predicates
 from designloop.molecules.chemistry import require
 from designloop.parts import Registry
-from designloop.testing import check_likelihood, check_oracle, check_prior, check_strategy
+from designloop.randomness import generators_of
+from designloop.strategies.archive.archive import Member
+from designloop.testing import check_likelihood, check_oracle, check_prior, check_proposer, check_strategy
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
@@ -54,6 +57,8 @@ def test_there_is_a_recipe_for_each_part() -> None:
     assert set(RECIPES) == {
         "oracles/halogens.py",
         "designloop/strategies/hill_climb.py",
+        "designloop/strategies/methyl_walk.py",
+        "designloop/strategies/proposers/methylation.py",
         "designloop/vae/likelihoods/exponential.py",
         "designloop/vae/priors/laplace.py",
         "designloop/loop/scoring/transforms.py",
@@ -69,6 +74,18 @@ def test_the_oracle_passes_its_suite(tmp_path: Path) -> None:
 
 def test_the_strategy_passes_its_suite(imported: Callable[[str], Any], tiny_model: Path) -> None:
     recipe = imported("designloop/strategies/hill_climb.py")
+    check_strategy(recipe.build, recipe.Settings(), model=tiny_model, wanted=6)
+
+
+def test_the_proposer_and_the_strategy_that_uses_it_pass_their_suites(
+    imported: Callable[[str], Any], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposer = imported("designloop/strategies/proposers/methylation.py")
+    check_proposer(proposer.Methylation(), model=tiny_model)
+    children = proposer.Methylation().propose([Member("CCO", "[C][C][O]")], 50, generators_of("cpu", 0))
+    assert {child.smiles for child in children} == {"CCCO", "CC(C)O", "CCOC"}
+    monkeypatch.setitem(sys.modules, "designloop.strategies.proposers.methylation", proposer)
+    recipe = imported("designloop/strategies/methyl_walk.py")
     check_strategy(recipe.build, recipe.Settings(), model=tiny_model, wanted=6)
 
 
@@ -94,6 +111,8 @@ def test_the_transform_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> 
     decay = added_to(transforms, RECIPES["designloop/loop/scoring/transforms.py"], "Decay")(low=2.0, scale=3.0)
     assert decay([0.0, 2.0, 5.0]) == pytest.approx([1.0, 1.0, np.exp(-1)])
     assert decay.type == "decay"
+    monkeypatch.setattr(catalogue, "TRANSFORMS", added)
+    assert [card.example for card in catalogue.transforms()] == ["transform: {type: decay, low: 2, scale: 3}"]
 
 
 def test_the_filter_is_asked_in_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -106,4 +125,5 @@ def test_the_filter_is_asked_in_its_place(monkeypatch: pytest.MonkeyPatch, tmp_p
     (asked,) = [rule for rule in built if rule.name == "most_halogens"]
     assert asked.refuses(require("FCCF"), "FCCF") == "2 halogens, allowed are at most 1"
     assert asked.refuses(require("FCC"), "FCC") is None
+    assert filters.example_of("most_halogens") == 3
     assert "most_halogens" not in {rule.name for rule in filters.build(more(), filters.FilterContext(tmp_path))}

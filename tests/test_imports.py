@@ -154,6 +154,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
     "benchmarks": {
         "common": set(),
+        "demo": {"common"},
         "odd_molecules": {"common"},
         "robustness": {"common"},
         "overhead": {"common"},

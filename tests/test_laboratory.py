@@ -148,10 +148,13 @@ REFUSED = {
     ",c1ccccc1CC1CC1CCCCC,5.0,": "was never suggested by this campaign",
     "M0001,not a molecule,5.0,": "is no molecule",
     ",,5.0,": "neither an id nor a structure",
-    "M0001,,<5,": "expected a finite number",
+    "M0001,,<5,": "a bound and no value",
     "M0001,,nan,": "expected a finite number",
     "M0001,,1e999,": "expected a finite number",
-    'M0001,,"5,2",': "expected a finite number",
+    'M0001,,"5,2",': "with a decimal point: write 5.2;",
+    "M0001,,5.2 uM,": "the number alone, in the unit of all the others",
+    "M0001,,70%,": "the number alone",
+    "M0001,,six,": "expected a finite number",
     "M0001,,5,2,7": "5 cells, expected 4",
     "M0001,,5.0,precipitated": "says that there is none",
 }
@@ -168,6 +171,27 @@ def test_rows_that_do_not_match_are_refused_one_by_one_with_the_reason(campaign:
     done = designloop_("tell", campaign, results)
     assert done.exit_code == 2
     assert "line 2 (M0099): there is no suggestion 'M0099'" in done.stdout
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x0b", "\x85", "\n"])
+def test_a_cell_may_hold_whatever_some_take_for_the_end_of_a_line(mark: str, campaign: Path) -> None:
+    results = write_results(campaign.parent / "r.csv", "id,potency,failed", f'M0001,,"no{mark}yield"', "M0002,5,")
+    told = api.tell(campaign, results)
+    assert (told.new, told.refused) == (["M0001", "M0002"], [])
+    (failure,) = api.status(campaign).failures
+    assert f"no{mark}yield" in failure.examples[0]
+
+
+def test_a_value_in_another_unit_is_taken_and_told(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_measured(tmp_path, tiny_model, {"batch_size": 10})
+    api.suggest(path)
+    lines = [f"M{number:04},{5 + number / 10}" for number in range(1, 10)]
+    assert api.tell(path, write_results(tmp_path / "a.csv", "id,potency", *lines)).remarks == []
+    results = write_results(tmp_path / "b.csv", "id,potency", "M0010,250")
+    said = succeeds("tell", path, results)
+    assert "Note: potency of M0010 (250) lies far from the 9 measured before (5.1 to 5.9)" in said
+    assert rows(path)[-1]["potency"] == 250.0
+    assert api.tell(path, results).remarks == [], "what was told before is said once"
 
 
 UNREADABLE = {
@@ -311,7 +335,7 @@ def test_run_and_retry_say_that_a_laboratory_is_needed_and_suggest_that_none_is(
     computed = write_campaign(tmp_path, tiny_model)
     with pytest.raises(InputError, match="no property of small is measured"):
         api.suggest(computed)
-    with pytest.raises(InputError, match="expected 1 or more"):
+    with pytest.raises(InputError, match="found n=0, expected a whole number from 1 to 10,000,000"):
         api.suggest(campaign, 0)
     unasked = write_measured(tmp_path, tiny_model)
     with pytest.raises(QueryError, match="designloop suggest"):

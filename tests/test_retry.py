@@ -117,6 +117,26 @@ def test_only_what_failed_for_the_reason_given_is_run_again(tmp_path: Path, tiny
         api.retry(path, reason=" ")
 
 
+def test_a_starting_molecule_that_a_filter_refuses_is_not_among_the_ten_best_after_a_retry(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    refused = "C" * 18
+    changes = {
+        "starting_molecules": [*FLUORIDES, refused],
+        "filters": {"heavy_atoms": [1, 16], "alerts": None, "unstable": False},
+        "budget.oracle_calls": 7,
+    }
+    path = write_broken(tmp_path, tiny_model, changes)
+    api.run(path)
+    mend(tmp_path)
+    api.retry(path, accept_changed_oracles=True)
+    scores = {row["smiles"]: row["score"] for row in rows(tmp_path)}
+    assert max(scores, key=lambda smiles: scores[smiles]) == refused
+    metrics = api.status(path).rounds[-1].metrics
+    assert metrics["best"] == scores[FLUORIDES[-1]]
+    assert metrics["mean_top_10"] == pytest.approx(sum(scores[smiles] for smiles in FLUORIDES) / 6)
+
+
 def test_what_fails_again_has_its_new_reason_and_exits_with_3(tmp_path: Path, tiny_model: Path) -> None:
     path = write_broken(tmp_path, tiny_model)
     designloop_("run", path)

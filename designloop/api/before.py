@@ -13,6 +13,7 @@ from designloop.loop.campaign import templates as template
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.campaign import load_campaign as load_campaign
 from designloop.loop.constant import find_constant
+from designloop.loop.flat_values import find_flat_values
 from designloop.loop.molecule_scores import OwnMolecule, read_own, score_own
 from designloop.loop.passing import judge_own, refuse_wrong_filters
 from designloop.loop.preflight import Estimate, Plan
@@ -59,7 +60,8 @@ def validate(campaign: Campaign | Path | str) -> Plan:
     campaign = load_if_file(campaign)
     with Ledger(campaign.ledger_path) as ledger:
         plan = preflight.plan(campaign, ledger)
-        return replace(plan, remarks=[*undeclared_reads(campaign), *find_constant(campaign, plan.checks, ledger)])
+        constant = find_constant(campaign, plan.checks, ledger)
+        return replace(plan, remarks=[*undeclared_reads(campaign), *constant, *find_flat_values(campaign)])
 
 
 def score(

@@ -12,7 +12,7 @@ from designloop.api.opening import open_ledger, opened
 from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import describe_readings
-from designloop.loop.laboratory.readings import measured_properties
+from designloop.loop.laboratory.readings import measured_properties, told_in
 from designloop.loop.laboratory.results_file import FAILED, ID, STRUCTURE, RefusedRow, ResultsError, ResultsReader
 from designloop.loop.summary import results_folder
 from designloop.paths import exists
@@ -55,6 +55,8 @@ class Told:
     rounds: Sequence[int]
     """Numbers of the rounds that were committed."""
     folder: Path
+    remarks: Sequence[str] = ()
+    """On values that were taken and lie far from all that was measured before."""
 
     def __str__(self) -> str:
         parts = [f"{len(self.new):,} new"]
@@ -163,6 +165,7 @@ def tell(
         TableError, TableBusy, LedgerBusy: the results cannot be written to, or not now.
         EvaluationError: there are no workers for the computed properties; the same call goes on.
     """
+    from designloop.loop.laboratory.far_off import describe_far_off
     from designloop.loop.laboratory.telling import Teller, known_as_suggestions, sort_news
     from designloop.loop.runner import rounds_left
 
@@ -173,10 +176,11 @@ def tell(
         tellable = [*known_as_suggestions(campaign, table), *suggestions]
         reader = ResultsReader(tellable, measured_properties(campaign), campaign.standardize, campaign.stereo)
         try:
-            told = reader.read(Path(results))
+            file = reader.read(Path(results))
         except ResultsError as error:
             raise InputError(str(error)) from error
-        news = sort_news(table, tellable, told.told)
+        news = sort_news(table, tellable, file.readings)
+        remarks = describe_far_off([*news.new, *news.corrected], news.readings, told_in(table.rounds()))
         open_ledger(table, book)
         rounds = Teller(campaign, table, suggestions, book.say).tell(news)
         if rounds:
@@ -185,14 +189,17 @@ def tell(
             new=[item.id for item in news.new],
             corrected=[item.id for item in news.corrected],
             repeated=[item.id for item in news.repeated],
-            refused=told.refused,
-            blank=told.blank,
+            refused=file.refused,
+            blank=file.blank,
             pending=len(pending_of(suggestions, table.charged())),
             rounds=[committed.number for committed in rounds],
             folder=table.folder,
+            remarks=remarks,
         )
-        for refused in told.refused:
+        for refused in file.refused:
             book.note(f"refused {refused}")
+        for remark in remarks:
+            book.note(remark)
         book.note(str(outcome))
         return outcome
 

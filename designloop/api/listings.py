@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from designloop.api.inputs import InputError
 from designloop.loop import catalogue
 from designloop.loop.config.setting_cards import PartCard
+from designloop.loop.screening.diversity import Diversity
 from designloop.words import did_you_mean, listed
 
 KINDS: Mapping[str, Callable[[], list[PartCard]]] = {
@@ -35,6 +36,11 @@ def part(kind: str, name: str) -> PartCard:
         InputError: there is none of that name; the message gives the nearest.
     """
     cards = {card.name: card for card in parts(kind)}
+    if name not in cards and kind == "filters" and name in (*Diversity.model_fields, "max_per_scaffold"):
+        key = "per_scaffold" if name == "max_per_scaffold" else name
+        raise InputError(
+            f"{name} is no filter of single molecules; write `diversity: {{{key}: …}}` in the campaign file"
+        )
     if name not in cards:
         hint = did_you_mean(name, cards) or f"`designloop {kind}` lists them"
         raise InputError(f"{kind} holds no {name!r}; {hint}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from designloop.api.inputs import Say
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.campaign.changes import as_begun, changed_keys, unknown_filters
+from designloop.loop.campaign.changes import as_begun, changed_keys, unknown_filters, unknown_settings
 from designloop.loop.logbook import Book, logbook
 from designloop.tables import CandidateTable
 from designloop.tables.manifest import read_campaign
@@ -25,9 +26,10 @@ def opened(
     from designloop.loop.environment import environment, take_up
 
     stored = None if fresh else read_campaign(campaign.output_folder)
-    later_filters = unknown_filters(stored.openings[0].dump, campaign) if stored else []
-    if stored:  # by its first opening: later ones may have been written by a version that knows more filters
-        campaign = as_begun(stored.openings[0].dump, campaign)
+    kept_as_begun: list[str] = []
+    if stored:  # by its first opening: later ones may have been written by a version that knows more keys
+        begun = stored.openings[0].dump
+        kept_as_begun, campaign = _kept_as_begun(begun, campaign), as_begun(begun, campaign)
     opening = CandidateTable.open(
         campaign,
         changed_keys=changed_keys,
@@ -38,14 +40,25 @@ def opened(
     with opening as table, logbook(table.folder, say) as book:
         if table.moved_aside is not None:
             book.say(f"earlier results were moved to {table.moved_aside}")
-        if later_filters:
-            book.say(
-                f"this campaign was begun by a version without the filters {', '.join(later_filters)}, and goes on "
-                "without them; --fresh begins anew with them"
-            )
-        for warning in [*campaign.warnings, *take_up(table.environment), *table.remarks]:
+        for warning in [*kept_as_begun, *campaign.warnings, *take_up(table.environment), *table.remarks]:
             book.say(warning)
         yield campaign, table, book
+
+
+def _kept_as_begun(begun: Mapping[str, Any], campaign: Campaign) -> list[str]:
+    """A sentence on each kind of key that the campaign was begun without, and goes on without."""
+    said = []
+    if filters := unknown_filters(begun, campaign):
+        said.append(
+            f"this campaign was begun by a version without the filters {', '.join(filters)}, and goes on without them; "
+            "--fresh begins anew with them"
+        )
+    said += [
+        f"this campaign was begun by a version without `{key}`, and goes on with {value!r}, as it did then; --fresh "
+        "begins anew with today's default"
+        for key, value in unknown_settings(begun, campaign).items()
+    ]
+    return said
 
 
 def open_ledger(table: CandidateTable, book: Book) -> None:

@@ -12,6 +12,7 @@ from designloop.api.opening import open_ledger, opened
 from designloop.loop import first_try, passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.constant import find_constant
+from designloop.loop.molecule_scores import score_checks
 from designloop.loop.progress import Progress, Scoring, watch
 from designloop.loop.summary import Summary, summarize
 from designloop.loop.undeclared import reads_behind_known_values
@@ -126,7 +127,7 @@ def _score_references(campaign: Campaign, table: CandidateTable, say: Say, anywa
         return
     if damaged and table.rounds():
         say(f"{damaged[0].partition(': the references')[0]}: the references are scored again")
-    scored = preflight.score_checks(campaign, table.ledger, [molecule.smiles for molecule in references])
+    scored = score_checks(campaign, table.ledger, [molecule.smiles for molecule in references])
     units = campaign.units
     write_references(
         [Reference.of(reference.name, row, units) for reference, row in zip(references, scored, strict=True)],

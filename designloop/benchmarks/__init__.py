@@ -32,8 +32,9 @@ def main(name: str, output: Path, options: Options | None = None, say: Say = typ
         InputError: no such benchmark, or an option that it does not heed.
     """
     if not name:
+        width = max(map(len, available()))
         for benchmark_name in available():
-            say(f"{benchmark_name:12} {load(benchmark_name).SUMMARY}")
+            say(f"{benchmark_name:{width}} {load(benchmark_name).SUMMARY}")
         say("Run one by `designloop benchmark NAME`, or all of them by `designloop benchmark all`.")
         return
     options = options or Options()

@@ -1,8 +1,10 @@
-"""Latent Bayesian optimization of few, costly calls against random draws, and how well its surrogate foresees."""
+"""Latent Bayesian optimization of few, costly calls against other searches, and how well its surrogates foresee."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -12,27 +14,59 @@ from designloop.benchmarks.common.arms import (
     Arm,
     campaign_file,
     choose,
+    draw_start,
     make_trials,
     overrides_of,
+    run_campaign_arm,
     seeds_of,
 )
 from designloop.benchmarks.common.measures import Criterion, average_over_seeds
+from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.search_report import arms_table, criteria_table
 from designloop.benchmarks.common.trials import TrialResult, run_trials
 from designloop.loop.campaign.campaign import load_campaign
 
-SUMMARY = "Latent Bayesian optimization of a costly score against random draws, and its surrogate's rank correlation."
+SUMMARY = "Latent Bayesian optimization of a costly score against other searches; its surrogates' rank correlation."
 
 OPTIONS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "work"})
 
 SETTLED = 3
 """Rounds after which the surrogate's rank correlation has to be positive."""
 
-ARMS = (Arm("latent_bo", "the campaign as it stands"), RANDOM_PRIOR, RANDOM_ZINC)
+Search = Callable[[Path, Mapping[str, Any], Path], TrialResult]
 
-CRITERIA = (Criterion("latent_bo", "random_prior"), Criterion("latent_bo", "random_zinc"))
+
+def run_from_zinc(search: Search, n: int, file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
+    """Measures a search that has no beginning of its own: from n random molecules of ZINC, counted."""
+    campaign = load_campaign(file, overrides)
+    start = draw_start(campaign, min(n, campaign.budget.oracle_calls), campaign.seed)
+    return search(file, {**overrides, "starting_molecules": start}, folder)
+
+
+SCREEN = {"name": "property_loss", "surrogate": "committee", "proposers": ["screen"], "learning": {"loss": "none"}}
+MOL_GA = Arm("mol_ga", "PyPI's mol_ga from 100 random ZINC molecules", search=partial(run_from_zinc, run_mol_ga, 100))
+ARMS = (
+    Arm("latent_bo", "the campaign as it stands"),
+    Arm("chains", "and 15 molecules by chains in latent space for each one paid for", {"strategy.chains": 15}),
+    Arm("regions", "or by trust regions in latent space, as many", {"strategy.regions.decoded": 15}),
+    Arm("property_loss", "the default strategy at its default settings", {"strategy": {"name": "property_loss"}}),
+    Arm(
+        "zinc_screen",
+        "ZINC screened by the committee from 20 random ones on, nothing generated",
+        {"strategy": SCREEN},
+        partial(run_from_zinc, run_campaign_arm, 20),
+    ),
+    MOL_GA,
+    RANDOM_PRIOR,
+    RANDOM_ZINC,
+)
+
+CRITERIA = (
+    *(Criterion("latent_bo", name) for name in ("random_prior", "random_zinc", "mol_ga", "zinc_screen")),
+    Criterion("latent_bo", "property_loss", by=-0.01),
+)
 
 
 def run(options: Options, say: Say) -> Results:
@@ -40,7 +74,9 @@ def run(options: Options, say: Say) -> Results:
     file = campaign_file(options, "campaigns/latent_bo.yaml")
     common = overrides_of(options)
     arms = {arm.name: arm for arm in ARMS}
-    names, seeds = choose(list(arms), options.arms), seeds_of(options)
+    names, seeds = choose(arms, options.arms), seeds_of(options)
+    if MOL_GA.name in names:
+        require_mol_ga()
     planned = make_trials(file, [arms[name] for name in names], seeds, common, start=0)
     by_arm = run_trials(planned, options.work / "latent-bo", options.jobs, say)
     results = {name: {"what": arms[name].what, **average_over_seeds(by_arm[name])} for name in names}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from designloop.display.tables import cell, grid, property_value, say
 from designloop.loop.campaign.known_values import describe_readings
+from designloop.loop.laboratory.readings import measured_properties
 from designloop.loop.progress import duration
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def plan(planned: Plan) -> None:
         ],
     )
     _filters(planned.filters, planned.own)
+    if planned.in_model:
+        say("\nThe model, and your own molecules")
+    for line in planned.in_model:
+        say(line)
     if planned.checks:
         say("\nOracles on molecules of yours, or on some that all know where you gave none")
         tried = list(dict.fromkeys(check.molecule for check in planned.checks))
@@ -56,7 +61,10 @@ def plan(planned: Plan) -> None:
             ("molecule", *properties),
             [(molecule, *(values[molecule, name] or "failed" for name in properties)) for molecule in tried],
         )
-    costly = [name for name, oracle in campaign.oracles.items() if oracle.costly]
+    measured = measured_properties(campaign)
+    if measured:
+        say(f"\nMeasured in a laboratory, so nothing is tried: {', '.join(measured)}")
+    costly = [name for name, oracle in campaign.oracles.items() if oracle.costly and name not in measured]
     if costly:
         say(f"\nNot tried, as they declare themselves costly: {', '.join(costly)}; `run` first gives each one molecule")
     say()
@@ -64,7 +72,8 @@ def plan(planned: Plan) -> None:
         say(f"remark: {remark}")
     for problem in planned.problems:
         say(f"problem: {problem}")
-    go_on = f"designloop run {campaign.path}" if has_file else "designloop.run(campaign)"
+    verb, options = ("suggest", " --csv todo.csv") if measured else ("run", "")
+    go_on = f"designloop {verb} {campaign.path}{options}" if has_file else f"designloop.{verb}(campaign)"
     say(f"Ready: {go_on}" if planned.ready else "Not ready: mend what is named above.")
 
 

@@ -62,6 +62,8 @@ def parts(kind: str, cards: Sequence[PartCard]) -> None:
     """Prints the parts of a kind that there are."""
     grid((kind, "what it is"), [(card.name, card.summary.partition("\n")[0]) for card in cards])
     say(f"\n`designloop {kind} NAME` tells all about one.")
+    if kind == "filters":
+        say("How unlike each other molecules have to be stands under `diversity:`, not here.")
 
 
 def part(card: PartCard) -> None:

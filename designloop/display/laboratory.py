@@ -40,6 +40,8 @@ def told(results: Told) -> None:
     """Prints what became of a file of results; each row that was refused has a line."""
     for refused in results.refused:
         say(f"refused: {refused}")
+    for remark in results.remarks:
+        say(f"Note: {remark}.")
     if results.blank:
         say(f"{results.blank:,} rows say nothing yet.")
     say(str(results))

@@ -69,6 +69,30 @@ def _property(molecule: TopMolecule | Reference, name: str) -> str:
 
 def status(summary: Summary) -> None:
     """Prints what ``status`` found."""
+    _print_standing(summary)
+    if summary.rounds:
+        _print_rounds(summary)
+    if summary.failures:
+        say("\nFailures")
+        rows = [
+            (failure.property, failure.status, failure.molecules, " / ".join(failure.examples))
+            for failure in summary.failures
+        ]
+        grid(("property", "status", "molecules", "examples"), rows)
+    remarks = {
+        "starting molecule that a filter refuses": summary.refused_starting,
+        "corrected": summary.corrections,
+        "remark": summary.remarks,
+        "changed": summary.changes,
+    }
+    for what, lines in remarks.items():
+        for line in lines:
+            say(f"{what}: {line}")
+    say(f"\ndigest {summary.digest}")
+
+
+def _print_standing(summary: Summary) -> None:
+    """Prints how far a campaign is, how well it does, whether it has ended, and what is pending or was lost."""
     rounds = len([info for info in summary.rounds if info.kind == "round"])
     say(f"{summary.name}: {summary.calls:,} of {summary.budget:,} oracle calls, {rounds} rounds  ({summary.folder})")
     if summary.hypervolume is not None:
@@ -88,54 +112,40 @@ def status(summary: Summary) -> None:
     for line in (summary.known, summary.workers, *summary.losses):
         if line:
             say(line)
-    recent = summary.rounds[-10:]
-    if recent:
-        say("\nLast rounds")
-        parts = ("propose", "oracle", "learn")
-        measures = ("hypervolume", "front_size") if summary.goals else ("best", "mean_top_10")
-        names = ("hypervolume", "front") if summary.goals else ("best", "mean top-10")
-        grid(
-            ("round", "calls", "failed", *names, *(f"{part} s" for part in parts)),
-            [
-                (
-                    info.number,
-                    info.calls,
-                    info.rows - int(info.metrics.get("ok", 0)),
-                    *(_measure(info.metrics, name) for name in measures),
-                    *(info.metrics.get(f"{part}_seconds") for part in parts),
-                )
-                for info in recent
-            ],
-        )
+
+
+def _print_rounds(summary: Summary) -> None:
+    """Prints the last ten rounds, and what the strategy said of its model in as many."""
+    say("\nLast rounds")
+    parts = ("propose", "oracle", "learn")
+    measures = ("hypervolume", "front_size") if summary.goals else ("best", "mean_top_10")
+    names = ("hypervolume", "front") if summary.goals else ("best", "mean top-10")
+    grid(
+        ("round", "calls", "failed", *names, *(f"{part} s" for part in parts)),
+        [
+            (
+                info.number,
+                info.calls,
+                info.rows - int(info.metrics.get("ok", 0)),
+                *(_measure(info.metrics, name) for name in measures),
+                *(info.metrics.get(f"{part}_seconds") for part in parts),
+            )
+            for info in summary.rounds[-10:]
+        ],
+    )
     for name, words in _WORTH_SHOWING.items():
         values = summary.metric(name)
         if values:
             last = ", ".join(f"{value:.2f}" for value in list(values.values())[-10:])
             say(f"{words}: {last}")
-    if summary.failures:
-        say("\nFailures")
-        rows = [
-            (failure.property, failure.status, failure.molecules, " / ".join(failure.examples))
-            for failure in summary.failures
-        ]
-        grid(("property", "status", "molecules", "examples"), rows)
-    for refused in summary.refused_starting:
-        say(f"starting molecule that a filter refuses: {refused}")
-    for correction in summary.corrections:
-        say(f"corrected: {correction}")
-    for remark in summary.remarks:
-        say(f"remark: {remark}")
-    for change in summary.changes:
-        say(f"changed: {change}")
-    say(f"\ndigest {summary.digest}")
 
 
 def _above(summary: Summary) -> str:
     """What a hypervolume is measured in, and from where."""
     reference = ", ".join(f"{name} {value:g}" for name, value in summary.goals.items())
-    how = "" if len(summary.goals) <= EXACT_GOALS else ", estimated"
+    estimated = "" if len(summary.goals) <= EXACT_GOALS else ", estimated"
     moves = "; the search's own reference point follows the front" if summary.reference_moves else ""
-    return f"in desirabilities above ({reference}){how}{moves}"
+    return f"in desirabilities above ({reference}){estimated}{moves}"
 
 
 _WORTH_SHOWING = {

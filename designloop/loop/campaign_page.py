@@ -11,6 +11,7 @@ from designloop.loop.campaign.campaign import Budget, Campaign, EvaluationSettin
 from designloop.loop.config.setting_cards import PartCard, SettingCard, setting_cards
 from designloop.loop.scoring.objective import AGGREGATES, Objective, Property
 from designloop.loop.screening.diversity import Diversity
+from designloop.molecules.corpus import zinc_codec
 
 _PAGE = """\
 # The campaign file
@@ -21,6 +22,32 @@ with a NAME behind them say all about one.
 
 A key with a dot stands inside another: `region.length` is written `region: {{length: 0.8}}`.
 
+## An example
+
+Every section is here, and most of it may be left out: only `objective` and `budget.oracle_calls` must be given.
+
+```yaml
+{example}```
+
+## What one molecule is
+
+- **Protonation.** Molecules are uncharged as far as protons can do it, whatever pH you have in mind: a carboxylate
+  becomes the acid, an ammonium the amine, a zwitterion neither charged. A salt loses its counterion, isotopes and
+  atom numbers are dropped. That is `standardize: parent`; `uncharge` keeps fragments, isotopes and labels, `none`
+  keeps all as written. An oracle that needs the state at pH 7.4 (docking, say) protonates what it is given. The
+  filters `strong_acid`, `acid` and `base` say what would be charged.
+- **Tautomers are not merged.** 2-hydroxypyridine and 2-pyridone are two molecules and two calls, and no tautomer is
+  preferred. If yours must be, write starting molecules in the form you want, and refuse the other by
+  `forbid_smarts`.
+- **Stereo.** Stereoisomers are one molecule, the first of them that comes, unless an oracle declares that it sees
+  stereo or the file says `stereo: keep`. Oracles get the stereo marks that are written; what is not marked is not
+  guessed.
+- **What the model can write.** The model `zinc250k` writes at most {longest} SELFIES symbols of {symbols} kinds;
+  its corpus, ZINC 250k, has 6 to 38 heavy atoms, and what is much larger or of another kind seldom comes back from
+  its latent space as it went in ([benchmarks.md](benchmarks.md#sequence-vae) has the shares by length). `designloop
+  validate` says how many of your own molecules do, `designloop reconstruct mine.smi` which. What does not come back
+  is scored and learned from all the same, and genetic steps breed from it.
+
 ## Keys
 
 {campaign}
@@ -30,11 +57,18 @@ A key with a dot stands inside another: `region.length` is written `region: {{le
 {starting}
 
 With `values` the file is a table such as an assay leaves: `{{file: assay.csv, values: {{potency: pIC50}}}}` reads
-the property `potency` of its column `pIC50`. What is read is knowledge: it is learned from whatever the filters say, no
-call is charged, and no oracle asked for it. Values are taken as they stand, so a column of IC50 in nM is to be made one
-of pIC50 beforehand, or the transform made for nM. What the file does not say of a molecule is computed or, where a
-laboratory measures it, told by `designloop tell`. A molecule of which it says nothing is a starting molecule like any
-other.
+the property `potency` of its column `pIC50`. What is read is knowledge: it is learned from whatever the filters
+say, no call is charged, and no oracle asked for it. Values are taken as they stand, so a column of IC50 in nM is to
+be made one of pIC50 beforehand, or the transform made for nM; `designloop validate` says what range was read, and
+where the transform tells values not apart. What the file does not say of a molecule is computed or, where a
+laboratory measures it, told by `designloop tell`. A molecule of which it says nothing is a starting molecule like
+any other.
+
+A download from ChEMBL is read as it is: `{{file: egfr.csv, skip_bad: true, values: {{potency: pChEMBL Value}}}}`.
+The separator is recognised, names are taken from `Molecule ChEMBL ID`, rows of one compound are replicates. A sign
+in a column of its own (`Standard Relation`, `relation`, or `X relation`, `X qualifier` beside a column `X`) makes a
+bound of the value. Values under several `Standard Type`, `Standard Units` or targets are remarked: keep rows that
+compare.
 
 ## `objective`
 
@@ -62,6 +96,8 @@ off a molecule is, so nothing can be learned below it: take a slope where you ca
 {transforms}
 
 ## Strategies
+
+Begin with `property_loss`; take `latent_bo` for few and dear calls, and `random` to see what either is worth.
 
 {strategies}
 
@@ -91,6 +127,35 @@ It holds for every strategy: what a strategy proposes passes through it, in the 
 {budget}
 """
 
+EXAMPLE = """\
+name: egfr # of the results; else the file's name
+seed: 1
+starting_molecules: {file: egfr.csv, skip_bad: true, values: {potency: pChEMBL Value}}
+reference: {erlotinib: 'COCCOc1cc2ncnc(Nc3cccc(C#C)c3)c2cc1OCCOC'}
+objective:
+  aggregate: geometric_mean
+  properties:
+    - name: potency # what the file does not say, the model does
+      oracle: ./egfr.py:Potency
+      transform: {type: linear, low: 6, high: 9}
+      weight: 2
+    - name: solubility
+      oracle: esol
+      transform: {type: sigmoid, low: -6, high: -3}
+strategy:
+  name: property_loss
+  effort: low
+filters:
+  require_smarts: ['c1ccc2c(c1)ncnc2N'] # a core to keep
+  forbid_smarts: ['[CX3H1]=O']
+  descriptors: {logp: [1, 4.5], rotatable_bonds: [null, 8]}
+diversity: {per_scaffold: 3, min_distance: 0.2}
+batch_size: 20
+evaluation: {workers: 2, timeout: 120}
+budget: {oracle_calls: 500, patience: 0}
+"""
+"""A campaign file with every section; a test holds that it can be read."""
+
 _SECTIONS = ("objective", "strategy", "filters", "diversity", "evaluation", "budget")
 
 
@@ -99,7 +164,11 @@ def to_markdown() -> str:
     keys = [card for card in setting_cards(Campaign) if card.name.partition(".")[0] not in _SECTIONS]
     keys[0] = replace(keys[0], default="the file's name")
     descriptors = [f"`{card.name}`" for card in catalogue.descriptors() if card.name.islower()]
+    codec = zinc_codec()
     return _PAGE.format(
+        example=EXAMPLE,
+        longest=codec.greatest_length,
+        symbols=len(codec.symbols),
         campaign=_table(keys),
         starting=_table(setting_cards(StartingSettings)),
         objective=_table([card for card in setting_cards(Objective) if card.name != "properties"]),

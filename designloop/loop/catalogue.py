@@ -4,34 +4,13 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Mapping
 from importlib import import_module
 
-from designloop.loop.config.setting_cards import PartCard, SettingCard, setting_cards
+from designloop.loop.config.setting_cards import PartCard, SettingCard, flow, setting_cards
 from designloop.loop.scoring.transforms import TRANSFORMS
-from designloop.loop.screening.filters import Filters
-from designloop.molecules.chemistry import DESCRIPTORS
+from designloop.loop.screening.filters import Filters, example_of
+from designloop.molecules.chemistry import DESCRIPTORS, descriptor_meaning, descriptor_range
 from designloop.strategies import base as strategy_base
-
-TRANSFORM_EXAMPLES: Mapping[str, str] = {
-    "linear": "{type: linear, low: 5, high: 2.5}",
-    "sigmoid": "{type: sigmoid, low: -5, high: -2}",
-    "reverse_sigmoid": "{type: reverse_sigmoid, low: 2, high: 5}",
-    "double_sigmoid": "{type: double_sigmoid, low: 60, high: 90}",
-    "gaussian": "{type: gaussian, mean: 75, sd: 15}",
-    "step": "{type: step, low: 0, high: 5}",
-}
-"""An example of each; a test holds that each is there and can be read."""
-
-FILTER_EXAMPLES: Mapping[str, str] = {
-    "largest_ring": "7",
-    "exclude": "made_already.smi",
-    "forbid_smarts": "['[N+](=O)[O-]']",
-    "require_smarts": "['c1ccc2ncncc2c1']",
-    "undefined_stereo": "2",
-    "descriptors": "{logp: [1, 4], tpsa: [null, 90]}",
-}
-"""An example of each filter whose default says nothing."""
 
 
 def strategies() -> list[PartCard]:
@@ -48,7 +27,7 @@ def strategies() -> list[PartCard]:
 def transforms() -> list[PartCard]:
     """A card for each transform, with its settings."""
     return [
-        _card(name, inspect.getdoc(kind), setting_cards(kind), f"transform: {TRANSFORM_EXAMPLES[name]}")
+        _card(name, inspect.getdoc(kind), setting_cards(kind), f"transform: {flow({'type': name, **kind.example})}")
         for name, kind in TRANSFORMS.items()
     ]
 
@@ -61,7 +40,7 @@ def filters() -> list[PartCard]:
             card.meaning,
             card.meaning,
             [card],
-            f"filters:\n  {card.name}: {FILTER_EXAMPLES.get(card.name, card.default)}",
+            f"filters:\n  {card.name}: {flow(example_of(card.name))}",
         )
         for card in setting_cards(Filters)
     ]
@@ -70,13 +49,8 @@ def filters() -> list[PartCard]:
 def descriptors() -> list[PartCard]:
     """A card for each descriptor that a filter may take: short names first, then RDKit's own."""
     return [
-        _card(
-            name,
-            inspect.getdoc(function) or "",
-            (),
-            f"filters:\n  descriptors: {{{name}: [0, 1]}}",
-        )
-        for name, function in DESCRIPTORS.items()
+        _card(name, descriptor_meaning(name), (), f"filters:\n  descriptors: {{{name}: {descriptor_range(name)}}}")
+        for name in DESCRIPTORS
     ]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.preflight import KNOWN_MOLECULES, Check, score_checks
+from designloop.loop.molecule_scores import score_checks
+from designloop.loop.preflight import KNOWN_MOLECULES, Check
 from designloop.molecules.chemistry import standard_form
 from designloop.tables.ledger import Ledger
 
@@ -38,13 +39,11 @@ def find_constant(campaign: Campaign, checks: Sequence[Check], ledger: Ledger) -
 
 def _values_of_known(campaign: Campaign, names: set[str], ledger: Ledger) -> list[tuple[str, str, float]]:
     """(property, molecule, value) of some properties and of the molecules that all know, but for what has no value."""
-    chosen = tuple(item.model_copy(update={"weight": 1.0}) for item in campaign.objective.properties)
-    chosen = tuple(item for item in chosen if item.name in names)
-    if not chosen:
+    narrowed = campaign.with_only(names)
+    if narrowed is None:
         return []
-    objective = campaign.objective.model_copy(update={"properties": chosen, "aggregate": "arithmetic_mean"})
     forms = [standard_form(smiles, campaign.standardize) for smiles in KNOWN_MOLECULES.values()]
-    scored = score_checks(campaign.model_copy(update={"objective": objective}), ledger, forms)
+    scored = score_checks(narrowed, ledger, forms)
     return [
         (name, molecule, result.value)
         for molecule, row in zip(KNOWN_MOLECULES, scored, strict=True)

@@ -114,17 +114,17 @@ def rounds_without_gain(rounds: Sequence[RoundInfo], batch: int | None = None) -
     Args:
         batch: counts so many molecules as a round, however they were told.
     """
-    best, stale, molecules, told = float("-inf"), 0, 0, 0
+    best, stale, molecules, stale_rows = float("-inf"), 0, 0, 0
     for info in rounds:
         molecules += info.rows if info.kind != "amendment" else 0
         if molecules < 10:
             continue
         mean = float(info.metrics.get("hypervolume", info.metrics.get("mean_top_10", "-inf")))
         if mean > best + GAIN:
-            best, stale, told = mean, 0, 0
+            best, stale, stale_rows = mean, 0, 0
         elif info.kind != "amendment":  # it may bring a gain, and is no search that failed to
-            stale, told = stale + 1, told + info.rows
-    return stale if batch is None else told // batch
+            stale, stale_rows = stale + 1, stale_rows + info.rows
+    return stale if batch is None else stale_rows // batch
 
 
 def take_of(info: RoundInfo) -> Take:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.preflight import KNOWN_MOLECULES, BrokenOracle, score_checks
+from designloop.loop.molecule_scores import score_checks
+from designloop.loop.preflight import KNOWN_MOLECULES, BrokenOracle
 from designloop.molecules.chemistry import standard_form
 from designloop.tables.ledger import Ledger
 
@@ -19,20 +20,18 @@ def try_costly(campaign: Campaign, ledger: Ledger, say: Callable[[str], None]) -
         BrokenOracle: one of them has no value for it; nothing else was run.
     """
     untried = [
-        item.model_copy(update={"weight": 1.0})
-        for item in campaign.objective.properties
-        if (oracle := campaign.oracles[item.name]).costly and not ledger.seconds(oracle.fingerprint, 1)
+        name for name, oracle in campaign.oracles.items() if oracle.costly and not ledger.seconds(oracle.fingerprint, 1)
     ]
-    if not untried:
+    narrowed = campaign.with_only(untried)
+    if narrowed is None:
         return
     smiles, what = _molecule(campaign)
-    names = ", ".join(item.name for item in untried)
+    names = ", ".join(untried)
     say(
         f"{names}: costly, so tried on one molecule first, {what} ({smiles}); its result is kept, and --no-try goes on "
         "without"
     )
-    objective = campaign.objective.model_copy(update={"properties": tuple(untried), "aggregate": "arithmetic_mean"})
-    (scored,) = score_checks(campaign.model_copy(update={"objective": objective}), ledger, [smiles])
+    (scored,) = score_checks(narrowed, ledger, [smiles])
     sentences = [
         f"property {name!r}: its costly oracle has no value for {what} ({smiles}); it says: {result.error}"
         for name, result in scored.evaluation.results.items()

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.laboratory.readings import measured_results, without_measured
 from designloop.loop.passing import filters_of, refusals
-from designloop.loop.preflight import score_checks
+from designloop.loop.preflight import checking_evaluator
 from designloop.molecules.chemistry import Mode, parse, require, standard_form
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.reading import LineProblem, bad_lines, read_molecules
 from designloop.paths import is_file
-from designloop.records import Scored
+from designloop.records import Candidate, Evaluation, Result, Scored
 from designloop.tables.file_columns import SCORED_FILE, name_beside
 from designloop.tables.ledger import Ledger
 from designloop.tables.schema import DESIRABILITY
@@ -71,6 +72,30 @@ def score_own(campaign: Campaign, ledger: Ledger, molecules: Sequence[WrittenMol
         OwnMolecule(written.name, written.text, scored, refusal(form), written.line, written.columns)
         for written, scored, form in zip(molecules, score_checks(campaign, ledger, forms), forms, strict=True)
     ]
+
+
+def score_checks(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> list[Scored]:
+    """The molecules scored outside budget and table, costly oracles included.
+
+    A property that is measured in a laboratory has the value that is known of the molecule, or none.
+    """
+    if not smiles:
+        return []
+    results: dict[str, dict[str, Result]] = {molecule: {} for molecule in smiles}
+    if (computed := without_measured(campaign)) is not None:
+        with checking_evaluator(computed, ledger) as evaluator:
+            for evaluation in evaluator.checks(smiles):
+                results[evaluation.candidate.smiles].update(evaluation.results)
+    for name, of_molecules in measured_results(campaign, ledger, smiles).items():
+        for molecule, result in of_molecules.items():
+            results[molecule][name] = result
+    names = [item.name for item in campaign.objective.properties]
+    return campaign.objective(
+        [
+            Evaluation(Candidate(molecule, "check"), {name: results[molecule][name] for name in names})
+            for molecule in smiles
+        ]
+    )
 
 
 def read_own(

@@ -17,9 +17,9 @@ from designloop.loop.config.problems import one_of_each
 from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.child.side_by_side import SideBySide
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
+from designloop.loop.own_in_model import describe_own_in_model
 from designloop.loop.passing import FilterShare, describe_own, filter_shares, find_wrong_filters, judge_own
 from designloop.molecules.chemistry import standard_form
-from designloop.records import Scored
 from designloop.strategies import base as strategies
 from designloop.tables import TableError
 from designloop.tables.ledger import Ledger
@@ -77,6 +77,8 @@ class Plan:
     """What the filters refuse of the user's own molecules, a line each."""
     remarks: Sequence[str] = ()
     """What should be mended, and keeps nobody from running it."""
+    in_model: Sequence[str] = ()
+    """Which of the user's own molecules the model writes again, a line each thing to be said."""
 
     @property
     def ready(self) -> bool:
@@ -132,7 +134,8 @@ def plan(campaign: Campaign, ledger: Ledger) -> Plan:
         *find_unwritable(campaign),
     ]
     own = [] if wrong_filters else describe_own(verdicts)
-    return Plan(campaign, filter_shares(campaign, verdicts), checks, problems, own)
+    shares = filter_shares(campaign, verdicts)
+    return Plan(campaign, shares, checks, problems, own, in_model=describe_own_in_model(campaign))
 
 
 def check_strategy(campaign: Campaign) -> None:
@@ -159,11 +162,11 @@ def trial_molecules(campaign: Campaign) -> dict[str, str]:
 
 def check_oracles(campaign: Campaign, ledger: Ledger) -> list[Check]:
     """Every oracle's answer for a few molecules; nothing of those that declare themselves costly."""
-    cheap = _only_cheap(campaign)
+    cheap = campaign.with_only([name for name, oracle in campaign.oracles.items() if not oracle.costly])
     if cheap is None:
         return []
     forms = trial_molecules(campaign)
-    with _evaluator(cheap, ledger) as evaluator:
+    with checking_evaluator(cheap, ledger) as evaluator:
         first, *others = forms.values()
         # One alone first, so that what an oracle loads when it is first called is not taken for what molecules cost.
         evaluations = [*evaluator.checks([first]), *(evaluator.checks(others) if others else [])]
@@ -172,14 +175,6 @@ def check_oracles(campaign: Campaign, ledger: Ledger) -> list[Check]:
         for molecule, scored in zip(forms, cheap.objective(evaluations), strict=True)
         for name, result in scored.evaluation.results.items()
     ]
-
-
-def score_checks(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> list[Scored]:
-    """Scores molecules outside budget and table, costly oracles included."""
-    if not smiles:
-        return []
-    with _evaluator(campaign, ledger) as evaluator:
-        return campaign.objective(evaluator.checks(smiles))
 
 
 def find_broken(checks: Sequence[Check]) -> list[str]:
@@ -288,19 +283,10 @@ def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = (
 
 
 @contextmanager
-def _evaluator(campaign: Campaign, ledger: Ledger) -> Iterator[Evaluator]:
+def checking_evaluator(campaign: Campaign, ledger: Ledger) -> Iterator[Evaluator]:
     """An evaluator for a few molecules: on the campaign's cluster, if it has one; else here, not waiting for Ray."""
     settings = campaign.evaluation
     if settings.address is None:
         settings = settings.model_copy(update={"backend": "inline"})
     with Evaluator(campaign.model_copy(update={"evaluation": settings}), ledger) as evaluator:
         yield evaluator
-
-
-def _only_cheap(campaign: Campaign) -> Campaign | None:
-    """Returns the campaign without the properties of costly oracles; None if no property is left."""
-    cheap = tuple(item for item in campaign.objective.properties if not campaign.oracles[item.name].costly)
-    if not cheap:
-        return None
-    objective = campaign.objective.model_copy(update={"properties": cheap, "aggregate": "arithmetic_mean"})
-    return campaign.model_copy(update={"objective": objective})

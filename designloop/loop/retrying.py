@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.evaluation.evaluator import Evaluator
-from designloop.loop.round_metrics import REMARKS, Clock, Front, TopTen
+from designloop.loop.round_metrics import Clock, Front, TopTen, remarks_metric
 from designloop.loop.runner import build_strategy, given_results
 from designloop.loop.screening.screening import Screening
 from designloop.records import Candidate, Round
@@ -26,16 +26,15 @@ def retry_candidates(
     """
     with Evaluator(campaign, table.ledger) as evaluate:
         strategy = build_strategy(campaign, table.last_state(), Screening(campaign, table))
-        top_ten, clock = TopTen(table.scores()), Clock()
+        top_ten, clock = TopTen(table.ranked_scores()), Clock()
         front = Front.committed(campaign.objective.goals, campaign.output_folder)
         with clock("oracle"):
             scored = campaign.objective(evaluate.again(failed, given_results(campaign)))
-        for line in [*(remarks := evaluate.remarks()), *evaluate.losses()]:
-            say(line)
+        remarks = evaluate.report(say)
         with clock("learn"):
             learned = strategy.tell(scored)
         metrics = {**evaluate.metrics, **top_ten.after(scored), **front.after(scored), **learned, **clock.lap()}
-        metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
+        metrics |= remarks_metric(remarks)
         amendment = Round(table.next_round(), scored, metrics, strategy.state(), "amendment")
         table.commit(amendment)
         return amendment

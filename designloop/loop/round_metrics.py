@@ -20,6 +20,11 @@ REMARKS = "remarks"
 """The metric that holds what evaluation remarked of oracles in a round, a line each."""
 
 
+def remarks_metric(remarks: Sequence[str]) -> dict[str, str]:
+    """The metric ``remarks`` of a round; none where nothing was remarked."""
+    return {REMARKS: "\n".join(remarks)} if remarks else {}
+
+
 class TopTen:
     """The ten best scores of a campaign, and what each round adds to them.
 

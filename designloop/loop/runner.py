@@ -11,7 +11,7 @@ from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.laboratory.readings import measured_properties
 from designloop.loop.pretrained import Pretrained
 from designloop.loop.progress import Scoring
-from designloop.loop.round_metrics import REMARKS, Clock, Front, TopTen
+from designloop.loop.round_metrics import Clock, Front, TopTen, remarks_metric
 from designloop.loop.saturation import Saturation
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
@@ -47,8 +47,7 @@ def run_campaign(
                 listener = Scoring.listener(number, on_scored)
                 given = None if number else given_results(campaign)
                 scored = campaign.objective(evaluate(admitted, listener, given))
-            for line in [*(remarks := evaluate.remarks()), *evaluate.losses()]:
-                say(line)
+            remarks = evaluate.report(say)
             with clock("learn"):
                 learned = strategy.tell(scored)  # its metrics of the round
             metrics = {
@@ -62,9 +61,9 @@ def run_campaign(
             if saturated := saturation.after(metrics, calls_left):
                 remarks.append(saturated)
                 say(saturated)
-            metrics |= {**learned, **clock.lap()}
-            metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
-            table.commit(committed := Round(number, scored, metrics, strategy.state(), "round" if number else "start"))
+            metrics |= {**learned, **clock.lap(), **remarks_metric(remarks)}
+            committed = Round(number, scored, metrics, strategy.state(), "round" if number else "start")
+            table.commit(committed)
             on_round(committed)
 
 

@@ -20,7 +20,17 @@ from designloop.molecules.alerts import (
     unstable_patterns,
 )
 from designloop.molecules.crippen import crippen_logp
-from designloop.molecules.descriptors import DESCRIPTORS, descriptor, esol, framework, inchikey, sa_score, scaffold
+from designloop.molecules.descriptors import (
+    DESCRIPTORS,
+    descriptor,
+    descriptor_meaning,
+    descriptor_range,
+    esol,
+    framework,
+    inchikey,
+    sa_score,
+    scaffold,
+)
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
 from designloop.molecules.known_parts import first_unknown_group_pair, first_unknown_ring_system
@@ -43,6 +53,8 @@ __all__ = [
     "count_fingerprints",
     "crippen_logp",
     "descriptor",
+    "descriptor_meaning",
+    "descriptor_range",
     "esol",
     "fingerprint",
     "fingerprints",

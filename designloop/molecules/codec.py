@@ -8,7 +8,7 @@ library) belong to the codec and travel with the model.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -212,10 +212,3 @@ def _reason(error: selfies.EncoderError) -> str:
         return str(parser_says)
     said = [line.strip() for line in str(error).splitlines() if line.strip()]
     return said[-1] if len(said) > 2 else said[0]  # "violates …", the SMILES, then the atoms
-
-
-def alphabet(selfies_strings: Iterable[str]) -> tuple[str, ...]:
-    """Symbols of a corpus and of SELFIES' robust alphabet, sorted: wider than the corpus, so drugs can be written."""
-    symbols = selfies.get_alphabet_from_selfies(selfies_strings)
-    robust = selfies.get_semantic_robust_alphabet()
-    return tuple(sorted(symbols | robust))

@@ -97,7 +97,11 @@ class TokenRows:
 
 @cache
 def zinc_tokens() -> TokenRows:
-    """Tokens of all ZINC rows under the shipped alphabet, row for row."""
+    """Tokens of all ZINC rows under the shipped alphabet, row for row.
+
+    Raises:
+        MoleculeError: the two shipped files are not of the same rows.
+    """
     with lzma.open(DATA / "zinc250k.tokens.xz") as file:
         flat = np.frombuffer(file.read(), dtype=np.uint8)
     rows = TokenRows.of_flat(flat)

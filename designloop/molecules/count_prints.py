@@ -31,6 +31,11 @@ MOST = 512
 
 UNITS = BITS * MOST
 
+_COMMON = 1 / 16
+"""Share of a bank's molecules from which on a unit is kept as a flag of each instead of a list."""
+
+_BYTE = 255
+
 
 @dataclass(frozen=True)
 class Prints:
@@ -85,16 +90,18 @@ class Vocabulary:
 
     def __init__(self, prints: Prints) -> None:
         distinct = np.unique(prints.units)
+        # What two molecules share is no more than each has; small numbers are multiplied many at once.
+        self._kind = np.int16 if prints.sizes.max(initial=0) <= np.iinfo(np.int16).max else np.float32
         self._column = np.full(UNITS, -1, np.int32)
         self._column[distinct] = np.arange(len(distinct), dtype=np.int32)
         self._count = len(distinct)
 
     def rows(self, prints: Prints) -> sparse.csr_array:
-        """(molecules, units) ones where a molecule has a unit."""
+        """(molecules, units) ones where a molecule has a unit: int16, but for molecules too large to be counted so."""
         columns = self._column[prints.units]
         known = columns >= 0
         starts = np.concatenate([[0], np.cumsum(known)])[prints.starts]
-        ones = np.ones(int(known.sum()), np.float32)
+        ones = np.ones(int(known.sum()), self._kind)
         return sparse.csr_array((ones, columns[known], starts), shape=(len(prints), self._count))
 
 
@@ -115,18 +122,48 @@ class Bank:
         return {text: row for row, text in enumerate(self.smiles)}
 
     @cached_property
+    def _sizes(self) -> np.ndarray:
+        return self.prints.sizes.astype(np.float32)
+
+    @cached_property
     def _molecules_of_unit(self) -> sparse.csc_array:
         ones = np.ones(len(self.prints.units), np.int8)
         shape = (len(self), UNITS)
         return sparse.csr_array((ones, self.prints.units, self.prints.starts), shape=shape).tocsc()
 
+    @cached_property
+    def _common(self) -> dict[int, np.ndarray]:
+        """Unit -> (molecules,) uint8, whether each has it; of those that many have, whose lists would be long."""
+        counts = np.diff(self._molecules_of_unit.indptr)
+        common = {}
+        for unit in np.flatnonzero(counts > len(self) * _COMMON).tolist():
+            common[unit] = np.zeros(len(self), np.uint8)
+            common[unit][self._with(unit)] = 1
+        return common
+
+    def _with(self, unit: int) -> np.ndarray:
+        """Molecules that have a unit."""
+        columns = self._molecules_of_unit
+        rows: np.ndarray = columns.indices[columns.indptr[unit] : columns.indptr[unit + 1]]
+        return rows
+
+    def _shared(self, units: np.ndarray) -> np.ndarray:
+        """(molecules,) float32 numbers of units that each has in common with one molecule."""
+        common = [self._common[unit] for unit in units.tolist() if unit in self._common]
+        rare = [self._with(unit) for unit in units.tolist() if unit not in self._common]
+        lists = np.concatenate([np.zeros(0, np.int32), *rare])
+        shared = np.bincount(lists, minlength=len(self)).astype(np.float32)
+        for first in range(0, len(common), _BYTE):  # so many that a byte counts them
+            few = np.zeros(len(self), np.uint8)
+            for has in common[first : first + _BYTE]:
+                few += has
+            shared += few
+        return shared
+
     def similarity(self, units: np.ndarray) -> np.ndarray:
         """(molecules,) float32 MinMax similarity of one molecule to all of the bank."""
-        columns = self._molecules_of_unit
-        shared = np.zeros(len(self), np.float32)
-        for unit in units:
-            shared[columns.indices[columns.indptr[unit] : columns.indptr[unit + 1]]] += 1
-        similarity: np.ndarray = shared / np.maximum(self.prints.sizes + len(units) - shared, 1).astype(np.float32)
+        shared = self._shared(units)
+        similarity: np.ndarray = shared / np.maximum(self._sizes + np.float32(len(units)) - shared, 1)
         return similarity
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -36,6 +38,9 @@ def sa_score(mol: Mol) -> float:
     """Synthetic accessibility, from 1 (easy) to 10 (hard).
 
     Source: Ertl & Schuffenhauer 2009, J. Cheminform. 1:8, in RDKit's contributed implementation.
+
+    Raises:
+        MoleculeError: the molecule has no atoms, or RDKit came without its scorer.
     """
     if not mol.GetNumAtoms():
         raise MoleculeError("found a molecule without atoms, expected at least one; leave it out")
@@ -78,27 +83,42 @@ def _undefined_stereo(mol: Mol) -> float:
     return float(sum(center.specified == Chem.StereoSpecified.Unspecified for center in _stereo(mol)))
 
 
-_SHORT: Mapping[str, Callable[[Mol], float]] = {
-    "molecular_weight": _RDKIT["MolWt"],
-    "logp": _RDKIT["MolLogP"],
-    "tpsa": rdMolDescriptors.CalcTPSA,
-    "qed": QED.qed,
-    "hbd": rdMolDescriptors.CalcNumHBD,
-    "hba": rdMolDescriptors.CalcNumHBA,
-    "rotatable_bonds": rdMolDescriptors.CalcNumRotatableBonds,
-    "rings": rdMolDescriptors.CalcNumRings,
-    "aromatic_rings": rdMolDescriptors.CalcNumAromaticRings,
-    "heavy_atoms": Mol.GetNumHeavyAtoms,
-    "formal_charge": GetFormalCharge,
-    "fraction_csp3": rdMolDescriptors.CalcFractionCSP3,
-    "sa_score": sa_score,
-    "esol": esol,
-    "largest_ring": _largest_ring,
-    "stereo_centers": _stereo_centers,
-    "undefined_stereo": _undefined_stereo,
+_SHORT: Mapping[str, tuple[Callable[[Mol], float], str, str]] = {
+    "molecular_weight": (_RDKIT["MolWt"], "Average molecular weight, in g/mol.", "[200, 500]"),
+    "logp": (_RDKIT["MolLogP"], "Crippen's logP: log10 of the partition between octanol and water.", "[1, 4]"),
+    "tpsa": (rdMolDescriptors.CalcTPSA, "Topological polar surface area, in Å².", "[40, 120]"),
+    "qed": (QED.qed, "Quantitative estimate of drug-likeness, from 0 to 1 (drug-like).", "[0.5, null]"),
+    "hbd": (rdMolDescriptors.CalcNumHBD, "Number of hydrogen-bond donors.", "[null, 3]"),
+    "hba": (rdMolDescriptors.CalcNumHBA, "Number of hydrogen-bond acceptors.", "[null, 8]"),
+    "rotatable_bonds": (
+        rdMolDescriptors.CalcNumRotatableBonds,
+        "Number of rotatable bonds; those of amides and esters do not count.",
+        "[null, 7]",
+    ),
+    "rings": (rdMolDescriptors.CalcNumRings, "Number of rings.", "[1, 4]"),
+    "aromatic_rings": (rdMolDescriptors.CalcNumAromaticRings, "Number of aromatic rings.", "[null, 3]"),
+    "heavy_atoms": (Mol.GetNumHeavyAtoms, "Number of atoms that are no hydrogen.", "[15, 35]"),
+    "formal_charge": (GetFormalCharge, "Sum of the atoms' formal charges.", "[0, 0]"),
+    "fraction_csp3": (
+        rdMolDescriptors.CalcFractionCSP3,
+        "Share of the carbon atoms that are sp3, from 0 to 1.",
+        "[0.3, null]",
+    ),
+    "sa_score": (sa_score, "Synthetic accessibility, from 1 (easy) to 10 (hard).", "[null, 4]"),
+    "esol": (esol, "Aqueous solubility by Delaney's formula, log10 of mol/L.", "[-5, null]"),
+    "largest_ring": (_largest_ring, "Atoms of the largest ring; 0 without rings.", "[null, 7]"),
+    "stereo_centers": (_stereo_centers, "Number of tetrahedral stereocentres, marked or not.", "[null, 2]"),
+    "undefined_stereo": (
+        _undefined_stereo,
+        "Number of stereocentres and double bonds whose stereo is left open.",
+        "[null, 1]",
+    ),
 }
+"""Our names -> function, what it gives, and a range such as filters take."""
 
-DESCRIPTORS: Mapping[str, Callable[[Mol], float]] = MappingProxyType({**_SHORT, **_RDKIT})
+DESCRIPTORS: Mapping[str, Callable[[Mol], float]] = MappingProxyType(
+    {**{name: function for name, (function, _, _) in _SHORT.items()}, **_RDKIT}
+)
 """Name -> function of a molecule: our short names, then all of RDKit's under RDKit's own."""
 
 
@@ -112,6 +132,22 @@ def descriptor(name: str) -> Callable[[Mol], float]:
         hint = did_you_mean(name, DESCRIPTORS) or f"take one of {', '.join(_SHORT)}, or RDKit's own name."
         raise MoleculeError(f"found descriptor {name!r}, expected one of {len(DESCRIPTORS)} known names; {hint}")
     return DESCRIPTORS[name]
+
+
+def descriptor_range(name: str) -> str:
+    """An example of a range that a filter asks of a descriptor, as a campaign file writes it."""
+    if name in _SHORT:
+        return _SHORT[name][2]
+    # RDKit's counts of fragments begin with fr_; of the others nothing is known here.
+    return "[null, 1]" if name.startswith("fr_") else "[LOWEST, HIGHEST]"
+
+
+def descriptor_meaning(name: str) -> str:
+    """Says what a descriptor is, for RDKit's own in RDKit's words; empty where RDKit has none."""
+    if name in _SHORT:
+        return _SHORT[name][1]
+    said = (inspect.getdoc(DESCRIPTORS[name]) or "").partition("C++ signature")[0]
+    return re.sub(r"^\w+\(.*?\) -> \w+ :", "", said, flags=re.DOTALL).strip()
 
 
 @lru_cache(TEXT_CACHE_SIZE)

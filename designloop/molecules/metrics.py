@@ -38,7 +38,11 @@ def novelty(smiles: Sequence[str], known: Collection[str]) -> float:
 
 
 def internal_diversity(smiles: Sequence[str]) -> float:
-    """1 − mean ECFP4 Tanimoto similarity over all pairs of two (Benhenda 2017; MOSES' IntDiv1)."""
+    """1 − mean ECFP4 Tanimoto similarity over all pairs of two (Benhenda 2017; MOSES' IntDiv1).
+
+    Raises:
+        MoleculeError: there are fewer than two molecules.
+    """
     if len(smiles) < 2:
         raise MoleculeError(f"found {len(smiles)} molecules, expected at least two to compare")
     prints = fingerprints(smiles)

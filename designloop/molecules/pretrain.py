@@ -249,6 +249,11 @@ class _Run:
         aside.replace(self.folder / "checkpoint.safetensors")
 
     def resume(self) -> tuple[int, list[HeldOut]]:
+        """Goes on from the checkpoint, if there is one; returns the step that it was made after, and the curve so far.
+
+        Raises:
+            MoleculeError: it was made with another architecture, corpus or recipe than this run asks for.
+        """
         path = self.folder / "checkpoint.safetensors"
         if not is_file(path):
             return 0, []

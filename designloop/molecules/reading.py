@@ -153,8 +153,9 @@ def _add(row: FileRow, read: ReadMolecules, columns: bool) -> None:
         read.problems.append(LineProblem(row.line, smiles or row.shown, reason))
         return
     if columns:
-        for header in row.columns.keys() - read.columns.keys():
-            read.columns[header] = [""] * len(read.smiles)
+        for header in row.columns:  # in the file's order
+            if header not in read.columns:
+                read.columns[header] = [""] * len(read.smiles)
         for header, values in read.columns.items():
             values.append(row.columns.get(header, ""))
     read.smiles.append(smiles)

@@ -98,7 +98,7 @@ class SequenceVAE(VAE):
 
         Args:
             refine: most gradient steps that a mean takes which would not decode to its own string
-                (``vae.refine``); 0 gives what the encoder says.
+                (``vae.inference.refine``); 0 gives what the encoder says.
         """
         mean = self.likelihood.head.weight.new_zeros(len(selfies), self.architecture.latent)
         scale = torch.ones_like(mean)

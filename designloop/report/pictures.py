@@ -18,6 +18,7 @@ from rdkit.Chem.Draw import rdMolDraw2D
 
 from designloop.molecules.chemistry import require
 from designloop.records import START
+from designloop.report.alignment import place
 from designloop.report.front import draw_front
 from designloop.report.progress import draw_progress
 from designloop.report.references import Reference, read_references, read_units
@@ -39,6 +40,9 @@ ACROSS = 5
 BOND, MARGIN = 26.0, 20
 """Pixels of a bond where there is room, and those left free around a molecule for the letters of its atoms."""
 
+LETTERS = 11
+"""Height of an atom's letters in pixels, at least: what is legible beside the text of 13."""
+
 ANGSTROMS = 1.5
 """Length of a bond in RDKit's coordinates."""
 
@@ -56,6 +60,8 @@ def draw_best(molecules: Sequence[TopMolecule], references: Sequence[Reference] 
 def draw_sheet(cells: Sequence[tuple[str, Sequence[str]]], across: int, empty: str = "No molecule.") -> str:
     """Molecules on one scale as one SVG picture, row by row, each with lines of text under it, the first of them bold.
 
+    What a molecule shares with the first lies as it lies there.
+
     Args:
         cells: SMILES and its lines.
         across: molecules in a row.
@@ -71,16 +77,16 @@ def draw_sheet(cells: Sequence[tuple[str, Sequence[str]]], across: int, empty: s
     ]
     if not cells:
         parts.append(f'<text x="10" y="20">{escape(empty)}</text>')
-    molecules = [_prepared(smiles) for smiles, _ in cells]
+    molecules = _prepared([smiles for smiles, _ in cells])
     bond_length = _bond_length(molecules)
-    for place, ((smiles, texts), mol) in enumerate(zip(cells, molecules, strict=True)):
-        left, top = place % across * CELL[0], place // across * height
+    for number, ((smiles, texts), mol) in enumerate(zip(cells, molecules, strict=True)):
+        left, top = number % across * CELL[0], number // across * height
         parts.append(f'<g transform="translate({left} {top})">')
         parts.append(f"<title>{escape(smiles)}</title>")
         parts.append(_drawing(mol, bond_length))
-        for number, text in enumerate(texts):
-            weight = ' font-weight="bold"' if number == 0 else ""
-            y = CELL[1] + CAPTION * (number + 0.7)
+        for line, text in enumerate(texts):
+            weight = ' font-weight="bold"' if line == 0 else ""
+            y = CELL[1] + CAPTION * (line + 0.7)
             parts.append(f'<text x="{CELL[0] / 2:g}" y="{y:g}" text-anchor="middle"{weight}>{escape(text)}</text>')
         parts.append("</g>")
     return "\n".join([*parts, "</svg>", ""])
@@ -155,10 +161,12 @@ def _property_lines(molecule: TopMolecule | Reference) -> list[str]:
     return [f"{shorten(name, 30)} {shown}" for name, shown in molecule.properties.items()]
 
 
-def _prepared(smiles: str) -> Chem.Mol:
-    """The molecule with a drawing's coordinates."""
+def _prepared(smiles: Sequence[str]) -> list[Chem.Mol]:
+    """The molecules with a drawing's coordinates."""
+    molecules = [Chem.Mol(require(molecule)) for molecule in smiles]
+    place(molecules)
     with rdBase.BlockLogs():
-        return rdMolDraw2D.PrepareMolForDrawing(require(smiles))
+        return [rdMolDraw2D.PrepareMolForDrawing(mol) for mol in molecules]
 
 
 def _bond_length(molecules: Sequence[Chem.Mol]) -> float:
@@ -177,6 +185,7 @@ def _drawing(mol: Chem.Mol, bond_length: float) -> str:
         drawer = rdMolDraw2D.MolDraw2DSVG(*CELL)
         drawer.drawOptions().fixedBondLength = bond_length / ANGSTROMS  # pixels an ångström, whatever its name says
         drawer.drawOptions().padding = 0
+        drawer.drawOptions().minFontSize = LETTERS
         drawer.drawOptions().prepareMolsBeforeDrawing = False
         drawer.DrawMolecule(mol)
         drawer.FinishDrawing()

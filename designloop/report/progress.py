@@ -23,6 +23,12 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 780, 70, 445
 _POINT, _START, _LINE, _REFERENCE = "#7fb2d9", "#e8832a", "#1f5f99", "#b03060"
 """Colours: a molecule, a starting one, the best, a reference."""
 
+_SIZE, _START_SIZE = 4, 7
+"""Widths of the dots of molecules and of starting ones, which are few and crowd at the left edge."""
+
+_HALO = 'stroke="white" stroke-width="3" paint-order="stroke"'
+"""What keeps a name legible on lines and dots."""
+
 _TICKS = 6
 """About as many marks on the axis of calls."""
 
@@ -58,9 +64,9 @@ def draw_progress(
         '<rect width="100%" height="100%" fill="white"/>',
         _text(SIZE[0] / 2, 26, what, 'font-size="16" font-weight="bold"'),
         *_axes(last),
-        _points([point for point in points if point[0] > starting], last, "molecules", _POINT),
-        _points([point for point in points if point[0] <= starting], last, "starting", _START),
+        _points([point for point in points if point[0] > starting], last, "molecules", _POINT, _SIZE),
         *(_line("hypervolume", volumes, last) if volumes else _rise(course(calls, n), last)),
+        _points([point for point in points if point[0] <= starting], last, "starting", _START, _START_SIZE),
         *_reference_lines(references),
         *_legend(starting > 0, n, bool(volumes)),
         "</svg>",
@@ -98,12 +104,13 @@ def _step(last: int) -> int:
     return next(power * factor for factor in (1, 2, 5, 10) if last / (power * factor) <= _TICKS)
 
 
-def _points(points: Sequence[tuple[int, float]], last: int, name: str, colour: str) -> str:
+def _points(points: Sequence[tuple[int, float]], last: int, name: str, colour: str, size: int) -> str:
     """All points as one path of dots."""
     if not points:
         return ""
     dots = "".join(f"M{_x(call, last)} {_y(score)}h0" for call, score in points)
-    return f'<path class="{name}" d="{dots}" stroke="{colour}" stroke-width="4" stroke-linecap="round" opacity="0.6"/>'
+    style = f'stroke="{colour}" stroke-width="{size}" stroke-linecap="round" opacity="0.6"'
+    return f'<path class="{name}" d="{dots}" {style}/>'
 
 
 def _rise(rise: Course, last: int) -> Iterator[str]:
@@ -121,9 +128,9 @@ def _line(name: str, steps: Sequence[tuple[int, float]], last: int, style: str =
 
 
 def _reference_lines(references: Sequence[Reference]) -> Iterator[str]:
-    """A line at the score of each reference that has one, its name above its left end, where molecules are still few.
+    """A line at the score of each reference that has one.
 
-    Names never lie on each other.
+    Its name stands above its right end, where the best have left it behind. Names never lie on each other.
     """
     floor = math.inf
     for reference in sorted(references, key=lambda reference: reference.score or 0.0):
@@ -134,11 +141,11 @@ def _reference_lines(references: Sequence[Reference]) -> Iterator[str]:
         yield (
             f'<path class="reference" d="M{_LEFT} {height}H{_RIGHT}" stroke="{_REFERENCE}" stroke-dasharray="8 4"/>'
             + _text(
-                _LEFT + 4,
+                _RIGHT - 4,
                 floor,
                 f"{shorten(reference.name, 40)} {reference.score:.3f}",
-                f'fill="{_REFERENCE}"',
-                "start",
+                f'fill="{_REFERENCE}" {_HALO}',
+                "end",
             )
         )
 

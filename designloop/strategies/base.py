@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import BaseModel
@@ -48,6 +48,16 @@ class Strategy(Protocol):
 
     def state(self) -> State:
         """All that ``build`` needs to go on exactly as this strategy would."""
+
+
+@dataclass(frozen=True)
+class Formerly:
+    """Annotation of a setting that changes what a strategy does by its default, and that came when campaigns ran.
+
+    A campaign that was begun before there was the setting goes on with ``value``, which is what was done then.
+    """
+
+    value: Any
 
 
 Foreseen = Mapping[str, tuple[float, float]]

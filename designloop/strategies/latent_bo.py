@@ -1,21 +1,25 @@
-"""Latent Bayesian optimization: a GP on the pretrained model's latents, in a trust region around the best molecule.
+"""Latent Bayesian optimization: a committee of surrogates, two of which see latents, votes for what is paid for.
 
-One round: latents drawn in the region are decoded several times each, what comes out is encoded again (the decoder maps
-many latents to one molecule, and seldom to the one meant), and a batch is taken by Thompson sampling or qLogEI at the
-latents that the molecules have. The model does not learn: latents keep their meaning. What is decoded seldom holds a
-core that the campaign demands, so there genetic steps on graphs, which keep it, propose beside the region.
-Source: Eriksson et al. 2019, "Scalable global optimization via local Bayesian optimization" (TuRBO).
+One round: all that was paid for and ZINC, screened, are bred on, by genetic steps and by the model's own draws, from
+what the committee votes for; and of all that is there it votes on what is paid for. Its members see latents,
+fingerprints, whole-molecule numbers, and each property where there are several. The model does not learn: latents keep
+their meaning. Chains and trust regions in latent space write molecules beside, where a campaign asks for them.
+For calls that are dear and few, some tens to some hundreds. It learns from molecules that the model can write alone
+(`designloop validate` says which of yours it can); goals are traded off by a trade-off that is drawn anew each round.
+Sources: Tripp & Hernández-Lobato 2024 (fixed processes); Moss et al. 2025 (chains); Eriksson et al. 2019 (regions).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import SCORE_ALONE, CampaignView, Strategy
+from designloop.strategies.base import CampaignView, Strategy
+from designloop.strategies.learning.settings import NoiseRange
 from designloop.strategies.search.trust_region import RegionSettings
 
 
@@ -24,79 +28,138 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["latent_bo"] = "latent_bo"
-    acquisition: Literal["thompson", "qlogei"] = "thompson"
-    start: int = Field(20, ge=3, description="scored molecules before the GP is fitted; until then, the prior")
-    prior_noise: float = Field(4.0, gt=0, le=8, description="noise level at which the prior is sampled")
-    points: int = Field(80, ge=1, description="latents drawn in the region in each generation")
-    decodes: int = Field(4, ge=1, description="molecules decoded from each")
-    generations: int = Field(2, ge=1, description="of free molecules, each drawn around the GP's favourites so far")
-    temperature: float = Field(1.0, gt=0, description="of the decoder")
-    dimensions: int = Field(64, ge=1, description="axes of the latents that the GP sees")
-    remembered: int = Field(1000, ge=20, le=1000, description="molecules in the GP: the best half, the latest")
-    graph_steps: bool | None = Field(
-        None, description="whether genetic steps on graphs propose, too; unless said, where require_smarts names a core"
+    acquisition: Literal["votes", "thompson", "qlogei", "ucb"] = Field(
+        "votes",
+        description="votes: each choice by one surrogate, at a doubt drawn anew; the others see the committee as one: "
+        "joint draws, expected improvement of the batch, upper bound",
     )
-    region: RegionSettings = RegionSettings()
+    kappa: float = Field(1.0, ge=0, description="standard deviations of doubt in the upper bound of `ucb`")
+    start: int = Field(10, ge=3, description="scored molecules before there is a surrogate; until then, plain draws")
+    effort: Literal["low", "normal", "high"] = Field(
+        "normal",
+        description="free molecules bred for each one paid for: 10, 40 or 100; and how much of ZINC is looked at",
+    )
+    screen: bool = Field(True, description="whether ZINC is looked through, beside what is bred")
+    chains: float = Field(
+        0,
+        ge=0,
+        description="molecules that chains in latent space (preconditioned Crank-Nicolson) write for each one wanted",
+    )
+    regions: RegionSettings = Field(
+        RegionSettings(), description="trust regions in latent space that molecules are written in"
+    )
+    dimensions: int = Field(64, ge=1, description="axes of the latents that surrogates see, at most")
+    elites: int = Field(200, ge=2, description="best molecules that chains start from and proposers are credited for")
+    per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
+    prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
+    posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around parents")
+    temperature: float = Field(0.8, gt=0, description="of the decoder's draws; chains decode greedily")
 
 
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
     """Fresh, or as it was after its last round."""
+    from designloop.strategies.acquisition.base import Acquisition
     from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
     from designloop.strategies.acquisition.thompson import Thompson
-    from designloop.strategies.archive.archive import Archive, by_front, by_score
+    from designloop.strategies.acquisition.upper_bound import UpperBound
+    from designloop.strategies.acquisition.votes import FITTED, WIDE
+    from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
+    from designloop.strategies.learning.base import Learner
+    from designloop.strategies.property_loss import EFFORT
+    from designloop.strategies.proposers import graphs, latents, mixing, selfies
     from designloop.strategies.proposers.base import Proposer
-    from designloop.strategies.proposers.graphs import GraphCrossover, GraphMutation
-    from designloop.strategies.proposers.latents import PriorDraws
-    from designloop.strategies.proposers.weighted import interleave
-    from designloop.strategies.search.machine import Search
-    from designloop.strategies.search.pool import Turn
-    from designloop.strategies.search.region import RegionSearch
-    from designloop.strategies.search.saved import Saved, latent_bo_version_1
+    from designloop.strategies.proposers.weighted import Weighted
+    from designloop.strategies.search import chains, core, credit, machine, pool, region_search, regions, saved
+    from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.trade_offs import RandomTradeOffs
-    from designloop.strategies.surrogates.latent_gp import LatentSurrogate, axes_of_model
-    from designloop.strategies.surrogates.views import LatentView
+    from designloop.strategies.search.voting import BreedByVote
+    from designloop.strategies.surrogates.committee import Committee
+    from designloop.strategies.surrogates.kernels import KERNELS
+    from designloop.strategies.surrogates.latent_kernels import EncodedView, MeanOf, kernel_of_model
+    from designloop.strategies.surrogates.views import FingerprintView
 
-    vae = campaign.load_model()
     has_goals = campaign.objective.reference is not None
     standing = by_front(campaign.objective.desirabilities) if has_goals else by_score
-    saved = Saved.read(state, settings.remembered, lambda old: latent_bo_version_1(old, vae.codec), standing)
-    names = campaign.objective.names if has_goals else SCORE_ALONE.names
-    transcriber, view = Transcriber(vae.codec, names, encoder=vae), LatentView(vae)
-    graph_steps: dict[str, Proposer] = {}
-    if settings.graph_steps or (settings.graph_steps is None and campaign.keep):
-        graph_steps["graph_mutation"] = GraphMutation(campaign.keep)
-        graph_steps["graph_crossover"] = GraphCrossover(campaign.keep)
-    region = RegionSearch(
-        settings=settings.region,
-        vae=vae,
-        transcriber=transcriber,
-        view=view,
-        points=settings.points,
-        decodes=settings.decodes,
-        generations=settings.generations,
-        temperature=settings.temperature,
-        others=graph_steps,
-        state_before=saved.parts.get("region"),
+    before = saved.Saved.read(state, LIMIT, saved.latent_bo_version_1, standing)
+    if state is not None and "committee" not in before.parts:
+        raise saved.of_another_search(f"the parts {', '.join(sorted(before.parts)) or 'none'}")
+    vae, kept = campaign.load_model(), core.Core(campaign.keep)
+    transcriber, view = Transcriber(vae.codec, campaign.objective.names), EncodedView(campaign.standard_forms, vae)
+
+    def elites(archive: Archive) -> list[Member]:
+        return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
+
+    prior = latents.PriorDraws(lambda: vae, settings.prior_noise, settings.temperature)
+    proposers: dict[str, Proposer] = {
+        "posterior": latents.PosteriorDraws(vae, settings.posterior_noise, settings.temperature),
+        "mixing": mixing.LatentMixing(vae, settings.posterior_noise, settings.temperature),
+        "mutation": selfies.SelfiesMutation(vae.codec),
+        "crossover": selfies.SelfiesCrossover(vae.codec),
+        "graph_mutation": graphs.GraphMutation(campaign.keep),
+        "graph_crossover": graphs.GraphCrossover(campaign.keep),
+    }
+    if not campaign.keep:  # the prior hardly ever draws a core
+        proposers["prior"] = prior
+    earned = credit.Credit(tuple(proposers), elites, before.parts.get("credit"))
+
+    def propose(parents: Sequence[Member], n: int, turn: pool.Turn, generation: int = 0) -> list[Candidate]:
+        rng = generators_of(vae.device, turn.seed, turn.rounds_seen, turn.block, generation, "pool")
+        asked = {name: proposer for name, proposer in proposers.items() if not (generation and name == "prior")}
+        return kept.holding(Weighted(asked, earned.credit, prior).propose(parents, n, rng))
+
+    along = kernel_of_model(vae, campaign.load_replay(), settings.dimensions, rng_of(campaign.seed, "axes"))
+    committee = Committee(
+        view,
+        campaign.objective,
+        state=before.parts.get("committee"),
+        # Of goals that are traded off the committee foresees one value, another one each round.
+        bits=None if has_goals else FingerprintView(campaign.standard_forms),
+        others={"latent": along, "latent_composition": MeanOf((along, KERNELS["composition"]))},
+        start=settings.start,
     )
-    prior = PriorDraws(lambda: vae, settings.prior_noise)
-
-    def draw(archive: Archive, wanted: int, turn: Turn) -> list[Candidate]:
-        rng = generators_of(vae.device, turn.seed, turn.rounds_seen, "prior", turn.block)
-        drawn, n = prior.propose((), max(wanted, 32), rng), max(wanted, 32) // 2
-        parents = archive.best(settings.start, settings.start) if graph_steps else []
-        return interleave([drawn, *(step.propose(parents, n, rng) for step in graph_steps.values())])
-
-    axes = axes_of_model(vae, campaign.load_replay(), settings.dimensions, rng_of(campaign.seed, "axes"))
-    return Search(
+    learners: dict[str, Learner] = {"credit": earned, "committee": committee}
+    sources: list[pool.Source] = []
+    if settings.chains:
+        sources.append(chains.Chains(vae=vae, view=view, elites=elites, decoded=settings.chains, core=kept))
+    if settings.regions.decoded:
+        learners["regions"] = trusted = regions.Regions(settings.regions, campaign.seed, before.parts.get("regions"))
+        searched = region_search.RegionSearch(
+            vae=vae,
+            view=view,
+            transcriber=transcriber,
+            regions=trusted,
+            decoded=settings.regions.decoded,
+            temperature=settings.temperature,
+            core=kept,
+        )
+        sources.append(searched)
+    thought = EFFORT[settings.effort]
+    by_vote = BreedByVote(
         campaign=campaign,
         transcriber=transcriber,
-        draw=draw,
-        surrogate=LatentSurrogate(view, axes, settings.start),
-        breed=region.breed,
-        acquisition=Thompson() if settings.acquisition == "thompson" else LogExpectedImprovement(),
-        learners={"region": region},
+        view=view,
+        propose=propose,
+        screen=ZincScreen(thought.screened, best=thought.best) if settings.screen else None,
+        draws=thought.free,
+        kappas=FITTED if campaign.objective.noisy else WIDE,
+        sources=sources,
+        chooses=settings.acquisition == "votes",
+    )
+    acquisitions: dict[str, Acquisition] = {
+        "thompson": Thompson(),
+        "qlogei": LogExpectedImprovement(),
+        "ucb": UpperBound(settings.kappa),
+    }
+    return machine.Search(
+        campaign=campaign,
+        transcriber=transcriber,
+        draw=lambda archive, wanted, turn: propose(elites(archive), int(1.5 * max(wanted, 16)), turn),
+        surrogate=committee,
+        breed=by_vote,
+        acquisition=acquisitions.get(settings.acquisition, UpperBound(settings.kappa)),
+        learners=learners,
         trade_offs=RandomTradeOffs(campaign.objective, campaign.seed) if has_goals else None,
         foresight=True,
-        saved=saved,
+        saved=before,
     )

@@ -4,6 +4,9 @@ One round: a pool of free candidates (draws from the prior, from the posterior o
 graphs, molecules of ZINC), bred on from what a committee of surrogates votes for, and of all that what it votes for;
 then the scores come back, the proposers' and the surrogates' shares follow how each did, and decoder and likelihood
 learn from all of them, good and bad, by the property loss.
+The one to begin with: it takes one score or several properties, a core to keep, a Pareto front, measured values, and
+molecules that the model cannot write, from which its genetic steps breed. Thinking between the calls takes its time;
+where calls cost next to nothing and there are many, `effort: low` takes less.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
 from designloop.strategies.base import SCORE_ALONE, CampaignView, Strategy
-from designloop.strategies.learning.settings import FineTuning
+from designloop.strategies.learning.settings import FineTuning, NoiseRange
 
 ProposerName = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover", "screen"]
 PROPOSERS: tuple[ProposerName, ...] = get_args(ProposerName)
@@ -43,7 +46,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["property_loss"] = "property_loss"
-    proposers: tuple[ProposerName, ...] = Field(PROPOSERS, min_length=1)
+    proposers: tuple[ProposerName, ...] = Field(
+        PROPOSERS,
+        min_length=1,
+        description="what proposes: the model's draws (prior, and posterior around elites), genetic steps on SELFIES "
+        "and on graphs, and ZINC, screened; each has a share by what it brought",
+    )
     elites: int = Field(200, ge=2, description="best molecules that are bred, encoded and learned from")
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
     pool: float = Field(
@@ -80,7 +88,7 @@ class Settings(BaseModel):
     )
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; below 1 they are more like its corpus")
-    posterior_noise: tuple[float, float] = Field((0.3, 1.3), description="range of the noise level around elites")
+    posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around elites")
     refine: int = Field(
         0, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule; some ms each"
     )
@@ -98,6 +106,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     """Fresh, or as it was after its last round."""
     from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
     from designloop.strategies.acquisition.upper_bound import UpperBound
+    from designloop.strategies.acquisition.votes import FITTED, WIDE
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
@@ -108,10 +117,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.base import Surrogate
-    from designloop.strategies.surrogates.committee import Committee, MoleculeView
+    from designloop.strategies.surrogates.committee import Committee
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.scalarised import ScalarisedSurrogate
-    from designloop.strategies.surrogates.views import FingerprintView
+    from designloop.strategies.surrogates.views import FingerprintView, MoleculeView
 
     goals = campaign.objective.reference
     standing = by_score if goals is None else by_front(campaign.objective.desirabilities)
@@ -195,6 +204,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             propose=propose,
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
+            kappas=FITTED if objective.noisy else WIDE,
         )
     return machine.Search(
         campaign=campaign,

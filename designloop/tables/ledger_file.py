@@ -162,7 +162,11 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def connect_for_reading(path: Path) -> sqlite3.Connection:
-    """Connect without the right to write, to a ledger that a campaign may be writing to."""
+    """Connect without the right to write, to a ledger that a campaign may be writing to.
+
+    Raises:
+        LedgerError: there is none, or the file is another program's, damaged as a whole, or of a newer schema.
+    """
     if not is_file(path):
         raise LedgerError(
             f"There is no ledger at {path}. Run the campaign first; if it has run, put the ledger back where it was."

@@ -177,7 +177,11 @@ def finish_or_remark(folder: Path) -> tuple[Finish | None, list[str]]:
 
 
 def round_numbers(folder: Path) -> list[int]:
-    """Numbers of the committed rounds, ascending."""
+    """Numbers of the committed rounds, ascending.
+
+    Raises:
+        DamagedFile: the folder of manifests is there and cannot be read.
+    """
     try:
         names = [path.name for path in (folder / "manifests").iterdir()]
     except FileNotFoundError:

@@ -76,6 +76,11 @@ such as `parents`, as a JSON list.
 | `manifests/NNNNN.json` | commits the round: its metrics, its digest, the SHA-256 of the files above |
 | `head.json` | the round that was committed last, so that the loss of its manifest is noticed |
 | `finished.json` | why, and after which round, the campaign ended |
+| `suggestions.json` | what was suggested to a laboratory, in that order; it only grows |
+| `references.json` | the scores of the molecules to compare with |
+| `campaign.log` | what was said while the campaign ran, with the time |
+| `best.svg`, `progress.svg`, `front.svg` | pictures, drawn anew after rounds; the front of a Pareto campaign |
+| `.lock` | which process writes |
 
 A round without a manifest did not happen. Every JSON file holds its own checksum, so none can be edited by hand. Files
 that are not named here are never touched.

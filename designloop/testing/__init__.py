@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from designloop.testing.likelihood import check_likelihood as check_likelihood
     from designloop.testing.oracle import check_oracle as check_oracle
     from designloop.testing.prior import check_prior as check_prior
+    from designloop.testing.proposer import check_proposer as check_proposer
     from designloop.testing.report import NonConformance as NonConformance
     from designloop.testing.report import Report as Report
     from designloop.testing.strategy import check_strategy as check_strategy
@@ -28,6 +29,7 @@ __getattr__, __dir__, __all__ = attach(
         "likelihood": ["check_likelihood"],
         "oracle": ["check_oracle"],
         "prior": ["check_prior"],
+        "proposer": ["check_proposer"],
         "report": ["NonConformance", "Report"],
         "strategy": ["check_strategy"],
     },

@@ -1,4 +1,4 @@
-"""A campaign in small, for the conformance suite of strategies: a few rounds with a toy score, kept in memory."""
+"""A campaign in small, for the suites of strategies and proposers: a few rounds with a toy score, kept in memory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from safetensors.numpy import load, save
 
 from designloop.loop.screening.screening import DRAWS_PER_WANTED
 from designloop.molecules.chemistry import identity, parse, standard_form, standard_forms
+from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
-from designloop.records import Candidate, Evaluation, Result, Scored, State
+from designloop.records import MEASURED, START, Candidate, Evaluation, Result, Scored, State
 from designloop.strategies.base import CampaignView, Strategy
 
 STARTING = (
@@ -150,6 +151,30 @@ class Rehearsal:
             metrics = self.strategy.tell([row for row in map(score_candidate, admitted) if keep(row)])
             state = self.strategy.state()
         return Played(tuple(drawn), tuple(admitted), metrics, through_files(state), state, ", ".join(moves) or None)
+
+
+def candidate_faults(candidate: Any, codec: Codec, rounds_told: int) -> Iterator[str]:
+    """Says what keeps something from being a candidate that a campaign can take, after so many rounds were told."""
+    if not isinstance(candidate, Candidate):
+        yield "is no Candidate; give designloop.records.Candidate"
+        return
+    try:
+        form = standard_form(candidate.smiles)
+    except MoleculeError as error:
+        yield f"is no molecule ({error})"
+        return
+    if not candidate.proposer or candidate.proposer in (START, MEASURED):
+        yield f"has the proposer {candidate.proposer!r}; name the part of the strategy that it came from"
+    if candidate.written is not None:
+        yield "has written text, which only starting molecules have"
+    if not isinstance(candidate.parents, tuple) or not all(isinstance(parent, str) for parent in candidate.parents):
+        yield f"has the parents {candidate.parents!r}; give a tuple of SMILES"
+    if not 0 <= candidate.model_round <= rounds_told:
+        yield f"has model_round {candidate.model_round}, and {rounds_told} rounds were told; 0 is the pretrained model"
+    if candidate.selfies is not None:
+        written = codec.to_smiles(candidate.selfies)
+        if written is None or standard_form(written) != form:
+            yield f"has selfies of {written}, another molecule; give what the model wrote for this one, or None"
 
 
 def score_candidate(candidate: Candidate) -> Scored:

@@ -19,15 +19,22 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from designloop.molecules.chemistry import standard_form
 from designloop.molecules.codec import Codec
-from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import load
 from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.molecules.training_corpus import Corpus
-from designloop.records import MEASURED, START, Candidate, State
+from designloop.records import Candidate, State
 from designloop.strategies import base
-from designloop.testing.rehearsal import Build, Company, NeverEnds, Played, Rehearsal, same_state, through_files
+from designloop.testing.rehearsal import (
+    Build,
+    Company,
+    NeverEnds,
+    Played,
+    Rehearsal,
+    candidate_faults,
+    same_state,
+    through_files,
+)
 from designloop.testing.report import Report, run_checks
 
 ROUNDS = 3
@@ -137,7 +144,7 @@ def candidates(trial: StrategyTrial) -> Iterator[str]:
     """Each candidate is a molecule with a proposer; what the model wrote is the same molecule."""
     for number, played in enumerate(trial.course[1:], start=1):
         for candidate in played.drawn:
-            if fault := next(iter(_faults(candidate, trial.codec, number)), None):
+            if fault := next(iter(candidate_faults(candidate, trial.codec, number)), None):
                 yield f"round {number}: {candidate!r:.200} {fault}"
                 return
 
@@ -264,29 +271,6 @@ CHECKS = (
     nothing_admitted,
     nothing_allowed,
 )
-
-
-def _faults(candidate: Any, codec: Codec, number: int) -> Iterator[str]:
-    if not isinstance(candidate, Candidate):
-        yield "is no Candidate; give designloop.records.Candidate"
-        return
-    try:
-        form = standard_form(candidate.smiles)
-    except MoleculeError as error:
-        yield f"is no molecule ({error})"
-        return
-    if not candidate.proposer or candidate.proposer in (START, MEASURED):
-        yield f"has the proposer {candidate.proposer!r}; name the part of the strategy that it came from"
-    if candidate.written is not None:
-        yield "has written text, which only starting molecules have"
-    if not isinstance(candidate.parents, tuple) or not all(isinstance(parent, str) for parent in candidate.parents):
-        yield f"has the parents {candidate.parents!r}; give a tuple of SMILES"
-    if not 0 <= candidate.model_round <= number:
-        yield f"has model_round {candidate.model_round}, and {number} rounds were told; 0 is the pretrained model"
-    if candidate.selfies is not None:
-        written = codec.to_smiles(candidate.selfies)
-        if written is None or standard_form(written) != form:
-            yield f"has selfies of {written}, another molecule; give what the model wrote for this one, or None"
 
 
 def _said(candidate: Candidate) -> str:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designloop.vae.capabilities import require
+from designloop.vae.doors import as_tensor
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
 from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.likelihoods.base import Context
@@ -265,9 +266,14 @@ def label_log_probs(
     Raises:
         CapabilityError: the prior has no ``log_prob``.
         ShapeError: there is not one share a label.
+        VAEError: a share is not positive.
     """
-    if shares is not None and shares.shape != (classes,):
-        raise ShapeError("shares", shares.shape, f"({classes},)", "give one positive number a label, or None")
+    if shares is not None:
+        shares = as_tensor(shares, None, "shares").double()
+        if shares.shape != (classes,):
+            raise ShapeError("shares", shares.shape, f"({classes},)", "give one positive number a label, or None")
+        if not bool((shares > 0).all()):
+            raise VAEError("shares has entries that are not positive; leave out labels that are never seen")
     x, mask, context = vae.take_rows(x, mask, {name: value for name, value in (context or {}).items() if name != key})
     evidences = []
     for label in range(classes):

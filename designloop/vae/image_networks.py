@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.networks import mlp
+from designloop.vae.networks import mlp, width_of
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 Shape = tuple[int, int, int]
@@ -39,7 +39,7 @@ class ConvEncoder(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         small = _halved(shape, len(channels))
-        self.transform, self.reads_mask = transform, reads_mask
+        self.shape, self.transform, self.reads_mask = shape, transform, reads_mask
         layers: list[nn.Module] = []
         for before, behind in pairwise([shape[0] * (2 if reads_mask else 1), *channels]):
             layers += [nn.Conv2d(before, behind, 3, stride=2, padding=1), nn.SiLU()]
@@ -47,7 +47,14 @@ class ConvEncoder(nn.Module):
         self.net = mlp([(channels[-1] if channels else shape[0]) * math.prod(small), *hidden, 2 * latent])
 
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
-        """(batch, channels, height, width) -> (batch, latent) posterior."""
+        """(batch, channels, height, width) -> (batch, latent) posterior.
+
+        Raises:
+            ShapeError: images are of another shape.
+        """
+        if tuple(x.shape[1:]) != tuple(self.shape):
+            wanted = f"(batch, {', '.join(map(str, self.shape))})"
+            raise ShapeError("x", x.shape, wanted, "build the encoder for the images, or reshape them")
         x = x.to(next(self.net.parameters()).dtype)
         if mask is not None:
             x = torch.where(mask, x, torch.zeros_like(x))
@@ -90,7 +97,13 @@ class ConvDecoder(nn.Module):
         self.convolutions = nn.Sequential(*layers)
 
     def forward(self, z: Tensor, context: Context | None = None) -> Tensor:
-        """(batch, latent) -> (batch, channels, height, width)."""
+        """(batch, latent) -> (batch, channels, height, width).
+
+        Raises:
+            ShapeError: z is of another width.
+        """
+        if z.shape[-1] != width_of(self.net):
+            raise ShapeError("z", z.shape, f"(…, {width_of(self.net)})", "build the decoder for the latent's width")
         out: Tensor = self.convolutions(self.net(z).unflatten(-1, self.small))
         return out
 

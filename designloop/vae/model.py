@@ -152,7 +152,7 @@ class VAE(nn.Module):
             z: (batch, latent) where the rows are decoded from, in place of draws of their posteriors.
 
         Raises:
-            ShapeError: rows, mask, context, targets, weights and latents do not go together.
+            ShapeError: rows, mask, context, targets, weights, noise and latents do not go together.
             VAEError: x has observed entries that are NaN or infinite, or the mask observes nothing of some row. Or z is
                 given and is to be drawn as well.
         """
@@ -166,6 +166,8 @@ class VAE(nn.Module):
             z = self._take_latents(z, len(x), drawn=noise is not None or draws is not None)
         elif noise is None and generator is not None:
             noise = self.draw_noise(len(x), generator, draws, width=posterior.noise_width)
+        elif noise is not None:
+            noise = self._take_noise(noise, len(x), posterior.noise_width)
         copies = 1 if noise is None or noise.ndim == 2 else len(noise)
         if noise is not None and noise.ndim == 3:
             rows = torch.arange(len(x), device=x.device).repeat(copies)
@@ -207,6 +209,14 @@ class VAE(nn.Module):
             raise ShapeError("z", taken.shape, f"({rows}, {self.prior.latent})", "give one latent for each row")
         if drawn:
             raise VAEError("found z as well as noise or draws, expected one of them; leave z out where it is drawn")
+        return taken
+
+    def _take_noise(self, noise: Tensor, rows: int, width: int) -> Tensor:
+        """Given noise, if it is of the rows' number and the posterior's width: a narrower one would be shared."""
+        taken: Tensor = as_tensor(noise, self._like(), "noise")
+        if taken.ndim not in (2, 3) or tuple(taken.shape[-2:]) != (rows, width):
+            wanted = f"({rows}, {width}), or (draws, {rows}, {width})"
+            raise ShapeError("noise", taken.shape, wanted, "draw it by vae.draw_noise, or give a generator")
         return taken
 
     def elbo(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None, *, noise: Tensor) -> Tensor:

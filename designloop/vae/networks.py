@@ -24,6 +24,13 @@ def mlp(widths: Sequence[int], activation: type[nn.Module] = nn.SiLU) -> nn.Sequ
     return nn.Sequential(*layers[:-1])
 
 
+def width_of(net: nn.Sequential) -> int:
+    """Width of what a multilayer perceptron reads."""
+    first = net[0]
+    assert isinstance(first, nn.Linear)
+    return first.in_features
+
+
 class MLPEncoder(nn.Module):
     """q(z | x) of flat data: an MLP to mean and log scale; masked entries are set to zero and the mask is fed beside.
 
@@ -88,8 +95,15 @@ class MarkovEncoder(nn.Module):
         return MarkovNormal(mean.flatten(-2), log_scale.clamp(-10, 5).exp(), carry)
 
 
-def _inputs(net: nn.Module, x: Tensor, mask: Tensor | None, reads_mask: bool) -> Tensor:
-    """(batch, inputs) of rows: masked entries are zero, and the mask stands behind if it is read."""
+def _inputs(net: nn.Sequential, x: Tensor, mask: Tensor | None, reads_mask: bool) -> Tensor:
+    """(batch, inputs) of rows: masked entries are zero, and the mask stands behind if it is read.
+
+    Raises:
+        ShapeError: the rows are of another width than the network was built for.
+    """
+    features = width_of(net) // (2 if reads_mask else 1)
+    if x.shape[-1] != features:
+        raise ShapeError("x", x.shape, f"(batch, {features})", "build the encoder for the width of a row")
     x = x.to(next(net.parameters()).dtype)  # counts and numbers of classes may be integers
     if mask is not None:
         x = torch.where(mask, x, torch.zeros_like(x))
@@ -106,7 +120,13 @@ class MLPDecoder(nn.Module):
         self.net = mlp([latent, *hidden, params])
 
     def forward(self, z: Tensor, context: Context | None = None) -> Tensor:
-        """(..., latent) -> (..., params)."""
+        """(..., latent) -> (..., params).
+
+        Raises:
+            ShapeError: z is of another width.
+        """
+        if z.shape[-1] != width_of(self.net):
+            raise ShapeError("z", z.shape, f"(…, {width_of(self.net)})", "build the decoder for the latent's width")
         out: Tensor = self.net(z)
         return out
 

@@ -15,6 +15,7 @@ likelihood of counts can say; all else are numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -269,7 +270,7 @@ def _kind_of(numbers: np.ndarray | None, different: int) -> Kind:
 
 def unit_of(numbers: np.ndarray) -> int:
     """The greatest number that all of these whole numbers are multiples of: 2 of halves that were doubled."""
-    return int(np.gcd.reduce(np.unique(numbers).astype(np.int64)))
+    return math.gcd(*(int(number) for number in np.unique(numbers)))  # of any size, where int64 ends
 
 
 def _require_counts(name: Any, numbers: np.ndarray) -> None:
@@ -283,12 +284,12 @@ def _codes(column: Column, values: np.ndarray, observed: np.ndarray) -> np.ndarr
     numbers = _numbers(values, observed)
     if column.labels:
         codes = {label: float(code) for code, label in enumerate(column.labels)}
-        found = [*(seen if numbers is None else numbers).tolist()]
-        unknown = [label for label in found if label not in codes and str(label) not in codes]
+        labels = [*(seen if numbers is None else numbers).tolist()]
+        unknown = [label for label in labels if label not in codes and str(label) not in codes]
         if unknown:
             known = ", ".join(map(repr, column.labels[:10]))
             raise VAEError(f"column {column.name!r} has the label {unknown[0]!r}, expected one of {known}; mask it")
-        result[observed] = [codes[label] if label in codes else codes[str(label)] for label in found]
+        result[observed] = [codes[label] if label in codes else codes[str(label)] for label in labels]
         return result
     if numbers is None or not np.isfinite(numbers).all():
         raise VAEError(f"column {column.name!r} is of {column.kind} and holds what is no number; make it missing")

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pytest
 from rdkit.Chem import rdFingerprintGenerator as generators
 from rdkit.DataStructs import TanimotoSimilarity
 
 from designloop.api import InputError
-from designloop.benchmarks import Options, demo
+from designloop.benchmarks import Options
 from designloop.benchmarks.common.arms import draw_start, make_trials, overrides_of
 from designloop.benchmarks.common.mol_ga import search
+from designloop.benchmarks.demo import benchmark as demo
+from designloop.benchmarks.demo.report import _kept, _unspent
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.screening.filters import FilterContext, build
 from designloop.molecules.chemistry import parse, require
@@ -70,11 +74,29 @@ def test_a_genetic_algorithm_whose_children_are_refused_ends_and_the_report_says
     done = search(strict, draw_start(load_campaign(QUICKSTART), 3, seed=0), 20, seed=0)
     assert len(done.calls) < 20
     assert done.bred == 50 * 20
-    seeds = {"0": {"calls": len(done.calls), "bred": done.bred}}
-    (line,) = demo._bred({"arms": {"mol_ga": {"seeds": seeds}}})
-    assert "at most 50 children for each call" in line
-    assert "calls of 1,000 children" in line
-    assert demo._bred({"arms": {}}) == []
+    (line,) = _unspent(a_result({"mol_ga": {"calls": len(done.calls), "bred": done.bred, "mean_top_10": 0.1}}))
+    assert f"mol_ga did not spend its 20 calls, but {len(done.calls)} (seed 0)" in line
+    assert "after 50 children for each call" in line
+    assert "of its 1,000 the others failed" in line
+
+
+def a_result(arms: Mapping[str, Mapping[str, Any]], calls: int = 20) -> dict[str, Any]:
+    """Results of one seed, as far as it is told who did not spend the calls."""
+    return {"calls": calls, "start": 5, "batch": 5, "arms": {name: {"seeds": {"0": one}} for name, one in arms.items()}}
+
+
+def test_who_did_not_spend_the_calls_is_set_beside_full_after_as_many() -> None:
+    means = {"0": 0.2, "1": 0.4, "2": 0.6, "3": 0.8}
+    full = {"calls": 20, "mean_top_10": 0.8, "rounds": {"mean_top_10": means}}
+    short = {"calls": 17, "mean_top_10": 0.3, "end": "exhausted: nothing is left"}
+    assert _unspent(a_result({"full": full, "G": {**short, "calls": 20}})) == []
+    (text,) = _unspent(a_result({"full": full, "G": short}))
+    assert text == (
+        "- G did not spend its 20 calls, but 17 (seed 0): exhausted: nothing is left. "
+        "full's mean top-10 was 0.600 after as many, where that of G ended at 0.300.\n"
+    )
+    (alone,) = _unspent(a_result({"G": short}))
+    assert "full" not in alone
 
 
 def test_a_small_run_of_the_demo(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +119,15 @@ def test_a_small_run_of_the_demo(model: str, tmp_path: Path, monkeypatch: pytest
     report = demo.report(results)
     assert "| G | genetic steps only |" in report
     assert "| full above G in the mean |" in report
-    assert "The ten best of full, seed 0:" in report
+    assert "The ten best of full, seed 0, each property with its desirability:" in report
+    drug, best = results["drawn"][:2]
+    assert (drug["name"], drug["proposer"], best["name"]) == ("bicalutamide", None, "1")
+    assert drug["properties"].keys() == best["properties"].keys() == {"pharmacophore", "solubility", "qed", "sa"}
+    assert "log10(mol/L) →" in best["properties"]["solubility"]
+    top = results["arms"]["full"]["seeds"]["0"]["top_10"]
+    assert [(row["smiles"], row["score"]) for row in results["drawn"][1:]] == [
+        (molecule["smiles"], pytest.approx(molecule["score"])) for molecule in top
+    ]
     ten = results["ten"]["0"]
     assert ten["scaffolds"] >= 5, "no more than two share a scaffold"
     assert ten["strong_acids"] == 0
@@ -110,8 +140,10 @@ def test_a_small_run_of_the_demo(model: str, tmp_path: Path, monkeypatch: pytest
     ]
     assert "| scaffolds among the ten best, at least 5 |" in report
     assert f"[{demo.PICTURE}](benchmarks/{demo.PICTURE})" in report
-    assert demo.pictures(options, results)[demo.PICTURE].count("<title>") == 10
-    assert demo.pictures(options, {**results, "arms": {}}) == {}
+    drawn = demo.pictures(options, results)[demo.PICTURE]
+    assert drawn.count("<title>") == 11
+    assert drawn.index("reference  bicalutamide   score 0.") < drawn.index(">1   score 0.")
+    assert demo.pictures(options, {**results, "drawn": []}) == {}
     assert "reconstruction" in results["arms"]["full"]["seeds"]["0"]["rounds"]
 
     assert demo.run(options, lines.append) == results
@@ -132,6 +164,59 @@ def test_the_ten_best_are_measured() -> None:
         "mean_top_10": pytest.approx(0.6),
     }
     assert demo.measure_ten(benzenes[:1])["similarity"] == 0
+
+
+def a_record(tables: Mapping[str, Mapping[str, str]], calls: int = 20) -> dict[str, Any]:
+    """Results of arms whose seeds gave tables of these digests."""
+    arms = {
+        name: {
+            "seeds": {
+                seed: {
+                    **{"digest": digest, "mean_top_10": 0.5 + int(seed) / 10, "auc_top_10": 0.4, "best": 0.9},
+                    **{"seconds": 1.0, "proposers": {}, "calls": calls},
+                    "top_10": [{"smiles": "c1ccccc1CO", "score": 0.5}],
+                }
+                for seed, digest in by_seed.items()
+            }
+        }
+        for name, by_seed in tables.items()
+    }
+    seeds = sorted({int(seed) for by_seed in tables.values() for seed in by_seed})
+    given = {"campaign": "c.yaml", "calls": calls, "start": 5, "batch": 5, "drawn": ["ten"], "kept": {}}
+    return {"seeds": seeds, **given, **demo.judge(arms)}
+
+
+def test_what_an_earlier_record_has_beside_is_kept_where_what_both_measured_is_the_same() -> None:
+    earlier = a_record({"full": {"0": "a", "1": "b"}, "G": {"0": "c"}, "N": {"0": "d"}})
+    now = {**a_record({"full": {"0": "a", "2": "e"}, "mol_ga": {"0": "f"}}), "drawn": ["other ten"]}
+    merged = demo.merge(earlier, now)
+    assert {name: list(arm["seeds"]) for name, arm in merged["arms"].items()} == {
+        "full": ["0", "1", "2"],
+        "N": ["0"],
+        "G": ["0"],
+        "mol_ga": ["0"],
+    }
+    assert merged["arms"]["full"]["mean_top_10"] == pytest.approx(0.6)
+    assert merged["kept"] == {"full": ["1"], "N": ["0"], "G": ["0"]}
+    assert (merged["seeds"], merged["drawn"]) == ([0, 1, 2], ["other ten"])
+    assert list(merged["ten"]) == ["0", "1", "2"]
+    assert [bar["bar"] for bar in merged["bars"]] == ["full above mol_ga in the mean", "full above G in the mean"]
+    (line,) = _kept(merged)
+    assert line.startswith("Of the record before this one are full (seeds 1), N (seeds 0), G (seeds 0): ")
+    assert _kept(now) == []
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        a_record({"full": {"0": "another table"}}),
+        a_record({"G": {"0": "nothing that both measured"}}),
+        a_record({"full": {"0": "a"}}, calls=30),
+    ],
+    ids=["another table", "nothing shared", "other calls"],
+)
+def test_nothing_is_kept_of_a_record_of_another_search(now: dict[str, Any]) -> None:
+    assert demo.merge(a_record({"full": {"0": "a", "1": "b"}}), now) == now
 
 
 @pytest.mark.parametrize(("least", "values", "holds"), [(True, [5, 6], True), (True, [5, 4], False)])

@@ -36,8 +36,9 @@ def test_without_a_settled_round_nothing_is_claimed() -> None:
 
 def test_every_arm_has_the_same_objective_and_budget(model: str) -> None:
     made = make_trials(CAMPAIGNS / "latent_bo.yaml", latent_bo.ARMS, [0], overrides_of(Options(model=model)), start=0)
-    campaigns = [load_campaign(*trial.work.args) for trial in made]  # type: ignore[attr-defined]
-    assert [trial.strategy.name for trial in campaigns] == ["latent_bo", "random", "random"]
+    campaigns = [load_campaign(*trial.work.args[-2:]) for trial in made]  # type: ignore[attr-defined]
+    names = ["latent_bo"] * 3 + ["property_loss"] * 2 + ["latent_bo"] + ["random"] * 2
+    assert [trial.strategy.name for trial in campaigns] == names
     assert {
         (campaign.budget.oracle_calls, campaign.batch_size, len(campaign.starting())) for campaign in campaigns
     } == {(300, 20, 0)}
@@ -50,6 +51,14 @@ def test_a_small_run(model: str, tmp_path: Path) -> None:
     assert results["arms"]["random_zinc"]["seeds"]["0"]["calls"] == 20
     assert results["surrogate"] is None
     assert "| random_zinc | random ZINC molecules |" in latent_bo.report(results)
+
+
+def test_what_has_no_beginning_starts_from_random_molecules_of_zinc_that_count(model: str, tmp_path: Path) -> None:
+    names = ("zinc_screen", "mol_ga")
+    options = Options(CAMPAIGNS / "latent_bo.yaml", model, seeds=1, calls=22, arms=names, work=tmp_path)
+    arms = latent_bo.run(options, lambda line: None)["arms"]
+    assert {name: arms[name]["seeds"]["0"]["calls"] for name in names} == dict.fromkeys(names, 22)
+    assert set(arms["zinc_screen"]["proposers"]) == {"start", "screen"}
 
 
 def test_the_surrogate_is_reported_round_by_round() -> None:

@@ -17,7 +17,7 @@ from designloop.benchmarks.common.arms import overrides_of
 from designloop.benchmarks.common.trials import Trial
 from designloop.benchmarks.pareto.arms import ARMS, OURS, measure
 from designloop.benchmarks.pareto.assay import STRONGEST, WEAKEST, potency, site
-from designloop.benchmarks.pareto.benchmark import choose_cases, judge, one_sided_p, report, run
+from designloop.benchmarks.pareto.benchmark import judge, one_sided_p, report, run
 from designloop.benchmarks.pareto.cases import CASES, write_campaign
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.molecules.corpus import zinc
@@ -124,4 +124,4 @@ def given_results(trials: Sequence[Trial], *_: object) -> dict[str, dict[int, di
 
 def test_an_unknown_case_is_told() -> None:
     with pytest.raises(InputError, match="no task 'nope'; give some of qed_similarity,"):
-        choose_cases(["nope"])
+        run(Options(tasks=("nope",)), lambda line: None)

@@ -12,6 +12,7 @@ import pytest
 import designloop
 from designloop import api
 from designloop.loop.config.problems import CampaignError
+from designloop.molecules.corpus import zinc
 from designloop.pareto import hypervolume, pareto_ranks
 from designloop.tables import QueryError, open_candidates
 from designloop.testing.small_campaign import write_campaign, write_tiny_model
@@ -118,6 +119,34 @@ def test_settings_that_see_one_score_are_refused(tmp_path: Path) -> None:
 def test_both_strategies_take_a_campaign_that_trades_off(strategy: dict[str, Any], tmp_path: Path) -> None:
     path = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), PARETO | {"strategy": strategy})
     assert designloop.load_campaign(path).objective.goals == {"carbons": 0.0, "tpsa": 0.1}
+
+
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "hypervolume": {"name": "property_loss"},
+    "chebyshev": {"name": "property_loss", "trade_offs": "chebyshev"},
+    "latent_bo": {"name": "latent_bo"},
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_run_that_is_gone_on_with_gives_the_table_of_one_that_was_not_interrupted(
+    strategy: str, tmp_path: Path
+) -> None:
+    start = [smiles for smiles in zinc()[:60] if "+" not in smiles and "-]" not in smiles][:12]
+    changes = PARETO | {"strategy": STRATEGIES[strategy], "batch_size": 6, "budget.oracle_calls": 24}
+    changes |= {
+        "starting_molecules": start,
+        "filters": {"heavy_atoms": [1, 90], "known_rings": None, "known_groups": None},
+    }
+    path, digests = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), changes), []
+    runs: dict[str, list[dict[str, Any]]] = {"whole": [{}], "parts": [{"budget.rounds": 1}, {}]}
+    for name, parts in runs.items():
+        places = {"output": str(tmp_path / name), "ledger": str(tmp_path / f"{name}.sqlite")}
+        for part in parts:
+            summary = designloop.run(designloop.load_campaign(path, {**places, **part})).summary
+        assert summary.calls == 24
+        digests.append(summary.digest)
+    assert digests[0] == digests[1]
 
 
 def test_a_reference_point_by_rule_is_told_above_0(tmp_path: Path) -> None:

@@ -64,6 +64,21 @@ def test_oracles_are_tried_on_what_the_user_gave_and_on_known_molecules_only_whe
             assert {run.smiles for run in ledger.runs()} == set(tried.values())
 
 
+def test_a_cheap_oracle_that_the_score_leaves_out_is_tried_beside_a_costly_one(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    path = write_campaign(tmp_path, tiny_model, {"objective.properties.0.weight": 0})
+    (tmp_path / "costly.py").write_text(
+        "from designloop.oracles import oracle\n\n@oracle(costly=True)\ndef score(smiles):\n    return {}\n"
+    )
+    costly = "  properties:\n  - {name: dear, oracle: ./costly.py:score, transform: {type: linear, low: 0, high: 1}}\n"
+    path.write_text(path.read_text().replace("  properties:\n", costly))
+    with Ledger(None) as ledger:  # a mean of weights that are all 0 would warn
+        checks = preflight.check_oracles(load_campaign(path), ledger)
+    assert {check.property for check in checks} == {"carbons"}
+    assert all(check.value is not None for check in checks)
+
+
 def test_two_molecules_of_one_name_are_told_apart(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "mine.smi").write_text("CCO lead\nCCN lead\n")
     campaign = load_campaign(write_campaign(tmp_path, tiny_model, {"starting_molecules": "mine.smi"}))

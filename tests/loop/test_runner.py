@@ -269,23 +269,27 @@ def test_the_callback_hears_of_each_committed_round(tmp_path: Path, tiny_model: 
     assert heard == [(1, 20), (2, 40), (3, 45)]
 
 
-def test_a_campaign_begun_before_a_filter_goes_on_without_it(tmp_path: Path, tiny_model: Path) -> None:
-    path = write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 20})
+def test_a_campaign_begun_before_a_filter_or_a_loss_goes_on_without_it(tmp_path: Path, tiny_model: Path) -> None:
+    bare = {"strategy": {"name": "property_loss", "proposers": ["prior"], "surrogate": "none"}}
+    path = write_campaign(tmp_path, tiny_model, {**bare, "budget.oracle_calls": 20})
     designloop.run(path)
     folder = tmp_path / "small"
     stored = read_campaign(folder)
     assert stored is not None
     del stored.openings[0].dump["filters"]["unstable"]  # as the version before would have written it
+    del stored.openings[0].dump["strategy"]["learning"]["loss"]
     write_record(folder, stored)
     for calls in (30, 40):  # the second time the record knows the filter, and that it was off
-        write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": calls})
+        write_campaign(tmp_path, tiny_model, {**bare, "budget.oracle_calls": calls})
         said: list[str] = []
         designloop.run(path, say=said.append)
         assert any("without the filters unstable," in line for line in said)
+        assert any("without `strategy.learning.loss`, and goes on with 'likelihood'" in line for line in said)
         resumed = read_campaign(folder)
         assert resumed is not None
         filters = resumed.openings[-1].dump["filters"]
         assert (filters["unstable"], filters["alerts"]) == (False, ["PAINS", "NIH"])
-    write_campaign(tmp_path, tiny_model, {"budget.oracle_calls": 45, "filters.unstable": True})
+        assert resumed.openings[-1].dump["strategy"]["learning"]["loss"] == "likelihood"
+    write_campaign(tmp_path, tiny_model, {**bare, "budget.oracle_calls": 45, "filters.unstable": True})
     with pytest.raises(TableError, match=r"filters\.unstable: found true, expected false"):
         designloop.run(path)

@@ -72,6 +72,14 @@ def test_it_has_a_title_and_says_what_each_sign_is() -> None:
     assert "a starting molecule" not in texts(draw_progress("a", CALLS))
 
 
+def test_starting_molecules_lie_on_top_and_names_of_references_can_be_read_on_lines() -> None:
+    picture = draw_progress("any", CALLS, 2, [Reference("a drug", "C", 0.6, {})])
+    order = [path.get("class") for path in ET.fromstring(picture).iter(f"{SVG}path") if path.get("class")]
+    assert order == ["molecules", "best", "mean", "starting", "reference"]
+    (name,) = [text for text in ET.fromstring(picture).iter(f"{SVG}text") if text.text == "a drug 0.600"]
+    assert (name.get("paint-order"), name.get("stroke"), name.get("text-anchor")) == ("stroke", "white", "end")
+
+
 def test_a_front_is_drawn_by_its_volume_in_place_of_best_and_mean() -> None:
     picture = draw_progress("two", CALLS, volumes=[(1, 0.0), (4, 0.5)])
     drawn, (bottom, top) = paths(picture), axis(picture)

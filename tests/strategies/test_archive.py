@@ -70,14 +70,6 @@ def test_the_models_own_writing_is_kept_where_it_wrote_the_molecule() -> None:
     assert member == Member("CN", written, 0.5)
 
 
-def test_latents_are_those_of_the_models_own_writing_and_kept() -> None:
-    rows = scored(small_molecules(5))
-    archive = archive_of(rows, transcriber=Transcriber(VAE.codec, encoder=VAE))
-    latents = np.stack([member.latent for member in archive.members if member.latent is not None])
-    np.testing.assert_array_equal(latents, VAE.latents([member.selfies for member in archive.members]).numpy())
-    assert all(member.latent is None for member in archive_of(rows).members)
-
-
 def test_the_best_are_of_many_scaffolds() -> None:
     rings = [f"{'C' * n}c1ccccc1" for n in range(1, 9)]
     archive = archive_of(scored([*rings, "CCC1CCCCC1", "CCCO"]))

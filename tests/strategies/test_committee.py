@@ -11,16 +11,16 @@ from scipy.stats import norm
 from designloop.molecules.corpus import held_out_smiles
 from designloop.molecules.count_prints import Bank, prints_of
 from designloop.records import Candidate, Evaluation, Result, Scored
-from designloop.strategies.acquisition.votes import Voter, Votes, draw_voters
+from designloop.strategies.acquisition.votes import FITTED, WIDE, Kappas, Voter, Votes, draw_voters
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE, KnownObjective, unchanged
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.screen import ZincScreen
-from designloop.strategies.surrogates.committee import Committee, CommitteePosterior, MoleculeView
+from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule, numbers_of, standard_numbers
 from designloop.strategies.surrogates.noise import LEAST
-from designloop.strategies.surrogates.views import FingerprintView
+from designloop.strategies.surrogates.views import FingerprintView, MoleculeView
 
 SMILES = held_out_smiles()[1000:1060]
 FEATURES = [features_of_molecule(text) for text in SMILES]
@@ -180,12 +180,13 @@ def test_what_was_chosen_leaves_less_doubt_about_its_twin() -> None:
     assert rows[-1] in (0, 1), "the twin of one that was chosen comes last"
 
 
-def test_voters_are_drawn_by_share_and_their_doubt_evenly_in_the_logarithm() -> None:
-    voters = draw_voters(np.random.default_rng(0), [0.8, 0.2], 4000)
+@pytest.mark.parametrize("kappas", [WIDE, FITTED])
+def test_voters_are_drawn_by_share_and_their_doubt_evenly_in_the_logarithm(kappas: Kappas) -> None:
+    voters = draw_voters(np.random.default_rng(0), [0.8, 0.2], 4000, kappas)
     assert np.mean([voter.member for voter in voters]) == pytest.approx(0.2, abs=0.03)
     logs = np.log10([voter.kappa for voter in voters])
-    assert (logs.min(), logs.max()) == pytest.approx((-2, 0), abs=0.01)
-    assert logs.mean() == pytest.approx(-1, abs=0.03)
+    assert (logs.min(), logs.max()) == pytest.approx(np.log10(kappas), abs=0.01)
+    assert logs.mean() == pytest.approx(np.log10(kappas).mean(), abs=0.03)
 
 
 def test_a_screen_has_the_means_of_the_process_and_proposes_the_best(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,8 @@ from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView, Strategy
 from designloop.strategies.proposers.base import Proposer
 from designloop.strategies.proposers.graphs import GraphCrossover, GraphMutation
-from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws, TrustRegionDraws
+from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws
+from designloop.strategies.proposers.mixing import LatentMixing
 from designloop.strategies.proposers.selfies import SelfiesCrossover, SelfiesMutation
 from designloop.strategies.proposers.weighted import Weighted
 from designloop.strategies.search.breeding import BreedByBound
@@ -39,7 +40,7 @@ def build(settings: Any, campaign: CampaignView, state: State | None) -> Strateg
     proposers: dict[str, Proposer] = {
         "prior": prior,
         "posterior": PosteriorDraws(vae, (0.3, 1.3)),
-        "trust_region": TrustRegionDraws(vae, 0.8),
+        "mixing": LatentMixing(vae, (0.3, 1.3)),
         "mutation": SelfiesMutation(vae.codec),
         "crossover": SelfiesCrossover(vae.codec),
         "graph_mutation": GraphMutation(campaign.keep),

@@ -12,11 +12,12 @@ from designloop.strategies.acquisition.votes import Voter, Votes
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE
 from designloop.strategies.surrogates.base import Fantasies, Posterior
-from designloop.strategies.surrogates.committee import Committee, CommitteePosterior, MoleculeView
+from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
 from designloop.strategies.surrogates.noise import LEAST, SHARES, Scale, likely_scale
 from designloop.strategies.surrogates.pending import conditioned, given_pending
+from designloop.strategies.surrogates.views import MoleculeView
 
 SMILES = held_out_smiles()[1100:1150]
 FEATURES = [features_of_molecule(text) for text in SMILES]

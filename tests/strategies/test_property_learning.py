@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import islice
 from typing import Literal
@@ -17,12 +18,13 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import CampaignView
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.groups import WIDE, GroupedReplay
-from designloop.strategies.learning.property_learning import PropertyLearner
+from designloop.strategies.learning.property_learning import PropertyLearner, bound_kernels
 from designloop.strategies.learning.replay import PaidMolecule, Reader, Replay
 from designloop.strategies.learning.settings import FineTuning, PropertyLearning
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.proposers.base import Proposer
-from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws, TrustRegionDraws
+from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws
+from designloop.strategies.proposers.mixing import LatentMixing
 from designloop.strategies.search.machine import Search
 from designloop.testing.rehearsal import same_state, through_files
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
@@ -81,14 +83,14 @@ def same(first: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool
 # ---- where a molecule was written from
 
 
-@pytest.mark.parametrize(("kind", "noise"), [("prior", (6.0, 6.0)), ("posterior", (0.3, 1.3)), ("region", (0.8, 0.8))])
+@pytest.mark.parametrize(("kind", "noise"), [("prior", (6.0, 6.0)), ("posterior", (0.3, 1.3)), ("mixing", (0.5, 0.8))])
 def test_a_candidate_knows_what_it_was_written_from(kind: str, noise: tuple[float, float]) -> None:
     """Decoded greedily from its origin, it is the same again."""
     elites = [Member(text, VAE.codec.to_selfies(text), 1.0) for text in small_molecules(3)]
     proposers: dict[str, Proposer] = {
         "prior": PriorDraws(lambda: VAE, 6.0, 1e-6),
         "posterior": PosteriorDraws(VAE, (0.3, 1.3), 1e-6),
-        "region": TrustRegionDraws(VAE, 0.8, 1e-6),
+        "mixing": LatentMixing(VAE, (0.5, 0.8), 1e-6),
     }
     candidates = proposers[kind].propose(elites, 12, generators_of("cpu", 1))
     assert candidates
@@ -314,3 +316,12 @@ def test_the_loss_is_a_setting(loss: str, part: str, learns: bool) -> None:
     candidate = next(iter(islice(search.ask(4), 1)))
     assert candidate.model_round == (1 if learns else 0)
     assert candidate.origin is not None
+
+
+def test_the_kernels_that_are_kept_are_bounded_unless_the_user_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    bound_kernels()
+    assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) < 1024
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7")
+    bound_kernels()
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"

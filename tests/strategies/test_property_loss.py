@@ -6,6 +6,7 @@ That it keeps the contract is tested in ``tests/testing/test_strategy.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -16,8 +17,9 @@ from designloop.molecules.sequence_vae import PRIOR_TEMPERATURE
 from designloop.molecules.shipped import PRIOR_NOISE
 from designloop.records import Candidate, Evaluation, Scored
 from designloop.strategies import random
+from designloop.strategies.acquisition.votes import FITTED, WIDE, Kappas
 from designloop.strategies.archive.archive import Member
-from designloop.strategies.base import CampaignView
+from designloop.strategies.base import SCORE_ALONE, CampaignView
 from designloop.strategies.learning.fine_tuning import forget
 from designloop.strategies.learning.learned_prior import CampaignPrior
 from designloop.strategies.learning.tuned_model import TunedModel
@@ -25,6 +27,7 @@ from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.proposers.selfies import SelfiesCrossover
 from designloop.strategies.search.credit import FIRST_CREDIT, Credit
 from designloop.strategies.search.machine import Search
+from designloop.strategies.search.voting import BreedByVote
 from designloop.vae.priors.learned import LearnedPrior
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
@@ -71,6 +74,15 @@ def prior_of(search: Search) -> CampaignPrior:
 
 def scored(smiles: list[str], proposer: str = "start") -> list[Scored]:
     return [Scored(Evaluation(Candidate(text, proposer), {}), {}, 1 / (1 + row)) for row, text in enumerate(smiles)]
+
+
+@pytest.mark.parametrize(("noisy", "kappas"), [(False, WIDE), (True, FITTED)])
+def test_voters_hope_for_more_where_doubt_is_fitted_to_a_noisy_score(noisy: bool, kappas: Kappas) -> None:
+    noisy_view = replace(view(), objective=replace(SCORE_ALONE, noisy=noisy))
+    search = build(Settings(learning=LEARNING), noisy_view, None)
+    assert isinstance(search, Search)
+    assert isinstance(search.breed, BreedByVote)
+    assert search.breed.kappas == kappas
 
 
 def test_elites_are_the_best_and_no_scaffold_holds_them_all() -> None:

@@ -12,7 +12,8 @@ from designloop.molecules.chemistry import parse
 from designloop.randomness import generators_of
 from designloop.strategies.archive.archive import Member, draw_by_rank, rank_weights
 from designloop.strategies.proposers.base import Proposer
-from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws, TrustRegionDraws
+from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws
+from designloop.strategies.proposers.mixing import LatentMixing
 from designloop.strategies.proposers.selfies import SelfiesCrossover, SelfiesMutation, symbol_chances
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from tests.tiny import small_molecules, tiny_vae
@@ -23,7 +24,7 @@ ELITES = [Member(text, VAE.codec.to_selfies(text), 1.0 - row / 100) for row, tex
 PROPOSERS: dict[str, Proposer] = {
     "prior": PriorDraws(lambda: VAE, 4.0, 0.8),
     "posterior": PosteriorDraws(VAE, (0.2, 1.0)),
-    "trust_region": TrustRegionDraws(VAE, 0.8),
+    "mixing": LatentMixing(VAE, (0.2, 1.0)),
     "mutation": SelfiesMutation(VAE.codec),
     "crossover": SelfiesCrossover(VAE.codec),
 }
@@ -42,7 +43,7 @@ def test_candidates_are_valid_marked_and_repeatable(name: str) -> None:
         assert VAE.codec.to_smiles(candidate.selfies) == candidate.smiles
         assert candidate.proposer == name
         assert candidate.model_round == 0, "it is the search that stamps it"
-        assert len(candidate.parents) == {"prior": 0, "crossover": 2}.get(name, 1)
+        assert len(candidate.parents) == {"prior": 0, "crossover": 2, "mixing": 2}.get(name, 1)
         assert set(candidate.parents) <= known
 
 
@@ -51,23 +52,6 @@ def test_children_of_free_molecules_name_the_ancestor_where_there_is_one(name: s
     free = [replace(elite, ancestor="CCO") for elite in ELITES]
     drawn = PROPOSERS[name].propose(free, 40, generators_of("cpu", 0))
     assert {parent for candidate in drawn for parent in candidate.parents} == {"CCO"}
-
-
-def test_trust_region_draws_start_from_the_latents_that_parents_carry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many around each parent, under noise of the region's length."""
-    latents: list[torch.Tensor] = []
-
-    def write(z: torch.Tensor, *_: object) -> list[str]:
-        latents.append(z)
-        return ["[C][O]"] * len(z)
-
-    monkeypatch.setattr(VAE, "write", write)
-    parents = [replace(elite, latent=np.full(8, 10.0 * k, np.float32)) for k, elite in enumerate(ELITES[:3])]
-    drawn = TrustRegionDraws(VAE, 0.5).propose(parents, 12, generators_of("cpu", 0))
-    assert latents[0].shape == (12, 8)
-    torch.testing.assert_close(latents[0].round(decimals=-1)[:, 0], torch.tensor([0.0, 10, 20]).repeat_interleave(4))
-    assert [candidate.smiles for candidate in drawn] == ["CO"]
-    assert TrustRegionDraws(VAE, 0.5).propose([], 12, generators_of("cpu", 0)) == []
 
 
 def test_posterior_draws_have_the_shape_of_the_elites_posterior(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,11 @@ from designloop.strategies.base import SCORE_ALONE, CampaignView
 from designloop.strategies.search.pool import Bred, Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.search.voting import BreedByVote, Stock
-from designloop.strategies.surrogates.committee import Committee, MoleculeView
+from designloop.strategies.surrogates.base import Posterior
+from designloop.strategies.surrogates.committee import Committee
+from designloop.strategies.surrogates.fixed_gp import FixedGP
+from designloop.strategies.surrogates.kernels import KERNELS, MoleculeFeatures
+from designloop.strategies.surrogates.views import MoleculeView
 from tests.tiny import tiny_vae
 
 PAID, BANK, BRED = held_out_smiles()[:30], held_out_smiles()[100:300], held_out_smiles()[400:600]
@@ -131,10 +136,14 @@ def test_a_stock_believes_what_was_paid_for_to_be_what_it_is() -> None:
     assert belief is not None
     stock = Stock(Pool(VIEW), paid, belief)
     stock.add([Candidate(BANK[0], "screen")])
-    assert stock.means[:, :30] == pytest.approx(np.tile(paid.scores, (len(stock.shares), 1)))
-    assert not stock.doubts[:, :30].any()
-    assert (stock.doubts[:, 30] > 0.1).all()
-    assert stock.ranking(Voter(0, 0.0))[:1] == [int(np.argmax(stock.means[0]))]
+    for number, member in enumerate(belief.members):
+        means, doubts = stock.moments(number)
+        assert means[:30] == pytest.approx(paid.scores)
+        assert not doubts[:30].any()
+        of_new = member(VIEW.features(BANK[:1]).tolist()).moments()
+        assert (means[30], doubts[30]) == (pytest.approx(of_new[0][0]), pytest.approx(of_new[1][0]))
+        assert doubts[30] > 0.1
+    assert stock.ranking(Voter(0, 0.0))[:1] == [int(np.argmax(stock.moments(0)[0]))]
     assert stock.favourites([Voter(0, 0.0), Voter(1, 1.0)], 3) == [30]
     stock.refuse(30)
     assert 30 not in stock.ranking(Voter(2, 1.0))
@@ -162,3 +171,35 @@ def test_a_campaign_is_gone_on_with_as_if_it_had_not_been_interrupted(tmp_path: 
         tables.append(open_candidates(campaign.output_folder).to_arrow()["smiles"].to_pylist())
     assert len(tables[0]) == 40
     assert tables[0] == tables[1]
+
+
+def test_a_surrogate_without_a_voter_is_not_asked() -> None:
+    paid = archive()
+    belief = Committee(VIEW, SCORE_ALONE).fit(paid, 0)
+    assert belief is not None
+    asked: list[tuple[int, int]] = []
+
+    def member(number: int) -> Callable[[Sequence[MoleculeFeatures]], Posterior]:
+        def ask(molecules: Sequence[MoleculeFeatures]) -> Posterior:
+            asked.append((number, len(molecules)))
+            return belief.members[number](molecules)
+
+        return ask
+
+    stock = Stock(Pool(VIEW), paid, replace(belief, members=[member(number) for number in range(4)]))
+    stock.add([Candidate(name, "screen") for name in BANK[:7]])
+    stock.ranking(Voter(2, 0.1))
+    stock.ranking(Voter(2, 1.0))
+    stock.add([Candidate(name, "screen") for name in BANK[:9]])
+    stock.ranking(Voter(2, 1.0))
+    assert asked == [(2, 7), (2, 2)]
+
+
+def test_rows_of_the_screen_are_those_of_what_is_paid_for_now() -> None:
+    bank, screen, rng = Bank(tuple(BANK), prints_of(BANK)), ZincScreen(), np.random.default_rng(0)
+    for _ in range(3):
+        molecules = VIEW.features(rng.permutation(PAID)[:20].tolist()).tolist()
+        process = FixedGP.fit(KERNELS["ecfp6"], molecules, rng.random(20))
+        similarity = np.stack([bank.similarity(molecule.units["ecfp6"]) for molecule in molecules])
+        assert screen.means(bank, process) == pytest.approx(process.weights @ similarity, abs=0.02)
+        assert screen.means(bank, process).tolist() == ZincScreen().means(bank, process).tolist()

@@ -92,7 +92,7 @@ def test_what_keeps_the_contract_passes(model: Path) -> None:
         ("property_loss", {"generations": 2, "learning": {"loss": "likelihood", "steps": 2, "batch": 8}}),
         ("property_loss", {"generations": 2, "learning": {"loss": "property", "property": PROPERTY}}),
         ("property_loss", {"generations": 2, "prior": "refitted", "learning": {"steps": 2, "batch": 8}}),
-        ("latent_bo", {"points": 12, "decodes": 2, "dimensions": 4}),
+        ("latent_bo", {"dimensions": 4, "chains": 1, "regions": {"decoded": 1}, "effort": "low", "screen": False}),
     ],
 )
 def test_ours_keep_the_contract(name: str, settings: dict[str, Any], model: Path, tmp_path: Path) -> None:

@@ -36,18 +36,18 @@ LIKELIHOODS: dict[str, Likelihood] = {
 }
 PRIORS: dict[str, Prior] = {
     "AdditiveNoise": vae.causal.AdditiveNoise(torch.zeros(2, 2)),
-    "AutoregressiveNormal": vae.AutoregressiveNormal(2),
-    "ByLabel": vae.ByLabel([vae.StandardNormal(2)]),
-    "ConditionalNormal": vae.ConditionalNormal(2, nn.Embedding(1, 4)),
-    "GaussianMixture": vae.GaussianMixture(2, 2, rng()),
+    "AutoregressiveNormal": vae.priors.AutoregressiveNormal(2),
+    "ByLabel": vae.priors.ByLabel([vae.StandardNormal(2)]),
+    "ConditionalNormal": vae.priors.ConditionalNormal(2, nn.Embedding(1, 4)),
+    "GaussianMixture": vae.priors.GaussianMixture(2, 2, rng()),
     "LearnedGraph": vae.causal.LearnedGraph(2),
     "LearnedPrior": vae.LearnedPrior(torch.ones(1), torch.zeros(1, 2), torch.eye(2)[None]),
-    "RandomWalk": vae.RandomWalk(2),
-    "NoisedStandardNormal": vae.NoisedStandardNormal(2),
+    "RandomWalk": vae.priors.RandomWalk(2),
+    "NoisedStandardNormal": vae.priors.NoisedStandardNormal(2),
     "StandardNormal": vae.StandardNormal(2),
-    "StructuralCausal": vae.StructuralCausal(torch.zeros(2, 2)),
+    "StructuralCausal": vae.priors.StructuralCausal(torch.zeros(2, 2)),
     "Subspaces": Subspaces([vae.StandardNormal(2)]),
-    "VampPrior": vae.VampPrior(vae.MLPEncoder(2, 2), torch.zeros(1, 2), 2),
+    "VampPrior": vae.priors.VampPrior(vae.MLPEncoder(2, 2), torch.zeros(1, 2), 2),
 }
 OPTIONAL = {
     base: [name for name, method in vars(base).items() if hasattr(method, "remedy")] for base in (Likelihood, Prior)

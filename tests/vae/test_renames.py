@@ -44,6 +44,14 @@ def test_new_names_are_there_and_old_ones_are_gone() -> None:
             assert not ours, f"{ours} are still there"
 
 
+def test_names_that_left_the_top_are_in_their_rooms() -> None:
+    for before, now in rows("Rooms"):
+        (room,) = re.findall(r"`(designloop[\w.]*)`", now)
+        for name in re.findall(r"`(\w+)`", before):
+            assert name not in designloop.vae.__all__
+            assert hasattr(importlib.import_module(room), name), f"{room}.{name}"
+
+
 @pytest.mark.parametrize(("before", "now"), rows("Modules"))
 def test_new_modules_are_there_and_old_ones_are_gone(before: str, now: str) -> None:
     new, *_ = re.findall(r"`(designloop[\w.]*)`", now)

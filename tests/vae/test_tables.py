@@ -20,7 +20,7 @@ from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.product import Product
 from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder
-from designloop.vae.tables import MixedTable
+from designloop.vae.tables import MixedTable, unit_of
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.epochs import fit_epochs
 from designloop.vae.training.losses import ELBO
@@ -223,3 +223,9 @@ def test_other_widths_and_models_are_told() -> None:
     other = VAE(fitted.encoder, fitted.decoder, Gaussian(7), fitted.prior)
     with pytest.raises(VAEError, match=r"the model explains other rows than this table's 7 columns; fit table\.vae"):
         table.fill(other, FRAME, k=2)
+
+
+def test_a_unit_is_exact_where_whole_numbers_end_that_a_computer_counts_in() -> None:
+    assert unit_of(np.array([0.0, 6.0, 9.0])) == 3
+    assert unit_of(np.array([0.0, 2.0**70, 3 * 2.0**69])) == 2**69
+    assert MixedTable.of({"huge": [1e30, 2e30, 0.0, 5e30]}).columns[0].kind == "numbers"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -61,14 +61,16 @@ RANDOM_PRIOR = Arm("random_prior", "random draws from the prior", {"strategy": {
 RANDOM_ZINC = Arm("random_zinc", "random ZINC molecules", {"strategy": {"name": "random", "source": "zinc"}})
 
 
-def choose(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+def choose(names: Collection[str], wanted: Sequence[str], kind: str = "arm") -> list[str]:
     """Returns the wanted names in the order of ``names``; all of them where none is wanted.
 
+    Args:
+        kind: what the error calls a name.
     Raises:
-        InputError: one is no arm.
+        InputError: one is not among ``names``.
     """
     if unknown := [name for name in wanted if name not in names]:
-        raise api.InputError(f"no arm {unknown[0]!r}; give some of {','.join(names)}")
+        raise api.InputError(f"no {kind} {unknown[0]!r}; give some of {', '.join(names)}")
     return [name for name in names if name in wanted or not wanted]
 
 

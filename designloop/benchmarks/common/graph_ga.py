@@ -27,9 +27,9 @@ _SINGLE = "[*]-;!@[*]"
 _ACROSS, _BESIDE = "[R]@[R]@[R]@[R]", "[R]@[R;!D2]@[R]"
 """Four ring atoms, of which the outer bonds are cut, and three around one that has more than two neighbours."""
 
-_JOIN = "[*:1]-[1*].[1*]-[*:2]>>[*:1]-[*:2]"
-_OPEN = tuple(f"[*:1]~[1*].[1*]~[*:2]>>[*:1]{bond}[*:2]" for bond in "-=")
-_CLOSE = tuple(f"([*:1]~[1*].[1*]~[*:2])>>[*:1]{bond}[*:2]" for bond in "-=")
+JOIN = "[*:1]-[1*].[1*]-[*:2]>>[*:1]-[*:2]"
+OPEN = tuple(f"[*:1]~[1*].[1*]~[*:2]>>[*:1]{bond}[*:2]" for bond in "-=")
+CLOSE = tuple(f"([*:1]~[1*].[1*]~[*:2])>>[*:1]{bond}[*:2]" for bond in "-=")
 
 Parts = tuple[Chem.Mol, ...]
 
@@ -70,7 +70,7 @@ def _mutant(molecule: Chem.Mol, rng: random.Random) -> Chem.Mol | None:
 
 def _written(molecule: Chem.Mol | None) -> str | None:
     """The canonical SMILES, if it is a molecule."""
-    if molecule is None or not _is_sound(molecule):
+    if molecule is None or not is_sound(molecule):
         return None
     text: str = Chem.MolToSmiles(molecule)
     return text
@@ -78,7 +78,7 @@ def _written(molecule: Chem.Mol | None) -> str | None:
 
 def crossover(first: str, second: str, rng: random.Random) -> Chem.Mol | None:
     """A molecule of a part of each parent that is neither of them, joined by one bond or by two of a ring."""
-    known = {_canonical(first), _canonical(second)}
+    known = {canonical_of(first), canonical_of(second)}
     for _ in range(_TRIES):
         child = (_crossed_chains if rng.random() <= 0.5 else _crossed_rings)(first, second, rng)
         if child is not None and Chem.MolToSmiles(child) not in known:
@@ -88,12 +88,12 @@ def crossover(first: str, second: str, rng: random.Random) -> Chem.Mol | None:
 
 def _crossed_chains(first: str, second: str, rng: random.Random) -> Chem.Mol | None:
     for _ in range(_TRIES):
-        parts = [_cut_chain(parent, rng) for parent in (first, second)]
+        parts = [cut_chain(parent, rng) for parent in (first, second)]
         if parts[0] is None or parts[1] is None:
             return None
         ways = list(product(parts[0], parts[1]))
         rng.shuffle(ways)
-        child = _first_sound((_first(_JOIN, way) for way in ways), _is_sound)
+        child = _first_sound((_first(JOIN, way) for way in ways), is_sound)
         if child is not None:
             return child
     return None
@@ -103,12 +103,12 @@ def _crossed_rings(first: str, second: str, rng: random.Random) -> Chem.Mol | No
     if not any(_matches(parent, "[R]") for parent in (first, second)):
         return None
     for _ in range(_TRIES):
-        parts = [_cut_ring(parent, rng) for parent in (first, second)]
+        parts = [cut_ring(parent, rng) for parent in (first, second)]
         if parts[0] is None or parts[1] is None:
             return None
-        ways = list(product(_OPEN, _CLOSE, parts[0], parts[1]))
+        ways = list(product(OPEN, CLOSE, parts[0], parts[1]))
         rng.shuffle(ways)
-        child = _first_sound(map(_closed, ways), _has_sound_rings)
+        child = _first_sound(map(_closed, ways), has_sound_rings)
         if child is not None:
             return child
     return None
@@ -118,11 +118,11 @@ def _closed(way: tuple[str, str, Chem.Mol, Chem.Mol]) -> Chem.Mol | None:
     """Two parts joined by a bond, and by another one that closes a ring."""
     opened = _first(way[0], way[2:])
     # Both products of the second reaction are one molecule: its two bonds are named the one way or the other.
-    return _first(way[1], (opened,)) if opened is not None and _is_sound(opened) else None
+    return _first(way[1], (opened,)) if opened is not None and is_sound(opened) else None
 
 
-def _first(reaction: str, reactants: Sequence[Chem.Mol]) -> Chem.Mol | None:
-    products = _reaction(reaction).RunReactants(tuple(reactants), 1)
+def _first(smarts: str, reactants: Sequence[Chem.Mol]) -> Chem.Mol | None:
+    products = reaction(smarts).RunReactants(tuple(reactants), 1)
     return products[0][0] if products else None
 
 
@@ -130,13 +130,13 @@ def _first_sound(made: Iterable[Chem.Mol | None], is_sound: Callable[[Chem.Mol],
     return next((molecule for molecule in made if molecule is not None and is_sound(molecule)), None)
 
 
-def _cut_chain(parent: str, rng: random.Random) -> Parts | None:
+def cut_chain(parent: str, rng: random.Random) -> Parts | None:
     """The parts of a parent on both sides of a single bond that is in no ring."""
     bonds = _matches(parent, _SINGLE)
     return _parts(parent, (rng.choice(bonds),)) if bonds else None
 
 
-def _cut_ring(parent: str, rng: random.Random) -> Parts | None:
+def cut_ring(parent: str, rng: random.Random) -> Parts | None:
     """The two parts of a parent after two bonds of a ring were cut."""
     for _ in range(_TRIES):
         across = rng.random() < 0.5
@@ -153,7 +153,7 @@ def _cut_ring(parent: str, rng: random.Random) -> Parts | None:
 @lru_cache(_KEPT)
 def _parts(parent: str, bonds: tuple[tuple[int, ...], ...]) -> Parts | None:
     """The fragments that cutting some bonds leaves; None where one is no molecule."""
-    molecule = _kekulised(parent)
+    molecule = kekulised(parent)
     numbers = [molecule.GetBondBetweenAtoms(*ends).GetIdx() for ends in bonds]
     cut = Chem.FragmentOnBonds(molecule, numbers, addDummies=True, dummyLabels=[(1, 1)] * len(numbers))
     try:
@@ -164,34 +164,34 @@ def _parts(parent: str, bonds: tuple[tuple[int, ...], ...]) -> Parts | None:
 
 @lru_cache(_KEPT)
 def _matches(parent: str, smarts: str) -> tuple[tuple[int, ...], ...]:
-    matches: tuple[tuple[int, ...], ...] = _kekulised(parent).GetSubstructMatches(_query(smarts))
+    matches: tuple[tuple[int, ...], ...] = kekulised(parent).GetSubstructMatches(query(smarts))
     return matches
 
 
 @lru_cache(_KEPT)
-def _kekulised(parent: str) -> Chem.Mol:
+def kekulised(parent: str) -> Chem.Mol:
     molecule = Chem.MolFromSmiles(parent)
     Chem.Kekulize(molecule, clearAromaticFlags=True)
     return molecule
 
 
 @lru_cache(_KEPT)
-def _canonical(parent: str) -> str:
+def canonical_of(parent: str) -> str:
     text: str = Chem.MolToSmiles(Chem.MolFromSmiles(parent))
     return text
 
 
 @cache
-def _query(smarts: str) -> Chem.Mol:
+def query(smarts: str) -> Chem.Mol:
     return Chem.MolFromSmarts(smarts)
 
 
 @cache
-def _reaction(smarts: str) -> AllChem.ChemicalReaction:
+def reaction(smarts: str) -> AllChem.ChemicalReaction:
     return AllChem.ReactionFromSmarts(smarts)
 
 
-def _is_sound(molecule: Chem.Mol) -> bool:
+def is_sound(molecule: Chem.Mol) -> bool:
     """Whether it is a molecule of more than one atom."""
     try:
         Chem.SanitizeMol(molecule)
@@ -200,12 +200,12 @@ def _is_sound(molecule: Chem.Mol) -> bool:
     return bool(molecule.GetNumAtoms() > 1)
 
 
-def _has_sound_rings(molecule: Chem.Mol) -> bool:
+def has_sound_rings(molecule: Chem.Mol) -> bool:
     """Whether it is such a molecule without allenes in rings, rings of seven, and double bonds in small rings."""
-    if not _is_sound(molecule):
+    if not is_sound(molecule):
         return False
     rings = molecule.GetRingInfo().AtomRings()
     if not rings:
         return True
-    forbidden = any(molecule.HasSubstructMatch(_query(smarts)) for smarts in ("[R]=[R]=[R]", "[r3,r4]=[r3,r4]"))
+    forbidden = any(molecule.HasSubstructMatch(query(smarts)) for smarts in ("[R]=[R]=[R]", "[r3,r4]=[r3,r4]"))
     return max(map(len, rings)) <= 6 and not forbidden

@@ -79,7 +79,7 @@ class Criterion:
     above: str
     below: str
     by: float = 0.0
-    """The least difference; with 0 it has to be more."""
+    """The least difference, less than 0 where the one may be below the other; with 0 it has to be more."""
     on_each_seed: bool = False
     """Whether on every seed; else in the mean of them."""
     than_best: bool = False
@@ -87,8 +87,10 @@ class Criterion:
 
     def __str__(self) -> str:
         where = "on each seed" if self.on_each_seed else "in the mean"
-        least = f"at least {self.by:g} " if self.by else ""
-        return f"{self.above} {least}above {'the best of ' if self.than_best else ''}{self.below} {where}"
+        relation = "above" if not self.by else f"at least {self.by:g} above"
+        if self.by < 0:
+            relation = f"at most {-self.by:g} below"
+        return f"{self.above} {relation} {'the best of ' if self.than_best else ''}{self.below} {where}"
 
     def judge(self, arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
         """Returns the criterion in words, the paired differences, whether it holds; None where an arm is missing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -129,8 +129,13 @@ def _read_result(folder: Path) -> TrialResult | None:
 
 def code_digest() -> str:
     """Digests the code that decides what a campaign finds; results of other code are not mixed with this one's."""
+    return digest_of(deciding_files())
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Digests names and contents of files below ``ROOT``, in the order given."""
     digest = hashlib.sha256()
-    for path in deciding_files():
+    for path in files:
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 

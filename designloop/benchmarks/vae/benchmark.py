@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from designloop.benchmarks.common.machine import machine
 from designloop.benchmarks.common.options import Options, Results, Say
-from designloop.benchmarks.common.rows import as_json, from_json, rows_table
+from designloop.benchmarks.common.rows import Row, as_json, from_json, rows_table
 from designloop.benchmarks.peers.benchmark import ratios_beside
 from designloop.benchmarks.vae import registry
-from designloop.benchmarks.vae.method import CORE, SECTIONS
+from designloop.benchmarks.vae.method import CORE, SECTIONS, Method
 
 SUMMARY = "The VAE library's methods against closed forms, simulators and peers."
 
-OPTIONS = frozenset({"method", "seeds"})
+OPTIONS = frozenset({"method", "seeds", "work"})
 
 SEEDS = 5
 """Seeds 0, 1, … of each method; one whose criterion asks for more takes more."""
@@ -52,9 +53,7 @@ def run(options: Options, say: Say) -> Results:
     runs: dict[str, dict[str, Any]] = {}
     for name, method in methods.items():
         say(f"{name}: {method.TITLE}")
-        began = perf_counter()
-        measured = method.run(seeds, say)
-        seconds = perf_counter() - began
+        measured, seconds = _measure(name, method, seeds, say, options.work)
         rows += [as_json(name, row) for row in measured]
         runs[name] = {
             "date": datetime.now(UTC).date().isoformat(),
@@ -66,6 +65,15 @@ def run(options: Options, say: Say) -> Results:
         held = [row.holds for row in measured if row.holds is not None]
         say(f"{name}: {sum(held)} of {len(held)} bars hold, {seconds:.0f} s")
     return {"seeds": seeds, "rows": rows, "runs": runs}
+
+
+def _measure(name: str, method: Method, seeds: Sequence[int], say: Say, work: Path) -> tuple[Sequence[Row], float]:
+    """Returns the rows of a method, and the seconds that they took in however many runs."""
+    if run_kept := getattr(method, "run_kept", None):
+        kept: tuple[Sequence[Row], float] = run_kept(seeds, say, work / f"vae-{name}")
+        return kept
+    began = perf_counter()
+    return method.run(seeds, say), perf_counter() - began
 
 
 def merge(earlier: Results, now: Results) -> Results:

@@ -30,7 +30,9 @@ SECTIONS = (
 class Method(Protocol):
     """A module of ``methods/``: adding one with these four names is all that a new method takes.
 
-    One of several files is a folder with these names in its ``method.py``.
+    One of several files is a folder with these names in its ``method.py``. One that takes long may have a fifth,
+    ``run_kept(seeds, say, folder) -> (rows, seconds)``, which is called in the place of ``run``: it keeps every piece
+    that it has measured in the folder, goes on after an interruption, and tells the seconds of all pieces.
     """
 
     TITLE: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -235,6 +235,18 @@ class Campaign(StrictSettings):
         """The molecules to compare with, in the order given, each once."""
         return list(self._parts.references)
 
+    def with_only(self, names: Collection[str]) -> Campaign | None:
+        """The campaign with these of its properties alone, for what is asked outside its table; None without any.
+
+        They weigh the same and are averaged, whatever the file says: the score has no meaning of its own.
+        """
+        kept = (item for item in self.objective.properties if item.name in names)
+        properties = tuple(item.model_copy(update={"weight": 1.0}) for item in kept)
+        if not properties:
+            return None
+        objective = self.objective.model_copy(update={"properties": properties, "aggregate": "arithmetic_mean"})
+        return self.model_copy(update={"objective": objective})
+
     def resolve(self, path: str | Path) -> Path:
         """Makes a path of the campaign file absolute."""
         return real(self.folder / path)
@@ -314,7 +326,7 @@ def load_campaign(
         campaign = Campaign.model_validate({"stereo": parts.stereo, **data})
     except ValidationError as caught:
         findings = explain(caught, Campaign, data, document.written)
-        problems += [document.problem(replace(it, path=as_written(it.path, given))) for it in findings]
+        problems += [document.problem(replace(finding, path=as_written(finding.path, given))) for finding in findings]
     if problems:
         raise CampaignError(
             sorted(
@@ -328,8 +340,8 @@ def _of_mapping(data: Mapping[str, Any], folder: Path) -> tuple[Document, Path]:
     """The document of a campaign from Python, its oracles in hand named by references, and the file that it lacks."""
     name = data.get("name")
     if not isinstance(name, str):
-        found = describe(name) if "name" in data else "nothing"
-        raise CampaignError([Problem(OVERRIDE, None, None, "name", found, "a name, which the folder of results gets")])
+        actual = describe(name) if "name" in data else "nothing"
+        raise CampaignError([Problem(OVERRIDE, None, None, "name", actual, "a name, which the folder of results gets")])
     document = document_of(data)
     problems = []
     objective = document.data.get("objective")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.identity import MAY_CHANGE, flat, own_file
 from designloop.loop.screening.diversity import with_todays_keys
 from designloop.loop.screening.filters import switched_on, without
+from designloop.strategies.base import Formerly
 
 _ABSENT = object()
 
@@ -40,8 +41,9 @@ def changes(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:
     """Every key in which a stored `Campaign.dump()` and the campaign differ, in the order of the file.
 
     What the stored one does not say, having been written before there was such a key, is the key's default; a filter
-    that it does not name is off. Molecules are compared by what they are: a comment, a blank line or another line end
-    in their file is no change, nor are the same molecules in another file or another notation.
+    that it does not name is off, and a setting of the strategy is what its `Formerly` says. Molecules are compared by
+    what they are: a comment, a blank line or another line end in their file is no change, nor are the same molecules
+    in another file or another notation.
     """
     then, today = _with_defaults(old), campaign.dump()
     _forget_notation(then, today)
@@ -60,13 +62,48 @@ def unknown_filters(old: Mapping[str, Any], campaign: Campaign) -> list[str]:
     return [name for name in switched_on(campaign.filters) if name not in known]
 
 
-def as_begun(old: Mapping[str, Any], campaign: Campaign) -> Campaign:
-    """Returns the campaign as it goes on from stored settings: filters that are on by default only since then stay off.
+def unknown_settings(old: Mapping[str, Any], campaign: Campaign) -> dict[str, Any]:
+    """Returns the strategy's settings that are at their defaults, and that a stored `Campaign.dump()` does not know.
 
-    Otherwise a new version would refuse, in mid-campaign and unnoticed, what the earlier rounds were allowed.
+    Only those that say what they were before: dotted key -> that value.
     """
-    names = unknown_filters(old, campaign)
-    return campaign.model_copy(update={"filters": without(campaign.filters, names)}) if names else campaign
+    stored = old.get("strategy", {})
+    if stored.get("name", campaign.strategy.name) != campaign.strategy.name:
+        return {}
+    return {f"strategy.{key}": value for key, value in _former(stored, campaign.strategy.settings)}
+
+
+def _former(stored: Mapping[str, Any], settings: BaseModel) -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of each setting that says what it was formerly, and that neither names."""
+    for name, field in type(settings).model_fields.items():
+        inner, known = getattr(settings, name), stored.get(name, {})
+        if isinstance(inner, BaseModel) and isinstance(known, Mapping):
+            yield from ((f"{name}.{key}", value) for key, value in _former(known, inner))
+        elif name not in stored and name not in settings.model_fields_set:
+            yield from ((name, mark.value) for mark in field.metadata if isinstance(mark, Formerly))
+
+
+def as_begun(old: Mapping[str, Any], campaign: Campaign) -> Campaign:
+    """Returns the campaign as it goes on from stored settings: what is on by default only since then stays off.
+
+    Otherwise a new version would refuse, in mid-campaign and unnoticed, what the earlier rounds were allowed, or learn
+    by another loss than they did.
+    """
+    update: dict[str, Any] = {}
+    if names := unknown_filters(old, campaign):
+        update["filters"] = without(campaign.filters, names)
+    if former := unknown_settings(old, campaign):
+        settings = campaign.strategy.settings
+        for key, value in former.items():
+            settings = _with(settings, key.split(".")[1:], value)
+        update["strategy"] = replace(campaign.strategy, settings=settings)
+    return campaign.model_copy(update=update) if update else campaign
+
+
+def _with(settings: BaseModel, path: Sequence[str], value: Any) -> BaseModel:
+    """The settings with another value at a path of names."""
+    name, *inner = path
+    return settings.model_copy(update={name: _with(getattr(settings, name), inner, value) if inner else value})
 
 
 def changed_keys(old: Mapping[str, Any], campaign: Campaign) -> list[Change]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import stdev
@@ -13,9 +14,46 @@ from designloop.records import Result
 _CENSORED = re.compile(r"\s*(<=|>=|<|>|≤|≥|~)\s*\S")
 """How a laboratory writes a bound instead of a value."""
 
+_RELATION = re.compile(r"[\s'\"]*(<<?=?|>>?=?|≤|≥|~)")
+"""A bound's sign in a column of its own; ChEMBL writes it in single quotes."""
+
+_RELATION_WORDS = ("relation", "qualifier", "operator", "modifier")
+_RELATION_HEADERS = ("standardrelation", *_RELATION_WORDS)
+
+_KIND_HEADERS = {
+    "standardvalue": ("standardunits", "standardtype", "targetchemblid"),
+    "pchemblvalue": ("standardtype", "targetchemblid"),
+}
+"""Columns of ChEMBL's that say what is measured, of which the values beside them should all have the same."""
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+_WITH_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?", re.IGNORECASE)
+_WITH_UNIT = re.compile(rf"{_NUMBER.pattern}\s*([^\W\d_][\w/]*|%)", re.IGNORECASE)
+
 
 class UnusableValue(ValueError):
     """A cell that holds no value that can be taken; the message says what it holds and what to do."""
+
+
+def number_in(text: str) -> float:
+    """The number that a cell holds.
+
+    Raises:
+        UnusableValue: it holds none; the message says what it holds, and what was expected.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isfinite(number):
+        return number
+    if _CENSORED.match(text):
+        raise UnusableValue("a bound and no value")
+    if _WITH_COMMA.fullmatch(text):
+        raise UnusableValue(f"expected a number with a decimal point: write {text.replace(',', '.')}")
+    if _WITH_UNIT.fullmatch(text) and not _NUMBER.fullmatch(text):
+        raise UnusableValue("expected the number alone, in the unit of all the others")
+    raise UnusableValue("expected a finite number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +112,11 @@ class ValueColumns:
     def read(self, cells: Mapping[str, str]) -> dict[str, Reading]:
         """The readings of one row, by property; an empty cell was not measured.
 
+        Where the file has a column for the sign of a bound, as ChEMBL's ``Standard Relation``, it counts, too.
+
+        Args:
+            cells: header -> text of all columns.
+
         Raises:
             UnusableValue: a cell holds neither a finite number nor, where these are taken, a bound.
         """
@@ -81,27 +124,63 @@ class ValueColumns:
         for name, column in self.columns.items():
             text = cells[column].strip()
             if text:
-                readings[name] = self._reading(name, column, text)
+                readings[name] = self._reading(name, column, text, _relation(column, cells))
         return readings
 
-    def _reading(self, name: str, column: str, text: str) -> Reading:
-        if _CENSORED.match(text):
-            if self.take_censored:
-                return Reading((), f"censored: {text}")
-            raise UnusableValue(
-                f"{name} ({column}) is {text!r}, a bound and no value; measure it again, delete it, or take such rows "
-                "as failures by `censored: failed`"
-            )
+    def _reading(self, name: str, column: str, text: str, relation: tuple[str, str] | None) -> Reading:
+        is_bound = relation is not None or _CENSORED.match(text) is not None
+        if is_bound and self.take_censored:
+            return Reading((), f"censored: {relation[0] if relation else ''}{text}")
         try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise UnusableValue(
-                f"{name} ({column}) is {text!r}, expected a finite number; leave the cell empty where nothing was "
-                "measured"
+            number = number_in(text)
+            if relation is not None:
+                raise UnusableValue("a bound and no value")
+        except UnusableValue as why:
+            beside = f" with {relation[0]!r} under {relation[1]}" if relation else ""
+            advice = (
+                "measure it again, delete it, or take such rows as failures by `censored: failed`"
+                if is_bound
+                else "leave the cell empty where nothing was measured"
             )
+            raise UnusableValue(f"{name} ({column}) is {text!r}{beside}, {why}; {advice}") from None
         return Reading((number,))
+
+
+def find_mixed_kinds(values: ValueColumns, columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """A sentence for each property whose values are of several units, types or targets, by ChEMBL's own columns.
+
+    Args:
+        columns: header -> texts of all rows.
+    """
+    headers, sentences = {_plain(header): header for header in columns}, []
+    for name, column in values.columns.items():
+        for kind in _KIND_HEADERS.get(_plain(column), ()):
+            if (header := headers.get(kind)) is None:
+                continue
+            rows = zip(columns[header], columns[column], strict=True)
+            counts = Counter(text.strip() or "empty" for text, value in rows if value.strip())
+            if len(counts) > 1:
+                said = ", ".join(f"{text} {count:,}" for text, count in counts.most_common())
+                sentences.append(
+                    f"values of {name} ({column}) stand under several {header}: {said}; keep rows of one, unless they "
+                    "compare"
+                )
+    return sentences
+
+
+def _relation(column: str, cells: Mapping[str, str]) -> tuple[str, str] | None:
+    """The sign of a bound beside a value, and the column that holds it; None where the value is one."""
+    headers = {_plain(header): header for header in cells}
+    for candidate in (*(_plain(column) + word for word in _RELATION_WORDS), *_RELATION_HEADERS):
+        if candidate in headers:
+            sign = _RELATION.match(cells[headers[candidate]])
+            return (sign[1], headers[candidate]) if sign else None
+    return None
+
+
+def _plain(header: str) -> str:
+    """A header in small letters, without blanks and underscores."""
+    return re.sub(r"[\s_]+", "", header).lower()
 
 
 def merged(readings: Iterable[Mapping[str, Reading]]) -> dict[str, Reading]:
@@ -141,5 +220,7 @@ def describe_readings(readings: Readings, molecules: int) -> str:
         replicated = sum(len(reading.values) > 1 for reading in known)
         said = [f"{failed:,} as failures"] if failed else []
         said += [f"{replicated:,} with replicates, whose pooled sd is {noise[name]:.2g}"] if name in noise else []
-        parts.append(f"{name} of {len(known):,}" + (f" ({', '.join(said)})" if said else ""))
+        means = [reading.mean for reading in known if reading.values]
+        span = f" from {min(means):g} to {max(means):g}" if means else ""
+        parts.append(f"{name} of {len(known):,}{span}" + (f" ({', '.join(said)})" if said else ""))
     return f"{len(readings):,} of {molecules:,} starting molecules come with measured values: {', '.join(parts)}"

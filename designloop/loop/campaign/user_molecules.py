@@ -9,7 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from designloop.loop.campaign.draft import Texts
-from designloop.loop.campaign.known_values import Reading, Readings, UnusableValue, ValueColumns, merged
+from designloop.loop.campaign.known_values import (
+    Reading,
+    Readings,
+    UnusableValue,
+    ValueColumns,
+    find_mixed_kinds,
+    merged,
+)
 from designloop.loop.config.problems import Finding, PathKey, Problem
 from designloop.loop.config.yaml_file import Document
 from designloop.loop.config.yaml_nodes import quote
@@ -240,21 +247,23 @@ class _FileReader:
             hint = f"a molecule goes into a list: {key}: [{quote(path)}]" if is_smiles else ""
             self._refuse(Finding(self.place, str(error), hint=hint))
             return
-        for problem in read.problems:
-            actual, expected = f"{shown(problem.text)} ({problem.reason})", "a SMILES that RDKit can read"
-            self.molecules.unreadable.append(self._problem(problem.line, actual, expected, "mend or delete the line"))
         if missing := {name: column for name, column in self._columns.items() if column not in read.columns}:
             for name, column in missing.items():
                 expected = f"a column of {path}: {listed(read.columns)}"
                 hint = did_you_mean(column, read.columns)
                 self._refuse(Finding((self.place[0], "values", name), repr(column), expected, hint))
             return
+        for problem in read.problems:
+            actual, expected = f"{shown(problem.text)} ({problem.reason})", "a SMILES that RDKit can read"
+            self.molecules.unreadable.append(self._problem(problem.line, actual, expected, "mend or delete the line"))
+        if self.values is not None:
+            self.molecules.warnings += [
+                f"{self.place[0]}: {said}" for said in find_mixed_kinds(self.values, read.columns)
+            ]
         rows = zip(read.smiles, read.names, read.lines, strict=True)
         for row, (text, name, line) in enumerate(rows):
             try:
-                known = (
-                    self.values.read({c: read.columns[c][row] for c in self._columns.values()}) if self.values else {}
-                )
+                known = self.values.read({c: texts[row] for c, texts in read.columns.items()}) if self.values else {}
             except UnusableValue as error:
                 self.molecules.unusable.append(self._problem(line, str(error)))
                 continue

@@ -149,6 +149,13 @@ class Evaluator:
         """Lists the workers that were lost in the last call, a line a node and kind."""
         return describe_losses(self._losses)
 
+    def report(self, say: Callable[[str], None]) -> list[str]:
+        """Says the remarks and losses of the last call, and returns the remarks, which the round's metrics keep."""
+        remarks = self.remarks()
+        for line in [*remarks, *self.losses()]:
+            say(line)
+        return remarks
+
     @property
     def metrics(self) -> dict[str, float | str]:
         """The counts of the last call, by name; where there were any, the dates of what was known, and the losses."""

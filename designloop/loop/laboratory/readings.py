@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from designloop.loop.campaign.campaign import Campaign
@@ -38,13 +38,7 @@ def is_in_laboratory(dump: Mapping[str, Any]) -> bool:
 
 def without_measured(campaign: Campaign) -> Campaign | None:
     """The campaign as far as a machine can evaluate it; None where all its properties are measured."""
-    measured = measured_properties(campaign)
-    computed = tuple(item for item in campaign.objective.properties if item.name not in measured)
-    if not computed:
-        return None
-    # Never scored by this objective, so its aggregate and weights need not mean anything.
-    objective = campaign.objective.model_copy(update={"properties": computed})
-    return campaign.model_copy(update={"objective": objective})
+    return campaign.with_only(campaign.oracles.keys() - measured_properties(campaign))
 
 
 def to_metric(readings: Readings) -> str:
@@ -59,25 +53,25 @@ def to_metric(readings: Readings) -> str:
 
 def told_in(rounds: Iterable[RoundInfo]) -> dict[str, dict[str, Reading]]:
     """All readings that the rounds hold; a later one takes the place of an earlier one."""
-    told: dict[str, dict[str, Reading]] = {}
+    readings: dict[str, dict[str, Reading]] = {}
     for info in rounds:
         for smiles, of_molecule in json.loads(str(info.metrics.get(READINGS, "{}"))).items():
-            told.setdefault(smiles, {}).update(
+            readings.setdefault(smiles, {}).update(
                 {
                     name: Reading((), kept) if isinstance(kept, str) else Reading(tuple(kept))
                     for name, kept in of_molecule.items()
                 }
             )
-    return told
+    return readings
 
 
 def corrections_in(rounds: Iterable[RoundInfo]) -> list[str]:
     """A sentence for each reading that an amendment put in the place of another, or added."""
-    told: dict[str, dict[str, Reading]] = {}
+    readings: dict[str, dict[str, Reading]] = {}
     sentences = []
     for info in rounds:
         for smiles, of_molecule in told_in([info]).items():
-            before = told.setdefault(smiles, {})
+            before = readings.setdefault(smiles, {})
             for name, reading in of_molecule.items():
                 if info.kind == "amendment" and reading != before.get(name):
                     earlier = before.get(name, "nothing")
@@ -105,6 +99,28 @@ def record_readings(campaign: Campaign, ledger: Ledger, readings: Readings) -> N
         if news:
             intents = ledger.record_intents({key: news}, {key: f"{NAME} {name}"})
             ledger.record([_outcome(intent, wanted[intent.smiles]) for intent in intents])
+
+
+def measured_results(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> dict[str, dict[str, Result]]:
+    """Measured property -> molecule -> what is known of it: what was told last, else what stands in the user's file."""
+    given = campaign.known_values()
+    results = {}
+    for name in measured_properties(campaign):
+        known = ledger.known(ledger_key(campaign.oracles[name], name), smiles)
+        results[name] = {
+            molecule: _told_result(known[molecule])
+            if molecule in known
+            else given[molecule][name].result()
+            if name in given.get(molecule, {})
+            else NOT_MEASURED
+            for molecule in smiles
+        }
+    return results
+
+
+def _told_result(kept: LedgerResult) -> Result:
+    mean = kept.value["mean"] if isinstance(kept.value, Mapping) else kept.value
+    return Result(None if mean is None else float(mean), kept.status, kept.error)
 
 
 def _outcome(intent: Intent, reading: Reading) -> Finished:

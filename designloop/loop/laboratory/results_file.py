@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import math
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from designloop.loop.campaign.known_values import Reading
+from designloop.loop.campaign.known_values import Reading, UnusableValue, number_in
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, standard_form
 from designloop.tables.suggestions import Suggestion
 from designloop.words import meant_or_known
@@ -41,7 +41,7 @@ class RefusedRow:
 class ResultsFile:
     """What a file of results says."""
 
-    told: Mapping[str, Mapping[str, Reading]] = field(default_factory=dict)
+    readings: Mapping[str, Mapping[str, Reading]] = field(default_factory=dict)
     """Id of a suggestion -> property -> reading, in the order of the suggestions."""
     refused: Sequence[RefusedRow] = ()
     blank: int = 0
@@ -93,11 +93,11 @@ class ResultsReader:
             for name in without if why_not else ():
                 failures.setdefault(item.id, {}).setdefault(name, why_not)
             blank += not (numbers or why_not)
-        told = {
+        readings = {
             item.id: _readings(values.get(item.id, {}), failures.get(item.id, {}), self.properties)
             for item in self.suggestions
         }
-        return ResultsFile({key: readings for key, readings in told.items() if readings}, refused, blank)
+        return ResultsFile({key: read for key, read in readings.items() if read}, refused, blank)
 
     def _match(
         self, row: Mapping[str, str], by_id: Mapping[str, Suggestion], by_identity: Mapping[str, Suggestion]
@@ -139,7 +139,7 @@ def _read_rows(path: Path, properties: Sequence[str]) -> tuple[list[str], list[t
         raise ResultsError(f"{path} is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8") from error
     first = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter)  # str.splitlines cuts at U+2028, too
     try:
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
@@ -161,13 +161,10 @@ def _read_rows(path: Path, properties: Sequence[str]) -> tuple[list[str], list[t
 
 def _number(name: str, text: str) -> float:
     try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+        return number_in(text)
+    except UnusableValue as why:
         advice = f"leave it blank where nothing was measured, and say in the column {FAILED!r} why nothing could be"
-        raise _Refusal(f"{name} is {text!r}, expected a finite number; {advice}")
-    return number
+        raise _Refusal(f"{name} is {text!r}, {why}; {advice}") from None
 
 
 def _readings(

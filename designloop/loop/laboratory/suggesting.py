@@ -79,7 +79,7 @@ def _explained(
         if any(reading.values for name, reading in of_molecule.items() if name in properties)
     ]
     batch = max((item.batch for item in given), default=0) + 1
-    best = max((score for score in table.scores().values() if score is not None), default=None)
+    best = max((score for score in table.ranked_scores().values() if score is not None), default=None)
     blind = "" if isinstance(strategy, Foreseeing) else f"the strategy {campaign.strategy.name} foresees nothing"
     described = zip(chosen, nearest_of([item.smiles for item in chosen], measured), expected, strict=True)
     return [

@@ -19,7 +19,7 @@ from designloop.loop.laboratory.readings import (
     without_measured,
 )
 from designloop.loop.laboratory.suggesting import Known
-from designloop.loop.round_metrics import REMARKS, Clock, Front, TopTen
+from designloop.loop.round_metrics import Clock, Front, TopTen, remarks_metric
 from designloop.loop.runner import build_strategy, given_results, starting
 from designloop.loop.screening.screening import Screening
 from designloop.records import MEASURED, Candidate, Evaluation, Result, Round, RoundKind
@@ -43,22 +43,22 @@ class News:
 
 
 def sort_news(
-    table: CandidateTable, suggestions: Sequence[Suggestion], told: Mapping[str, Mapping[str, Reading]]
+    table: CandidateTable, suggestions: Sequence[Suggestion], reported: Mapping[str, Mapping[str, Reading]]
 ) -> News:
     """Compares what is told with what is committed.
 
     Args:
-        told: id of a suggestion -> property -> reading.
+        reported: id of a suggestion -> property -> reading.
     """
     before = told_in(table.rounds())
     new, corrected, repeated = [], [], []
     readings: dict[str, Mapping[str, Reading]] = {}
     for item in suggestions:
-        if item.id not in told:
+        if item.id not in reported:
             continue
         smiles = item.candidate.smiles
         earlier = before.get(smiles, {})
-        now = {**earlier, **told[item.id]}
+        now = {**earlier, **reported[item.id]}
         if smiles not in before:
             new.append(item)
         elif now != earlier:
@@ -143,10 +143,10 @@ class Teller:
     ) -> Round:
         """Commits some molecules as one round, with what is counted of them."""
         campaign, table, clock = self._campaign, self._table, Clock()
-        told = {candidate.smiles: readings[candidate.smiles] for candidate in candidates}
-        record_readings(campaign, table.ledger, told)
+        committed = {candidate.smiles: readings[candidate.smiles] for candidate in candidates}
+        record_readings(campaign, table.ledger, committed)
         strategy = build_strategy(campaign, table.last_state(), Screening(campaign, self._known))
-        top_ten = TopTen({smiles: score for smiles, score in table.ranked_scores().items() if smiles not in told})
+        top_ten = TopTen({smiles: score for smiles, score in table.ranked_scores().items() if smiles not in committed})
         goals = {} if kind == "amendment" else campaign.objective.goals
         front = Front.committed(goals, campaign.output_folder)
         metrics: dict[str, float | str] = {**counts}
@@ -155,13 +155,13 @@ class Teller:
             # What the user gave was asked of nobody.
             results = {
                 smiles: {name: reading.result(int(kind != "start")) for name, reading in of_molecule.items()}
-                for smiles, of_molecule in told.items()
+                for smiles, of_molecule in committed.items()
             }
             scored = campaign.objective([self._evaluation(item, results, computed) for item in candidates])
         with clock("learn"):
             learned = strategy.tell(scored)
-        noise = {f"{name}_replicate_sd": deviation for name, deviation in noise_of(told).items()}
-        metrics |= {READINGS: to_metric(told), **noise, **top_ten.after(scored), **front.after(scored)}
+        noise = {f"{name}_replicate_sd": deviation for name, deviation in noise_of(committed).items()}
+        metrics |= {READINGS: to_metric(committed), **noise, **top_ten.after(scored), **front.after(scored)}
         metrics |= {**learned, **clock.lap()}
         number = 0 if kind == "start" else max(table.next_round(), 1)
         done = Round(number, scored, metrics, strategy.state(), kind)
@@ -177,20 +177,17 @@ class Teller:
             return {}
         with Evaluator(by_machine, self._table.ledger) as evaluate:
             evaluations = evaluate(candidates, given=given_results(self._campaign))
-            remarks = evaluate.remarks()
-            for line in [*remarks, *evaluate.losses()]:
-                self._say(line)
-            metrics |= evaluate.metrics
-            metrics |= {REMARKS: "\n".join(remarks)} if remarks else {}
+            remarks = evaluate.report(self._say)
+            metrics |= {**evaluate.metrics, **remarks_metric(remarks)}
         return {evaluation.candidate.smiles: evaluation.results for evaluation in evaluations}
 
     def _evaluation(
         self,
         candidate: Candidate,
-        told: Mapping[str, Mapping[str, Result]],
+        measured: Mapping[str, Mapping[str, Result]],
         computed: Mapping[str, Mapping[str, Result]],
     ) -> Evaluation:
         """What is measured of a molecule beside what is computed, in the order of the objective."""
         blank = dict.fromkeys(self._measured, NOT_MEASURED)
-        results = {**blank, **told[candidate.smiles], **computed.get(candidate.smiles, {})}
+        results = {**blank, **measured[candidate.smiles], **computed.get(candidate.smiles, {})}
         return Evaluation(candidate, {item.name: results[item.name] for item in self._campaign.objective.properties})

@@ -26,6 +26,8 @@ class Transform(StrictSettings):
 
     type: ClassVar[str]
     """Its name there."""
+    example: ClassVar[Mapping[str, float]]
+    """Settings of a use, for listings."""
 
     def __call__(self, value: ArrayLike) -> Desirability:
         """Desirabilities in 0..1, in the shape of the values, which are finite numbers."""
@@ -50,11 +52,11 @@ TRANSFORMS: Registry[type[Transform]] = Registry("transform")
 Kind = TypeVar("Kind", bound=type[Transform])
 
 
-def transform(name: str) -> Callable[[Kind], Kind]:
-    """Decorator: the class itself, found under this name from now on."""
+def transform(name: str, *, example: Mapping[str, float]) -> Callable[[Kind], Kind]:
+    """Decorator: the class itself, found under this name from now on; ``example`` has settings of a use."""
 
     def register(kind: Kind) -> Kind:
-        kind.type = name
+        kind.type, kind.example = name, example
         TRANSFORMS.register(name, kind)
         return kind
 
@@ -73,7 +75,7 @@ def _descends(numbers: Mapping[str, float], hint: str) -> list[Finding]:
     return [Finding(("low",), f"low {numbers['low']:g} and high {numbers['high']:g}", "low below high", hint)]
 
 
-@transform("linear")
+@transform("linear", example={"low": 5, "high": 2.5})
 class Linear(Transform):
     """A straight line from 0 at ``low`` to 1 at ``high``, level outside.
 
@@ -98,7 +100,7 @@ class Linear(Transform):
         return np.clip((x - self.low) / (self.high - self.low), 0.0, 1.0)
 
 
-@transform("sigmoid")
+@transform("sigmoid", example={"low": -5, "high": -2})
 class Sigmoid(Transform):
     """A smooth rise through 1/2 half-way between ``low`` and ``high``: more is better.
 
@@ -126,7 +128,7 @@ class Sigmoid(Transform):
         return np.asarray(10.0 * self.k * (x - (self.low + self.high) / 2.0) / (self.high - self.low))
 
 
-@transform("reverse_sigmoid")
+@transform("reverse_sigmoid", example={"low": 2, "high": 5})
 class ReverseSigmoid(Sigmoid):
     """A smooth fall through 1/2 half-way between ``low`` and ``high``: less is better.
 
@@ -137,7 +139,7 @@ class ReverseSigmoid(Sigmoid):
         return logistic10(-self._decades(value))
 
 
-@transform("double_sigmoid")
+@transform("double_sigmoid", example={"low": 60, "high": 90})
 class DoubleSigmoid(Transform):
     """A window: near 1 between ``low`` and ``high``, 1/2 at both (where the window is wide for its flanks), 0 outside.
 
@@ -169,7 +171,7 @@ class DoubleSigmoid(Transform):
         return np.minimum(rise, fall)
 
 
-@transform("gaussian")
+@transform("gaussian", example={"mean": 75, "sd": 15})
 class Gaussian(Transform):
     """A bell: 1 at ``mean``, falling to both sides.
 
@@ -186,7 +188,7 @@ class Gaussian(Transform):
         return np.exp(-np.square(np.clip(z, -50.0, 50.0)) / 2.0)  # beyond 50 sd it is 0 in any case, and would overflow
 
 
-@transform("step")
+@transform("step", example={"low": 0, "high": 5})
 class Step(Transform):
     """All or nothing: 1 from ``low`` to ``high``, both included, else 0. Either end may be left open."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import to_jsonable_python
 from rdkit import Chem, rdBase
 
 from designloop.loop.screening import predicates
@@ -41,6 +42,8 @@ class BuiltBy:
     """Gives None where the settings switch the filter off."""
     off: Any = None
     """The setting that switches it off."""
+    example: Any = None
+    """A setting of a use, for listings, where the default is none."""
 
 
 # --- settings ------------------------------------------------------------------------------------------------------
@@ -125,16 +128,20 @@ class Filters(BaseModel):
     """Whether unpaired electrons are allowed."""
     ring_size: Annotated[IntRange | None, BuiltBy(predicates.ring_size)] = (3, 7)
     """Range of the sizes of rings (smallest set of smallest rings)."""
-    largest_ring: Annotated[int | None, BuiltBy(predicates.at_most("largest_ring"))] = None
+    largest_ring: Annotated[int | None, BuiltBy(predicates.at_most("largest_ring"), example=7)] = None
     """Most atoms in the largest ring."""
-    exclude: Annotated[Path | ExcludedFile | None, BuiltBy(predicates.exclude)] = None
+    exclude: Annotated[Path | ExcludedFile | None, BuiltBy(predicates.exclude, example="made_already.smi")] = None
     """File of molecules that are never wanted, such as those already made; or `{file: …, skip_bad: true}`."""
     forbid_smarts: Annotated[
-        tuple[Smarts, ...], BeforeValidator(_as_list), BuiltBy(predicates.forbid_smarts, off=())
+        tuple[Smarts, ...],
+        BeforeValidator(_as_list),
+        BuiltBy(predicates.forbid_smarts, off=(), example=["[N+](=O)[O-]"]),
     ] = ()
     """SMARTS of which none may be there."""
     require_smarts: Annotated[
-        tuple[Smarts, ...], BeforeValidator(_as_list), BuiltBy(predicates.require_smarts, off=())
+        tuple[Smarts, ...],
+        BeforeValidator(_as_list),
+        BuiltBy(predicates.require_smarts, off=(), example=["c1ccc2ncncc2c1"]),
     ] = ()
     """SMARTS of which all must be there: a core to keep."""
     unstable: Annotated[bool, BuiltBy(predicates.unstable, off=False)] = True
@@ -145,17 +152,18 @@ class Filters(BaseModel):
     """Fewest known molecules (ZINC 250k, drugs) with each ring system or the rings fused in it."""
     known_groups: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_groups)] = 1
     """Fewest known molecules (likewise) with each pair of bonded functional groups."""
-    strong_acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("strong_acid"))] = None
+    strong_acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("strong_acid"), example=0)] = None
     """Most groups with a pKa below 6, such as carboxylic acids; 0 forbids them."""
-    acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("acid"))] = None
+    acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("acid"), example=0)] = None
     """Most groups with a pKa below 8.5, strong acids included."""
-    base: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("base"))] = None
+    base: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("base"), example=1)] = None
     """Most groups whose conjugate acid has a pKa above 6.5, such as alkyl amines."""
-    undefined_stereo: Annotated[int | None, BuiltBy(predicates.at_most("undefined_stereo"))] = None
+    undefined_stereo: Annotated[int | None, BuiltBy(predicates.at_most("undefined_stereo"), example=2)] = None
     """Most stereocentres and double bonds without a stereo mark."""
-    descriptors: Annotated[Mapping[DescriptorName, Range], BuiltBy(predicates.descriptors, off={})] = Field(
-        default_factory=dict
-    )
+    descriptors: Annotated[
+        Mapping[DescriptorName, Range],
+        BuiltBy(predicates.descriptors, off={}, example={"logp": [1, 4], "tpsa": [None, 90]}),
+    ] = Field(default_factory=dict)
     """Ranges of descriptors by name, such as {logp: [1, 4]}."""
     alerts: Annotated[tuple[AlertSet, ...], BeforeValidator(_as_list), BuiltBy(predicates.alerts, off=())] = (
         "PAINS",
@@ -174,10 +182,20 @@ def switched_on(filters: Filters) -> list[str]:
     return [name for name in Filters.model_fields if getattr(filters, name) != _off(name)]
 
 
+def example_of(name: str) -> Any:
+    """A setting that a campaign file may give a filter, as JSON values: the default, where it refuses anything."""
+    example = _mark(name).example
+    default = Filters.model_fields[name].get_default(call_default_factory=True)
+    return to_jsonable_python(default) if example is None else example
+
+
 def _off(name: str) -> Any:
     """The setting that switches a filter off."""
-    marks = (mark for mark in Filters.model_fields[name].metadata if isinstance(mark, BuiltBy))
-    return next((mark.off for mark in marks), None)
+    return _mark(name).off
+
+
+def _mark(name: str) -> BuiltBy:
+    return next(mark for mark in Filters.model_fields[name].metadata if isinstance(mark, BuiltBy))
 
 
 def build(filters: Filters, context: FilterContext) -> list[Filter]:

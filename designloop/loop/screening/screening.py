@@ -117,7 +117,8 @@ class Take:
         refused = len(self.refused_starting)
         what = f"{refused:,} of {self.drawn:,} starting molecules {'is' if refused == 1 else 'are'} refused"
         them = "it" if refused == 1 else "them"
-        kept = f", {self.kept:,} of them scored and learned from all the same" if self.kept else ""
+        who = f"{self.kept:,} of them are" if self.kept < refused else "it is" if refused == 1 else "all are"
+        kept = f"; {who} scored and learned from all the same" if self.kept else ""
         return f"{what}: {by_reason}{kept}; `designloop status` lists {them}"
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 A batch so holds what is surely good beside what may be, and what any surrogate favours that was right before. Each
 choice is then taken by all as if its outcome were what they expect of it.
-Source: Tripp & Hernández-Lobato 2024 (the range of κ).
+Source: Tripp & Hernández-Lobato 2024 (the range of κ where doubt is wide).
 """
 
 from __future__ import annotations
@@ -17,8 +17,14 @@ from designloop.strategies.acquisition.base import Admissible, anything
 from designloop.strategies.surrogates.base import Fantasies, Posterior
 from designloop.strategies.surrogates.committee import CommitteePosterior
 
-LEAST_KAPPA, GREATEST_KAPPA = 0.01, 1.0
-"""Standard deviations of doubt added to the mean; drawn between them, evenly in the logarithm."""
+Kappas = tuple[float, float]
+"""Least and greatest standard deviations of doubt added to the mean; drawn between them, evenly in the logarithm."""
+
+WIDE: Kappas = (0.01, 1.0)
+"""Where the doubt is a whole unit by design, many times the errors that are made."""
+
+FITTED: Kappas = (1.0, 3.0)
+"""Where the doubt is fitted to scores: with less of it, a batch is all kin of what was lucky."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,14 @@ class Voter:
     kappa: float
 
 
-def draw_voters(rng: np.random.Generator, shares: Sequence[float] | np.ndarray, n: int) -> list[Voter]:
+def draw_voters(
+    rng: np.random.Generator, shares: Sequence[float] | np.ndarray, n: int, kappas: Kappas = WIDE
+) -> list[Voter]:
     """So many voters: their surrogates by shares, their κ at random."""
     members = rng.choice(len(shares), n, p=np.asarray(shares))
-    kappas = np.exp(rng.uniform(np.log(LEAST_KAPPA), np.log(GREATEST_KAPPA), n))
-    return [Voter(int(member), float(kappa)) for member, kappa in zip(members, kappas, strict=True)]
+    least, greatest = kappas
+    drawn = np.exp(rng.uniform(np.log(least), np.log(greatest), n))
+    return [Voter(int(member), float(kappa)) for member, kappa in zip(members, drawn, strict=True)]
 
 
 def members_of(posterior: Posterior) -> Sequence[Posterior]:
@@ -55,7 +64,8 @@ class Votes:
 
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows in the order in which the voters choose them; neither the number wanted nor the seed matters."""
-        fantasies = [Fantasies(member) for member in members_of(posterior)]
+        members = members_of(posterior)
+        fantasies = {number: Fantasies(members[number]) for number in dict.fromkeys(v.member for v in self.voters)}
         left = np.arange(len(posterior))
         for voter in cycle(self.voters):
             mean, doubt = fantasies[voter.member].moments(left)
@@ -63,7 +73,7 @@ class Votes:
                 left = left[left != row]
                 if admissible(row):
                     yield row
-                    for fantasy in fantasies:
+                    for fantasy in fantasies.values():
                         fantasy.tell(row)
                     break
             if not left.size:

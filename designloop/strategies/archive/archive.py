@@ -27,8 +27,6 @@ class Member:
     """0 where it has not been scored."""
     values: tuple[float, ...] = ()
     """Of the properties that its score is made of, in the objective's order; none where it has not been scored."""
-    latent: np.ndarray | None = field(default=None, compare=False, repr=False)
-    """(latent,) float32 where the strategy has use for it. Kept: a batch of another size may round differently."""
     ancestor: str = ""
     """Of a free one: the molecule paid for that it descends from, where its children are to name that one."""
 
@@ -125,21 +123,6 @@ def _best_and_latest(members: tuple[Member, ...], limit: int, standing: Standing
     best, others = order[: limit - limit // 2], np.sort(order[limit - limit // 2 :])
     rows = np.sort(np.concatenate([best, others[len(others) - limit // 2 :]]))
     return tuple(members[row] for row in rows)
-
-
-def latents_of(members: Sequence[Member]) -> np.ndarray:
-    """(n, latent) float32 of some members.
-
-    Raises:
-        ValueError: there are none, or they were read without their latents.
-    """
-    rows = [member.latent for member in members if member.latent is not None]
-    if not rows or len(rows) < len(members):
-        raise ValueError(
-            f"found {len(rows)} latents of {len(members)} molecules, expected one of each of at least one; "
-            "give the Transcriber of this strategy an encoder"
-        )
-    return np.stack(rows)
 
 
 def rank_weights(n: int, k: float = 0.02) -> np.ndarray:

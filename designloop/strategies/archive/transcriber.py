@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from designloop.molecules.codec import Codec
 from designloop.molecules.errors import MoleculeError
-from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.records import Candidate, Scored
 from designloop.strategies.archive.archive import Archive, Member
 
@@ -20,8 +19,6 @@ class Transcriber:
     """Of the model; what its alphabet cannot express is not remembered."""
     properties: Sequence[str] = ("score",)
     """Whose values are remembered beside the score; ``score`` may be one of them."""
-    encoder: SequenceVAE | None = None
-    """Gives the molecules' latents, where the strategy has use for them."""
 
     def member(self, candidate: Candidate, score: float = 0.0) -> Member | None:
         """A candidate in the model's own canonical writing; None where the alphabet cannot express it."""
@@ -45,9 +42,6 @@ class Transcriber:
             if (member := self.member(row.candidate, row.score)) is not None:
                 rows.append(row)
                 members.append(replace(member, values=self._values(row, row.score)))
-        if self.encoder is not None and members:
-            latents = self.encoder.latents([member.selfies for member in members]).cpu().numpy()
-            members = [replace(member, latent=latent) for member, latent in zip(members, latents, strict=True)]
         return rows, members
 
     def _values(self, row: Scored, score: float) -> tuple[float, ...]:

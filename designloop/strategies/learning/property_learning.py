@@ -9,6 +9,7 @@ optimization" (replay by rank, many small updates).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -38,6 +39,17 @@ _BACK = 0.25
 _HELD_OUT = 100
 """Molecules that watch over the reconstruction: what they cost is paid each time the model learns."""
 
+_KERNELS = 64
+"""Compiled kernels that oneDNN keeps: those of a step are some twenty."""
+
+
+def bound_kernels() -> None:
+    """Bounds the kernels that oneDNN keeps, unless the user has: one for each shape of a batch, some MB each.
+
+    Its own bound is 1,024, which is a gigabyte in a long campaign. It is read once, when the first kernel is made.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(_KERNELS))
+
 
 class PropertyLearner:
     """Learns from what was paid for.
@@ -64,6 +76,7 @@ class PropertyLearner:
         seed: int,
         state: State | None = None,
     ) -> None:
+        bound_kernels()
         self.vae, self.reference, self.settings = vae, reference, settings
         self._reader, self._prior_noise, self._seed = reader, prior_noise, seed
         self.loss = PropertyLoss(reference, SCORE, settings.scale, group=GROUP)

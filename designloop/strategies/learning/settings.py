@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from designloop.strategies.base import Formerly
+
+
+def _ascending(noise: tuple[float, float]) -> tuple[float, float]:
+    low, high = noise
+    if low > high:
+        raise ValueError(f"found [{low:g}, {high:g}], expected [lowest, highest]; did you mean [{high:g}, {low:g}]?")
+    return noise
+
+
+_Level = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NoiseRange = Annotated[tuple[_Level, _Level], AfterValidator(_ascending)]
+"""Lowest and highest noise level; what lies between is drawn evenly in the logarithm."""
 
 
 class PropertyLearning(BaseModel):
@@ -16,11 +30,11 @@ class PropertyLearning(BaseModel):
     wide: int = Field(3, ge=1, description="groups of a step at a latent that says next to nothing")
     group: int = Field(16, ge=2, description="most molecules of a group")
     families: int = Field(16, ge=0, description="molecules of a step that stand with others of the same elite")
-    learning_rate: float = Field(2.5e-4, gt=0)
+    learning_rate: float = Field(2.5e-4, gt=0, description="length of a gradient step (Adam)")
     scale: float = Field(100.0, gt=0, description="nats of log-probability that a score of 1 is worth")
     rank: float = Field(0.01, gt=0, description="how evenly molecules are drawn: the lower, the more often the best")
     replay: int = Field(1024, ge=20, description="paid molecules that are learned from: the best half, the latest")
-    noise: tuple[float, float] = Field(
+    noise: NoiseRange = Field(
         (0.3, 8.0), description="range of the noise level of molecules that no latent wrote, log-uniform"
     )
     tolerance: float = Field(
@@ -36,7 +50,7 @@ class FineTuning(BaseModel):
     """How the VAE is fine-tuned after each round."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    loss: Literal["property", "likelihood", "none"] = Field(
+    loss: Annotated[Literal["property", "likelihood", "none"], Formerly("likelihood")] = Field(
         "property",
         description="the property loss of all scores; the likelihood of elites; or the pretrained model as it is",
     )
@@ -47,7 +61,7 @@ class FineTuning(BaseModel):
         description="gradient steps a round by the likelihood; 0 leaves the pretrained model as it is, as `none`",
     )
     batch: int = Field(100, ge=2, description="molecules a step, half of them elites, half of the training corpus")
-    learning_rate: float = Field(3e-4, gt=0)
+    learning_rate: float = Field(3e-4, gt=0, description="length of a gradient step (Adam)")
     kept: float = Field(
         0.8,
         ge=0,
@@ -56,7 +70,7 @@ class FineTuning(BaseModel):
     )
     kl_weight: float = Field(0.1, ge=0, description="weight of the KL to the pretrained model, per nat a molecule")
     clean: float = Field(0.3, ge=0, le=1, description="share of rows at noise level 0")
-    noise: tuple[float, float] = Field((0.3, 8.0), description="range of the other rows' noise levels, log-uniform")
+    noise: NoiseRange = Field((0.3, 8.0), description="range of the other rows' noise levels, log-uniform")
     tolerance: float = Field(
         0.05, ge=0, le=1, description="fall of held-out reconstruction at which a round's learning is rolled back"
     )

@@ -13,7 +13,7 @@ from designloop.randomness import Generators
 from designloop.records import Candidate, Origin
 from designloop.strategies.archive.archive import Member
 
-MODEL_PROPOSERS = frozenset({"prior", "posterior"})
+MODEL_PROPOSERS = frozenset({"prior", "posterior", "mixing"})
 """Names of those that decode latents; the others are genetic steps."""
 
 
@@ -21,7 +21,12 @@ class Proposer(Protocol):
     """Proposes free candidates."""
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """At most ``n`` candidates made of parents, which are sorted best first, marked with the proposer's name."""
+        """Makes at most ``n`` distinct candidates of parents, which are sorted best first; none where it makes none.
+
+        Each is marked with the proposer's name, and names its parents by ``Member.name``. All that is drawn comes from
+        ``rng``; the parents, of which there may be one or none, stay as they are.
+        """
+        ...
 
 
 def candidates_of(

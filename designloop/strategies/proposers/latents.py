@@ -1,4 +1,4 @@
-"""Draws that decode latents: of the prior, of the posterior of elites, and in a trust region."""
+"""Draws that decode latents: of the prior, and of the posterior of elites."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ class PosteriorDraws:
     """Most gradient steps on the latent of a parent that would not decode to itself."""
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """The distinct molecules among ``n`` draws, of parents drawn by rank."""
+        """The distinct molecules among ``n`` draws, of parents drawn by rank; none without parents."""
+        if not parents:
+            return []
         chosen = draw_by_rank(rng.numpy, parents, n)
         distinct = sorted(set(chosen))
         posterior = self.vae.posteriors([parents[i].selfies for i in distinct], self.refine)
@@ -67,35 +69,3 @@ class PosteriorDraws:
         written = self.vae.write(z, sigma, rng.torch, self.temperature)
         names = [(parents[i].name,) for i in chosen]
         return candidates_of(self.vae.codec, written, "posterior", names, origins_of(z, level.tolist()))
-
-
-@dataclass(frozen=True)
-class TrustRegionDraws:
-    """The latents of parents under noise, decoded (proposer ``trust_region``).
-
-    Every parent is taken as often as it is given: who chooses them has ranked them.
-    """
-
-    vae: SequenceVAE
-    length: float
-    """Of the region: the noise level, which the decoder is told."""
-    temperature: float = 1.0
-
-    def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """The distinct molecules among ``n`` draws, as many around the one parent as around the other."""
-        if not parents:
-            return []
-        decodes = max(n // len(parents), 1)
-        z = self._latents(parents).to(self.vae.device)
-        z = z + self.length * torch.randn(z.shape, generator=rng.torch, device=z.device)
-        z = z.repeat_interleave(decodes, 0)
-        written = self.vae.write(z, self.length, rng.torch, self.temperature)
-        names = [(parent.name,) for parent in parents for _ in range(decodes)]
-        return candidates_of(self.vae.codec, written, "trust_region", names, origins_of(z, [self.length] * len(z)))
-
-    def _latents(self, parents: Sequence[Member]) -> torch.Tensor:
-        """(n, latent) of the parents; those that carry none are encoded."""
-        known = [torch.from_numpy(parent.latent) for parent in parents if parent.latent is not None]
-        if len(known) == len(parents):
-            return torch.stack(known)
-        return self.vae.latents([parent.selfies for parent in parents])

@@ -22,7 +22,9 @@ class SelfiesMutation:
     codec: Codec
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """The distinct molecules among ``n`` mutants, of parents drawn by rank."""
+        """The distinct molecules among ``n`` mutants, of parents drawn by rank; none without parents."""
+        if not parents:
+            return []
         chosen = draw_by_rank(rng.numpy, parents, n)
         rows = []
         for index in chosen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -81,6 +82,13 @@ Draw = Callable[[Archive, int, Turn], Sequence[Candidate]]
 
 Propose = Callable[[Sequence[Member], int, Turn, int], Sequence[Candidate]]
 """(parents, number of draws, turn, generation) -> free candidates."""
+
+
+class Source(Protocol):
+    """Where free molecules come from that are not bred."""
+
+    def propose(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> list[Candidate]:
+        """Some, by what was paid for and by what is believed of others."""
 
 
 def evolve(

@@ -11,14 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from designloop.molecules.codec import Codec
 from designloop.records import State
-from designloop.strategies.archive.archive import Archive, Member, Standing, by_score, latents_of
+from designloop.strategies.archive.archive import Archive, Member, Standing, by_score
 from designloop.strategies.base import StateError
 
 VERSION = 2
-
-_LATENTS = "archive/latents"
 
 
 @dataclass(frozen=True)
@@ -65,10 +62,8 @@ class Saved:
 
     @classmethod
     def _version_2(cls, state: State) -> Saved:
-        latents = state.arrays.get(_LATENTS)
         members = [
-            Member(smiles, selfies, score, tuple(values), None if latents is None else latents[row])
-            for row, (smiles, selfies, score, values) in enumerate(state.data["archive"])
+            Member(smiles, selfies, score, tuple(values)) for smiles, selfies, score, values in state.data["archive"]
         ]
         parts = {
             name: State(
@@ -81,12 +76,9 @@ class Saved:
     def state(self) -> State:
         """As a campaign stores it."""
         arrays: dict[str, np.ndarray] = {}
-        members = self.archive.members
-        if members and members[0].latent is not None:
-            arrays[_LATENTS] = latents_of(members)
         for name, part in self.parts.items():
             arrays |= {f"{name}/{key}": array for key, array in part.arrays.items()}
-        rows = [[member.smiles, member.selfies, member.score, list(member.values)] for member in members]
+        rows = [[member.smiles, member.selfies, member.score, list(member.values)] for member in self.archive.members]
         data = {
             "version": VERSION,
             "rounds_seen": self.rounds_seen,
@@ -105,8 +97,19 @@ def property_loss_version_1(state: State) -> Saved:
     return Saved(data["told"], Archive(tuple(members)), parts)
 
 
-def latent_bo_version_1(state: State, codec: Codec) -> Saved:
-    """Of ``latent_bo``: molecules with scores and latents, and the region. The model's own writing was not kept."""
-    rows = zip(state.data["smiles"], state.arrays["scores"].tolist(), state.arrays["latents"], strict=True)
-    members = [Member(smiles, codec.to_selfies(smiles), score, (score,), latent) for smiles, score, latent in rows]
-    return Saved(state.data["round"], Archive(tuple(members)), {"region": State(data={"region": state.data["region"]})})
+def latent_bo_version_1(state: State) -> Saved:
+    """Refuses what the first ``latent_bo`` wrote: one region and one process on latents, which are no more.
+
+    Raises:
+        KeyError: another strategy wrote it.
+        StateError: that one wrote it.
+    """
+    raise of_another_search(f"{len(state.data['smiles'])} molecules around one region ({state.data['region']})")
+
+
+def of_another_search(found: str) -> StateError:
+    """The refusal of a state whose parts are not those that this ``latent_bo`` is made of."""
+    return StateError(
+        f"the strategy's state has {found}, expected a committee and credit: the latent_bo of an earlier designloop "
+        "wrote it, which searched in another way. Go on with that version, or begin anew with --fresh"
+    )

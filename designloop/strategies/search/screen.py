@@ -5,6 +5,7 @@ Similarities to what was paid for are kept as bytes, a row a molecule, so that a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +26,9 @@ Fingerprints of all take a minute, once a machine, and seconds in each process: 
 
 _LEVELS = 255
 _AT_ONCE = 64
-"""Rows that are unpacked at once."""
+"""Rows that are unpacked at once, ..."""
+_WIDE = 16_384
+"""... so many molecules of the bank of each, which stay in the processor's cache."""
 
 
 @dataclass
@@ -39,8 +42,10 @@ class ZincScreen:
     best: int = 300
     _bank: Bank | None = field(default=None, repr=False)
     """That the rows are of."""
-    _rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
-    """Molecule paid for -> (bank,) uint8 similarity to each of the bank."""
+    _bytes: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.uint8), repr=False)
+    """(places, bank) similarity of a molecule paid for to each of the bank: in one piece, that memory not be split."""
+    _places: dict[str, int] = field(default_factory=dict, repr=False)
+    """Molecule paid for -> its row of these."""
 
     def propose(self, process: FixedGP, rng: np.random.Generator) -> list[Candidate]:
         """Molecules of highest mean, then some at random.
@@ -63,15 +68,31 @@ class ZincScreen:
     def means(self, bank: Bank, process: FixedGP) -> np.ndarray:
         """(bank,) posterior means of the score, above the mean of the process's scale."""
         weights = process.weights / _LEVELS
-        if self._bank is not bank:
-            self._bank, self._rows = bank, {}
-        known, paid = self._rows, [molecule.smiles for molecule in process.molecules]
-        self._rows = {name: known[name] if name in known else _bytes_of(bank, name) for name in paid}
-        rows, mean = list(self._rows.values()), np.zeros(len(bank), np.float32)
-        for first in range(0, len(rows), _AT_ONCE):
-            part = slice(first, first + _AT_ONCE)
-            mean += weights[part] @ np.stack(rows[part]).astype(np.float32)
+        paid = [molecule.smiles for molecule in process.molecules]
+        self._take_in(bank, paid)
+        rows, mean = [self._bytes[self._places[name]] for name in paid], np.zeros(len(bank), np.float32)
+        unpacked = np.empty((_AT_ONCE, _WIDE), np.float32)
+        for column in range(0, len(bank), _WIDE):
+            wide = slice(column, min(column + _WIDE, len(bank)))
+            for first in range(0, len(rows), _AT_ONCE):
+                part = rows[first : first + _AT_ONCE]
+                block = unpacked[: len(part), : wide.stop - column]
+                for place, row in enumerate(part):
+                    block[place] = row[wide]
+                mean[wide] += weights[first : first + _AT_ONCE] @ block
         return mean
+
+    def _take_in(self, bank: Bank, paid: Sequence[str]) -> None:
+        """Holds the rows of these molecules alone; those that are new take the places of those that are not wanted."""
+        if self._bank is not bank or len(paid) > len(self._bytes):
+            self._bank, self._places = bank, {}
+            self._bytes = np.empty((max(len(paid), LIMIT), len(bank)), np.uint8)  # pages are taken as they are filled
+        self._places = {name: self._places[name] for name in paid if name in self._places}
+        free = iter(sorted(set(range(len(self._bytes))) - set(self._places.values())))
+        for name in paid:
+            if name not in self._places:
+                self._places[name] = next(free)
+                self._bytes[self._places[name]] = _bytes_of(bank, name)
 
 
 def _bytes_of(bank: Bank, smiles: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A trust region on the sphere of the latents: where molecules are sought, and how that place grows, shrinks and moves.
+"""A trust region on the sphere of the latents: how far from a molecule others are sought, and how that has gone.
 
 Its length is a level of noise, the same number that the model's decoder is told: noise of level s turns a latent by an
 angle whose tangent is s. Source: Eriksson et al. 2019, "Scalable global optimization via local Bayesian optimization".
@@ -31,12 +31,14 @@ def within(latents: np.ndarray, centre: np.ndarray, length: float) -> np.ndarray
 
 
 class RegionSettings(BaseModel):
-    """How the trust region starts and moves. Its length is a noise level: tan of its angle on the latents' sphere."""
+    """How trust regions start and move. Their length is a noise level: tan of an angle on the latents' sphere."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    decoded: float = Field(0, ge=0, description="molecules written in them for each one wanted; 0: there are none")
+    count: int = Field(3, ge=1, description="open at once")
     length: float = Field(0.8, gt=0, description="at the start and after a restart")
     shortest: float = Field(0.2, gt=0, description="below it the region is closed and another one opened elsewhere")
-    longest: float = Field(1.6, gt=0)
+    longest: float = Field(1.6, gt=0, description="beyond it the region does not grow")
     factor: float = Field(1.5, gt=1, description="by which it grows and shrinks")
     successes: int = Field(2, ge=1, description="rounds running with a new best after which it grows")
     failures: int = Field(2, ge=1, description="rounds running without one after which it shrinks")
@@ -53,33 +55,37 @@ class RegionSettings(BaseModel):
 
 @dataclass(frozen=True)
 class TrustRegion:
-    """How far from its centre molecules are sought, and how that has gone."""
+    """Where others are sought, how far from there, and how that has gone."""
 
+    centre: str
+    """A molecule paid for, in standard form."""
     length: float
     successes: int = 0
     """Rounds running with a new best."""
     failures: int = 0
     """Rounds running without one."""
-    closed: tuple[str, ...] = ()
-    """Centres of the regions that have shrunk to nothing, in standard form."""
 
     def as_json(self) -> dict[str, Any]:
         """The region as JSON values; ``from_json`` reads it."""
-        return {**asdict(self), "closed": list(self.closed)}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The region that ``as_json`` wrote."""
-        return cls(**{**data, "closed": tuple(data["closed"])})
+        return cls(**data)
 
-    def after(self, improved: bool, centre: str, settings: RegionSettings) -> Self:
-        """The region after a round drawn in it, around the molecule ``centre``."""
-        if improved:
+    def after(self, better: str | None, settings: RegionSettings) -> Self | None:
+        """The region after a round drawn in it; None where it has shrunk to nothing.
+
+        Args:
+            better: the best of the molecules drawn in it, if that is better than its centre: it moves there.
+        """
+        if better is not None:
             grows = self.successes + 1 >= settings.successes
             length = min(self.length * settings.factor, settings.longest) if grows else self.length
-            return replace(self, length=length, successes=0 if grows else self.successes + 1, failures=0)
+            return replace(self, centre=better, length=length, successes=0 if grows else self.successes + 1, failures=0)
         if self.failures + 1 < settings.failures:
             return replace(self, successes=0, failures=self.failures + 1)
         if self.length / settings.factor < settings.shortest:
-            return replace(self, length=settings.length, successes=0, failures=0, closed=(*self.closed, centre))
+            return None
         return replace(self, length=self.length / settings.factor, successes=0, failures=0)

@@ -18,11 +18,12 @@ import numpy as np
 from designloop.molecules.count_prints import KIND
 from designloop.randomness import rng_of
 from designloop.records import START, Candidate
-from designloop.strategies.acquisition.votes import Voter, Votes, draw_voters, members_of, shares_of
+from designloop.strategies.acquisition.votes import WIDE, Kappas, Voter, Votes, draw_voters
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
-from designloop.strategies.search.pool import Bred, Pool, Propose, Turn
+from designloop.strategies.search.core import Core
+from designloop.strategies.search.pool import Bred, Pool, Propose, Source, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.base import Belief, View
 from designloop.strategies.surrogates.committee import CommitteeModel
@@ -35,6 +36,9 @@ _FEWEST = 8
 
 _CONSIDERED = 10
 """Favourites of the voters that a batch is chosen from, for each molecule wanted."""
+
+MOST_JOINT = 3000
+"""Favourites that an acquisition which needs their joint law sees."""
 
 _TRIES = 4
 """Draws of a parent, for each one wanted; what was drawn before or may not be admitted is none."""
@@ -55,21 +59,33 @@ class BreedByVote:
     generations: int = 5
     litter: int = 3
     """Children of a parent."""
+    sources: Sequence[Source] = ()
+    """Of what stands in the pool beside the screen before anything is bred."""
+    chooses: bool = True
+    """Whether those who bred choose the batch, too; False: the search's own acquisition does."""
+    kappas: Kappas = WIDE
+    """Between which voters draw theirs."""
 
     def __call__(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
         """The pool, of which each voter's favourites are considered; None of fewer than two molecules."""
         if len(archive) < 2:
             return None
+        assert isinstance(belief, CommitteeModel)  # no other belief votes
         rng = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block)
         stock = Stock(Pool(self.view), archive, belief)
         if self.screen is not None:
-            assert isinstance(belief, CommitteeModel)  # no other belief votes
-            stock.add(self.screen.propose(belief.processes[KIND], rng))
-        voters = draw_voters(rng, stock.shares, wanted)
+            screened = self.screen.propose(belief.processes[KIND], rng)
+            stock.add(Core(self.campaign.keep).holding(screened))
+        for source in self.sources:
+            stock.add(source.propose(archive, belief, wanted, turn))
+        voters = draw_voters(rng, belief.shares, wanted, self.kappas)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
+        if not self.chooses:
+            considered = stock.favourites(voters, min(_CONSIDERED * wanted, MOST_JOINT))
+            return Bred(stock.pool, considered, stock.unpaid())
         return Bred(stock.pool, stock.favourites(voters, _CONSIDERED * wanted), stock.unpaid(), Votes(voters))
 
     def _parents(self, stock: Stock, voters: Sequence[Voter], n: int, rng: np.random.Generator) -> list[Member]:
@@ -89,51 +105,64 @@ class BreedByVote:
 
 
 class Stock:
-    """What parents are drawn from: a pool, and what each surrogate holds of it.
+    """What parents are drawn from: a pool, and what each surrogate that votes holds of it.
+
+    A surrogate is asked when its first voter is: few of a committee vote on a batch once one of them foresees best.
 
     Args:
         pool: an empty one.
         archive: what was paid for; it stands in the pool before anything else, believed to be what it is.
+        belief: of the committee that votes.
     """
 
-    def __init__(self, pool: Pool, archive: Archive, belief: Belief) -> None:
+    def __init__(self, pool: Pool, archive: Archive, belief: CommitteeModel) -> None:
         self.pool, self._belief = pool, belief
         self.scores = dict(zip(archive.smiles, archive.scores.tolist(), strict=True))
         self._members = {member.smiles: member for member in archive.members}
         self._rankings: dict[Voter, np.ndarray] = {}
-        self.shares: Sequence[float] | np.ndarray = (1.0,)
-        """Of the choices, by surrogate."""
-        self.means = self.doubts = np.zeros((0, 0))
-        """(surrogates, molecules)"""
+        self._refused: list[int] = []
+        self._ends = [0]
+        """Rows of the pool after each time that something was added."""
+        self._moments: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        """Surrogate -> means and standard deviations of what was added, part by part, as far as it was asked."""
         self.add([Candidate(member.smiles, START, member.selfies) for member in archive.members])
 
     def add(self, drawn: Sequence[Candidate]) -> None:
         """Takes in what is new."""
-        first = len(self.pool)
         self.pool.add(drawn)
-        names = self.pool.names[first:]
         self._rankings.clear()
-        if not names:
-            return
-        posterior = self._belief(self.pool.features(slice(first, None)))
-        self.shares = shares_of(posterior)
-        moments = [member.moments() for member in members_of(posterior)]
-        means, doubts = np.array([mean for mean, _ in moments]), np.array([doubt for _, doubt in moments])
-        paid = np.array([name in self.scores for name in names])
-        means[:, paid], doubts[:, paid] = [self.scores[name] for name in names if name in self.scores], 0.0
-        if first:
-            means, doubts = np.concatenate([self.means, means], 1), np.concatenate([self.doubts, doubts], 1)
-        self.means, self.doubts = means, doubts
+        if len(self.pool) > self._ends[-1]:
+            self._ends.append(len(self.pool))
+
+    def moments(self, member: int) -> tuple[np.ndarray, np.ndarray]:
+        """(molecules,) means and standard deviations of the pool, by the surrogate of this number."""
+        parts = self._moments.setdefault(member, [])
+        for first, last in zip(self._ends[len(parts) :], self._ends[len(parts) + 1 :], strict=False):
+            parts.append(self._ask(member, range(first, last)))
+        means, doubts = zip(*parts, strict=True)
+        return np.concatenate(means), np.concatenate(doubts)
+
+    def _ask(self, member: int, rows: range) -> tuple[np.ndarray, np.ndarray]:
+        """What a surrogate holds of some rows; of what was paid for nothing need be asked."""
+        scores = [self.scores.get(self.pool.names[row]) for row in rows]
+        means, doubts = np.array([score or 0.0 for score in scores]), np.zeros(len(rows))
+        unpaid = [place for place, score in enumerate(scores) if score is None]
+        if unpaid:
+            features = self.pool.features([rows[place] for place in unpaid]).tolist()
+            means[unpaid], doubts[unpaid] = self._belief.members[member](features).moments()
+        return means, doubts
 
     def refuse(self, row: int) -> None:
         """Takes a molecule that may not be admitted out of all rankings."""
-        self.means[:, row], self.doubts[:, row] = -np.inf, 0.0
+        self._refused.append(row)
         self._rankings.clear()
 
     def ranking(self, voter: Voter) -> np.ndarray:
         """Rows of the pool, the highest bound first; without what was refused."""
         if voter not in self._rankings:
-            bounds = self.means[voter.member] + voter.kappa * self.doubts[voter.member]
+            means, doubts = self.moments(voter.member)
+            bounds = means + voter.kappa * doubts
+            bounds[self._refused] = -np.inf
             order = np.argsort(-bounds, kind="stable")
             self._rankings[voter] = order[: int(np.isfinite(bounds).sum())]
         return self._rankings[voter]

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 
-from designloop.records import Candidate, Scored, State
-from designloop.strategies.archive.archive import Archive, Member
+from designloop.records import Scored, State
+from designloop.strategies.archive.archive import Archive
 from designloop.strategies.base import KnownObjective
-from designloop.strategies.surrogates.base import Belief, Moments, Posterior
+from designloop.strategies.surrogates.base import Belief, Moments, Posterior, View
 from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.strategies.surrogates.fixed_gp import FixedGP
-from designloop.strategies.surrogates.kernels import KERNELS, MoleculeFeatures, features_of_molecule
+from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MoleculeFeatures
 from designloop.strategies.surrogates.views import FingerprintView
 
 FLOOR = 0.1
@@ -27,31 +28,6 @@ FLOOR = 0.1
 
 _KEPT = 0.98
 """Of a member's record, for each molecule paid for since."""
-
-
-class MoleculeView:
-    """Standard forms, seen by kernels.
-
-    Args:
-        standard_forms: of the campaign; None where a SMILES has none.
-    """
-
-    def __init__(self, standard_forms: Callable[[Sequence[str]], Sequence[str | None]]) -> None:
-        self._standard_forms = standard_forms
-
-    def names(self, drawn: Sequence[Candidate]) -> Sequence[str | None]:
-        """Their standard forms."""
-        return self._standard_forms([candidate.smiles for candidate in drawn])
-
-    def features(self, names: Sequence[str]) -> np.ndarray:
-        """(n,) of ``MoleculeFeatures``."""
-        rows = np.empty(len(names), dtype=object)
-        rows[:] = [features_of_molecule(name) for name in names]
-        return rows
-
-    def features_of(self, members: Sequence[Member]) -> np.ndarray:
-        """(n,) of ``MoleculeFeatures``."""
-        return self.features([member.smiles for member in members])
 
 
 @dataclass(frozen=True)
@@ -134,21 +110,24 @@ class Committee:
         objective: what the score is made of; a composite is made where it has several properties.
         kernels: names of the members' kernels.
         state: what an earlier committee of this campaign gave.
+        bits: how the composite sees candidates; None: there is none.
+        others: further members' kernels, by name.
         start: scored molecules before it is fitted.
     """
 
     def __init__(
         self,
-        view: MoleculeView,
+        view: View,
         objective: KnownObjective,
         kernels: Sequence[str] = tuple(KERNELS),
         state: State | None = None,
         *,
         bits: FingerprintView | None = None,
+        others: Mapping[str, Kernel] = MappingProxyType({}),
         start: int = 10,
     ) -> None:
         self.view, self._start, self._noisy, self._properties = view, start, objective.noisy, objective.names
-        self._kernels = {name: KERNELS[name] for name in kernels}
+        self._kernels = {name: KERNELS[name] for name in kernels} | dict(others)
         self._bits = bits if bits is not None and len(objective.names) > 1 else None
         self._composite = CompositeSurrogate(self._bits, objective, start) if self._bits is not None else None
         self.names = (*self._kernels, *(["composite"] if self._composite is not None else []))

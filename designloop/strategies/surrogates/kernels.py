@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Protocol
 
 import numpy as np
 from rdkit.Chem import Mol, rdMolDescriptors
@@ -26,16 +27,36 @@ ELEMENTS = (1, 6, 7, 8, 9, 15, 16, 17, 35, 53)
 _LEAST_SPREAD = 0.15
 """Standard deviation that a number is taken to have at least: what is rare in ZINC must not be all that counts."""
 
+_REMEMBERED = 5_000
+"""Molecules whose features are remembered: some rounds of a pool, of about 6 KB each."""
+
+
+class _Units(dict[str, np.ndarray]):
+    """Kind of fingerprint -> the units of a molecule's counts, made when a kernel first asks for them."""
+
+    def __init__(self, smiles: str) -> None:
+        super().__init__()
+        self._smiles = smiles
+
+    def __missing__(self, kind: str) -> np.ndarray:
+        units = self[kind] = units_of(require(self._smiles), kind)
+        return units
+
 
 @dataclass(frozen=True, eq=False)
 class MoleculeFeatures:
-    """A molecule as kernels see it."""
+    """A molecule as kernels see it. What no kernel asks for is never made: most of a pool are seen by one or two."""
 
     smiles: str
     units: Mapping[str, np.ndarray]
     """Kind of fingerprint -> the units of its counts."""
-    numbers: np.ndarray
-    """(d,) of the whole molecule, standardised."""
+    latent: np.ndarray | None = None
+    """(latent,) where the view has an encoder."""
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """(d,) of the whole molecule, standardised."""
+        return _standardised(self.smiles)
 
 
 def numbers_of(mol: Mol) -> np.ndarray:
@@ -75,8 +96,21 @@ def standard_numbers() -> tuple[np.ndarray, np.ndarray]:
     return rows.mean(0), np.maximum(rows.std(0), _LEAST_SPREAD)
 
 
+@lru_cache(20_000)
+def _standardised(smiles: str) -> np.ndarray:
+    mean, deviation = standard_numbers()
+    return np.asarray((numbers_of(require(smiles)) - mean) / deviation)
+
+
 Similarity = Callable[[Sequence[MoleculeFeatures]], np.ndarray]
 """Some molecules (m) -> (m, n) float32 kernel with the n molecules that it was made for."""
+
+
+class Kernel(Protocol):
+    """A kernel between molecules, 1 between a molecule and itself."""
+
+    def to(self, molecules: Sequence[MoleculeFeatures]) -> Similarity:
+        """The kernel of others with these molecules."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +158,6 @@ class Composition:
         return similarity
 
 
-Kernel = MinMax | Composition
-
 KERNELS: Mapping[str, Kernel] = {
     "ecfp6": MinMax("ecfp6"),
     "fcfp4": MinMax("fcfp4"),
@@ -139,14 +171,12 @@ def _numbers(molecules: Sequence[MoleculeFeatures]) -> np.ndarray:
     return np.stack([molecule.numbers for molecule in molecules])
 
 
-@lru_cache(20_000)
+@lru_cache(_REMEMBERED)
 def features_of_molecule(smiles: str) -> MoleculeFeatures:
     """What the kernels see of a molecule.
 
     Raises:
         MoleculeError: the SMILES is invalid.
     """
-    mol = require(smiles)
-    mean, deviation = standard_numbers()
-    units = {kind: units_of(mol, kind) for kind in ("ecfp6", "fcfp4", "atom_pair")}
-    return MoleculeFeatures(smiles, units, (numbers_of(mol) - mean) / deviation)
+    require(smiles)
+    return MoleculeFeatures(smiles, _Units(smiles))

@@ -1,21 +1,20 @@
-"""Molecules as surrogates see them: by fingerprints, or by the latents of the model."""
+"""Molecules as surrogates see them: as kernels do, by fingerprints, or by the latents of the model."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from functools import lru_cache
 
 import numpy as np
 
-from designloop.molecules.errors import MoleculeError
-from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.records import Candidate
-from designloop.strategies.archive.archive import Member, latents_of
+from designloop.strategies.archive.archive import Member
 from designloop.strategies.surrogates.fingerprint_gp import count_features
+from designloop.strategies.surrogates.kernels import features_of_molecule
 
 
-class FingerprintView:
-    """Bits of standard forms; each made once a round.
+class StandardFormView(ABC):
+    """Molecules known by their standard forms; what of each is seen, is the subclass's.
 
     Args:
         standard_forms: of the campaign; None where a SMILES has none.
@@ -23,11 +22,36 @@ class FingerprintView:
 
     def __init__(self, standard_forms: Callable[[Sequence[str]], Sequence[str | None]]) -> None:
         self._standard_forms = standard_forms
-        self._rows: dict[str, np.ndarray] = {}
 
     def names(self, drawn: Sequence[Candidate]) -> Sequence[str | None]:
         """Their standard forms."""
         return self._standard_forms([candidate.smiles for candidate in drawn])
+
+    @abstractmethod
+    def features(self, names: Sequence[str]) -> np.ndarray:
+        """(n, …) of any molecules."""
+
+    def features_of(self, members: Sequence[Member]) -> np.ndarray:
+        """(n, …) of molecules of an archive."""
+        return self.features([member.smiles for member in members])
+
+
+class MoleculeView(StandardFormView):
+    """Molecules as kernels see them."""
+
+    def features(self, names: Sequence[str]) -> np.ndarray:
+        """(n,) of ``MoleculeFeatures``."""
+        rows = np.empty(len(names), dtype=object)
+        rows[:] = [features_of_molecule(name) for name in names]
+        return rows
+
+
+class FingerprintView(StandardFormView):
+    """Bits of standard forms; each made once a round. Arguments as those of every such view."""
+
+    def __init__(self, standard_forms: Callable[[Sequence[str]], Sequence[str | None]]) -> None:
+        super().__init__(standard_forms)
+        self._rows: dict[str, np.ndarray] = {}
 
     def features(self, names: Sequence[str]) -> np.ndarray:
         """(n, bits) booleans, of any molecules."""
@@ -36,38 +60,6 @@ class FingerprintView:
             self._rows.update(zip(new, count_features(new).astype(bool), strict=True))
         return np.stack([self._rows[name] for name in names])
 
-    def features_of(self, members: Sequence[Member]) -> np.ndarray:
-        """(n, bits) booleans."""
-        return self.features([member.smiles for member in members])
-
     def forget_all_but(self, names: Collection[str]) -> None:
         """Keeps the rows of these molecules alone."""
         self._rows = {name: self._rows[name] for name in names if name in self._rows}
-
-
-class LatentView:
-    """Latents of the molecules as the model writes them, its own protonation kept."""
-
-    def __init__(self, vae: SequenceVAE) -> None:
-        self._vae = vae
-        self._selfies = lru_cache(4096)(vae.codec.to_selfies)
-
-    def names(self, drawn: Sequence[Candidate]) -> Sequence[str | None]:
-        """Their own SMILES; None for what the alphabet cannot express."""
-        return [candidate.smiles if self._expresses(candidate.smiles) else None for candidate in drawn]
-
-    def features(self, names: Sequence[str]) -> np.ndarray:
-        """(n, latent) float32, all encoded together: a batch of another size may round differently."""
-        rows: np.ndarray = self._vae.latents([self._selfies(name) for name in names]).cpu().numpy()
-        return rows
-
-    def features_of(self, members: Sequence[Member]) -> np.ndarray:
-        """(n, latent) as they were encoded when they were told."""
-        return latents_of(members)
-
-    def _expresses(self, smiles: str) -> bool:
-        try:
-            self._selfies(smiles)
-        except MoleculeError:
-            return False
-        return True

@@ -37,7 +37,8 @@ def contamination_evidence(x: Tensor, mask: Tensor | None = None) -> float:
     Each hypothesis is fitted to four fifths of the rows and asked about the others. One kind: PPCA of all rows. Another
     kind: PPCA of the rows that concentration keeps, rescaled so that its median distance is that of all rows, and a
     share of ``SHARE`` that is ``WIDER`` times as wide as all rows are, or lies where the rows of least evidence do. All
-    may see features as they are or bent towards a normal, so that a skewed margin alone is no contamination.
+    may see features as they are or bent towards a normal, so that a skewed margin alone is no contamination; another
+    kind may also see them bent by its core alone, since rows of another kind pull a bend towards themselves.
 
     Args:
         x: (rows, features). mask: True where observed; the evidence is that of observed entries.
@@ -46,29 +47,37 @@ def contamination_evidence(x: Tensor, mask: Tensor | None = None) -> float:
     rows = fill((x.double() - centre) / scale, mask)
     units = [q for q in units_of(rows) if q <= MOST_ASKED][-1]
     fold = torch.arange(len(rows), device=x.device) * STRIDE % len(rows) % FOLDS
-    totals = rows.new_zeros(2, 3)  # plain or bent; one kind, some wider, or some at a place of their own
+    totals = rows.new_zeros(3, 3)  # plain, bent by all rows or by the core; one kind, some wider, or some elsewhere
     for number in range(FOLDS):
         learnt, held = rows[fold != number], rows[fold == number]
         learnt_mask, held_mask = (None, None) if mask is None else (mask[fold != number], mask[fold == number])
-        totals[0] += _three_evidences(learnt, held, units, learnt_mask, held_mask)
-        bend = _Bend(learnt, learnt_mask)
-        totals[1] += _three_evidences(bend(learnt), bend(held), units, learnt_mask, held_mask)
-        totals[1] += bend.log_slope(held, held_mask).sum()
-    same, wider, apart = totals.amax(0).tolist()
-    return float(max(wider, apart) - same) / len(rows)
+        evidences, core = _three_evidences(learnt, held, units, learnt_mask, held_mask)
+        totals[0] += evidences
+        for line, some in ((1, torch.ones_like(core)), (2, core)):
+            bend = _Bend(learnt[some], None if learnt_mask is None else learnt_mask[some])
+            totals[line] += _three_evidences(bend(learnt), bend(held), units, learnt_mask, held_mask)[0]
+            totals[line] += bend.log_slope(held, held_mask).sum()
+    same, others = totals[:2, 0].max(), totals[:, 1:].max()
+    return float(others - same) / len(rows)
 
 
 def _three_evidences(
     learnt: Tensor, held: Tensor, units: int, learnt_mask: Tensor | None, held_mask: Tensor | None
-) -> Tensor:
-    """(3,) log evidence of the rows held out if all are of one kind, some wider, or some at a place of their own."""
+) -> tuple[Tensor, Tensor]:
+    """What rows held out say, and which of those learnt are the core.
+
+    Returns:
+        (3,) log evidence if all rows are of one kind, some wider, or some at a place of their own; (learnt,) True for
+        the rows that concentration keeps.
+    """
     same = isotropic_or_ppca(learnt, units, learnt_mask)
-    core = scaled(robust_ppca(learnt, units, learnt_mask)[0], learnt, learnt_mask)
+    model, kept = robust_ppca(learnt, units, learnt_mask)
+    core = scaled(model, learnt, learnt_mask)
     wide = LinearGaussian(WIDER * same.weights, same.offset, WIDER**2 * same.variance)
     apart = place_of_far(core, learnt, learnt_mask)
     inside = log_evidence(core, held, held_mask) + math.log(1 - SHARE)
     some = [torch.logaddexp(inside, log_evidence(of, held, held_mask) + math.log(SHARE)).sum() for of in (wide, apart)]
-    return torch.stack([log_evidence(same, held, held_mask).sum(), *some])
+    return torch.stack([log_evidence(same, held, held_mask).sum(), *some]), kept
 
 
 class _Bend:

@@ -11,7 +11,7 @@ from designloop.vae.causal.learned_graph import LearnedGraph
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.forward_pass import ForwardPass
 from designloop.vae.likelihoods.checks import values_can_be_read
-from designloop.vae.training.losses import Term
+from designloop.vae.training.losses import Term, target_of
 
 
 class Concepts(Term):
@@ -41,12 +41,7 @@ class Concepts(Term):
             VAEError: the batch has no such target, or infinite labels.
             ShapeError: there is not one label a unit.
         """
-        if self.target not in out.targets:
-            given = ", ".join(sorted(out.targets)) or "none"
-            raise VAEError(
-                f"the batch has no target {self.target!r} ({given}); give Batch(targets={{{self.target!r}: …}})"
-            )
-        labels, mean = out.targets[self.target], out.posterior.mean
+        labels, mean = target_of(out, self.target), out.posterior.mean
         if labels.shape != mean.shape:
             wanted = f"{tuple(mean.shape)}, one a unit"
             raise ShapeError(f"targets[{self.target!r}]", labels.shape, wanted, "write NaN where there is no label")

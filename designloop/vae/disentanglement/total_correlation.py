@@ -21,7 +21,7 @@ by factorising".
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -170,8 +170,8 @@ class DensityRatio(Term):
     """Total correlation by a discriminator, E_q [ln q(z) / Π_g q(z_g)], nats a row.
 
     A network learns to tell draws of q(z) from draws whose groups were shuffled; its logit is the log ratio. It has an
-    optimizer of its own and takes one step after each of the VAE's. The optimizer that is given to ``fit`` must not
-    hold it.
+    optimizer of its own and takes one step after each of the VAE's. The optimizer that is given to ``fit`` may not
+    hold it: the VAE's steps lower what it says, which for its own weights would be to say nothing true.
 
     Args:
         latent: width of z.
@@ -199,6 +199,10 @@ class DensityRatio(Term):
     def forward(self, out: ForwardPass) -> Tensor:
         """(batch,) the log ratio at the draws of the pass."""
         return self.log_ratio(out.z)
+
+    def learned(self) -> Iterator[nn.Parameter]:
+        """None: the discriminator has an optimizer of its own."""
+        return iter(())
 
     def update(self, out: ForwardPass) -> None:
         """One step of the discriminator."""

@@ -88,7 +88,7 @@ def importance_draws(
     require(vae.prior, "log_prob")
     posterior = vae.encode(x, mask, context)
     like = posterior.mean.new_empty(len(x), posterior.noise_width)
-    most = max(1, ROWS_AT_ONCE // len(x))
+    most = max(1, ROWS_AT_ONCE // max(1, len(x)))
     for first in range(0, k, most):
         noise = [standard_noise(like, generator) for _ in range(min(most, k - first))]  # as if drawn one by one
         z = posterior.at(torch.stack(noise))

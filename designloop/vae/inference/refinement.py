@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from designloop.vae.errors import VAEError
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
 
@@ -53,6 +53,7 @@ def refine(
         arrived: asked before each step; rows that have arrived go no further.
 
     Raises:
+        ShapeError: there is not one start a row.
         VAEError: fewer than 0 steps, a length that is not positive, or a decay or momentum out of its range.
     """
     if steps < 0 or length <= 0 or not 0 < decay <= 1 or not 0 <= momentum < 1:
@@ -61,6 +62,8 @@ def refine(
             "expected steps ≥ 0, length > 0, 0 < decay ≤ 1, 0 ≤ momentum < 1"
         )
     x, mask, context = vae.take_rows(x, mask, context)
+    if tuple(start.shape) != (len(x), vae.prior.latent):
+        raise ShapeError("start", start.shape, f"({len(x)}, {vae.prior.latent})", "give one latent for each row")
     z, heading = start.detach().clone(), torch.zeros_like(start)
     left = torch.arange(len(z), device=z.device)
     if steps and arrived is not None:

@@ -12,6 +12,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
+from designloop.vae.errors import ShapeError
 from designloop.vae.likelihoods.base import Context, Likelihood
 from designloop.vae.likelihoods.checks import require_width
 
@@ -21,6 +22,9 @@ class Entrywise(Likelihood):
 
     A subclass gives ``log_prob_of_observed``; a masked entry never reaches it: a 0 with params of 0 stands there.
     """
+
+    features: int | None = None
+    """Width of a row, of a likelihood with numbers of its own for each feature; None where any width will do."""
 
     @property
     def params_per_entry(self) -> int:
@@ -46,6 +50,9 @@ class Entrywise(Likelihood):
         self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None
     ) -> Tensor:
         """(..., batch, …) log-probability of each entry in nats, 0 where masked. Arguments as ``log_prob``."""
+        if self.features is not None and x.shape[-1] != self.features:  # one number would stand for all features
+            remedy = f"give {type(self).__name__}(features=…) the width of a row"
+            raise ShapeError("x", x.shape, f"(batch, {self.features})", remedy)
         require_width(params, x, self.params_per_entry)
         if mask is not None:
             x = x.masked_fill(~mask, 0)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from designloop.vae.errors import ShapeError, VAEError
+from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.entrywise import Entrywise
 
@@ -39,12 +39,6 @@ class Gaussian(Entrywise):
             self.log_variance = nn.Parameter(start)
         else:
             self.register_buffer("log_variance", start)
-
-    def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
-        """(..., batch) log density in nats, over the observed entries. Arguments as ``Entrywise.log_prob``."""
-        if params.shape[-1] != self.features or x.shape[-1] != self.features:
-            raise ShapeError("x", x.shape, f"(batch, {self.features})", "give Gaussian(features=…) the width of a row")
-        return super().log_prob(params, x, mask, context)
 
     def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
         """(..., batch, features) log density about the means, in nats."""

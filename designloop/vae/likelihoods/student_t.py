@@ -36,6 +36,7 @@ class StudentT(Entrywise):
         self, features: int, df: float = 5.0, scale: float = 1.0, per_feature: bool = False, learned: bool = True
     ) -> None:
         super().__init__()
+        self.features = features
         for name, value in (("df", df), ("scale", scale)):
             if value <= 0:
                 raise VAEError(f"{name} is {value}, expected a positive number; 5 and the data's own scale are a start")

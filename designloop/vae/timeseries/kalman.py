@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from designloop.vae.doors import as_tensor
 from designloop.vae.errors import ShapeError, VAEError
 
 _LOG_2PI = math.log(2 * math.pi)
@@ -62,18 +64,18 @@ class Filtered:
     """(batch, steps, states, states)"""
 
 
-def kalman_filter(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> Filtered:
+def kalman_filter(model: StateSpace, y: Any, mask: Any | None = None) -> Filtered:
     """The filter of each row.
 
     Args:
-        y: (batch, steps); what stands in a gap does not matter.
+        y: (batch, steps), whatever the doors take; what stands in a gap does not matter.
         mask: (batch, steps) True where observed; None when all are.
 
     Raises:
         ShapeError: y or mask is not (batch, steps).
         VAEError: an observed entry is NaN or infinite.
     """
-    y, mask = _take(y, mask)
+    y, mask = _take(y, mask, model.start)
     a = model.start.expand(len(y), -1)
     p = model.start_covariance.expand(len(y), -1, -1)
     kept: list[tuple[Tensor, ...]] = []
@@ -92,7 +94,7 @@ def kalman_filter(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> F
     return Filtered(*(torch.stack(part, 1) for part in zip(*kept, strict=True)))
 
 
-def kalman_smoother(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def kalman_smoother(model: StateSpace, y: Any, mask: Any | None = None) -> tuple[Tensor, Tensor]:
     """(batch, steps, states) means and (batch, steps, states, states) covariances of the states given all of y.
 
     Arguments and errors as ``kalman_filter``.
@@ -111,12 +113,14 @@ def kalman_smoother(model: StateSpace, y: Tensor, mask: Tensor | None = None) ->
     return torch.stack(means[::-1], 1), torch.stack(covariances[::-1], 1)
 
 
-def _take(y: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The series with 0 in its gaps, and its mask."""
+def _take(y: Any, mask: Any | None, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The series with 0 in its gaps, and its mask, of the model's precision and device."""
+    y = as_tensor(y, like, "y")
     if y.ndim != 2:
         raise ShapeError("y", y.shape, "(batch, steps)", "give y.unsqueeze(0) for a single series")
-    if mask is None:
-        mask = torch.ones_like(y, dtype=torch.bool)
+    if not y.is_floating_point():
+        y = y.to(like.dtype)
+    mask = torch.ones_like(y, dtype=torch.bool) if mask is None else as_tensor(mask, like, "mask")
     if mask.shape != y.shape:
         raise ShapeError("mask", mask.shape, f"{tuple(y.shape)} as y", "give True where an entry is observed")
     y = torch.where(mask, y, 0.0)

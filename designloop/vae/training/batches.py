@@ -27,6 +27,11 @@ class Batch:
     """(batch, latent) where each row is decoded from, in place of a draw of its posterior: what it was written from."""
 
 
+def is_table(given: Any) -> bool:
+    """Whether something is bare rows: a tensor, an array, a data frame, a sparse matrix."""
+    return isinstance(given, Tensor | np.ndarray) or hasattr(given, "to_numpy") or hasattr(given, "toarray")
+
+
 def as_batch(given: Any) -> Batch:
     """A batch as it is, or one of bare rows: a tensor, an array, a data frame.
 
@@ -37,7 +42,7 @@ def as_batch(given: Any) -> Batch:
     """
     if isinstance(given, Batch):
         return given
-    if isinstance(given, Tensor | np.ndarray) or hasattr(given, "to_numpy") or hasattr(given, "toarray"):
+    if is_table(given):
         return Batch(given)
     raise VAEError(
         f"batches gives a {type(given).__name__}, expected Batch or rows; write "

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -99,7 +100,7 @@ def fit_epochs(
     orders = torch.Generator().manual_seed(seed)
     noise = torch.Generator(where).manual_seed(seed)
     learnt, held = _sources(vae, data, validation, batch, orders)
-    optimizer = optimizer or torch.optim.Adam([*vae.parameters(), *loss.parameters()], lr=rate)
+    optimizer = optimizer or torch.optim.Adam([*vae.parameters(), *loss.learned()], lr=rate)
     on_step = options.pop("on_step", None)
     done: list[Epoch] = []
     start = 0
@@ -145,7 +146,7 @@ def _sources(
 ) -> tuple[Source, Source | None]:
     """Passes to learn from and, if asked for, to validate on."""
     whole = _whole(vae, data)
-    if not isinstance(validation, float):
+    if not isinstance(validation, int | float | np.number):
         held = None if validation is None else _whole(vae, validation)
         in_order = None if validation is None else _passes(validation, held, batch, None)
         return _passes(data, whole, batch, orders), in_order
@@ -190,6 +191,11 @@ def _passes(data: Any, whole: Batch | None, batch: int, orders: torch.Generator 
 def _of_loader(given: Any) -> Batch:
     if isinstance(given, Mapping):
         return Batch(**given)
+    if isinstance(given, list | tuple) and len(given) > 1:
+        raise VAEError(
+            f"data gives {type(given).__name__}s of {len(given)} parts, expected Batch, rows or a mapping; let the "
+            'loader\'s collate_fn give {"x": …, "mask": …}, so that it is told what stands for what'
+        )
     if isinstance(given, list | tuple) and len(given) == 1:  # a row of a TensorDataset
         given = given[0]
     return as_batch(given)

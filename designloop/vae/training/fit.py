@@ -12,7 +12,7 @@ from torch import nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.model import VAE
-from designloop.vae.training.batches import Batch, as_batch
+from designloop.vae.training.batches import Batch, as_batch, is_table
 from designloop.vae.training.losses import Loss, Term
 from designloop.vae.training.schedules import Schedule
 
@@ -76,6 +76,9 @@ def fit(
     loss = loss if isinstance(loss, Loss) else Loss([(1.0, loss)])
     if isinstance(batches, Batch):
         raise VAEError("batches is one Batch, expected a stream of them, one a step; give [batch] * steps")
+    if is_table(batches):
+        raise VAEError("batches is one table, expected a stream of batches; give [x] * steps, or x to fit_epochs")
+    _require_learned(loss, optimizer)
     base_rates = [group.setdefault("base_lr", group["lr"]) for group in optimizer.param_groups]
     trainer = _Trainer(vae, loss, optimizer, generator, clip=clip, draws=draws, precision=precision)
     number = start
@@ -152,6 +155,16 @@ class _Trainer:
             float(out.kl.detach().mean()),
             float(norm),
             clipped,
+        )
+
+
+def _require_learned(loss: Loss, optimizer: torch.optim.Optimizer) -> None:
+    """Refuses an optimizer that holds parameters of a term which learn against the loss."""
+    theirs = {id(parameter) for parameter in loss.parameters()} - {id(parameter) for parameter in loss.learned()}
+    if any(id(parameter) in theirs for group in optimizer.param_groups for parameter in group["params"]):
+        raise VAEError(
+            "the optimizer holds parameters of a term that trains them itself, against the loss; build it of "
+            "[*vae.parameters(), *loss.learned()]"
         )
 
 

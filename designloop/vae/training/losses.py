@@ -10,7 +10,7 @@ each step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from designloop.vae.capabilities import require
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import values_can_be_read
 from designloop.vae.model import VAE, ForwardPass
 from designloop.vae.training.schedules import Schedule
 
@@ -37,6 +38,10 @@ class Term(nn.Module):
     @property
     def name(self) -> str:
         return type(self).__name__.lower()
+
+    def learned(self) -> Iterator[nn.Parameter]:
+        """Its parameters that the optimizer of a fit is to hold: all of them, unless some learn against the loss."""
+        return self.parameters()
 
     def update(self, out: ForwardPass) -> None:
         """Called once after each optimiser step, with the pass of that step."""
@@ -82,9 +87,13 @@ class Loss(nn.Module):
         """The number to minimise and each term's own weighted mean, by name.
 
         Raises:
-            VAEError: a term gave neither one value a row nor one for the batch.
+            VAEError: a term gave neither one value a row nor one for the batch, or no row has any weight.
         """
         batch = out.x.shape[0]
+        if not batch:
+            raise VAEError("the batch has no rows, so that nothing can be learnt of it; leave empty batches out")
+        if out.weights is not None and values_can_be_read(out.weights) and not bool(out.weights.any()):
+            raise VAEError("weights are all 0, so that no row of the batch teaches anything; leave such batches out")
         total: Tensor | float = 0.0
         report: dict[str, Tensor] = {}
         weighted: dict[int, Tensor] = {}
@@ -102,6 +111,10 @@ class Loss(nn.Module):
             total = total + strength * weighted[id(term)]
         assert isinstance(total, Tensor)
         return total, report
+
+    def learned(self) -> list[nn.Parameter]:
+        """The parameters of all terms that the optimizer of a fit is to hold."""
+        return [parameter for term in self.distinct().values() for parameter in term.learned()]
 
     def update(self, out: ForwardPass) -> None:
         """Passes the step on to each term, once however often it stands in the sum."""
@@ -175,7 +188,7 @@ class PropertyRegression(Term):
         Raises:
             VAEError: the batch has no such target, or one of another shape than the head gives.
         """
-        wanted, said = _target(out, self.target), self.head(out.posterior.mean)
+        wanted, said = target_of(out, self.target), self.head(out.posterior.mean)
         if wanted.shape != said.shape:
             raise ShapeError(
                 f"targets[{self.target!r}]",
@@ -235,7 +248,7 @@ class PropertyLoss(Term):
             VAEError: the batch has no such target.
             ShapeError: the scores are not one a row.
         """
-        score = _target(out, self.target)
+        score = target_of(out, self.target)
         if score.shape != out.log_prob.shape:
             name = f"targets[{self.target!r}]"
             raise ShapeError(name, score.shape, f"{tuple(out.log_prob.shape)}", "give one score a row")
@@ -249,7 +262,7 @@ class PropertyLoss(Term):
 
     def _means(self, values: Tensor, out: ForwardPass) -> Tensor:
         """(batch,) the mean of values (batch,) over each row's group."""
-        parts = [out.z.detach(), *out.context.values()] if self.group is None else [_target(out, self.group)]
+        parts = [out.z.detach(), *out.context.values()] if self.group is None else [target_of(out, self.group)]
         keys = torch.cat([part.reshape(len(values), -1).to(values) for part in parts], -1)
         group = keys.unique(dim=0, return_inverse=True)[1]
         sums = values.new_zeros(len(values)).index_add(0, group, values)
@@ -258,7 +271,7 @@ class PropertyLoss(Term):
         return mean
 
 
-def _target(out: ForwardPass, name: str) -> Tensor:
+def target_of(out: ForwardPass, name: str) -> Tensor:
     """What a batch says under a name.
 
     Raises:

@@ -43,7 +43,7 @@ def test_children_of_a_pair_come_as_often_as_the_packages_own(pair: tuple[str, s
 
 def test_another_choice_among_the_products_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     pair, n = ("C1CCCC1", "C1COC1"), 300
-    monkeypatch.setattr(graph_ga, "_CLOSE", graph_ga._CLOSE[:1])
+    monkeypatch.setattr(graph_ga, "CLOSE", graph_ga.CLOSE[:1])
     theirs, ours = outcomes(of_package, pair, n, seed=0), outcomes(graph_ga.crossover, pair, n, seed=1)
     common = [child for child in theirs | ours if theirs[child] + ours[child] >= 10]
     assert chi2_contingency([[counts[child] for child in common] for counts in (theirs, ours)]).pvalue < 0.001

@@ -11,13 +11,13 @@ import pytest
 from designloop.api import InputError, load_campaign
 from designloop.benchmarks import Options, available, load
 from designloop.benchmarks.common import trials
-from designloop.benchmarks.common.arms import overrides_of
+from designloop.benchmarks.common.arms import choose, overrides_of
 from designloop.benchmarks.common.pmo_measures import auc_top_10
 from designloop.benchmarks.common.trials import Trial, TrialResult
 from designloop.benchmarks.pmo import arms as arms_module
 from designloop.benchmarks.pmo import benchmark
 from designloop.benchmarks.pmo.arms import ARMS, alone
-from designloop.benchmarks.pmo.benchmark import choose_tasks, merge
+from designloop.benchmarks.pmo.benchmark import merge, run
 from designloop.benchmarks.pmo.outcome import MARKS, auc_of_the_tenth, outcome, peak_memory_gb
 from designloop.benchmarks.pmo.published import FILE, published
 from designloop.benchmarks.pmo.report import report
@@ -75,10 +75,10 @@ def test_a_tasks_campaign_sees_one_scalar_as_it_is_and_refuses_no_molecule(tmp_p
 
 
 def test_only_tasks_there_are_can_be_chosen() -> None:
-    assert choose_tasks(("qed", "deco_hop")) == ["deco_hop", "qed"]
-    assert choose_tasks(()) == list(TASKS)
+    assert choose(TASKS, ("qed", "deco_hop"), "task") == ["deco_hop", "qed"]
+    assert choose(TASKS, (), "task") == list(TASKS)
     with pytest.raises(InputError, match="no task 'drd2'; give some of albuterol_similarity,"):
-        choose_tasks(("drd2",))
+        run(Options(tasks=("drd2",)), lambda line: None)
 
 
 # --- trials ---------------------------------------------------------------------------------------------------------

@@ -72,3 +72,14 @@ def test_a_screen_keeps_the_posterior_over_a_bank_up_to_date() -> None:
             mean, deviation = process.predict(bank.prints)
             assert screen.mean == pytest.approx(mean, abs=1e-3)
             assert screen.deviation == pytest.approx(deviation, abs=1e-3)
+
+
+def test_a_bank_shares_what_two_molecules_share_however_often_a_feature_is_there() -> None:
+    smiles = ["C" * 400, "C" * 390, "CCO", "c1ccccc1O", *["CCCC"] * 20]  # common units, more than a byte counts
+    bank = Bank(tuple(smiles), prints_of(smiles))
+    units = bank.prints.row(0)
+    for row in range(len(smiles)):
+        shared = len(np.intersect1d(units, bank.prints.row(row)))
+        either = len(np.union1d(units, bank.prints.row(row)))
+        assert bank.similarity(units)[row] == np.float32(shared) / np.float32(either)
+    assert bank.similarity(units)[0] == 1

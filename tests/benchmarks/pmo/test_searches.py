@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from mol_ga import default_ga
+from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation
 from mol_ga.sample_population import uniform_quantile_sampling
 
 from designloop.benchmarks.common.records import RecordError
@@ -14,6 +16,7 @@ from designloop.benchmarks.pmo.breeding import bred, canonical_children, quantil
 from designloop.benchmarks.pmo.door import BudgetSpent, Door
 from designloop.benchmarks.pmo.ga_search import mol_ga
 from designloop.benchmarks.pmo.gp_search import Sizes, gp_bo, zinc_screen
+from designloop.benchmarks.pmo.package_children import children
 from designloop.molecules.chemistry import canonical, require
 from designloop.molecules.corpus import zinc
 from designloop.molecules.count_prints import Bank, prints_of
@@ -134,8 +137,37 @@ def test_a_genetic_search_values_its_stock_and_what_it_bred(bank: Bank) -> None:
     assert set(bred(stock, sizes, 0, 10, 30, random.Random(0))) == set(stock)
 
 
+def test_children_are_the_packages_own(bank: Bank) -> None:
+    # The last ring is drawn as aromatic after one bond more, and is another molecule each time that it is sanitised.
+    stock = [*bank.smiles[:60], "CC(=O)[O-].[Na+]", "CCO", "FC(F)(F)c1cccc2c1CCCC2", "Cc1ccc(C(=O)Cc2cccc(O)c2)cc1"]
+    for seed in range(2):
+        ours, theirs = random.Random(seed), random.Random(seed)
+        parents = random.Random(seed).choices(stock, k=120)
+        assert children(parents, 60, ours) == graph_ga_blended_generation(parents, 60, theirs)
+        assert ours.getstate() == theirs.getstate()
+
+
+def test_a_genetic_search_is_the_packages_own(bank: Bank) -> None:
+    def sizes(smiles: Sequence[str]) -> list[float]:
+        return [float(len(text) % 20) for text in smiles]
+
+    def package_children(parents: list[str], n: int, rng: random.Random, parallel: object) -> set[str]:
+        return {form for text in graph_ga_blended_generation(parents, n, rng) if (form := canonical(text)) is not None}
+
+    theirs = default_ga(
+        starting_population_smiles=list(bank.smiles[:40]),
+        scoring_function=sizes,
+        max_generations=3,
+        offspring_size=20,
+        population_size=30,
+        offspring_gen_func=package_children,
+        rng=random.Random(1),
+    )
+    assert bred(bank.smiles[:40], sizes, 3, 20, 30, random.Random(1)) == theirs.scoring_func_evals
+
+
 def test_what_is_no_molecule_is_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mol_ga.graph_ga.gen_candidates.graph_ga_blended_generation", lambda *_: {"OCC", "C("})
+    monkeypatch.setattr("designloop.benchmarks.pmo.breeding.blended_children", lambda *_: {"OCC", "C("})
     assert canonical_children(["CC"], 2, random.Random(0)) == {"CCO"}
 
 

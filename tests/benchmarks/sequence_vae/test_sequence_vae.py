@@ -32,6 +32,7 @@ SMALL = Sizes(
     drugs=5,
     unknown_drugs=5,
     timed=8,
+    steps=1,
 )
 
 
@@ -181,6 +182,38 @@ def test_drugs_come_in_the_lists_order_by_the_rule(shipped: SequenceVAE) -> None
     assert (whole[0].identifier, whole[0].name) == ("CHEMBL2", "PRAZOSIN")
 
 
+def test_parents_of_zinc_are_its_rows_without_stereo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "zinc", lambda: ["C[C@H](F)Cl", "C/C=C/C", "CCO"])
+    assert samples.zinc_parents.__wrapped__() == ("CC(F)Cl", "CC=CC", "CCO")
+
+
+def test_a_stereoisomer_of_a_training_row_is_not_novel(shipped: SequenceVAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = int(corpus.training_rows()[0])
+    parents = ["C"] * len(corpus.zinc())
+    parents[row] = "CC(F)Cl"
+    monkeypatch.setattr(samples, "zinc_parents", lambda: tuple(parents))
+    monkeypatch.setattr(samples, "draw", lambda *_: ["C[C@H](F)Cl", "CCO", "CCN", None])
+    monkeypatch.setattr(samples, "highest_zinc_similarity", lambda smiles, rows, say: np.full(len(smiles), 0.5))
+    results = samples.measure(shipped, ["CCO", "CCN", "CCC"], 4, 1, 0, lambda line: None)
+    assert results["novelty"] == pytest.approx(2 / 3)
+    assert results["validity"] == 3 / 4
+
+
+def test_unknown_drugs_are_small_and_neither_of_zinc_nor_asked_for_by_benchmarks(
+    shipped: SequenceVAE, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organic = {
+        "C[C@H](F)Cl": "a stereoisomer of a row of ZINC",
+        drugs.TARGETS[0]: "what a benchmark asks for",
+        "C" * 41: "too large",
+        "C[Hg]C": "an element that the alphabet lacks",
+        "CC(=O)Oc1ccccc1C(=O)O": "aspirin",
+    }
+    monkeypatch.setattr(drugs, "organic_drugs", lambda: organic)
+    monkeypatch.setattr(drugs, "zinc_parents", lambda: ("CC(F)Cl",))
+    assert drugs.select_unknown(shipped) == ["CC(=O)Oc1ccccc1C(=O)O"]
+
+
 def test_operations_of_a_step_are_those_of_its_products(shipped: SequenceVAE) -> None:
     """Three passes (forward and two backward) over the recurrent head, at least, and not ten times as many."""
     rates = speed.time_training(shipped, 1)
@@ -193,7 +226,9 @@ def test_operations_of_a_step_are_those_of_its_products(shipped: SequenceVAE) ->
 def test_a_small_run_has_all_that_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = approved_drugs()[:12]
     monkeypatch.setattr(drugs, "approved_drugs", lambda: listed)
-    monkeypatch.setattr(corpus, "training_smiles", lambda: corpus.zinc()[:50])
+    monkeypatch.setattr(drugs, "organic_drugs", lambda: {drug.smiles: drug.name for drug in listed})
+    for module in (samples, drugs):  # the whole corpus without its stereo marks takes half a minute
+        monkeypatch.setattr(module, "zinc_parents", lambda: tuple(corpus.zinc()))
     monkeypatch.setattr(samples, "highest_zinc_similarity", lambda smiles, rows, say: np.full(len(smiles), 0.5))
     monkeypatch.setattr(latents, "fit_prior", lambda vae, rows: LearnedPrior(
         torch.ones(1), torch.zeros(1, 128), torch.eye(128).unsqueeze(0)))  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 from sklearn.datasets import load_breast_cancer
 
 from designloop.api import InputError
+from designloop.benchmarks.common.rows import Row
 from designloop.benchmarks.vae.methods.anomaly import keel, outliers, ranking
 from designloop.benchmarks.vae.methods.anomaly import method as anomaly
 from designloop.benchmarks.vae.methods.anomaly.outliers import FLOOR, OURS, Problem
@@ -51,6 +52,44 @@ def test_the_rows_of_a_small_run() -> None:
     assert sum(ranks) == pytest.approx(2 * (1 + 2 + 3))
     assert all(row.holds for row in rows if row.measure.startswith("every score"))
     assert sum(bool(row.bar) for row in rows) == 21
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_measured_is_kept_and_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def measure(problem: Problem, splits: int, rivals: ranking.Rivals) -> dict[str, object]:
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(problem.name)
+        return {"aurocs": {name: [0.5, 0.6 + 0.1 * len(seen)] for name in (OURS, "KNN", FLOOR, *SCORES)}, "neural": 1}
+
+    def run() -> tuple[list[Row], float]:
+        seen.clear()
+        return anomaly.run_kept([0], lambda line: None, tmp_path)
+
+    monkeypatch.setattr(anomaly, "_rows_of_planted", lambda seeds: iter([]))
+    monkeypatch.setattr(anomaly, "_test_conformal", lambda: iter([Row(measure="p", value=0.5, seeds=1)]))
+    monkeypatch.setattr(anomaly, "measure_problem", measure)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    rows, seconds = run()
+    assert seen == ["made up 0", "made up 1"]  # the fresh ones, after the known ones
+    assert rows[0] == Row(measure="p", value=0.5, seeds=1)
+    assert run() == (rows, seconds)
+    assert seen == []
+    monkeypatch.setattr(anomaly, "digest_of", lambda files: "other code")
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert seen == ["made up 0", "made up 1"]
+
+
+def test_an_infinite_score_is_above_all_finite_ones_and_no_number_is_refused() -> None:
+    problem = one_against_rest(2, np.random.default_rng(0))
+    assert ranking.auroc(problem, np.array([0.0, 1.0, np.inf, 2.0])) == 1
+    assert ranking.auroc(problem, np.array([0.0, np.inf, 1.0, 2.0])) == 0.5
+    with pytest.raises(ValueError, match="nan"):
+        ranking.auroc(problem, np.array([0.0, 1.0, np.nan, 2.0]))
 
 
 def test_a_ranking_counts_ties_by_halves_and_its_bars_are_by_hand() -> None:

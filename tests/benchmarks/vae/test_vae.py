@@ -69,6 +69,19 @@ def test_all_methods_run_or_one(methods: dict[str, Any]) -> None:
     assert set(vae.run(Options(method="second"), silent)["runs"]) == {"second"}
 
 
+def test_a_method_that_keeps_its_pieces_has_a_folder_and_tells_its_own_seconds(methods: dict[str, Any]) -> None:
+    folders: list[Path] = []
+
+    def run_kept(seeds: Sequence[int], say: Say, folder: Path) -> tuple[list[Row], float]:
+        folders.append(folder)
+        return made_up(0.5).run(seeds, say), 1234.5
+
+    methods["first"].run_kept = run_kept
+    results = vae.run(Options(method="first", work=Path("kept")), silent)
+    assert folders == [Path("kept/vae-first")]
+    assert results["runs"]["first"]["seconds"] == 1234.5
+
+
 def test_one_methods_rows_are_replaced_and_the_others_kept(methods: dict[str, Any]) -> None:
     everything = vae.run(Options(), silent)
     methods["second"] = made_up(0.1)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from designloop.loop.campaign.campaign import Campaign, load_campaign
-from designloop.loop.campaign.changes import as_begun, changed_keys, changes, unknown_filters
+from designloop.loop.campaign.changes import as_begun, changed_keys, changes, unknown_filters, unknown_settings
 from designloop.loop.screening.filters import FilterContext, Filters, build, switched_on
 from designloop.tables.manifest import read_campaign
 from tests.loop.campaign.writing import ORACLE, Write, with_property
@@ -161,6 +161,40 @@ def test_a_filter_that_the_file_names_is_a_change_where_the_campaign_was_begun_w
     del old["filters"]["known_rings"]
     assert as_begun(old, campaign) is campaign
     assert [str(change) for change in changed_keys(old, campaign)] == ["filters.known_rings: found 1, expected nothing"]
+
+
+def test_a_setting_that_an_older_version_did_not_know_is_what_was_done_then(write: Write) -> None:
+    """Else a campaign would learn by another loss in mid-course, and forget what its model had learned."""
+    campaign = load_campaign(write("strategy: {name: property_loss, learning: {steps: 4}}\n"))
+    old = campaign.dump()
+    assert unknown_settings(old, campaign) == {}
+    assert old["strategy"]["learning"].pop("loss") == "property"
+    assert unknown_settings(old, campaign) == {"strategy.learning.loss": "likelihood"}
+    resumed = as_begun(old, campaign)
+    assert (
+        resumed.strategy.settings.model_dump()["learning"] | {"loss": "property"}
+        == (campaign.strategy.settings.model_dump()["learning"])
+    )
+    assert resumed.strategy.settings.model_dump()["learning"]["loss"] == "likelihood"
+    assert changes(old, resumed) == changes(resumed.dump(), resumed) == []
+
+
+def test_a_strategy_without_such_settings_or_of_another_name_stays_as_it_is(write: Write) -> None:
+    old = load_campaign(write("strategy: {name: random}\n")).dump()
+    for strategy in ("{name: random}", "{name: property_loss}"):
+        campaign = load_campaign(write(f"strategy: {strategy}\n"))
+        assert unknown_settings(old, campaign) == {}
+        assert as_begun(old, campaign) is campaign
+
+
+def test_a_setting_that_the_file_names_is_a_change_where_the_campaign_was_begun_without_it(write: Write) -> None:
+    campaign = load_campaign(write("strategy: {name: property_loss, learning: {loss: property}}\n"))
+    old = campaign.dump()
+    del old["strategy"]["learning"]["loss"]
+    assert as_begun(old, campaign) is campaign
+    assert [str(change) for change in changed_keys(old, campaign)] == [
+        'strategy.learning.loss: found "property", expected "likelihood"'
+    ]
 
 
 def test_a_campaign_of_schema_1_goes_on_without_the_filters_that_it_does_not_know(write: Write) -> None:

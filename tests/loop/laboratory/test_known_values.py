@@ -17,6 +17,7 @@ from designloop.loop.campaign.known_values import (
     UnusableValue,
     ValueColumns,
     describe_readings,
+    find_mixed_kinds,
     merged,
     noise_of,
 )
@@ -78,7 +79,8 @@ UNUSABLE = {
     "< 5": "a bound and no value",
     "≤5": "a bound and no value",
     "n.d.": "expected a finite number",
-    "5,2": "expected a finite number",
+    "5,2": "with a decimal point: write 5.2;",
+    "70 nM": "the number alone, in the unit of all the others",
     "inf": "expected a finite number",
     "nan": "expected a finite number",
 }
@@ -101,6 +103,74 @@ def test_a_bound_is_a_failure_where_that_is_asked_for_and_a_value_beside_it_coun
     assert merged([bound, columns.read({"pIC50": "9.5"})]) == {"potency": Reading((9.5,))}
 
 
+RELATIONS = [
+    ({"Standard Value": "31", "Standard Relation": "'>'"}, "Standard Value", ">"),
+    ({"Standard Value": "31", "Standard Relation": "'>='"}, "Standard Value", ">="),
+    ({"Standard Value": "31", "Standard Relation": "'<<'"}, "Standard Value", "<<"),
+    ({"IC50": "31", "IC50_qualifier": "<"}, "IC50", "<"),
+    ({"IC50": "31", "Operator": "~"}, "IC50", "~"),
+    ({"Standard Value": "31", "Standard Relation": "'='"}, "Standard Value", None),
+    ({"Standard Value": "31", "Standard Relation": ""}, "Standard Value", None),
+    ({"IC50": "31", "IC50 relation": "=", "Relation": ">"}, "IC50", None),
+    ({"IC50": "31", "Ki relation": ">"}, "IC50", None),
+    ({"IC50": "31", "Relation": "agonist"}, "IC50", None),
+]
+"""A row as people's files have it, the column of its value, and the sign that makes that a bound."""
+
+
+@pytest.mark.parametrize(("cells", "column", "sign"), RELATIONS)
+def test_a_sign_in_a_column_of_its_own_makes_a_bound(cells: dict[str, str], column: str, sign: str | None) -> None:
+    columns = ValueColumns({"potency": column})
+    if sign is None:
+        assert columns.read(cells) == {"potency": Reading((31.0,))}
+        return
+    with pytest.raises(UnusableValue, match=f"is '31' with '{sign}' under .*, a bound and no value"):
+        columns.read(cells)
+    taken = ValueColumns({"potency": column}, take_censored=True).read(cells)
+    assert taken["potency"].failure == f"censored: {sign}31"
+
+
+def test_values_of_several_units_or_types_are_told() -> None:
+    columns = {
+        "Smiles": ["C", "CC", "CCC", "CCCC"],
+        "Standard Value": ["1", "2", "3", ""],
+        "Standard Units": ["nM", "nM", "ug.mL-1", "%"],
+        "Standard Type": ["IC50", "IC50", "IC50", "Ki"],
+    }
+    (sentence,) = find_mixed_kinds(ValueColumns({"potency": "Standard Value"}), columns)
+    assert "potency (Standard Value) stand under several Standard Units: nM 2, ug.mL-1 1;" in sentence
+    assert find_mixed_kinds(ValueColumns({"potency": "Smiles"}), columns) == []
+
+
+def test_a_column_in_another_unit_than_the_transform_is_remarked(tmp_path: Path, tiny_model: Path) -> None:
+    in_nm = [f"{smiles},{10 ** (9 - 4.5 - 0.2 * place):.3f},0.1" for place, smiles in enumerate(KNOWN)]
+    (tmp_path / "nm").mkdir()
+    remarked = succeeds("validate", write_assay(tmp_path / "nm", tiny_model, None, [TABLE[0], *in_nm]))
+    assert "0 have desirability 0 and 14 have 1; is the column in the unit of the transform?" in remarked
+    plain = succeeds("validate", write_assay(tmp_path, tiny_model))
+    assert "the unit of the transform?" not in plain
+    assert "Measured in a laboratory, so nothing is tried: potency" in plain
+    assert "Ready: designloop suggest" in plain
+    assert "costly" not in plain
+
+
+def test_score_takes_what_is_known_for_what_is_measured(campaign: Path) -> None:
+    known, strange = api.score(campaign, [KNOWN[1], "c1ccccc1O"])
+    assert known.scored.evaluation.results["potency"].value == pytest.approx(4.7)
+    assert known.scored.score == pytest.approx((4.7 - 4) / 4)
+    assert strange.scored.score is None
+    assert strange.failures() == ["potency not_run: not measured yet"]
+
+
+def test_a_column_that_is_not_there_is_the_only_thing_told_of_a_file(tmp_path: Path, tiny_model: Path) -> None:
+    starting = {"file": "assay.csv", "values": {"potency": "IC50"}, "skip_bad": True}
+    lines = ["smiles,b,a,d,c", "CCO,1,2,3,4", "nothing,1,2,3,4"]
+    with pytest.raises(CampaignError) as refused:
+        load_campaign(write_assay(tmp_path, tiny_model, {"starting_molecules": starting}, lines))
+    assert [problem.actual for problem in refused.value.problems] == ["'IC50'"]
+    assert "a column of assay.csv: b, a, d or c" in str(refused.value), "in the file's order"
+
+
 def test_the_noise_is_the_pooled_deviation_of_replicates() -> None:
     rng = np.random.default_rng(0)
     groups = [rng.normal(size=size) for size in (2, 3, 5, 1)]
@@ -109,7 +179,11 @@ def test_the_noise_is_the_pooled_deviation_of_replicates() -> None:
     pooled = np.average([group.var(ddof=1) for group in groups if len(group) > 1], weights=freedom)
     assert noise_of(readings)["potency"] == pytest.approx(pooled**0.5)
     said = describe_readings(readings, 6)
-    assert said.startswith("4 of 6 starting molecules come with measured values: potency of 4 (3 with replicates")
+    means = [group.mean() for group in groups]
+    span = f"from {min(means):g} to {max(means):g}"
+    assert said.startswith(
+        f"4 of 6 starting molecules come with measured values: potency of 4 {span} (3 with replicates"
+    )
     assert describe_readings({}, 6) == ""
 
 

@@ -332,4 +332,6 @@ def test_refused_starting_molecules_are_told_by_reason_in_one_line() -> None:
     message = "3 of 6 starting molecules are refused: heavy_atoms 2, require_smarts 1; `designloop status` lists them"
     assert take.starting_line == message
     kept = replace(take, admitted=6, kept=3)
-    assert kept.starting_line == message.replace("1;", "1, 3 of them scored and learned from all the same;")
+    assert kept.starting_line == message.replace("1;", "1; all are scored and learned from all the same;")
+    some = replace(take, admitted=5, kept=2)
+    assert some.starting_line == message.replace("1;", "1; 2 of them are scored and learned from all the same;")

@@ -13,8 +13,8 @@ from designloop.records import Candidate, Evaluation, Result, Scored, State
 from designloop.strategies.base import CampaignView, build
 from designloop.strategies.latent_bo import Settings
 from designloop.strategies.search.machine import Search
-from designloop.strategies.search.region import RegionSearch
-from designloop.strategies.search.trust_region import TrustRegion
+from designloop.strategies.search.regions import Regions
+from designloop.strategies.search.trust_region import RegionSettings
 
 SOME = """
 CCO c1ccccc1 CC(=O)Nc1ccc(O)cc1 CC(C)Cc1ccc(cc1)C(C)C(=O)O CN1CCC(O)CC1 O=C(O)c1ccccc1O NCCc1ccccc1 CCOC(=O)c1ccncc1
@@ -22,7 +22,10 @@ C1CCNCC1 CS(=O)(=O)c1ccccc1 Cc1ccc(N)cc1 O=C1CCCN1 FC(F)(F)c1ccccc1 CC(N)C(=O)O 
 CC#N c1ccsc1 c1ccoc1 OCC1CCCO1 Clc1ccccc1Cl CCCCCC Cc1ncc[nH]1 NC(=O)c1cccnc1
 """.split()
 
-SMALL = Settings(points=6, decodes=2, generations=2, start=10, dimensions=6)
+SMALL = Settings(start=10, dimensions=6, effort="low", screen=False, elites=20)
+
+SEARCHED = SMALL.model_copy(update={"chains": 2.0, "regions": RegionSettings(decoded=2, count=2)})
+"""With both searches in latent space."""
 
 
 class Campaign:
@@ -65,10 +68,10 @@ class Campaign:
         return admitted
 
 
-def region_of(strategy: Search) -> TrustRegion:
-    region = strategy.learners["region"]
-    assert isinstance(region, RegionSearch)
-    return region.region
+def regions_of(strategy: Search) -> Regions:
+    regions = strategy.learners["regions"]
+    assert isinstance(regions, Regions)
+    return regions
 
 
 def score_of(smiles: str) -> float:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -11,21 +12,27 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from designloop.molecules.sequence_vae import SequenceVAE
+from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, State
 from designloop.strategies.base import available, settings_of
 from designloop.strategies.latent_bo import Settings
-from designloop.strategies.search.trust_region import TrustRegion
+from designloop.strategies.search.core import Core
+from designloop.strategies.surrogates.kernels import KERNELS
 from tests.strategies.latent_bo.small_loop import (
+    SEARCHED,
     SMALL,
+    Campaign,
     Make,
     all_scored,
     facts,
-    region_of,
-    score_of,
+    regions_of,
     scored,
     starting,
 )
 from tests.test_randomness import global_state
+
+LATENT_MEMBERS = ("latent", "latent_composition")
 
 # ---- settings
 
@@ -42,9 +49,12 @@ def test_settings_are_found_by_name_without_loading_torch() -> None:
     ("wrong", "named"),
     [
         ({"acquisition": "ei"}, "acquisition"),
-        ({"remembered": 1001}, "remembered"),
-        ({"region": {"lenght": 1}}, "lenght"),
-        ({"region": {"shortest": 1.0, "length": 0.5}}, "shortest"),
+        ({"points": 80}, "points"),
+        ({"dimensions": 0}, "dimensions"),
+        ({"posterior_noise": [1.3, 0.3]}, r"did you mean \[0.3, 1.3\]"),
+        ({"posterior_noise": [0, 1.3]}, "posterior_noise"),
+        ({"regions": {"lenght": 1}}, "lenght"),
+        ({"regions": {"shortest": 1.0, "length": 0.5}}, "shortest"),
     ],
 )
 def test_wrong_settings_are_named(wrong: dict[str, object], named: str) -> None:
@@ -52,62 +62,53 @@ def test_wrong_settings_are_named(wrong: dict[str, object], named: str) -> None:
         Settings.model_validate(wrong)
 
 
-# ---- what is remembered
-
-
-def test_a_long_campaign_remembers_no_more_than_it_may(campaign: Make) -> None:
-    strategy = campaign().strategy(SMALL.model_copy(update={"remembered": 20}))
-    strategy.tell(all_scored(starting(15)))
-    strategy.tell(all_scored(starting(25)))
-    state = strategy.state()
-    assert len(state.data["archive"]) == len(state.arrays["archive/latents"]) == 20
-    best = sorted((score_of(candidate.smiles) for candidate in starting(25)), reverse=True)[:10]
-    assert sorted((row[2] for row in state.data["archive"]), reverse=True)[:10] == best
-
-
 # ---- ask
 
 
-def test_before_there_is_enough_to_fit_the_prior_is_drawn_from(campaign: Make) -> None:
+def test_before_there_is_a_surrogate_the_prior_and_steps_are_drawn_from(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
     first = loop.take(strategy, 5)
     assert [candidate.proposer for candidate in first] == ["prior"] * 5
-    metrics = strategy.tell(all_scored(first))
+    metrics = strategy.tell(all_scored(starting(9)))
     assert "rank_correlation" not in metrics
-    assert {candidate.proposer for candidate in loop.take(strategy, 5)} == {"prior"}
+    drawn = {candidate.proposer for candidate in islice(strategy.ask(5), 60)}
+    assert drawn == {"prior", "posterior", "mixing", "mutation", "crossover", "graph_mutation", "graph_crossover"}
 
 
-def test_scores_that_are_all_alike_are_nothing_to_fit(campaign: Make) -> None:
+def test_then_latent_space_is_searched_and_steps_are_bred(campaign: Make) -> None:
     loop = campaign()
-    strategy = loop.strategy()
-    strategy.tell([scored(candidate, 0.0) for candidate in starting(15)])
-    assert {candidate.proposer for candidate in loop.take(strategy, 3)} == {"prior"}
-
-
-def test_then_candidates_come_from_the_trust_region(campaign: Make) -> None:
-    loop = campaign()
-    strategy = loop.strategy()
+    strategy = loop.strategy(SEARCHED)
     strategy.tell(all_scored(starting(20)))
-    batch = loop.take(strategy, 5)
+    batch = loop.take(strategy, 30)
     known = {candidate.smiles for candidate in starting(20)}
-    assert {candidate.proposer for candidate in batch} == {"trust_region"}
-    assert all(
-        candidate.selfies and len(candidate.parents) == 1 and candidate.parents[0] in known for candidate in batch
-    )
+    written = [candidate for candidate in batch if candidate.proposer in ("chain", "trust_region")]
+    assert 0 < len(written) < len(batch)
+    assert all(c.selfies and c.origin and len(c.parents) == 1 and c.parents[0] in known for c in written)
     metrics = strategy.tell(all_scored(batch))
     assert metrics["surrogate_molecules"] == 20
     assert metrics["fit_seconds"] > 0
     assert metrics["trust_region"] > 0
+    assert sum(metrics[f"surrogate_share_{name}"] for name in (*KERNELS, *LATENT_MEMBERS)) == pytest.approx(1)
     assert -1 <= metrics.get("rank_correlation", 0) <= 1
+
+
+def test_unless_asked_for_neither_chains_nor_regions_write(campaign: Make) -> None:
+    loop = campaign()
+    strategy = loop.strategy()
+    strategy.tell(all_scored(starting(20)))
+    batch = loop.take(strategy, 30)
+    assert not {candidate.proposer for candidate in batch} & {"chain", "trust_region"}
+    assert "trust_region" not in strategy.tell(all_scored(batch))
 
 
 def test_the_stream_goes_on_beyond_its_first_block(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy()
     strategy.tell(all_scored(starting(20)))
-    block = SMALL.points * SMALL.decodes * SMALL.generations
-    assert len(loop.take(strategy, block + 10)) == block + 10
+    assert len(loop.take(strategy, 2)) == 2
+    drawn = list(islice(strategy.ask(2), 45))
+    assert len({candidate.smiles for candidate in drawn}) > 20, "a block considers 20 for the 2 that are wanted"
 
 
 def test_the_stream_holds_what_is_allowed_only(campaign: Make) -> None:
@@ -128,10 +129,14 @@ def test_where_nothing_is_allowed_the_stream_gives_what_was_drawn(campaign: Make
     assert len(list(islice(strategy.ask(4), 30))) == 30
 
 
-@pytest.mark.parametrize("acquisition", ["thompson", "qlogei"])
-def test_asking_twice_gives_the_same_and_changes_nothing(campaign: Make, acquisition: str) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [SMALL, SEARCHED, *(SMALL.model_copy(update={"acquisition": name}) for name in ("thompson", "qlogei", "ucb"))],
+    ids=["votes", "searched", "thompson", "qlogei", "ucb"],
+)
+def test_asking_twice_gives_the_same_and_changes_nothing(campaign: Make, settings: Settings) -> None:
     loop = campaign()
-    strategy = loop.strategy(SMALL.model_copy(update={"acquisition": acquisition}))
+    strategy = loop.strategy(settings)
     strategy.tell(all_scored(starting(20)))
     before = strategy.state()
     first = list(islice(strategy.ask(4), 30))
@@ -174,28 +179,31 @@ def test_a_failure_is_never_learned_from(campaign: Make) -> None:
     assert all(same_state(state, states[0]) for state in states)
 
 
-def test_failures_alone_neither_shrink_the_region_nor_count_as_bad(campaign: Make) -> None:
+def test_failures_alone_neither_shrink_a_region_nor_count_as_bad(campaign: Make) -> None:
     loop = campaign()
-    strategy = loop.strategy()
+    strategy = loop.strategy(SEARCHED)
     strategy.tell(all_scored(starting(20)))
-    for _ in range(6):
+    strategy.tell(all_scored(starting(23)[20:]))
+    before = regions_of(strategy).open
+    assert before
+    for _ in range(2):
         strategy.tell([scored(candidate, None) for candidate in loop.take(strategy, 3)])
-    assert region_of(strategy) == TrustRegion(SMALL.region.length)
-    assert len(strategy.archive.smiles) == 20
+    assert regions_of(strategy).open == before
+    assert len(strategy.archive.smiles) == 23
 
 
 def test_rows_told_late_or_twice_are_harmless(campaign: Make) -> None:
     loop = campaign()
-    strategy = loop.strategy()
+    strategy = loop.strategy(SEARCHED)
     strategy.tell(all_scored(starting(20)))
     first, late = np.array_split(np.array(all_scored(loop.take(strategy, 6)), dtype=object), 2)
     strategy.tell(list(first))
     second = all_scored(loop.take(strategy, 3))
     strategy.tell([*second, *late, *first, *second])
     assert len(strategy.archive.smiles) == len(set(strategy.archive.smiles)) == 29
-    region = region_of(strategy)
+    regions = regions_of(strategy).open
     strategy.tell([*late, *first])
-    assert region_of(strategy) == region
+    assert regions_of(strategy).open == regions
     assert len(strategy.archive.smiles) == 29
 
 
@@ -215,6 +223,29 @@ def test_what_the_alphabet_cannot_express_is_not_learned_from(campaign: Make) ->
     assert len(strategy.archive.smiles) == 20
 
 
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_scores_that_are_all_alike_end_in_no_nan(campaign: Make, score: float) -> None:
+    loop = campaign()
+    strategy = loop.strategy(SEARCHED)
+    batch = starting(12)
+    for _ in range(2):
+        metrics = strategy.tell([scored(candidate, score) for candidate in batch])
+        assert "rank_correlation" not in metrics
+        assert np.isfinite(list(metrics.values())).all()
+        batch = loop.take(strategy, 4)
+        assert len(batch) == 4
+
+
+def test_where_all_fail_draws_go_on_and_nothing_is_remembered(campaign: Make) -> None:
+    loop = campaign()
+    strategy = loop.strategy(SEARCHED)
+    for _ in range(3):
+        batch = loop.take(strategy, 4)
+        assert len(batch) == 4
+        strategy.tell([scored(candidate, None) for candidate in batch])
+    assert len(strategy.archive) == 0
+
+
 # ---- state
 
 
@@ -230,16 +261,42 @@ def test_a_resumed_strategy_goes_on_as_the_one_that_never_stopped(campaign: Make
     histories = []
     for resumed in (False, True):
         loop = campaign()
-        strategy = loop.strategy()
+        strategy = loop.strategy(SEARCHED)
         history: list[object] = []
-        for _ in range(4):
+        for _ in range(3):
             batch = loop.take(strategy, 6)
             metrics = dict(strategy.tell(all_scored(batch)))
             metrics.pop("fit_seconds", None)
             history.append((facts(batch), metrics))
             if resumed:
-                strategy = loop.strategy(state=through_files(strategy.state()))
+                strategy = loop.strategy(SEARCHED, through_files(strategy.state()))
         histories.append(history)
         last = strategy.state()
     assert histories[0] == histories[1]
     assert {"version", "rounds_seen", "archive", "parts"} == set(last.data)
+    assert set(last.data["parts"]) == {"credit", "committee", "regions"}
+
+
+# ---- a core to keep
+
+PHENYL = "c1ccccc1"
+
+
+class CoreCampaign(Campaign):
+    """One that allows only what holds a phenyl ring."""
+
+    def allowed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        return Core((PHENYL,)).holding(super().allowed(candidates))
+
+
+@pytest.mark.parametrize("molecules", [6, 11])
+def test_a_core_is_kept_and_a_batch_filled(vae: SequenceVAE, corpus: Corpus, molecules: int) -> None:
+    """With and without surrogates; a model of random weights never writes the core."""
+    start = Core((PHENYL,)).holding(starting(25))[:molecules]
+    loop = CoreCampaign(vae, corpus, keep=(PHENYL,))
+    strategy = loop.strategy(SEARCHED)
+    strategy.tell(all_scored(start))
+    loop.charged |= {candidate.smiles for candidate in start}
+    drawn = list(islice(strategy.ask(8), 20))
+    assert Core((PHENYL,)).holding(drawn) == drawn, "what lacks it is dropped before anything dear is done with it"
+    assert len(loop.take(strategy, 8)) == 8

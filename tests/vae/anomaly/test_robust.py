@@ -130,6 +130,19 @@ def test_a_skewed_margin_alone_is_no_contamination() -> None:
     assert contamination_evidence(x) > 0
 
 
+def test_rows_far_out_in_the_tail_of_skewed_margins_are_contamination() -> None:
+    def skewed(up: float) -> Tensor:
+        draws = generator()
+        loadings = torch.rand(8, 2, generator=draws, dtype=torch.float64)
+        factors = torch.randn(300, 2, generator=draws, dtype=torch.float64)
+        factors[::10] += up
+        noise = 0.3 * torch.randn(300, 8, generator=draws, dtype=torch.float64)
+        return (0.4 * (factors @ loadings.T + noise)).exp()
+
+    assert 300 * contamination_evidence(skewed(0.0)) < -20
+    assert 300 * contamination_evidence(skewed(2.0)) > 0  # one bend for both would pull the tail in: below 0
+
+
 def test_the_default_takes_what_rows_ask_for_and_few_rows_get_the_robust_one() -> None:
     clean, spoilt = rows_of(flipped_signs), rows_of(clustered, contamination=0.1)
     assert isinstance(fit_detector(clean, generator=generator(), settings=QUICK), NeuralDetector)

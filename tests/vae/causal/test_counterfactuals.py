@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from designloop.testing.draws import generator
 from designloop.vae import (
     VAE,
-    FullNormal,
     Gaussian,
     MLPDecoder,
     MLPEncoder,
     StandardNormal,
-    StructuralCausal,
     TokenSequence,
     causal,
     importance_evidence,
 )
 from designloop.vae.causal import counterfactual
 from designloop.vae.errors import CapabilityError, ShapeError, VAEError
+from designloop.vae.posteriors import FullNormal
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors import StructuralCausal
 from designloop.vae.priors.structural.base import Structural
 from designloop.vae.simulators.regulators import Regulators, cells, regulators
 

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from designloop.testing.draws import generator
-from designloop.vae import ELBO, VAE, Batch, Gaussian, MLPDecoder, MLPEncoder, StandardNormal, StructuralCausal, fit
+from designloop.vae import ELBO, VAE, Batch, Gaussian, MLPDecoder, MLPEncoder, StandardNormal, fit
 from designloop.vae.causal import Arrows, Concepts, Consistency, Cycles, LearnedGraph, consistency_score, counterfactual
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors import StructuralCausal
 from designloop.vae.priors.base import Prior
 
 CHAIN = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0]])

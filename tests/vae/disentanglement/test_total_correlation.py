@@ -22,8 +22,15 @@ from designloop.vae.disentanglement.total_correlation import (
     weighted_log_weights,
 )
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
-from designloop.vae.model import ForwardPass
+from designloop.vae.likelihoods.gaussian import Gaussian
+from designloop.vae.model import VAE, ForwardPass
+from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.epochs import fit_epochs
+from designloop.vae.training.fit import fit
+from designloop.vae.training.losses import ELBO, Loss, PropertyRegression
 
 CORRELATED = torch.tensor([[1.0, 0.7, 0.3], [0.7, 1.0, 0.1], [0.3, 0.1, 1.0]], dtype=torch.float64)
 
@@ -192,6 +199,24 @@ def test_a_step_moves_the_vae_by_the_term_and_the_discriminator_by_its_own() -> 
     assert torch.equal(mean.grad, grad)
     assert all(not torch.equal(a, b) for a, b in zip(before, ratio.discriminator.parameters(), strict=True))
     assert int(ratio.step) == 1
+
+
+def test_the_vaes_own_steps_never_move_the_discriminator() -> None:
+    def parts() -> tuple[VAE, Loss, DensityRatio]:
+        ratio = DensityRatio(2, generator(), rate=0.0)  # which its own steps leave alone
+        return VAE(MLPEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), StandardNormal(2)), ELBO() + 5.0 * ratio, ratio
+
+    x = torch.randn(16, 3, generator=generator(1))
+    vae, loss, ratio = parts()
+    before = [parameter.clone() for parameter in ratio.discriminator.parameters()]
+    fit_epochs(vae, loss, x, epochs=2, rate=0.1)
+    assert all(torch.equal(a, b) for a, b in zip(before, ratio.discriminator.parameters(), strict=True))
+    assert loss.learned() == []
+    everything = torch.optim.SGD([*vae.parameters(), *loss.parameters()], lr=0.1)
+    with pytest.raises(VAEError, match="the optimizer holds parameters of a term that trains them itself, against the"):
+        fit(vae, loss, [Batch(x)], everything, generator=generator())
+    head = PropertyRegression(torch.nn.Linear(2, 1), "y")
+    assert (head + loss).learned() == list(head.parameters())
 
 
 def test_what_cannot_be_is_told() -> None:

@@ -17,37 +17,17 @@ from designloop.vae.likelihoods.self_masking import SelfMasking
 from designloop.vae.linear.linear_gaussian import LinearGaussian, posterior
 from designloop.vae.linear.linear_vae import exact_vae
 from designloop.vae.model import VAE
-from designloop.vae.networks import MLPDecoder
 from designloop.vae.posteriors.base import Posterior
-from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
-from designloop.vae.priors.standard_normal import StandardNormal
+from tests.vae.inference.linear_case import HIDDEN, MASK, NOISE, WEIGHTS, X, rough_vae
 
-NOISE, CHAINS = 0.25, 4000
+CHAINS = 4000
 
-WEIGHTS = torch.tensor([[1.5, 0.3], [0.2, -1.0], [0.7, 0.7], [-0.4, 1.1]], dtype=torch.float64)
-
-X = torch.tensor([[1.0, 0.5, -0.3, 2.0], [-1.0, 0.1, 0.2, 0.4], [0.3, 0.6, -1.2, 0.0]], dtype=torch.float64)
-MASK = torch.tensor([[1, 0, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1]], dtype=torch.bool)
-HIDDEN = X.masked_fill(~MASK, torch.nan)
+TRUE = LinearGaussian(WEIGHTS, torch.zeros(4).double(), torch.tensor([NOISE]).double())
 
 
 def rough(likelihood: Likelihood | None = None, outputs: int = 4, prior: Prior | None = None) -> VAE:
-    """The model with an encoder that is off in mean and width."""
-    decoder = MLPDecoder(2, outputs).double()
-    if outputs == 4:
-        decoder.load_state_dict({"net.0.weight": WEIGHTS, "net.0.bias": torch.zeros(4).double()})
-
-    def encode(x: Tensor, mask: Tensor | None, context: object) -> DiagonalNormal:
-        x = torch.where(mask, x, torch.zeros_like(x)) if mask is not None else x
-        mean = 0.3 * x @ WEIGHTS
-        return DiagonalNormal(mean, torch.full_like(mean, 0.7))
-
-    likelihood = likelihood or Gaussian(4, NOISE, learned=False).double()
-    return VAE(encode, decoder, likelihood, prior or StandardNormal(2).double())
-
-
-TRUE = LinearGaussian(WEIGHTS, torch.zeros(4).double(), torch.tensor([NOISE]).double())
+    return rough_vae(likelihood, outputs, prior=prior, gain=0.3, width=0.7)
 
 
 def run(vae: VAE, sweeps: int, metropolis: bool = True) -> GibbsDraws:

@@ -11,35 +11,11 @@ from designloop.testing.draws import generator
 from designloop.vae.errors import CapabilityError
 from designloop.vae.inference.imputation import impute, sample_missing
 from designloop.vae.likelihoods.categorical import Categorical
-from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.linear.linear_gaussian import LinearGaussian, canonicalise, log_evidence, posterior
 from designloop.vae.linear.linear_vae import as_vae, expected_elbo
 from designloop.vae.model import VAE
-from designloop.vae.networks import MLPDecoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
-from designloop.vae.priors.standard_normal import StandardNormal
-
-NOISE = 0.25
-WEIGHTS = torch.tensor([[1.5, 0.3], [0.2, -1.0], [0.7, 0.7], [-0.4, 1.1]], dtype=torch.float64)
-
-
-def model(likelihood: object = None, outputs: int = 4) -> VAE:
-    """A linear VAE with a rough encoder."""
-    decoder = MLPDecoder(2, outputs).double()
-    if outputs == 4:
-        decoder.load_state_dict({"net.0.weight": WEIGHTS, "net.0.bias": torch.zeros(4).double()})
-
-    def encode(x: Tensor, mask: Tensor | None, context: object) -> DiagonalNormal:
-        x = torch.where(mask, x, torch.zeros_like(x)) if mask is not None else x
-        mean = 0.4 * x @ WEIGHTS
-        return DiagonalNormal(mean, torch.full_like(mean, 1.2))
-
-    return VAE(encode, decoder, likelihood or Gaussian(4, NOISE, learned=False).double(), StandardNormal(2).double())  # type: ignore[arg-type]
-
-
-X = torch.tensor([[1.0, 0.5, -0.3, 2.0], [-1.0, 0.1, 0.2, 0.4], [0.3, 0.6, -1.2, 0.0]], dtype=torch.float64)
-MASK = torch.tensor([[1, 0, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1]], dtype=torch.bool)
-HIDDEN = X.masked_fill(~MASK, torch.nan)
+from tests.vae.inference.linear_case import HIDDEN, MASK, NOISE, WEIGHTS, X, rough_vae
 
 
 def conditional() -> tuple[Tensor, Tensor]:
@@ -56,7 +32,7 @@ def conditional() -> tuple[Tensor, Tensor]:
 
 def test_mean_and_variance_are_those_of_the_conditional_normal() -> None:
     mean, variance = conditional()
-    result = impute(model(), HIDDEN, MASK, k=40_000, generator=generator())
+    result = impute(rough_vae(), HIDDEN, MASK, k=40_000, generator=generator())
     error = (variance / result.evidence.effective_samples.unsqueeze(1)).sqrt()
     assert bool(((result.mean - mean).abs() < 5 * error)[~MASK].all())
     assert result.variance is not None
@@ -67,15 +43,15 @@ def test_mean_and_variance_are_those_of_the_conditional_normal() -> None:
 
 def test_many_draws_come_nearer_and_the_vae_says_the_same() -> None:
     mean, _ = conditional()
-    means = [impute(model(), HIDDEN, MASK, k=k, generator=generator(1)).mean for k in (30, 30_000)]
+    means = [impute(rough_vae(), HIDDEN, MASK, k=k, generator=generator(1)).mean for k in (30, 30_000)]
     apart = [float((estimate - mean)[~MASK].square().mean()) for estimate in means]
     assert apart[1] < apart[0] / 10
 
 
 def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = impute(model(), HIDDEN, MASK, k=50, generator=generator())
+    whole = impute(rough_vae(), HIDDEN, MASK, k=50, generator=generator())
     monkeypatch.setattr("designloop.vae.inference.evidence.ROWS_AT_ONCE", 7)
-    parts = impute(model(), HIDDEN, MASK, k=50, generator=generator())
+    parts = impute(rough_vae(), HIDDEN, MASK, k=50, generator=generator())
     torch.testing.assert_close(parts.mean, whole.mean)
     torch.testing.assert_close(parts.variance, whole.variance)
     torch.testing.assert_close(parts.evidence.log_evidence, whole.evidence.log_evidence)
@@ -83,7 +59,7 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_completed_rows_have_the_conditional_distribution() -> None:
     mean, variance = conditional()
-    result = sample_missing(model(), HIDDEN, MASK, n=4000, k=20_000, generator=generator())
+    result = sample_missing(rough_vae(), HIDDEN, MASK, n=4000, k=20_000, generator=generator())
     assert result.shape == (4000, 3, 4)
     assert torch.equal(result[:, MASK], X[MASK].expand(4000, -1))
     error = (variance / 4000 + variance / 2000).sqrt()  # of the rows drawn, and of the pool they are drawn from
@@ -92,7 +68,7 @@ def test_completed_rows_have_the_conditional_distribution() -> None:
 
 
 def test_classes_have_no_mean_but_can_be_drawn() -> None:
-    vae = model(Categorical(3), outputs=12)
+    vae = rough_vae(Categorical(3), outputs=12)
     x = torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1], [1, 0, 0, 0]]).double()
     with pytest.raises(CapabilityError, match="Categorical offers no mean; draw from it by sample"):
         impute(vae, x, MASK, k=5, generator=generator())

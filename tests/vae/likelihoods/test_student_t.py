@@ -44,7 +44,7 @@ def test_what_cannot_be_is_refused() -> None:
         StudentT(3, 0)
     with pytest.raises(VAEError, match=r"scale is -1\.0, expected a positive number"):
         StudentT(3, scale=-1.0)
-    with pytest.raises(ShapeError, match=r"params has shape \(4, 3\), expected \(…, 2\) for x of \(4, 2\)"):
+    with pytest.raises(ShapeError, match=r"x has shape \(4, 2\), expected \(batch, 3\)"):
         StudentT(3).log_prob(torch.zeros(4, 3), torch.zeros(4, 2))
 
 

@@ -100,3 +100,16 @@ def test_what_cannot_be_is_told() -> None:
         kalman_filter(model, torch.zeros(1, 3).double(), torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(VAEError, match=r"y\[0, 1\] is observed and no finite number; mask it"):
         kalman_filter(model, torch.tensor([[1.0, torch.nan]]).double())
+
+
+def test_a_series_comes_in_by_the_door() -> None:
+    model = local_level(1.0, 2.0)
+    y = torch.tensor([[1.0, 2.0, 4.0]], dtype=torch.float64)
+    whole = kalman_filter(model, y).log_likelihood
+    for given in (y.float(), y.numpy(), [[1, 2, 4]], y.long()):
+        assert torch.equal(kalman_filter(model, given).log_likelihood, whole)
+    seen = [[True, False, True]]
+    masked = kalman_filter(model, y, torch.tensor(seen)).log_likelihood
+    assert torch.equal(kalman_filter(model, y, seen).log_likelihood, masked)
+    with pytest.raises(VAEError, match="y is of type str, expected a tensor"):
+        kalman_filter(model, "1, 2")

@@ -177,7 +177,10 @@ def test_model_and_data_go_to_the_device_that_is_named() -> None:
             "data gave no batch in an epoch; give what can be gone",
         ),
         ({"epochs": 1, "validation": iter([])}, "validation has no rows; give some, or what can be gone through"),
-        ({"epochs": 1, "data": [(X, X)]}, "batches gives a tuple, expected Batch or rows"),
+        ({"epochs": 1, "data": [(X, X)]}, "data gives tuples of 2 parts, expected Batch, rows or a mapping; let the"),
+        ({"epochs": 1, "validation": 1}, "validation is 1, 50 of 50 rows; give a share between 0 and 1"),
+        ({"epochs": 1, "validation": np.float32(1.5)}, "validation is 1.5, 75 of 50 rows; give a share"),
+        ({"epochs": 1, "data": X[:0]}, "the batch has no rows, so that nothing can be learnt of it"),
     ],
 )
 def test_what_cannot_be_is_told(options: dict[str, Any], message: str) -> None:

@@ -87,8 +87,8 @@ class UndeclaredReads:
                     return text, f"annotate the parameter {parameter} with pathlib.Path"
         if self._oracle is not None and target.is_relative_to(real(self._oracle)):
             shown = str(target.relative_to(real(self._oracle)))
-            how = f"@oracle(files=[{shown!r}]) after `from designloop.oracles import oracle`"
-            return shown, f"declare it, {how}, and open it by that name"
+            declaration = f"@oracle(files=[{shown!r}]) after `from designloop.oracles import oracle`"
+            return shown, f"declare it, {declaration}, and open it by that name"
         place = self._campaign if self._campaign is not None and Path(name).is_relative_to(self._campaign) else None
         shown = str(Path(name).relative_to(place)) if place is not None else name
         return shown, "name it under params, by a parameter of the oracle annotated pathlib.Path"

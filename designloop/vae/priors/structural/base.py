@@ -123,12 +123,20 @@ class Structural(Prior):
         return PartlySet(require_diagonal(posterior, "an intervention"), values)
 
     def _settings(self, do: Do, like: Tensor) -> Tensor:
-        """Of the shape of ``like`` (..., latent): what ``do`` sets units to, NaN elsewhere."""
+        """Of the shape of ``like`` (..., batch, latent): what ``do`` sets units to, NaN elsewhere.
+
+        Raises:
+            ShapeError: a value is neither a number nor one a row.
+            VAEError: ``do`` names a unit that is not there.
+        """
         if unknown := sorted(set(do) - set(range(self.latent))):
             raise VAEError(f"do sets unit {unknown[0]}, the units are 0 to {self.latent - 1}; give one of them")
-        settings = torch.full_like(like, torch.nan)
+        settings, rows = torch.full_like(like, torch.nan), like.shape[-2] if like.ndim > 1 else 1
         for unit, value in do.items():
-            settings[..., unit] = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+            setting = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+            if setting.ndim > 1 or (setting.ndim == 1 and len(setting) != rows):
+                raise ShapeError(f"do[{unit}]", setting.shape, f"() or ({rows},)", "give a number, or one a row")
+            settings[..., unit] = setting
         return settings
 
     def _set(self, context: Context | None) -> Tensor | None:

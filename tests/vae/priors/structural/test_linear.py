@@ -79,3 +79,7 @@ def test_what_cannot_be_is_refused() -> None:
         StructuralCausal(torch.zeros(2, 3))
     with pytest.raises(VAEError, match="do sets unit 7, the units are 0 to 2; give one of them"):
         model().sample(2, do={7: 0.0})
+    with pytest.raises(ShapeError, match=r"do\[0\] has shape \(3,\), expected \(\) or \(2,\); give a number, or one a"):
+        model().sample(2, do={0: torch.zeros(3)})
+    with pytest.raises(ShapeError, match=r"do\[0\] has shape \(2, 1\), expected \(\) or \(2,\)"):
+        model().sample(2, do={0: torch.zeros(2, 1)})

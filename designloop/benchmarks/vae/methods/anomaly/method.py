@@ -4,26 +4,40 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from scipy.stats import kstest
 from torch import Tensor
 
+from designloop.benchmarks.common.machine import machine
 from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row, mean_row
+from designloop.benchmarks.common.trials import ROOT, Trial, TrialResult, digest_of, run_trials
 from designloop.benchmarks.vae.methods.anomaly.keel import fresh_problems
 from designloop.benchmarks.vae.methods.anomaly.outliers import (
     FLOOR,
+    Problem,
     as_rows,
     fit_detector_of,
     load_rivals,
     mean_z,
     problems,
 )
-from designloop.benchmarks.vae.methods.anomaly.ranking import auroc, rank_detectors, rows_of_fresh, rows_of_known
+from designloop.benchmarks.vae.methods.anomaly.ranking import (
+    Rivals,
+    auroc,
+    measure_problem,
+    ranking_of,
+    rows_of_fresh,
+    rows_of_known,
+)
 from designloop.vae.anomaly.conformal import conformal_p_values, false_positive_law
 from designloop.vae.anomaly.detector import Detector, NeuralDetector, fit_neural
 from designloop.vae.anomaly.scores import SCORES, anomaly_score
@@ -63,6 +77,9 @@ ROWS = 300
 TRUE_ROWS = 20_000
 """Normal rows from which a ceiling is taken."""
 
+DECIDING = ("designloop/vae", "designloop/benchmarks/vae/methods/anomaly")
+"""The folders of code that decide what is measured."""
+
 PLANTED: Mapping[str, Callable[[int, np.random.Generator], Planted]] = {
     "flipped signs": flipped_signs,
     "overdispersed counts": overdispersed,
@@ -81,17 +98,65 @@ WORSE = 0.01
 
 
 def run(seeds: Sequence[int], say: Say) -> list[Row]:
-    """Measures the rows of anomaly detection."""
+    """Measures the rows of anomaly detection at one go."""
+    with TemporaryDirectory() as folder:
+        return run_kept(seeds, say, Path(folder))[0]
+
+
+def run_kept(seeds: Sequence[int], say: Say, folder: Path) -> tuple[list[Row], float]:
+    """Measures the rows piece by piece: planted problems, p-values, and each problem that nobody planted.
+
+    What the same code has measured on the same machine is not measured again.
+
+    Args:
+        folder: of the pieces.
+
+    Returns:
+        The rows, and the seconds of all pieces.
+    """
     rivals = load_rivals()
-    fresh = list(fresh_problems())
-    say("  scores that repeat, planted problems")
-    rows = [*_repeat_scores(seeds[0]), *_detect_planted(seeds), *_detect_contaminated(seeds)]
-    say("  conformal p-values")
-    rows += _test_conformal()
-    say("  problems that nobody planted")
-    rows += rows_of_known(rank_detectors(problems(), SPLITS, rivals, say))
-    say("  problems that nobody had looked at")
-    return [*rows, *rows_of_fresh(rank_detectors(fresh, SPLITS, rivals, say, ", KEEL's tables"))]
+    known, fresh = ({problem.name: problem for problem in make()} for make in (problems, fresh_problems))
+    work: dict[str, Callable[[Path], TrialResult]] = {
+        "planted": partial(_piece_of_rows, partial(_rows_of_planted, tuple(seeds))),
+        "p-values": partial(_piece_of_rows, _test_conformal),
+    }
+    for group, problems_by_name in (("known", known), ("fresh", fresh)):
+        work |= {
+            _arm(group, name): partial(_piece_of_problem, problem, rivals) for name, problem in problems_by_name.items()
+        }
+    identity = {"seeds": list(seeds), "splits": SPLITS, "versions": _versions(), "cpu": machine()["cpu"]}
+    code = digest_of(path for place in DECIDING for path in sorted((ROOT / place).rglob("*.py")))
+    trials = [Trial(arm, 0, piece, identity, code) for arm, piece in work.items()]
+    pieces = {arm: results[0] for arm, results in run_trials(trials, folder, 1, say).items()}
+    rows = [Row(**row) for arm in ("planted", "p-values") for row in pieces[arm]["rows"]]
+    measured = {name: pieces[_arm("known", name)] for name in known}
+    rows += rows_of_known(ranking_of(measured, list(rivals), SPLITS, ""))
+    measured = {name: pieces[_arm("fresh", name)] for name in fresh}
+    rows += rows_of_fresh(ranking_of(measured, list(rivals), SPLITS, ", KEEL's tables"))
+    return rows, sum(piece["seconds"] for piece in pieces.values())
+
+
+def _arm(group: str, name: str) -> str:
+    return f"{group}-{name}".replace(" ", "-")
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what else decides a detector's scores."""
+    return {name: version(name) for name in ("numpy", "pyod", "scikit-learn", "scipy", "torch")}
+
+
+def _piece_of_rows(measure: Callable[[], Iterator[Row]], folder: Path) -> TrialResult:
+    return {"rows": [asdict(row) for row in measure()]}
+
+
+def _piece_of_problem(problem: Problem, rivals: Rivals, folder: Path) -> TrialResult:
+    return measure_problem(problem, SPLITS, rivals)
+
+
+def _rows_of_planted(seeds: Sequence[int]) -> Iterator[Row]:
+    yield from _repeat_scores(seeds[0])
+    yield from _detect_planted(seeds)
+    yield from _detect_contaminated(seeds)
 
 
 def _repeat_scores(seed: int) -> Iterator[Row]:

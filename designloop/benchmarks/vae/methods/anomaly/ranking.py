@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from designloop.benchmarks.common.options import Say
 from designloop.benchmarks.common.rows import Row, mean_row
 from designloop.benchmarks.vae.methods.anomaly.outliers import (
     FLOOR,
@@ -33,8 +33,8 @@ Rivals = Mapping[str, Callable[[Planted, int], Array]]
 
 
 def auroc(problem: Planted, scores: Tensor | Array) -> float:
-    """Returns the area under the receiver's operating curve."""
-    return float(roc_auc_score(problem.anomalous, np.asarray(scores)))
+    """Returns the area under the receiver's operating curve; an infinite score is above, or below, all finite ones."""
+    return float(roc_auc_score(problem.anomalous, rankdata(np.asarray(scores), nan_policy="raise")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +93,38 @@ class Ranking:
             )
 
 
-def rank_detectors(problems: Iterable[Problem], splits: int, rivals: Rivals, say: Say, ending: str = "") -> Ranking:
-    """Fits every detector to every split of the problems."""
-    names = (OURS, *rivals, FLOOR)
-    table: dict[str, dict[str, list[float]]] = {}
+def measure_problem(problem: Problem, splits: int, rivals: Rivals) -> dict[str, Any]:
+    """Fits every detector to every split of a problem.
+
+    Returns:
+        "aurocs": detector or score -> AUROC of each split; "neural": splits whose rows asked for the neural detector.
+    """
+    aurocs: dict[str, list[float]] = defaultdict(list)
     neural = 0
-    for problem in problems:
-        aurocs = table.setdefault(problem.name, defaultdict(list))
-        for number in range(splits):
-            split = problem.split(number)
-            detector = fit_detector_of(split, number)
-            neural += isinstance(detector, NeuralDetector)
-            x = as_rows(split.test)
-            for which, score in SCORES.items():
-                aurocs[which].append(auroc(split, detector.score(x, score)))
-            aurocs[OURS].append(auroc(split, detector.score(x)))
-            aurocs[FLOOR].append(auroc(split, mean_z(split)))
-            for name, rival in rivals.items():
-                aurocs[name].append(auroc(split, rival(split, number)))
-        say(f"    {problem.name}: " + ", ".join(f"{name} {fmean(aurocs[name]):.3f}" for name in names))
-    return Ranking(names, table, neural, splits, ending)
+    for number in range(splits):
+        split = problem.split(number)
+        detector = fit_detector_of(split, number)
+        neural += isinstance(detector, NeuralDetector)
+        x = as_rows(split.test)
+        for which, score in SCORES.items():
+            aurocs[which].append(auroc(split, detector.score(x, score)))
+        aurocs[OURS].append(auroc(split, detector.score(x)))
+        aurocs[FLOOR].append(auroc(split, mean_z(split)))
+        for name, rival in rivals.items():
+            aurocs[name].append(auroc(split, rival(split, number)))
+    return {"aurocs": dict(aurocs), "neural": neural}
+
+
+def ranking_of(measured: Mapping[str, Mapping[str, Any]], names: Sequence[str], splits: int, ending: str) -> Ranking:
+    """Ranks detectors by what was measured.
+
+    Args:
+        measured: problem -> what ``measure_problem`` returned. names: of the rivals.
+        ending: of every measure.
+    """
+    table = {problem: piece["aurocs"] for problem, piece in measured.items()}
+    neural = sum(piece["neural"] for piece in measured.values())
+    return Ranking((OURS, *names, FLOOR), table, neural, splits, ending)
 
 
 def rows_of_known(ranking: Ranking) -> Iterator[Row]:

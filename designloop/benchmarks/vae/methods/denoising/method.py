@@ -39,7 +39,7 @@ CAMERA = Camera(size=12)
 LEVELS = (1.0, 5.0, 20.0)
 """Photons a pixel of the images that are denoised; the model learns from images of 1 to 20."""
 
-REPEATS = 3
+REPEATS = 5
 """Seeds, at most."""
 
 TRAINED, TESTED, CEILING = 10_000, 200, 50

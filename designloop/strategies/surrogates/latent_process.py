@@ -1,0 +1,77 @@
+"""The member of a committee that sees latents alone: it says what to hope for where nothing was written from yet.
+
+Its bound has a slope, so that places can be sought by gradient before a decoder, which is dear, is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from designloop.strategies.surrogates.base import Belief
+from designloop.strategies.surrogates.committee import CommitteeModel
+from designloop.strategies.surrogates.fixed_gp import FixedGP
+from designloop.strategies.surrogates.latent_kernels import LatentSimilarity, points_of_latents
+
+
+@dataclass(frozen=True)
+class LatentProcess:
+    """A fixed process whose kernel is of latents alone."""
+
+    gp: FixedGP
+    similarity: LatentSimilarity
+
+    @classmethod
+    def of(cls, belief: Belief) -> Self | None:
+        """The one among a committee's members; None where there is none."""
+        for process in belief.processes.values() if isinstance(belief, CommitteeModel) else ():
+            if isinstance(process.similarity, LatentSimilarity):
+                return cls(process, process.similarity)
+        return None
+
+    @property
+    def latents(self) -> np.ndarray:
+        """(n, latent) of the molecules that it was fitted on."""
+        return self.similarity.latents
+
+    def bounds(self, latents: np.ndarray, kappa: np.ndarray | float) -> np.ndarray:
+        """(m,) mean and ``kappa`` (m,) standard deviations at (m, latent) latents."""
+        mean, doubt = self.gp(points_of_latents(latents)).moments()
+        return np.asarray(mean + kappa * doubt)
+
+    def slopes(self, latents: np.ndarray, kappa: np.ndarray | float) -> np.ndarray:
+        """(m, latent) gradients of the bounds."""
+        variance = self.gp.scale.variance
+        across = np.float32(variance) * self.similarity(points_of_latents(latents))
+        half = solve_triangular(self.gp.lower, across.T, lower=True, check_finite=False)
+        both = np.column_stack([self.gp.white, half])
+        # L⁻ᵀ [w, L⁻¹ k]: what the mean, and what half the variance that is taken away, are sums of kernels with.
+        weights = solve_triangular(self.gp.lower, both, lower=True, trans=1, check_finite=False).T.astype(np.float64)
+        doubt = np.sqrt(np.maximum(variance - np.square(half).sum(0), 1e-6 * variance)).astype(np.float64)
+        rising = weights[0] - (np.asarray(kappa) / doubt)[:, None] * weights[1:]
+        return self.similarity.slopes(latents, variance * rising)
+
+
+def ascended(
+    process: LatentProcess, latents: np.ndarray, kappa: np.ndarray, *, steps: int, length: float
+) -> np.ndarray:
+    """(m, latent) latents after steps along the slope of their bounds, each of ``length``, on their own spheres.
+
+    A step that lowers a bound is not taken, and the next one from there is half as long.
+    """
+    z, best = latents.copy(), process.bounds(latents, kappa)
+    reach = np.full(len(z), length)
+    radius = np.linalg.norm(z, axis=1, keepdims=True)
+    for _ in range(steps):
+        slope = process.slopes(z, kappa)
+        norm = np.linalg.norm(slope, axis=1, keepdims=True)
+        ahead = z + reach[:, None] * slope / np.where(norm > 0, norm, 1.0)
+        ahead *= radius / np.linalg.norm(ahead, axis=1, keepdims=True)
+        theirs = process.bounds(ahead, kappa)
+        higher = theirs > best
+        z, best = np.where(higher[:, None], ahead, z), np.where(higher, theirs, best)
+        reach = np.where(higher, reach, reach / 2)
+    return z
