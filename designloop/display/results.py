@@ -33,7 +33,7 @@ def outcome(ended: Outcome) -> None:
 def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
     """Prints the best molecules, their score broken down by property, under the references."""
     if not best:
-        say("No molecule has a score yet.")
+        say("No molecule that the filters allow has a score yet.")
         return
     shown: list[Reference | TopMolecule] = [*references, *best]
     properties = list(dict.fromkeys(name for molecule in shown for name in molecule.properties))
