@@ -47,8 +47,8 @@ REQUIREMENT = "arch==8.0.0"
 
 FILE = "arch/data/sp500/sp500.csv.gz"
 
-DAYS, LAST, CHECKED = 5030, 2000, 1000
-"""Returns in all, those that forecasts are judged by (the last), and those before, which the model is chosen by."""
+LAST, CHECKED = 2000, 1000
+"""Returns that forecasts are judged by, the last of 5,030, and those before, which the model is chosen by."""
 
 FILTERS, PARTICLES, PAIRS = 10, 10_000, 10
 """Of the likelihood; pairs of draws of the search for its maximum."""
