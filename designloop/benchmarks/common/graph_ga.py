@@ -1,8 +1,14 @@
-"""A generation of Graph GA as ``mol_ga`` breeds it, from the same distribution at less than half the price.
+"""The children that ``mol_ga`` breeds, the same ones of the same random numbers, at a third of the price.
 
-The package makes all products of two cut parents, checks each, and draws one of those that are sound. Here they are
-made in a random order until one is, which draws the same; and what depends on a parent alone, its cuts above all, is
-kept from one generation to the next. Mutations are the package's own.
+The package makes every product of two cut parents, checks each, and draws one of those that are sound. What it draws
+depends on how many are sound and on the one that is drawn, so that less has to be made:
+
+- A single bond between two cut ends stands where a single bond to a dummy stood: no valence changes, and every product
+  is sound.
+- Closing a ring is written twice, once from either end: both are sound, or neither is.
+- A ring of more than six atoms is refused; how many it will have, the parts tell beforehand.
+
+What depends on a parent alone, its cuts and which of its mutants are sound, is kept from one generation to the next.
 Source: Jensen 2019, "A graph-based genetic algorithm and generative model/Monte Carlo tree search"; Tripp &
 Hernández-Lobato 2023, "Genetic algorithms are strong baselines for molecule generation".
 """
@@ -10,7 +16,7 @@ Hernández-Lobato 2023, "Genetic algorithms are strong baselines for molecule ge
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import product
 
@@ -19,6 +25,8 @@ from rdkit.Chem import AllChem
 
 MUTATED, MUTATED_CHILDREN = 0.1, 0.01
 """Share of parents that are mutated instead of crossed, and of crossed children that are mutated as well."""
+
+LARGEST_RING = 6
 
 _TRIES = 10
 _KEPT = 20_000
@@ -35,50 +43,80 @@ Parts = tuple[Chem.Mol, ...]
 
 
 def children(parents: Sequence[str], n: int, rng: random.Random) -> set[str]:
-    """Breeds up to ``n`` children, as ``graph_ga_blended_generation`` does: those that fail or repeat are missing."""
+    """Breeds up to ``n`` children, those of ``graph_ga_blended_generation``: what fails or repeats is missing."""
     mutated: list[str] = []
     crossed: list[str] = []
     for parent in parents:
         (mutated if rng.random() < MUTATED else crossed).append(parent)
-    mutated = mutated[: int(n * MUTATED + 1)]
-    mates = list(crossed)
-    rng.shuffle(mates)
     with rdBase.BlockLogs():
-        bred = [_written(_mutant(Chem.MolFromSmiles(parent), rng)) for parent in mutated]
-        pairs = list(zip(crossed, mates, strict=True))[: n - len(bred)]
-        bred += [_child(first, second, rng) for first, second in pairs]
+        bred = [_written(_mutant(parent, rng)) for parent in mutated[: int(n * MUTATED + 1)]]
+        mates = list(crossed)
+        rng.shuffle(mates)
+        # There are fewer to be crossed than mates where enough are mutated.
+        bred += [_child(first, second, rng) for first, second in zip(crossed[: n - len(bred)], mates, strict=False)]
     return {child for child in bred if child is not None}
 
 
 def _child(first: str, second: str, rng: random.Random) -> str | None:
     """A child of two parents; now and then it is mutated."""
+    from mol_ga.graph_ga.mutate import mutate
+
     try:
-        child = crossover(first, second, rng)
+        child = _crossed(first, second, rng)
     except RuntimeError:  # a precondition of RDKit's, which the package passes over as well
         return None
     if child is not None and rng.random() < MUTATED_CHILDREN:
-        child = _mutant(child, rng)
+        child = mutate(child, rng)
     return _written(child)
-
-
-def _mutant(molecule: Chem.Mol, rng: random.Random) -> Chem.Mol | None:
-    from mol_ga.graph_ga.mutate import mutate
-
-    mutant: Chem.Mol | None = mutate(molecule, rng)
-    return mutant
 
 
 def _written(molecule: Chem.Mol | None) -> str | None:
     """The canonical SMILES, if it is a molecule."""
-    if molecule is None or not is_sound(molecule):
+    if molecule is None or Chem.SanitizeMol(molecule, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
         return None
     text: str = Chem.MolToSmiles(molecule)
     return text
 
 
-def crossover(first: str, second: str, rng: random.Random) -> Chem.Mol | None:
+# ---- mutations
+
+
+def _mutant(parent: str, rng: random.Random) -> Chem.Mol | None:
+    """A parent after one of the package's reactions, drawn of all its sound products."""
+    from mol_ga.graph_ga import mutate as steps
+
+    molecule = kekulised(parent)
+    for _ in range(_TRIES):
+        drawn = [
+            steps.insert_atom(rng),
+            steps.change_bond_order(rng),
+            steps.delete_cyclic_bond(),
+            steps.add_ring(rng),
+            steps.delete_atom(rng),
+            steps.change_atom(molecule, rng),
+            steps.append_atom(rng),
+        ]
+        smarts = rng.choices(drawn, weights=(0.15, 0.14, 0.14, 0.14, 0.14, 0.14, 0.15))[0]
+        sound = _sound_mutants(parent, smarts)
+        if sound:
+            mutant: Chem.Mol = reaction(smarts).RunReactants((molecule,))[rng.choice(sound)][0]
+            return mutant if is_sound(mutant) else None
+    return None
+
+
+@lru_cache(_KEPT)
+def _sound_mutants(parent: str, smarts: str) -> tuple[int, ...]:
+    """Which products of a reaction are sound."""
+    products = reaction(smarts).RunReactants((kekulised(parent),))
+    return tuple(number for number, (mutant,) in enumerate(products) if has_sound_rings(mutant))
+
+
+# ---- crossover
+
+
+def _crossed(first: str, second: str, rng: random.Random) -> Chem.Mol | None:
     """A molecule of a part of each parent that is neither of them, joined by one bond or by two of a ring."""
-    known = {canonical_of(first), canonical_of(second)}
+    known = (canonical_of(first), canonical_of(second))
     for _ in range(_TRIES):
         child = (_crossed_chains if rng.random() <= 0.5 else _crossed_rings)(first, second, rng)
         if child is not None and Chem.MolToSmiles(child) not in known:
@@ -88,46 +126,67 @@ def crossover(first: str, second: str, rng: random.Random) -> Chem.Mol | None:
 
 def _crossed_chains(first: str, second: str, rng: random.Random) -> Chem.Mol | None:
     for _ in range(_TRIES):
-        parts = [cut_chain(parent, rng) for parent in (first, second)]
-        if parts[0] is None or parts[1] is None:
+        of_first, of_second = cut_chain(first, rng), cut_chain(second, rng)
+        if of_first is None or of_second is None:
             return None
-        ways = list(product(parts[0], parts[1]))
-        rng.shuffle(ways)
-        child = _first_sound((_first(JOIN, way) for way in ways), is_sound)
-        if child is not None:
-            return child
+        ways = [way for way in product(of_first, of_second) if all(map(_ends, way))]
+        if ways:
+            child: Chem.Mol = reaction(JOIN).RunReactants(rng.choice(ways), 1)[0][0]
+            return child if is_sound(child) else None
     return None
 
 
 def _crossed_rings(first: str, second: str, rng: random.Random) -> Chem.Mol | None:
-    if not any(_matches(parent, "[R]") for parent in (first, second)):
+    if not any(kekulised(parent).GetRingInfo().NumRings() for parent in (first, second)):
         return None
     for _ in range(_TRIES):
-        parts = [cut_ring(parent, rng) for parent in (first, second)]
-        if parts[0] is None or parts[1] is None:
+        of_first, of_second = cut_ring(first, rng), cut_ring(second, rng)
+        if of_first is None or of_second is None:
             return None
-        ways = list(product(OPEN, CLOSE, parts[0], parts[1]))
-        rng.shuffle(ways)
-        child = _first_sound(map(_closed, ways), has_sound_rings)
-        if child is not None:
-            return child
+        sound = list(_sound_closures(of_first, of_second))
+        if sound:
+            child, is_sanitised = rng.choice(sound)
+            return child if is_sanitised or is_sound(child) else None
     return None
 
 
-def _closed(way: tuple[str, str, Chem.Mol, Chem.Mol]) -> Chem.Mol | None:
-    """Two parts joined by a bond, and by another one that closes a ring."""
-    opened = _first(way[0], way[2:])
-    # Both products of the second reaction are one molecule: its two bonds are named the one way or the other.
-    return _first(way[1], (opened,)) if opened is not None and is_sound(opened) else None
+def _sound_closures(first: Parts, second: Parts) -> Iterator[tuple[Chem.Mol, bool]]:
+    """(molecule, whether it is sanitised) of all that is sound, in the package's order."""
+    opened = []
+    for bond, *way in product(OPEN, first, second):
+        products = reaction(bond).RunReactants(tuple(way), 1)
+        if products:
+            opened += [products[0][0]] if _ring_size(*way) <= LARGEST_RING else []
+    for bond in CLOSE:
+        # Sanitised anew each time, as the package does: what was drawn as aromatic may be another molecule thereafter.
+        for molecule in filter(is_sound, opened):
+            products = [closed for (closed,) in reaction(bond).RunReactants((molecule,))]
+            asked = products[:1] if len(products) == 2 else products
+            verdicts = list(map(has_sound_rings, asked))
+            for number, closed in enumerate(products):
+                if verdicts[number % len(verdicts)]:
+                    yield closed, number < len(asked)
 
 
-def _first(smarts: str, reactants: Sequence[Chem.Mol]) -> Chem.Mol | None:
-    products = reaction(smarts).RunReactants(tuple(reactants), 1)
-    return products[0][0] if products else None
+@lru_cache(_KEPT)
+def _ends(part: Chem.Mol) -> tuple[int, ...]:
+    """Where a part was cut: its dummies."""
+    return tuple(end for (end,) in part.GetSubstructMatches(query("[1*]")))
 
 
-def _first_sound(made: Iterable[Chem.Mol | None], is_sound: Callable[[Chem.Mol], bool]) -> Chem.Mol | None:
-    return next((molecule for molecule in made if molecule is not None and is_sound(molecule)), None)
+def _ring_size(first: Chem.Mol, second: Chem.Mol) -> int:
+    """Atoms of the smallest ring that two parts close."""
+    return sum(map(_path, (first, second)))
+
+
+@lru_cache(_KEPT)
+def _path(part: Chem.Mol) -> int:
+    """Atoms of a part on the shortest way from one of its cuts to the other; 1 where it has not two of them."""
+    ends = _ends(part)
+    return len(Chem.GetShortestPath(part, *ends)) - 2 if len(ends) == 2 else 1
+
+
+# ---- parents, cut
 
 
 def cut_chain(parent: str, rng: random.Random) -> Parts | None:
@@ -208,4 +267,4 @@ def has_sound_rings(molecule: Chem.Mol) -> bool:
     if not rings:
         return True
     forbidden = any(molecule.HasSubstructMatch(query(smarts)) for smarts in ("[R]=[R]=[R]", "[r3,r4]=[r3,r4]"))
-    return max(map(len, rings)) <= 6 and not forbidden
+    return max(map(len, rings)) <= LARGEST_RING and not forbidden

@@ -1,7 +1,7 @@
 """The genetic algorithm of PyPI's ``mol_ga``, on a campaign's own objective, standard form and filters.
 
 What the standard form or the filters refuse, and what is known already, is free, as it is for a campaign; each other
-molecule is a call, charged once. All else is the package's own: Graph GA's crossovers (which ``graph_ga`` makes faster)
+molecule is a call, charged once. All else is the package's own: Graph GA's children (which ``graph_ga`` breeds sooner)
 and mutations, uniform quantile sampling, the best of parents and children as the next population.
 
 Under filters that keep molecules apart most children of a population are refused, so the search ends after so many

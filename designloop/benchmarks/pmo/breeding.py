@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from designloop.benchmarks.pmo.package_children import children as blended_children
+from designloop.benchmarks.common.graph_ga import children as blended_children
 from designloop.molecules.chemistry import canonical
 
 QUANTILES: tuple[float, ...] = tuple((1 - np.logspace(-3, 0, 25)).tolist())

@@ -16,7 +16,6 @@ from designloop.benchmarks.pmo.breeding import bred, canonical_children, quantil
 from designloop.benchmarks.pmo.door import BudgetSpent, Door
 from designloop.benchmarks.pmo.ga_search import mol_ga
 from designloop.benchmarks.pmo.gp_search import Sizes, gp_bo, zinc_screen
-from designloop.benchmarks.pmo.package_children import children
 from designloop.molecules.chemistry import canonical, require
 from designloop.molecules.corpus import zinc
 from designloop.molecules.count_prints import Bank, prints_of
@@ -135,16 +134,6 @@ def test_a_genetic_search_values_its_stock_and_what_it_bred(bank: Bank) -> None:
     assert set(stock) < set(scored)
     assert all(value == len(text) == len(canonical(text) or "") for text, value in scored.items())
     assert set(bred(stock, sizes, 0, 10, 30, random.Random(0))) == set(stock)
-
-
-def test_children_are_the_packages_own(bank: Bank) -> None:
-    # The last ring is drawn as aromatic after one bond more, and is another molecule each time that it is sanitised.
-    stock = [*bank.smiles[:60], "CC(=O)[O-].[Na+]", "CCO", "FC(F)(F)c1cccc2c1CCCC2", "Cc1ccc(C(=O)Cc2cccc(O)c2)cc1"]
-    for seed in range(2):
-        ours, theirs = random.Random(seed), random.Random(seed)
-        parents = random.Random(seed).choices(stock, k=120)
-        assert children(parents, 60, ours) == graph_ga_blended_generation(parents, 60, theirs)
-        assert ours.getstate() == theirs.getstate()
 
 
 def test_a_genetic_search_is_the_packages_own(bank: Bank) -> None:
