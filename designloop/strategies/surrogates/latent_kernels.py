@@ -22,9 +22,9 @@ from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate
-from designloop.strategies.archive.archive import Member
 from designloop.strategies.surrogates.axes import Axes
 from designloop.strategies.surrogates.kernels import Kernel, MoleculeFeatures, Similarity, features_of_molecule
+from designloop.strategies.surrogates.views import StandardFormView
 
 ALIKE = 0.4
 """Kernel between two molecules of the corpus, in the mean: wide, as latents tell molecules apart only roughly."""
@@ -142,7 +142,7 @@ def kernel_of_model(vae: SequenceVAE, corpus: Corpus, dims: int, rng: np.random.
     return LatentMatern.calibrated(Axes.explaining(latents, features, dims), latents[:_PAIRED].numpy())
 
 
-class EncodedView:
+class EncodedView(StandardFormView):
     """Standard forms, seen by kernels of molecules and of latents.
 
     All that is asked for at once is encoded at once, and nothing encoded is kept: a batch of another size may round
@@ -154,13 +154,13 @@ class EncodedView:
     """
 
     def __init__(self, standard_forms: Callable[[Sequence[str]], Sequence[str | None]], vae: SequenceVAE) -> None:
-        self._standard_forms, self._vae = standard_forms, vae
+        super().__init__(standard_forms)
+        self._vae = vae
         self._selfies = lru_cache(20_000)(vae.codec.to_selfies)
 
     def names(self, drawn: Sequence[Candidate]) -> Sequence[str | None]:
         """Their standard forms; None for what the model's alphabet cannot express, as nothing is learned from it."""
-        forms = self._standard_forms([candidate.smiles for candidate in drawn])
-        return [form if form is not None and self._expresses(form) else None for form in forms]
+        return [form if form is not None and self._expresses(form) else None for form in super().names(drawn)]
 
     def features(self, names: Sequence[str]) -> np.ndarray:
         """(n,) of ``MoleculeFeatures`` with latents."""
@@ -170,10 +170,6 @@ class EncodedView:
             known = zip(names, latents, strict=True)
             rows[:] = [replace(features_of_molecule(name), latent=latent) for name, latent in known]
         return rows
-
-    def features_of(self, members: Sequence[Member]) -> np.ndarray:
-        """(n,) of ``MoleculeFeatures`` with latents."""
-        return self.features([member.smiles for member in members])
 
     def _expresses(self, smiles: str) -> bool:
         try:
