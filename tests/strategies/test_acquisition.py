@@ -24,6 +24,7 @@ from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import MoleculeFeatures
 from designloop.strategies.surrogates.latent_kernels import LatentMatern, points_of_latents
 from designloop.strategies.surrogates.noise import LEAST
+from tests.strategies.plain_axes import plain_axes
 from tests.test_randomness import global_state
 
 LATENT, LENGTH = 12, 3.0
@@ -66,7 +67,7 @@ def axes() -> Axes:
 @pytest.fixture(scope="module")
 def gp() -> FixedGP:
     z = sphere(150, seed=2)
-    return FixedGP.fit(LatentMatern(Axes.as_they_are(LATENT), LENGTH), seen(z), scores_of(z))
+    return FixedGP.fit(LatentMatern(plain_axes(LATENT), LENGTH), seen(z), scores_of(z))
 
 
 def botorch_of(gp: FixedGP) -> SingleTaskGP:

@@ -27,6 +27,7 @@ from designloop.strategies.surrogates.latent_process import LatentProcess, ascen
 from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.pending import given_pending
 from designloop.strategies.surrogates.views import MoleculeView
+from tests.strategies.plain_axes import plain_axes
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
 UNITS = 6
@@ -74,7 +75,7 @@ def test_its_length_makes_pairs_as_alike_as_they_are_to_be() -> None:
 def test_the_mean_of_two_kernels_is_their_mean() -> None:
     vae = tiny_vae()
     rows = EncodedView(lambda smiles: smiles, vae).features(small_molecules(12)).tolist()
-    kernel, parts = LatentMatern(Axes.as_they_are(8), 4.0), KERNELS["ecfp6"]
+    kernel, parts = LatentMatern(plain_axes(8), 4.0), KERNELS["ecfp6"]
     both = MeanOf((kernel, parts)).to(rows[:5])(rows)
     assert both == pytest.approx((kernel.to(rows[:5])(rows) + parts.to(rows[:5])(rows)) / 2, abs=1e-6)
     assert both.dtype == np.float32
@@ -132,7 +133,7 @@ def test_the_view_encodes_the_standard_form_and_names_what_the_alphabet_has() ->
 
 def test_a_committee_takes_further_members_and_judges_them_with_the_others() -> None:
     vae, smiles = tiny_vae(), small_molecules(30)
-    kernel = LatentMatern(Axes.as_they_are(8), 4.0)
+    kernel = LatentMatern(plain_axes(8), 4.0)
     own = Committee(EncodedView(lambda text: text, vae), SCORE_ALONE, ("ecfp6",), others={"latent": kernel})
     belief = own.fit(Archive(tuple(Member(name, "[C]", k / 30, (k / 30,)) for k, name in enumerate(smiles))), 0)
     assert own.names == ("ecfp6", "latent")
@@ -145,7 +146,7 @@ def test_a_committee_takes_further_members_and_judges_them_with_the_others() -> 
 
 def test_what_is_under_way_takes_the_doubt_of_members_that_see_latents() -> None:
     vae, smiles = tiny_vae(), small_molecules(40)
-    kernel = LatentMatern(Axes.as_they_are(8), 0.05)
+    kernel = LatentMatern(plain_axes(8), 0.05)
     committee = Committee(EncodedView(lambda text: text, vae), SCORE_ALONE, ("ecfp6",), others={"latent": kernel})
     members = tuple(Member(name, "[C]", k / 30, (k / 30,)) for k, name in enumerate(smiles[:30]))
     belief = committee.fit(Archive(members), 0)

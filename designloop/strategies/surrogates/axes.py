@@ -44,11 +44,6 @@ class Axes:
         directions = torch.linalg.solve_triangular(lower.T, leading, upper=True)
         return cls(centre, directions / (12 * (x @ directions).var(0).mean()).sqrt())
 
-    @classmethod
-    def as_they_are(cls, latent: int) -> Axes:
-        """Every unit of a latent as an axis of its own."""
-        return cls(torch.zeros(latent).double(), torch.eye(latent).double())
-
     def __call__(self, z: Tensor) -> Tensor:
         """(n, latent) -> (n, dims) double."""
         return (z.double() - self.centre) @ self.directions

@@ -25,11 +25,11 @@ from designloop.strategies.search.pool import Source, Turn
 from designloop.strategies.search.region_search import RegionSearch
 from designloop.strategies.search.regions import PROPOSER, Regions
 from designloop.strategies.search.trust_region import RegionSettings
-from designloop.strategies.surrogates.axes import Axes
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.latent_kernels import EncodedView, LatentMatern
 from tests.strategies.latent_bo.small_loop import score_of
+from tests.strategies.plain_axes import plain_axes
 from tests.tiny import small_molecules, tiny_vae
 
 
@@ -77,7 +77,7 @@ def search(core: tuple[str, ...] = (), decoded: float = 6) -> tuple[list[Source]
     vae.__class__ = Table
     view = EncodedView(standard_forms, vae)
     members = tuple(Member(name, vae.codec.to_selfies(name), score_of(name), (score_of(name),)) for name in SMILES)
-    others = {"latent": LatentMatern(Axes.as_they_are(8), 4.0)}
+    others = {"latent": LatentMatern(plain_axes(8), 4.0)}
     chains = Chains(vae=vae, view=view, elites=lambda archive: archive.best(20, 20), decoded=decoded, core=Core(core))
     regions = RegionSearch(
         vae=vae,

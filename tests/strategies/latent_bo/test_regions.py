@@ -10,13 +10,13 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.regions import PROPOSER, Regions
 from designloop.strategies.search.trust_region import RegionSettings, TrustRegion, within
-from designloop.strategies.surrogates.axes import Axes
 from designloop.strategies.surrogates.committee import CommitteeModel
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.latent_kernels import LatentMatern, points_of_latents
 from designloop.strategies.surrogates.latent_process import LatentProcess
 from designloop.testing.rehearsal import through_files
 from tests.strategies.latent_bo.small_loop import scored
+from tests.strategies.plain_axes import plain_axes
 
 REGION = RegionSettings(count=1, length=0.8, shortest=0.4, longest=1.2, factor=1.5, successes=2, failures=2)
 SEVERAL = REGION.model_copy(update={"count": 3})
@@ -60,7 +60,7 @@ def archive_of(scores: Sequence[float]) -> Archive:
 def belief_of(archive: Archive, latents: np.ndarray | None = None) -> CommitteeModel:
     """Molecules on the axes of latent space, of norm 2."""
     places = 2 * np.eye(UNITS)[: len(archive)] if latents is None else latents
-    gp = FixedGP.fit(LatentMatern(Axes.as_they_are(UNITS), 3.0), points_of_latents(places), archive.scores)
+    gp = FixedGP.fit(LatentMatern(plain_axes(UNITS), 3.0), points_of_latents(places), archive.scores)
     return CommitteeModel([gp], np.ones(1), float(archive.scores.max()), {"latent": gp}, {})
 
 
