@@ -19,6 +19,7 @@ import numpy as np
 
 from designloop import api
 from designloop.benchmarks.common.arms import campaign_file, choose, draw_start, model_digest, overrides_of, seeds_of
+from designloop.benchmarks.common.measures import PAIRED_COLUMNS, paired, paired_row
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.trials import Trial, TrialResult, run_trials
@@ -40,7 +41,6 @@ LIBRARY = 10_000
 
 TREES = 300
 BEST = 3
-SIGNIFICANCE = 0.05
 
 Measure = Callable[[str, int], float]
 """(molecule, seed) -> a noisy potency."""
@@ -148,15 +148,9 @@ def run(options: Options, say: Say) -> Results:
 
 
 def judged(arms: Mapping[str, Any], above: str, below: str) -> dict[str, Any]:
-    """Says how far one arm is above another, start by start, and how sure that is (one-sided paired t)."""
-    from scipy.stats import ttest_1samp
-
-    theirs = arms[below]["best_three"]
-    gaps = [own - theirs[seed] for seed, own in arms[above]["best_three"].items()]
-    enough = len(gaps) > 1 and np.ptp(gaps) > 0
-    p = float(ttest_1samp(gaps, 0, alternative="greater").pvalue) if enough else None
-    bar = f"{above} above {below}"
-    return {"bar": bar, "difference": fmean(gaps), "won": sum(gap > 0 for gap in gaps), "p": p, "holds": _below(p)}
+    """Says how far one arm is above another, start by start, and how sure that is."""
+    own, theirs = arms[above]["best_three"], arms[below]["best_three"]
+    return paired(f"{above} above {below}", list(own.values()), [theirs[seed] for seed in own])
 
 
 def report(results: Results) -> str:
@@ -171,12 +165,11 @@ def report(results: Results) -> str:
         (name, arm["what"], _with_error(arm["best_three"]), arm["of_start"], arm["of_bought"], f"{arm['seconds']:.0f}")
         for name, arm in results["arms"].items()
     ]
-    bars = [(bar["bar"], bar["difference"], bar["won"], bar["p"], bar["holds"]) for bar in results["bars"]]
     parts = [
         head,
         table(("arm", "what it is", "best three", "of the start", "mean of what was bought", "seconds"), arms),
     ]
-    return "\n".join([*parts, table(("bar", "difference", "starts won", "one-sided p", "holds"), bars)])
+    return "\n".join([*parts, table(PAIRED_COLUMNS, map(paired_row, results["bars"]))])
 
 
 class _Library(Screening):
@@ -219,10 +212,6 @@ def _average(what: str, by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:
         "of_bought": fmean(value for result in results for _, value, _ in result["bought"]),
         "seconds": fmean(result["seconds"] for result in results),
     }
-
-
-def _below(p: float | None) -> bool:
-    return p is not None and p < SIGNIFICANCE
 
 
 def _with_error(by_seed: Mapping[str, float]) -> str:

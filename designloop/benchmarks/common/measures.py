@@ -102,3 +102,53 @@ class Criterion:
         least = min(differences.values()) if self.on_each_seed else fmean(differences.values())
         holds = least >= self.by if self.by else least > 0
         return {"bar": str(self), "difference": least, "differences": differences, "holds": holds}
+
+
+LEVEL = 0.05
+"""Of the one-sided tests."""
+
+
+def one_sided_p(differences: Sequence[float]) -> float | None:
+    """The paired t-test's chance of such differences were their mean 0; None of fewer than two, or of equal ones."""
+    from scipy.stats import ttest_1samp  # a second
+
+    if len(set(differences)) < 2:
+        return None
+    return float(ttest_1samp(differences, 0, alternative="greater").pvalue)
+
+
+def paired(words: str, own: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
+    """Judges that one search is above another, pair by pair.
+
+    Returns:
+        ``bar``, the given words; ``value``, the mean of the ``differences``; ``won``, of how many pairs; the one-sided
+        ``p`` and whether it ``holds``: p below ``LEVEL``.
+    Raises:
+        ValueError: for another number of values, or none.
+    """
+    differences = [a - b for a, b in zip(own, theirs, strict=True)]
+    if not differences:
+        raise ValueError(f"{words}: no pairs")
+    p = one_sided_p(differences)
+    return {
+        "bar": words,
+        "value": fmean(differences),
+        "differences": differences,
+        "won": sum(difference > 0 for difference in differences),
+        "p": p,
+        "holds": p is not None and p < LEVEL,
+    }
+
+
+def paired_row(bar: Mapping[str, Any]) -> tuple[object, ...]:
+    """A row of the table with ``PAIRED_COLUMNS``."""
+    differences, p = bar["differences"], bar["p"]
+    by_pair = " ".join(f"{value:+.3f}" for value in differences) if len(differences) <= FEW else None
+    won = f"{bar['won']} of {len(differences)}"
+    return bar["bar"], f"{bar['value']:+.3f}", by_pair, won, None if p is None else f"{p:.2g}", bar["holds"]
+
+
+PAIRED_COLUMNS = ("bar", "mean difference", "by pair", "won", "one-sided p", "holds")
+
+FEW = 10
+"""Pairs, up to which each one's difference is shown."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
 from designloop.benchmarks.common.arms import choose, overrides_of, seeds_of
+from designloop.benchmarks.common.measures import paired
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.trials import TrialResult, run_trials
@@ -19,9 +20,6 @@ OPTIONS = frozenset({"arms", "calls", "jobs", "model", "seeds", "tasks", "work"}
 
 SATURATED = 0.9
 """Hypervolume from which on a case tells no searches apart any more."""
-
-LEVEL = 0.05
-"""Of the one-sided test."""
 
 KEPT = ("hypervolume", "one_point", "front_size", "best", "curve", "calls", "seconds", "digest")
 
@@ -70,31 +68,10 @@ def judge(arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     rivals["a front of one point, the best of all arms"] = [
         max(points) for points in zip(*(arm["one_point"] for arm in arms.values()), strict=True)
     ]
-    bars = [_above(f"{OURS.name} above {words}", own, values) for words, values in rivals.items()]
+    bars = [paired(f"{OURS.name} above {words}", own, values) for words, values in rivals.items()]
     highest = max(fmean(arm["hypervolume"]) for arm in arms.values())
     bars.append({"bar": f"every arm below {SATURATED:g}", "value": highest, "holds": highest < SATURATED})
     return bars
-
-
-def _above(words: str, own: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
-    differences = [a - b for a, b in zip(own, theirs, strict=True)]
-    p = one_sided_p(differences)
-    return {
-        "bar": words,
-        "value": fmean(differences),
-        "differences": differences,
-        "p": p,
-        "holds": p is not None and p < LEVEL,
-    }
-
-
-def one_sided_p(differences: Sequence[float]) -> float | None:
-    """Of the mean's being 0 where it is above; None of fewer than two differences, or of equal ones."""
-    from scipy.stats import ttest_1samp  # a second
-
-    if len(set(differences)) < 2:
-        return None
-    return float(ttest_1samp(differences, 0, alternative="greater").pvalue)
 
 
 def report(results: Results) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+from designloop.benchmarks.common.measures import one_sided_p
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.pmo.arms import ARMS, Ours
 from designloop.benchmarks.pmo.outcome import EARLY
@@ -83,16 +84,14 @@ def _early(tasks: Entries, arms: Sequence[str]) -> str:
 
 def _difference(tasks: Entries, arm: str, peer: str) -> tuple[object, ...] | None:
     """The paired difference of two arms over the tasks that both have."""
-    from scipy.stats import ttest_1samp  # a second
-
     key = f"auc_at_{EARLY}"
     both = [(_values(tasks, task, arm, key), _values(tasks, task, peer, key)) for task in TASKS]
     gaps = [fmean(own) - fmean(theirs) for own, theirs in both if own and theirs]
     if not gaps:
         return None
-    spread = len(set(gaps)) > 1
-    p = f"{float(ttest_1samp(gaps, 0, alternative='greater').pvalue):.3g}" if spread else None
-    return f"{arm} − {peer}", len(gaps), f"{math.fsum(gaps):+.3f}", p, sum(gap > 0 for gap in gaps)
+    p = one_sided_p(gaps)
+    shown = None if p is None else f"{p:.3g}"
+    return f"{arm} − {peer}", len(gaps), f"{math.fsum(gaps):+.3f}", shown, sum(gap > 0 for gap in gaps)
 
 
 def _other(tasks: Entries) -> str:

@@ -1,8 +1,20 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_rel
 
-from designloop.benchmarks.common.measures import Call, Criterion, average_over_seeds, measure_calls
+from designloop.benchmarks.common.measures import (
+    PAIRED_COLUMNS,
+    Call,
+    Criterion,
+    average_over_seeds,
+    measure_calls,
+    paired,
+    paired_row,
+)
 
 
 def calls(*scores: float | None) -> list[Call]:
@@ -88,3 +100,35 @@ def test_criteria_are_told_in_words() -> None:
     assert str(Criterion("full", "zinc", by=0.05)) == "full at least 0.05 above zinc in the mean"
     assert str(Criterion("full", "zinc", than_best=True)) == "full above the best of zinc in the mean"
     assert str(Criterion("N", "random", on_each_seed=True)) == "N above random on each seed"
+
+
+PAIRS = st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=2, max_size=30)
+
+
+@given(PAIRS)
+def test_pairs_are_judged_as_scipy_judges_them(pairs: list[tuple[float, float]]) -> None:
+    own, theirs = map(list, zip(*pairs, strict=True))
+    bar = paired("a above b", own, theirs)
+    assert bar["value"] == pytest.approx(np.mean(own) - np.mean(theirs))
+    assert bar["won"] == sum(a > b for a, b in pairs)
+    if np.ptp(np.subtract(own, theirs)) > 1e-6:
+        assert bar["p"] == pytest.approx(ttest_rel(own, theirs, alternative="greater").pvalue)
+        assert bar["holds"] == (bar["p"] < 0.05)
+
+
+@pytest.mark.parametrize("gaps", [[0.1], [0.1, 0.1]])
+def test_equal_or_single_differences_prove_nothing(gaps: list[float]) -> None:
+    bar = paired("a above b", gaps, [0.0] * len(gaps))
+    assert (bar["p"], bar["holds"]) == (None, False)
+
+
+def test_no_pairs_are_an_error() -> None:
+    with pytest.raises(ValueError, match="a above b: no pairs"):
+        paired("a above b", [], [])
+
+
+def test_a_row_of_pairs_has_the_columns_and_a_small_p_is_not_shown_as_none() -> None:
+    bar = paired("a above b", [1.0, 1.1, 1.05, 1.02], [0.0, 0.0, 0.0, 0.0])
+    row = dict(zip(PAIRED_COLUMNS, paired_row(bar), strict=True))
+    assert (row["won"], row["by pair"]) == ("4 of 4", "+1.000 +1.100 +1.050 +1.020")
+    assert 0 < float(str(row["one-sided p"])) < 1e-3
