@@ -117,6 +117,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.base import Surrogate
+    from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.scalarised import ScalarisedSurrogate
@@ -206,6 +207,11 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             draws=thought.free,
             kappas=FITTED if objective.noisy else WIDE,
         )
+    calibration: Calibration | None = None
+    if campaign.objective.noisy:  # a laboratory's, where the doubt is shown
+        calibration = learners["calibration"] = Calibration(
+            surrogate.view, has_properties=True, state=before.parts.get("calibration")
+        )
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
@@ -215,5 +221,6 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         acquisition=bound,
         learners=learners,
         model_round=lambda: tuned.model_round,
+        calibration=calibration,
         saved=before,
     )
