@@ -11,6 +11,7 @@ from scipy.stats import spearmanr, ttest_rel
 from designloop.benchmarks import Options, wet_lab
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.oracles.guacamol import zaleplon_mpo
+from designloop.strategies.search.machine import Search
 
 SCORES = {
     "albuterol_similarity": {"latent_bo": [0.5, 0.7, 0.6], "gp_bo": [0.4, 0.5, 0.6]},
@@ -57,7 +58,14 @@ def test_every_arm_starts_from_the_same_hundred_molecules_that_count(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned: list[Any] = []
-    monkeypatch.setattr(wet_lab, "run_trials", lambda trials, *_: planned.extend(trials) or _nothing(trials))
+
+    def run_trials(trials: list[Any], *_: object) -> dict[str, dict[int, Any]]:
+        planned.extend(trials)
+        looked_at = {"mean": [0.1, 0.2, 0.3], "sd": [0.1] * 3, "score": [0.1, 0.3, 0.2], "factor": 1.0}
+        outcome = {"mean_top_10": 0.5, "seconds": 1.0, "looked_at": looked_at}
+        return {trial.arm: dict.fromkeys((0, 1), outcome) for trial in trials}
+
+    monkeypatch.setattr(wet_lab, "run_trials", run_trials)
     wet_lab.run(Options(model=model, seeds=2, tasks=("zaleplon_mpo",), work=tmp_path), lambda line: None)
     campaigns = [load_campaign(*trial.work.args[-2:]) for trial in planned]
     assert {(it.budget.oracle_calls, it.batch_size, len(it.starting())) for it in campaigns} == {(200, 20, 100)}
@@ -66,12 +74,6 @@ def test_every_arm_starts_from_the_same_hundred_molecules_that_count(
         starts[trial.seed].add(tuple(molecule.smiles for molecule in campaign.starting()))
     assert [len(start) for start in starts.values()] == [1, 1]
     assert starts[0] != starts[1]
-
-
-def _nothing(trials: list[Any]) -> dict[str, dict[int, Any]]:
-    looked_at = {"mean": [0.1, 0.2, 0.3], "sd": [0.1] * 3, "score": [0.1, 0.3, 0.2], "factor": 1.0}
-    outcome = {"mean_top_10": 0.5, "seconds": 1.0, "looked_at": looked_at}
-    return {trial.arm: dict.fromkeys((0, 1), outcome) for trial in trials}
 
 
 def test_a_small_run(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +99,7 @@ def test_a_small_run(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 "ledger": str(folder / "ledger.sqlite")}  # fmt: skip
     seen: dict[str, Any] = {}
 
-    def drawn(strategy: wet_lab.Search, screening: Any, seed: int) -> Any:
+    def drawn(strategy: Search, screening: Any, seed: int) -> Any:
         free = strategy.candidates(6)
         seen["means"] = [foreseen["score"][0] for foreseen in strategy.foresee(free) if foreseen]
         seen["chosen"] = original(strategy, screening, seed)

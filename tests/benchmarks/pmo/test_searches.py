@@ -10,7 +10,7 @@ from mol_ga import default_ga
 from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation
 from mol_ga.sample_population import uniform_quantile_sampling
 
-from designloop.benchmarks.common import gp_search
+from designloop.benchmarks.common import gp_search, seeds
 from designloop.benchmarks.common.breeding import bred, canonical_children, quantile_sample
 from designloop.benchmarks.common.gp_search import Sizes, gp_bo, zinc_screen
 from designloop.benchmarks.common.records import RecordError
@@ -203,11 +203,10 @@ def test_a_batch_is_chosen_by_what_was_known_before_it(
 ) -> None:
     """Each search of a batch has a κ of its own, gives its share, and is over what the last batch left."""
     asked: list[tuple[int, str]] = []
-    draws = gp_search.seed_of
 
     def seed_of(*parts: int | str) -> int:
         asked.append((int(parts[2]), str(parts[4:]))) if parts[1] == "pick" else None
-        return draws(*parts)
+        return seeds.seed_of(*parts)
 
     monkeypatch.setattr(gp_search, "seed_of", seed_of)
     door = Door("qed", 18, tmp_path / "calls.jsonl")
