@@ -158,6 +158,7 @@ def _above(summary: Summary) -> str:
 
 _WORTH_SHOWING = {
     "rank_correlation": "Rank correlation of the surrogate with each batch before it was paid for",
+    "interval_coverage": "Share of each batch within the 90 % intervals that were foreseen",
     "reconstruction": "Held-out molecules that the model reconstructs",
     "prior_allowed": "Prior samples that pass the filters",
 }

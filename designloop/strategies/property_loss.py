@@ -125,6 +125,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.base import Surrogate
+    from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.scalarised import ScalarisedSurrogate
@@ -218,6 +219,11 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     if settings.restart_after and goals is None:  # no mean of ten says whether a front grows
         aside = Archive(limit=LIMIT)
         restarts = Restarts(settings.restart_after, tuned.forget, aside, before.parts.get("restarts"))
+    calibration: Calibration | None = None
+    if campaign.objective.noisy:  # a laboratory's, where the doubt is shown
+        calibration = learners["calibration"] = Calibration(
+            surrogate.view, has_properties=True, state=before.parts.get("calibration")
+        )
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
@@ -228,5 +234,6 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         learners=learners,
         model_round=lambda: tuned.model_round,
         restarts=restarts,
+        calibration=calibration,
         saved=before,
     )

@@ -23,6 +23,7 @@ from designloop.strategies.search.restarts import Restarts
 from designloop.strategies.search.saved import Saved
 from designloop.strategies.search.trade_offs import RandomTradeOffs, RoundsTradeOff
 from designloop.strategies.surrogates.base import Belief, PropertyBelief, Surrogate
+from designloop.strategies.surrogates.calibration import Calibration, moments_of
 from designloop.strategies.surrogates.pending import given_pending
 
 _EMPTY_BLOCKS = 10
@@ -51,6 +52,8 @@ class Search:
     """None: it never begins anew."""
     foresight: bool = False
     """Whether to tell how well the surrogate foresaw the scores of a round."""
+    calibration: Calibration | None = None
+    """By which the doubt that is shown is rescaled, one of the learners; None: it is shown as it is."""
     saved: InitVar[Saved]
 
     def __post_init__(self, saved: Saved) -> None:
@@ -65,7 +68,7 @@ class Search:
         """Blocks of candidates, ranked where there is something to rank by; it ends when the parts give no more."""
         belief, empty = self._fit(), 0
         for block in count():
-            candidates = self._block(belief, wanted, Turn(self.campaign.stream_seed, self.rounds_seen, block))
+            candidates = self._block(belief, wanted, self._turn(block))
             first = next(candidates, None)
             empty = empty + 1 if first is None else 0
             if empty == _EMPTY_BLOCKS:
@@ -80,7 +83,7 @@ class Search:
         if belief is None or bred is None:
             yield from self.draw(archive, wanted, turn)
         elif not bred.considered:
-            yield from bred.refused
+            yield from bred.free
         else:
             yield from self._batch(bred, belief, wanted, turn)
 
@@ -94,7 +97,7 @@ class Search:
         chosen = acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row)))
         first = next(chosen, None)
         if first is None:
-            yield from bred.refused
+            yield from bred.free
             return
         for row in chain([first], chosen):
             yield from allowed(row)
@@ -119,12 +122,25 @@ class Search:
             return list[Foreseen](foreseen)
         features = self.surrogate.view.features(list(seen.values()))
         # Of a round's trade-off the surrogate knows the weighted score, which is not the campaign's.
-        moments = {} if self.trade_offs is not None else {"score": belief(features).moments()}
-        moments |= belief.property_moments(features)
+        moments = moments_of(belief, features, has_score=self.trade_offs is None, has_properties=True)
+        if self.calibration is not None:
+            moments = self.calibration.rescaled(moments)
         for name, (means, deviations) in moments.items():
             for row, mean, deviation in zip(seen, means.tolist(), deviations.tolist(), strict=True):
                 foreseen[row][name] = (mean, deviation)
         return list[Foreseen](foreseen)
+
+    def candidates(self, wanted: int) -> list[Candidate]:
+        """The free molecules among which the coming round's batch of so many would be chosen; none before it breeds.
+
+        Asking changes nothing. It is for those who look on.
+        """
+        belief = self._fit()
+        bred = self.breed(self._seen(self.archive), belief, wanted, self._turn(0)) if belief is not None else None
+        return [] if bred is None else list(bred.free)
+
+    def _turn(self, block: int) -> Turn:
+        return Turn(self.campaign.stream_seed, self.rounds_seen, block)
 
     def _fit(self) -> Belief | None:
         """The surrogate after what was told so far, fitted once a round."""
