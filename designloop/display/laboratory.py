@@ -29,7 +29,7 @@ def suggested(chosen: Suggested) -> None:
     if rows:
         grid(("id", *names, "from", "why", "nearest", "smiles"), rows)
         if names:
-            say("What the strategy expects to be measured, and the standard deviation of that, by how far off it was so far.")
+            say("What the strategy expects to be measured, and its standard deviation by how far off it was so far.")
         say("nearest: ECFP4 similarity to the nearest measured molecule.")
     say(f"To be measured: {', '.join(chosen.measured)}. {chosen.pending:,} suggestions are pending.")
     if chosen.remark:
