@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from designloop.records import Candidate, Evaluation, Result, Scored, State
-from designloop.strategies.archive.archive import Archive
+from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.surrogates.base import Moments, Posterior
 from designloop.strategies.surrogates.calibration import HALF_WIDTH, LATEST, Calibration, moments_of
@@ -139,6 +139,14 @@ def test_what_says_nothing_of_errors_is_passed_over() -> None:
     assert of_trade_offs.learn(told(Sayer(1.0), np.zeros(20), np.ones(20))) == {}
     assert of_trade_offs.state().data == {"errors": {}}
     assert own.state().data == {"errors": {}}
+
+
+def test_a_correction_of_what_was_known_is_no_error_of_foresight() -> None:
+    own, expected = calibration(), np.linspace(0, 1, 30)
+    known = Archive().add([Member(repr(float(name)), "[C]", 0.5, (0.5,)) for name in expected[:10]])
+    own.learn(replace(told(Sayer(1.0), expected, expected + 2), before=known))
+    assert len(own.state().data["errors"]["score"]) == 20
+    assert own.learn(replace(told(Sayer(1.0), expected[:10], expected[:10]), before=known)) == {}
 
 
 def test_a_restart_changes_nothing() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.stats import norm
 
 from designloop.records import Scored, State
+from designloop.strategies.archive.archive import Archive
 from designloop.strategies.surrogates.base import Belief, Moments, PropertyBelief
 
 LATEST = 200
@@ -41,7 +42,11 @@ class SeenRound(Protocol):
 
     @property
     def news(self) -> Sequence[Scored]:
-        """Those of its rows that were not known, with their scores."""
+        """Those of its rows that were not known with those very values, with their scores."""
+
+    @property
+    def before(self) -> Archive:
+        """What the belief was fitted on."""
 
 
 class FeatureView(Protocol):
@@ -94,17 +99,19 @@ class Calibration:
     def learn(self, told_round: SeenRound) -> Mapping[str, float]:
         """Takes the errors of a round in; tells what share of its values the intervals held, by what was known before.
 
-        Of several properties that is the mean.
+        Of several properties that is the mean. A correction says nothing: the belief knew the molecule.
         """
-        if not isinstance(told_round.belief, PropertyBelief) or not told_round.news:
+        known_before = set(told_round.before.smiles)
+        news = [row for row in told_round.news if row.smiles not in known_before]
+        if not isinstance(told_round.belief, PropertyBelief) or not news:
             return {}
-        features = self._view.features([row.smiles for row in told_round.news])
+        features = self._view.features([row.smiles for row in news])
         moments = moments_of(
             told_round.belief, features, has_score=self._has_score, has_properties=self._has_properties
         )
         held = []
         for name, (means, deviations) in moments.items():
-            values = np.array([_value(row, name) for row in told_round.news])
+            values = np.array([_value(row, name) for row in news])
             errors = np.abs(values - means) / np.maximum(deviations, _LEAST)
             known = self._errors.setdefault(name, [])
             if known:
