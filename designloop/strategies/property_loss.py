@@ -216,7 +216,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             kappas=FITTED if objective.noisy else WIDE,
         )
     restarts = None
-    if settings.restart_after and goals is None:  # no mean of ten says whether a front grows
+    # No mean of ten says whether a front grows; and a strategy that only screens has nothing to begin anew from.
+    if settings.restart_after and goals is None and generators:
         aside = Archive(limit=LIMIT)
         restarts = Restarts(settings.restart_after, tuned.forget, aside, before.parts.get("restarts"))
     calibration: Calibration | None = None

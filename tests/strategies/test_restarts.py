@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from designloop.molecules.chemistry import standard_forms
 from designloop.records import Candidate, Evaluation, Scored
 from designloop.strategies.archive.archive import Archive, Member
-from designloop.strategies.base import SCORE_ALONE, CampaignView
+from designloop.strategies.base import SCORE_ALONE, CampaignView, KnownObjective
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.search.machine import Search
 from designloop.strategies.search.restarts import BEST, GAIN, Restarts, best_mean
@@ -65,10 +66,17 @@ def test_patience_counts_what_was_paid_for_since_the_last_gain() -> None:
     assert model.forgot == 1
 
 
-@pytest.mark.parametrize("settings", [{"restart_after": 0}, {}], ids=["of a search that never does", "of trade-offs"])
-def test_nothing_begins_anew(settings: dict[str, int]) -> None:
-    goals = replace(SCORE_ALONE, reference=(0.0,)) if not settings else SCORE_ALONE
-    search = build(Settings(**settings), replace(view(), objective=goals), None)
+@pytest.mark.parametrize(
+    ("settings", "objective"),
+    [
+        ({"restart_after": 0}, SCORE_ALONE),
+        ({"proposers": ("screen",)}, SCORE_ALONE),
+        ({}, replace(SCORE_ALONE, reference=(0.0,))),
+    ],
+    ids=["of a search that never does", "of a screen, which draws nothing", "of trade-offs"],
+)
+def test_nothing_begins_anew(settings: dict[str, Any], objective: KnownObjective) -> None:
+    search = build(Settings(**settings), replace(view(), objective=objective), None)
     assert isinstance(search, Search)
     assert search.restarts is None
 
