@@ -96,8 +96,8 @@ class Settings(BaseModel):
     restart_after: Annotated[int, Formerly(0)] = Field(
         500,
         ge=0,
-        description="calls in which the ten best gained nothing, after which the search begins anew, from draws of the "
-        "pretrained model, and what it found is set aside; 0: it never does",
+        description="calls in which the ten best gained nothing, after which the search begins anew, as the campaign "
+        "began, and what it found is set aside; 0: it never does",
     )
     learning: FineTuning = FineTuning()
 
@@ -218,8 +218,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     restarts = None
     # No mean of ten says whether a front grows; and a strategy that only screens has nothing to begin anew from.
     if settings.restart_after and goals is None and generators:
-        aside = Archive(limit=LIMIT)
-        restarts = Restarts(settings.restart_after, tuned.forget, aside, before.parts.get("restarts"))
+        empty = Archive(limit=LIMIT)
+        restarts = Restarts(settings.restart_after, tuned.forget, empty, before.parts.get("restarts"))
     calibration: Calibration | None = None
     if campaign.objective.noisy:  # a laboratory's, where the doubt is shown
         calibration = learners["calibration"] = Calibration(

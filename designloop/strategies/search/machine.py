@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from designloop.randomness import seed_of
-from designloop.records import Candidate, Scored, State
+from designloop.records import MEASURED, START, Candidate, Scored, State
 from designloop.strategies.acquisition.base import Acquisition
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
@@ -28,6 +28,10 @@ from designloop.strategies.surrogates.pending import given_pending
 
 _EMPTY_BLOCKS = 10
 """So many blocks running without a candidate end the stream."""
+
+
+STARTING = frozenset({START, MEASURED})
+"""The proposers of what a campaign begins with."""
 
 
 @dataclass(kw_only=True)
@@ -182,7 +186,8 @@ class Search:
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
         if self.restarts is not None:
-            self.archive = self.restarts.archive_after(self.archive, len(good), withdrawn)
+            starting = [member for row, member in zip(rows, members, strict=True) if row.candidate.proposer in STARTING]
+            self.archive = self.restarts.archive_after(self.archive, len(good), starting, withdrawn)
             metrics |= self.restarts.metrics()
         return metrics
 
