@@ -155,6 +155,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "benchmarks": {
         "common": set(),
         "demo": {"common"},
+        "keep_the_core": {"common"},
         "odd_molecules": {"common"},
         "robustness": {"common"},
         "overhead": {"common"},

@@ -138,6 +138,14 @@ def _print_rounds(summary: Summary) -> None:
         if values:
             last = ", ".join(f"{value:.2f}" for value in list(values.values())[-10:])
             say(f"{words}: {last}")
+    if began := _beginnings(summary.metric("restarts")):
+        say(f"The search stood still and began anew after round {', '.join(map(str, began))}")
+
+
+def _beginnings(restarts: Mapping[int, float]) -> list[int]:
+    """The rounds after which a search began anew, of how often it had by each round."""
+    counts = [0.0, *restarts.values()]
+    return [number for number, before, count in zip(restarts, counts, counts[1:], strict=False) if count > before]
 
 
 def _above(summary: Summary) -> str:

@@ -19,6 +19,7 @@ from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView, Foreseen
 from designloop.strategies.learning.base import Learner, Stateful, ToldRound
 from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
+from designloop.strategies.search.restarts import Restarts
 from designloop.strategies.search.saved import Saved
 from designloop.strategies.search.trade_offs import RandomTradeOffs, RoundsTradeOff
 from designloop.strategies.surrogates.base import Belief, PropertyBelief, Surrogate
@@ -47,6 +48,8 @@ class Search:
     """After which round's learning the model stands: stamped on every candidate that is given out."""
     trade_offs: RandomTradeOffs | None = None
     """Of a campaign with several goals whose surrogate foresees one score: what that is in each round."""
+    restarts: Restarts | None = None
+    """None: it never begins anew."""
     foresight: bool = False
     """Whether to tell how well the surrogate foresaw the scores of a round."""
     calibration: Calibration | None = None
@@ -178,6 +181,9 @@ class Search:
         told_round = ToldRound(self.rounds_seen, good, rows, before, archive, belief)
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
+        if self.restarts is not None:
+            self.archive = self.restarts.archive_after(self.archive, len(good), withdrawn)
+            metrics |= self.restarts.metrics()
         return metrics
 
     def _foreseen(self, belief: Belief, members: Sequence[Member]) -> dict[str, float]:
@@ -194,6 +200,8 @@ class Search:
     def state(self) -> State:
         """All that goes on after a restart."""
         parts = {name: part.state() for name, part in self.learners.items() if isinstance(part, Stateful)}
+        if self.restarts is not None:
+            parts["restarts"] = self.restarts.state()
         return Saved(self.rounds_seen, self.archive, parts).state()
 
 

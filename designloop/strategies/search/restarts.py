@@ -1,0 +1,89 @@
+"""Restarts: a search that stands still begins anew, and what it found is set aside.
+
+The first hundred calls decide in which basin a search ends, and one seed differs from the next by more than most
+changes of a search do; so where the ten best gain nothing for long, more of the same buys little. The search then
+begins again as a campaign begins, from draws of the pretrained model: of what was paid for it knows nothing, and as
+that is not paid for again, the old basin is closed to it. When it stands still in its turn and brought some of the ten
+best of all, everything that is known is searched together; otherwise there is one more beginning.
+Source: Eriksson et al. 2019, "Scalable global optimization via local Bayesian optimization" (what a region that
+collapsed knew is no part of the next).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from designloop.records import State
+from designloop.strategies.archive.archive import Archive, Member
+
+BEST = 10
+"""Molecules whose mean says whether a search gains."""
+
+GAIN = 0.005
+"""What that mean has to grow by, since the last time that it did."""
+
+
+class Restarts:
+    """What stands aside, and how long the search has gained nothing.
+
+    Args:
+        patience: molecules paid for without a gain, after which the search begins anew.
+        forget: sets what learned from the search back to how it was before the campaign.
+        aside: an empty archive.
+        state: what earlier restarts of this campaign gave.
+    """
+
+    def __init__(self, patience: int, forget: Callable[[], None], aside: Archive, state: State | None = None) -> None:
+        self._patience, self._forget = patience, forget
+        data: Mapping[str, Any] = state.data if state is not None else {}
+        rows = data.get("aside", ())
+        self.aside = aside.add([Member(name, selfies, score, tuple(values)) for name, selfies, score, values in rows])
+        """What the search knows nothing of."""
+        self.beginnings = int(data.get("beginnings", 0))
+        """After the first one."""
+        self._gained, self._since = float(data.get("gained", 0.0)), int(data.get("since", 0))
+
+    def archive_after(self, archive: Archive, paid: int, withdrawn: Collection[str] = ()) -> Archive:
+        """The archive that the search goes on with after a round.
+
+        Args:
+            archive: of the search, with the round's molecules.
+            paid: how many of these were paid for.
+            withdrawn: molecules that have no score, though they may have had one.
+        """
+        # What is told again belongs to the search that hears it.
+        self.aside = self.aside.without({*archive.smiles, *withdrawn})
+        self._since += paid
+        best = best_mean(archive.members)
+        if best >= self._gained + GAIN:
+            self._gained, self._since = best, 0
+        if self._since < self._patience:
+            return archive
+        known, before = self.aside.add(archive.members), best_mean(self.aside.members)
+        if len(self.aside) and best_mean(known.members) > before:
+            self.aside, archive = self.aside.without(self.aside.smiles), known
+        else:
+            self.aside, archive = known, archive.without(archive.smiles)
+            self.beginnings += 1
+            self._forget()
+        self._gained, self._since = best_mean(archive.members), 0
+        return archive
+
+    def metrics(self) -> Mapping[str, float]:
+        """How often the search began anew, and for how many molecules it has gained nothing."""
+        return {"restarts": float(self.beginnings), "calls_since_gain": float(self._since)}
+
+    def state(self) -> State:
+        """All of it."""
+        rows = [[member.smiles, member.selfies, member.score, list(member.values)] for member in self.aside.members]
+        data = {"aside": rows, "beginnings": self.beginnings, "gained": self._gained, "since": self._since}
+        return State(data=data)
+
+
+def best_mean(members: Sequence[Member]) -> float:
+    """Mean score of the ten best, of fewer where there are fewer; 0 of none."""
+    scores = np.sort([member.score for member in members])[-BEST:]
+    return float(scores.mean()) if scores.size else 0.0
