@@ -66,6 +66,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning.base import Learner
+    from designloop.strategies.learning.feasibility import Feasibility
     from designloop.strategies.property_loss import EFFORT
     from designloop.strategies.proposers import graphs, latents, mixing, selfies
     from designloop.strategies.proposers.base import Proposer
@@ -118,7 +119,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         others={"latent": along, "latent_composition": MeanOf((along, KERNELS["composition"]))},
         start=settings.start,
     )
-    learners: dict[str, Learner] = {"credit": earned, "committee": committee}
+    foreseen = Feasibility(before.parts.get("feasibility"))
+    learners: dict[str, Learner] = {"credit": earned, "committee": committee, "feasibility": foreseen}
     sources: list[pool.Source] = []
     if settings.chains:
         sources.append(chains.Chains(vae=vae, view=view, elites=elites, decoded=settings.chains, core=kept))
@@ -145,6 +147,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         kappas=FITTED if campaign.objective.noisy else WIDE,
         sources=sources,
         chooses=settings.acquisition == "votes",
+        feasibility=foreseen,
     )
     acquisitions: dict[str, Acquisition] = {
         "thompson": Thompson(),

@@ -18,6 +18,7 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView, Foreseen
 from designloop.strategies.learning.base import Learner, Stateful, ToldRound
+from designloop.strategies.learning.feasibility import failed_rows
 from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
 from designloop.strategies.search.saved import Saved
 from designloop.strategies.search.trade_offs import RandomTradeOffs, RoundsTradeOff
@@ -159,7 +160,7 @@ class Search:
         if trade_off is not None:
             good, rows = trade_off.rows(good), trade_off.rows(rows)
             before, archive = trade_off.archive(before), trade_off.archive(archive)
-        told_round = ToldRound(self.rounds_seen, good, rows, before, archive, belief)
+        told_round = ToldRound(self.rounds_seen, good, rows, before, archive, belief, failed_rows(scored))
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
         return metrics

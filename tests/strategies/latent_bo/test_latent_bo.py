@@ -168,7 +168,7 @@ def test_a_round_leaves_the_global_generators_as_they_were(campaign: Make) -> No
 # ---- tell
 
 
-def test_a_failure_is_never_learned_from(campaign: Make) -> None:
+def test_a_failure_is_never_learned_from_but_by_what_foresees_failures(campaign: Make) -> None:
     good = all_scored(starting(20))
     failed = [scored(Candidate("N#N", "trust_region"), None), scored(good[0].candidate, None)]
     states = []
@@ -176,7 +176,9 @@ def test_a_failure_is_never_learned_from(campaign: Make) -> None:
         strategy = campaign().strategy()
         strategy.tell(rows)
         states.append(strategy.state())
+    outcomes = [dict(state.data["parts"].pop("feasibility")["outcomes"]) for state in states]
     assert all(same_state(state, states[0]) for state in states)
+    assert outcomes[1] == outcomes[2] == outcomes[0] | {"N#N": False}
 
 
 def test_failures_alone_neither_shrink_a_region_nor_count_as_bad(campaign: Make) -> None:
@@ -274,7 +276,7 @@ def test_a_resumed_strategy_goes_on_as_the_one_that_never_stopped(campaign: Make
         last = strategy.state()
     assert histories[0] == histories[1]
     assert {"version", "rounds_seen", "archive", "parts"} == set(last.data)
-    assert set(last.data["parts"]) == {"credit", "committee", "regions"}
+    assert set(last.data["parts"]) == {"credit", "committee", "feasibility", "regions"}
 
 
 # ---- a core to keep
