@@ -23,7 +23,7 @@ MOST_RINGS = 6
 """So many rings that are demanded are counted, not more."""
 
 _TOLD = re.compile(r"#\d+|Cl|Br|Si|Se|se|As|as|[BCNOPSFI]|[bcnops]|\*|A|a|H\d+|X\d+|D\d+|R|R0|[+-]\d*", flags=re.ASCII)
-"""What is said of an atom that follows from its own kind: element, hydrogens, bonds, charge, whether it is in a ring."""
+"""What is said of an atom that follows from its kind: element, hydrogens, bonds, charge, whether it is in a ring."""
 
 _RING_SIZE = re.compile(r"r(\d+)")
 

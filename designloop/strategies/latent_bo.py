@@ -68,6 +68,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning.base import Learner
+    from designloop.strategies.learning.feasibility import Feasibility
     from designloop.strategies.property_loss import EFFORT
     from designloop.strategies.proposers import graphs, latents, mixing, selfies
     from designloop.strategies.proposers.base import Proposer
@@ -127,7 +128,13 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         has_properties=campaign.objective.noisy,  # a laboratory's, which alone are shown
         state=before.parts.get("calibration"),
     )
-    learners: dict[str, Learner] = {"credit": earned, "committee": committee, "calibration": calibration}
+    foreseen = Feasibility(before.parts.get("feasibility"))
+    learners: dict[str, Learner] = {
+        "credit": earned,
+        "committee": committee,
+        "calibration": calibration,
+        "feasibility": foreseen,
+    }
     sources: list[pool.Source] = []
     if settings.chains:
         sources.append(chains.Chains(vae=vae, view=view, elites=elites, decoded=settings.chains, core=kept))
@@ -154,6 +161,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         kappas=FITTED if campaign.objective.noisy else WIDE,
         sources=sources,
         chooses=settings.acquisition == "votes",
+        feasibility=foreseen,
     )
     acquisitions: dict[str, Acquisition] = {
         "thompson": Thompson(),

@@ -117,6 +117,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
+    from designloop.strategies.learning.feasibility import Feasibility
     from designloop.strategies.proposers import graphs, latents, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
@@ -206,6 +207,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         seen, thought = MoleculeView(campaign.standard_forms), EFFORT[settings.effort]
         committee = Committee(seen, objective, state=before.parts.get("committee"), bits=view)
         surrogate, learners["committee"] = committee, committee
+        learners["feasibility"] = foreseen = Feasibility(before.parts.get("feasibility"))
         breed = BreedByVote(
             campaign=campaign,
             transcriber=transcriber,
@@ -214,6 +216,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
             kappas=FITTED if objective.noisy else WIDE,
+            feasibility=foreseen,
         )
     restarts = None
     # No mean of ten says whether a front grows; and a strategy that only screens has nothing to begin anew from.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field, replace
 from functools import lru_cache
 from itertools import chain, count
@@ -18,6 +19,7 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView, Foreseen
 from designloop.strategies.learning.base import Learner, Stateful, ToldRound
+from designloop.strategies.learning.feasibility import failed_rows
 from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
 from designloop.strategies.search.restarts import Restarts
 from designloop.strategies.search.saved import Saved
@@ -25,6 +27,9 @@ from designloop.strategies.search.trade_offs import RandomTradeOffs, RoundsTrade
 from designloop.strategies.surrogates.base import Belief, PropertyBelief, Surrogate
 from designloop.strategies.surrogates.calibration import Calibration, moments_of
 from designloop.strategies.surrogates.pending import given_pending
+
+PARTS = ("fit", "breed", "choose")
+"""Parts of proposing whose seconds are told of each round: the surrogate's fit, breeding, the choice of a batch."""
 
 _EMPTY_BLOCKS = 10
 """So many blocks running without a candidate end the stream."""
@@ -64,7 +69,8 @@ class Search:
         self.archive, self.rounds_seen = saved.archive, saved.rounds_seen
         self._belief: Belief | None = None
         self._fitted = False
-        self._fit_seconds = 0.0
+        self._spent: dict[str, float] = {}
+        """Part of a round -> seconds that it took since the last round was told."""
 
     # ---- ask
 
@@ -82,8 +88,10 @@ class Search:
                     yield replace(candidate, model_round=self.model_round())
 
     def _block(self, belief: Belief | None, wanted: int, turn: Turn) -> Iterator[Candidate]:
-        archive = self._seen(self.archive)
-        bred = self.breed(archive, belief, wanted, turn) if belief is not None else None
+        archive, bred = self._seen(self.archive), None
+        if belief is not None:
+            with self._timed("breed"):
+                bred = self.breed(archive, belief, wanted, turn)
         if belief is None or bred is None:
             yield from self.draw(archive, wanted, turn)
         elif not bred.considered:
@@ -95,16 +103,35 @@ class Search:
         """What is worth paying for, screened one by one in the order of the acquisition."""
         candidates = [bred.pool.candidates[row] for row in bred.considered]
         allowed = lru_cache(None)(lambda row: self.campaign.allowed([candidates[row]]))
-        posterior = given_pending(belief, bred.pool.features(bred.considered), self._pending_features())
+        with self._timed("choose"):
+            posterior = given_pending(belief, bred.pool.features(bred.considered), self._pending_features())
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
         acquisition = bred.acquisition or self.acquisition
-        chosen = acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row)))
+        chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row))))
         first = next(chosen, None)
         if first is None:
             yield from bred.free
             return
         for row in chain([first], chosen):
             yield from allowed(row)
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        """Adds the time of the block to a part."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[part] = self._spent.get(part, 0.0) + perf_counter() - began
+
+    def _timed_one_by_one(self, chosen: Iterator[int]) -> Iterator[int]:
+        """The same rows; what each took to choose, but not what is made of it, is counted."""
+        while True:
+            with self._timed("choose"):
+                row = next(chosen, None)
+            if row is None:
+                return
+            yield row
 
     def _pending_features(self) -> np.ndarray | None:
         """What the surrogate sees of the molecules that are under way; None where it sees none of them."""
@@ -149,10 +176,9 @@ class Search:
     def _fit(self) -> Belief | None:
         """The surrogate after what was told so far, fitted once a round."""
         if not self._fitted and self.surrogate is not None:
-            began = perf_counter()
-            archive = self._seen(self.archive)
-            self._belief = self.surrogate.fit(archive, seed_of(self.campaign.seed, self.rounds_seen, "fit"))
-            self._fit_seconds = perf_counter() - began
+            with self._timed("fit"):
+                archive = self._seen(self.archive)
+                self._belief = self.surrogate.fit(archive, seed_of(self.campaign.seed, self.rounds_seen, "fit"))
         self._fitted = True
         return self._belief
 
@@ -182,20 +208,23 @@ class Search:
         if trade_off is not None:
             good, rows = trade_off.rows(good), trade_off.rows(rows)
             before, archive = trade_off.archive(before), trade_off.archive(archive)
-        told_round = ToldRound(self.rounds_seen, good, rows, before, archive, belief)
+        told_round = ToldRound(self.rounds_seen, good, rows, before, archive, belief, failed_rows(scored))
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
         if self.restarts is not None:
             starting = [member for row, member in zip(rows, members, strict=True) if row.candidate.proposer in STARTING]
             self.archive = self.restarts.archive_after(self.archive, len(good), starting, withdrawn)
             metrics |= self.restarts.metrics()
+        if belief is not None:
+            metrics |= {f"{part}_seconds": self._spent[part] for part in PARTS if part in self._spent}
+        self._spent = {}
         return metrics
 
     def _foreseen(self, belief: Belief, members: Sequence[Member]) -> dict[str, float]:
-        """How well a belief foresaw scores, where that is defined, and what its fit took."""
+        """How well a belief foresaw scores, where that is defined."""
         if not self.foresight or self.surrogate is None:
             return {}
-        metrics = {"surrogate_molecules": float(len(self.archive)), "fit_seconds": self._fit_seconds}
+        metrics = {"surrogate_molecules": float(len(self.archive))}
         expected = belief(self.surrogate.view.features_of(members)).moments()[0]
         correlation = rank_correlation(expected, np.array([member.score for member in members]))
         return metrics if correlation is None else metrics | {"rank_correlation": correlation}
