@@ -162,6 +162,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "peers": {"common"},
         "pareto": {"common"},
         "pmo": {"common"},
+        "learning": {"common", "pmo"},
         "sequence_vae": {"common"},
         "vae": {"common", "peers"},
     },
