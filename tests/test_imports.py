@@ -156,6 +156,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "common": set(),
         "demo": {"common"},
         "keep_the_core": {"common"},
+        "latent_peers": {"common", "pmo"},
         "odd_molecules": {"common"},
         "robustness": {"common"},
         "overhead": {"common"},
