@@ -139,6 +139,7 @@ def paired(
     words: str,
     own: Sequence[float],
     theirs: Sequence[float],
+    *,
     chance: Callable[[Sequence[float]], float | None] = one_sided_p,
 ) -> dict[str, Any]:
     """Judges that one search is above another, pair by pair.

@@ -147,7 +147,7 @@ def density(model: SingleTaskGP) -> float:
     model.train()
     evidence = ExactMarginalLogLikelihood(model.likelihood, model)
     with torch.no_grad():
-        return evidence(model(*model.train_inputs), model.train_targets).item()
+        return float(evidence(model(*model.train_inputs), model.train_targets))
 
 
 def test_a_fit_goes_on_from_the_one_before() -> None:
