@@ -30,7 +30,7 @@ def suggested(chosen: Suggested) -> None:
     if rows:
         grid(("id", *names, "from", "why", "nearest", *priced, "smiles"), rows)
         if names:
-            say("What the strategy expects to be measured, and the standard deviation of that.")
+            say("What the strategy expects to be measured, and its standard deviation by how far off it was so far.")
         say("nearest: ECFP4 similarity to the nearest measured molecule.")
     if chosen.cost is not None:
         say(f"They cost {chosen.cost:,.10g} {chosen.unit}".rstrip() + " together.")

@@ -142,6 +142,14 @@ def _print_rounds(summary: Summary) -> None:
         if values:
             last = ", ".join(f"{value:.2f}" for value in list(values.values())[-10:])
             say(f"{words}: {last}")
+    if began := _beginnings(summary.metric("restarts")):
+        say(f"The search stood still and began anew after round {', '.join(map(str, began))}")
+
+
+def _beginnings(restarts: Mapping[int, float]) -> list[int]:
+    """The rounds after which a search began anew, of how often it had by each round."""
+    counts = [0.0, *restarts.values()]
+    return [number for number, before, count in zip(restarts, counts, counts[1:], strict=False) if count > before]
 
 
 def _above(summary: Summary) -> str:
@@ -161,6 +169,7 @@ _OF_PROPOSING = {
 
 _WORTH_SHOWING = {
     "rank_correlation": "Rank correlation of the surrogate with each batch before it was paid for",
+    "interval_coverage": "Share of each batch within the 90 % intervals that were foreseen",
     "reconstruction": "Held-out molecules that the model reconstructs",
     "prior_allowed": "Prior samples that pass the filters",
     "failures_evidence": "Evidence that failures can be foreseen, which counts from 3.0 on",

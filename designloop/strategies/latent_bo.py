@@ -28,10 +28,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["latent_bo"] = "latent_bo"
-    acquisition: Literal["votes", "thompson", "qlogei", "ucb"] = Field(
+    acquisition: Literal["votes", "thompson", "qlogei", "ucb", "uniform"] = Field(
         "votes",
-        description="votes: each choice by one surrogate, at a doubt drawn anew; the others see the committee as one: "
-        "joint draws, expected improvement of the batch, upper bound",
+        description="votes: each choice by one surrogate, at a doubt drawn anew; thompson, qlogei and ucb see the "
+        "committee as one: joint draws, expected improvement of the batch, upper bound; uniform, the control, chooses "
+        "blindly of what the votes would choose from",
     )
     kappa: float = Field(1.0, ge=0, description="standard deviations of doubt in the upper bound of `ucb`")
     start: int = Field(10, ge=3, description="scored molecules before there is a surrogate; until then, plain draws")
@@ -61,6 +62,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.acquisition.base import Acquisition
     from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
     from designloop.strategies.acquisition.thompson import Thompson
+    from designloop.strategies.acquisition.uniform import Uniform
     from designloop.strategies.acquisition.upper_bound import UpperBound
     from designloop.strategies.acquisition.votes import FITTED, WIDE
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
@@ -75,6 +77,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.trade_offs import RandomTradeOffs
     from designloop.strategies.search.voting import BreedByVote
+    from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
     from designloop.strategies.surrogates.kernels import KERNELS
     from designloop.strategies.surrogates.latent_kernels import EncodedView, MeanOf, kernel_of_model
@@ -119,8 +122,19 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         others={"latent": along, "latent_composition": MeanOf((along, KERNELS["composition"]))},
         start=settings.start,
     )
+    calibration = Calibration(
+        view,
+        has_score=not has_goals,
+        has_properties=campaign.objective.noisy,  # a laboratory's, which alone are shown
+        state=before.parts.get("calibration"),
+    )
     foreseen = Feasibility(before.parts.get("feasibility"))
-    learners: dict[str, Learner] = {"credit": earned, "committee": committee, "feasibility": foreseen}
+    learners: dict[str, Learner] = {
+        "credit": earned,
+        "committee": committee,
+        "calibration": calibration,
+        "feasibility": foreseen,
+    }
     sources: list[pool.Source] = []
     if settings.chains:
         sources.append(chains.Chains(vae=vae, view=view, elites=elites, decoded=settings.chains, core=kept))
@@ -153,6 +167,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         "thompson": Thompson(),
         "qlogei": LogExpectedImprovement(),
         "ucb": UpperBound(settings.kappa),
+        "uniform": Uniform(),
     }
     return machine.Search(
         campaign=campaign,
@@ -164,5 +179,6 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         learners=learners,
         trade_offs=RandomTradeOffs(campaign.objective, campaign.seed) if has_goals else None,
         foresight=True,
+        calibration=calibration,
         saved=before,
     )

@@ -44,6 +44,9 @@ class ModelLearner(Learner, Protocol):
     def model_round(self) -> int:
         """Number of the round whose learning the model has; 0 is the pretrained model."""
 
+    def forget(self) -> None:
+        """Sets the model back to the pretrained one; nothing is left of what it learned from."""
+
 
 @runtime_checkable
 class Stateful(Protocol):

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from designloop.randomness import seed_of
-from designloop.records import Candidate, Scored, State
+from designloop.records import MEASURED, START, Candidate, Scored, State
 from designloop.strategies.acquisition.base import Acquisition
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
@@ -21,9 +21,11 @@ from designloop.strategies.base import CampaignView, Foreseen
 from designloop.strategies.learning.base import Learner, Stateful, ToldRound
 from designloop.strategies.learning.feasibility import failed_rows
 from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
+from designloop.strategies.search.restarts import Restarts
 from designloop.strategies.search.saved import Saved
 from designloop.strategies.search.trade_offs import RandomTradeOffs, RoundsTradeOff
 from designloop.strategies.surrogates.base import Belief, PropertyBelief, Surrogate
+from designloop.strategies.surrogates.calibration import Calibration, moments_of
 from designloop.strategies.surrogates.pending import given_pending
 
 PARTS = ("fit", "breed", "choose")
@@ -31,6 +33,10 @@ PARTS = ("fit", "breed", "choose")
 
 _EMPTY_BLOCKS = 10
 """So many blocks running without a candidate end the stream."""
+
+
+STARTING = frozenset({START, MEASURED})
+"""The proposers of what a campaign begins with."""
 
 
 @dataclass(kw_only=True)
@@ -51,8 +57,12 @@ class Search:
     """After which round's learning the model stands: stamped on every candidate that is given out."""
     trade_offs: RandomTradeOffs | None = None
     """Of a campaign with several goals whose surrogate foresees one score: what that is in each round."""
+    restarts: Restarts | None = None
+    """None: it never begins anew."""
     foresight: bool = False
     """Whether to tell how well the surrogate foresaw the scores of a round."""
+    calibration: Calibration | None = None
+    """By which the doubt that is shown is rescaled, one of the learners; None: it is shown as it is."""
     saved: InitVar[Saved]
 
     def __post_init__(self, saved: Saved) -> None:
@@ -68,7 +78,7 @@ class Search:
         """Blocks of candidates, ranked where there is something to rank by; it ends when the parts give no more."""
         belief, empty = self._fit(), 0
         for block in count():
-            candidates = self._block(belief, wanted, Turn(self.campaign.stream_seed, self.rounds_seen, block))
+            candidates = self._block(belief, wanted, self._turn(block))
             first = next(candidates, None)
             empty = empty + 1 if first is None else 0
             if empty == _EMPTY_BLOCKS:
@@ -85,7 +95,7 @@ class Search:
         if belief is None or bred is None:
             yield from self.draw(archive, wanted, turn)
         elif not bred.considered:
-            yield from bred.refused
+            yield from bred.free
         else:
             yield from self._batch(bred, belief, wanted, turn)
 
@@ -100,7 +110,7 @@ class Search:
         chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row))))
         first = next(chosen, None)
         if first is None:
-            yield from bred.refused
+            yield from bred.free
             return
         for row in chain([first], chosen):
             yield from allowed(row)
@@ -143,12 +153,25 @@ class Search:
             return list[Foreseen](foreseen)
         features = self.surrogate.view.features(list(seen.values()))
         # Of a round's trade-off the surrogate knows the weighted score, which is not the campaign's.
-        moments = {} if self.trade_offs is not None else {"score": belief(features).moments()}
-        moments |= belief.property_moments(features)
+        moments = moments_of(belief, features, has_score=self.trade_offs is None, has_properties=True)
+        if self.calibration is not None:
+            moments = self.calibration.rescaled(moments)
         for name, (means, deviations) in moments.items():
             for row, mean, deviation in zip(seen, means.tolist(), deviations.tolist(), strict=True):
                 foreseen[row][name] = (mean, deviation)
         return list[Foreseen](foreseen)
+
+    def candidates(self, wanted: int) -> list[Candidate]:
+        """The free molecules among which the coming round's batch of so many would be chosen; none before it breeds.
+
+        Asking changes nothing. It is for those who look on.
+        """
+        belief = self._fit()
+        bred = self.breed(self._seen(self.archive), belief, wanted, self._turn(0)) if belief is not None else None
+        return [] if bred is None else list(bred.free)
+
+    def _turn(self, block: int) -> Turn:
+        return Turn(self.campaign.stream_seed, self.rounds_seen, block)
 
     def _fit(self) -> Belief | None:
         """The surrogate after what was told so far, fitted once a round."""
@@ -188,6 +211,10 @@ class Search:
         told_round = ToldRound(self.rounds_seen, good, rows, before, archive, belief, failed_rows(scored))
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
+        if self.restarts is not None:
+            starting = [member for row, member in zip(rows, members, strict=True) if row.candidate.proposer in STARTING]
+            self.archive = self.restarts.archive_after(self.archive, len(good), starting, withdrawn)
+            metrics |= self.restarts.metrics()
         if belief is not None:
             metrics |= {f"{part}_seconds": self._spent[part] for part in PARTS if part in self._spent}
         self._spent = {}
@@ -207,6 +234,8 @@ class Search:
     def state(self) -> State:
         """All that goes on after a restart."""
         parts = {name: part.state() for name, part in self.learners.items() if isinstance(part, Stateful)}
+        if self.restarts is not None:
+            parts["restarts"] = self.restarts.state()
         return Saved(self.rounds_seen, self.archive, parts).state()
 
 

@@ -23,6 +23,7 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
 from designloop.strategies.learning.feasibility import Chances, Feasibility
+from designloop.strategies.proposers.base import without_new_radicals
 from designloop.strategies.search.core import Core
 from designloop.strategies.search.pool import Bred, Pool, Propose, Source, Turn
 from designloop.strategies.search.screen import ZincScreen
@@ -81,7 +82,7 @@ class BreedByVote:
             screened = self.screen.propose(belief.processes[KIND], rng)
             stock.add(Core(self.campaign.keep).holding(screened))
         for source in self.sources:
-            stock.add(source.propose(archive, belief, wanted, turn))
+            stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
         voters = draw_voters(rng, belief.shares, wanted, self.kappas)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):

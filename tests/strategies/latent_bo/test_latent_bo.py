@@ -12,13 +12,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, State
 from designloop.strategies.base import available, settings_of
 from designloop.strategies.latent_bo import Settings
 from designloop.strategies.search.core import Core
-from designloop.strategies.search.machine import PARTS
+from designloop.strategies.search.machine import PARTS, Search
 from designloop.strategies.surrogates.kernels import KERNELS
 from tests.strategies.latent_bo.small_loop import (
     SEARCHED,
@@ -28,12 +29,15 @@ from tests.strategies.latent_bo.small_loop import (
     all_scored,
     facts,
     regions_of,
+    score_of,
     scored,
     starting,
 )
 from tests.test_randomness import global_state
 
 LATENT_MEMBERS = ("latent", "latent_composition")
+ACQUISITIONS = ("thompson", "qlogei", "ucb", "uniform")
+"""Beside the votes."""
 
 # ---- settings
 
@@ -132,8 +136,8 @@ def test_where_nothing_is_allowed_the_stream_gives_what_was_drawn(campaign: Make
 
 @pytest.mark.parametrize(
     "settings",
-    [SMALL, SEARCHED, *(SMALL.model_copy(update={"acquisition": name}) for name in ("thompson", "qlogei", "ucb"))],
-    ids=["votes", "searched", "thompson", "qlogei", "ucb"],
+    [SMALL, SEARCHED, *(SMALL.model_copy(update={"acquisition": name}) for name in ACQUISITIONS)],
+    ids=["votes", "searched", *ACQUISITIONS],
 )
 def test_asking_twice_gives_the_same_and_changes_nothing(campaign: Make, settings: Settings) -> None:
     loop = campaign()
@@ -146,6 +150,43 @@ def test_asking_twice_gives_the_same_and_changes_nothing(campaign: Make, setting
     after = strategy.state()
     assert after.data == before.data
     assert all(np.array_equal(after.arrays[name], before.arrays[name]) for name in before.arrays)
+
+
+def test_what_a_batch_is_chosen_of_can_be_looked_at(campaign: Make) -> None:
+    loop = campaign()
+    strategy = loop.strategy(SMALL.model_copy(update={"acquisition": "uniform"}))
+    assert strategy.candidates(4) == []
+    strategy.tell(all_scored(starting(20)))
+    free = {candidate.smiles for candidate in strategy.candidates(4)}
+    assert not free & {candidate.smiles for candidate in starting(20)}
+    assert {candidate.smiles for candidate in islice(strategy.ask(4), 10)} < free
+
+
+def said_of(strategy: Search, candidates: Sequence[Candidate]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and doubt of the scores of some candidates, as the acquisition sees them."""
+    belief = strategy._fit()
+    assert belief is not None
+    assert strategy.surrogate is not None
+    return belief(strategy.surrogate.view.features([candidate.smiles for candidate in candidates])).moments()
+
+
+def test_the_doubt_that_is_shown_follows_the_errors_and_that_of_the_choice_does_not(campaign: Make) -> None:
+    loop = campaign()
+    strategy = loop.strategy()
+    strategy.tell(all_scored(starting(20)))
+    batch = loop.take(strategy, 20)
+    mean, doubt = said_of(strategy, batch)
+    assert strategy.tell(all_scored(batch)).get("interval_coverage") is None
+    assert strategy.calibration is not None
+    factor = strategy.calibration.factor("score")
+    errors = np.sort(np.abs([score_of(candidate.smiles) for candidate in batch] - mean) / doubt)
+    assert factor == pytest.approx(errors[18] / 1.6449, rel=1e-3), "of 20 errors the 19th holds nine in ten"
+    assert factor < 0.9, "doubt is wide by design"
+    asked = loop.allowed([c for c in strategy.candidates(4) if standard_forms([c.smiles]) == [c.smiles]])[:5]
+    mean, doubt = said_of(strategy, asked)
+    shown = np.array([foreseen["score"] for foreseen in strategy.foresee(asked)])
+    assert shown == pytest.approx(np.column_stack([mean, factor * doubt]), rel=1e-6)
+    assert "interval_coverage" in strategy.tell(all_scored(loop.take(strategy, 4)))
 
 
 def test_another_seed_gives_another_stream(campaign: Make) -> None:
@@ -277,7 +318,7 @@ def test_a_resumed_strategy_goes_on_as_the_one_that_never_stopped(campaign: Make
         last = strategy.state()
     assert histories[0] == histories[1]
     assert {"version", "rounds_seen", "archive", "parts"} == set(last.data)
-    assert set(last.data["parts"]) == {"credit", "committee", "feasibility", "regions"}
+    assert set(last.data["parts"]) == {"credit", "committee", "calibration", "feasibility", "regions"}
 
 
 # ---- a core to keep
