@@ -161,6 +161,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "peers": {"common"},
         "pareto": {"common"},
         "pmo": {"common"},
+        "learning": {"common", "pmo"},
         "sequence_vae": {"common"},
         "vae": {"common", "peers"},
     },
