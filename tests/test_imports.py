@@ -155,6 +155,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "benchmarks": {
         "common": set(),
         "demo": {"common"},
+        "keep_the_core": {"common"},
         "latent_peers": {"common", "pmo"},
         "odd_molecules": {"common"},
         "robustness": {"common"},
@@ -162,6 +163,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "peers": {"common"},
         "pareto": {"common"},
         "pmo": {"common"},
+        "learning": {"common", "pmo"},
         "sequence_vae": {"common"},
         "vae": {"common", "peers"},
     },

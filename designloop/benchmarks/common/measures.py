@@ -117,6 +117,17 @@ def one_sided_p(differences: Sequence[float]) -> float | None:
     return float(ttest_1samp(differences, 0, alternative="greater").pvalue)
 
 
+def interval(differences: Sequence[float], share: float = 0.95) -> tuple[float, float] | None:
+    """Student's interval of the mean of paired differences; None of fewer than two, or of equal ones."""
+    from scipy.stats import t  # a second
+
+    n = len(differences)
+    if len(set(differences)) < 2:
+        return None
+    half = float(t.ppf((1 + share) / 2, n - 1)) * stdev(differences) / math.sqrt(n)
+    return fmean(differences) - half, fmean(differences) + half
+
+
 def signed_rank_p(differences: Sequence[float]) -> float | None:
     """Wilcoxon's one-sided chance of such differences were they even about 0; None where none differs from 0."""
     from scipy.stats import wilcoxon  # a second
@@ -128,6 +139,7 @@ def paired(
     words: str,
     own: Sequence[float],
     theirs: Sequence[float],
+    *,
     chance: Callable[[Sequence[float]], float | None] = one_sided_p,
 ) -> dict[str, Any]:
     """Judges that one search is above another, pair by pair.

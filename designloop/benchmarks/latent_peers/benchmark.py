@@ -108,7 +108,7 @@ def judge(tasks: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
             if pairs:
                 sentence = f"{words}: {LATENT_BO.name} above {arm.name}"
                 own, theirs = zip(*pairs, strict=True)
-                bars.append(paired(sentence, own, theirs, signed_rank_p))
+                bars.append(paired(sentence, own, theirs, chance=signed_rank_p))
     return bars
 
 
