@@ -167,5 +167,5 @@ def _rarest_bits(masks: Sequence[int]) -> np.ndarray:
     """(2, n) places of the bits of each mask that are in the fewest others: most molecules lack one of the two."""
     places = [[place for place in range(mask.bit_length()) if mask >> place & 1] for mask in masks]
     count = Counter(place for of_mask in places for place in of_mask)
-    rarest = [(sorted(of_mask, key=lambda place: (count[place], place)) + [0, 0])[:2] for of_mask in places]
+    rarest = [[*sorted(of_mask, key=lambda place: (count[place], place)), 0, 0][:2] for of_mask in places]
     return np.array(rarest, dtype=np.intp).reshape(-1, 2).T

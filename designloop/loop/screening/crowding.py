@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 
 from rdkit import DataStructs
@@ -33,6 +34,8 @@ class Charged:
         """Asked for membership only, never iterated: the order of a set of strings changes from process to process."""
         self.scaffolds: Counter[str] = Counter()
         self._neighbours: dict[str, ExplicitBitVect] = {}
+        self._nearest: dict[str, tuple[int, tuple[float, str]]] = {}
+        """Molecule -> how many neighbours it was compared with so far, and what is nearest of these."""
 
     def add(self, smiles: str, identity: str) -> None:
         """Counts a molecule in standard form."""
@@ -43,9 +46,20 @@ class Charged:
             self._neighbours[smiles] = fingerprint_of(smiles)
 
     def nearest(self, smiles: str) -> tuple[float, str]:
-        """The similarity of the most similar molecule, and that one; 0 and nothing where there is none."""
-        similar = DataStructs.BulkTanimotoSimilarity(fingerprint_of(smiles), list(self._neighbours.values()))
-        return max(zip(similar, self._neighbours, strict=True), default=(0.0, ""))
+        """The similarity of the most similar molecule, and that one; 0 and nothing where there is none.
+
+        A strategy asks of the same molecule again and again: it is compared only with what was added since.
+        """
+        compared, nearest = self._nearest.get(smiles, (0, (0.0, "")))
+        if compared < len(self._neighbours):
+            names = list(self._neighbours)[compared:]
+            prints = list(self._neighbours.values())[compared:]
+            similar = DataStructs.BulkTanimotoSimilarity(fingerprint_of(smiles), prints)
+            nearest = max(nearest, _greatest(similar, names))
+            if len(self._nearest) == _REMEMBERED:
+                self._nearest.clear()
+            self._nearest[smiles] = len(self._neighbours), nearest
+        return nearest
 
     def crowds(self, smiles: str, batch: Charged, *, chosen: bool) -> tuple[str, str] | None:
         """(reason, why) where these, or a batch of which it would be one, leave a standard form no room.
@@ -69,6 +83,14 @@ class Charged:
                     f"distance {1 - similarity:.2f} to {neighbour} beside it, allowed is at least {least:g}",
                 )
         return None
+
+
+def _greatest(values: Sequence[float], names: Sequence[str]) -> tuple[float, str]:
+    """The greatest value with its name, of equal ones with the last name in the alphabet."""
+    greatest = max(values)
+    if values.count(greatest) == 1:
+        return greatest, names[values.index(greatest)]
+    return greatest, max(name for value, name in zip(values, names, strict=True) if value == greatest)
 
 
 @lru_cache(_REMEMBERED)

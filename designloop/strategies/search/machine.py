@@ -85,7 +85,7 @@ class Search:
         """What is worth paying for, screened one by one in the order of the acquisition."""
         candidates = [bred.pool.candidates[row] for row in bred.considered]
         allowed = lru_cache(None)(lambda row: self.campaign.allowed([candidates[row]]))
-        posterior = given_pending(belief, bred.pool.features(bred.considered), self._pending_features())
+        posterior = given_pending(bred.belief or belief, bred.pool.features(bred.considered), self._pending_features())
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
         acquisition = bred.acquisition or self.acquisition
         chosen = acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row)))

@@ -72,6 +72,8 @@ class Bred:
     """What goes out as it is where nothing may be admitted, so that the loop can count why, and end."""
     acquisition: Acquisition | None = None
     """That was bred for; None: the search's own."""
+    belief: Belief | None = None
+    """That this acquisition goes by; None: the one that was bred by."""
 
 
 Breed = Callable[[Archive, Belief, int, Turn], Bred | None]
