@@ -191,12 +191,13 @@ class Screening:
         """Those that could be admitted now, in standard form and in the same order; a repeat within them is dropped."""
         batch = self._new_charges()
         admissible = []
-        for candidate in candidates:
+        for number, candidate in enumerate(candidates, 1):
             if self._refusals.get(candidate.smiles) is not None:
                 continue  # whatever else there is to say of it
             verdict = self._verdict(candidate.smiles, batch, batch, chosen=False)
             if verdict.reason is None:
-                batch.add(verdict.smiles, verdict.identity)
+                if number < len(candidates):  # strategies mostly ask of one, which nothing follows
+                    batch.add(verdict.smiles, verdict.identity)
                 admissible.append(replace(candidate, smiles=verdict.smiles))
         return admissible
 
