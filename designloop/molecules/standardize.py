@@ -14,11 +14,12 @@ from importlib.resources import files
 from typing import Literal
 
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdMolDescriptors, rdqueries
+from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.parsing import TEXT_CACHE_SIZE, canonical, require, shown
+from designloop.molecules.radicals import radical_atom
 
 Mode = Literal["parent", "uncharge", "none"]
 """``parent``: groups normalised, largest organic fragment, uncharged, isotopes and atom maps dropped. ``uncharge``:
@@ -353,12 +354,7 @@ def _deprotonate(molecule: Chem.Mol, most: int) -> Chem.Mol:
 def _protons(molecule: Chem.Mol) -> tuple[int, int]:
     """Hydrogens less net charge, and radical atoms: what moving protons and redrawing bonds cannot change."""
     hydrogens = molecule.GetNumAtoms(onlyExplicit=False) - molecule.GetNumHeavyAtoms()
-    return hydrogens - Chem.GetFormalCharge(molecule), len(molecule.GetAtomsMatchingQuery(_radical()))
-
-
-@cache
-def _radical() -> Chem.QueryAtom:
-    return rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
+    return hydrogens - Chem.GetFormalCharge(molecule), len(molecule.GetAtomsMatchingQuery(radical_atom()))
 
 
 @cache

@@ -3,7 +3,8 @@
 One round: a pool of free candidates (draws from the prior, from the posterior of elites, steps on SELFIES and on
 graphs, molecules of ZINC), bred on from what a committee of surrogates votes for, and of all that what it votes for;
 then the scores come back, the proposers' and the surrogates' shares follow how each did, and decoder and likelihood
-learn from all of them, good and bad, by the property loss.
+learn from all of them, good and bad, by the property loss. A search that stands still begins anew, and what it found
+is set aside until the next one stands still as well.
 The one to begin with: it takes one score or several properties, a core to keep, a Pareto front, measured values, and
 molecules that the model cannot write, from which its genetic steps breed. Thinking between the calls takes its time;
 where calls cost next to nothing and there are many, `effort: low` takes less.
@@ -13,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import SCORE_ALONE, CampaignView, Strategy
+from designloop.strategies.base import SCORE_ALONE, CampaignView, Formerly, Strategy
 from designloop.strategies.learning.settings import FineTuning, NoiseRange
 
 ProposerName = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover", "screen"]
@@ -92,6 +93,12 @@ class Settings(BaseModel):
     refine: int = Field(
         0, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule; some ms each"
     )
+    restart_after: Annotated[int, Formerly(0)] = Field(
+        500,
+        ge=0,
+        description="calls in which the ten best gained nothing, after which the search begins anew, as the campaign "
+        "began, and what it found is set aside; 0: it never does",
+    )
     learning: FineTuning = FineTuning()
 
 
@@ -110,13 +117,16 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
+    from designloop.strategies.learning.feasibility import Feasibility
     from designloop.strategies.proposers import graphs, latents, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import breeding, credit, health, machine, pool, saved
+    from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.base import Surrogate
+    from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.scalarised import ScalarisedSurrogate
@@ -197,6 +207,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         seen, thought = MoleculeView(campaign.standard_forms), EFFORT[settings.effort]
         committee = Committee(seen, objective, state=before.parts.get("committee"), bits=view)
         surrogate, learners["committee"] = committee, committee
+        learners["feasibility"] = foreseen = Feasibility(before.parts.get("feasibility"))
         breed = BreedByVote(
             campaign=campaign,
             transcriber=transcriber,
@@ -205,6 +216,17 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
             kappas=FITTED if objective.noisy else WIDE,
+            feasibility=foreseen,
+        )
+    restarts = None
+    # No mean of ten says whether a front grows; and a strategy that only screens has nothing to begin anew from.
+    if settings.restart_after and goals is None and generators:
+        empty = Archive(limit=LIMIT)
+        restarts = Restarts(settings.restart_after, tuned.forget, empty, before.parts.get("restarts"))
+    calibration: Calibration | None = None
+    if campaign.objective.noisy:  # a laboratory's, where the doubt is shown
+        calibration = learners["calibration"] = Calibration(
+            surrogate.view, has_properties=True, state=before.parts.get("calibration")
         )
     return machine.Search(
         campaign=campaign,
@@ -215,5 +237,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         acquisition=bound,
         learners=learners,
         model_round=lambda: tuned.model_round,
+        restarts=restarts,
+        calibration=calibration,
         saved=before,
     )

@@ -19,7 +19,10 @@ from designloop.molecules.pattern_screen import PatternScreen
 from designloop.testing.odd_smiles import odd_smiles
 
 RULES = acidity.rules()
-EXAMPLES = [item.example for item in (*unstable_patterns(), *reactive_patterns(), *RULES)]
+EXAMPLES = [
+    *(pattern.example for pattern in (*unstable_patterns(), *reactive_patterns())),
+    *(rule.example for rule in RULES),
+]
 MOLS = [
     *(require(standard_form(smiles)) for smiles in [*zinc()[::5000], *list(organic_drugs())[::40]]),
     *(mol for smiles in odd_smiles(120, 8) if (mol := parse(smiles)) is not None),

@@ -23,6 +23,7 @@ from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 SETTINGS: dict[str, dict[str, Any]] = {
     "property_loss": {
         "surrogate": "composite",
+        "restart_after": 0,  # as it was before there was the setting
         "generations": 2,
         "learning": {"loss": "likelihood", "steps": 2, "batch": 8},
     },

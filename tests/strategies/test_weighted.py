@@ -14,7 +14,7 @@ from designloop.randomness import Generators, generators_of
 from designloop.records import Candidate
 from designloop.strategies.archive.archive import Member
 from designloop.strategies.property_loss import PROPOSERS as NAMES
-from designloop.strategies.proposers.base import MODEL_PROPOSERS, Proposer
+from designloop.strategies.proposers.base import MODEL_PROPOSERS, Proposer, without_new_radicals
 from designloop.strategies.proposers.weighted import Weighted, interleave, shares_of
 from tests.tiny import small_molecules
 
@@ -73,3 +73,33 @@ def test_shares_add_up_and_keep_a_floor(credit) -> None:
     shares = shares_of({str(row): value for row, value in enumerate(credit)}, floor=0.3)
     assert sum(shares.values()) == pytest.approx(1.0)
     assert min(shares.values()) >= 0.3 / len(credit) - 1e-12
+
+
+def test_new_radicals_are_dropped_and_inherited_ones_kept() -> None:
+    nitroxide = "CC1(C)CCCC(C)(C)N1[O]"
+    candidates = [
+        Candidate("CC[NH]", "mutation", parents=("CCN",)),
+        Candidate("CCNC", "mutation", parents=("CCN",)),
+        Candidate("CC1(C)CCC(O)C(C)(C)N1[O]", "graph_mutation", parents=("CCO", nitroxide)),
+        Candidate("[CH2]C", "prior"),
+        Candidate("C[N+](C)(C)C", "prior"),
+    ]
+    assert [candidate.smiles for candidate in without_new_radicals(candidates)] == [
+        "CCNC",
+        "CC1(C)CCC(O)C(C)(C)N1[O]",
+        "C[N+](C)(C)C",
+    ]
+
+
+@dataclass(frozen=True)
+class Radicals:
+    """Gives a radical and a molecule."""
+
+    def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
+        return [Candidate("CC[NH]", "prior"), Candidate("CCN", "prior")]
+
+
+@pytest.mark.parametrize("parents", [[], PARENTS], ids=["no parents", "parents"])
+def test_no_proposer_brings_radicals_in(parents: Sequence[Member]) -> None:
+    weighted = Weighted({"mutation": Radicals()}, {"mutation": 1.0}, Radicals())
+    assert [candidate.smiles for candidate in weighted.propose(parents, 8, generators_of("cpu", 0))] == ["CCN"]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdkit import Chem
-from rdkit.Chem import rdqueries
 
 from designloop.loop.screening.excluded import ExcludedFile, read_excluded, refuse_bad_lines
 from designloop.molecules.chemistry import (
@@ -27,6 +26,7 @@ from designloop.molecules.chemistry import (
     ionisable_groups,
     outline_of,
 )
+from designloop.molecules.radicals import radical_atom
 from designloop.paths import is_file
 
 Ends = tuple[float | None, float | None]
@@ -94,10 +94,9 @@ def net_charge(ends: Ends, _: FilterContext) -> Refuses:
 def radicals(allowed: bool, _: FilterContext) -> Refuses | None:
     if allowed:
         return None
-    radical = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
 
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        return "unpaired electrons" if len(mol.GetAtomsMatchingQuery(radical)) else None
+        return "unpaired electrons" if len(mol.GetAtomsMatchingQuery(radical_atom())) else None
 
     return refuses
 

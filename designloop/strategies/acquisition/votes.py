@@ -56,11 +56,21 @@ def shares_of(posterior: Posterior) -> Sequence[float] | np.ndarray:
     return posterior.shares if isinstance(posterior, CommitteePosterior) else (1.0,)
 
 
+def worth(bounds: np.ndarray, chances: np.ndarray | None) -> np.ndarray:
+    """(m,) what molecules may come to, times the (m,) chances that they give a value at all; None: all surely do.
+
+    A bound below 0, which a poor molecule may have, stays what it is: a chance must not make it better.
+    """
+    return bounds if chances is None else np.where(bounds > 0, bounds * chances, bounds)
+
+
 @dataclass(frozen=True)
 class Votes:
     """The voters of a batch, who choose in turn."""
 
     voters: Sequence[Voter]
+    chances: np.ndarray | None = None
+    """(m,) of the candidates, to give a value at all; None: all surely do."""
 
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows in the order in which the voters choose them; neither the number wanted nor the seed matters."""
@@ -69,7 +79,8 @@ class Votes:
         left = np.arange(len(posterior))
         for voter in cycle(self.voters):
             mean, doubt = fantasies[voter.member].moments(left)
-            for row in left[np.argsort(-(mean + voter.kappa * doubt), kind="stable")].tolist():
+            bounds = worth(mean + voter.kappa * doubt, None if self.chances is None else self.chances[left])
+            for row in left[np.argsort(-bounds, kind="stable")].tolist():
                 left = left[left != row]
                 if admissible(row):
                     yield row

@@ -26,6 +26,8 @@ class ToldRound:
     """With this round's molecules."""
     belief: Belief | None
     """By which candidates were ranked; None where there was none yet."""
+    failed: Sequence[Scored] = ()
+    """Those of its rows that were tried and gave no value."""
 
 
 class Learner(Protocol):
@@ -41,6 +43,9 @@ class ModelLearner(Learner, Protocol):
     @property
     def model_round(self) -> int:
         """Number of the round whose learning the model has; 0 is the pretrained model."""
+
+    def forget(self) -> None:
+        """Sets the model back to the pretrained one; nothing is left of what it learned from."""
 
 
 @runtime_checkable

@@ -138,6 +138,14 @@ class PropertyLearner:
         metrics = {name: float(np.mean(values)) for name, values in noted.items()}
         return {**metrics, "rolled_back": 0.0, "pulled_back": float(too_bad)}
 
+    def forget(self) -> None:
+        """Sets the model back to the pretrained one; nothing is left of what it learned from."""
+        forget({name: weight.detach() for name, weight in self.learned().items()}, self.reference, 1.0)
+        self.optimizer.state.clear()
+        self.replay = Replay(limit=self.settings.replay)
+        self.model_round = self.waiting = 0
+        self.reconstruction = self.pretrained_reconstruction
+
     def learned(self) -> dict[str, nn.Parameter]:
         """The weights that learning changes, by name."""
         weights = self.vae.named_parameters()

@@ -74,6 +74,11 @@ class TunedModel:
             metrics["reconstruction_rolled_back"] = now
         return {**metrics, "rolled_back": float(not keep)}
 
+    def forget(self) -> None:
+        """Sets the model back to the pretrained one."""
+        forget(self.learned(), self.tuner.reference, 1.0)
+        self.model_round, self.reconstruction = 0, self.pretrained_reconstruction
+
     def learned(self) -> dict[str, torch.Tensor]:
         """The weights that learning changes, by name."""
         weights = self.vae.state_dict().items()

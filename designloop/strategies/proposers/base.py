@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from designloop.molecules.codec import Codec
+from designloop.molecules.radicals import has_radical
 from designloop.randomness import Generators
 from designloop.records import Candidate, Origin
 from designloop.strategies.archive.archive import Member
@@ -54,3 +55,12 @@ def candidates_of(
                 origin=origins[row] if origins is not None else None,
             )
     return list(candidates.values())
+
+
+def without_new_radicals(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that have no unpaired electrons, or have them of a parent."""
+    return [
+        candidate
+        for candidate in candidates
+        if not has_radical(candidate.smiles) or any(map(has_radical, candidate.parents))
+    ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from designloop.randomness import Generators
 from designloop.records import Candidate
 from designloop.strategies.archive.archive import Member
-from designloop.strategies.proposers.base import MODEL_PROPOSERS, Proposer
+from designloop.strategies.proposers.base import MODEL_PROPOSERS, Proposer, without_new_radicals
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Weighted:
     """``n`` candidates by genetic steps, and what the model gives on top.
 
     Genetic steps cost next to nothing, so the model's share takes none of them away. Where there are none, ``n`` come
-    from the model.
+    from the model. Radicals of parents that are none are dropped, whatever the campaign's filters say: they are slips
+    of the pen, which a score that counts hydrogens would reward.
     """
 
     proposers: Mapping[str, Proposer]
@@ -30,14 +31,14 @@ class Weighted:
         if not self.proposers:
             return []
         if len(parents) < 2:
-            return self.fallback.propose(parents, max(n, 4), rng)
+            return without_new_radicals(self.fallback.propose(parents, max(n, 4), rng))
         shares = shares_of({name: self.credit[name] for name in self.proposers})
         genetic = sum(share for name, share in shares.items() if name not in MODEL_PROPOSERS)
         parts = [
             self.proposers[name].propose(parents, max(round(n * share / (genetic or 1.0)), 4), rng)
             for name, share in shares.items()
         ]
-        return interleave(parts)
+        return without_new_radicals(interleave(parts))
 
 
 def interleave(parts: Sequence[Sequence[Candidate]]) -> list[Candidate]:

@@ -18,10 +18,12 @@ import numpy as np
 from designloop.molecules.count_prints import KIND
 from designloop.randomness import rng_of
 from designloop.records import START, Candidate
-from designloop.strategies.acquisition.votes import WIDE, Kappas, Voter, Votes, draw_voters
+from designloop.strategies.acquisition.votes import WIDE, Kappas, Voter, Votes, draw_voters, worth
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
+from designloop.strategies.learning.feasibility import Chances, Feasibility
+from designloop.strategies.proposers.base import without_new_radicals
 from designloop.strategies.search.core import Core
 from designloop.strategies.search.pool import Bred, Pool, Propose, Source, Turn
 from designloop.strategies.search.screen import ZincScreen
@@ -65,6 +67,8 @@ class BreedByVote:
     """Whether those who bred choose the batch, too; False: the search's own acquisition does."""
     kappas: Kappas = WIDE
     """Between which voters draw theirs."""
+    feasibility: Feasibility | None = None
+    """Says which molecules may fail; None: nothing is thought of it."""
 
     def __call__(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
         """The pool, of which each voter's favourites are considered; None of fewer than two molecules."""
@@ -72,12 +76,13 @@ class BreedByVote:
             return None
         assert isinstance(belief, CommitteeModel)  # no other belief votes
         rng = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block)
-        stock = Stock(Pool(self.view), archive, belief)
+        chances = None if self.feasibility is None else self.feasibility.chances()
+        stock = Stock(Pool(self.view), archive, belief, chances)
         if self.screen is not None:
             screened = self.screen.propose(belief.processes[KIND], rng)
             stock.add(Core(self.campaign.keep).holding(screened))
         for source in self.sources:
-            stock.add(source.propose(archive, belief, wanted, turn))
+            stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
         voters = draw_voters(rng, belief.shares, wanted, self.kappas)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
@@ -89,7 +94,8 @@ class BreedByVote:
         considered = stock.favourites(voters, _CONSIDERED * wanted)
         voting = sorted({voter.member for voter in voters})  # the others need not say what they hold of these
         renumbered = [replace(voter, member=voting.index(voter.member)) for voter in voters]
-        return Bred(stock.pool, considered, stock.unpaid(), Votes(renumbered), belief.only(voting))
+        chosen_by = Votes(renumbered, stock.chances(considered))
+        return Bred(stock.pool, considered, stock.unpaid(), chosen_by, belief.only(voting))
 
     def _parents(self, stock: Stock, voters: Sequence[Voter], n: int, rng: np.random.Generator) -> list[Member]:
         """The parents of n children: the voters take turns, each of its own ranking; each parent once."""
@@ -116,10 +122,13 @@ class Stock:
         pool: an empty one.
         archive: what was paid for; it stands in the pool before anything else, believed to be what it is.
         belief: of the committee that votes.
+        chances: of molecules to give a value at all; None: all surely do.
     """
 
-    def __init__(self, pool: Pool, archive: Archive, belief: CommitteeModel) -> None:
-        self.pool, self._belief = pool, belief
+    def __init__(self, pool: Pool, archive: Archive, belief: CommitteeModel, chances: Chances | None = None) -> None:
+        self.pool, self._belief, self._chances_of = pool, belief, chances
+        self._chances = np.zeros(0)
+        """Of the first rows of the pool, as far as they were asked."""
         self.scores = dict(zip(archive.smiles, archive.scores.tolist(), strict=True))
         self._members = {member.smiles: member for member in archive.members}
         self._rankings: dict[Voter, np.ndarray] = {}
@@ -155,6 +164,19 @@ class Stock:
             means[unpaid], doubts[unpaid] = self._belief.members[member](features).moments()
         return means, doubts
 
+    def chances(self, rows: Sequence[int] | slice = slice(None)) -> np.ndarray | None:
+        """The chances of some rows to give a value, which what was paid for did; None where all surely do."""
+        if self._chances_of is None:
+            return None
+        known = len(self._chances)
+        if known < len(self.pool):
+            names = self.pool.names[known:]
+            new = np.array([float(name in self.scores) for name in names])
+            if unpaid := [place for place, name in enumerate(names) if name not in self.scores]:
+                new[unpaid] = self._chances_of([names[place] for place in unpaid])
+            self._chances = np.concatenate([self._chances, new])
+        return np.asarray(self._chances[rows])
+
     def refuse(self, row: int) -> None:
         """Takes a molecule that may not be admitted out of all rankings."""
         self._refused.append(row)
@@ -164,7 +186,7 @@ class Stock:
         """Rows of the pool, the highest bound first; without what was refused."""
         if voter not in self._rankings:
             means, doubts = self.moments(voter.member)
-            bounds = means + voter.kappa * doubts
+            bounds = worth(means + voter.kappa * doubts, self.chances())
             bounds[self._refused] = -np.inf
             order = np.argsort(-bounds, kind="stable")
             self._rankings[voter] = order[: int(np.isfinite(bounds).sum())]

@@ -179,6 +179,14 @@ def test_a_setting_that_an_older_version_did_not_know_is_what_was_done_then(writ
     assert changes(old, resumed) == changes(resumed.dump(), resumed) == []
 
 
+def test_a_campaign_that_was_begun_before_there_were_restarts_goes_on_without(write: Write) -> None:
+    campaign = load_campaign(write("strategy: {name: property_loss}\n"))
+    old = campaign.dump()
+    assert old["strategy"].pop("restart_after") == 500
+    assert unknown_settings(old, campaign) == {"strategy.restart_after": 0}
+    assert as_begun(old, campaign).strategy.settings.model_dump()["restart_after"] == 0
+
+
 def test_a_strategy_without_such_settings_or_of_another_name_stays_as_it_is(write: Write) -> None:
     old = load_campaign(write("strategy: {name: random}\n")).dump()
     for strategy in ("{name: random}", "{name: property_loss}"):
