@@ -36,13 +36,18 @@ POINTS = 10
 
 OURS, CHANCE = "ours", "random"
 
-ARMS: Mapping[str, tuple[str, Callable[[Problem, Case, int], Course]]] = {
-    OURS: ("the surrogate, trust regions and acquisition of the package", by_parts),
+PEERS: Mapping[str, tuple[str, Callable[[Problem, Case, int], Course]]] = {
     "qlogei": ("BoTorch's SingleTaskGP and qLogEI over the whole cube", by_log_ei),
     "turbo": ("BoTorch's TuRBO-1 with Thompson sampling", by_turbo),
     CHANCE: ("even points; latents of the prior", by_chance),
 }
 """Arm -> what it is, and how it searches."""
+
+ARMS = {
+    OURS: "the surrogate, trust regions and acquisition of the package; latents are decoded before they are chosen",
+    **{name: what for name, (what, _) in PEERS.items()},
+}
+"""Arm -> what it is."""
 
 
 def run(options: Options, say: Say) -> Results:
@@ -54,7 +59,7 @@ def run(options: Options, say: Say) -> Results:
     entries = {case: {name: _entry(kept[f"{case}.{name}"]) for name in names} for case in cases}
     return {
         "seeds": seeds,
-        "arms": {name: ARMS[name][0] for name in names},
+        "arms": {name: ARMS[name] for name in names},
         "cases": {
             case: {"what": CASES[case].what, "calls": CASES[case].calls, "batch": CASES[case].batch, "arms": arms}
             for case, arms in entries.items()
@@ -84,7 +89,8 @@ def search(case: str, arm: str, seed: int, model: str, folder: Path | None = Non
     began, settings = process_time(), CASES[case]
     problem = settings.make(seed, model)
     values: list[float] = []
-    for seen in ARMS[arm][1](problem, settings, seed):
+    course = by_parts(problem, settings, seed, model) if arm == OURS else PEERS[arm][1](problem, settings, seed)
+    for seen in course:
         values += seen.values.tolist()
         if len(values) >= settings.calls:
             break

@@ -27,7 +27,7 @@ from designloop.strategies.search.pool import Turn
 from designloop.strategies.search.regions import PROPOSER, Regions
 from designloop.strategies.search.trust_region import TrustRegion
 from designloop.strategies.surrogates.base import Belief, View
-from designloop.strategies.surrogates.latent_process import LatentProcess, ascended
+from designloop.strategies.surrogates.latent_process import LatentProcess, ascended, favourites
 
 _FEWEST = 24
 """Molecules that are decoded, however few are wanted."""
@@ -91,10 +91,7 @@ class RegionSearch:
         level = torch.full((len(rows),), region.length).to(posterior.mean)
         z = turned(posterior.mean[rows], level, posterior.relative_scale[rows] * noise).cpu().numpy()
         kappa = np.array([voter.kappa for voter in draw_voters(rng.numpy, (1.0,), places)])
-        left, chosen = np.ones(len(z), dtype=bool), list[int]()
-        for doubt in kappa:
-            chosen.append(int(np.argmax(np.where(left, process.bounds(z, doubt), -np.inf))))
-            left[chosen[-1]] = False
+        chosen = favourites(process, z, kappa)
         steps, length = _SLOPE
         best = ascended(process, z[chosen].astype(float), kappa, steps=steps, length=length)
         # The decoder takes latents with the noise in them, which made them longer.
