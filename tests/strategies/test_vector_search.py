@@ -95,7 +95,7 @@ def test_regions_lie_around_the_best_and_shrink_where_nothing_is_better() -> Non
 
 def test_a_region_that_has_shrunk_to_nothing_opens_anew() -> None:
     search = begun()
-    lengths = []
+    lengths = list[float]()
     for _ in range(16):
         search.tell(np.random.default_rng(len(lengths)).uniform(-HALF, HALF, (1, 4)), np.array([-50.0]))
         lengths.append(search.regions["whole"].length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -95,4 +96,4 @@ class Sphere:
 
     def step(self, length: float, dims: int) -> float:
         """A twentieth of the radius, in a region of length 1."""
-        return 0.05 * length * float(dims) ** 0.5
+        return 0.05 * length * math.sqrt(dims)

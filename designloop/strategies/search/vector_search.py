@@ -147,7 +147,7 @@ class VectorSearch:
             (near, region.length, _CHOSEN["region"]),
             (far, _WIDE, _CHOSEN["everywhere"]),
         ):
-            kappa = np.exp(rng.uniform(*np.log(KAPPAS), n))
+            kappa = np.exp(rng.uniform(np.log(KAPPAS[0]), np.log(KAPPAS[1]), n))
             start = places[favourites(process, places, kappa)]
             moved = ascended(
                 process,

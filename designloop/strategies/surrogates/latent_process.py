@@ -59,6 +59,10 @@ class LatentProcess:
 class Sloping(Protocol):
     """What places can be sought by: a process whose bounds have slopes."""
 
+    @property
+    def latents(self) -> np.ndarray:
+        """(n, latent) that it was fitted on."""
+
     def bounds(self, latents: np.ndarray, kappa: np.ndarray | float, /) -> np.ndarray:
         """(m,) mean and ``kappa`` (m,) standard deviations at (m, latent) latents."""
 
