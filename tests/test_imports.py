@@ -165,6 +165,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "pmo": {"common"},
         "learning": {"common", "pmo"},
         "sequence_vae": {"common"},
+        "synthetic": {"common"},
         "vae": {"common", "peers"},
     },
 }
