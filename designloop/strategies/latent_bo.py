@@ -71,6 +71,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import chains, core, credit, machine, pool, region_search, regions, saved
+    from designloop.strategies.search.elections import ScoreElectorate
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.trade_offs import RandomTradeOffs
     from designloop.strategies.search.voting import BreedByVote
@@ -142,7 +143,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         propose=propose,
         screen=ZincScreen(thought.screened, best=thought.best) if settings.screen else None,
         draws=thought.free,
-        kappas=FITTED if campaign.objective.noisy else WIDE,
+        electorate=ScoreElectorate(FITTED if campaign.objective.noisy else WIDE),
         sources=sources,
         chooses=settings.acquisition == "votes",
     )
