@@ -29,9 +29,10 @@ from designloop.strategies.search.pool import Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.search.voting import Stock
 from designloop.strategies.surrogates.base import Belief
-from designloop.strategies.surrogates.committee import Committee
+from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.committees import Committees, CommitteesModel
 from designloop.strategies.surrogates.kernels import KERNELS, numbers_of
+from designloop.strategies.surrogates.pending import given_pending
 from designloop.strategies.surrogates.views import MoleculeView
 
 VIEW = MoleculeView(lambda smiles: smiles)
@@ -159,6 +160,19 @@ def test_voters_share_a_trade_off_or_have_their_own(trade_offs: TradeOffs, worth
     again, later = (electorate(fitted(), 6, turn).drawn[0](points) for turn in (Turn(1, 2), Turn(1, 3)))
     np.testing.assert_array_equal(again, election.drawn[0](points))
     assert (later == again).all() == isinstance(trade_offs, KnownWorth)
+
+
+def test_what_is_under_way_is_no_gap_any_more_for_any_voter() -> None:
+    belief, features = fitted(), VIEW.features(SMILES[40:])
+    before, given = belief(features), given_pending(belief, features, VIEW.features(SMILES[40:41]))
+    assert isinstance(given, CommitteePosterior)
+    for own, then in zip((before, *before.members), (given, *given.members), strict=True):
+        assert len(then) == len(own) == 20
+        for goal in range(len(own.means)):
+            np.testing.assert_array_equal(then.means[goal], own.means[goal])
+            assert (then.variances()[goal] <= own.variances()[goal] + 1e-9).all()
+            assert then.variances()[goal][0] < 0.05 * own.variances()[goal][0]
+    np.testing.assert_array_equal(given.known_goals.paid, belief.desirable)
 
 
 def test_the_screen_has_the_best_of_zinc_in_every_direction(monkeypatch: pytest.MonkeyPatch) -> None:
