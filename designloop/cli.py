@@ -192,6 +192,7 @@ def retry(
 def suggest(
     campaign: CampaignFile,
     n: Annotated[int | None, typer.Option("--n", "-n", help="How many; by default the batch size.", min=1)] = None,
+    spend: Annotated[float | None, typer.Option(help="The most that they may cost together (`prices:`).")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write them as CSV, to be filled in and told.")] = None,
     pending: Annotated[
         bool, typer.Option("--pending", help="Only what was suggested before and not told yet.")
@@ -200,7 +201,10 @@ def suggest(
     """Choose the next molecules to measure, where a property is measured in a laboratory."""
     from designloop import api, display
 
-    suggested = api.pending(campaign, csv=csv, say=_aside) if pending else api.suggest(campaign, n, csv=csv, say=_aside)
+    if pending:
+        suggested = api.pending(campaign, csv=csv, say=_aside)
+    else:
+        suggested = api.suggest(campaign, n, spend=spend, csv=csv, say=_aside)
     display.suggested(suggested)
     if csv is not None and suggested.suggestions:
         typer.echo(f"Wrote {csv}. Fill it in, then: designloop tell {campaign} {csv}")

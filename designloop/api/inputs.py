@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from operator import index
 from pathlib import Path
-from typing import SupportsIndex
+from typing import SupportsFloat, SupportsIndex
 
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.words import shorten
@@ -34,6 +35,17 @@ def require_whole(name: str, value: object, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not least <= index(value) <= most:
         raise InputError(f"found {name}={shorten(repr(value))}, expected a whole number from {least:,} to {most:,}")
     return index(value)
+
+
+def require_sum(name: str, value: object) -> float:
+    """Returns a sum of money that a verb was given, once it is one: a finite number above 0.
+
+    Raises:
+        InputError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat) or not 0 < float(value) < inf:
+        raise InputError(f"found {name}={shorten(repr(value))}, expected a sum of money above 0, without its unit")
+    return float(value)
 
 
 def load_if_file(campaign: Campaign | Path | str) -> Campaign:

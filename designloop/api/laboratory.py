@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from csv import DictWriter
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 
-from designloop.api.inputs import MOST_MOLECULES, InputError, Say, load_if_file, require_whole
+from designloop.api.inputs import MOST_MOLECULES, InputError, Say, load_if_file, require_sum, require_whole
 from designloop.api.opening import open_ledger, opened
 from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import describe_readings
+from designloop.loop.laboratory.pricing import PRICE, PriceError
 from designloop.loop.laboratory.readings import measured_properties, told_in
 from designloop.loop.laboratory.results_file import FAILED, ID, STRUCTURE, RefusedRow, ResultsError, ResultsReader
 from designloop.loop.summary import results_folder
@@ -34,6 +36,14 @@ class Suggested:
     folder: Path
     remark: str = ""
     """Why there are fewer than were wanted; empty where there are not."""
+    unit: str = ""
+    """Of their prices."""
+
+    @property
+    def cost(self) -> float | None:
+        """What they cost together, as far as they have prices; None where none has."""
+        prices = [item.price for item in self.suggestions if item.price is not None]
+        return fsum(prices) if prices else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,12 @@ class Told:
 
 
 def suggest(
-    campaign: Campaign | Path | str, n: int | None = None, *, csv: Path | str | None = None, say: Say = silent
+    campaign: Campaign | Path | str,
+    n: int | None = None,
+    *,
+    spend: float | None = None,
+    csv: Path | str | None = None,
+    say: Say = silent,
 ) -> Suggested:
     """Chooses molecules to measure, by the strategy and the filters of a campaign, and keeps them as pending.
 
@@ -76,11 +91,14 @@ def suggest(
 
     Args:
         n: how many; by default the campaign's batch size.
+        spend: the most that they may cost together, in the unit of the campaign's prices; by default what
+            ``prices.spend`` says.
         csv: a file to write them to, which is filled in and told; never one that is there.
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
-        InputError: the campaign has no measured property, ``n`` is no number of molecules, or the file is there.
+        InputError: the campaign has no measured property, ``n`` is no number of molecules, ``spend`` no sum, the prices
+            cannot be used, or the file is there.
         TableError, TableBusy: the results cannot be written to, or not now.
         BrokenOracle: an oracle of a computed property works on no molecule that it was tried on.
     """
@@ -90,6 +108,7 @@ def suggest(
 
     campaign = _with_laboratory(load_if_file(campaign))
     wanted = campaign.batch_size if n is None else require_whole("n", n, 1, MOST_MOLECULES)
+    spend = _sum_to_spend(campaign, spend)
     _refuse_existing(csv)
     if not round_numbers(campaign.output_folder):
         preflight.check_strategy(campaign)
@@ -117,10 +136,16 @@ def suggest(
             )
         new: list[Suggestion] = []
         if asked := min(wanted, left):
-            new, take = suggest_molecules(campaign=campaign, table=table, given=given, wanted=asked)
+            try:
+                new, take = suggest_molecules(campaign=campaign, table=table, given=given, wanted=asked, spend=spend)
+            except PriceError as error:
+                raise InputError(str(error)) from error
             if len(new) < asked:
                 remark = f"No more than {len(new):,} are new and allowed: {take}."
-        suggested = Suggested(new, len(pending) + len(new), measured, table.folder, remark)
+                if spend is not None and len(new) < take.admitted:
+                    remark = f"No more than {len(new):,} have prices that {_amount(campaign, spend)} pay for: {take}."
+        unit = campaign.prices.unit if campaign.prices else ""
+        suggested = Suggested(new, len(pending) + len(new), measured, table.folder, remark, unit)
         book.note(f"{len(new):,} molecules are suggested, {suggested.pending:,} are pending")
     if csv is not None and new:
         write_suggestions(suggested, csv)
@@ -141,7 +166,8 @@ def pending(campaign: Campaign | Path | str, *, csv: Path | str | None = None, s
     results_folder(campaign)
     with opened(campaign, say) as (campaign, table, _):
         waiting = pending_of(read_suggestions(table.folder, table.campaign_id), table.charged())
-        suggested = Suggested(waiting, len(waiting), measured_properties(campaign), table.folder)
+        unit = campaign.prices.unit if campaign.prices else ""
+        suggested = Suggested(waiting, len(waiting), measured_properties(campaign), table.folder, unit=unit)
     if csv is not None and waiting:
         write_suggestions(suggested, csv)
     return suggested
@@ -214,6 +240,7 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
     computed = [name for item in suggested.suggestions for name in item.predicted]
     predicted = [f"{name}_predicted{end}" for name in dict.fromkeys(computed) for end in ("", "_sd")]
     columns = [ID, STRUCTURE, *suggested.measured, FAILED, *predicted]
+    columns += [PRICE] if suggested.cost is not None else []
     columns += ["why", "proposer", "parents", "nearest", "similarity"]
     with Path(path).open("x", encoding="utf-8", newline="") as file:
         writer = DictWriter(file, columns, lineterminator="\n")
@@ -226,6 +253,7 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
                     ID: item.id,
                     STRUCTURE: item.candidate.smiles,
                     **{name: f"{number:.4g}" for name, number in numbers.items()},
+                    **({} if item.price is None else {PRICE: f"{item.price:.10g}"}),
                     "why": item.reason,
                     "proposer": item.candidate.proposer,
                     "parents": " ".join(item.candidate.parents),
@@ -244,6 +272,23 @@ def _with_laboratory(campaign: Campaign) -> Campaign:
             "one `oracle: measured`, or run it by `designloop run`"
         )
     return campaign
+
+
+def _sum_to_spend(campaign: Campaign, spend: float | None) -> float | None:
+    """The most that a batch may cost; None where nothing limits it."""
+    if spend is None:
+        return campaign.prices.spend if campaign.prices else None
+    if campaign.prices is None:
+        raise InputError(
+            f"found spend={spend!r}, but {campaign.name} has no prices; say under `prices:` where they come from: a "
+            "file, an oracle, or `otherwise`, one price for all"
+        )
+    return require_sum("spend", spend)
+
+
+def _amount(campaign: Campaign, spend: float) -> str:
+    """A sum with its unit."""
+    return f"{spend:,.10g} {campaign.prices.unit if campaign.prices else ''}".rstrip()
 
 
 def refuse_laboratory(campaign: Campaign) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def suggested(chosen: Suggested) -> None:
     """Prints what is to be measured, what the strategy expects of it, and why each was chosen."""
     names = list(dict.fromkeys(name for item in chosen.suggestions for name in item.predicted))
-    rows = []
+    rows, priced = [], ["price"] if chosen.cost is not None else []
     for item in chosen.suggestions:
         expected = [item.predicted.get(name) for name in names]
         rows.append(
@@ -23,14 +23,17 @@ def suggested(chosen: Suggested) -> None:
                 item.candidate.proposer,
                 item.reason,
                 "" if item.similarity is None else f"{item.similarity:.2f}",
+                *("" if item.price is None else f"{item.price:,.10g}" for _ in priced),
                 item.candidate.smiles,
             )
         )
     if rows:
-        grid(("id", *names, "from", "why", "nearest", "smiles"), rows)
+        grid(("id", *names, "from", "why", "nearest", *priced, "smiles"), rows)
         if names:
-            say("What the strategy expects to be measured, and the standard deviation of that.")
+            say("What the strategy expects to be measured, and its standard deviation by how far off it was so far.")
         say("nearest: ECFP4 similarity to the nearest measured molecule.")
+    if chosen.cost is not None:
+        say(f"They cost {chosen.cost:,.10g} {chosen.unit}".rstrip() + " together.")
     say(f"To be measured: {', '.join(chosen.measured)}. {chosen.pending:,} suggestions are pending.")
     if chosen.remark:
         say(chosen.remark)

@@ -117,7 +117,8 @@ def _print_standing(summary: Summary) -> None:
 def _print_rounds(summary: Summary) -> None:
     """Prints the last ten rounds, and what the strategy said of its model in as many."""
     say("\nLast rounds")
-    parts = ("propose", "oracle", "learn")
+    within = [part for part in _OF_PROPOSING if summary.metric(f"{part}_seconds")]
+    parts = ("propose", *within, "oracle", "learn")
     measures = ("hypervolume", "front_size") if summary.goals else ("best", "mean_top_10")
     names = ("hypervolume", "front") if summary.goals else ("best", "mean top-10")
     grid(
@@ -133,6 +134,9 @@ def _print_rounds(summary: Summary) -> None:
             for info in summary.rounds[-10:]
         ],
     )
+    if within:
+        listed = "; ".join(f"{part}, {words}" for part, words in _OF_PROPOSING.items() if part in within)
+        say(f"Of the seconds of propose: {listed}.")
     for name, words in _WORTH_SHOWING.items():
         values = summary.metric(name)
         if values:
@@ -156,10 +160,19 @@ def _above(summary: Summary) -> str:
     return f"in desirabilities above ({reference}){estimated}{moves}"
 
 
+_OF_PROPOSING = {
+    "fit": "the surrogate's fit",
+    "breed": "free molecules bred and looked at",
+    "choose": "the acquisition's choice of a batch",
+}
+"""Parts of proposing whose seconds ``status`` shows, where a strategy tells them, and what each is."""
+
 _WORTH_SHOWING = {
     "rank_correlation": "Rank correlation of the surrogate with each batch before it was paid for",
+    "interval_coverage": "Share of each batch within the 90 % intervals that were foreseen",
     "reconstruction": "Held-out molecules that the model reconstructs",
     "prior_allowed": "Prior samples that pass the filters",
+    "failures_evidence": "Evidence that failures can be foreseen, which counts from 3.0 on",
 }
 """Metrics of a strategy that ``status`` shows over the last rounds, where there are any."""
 

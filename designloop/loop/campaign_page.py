@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from designloop.loop import catalogue
 from designloop.loop.campaign.campaign import Budget, Campaign, EvaluationSettings, StartingSettings
+from designloop.loop.campaign.prices import Prices
 from designloop.loop.config.setting_cards import PartCard, SettingCard, setting_cards
 from designloop.loop.scoring.objective import AGGREGATES, Objective, Property
 from designloop.loop.screening.diversity import Diversity
@@ -125,6 +126,16 @@ It holds for every strategy: what a strategy proposes passes through it, in the 
 ## `budget`
 
 {budget}
+
+## `prices`
+
+Where a property is measured in a laboratory, molecules must be bought or made first, and `designloop suggest` can
+choose within a sum: `designloop suggest assay.yaml -n 24 --spend 5000`, or `spend` here. The batch that is worth most
+is chosen, exactly, of the strategy's first three times as many: each molecule is worth its place in that order, from
+1 (the first) to 0 (the last). A favourite is so forgone only for several others that cost as much together. Prices
+stand in the column `price` of `--csv`. They are read anew by each `suggest` and may change at any time.
+
+{prices}
 """
 
 EXAMPLE = """\
@@ -152,11 +163,12 @@ filters:
 diversity: {per_scaffold: 3, min_distance: 0.2}
 batch_size: 20
 evaluation: {workers: 2, timeout: 120}
+prices: {oracle: sa_score, spend: 60} # for `suggest`, where a laboratory measures
 budget: {oracle_calls: 500, patience: 0}
 """
 """A campaign file with every section; a test holds that it can be read."""
 
-_SECTIONS = ("objective", "strategy", "filters", "diversity", "evaluation", "budget")
+_SECTIONS = ("objective", "strategy", "filters", "diversity", "evaluation", "budget", "prices")
 
 
 def to_markdown() -> str:
@@ -181,6 +193,7 @@ def to_markdown() -> str:
         diversity=_table(setting_cards(Diversity)),
         evaluation=_table(setting_cards(EvaluationSettings)),
         budget=_table(setting_cards(Budget)),
+        prices=_table(setting_cards(Prices)),
     )
 
 

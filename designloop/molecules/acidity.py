@@ -16,6 +16,8 @@ from typing import Literal, get_args
 from rdkit import Chem
 
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.outline import Outline
+from designloop.molecules.pattern_screen import PatternScreen
 
 Kind = Literal["acid", "base"]
 
@@ -86,20 +88,27 @@ def _rule(number: int, line: str) -> Rule:
     )
 
 
+class _Rules:
+    """Some rules, in the order of the file, of which a molecule is asked only those that it can hold."""
+
+    def __init__(self, of: tuple[Rule, ...]) -> None:
+        self._rules, self._screen = of, PatternScreen([rule.query for rule in of])
+
+    def sites(self, mol: Chem.Mol, outline: Outline | None) -> Iterator[Site]:
+        """Every atom that a rule claims, each by the first rule that does."""
+        claimed: set[int] = set()
+        for rule in (self._rules[row] for row in self._screen.possible(outline)):
+            # All matches, not those of distinct atoms: of a group with two protons each end may be the first atom.
+            for match in mol.GetSubstructMatches(rule.query, uniquify=False):
+                atoms = [match[index] for index in rule.claimed]
+                if claimed.isdisjoint(atoms):
+                    claimed.update(atoms)
+                    yield Site(match[0], rule)
+
+
 def sites(mol: Chem.Mol) -> list[Site]:
     """Every atom that a rule claims, each by the first rule that does, in the order of the rules."""
-    return list(_sites(mol, rules()))
-
-
-def _sites(mol: Chem.Mol, of: tuple[Rule, ...]) -> Iterator[Site]:
-    claimed: set[int] = set()
-    for rule in of:
-        # All matches, not those of distinct atoms: of a group with two protons each end may be the first atom.
-        for match in mol.GetSubstructMatches(rule.query, uniquify=False):
-            atoms = [match[index] for index in rule.claimed]
-            if claimed.isdisjoint(atoms):
-                claimed.update(atoms)
-                yield Site(match[0], rule)
+    return list(_all_rules().sites(mol, Outline.of(mol)))
 
 
 LIMITS: dict[str, tuple[Kind, float, float]] = {
@@ -110,10 +119,15 @@ LIMITS: dict[str, tuple[Kind, float, float]] = {
 """What is counted -> its kind, and between which pKa."""
 
 
-def ionisable_groups(mol: Chem.Mol, what: str) -> list[str]:
-    """Names of the rules that claim a ``strong_acid``, an ``acid`` or a ``base``, once for each such group."""
+def ionisable_groups(mol: Chem.Mol, what: str, outline: Outline | None = None) -> list[str]:
+    """Names of the rules that claim a ``strong_acid``, an ``acid`` or a ``base``, once for each such group.
+
+    Args:
+        outline: of the molecule, where it has been made already.
+    """
     kind, low, high = LIMITS[what]
-    return [site.rule.name for site in _sites(mol, _of_kind(kind)) if low < site.rule.pka < high]
+    claimed = _of_kind(kind).sites(mol, outline or Outline.of(mol))
+    return [site.rule.name for site in claimed if low < site.rule.pka < high]
 
 
 def strong_acids(mol: Chem.Mol) -> int:
@@ -132,5 +146,10 @@ def bases(mol: Chem.Mol) -> int:
 
 
 @cache
-def _of_kind(kind: Kind) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules() if rule.kind == kind)
+def _all_rules() -> _Rules:
+    return _Rules(rules())
+
+
+@cache
+def _of_kind(kind: Kind) -> _Rules:
+    return _Rules(tuple(rule for rule in rules() if rule.kind == kind))

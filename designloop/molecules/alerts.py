@@ -9,11 +9,12 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
-from rdkit import Chem, DataStructs
+from rdkit import Chem
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogEntry, FilterCatalogParams
 
 from designloop.molecules.errors import MoleculeError
+from designloop.molecules.outline import Outline
+from designloop.molecules.pattern_screen import PatternScreen
 from designloop.words import did_you_mean
 
 ALERT_SETS: tuple[str, ...] = tuple(sorted(FilterCatalogParams.FilterCatalogs.names))
@@ -38,32 +39,44 @@ def alerts(mol: Chem.Mol, sets: Sequence[str] = ("PAINS", "NIH")) -> list[str]:
     Raises:
         MoleculeError: when there is no such set; the message lists them.
     """
-    return list(_catalog(tuple(sets)).hits(mol))
+    return list(_catalog(tuple(sets)).hits(mol, Outline.of(mol)))
 
 
-def first_alert(mol: Chem.Mol, sets: Sequence[str] = ("PAINS", "NIH")) -> str | None:
-    """The first of ``alerts``, for the price of finding that one; None where there is none."""
-    return next(_catalog(tuple(sets)).hits(mol), None)
+def first_alert(mol: Chem.Mol, sets: Sequence[str] = ("PAINS", "NIH"), outline: Outline | None = None) -> str | None:
+    """The first of ``alerts``, for the price of finding that one; None where there is none.
+
+    Args:
+        outline: of the molecule, where it has been made already.
+    """
+    return next(_catalog(tuple(sets)).hits(mol, outline or Outline.of(mol)), None)
 
 
 def unstable(mol: Chem.Mol) -> list[str]:
     """Names of the patterns in ``unstable.smarts`` that the molecule hits, each once, in the file's order."""
-    return list(dict.fromkeys(_hits(mol, unstable_patterns())))
+    return list(dict.fromkeys(_unstable().hits(mol, Outline.of(mol))))
 
 
-def first_unstable(mol: Chem.Mol) -> str | None:
-    """The first of ``unstable``, for the price of finding that one; None where there is none."""
-    return next(_hits(mol, unstable_patterns()), None)
+def first_unstable(mol: Chem.Mol, outline: Outline | None = None) -> str | None:
+    """The first of ``unstable``, for the price of finding that one; None where there is none.
+
+    Args:
+        outline: of the molecule, where it has been made already.
+    """
+    return next(_unstable().hits(mol, outline or Outline.of(mol)), None)
 
 
 def reactive(mol: Chem.Mol) -> list[str]:
     """Names the patterns in ``reactive.smarts`` that the molecule hits, each once, in the file's order."""
-    return list(dict.fromkeys(_hits(mol, reactive_patterns())))
+    return list(dict.fromkeys(_reactive().hits(mol, Outline.of(mol))))
 
 
-def first_reactive(mol: Chem.Mol) -> str | None:
-    """Gives the first of ``reactive``, for the price of finding that one; None where there is none."""
-    return next(_hits(mol, reactive_patterns()), None)
+def first_reactive(mol: Chem.Mol, outline: Outline | None = None) -> str | None:
+    """Gives the first of ``reactive``, for the price of finding that one; None where there is none.
+
+    Args:
+        outline: of the molecule, where it has been made already.
+    """
+    return next(_reactive().hits(mol, outline or Outline.of(mol)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +112,31 @@ def _read_patterns(file: str) -> tuple[Pattern, ...]:
     return tuple(patterns)
 
 
-def _hits(mol: Chem.Mol, patterns: Sequence[Pattern]) -> Iterator[str]:
-    return (pattern.name for pattern in patterns if mol.HasSubstructMatch(pattern.query))
+class _Patterns:
+    """Patterns of a file, of which a molecule is asked only those that it can hold."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._patterns = patterns
+        self._screen = PatternScreen([pattern.query for pattern in patterns])
+
+    def hits(self, mol: Chem.Mol, outline: Outline | None) -> Iterator[str]:
+        """Names of the patterns that the molecule hits, in the file's order."""
+        possible = (self._patterns[row] for row in self._screen.possible(outline))
+        return (pattern.name for pattern in possible if mol.HasSubstructMatch(pattern.query))
+
+
+@cache
+def _unstable() -> _Patterns:
+    return _Patterns(unstable_patterns())
+
+
+@cache
+def _reactive() -> _Patterns:
+    return _Patterns(reactive_patterns())
 
 
 class _Catalog:
-    """The entries of some alert sets, of which a molecule is asked only those that it can hit.
-
-    A substructure's pattern fingerprint is contained in that of every molecule that has it (RDKit screens substructure
-    searches so), which spares four of five entries of PAINS and NIH, and two thirds of the time.
-    """
+    """The entries of some alert sets, of which a molecule is asked only those that it can hit."""
 
     def __init__(self, sets: Sequence[str]) -> None:
         parameters = FilterCatalogParams()
@@ -119,26 +147,18 @@ class _Catalog:
         self.entries = [catalog.GetEntryWithIdx(index) for index in range(catalog.GetNumEntries())]
         self.queries = [_query(entry) for entry in self.entries]
         """None where an entry's pattern could not be read: that entry is asked always."""
-        self._needed = np.zeros((len(self.entries), _PATTERN_BITS // 8), dtype=np.uint8)
-        for row, query in zip(self._needed, self.queries, strict=True):
-            if query is not None:
-                row[:] = _pattern_bytes(query)
+        self._screen = PatternScreen(self.queries)
 
-    def hits(self, mol: Chem.Mol) -> Iterator[str]:
+    def hits(self, mol: Chem.Mol, outline: Outline | None) -> Iterator[str]:
         """Names of the entries that the molecule hits, in the catalogue's order."""
-        lacking = self._needed & ~_pattern_bytes(mol)
-        for index in np.flatnonzero(~lacking.any(axis=1)):
-            entry = self.entries[index]
-            if entry.HasFilterMatch(mol):
-                yield entry.GetDescription()
+        possible = (self.entries[row] for row in self._screen.possible(outline))
+        return (entry.GetDescription() for entry in possible if entry.HasFilterMatch(mol))
 
 
 @lru_cache(32)
 def _catalog(sets: tuple[str, ...]) -> _Catalog:
     return _Catalog(sets)
 
-
-_PATTERN_BITS = 2048
 
 _SERIALISED_PATTERN = re.compile(
     rb"22 serialization::archive \d+ \d+ \d+\n0 0 1 4 1 1\n1 0 0 \d+ .*? (?P<length>\d+) (?=\xef\xbe\xad\xde)",
@@ -165,8 +185,3 @@ def _query(entry: FilterCatalogEntry) -> Chem.Mol | None:
     pickle: Any = text[head.end() : end]  # RDKit's stubs know text only
     query: Chem.Mol = Chem.Mol(pickle)
     return query
-
-
-def _pattern_bytes(mol: Chem.Mol) -> np.ndarray:
-    """(256,) uint8: the pattern fingerprint."""
-    return np.frombuffer(DataStructs.BitVectToBinaryText(Chem.PatternFingerprint(mol, _PATTERN_BITS)), dtype=np.uint8)

@@ -34,6 +34,7 @@ from designloop.molecules.descriptors import (
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
 from designloop.molecules.known_parts import first_unknown_group_pair, first_unknown_ring_system
+from designloop.molecules.outline import Outline, outline_of
 from designloop.molecules.parsing import canonical, parse, parse_all, parse_flat, require
 from designloop.molecules.standardize import Mode, Stereo, identity, standard_form, standard_forms, without_stereo
 
@@ -43,6 +44,7 @@ __all__ = [
     "FINGERPRINTS",
     "Mode",
     "MoleculeError",
+    "Outline",
     "Pattern",
     "Stereo",
     "acids",
@@ -67,6 +69,7 @@ __all__ = [
     "identity",
     "inchikey",
     "ionisable_groups",
+    "outline_of",
     "parse",
     "parse_all",
     "parse_flat",

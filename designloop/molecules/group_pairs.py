@@ -13,14 +13,26 @@ count nowhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from rdkit import Chem
+
+from designloop.molecules.outline import AROMATIC, DOUBLE, KINDS, TRIPLE, Kind, Outline
 
 _HALOGENS = frozenset({9, 17, 35, 53})
 
+_MARKS = {DOUBLE: "=", TRIPLE: "#"}
 
-def group_pairs(mol: Chem.Mol) -> list[str]:
-    """Key of each pair of bonded groups, and of each group that is bonded to none; sorted, each once."""
-    groups = _Groups(mol)
+
+def group_pairs(mol: Chem.Mol, outline: Outline | None = None) -> list[str]:
+    """Key of each pair of bonded groups, and of each group that is bonded to none; sorted, each once.
+
+    Args:
+        outline: of the molecule, where it has been made already.
+    """
+    outline = outline or Outline.of(mol)
+    groups = _Groups(*(_read(mol) if outline is None else _read_outline(outline)))
     keys, bonded = set(), set()
     for atom, others in enumerate(groups.outer):
         for other in others:
@@ -31,32 +43,59 @@ def group_pairs(mol: Chem.Mol) -> list[str]:
     return sorted(keys)
 
 
+class _Atom(NamedTuple):
+    element: int
+    symbol: str
+    """Of the element, in small letters where the atom is aromatic."""
+    charge: int
+    aromatic: bool
+
+
+_Bond = tuple[int, int, str]
+"""Two atoms, and how they are bonded: "" by a single bond, = and # by others, ~ by another one still; aromatic bonds
+are left out."""
+
+
+def _read(mol: Chem.Mol) -> tuple[list[_Atom], list[_Bond]]:
+    """The atoms and bonds of any molecule."""
+    atoms = []
+    for atom in mol.GetAtoms():
+        symbol, aromatic = atom.GetSymbol(), atom.GetIsAromatic()
+        shown = symbol.lower() if aromatic else symbol
+        atoms.append(_Atom(atom.GetAtomicNum(), shown, atom.GetFormalCharge(), aromatic))
+    marks = {Chem.BondType.SINGLE: "", Chem.BondType.DOUBLE: "=", Chem.BondType.TRIPLE: "#"}
+    bonds = [
+        (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), marks.get(bond.GetBondType(), "~"))
+        for bond in mol.GetBonds()
+        if not bond.GetIsAromatic()
+    ]
+    return atoms, bonds
+
+
+def _read_outline(outline: Outline) -> tuple[list[Kind], list[_Bond]]:
+    """The same of an outline, in a third of the time."""
+    bonds = [(a, b, _MARKS.get(order, "")) for a, b, order in outline.bonds() if order != AROMATIC]
+    return [KINDS[kind] for kind in outline.kinds], bonds
+
+
 class _Groups:
     """The atoms of a molecule's groups: what holds a group together, and what binds it to others."""
 
-    def __init__(self, mol: Chem.Mol) -> None:
-        count = mol.GetNumAtoms()
-        self.symbols: list[str] = []
+    def __init__(self, atoms: Sequence[_Atom] | Sequence[Kind], bonds: Sequence[_Bond]) -> None:
+        count = len(atoms)
+        self.symbols = [atom.symbol for atom in atoms]
         self.inner: list[list[tuple[int, str]]] = [[] for _ in range(count)]
         """Atom -> (atom of the same group that it is bonded to, how)."""
         single: list[list[int]] = [[] for _ in range(count)]
-        numbers, charges, aromatic = [], [], []
-        for atom in mol.GetAtoms():
-            numbers.append(atom.GetAtomicNum())
-            charges.append(atom.GetFormalCharge())
-            aromatic.append(atom.GetIsAromatic())
-            self.symbols.append(atom.GetSymbol().lower() if aromatic[-1] else atom.GetSymbol())
-        for bond in mol.GetBonds():
-            if bond.GetIsAromatic():
-                continue
-            begin, end, order = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), bond.GetBondType()
-            if order == Chem.BondType.SINGLE and charges[begin] * charges[end] >= 0:
+        numbers, aromatic = [atom.element for atom in atoms], [atom.aromatic for atom in atoms]
+        charges = [atom.charge for atom in atoms]
+        for begin, end, mark in bonds:
+            if not mark and charges[begin] * charges[end] >= 0:
                 single[begin].append(end)
                 single[end].append(begin)
                 continue
-            mark = {Chem.BondType.DOUBLE: "=", Chem.BondType.TRIPLE: "#"}.get(order, "~")
-            self.inner[begin].append((end, mark))
-            self.inner[end].append((begin, mark))
+            self.inner[begin].append((end, mark or "~"))
+            self.inner[end].append((begin, mark or "~"))
         member = [number != 6 or bool(inner) for number, inner in zip(numbers, self.inner, strict=True)]
         meeting = [
             atom
@@ -77,11 +116,16 @@ class _Groups:
             for number, symbol, inner in zip(numbers, self.symbols, self.inner, strict=True)
         ]
 
-    def half(self, atom: int, partner: int = -1, came_from: int = -1) -> str:
-        """A group as seen from one of its atoms, without the partner among what it binds."""
+    def half(self, atom: int, partner: int = -1, path: tuple[int, ...] = ()) -> str:
+        """A group as seen from one of its atoms, without the partner among what it binds.
+
+        Args:
+            path: atoms of the group by which this one was reached, where it is seen from another one.
+        """
         bound = sorted({self._coarse[other] for other in self.outer[atom] if other != partner})
+        path = (*path, atom)
         within = sorted(
-            f"({mark}{self.half(other, partner, atom)})" for other, mark in self.inner[atom] if other != came_from
+            f"({mark}{self.half(other, partner, path)})" for other, mark in self.inner[atom] if other not in path
         )
         return self.symbols[atom] + (f"{{{','.join(bound)}}}" if bound else "") + "".join(within)
 

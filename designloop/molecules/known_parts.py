@@ -17,7 +17,8 @@ from rdkit import Chem
 
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.group_pairs import group_pairs
-from designloop.molecules.ring_systems import RingSystem, ring_systems
+from designloop.molecules.outline import Outline
+from designloop.molecules.ring_systems import Description, RingSystem, descriptions, ring_systems
 
 TABLE = Path(__file__).parent / "data" / "known_parts.tsv.xz"
 
@@ -78,15 +79,42 @@ def parts(mol: Chem.Mol, remembered: dict[str, frozenset[Part]] | None = None) -
     return frozenset(held)
 
 
-def first_unknown_ring_system(mol: Chem.Mol, fewest: int = 1, known: Known | None = None) -> str | None:
+def first_unknown_ring_system(
+    mol: Chem.Mol, fewest: int = 1, known: Known | None = None, outline: Outline | None = None
+) -> str | None:
     """Key of the first ring system that fewer molecules hold, and that is not made of what as many hold; None without.
 
     A system that is new as a whole passes where each two of its rings that share bonds are known (three rings or more),
     or each of its rings is, if they are fused along one bond only: chemists anneal known rings to each other, and every
     tenth approved drug has a system of its own. A bridged pair of rings has to be known as it is.
+
+    Args:
+        known: the shipped table, unless another one is given.
+        outline: of the molecule, where it has been made already.
     """
-    table = known or known_parts()
-    return next((key for system in ring_systems(mol) if (key := _unknown(system, fewest, table)) is not None), None)
+    outline = outline or Outline.of(mol)
+    described = None if outline is None or known is not None else descriptions(outline)
+    if described is None:
+        unknown = (_unknown(system, fewest, known or known_parts()) for system in ring_systems(mol))
+    else:
+        unknown = (_remembered(mol, number, system, fewest) for number, system in enumerate(described))
+    return next((key for key in unknown if key is not None), None)
+
+
+_MOST_REMEMBERED = 20_000
+"""Ring systems of which it is remembered whether they are known; all are forgotten when there are more."""
+
+_unknown_by_description: dict[tuple[int, Description], str | None] = {}
+
+
+def _remembered(mol: Chem.Mol, number: int, described: Description, fewest: int) -> str | None:
+    """``_unknown`` of the ring system of a number, by the shipped table."""
+    place = fewest, described
+    if place not in _unknown_by_description:
+        if len(_unknown_by_description) == _MOST_REMEMBERED:
+            _unknown_by_description.clear()
+        _unknown_by_description[place] = _unknown(ring_systems(mol)[number], fewest, known_parts())
+    return _unknown_by_description[place]
 
 
 def _unknown(system: RingSystem, fewest: int, known: Known) -> str | None:
@@ -102,12 +130,16 @@ def _unknown(system: RingSystem, fewest: int, known: Known) -> str | None:
     return key
 
 
-def unknown_group_pairs(mol: Chem.Mol, fewest: int = 1, known: Known | None = None) -> Iterator[str]:
-    """Keys of the pairs of bonded groups (or groups alone) that fewer molecules hold."""
+def unknown_group_pairs(
+    mol: Chem.Mol, fewest: int = 1, known: Known | None = None, outline: Outline | None = None
+) -> Iterator[str]:
+    """Keys of the pairs of bonded groups (or groups alone) that fewer molecules hold. Arguments as for ring systems."""
     table = known or known_parts()
-    return (key for key in group_pairs(mol) if table.holders(("group_pair", key)) < fewest)
+    return (key for key in group_pairs(mol, outline) if table.holders(("group_pair", key)) < fewest)
 
 
-def first_unknown_group_pair(mol: Chem.Mol, fewest: int = 1, known: Known | None = None) -> str | None:
-    """The first of ``unknown_group_pairs``; None where there is none."""
-    return next(unknown_group_pairs(mol, fewest, known), None)
+def first_unknown_group_pair(
+    mol: Chem.Mol, fewest: int = 1, known: Known | None = None, outline: Outline | None = None
+) -> str | None:
+    """The first of ``unknown_group_pairs``; None where there is none. Arguments as for ring systems."""
+    return next(unknown_group_pairs(mol, fewest, known, outline), None)

@@ -7,11 +7,16 @@ atoms and exocyclic double bonds without hydrogens and charges, so that tautomer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 from rdkit import Chem
+
+from designloop.molecules.outline import DOUBLE, Outline
+
+T = TypeVar("T")
 
 LARGEST = 8
 """Atoms of the largest ring that counts."""
@@ -66,13 +71,54 @@ def ring_systems(mol: Chem.Mol) -> list[RingSystem]:
     return [RingSystem(mol, system, symbols) for system in _systems(rings)]
 
 
+Description = tuple[Hashable, ...]
+"""All that a ring system's keys depend on, atoms numbered in the order of the molecule's."""
+
+
+def descriptions(outline: Outline) -> list[Description] | None:
+    """Describes each of ``ring_systems``, in the same order; None of a molecule with larger rings.
+
+    Two systems of one description have the same keys, and to describe one takes a tenth of the time that a key does.
+    """
+    if outline.ring_sizes and outline.ring_sizes[-1] > LARGEST:
+        return None
+    rings = [frozenset(_pairs(ring)) for ring in outline.rings]
+    in_rings: frozenset[tuple[int, int]] = frozenset().union(*rings)
+    order_of, exocyclic = {}, []
+    for a, b, order in outline.bonds():
+        if (a, b) in in_rings:
+            order_of[a, b] = order
+        elif order == DOUBLE:
+            exocyclic += [(a, b), (b, a)]
+    return [_describe(system, order_of, exocyclic, outline.kinds) for system in _systems(rings)]
+
+
+def _describe(
+    system: Sequence[frozenset[tuple[int, int]]],
+    order_of: Mapping[tuple[int, int], int],
+    exocyclic: Sequence[tuple[int, int]],
+    kinds: Sequence[int],
+) -> Description:
+    atoms = sorted({atom for ring in system for pair in ring for atom in pair})
+    place = {atom: number for number, atom in enumerate(atoms)}
+    rings = tuple(tuple(sorted((place[a], place[b], order_of[a, b]) for a, b in ring)) for ring in system)
+    outside = tuple((place[a], place.get(b, -1), kinds[b]) for a, b in exocyclic if a in place)
+    return tuple(kinds[atom] for atom in atoms), rings, outside
+
+
+def _pairs(ring: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The bonds of a ring, the lower atom first."""
+    return ((a, b) if a < b else (b, a) for a, b in zip(ring, (*ring[1:], ring[0]), strict=True))
+
+
 def _symbol(atom: Chem.Atom, aromatic: bool) -> str:
     symbol: str = atom.GetSymbol().lower() if aromatic else atom.GetSymbol()
     return symbol if len(symbol) == 1 else f"[{symbol}]"
 
 
-def _systems(rings: Sequence[frozenset[int]]) -> list[tuple[frozenset[int], ...]]:
-    systems: list[list[frozenset[int]]] = []
+def _systems(rings: Sequence[frozenset[T]]) -> list[tuple[frozenset[T], ...]]:
+    """Rings, each a set of bonds, that hang together by shared ones."""
+    systems: list[list[frozenset[T]]] = []
     for ring in rings:
         touched = [system for system in systems if any(ring & member for member in system)]
         systems = [system for system in systems if system not in touched]

@@ -12,13 +12,13 @@ Sources: Tripp & Hernández-Lobato 2024 (fixed processes); Moss et al. 2025 (cha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import CampaignView, Strategy
+from designloop.strategies.base import CampaignView, Formerly, Strategy
 from designloop.strategies.learning.settings import NoiseRange
 from designloop.strategies.search.trust_region import RegionSettings
 
@@ -28,10 +28,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["latent_bo"] = "latent_bo"
-    acquisition: Literal["votes", "thompson", "qlogei", "ucb"] = Field(
+    acquisition: Literal["votes", "thompson", "qlogei", "ucb", "uniform"] = Field(
         "votes",
-        description="votes: each choice by one surrogate, at a doubt drawn anew; the others see the committee as one: "
-        "joint draws, expected improvement of the batch, upper bound",
+        description="votes: each choice by one surrogate, at a doubt drawn anew; thompson, qlogei and ucb see the "
+        "committee as one: joint draws, expected improvement of the batch, upper bound; uniform, the control, chooses "
+        "blindly of what the votes would choose from",
     )
     kappa: float = Field(1.0, ge=0, description="standard deviations of doubt in the upper bound of `ucb`")
     start: int = Field(10, ge=3, description="scored molecules before there is a surrogate; until then, plain draws")
@@ -54,6 +55,12 @@ class Settings(BaseModel):
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
     posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around parents")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; chains decode greedily")
+    restart_after: Annotated[int, Formerly(0)] = Field(
+        500,
+        ge=0,
+        description="calls in which the ten best gained nothing, after which the search begins anew, as the campaign "
+        "began, and what it found is set aside; 0: it never does",
+    )
 
 
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
@@ -61,20 +68,24 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.acquisition.base import Acquisition
     from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
     from designloop.strategies.acquisition.thompson import Thompson
+    from designloop.strategies.acquisition.uniform import Uniform
     from designloop.strategies.acquisition.upper_bound import UpperBound
     from designloop.strategies.acquisition.votes import FITTED, WIDE
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning.base import Learner
+    from designloop.strategies.learning.feasibility import Feasibility
     from designloop.strategies.property_loss import EFFORT
     from designloop.strategies.proposers import graphs, latents, mixing, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import chains, core, credit, machine, pool, region_search, regions, saved
     from designloop.strategies.search.elections import ScoreElectorate
+    from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.trade_offs import RandomTradeOffs
     from designloop.strategies.search.voting import BreedByVote
+    from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
     from designloop.strategies.surrogates.kernels import KERNELS
     from designloop.strategies.surrogates.latent_kernels import EncodedView, MeanOf, kernel_of_model
@@ -119,7 +130,19 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         others={"latent": along, "latent_composition": MeanOf((along, KERNELS["composition"]))},
         start=settings.start,
     )
-    learners: dict[str, Learner] = {"credit": earned, "committee": committee}
+    calibration = Calibration(
+        view,
+        has_score=not has_goals,
+        has_properties=campaign.objective.noisy,  # a laboratory's, which alone are shown
+        state=before.parts.get("calibration"),
+    )
+    foreseen = Feasibility(before.parts.get("feasibility"))
+    learners: dict[str, Learner] = {
+        "credit": earned,
+        "committee": committee,
+        "calibration": calibration,
+        "feasibility": foreseen,
+    }
     sources: list[pool.Source] = []
     if settings.chains:
         sources.append(chains.Chains(vae=vae, view=view, elites=elites, decoded=settings.chains, core=kept))
@@ -146,12 +169,18 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         electorate=ScoreElectorate(FITTED if campaign.objective.noisy else WIDE),
         sources=sources,
         chooses=settings.acquisition == "votes",
+        feasibility=foreseen,
     )
     acquisitions: dict[str, Acquisition] = {
         "thompson": Thompson(),
         "qlogei": LogExpectedImprovement(),
         "ucb": UpperBound(settings.kappa),
+        "uniform": Uniform(),
     }
+    restarts = None
+    if settings.restart_after and not has_goals:  # no mean of ten says whether a front grows
+        # There is nothing to forget: the model does not learn.
+        restarts = Restarts(settings.restart_after, lambda: None, Archive(limit=LIMIT), before.parts.get("restarts"))
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
@@ -161,6 +190,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         acquisition=acquisitions.get(settings.acquisition, UpperBound(settings.kappa)),
         learners=learners,
         trade_offs=RandomTradeOffs(campaign.objective, campaign.seed) if has_goals else None,
+        restarts=restarts,
         foresight=True,
+        calibration=calibration,
         saved=before,
     )

@@ -97,8 +97,8 @@ class Settings(BaseModel):
     restart_after: Annotated[int, Formerly(0)] = Field(
         500,
         ge=0,
-        description="calls in which the ten best gained nothing, after which the search begins anew, from draws of the "
-        "pretrained model, and what it found is set aside; 0: it never does",
+        description="calls in which the ten best gained nothing, after which the search begins anew, as the campaign "
+        "began, and what it found is set aside; 0: it never does",
     )
     learning: FineTuning = FineTuning()
 
@@ -118,6 +118,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
+    from designloop.strategies.learning.feasibility import Feasibility
     from designloop.strategies.proposers import graphs, latents, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
@@ -126,6 +127,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.base import Surrogate
+    from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
     from designloop.strategies.surrogates.committees import Committees
     from designloop.strategies.surrogates.composite import CompositeSurrogate
@@ -222,6 +224,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             elif goals is not None:
                 trade_offs = elections.RoundsChebyshev()
             electorate = elections.GoalElectorate(trade_offs, kappas)
+        learners["feasibility"] = foreseen = Feasibility(before.parts.get("feasibility"))
         breed = BreedByVote(
             campaign=campaign,
             transcriber=transcriber,
@@ -230,11 +233,18 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
             electorate=electorate,
+            feasibility=foreseen,
         )
     restarts = None
-    if settings.restart_after and goals is None:  # no mean of ten says whether a front grows
-        aside = Archive(limit=LIMIT)
-        restarts = Restarts(settings.restart_after, tuned.forget, aside, before.parts.get("restarts"))
+    # No mean of ten says whether a front grows; and a strategy that only screens has nothing to begin anew from.
+    if settings.restart_after and goals is None and generators:
+        empty = Archive(limit=LIMIT)
+        restarts = Restarts(settings.restart_after, tuned.forget, empty, before.parts.get("restarts"))
+    calibration: Calibration | None = None
+    if campaign.objective.noisy:  # a laboratory's, where the doubt is shown
+        calibration = learners["calibration"] = Calibration(
+            surrogate.view, has_properties=True, state=before.parts.get("calibration")
+        )
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
@@ -245,5 +255,6 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         learners=learners,
         model_round=lambda: tuned.model_round,
         restarts=restarts,
+        calibration=calibration,
         saved=before,
     )

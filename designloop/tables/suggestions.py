@@ -34,6 +34,8 @@ class Suggestion:
     """Property, or ``score`` -> mean and standard deviation of what the strategy expects, where it expects anything."""
     reason: str = ""
     """Why it was chosen, in a few words."""
+    price: float | None = None
+    """What it costs, in the unit of the campaign's prices; None where it has none."""
 
 
 def write_suggestions(folder: Path, campaign: str, suggestions: Sequence[Suggestion]) -> None:

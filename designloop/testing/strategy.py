@@ -227,7 +227,7 @@ def resumes(trial: StrategyTrial) -> Iterator[str]:
 
 
 def failures(trial: StrategyTrial) -> Iterator[str]:
-    """Molecules that failed teach it nothing: it goes the same way when it is not told of them."""
+    """A few molecules that failed teach it nothing: it goes the same way when it is not told of them."""
     rehearsal = Rehearsal(trial.company)
     for number in range(ROUNDS + 1):
         played = trial.play(rehearsal, number, keep=lambda row: row.score is not None)

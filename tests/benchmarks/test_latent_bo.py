@@ -1,18 +1,68 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scipy.stats import ttest_rel
 
 from designloop.benchmarks import Options, latent_bo
-from designloop.benchmarks.common.arms import make_trials, overrides_of
+from designloop.benchmarks.common import gp_bo
+from designloop.benchmarks.common.arms import make_trials, open_screening, overrides_of
+from designloop.benchmarks.common.gp_search import Sizes
 from designloop.loop.campaign.campaign import load_campaign
+from designloop.molecules.chemistry import canonical
+from designloop.molecules.corpus import zinc
+from designloop.molecules.count_prints import Bank, prints_of
+from designloop.records import Candidate
 
 CAMPAIGNS = Path(__file__).parents[2] / "campaigns"
 
 
 def trial_result(**by_round: float) -> dict[str, object]:
     return {"rounds": {"rank_correlation": {name.removeprefix("r"): value for name, value in by_round.items()}}}
+
+
+RECORD: dict[str, Any] = {
+    "campaign": "c", "calls": 300, "seeds": [], "arms": {}, "bars": [], "pairs": [], "surrogate": None,
+}  # fmt: skip
+
+
+def arm(*tens: float) -> dict[str, Any]:
+    seeds = {str(seed): {"mean_top_10": ten, "auc_top_10": 0.5, "rounds": {}} for seed, ten in enumerate(tens)}
+    return {"what": "x", "seeds": seeds, "mean_top_10": sum(tens) / len(tens), "auc_top_10": 0.5, "best": 1.0,
+            "seconds": 1.0, "standard_error": None, "proposers": {}}  # fmt: skip
+
+
+def test_latent_bo_is_tested_pair_by_pair_and_may_be_a_little_below_property_loss() -> None:
+    ours, other = arm(0.80, 0.84, 0.77, 0.80), arm(0.79, 0.81, 0.76, 0.75)
+    arms = {"latent_bo": ours, "gp_bo_by_fives": other, "mol_ga": arm(0.81, 0.85), "property_loss": arm(0.80, 0.85)}
+    judged = latent_bo.judge(arms)
+    of_gp, of_ga = judged["pairs"][1], judged["pairs"][0]
+    assert [of_ga["bar"], of_gp["bar"]] == ["latent_bo above mol_ga", "latent_bo above gp_bo_by_fives"]
+    theirs = ttest_rel([0.80, 0.84, 0.77, 0.80], [0.79, 0.81, 0.76, 0.75], alternative="greater").pvalue
+    assert of_gp["p"] == pytest.approx(theirs)
+    assert of_gp["holds"]
+    assert not of_ga["holds"]
+    assert of_ga["differences"] == pytest.approx([-0.01, -0.01]), "of the seeds that both have"
+    (bar,) = judged["bars"]
+    assert bar["holds"]
+    assert list(bar["differences"].values()) == pytest.approx([0, -0.01])
+    page = latent_bo.report({**RECORD, "arms": arms, **judged})
+    assert "| latent_bo above gp_bo_by_fives | +0.025 | +0.010 +0.030 +0.010 +0.050 | 4 of 4 |" in page
+
+
+def test_of_two_records_each_arm_has_its_fuller_version_and_is_judged_anew() -> None:
+    earlier = {**RECORD, "arms": {"latent_bo": arm(0.8, 0.9), "mol_ga": arm(0.7), "random_zinc": arm(0.5, 0.6)}}
+    now = {**RECORD, "arms": {"mol_ga": arm(0.71, 0.72), "random_zinc": arm(0.52, 0.62)}}
+    both = latent_bo.merge(earlier, now)
+    assert list(both["arms"]) == ["latent_bo", "mol_ga", "random_zinc"]
+    assert both["arms"]["random_zinc"] == now["arms"]["random_zinc"], "of as many seeds the new one"
+    assert latent_bo.merge(now, earlier)["arms"]["mol_ga"] == now["arms"]["mol_ga"], "the fuller one"
+    assert both["seeds"] == [0, 1]
+    assert [pair["value"] for pair in both["pairs"]] == pytest.approx([0.28, 0.135])
+    assert latent_bo.merge({**earlier, "calls": 200}, now) == now
 
 
 def test_rank_correlations_are_averaged_over_seeds_and_judged_after_round_3() -> None:
@@ -37,7 +87,7 @@ def test_without_a_settled_round_nothing_is_claimed() -> None:
 def test_every_arm_has_the_same_objective_and_budget(model: str) -> None:
     made = make_trials(CAMPAIGNS / "latent_bo.yaml", latent_bo.ARMS, [0], overrides_of(Options(model=model)), start=0)
     campaigns = [load_campaign(*trial.work.args[-2:]) for trial in made]  # type: ignore[attr-defined]
-    names = ["latent_bo"] * 3 + ["property_loss"] * 2 + ["latent_bo"] + ["random"] * 2
+    names = ["latent_bo"] * 3 + ["property_loss"] * 2 + ["latent_bo"] * 2 + ["random"] * 2
     assert [trial.strategy.name for trial in campaigns] == names
     assert {
         (campaign.budget.oracle_calls, campaign.batch_size, len(campaign.starting())) for campaign in campaigns
@@ -61,8 +111,30 @@ def test_what_has_no_beginning_starts_from_random_molecules_of_zinc_that_count(m
     assert set(arms["zinc_screen"]["proposers"]) == {"start", "screen"}
 
 
+def test_the_published_process_begins_with_ten_molecules_and_pays_for_five_at_once(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smiles = tuple(dict.fromkeys(form for text in zinc()[:300] if (form := canonical(text)) is not None))
+    monkeypatch.setattr(gp_bo, "zinc_bank", lambda: Bank(smiles, prints_of(smiles)))
+    sizes = Sizes(drawn=60, generations=1, children=10, batch=5, each=5)
+    result = latent_bo.run_from_zinc(
+        partial(gp_bo.run_gp_bo, sizes),
+        10,
+        CAMPAIGNS / "latent_bo.yaml",
+        {"model": model, "budget.oracle_calls": 22, "evaluation.backend": "inline", "strategy": {"name": "random"}},
+        tmp_path,
+    )
+    assert result["calls"] == 22
+    assert set(result["proposers"]) == {"start", "gp_bo"}
+    campaign = load_campaign(CAMPAIGNS / "latent_bo.yaml", {"model": model})
+    best = [molecule["smiles"] for molecule in result["top_10"]]
+    assert [row.smiles for row in open_screening(campaign).take([Candidate(text, "x") for text in best], 10)] == best
+
+
 def test_the_surrogate_is_reported_round_by_round() -> None:
     surrogate = latent_bo.rank_correlations({0: trial_result(r2=0.5, r4=-0.25)})
-    page = latent_bo.report({"campaign": "c", "calls": 300, "arms": {}, "bars": [], "surrogate": surrogate})
+    page = latent_bo.report(
+        {"campaign": "c", "calls": 300, "arms": {}, "bars": [], "pairs": [], "surrogate": surrogate}
+    )
     assert "| round | 2 | 4 |\n| --- | --- | --- |\n| ρ | 0.50 | -0.25 |" in page
     assert "After round 3: -0.250 in the mean, **not positive**." in page

@@ -25,6 +25,7 @@ from designloop.molecules.chemistry import (
     unstable_patterns,
 )
 from designloop.molecules.corpus import zinc
+from designloop.molecules.outline import Outline
 
 HERE = Path(__file__).parent
 
@@ -70,7 +71,7 @@ def test_an_unknown_set_gets_the_list_and_the_nearest(wrong, near):
 
 
 @pytest.mark.parametrize("sets", [["PAINS", "NIH"], ["BRENK"], ["CHEMBL_Dundee", "ZINC"]], ids=" ".join)
-def test_screening_by_fingerprint_loses_no_alert(sets):
+def test_screening_loses_no_alert(sets):
     catalog = rdkits_own(sets)
     hits = 0
     for smiles in ZINC[:300]:
@@ -82,7 +83,7 @@ def test_screening_by_fingerprint_loses_no_alert(sets):
     assert hits > 5
 
 
-def test_screening_by_fingerprint_loses_no_pains_of_rdkits_own_test():
+def test_screening_loses_no_pains_of_rdkits_own_test():
     lines = (Path(RDConfig.RDDataDir) / "Pains" / "test_data" / "test_set3.txt").read_text().splitlines()
     catalog = rdkits_own(["PAINS"])
     mols = [require(line.split("\t")[2]) for line in lines if not line.startswith("#")]
@@ -102,8 +103,9 @@ def test_every_pattern_of_the_catalogues_can_be_read(name):
 def test_an_entry_that_cannot_be_read_is_asked_always(monkeypatch):
     monkeypatch.setattr("designloop.molecules.alerts._query", lambda entry: None)
     blind = _Catalog(["PAINS"])
-    assert list(blind.hits(require("O=C1C=CC(=O)C=C1"))) == ["quinone_A(370)"]
-    assert list(blind.hits(require("CCO"))) == []
+    quinone, ethanol = require("O=C1C=CC(=O)C=C1"), require("CCO")
+    assert list(blind.hits(quinone, Outline.of(quinone))) == ["quinone_A(370)"]
+    assert list(blind.hits(ethanol, Outline.of(ethanol))) == []
 
 
 def test_shares_of_zinc_are_those_that_the_defaults_were_chosen_by():

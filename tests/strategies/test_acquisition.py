@@ -12,11 +12,13 @@ from botorch.optim import optimize_acqf_discrete
 from botorch.sampling import SobolQMCNormalSampler
 from gpytorch.kernels import MaternKernel, ScaleKernel
 from gpytorch.means import ZeroMean
+from scipy.stats import chisquare
 from torch import Tensor
 
 from designloop.strategies.acquisition.base import Acquisition, Admissible, anything
 from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
 from designloop.strategies.acquisition.thompson import Thompson, in_turns
+from designloop.strategies.acquisition.uniform import Uniform
 from designloop.strategies.acquisition.upper_bound import UpperBound
 from designloop.strategies.search.machine import rank_correlation
 from designloop.strategies.surrogates.axes import Axes
@@ -49,6 +51,7 @@ ACQUISITIONS: dict[str, Acquisition] = {
     "thompson": Thompson(),
     "qlogei": LogExpectedImprovement(),
     "upper_bound": UpperBound(1.0),
+    "uniform": Uniform(),
 }
 
 
@@ -122,7 +125,16 @@ def test_axes_have_the_mean_variance_of_a_unit_cube(axes: Axes) -> None:
 # ---- choices
 
 
-@pytest.mark.parametrize("acquisition", sorted(ACQUISITIONS))
+def test_the_control_chooses_each_as_often_whatever_is_believed_of_it(gp: FixedGP) -> None:
+    new = sphere(20, seed=10)
+    first = [next(chosen(gp, new, 5, "uniform", seed)) for seed in range(2000)]
+    assert chisquare(np.bincount(first, minlength=20)).pvalue > 0.001
+    order = list(chosen(gp, new, 5, "uniform", seed=3))
+    assert sorted(order) == list(range(20))
+    assert order == list(chosen(gp, new, 9, "uniform", seed=3))
+
+
+@pytest.mark.parametrize("acquisition", sorted(ACQUISITIONS.keys() - {"uniform"}))
 def test_choices_are_an_order_of_all_that_starts_with_the_promising(gp: FixedGP, acquisition: str) -> None:
     new = sphere(150, seed=10)
     order = list(chosen(gp, new, 10, acquisition, seed=1))

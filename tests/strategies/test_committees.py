@@ -149,11 +149,16 @@ def test_a_stock_ranks_what_was_paid_for_by_what_it_is_worth_to_a_voter() -> Non
         (Directions(FRONT), 6, FrontVotes),
     ],
 )
-def test_voters_share_a_trade_off_or_have_their_own(trade_offs: TradeOffs, worths: int, choice: type) -> None:
+def test_voters_share_a_trade_off_or_have_their_own(
+    trade_offs: TradeOffs, worths: int, choice: type[Votes | FrontVotes]
+) -> None:
     electorate = GoalElectorate(trade_offs, FITTED)
     election = electorate(fitted(), 6, Turn(1, 2))
-    voters, chosen_by = election.voters(np.random.default_rng(0), 6)
+    voters, choose = election.voters(np.random.default_rng(0), 6)
+    chosen_by = choose(np.ones(3))
     assert isinstance(chosen_by, choice)
+    assert chosen_by.chances is not None
+    assert chosen_by.chances.tolist() == [1, 1, 1]
     assert len(election.worths) == len({id(voter.worth) for voter in voters}) == worths
     assert all(FITTED[0] <= voter.kappa <= FITTED[1] for voter in voters)
     points = np.random.default_rng(0).random((20, 2))

@@ -138,3 +138,10 @@ def test_voters_that_expect_no_gain_go_by_their_trade_offs() -> None:
     means, nothing, own = 0.5 * rng.random((4, 10)), np.full((4, 10), 1e-6), voters(rng, 4)
     posterior = committees(means, nothing, np.ones((1, 2)))
     assert list(FrontVotes(own, FRONT).select(posterior, 4, 0)) == list(Votes(own).select(posterior, 4, 0))
+
+
+def test_what_may_fail_is_worth_less_by_its_chance() -> None:
+    means = np.array([[0.6, 0.61], [0.6, 0.61], [0.6, 0.61], [0.6, 0.61]])
+    own, posterior = voters(np.random.default_rng(3), 1, kappa=0.0), committees(means, np.full((4, 2), 1e-6), NOTHING)
+    assert next(FrontVotes(own, FRONT).select(posterior, 1, 0)) == 1
+    assert next(FrontVotes(own, FRONT, np.array([0.9, 0.5])).select(posterior, 1, 0)) == 0

@@ -87,6 +87,25 @@ def scored(smiles: list[str], proposer: str = "start") -> list[Scored]:
     return [Scored(Evaluation(Candidate(text, proposer), {}), {}, 1 / (1 + row)) for row, text in enumerate(smiles)]
 
 
+@pytest.mark.parametrize("noisy", [False, True])
+def test_doubt_is_rescaled_where_a_laboratory_is_shown_it(noisy: bool) -> None:
+    seen = replace(view(), objective=replace(SCORE_ALONE, noisy=noisy))
+    settings = Settings(**{"learning": LEARNING, "proposers": ["mutation", "graph_mutation"]})
+    search = build(settings, seen, None)
+    assert isinstance(search, Search)
+    assert (search.calibration is not None) is noisy
+    search.tell(scored(small_molecules()[:20]))
+    batch = scored([candidate.smiles for candidate in search.campaign.allowed(list(islice(search.ask(15), 15)))])
+    told = search.tell(batch)
+    assert "interval_coverage" not in told
+    if noisy:
+        again = build(settings, seen, search.state())
+        assert isinstance(again, Search)
+        assert again.calibration is not None
+        assert search.calibration is not None
+        assert again.calibration.factor("score") == search.calibration.factor("score") != 1
+
+
 @pytest.mark.parametrize(("noisy", "kappas"), [(False, WIDE), (True, FITTED)])
 def test_voters_hope_for_more_where_doubt_is_fitted_to_a_noisy_score(noisy: bool, kappas: Kappas) -> None:
     noisy_view = replace(view(), objective=replace(SCORE_ALONE, noisy=noisy))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from designloop.molecules.chemistry import standard_forms
-from designloop.records import Candidate, Evaluation, Scored
+from designloop.records import MEASURED, START, Candidate, Evaluation, Scored
+from designloop.strategies import latent_bo
 from designloop.strategies.archive.archive import Archive, Member
-from designloop.strategies.base import SCORE_ALONE, CampaignView
+from designloop.strategies.base import SCORE_ALONE, CampaignView, KnownObjective
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.search.machine import Search
 from designloop.strategies.search.restarts import BEST, GAIN, Restarts, best_mean
@@ -65,10 +67,17 @@ def test_patience_counts_what_was_paid_for_since_the_last_gain() -> None:
     assert model.forgot == 1
 
 
-@pytest.mark.parametrize("settings", [{"restart_after": 0}, {}], ids=["of a search that never does", "of trade-offs"])
-def test_nothing_begins_anew(settings: dict[str, int]) -> None:
-    goals = replace(SCORE_ALONE, reference=(0.0,)) if not settings else SCORE_ALONE
-    search = build(Settings(**settings), replace(view(), objective=goals), None)
+@pytest.mark.parametrize(
+    ("settings", "objective"),
+    [
+        ({"restart_after": 0}, SCORE_ALONE),
+        ({"proposers": ("screen",)}, SCORE_ALONE),
+        ({}, replace(SCORE_ALONE, reference=(0.0,))),
+    ],
+    ids=["of a search that never does", "of a screen, which draws nothing", "of trade-offs"],
+)
+def test_nothing_begins_anew(settings: dict[str, Any], objective: KnownObjective) -> None:
+    search = build(Settings(**settings), replace(view(), objective=objective), None)
     assert isinstance(search, Search)
     assert search.restarts is None
 
@@ -102,8 +111,34 @@ def test_what_is_told_again_or_withdrawn_stands_aside_no_more() -> None:
     first = Archive().add(members(0.5, 0.4, 0.3))
     kept.archive_after(first, 1)
     now = kept.archive_after(first, 1).add(members(0.1))
-    kept.archive_after(now, 1, {NAMES[2]})
+    kept.archive_after(now, 1, withdrawn={NAMES[2]})
     assert kept.aside.smiles == [NAMES[1]]
+
+
+def test_it_begins_with_what_the_user_began_with() -> None:
+    kept = restarts(1)
+    start, found = members(0.9, 0.2), members(*[0.5] * 12, first=20)
+    first = Archive().add([*start, *found])
+    kept.archive_after(first, 14, start)
+    anew = kept.archive_after(first, 1)
+    assert anew.smiles == [member.smiles for member in start]
+    assert kept.aside.smiles == [member.smiles for member in found]
+    second = anew.add(members(0.1, first=40))
+    assert kept.archive_after(second, 1).smiles == anew.smiles  # that the start is good is nothing that it found
+    assert len(kept.aside) == 13
+    kept.archive_after(anew, 1, withdrawn={NAMES[0]})
+    assert kept.start.smiles == [NAMES[1]]
+
+
+@pytest.mark.parametrize("proposer", [START, MEASURED])
+def test_a_strategy_begins_anew_with_its_starting_molecules(proposer: str) -> None:
+    search = build(SETTINGS, view(), None)
+    assert isinstance(search, Search)
+    search.tell([Scored(Evaluation(Candidate(name, proposer), {}), {}, 0.5) for name in NAMES[:20]])
+    told(search, 0.1)
+    told(search, 0.1)
+    assert search.restarts is not None
+    assert (search.archive.smiles, search.restarts.beginnings) == (NAMES[:20], 1)
 
 
 @given(st.lists(st.floats(0, 1), max_size=40))
@@ -138,7 +173,7 @@ def told(search: Search, score: float) -> None:
 def test_a_strategy_begins_anew_with_the_pretrained_model() -> None:
     search = build(SETTINGS, view(), None)
     assert isinstance(search, Search)
-    start = [Scored(Evaluation(Candidate(name, "start"), {}), {}, 0.5) for name in NAMES[:20]]
+    start = [Scored(Evaluation(Candidate(name, "prior"), {}), {}, 0.5) for name in NAMES[:20]]
     search.tell(start)
     assert search.model_round() == 1
     told(search, 0.1)
@@ -165,3 +200,15 @@ def test_a_search_goes_on_from_its_state_around_a_restart(rounds: int) -> None:
     told(search, 0.2)
     told(again, 0.2)
     assert same_state(search.state(), again.state())
+
+
+def test_latent_bo_begins_anew_as_well() -> None:
+    settings = latent_bo.Settings(restart_after=20, dimensions=4, effort="low", screen=False)
+    search = latent_bo.build(settings, view(), None)
+    assert isinstance(search, Search)
+    search.tell([Scored(Evaluation(Candidate(name, "prior"), {}), {}, 0.5) for name in NAMES[:20]])
+    told(search, 0.1)
+    assert len(search.archive) == 30
+    told(search, 0.1)
+    assert len(search.archive) == 0
+    assert {candidate.proposer for candidate in islice(search.ask(10), 10)} == {"prior"}

@@ -85,7 +85,7 @@ def test_what_was_paid_for_is_bred_from_and_never_considered() -> None:
     considered = {bred.pool.names[row] for row in bred.considered}
     assert considered
     assert not considered & set(PAID)
-    assert not {candidate.smiles for candidate in bred.refused} & set(PAID)
+    assert not {candidate.smiles for candidate in bred.free} & set(PAID)
     assert isinstance(bred.acquisition, Votes)
     assert len(bred.acquisition.voters) == 5
 

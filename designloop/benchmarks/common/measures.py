@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -117,9 +117,35 @@ def one_sided_p(differences: Sequence[float]) -> float | None:
     return float(ttest_1samp(differences, 0, alternative="greater").pvalue)
 
 
-def paired(words: str, own: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
+def interval(differences: Sequence[float], share: float = 0.95) -> tuple[float, float] | None:
+    """Student's interval of the mean of paired differences; None of fewer than two, or of equal ones."""
+    from scipy.stats import t  # a second
+
+    n = len(differences)
+    if len(set(differences)) < 2:
+        return None
+    half = float(t.ppf((1 + share) / 2, n - 1)) * stdev(differences) / math.sqrt(n)
+    return fmean(differences) - half, fmean(differences) + half
+
+
+def signed_rank_p(differences: Sequence[float]) -> float | None:
+    """Wilcoxon's one-sided chance of such differences were they even about 0; None where none differs from 0."""
+    from scipy.stats import wilcoxon  # a second
+
+    return float(wilcoxon(differences, alternative="greater").pvalue) if any(differences) else None
+
+
+def paired(
+    words: str,
+    own: Sequence[float],
+    theirs: Sequence[float],
+    *,
+    chance: Callable[[Sequence[float]], float | None] = one_sided_p,
+) -> dict[str, Any]:
     """Judges that one search is above another, pair by pair.
 
+    Args:
+        chance: the test, from the differences.
     Returns:
         ``bar``, the given words; ``value``, the mean of the ``differences``; ``won``, of how many pairs; the one-sided
         ``p`` and whether it ``holds``: p below ``LEVEL``.
@@ -129,7 +155,7 @@ def paired(words: str, own: Sequence[float], theirs: Sequence[float]) -> dict[st
     differences = [a - b for a, b in zip(own, theirs, strict=True)]
     if not differences:
         raise ValueError(f"{words}: no pairs")
-    p = one_sided_p(differences)
+    p = chance(differences)
     return {
         "bar": words,
         "value": fmean(differences),

@@ -1,8 +1,7 @@
 """The genetic algorithm of PyPI's ``mol_ga``, on a campaign's own objective, standard form and filters.
 
-What the standard form or the filters refuse, and what is known already, is free, as it is for a campaign; each other
-molecule is a call, charged once. All else is the package's own: Graph GA's children (which ``graph_ga`` breeds sooner)
-and mutations, uniform quantile sampling, the best of parents and children as the next population.
+What is charged, ``campaign_door`` says. All else is the package's own: Graph GA's children (which ``graph_ga`` breeds
+sooner) and mutations, uniform quantile sampling, the best of parents and children as the next population.
 
 Under filters that keep molecules apart most children of a population are refused, so the search ends after so many
 children for each call, whatever it has spent by then; the result says both.
@@ -20,15 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from designloop import api
-from designloop.benchmarks.common.arms import open_screening
+from designloop.benchmarks.common.campaign_door import campaign_door
 from designloop.benchmarks.common.graph_ga import children
 from designloop.benchmarks.common.measures import Call, measure_calls
 from designloop.benchmarks.common.trials import TrialResult
 from designloop.loop.campaign.campaign import Campaign, load_campaign
-from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.loop.screening.screening import DRAWS_PER_WANTED
 from designloop.randomness import seed_of
-from designloop.records import Candidate
+from designloop.records import START
 
 POPULATION, OFFSPRING = 100, 100
 
@@ -73,34 +71,25 @@ def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> S
     """Runs the search: its molecules charged, in turn; the starting molecules come first."""
     from mol_ga import default_ga
 
-    charged: dict[str, Call] = {}
     bred = 0
-    allowed = open_screening(campaign)
-    with Evaluator(campaign) as evaluate:
-
-        def charge(smiles: Sequence[str], proposer: str) -> list[str]:
-            """Pays for what is new and allowed, as far as the budget goes, and returns what has a score."""
-            candidates = allowed.take([Candidate(molecule, proposer) for molecule in smiles], calls - len(charged))
-            scored = campaign.objective(evaluate(candidates))
-            charged.update({row.smiles: Call(row.smiles, row.score, proposer) for row in scored})
-            return [row.smiles for row in scored if row.score is not None]
+    with campaign_door(campaign, calls, "mol_ga") as door:
 
         def generation(parents: list[str], n: int, rng: random.Random, parallel: object) -> set[str]:
             """Breeds a generation and pays for it, in an order that no hash seed changes."""
             nonlocal bred
-            if len(charged) == calls:
+            if not door.left:
                 raise _BudgetSpent
             bred += n
             drawn = sorted(children(parents, n, rng))
             rng.shuffle(drawn)
-            return set(charge(drawn, "mol_ga"))
+            return set(door(drawn))
 
         def scores(smiles: list[str]) -> list[float]:
-            return [charged[molecule].score or 0.0 for molecule in smiles]
+            return [door.paid[molecule] for molecule in smiles]
 
         with suppress(_BudgetSpent):
             default_ga(
-                starting_population_smiles=charge(start, "start"),
+                starting_population_smiles=door(start, START),
                 scoring_function=scores,
                 max_generations=CHILDREN_A_CALL * calls // OFFSPRING,
                 offspring_size=OFFSPRING,
@@ -108,4 +97,4 @@ def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> S
                 offspring_gen_func=generation,
                 rng=random.Random(seed),
             )
-    return Search(list(charged.values()), bred)
+    return Search(door.calls, bred)

@@ -11,15 +11,17 @@ from typing import Any
 
 from designloop import api
 from designloop.benchmarks.common.arms import model_digest
+from designloop.benchmarks.common.gp_search import gp_bo, zinc_screen
 from designloop.benchmarks.common.pmo_measures import Paid, mean_top_10
 from designloop.benchmarks.common.trials import Trial, TrialResult, in_fresh_process
 from designloop.benchmarks.pmo.door import Door
 from designloop.benchmarks.pmo.ga_search import mol_ga
-from designloop.benchmarks.pmo.gp_search import gp_bo, zinc_screen
 from designloop.benchmarks.pmo.outcome import peak_memory_gb
 from designloop.benchmarks.pmo.sources import code_of
 from designloop.benchmarks.pmo.tasks import oracle_module
+from designloop.loop.progress import Progress
 from designloop.molecules.count_prints import Bank, zinc_bank
+from designloop.words import silent
 
 PEER_PACKAGES = ("mol_ga", "numpy", "rdkit", "scipy")
 """Packages whose release may change what a peer finds."""
@@ -73,11 +75,13 @@ ARMS: tuple[Ours | Peer, ...] = (
 )  # fmt: skip
 
 
-def run_ours(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
+def run_ours(
+    file: Path, overrides: Mapping[str, Any], folder: Path, on_round: Callable[[Progress], None] = silent
+) -> TrialResult:
     """Runs a campaign into a folder, or goes on with the one that is there; its calls and what they took."""
     places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
     campaign = api.load_campaign(file, {**overrides, **places})
-    summary = api.run(campaign).summary
+    summary = api.run(campaign, on_round=on_round).summary
     rows = api.open_candidates(campaign.output_folder).to_arrow()
     calls: list[Paid] = list(zip(rows["smiles"].to_pylist(), rows["score"].to_pylist(), strict=True))
     seconds, oracle = (sum(summary.metric(name).values()) for name in ("seconds", "worker_seconds"))

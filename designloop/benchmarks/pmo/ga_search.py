@@ -9,9 +9,9 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 
-from designloop.benchmarks.pmo.breeding import canonical_children, quantile_sample
+from designloop.benchmarks.common.breeding import canonical_children, quantile_sample
+from designloop.benchmarks.common.seeds import seed_of
 from designloop.benchmarks.pmo.door import BudgetSpent, Door
-from designloop.benchmarks.pmo.seeds import seed_of
 from designloop.molecules.count_prints import Bank
 
 START, CHILDREN, POPULATION = 100, 5, 100

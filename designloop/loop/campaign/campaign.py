@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_valid
 from designloop.loop.campaign.checks import Parts, load_parts
 from designloop.loop.campaign.identity import identity_of
 from designloop.loop.campaign.known_values import Readings
+from designloop.loop.campaign.prices import Prices
 from designloop.loop.campaign.user_molecules import UserMolecule, digest_of_forms, digest_of_lines, is_path
 from designloop.loop.config.explain import explain
 from designloop.loop.config.problems import CampaignError, Finding, Problem
@@ -136,6 +137,8 @@ class Campaign(StrictSettings):
     """How unlike each other the molecules that are paid for have to be."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How oracles are run."""
+    prices: Prices | None = None
+    """What molecules cost that a laboratory is to measure, and what `suggest` may spend."""
     budget: Budget
     """The most that may be spent."""
     ledger: str | None = None
@@ -205,6 +208,11 @@ class Campaign(StrictSettings):
     def oracles(self) -> Mapping[str, Oracle]:
         """Property name -> its oracle, in the order of the objective."""
         return self._parts.oracles
+
+    @property
+    def price_oracle(self) -> Oracle | None:
+        """What computes prices; None where nothing does."""
+        return self._parts.price_oracle
 
     @property
     def units(self) -> dict[str, str]:

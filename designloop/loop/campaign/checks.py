@@ -38,6 +38,8 @@ from designloop.molecules.shipped import shipped_models
 from designloop.molecules.smarts import kekule_hint
 from designloop.oracles import Oracle, OracleError, ParameterError, load
 from designloop.oracles.first_import import shared_processes
+from designloop.oracles.measured import NAME as MEASURED
+from designloop.oracles.measured import is_measured
 from designloop.paths import is_file, is_folder, real
 from designloop.words import did_you_mean, listed
 
@@ -48,6 +50,8 @@ class Parts:
 
     oracles: dict[str, Oracle] = field(default_factory=dict)
     """Property name -> its oracle, in the order of the file."""
+    price_oracle: Oracle | None = None
+    """What computes prices."""
     starting: tuple[UserMolecule, ...] = ()
     references: tuple[UserMolecule, ...] = ()
     stereo: Stereo = "ignore"
@@ -70,6 +74,7 @@ def load_parts(document: Document, data: Mapping[str, Any], folder: Path) -> Par
     with shared_processes():
         for place, item in draft.properties:
             findings += _load_oracle(document, ("objective", "properties", place), item, folder, parts.oracles)
+        findings += _prices(document, draft, folder, parts)
     findings += _misread_filters(document, draft.filters)
     findings += _files(draft, folder)
     _decide_stereo(draft, parts)
@@ -148,6 +153,27 @@ def _load_oracle(
     except OracleError as error:
         return [Finding((*path, "output"), str(error))]
     return []
+
+
+def _prices(document: Document, draft: Draft, folder: Path, parts: Parts) -> Iterator[Finding]:
+    """What is wrong with where prices come from; loads their oracle."""
+    prices = draft.prices
+    if prices is None:
+        return
+    if prices.file is not None and not is_file(folder / prices.file):
+        yield Finding(("prices", "file"), f"{prices.file!r}, which is no file in {folder}", "a table of prices")
+    if prices.oracle == MEASURED:
+        yield Finding(("prices", "oracle"), f"{MEASURED!r}", "an oracle that a machine can run, or a file of prices")
+    elif prices.oracle is not None:
+        item = PropertyDraft(name="price", oracle=prices.oracle, params=prices.params, output=prices.output)
+        loaded: dict[str, Oracle] = {}
+        yield from _load_oracle(document, ("prices",), item, folder, loaded)
+        parts.price_oracle = loaded.get("price")
+    if any(item.name is not None and item.name.lower() == "price" for _, item in draft.properties):
+        actual = "a property of that name in the objective"
+        yield Finding(("prices",), actual, "the name price for prices alone: call the property something else")
+    if parts.oracles and not any(map(is_measured, parts.oracles.values())):
+        parts.warnings.append("prices: only `designloop suggest` heeds them, and no property is `oracle: measured`")
 
 
 def _misread_params(document: Document, path: PathKey, value: Any) -> Iterator[Finding]:

@@ -94,6 +94,17 @@ class StartingDraft(_Draft):
     censored: Readable[str] = None
 
 
+class PricesDraft(_Draft):
+    """Where prices come from."""
+
+    file: Readable[str] = None
+    oracle: Readable[str] = None
+    params: Annotated[Readable[dict[str, Any]], BeforeValidator(lambda value: {} if value is None else value)] = Field(
+        default_factory=dict
+    )
+    output: Readable[str] = None
+
+
 class Draft(_Draft):
     """The keys of a campaign file that are checked against each other, or against what lies beside the file."""
 
@@ -105,6 +116,7 @@ class Draft(_Draft):
     standardize: Readable[Mode] = None
     stereo: Readable[Stereo] = None
     batch_size: Readable[int] = None
+    prices: Readable[PricesDraft] = None
     model: Readable[str] = None
     output: Readable[str] = None
     ledger: Readable[str] = None

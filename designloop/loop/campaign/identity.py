@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MAY_CHANGE = ("budget", "evaluation", "reference")
+MAY_CHANGE = ("budget", "evaluation", "prices", "reference")
 """Keys that decide how much is spent, how fast, and what is shown beside it, but not what a molecule's row holds."""
 
 

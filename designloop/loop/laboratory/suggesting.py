@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from designloop.loop.campaign.campaign import Campaign
+from designloop.loop.laboratory.pricing import WINDOW, affordable, prices_of
 from designloop.loop.laboratory.readings import measured_properties, told_in
 from designloop.loop.runner import build_strategy, starting
 from designloop.loop.screening.screening import Screening, Take
@@ -27,7 +29,12 @@ class Known:
 
 
 def suggest_molecules(
-    *, campaign: Campaign, table: CandidateTable, given: Sequence[Suggestion], wanted: int
+    *,
+    campaign: Campaign,
+    table: CandidateTable,
+    given: Sequence[Suggestion],
+    wanted: int,
+    spend: float | None = None,
 ) -> tuple[list[Suggestion], Take]:
     """Chooses at most so many molecules, writes them down as pending, and tells what became of those drawn.
 
@@ -36,6 +43,9 @@ def suggest_molecules(
 
     Args:
         given: all that was suggested before, in that order.
+        spend: the most that they may cost together; None: no matter what.
+    Raises:
+        PriceError: the campaign's prices cannot be used.
     """
     known = Known(table, given)
     allowed = Screening(campaign, known)
@@ -44,9 +54,17 @@ def suggest_molecules(
     own = [item for item in starting(campaign) if item.proposer == START and item.smiles not in before]
     chosen = allowed.take(own, wanted, keep_refused=not campaign.only_allowed) if own else []
     strategy = build_strategy(campaign, table.last_state(), allowed, [*pending, *chosen])
-    if left := wanted - len(chosen):
+    left = wanted - len(chosen)
+    if left and spend is None:
         chosen += allowed.take(strategy.ask(left), left)
+    elif spend is not None:
+        chosen += allowed.take(strategy.ask(max(left, 1)), WINDOW * wanted - len(chosen))
+    prices = prices_of(campaign, table.ledger, [candidate.smiles for candidate in chosen])
+    if spend is not None:
+        rows = affordable(prices, wanted, spend)
+        chosen, prices = [chosen[row] for row in rows], [prices[row] for row in rows]
     new = _explained(campaign, table, given, chosen, strategy)
+    new = [replace(item, price=price) for item, price in zip(new, prices, strict=True)]
     if new:
         write_suggestions(table.folder, table.campaign_id, [*given, *new])
     return new, allowed.last_take

@@ -24,6 +24,7 @@ from designloop.molecules.chemistry import (
     first_unstable,
     identity,
     ionisable_groups,
+    outline_of,
 )
 from designloop.molecules.radicals import radical_atom
 from designloop.paths import is_file
@@ -59,10 +60,14 @@ def _words(ends: Ends) -> str:
 
 
 def elements(symbols: Sequence[str], _: FilterContext) -> Refuses:
-    numbers = map(Chem.GetPeriodicTable().GetAtomicNumber, symbols)
+    numbers = [Chem.GetPeriodicTable().GetAtomicNumber(symbol) for symbol in symbols]
     other = Chem.MolFromSmarts(f"[{';'.join(f'!#{number}' for number in numbers)}]").GetAtomWithIdx(0)
+    allowed = frozenset(numbers)
 
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
+        outline = outline_of(smiles)
+        if outline is not None and outline.elements <= allowed:
+            return None
         for atom in mol.GetAtomsMatchingQuery(other):
             return f"element {atom.GetSymbol()}, allowed are {' '.join(symbols)}"
         return None
@@ -98,7 +103,8 @@ def radicals(allowed: bool, _: FilterContext) -> Refuses | None:
 
 def ring_size(ends: Ends, _: FilterContext) -> Refuses:
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        for ring in mol.GetRingInfo().AtomRings():
+        outline = outline_of(smiles)
+        for ring in mol.GetRingInfo().AtomRings() if outline is None else outline.rings:
             if _outside(len(ring), ends):
                 return f"a ring of {len(ring)}, allowed are {_words(ends)}"
         return None
@@ -171,16 +177,16 @@ def forbid_smarts(smarts: Sequence[str], _: FilterContext) -> Refuses:
 
 
 def unstable(refused: bool, _: FilterContext) -> Refuses | None:
-    return (lambda mol, smiles: first_unstable(mol)) if refused else None
+    return (lambda mol, smiles: first_unstable(mol, outline_of(smiles))) if refused else None
 
 
 def reactive(refused: bool, _: FilterContext) -> Refuses | None:
-    return (lambda mol, smiles: first_reactive(mol)) if refused else None
+    return (lambda mol, smiles: first_reactive(mol, outline_of(smiles))) if refused else None
 
 
 def known_rings(fewest: int, _: FilterContext) -> Refuses:
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        key = first_unknown_ring_system(mol, fewest)
+        key = first_unknown_ring_system(mol, fewest, outline=outline_of(smiles))
         return None if key is None else f"ring system {key} in {_fewer(fewest)}"
 
     return refuses
@@ -188,7 +194,7 @@ def known_rings(fewest: int, _: FilterContext) -> Refuses:
 
 def known_groups(fewest: int, _: FilterContext) -> Refuses:
     def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-        key = first_unknown_group_pair(mol, fewest)
+        key = first_unknown_group_pair(mol, fewest, outline=outline_of(smiles))
         return None if key is None else f"groups {key} in {_fewer(fewest)}"
 
     return refuses
@@ -203,7 +209,7 @@ def ionisable(what: str) -> Callable[[int, FilterContext], Refuses]:
 
     def build(most: int, _: FilterContext) -> Refuses:
         def refuses(mol: Chem.Mol, smiles: str) -> str | None:
-            groups = ionisable_groups(mol, what)
+            groups = ionisable_groups(mol, what, outline_of(smiles))
             return (
                 f"{what} {len(groups)} ({', '.join(groups)}), allowed is at most {most}" if len(groups) > most else None
             )
@@ -214,4 +220,4 @@ def ionisable(what: str) -> Callable[[int, FilterContext], Refuses]:
 
 
 def alerts(sets: Sequence[str], _: FilterContext) -> Refuses:
-    return lambda mol, smiles: first_alert(mol, sets)
+    return lambda mol, smiles: first_alert(mol, sets, outline_of(smiles))

@@ -16,7 +16,7 @@ import numpy as np
 
 from designloop.strategies.acquisition.base import Admissible, anything
 from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement, reaches
-from designloop.strategies.acquisition.votes import MomentsOf, Outcomes
+from designloop.strategies.acquisition.votes import MomentsOf, Outcomes, worth
 from designloop.strategies.surrogates.base import Posterior
 
 Worth = Callable[[np.ndarray], np.ndarray]
@@ -54,6 +54,8 @@ class FrontVotes:
     voters: Sequence[GoalVoter]
     front: HypervolumeImprovement
     """Whose reference point it is."""
+    chances: np.ndarray | None = None
+    """(m,) of the candidates, to give a value at all; None: all surely do."""
 
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows in the order in which the voters choose them; a voter that expects no gain goes by its trade-off."""
@@ -62,8 +64,9 @@ class FrontVotes:
         best = reaches(paid, reference).max(0, initial=0.0)
         for voter in cycle(self.voters):
             bounds = voter.goal_bounds(outcomes.of(left))
-            gains = np.maximum(reaches(bounds, reference) - best, 0.0).mean(1)
-            for row in left[np.lexsort((-voter.worth(bounds), -gains))].tolist():
+            chances = None if self.chances is None else self.chances[left]
+            gains = worth(np.maximum(reaches(bounds, reference) - best, 0.0).mean(1), chances)
+            for row in left[np.lexsort((-worth(voter.worth(bounds), chances), -gains))].tolist():
                 left = left[left != row]
                 if admissible(row):
                     yield row

@@ -106,17 +106,29 @@ def shares_of(posterior: Posterior) -> Sequence[float] | np.ndarray:
     return posterior.shares if isinstance(posterior, CommitteePosterior) else (1.0,)
 
 
+def worth(bounds: np.ndarray, chances: np.ndarray | None) -> np.ndarray:
+    """(m,) what molecules may come to, times the (m,) chances that they give a value at all; None: all surely do.
+
+    A bound below 0, which a poor molecule may have, stays what it is: a chance must not make it better.
+    """
+    return bounds if chances is None else np.where(bounds > 0, bounds * chances, bounds)
+
+
 @dataclass(frozen=True)
 class Votes:
     """The voters of a batch, who choose in turn."""
 
     voters: Sequence[Elector]
+    chances: np.ndarray | None = None
+    """(m,) of the candidates, to give a value at all; None: all surely do."""
 
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows in the order in which the voters choose them; neither the number wanted nor the seed matters."""
         outcomes, left = Outcomes(posterior, self.voters), np.arange(len(posterior))
         for voter in cycle(self.voters):
-            for row in left[np.argsort(-voter.bounds(outcomes.of(left)), kind="stable")].tolist():
+            chances = None if self.chances is None else self.chances[left]
+            bounds = worth(voter.bounds(outcomes.of(left)), chances)
+            for row in left[np.argsort(-bounds, kind="stable")].tolist():
                 left = left[left != row]
                 if admissible(row):
                     yield row

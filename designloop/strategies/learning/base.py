@@ -26,6 +26,8 @@ class ToldRound:
     """With this round's molecules."""
     belief: Belief | None
     """By which candidates were ranked; None where there was none yet."""
+    failed: Sequence[Scored] = ()
+    """Those of its rows that were tried and gave no value."""
 
 
 class Learner(Protocol):

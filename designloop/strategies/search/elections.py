@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +34,10 @@ class VotedBelief(Protocol):
         """(n,) what a member would have foreseen of the molecules that the belief was fitted on."""
 
 
+Choose = Callable[[np.ndarray | None], Acquisition]
+"""(m,) chances that candidates give a value at all, None where all surely do -> the choice of a batch of these."""
+
+
 class Election(Protocol):
     """The vote on one block."""
 
@@ -48,7 +53,7 @@ class Election(Protocol):
     def worths(self) -> Sequence[Worth]:
         """Of (m, processes) means above those of the processes' scales, (m,) values: each has its best of ZINC."""
 
-    def voters(self, rng: np.random.Generator, n: int) -> tuple[Sequence[Elector], Acquisition]:
+    def voters(self, rng: np.random.Generator, n: int) -> tuple[Sequence[Elector], Choose]:
         """So many of those who vote, and how they choose a batch."""
 
 
@@ -73,10 +78,10 @@ class ScoreElection:
         """The score."""
         return [lambda means: means[:, 0]]
 
-    def voters(self, rng: np.random.Generator, n: int) -> tuple[list[Voter], Votes]:
+    def voters(self, rng: np.random.Generator, n: int) -> tuple[list[Voter], Choose]:
         """Their surrogates are drawn by shares; each chooses by its own bound."""
         voters = draw_voters(rng, self.belief.shares, n, self.kappas)
-        return voters, Votes(voters)
+        return voters, partial(Votes, voters)
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,8 @@ class TradeOffs(Protocol):
     def draw(self, paid: np.ndarray, n: int, turn: Turn) -> Sequence[Worth]:
         """One trade-off for each of n voters, in view of (m, goals) desirabilities of what was paid for."""
 
-    def choice(self, voters: Sequence[GoalVoter]) -> Acquisition:
-        """How they choose a batch."""
+    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None) -> Acquisition:
+        """How they choose a batch of candidates, in view of their chances to give a value at all."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +117,9 @@ class KnownWorth:
         """The same for all."""
         return [self.aggregate] * n
 
-    def choice(self, voters: Sequence[GoalVoter]) -> Acquisition:
+    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None) -> Acquisition:
         """Each by its own bound."""
-        return Votes(voters)
+        return Votes(voters, chances)
 
 
 @dataclass(frozen=True)
@@ -125,9 +130,9 @@ class RoundsChebyshev:
         """That of the round for all."""
         return [Chebyshev.drawn(paid, seed_of(turn.seed, turn.rounds_seen, "trade-off"))] * n
 
-    def choice(self, voters: Sequence[GoalVoter]) -> Acquisition:
+    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None) -> Acquisition:
         """Each by its own bound."""
-        return Votes(voters)
+        return Votes(voters, chances)
 
 
 @dataclass(frozen=True)
@@ -141,9 +146,9 @@ class Directions:
         rng = rng_of(turn.seed, turn.rounds_seen, "directions", turn.block)
         return list(draw_directions(rng, n, paid, self.front.reference_of(paid)))
 
-    def choice(self, voters: Sequence[GoalVoter]) -> Acquisition:
+    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None) -> Acquisition:
         """By what each adds to the front."""
-        return FrontVotes(voters, self.front)
+        return FrontVotes(voters, self.front, chances)
 
 
 @dataclass(frozen=True)
@@ -171,11 +176,11 @@ class GoalElection:
 
         return [of_means(worth) for worth in {id(worth): worth for worth in self.drawn}.values()]
 
-    def voters(self, rng: np.random.Generator, n: int) -> tuple[list[GoalVoter], Acquisition]:
+    def voters(self, rng: np.random.Generator, n: int) -> tuple[list[GoalVoter], Choose]:
         """Their surrogates of each goal are drawn by shares; they choose as the trade-offs have it."""
         rows = zip(self.belief.draw_members(rng, n), draw_kappas(rng, n, self.kappas), self.drawn, strict=True)
         voters = [GoalVoter(*row) for row in rows]
-        return voters, self.trade_offs.choice(voters)
+        return voters, partial(self.trade_offs.choice, voters)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field, replace
 from functools import lru_cache
 from itertools import chain, count
@@ -12,21 +13,30 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from designloop.randomness import seed_of
-from designloop.records import Candidate, Scored, State
+from designloop.records import MEASURED, START, Candidate, Scored, State
 from designloop.strategies.acquisition.base import Acquisition
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView, Foreseen
 from designloop.strategies.learning.base import Learner, Stateful, ToldRound
+from designloop.strategies.learning.feasibility import failed_rows
 from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
 from designloop.strategies.search.restarts import Restarts
 from designloop.strategies.search.saved import Saved
 from designloop.strategies.search.trade_offs import RandomTradeOffs, RoundsTradeOff
 from designloop.strategies.surrogates.base import Belief, PropertyBelief, Surrogate
+from designloop.strategies.surrogates.calibration import Calibration, moments_of
 from designloop.strategies.surrogates.pending import given_pending
+
+PARTS = ("fit", "breed", "choose")
+"""Parts of proposing whose seconds are told of each round: the surrogate's fit, breeding, the choice of a batch."""
 
 _EMPTY_BLOCKS = 10
 """So many blocks running without a candidate end the stream."""
+
+
+STARTING = frozenset({START, MEASURED})
+"""The proposers of what a campaign begins with."""
 
 
 @dataclass(kw_only=True)
@@ -51,13 +61,16 @@ class Search:
     """None: it never begins anew."""
     foresight: bool = False
     """Whether to tell how well the surrogate foresaw the scores of a round."""
+    calibration: Calibration | None = None
+    """By which the doubt that is shown is rescaled, one of the learners; None: it is shown as it is."""
     saved: InitVar[Saved]
 
     def __post_init__(self, saved: Saved) -> None:
         self.archive, self.rounds_seen = saved.archive, saved.rounds_seen
         self._belief: Belief | None = None
         self._fitted = False
-        self._fit_seconds = 0.0
+        self._spent: dict[str, float] = {}
+        """Part of a round -> seconds that it took since the last round was told."""
 
     # ---- ask
 
@@ -65,7 +78,7 @@ class Search:
         """Blocks of candidates, ranked where there is something to rank by; it ends when the parts give no more."""
         belief, empty = self._fit(), 0
         for block in count():
-            candidates = self._block(belief, wanted, Turn(self.campaign.stream_seed, self.rounds_seen, block))
+            candidates = self._block(belief, wanted, self._turn(block))
             first = next(candidates, None)
             empty = empty + 1 if first is None else 0
             if empty == _EMPTY_BLOCKS:
@@ -75,12 +88,14 @@ class Search:
                     yield replace(candidate, model_round=self.model_round())
 
     def _block(self, belief: Belief | None, wanted: int, turn: Turn) -> Iterator[Candidate]:
-        archive = self._seen(self.archive)
-        bred = self.breed(archive, belief, wanted, turn) if belief is not None else None
+        archive, bred = self._seen(self.archive), None
+        if belief is not None:
+            with self._timed("breed"):
+                bred = self.breed(archive, belief, wanted, turn)
         if belief is None or bred is None:
             yield from self.draw(archive, wanted, turn)
         elif not bred.considered:
-            yield from bred.refused
+            yield from bred.free
         else:
             yield from self._batch(bred, belief, wanted, turn)
 
@@ -88,16 +103,35 @@ class Search:
         """What is worth paying for, screened one by one in the order of the acquisition."""
         candidates = [bred.pool.candidates[row] for row in bred.considered]
         allowed = lru_cache(None)(lambda row: self.campaign.allowed([candidates[row]]))
-        posterior = given_pending(belief, bred.pool.features(bred.considered), self._pending_features())
+        with self._timed("choose"):
+            posterior = given_pending(belief, bred.pool.features(bred.considered), self._pending_features())
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
         acquisition = bred.acquisition or self.acquisition
-        chosen = acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row)))
+        chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row))))
         first = next(chosen, None)
         if first is None:
-            yield from bred.refused
+            yield from bred.free
             return
         for row in chain([first], chosen):
             yield from allowed(row)
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        """Adds the time of the block to a part."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[part] = self._spent.get(part, 0.0) + perf_counter() - began
+
+    def _timed_one_by_one(self, chosen: Iterator[int]) -> Iterator[int]:
+        """The same rows; what each took to choose, but not what is made of it, is counted."""
+        while True:
+            with self._timed("choose"):
+                row = next(chosen, None)
+            if row is None:
+                return
+            yield row
 
     def _pending_features(self) -> np.ndarray | None:
         """What the surrogate sees of the molecules that are under way; None where it sees none of them."""
@@ -119,20 +153,32 @@ class Search:
             return list[Foreseen](foreseen)
         features = self.surrogate.view.features(list(seen.values()))
         # Of a round's trade-off the surrogate knows the weighted score, which is not the campaign's.
-        moments = {} if self.trade_offs is not None else {"score": belief(features).moments()}
-        moments |= belief.property_moments(features)
+        moments = moments_of(belief, features, has_score=self.trade_offs is None, has_properties=True)
+        if self.calibration is not None:
+            moments = self.calibration.rescaled(moments)
         for name, (means, deviations) in moments.items():
             for row, mean, deviation in zip(seen, means.tolist(), deviations.tolist(), strict=True):
                 foreseen[row][name] = (mean, deviation)
         return list[Foreseen](foreseen)
 
+    def candidates(self, wanted: int) -> list[Candidate]:
+        """The free molecules among which the coming round's batch of so many would be chosen; none before it breeds.
+
+        Asking changes nothing. It is for those who look on.
+        """
+        belief = self._fit()
+        bred = self.breed(self._seen(self.archive), belief, wanted, self._turn(0)) if belief is not None else None
+        return [] if bred is None else list(bred.free)
+
+    def _turn(self, block: int) -> Turn:
+        return Turn(self.campaign.stream_seed, self.rounds_seen, block)
+
     def _fit(self) -> Belief | None:
         """The surrogate after what was told so far, fitted once a round."""
         if not self._fitted and self.surrogate is not None:
-            began = perf_counter()
-            archive = self._seen(self.archive)
-            self._belief = self.surrogate.fit(archive, seed_of(self.campaign.seed, self.rounds_seen, "fit"))
-            self._fit_seconds = perf_counter() - began
+            with self._timed("fit"):
+                archive = self._seen(self.archive)
+                self._belief = self.surrogate.fit(archive, seed_of(self.campaign.seed, self.rounds_seen, "fit"))
         self._fitted = True
         return self._belief
 
@@ -162,19 +208,23 @@ class Search:
         if trade_off is not None:
             good, rows = trade_off.rows(good), trade_off.rows(rows)
             before, archive = trade_off.archive(before), trade_off.archive(archive)
-        told_round = ToldRound(self.rounds_seen, good, rows, before, archive, belief)
+        told_round = ToldRound(self.rounds_seen, good, rows, before, archive, belief, failed_rows(scored))
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
         if self.restarts is not None:
-            self.archive = self.restarts.archive_after(self.archive, len(good), withdrawn)
+            starting = [member for row, member in zip(rows, members, strict=True) if row.candidate.proposer in STARTING]
+            self.archive = self.restarts.archive_after(self.archive, len(good), starting, withdrawn)
             metrics |= self.restarts.metrics()
+        if belief is not None:
+            metrics |= {f"{part}_seconds": self._spent[part] for part in PARTS if part in self._spent}
+        self._spent = {}
         return metrics
 
     def _foreseen(self, belief: Belief, members: Sequence[Member]) -> dict[str, float]:
-        """How well a belief foresaw scores, where that is defined, and what its fit took."""
+        """How well a belief foresaw scores, where that is defined."""
         if not self.foresight or self.surrogate is None:
             return {}
-        metrics = {"surrogate_molecules": float(len(self.archive)), "fit_seconds": self._fit_seconds}
+        metrics = {"surrogate_molecules": float(len(self.archive))}
         expected = belief(self.surrogate.view.features_of(members)).moments()[0]
         correlation = rank_correlation(expected, np.array([member.score for member in members]))
         return metrics if correlation is None else metrics | {"rank_correlation": correlation}

@@ -68,8 +68,8 @@ class Bred:
     pool: Pool
     considered: Sequence[int]
     """Rows that the acquisition sees."""
-    refused: Sequence[Candidate]
-    """What goes out as it is where nothing may be admitted, so that the loop can count why, and end."""
+    free: Sequence[Candidate]
+    """All that was not paid for. Where nothing may be admitted it goes out as it is: the loop counts why, and ends."""
     acquisition: Acquisition | None = None
     """That was bred for; None: the search's own."""
 

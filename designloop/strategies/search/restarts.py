@@ -2,9 +2,10 @@
 
 The first hundred calls decide in which basin a search ends, and one seed differs from the next by more than most
 changes of a search do; so where the ten best gain nothing for long, more of the same buys little. The search then
-begins again as a campaign begins, from draws of the pretrained model: of what was paid for it knows nothing, and as
-that is not paid for again, the old basin is closed to it. When it stands still in its turn and brought some of the ten
-best of all, everything that is known is searched together; otherwise there is one more beginning.
+begins again as the campaign began, from its starting molecules or from draws of the pretrained model: of what was paid
+for since it knows nothing, and as that is not paid for again, the old basin is closed to it. When it stands still in
+its turn and brought some of the ten best of all, everything that is known is searched together; otherwise there is one
+more beginning.
 Source: Eriksson et al. 2019, "Scalable global optimization via local Bayesian optimization" (what a region that
 collapsed knew is no part of the next).
 """
@@ -32,29 +33,32 @@ class Restarts:
     Args:
         patience: molecules paid for without a gain, after which the search begins anew.
         forget: sets what learned from the search back to how it was before the campaign.
-        aside: an empty archive.
+        empty: an archive of nothing.
         state: what earlier restarts of this campaign gave.
     """
 
-    def __init__(self, patience: int, forget: Callable[[], None], aside: Archive, state: State | None = None) -> None:
+    def __init__(self, patience: int, forget: Callable[[], None], empty: Archive, state: State | None = None) -> None:
         self._patience, self._forget = patience, forget
         data: Mapping[str, Any] = state.data if state is not None else {}
-        rows = data.get("aside", ())
-        self.aside = aside.add([Member(name, selfies, score, tuple(values)) for name, selfies, score, values in rows])
-        """What the search knows nothing of."""
+        self.start, self.aside = (empty.add(_members(data.get(name, ()))) for name in ("start", "aside"))
+        """What it begins with each time; and what the search knows nothing of."""
         self.beginnings = int(data.get("beginnings", 0))
         """After the first one."""
         self._gained, self._since = float(data.get("gained", 0.0)), int(data.get("since", 0))
 
-    def archive_after(self, archive: Archive, paid: int, withdrawn: Collection[str] = ()) -> Archive:
+    def archive_after(
+        self, archive: Archive, paid: int, starting: Sequence[Member] = (), withdrawn: Collection[str] = ()
+    ) -> Archive:
         """The archive that the search goes on with after a round.
 
         Args:
             archive: of the search, with the round's molecules.
             paid: how many of these were paid for.
+            starting: those of them that the user began with.
             withdrawn: molecules that have no score, though they may have had one.
         """
         # What is told again belongs to the search that hears it.
+        self.start = self.start.without(withdrawn).add(starting)
         self.aside = self.aside.without({*archive.smiles, *withdrawn})
         self._since += paid
         best = best_mean(archive.members)
@@ -62,11 +66,11 @@ class Restarts:
             self._gained, self._since = best, 0
         if self._since < self._patience:
             return archive
-        known, before = self.aside.add(archive.members), best_mean(self.aside.members)
-        if len(self.aside) and best_mean(known.members) > before:
+        known = self.aside.add(archive.members)
+        if len(self.aside) and best_mean(known.members) > best_mean(self.aside.add(self.start.members).members):
             self.aside, archive = self.aside.without(self.aside.smiles), known
         else:
-            self.aside, archive = known, archive.without(archive.smiles)
+            self.aside, archive = known.without(self.start.smiles), self.start
             self.beginnings += 1
             self._forget()
         self._gained, self._since = best_mean(archive.members), 0
@@ -78,9 +82,18 @@ class Restarts:
 
     def state(self) -> State:
         """All of it."""
-        rows = [[member.smiles, member.selfies, member.score, list(member.values)] for member in self.aside.members]
-        data = {"aside": rows, "beginnings": self.beginnings, "gained": self._gained, "since": self._since}
-        return State(data=data)
+        kept = {"start": _rows(self.start), "aside": _rows(self.aside)}
+        return State(data=kept | {"beginnings": self.beginnings, "gained": self._gained, "since": self._since})
+
+
+def _rows(archive: Archive) -> list[list[Any]]:
+    """Its members as JSON values."""
+    return [[member.smiles, member.selfies, member.score, list(member.values)] for member in archive.members]
+
+
+def _members(rows: Sequence[Sequence[Any]]) -> list[Member]:
+    """What ``_rows`` gave."""
+    return [Member(smiles, selfies, score, tuple(values)) for smiles, selfies, score, values in rows]
 
 
 def best_mean(members: Sequence[Member]) -> float:

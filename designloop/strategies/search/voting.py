@@ -17,10 +17,11 @@ import numpy as np
 
 from designloop.randomness import rng_of
 from designloop.records import START, Candidate
-from designloop.strategies.acquisition.votes import Elector
+from designloop.strategies.acquisition.votes import Elector, worth
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
+from designloop.strategies.learning.feasibility import Chances, Feasibility
 from designloop.strategies.proposers.base import without_new_radicals
 from designloop.strategies.search.core import Core
 from designloop.strategies.search.elections import Electorate, ScoreElectorate, VotedBelief
@@ -65,19 +66,22 @@ class BreedByVote:
     """Whether those who bred choose the batch, too; False: the search's own acquisition does."""
     electorate: Electorate = field(default_factory=ScoreElectorate)
     """Who votes."""
+    feasibility: Feasibility | None = None
+    """Says which molecules may fail; None: nothing is thought of it."""
 
     def __call__(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
         """The pool, of which each voter's favourites are considered; None of fewer than two molecules."""
         if len(archive) < 2:
             return None
         rng, election = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block), self.electorate(belief, wanted, turn)
-        stock = Stock(Pool(self.view), archive, election.belief)
+        chances = None if self.feasibility is None else self.feasibility.chances()
+        stock = Stock(Pool(self.view), archive, election.belief, chances)
         if self.screen is not None:
             screened = self.screen.propose(election.processes, election.worths, rng)
             stock.add(Core(self.campaign.keep).holding(screened))
         for source in self.sources:
             stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
-        voters, choice = election.voters(rng, wanted)
+        voters, choose = election.voters(rng, wanted)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
@@ -86,7 +90,7 @@ class BreedByVote:
             considered = stock.favourites(voters, min(_CONSIDERED * wanted, MOST_JOINT))
             return Bred(stock.pool, considered, stock.unpaid())
         considered = stock.favourites(voters, _CONSIDERED * wanted)
-        return Bred(stock.pool, considered, stock.unpaid(), choice)
+        return Bred(stock.pool, considered, stock.unpaid(), choose(stock.chances(considered)))
 
     def _parents(self, stock: Stock, voters: Sequence[Elector], n: int, rng: np.random.Generator) -> list[Member]:
         """The parents of n children: the voters take turns, each of its own ranking; each parent once."""
@@ -113,10 +117,13 @@ class Stock:
         pool: an empty one.
         archive: what was paid for; it stands in the pool before anything else, believed to be what it is.
         belief: of the committee that votes.
+        chances: of molecules to give a value at all; None: all surely do.
     """
 
-    def __init__(self, pool: Pool, archive: Archive, belief: VotedBelief) -> None:
-        self.pool, self._belief = pool, belief
+    def __init__(self, pool: Pool, archive: Archive, belief: VotedBelief, chances: Chances | None = None) -> None:
+        self.pool, self._belief, self._chances_of = pool, belief, chances
+        self._chances = np.zeros(0)
+        """Of the first rows of the pool, as far as they were asked."""
         self.paid = {name: row for row, name in enumerate(archive.smiles)}
         """Molecule paid for -> its row among those that the belief was fitted on."""
         self._members = {member.smiles: member for member in archive.members}
@@ -153,6 +160,19 @@ class Stock:
             means[unpaid], doubts[unpaid] = self._belief.members[member](features).moments()
         return means, doubts
 
+    def chances(self, rows: Sequence[int] | slice = slice(None)) -> np.ndarray | None:
+        """The chances of some rows to give a value, which what was paid for did; None where all surely do."""
+        if self._chances_of is None:
+            return None
+        known = len(self._chances)
+        if known < len(self.pool):
+            names = self.pool.names[known:]
+            new = np.array([float(name in self.paid) for name in names])
+            if unpaid := [place for place, name in enumerate(names) if name not in self.paid]:
+                new[unpaid] = self._chances_of([names[place] for place in unpaid])
+            self._chances = np.concatenate([self._chances, new])
+        return np.asarray(self._chances[rows])
+
     def refuse(self, row: int) -> None:
         """Takes a molecule that may not be admitted out of all rankings."""
         self._refused.append(row)
@@ -161,7 +181,7 @@ class Stock:
     def ranking(self, voter: Elector) -> np.ndarray:
         """Rows of the pool, the highest bound first; without what was refused."""
         if voter not in self._rankings:
-            bounds = voter.bounds(self.moments)
+            bounds = worth(voter.bounds(self.moments), self.chances())
             bounds[self._refused] = -np.inf
             order = np.argsort(-bounds, kind="stable")
             self._rankings[voter] = order[: int(np.isfinite(bounds).sum())]

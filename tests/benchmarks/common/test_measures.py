@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ttest_rel
+from scipy.stats import ttest_1samp, ttest_rel
 
 from designloop.benchmarks.common.measures import (
     PAIRED_COLUMNS,
     Call,
     Criterion,
     average_over_seeds,
+    interval,
     measure_calls,
     paired,
     paired_row,
@@ -114,6 +115,15 @@ def test_pairs_are_judged_as_scipy_judges_them(pairs: list[tuple[float, float]])
     if np.ptp(np.subtract(own, theirs)) > 1e-6:
         assert bar["p"] == pytest.approx(ttest_rel(own, theirs, alternative="greater").pvalue)
         assert bar["holds"] == (bar["p"] < 0.05)
+
+
+def test_the_interval_of_a_mean_difference_is_scipys() -> None:
+    differences = np.random.default_rng(0).normal(0.02, 0.05, 25).tolist()
+    for share in (0.8, 0.95):
+        theirs = ttest_1samp(differences, 0).confidence_interval(share)
+        assert interval(differences, share) == pytest.approx((theirs.low, theirs.high))
+    assert interval([0.1, 0.1]) is None
+    assert interval([0.1]) is None
 
 
 @pytest.mark.parametrize("gaps", [[0.1], [0.1, 0.1]])

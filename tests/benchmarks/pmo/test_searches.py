@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,13 @@ from mol_ga import default_ga
 from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation
 from mol_ga.sample_population import uniform_quantile_sampling
 
+from designloop.benchmarks.common import gp_search, seeds
+from designloop.benchmarks.common.breeding import bred, canonical_children, quantile_sample
+from designloop.benchmarks.common.gp_search import Sizes, gp_bo, zinc_screen
 from designloop.benchmarks.common.records import RecordError
 from designloop.benchmarks.pmo import door as door_module
-from designloop.benchmarks.pmo import gp_search
-from designloop.benchmarks.pmo.breeding import bred, canonical_children, quantile_sample
 from designloop.benchmarks.pmo.door import BudgetSpent, Door
 from designloop.benchmarks.pmo.ga_search import mol_ga
-from designloop.benchmarks.pmo.gp_search import Sizes, gp_bo, zinc_screen
 from designloop.molecules.chemistry import canonical, require
 from designloop.molecules.corpus import zinc
 from designloop.molecules.count_prints import Bank, prints_of
@@ -55,6 +56,10 @@ def gp_bo_small(door: Door, bank: Bank, seed: int) -> None:
     gp_bo(door, bank, seed, SMALL)
 
 
+def gp_bo_in_batches(door: Door, bank: Bank, seed: int) -> None:
+    gp_bo(door, bank, seed, replace(SMALL, single=12, batch=4, each=2))
+
+
 def zinc_screen_small(door: Door, bank: Bank, seed: int) -> None:
     zinc_screen(door, bank, seed, SMALL)
 
@@ -63,7 +68,7 @@ def mol_ga_small(door: Door, bank: Bank, seed: int) -> None:
     mol_ga(door, bank, seed, start=10)
 
 
-SEARCHES = (gp_bo_small, zinc_screen_small, mol_ga_small)
+SEARCHES = (gp_bo_small, gp_bo_in_batches, zinc_screen_small, mol_ga_small)
 
 
 # --- the door -------------------------------------------------------------------------------------------------------
@@ -156,7 +161,7 @@ def test_a_genetic_search_is_the_packages_own(bank: Bank) -> None:
 
 
 def test_what_is_no_molecule_is_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("designloop.benchmarks.pmo.breeding.blended_children", lambda *_: {"OCC", "C("})
+    monkeypatch.setattr("designloop.benchmarks.common.breeding.blended_children", lambda *_: {"OCC", "C("})
     assert canonical_children(["CC"], 2, random.Random(0)) == {"CCO"}
 
 
@@ -191,6 +196,34 @@ def test_the_screen_and_the_genetic_search_begin_alike_and_part_ways(
     assert screened.calls[:5] == genetic.calls[:5]
     assert set(screened.paid) <= set(bank.smiles)
     assert set(genetic.paid) - set(bank.smiles), "something was bred"
+
+
+def test_a_batch_is_chosen_by_what_was_known_before_it(
+    oracle: Nitrogens, bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each search of a batch has a κ of its own, gives its share, and is over what the last batch left."""
+    asked: list[tuple[int, str]] = []
+
+    def seed_of(*parts: int | str) -> int:
+        asked.append((int(parts[2]), str(parts[4:]))) if parts[1] == "pick" else None
+        return seeds.seed_of(*parts)
+
+    monkeypatch.setattr(gp_search, "seed_of", seed_of)
+    door = Door("qed", 18, tmp_path / "calls.jsonl")
+    gp_bo_in_batches(door, bank, 0)
+    assert asked == [*((known, rest) for known in (5, 9, 13) for rest in ("()", "(1,)")), (17, "()")]
+
+
+def test_only_what_is_admitted_is_paid_for_and_in_that_form(oracle: Nitrogens, bank: Bank, tmp_path: Path) -> None:
+    door, start = Door("qed", 12, tmp_path / "calls.jsonl"), bank.smiles[:5]
+
+    def admit(smiles: str) -> str | None:
+        return smiles.replace("F", "Cl") if "S" not in smiles else None
+
+    gp_bo(door, bank, 0, SMALL, start, admit)
+    assert [molecule for molecule, _ in door.calls[:5]] == list(start)
+    assert len(door.paid) == 12
+    assert not any("S" in molecule or "F" in molecule for molecule in list(door.paid)[5:])
 
 
 def test_a_screen_is_better_than_chance_and_ends_with_the_bank(oracle: Nitrogens, bank: Bank, tmp_path: Path) -> None:

@@ -267,7 +267,7 @@ def test_what_is_known_is_not_bound_by_the_filters_and_marked() -> None:
 def test_a_filter_is_asked_once_a_molecule(monkeypatch):
     asked: list[str] = []
     monkeypatch.setattr(
-        "designloop.loop.screening.predicates.first_unstable", lambda mol: asked.append(Chem.MolToSmiles(mol))
+        "designloop.loop.screening.predicates.first_unstable", lambda mol, outline: asked.append(Chem.MolToSmiles(mol))
     )
     allowed = screening("CCN", unstable=True)
     allowed(list(draw("CCO", "OCC", "CCN")))

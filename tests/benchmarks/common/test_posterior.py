@@ -5,7 +5,7 @@ import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
-from designloop.benchmarks.pmo.posterior import NOISE, Screen, TanimotoProcess
+from designloop.benchmarks.common.posterior import NOISE, Screen, TanimotoProcess
 from designloop.molecules.chemistry import canonical
 from designloop.molecules.corpus import zinc
 from designloop.molecules.count_prints import MOST, Bank, Prints, prints_of, units_of

@@ -1,0 +1,1 @@
+"""What learning adds: campaigns by the model alone and whole ones, and draws of the model as it learns."""

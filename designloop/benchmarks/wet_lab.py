@@ -1,0 +1,267 @@
+"""A laboratory's budget: 100 random molecules of ZINC and five batches of twenty, on five of PMO's tasks.
+
+All arms of a seed start from the same hundred molecules, which are calls like any other. What the surrogate of
+``latent_bo`` says of molecules is judged on some that nobody chose: drawn uniformly from the better half, by its own
+mean, of all free molecules that the batch after the last would be chosen of. They are scored outside, by the task's
+oracle, never told to the campaign and no calls of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from designloop.api.opening import opened
+from designloop.benchmarks.common.arms import (
+    Arm,
+    choose,
+    make_trials,
+    overrides_of,
+    run_campaign_arm,
+    seeds_of,
+)
+from designloop.benchmarks.common.gp_bo import run_gp_bo
+from designloop.benchmarks.common.gp_search import Sizes
+from designloop.benchmarks.common.measures import interval, paired
+from designloop.benchmarks.common.options import Options, Results, Say
+from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.trials import TrialResult, run_trials
+from designloop.benchmarks.pmo.tasks import write_campaign
+from designloop.loop.campaign.campaign import load_campaign
+from designloop.loop.evaluation.evaluator import Evaluator
+from designloop.loop.runner import build_strategy
+from designloop.loop.screening.screening import Screening
+from designloop.randomness import rng_of
+from designloop.records import Candidate
+from designloop.strategies.search.machine import Search, rank_correlation
+from designloop.strategies.surrogates.calibration import HALF_WIDTH
+from designloop.words import silent
+
+SUMMARY = "100 random molecules and five batches of twenty on five of PMO's tasks; what its surrogate says, judged."
+
+OPTIONS = frozenset({"arms", "jobs", "model", "seeds", "tasks", "work"})
+
+TASKS = ("albuterol_similarity", "fexofenadine_mpo", "perindopril_mpo", "scaffold_hop", "zaleplon_mpo")
+
+START, CALLS, BATCH = 100, 200, 20
+
+LOOKED_AT = 40
+"""Molecules by which the surrogate is judged, of each campaign."""
+
+LEAST_CORRELATION = 0.45
+LEAST_COVERED, MOST_COVERED = 0.80, 0.97
+"""What is asked of the mean rank correlation, and of the share that nine-in-ten intervals hold."""
+
+
+def run_and_look(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
+    """Runs a campaign, and then judges what its surrogate says."""
+    result = run_campaign_arm(file, overrides, folder)
+    places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite"), "budget.patience": 0}
+    return {**result, "looked_at": look_at(file, {**overrides, **places})}
+
+
+def look_at(file: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the surrogate of a campaign that has ended says of molecules, and what they score.
+
+    Returns:
+        ``mean``, ``sd`` as it is shown, and ``score``, molecule by molecule, and ``factor``, by which the surrogate's
+        own sd was rescaled.
+    """
+    with opened(load_campaign(file, settings), silent) as (campaign, candidates, _):
+        screening = Screening(campaign, candidates)
+        strategy = build_strategy(campaign, candidates.last_state(), screening)
+        assert isinstance(strategy, Search)
+        assert strategy.calibration is not None
+        chosen = better_half_drawn(strategy, screening, campaign.seed)
+        expected = [foreseen["score"] for foreseen in strategy.foresee(chosen)]
+        with Evaluator(campaign) as evaluate:  # of no ledger: nothing is charged
+            scored = campaign.objective(evaluate(chosen))
+        return {
+            "mean": [mean for mean, _ in expected],
+            "sd": [deviation for _, deviation in expected],
+            "score": [row.score for row in scored],
+            "factor": strategy.calibration.factor("score"),
+        }
+
+
+def better_half_drawn(strategy: Search, screening: Screening, seed: int) -> list[Candidate]:
+    """Returns molecules that could be paid for, drawn uniformly from the better half of the free ones."""
+    free = strategy.candidates(BATCH)
+    known = [(foreseen["score"][0], row) for row, foreseen in enumerate(strategy.foresee(free)) if foreseen]
+    better = [row for _, row in sorted(known, reverse=True)[: len(known) // 2]]
+    chosen: list[Candidate] = []
+    for place in rng_of(seed, "outside").permutation(len(better)):
+        chosen += screening([free[better[place]]])
+        if len(chosen) == LOOKED_AT:
+            break
+    return chosen
+
+
+OURS = Arm("latent_bo", "latent_bo at its default settings", {"strategy": {"name": "latent_bo"}}, run_and_look)
+ARMS = (
+    OURS,
+    Arm("property_loss", "the default strategy at its default settings", {"strategy": {"name": "property_loss"}}),
+    Arm(
+        "gp_bo",
+        "the published Tanimoto GP with genetic search; of a batch, ten by each of two searches",
+        search=partial(run_gp_bo, Sizes(batch=BATCH, each=BATCH // 2)),
+    ),
+    Arm(
+        "uniform",
+        "latent_bo, choosing blindly of what its votes would choose from",
+        {"strategy": {"name": "latent_bo", "acquisition": "uniform"}},
+    ),
+    Arm("random", "random ZINC molecules", {"strategy": {"name": "random", "source": "zinc"}}),
+)
+
+RIVALS = ("gp_bo", "random", "uniform", "property_loss")
+"""Above which latent_bo is shown; of the last nothing is asked."""
+
+
+def run(options: Options, say: Say) -> Results:
+    """Runs every arm on every task and seed."""
+    arms = {arm.name: arm for arm in ARMS}
+    names, tasks, seeds = choose(arms, options.arms), choose(TASKS, options.tasks, "task"), seeds_of(options)
+    folder = options.work / "wet-lab"
+    common = {**overrides_of(options), "batch_size": BATCH, "budget.oracle_calls": CALLS}
+    of_task = {}
+    for task in tasks:
+        file = write_campaign(task, folder / "campaigns")
+        trials = make_trials(file, [arms[name] for name in names], seeds, common, START)
+        of_task[task] = run_trials(trials, folder / task, options.jobs, say)
+    results = {
+        task: {name: [of_seed["mean_top_10"] for of_seed in of_arm[name].values()] for name in names}
+        for task, of_arm in of_task.items()
+    }
+    looked_at = [
+        {"task": task, "seed": seed, **judge(of_seed["looked_at"])}
+        for task, of_arm in of_task.items()
+        for seed, of_seed in of_arm.get(OURS.name, {}).items()
+    ]
+    return {
+        "seeds": seeds,
+        "arms": {name: arms[name].what for name in names},
+        "seconds": {
+            name: fmean(of_seed["seconds"] for of_arm in of_task.values() for of_seed in of_arm[name].values())
+            for name in names
+        },
+        "tasks": results,
+        "bars": [compare(results, name) for name in RIVALS if {OURS.name, name} <= set(names)],
+        "looked_at": looked_at,
+        "foresight": foresight(looked_at) if looked_at else None,
+    }
+
+
+def compare(results: Mapping[str, Mapping[str, Sequence[float]]], rival: str) -> dict[str, Any]:
+    """Sets latent_bo against another arm, over all pairs and task by task."""
+    own = [value for task in results.values() for value in task[OURS.name]]
+    theirs = [value for task in results.values() for value in task[rival]]
+    bar = paired(f"{OURS.name} above {rival}", own, theirs)
+    span = interval(bar["differences"])
+    by_task = {task: fmean(arms[OURS.name]) - fmean(arms[rival]) for task, arms in results.items()}
+    return {**bar, "interval": span, "holds": span is not None and span[0] > 0, "by_task": by_task}
+
+
+def judge(looked_at: Mapping[str, Any]) -> dict[str, Any]:
+    """Measures what was said of some molecules against what they score; what failed says nothing."""
+    rows = zip(looked_at["mean"], looked_at["sd"], looked_at["score"], strict=True)
+    mean, sd, score = np.array([row for row in rows if row[2] is not None], dtype=float).reshape(-1, 3).T
+    errors = np.abs(score - mean)
+    return {
+        "molecules": len(score),
+        "rank_correlation": rank_correlation(mean, score),
+        "covered": float(np.mean(errors <= HALF_WIDTH * sd)),
+        "covered_unscaled": float(np.mean(errors <= HALF_WIDTH * sd / looked_at["factor"])),
+        "half_width": float(np.mean(HALF_WIDTH * sd)),
+        "half_width_unscaled": float(np.mean(HALF_WIDTH * sd / looked_at["factor"])),
+    }
+
+
+def foresight(looked_at: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Averages over campaigns, and says whether that is what is asked."""
+    correlations = [row["rank_correlation"] for row in looked_at if row["rank_correlation"] is not None]
+    names = ("covered", "covered_unscaled", "half_width", "half_width_unscaled")
+    means = {name: fmean(row[name] for row in looked_at) for name in names}
+    correlation = fmean(correlations) if correlations else None
+    return {
+        "campaigns": len(looked_at),
+        "rank_correlation": correlation,
+        **means,
+        "correlation_holds": correlation is not None and correlation >= LEAST_CORRELATION,
+        "coverage_holds": LEAST_COVERED <= means["covered"] <= MOST_COVERED,
+    }
+
+
+def report(results: Results) -> str:
+    """Shows the arms task by task, latent_bo against each, and what its surrogate says."""
+    tasks = list(results["tasks"])
+    pairs = len(tasks) * len(results["seeds"])
+    head = (
+        f"{START} random molecules of ZINC, the same for all arms, and {CALLS - START} more in batches of {BATCH}, all "
+        f"of them calls. Mean of the ten best, mean of the seeds.\n"
+    )
+    rows = [
+        (name, what, *(fmean(results["tasks"][task][name]) for task in tasks),
+         fmean(fmean(results["tasks"][task][name]) for task in tasks), f"{results['seconds'][name]:.0f}")
+        for name, what in results["arms"].items()
+    ]  # fmt: skip
+    parts = [head, table(("arm", "what it is", *tasks, "mean", "seconds"), rows)]
+    if results["bars"]:
+        parts.append(f"The paired difference of the mean top-10 over {pairs} pairs, its 95 % interval, and by task:\n")
+        columns = ("bar", "mean difference", "95 % interval", "won", "one-sided p", *tasks, "interval above 0")
+        parts.append(table(columns, map(_bar_row, results["bars"])))
+    if results["foresight"] is not None:
+        parts.append(_foresight(results["foresight"], results["looked_at"]))
+    return "\n".join(parts)
+
+
+def _bar_row(bar: Mapping[str, Any]) -> tuple[object, ...]:
+    span, p = bar["interval"], bar["p"]
+    return (
+        bar["bar"],
+        f"{bar['value']:+.3f}",
+        None if span is None else f"{span[0]:+.3f} to {span[1]:+.3f}",
+        f"{bar['won']} of {len(bar['differences'])}",
+        None if p is None else f"{p:.2g}",
+        *(f"{value:+.3f}" for value in bar["by_task"].values()),
+        bar["holds"],
+    )
+
+
+def _foresight(means: Mapping[str, Any], looked_at: Sequence[Mapping[str, Any]]) -> str:
+    head = (
+        f"What the surrogate of {OURS.name} says after its last batch, judged on molecules drawn uniformly from the "
+        f"better half of the free ones, scored outside and never told ({sum(row['molecules'] for row in looked_at):,} "
+        f"of {means['campaigns']} campaigns; means of the campaigns):\n"
+    )
+    asked = (
+        ("rank correlation of mean and score", means["rank_correlation"], f"≥ {LEAST_CORRELATION}",
+         means["correlation_holds"]),
+        ("share within the 90 % intervals that are shown", means["covered"], f"{LEAST_COVERED} to {MOST_COVERED}",
+         means["coverage_holds"]),
+        ("their half width", means["half_width"], None, None),
+        ("share within those of the doubt that acquisition goes by", means["covered_unscaled"], None, None),
+        ("their half width", means["half_width_unscaled"], None, None),
+    )  # fmt: skip
+    by_task: dict[str, list[Mapping[str, Any]]] = {}
+    for row in looked_at:
+        by_task.setdefault(row["task"], []).append(row)
+    of_tasks = [(task, _mean(rows, "rank_correlation"), _mean(rows, "covered")) for task, rows in by_task.items()]
+    return "\n".join(
+        [
+            head,
+            table(("measure", "value", "asked", "holds"), asked),
+            table(("task", "rank correlation", "within the intervals shown"), of_tasks),
+        ]
+    )
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """Of the campaigns of a task where it is defined."""
+    values = [row[name] for row in rows if row[name] is not None]
+    return fmean(values) if values else None

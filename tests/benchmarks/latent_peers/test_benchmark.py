@@ -1,0 +1,134 @@
+"""The benchmark of peers in latents: what is paired with what, and that arms differ in how they search alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy.stats import binomtest
+
+from designloop.api import InputError
+from designloop.benchmarks import Options
+from designloop.benchmarks.common.measures import signed_rank_p
+from designloop.benchmarks.common.trials import Trial
+from designloop.benchmarks.latent_peers import benchmark, searches
+from designloop.benchmarks.latent_peers.arms import ARMS, LATENT_BO, LOL_BO, TURBO, Peer
+from designloop.benchmarks.latent_peers.benchmark import entry, judge, merge, report, run
+from designloop.benchmarks.latent_peers.searches import TurboL
+from designloop.benchmarks.latent_peers.turbo import Rules
+from designloop.benchmarks.pmo.arms import Ours
+from designloop.benchmarks.pmo.tasks import write_campaign
+from designloop.molecules.chemistry import canonical
+
+
+def of(best: list[float], seeds: list[int] | None = None) -> dict[str, Any]:
+    return {
+        "calls": 600,
+        "seeds": seeds or list(range(len(best))),
+        "best": best,
+        "top10": [value - 0.1 for value in best],
+        "best_of_start": [0.1] * len(best),
+        "calls_made": [600] * len(best),
+        "seconds": [1.0] * len(best),
+    }
+
+
+def test_where_all_pairs_are_won_the_signed_rank_test_is_the_sign_test() -> None:
+    won = [0.01 * k for k in range(1, 9)]
+    assert signed_rank_p(won) == pytest.approx(binomtest(8, 8, alternative="greater").pvalue)
+    assert signed_rank_p([-value for value in won]) == pytest.approx(1.0)
+    assert signed_rank_p([0.0, 0.0]) is None
+
+
+def test_bars_are_over_all_pairs_of_the_four_tasks_and_no_other() -> None:
+    tasks = {
+        "median2": {"latent_bo": of([0.5, 0.6]), "turbo_l": of([0.4, 0.55])},
+        "scaffold_hop": {"latent_bo": of([0.7, 0.8, 0.9]), "turbo_l": of([0.72, 0.6], seeds=[0, 2])},
+        "zaleplon_mpo": {"latent_bo": of([0.1]), "turbo_l": of([0.9])},
+    }
+    best, ten = judge(tasks)
+    assert best["differences"] == pytest.approx([0.1, 0.05, -0.02, 0.3])
+    assert (best["bar"], best["won"]) == ("best score: latent_bo above turbo_l", 3)
+    assert best["p"] == pytest.approx(2 / 16)  # of the 16 signs, those with at most the least difference below 0
+    assert ten["differences"] == pytest.approx(best["differences"])
+    assert judge({"median2": {"turbo_l": of([0.4])}}) == []
+
+
+def test_a_later_run_adds_to_the_record_and_the_bars_are_judged_anew() -> None:
+    earlier = {"arms": {"latent_bo": "ours"}, "tasks": {"median2": {"latent_bo": of([0.5, 0.6])}}, "bars": []}
+    now = {
+        "calls": 600,
+        "seeds": [0],
+        "arms": {"turbo_l": "theirs", "latent_bo": "ours"},
+        "tasks": {"median2": {"turbo_l": of([0.4]), "latent_bo": of([0.3])}},
+        "bars": [],
+    }
+    both = merge(earlier, now)
+    assert list(both["arms"]) == ["latent_bo", "turbo_l"]
+    assert both["bars"][0]["differences"] == pytest.approx([0.1])  # the entry with more seeds is kept
+    assert "| median2 | latent_bo | 0.550 | 0.500 0.600 |" in report(both)
+
+
+def test_an_entry_has_the_best_of_all_and_of_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "START", 2)
+    paid = [["C", 0.1], ["CC", None], ["CCC", 0.7], ["CO", 0.2]]
+    measured = entry({3: {"paid": paid, "seconds": 2.0}}, 4)
+    assert (measured["best"], measured["best_of_start"], measured["best_smiles"]) == ([0.7], [0.1], ["CCC"])
+    assert measured["top10"] == pytest.approx([0.25])
+    assert (measured["seeds"], measured["calls_made"]) == ([3], [4])
+
+
+def test_all_arms_of_a_seed_begin_with_the_same_molecules_and_lol_bo_runs_on_one_task(
+    model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    planned: list[Trial] = []
+
+    def nothing(trials: list[Trial], *rest: object) -> dict[str, dict[int, dict[str, Any]]]:
+        planned.extend(trials)
+        return {trial.arm: {trial.seed: {"paid": [["C", 0.5]], "seconds": 1.0}} for trial in trials}
+
+    monkeypatch.setattr(benchmark, "run_trials", nothing)
+    run(Options(model=model, seeds=1, work=tmp_path), print)
+    assert [trial.arm for trial in planned if "lol_bo" in trial.arm] == ["fexofenadine_mpo.lol_bo"]
+    assert len(planned) == 4 * 3 + 1
+    start = planned[1].identity["start"]
+    assert len(set(start)) == 100
+    assert [canonical(text) for text in start] == start
+    assert all(trial.identity["start"] == start for trial in planned if "turbo" in trial.arm)
+    ours = [trial.work.args[1] for trial in planned if trial.arm.endswith("latent_bo")]  # type: ignore[attr-defined]
+    assert all(overrides["starting_molecules"] == start for overrides in ours)
+    assert {overrides["budget.oracle_calls"] for overrides in ours} == {600}
+    with pytest.raises(InputError, match="no task 'qed'"):
+        run(Options(model=model, tasks=("qed",), work=tmp_path), print)
+
+
+def test_a_trial_of_a_peer_hangs_on_its_settings_and_its_start(model: str, tmp_path: Path) -> None:
+    file = write_campaign("median2", tmp_path)
+
+    def key(peer: Peer, start: str) -> str:
+        return peer.trial("median2", 0, 50, file, {"model": model, "starting_molecules": [start]}).key
+
+    other = Peer(TURBO.name, TURBO.what, TurboL(rules=Rules(candidates=10)))
+    keys = [key(TURBO, "CCO"), key(TURBO, "CCN"), key(other, "CCO"), key(LOL_BO, "CCO")]
+    assert len({text.rpartition("-")[2] for text in keys}) == 4
+
+
+def test_a_peer_and_ours_run_from_molecules_to_a_table(
+    model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(benchmark, "START", 12)
+    monkeypatch.setattr(searches, "MOST_IDLE", 1)  # a model that has learned nothing writes the same again and again
+    cheap = Ours(LATENT_BO.name, "random draws in its place", {"strategy": {"name": "random", "source": "zinc"}})
+    monkeypatch.setattr(benchmark, "ARMS", (cheap, *ARMS[1:]))
+    options = Options(
+        model=model, seeds=1, calls=24, tasks=("median2",), arms=(LATENT_BO.name, TURBO.name), work=tmp_path
+    )
+    results = run(options, print)
+    arms = results["tasks"]["median2"]
+    assert arms["latent_bo"]["calls_made"] == [24]
+    assert 12 < arms["turbo_l"]["calls_made"][0] <= 24
+    assert arms["latent_bo"]["best_of_start"] == arms["turbo_l"]["best_of_start"]
+    assert all(arm["best"][0] >= arm["best_of_start"][0] for arm in arms.values())
+    assert "best score: latent_bo above turbo_l" in report(results)
+    assert [arm.name for arm in ARMS][:2] == list(arms)

@@ -1,0 +1,103 @@
+"""The benchmark that leaves ingredients out: what each arm lacks, and differences pair by pair."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from designloop.benchmarks import Options
+from designloop.benchmarks.ablation import ARMS, FULL, STUDY, TASKS, WithoutKernel, merge, report, without_kernel
+from designloop.benchmarks.common.arms import overrides_of
+from designloop.benchmarks.pmo.tasks import write_campaign
+from designloop.loop.campaign.campaign import load_campaign
+from designloop.strategies.base import SCORE_ALONE
+from designloop.strategies.property_loss import PROPOSERS
+from designloop.strategies.surrogates import committee
+from designloop.strategies.surrogates.kernels import KERNELS
+from designloop.strategies.surrogates.views import MoleculeView
+
+
+def test_each_arm_lacks_what_its_name_says_and_nothing_else(model: str, tmp_path: Path) -> None:
+    file = write_campaign(TASKS[0], tmp_path)
+    common = overrides_of(Options(model=model))
+    default = load_campaign(file, common).strategy.settings.model_dump()
+    differs: dict[str, dict[str, Any]] = {}
+    for arm in ARMS:
+        own = load_campaign(file, {**common, **arm.overrides}).strategy.settings.model_dump()
+        differs[arm.name] = {key: value for key, value in own.items() if value != default[key]}
+    taken = {name: of.pop("proposers", PROPOSERS) for name, of in differs.items()}
+    lacking = {name: [own for own in PROPOSERS if own not in names] for name, names in taken.items()}
+    losses = {name: of.pop("learning")["loss"] for name, of in differs.items() if "learning" in of}
+    assert {name: names for name, names in lacking.items() if names} == {
+        "no_vae": ["prior", "posterior"],
+        "no_genetics": ["mutation", "crossover", "graph_mutation", "graph_crossover"],
+        "no_screen": ["screen"],
+    }
+    assert losses == {"no_vae": "none", "no_learning": "none"}
+    assert {name: of for name, of in differs.items() if of} == {
+        "no_surrogate": {"surrogate": "none"},
+        "one_process": {"surrogate": "score"},
+        "low_effort": {"effort": "low"},
+    }
+
+
+def test_a_kernel_is_left_out_while_a_trial_runs(tmp_path: Path) -> None:
+    def members(folder: Path) -> dict[str, Any]:
+        return {"members": committee.Committee(MoleculeView(lambda smiles: smiles), SCORE_ALONE).names}
+
+    assert without_kernel("composition", members, tmp_path)["members"] == ("ecfp6", "fcfp4", "atom_pair")
+    assert members(tmp_path)["members"] == tuple(KERNELS)
+
+
+def test_a_trial_without_a_kernel_is_not_taken_for_the_whole_one(model: str, tmp_path: Path) -> None:
+    file = write_campaign(TASKS[0], tmp_path)
+    common = overrides_of(Options(model=model))
+    trials = [arm.trial(TASKS[0], 0, 600, file, common) for arm in ARMS]
+    assert len({trial.key.rpartition("-")[2] for trial in trials}) == len(ARMS)
+    (own,) = [trial for trial, arm in zip(trials, ARMS, strict=True) if isinstance(arm, WithoutKernel)]
+    assert isinstance(own.work, partial)
+    assert (own.work.func, own.work.args[0]) == (without_kernel, "composition")
+
+
+def record(areas: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Of (task, seed) areas of arms, nan where nothing ran."""
+    tasks: dict[str, Any] = {}
+    for arm, values in areas.items():
+        for task, row in zip(TASKS, values, strict=True):
+            entries = {str(s): {"auc_top10": v, "top10": 2 * v} for s, v in enumerate(row) if not np.isnan(v)}
+            tasks.setdefault(task, {})[arm] = entries
+    what = {arm.name: arm.what for arm in ARMS if arm.name in areas}
+    return {"seeds": [0, 1, 2], "of": {"calls": 600, "code": "c", "model": "m"}, "arms": what, "tasks": tasks}
+
+
+def test_differences_are_of_the_pairs_that_both_have() -> None:
+    rng = np.random.default_rng(0)
+    whole, own = rng.random((3, 3)) / 2, rng.random((3, 3)) / 2
+    own[1, 2] = np.nan
+    page = report(record({FULL.name: whole, "no_vae": own}))
+    gaps = (whole - own)[~np.isnan(own)].tolist()
+    shown = f"{fmean(gaps):+.3f} ± {stdev(gaps) / len(gaps) ** 0.5:.3f}"
+    double = f"{2 * fmean(gaps):+.3f} ± {2 * stdev(gaps) / len(gaps) ** 0.5:.3f}"
+    assert f"| {shown} | {double} | {sum(gap > 0 for gap in gaps)} of 8 |" in page
+    assert f"| full | the default strategy | {fmean(whole.ravel()):.3f} ± " in page
+    assert "| low_effort | *pending* | *pending* | *pending* |" in page
+    assert (
+        page.count("| no_screen | without ZINC's screen | *pending* | *pending* | *pending* | *pending* | 0 of 0 |")
+        == 1
+    )
+
+
+def test_a_record_is_made_in_parts() -> None:
+    nothing = np.full((3, 3), np.nan)
+    first, second = nothing.copy(), nothing.copy()
+    first[0], second[1:] = 0.25, 0.5
+    both = merge(record({FULL.name: first}), record({FULL.name: second, "no_vae": second}))
+    assert [list(both["tasks"][task][FULL.name]) for task in TASKS] == [["0", "1", "2"]] * 3
+    assert (both["seeds"], list(both["arms"])) == ([0, 1, 2], ["full", "no_vae"])
+    assert STUDY.by_seed(both["tasks"], FULL.name, lambda own: float(own["auc_top10"])) == dict.fromkeys(
+        "012", 1.25 / 3
+    )
