@@ -80,6 +80,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import chains, core, credit, machine, pool, region_search, regions, saved
+    from designloop.strategies.search.elections import ScoreElectorate
     from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.trade_offs import RandomTradeOffs
@@ -165,7 +166,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         propose=propose,
         screen=ZincScreen(thought.screened, best=thought.best) if settings.screen else None,
         draws=thought.free,
-        kappas=FITTED if campaign.objective.noisy else WIDE,
+        electorate=ScoreElectorate(FITTED if campaign.objective.noisy else WIDE),
         sources=sources,
         chooses=settings.acquisition == "votes",
         feasibility=foreseen,

@@ -63,16 +63,17 @@ class Settings(BaseModel):
     generations: int = Field(
         4, ge=1, description="free generations a round: each after the first is bred from what ranks best"
     )
-    surrogate: Literal["auto", "committee", "composite", "score", "none"] = Field(
+    surrogate: Literal["auto", "committee", "committees", "composite", "score", "none"] = Field(
         "auto",
-        description="committee: GPs of the score with several kernels, each trusted by how well it foresaw; composite: "
-        "a GP of each property, through the objective; score: one fitted GP; none: candidates as drawn; auto: the "
-        "composite where the objective has several properties, else the committee",
+        description="committee: GPs of the score with several kernels, each trusted by how well it foresaw; "
+        "committees: one for each property, through the objective or a trade-off; composite: a fitted GP of each "
+        "property, likewise; score: one fitted GP; none: candidates as drawn; auto: committees under "
+        "`aggregate: pareto`, else the composite where the objective has several properties, else the committee",
     )
     effort: Literal["low", "normal", "high"] = Field(
         "normal",
-        description="free molecules that are thought of for each one paid for (committee): 10, 40 or 100; and how much "
-        "of ZINC is screened once there is much to screen it by: 50,000 molecules or all",
+        description="free molecules that are thought of for each one paid for (committee, committees): 10, 40 or 100; "
+        "and how much of ZINC is screened once there is much to screen it by: 50,000 molecules or all",
     )
     parents: int = Field(40, ge=2, description="free candidates that each generation after the first is bred from")
     parents_per_scaffold: int = Field(3, ge=1, description="most of these that share a scaffold")
@@ -105,7 +106,7 @@ class Settings(BaseModel):
 def why_no_trade_offs(settings: Settings) -> tuple[str, str] | None:
     """(key, why) of what keeps these settings from a campaign that trades properties off; None where nothing does."""
     if settings.surrogate in ("committee", "score"):
-        return "surrogate", f"{settings.surrogate}, which foresees one score: take auto, composite or none"
+        return "surrogate", f"{settings.surrogate}, which foresees one score: take auto, committees, composite or none"
     return None
 
 
@@ -121,13 +122,14 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers import graphs, latents, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
-    from designloop.strategies.search import breeding, credit, health, machine, pool, saved
+    from designloop.strategies.search import breeding, credit, elections, health, machine, pool, saved
     from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.base import Surrogate
     from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
+    from designloop.strategies.surrogates.committees import Committees
     from designloop.strategies.surrogates.composite import CompositeSurrogate
     from designloop.strategies.surrogates.scalarised import ScalarisedSurrogate
     from designloop.strategies.surrogates.views import FingerprintView, MoleculeView
@@ -139,7 +141,9 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     kind = settings.surrogate
     if kind == "auto":
         kind = "composite" if len(campaign.objective.names) > 1 else "committee"
-    has_parts = goals is not None or kind in ("committee", "composite")
+        if goals is not None and (state is None or "committees" in before.parts):
+            kind = "committees"  # what was begun when there were none goes on with the composite
+    has_parts = goals is not None or kind in ("committee", "committees", "composite")
     objective = campaign.objective if has_parts else SCORE_ALONE
     transcriber, view = Transcriber(vae.codec, objective.names), FingerprintView(campaign.standard_forms)
 
@@ -203,10 +207,23 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         parents=settings.parents,
         per_scaffold=settings.parents_per_scaffold,
     )
-    if kind == "committee":
+    if kind in ("committee", "committees"):
         seen, thought = MoleculeView(campaign.standard_forms), EFFORT[settings.effort]
-        committee = Committee(seen, objective, state=before.parts.get("committee"), bits=view)
-        surrogate, learners["committee"] = committee, committee
+        kappas = FITTED if objective.noisy else WIDE
+        electorate: elections.Electorate
+        if kind == "committee":
+            committee = Committee(seen, objective, state=before.parts.get("committee"), bits=view)
+            surrogate, learners["committee"] = committee, committee
+            electorate = elections.ScoreElectorate(kappas)
+        else:
+            committees = Committees(seen, objective, before.parts.get("committees"))
+            surrogate, learners["committees"] = committees, committees
+            trade_offs: elections.TradeOffs = elections.KnownWorth(objective.aggregate)
+            if isinstance(bound, HypervolumeImprovement):
+                trade_offs = elections.Directions(bound)
+            elif goals is not None:
+                trade_offs = elections.RoundsChebyshev()
+            electorate = elections.GoalElectorate(trade_offs, kappas)
         learners["feasibility"] = foreseen = Feasibility(before.parts.get("feasibility"))
         breed = BreedByVote(
             campaign=campaign,
@@ -215,7 +232,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             propose=propose,
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
-            kappas=FITTED if objective.noisy else WIDE,
+            electorate=electorate,
             feasibility=foreseen,
         )
     restarts = None

@@ -147,6 +147,9 @@ def test_a_run_that_is_gone_on_with_gives_the_table_of_one_that_was_not_interrup
         assert summary.calls == 24
         digests.append(summary.digest)
     assert digests[0] == digests[1]
+    volumes = list(summary.metric("hypervolume").values())
+    assert volumes == sorted(volumes)
+    assert volumes[-1] > volumes[0]
 
 
 def test_a_reference_point_by_rule_is_told_above_0(tmp_path: Path) -> None:

@@ -44,6 +44,10 @@ def committee(objective: KnownObjective = SCORE_ALONE, **more: object) -> Commit
     return Committee(MoleculeView(lambda smiles: smiles), objective, **more)  # type: ignore[arg-type]
 
 
+def first_of(means: np.ndarray) -> np.ndarray:
+    return np.asarray(means[:, 0])
+
+
 @pytest.mark.parametrize("kind", GENERATORS)
 def test_minmax_is_rdkits_similarity_of_counts(kind: str) -> None:
     prints = [GENERATORS[kind].GetCountFingerprint(Chem.MolFromSmiles(text)) for text in SMILES]
@@ -199,7 +203,7 @@ def test_a_screen_has_the_means_of_the_process_and_proposes_the_best(monkeypatch
     assert screen.means(bank, gp) == pytest.approx(expected, abs=0.03)
     again = screen.means(bank, gp)
     assert ZincScreen(fresh=5, best=20).means(bank, gp) == pytest.approx(again, abs=0), "a restart changes nothing"
-    proposed = [candidate.smiles for candidate in screen.propose(gp, np.random.default_rng(0))]
+    proposed = [candidate.smiles for candidate in screen.propose([gp], [first_of], np.random.default_rng(0))]
     assert 20 <= len(proposed) <= 25
     assert [smiles.index(text) for text in proposed[:20]] == np.argsort(-again, kind="stable")[:20].tolist()
 
@@ -227,9 +231,9 @@ def test_a_bank_of_another_size_is_screened_anew(monkeypatch: pytest.MonkeyPatch
     alcohols = [features_of_molecule(f"C{'C' * n}O") for n in range(200)]
     few = FixedGP.fit(KERNELS["ecfp6"], FEATURES[:20], SCORES[:20])
     many = FixedGP.fit(KERNELS["ecfp6"], alcohols, np.ones(200))
-    assert len(screen.propose(few, np.random.default_rng(0))) == 5
+    assert len(screen.propose([few], [first_of], np.random.default_rng(0))) == 5
     assert len(screen.means(banks[50_000], many)) == len(SMILES)
-    assert len(screen.propose(many, np.random.default_rng(0))) == 5
+    assert len(screen.propose([many], [first_of], np.random.default_rng(0))) == 5
 
 
 def test_a_committees_posterior_serves_whatever_takes_one() -> None:

@@ -40,7 +40,7 @@ SCORES = 1 / (1 + np.exp(-LATENTS[:, 0]))
 
 def process(scores: np.ndarray = SCORES, noisy: bool = False) -> LatentProcess:
     gp = FixedGP.fit(KERNEL, points_of_latents(LATENTS), scores, noisy)
-    latent = LatentProcess.of(CommitteeModel([gp], np.ones(1), float(scores.max()), {"latent": gp}, {}))
+    latent = LatentProcess.of(CommitteeModel([gp], np.ones(1), scores, {"latent": gp}, {}))
     assert latent is not None
     return latent
 

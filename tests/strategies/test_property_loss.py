@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
@@ -19,18 +20,28 @@ from designloop.records import Candidate, Evaluation, Scored
 from designloop.strategies import random
 from designloop.strategies.acquisition.votes import FITTED, WIDE, Kappas
 from designloop.strategies.archive.archive import Member
-from designloop.strategies.base import SCORE_ALONE, CampaignView
+from designloop.strategies.base import SCORE_ALONE, CampaignView, KnownObjective, unchanged
 from designloop.strategies.learning.fine_tuning import forget
 from designloop.strategies.learning.learned_prior import CampaignPrior
 from designloop.strategies.learning.tuned_model import TunedModel
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.proposers.selfies import SelfiesCrossover
 from designloop.strategies.search.credit import FIRST_CREDIT, Credit
+from designloop.strategies.search.elections import (
+    Directions,
+    GoalElectorate,
+    KnownWorth,
+    RoundsChebyshev,
+    ScoreElectorate,
+)
 from designloop.strategies.search.machine import Search
 from designloop.strategies.search.voting import BreedByVote
+from designloop.strategies.surrogates.committees import Committees
+from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.vae.priors.learned import LearnedPrior
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
+GOALS = KnownObjective(("a", "b"), (unchanged, unchanged), lambda rows: rows.mean(1), (0.0, 0.0))
 LEARNING = {"loss": "likelihood", "steps": 2, "batch": 8}
 
 
@@ -101,7 +112,43 @@ def test_voters_hope_for_more_where_doubt_is_fitted_to_a_noisy_score(noisy: bool
     search = build(Settings(learning=LEARNING), noisy_view, None)
     assert isinstance(search, Search)
     assert isinstance(search.breed, BreedByVote)
-    assert search.breed.kappas == kappas
+    assert search.breed.electorate == ScoreElectorate(kappas)
+
+
+@pytest.mark.parametrize(
+    ("settings", "trade_offs"),
+    [({}, Directions), ({"trade_offs": "chebyshev"}, RoundsChebyshev), ({"surrogate": "committees"}, Directions)],
+)
+def test_goals_are_voted_on_by_committees(settings: dict[str, Any], trade_offs: type) -> None:
+    search = build(Settings(learning=LEARNING, **settings), replace(view(), objective=GOALS), None)
+    assert isinstance(search, Search)
+    assert isinstance(search.surrogate, Committees)
+    assert isinstance(search.breed, BreedByVote)
+    assert isinstance(search.breed.electorate, GoalElectorate)
+    assert isinstance(search.breed.electorate.trade_offs, trade_offs)
+
+
+def test_several_properties_of_one_score_have_committees_on_demand_alone() -> None:
+    one_score = replace(view(), objective=replace(GOALS, reference=None))
+    by_default = build(Settings(learning=LEARNING), one_score, None)
+    asked_for = build(Settings(learning=LEARNING, surrogate="committees"), one_score, None)
+    assert isinstance(by_default, Search)
+    assert isinstance(by_default.surrogate, CompositeSurrogate)
+    assert isinstance(asked_for, Search)
+    assert isinstance(asked_for.breed, BreedByVote)
+    assert isinstance(asked_for.breed.electorate, GoalElectorate)
+    assert isinstance(asked_for.breed.electorate.trade_offs, KnownWorth)
+
+
+def test_a_front_that_was_sought_before_there_were_committees_is_sought_on_as_it_was() -> None:
+    goals = replace(view(), objective=GOALS)
+    before = build(Settings(learning=LEARNING, surrogate="composite"), goals, None).state()
+    gone_on = build(Settings(learning=LEARNING), goals, before)
+    assert isinstance(gone_on, Search)
+    assert isinstance(gone_on.surrogate, CompositeSurrogate)
+    again = build(Settings(learning=LEARNING), goals, build(Settings(learning=LEARNING), goals, None).state())
+    assert isinstance(again, Search)
+    assert isinstance(again.surrogate, Committees)
 
 
 def test_elites_are_the_best_and_no_scaffold_holds_them_all() -> None:

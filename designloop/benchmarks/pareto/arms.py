@@ -36,7 +36,9 @@ class Arm:
         if self.weights is None:
             return dict(self.overrides)
         weighted = CASES[case].weighted(self.weights)
-        return {**self.overrides, "objective.aggregate": "geometric_mean", "objective.properties": weighted}
+        score = {"objective.aggregate": "geometric_mean", "objective.properties": weighted}
+        # What the others have by default, where a front is sought.
+        return {**self.overrides, **score, "strategy": {"name": "property_loss", "surrogate": "committees"}}
 
     def trial(self, case: str, seed: int, calls: int, file: Path, common: Mapping[str, Any]) -> Trial:
         """The trial of a case's campaign file with a seed."""

@@ -32,6 +32,12 @@ _DIRECTIONS = {2: 64}
 
 _MANY_DIRECTIONS = 256
 
+_TIES = 0.02
+"""What all goals together count along a direction, beside the one that lacks most."""
+
+_LEAST = 1e-3
+"""Of a goal that a direction has next to nothing of, and of the whole that is never taken for reached."""
+
 Points = np.ndarray
 """(…, goals) desirabilities."""
 
@@ -108,3 +114,34 @@ def directions_of(goals: int) -> np.ndarray:
     even = (Sobol(goals, scramble=False).random(n) + np.random.default_rng(0).random(goals)) % 1
     drawn = np.maximum(norm.ppf((1 + even) / 2), 1e-12)
     return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """How far points reach from the reference point in one direction, and a little of all that they reach beside."""
+
+    along: np.ndarray
+    """(goals,) a unit vector without an entry below ``_LEAST``."""
+    reference: tuple[float, ...]
+
+    def __call__(self, points: Points) -> np.ndarray:
+        """(…,) of desirabilities (…, goals); below 0 where the reference point is not reached."""
+        above = points - np.array(self.reference)
+        return np.asarray((above / self.along).min(-1) + _TIES * above.sum(-1))
+
+
+def draw_directions(rng: np.random.Generator, n: int, paid: Points, reference: tuple[float, ...]) -> list[Direction]:
+    """Random directions, each the likelier the more of the whole hypervolume is missing in it; in random order.
+
+    Args:
+        n: of them; they lie as evenly as their chances allow.
+        paid: (m, goals) desirabilities of what was paid for.
+        reference: (goals,) below 1.
+    """
+    goals = len(reference)
+    whole, best = reaches(np.ones(goals), reference), reaches(paid, reference).max(0, initial=0.0)
+    missing = np.maximum(whole - best, 0.0) + _LEAST * whole
+    places = (np.arange(n) + rng.random(n)) / n
+    rows = np.searchsorted(np.cumsum(missing) / missing.sum(), places)
+    drawn = directions_of(goals)[rng.permutation(np.minimum(rows, len(missing) - 1))]
+    return [Direction(np.maximum(row, _LEAST), reference) for row in drawn]

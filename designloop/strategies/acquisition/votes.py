@@ -7,9 +7,10 @@ Source: Tripp & Hernández-Lobato 2024 (the range of κ where doubt is wide).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Protocol
 
 import numpy as np
 
@@ -27,13 +28,38 @@ FITTED: Kappas = (1.0, 3.0)
 """Where the doubt is fitted to scores: with less of it, a batch is all kin of what was lucky."""
 
 
+MomentsOf = Callable[[int], tuple[np.ndarray, np.ndarray]]
+"""Number of a surrogate -> (m,) means and standard deviations that it gives to candidates."""
+
+
+class Elector(Hashable, Protocol):
+    """Chooses one molecule."""
+
+    @property
+    def members(self) -> Sequence[int]:
+        """Numbers of the surrogates that it asks."""
+
+    def bounds(self, moments: MomentsOf) -> np.ndarray:
+        """(m,) what each candidate may be worth to it."""
+
+
 @dataclass(frozen=True)
 class Voter:
-    """Chooses one molecule."""
+    """Chooses by the bound of one surrogate."""
 
     member: int
     """Number of its surrogate."""
     kappa: float
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Its surrogate alone."""
+        return (self.member,)
+
+    def bounds(self, moments: MomentsOf) -> np.ndarray:
+        """(m,) upper confidence bounds."""
+        mean, doubt = moments(self.member)
+        return np.asarray(mean + self.kappa * doubt)
 
 
 def draw_voters(
@@ -41,9 +67,33 @@ def draw_voters(
 ) -> list[Voter]:
     """So many voters: their surrogates by shares, their κ at random."""
     members = rng.choice(len(shares), n, p=np.asarray(shares))
+    drawn = draw_kappas(rng, n, kappas)
+    return [Voter(int(member), kappa) for member, kappa in zip(members, drawn, strict=True)]
+
+
+def draw_kappas(rng: np.random.Generator, n: int, kappas: Kappas) -> list[float]:
+    """So many standard deviations of doubt."""
     least, greatest = kappas
-    drawn = np.exp(rng.uniform(np.log(least), np.log(greatest), n))
-    return [Voter(int(member), float(kappa)) for member, kappa in zip(members, drawn, strict=True)]
+    drawn: list[float] = np.exp(rng.uniform(np.log(least), np.log(greatest), n)).tolist()
+    return drawn
+
+
+class Outcomes:
+    """What the surrogates that voters ask hold of candidates, after what was chosen came out as they expect of it."""
+
+    def __init__(self, posterior: Posterior, voters: Sequence[Elector]) -> None:
+        members = members_of(posterior)
+        asked = (number for voter in voters for number in voter.members)
+        self._fantasies = {number: Fantasies(members[number]) for number in dict.fromkeys(asked)}
+
+    def of(self, rows: np.ndarray) -> MomentsOf:
+        """What they hold of the candidates in these rows."""
+        return lambda number: self._fantasies[number].moments(rows)
+
+    def tell(self, row: int) -> None:
+        """Takes in that a candidate was chosen."""
+        for fantasy in self._fantasies.values():
+            fantasy.tell(row)
 
 
 def members_of(posterior: Posterior) -> Sequence[Posterior]:
@@ -68,24 +118,21 @@ def worth(bounds: np.ndarray, chances: np.ndarray | None) -> np.ndarray:
 class Votes:
     """The voters of a batch, who choose in turn."""
 
-    voters: Sequence[Voter]
+    voters: Sequence[Elector]
     chances: np.ndarray | None = None
     """(m,) of the candidates, to give a value at all; None: all surely do."""
 
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows in the order in which the voters choose them; neither the number wanted nor the seed matters."""
-        members = members_of(posterior)
-        fantasies = {number: Fantasies(members[number]) for number in dict.fromkeys(v.member for v in self.voters)}
-        left = np.arange(len(posterior))
+        outcomes, left = Outcomes(posterior, self.voters), np.arange(len(posterior))
         for voter in cycle(self.voters):
-            mean, doubt = fantasies[voter.member].moments(left)
-            bounds = worth(mean + voter.kappa * doubt, None if self.chances is None else self.chances[left])
+            chances = None if self.chances is None else self.chances[left]
+            bounds = worth(voter.bounds(outcomes.of(left)), chances)
             for row in left[np.argsort(-bounds, kind="stable")].tolist():
                 left = left[left != row]
                 if admissible(row):
                     yield row
-                    for fantasy in fantasies.values():
-                        fantasy.tell(row)
+                    outcomes.tell(row)
                     break
             if not left.size:
                 return

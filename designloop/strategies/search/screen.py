@@ -5,8 +5,9 @@ Similarities to what was paid for are kept as bytes, a row a molecule, so that a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, zip_longest
 
 import numpy as np
 
@@ -47,18 +48,31 @@ class ZincScreen:
     _places: dict[str, int] = field(default_factory=dict, repr=False)
     """Molecule paid for -> its row of these."""
 
-    def propose(self, process: FixedGP, rng: np.random.Generator) -> list[Candidate]:
-        """Molecules of highest mean, then some at random.
+    def propose(
+        self,
+        processes: Sequence[FixedGP],
+        worths: Sequence[Callable[[np.ndarray], np.ndarray]],
+        rng: np.random.Generator,
+    ) -> list[Candidate]:
+        """The best of ZINC by each worth in turn, and some at random, each once.
 
         Args:
-            process: on fingerprints of the bank's kind, fitted on what was paid for.
-            rng: for those at random.
+            processes: of the same molecules.
+            worths: (m, processes) means to (m,) values.
+            rng: draws what is taken at random.
         """
-        bank = zinc_bank(self.size(len(process.molecules)))
-        mean = self.means(bank, process)
-        best = np.argpartition(-mean, self.best)[: self.best] if self.best < len(bank) else np.arange(len(bank))
-        rows = [*best[np.argsort(-mean[best], kind="stable")].tolist(), *rng.integers(len(bank), size=self.fresh)]
+        bank = zinc_bank(self.size(len(processes[0].molecules)))
+        means = np.stack([self.means(bank, process) for process in processes], -1)
+        in_turn = zip_longest(*(self._best_by(worth(means)) for worth in worths))
+        best = dict.fromkeys(row for place in in_turn for row in place if row is not None)
+        rows = [*islice(best, self.best), *rng.integers(len(bank), size=self.fresh)]
         return [Candidate(bank.smiles[row], PROPOSER) for row in dict.fromkeys(rows)]
+
+    def _best_by(self, value: np.ndarray) -> list[int]:
+        """Rows of the bank, best first."""
+        best = np.argpartition(-value, self.best)[: self.best] if self.best < len(value) else np.arange(len(value))
+        rows: list[int] = best[np.argsort(-value[best], kind="stable")].tolist()
+        return rows
 
     def size(self, paid: int) -> int | None:
         """Molecules that are looked through when so many were paid for; None: all."""

@@ -10,25 +10,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from itertools import cycle, islice, zip_longest
 
 import numpy as np
 
-from designloop.molecules.count_prints import KIND
 from designloop.randomness import rng_of
 from designloop.records import START, Candidate
-from designloop.strategies.acquisition.votes import WIDE, Kappas, Voter, Votes, draw_voters, worth
+from designloop.strategies.acquisition.votes import Elector, worth
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
 from designloop.strategies.learning.feasibility import Chances, Feasibility
 from designloop.strategies.proposers.base import without_new_radicals
 from designloop.strategies.search.core import Core
+from designloop.strategies.search.elections import Electorate, ScoreElectorate, VotedBelief
 from designloop.strategies.search.pool import Bred, Pool, Propose, Source, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.base import Belief, View
-from designloop.strategies.surrogates.committee import CommitteeModel
 
 QUANTILES = np.logspace(-3, 0, 25)
 """Parts of the ranking, best first, from each of which as many parents are drawn."""
@@ -65,8 +64,8 @@ class BreedByVote:
     """Of what stands in the pool beside the screen before anything is bred."""
     chooses: bool = True
     """Whether those who bred choose the batch, too; False: the search's own acquisition does."""
-    kappas: Kappas = WIDE
-    """Between which voters draw theirs."""
+    electorate: Electorate = field(default_factory=ScoreElectorate)
+    """Who votes."""
     feasibility: Feasibility | None = None
     """Says which molecules may fail; None: nothing is thought of it."""
 
@@ -74,16 +73,15 @@ class BreedByVote:
         """The pool, of which each voter's favourites are considered; None of fewer than two molecules."""
         if len(archive) < 2:
             return None
-        assert isinstance(belief, CommitteeModel)  # no other belief votes
-        rng = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block)
+        rng, election = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block), self.electorate(belief, wanted, turn)
         chances = None if self.feasibility is None else self.feasibility.chances()
-        stock = Stock(Pool(self.view), archive, belief, chances)
+        stock = Stock(Pool(self.view), archive, election.belief, chances)
         if self.screen is not None:
-            screened = self.screen.propose(belief.processes[KIND], rng)
+            screened = self.screen.propose(election.processes, election.worths, rng)
             stock.add(Core(self.campaign.keep).holding(screened))
         for source in self.sources:
             stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
-        voters = draw_voters(rng, belief.shares, wanted, self.kappas)
+        voters, choose = election.voters(rng, wanted)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
@@ -92,19 +90,16 @@ class BreedByVote:
             considered = stock.favourites(voters, min(_CONSIDERED * wanted, MOST_JOINT))
             return Bred(stock.pool, considered, stock.unpaid())
         considered = stock.favourites(voters, _CONSIDERED * wanted)
-        voting = sorted({voter.member for voter in voters})  # the others need not say what they hold of these
-        renumbered = [replace(voter, member=voting.index(voter.member)) for voter in voters]
-        chosen_by = Votes(renumbered, stock.chances(considered))
-        return Bred(stock.pool, considered, stock.unpaid(), chosen_by, belief.only(voting))
+        return Bred(stock.pool, considered, stock.unpaid(), *choose(stock.chances(considered)))
 
-    def _parents(self, stock: Stock, voters: Sequence[Voter], n: int, rng: np.random.Generator) -> list[Member]:
+    def _parents(self, stock: Stock, voters: Sequence[Elector], n: int, rng: np.random.Generator) -> list[Member]:
         """The parents of n children: the voters take turns, each of its own ranking; each parent once."""
         wanted, parents = math.ceil(n / self.litter), dict[str, Member]()
         for voter in islice(cycle(voters), _TRIES * wanted):
             ranking = stock.ranking(voter)
             row = int(ranking[int(rng.random() * max(int(rng.choice(QUANTILES) * len(ranking)), 1))])
             candidate, name = stock.pool.candidates[row], stock.pool.names[row]
-            if not (name in stock.scores or self.campaign.allowed([candidate])):
+            if not (name in stock.paid or self.campaign.allowed([candidate])):
                 stock.refuse(row)
             elif member := stock.member(name) or self.transcriber.member(candidate):
                 parents[name] = member
@@ -125,13 +120,14 @@ class Stock:
         chances: of molecules to give a value at all; None: all surely do.
     """
 
-    def __init__(self, pool: Pool, archive: Archive, belief: CommitteeModel, chances: Chances | None = None) -> None:
+    def __init__(self, pool: Pool, archive: Archive, belief: VotedBelief, chances: Chances | None = None) -> None:
         self.pool, self._belief, self._chances_of = pool, belief, chances
         self._chances = np.zeros(0)
         """Of the first rows of the pool, as far as they were asked."""
-        self.scores = dict(zip(archive.smiles, archive.scores.tolist(), strict=True))
+        self.paid = {name: row for row, name in enumerate(archive.smiles)}
+        """Molecule paid for -> its row among those that the belief was fitted on."""
         self._members = {member.smiles: member for member in archive.members}
-        self._rankings: dict[Voter, np.ndarray] = {}
+        self._rankings: dict[Elector, np.ndarray] = {}
         self._refused: list[int] = []
         self._ends = [0]
         """Rows of the pool after each time that something was added."""
@@ -156,9 +152,9 @@ class Stock:
 
     def _ask(self, member: int, rows: range) -> tuple[np.ndarray, np.ndarray]:
         """What a surrogate holds of some rows; of what was paid for nothing need be asked."""
-        scores = [self.scores.get(self.pool.names[row]) for row in rows]
-        means, doubts = np.array([score or 0.0 for score in scores]), np.zeros(len(rows))
-        unpaid = [place for place, score in enumerate(scores) if score is None]
+        paid = [self.paid.get(self.pool.names[row]) for row in rows]
+        unpaid = [place for place, known in enumerate(paid) if known is None]
+        means, doubts = self._belief.paid(member)[[known or 0 for known in paid]], np.zeros(len(rows))
         if unpaid:
             features = self.pool.features([rows[place] for place in unpaid]).tolist()
             means[unpaid], doubts[unpaid] = self._belief.members[member](features).moments()
@@ -171,8 +167,8 @@ class Stock:
         known = len(self._chances)
         if known < len(self.pool):
             names = self.pool.names[known:]
-            new = np.array([float(name in self.scores) for name in names])
-            if unpaid := [place for place, name in enumerate(names) if name not in self.scores]:
+            new = np.array([float(name in self.paid) for name in names])
+            if unpaid := [place for place, name in enumerate(names) if name not in self.paid]:
                 new[unpaid] = self._chances_of([names[place] for place in unpaid])
             self._chances = np.concatenate([self._chances, new])
         return np.asarray(self._chances[rows])
@@ -182,19 +178,18 @@ class Stock:
         self._refused.append(row)
         self._rankings.clear()
 
-    def ranking(self, voter: Voter) -> np.ndarray:
+    def ranking(self, voter: Elector) -> np.ndarray:
         """Rows of the pool, the highest bound first; without what was refused."""
         if voter not in self._rankings:
-            means, doubts = self.moments(voter.member)
-            bounds = worth(means + voter.kappa * doubts, self.chances())
+            bounds = worth(voter.bounds(self.moments), self.chances())
             bounds[self._refused] = -np.inf
             order = np.argsort(-bounds, kind="stable")
             self._rankings[voter] = order[: int(np.isfinite(bounds).sum())]
         return self._rankings[voter]
 
-    def favourites(self, voters: Sequence[Voter], n: int) -> list[int]:
+    def favourites(self, voters: Sequence[Elector], n: int) -> list[int]:
         """About n rows that were not paid for: of each voter's ranking as many of the first as it takes."""
-        unpaid = np.array([name not in self.scores for name in self.pool.names])
+        unpaid = np.array([name not in self.paid for name in self.pool.names])
         rankings = [ranking[unpaid[ranking]] for ranking in map(self.ranking, voters)]
         places = zip_longest(*(ranking.tolist() for ranking in rankings))
         in_turn = (row for place in places for row in place if row is not None)
@@ -208,7 +203,7 @@ class Stock:
     def unpaid(self) -> list[Candidate]:
         """What was not paid for."""
         known = zip(self.pool.names, self.pool.candidates, strict=True)
-        return [candidate for name, candidate in known if name not in self.scores]
+        return [candidate for name, candidate in known if name not in self.paid]
 
     def member(self, name: str) -> Member | None:
         """A molecule that was paid for; None of another."""

@@ -29,6 +29,9 @@ FLOOR = 0.1
 _KEPT = 0.98
 """Of a member's record, for each molecule paid for since."""
 
+Member = Callable[[Sequence[MoleculeFeatures]], Posterior]
+"""A fitted surrogate of a committee."""
+
 
 @dataclass(frozen=True)
 class CommitteePosterior(Posterior):
@@ -43,14 +46,19 @@ class CommitteePosterior(Posterior):
 class CommitteeModel:
     """Fitted members, and the share of the choices that each has."""
 
-    members: Sequence[Callable[[Sequence[MoleculeFeatures]], Posterior]]
+    members: Sequence[Member]
     shares: np.ndarray
     """(members,) that add to 1."""
-    best: float
+    scores: np.ndarray
+    """(n,) of the molecules that it was fitted on."""
     processes: Mapping[str, FixedGP]
     """Those of its members that are fixed processes, which come first, by the names of their kernels."""
     values: Mapping[str, np.ndarray]
     """Property -> (n,) values of the molecules that it was fitted on."""
+
+    def paid(self, member: int) -> np.ndarray:
+        """(n,) what a member would have foreseen of the molecules that it was fitted on: their scores."""
+        return self.scores
 
     def property_moments(self, features: np.ndarray) -> Moments:
         """(m,) means and standard deviations of new measurements of each property, each member trusted by its share."""
@@ -91,7 +99,13 @@ class CommitteeModel:
 
         noise = float(np.mean([member.noises[0] for member in members]))
         return CommitteePosterior(
-            [mean], lambda: [variance], covariance, [noise], self.best, members=members, shares=self.shares
+            [mean],
+            lambda: [variance],
+            covariance,
+            [noise],
+            float(self.scores.max()),
+            members=members,
+            shares=self.shares,
         )
 
 
@@ -154,13 +168,13 @@ class Committee:
         processes = {
             name: FixedGP.fit(kernel, molecules, scores, self._noisy) for name, kernel in self._kernels.items()
         }
-        members: list[Callable[[Sequence[MoleculeFeatures]], Posterior]] = [*processes.values()]
+        members: list[Member] = [*processes.values()]
         if self._composite is not None and self._bits is not None:
             composite, bits = self._composite.fit(archive, seed), self._bits
             if composite is not None:
                 members.append(lambda rows: composite(bits.features([row.smiles for row in rows])))
         values = dict(zip(self._properties, archive.values.T, strict=True))
-        return CommitteeModel(members, self.shares, float(scores.max()), processes, values)
+        return CommitteeModel(members, self.shares, scores, processes, values)
 
     def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
         """Moves the record by what each member foresaw of a round; tells the members' shares."""

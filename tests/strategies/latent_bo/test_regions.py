@@ -62,7 +62,7 @@ def belief_of(archive: Archive, latents: np.ndarray | None = None) -> CommitteeM
     """Molecules on the axes of latent space, of norm 2."""
     places = 2 * np.eye(UNITS)[: len(archive)] if latents is None else latents
     gp = FixedGP.fit(LatentMatern(plain_axes(UNITS), 3.0), points_of_latents(places), archive.scores)
-    return CommitteeModel([gp], np.ones(1), float(archive.scores.max()), {"latent": gp}, {})
+    return CommitteeModel([gp], np.ones(1), archive.scores, {"latent": gp}, {})
 
 
 def process_of(archive: Archive, latents: np.ndarray | None = None) -> LatentProcess:
