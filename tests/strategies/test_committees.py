@@ -155,7 +155,8 @@ def test_voters_share_a_trade_off_or_have_their_own(
     electorate = GoalElectorate(trade_offs, FITTED)
     election = electorate(fitted(), 6, Turn(1, 2))
     voters, choose = election.voters(np.random.default_rng(0), 6)
-    chosen_by = choose(np.ones(3))
+    chosen_by, own_belief = choose(np.ones(3))
+    assert own_belief is None  # members of all goals are asked
     assert isinstance(chosen_by, choice)
     assert chosen_by.chances is not None
     assert chosen_by.chances.tolist() == [1, 1, 1]

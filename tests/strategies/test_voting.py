@@ -221,4 +221,5 @@ def test_the_members_that_vote_are_those_that_the_batch_is_chosen_by() -> None:
     bred, _ = breed()
     assert isinstance(bred.acquisition, Votes)
     assert isinstance(bred.belief, CommitteeModel)
-    assert {voter.member for voter in bred.acquisition.voters} == set(range(len(bred.belief.members)))
+    voting = {member for voter in bred.acquisition.voters for member in voter.members}
+    assert voting == set(range(len(bred.belief.members)))

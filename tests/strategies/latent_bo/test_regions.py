@@ -171,7 +171,7 @@ def test_lengths_are_fitted_to_the_scores_where_that_is_asked_for() -> None:
     assert fitted.process(belief, archive) is process, "an archive is fitted once"
     assert fitted.process(belief, archive_of([0.1] * 40)) is not process
     assert isinstance(Regions(REGION, seed=0).process(belief, archive), LatentProcess)
-    blind = CommitteeModel([], np.ones(0), 0.0, {}, {})
+    blind = CommitteeModel([], np.ones(0), np.zeros(1), {}, {})
     assert fitted.process(blind, archive) is None
 
 
