@@ -162,6 +162,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "pareto": {"common"},
         "pmo": {"common"},
         "sequence_vae": {"common"},
+        "synthetic": {"common"},
         "vae": {"common", "peers"},
     },
 }

@@ -106,7 +106,10 @@ def test_pages_of_a_benchmark_lie_beside_the_folder(
 
 
 def test_an_unknown_name_is_told_with_those_there_are(tmp_path: Path) -> None:
-    names = "demo, laboratory, latent-bo, odd-molecules, overhead, pareto, peers, pmo, robustness, sequence-vae, vae"
+    names = (
+        "demo, laboratory, latent-bo, odd-molecules, overhead, pareto, peers, pmo, robustness, sequence-vae, "
+        "synthetic, vae"
+    )
     with pytest.raises(InputError, match=f"no benchmark 'dmeo'; give one of {names}, or all"):
         benchmarks.main("dmeo", tmp_path)
 

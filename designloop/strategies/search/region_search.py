@@ -27,7 +27,7 @@ from designloop.strategies.search.pool import Turn
 from designloop.strategies.search.regions import PROPOSER, Regions
 from designloop.strategies.search.trust_region import TrustRegion
 from designloop.strategies.surrogates.base import Belief, View
-from designloop.strategies.surrogates.latent_process import LatentProcess, ascended
+from designloop.strategies.surrogates.latent_process import Sloping, ascended, favourites
 
 _FEWEST = 24
 """Molecules that are decoded, however few are wanted."""
@@ -64,7 +64,7 @@ class RegionSearch:
 
     def propose(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> list[Candidate]:
         """What was written; nothing where no surrogate sees latents."""
-        process = LatentProcess.of(belief)
+        process = self.regions.process(belief, archive)
         if process is None:
             return []
         regions = self.regions.placed(archive, process, turn.rounds_seen)
@@ -82,7 +82,7 @@ class RegionSearch:
         return drawn
 
     def _around(
-        self, region: TrustRegion, parents: Sequence[Member], process: LatentProcess, places: int, rng: Generators
+        self, region: TrustRegion, parents: Sequence[Member], process: Sloping, places: int, rng: Generators
     ) -> list[Candidate]:
         """Molecules written from the most promising of some places around parents."""
         posterior = self.vae.posteriors([parent.selfies for parent in parents], _REFINE)
@@ -91,10 +91,7 @@ class RegionSearch:
         level = torch.full((len(rows),), region.length).to(posterior.mean)
         z = turned(posterior.mean[rows], level, posterior.relative_scale[rows] * noise).cpu().numpy()
         kappa = np.array([voter.kappa for voter in draw_voters(rng.numpy, (1.0,), places)])
-        left, chosen = np.ones(len(z), dtype=bool), list[int]()
-        for doubt in kappa:
-            chosen.append(int(np.argmax(np.where(left, process.bounds(z, doubt), -np.inf))))
-            left[chosen[-1]] = False
+        chosen = favourites(process, z, kappa)
         steps, length = _SLOPE
         best = ascended(process, z[chosen].astype(float), kappa, steps=steps, length=length)
         # The decoder takes latents with the noise in them, which made them longer.

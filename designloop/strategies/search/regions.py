@@ -19,7 +19,9 @@ from designloop.strategies.archive.archive import Archive
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.crank_nicolson import turned
 from designloop.strategies.search.trust_region import LEAST_GAIN, RegionSettings, TrustRegion, within
-from designloop.strategies.surrogates.latent_process import LatentProcess
+from designloop.strategies.surrogates.base import Belief
+from designloop.strategies.surrogates.fitted_process import FittedProcess
+from designloop.strategies.surrogates.latent_process import LatentProcess, Sloping
 
 PROPOSER = "trust_region"
 
@@ -48,8 +50,22 @@ class Regions:
         self.open: tuple[TrustRegion, ...] = tuple(TrustRegion.from_json(row) for row in known["open"])
         self.closed: tuple[str, ...] = tuple(known["closed"])
         """Centres of regions that have shrunk to nothing."""
+        self._fitted: tuple[Archive, FittedProcess] | None = None
 
-    def placed(self, archive: Archive, process: LatentProcess, rounds_seen: int) -> list[TrustRegion]:
+    def process(self, belief: Belief, archive: Archive) -> Sloping | None:
+        """What sees an archive's latents: the committee's member that does, or one whose lengths are fitted to scores.
+
+        None where no member does.
+        """
+        process = LatentProcess.of(belief)
+        if process is None or not self._settings.fitted:
+            return process
+        if self._fitted is None or self._fitted[0] is not archive:
+            # From nothing each time: what a fit begins with must not depend on what was fitted before a restart.
+            self._fitted = archive, FittedProcess.fit(process.latents.astype(float), archive.scores)
+        return self._fitted[1]
+
+    def placed(self, archive: Archive, process: Sloping, rounds_seen: int) -> list[TrustRegion]:
         """The regions of a round: those that are open and whose centre is still known, and new ones for the others.
 
         Args:
@@ -71,7 +87,7 @@ class Regions:
             free &= ~within(latents, latents[row], self._settings.length)
         return regions
 
-    def _potentials(self, process: LatentProcess, centres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _potentials(self, process: Sloping, centres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(k,) potential of (k, latent) centres: the highest bound among latents in the reach of each."""
         noise = torch.from_numpy(rng.standard_normal((_PLACES, *centres.shape)))
         level = torch.full(noise.shape[:2], self._settings.length, dtype=noise.dtype)
@@ -86,8 +102,10 @@ class Regions:
 
         One that nothing was bought from had nothing that was worth it: for it the round was one without a new best.
         """
-        process = LatentProcess.of(told_round.belief) if told_round.belief is not None else None
-        if process is None or not told_round.news:
+        if told_round.belief is None or not told_round.news:
+            return self._metrics()
+        process = self.process(told_round.belief, told_round.before)
+        if process is None:
             return self._metrics()
         scores = dict(zip(told_round.before.smiles, told_round.before.scores.tolist(), strict=True))
         regions, closed = list[TrustRegion](), list(self.closed)

@@ -42,6 +42,11 @@ class RegionSettings(BaseModel):
     factor: float = Field(1.5, gt=1, description="by which it grows and shrinks")
     successes: int = Field(2, ge=1, description="rounds running with a new best after which it grows")
     failures: int = Field(2, ge=1, description="rounds running without one after which it shrinks")
+    fitted: bool = Field(
+        False,
+        description="whether places are sought by a process whose lengths are fitted to the scores, not by that of the "
+        "committee, of which nothing is; it takes some seconds a round at 1,000 molecules",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

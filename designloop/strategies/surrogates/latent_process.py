@@ -5,8 +5,9 @@ Its bound has a slope, so that places can be sought by gradient before a decoder
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -55,21 +56,63 @@ class LatentProcess:
         return self.similarity.slopes(latents, variance * rising)
 
 
+class Sloping(Protocol):
+    """What places can be sought by: a process whose bounds have slopes."""
+
+    @property
+    def latents(self) -> np.ndarray:
+        """(n, latent) that it was fitted on."""
+
+    def bounds(self, latents: np.ndarray, kappa: np.ndarray | float, /) -> np.ndarray:
+        """(m,) mean and ``kappa`` (m,) standard deviations at (m, latent) latents."""
+
+    def slopes(self, latents: np.ndarray, kappa: np.ndarray | float, /) -> np.ndarray:
+        """(m, latent) gradients of the bounds."""
+
+
+Kept = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(m, latent) latents that were moved, and what they were before, to where they may go."""
+
+
+def on_own_spheres(moved: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """(m, latent) latents as far from the origin as they were before."""
+    radius = np.linalg.norm(before, axis=1, keepdims=True)
+    return np.asarray(moved * (radius / np.linalg.norm(moved, axis=1, keepdims=True)))
+
+
+def favourites(process: Sloping, places: np.ndarray, kappa: np.ndarray) -> np.ndarray:
+    """(k,) rows of (m, latent) places: of each doubt (k,) in turn the highest bound of what is left."""
+    left, chosen = np.ones(len(places), dtype=bool), list[int]()
+    for doubt in kappa:
+        chosen.append(int(np.argmax(np.where(left, process.bounds(places, doubt), -np.inf))))
+        left[chosen[-1]] = False
+    return np.array(chosen, dtype=int)
+
+
 def ascended(
-    process: LatentProcess, latents: np.ndarray, kappa: np.ndarray, *, steps: int, length: float
+    process: Sloping,
+    latents: np.ndarray,
+    kappa: np.ndarray,
+    *,
+    steps: int,
+    length: float,
+    scale: np.ndarray | float = 1.0,
+    kept: Kept = on_own_spheres,
 ) -> np.ndarray:
-    """(m, latent) latents after steps along the slope of their bounds, each of ``length``, on their own spheres.
+    """(m, latent) latents after steps along the slope of their bounds, each of ``length``.
 
     A step that lowers a bound is not taken, and the next one from there is half as long.
+
+    Args:
+        scale: (latent,) of the axes: the slope is that by latents in these units, and so is the step.
+        kept: brings a step back to where it may go.
     """
     z, best = latents.copy(), process.bounds(latents, kappa)
     reach = np.full(len(z), length)
-    radius = np.linalg.norm(z, axis=1, keepdims=True)
     for _ in range(steps):
-        slope = process.slopes(z, kappa)
+        slope = process.slopes(z, kappa) * scale
         norm = np.linalg.norm(slope, axis=1, keepdims=True)
-        ahead = z + reach[:, None] * slope / np.where(norm > 0, norm, 1.0)
-        ahead *= radius / np.linalg.norm(ahead, axis=1, keepdims=True)
+        ahead = kept(z + reach[:, None] * scale * slope / np.where(norm > 0, norm, 1.0), z)
         theirs = process.bounds(ahead, kappa)
         higher = theirs > best
         z, best = np.where(higher[:, None], ahead, z), np.where(higher, theirs, best)

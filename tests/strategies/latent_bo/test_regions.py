@@ -11,6 +11,7 @@ from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.regions import PROPOSER, Regions
 from designloop.strategies.search.trust_region import RegionSettings, TrustRegion, within
 from designloop.strategies.surrogates.committee import CommitteeModel
+from designloop.strategies.surrogates.fitted_process import FittedProcess
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.latent_kernels import LatentMatern, points_of_latents
 from designloop.strategies.surrogates.latent_process import LatentProcess
@@ -152,3 +153,29 @@ def test_regions_go_on_from_their_state() -> None:
     regions.learn(told(ARCHIVE, [drawn(0.95, "CC")]))
     again = Regions(SEVERAL, 0, through_files(regions.state()))
     assert (again.open, again.closed) == (regions.open, regions.closed)
+
+
+# ---- fitted
+
+
+def test_lengths_are_fitted_to_the_scores_where_that_is_asked_for() -> None:
+    """Scores differ along the first axis alone, of which the committee's process knows nothing."""
+    latents = np.random.default_rng(0).standard_normal((40, UNITS))
+    archive = archive_of(list(np.sin(2 * latents[:, 0])))
+    belief = belief_of(archive, latents)
+    fitted = Regions(REGION.model_copy(update={"fitted": True}), seed=0)
+    process = fitted.process(belief, archive)
+    assert isinstance(process, FittedProcess)
+    assert process.shape.lengths[0] < process.shape.lengths[1:].min()
+    assert process.latents == pytest.approx(latents)
+    assert fitted.process(belief, archive) is process, "an archive is fitted once"
+    assert fitted.process(belief, archive_of([0.1] * 40)) is not process
+    assert isinstance(Regions(REGION, seed=0).process(belief, archive), LatentProcess)
+    blind = CommitteeModel([], np.ones(0), 0.0, {}, {})
+    assert fitted.process(blind, archive) is None
+
+
+def test_regions_of_a_fitted_process_move_by_the_same_rules() -> None:
+    regions = Regions(REGION.model_copy(update={"fitted": True}), seed=0)
+    regions.learn(told(ARCHIVE, [drawn(0.95, "CC")]))
+    assert [(region.centre, region.successes) for region in regions.open] == [("CCO", 1)]

@@ -1,0 +1,154 @@
+"""Functions whose optimum is known: how near the parts of latent Bayesian optimization come to it, beside BoTorch's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
+from itertools import accumulate
+from pathlib import Path
+from statistics import median
+from time import process_time
+from typing import Any
+
+from designloop.benchmarks.common.arms import choose, seeds_of
+from designloop.benchmarks.common.options import Options, Results, Say
+from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.trials import Trial, TrialResult, code_digest, digest_of, run_trials
+from designloop.benchmarks.synthetic.cases import CASES, Case, Problem
+from designloop.benchmarks.synthetic.ours import by_parts
+from designloop.benchmarks.synthetic.peers import Course, by_chance, by_log_ei, by_turbo
+from designloop.molecules.sequence_vae import find
+from designloop.molecules.shipped import DEFAULT_MODEL
+
+SUMMARY = (
+    "Functions whose optimum is known: regret of latent Bayesian optimization's parts, BoTorch's loops and chance."
+)
+
+OPTIONS = frozenset({"arms", "jobs", "model", "seeds", "tasks", "work"})
+
+SHARE = 0.2
+"""Of the regret of chance that may be left."""
+
+POINTS = 10
+"""Of a curve."""
+
+OURS, CHANCE = "ours", "random"
+
+PEERS: Mapping[str, tuple[str, Callable[[Problem, Case, int], Course]]] = {
+    "qlogei": ("BoTorch's SingleTaskGP and qLogEI over the whole cube", by_log_ei),
+    "turbo": ("BoTorch's TuRBO-1 with Thompson sampling", by_turbo),
+    CHANCE: ("even points; latents of the prior", by_chance),
+}
+"""Arm -> what it is, and how it searches."""
+
+ARMS = {
+    OURS: "the surrogate, trust regions and acquisition of the package; latents are decoded before they are chosen",
+    **{name: what for name, (what, _) in PEERS.items()},
+}
+"""Arm -> what it is."""
+
+
+def run(options: Options, say: Say) -> Results:
+    """Runs every arm on every case and seed that was asked for; what is done already is read."""
+    names, cases, seeds = choose(ARMS, options.arms), choose(CASES, options.tasks, "task"), seeds_of(options, 10)
+    model = options.model or DEFAULT_MODEL
+    planned = [make_trial(case, name, seed, model) for case in cases for name in names for seed in seeds]
+    kept = run_trials(planned, options.work / "synthetic", options.jobs, say)
+    entries = {case: {name: _entry(kept[f"{case}.{name}"]) for name in names} for case in cases}
+    return {
+        "seeds": seeds,
+        "arms": {name: ARMS[name] for name in names},
+        "cases": {
+            case: {"what": CASES[case].what, "calls": CASES[case].calls, "batch": CASES[case].batch, "arms": arms}
+            for case, arms in entries.items()
+        },
+        "bars": [bar for case, arms in entries.items() for bar in judge(case, arms)],
+    }
+
+
+def make_trial(case: str, arm: str, seed: int, model: str) -> Trial:
+    """Makes the trial of an arm on a case; another model is another problem where there is one."""
+    identity = {"case": case, "botorch": version("botorch")}
+    if case == "planted":
+        identity["model"] = hashlib.sha256(find(model).read_bytes()).hexdigest()
+    own = sorted(Path(__file__).parent.glob("*.py"))
+    shared = [path for path in own if path.stem in ("cases", "peers")]
+    code = digest_of(own) + code_digest() if arm == OURS else digest_of(shared)
+    return Trial(f"{case}.{arm}", seed, partial(search, case, arm, seed, model), identity, code)
+
+
+def search(case: str, arm: str, seed: int, model: str, folder: Path | None = None) -> TrialResult:
+    """Runs a search until its calls are spent.
+
+    Returns:
+        ``regret``, how far the best of all calls is below the optimum; the same after every tenth of them (``curve``),
+        ``calls``, those that were spent, and ``seconds`` of the processor.
+    """
+    began, settings = process_time(), CASES[case]
+    problem = settings.make(seed, model)
+    values: list[float] = []
+    course = by_parts(problem, settings, seed, model) if arm == OURS else PEERS[arm][1](problem, settings, seed)
+    for seen in course:
+        values += seen.values.tolist()
+        if len(values) >= settings.calls:
+            break
+    regrets = [problem.best - best for best in accumulate(values[: settings.calls], max)]
+    step = max(settings.calls // POINTS, 1)
+    return {
+        "regret": regrets[-1],
+        "curve": regrets[step - 1 :: step],
+        "calls": len(regrets),
+        "seconds": process_time() - began,
+    }
+
+
+def judge(case: str, arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The bars of a case, each with both medians and whether it holds."""
+    if OURS not in arms:
+        return []
+    own = arms[OURS]["median"]
+    bars = [
+        {"bar": f"{case}: median regret not above {name}'s", "value": own, "limit": arms[name]["median"]}
+        for name in arms
+        if name not in (OURS, CHANCE)
+    ]
+    if CHANCE in arms:
+        limit = SHARE * arms[CHANCE]["median"]
+        bars.append({"bar": f"{case}: median regret at most {SHARE:g} of {CHANCE}'s", "value": own, "limit": limit})
+    return [{**bar, "holds": bar["value"] <= bar["limit"]} for bar in bars]
+
+
+def report(results: Results) -> str:
+    """Shows the regrets of each case, and the bars."""
+    parts = [
+        "How far the best of all calls is below the optimum, in the median of "
+        f"{len(results['seeds'])} paired seeds: all arms of a seed have the same optimum and the same first points.\n",
+        table(("arm", "what it is"), results["arms"].items()),
+    ]
+    for name, case in results["cases"].items():
+        parts.append(f"**{name}**: {case['what']}; {case['calls']} calls, {case['batch']} a round.\n")
+        rows = [
+            (arm, _figure(of["median"]), " ".join(map(_figure, of["regret"])), f"{of['seconds']:.0f}")
+            for arm, of in case["arms"].items()
+        ]
+        parts.append(table(("arm", "median regret", "by seed", "CPU seconds"), rows))
+    bars = [(bar["bar"], _figure(bar["value"]), _figure(bar["limit"]), bar["holds"]) for bar in results["bars"]]
+    return "\n".join([*parts, table(("bar", "median regret", "limit", "holds"), bars)])
+
+
+def _entry(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:
+    """What is recorded of an arm on a case: regrets by seed, their median, the median curve."""
+    trials = list(by_seed.values())
+    return {
+        "regret": [trial["regret"] for trial in trials],
+        "median": median(trial["regret"] for trial in trials),
+        "curve": [median(values) for values in zip(*(trial["curve"] for trial in trials), strict=True)],
+        "calls": [trial["calls"] for trial in trials],
+        "seconds": median(trial["seconds"] for trial in trials),
+    }
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3g}"

@@ -1,0 +1,105 @@
+"""The process over vectors: its posterior, evidence and slopes against independent ones, and what its fit learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.optimize import approx_fprime
+from scipy.stats import multivariate_normal
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern
+
+from designloop.strategies.surrogates.fitted_process import FittedProcess, Shape, log_evidence, log_prior
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(-(3**0.5), 3**0.5, (40, 3))
+Y = np.sin(3 * X[:, 0]) + X[:, 1] ** 2
+PLACES = RNG.uniform(-(3**0.5), 3**0.5, (6, 3))
+SHAPE = Shape(np.array([0.6, 1.2, 2.5]), noise=0.01, fine=0.1, rough=0.2, bowl=0.3)
+PLAIN = replace(SHAPE, rough=0.0, bowl=0.0)
+
+
+def test_without_roughness_and_bowl_it_is_the_process_of_scikit_learn() -> None:
+    process = FittedProcess.of(X, Y, PLAIN)
+    theirs = GaussianProcessRegressor(Matern(SHAPE.lengths, nu=2.5), alpha=0.01, optimizer=None).fit(
+        X, Y - process.mean
+    )
+    mean, deviation = theirs.predict(PLACES, return_std=True)
+    own, doubt = process(PLACES).moments()
+    assert own == pytest.approx(mean + process.mean)
+    assert doubt == pytest.approx(deviation * process.variance**0.5)
+
+
+def test_the_evidence_is_the_density_of_the_values_at_the_mean_and_the_variance_that_it_takes() -> None:
+    process = FittedProcess.of(X, Y, SHAPE)
+    covariance = process.variance * (SHAPE.kernel(X, X) + SHAPE.noise * np.eye(len(X)))
+    density = multivariate_normal.logpdf(Y, np.full(len(Y), process.mean), covariance)
+    constant = 0.5 * len(Y) * (1 + np.log(2 * np.pi))
+    assert log_evidence(SHAPE.logs(), X, Y)[0] == pytest.approx(density + constant)
+    for mean, scale in ((0.01, 1.0), (0.0, 1.02), (0.0, 0.98)):
+        assert multivariate_normal.logpdf(Y, np.full(len(Y), process.mean + mean), scale * covariance) < density
+
+
+@pytest.mark.parametrize("of", [lambda logs: log_evidence(logs, X, Y), log_prior], ids=["evidence", "prior"])
+def test_slopes_of_what_is_fitted_are_those_of_finite_differences(
+    of: Callable[[np.ndarray], tuple[float, np.ndarray]],
+) -> None:
+    logs = SHAPE.logs()
+    assert of(logs)[1] == pytest.approx(approx_fprime(logs, lambda at: of(at)[0], 1e-6), rel=1e-3, abs=1e-3)
+
+
+def test_slopes_of_bounds_are_those_of_finite_differences() -> None:
+    kappa = np.array([0.0, 0.1, 0.5, 1.0, 2.0, 3.0])
+    for process in (FittedProcess.of(X, Y, SHAPE), FittedProcess.of(X, Y, SHAPE).trend()):
+        moved = [
+            process.bounds(PLACES + step, kappa) - process.bounds(PLACES - step, kappa) for step in 1e-5 * np.eye(3)
+        ]
+        assert process.slopes(PLACES, kappa) == pytest.approx(np.stack(moved, 1) / 2e-5, rel=1e-4, abs=1e-5)
+
+
+def test_covariances_have_the_variances() -> None:
+    for process in (FittedProcess.of(X, Y, SHAPE), FittedProcess.of(X, Y, SHAPE).trend()):
+        posterior = process(PLACES)
+        assert np.diagonal(posterior.covariances()[0]) == pytest.approx(posterior.variances()[0], rel=1e-5)
+
+
+def test_the_trend_is_all_but_what_is_rough() -> None:
+    whole, trend = SHAPE.kernel(PLACES, X), SHAPE.trend().kernel(PLACES, X)
+    rough = replace(SHAPE, rough=1.0, bowl=0.0, level=SHAPE.rough).kernel(PLACES, X)
+    assert whole == pytest.approx(trend + rough)
+    assert SHAPE.trend().variance(PLACES) == pytest.approx(SHAPE.variance(PLACES) - SHAPE.rough)
+    assert np.diagonal(SHAPE.kernel(PLACES, PLACES)) == pytest.approx(SHAPE.variance(PLACES))
+
+
+def test_a_fit_tells_axes_apart_and_short_waves_from_the_slope_that_they_lie_on() -> None:
+    points = np.random.default_rng(1).uniform(-(3**0.5), 3**0.5, (120, 2))
+    waves = 0.3 * np.cos(40 * points[:, 0])
+    process = FittedProcess.fit(points, np.sin(2 * points[:, 0]) + waves)
+    assert process.shape.lengths[1] > 2 * process.shape.lengths[0], "nothing changes along the second axis"
+    along = np.column_stack([np.linspace(-1.5, 1.5, 60), np.zeros(60)])
+    slope = process.trend()(along).means[0]
+    assert np.abs(slope - np.sin(2 * along[:, 0])).mean() < 0.12
+
+
+def test_a_bowl_is_foreseen_beyond_what_was_seen() -> None:
+    points = np.random.default_rng(2).uniform(-1.7, 0.0, (40, 4))
+    process = FittedProcess.fit(points, -np.square(points - 0.8).sum(1))
+    beyond = np.full((1, 4), 0.8)
+    assert process(beyond).means[0][0] == pytest.approx(0.0, abs=0.2), "the best seen is about -3"
+
+
+def test_a_later_fit_goes_on_from_an_earlier_one() -> None:
+    first = FittedProcess.fit(X, Y)
+    again = FittedProcess.fit(X, Y, first)
+    assert again.shape.lengths == pytest.approx(first.shape.lengths, rel=0.05)
+
+
+@pytest.mark.parametrize("values", [np.zeros(5), np.array([1e6, -1e6, 0.0, 1.0, 2.0])])
+def test_odd_values_give_numbers(values: np.ndarray) -> None:
+    process = FittedProcess.fit(np.repeat(X[:1], 5, axis=0), values)
+    mean, doubt = process(PLACES).moments()
+    assert np.isfinite(mean).all()
+    assert (np.isfinite(doubt) & (doubt >= 0)).all()
