@@ -200,7 +200,6 @@ def foresight(looked_at: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def report(results: Results) -> str:
     """Shows the arms task by task, latent_bo against each, and what its surrogate says."""
     tasks = list(results["tasks"])
-    pairs = len(tasks) * len(results["seeds"])
     head = (
         f"{START} random molecules of ZINC, the same for all arms, and {CALLS - START} more in batches of {BATCH}, all "
         f"of them calls. Mean of the ten best, mean of the seeds.\n"
@@ -212,6 +211,7 @@ def report(results: Results) -> str:
     ]  # fmt: skip
     parts = [head, table(("arm", "what it is", *tasks, "mean", "seconds"), rows)]
     if results["bars"]:
+        pairs = len(results["bars"][0]["differences"])
         parts.append(f"The paired difference of the mean top-10 over {pairs} pairs, its 95 % interval, and by task:\n")
         columns = ("bar", "mean difference", "95 % interval", "won", "one-sided p", *tasks, "interval above 0")
         parts.append(table(columns, map(_bar_row, results["bars"])))
