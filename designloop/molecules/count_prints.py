@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,9 @@ _COMMON = 1 / 16
 """Share of a bank's molecules from which on a unit is kept as a flag of each instead of a list."""
 
 _BYTE = 255
+
+_KEPT_BANKS = 2
+"""Banks that are kept in memory: a campaign goes on to a larger one as it grows, and comes back to none."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,59 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
-class Bank:
-    """Molecules that are drawn from and screened."""
+class _Holders:
+    """Which molecules of a bank have a unit."""
 
-    smiles: tuple[str, ...]
-    """Canonical, each once."""
-    prints: Prints
+    lists: np.ndarray
+    """int32 molecules that have each of the rarer units, end to end."""
+    starts: np.ndarray
+    """(UNITS + 1,) int32 where each unit's begin; of a common one there are none."""
+    flags: dict[int, np.ndarray]
+    """Common unit -> (molecules,) uint8, whether each has it: its list would be long."""
+    sizes: np.ndarray
+    """(molecules,) float32 numbers of units."""
+
+    @classmethod
+    def of(cls, prints: Prints) -> _Holders:
+        """Those of some molecules."""
+        n = len(prints)
+        ones = np.ones(len(prints.units), np.int8)
+        columns = sparse.csr_array((ones, prints.units, prints.starts.astype(np.int32)), shape=(n, UNITS)).tocsc()
+        counts = np.diff(columns.indptr)
+        common = counts > n * _COMMON
+        flags = {}
+        for unit in np.flatnonzero(common).tolist():
+            flags[unit] = np.zeros(n, np.uint8)
+            flags[unit][columns.indices[columns.indptr[unit] : columns.indptr[unit + 1]]] = 1
+        starts = np.concatenate([[0], np.cumsum(np.where(common, 0, counts))]).astype(np.int32)
+        lists = columns.indices[np.repeat(~common, counts)].astype(np.int32)
+        return cls(lists, starts, flags, prints.sizes.astype(np.float32))
+
+    def shared(self, units: np.ndarray) -> np.ndarray:
+        """(molecules,) float32 numbers of units that each has in common with one molecule."""
+        common = [self.flags[unit] for unit in units.tolist() if unit in self.flags]
+        rare = [self.lists[self.starts[unit] : self.starts[unit + 1]] for unit in units.tolist()]
+        lists = np.concatenate([np.zeros(0, np.int32), *rare])
+        shared = np.bincount(lists, minlength=len(self.sizes)).astype(np.float32)
+        for first in range(0, len(common), _BYTE):  # so many that a byte counts them
+            few = np.zeros(len(self.sizes), np.uint8)
+            for has in common[first : first + _BYTE]:
+                few += has
+            shared += few
+        return shared
+
+
+class Bank:
+    """Molecules that are drawn from and screened.
+
+    Args:
+        smiles: canonical, each once.
+        prints: of each; once they are ordered by unit, which is when a similarity is first asked for, they are let go.
+    """
+
+    def __init__(self, smiles: Sequence[str], prints: Prints) -> None:
+        self.smiles = tuple(smiles)
+        self._prints: Prints | None = prints
 
     def __len__(self) -> int:
         return len(self.smiles)
@@ -122,52 +172,19 @@ class Bank:
         return {text: row for row, text in enumerate(self.smiles)}
 
     @cached_property
-    def _sizes(self) -> np.ndarray:
-        return self.prints.sizes.astype(np.float32)
-
-    @cached_property
-    def _molecules_of_unit(self) -> sparse.csc_array:
-        ones = np.ones(len(self.prints.units), np.int8)
-        shape = (len(self), UNITS)
-        return sparse.csr_array((ones, self.prints.units, self.prints.starts), shape=shape).tocsc()
-
-    @cached_property
-    def _common(self) -> dict[int, np.ndarray]:
-        """Unit -> (molecules,) uint8, whether each has it; of those that many have, whose lists would be long."""
-        counts = np.diff(self._molecules_of_unit.indptr)
-        common = {}
-        for unit in np.flatnonzero(counts > len(self) * _COMMON).tolist():
-            common[unit] = np.zeros(len(self), np.uint8)
-            common[unit][self._with(unit)] = 1
-        return common
-
-    def _with(self, unit: int) -> np.ndarray:
-        """Molecules that have a unit."""
-        columns = self._molecules_of_unit
-        rows: np.ndarray = columns.indices[columns.indptr[unit] : columns.indptr[unit + 1]]
-        return rows
-
-    def _shared(self, units: np.ndarray) -> np.ndarray:
-        """(molecules,) float32 numbers of units that each has in common with one molecule."""
-        common = [self._common[unit] for unit in units.tolist() if unit in self._common]
-        rare = [self._with(unit) for unit in units.tolist() if unit not in self._common]
-        lists = np.concatenate([np.zeros(0, np.int32), *rare])
-        shared = np.bincount(lists, minlength=len(self)).astype(np.float32)
-        for first in range(0, len(common), _BYTE):  # so many that a byte counts them
-            few = np.zeros(len(self), np.uint8)
-            for has in common[first : first + _BYTE]:
-                few += has
-            shared += few
-        return shared
+    def _holders(self) -> _Holders:
+        assert self._prints is not None  # it is asked once
+        holders, self._prints = _Holders.of(self._prints), None
+        return holders
 
     def similarity(self, units: np.ndarray) -> np.ndarray:
         """(molecules,) float32 MinMax similarity of one molecule to all of the bank."""
-        shared = self._shared(units)
-        similarity: np.ndarray = shared / np.maximum(self._sizes + np.float32(len(units)) - shared, 1)
+        shared = self._holders.shared(units)
+        similarity: np.ndarray = shared / np.maximum(self._holders.sizes + np.float32(len(units)) - shared, 1)
         return similarity
 
 
-@cache
+@lru_cache(_KEPT_BANKS)
 def zinc_bank(most: int | None = None) -> Bank:
     """ZINC 250k, or so many molecules of it, drawn once and for all.
 

@@ -52,8 +52,8 @@ class _Atom(NamedTuple):
 
 
 _Bond = tuple[int, int, str]
-"""Two atoms, and how they are bonded: "" by a single bond, = and # by others, ~ by another one still; aromatic bonds
-are left out."""
+"""Two atoms, and how they are bonded: nothing for a single bond, = and # for others, ~ for another one still. Aromatic
+bonds are left out."""
 
 
 def _read(mol: Chem.Mol) -> tuple[list[_Atom], list[_Bond]]:

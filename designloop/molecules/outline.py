@@ -21,7 +21,9 @@ SINGLE, AROMATIC, DOUBLE, TRIPLE = 2, 3, 4, 6
 
 ORDERS = (SINGLE, AROMATIC, DOUBLE, TRIPLE)
 
-_ODD_BOND = Chem.MolFromSmarts("*!-;!=;!#;!:*")
+_ODD = Chem.MolFromSmarts("[$(*!-;!=;!#;!:*),$(A:*),$(a#a)]")
+"""A bond of another order; one that is written as aromatic between atoms that are not; one of an aryne, which RDKit has
+both as triple and as aromatic."""
 
 _MOST_KINDS = 4_000
 """ZINC's molecules have some hundred."""
@@ -92,10 +94,10 @@ class Outline:
     def of(cls, mol: Mol) -> Outline | None:
         """That of a molecule; None where it would not tell all.
 
-        That is of a molecule with a hydrogen that is an atom, a wildcard, or a bond neither single, double, triple nor
-        aromatic.
+        That is of a molecule with a hydrogen that is an atom, a wildcard, or an odd bond: none that is single, double,
+        triple or aromatic, and nothing else.
         """
-        if mol.HasSubstructMatch(_ODD_BOND):
+        if mol.HasSubstructMatch(_ODD):
             return None
         orders = (Chem.GetAdjacencyMatrix(mol, useBO=True) * 2).astype(np.intp)
         kinds = _kinds.of(mol, (orders == AROMATIC).any(1).tolist())

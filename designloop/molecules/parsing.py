@@ -15,8 +15,8 @@ from designloop.words import shorten
 MOLECULE_CACHE_SIZE = 5_000
 """Molecules kept in memory: an RDKit molecule of ZINC's size takes about 31 KB, so 150 MB when full."""
 
-TEXT_CACHE_SIZE = 100_000
-"""Texts kept by each cache of SMILES in, text out: about 30 MB when full."""
+TEXT_CACHE_SIZE = 40_000
+"""Texts kept by each cache of SMILES in, text out: about 12 MB when full."""
 
 MOST_SHOWN = 300
 """Characters of a SMILES in a message."""

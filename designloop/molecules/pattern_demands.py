@@ -23,7 +23,7 @@ MOST_RINGS = 6
 """So many rings that are demanded are counted, not more."""
 
 _TOLD = re.compile(r"#\d+|Cl|Br|Si|Se|se|As|as|[BCNOPSFI]|[bcnops]|\*|A|a|H\d+|X\d+|D\d+|R|R0|[+-]\d*", flags=re.ASCII)
-"""What is said of an atom that follows from its kind: element, hydrogens, bonds, charge, whether it is in a ring."""
+"""What follows from an atom's own kind: element, hydrogens, bonds, charge, whether it is in a ring."""
 
 _RING_SIZE = re.compile(r"r(\d+)")
 
@@ -228,18 +228,7 @@ def demand_of(pattern: Mol) -> Demand:
     query = Chem.Mol(pattern)
     Chem.FastFindRings(query)
     tests = [_test(atom) for atom in query.GetAtoms()]
-    stars = Counter(
-        Star(
-            tests[atom.GetIdx()],
-            tuple(
-                sorted(
-                    (_bonds(bond.GetSmarts()).orders, tests[bond.GetOtherAtomIdx(atom.GetIdx())])
-                    for bond in atom.GetBonds()
-                )
-            ),
-        )
-        for atom in query.GetAtoms()
-    )
+    stars = Counter(Star(test, _arms(atom, tests)) for atom, test in zip(query.GetAtoms(), tests, strict=True))
     own, choices = Demand(stars, frozenset(_ring_facts(query))), []
     for atom in query.GetAtoms():
         alternatives = _alternatives(tests[atom.GetIdx()].smarts)
@@ -248,6 +237,12 @@ def demand_of(pattern: Mol) -> Demand:
         else:
             choices.append(tuple(alternatives))
     return replace(own, choices=(*own.choices, *choices))
+
+
+def _arms(atom: Chem.Atom, tests: Sequence[AtomTest]) -> tuple[tuple[int, AtomTest], ...]:
+    """The arms of the star around an atom of a pattern, of the tests of all its atoms."""
+    bonds = [(_bonds(bond.GetSmarts()), bond.GetOtherAtomIdx(atom.GetIdx())) for bond in atom.GetBonds()]
+    return tuple(sorted((of_bond.orders, tests[other]) for of_bond, other in bonds))
 
 
 def _ring_facts(query: Mol) -> Iterator[Fact]:

@@ -12,13 +12,13 @@ Sources: Tripp & Hernández-Lobato 2024 (fixed processes); Moss et al. 2025 (cha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import CampaignView, Strategy
+from designloop.strategies.base import CampaignView, Formerly, Strategy
 from designloop.strategies.learning.settings import NoiseRange
 from designloop.strategies.search.trust_region import RegionSettings
 
@@ -55,6 +55,12 @@ class Settings(BaseModel):
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
     posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around parents")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; chains decode greedily")
+    restart_after: Annotated[int, Formerly(0)] = Field(
+        500,
+        ge=0,
+        description="calls in which the ten best gained nothing, after which the search begins anew, as the campaign "
+        "began, and what it found is set aside; 0: it never does",
+    )
 
 
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
@@ -74,6 +80,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import chains, core, credit, machine, pool, region_search, regions, saved
+    from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.trade_offs import RandomTradeOffs
     from designloop.strategies.search.voting import BreedByVote
@@ -169,6 +176,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         "ucb": UpperBound(settings.kappa),
         "uniform": Uniform(),
     }
+    restarts = None
+    if settings.restart_after and not has_goals:  # no mean of ten says whether a front grows
+        # There is nothing to forget: the model does not learn.
+        restarts = Restarts(settings.restart_after, lambda: None, Archive(limit=LIMIT), before.parts.get("restarts"))
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
@@ -178,6 +189,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         acquisition=acquisitions.get(settings.acquisition, UpperBound(settings.kappa)),
         learners=learners,
         trade_offs=RandomTradeOffs(campaign.objective, campaign.seed) if has_goals else None,
+        restarts=restarts,
         foresight=True,
         calibration=calibration,
         saved=before,

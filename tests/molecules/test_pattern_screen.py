@@ -149,7 +149,7 @@ def test_no_more_is_remembered_than_there_is_room_for(monkeypatch):
     assert len(screen._fitting) <= 3
 
 
-@pytest.mark.parametrize("smiles", ["[H][H]", "*CC", "[OH2]->[Cu]", "C~C", "[2H]C"])
+@pytest.mark.parametrize("smiles", ["[H][H]", "*CC", "[OH2]->[Cu]", "C~C", "[2H]C", "CN:CC", "c1cccc#c1"])
 def test_what_is_unusual_has_no_outline(smiles):
     assert Outline.of(Chem.MolFromSmiles(smiles)) is None
     assert list(PatternScreen([unstable_patterns()[0].query] * 2).possible(None)) == [0, 1]

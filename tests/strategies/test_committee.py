@@ -209,6 +209,17 @@ def test_the_more_was_paid_for_the_more_is_looked_through() -> None:
     assert [ZincScreen(20_000).size(n) for n in (0, 200, 1000)] == [10_000, 20_000, 20_000]
 
 
+@pytest.mark.parametrize("common", [0.0, 0.1, 1.0], ids=["all flags", "both", "all lists"])
+def test_a_bank_has_the_kernels_similarities_and_lets_its_prints_go(common, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("designloop.molecules.count_prints._COMMON", common)
+    smiles = held_out_smiles()[2000:2060]
+    bank, others = Bank(smiles, prints_of(smiles)), held_out_smiles()[2055:2065]
+    expected = KERNELS["ecfp6"].to([features_of_molecule(text) for text in smiles])
+    for other in map(features_of_molecule, others):
+        assert bank.similarity(other.units["ecfp6"]) == pytest.approx(expected([other])[0], abs=1e-6)
+    assert bank._prints is None
+
+
 def test_a_bank_of_another_size_is_screened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     banks = {size: Bank(tuple(part), prints_of(part)) for size, part in ((10_000, SMILES[:30]), (50_000, SMILES))}
     monkeypatch.setattr("designloop.strategies.search.screen.zinc_bank", banks.__getitem__)

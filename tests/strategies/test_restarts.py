@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from designloop.molecules.chemistry import standard_forms
 from designloop.records import MEASURED, START, Candidate, Evaluation, Scored
+from designloop.strategies import latent_bo
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE, CampaignView, KnownObjective
 from designloop.strategies.property_loss import Settings, build
@@ -199,3 +200,15 @@ def test_a_search_goes_on_from_its_state_around_a_restart(rounds: int) -> None:
     told(search, 0.2)
     told(again, 0.2)
     assert same_state(search.state(), again.state())
+
+
+def test_latent_bo_begins_anew_as_well() -> None:
+    settings = latent_bo.Settings(restart_after=20, dimensions=4, effort="low", screen=False)
+    search = latent_bo.build(settings, view(), None)
+    assert isinstance(search, Search)
+    search.tell([Scored(Evaluation(Candidate(name, "prior"), {}), {}, 0.5) for name in NAMES[:20]])
+    told(search, 0.1)
+    assert len(search.archive) == 30
+    told(search, 0.1)
+    assert len(search.archive) == 0
+    assert {candidate.proposer for candidate in islice(search.ask(10), 10)} == {"prior"}

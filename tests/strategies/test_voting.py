@@ -18,7 +18,7 @@ from designloop.strategies.search.pool import Bred, Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.search.voting import BreedByVote, Stock
 from designloop.strategies.surrogates.base import Posterior
-from designloop.strategies.surrogates.committee import Committee
+from designloop.strategies.surrogates.committee import Committee, CommitteeModel
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, MoleculeFeatures
 from designloop.strategies.surrogates.views import MoleculeView
@@ -203,3 +203,22 @@ def test_rows_of_the_screen_are_those_of_what_is_paid_for_now() -> None:
         similarity = np.stack([bank.similarity(molecule.units["ecfp6"]) for molecule in molecules])
         assert screen.means(bank, process) == pytest.approx(process.weights @ similarity, abs=0.02)
         assert screen.means(bank, process).tolist() == ZincScreen().means(bank, process).tolist()
+
+
+def test_those_who_vote_choose_what_they_would_choose_among_all() -> None:
+    belief = Committee(VIEW, SCORE_ALONE).fit(archive(), 0)
+    assert belief is not None
+    features, voters = VIEW.features(BANK[:25]), [Voter(3, 0.5), Voter(1, 0.1), Voter(3, 1.0)]
+    among_all = list(Votes(voters).select(belief(features), 6, 0))
+    renumbered = [Voter([1, 3].index(voter.member), voter.kappa) for voter in voters]
+    alone = belief.only([1, 3])
+    assert list(Votes(renumbered).select(alone(features), 6, 0)) == among_all
+    assert alone.shares.sum() == pytest.approx(1)
+    assert len(set(among_all)) == 25
+
+
+def test_the_members_that_vote_are_those_that_the_batch_is_chosen_by() -> None:
+    bred, _ = breed()
+    assert isinstance(bred.acquisition, Votes)
+    assert isinstance(bred.belief, CommitteeModel)
+    assert {voter.member for voter in bred.acquisition.voters} == set(range(len(bred.belief.members)))

@@ -67,7 +67,7 @@ LATENT_BO = Ours(
 TURBO = Peer("turbo_l", "TuRBO in the latents of the same model, batches of 10", TURBO_L)
 LOL_BO = Peer(
     "lol_bo",
-    "the same, model and surrogate trained together every 5 failures",
+    "TuRBO there, model and surrogate trained together every 5 failures",
     LolBo(TURBO_L),
     tasks=("fexofenadine_mpo",),
 )

@@ -113,11 +113,12 @@ def judge(tasks: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _pairs(arms: Mapping[str, Any], other: str, measure: str) -> list[tuple[float, float]]:
-    """(ours, theirs) of the seeds that both have."""
-    if LATENT_BO.name not in arms or other not in arms:
+    """(ours, theirs) of the seeds that both have; none where the one had more calls than the other."""
+    own, theirs = arms.get(LATENT_BO.name), arms.get(other)
+    if own is None or theirs is None or own["calls"] != theirs["calls"]:
         return []
-    own, theirs = (dict(zip(of["seeds"], of[measure], strict=True)) for of in (arms[LATENT_BO.name], arms[other]))
-    return [(own[seed], theirs[seed]) for seed in own if seed in theirs]
+    of_seed, of_theirs = (dict(zip(of["seeds"], of[measure], strict=True)) for of in (own, theirs))
+    return [(of_seed[seed], of_theirs[seed]) for seed in of_seed if seed in of_theirs]
 
 
 def merge(earlier: Results, now: Results) -> Results:
@@ -130,7 +131,8 @@ def merge(earlier: Results, now: Results) -> Results:
         if kept := {name: value for name, value in both.items() if value is not None}:
             tasks[task] = kept
     ordered = {arm.name: arms[arm.name] for arm in (*ARMS, *VARIANTS) if arm.name in arms}
-    return {**earlier, **now, "arms": ordered, "tasks": tasks, "bars": judge(tasks)}
+    calls = max(earlier["calls"], now["calls"])
+    return {**earlier, **now, "calls": calls, "arms": ordered, "tasks": tasks, "bars": judge(tasks)}
 
 
 def _fuller(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -150,8 +152,9 @@ def report(results: Results) -> str:
     ]
     if results["bars"]:
         parts.append(table(PAIRED_COLUMNS, map(paired_row, results["bars"])))
-    parts.append(_arms_table(tasks, TASKS))
-    if any(task in tasks for task in DEVELOPMENT):
+    if not tasks.keys().isdisjoint(TASKS):
+        parts.append(_arms_table(tasks, TASKS))
+    if not tasks.keys().isdisjoint(DEVELOPMENT):
         parts.append("On two tasks that no bar is about it was chosen how the peers are run:\n")
         parts.append(_arms_table(tasks, DEVELOPMENT))
     if back := results.get("reconstruction"):

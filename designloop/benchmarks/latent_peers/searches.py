@@ -33,7 +33,8 @@ class TurboL:
     """TuRBO-L: the model stays as it was pretrained."""
 
     noise: float = 0.0
-    """Level that the decoder is told."""
+    """Level that the decoder is told. Without any, far more molecules come back from their own latents, and on other
+    tasks the search is no worse than with some."""
     every: bool = False
     """Whether all coordinates of the latent are searched, used or not."""
     rules: Rules = field(default_factory=Rules)
@@ -53,38 +54,37 @@ class LolBo:
     def __call__(self, door: Door, start: Sequence[str], vae: SequenceVAE, corpus: Corpus, seed: int) -> None:
         """Spends the door's budget, as ``TurboL`` does."""
         cube = LatentCube.of(vae, self.turbo.noise, self.turbo.every)
-        failures = 0
 
-        def learn(success: bool, scores: dict[str, float], batches: int) -> bool:
-            nonlocal failures
-            failures = 0 if success else failures + 1
-            if failures < self.joint.failures:
-                return False
-            failures = 0
+        def learn(scores: dict[str, float], batches: int) -> None:
             train_together(cube, scores, corpus, self.joint, seed, batches)
-            return True
 
-        search(door, start, cube, self.turbo.rules, seed, learn)
+        search(door, start, cube, self.turbo.rules, seed, Learning(learn, self.joint.failures))
 
 
-Learn = Callable[[bool, dict[str, float], int], bool]
-"""(whether a batch was a success, all scores, batches so far) -> whether the model has learned."""
+@dataclass(frozen=True)
+class Learning:
+    """What changes a cube's model in mid-course, and when."""
+
+    learn: Callable[[dict[str, float], int], None]
+    """(all scores, batches so far) -> nothing."""
+    failures: int
+    """Batches without a new best, since the last time or the last new best, after which it does."""
 
 
 def search(
-    door: Door, start: Sequence[str], cube: LatentCube, rules: Rules, seed: int, learn: Learn | None = None
+    door: Door, start: Sequence[str], cube: LatentCube, rules: Rules, seed: int, learning: Learning | None = None
 ) -> None:
     """Spends the door's budget by TuRBO in a cube of latents, the starting molecules first.
 
     Args:
-        learn: called after each batch; where the model has learned, all that was paid for is encoded anew.
+        learning: where the model has learned, all that was paid for is encoded anew.
     """
     with suppress(BudgetSpent):
         door(start)
         scores = cube.expressed(door.paid)
         latents = cube.encode(list(scores))
         turbo = Turbo(cube.points(latents), _values(scores.values()), rules, seed_of(seed, "turbo"))
-        idle = 0
+        idle = failures = 0
         while door.left and idle < MOST_IDLE:
             before = len(door.paid)
             drawn = cube.place(turbo.ask(), latents[turbo.centre])
@@ -96,7 +96,10 @@ def search(
             latents = torch.cat([latents, drawn])
             success = turbo.tell(cube.points(drawn), _values(score for _, score in known))
             idle = 0 if len(door.paid) > before else idle + 1
-            if learn is not None and learn(success, scores := cube.expressed(door.paid), turbo.batches):
+            failures = 0 if success else failures + 1
+            if learning is not None and failures == learning.failures:
+                failures, scores = 0, cube.expressed(door.paid)
+                learning.learn(scores, turbo.batches)
                 latents = cube.encode(list(scores))
                 turbo.replace(cube.points(latents), _values(scores.values()))
 

@@ -52,7 +52,7 @@ class Drawn(Ours):
 
 PROPERTY = Drawn(
     "property",
-    "prior and posterior alone propose, nothing ranks; the property loss",
+    "prior and posterior alone propose, nothing ranks, no restarts; the property loss",
     strategy("property", **MODEL_ALONE),
 )
 LIKELIHOOD = Ours("likelihood", "the same; the likelihood of elites", strategy("likelihood", **MODEL_ALONE))

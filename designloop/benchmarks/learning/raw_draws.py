@@ -138,7 +138,7 @@ class RawDraws:
         return self._carried(kept)
 
     def _carried(self, kept: Mapping[int, Measured]) -> dict[str, Measured]:
-        """What was measured at every mark; from an early stop of the campaign on, of the model that it left."""
+        """What was measured at every mark; where the campaign stopped before one, what was measured last."""
         return {str(mark): kept[max(own for own in kept if own <= mark)] for mark in self.marks}
 
     def measure(self, vae: SequenceVAE, paid: Collection[str]) -> Measured:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -183,7 +182,8 @@ class Screening:
         self._charged = self._new_charges()
         for smiles in table.charged():
             self._charged.add(smiles, identity(smiles, self._stereo))
-        self._refusal = lru_cache(_REMEMBERED)(self._ask_filters)
+        self._refusals: dict[str, tuple[str, str] | None] = {}
+        """Standard form -> what the filters say of it."""
         self.last_take = Take(0)
         """What became of the candidates of the last ``take``."""
 
@@ -191,10 +191,13 @@ class Screening:
         """Those that could be admitted now, in standard form and in the same order; a repeat within them is dropped."""
         batch = self._new_charges()
         admissible = []
-        for candidate in candidates:
+        for number, candidate in enumerate(candidates, 1):
+            if self._refusals.get(candidate.smiles) is not None:
+                continue  # whatever else there is to say of it
             verdict = self._verdict(candidate.smiles, batch, batch, chosen=False)
             if verdict.reason is None:
-                batch.add(verdict.smiles, verdict.identity)
+                if number < len(candidates):  # strategies mostly ask of one, which nothing follows
+                    batch.add(verdict.smiles, verdict.identity)
                 admissible.append(replace(candidate, smiles=verdict.smiles))
         return admissible
 
@@ -318,6 +321,14 @@ class Screening:
         if refusal is not None:
             return _Verdict(smiles, identity_key, *refusal)
         return _Verdict(smiles, identity_key)
+
+    def _refusal(self, smiles: str) -> tuple[str, str] | None:
+        """What the filters say of a standard form, remembered; all is forgotten where there is too much."""
+        if smiles not in self._refusals:
+            if len(self._refusals) == _REMEMBERED:
+                self._refusals.clear()
+            self._refusals[smiles] = self._ask_filters(smiles)
+        return self._refusals[smiles]
 
     def _ask_filters(self, smiles: str) -> tuple[str, str] | None:
         """(name, why) of the first filter that refuses a standard form; None where all allow it."""

@@ -30,7 +30,7 @@ BINDS = {
 }
 """Kind of atom -> kinds that an edit may bind it to: no more than rules of thumb for what lasts, and is no alert."""
 
-GRAPHS = 1_000
+GRAPHS = 400
 """Molecules whose graphs are remembered: some generations of parents. About 90 KB each, parts included."""
 
 _KINDS = {1: "X", 7: "N", 8: "O", 9: "F", 17: "X", 35: "X", 53: "X"}

@@ -6,8 +6,9 @@ Screening is the dearest step, so only what is about to breed or to be paid for 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -26,6 +27,10 @@ _FEWEST = 16
 
 _CONSIDERED = 4
 """Molecules that a batch is chosen from, for each one wanted."""
+
+
+Allowed = Callable[[int], Sequence[Candidate]]
+"""Row of a pool -> its candidate in standard form, where it may be admitted; else nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +64,14 @@ class BreedByBound:
                 bounds.append(self.bound.bounds(belief(pool.features(new))))
             return self.bound.order(np.concatenate(bounds)) if bounds else np.zeros(0, dtype=int)
 
+        @lru_cache(None)  # what ranks highest is asked about in every generation
+        def allowed(row: int) -> Sequence[Candidate]:
+            return self.campaign.allowed([pool.candidates[row]])
+
         def choose(new: slice, generation: int) -> Sequence[Member]:
             nonlocal elites
             if (ranked := rank(new)).size:
-                elites = self._favourites(pool.candidates[row] for row in ranked)
+                elites = self._favourites(pool, ranked.tolist(), allowed)
             return elites
 
         n = int(self.draws * max(wanted, _FEWEST))
@@ -70,18 +79,19 @@ class BreedByBound:
         ranked = rank(slice(sum(map(len, bounds)), len(pool)))
         return Bred(pool, ranked[: _CONSIDERED * wanted].tolist(), pool.candidates)
 
-    def _favourites(self, ranked: Iterable[Candidate]) -> list[Member]:
-        best = islice(limit_per_scaffold(ranked, self.per_scaffold, self.campaign), self.parents)
+    def _favourites(self, pool: Pool, ranked: Sequence[int], allowed: Allowed) -> list[Member]:
+        """Those that the next generation is bred from, of rows of the pool, the best first."""
+        best = islice(limit_per_scaffold(pool, ranked, self.per_scaffold, allowed), self.parents)
         members = (self.transcriber.member(candidate) for candidate in best)
         return [member for member in members if member is not None]
 
 
-def limit_per_scaffold(candidates: Iterable[Candidate], most: int, campaign: CampaignView) -> Iterator[Candidate]:
-    """Those that are allowed, at most so many of each scaffold."""
+def limit_per_scaffold(pool: Pool, rows: Sequence[int], most: int, allowed: Allowed) -> Iterator[Candidate]:
+    """Those that are allowed of some rows of a pool, at most so many of each scaffold."""
     count: Counter[str] = Counter()
-    for candidate in candidates:
-        kind = scaffold(candidate.smiles)
+    for row in rows:
+        kind = scaffold(pool.candidates[row].smiles)
         if count[kind] < most:
-            for allowed in campaign.allowed([candidate]):
+            for candidate in allowed(row):
                 count[kind] += 1
-                yield allowed
+                yield candidate

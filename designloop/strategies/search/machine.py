@@ -104,7 +104,8 @@ class Search:
         candidates = [bred.pool.candidates[row] for row in bred.considered]
         allowed = lru_cache(None)(lambda row: self.campaign.allowed([candidates[row]]))
         with self._timed("choose"):
-            posterior = given_pending(belief, bred.pool.features(bred.considered), self._pending_features())
+            features = bred.pool.features(bred.considered)
+            posterior = given_pending(bred.belief or belief, features, self._pending_features())
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
         acquisition = bred.acquisition or self.acquisition
         chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row))))

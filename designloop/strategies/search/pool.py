@@ -72,6 +72,8 @@ class Bred:
     """All that was not paid for. Where nothing may be admitted it goes out as it is: the loop counts why, and ends."""
     acquisition: Acquisition | None = None
     """That was bred for; None: the search's own."""
+    belief: Belief | None = None
+    """That this acquisition goes by; None: the one that was bred by."""
 
 
 Breed = Callable[[Archive, Belief, int, Turn], Bred | None]

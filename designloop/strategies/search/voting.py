@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice, zip_longest
 
 import numpy as np
@@ -92,7 +92,10 @@ class BreedByVote:
             considered = stock.favourites(voters, min(_CONSIDERED * wanted, MOST_JOINT))
             return Bred(stock.pool, considered, stock.unpaid())
         considered = stock.favourites(voters, _CONSIDERED * wanted)
-        return Bred(stock.pool, considered, stock.unpaid(), Votes(voters, stock.chances(considered)))
+        voting = sorted({voter.member for voter in voters})  # the others need not say what they hold of these
+        renumbered = [replace(voter, member=voting.index(voter.member)) for voter in voters]
+        chosen_by = Votes(renumbered, stock.chances(considered))
+        return Bred(stock.pool, considered, stock.unpaid(), chosen_by, belief.only(voting))
 
     def _parents(self, stock: Stock, voters: Sequence[Voter], n: int, rng: np.random.Generator) -> list[Member]:
         """The parents of n children: the voters take turns, each of its own ranking; each parent once."""

@@ -8,7 +8,7 @@ Source: Dawid 1984, "Present position and potential developments: the prequentia
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -67,6 +67,11 @@ class CommitteeModel:
             deviation = np.sqrt(shares @ (variances + np.square(means - mean)))
             moments[name] = (centre + scale * mean, scale * deviation)
         return moments
+
+    def only(self, numbers: Sequence[int]) -> CommitteeModel:
+        """A committee of some of its members, in this order."""
+        shares = self.shares[list(numbers)]
+        return replace(self, members=[self.members[number] for number in numbers], shares=shares / shares.sum())
 
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
         """The posterior over candidates, of (m,) features."""

@@ -53,12 +53,18 @@ def test_bars_are_over_all_pairs_of_the_four_tasks_and_no_other() -> None:
     assert best["p"] == pytest.approx(2 / 16)  # of the 16 signs, those with at most the least difference below 0
     assert ten["differences"] == pytest.approx(best["differences"])
     assert judge({"median2": {"turbo_l": of([0.4])}}) == []
+    assert judge({"median2": {"latent_bo": of([0.5]), "turbo_l": of([0.4]) | {"calls": 250}}}) == []
 
 
 def test_a_later_run_adds_to_the_record_and_the_bars_are_judged_anew() -> None:
-    earlier = {"arms": {"latent_bo": "ours"}, "tasks": {"median2": {"latent_bo": of([0.5, 0.6])}}, "bars": []}
-    now = {
+    earlier = {
         "calls": 600,
+        "arms": {"latent_bo": "ours"},
+        "tasks": {"median2": {"latent_bo": of([0.5, 0.6])}},
+        "bars": [],
+    }
+    now = {
+        "calls": 250,
         "seeds": [0],
         "arms": {"turbo_l": "theirs", "latent_bo": "ours"},
         "tasks": {"median2": {"turbo_l": of([0.4]), "latent_bo": of([0.3])}},
@@ -67,6 +73,7 @@ def test_a_later_run_adds_to_the_record_and_the_bars_are_judged_anew() -> None:
     both = merge(earlier, now)
     assert list(both["arms"]) == ["latent_bo", "turbo_l"]
     assert both["bars"][0]["differences"] == pytest.approx([0.1])  # the entry with more seeds is kept
+    assert "and 500 calls more" in report(both)
     assert "| median2 | latent_bo | 0.550 | 0.500 0.600 |" in report(both)
 
 

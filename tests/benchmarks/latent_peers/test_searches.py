@@ -16,7 +16,7 @@ from designloop.benchmarks.latent_peers import searches
 from designloop.benchmarks.latent_peers.cube import LatentCube
 from designloop.benchmarks.latent_peers.joint import JointSettings, NegativeEvidence, train_together
 from designloop.benchmarks.latent_peers.process import untrained
-from designloop.benchmarks.latent_peers.searches import LolBo, TurboL, search
+from designloop.benchmarks.latent_peers.searches import Learning, LolBo, TurboL, search
 from designloop.benchmarks.latent_peers.turbo import Rules
 from designloop.benchmarks.pmo import door as door_module
 from designloop.benchmarks.pmo.door import Door
@@ -103,6 +103,30 @@ def test_a_search_ends_where_nothing_new_is_written(
     search(door, ["CCCC", "CC"], Stuck.line(), RULES, seed=0)
     assert list(door.paid) == ["CCCC", "CC", "CCC"]
     assert asked == [3] * 5  # one that paid, and four that did not
+
+
+def test_a_model_learns_after_so_many_failures_running_and_all_is_encoded_anew(
+    oracle: Carbons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searches, "MOST_IDLE", 7)
+    lengths = [2, 2, 2, 5, 2, 2, 2, 2]  # carbon atoms, batch by batch; but for the first and the fourth nothing is new
+    learned: list[tuple[int, int]] = []
+    encoded: list[int] = []
+
+    class Told(Chains):
+        def encode(self, smiles: Sequence[str], refine: int = 0) -> Tensor:
+            encoded.append(len(smiles))
+            return super().encode(smiles)
+
+        def decode(self, latents: Tensor) -> list[str | None]:
+            return ["C" * lengths.pop(0)]
+
+    door = Door("qed", 20, tmp_path / "calls.jsonl")
+    learning = Learning(lambda scores, batches: learned.append((len(scores), batches)), failures=2)
+    with pytest.raises(IndexError):
+        search(door, ["CCCC", "CCC"], Told.line(), Rules(batch=1, candidates=20), 0, learning)
+    assert learned == [(3, 2), (4, 6), (4, 8)]
+    assert encoded == [2, 3, 4, 4]
 
 
 def test_an_interrupted_search_goes_on_to_the_same_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as npst
 
 from designloop.loop.campaign.campaign import CampaignError, load_campaign
 from designloop.loop.campaign.changes import changes
-from designloop.loop.screening.diversity import with_todays_keys
+from designloop.loop.screening.crowding import Charged, fingerprint_of
+from designloop.loop.screening.diversity import Diversity, with_todays_keys
 from designloop.loop.screening.screening import Screening
 from designloop.loop.screening.spreading import Admit, mean_distance, spread_batch
 from designloop.molecules.chemistry import fingerprints, framework, scaffold, tanimoto
@@ -201,3 +202,15 @@ def test_all_strategies_pass_through_the_same_choice(tmp_path: Path, model: Path
     drawn = (Candidate(smiles, "file") for smiles in POOL)
     batch = smiles_of(Screening(campaign, table).take(drawn, 8))
     assert all(distances_of(list(pair))[0, 1] >= 0.7 for pair in combinations(batch, 2))
+
+
+def test_the_nearest_is_that_of_comparing_with_all_however_often_it_is_asked_and_as_others_join():
+    smiles = ["CCO", "CCCO", "CCN", "c1ccccc1O", "CCOC", "c1ccccc1N", "CCCCO"]
+    charged, queries = Charged(Diversity(min_distance=0.1)), [*smiles, "CCCl"]
+    assert charged.nearest("CCO") == (0.0, "")
+    for count, molecule in enumerate(smiles, 1):
+        charged.add(molecule, molecule)
+        for query in queries[count % 3 :: 3]:
+            similar = tanimoto([fingerprint_of(query)], [fingerprint_of(known) for known in smiles[:count]])[0]
+            expected = max(zip(similar.tolist(), smiles[:count], strict=True))
+            assert charged.nearest(query) == charged.nearest(query) == expected

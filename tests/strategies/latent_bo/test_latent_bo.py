@@ -318,7 +318,7 @@ def test_a_resumed_strategy_goes_on_as_the_one_that_never_stopped(campaign: Make
         last = strategy.state()
     assert histories[0] == histories[1]
     assert {"version", "rounds_seen", "archive", "parts"} == set(last.data)
-    assert set(last.data["parts"]) == {"credit", "committee", "calibration", "feasibility", "regions"}
+    assert set(last.data["parts"]) == {"credit", "committee", "calibration", "feasibility", "regions", "restarts"}
 
 
 # ---- a core to keep
