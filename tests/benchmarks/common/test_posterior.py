@@ -32,11 +32,12 @@ def process_of(smiles: tuple[str, ...], values: np.ndarray, capacity: int = 60) 
 
 def test_shared_units_give_rdkits_similarity_of_counts() -> None:
     expected = rdkit_similarity(SMILES[:20], SMILES)
-    bank = Bank(SMILES, prints_of(SMILES))
+    prints = prints_of(SMILES)
+    bank = Bank(SMILES, prints)
     for row in range(20):
-        assert bank.similarity(bank.prints.row(row)) == pytest.approx(expected[row], abs=1e-6)
+        assert bank.similarity(prints.row(row)) == pytest.approx(expected[row], abs=1e-6)
     process = process_of(SMILES[:20], np.zeros(20))
-    assert process.kernel(bank.prints) == pytest.approx(expected, abs=1e-6)
+    assert process.kernel(prints) == pytest.approx(expected, abs=1e-6)
 
 
 def test_units_are_told_apart_up_to_a_number_and_are_none_of_an_empty_molecule() -> None:
@@ -61,25 +62,27 @@ def test_the_posterior_is_that_of_the_textbook() -> None:
 
 
 def test_a_screen_keeps_the_posterior_over_a_bank_up_to_date() -> None:
-    bank = Bank(SMILES, prints_of(SMILES))
+    prints = prints_of(SMILES)
+    bank = Bank(SMILES, prints)
     process, screen = TanimotoProcess(40), Screen(bank, 40)
     assert screen.mean.tolist() == [0.0] * len(bank)
     assert screen.deviation.tolist() == [1.0] * len(bank)
     for row, value in enumerate(np.random.default_rng(1).random(40)):
-        process.add(bank.prints.row(row), float(value))
-        screen.take_in(process, bank.prints.row(row))
+        process.add(prints.row(row), float(value))
+        screen.take_in(process, prints.row(row))
         if row in (0, 39):
-            mean, deviation = process.predict(bank.prints)
+            mean, deviation = process.predict(prints)
             assert screen.mean == pytest.approx(mean, abs=1e-3)
             assert screen.deviation == pytest.approx(deviation, abs=1e-3)
 
 
 def test_a_bank_shares_what_two_molecules_share_however_often_a_feature_is_there() -> None:
     smiles = ["C" * 400, "C" * 390, "CCO", "c1ccccc1O", *["CCCC"] * 20]  # common units, more than a byte counts
-    bank = Bank(tuple(smiles), prints_of(smiles))
-    units = bank.prints.row(0)
+    prints = prints_of(smiles)
+    bank = Bank(smiles, prints)
+    units = prints.row(0)
     for row in range(len(smiles)):
-        shared = len(np.intersect1d(units, bank.prints.row(row)))
-        either = len(np.union1d(units, bank.prints.row(row)))
+        shared = len(np.intersect1d(units, prints.row(row)))
+        either = len(np.union1d(units, prints.row(row)))
         assert bank.similarity(units)[row] == np.float32(shared) / np.float32(either)
     assert bank.similarity(units)[0] == 1
