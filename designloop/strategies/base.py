@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from designloop.parts import modules_in
 from designloop.randomness import seed_of
@@ -58,6 +58,18 @@ class Formerly:
     """
 
     value: Any
+
+
+RestartAfter = Annotated[
+    int,
+    Formerly(0),
+    Field(
+        ge=0,
+        description="calls in which the ten best gained nothing, after which the search begins anew, as the campaign "
+        "began, and what it found is set aside; 0: it never does",
+    ),
+]
+"""The setting of strategies that begin anew."""
 
 
 Foreseen = Mapping[str, tuple[float, float]]

@@ -12,13 +12,13 @@ Sources: Tripp & Hernández-Lobato 2024 (fixed processes); Moss et al. 2025 (cha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import CampaignView, Formerly, Strategy
+from designloop.strategies.base import CampaignView, RestartAfter, Strategy
 from designloop.strategies.learning.settings import NoiseRange
 from designloop.strategies.search.trust_region import RegionSettings
 
@@ -55,12 +55,7 @@ class Settings(BaseModel):
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
     posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around parents")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; chains decode greedily")
-    restart_after: Annotated[int, Formerly(0)] = Field(
-        500,
-        ge=0,
-        description="calls in which the ten best gained nothing, after which the search begins anew, as the campaign "
-        "began, and what it found is set aside; 0: it never does",
-    )
+    restart_after: RestartAfter = 500
 
 
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import SCORE_ALONE, CampaignView, Formerly, Strategy
+from designloop.strategies.base import SCORE_ALONE, CampaignView, RestartAfter, Strategy
 from designloop.strategies.learning.settings import FineTuning, NoiseRange
 
 ProposerName = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover", "screen"]
@@ -94,12 +94,7 @@ class Settings(BaseModel):
     refine: int = Field(
         0, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule; some ms each"
     )
-    restart_after: Annotated[int, Formerly(0)] = Field(
-        500,
-        ge=0,
-        description="calls in which the ten best gained nothing, after which the search begins anew, as the campaign "
-        "began, and what it found is set aside; 0: it never does",
-    )
+    restart_after: RestartAfter = 500
     learning: FineTuning = FineTuning()
 
 

@@ -34,7 +34,6 @@ PARTS = ("fit", "breed", "choose")
 _EMPTY_BLOCKS = 10
 """So many blocks running without a candidate end the stream."""
 
-
 STARTING = frozenset({START, MEASURED})
 """The proposers of what a campaign begins with."""
 

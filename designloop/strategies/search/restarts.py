@@ -19,6 +19,7 @@ import numpy as np
 
 from designloop.records import State
 from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.search.saved import members_of, rows_of
 
 BEST = 10
 """Molecules whose mean says whether a search gains."""
@@ -40,7 +41,7 @@ class Restarts:
     def __init__(self, patience: int, forget: Callable[[], None], empty: Archive, state: State | None = None) -> None:
         self._patience, self._forget = patience, forget
         data: Mapping[str, Any] = state.data if state is not None else {}
-        self.start, self.aside = (empty.add(_members(data.get(name, ()))) for name in ("start", "aside"))
+        self.start, self.aside = (empty.add(members_of(data.get(name, ()))) for name in ("start", "aside"))
         """What it begins with each time; and what the search knows nothing of."""
         self.beginnings = int(data.get("beginnings", 0))
         """After the first one."""
@@ -82,18 +83,8 @@ class Restarts:
 
     def state(self) -> State:
         """All of it."""
-        kept = {"start": _rows(self.start), "aside": _rows(self.aside)}
+        kept = {"start": rows_of(self.start), "aside": rows_of(self.aside)}
         return State(data=kept | {"beginnings": self.beginnings, "gained": self._gained, "since": self._since})
-
-
-def _rows(archive: Archive) -> list[list[Any]]:
-    """Its members as JSON values."""
-    return [[member.smiles, member.selfies, member.score, list(member.values)] for member in archive.members]
-
-
-def _members(rows: Sequence[Sequence[Any]]) -> list[Member]:
-    """What ``_rows`` gave."""
-    return [Member(smiles, selfies, score, tuple(values)) for smiles, selfies, score, values in rows]
 
 
 def best_mean(members: Sequence[Member]) -> float:

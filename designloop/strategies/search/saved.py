@@ -6,8 +6,9 @@ was another one for each strategy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -62,39 +63,44 @@ class Saved:
 
     @classmethod
     def _version_2(cls, state: State) -> Saved:
-        members = [
-            Member(smiles, selfies, score, tuple(values)) for smiles, selfies, score, values in state.data["archive"]
-        ]
         parts = {
             name: State(
                 {key.split("/", 1)[1]: array for key, array in state.arrays.items() if key.startswith(f"{name}/")}, data
             )
             for name, data in state.data["parts"].items()
         }
-        return cls(state.data["rounds_seen"], Archive(tuple(members)), parts)
+        return cls(state.data["rounds_seen"], Archive(members_of(state.data["archive"])), parts)
 
     def state(self) -> State:
         """As a campaign stores it."""
         arrays: dict[str, np.ndarray] = {}
         for name, part in self.parts.items():
             arrays |= {f"{name}/{key}": array for key, array in part.arrays.items()}
-        rows = [[member.smiles, member.selfies, member.score, list(member.values)] for member in self.archive.members]
         data = {
             "version": VERSION,
             "rounds_seen": self.rounds_seen,
-            "archive": rows,
+            "archive": rows_of(self.archive),
             "parts": {name: dict(part.data) for name, part in self.parts.items()},
         }
         return State(arrays, data)
 
 
+def rows_of(archive: Archive) -> list[list[Any]]:
+    """An archive's members as JSON values."""
+    return [[member.smiles, member.selfies, member.score, list(member.values)] for member in archive.members]
+
+
+def members_of(rows: Sequence[Sequence[Any]]) -> tuple[Member, ...]:
+    """What ``rows_of`` gave."""
+    return tuple(Member(smiles, selfies, score, tuple(values)) for smiles, selfies, score, values in rows)
+
+
 def property_loss_version_1(state: State) -> Saved:
     """Of ``property_loss``: its rows, the proposers' credit, the learned weights."""
     data = state.data
-    members = [Member(smiles, selfies, score, tuple(values)) for smiles, selfies, score, values in data["seen"]]
     model = {name: data[name] for name in ("model_round", "pretrained_reconstruction", "reconstruction")}
     parts = {"credit": State(data={"credit": data["credit"]}), "model": State(state.arrays, model)}
-    return Saved(data["told"], Archive(tuple(members)), parts)
+    return Saved(data["told"], Archive(members_of(data["seen"])), parts)
 
 
 def latent_bo_version_1(state: State) -> Saved:
