@@ -14,7 +14,7 @@ from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import describe_readings
 from designloop.loop.laboratory.pricing import PRICE, PriceError
-from designloop.loop.laboratory.readings import measured_properties, told_in
+from designloop.loop.laboratory.readings import measured_properties, readings_in
 from designloop.loop.laboratory.results_file import FAILED, ID, STRUCTURE, RefusedRow, ResultsError, ResultsReader
 from designloop.loop.summary import results_folder
 from designloop.paths import exists
@@ -206,7 +206,7 @@ def tell(
         except ResultsError as error:
             raise InputError(str(error)) from error
         news = sort_news(table, tellable, file.readings)
-        remarks = describe_far_off([*news.new, *news.corrected], news.readings, told_in(table.rounds()))
+        remarks = describe_far_off([*news.new, *news.corrected], news.readings, readings_in(table.rounds()))
         open_ledger(table, book)
         rounds = Teller(campaign, table, suggestions, book.say).tell(news)
         if rounds:

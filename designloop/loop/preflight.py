@@ -17,6 +17,7 @@ from designloop.loop.config.problems import one_of_each
 from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.child.side_by_side import SideBySide
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
+from designloop.loop.laboratory.pricing import find_bad_prices
 from designloop.loop.own_in_model import describe_own_in_model
 from designloop.loop.passing import FilterShare, describe_own, filter_shares, find_wrong_filters, judge_own
 from designloop.molecules.chemistry import standard_form
@@ -132,6 +133,7 @@ def plan(campaign: Campaign, ledger: Ledger) -> Plan:
         *find_unloadable(campaign),
         *find_disturbed(campaign, ledger),
         *find_unwritable(campaign),
+        *find_bad_prices(campaign, ledger, list(KNOWN_MOLECULES.values())),
     ]
     own = [] if wrong_filters else describe_own(verdicts)
     shares = filter_shares(campaign, verdicts)

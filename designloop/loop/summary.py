@@ -15,7 +15,7 @@ from designloop.loop.laboratory.readings import (
     corrections_in,
     is_in_laboratory,
     measured_properties,
-    told_in,
+    readings_in,
 )
 from designloop.loop.reasons import commonest
 from designloop.loop.round_metrics import REMARKS
@@ -194,7 +194,7 @@ def summarize(folder: Path) -> Summary:
             for name in opening.accepted
         ],
         remarks=[*_remarks(stored.rounds), *stored.remarks, *remarks, *of_ledger],
-        pending=pending_of(suggestions, told_in(stored.rounds)),
+        pending=pending_of(suggestions, readings_in(stored.rounds)),
         corrections=corrections_in(stored.rounds),
         in_laboratory=is_in_laboratory(stored.record.openings[-1].dump),
     )

@@ -84,6 +84,15 @@ def prices_of(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> list
     ]
 
 
+def find_bad_prices(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> list[str]:
+    """Why prices cannot be used, if they cannot: every wrong line of their table, or what computes them for molecules."""
+    try:
+        prices_of(campaign, ledger, [standard_form(own, campaign.standardize) for own in smiles])
+    except PriceError as error:
+        return [str(error)]
+    return []
+
+
 def affordable(prices: Sequence[float | None], wanted: int, spend: float) -> list[int]:
     """The rows of the batch of greatest value, in their order: at most so many, that cost no more than a sum together.
 

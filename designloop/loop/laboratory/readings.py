@@ -51,7 +51,7 @@ def to_metric(readings: Readings) -> str:
     )
 
 
-def told_in(rounds: Iterable[RoundInfo]) -> dict[str, dict[str, Reading]]:
+def readings_in(rounds: Iterable[RoundInfo]) -> dict[str, dict[str, Reading]]:
     """All readings that the rounds hold; a later one takes the place of an earlier one."""
     readings: dict[str, dict[str, Reading]] = {}
     for info in rounds:
@@ -70,7 +70,7 @@ def corrections_in(rounds: Iterable[RoundInfo]) -> list[str]:
     readings: dict[str, dict[str, Reading]] = {}
     sentences = []
     for info in rounds:
-        for smiles, of_molecule in told_in([info]).items():
+        for smiles, of_molecule in readings_in([info]).items():
             before = readings.setdefault(smiles, {})
             for name, reading in of_molecule.items():
                 if info.kind == "amendment" and reading != before.get(name):

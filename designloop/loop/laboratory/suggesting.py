@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.laboratory.pricing import WINDOW, affordable, prices_of
-from designloop.loop.laboratory.readings import measured_properties, told_in
+from designloop.loop.laboratory.readings import measured_properties, readings_in
 from designloop.loop.runner import build_strategy, starting
 from designloop.loop.screening.screening import Screening, Take
 from designloop.molecules.chemistry import fingerprints, tanimoto
@@ -93,7 +93,7 @@ def _explained(
     properties = measured_properties(campaign)
     measured = [
         smiles
-        for smiles, of_molecule in told_in(table.rounds()).items()
+        for smiles, of_molecule in readings_in(table.rounds()).items()
         if any(reading.values for name, reading in of_molecule.items() if name in properties)
     ]
     batch = max((item.batch for item in given), default=0) + 1

@@ -15,7 +15,7 @@ from designloop.loop.laboratory.readings import (
     measured_properties,
     record_readings,
     to_metric,
-    told_in,
+    readings_in,
     without_measured,
 )
 from designloop.loop.laboratory.suggesting import Known
@@ -50,7 +50,7 @@ def sort_news(
     Args:
         reported: id of a suggestion -> property -> reading.
     """
-    before = told_in(table.rounds())
+    before = readings_in(table.rounds())
     new, corrected, repeated = [], [], []
     readings: dict[str, Mapping[str, Reading]] = {}
     for item in suggestions:

@@ -37,9 +37,12 @@ class Charged:
         self.identities: set[str] = set()
         """Asked for membership only, never iterated: the order of a set of strings changes from process to process."""
         self.scaffolds: Counter[str] = Counter()
-        self._neighbours: dict[str, None] = {}
+        self._neighbours: set[str] = set()
+        """Asked for membership only, too."""
+        self._names: list[str] = []
+        """The neighbours, in the order in which they came."""
         self._bits = _Bits()
-        """Fingerprints of the neighbours, in their order."""
+        """Their fingerprints."""
         self._nearest: dict[str, tuple[int, tuple[float, str]]] = {}
         """Molecule -> how many neighbours it was compared with so far, and what is nearest of these."""
 
@@ -50,7 +53,8 @@ class Charged:
             self.scaffolds[self._core(smiles)] += 1
         has_distance = self._limits.min_distance is not None or self._limits.batch is not None
         if has_distance and smiles not in self._neighbours:
-            self._neighbours[smiles] = None
+            self._neighbours.add(smiles)
+            self._names.append(smiles)
             self._bits.add(_packed(smiles))
 
     def nearest(self, smiles: str) -> tuple[float, str]:
@@ -59,15 +63,14 @@ class Charged:
         A strategy asks of the same molecule again and again: it is compared only with what was added since.
         """
         compared, nearest = self._nearest.get(smiles, (0, (0.0, "")))
-        if compared < len(self._neighbours):
+        if compared < len(self._names):
             similar = self._bits.similarities(_packed(smiles), compared)
             greatest = similar.max()
-            names = list(self._neighbours)
-            alike = max(names[compared + row] for row in np.flatnonzero(similar == greatest).tolist())
+            alike = max(self._names[compared + row] for row in np.flatnonzero(similar == greatest).tolist())
             nearest = max(nearest, (float(greatest), alike))
             if len(self._nearest) == _REMEMBERED:
                 self._nearest.clear()
-            self._nearest[smiles] = len(self._neighbours), nearest
+            self._nearest[smiles] = len(self._names), nearest
         return nearest
 
     def crowds(self, smiles: str, batch: Charged, *, chosen: bool) -> tuple[str, str] | None:

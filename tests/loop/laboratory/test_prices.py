@@ -120,6 +120,7 @@ def test_a_price_that_is_none_is_told_with_its_line_before_anything_is_chosen(
 def test_every_line_that_is_wrong_is_told_and_so_is_a_file_without_prices(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "supplier.csv").write_text("smiles,price\nCCO,-1\nC1CC,2\nCCN,x\n" + "CCC,-2\n" * 10)
     path = write_priced(tmp_path, tiny_model, {"file": "supplier.csv", "spend": 10})
+    assert "13 lines cannot be used" in designloop_("validate", path).stdout
     said = fails(2, "suggest", path)
     assert "13 lines cannot be used" in said
     assert "line 2: price is '-1'" in said
