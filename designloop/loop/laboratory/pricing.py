@@ -85,7 +85,7 @@ def prices_of(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> list
 
 
 def find_bad_prices(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> list[str]:
-    """Why prices cannot be used, if they cannot: every wrong line of their table, or what computes them for molecules."""
+    """Why prices cannot be used, if they cannot: the wrong lines of their table, or what their oracle gave."""
     try:
         prices_of(campaign, ledger, [standard_form(own, campaign.standardize) for own in smiles])
     except PriceError as error:

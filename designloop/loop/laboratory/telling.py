@@ -13,9 +13,9 @@ from designloop.loop.laboratory.readings import (
     READINGS,
     SCORED_BEFORE,
     measured_properties,
+    readings_in,
     record_readings,
     to_metric,
-    readings_in,
     without_measured,
 )
 from designloop.loop.laboratory.suggesting import Known
