@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from designloop.benchmarks.sequence_vae.limits import DRUG_SIZE
 from designloop.benchmarks.sequence_vae.samples import zinc_parents
 from designloop.molecules.chemistry import require, standard_form, standard_forms, without_stereo
 from designloop.molecules.drugs import Drug, approved_drugs, organic_drugs
@@ -23,9 +24,6 @@ TARGETS = (
     guacamol_targets.MENTHOL, guacamol_targets.TADALAFIL, guacamol_targets.SILDENAFIL,
 )  # fmt: skip
 """Molecules that the goal-directed benchmarks ask for: no model is judged, or chosen, by how well it knows them."""
-
-DRUG_SIZE = 40
-"""Heavy atoms of the drugs that campaigns are about, at most."""
 
 LARGE = {
     "atorvastatin": "CC(C)c1c(C(=O)Nc2ccccc2)c(-c2ccccc2)c(-c2ccc(F)cc2)n1CC[C@@H](O)C[C@@H](O)CC(=O)O",
