@@ -66,7 +66,7 @@ def intervals_table(arms: Mapping[str, Mapping[str, Any]]) -> str:
             continue
         differences = [whole[seed]["mean_top_10"] - arm["seeds"][seed]["mean_top_10"] for seed in pairs]
         span = interval(differences)
-        excludes = None if span is None else not span[0] <= 0 <= span[1]
+        excludes = None if span is None else "no" if span[0] <= 0 <= span[1] else "yes"
         asked, holds = None, None
         if name == ABOVE:
             asked = f"interval above 0, of {PAIRS} pairs"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from designloop.benchmarks.pmo import own
 from designloop.benchmarks.sequence_vae.limits import DRUG_SIZE
 from designloop.benchmarks.sequence_vae.samples import zinc_parents
 from designloop.molecules.chemistry import require, standard_form, standard_forms, without_stereo
@@ -21,7 +22,7 @@ TARGETS = (
     guacamol.SITAGLIPTIN, guacamol.ZALEPLON, guacamol.HOPPED, guacamol_more.COBIMETINIB, guacamol_more.PIOGLITAZONE,
     guacamol_targets.CELECOXIB, guacamol_targets.TROGLITAZONE, guacamol_targets.THIOTHIXENE,
     guacamol_targets.ARIPIPRAZOLE, guacamol_targets.ALBUTEROL, guacamol_targets.MESTRANOL, guacamol_targets.CAMPHOR,
-    guacamol_targets.MENTHOL, guacamol_targets.TADALAFIL, guacamol_targets.SILDENAFIL,
+    guacamol_targets.MENTHOL, guacamol_targets.TADALAFIL, guacamol_targets.SILDENAFIL, *own.TARGETS,
 )  # fmt: skip
 """Molecules that the goal-directed benchmarks ask for: no model is judged, or chosen, by how well it knows them."""
 
