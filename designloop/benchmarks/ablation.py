@@ -10,8 +10,8 @@ from unittest.mock import patch
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.trials import TrialResult
 from designloop.benchmarks.pmo import left_out
+from designloop.benchmarks.pmo.altered import Altered, Work
 from designloop.benchmarks.pmo.arms import Ours
-from designloop.benchmarks.pmo.around import Around, Work
 from designloop.benchmarks.pmo.studies import Study
 from designloop.strategies import property_loss
 from designloop.strategies.proposers.base import MODEL_PROPOSERS
@@ -56,10 +56,10 @@ ARMS = (
     ),
     Ours("no_surrogate", "candidates as drawn, so without ZINC's screen as well", strategy(surrogate="none")),
     Ours("no_screen", "without ZINC's screen", strategy(proposers=[name for name in ALL if name != SCREEN])),
-    Around(
+    Altered(
         "no_composition",
         "without the committee's kernel on whole molecules",
-        around=partial(without_kernel, KERNEL),
+        run_by=partial(without_kernel, KERNEL),
     ),
     Ours("one_process", "one fitted process for the committee, so without ZINC's screen", strategy(surrogate="score")),
     Ours("low_effort", "a quarter of the free molecules a call, a fifth of ZINC screened", strategy(effort="low")),

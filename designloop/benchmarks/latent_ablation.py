@@ -16,8 +16,8 @@ from designloop.benchmarks.ablation import without_kernel
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.trials import TrialResult
 from designloop.benchmarks.pmo import left_out
+from designloop.benchmarks.pmo.altered import Altered, Work
 from designloop.benchmarks.pmo.arms import Ours
-from designloop.benchmarks.pmo.around import Around, Work
 from designloop.benchmarks.pmo.studies import Study
 
 SUMMARY = "Latent Bayesian optimization without its parts, and with those that are off: three PMO tasks at 500 calls."
@@ -69,14 +69,14 @@ def strategy(**settings: Any) -> dict[str, Any]:
 
 ARMS = (
     Ours("full", "latent_bo at its default settings", strategy()),
-    Around("no_latent_kernels", "no surrogate sees latents", strategy(), around=without_latent_kernels),
-    Around("no_composition", "no surrogate sees whole molecules alone", strategy(),
-           around=partial(without_kernel, "composition")),
-    Around("no_mixing", "latents of two parents are not mixed", strategy(),
-           around=partial(without_proposers, ("mixing",))),
-    Around("no_model", "the model proposes nothing; it begins with its draws", strategy(),
-           around=partial(without_proposers, MODEL)),
-    Around("no_genetics", "no genetic steps", strategy(), around=partial(without_proposers, GENETIC)),
+    Altered("no_latent_kernels", "no surrogate sees latents", strategy(), run_by=without_latent_kernels),
+    Altered("no_composition", "no surrogate sees whole molecules alone", strategy(),
+           run_by=partial(without_kernel, "composition")),
+    Altered("no_mixing", "latents of two parents are not mixed", strategy(),
+           run_by=partial(without_proposers, ("mixing",))),
+    Altered("no_model", "the model proposes nothing; it begins with its draws", strategy(),
+           run_by=partial(without_proposers, MODEL)),
+    Altered("no_genetics", "no genetic steps", strategy(), run_by=partial(without_proposers, GENETIC)),
     Ours("no_screen", "ZINC is not looked through", strategy(screen=False)),
     Ours("low_effort", "a quarter of the free molecules a call, a fifth of ZINC screened", strategy(effort="low")),
     Ours("uniform", "batches are drawn blindly of what the votes choose from", strategy(acquisition="uniform")),

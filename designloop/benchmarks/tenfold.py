@@ -23,7 +23,7 @@ from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.common.pmo_measures import Paid, auc_top_10, mean_top_10
 from designloop.benchmarks.common.trials import TrialResult
-from designloop.benchmarks.pmo.around import Around, Work
+from designloop.benchmarks.pmo.altered import Altered, Work
 from designloop.benchmarks.pmo.left_out import gaps_of
 from designloop.benchmarks.pmo.studies import Study, with_error
 
@@ -115,8 +115,8 @@ def read_looks(file: Path) -> dict[str, Mapping[str, float]]:
     return {str(look["calls"]): look for look in map(json.loads, lines)}
 
 
-NORMAL = Around("normal", "the default strategy, 40 free molecules a call", around=partial(run_with, 1, LOOKS))
-TENFOLD = Around("tenfold", f"the same with {TIMES} times the free molecules", around=partial(run_with, TIMES, ()))
+NORMAL = Altered("normal", "the default strategy, 40 free molecules a call", run_by=partial(run_with, 1, LOOKS))
+TENFOLD = Altered("tenfold", f"the same with {TIMES} times the free molecules", run_by=partial(run_with, TIMES, ()))
 
 STUDY = Study("tenfold", (NORMAL, TENFOLD), TASKS, calls=600, seeds=3)
 

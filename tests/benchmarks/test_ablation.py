@@ -12,7 +12,7 @@ import numpy as np
 from designloop.benchmarks import Options
 from designloop.benchmarks.ablation import ARMS, STUDY, merge, report, without_kernel
 from designloop.benchmarks.common.arms import overrides_of
-from designloop.benchmarks.pmo.around import Around
+from designloop.benchmarks.pmo.altered import Altered
 from designloop.benchmarks.pmo.left_out import TASKS
 from designloop.benchmarks.pmo.tasks import write_campaign
 from designloop.loop.campaign.campaign import load_campaign
@@ -60,7 +60,7 @@ def test_a_trial_without_a_kernel_is_not_taken_for_the_whole_one(model: str, tmp
     common = overrides_of(Options(model=model))
     trials = [arm.trial(TASKS[0], 0, 600, file, common) for arm in ARMS]
     assert len({trial.key.rpartition("-")[2] for trial in trials}) == len(ARMS)
-    (own,) = [trial for trial, arm in zip(trials, ARMS, strict=True) if isinstance(arm, Around)]
+    (own,) = [trial for trial, arm in zip(trials, ARMS, strict=True) if isinstance(arm, Altered)]
     assert isinstance(own.work, partial)
     assert (own.work.func, own.work.args[0]) == (without_kernel, "composition")
 

@@ -19,7 +19,7 @@ from designloop.benchmarks.latent_ablation import (
     without_latent_kernels,
     without_proposers,
 )
-from designloop.benchmarks.pmo.around import Around
+from designloop.benchmarks.pmo.altered import Altered
 from designloop.benchmarks.pmo.left_out import TASKS
 from designloop.benchmarks.pmo.tasks import write_campaign
 from designloop.loop.campaign.campaign import Campaign, load_campaign
@@ -50,7 +50,7 @@ def test_each_arm_differs_by_what_its_name_says(model: str, tmp_path: Path) -> N
     }
     trials = [arm.trial(TASKS[0], 0, 500, file, common) for arm in ARMS]
     assert len({trial.key.rpartition("-")[2] for trial in trials}) == len(ARMS)
-    assert [arm.name for arm in ARMS if isinstance(arm, Around)] == [
+    assert [arm.name for arm in ARMS if isinstance(arm, Altered)] == [
         "no_latent_kernels",
         "no_composition",
         "no_mixing",

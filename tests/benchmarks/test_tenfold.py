@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -92,6 +94,12 @@ def test_a_look_changes_nothing_and_a_larger_pool_is_larger(
     assert larger["further"]["looks"] == {}
     assert sum(pools) > 1.5 * sum(without)
     assert BreedByVote.__call__ is counted, "nothing stays changed"
+
+
+def test_a_trial_hangs_on_the_pool_and_on_the_looks(model: str, tmp_path: Path) -> None:
+    file, common = write_campaign("zaleplon_mpo", tmp_path), overrides_of(Options(model=model))
+    arms = (NORMAL, TENFOLD, replace(NORMAL, run_by=partial(run_with, 1, (100,))), Ours("plain", ""))
+    assert len({arm.trial("zaleplon_mpo", 0, 600, file, common).key.rpartition("-")[2] for arm in arms}) == len(arms)
 
 
 def test_of_looks_that_an_interruption_doubled_the_later_counts(tmp_path: Path) -> None:

@@ -48,15 +48,15 @@ class Bar:
     asked: str
     measured: str
     """How much of what it takes."""
-    found: float | str | None = None
+    value: float | str | None = None
     """None: nothing yet."""
     holds: bool | None = None
     """None: it cannot be said yet."""
 
     def row(self) -> tuple[object, ...]:
         """As it stands in the table."""
-        found = PENDING if self.found is None else self.found
-        return self.words, self.asked, found, self.measured, PENDING if self.holds is None else self.holds
+        value, holds = (PENDING if of is None else of for of in (self.value, self.holds))
+        return self.words, self.asked, value, self.measured, holds
 
 
 def bars_table(runs: Runs) -> str:
@@ -231,9 +231,9 @@ def _as_fast_as_gp(runs: Runs) -> Bar:
 def _validation(runs: Runs) -> Bar:
     verdicts = {task: verdict for task in REPRODUCED if (verdict := _reproduces(runs, task)) is not None}
     words = "gp_bo: within .05 of what is published of it, or above"
-    found = f"{sum(verdicts.values())} of {len(REPRODUCED)}" if verdicts else None
+    value = f"{sum(verdicts.values())} of {len(REPRODUCED)}" if verdicts else None
     holds = False if not all(verdicts.values()) else True if len(verdicts) == len(REPRODUCED) else None
-    return Bar(words, f"on {', '.join(REPRODUCED)}", _share(verdicts, list(REPRODUCED)), found, holds)
+    return Bar(words, f"on {', '.join(REPRODUCED)}", _share(verdicts, list(REPRODUCED)), value, holds)
 
 
 def _development(runs: Runs) -> Bar:

@@ -30,17 +30,17 @@ def run(options: Options, say: Say) -> Results:
     return run_tasks(options, say, TASKS, "pmo")
 
 
-def run_tasks(options: Options, say: Say, all_tasks: Sequence[str], name: str) -> Results:
+def run_tasks(options: Options, say: Say, all_tasks: Sequence[str], benchmark: str) -> Results:
     """Runs tasks of PMO, or of our own.
 
     Args:
         all_tasks: those that there are.
-        name: of the folder of what is kept.
+        benchmark: its name, and that of the folder of what is kept.
     """
     arms = {arm.name: arm for arm in ARMS}
     names, tasks = choose(arms, options.arms), choose(all_tasks, options.tasks, "task")
     seeds, calls = seeds_of(options, default=1), options.calls or CALLS
-    folder = options.work / name
+    folder = options.work / benchmark
     if any(isinstance(arms[name], Peer) for name in names):
         require_mol_ga()
     common = overrides_of(options)

@@ -25,13 +25,13 @@ def report(results: Mapping[str, Any]) -> str:
         f"Means over seeds ± their standard error. The score against calls is drawn in [pmo.svg]({_PICTURE}).\n"
     )
     what = table(("arm", "what it is"), results["arms"].items())
-    unvalidated = [] if is_validated(runs) else ["gp_bo"]
+    remarks = {} if is_validated(runs) else {"gp_bo": "not validated"}
     parts = [
         head,
         what,
         bars_table(runs),
         _full(runs),
-        tables.early(runs, TASKS, unvalidated),
+        tables.early(runs, TASKS, remarks),
         tables.other_budgets(runs),
         tables.cost(runs, TASKS),
         check_of_gp_bo(runs),

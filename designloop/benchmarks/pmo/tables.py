@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
 from designloop.benchmarks.common.measures import one_sided_p
@@ -38,11 +38,11 @@ def areas(runs: Runs, tasks: Sequence[str]) -> tuple[list[str], list[tuple[objec
     return ran, [(task, *(cell(runs.values(task, arm, "auc_top10", CALLS)) for arm in ran)) for task in tasks]
 
 
-def early(runs: Runs, tasks: Sequence[str], unvalidated: Sequence[str]) -> str:
+def early(runs: Runs, tasks: Sequence[str], remarks: Mapping[str, str]) -> str:
     """Areas of the first calls, and how far ours are above the peers.
 
     Args:
-        unvalidated: peers that did not give yet what is published of them.
+        remarks: peer -> what is said of every comparison with it.
     """
     of_them = [run for run in runs.all if run.of.get(EARLY_AREA) is not None]
     if not (ran := arms_of(of_them)):
@@ -50,11 +50,11 @@ def early(runs: Runs, tasks: Sequence[str], unvalidated: Sequence[str]) -> str:
     rows = [(task, *(cell(runs.values(task, arm, EARLY_AREA)) for arm in ran)) for task in tasks]
     shown = [row for row in rows if any(value != PENDING for value in row[1:])]
     text = f"AUC at {EARLY:,} calls, over {EARLY:,}.{codes(of_them)}\n\n" + table(("task", *ran), shown)
-    compared = [row for pair in COMPARED if (row := _difference(runs, tasks, *pair, unvalidated)) is not None]
+    compared = [row for pair in COMPARED if (row := _difference(runs, tasks, *pair, remarks)) is not None]
     if compared:
         columns = (
             f"of the areas at {EARLY:,}", "tasks", "pairs", "sum of differences", "one-sided p", "tasks won",
-            "validated",
+            "remark",
         )  # fmt: skip
         text += "\n" + table(columns, compared)
     return text
@@ -71,12 +71,12 @@ def gaps(runs: Runs, tasks: Sequence[str], arm: str, other: str) -> dict[str, li
 
 
 def _early_by_seed(runs: Runs, task: str, arm: str) -> dict[int, float]:
-    found = runs.where(tasks=[task], arm=arm)
-    return {run.seed: run.of[EARLY_AREA] for run in found if run.of.get(EARLY_AREA) is not None}
+    own = runs.where(tasks=[task], arm=arm)
+    return {run.seed: run.of[EARLY_AREA] for run in own if run.of.get(EARLY_AREA) is not None}
 
 
 def _difference(
-    runs: Runs, tasks: Sequence[str], arm: str, other: str, unvalidated: Sequence[str]
+    runs: Runs, tasks: Sequence[str], arm: str, other: str, remarks: Mapping[str, str]
 ) -> tuple[object, ...] | None:
     """The paired difference of two arms: a task's is the mean over the seeds that both have."""
     by_task = gaps(runs, tasks, arm, other)
@@ -91,7 +91,7 @@ def _difference(
         f"{math.fsum(means):+.3f}",
         None if p is None else f"{p:.3g}",
         sum(gap > 0 for gap in means),
-        "not validated" if other in unvalidated else None,
+        remarks.get(other),
     )
 
 

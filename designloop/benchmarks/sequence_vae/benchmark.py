@@ -156,13 +156,13 @@ def judge_as_campaigns_ask(results: Results) -> list[dict[str, Any]]:
     )
     return [
         {
-            "bar": f"{what}, {how}",
+            "bar": f"{what}, {state}",
             "promised": f"≥ {least:g}",
             "found": value,
             "holds": None if value is None else value >= least,
         }
         for what, as_encoded, refined in measured
-        for how, value, least in (("none refined", as_encoded, AS_ENCODED), ("refined", refined, REFINED))
+        for state, value, least in (("none refined", as_encoded, AS_ENCODED), ("refined", refined, REFINED))
     ]
 
 

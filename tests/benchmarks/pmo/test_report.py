@@ -17,6 +17,8 @@ from designloop.benchmarks.pmo.bars import DEVELOPMENT, LUCK, REPRODUCED, Bar, b
 from designloop.benchmarks.pmo.benchmark import merge
 from designloop.benchmarks.pmo.cpu import CpuClock, spent
 from designloop.benchmarks.pmo.entries import Runs, by_seed, entry_of, joined
+from designloop.benchmarks.pmo.outcome import MARKS
+from designloop.benchmarks.pmo.picture import draw_curves
 from designloop.benchmarks.pmo.published import published
 from designloop.benchmarks.pmo.tasks import CALLS, TASKS
 
@@ -98,10 +100,10 @@ def test_sums_are_judged_of_all_tasks_and_five_seeds_of_luck() -> None:
     enough, little = 14.15 / 19 + 0.001, 14.15 / 19 - 0.001
     assert bar(whole_record(enough), "sum of 19").holds is True
     assert bar(whole_record(little), "sum of 19").holds is False
-    assert bar(whole_record(enough), "both together").found == pytest.approx(20 * enough)
+    assert bar(whole_record(enough), "both together").value == pytest.approx(20 * enough)
     assert bar(whole_record(14.39 / 20), "both together").holds is False
     lacking = Runs([of for of in whole_record(enough).all if of.task != "qed"])
-    assert (bar(lacking, "sum of 19").found, bar(lacking, "sum of 19").measured) == (None, "18 of 19 tasks")
+    assert (bar(lacking, "sum of 19").value, bar(lacking, "sum of 19").measured) == (None, "18 of 19 tasks")
     short = Runs([of for of in whole_record(enough).all if of.seed < 4])
     assert bar(short, "sum of 19").holds is True
     assert (bar(short, "both together").holds, bar(short, "both together").measured) == (
@@ -121,19 +123,19 @@ def test_what_no_further_task_can_mend_fails_at_once() -> None:
     one = runs_of({"qed": {"property_loss": {0: run(reinvent - 0.06, strict_auc_top10=0.1, peak_memory_gb=3.1)}}})
     for words in ("REINVENT", "strict sum", "most memory"):
         assert bar(one, words).holds is False
-    assert bar(one, "REINVENT").found == "-0.060 (qed)"
+    assert bar(one, "REINVENT").value == "-0.060 (qed)"
     good = runs_of({"qed": {"property_loss": {0: run(reinvent - 0.04)}}})
     for words in ("REINVENT", "strict sum", "most memory"):
         assert bar(good, words).holds is None
         assert bar(whole_record(0.99), words).holds is True
-        assert bar(Runs([]), words).found is None
+        assert bar(Runs([]), words).value is None
 
 
 def test_minutes_are_of_the_processor_and_their_median() -> None:
-    assert bar(whole_record(0.5, cpu_seconds_a_call=0.1), "CPU minutes").found == f"{1000 / 60:.1f}"
+    assert bar(whole_record(0.5, cpu_seconds_a_call=0.1), "CPU minutes").value == f"{1000 / 60:.1f}"
     assert bar(whole_record(0.5, cpu_seconds_a_call=0.1), "CPU minutes").holds is True
     assert bar(whole_record(0.5, cpu_seconds_a_call=0.121), "CPU minutes").holds is False
-    assert bar(whole_record(0.5, cpu_seconds_a_call=None), "CPU minutes").found is None
+    assert bar(whole_record(0.5, cpu_seconds_a_call=None), "CPU minutes").value is None
 
 
 def against(peer: str, gap: np.ndarray, seeds: int, tasks: tuple[str, ...] = TASKS, arm: str = "property_loss") -> Runs:
@@ -155,7 +157,7 @@ def test_ours_is_above_a_peer_by_the_test_over_all_tasks_with_three_seeds_on_tho
     gap = np.random.default_rng(0).normal(0.02, 0.02, len(TASKS))
     p = ttest_1samp(gap, 0, alternative="greater").pvalue
     own = bar(against("mol_ga", gap, 3), "above mol_ga")
-    assert (own.found, own.holds) == (f"{gap.sum():+.3f}, p = {p:.2g}", True)
+    assert (own.value, own.holds) == (f"{gap.sum():+.3f}, p = {p:.2g}", True)
     assert own.measured == "20 of 20 tasks, 3 of 3 seeds on those of development"
     assert bar(against("mol_ga", -gap, 3), "above mol_ga").holds is False
     assert bar(against("mol_ga", gap, 2), "above mol_ga").holds is None
@@ -174,8 +176,8 @@ def test_latent_optimization_is_judged_in_sum() -> None:
     for area, seeds, holds in ((least / 5 + 0.01, 3, True), (least / 5 - 0.01, 3, False), (least / 5 + 0.01, 2, None)):
         runs = runs_of({task: {"latent_bo": {seed: run(area) for seed in range(seeds)}} for task in DEVELOPMENT})
         assert bar(runs, "tasks of development").holds is holds
-        assert bar(runs, "seconds a call of 10,000").found == pytest.approx(0.05)
-        assert bar(runs, "seconds a call of at most 500").found is None
+        assert bar(runs, "seconds a call of 10,000").value == pytest.approx(0.05)
+        assert bar(runs, "seconds a call of at most 500").value is None
     slow = runs_of({"qed": {"latent_bo": {0: run(0.5, seconds_a_call=0.26), 1: run(0.5, 400, seconds_a_call=2.1)}}})
     assert bar(slow, "seconds a call of 10,000").holds is False
     assert bar(slow, "seconds a call of at most 500").holds is False
@@ -191,12 +193,12 @@ def test_a_comparison_with_gp_bo_counts_once_it_gives_what_is_published_of_it() 
         assert bars.is_validated(both) is verdict
         assert bar(both, "gp_bo: within").holds is verdict
         assert bar(both, "above gp_bo").holds is (True if verdict else None)
-        (row,) = [line for line in tables.early(both, TASKS, [] if verdict else ["gp_bo"]).splitlines()
+        (row,) = [line for line in tables.early(both, TASKS, {} if verdict else {"gp_bo": "not validated"}).splitlines()
                   if line.startswith("| property_loss − gp_bo")]  # fmt: skip
         assert row.endswith("|  |" if verdict else "| not validated |")
     first = next(iter(theirs))
     part = runs_of({first: {"gp_bo": {0: run(theirs[first])}}})
-    assert (bar(part, "gp_bo: within").found, bar(part, "gp_bo: within").holds) == ("1 of 3", None)
+    assert (bar(part, "gp_bo: within").value, bar(part, "gp_bo: within").holds) == ("1 of 3", None)
 
 
 def test_wall_time_is_set_beside_gp_bos_of_the_same_budget() -> None:
@@ -204,10 +206,10 @@ def test_wall_time_is_set_beside_gp_bos_of_the_same_budget() -> None:
         arms = {"property_loss": {0: run(0.5, 1000, seconds_a_call=seconds)}, "gp_bo": {0: run(0.5, 1000)}}
         return runs_of(dict.fromkeys(TASKS, arms))
 
-    assert bar(record(0.09), "over gp_bo's").found == pytest.approx(0.9)
+    assert bar(record(0.09), "over gp_bo's").value == pytest.approx(0.9)
     assert [bar(record(seconds), "over gp_bo's").holds for seconds in (0.09, 0.11)] == [True, False]
     apart = runs_of({"qed": {"property_loss": {0: run(0.5)}, "gp_bo": {0: run(0.5, 1000)}}})
-    assert bar(apart, "over gp_bo's").found is None
+    assert bar(apart, "over gp_bo's").value is None
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------
@@ -215,17 +217,17 @@ def test_wall_time_is_set_beside_gp_bos_of_the_same_budget() -> None:
 
 def test_differences_are_of_seeds_that_both_have_and_of_every_pair_that_is_asked() -> None:
     gap = np.array([0.02, 0.05, -0.01])
-    shown = tables.early(against("no_surrogate", gap, 2, TASKS[:3], arm="latent_bo"), TASKS, [])
+    shown = tables.early(against("no_surrogate", gap, 2, TASKS[:3], arm="latent_bo"), TASKS, {})
     seeds = sum(2 if task in DEVELOPMENT else 1 for task in TASKS[:3])
     p = ttest_1samp(gap, 0, alternative="greater").pvalue
     assert f"| latent_bo − no_surrogate | 3 | {seeds} | {gap.sum():+.3f} | {p:.3g} | 2 |  |" in shown
     assert {pair for pair in tables.COMPARED if pair[1] in tables.PEERS} == {
         (arm, peer) for arm in ("property_loss", "latent_bo") for peer in ("mol_ga", "gp_bo", "zinc_screen")
     }
-    assert tables.early(Runs([]), TASKS, []) == ""
+    assert tables.early(Runs([]), TASKS, {}) == ""
 
 
-def test_cost_is_told_by_budget_and_of_mpo_tasks_apart() -> None:
+def test_cost_is_sentences_by_budget_and_of_mpo_tasks_apart() -> None:
     runs = runs_of(
         {
             "qed": {"mol_ga": {0: run(0.5, sa=2.0), 1: run(0.5, sa=4.0)}},
@@ -247,13 +249,13 @@ def test_cost_is_told_by_budget_and_of_mpo_tasks_apart() -> None:
 def test_a_table_says_where_it_mixes_codes_and_where_they_were_not_kept() -> None:
     arms = {"a": {0: run(0.5)}, "b": {0: run(0.5), 1: run(0.5, code="d"), 2: run(0.5, code=None)}}
     runs = runs_of({"qed": arms, "deco_hop": {"b": {0: run(0.5)}, "random": {0: run(0.5, code=None)}}})
-    told = (
+    sentences = (
         " **This mixes codes:** b is of code c with model m (2), d with model m (1), one that was not kept (1)."
         " By what code random was made was not kept."
     )
-    assert tables.codes(runs.all) == told
-    assert told in tables.cost(runs, TASKS)
-    assert told in tables.early(runs, TASKS, [])
+    assert tables.codes(runs.all) == sentences
+    assert sentences in tables.cost(runs, TASKS)
+    assert sentences in tables.early(runs, TASKS, {})
     assert tables.codes(runs.where(arm="a")) == ""
 
 
@@ -261,6 +263,14 @@ def test_arms_stand_in_their_own_order_whatever_ran_first() -> None:
     names = [arm.name for arm in ARMS]
     runs = runs_of({"qed": {name: {0: run(0.5)} for name in reversed(names)}, "deco_hop": {names[0]: {0: run(0.5)}}})
     assert tables.areas(runs, TASKS)[0] == names
+
+
+def test_a_curve_is_the_mean_of_the_seeds_with_the_largest_budget() -> None:
+    curves = {0: [0.1] * len(MARKS), 1: [0.3] * len(MARKS), 2: [0.9] * 10}
+    tasks = {"qed": {"mol_ga": entry_of({seed: run(0.5, curve=curve) for seed, curve in curves.items()})}}
+    alone = {"qed": {"mol_ga": entry_of({0: run(0.5, curve=[0.2] * len(MARKS))})}}
+    both, mean = (draw_curves({"arms": {"mol_ga": ""}, "tasks": of}) for of in (tasks, alone))
+    assert both == mean
 
 
 # --- the processor's time -------------------------------------------------------------------------------------------

@@ -17,17 +17,17 @@ Work = Callable[[Path], TrialResult]
 
 
 @dataclass(frozen=True)
-class Around(Ours):
+class Altered(Ours):
     """A campaign that a function runs with something else in the place of a part."""
 
-    around: Callable[[Work, Path], TrialResult] = field(kw_only=True)
+    run_by: Callable[[Work, Path], TrialResult] = field(kw_only=True)
     """(work, folder) -> its result; a function of a module, or a partial of one, so that it can be pickled."""
 
     def trial(self, task: str, seed: int, calls: int, file: Path, common: Mapping[str, Any]) -> Trial:
         """The trial of a task's campaign file with a seed; its key hangs on the function as well."""
         plain = super().trial(task, seed, calls, file, common)
-        identity = {**plain.identity, "around": identity_of(self.around)}
-        return replace(plain, work=partial(self.around, plain.work), identity=identity)
+        identity = {**plain.identity, "run by": identity_of(self.run_by)}
+        return replace(plain, work=partial(self.run_by, plain.work), identity=identity)
 
 
 def identity_of(function: Callable[..., object]) -> str:
