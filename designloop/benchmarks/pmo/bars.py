@@ -152,7 +152,9 @@ def _sum_with_luck(runs: Runs) -> Bar:
 
 def _so_far(value: float, least: float, measured: Collection[str]) -> bool | None:
     """Whether a value that no further task can raise is above its limit; it holds once all tasks are there."""
-    return False if value < least else True if len(measured) == len(TASKS) else None
+    if value < least:
+        return False
+    return True if len(measured) == len(TASKS) else None
 
 
 def _strict(runs: Runs) -> Bar:
@@ -232,7 +234,8 @@ def _validation(runs: Runs) -> Bar:
     verdicts = {task: verdict for task in REPRODUCED if (verdict := _reproduces(runs, task)) is not None}
     words = "gp_bo: within .05 of what is published of it, or above"
     value = f"{sum(verdicts.values())} of {len(REPRODUCED)}" if verdicts else None
-    holds = False if not all(verdicts.values()) else True if len(verdicts) == len(REPRODUCED) else None
+    known = len(verdicts) == len(REPRODUCED) or not all(verdicts.values())
+    holds = is_validated(runs) if known else None
     return Bar(words, f"on {', '.join(REPRODUCED)}", _share(verdicts, list(REPRODUCED)), value, holds)
 
 
