@@ -82,8 +82,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
-    from designloop.strategies.surrogates.kernels import KERNELS
-    from designloop.strategies.surrogates.latent_kernels import EncodedView, MeanOf, kernel_of_model
+    from designloop.strategies.surrogates.kernels import KERNELS, MeanOf
+    from designloop.strategies.surrogates.latent_kernels import EncodedView, kernel_of_model
     from designloop.strategies.surrogates.views import FingerprintView
 
     has_goals = campaign.objective.reference is not None

@@ -120,18 +120,6 @@ class LatentMatern:
         return LatentSimilarity(self.axes, self.length, latents, self.axes(torch.from_numpy(latents)).numpy())
 
 
-@dataclass(frozen=True)
-class MeanOf:
-    """The mean of some kernels."""
-
-    kernels: Sequence[Kernel]
-
-    def to(self, molecules: Sequence[MoleculeFeatures]) -> Similarity:
-        """The kernel of others with these."""
-        parts = [kernel.to(molecules) for kernel in self.kernels]
-        return lambda others: np.asarray(np.mean([part(others) for part in parts], axis=0, dtype=np.float32))
-
-
 def kernel_of_model(vae: SequenceVAE, corpus: Corpus, dims: int, rng: np.random.Generator) -> LatentMatern:
     """The kernel on the axes that say most about molecules that a model was trained on."""
     codec = vae.codec
