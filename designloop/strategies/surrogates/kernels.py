@@ -20,8 +20,8 @@ import numpy as np
 from rdkit.Chem import Mol, rdMolDescriptors
 
 from designloop.molecules.corpus import held_out_smiles
-from designloop.molecules.crippen import crippen_logp
 from designloop.molecules.count_prints import Prints, Vocabulary, units_of
+from designloop.molecules.crippen import crippen_logp
 from designloop.molecules.parsing import require
 
 ELEMENTS = (1, 6, 7, 8, 9, 15, 16, 17, 35, 53)

@@ -23,7 +23,7 @@ from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate
 from designloop.strategies.surrogates.axes import Axes
-from designloop.strategies.surrogates.kernels import Kernel, MoleculeFeatures, Similarity, features_of_molecule
+from designloop.strategies.surrogates.kernels import MoleculeFeatures, features_of_molecule
 from designloop.strategies.surrogates.views import StandardFormView
 
 ALIKE = 0.4
