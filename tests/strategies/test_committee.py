@@ -239,8 +239,8 @@ def test_a_screen_has_the_means_of_the_process_and_proposes_the_best(monkeypatch
 
 
 def test_the_more_was_paid_for_the_more_is_looked_through() -> None:
-    assert [ZincScreen().size(n) for n in (0, 199, 200, 999, 1000)] == [10_000, 10_000, 50_000, 50_000, None]
-    assert [ZincScreen(20_000).size(n) for n in (0, 200, 1000)] == [10_000, 20_000, 20_000]
+    assert [ZincScreen().size(n) for n in (0, 99, 100, 299, 300)] == [10_000, 10_000, 50_000, 50_000, None]
+    assert [ZincScreen(20_000).size(n) for n in (0, 100, 300)] == [10_000, 20_000, 20_000]
 
 
 @pytest.mark.parametrize("common", [0.0, 0.1, 1.0], ids=["all flags", "both", "all lists"])
