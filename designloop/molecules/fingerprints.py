@@ -27,6 +27,9 @@ _GENERATORS: Mapping[str, Callable[[int], Any]] = {
         radius=3, fpSize=size, atomInvariantsGenerator=rdFingerprintGenerator.GetMorganFeatureAtomInvGen()
     ),
     "atom_pair": lambda size: rdFingerprintGenerator.GetAtomPairGenerator(fpSize=size),
+    "feature_pair": lambda size: rdFingerprintGenerator.GetAtomPairGenerator(
+        fpSize=size, atomInvariantsGenerator=rdFingerprintGenerator.GetMorganFeatureAtomInvGen()
+    ),
     "rdkit": lambda size: rdFingerprintGenerator.GetRDKitFPGenerator(fpSize=size),
 }
 

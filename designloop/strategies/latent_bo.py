@@ -66,7 +66,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.acquisition.uniform import Uniform
     from designloop.strategies.acquisition.upper_bound import UpperBound
     from designloop.strategies.acquisition.votes import FITTED, WIDE
-    from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
+    from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score, parents_by_rank
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning.base import Learner
     from designloop.strategies.learning.feasibility import Feasibility
@@ -82,8 +82,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
-    from designloop.strategies.surrogates.kernels import KERNELS
-    from designloop.strategies.surrogates.latent_kernels import EncodedView, MeanOf, kernel_of_model
+    from designloop.strategies.surrogates.kernels import KERNELS, MeanOf
+    from designloop.strategies.surrogates.latent_kernels import EncodedView, kernel_of_model
     from designloop.strategies.surrogates.views import FingerprintView
 
     has_goals = campaign.objective.reference is not None
@@ -114,6 +114,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         rng = generators_of(vae.device, turn.seed, turn.rounds_seen, turn.block, generation, "pool")
         asked = {name: proposer for name, proposer in proposers.items() if not (generation and name == "prior")}
         return kept.holding(Weighted(asked, earned.credit, prior).propose(parents, n, rng))
+
+    def draw(archive: Archive, wanted: int, turn: pool.Turn) -> list[Candidate]:
+        n, rng = int(1.5 * max(wanted, 16)), rng_of(turn.seed, turn.rounds_seen, "parents", turn.block)
+        return propose(parents_by_rank(rng, elites(archive), n), n, turn)
 
     along = kernel_of_model(vae, campaign.load_replay(), settings.dimensions, rng_of(campaign.seed, "axes"))
     committee = Committee(
@@ -179,7 +183,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
-        draw=lambda archive, wanted, turn: propose(elites(archive), int(1.5 * max(wanted, 16)), turn),
+        draw=draw,
         surrogate=committee,
         breed=by_vote,
         acquisition=acquisitions.get(settings.acquisition, UpperBound(settings.kappa)),

@@ -110,7 +110,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
     from designloop.strategies.acquisition.upper_bound import UpperBound
     from designloop.strategies.acquisition.votes import FITTED, WIDE
-    from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score
+    from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score, parents_by_rank
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
     from designloop.strategies.learning.feasibility import Feasibility
@@ -183,6 +183,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         rng = generators_of(vae.device, turn.seed, turn.rounds_seen, turn.block, generation, "pool")
         return Weighted(proposers(generation > 0), earned.credit, prior).propose(parents, n, rng)
 
+    def draw(archive: Archive, wanted: int, turn: pool.Turn) -> list[Candidate]:
+        n, rng = int(1.5 * max(wanted, 16)), rng_of(turn.seed, turn.rounds_seen, "parents", turn.block)
+        return propose(parents_by_rank(rng, elites(archive), n), n, turn)
+
     bound: UpperBound | HypervolumeImprovement
     surrogate: Surrogate | None
     bound, surrogate = UpperBound(settings.kappa), CompositeSurrogate(view, objective)
@@ -243,7 +247,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
-        draw=lambda archive, wanted, turn: propose(elites(archive), int(1.5 * max(wanted, 16)), turn),
+        draw=draw,
         surrogate=None if kind == "none" else surrogate,
         breed=breed,
         acquisition=bound,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from rdkit import Chem, DataStructs
-from rdkit.Chem import rdFingerprintGenerator
+from rdkit.Chem import Crippen, rdFingerprintGenerator
 from scipy.stats import norm
 
 from designloop.molecules.corpus import held_out_smiles
@@ -17,8 +17,16 @@ from designloop.strategies.base import SCORE_ALONE, KnownObjective, unchanged
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
-from designloop.strategies.surrogates.fixed_gp import FixedGP
-from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule, numbers_of, standard_numbers
+from designloop.strategies.surrogates.fixed_gp import POOR, FixedGP
+from designloop.strategies.surrogates.kernels import (
+    KERNELS,
+    Kernel,
+    MinMax,
+    Numbers,
+    features_of_molecule,
+    numbers_of,
+    standard_numbers,
+)
 from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.views import FingerprintView, MoleculeView
 
@@ -32,6 +40,9 @@ GENERATORS = {
         radius=2, fpSize=2048, atomInvariantsGenerator=rdFingerprintGenerator.GetMorganFeatureAtomInvGen()
     ),
     "atom_pair": rdFingerprintGenerator.GetAtomPairGenerator(fpSize=2048),
+    "feature_pair": rdFingerprintGenerator.GetAtomPairGenerator(
+        fpSize=2048, atomInvariantsGenerator=rdFingerprintGenerator.GetMorganFeatureAtomInvGen()
+    ),
 }
 
 
@@ -52,15 +63,33 @@ def first_of(means: np.ndarray) -> np.ndarray:
 def test_minmax_is_rdkits_similarity_of_counts(kind: str) -> None:
     prints = [GENERATORS[kind].GetCountFingerprint(Chem.MolFromSmiles(text)) for text in SMILES]
     expected = [[DataStructs.TanimotoSimilarity(a, b) for b in prints[:20]] for a in prints]
-    assert KERNELS[kind].to(FEATURES[:20])(FEATURES) == pytest.approx(np.array(expected), abs=1e-6)
+    assert MinMax(kind).to(FEATURES[:20])(FEATURES) == pytest.approx(np.array(expected), abs=1e-6)
 
 
-def test_composition_is_the_mean_of_minmax_and_a_gaussian_of_the_numbers() -> None:
+@pytest.mark.parametrize("length", [1.0, 3.0])
+def test_numbers_are_a_gaussian_of_what_is_standardised_on_zinc(length: float) -> None:
     mean, deviation = standard_numbers()
     rows = np.stack([(numbers_of(Chem.MolFromSmiles(text)) - mean) / deviation for text in SMILES[:20]])
-    gaussian = np.exp(-np.square(rows[:, None] - rows).sum(-1) / (2 * rows.shape[1]))
-    expected = (KERNELS["fcfp4"].to(FEATURES[:20])(FEATURES[:20]) + gaussian) / 2
-    assert KERNELS["composition"].to(FEATURES[:20])(FEATURES[:20]) == pytest.approx(expected, abs=1e-4)
+    expected = np.exp(-np.square(rows[:, None] - rows).sum(-1) / (2 * rows.shape[1] * length**2))
+    assert Numbers(length).to(FEATURES[:20])(FEATURES[:20]) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "parts"),
+    [
+        ("features", [MinMax("fcfp4"), MinMax("feature_pair")]),
+        ("pairs", [MinMax("atom_pair"), MinMax("fcfp4"), Numbers(1.0), Numbers(3.0)]),
+        ("composition", [*map(MinMax, ("ecfp6", "fcfp4", "feature_pair")), Numbers(1.0), Numbers(3.0)]),
+    ],
+)
+def test_the_others_are_means_of_these(kernel: str, parts: list[Kernel]) -> None:
+    expected = np.mean([part.to(FEATURES[:20])(FEATURES) for part in parts], axis=0)
+    assert KERNELS[kernel].to(FEATURES[:20])(FEATURES) == pytest.approx(expected, abs=1e-6)
+
+
+def test_logp_is_among_the_numbers() -> None:
+    molecules = [Chem.MolFromSmiles(text) for text in SMILES]
+    assert [numbers_of(mol)[-1] for mol in molecules] == pytest.approx([Crippen.MolLogP(mol) for mol in molecules])
 
 
 def test_numbers_tell_isomers_by_formula_alone_alike_and_others_apart() -> None:
@@ -74,7 +103,8 @@ def test_the_process_is_the_textbooks(kernel: str) -> None:
     known, asked = FEATURES[:40], FEATURES[40:]
     similarity = KERNELS[kernel].to(FEATURES)(FEATURES).astype(float)
     covariance, across = similarity[:40, :40] + LEAST * np.eye(40), similarity[:40, 40:]
-    mean = across.T @ np.linalg.solve(covariance, SCORES[:40])
+    poor = np.quantile(SCORES[:40], POOR)
+    mean = poor + across.T @ np.linalg.solve(covariance, SCORES[:40] - poor)
     posterior = similarity[40:, 40:] - across.T @ np.linalg.solve(covariance, across)
     own = FixedGP.fit(KERNELS[kernel], known, SCORES[:40])(asked)
     assert own.moments()[0] == pytest.approx(mean, abs=1e-4)
@@ -200,7 +230,7 @@ def test_a_screen_has_the_means_of_the_process_and_proposes_the_best(monkeypatch
     screen = ZincScreen(fresh=5, best=20)
     gp = FixedGP.fit(KERNELS["ecfp6"], FEATURES, SCORES)
     expected = gp([features_of_molecule(text) for text in smiles]).moments()[0]
-    assert screen.means(bank, gp) == pytest.approx(expected, abs=0.03)
+    assert gp.scale.mean + screen.means(bank, gp) == pytest.approx(expected, abs=0.03)
     again = screen.means(bank, gp)
     assert ZincScreen(fresh=5, best=20).means(bank, gp) == pytest.approx(again, abs=0), "a restart changes nothing"
     proposed = [candidate.smiles for candidate in screen.propose([gp], [first_of], np.random.default_rng(0))]
@@ -209,8 +239,8 @@ def test_a_screen_has_the_means_of_the_process_and_proposes_the_best(monkeypatch
 
 
 def test_the_more_was_paid_for_the_more_is_looked_through() -> None:
-    assert [ZincScreen().size(n) for n in (0, 199, 200, 999, 1000)] == [10_000, 10_000, 50_000, 50_000, None]
-    assert [ZincScreen(20_000).size(n) for n in (0, 200, 1000)] == [10_000, 20_000, 20_000]
+    assert [ZincScreen().size(n) for n in (0, 99, 100, 299, 300)] == [10_000, 10_000, 50_000, 50_000, None]
+    assert [ZincScreen(20_000).size(n) for n in (0, 100, 300)] == [10_000, 20_000, 20_000]
 
 
 @pytest.mark.parametrize("common", [0.0, 0.1, 1.0], ids=["all flags", "both", "all lists"])

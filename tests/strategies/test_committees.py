@@ -32,6 +32,7 @@ from designloop.strategies.surrogates.base import Belief
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.committees import Committees, CommitteesModel
 from designloop.strategies.surrogates.kernels import KERNELS, numbers_of
+from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.pending import given_pending
 from designloop.strategies.surrogates.views import MoleculeView
 
@@ -106,7 +107,8 @@ def test_members_are_trusted_with_a_property_as_if_it_were_the_score_and_so_afte
         alone = Committee(VIEW, SCORE_ALONE)
         shares = alone.learn(told(alone.fit(alone_with(goal), 0), [name]))
         assert {f"{key}_{name}": share for key, share in shares.items()}.items() <= metrics.items()
-    assert metrics["surrogate_share_composition_carbons"] > 0.7
+    numbers = ("composition", "pairs")  # which see how many carbons there are
+    assert sum(metrics[f"surrogate_share_{name}_carbons"] for name in numbers) > 0.7
     again = Committees(VIEW, KNOWN, own.state())
     assert again.learn(told(None, KNOWN.names)) == metrics
     assert again.state() == own.state()
@@ -176,8 +178,9 @@ def test_what_is_under_way_is_no_gap_any_more_for_any_voter() -> None:
         assert len(then) == len(own) == 20
         for goal in range(len(own.means)):
             np.testing.assert_array_equal(then.means[goal], own.means[goal])
-            assert (then.variances()[goal] <= own.variances()[goal] + 1e-9).all()
-            assert then.variances()[goal][0] < 0.05 * own.variances()[goal][0]
+            assert (then.variances()[goal] <= own.variances()[goal] + 1e-5).all()  # single precision
+            if own is not before:  # whose members differ in their means as before
+                assert then.variances()[goal][0] < max(0.05 * own.variances()[goal][0], LEAST)
     np.testing.assert_array_equal(given.known_goals.paid, belief.desirable)
 
 

@@ -182,7 +182,7 @@ def search(fails: Callable[[str, np.random.Generator], bool], seed: int, heeded:
         members += [Member(own.smiles, "[C]", own.score, (own.score,)) for own in rows if own.score is not None]
         learner.learn(told(rows, number))
         archive = Archive().add(members)
-        belief = Committee(VIEW, SCORE_ALONE, ("fcfp4",)).fit(archive, 0)
+        belief = Committee(VIEW, SCORE_ALONE, ("features",)).fit(archive, 0)
         assert belief is not None
         stock = Stock(Pool(VIEW), archive, belief, learner.chances() if heeded else None)
         stock.add([Candidate(smiles, "zinc") for smiles in ZINC if smiles not in known])

@@ -13,13 +13,12 @@ from designloop.strategies.base import SCORE_ALONE
 from designloop.strategies.surrogates.axes import Axes
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteeModel, CommitteePosterior
-from designloop.strategies.surrogates.fixed_gp import FixedGP
-from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
+from designloop.strategies.surrogates.fixed_gp import POOR, FixedGP
+from designloop.strategies.surrogates.kernels import KERNELS, MeanOf, features_of_molecule
 from designloop.strategies.surrogates.latent_kernels import (
     ALIKE,
     EncodedView,
     LatentMatern,
-    MeanOf,
     kernel_of_model,
     points_of_latents,
 )
@@ -54,7 +53,8 @@ def textbook(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     )
     inverse = np.linalg.inv(matern(x) + LEAST * np.eye(len(x)))
     across = matern(new, x)
-    return across @ inverse @ SCORES, np.sqrt(1 - np.einsum("ij,jk,ik->i", across, inverse, across))
+    poor = np.quantile(SCORES, POOR)
+    return poor + across @ inverse @ (SCORES - poor), np.sqrt(1 - np.einsum("ij,jk,ik->i", across, inverse, across))
 
 
 # ---- kernels

@@ -15,8 +15,8 @@ from designloop.molecules.chemistry import parse
 CARBON, NITROGEN, OXYGEN, SULFUR = 6, 7, 8, 16
 
 BINDS = {
-    "R": "RCAUVYNOSFX",  # aromatic carbon, and elements that are not listed
-    "C": "RCAUVYNOSF",  # saturated carbon
+    "R": "RCAUVYNOSFXP",  # aromatic carbon, and elements that are not listed
+    "C": "RCAUVYNOSFP",  # saturated carbon
     "A": "RCAUV",  # saturated carbon with a heteroatom: a second one would make an acetal, an aminal or their like
     "U": "RCANO",  # carbon doubly bound to a heteroatom, such as a carbonyl's
     "V": "RCA",  # carbon doubly bound to carbon: with a heteroatom it would be an enol, an enamine or their like
@@ -26,6 +26,7 @@ BINDS = {
     "S": "RCN",  # sulfur of a higher valence
     "F": "RC",
     "X": "R",  # the heavier halogens, which leave a saturated carbon too easily
+    "P": "RC",  # phosphorus
     "I": "",  # anions, as in a nitro group
 }
 """Kind of atom -> kinds that an edit may bind it to: no more than rules of thumb for what lasts, and is no alert."""
@@ -33,7 +34,7 @@ BINDS = {
 GRAPHS = 400
 """Molecules whose graphs are remembered: some generations of parents. About 90 KB each, parts included."""
 
-_KINDS = {1: "X", 7: "N", 8: "O", 9: "F", 17: "X", 35: "X", 53: "X"}
+_KINDS = {1: "X", 7: "N", 8: "O", 9: "F", 15: "P", 17: "X", 35: "X", 53: "X"}
 
 
 class Bond(NamedTuple):

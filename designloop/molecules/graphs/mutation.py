@@ -22,7 +22,7 @@ ATTEMPTS = 8
 LARGEST_RING = 7
 """Insertions make no larger one."""
 
-MOST_BONDS = {"C": 4, "N": 3, "O": 2, "S": 2, "F": 1, "Cl": 1, "Br": 1}
+MOST_BONDS = {"C": 4, "N": 3, "O": 2, "S": 2, "F": 1, "Cl": 1, "Br": 1, "I": 1, "P": 3}
 
 
 @dataclass(frozen=True, slots=True)

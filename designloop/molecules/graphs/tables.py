@@ -32,7 +32,8 @@ class Table(Generic[T]):
         return self.things[bisect(self._sums, rng.random() * self._sums[-1], hi=len(self.things) - 1)]
 
 
-ATOMS = Table.of({"C": 5, "N": 3, "O": 3, "S": 1, "F": 1.5, "Cl": 1, "Br": 0.3})
+ATOMS = Table.of({"C": 5, "N": 3, "O": 3, "S": 1, "F": 1.5, "Cl": 1, "Br": 0.3, "I": 0.1, "P": 0.1})
+"""Each element of ZINC 250k, the rare ones above their share of it: what no step puts in, nothing ever has."""
 
 LINKS = Table.of({"C": 4, "N": 2, "O": 2, "C=O": 1.5, "S": 0.4})
 """What is put between two atoms that were bound; the second is bound to the first atom too."""
@@ -42,7 +43,8 @@ GROUPS = Table.of(
         "C": 6, "F": 4, "Cl": 3, "O": 3, "N": 3, "OC": 3, "C#N": 2, "C(F)(F)F": 2, "CC": 2, "=O": 2, "NC": 1.5,
         "N(C)C": 1.5, "C(=O)N": 1.5, "C(C)C": 1, "CO": 1, "CN": 1, "C(=O)O": 1, "C(C)=O": 1, "C(=O)NC": 1,
         "NC(C)=O": 1, "S(C)(=O)=O": 1, "S(N)(=O)=O": 0.5, "OCC": 1, "COC": 1, "C1CC1": 1, "Br": 0.5, "SC": 0.5,
-        "OC(F)F": 0.5, "C(C)(C)C": 0.5, "C(C)(C)O": 0.5, "NS(C)(=O)=O": 0.5, "C#C": 0.3, "[NH+](=O)[O-]": 0.1,
+        "OC(F)F": 0.5, "C(C)(C)C": 0.5, "C(C)(C)O": 0.5, "NS(C)(=O)=O": 0.5, "C#C": 0.3, "I": 0.1, "P(C)(C)=O": 0.1,
+        "P(=O)(O)O": 0.1, "[NH+](=O)[O-]": 0.1,
     }
 )  # fmt: skip
 

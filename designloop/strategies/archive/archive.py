@@ -139,3 +139,22 @@ def draw_by_rank(rng: np.random.Generator, members: Sequence[Member], n: int) ->
     """Indices of ``n`` members, drawn by rank with repetition; the members are sorted best first."""
     chosen: list[int] = rng.choice(len(members), size=n, p=rank_weights(len(members))).tolist()
     return chosen
+
+
+def parents_by_rank(rng: np.random.Generator, members: Sequence[Member], n: int) -> list[Member]:
+    """``n`` parents drawn by rank, with repetition, of members that are sorted best first; of fewer than two, those."""
+    return [members[row] for row in draw_by_rank(rng, members, n)] if len(members) > 1 else list(members)
+
+
+def deal_pairs(rng: np.random.Generator, members: Sequence[Member], n: int) -> list[tuple[Member, Member]]:
+    """At most ``n`` pairs of members, each dealt by itself; a pair of one molecule is none."""
+    pairs = zip(deal(rng, members, n), deal(rng, members, n), strict=True)
+    return [(first, second) for first, second in pairs if first.smiles != second.smiles]
+
+
+def deal(rng: np.random.Generator, members: Sequence[Member], n: int) -> list[Member]:
+    """``n`` members in random order, each of them as often as any other, or once more; none of none."""
+    if not members or n < 1:
+        return []
+    deals = [rng.permutation(len(members)) for _ in range(0, n, len(members))]
+    return [members[row] for row in np.concatenate(deals)[:n].tolist()]

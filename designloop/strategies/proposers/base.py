@@ -22,7 +22,9 @@ class Proposer(Protocol):
     """Proposes free candidates."""
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """Makes at most ``n`` distinct candidates of parents, which are sorted best first; none where it makes none.
+        """Makes at most ``n`` distinct candidates of parents, of each as many; none where it makes none.
+
+        Who is to have more children than another stands there more often (``archive.deal``).
 
         Each is marked with the proposer's name, and names its parents by ``Member.name``. All that is drawn comes from
         ``rng``; the parents, of which there may be one or none, stay as they are.

@@ -14,7 +14,7 @@ from designloop.molecules.graphs.crossover import offspring
 from designloop.molecules.graphs.mutation import mutant
 from designloop.randomness import Generators
 from designloop.records import Candidate
-from designloop.strategies.archive.archive import Member, draw_by_rank
+from designloop.strategies.archive.archive import Member, deal, deal_pairs
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class GraphMutation:
     orders of its bonds, though what hangs on it may become another group."""
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """Children of parents drawn by rank; fewer than ``n`` where they fail or repeat."""
-        chosen = [parents[i] for i in draw_by_rank(rng.numpy, parents, n)] if parents else []
+        """A child of each parent in turn; fewer than ``n`` where they fail or repeat."""
+        chosen = deal(rng.numpy, parents, n)
         with rdBase.BlockLogs():
             steps = (((parent.name,), mutant(parent.smiles, rng.numpy, self.keep)) for parent in chosen)
             return _candidates(steps, "graph_mutation")
@@ -41,11 +41,8 @@ class GraphCrossover:
     """SMARTS, as of mutants."""
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """Children of pairs drawn by rank; fewer than ``n`` where they fail or repeat."""
-        if len(parents) < 2:
-            return []
-        chosen = zip(draw_by_rank(rng.numpy, parents, n), draw_by_rank(rng.numpy, parents, n), strict=True)
-        pairs = [(parents[a], parents[b]) for a, b in chosen if a != b]
+        """Children of pairs of parents; fewer than ``n`` where they fail or repeat."""
+        pairs = deal_pairs(rng.numpy, parents, n)
         with rdBase.BlockLogs():
             steps = (((a.name, b.name), offspring(a.smiles, b.smiles, rng.numpy, self.keep)) for a, b in pairs)
             return _candidates(steps, "graph_crossover")

@@ -11,7 +11,7 @@ import torch
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import Generators
 from designloop.records import Candidate, Origin
-from designloop.strategies.archive.archive import Member, draw_by_rank
+from designloop.strategies.archive.archive import Member, deal
 from designloop.strategies.proposers.base import candidates_of
 
 
@@ -54,18 +54,19 @@ class PosteriorDraws:
     """Most gradient steps on the latent of a parent that would not decode to itself."""
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """The distinct molecules among ``n`` draws, of parents drawn by rank; none without parents."""
-        if not parents:
+        """The distinct molecules among ``n`` draws, of each parent in turn; none without parents."""
+        chosen = deal(rng.numpy, parents, n)
+        if not chosen:
             return []
-        chosen = draw_by_rank(rng.numpy, parents, n)
-        distinct = sorted(set(chosen))
-        posterior = self.vae.posteriors([parents[i].selfies for i in distinct], self.refine)
+        distinct = list({parent.selfies: None for parent in chosen})
+        place = {selfies: row for row, selfies in enumerate(distinct)}
+        posterior = self.vae.posteriors(distinct, self.refine)
         shape = posterior.relative_scale
         level = np.exp(rng.numpy.uniform(np.log(self.noise[0]), np.log(self.noise[1]), n)).astype(np.float32)
         sigma = torch.from_numpy(level).to(shape)
-        rows = torch.as_tensor([distinct.index(i) for i in chosen])
+        rows = torch.as_tensor([place[parent.selfies] for parent in chosen])
         drawn = torch.randn((n, shape.shape[1]), generator=rng.torch, device=shape.device, dtype=shape.dtype)
         z = posterior.mean[rows] + sigma.unsqueeze(-1) * shape[rows] * drawn
         written = self.vae.write(z, sigma, rng.torch, self.temperature)
-        names = [(parents[i].name,) for i in chosen]
+        names = [(parent.name,) for parent in chosen]
         return candidates_of(self.vae.codec, written, "posterior", names, origins_of(z, level.tolist()))

@@ -12,7 +12,7 @@ from designloop.molecules.sequence_networks import on_sphere
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import Generators
 from designloop.records import Candidate
-from designloop.strategies.archive.archive import Member, draw_by_rank
+from designloop.strategies.archive.archive import Member, deal_pairs
 from designloop.strategies.proposers.base import candidates_of
 from designloop.strategies.proposers.latents import origins_of
 
@@ -30,16 +30,14 @@ class LatentMixing:
     temperature: float = 1.0
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """The distinct molecules among the children of ``n`` pairs drawn by rank; none of one parent alone."""
-        if len(parents) < 2:
-            return []
-        drawn = zip(draw_by_rank(rng.numpy, parents, n), draw_by_rank(rng.numpy, parents, n), strict=True)
-        pairs = [(a, b) for a, b in drawn if a != b]
+        """The distinct molecules among the children of ``n`` pairs of parents; none of one parent alone."""
+        pairs = deal_pairs(rng.numpy, parents, n)
         if not pairs:
             return []
-        distinct = sorted({row for pair in pairs for row in pair})
-        latents = self.vae.latents([parents[row].selfies for row in distinct])
-        first, second = (torch.as_tensor([distinct.index(pair[k]) for pair in pairs]) for k in (0, 1))
+        distinct = list({parent.selfies: None for pair in pairs for parent in pair})
+        place = {selfies: row for row, selfies in enumerate(distinct)}
+        latents = self.vae.latents(distinct)
+        first, second = (torch.as_tensor([place[pair[k].selfies] for pair in pairs]) for k in (0, 1))
         share = self._shares(len(pairs), latents.shape[1], rng).to(latents)
         z = latents[first] + share * (latents[second] - latents[first])
         level = np.exp(rng.numpy.uniform(np.log(self.noise[0]), np.log(self.noise[1]), len(pairs))).astype(np.float32)
@@ -47,7 +45,7 @@ class LatentMixing:
         noise = torch.randn(z.shape, generator=rng.torch, device=z.device, dtype=z.dtype)
         z = on_sphere(z) + sigma.unsqueeze(-1) * noise
         written = self.vae.write(z, sigma, rng.torch, self.temperature)
-        names = [(parents[a].name, parents[b].name) for a, b in pairs]
+        names = [(a.name, b.name) for a, b in pairs]
         return candidates_of(self.vae.codec, written, "mixing", names, origins_of(z, level.tolist()))
 
     @staticmethod

@@ -11,7 +11,7 @@ import numpy as np
 from designloop.molecules.codec import END, Codec
 from designloop.randomness import Generators
 from designloop.records import Candidate
-from designloop.strategies.archive.archive import Member, draw_by_rank
+from designloop.strategies.archive.archive import Member, deal, deal_pairs
 from designloop.strategies.proposers.base import candidates_of
 
 
@@ -22,15 +22,12 @@ class SelfiesMutation:
     codec: Codec
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """The distinct molecules among ``n`` mutants, of parents drawn by rank; none without parents."""
-        if not parents:
-            return []
-        chosen = draw_by_rank(rng.numpy, parents, n)
-        rows = []
-        for index in chosen:
+        """The distinct molecules among ``n`` mutants of each parent in turn; none without parents."""
+        chosen, rows = deal(rng.numpy, parents, n), []
+        for parent in chosen:
             edits = int(rng.numpy.choice((1, 2, 3), p=(0.6, 0.25, 0.15)))
-            rows.append(edit(self.codec, self.codec.tokens(parents[index].selfies), edits, rng.numpy))
-        names = [(parents[index].name,) for index in chosen]
+            rows.append(edit(self.codec, self.codec.tokens(parent.selfies), edits, rng.numpy))
+        names = [(parent.name,) for parent in chosen]
         return candidates_of(self.codec, _written(self.codec, rows), "mutation", names)
 
 
@@ -41,16 +38,10 @@ class SelfiesCrossover:
     codec: Codec
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
-        """The distinct molecules among the children of ``n`` pairs drawn by rank; none of one parent alone."""
-        if len(parents) < 2:
-            return []
-        codec = self.codec
-        left, right = draw_by_rank(rng.numpy, parents, n), draw_by_rank(rng.numpy, parents, n)
-        rows, names = [], []
-        for a, b in zip(left, right, strict=True):
-            if a == b:
-                continue
-            first, second = codec.tokens(parents[a].selfies)[:-1], codec.tokens(parents[b].selfies)[:-1]
+        """The distinct molecules among the children of ``n`` pairs of parents; none of one parent alone."""
+        codec, rows, names = self.codec, [], []
+        for a, b in deal_pairs(rng.numpy, parents, n):
+            first, second = codec.tokens(a.selfies)[:-1], codec.tokens(b.selfies)[:-1]
             # Cut both at about the same share of their length, so children stay of their parents' size.
             share = rng.numpy.uniform(0.1, 0.9)
             cut_first = round(share * len(first))
@@ -58,7 +49,7 @@ class SelfiesCrossover:
             child = [*first[:cut_first], *second[cut_second:]][: codec.greatest_length]
             if child:
                 rows.append(np.array([*child, END], dtype=np.uint8))
-                names.append((parents[a].name, parents[b].name))
+                names.append((a.name, b.name))
         return candidates_of(codec, _written(codec, rows), "crossover", names)
 
 

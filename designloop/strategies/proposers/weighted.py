@@ -30,7 +30,7 @@ class Weighted:
         """The candidates of all, those of the same relative place in their proposer's list side by side."""
         if not self.proposers:
             return []
-        if len(parents) < 2:
+        if len({parent.smiles for parent in parents}) < 2:
             return without_new_radicals(self.fallback.propose(parents, max(n, 4), rng))
         shares = shares_of({name: self.credit[name] for name in self.proposers})
         genetic = sum(share for name, share in shares.items() if name not in MODEL_PROPOSERS)

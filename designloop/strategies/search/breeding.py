@@ -14,9 +14,10 @@ from itertools import islice
 import numpy as np
 
 from designloop.molecules.chemistry import scaffold
+from designloop.randomness import rng_of
 from designloop.records import Candidate
 from designloop.strategies.acquisition.base import Ranking
-from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.archive.archive import Archive, Member, parents_by_rank
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
 from designloop.strategies.search.pool import Bred, Pool, Propose, Turn, evolve
@@ -75,7 +76,12 @@ class BreedByBound:
             return elites
 
         n = int(self.draws * max(wanted, _FEWEST))
-        evolve(pool, choose, lambda parents, generation: self.propose(parents, n, turn, generation), self.generations)
+        rng = rng_of(turn.seed, turn.rounds_seen, "parents", turn.block)
+
+        def draw(parents: Sequence[Member], generation: int) -> Sequence[Candidate]:
+            return self.propose(parents_by_rank(rng, parents, n), n, turn, generation)
+
+        evolve(pool, choose, draw, self.generations)
         ranked = rank(slice(sum(map(len, bounds)), len(pool)))
         return Bred(pool, ranked[: _CONSIDERED * wanted].tolist(), pool.candidates)
 

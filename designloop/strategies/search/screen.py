@@ -19,7 +19,7 @@ from designloop.strategies.surrogates.kernels import features_of_molecule
 
 PROPOSER = "screen"
 
-SIZES = ((200, 10_000), (LIMIT, 50_000))
+SIZES = ((100, 10_000), (300, 50_000))
 """(molecules paid for, molecules that are looked through before there are so many); all of ZINC from the last on.
 
 Fingerprints of all take a minute, once a machine, and seconds in each process: more than a short campaign is worth.

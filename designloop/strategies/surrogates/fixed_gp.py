@@ -1,9 +1,11 @@
-"""What a score is believed to be before it is paid for, by a Gaussian process of which nothing is fitted.
+"""What a score is believed to be before it is paid for, by a Gaussian process of which next to nothing is fitted.
 
-    score ~ GP(0, k),    k(x, x) = 1,    observed with variance 1e-4
+    score ~ GP(poor, k),    k(x, x) = 1,    observed with variance 1e-4
 
-Scores lie in 0..1, so a molecule unlike all that was paid for is believed to be poor, and doubted by a whole unit. A
-process fitted to what was paid for doubts the less the more of its kin there is, and then pays for what it knows.
+Scores lie in 0..1. A molecule unlike all that was paid for is believed to be as poor as the poorest tenth of that, and
+doubted by a whole unit. It is not believed to be worth 0: no molecule may be, and a process that expects it takes what
+all have in common for the merit of what was paid for. A process whose doubt is fitted to what was paid for doubts the
+less the more of its kin there is, and then pays for what it knows.
 Noisy scores are another matter: a process of variance 1 would follow their noise, so its scale is fitted to them.
 Source: Tripp & Hernández-Lobato 2024, "Diagnosing and fixing common problems in Bayesian optimization for molecule
 design".
@@ -20,6 +22,9 @@ from scipy.linalg import cholesky, solve_triangular
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.kernels import Kernel, MoleculeFeatures, Similarity
 from designloop.strategies.surrogates.noise import UNIT, Scale, likely_scale
+
+POOR = 0.1
+"""Share of what was paid for that is as poor as what nothing is known of."""
 
 _LEAST = 1e-9
 """Variance below which rounding is all that is left."""
@@ -65,7 +70,7 @@ class FixedGP:
         noisy: bool,
     ) -> FixedGP:
         prior = similarity(molecules).astype(np.float64)
-        scale = likely_scale(prior, scores) if noisy else UNIT
+        scale = likely_scale(prior, scores) if noisy else Scale(float(np.quantile(scores, POOR)))
         lower = cholesky(scale.variance * prior + scale.noise * np.eye(len(molecules)), lower=True)
         white = solve_triangular(lower, scores - scale.mean, lower=True).astype(np.float32)
         return cls(kernel, molecules, similarity, lower.astype(np.float32), white, float(scores.max()), scale)

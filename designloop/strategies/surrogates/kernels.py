@@ -1,8 +1,10 @@
 """Kernels between molecules with nothing in them to be fitted, each 1 between a molecule and itself.
 
 - MinMax: of count fingerprints, sum_i min(a_i, b_i) / sum_i max(a_i, b_i). It knows kin, as its fingerprint has it.
-- ``composition``: the mean of MinMax and exp(−|a − b|² / 2 d) of d numbers of the whole molecule (elements, rings,
-  TPSA, …), standardised on ZINC. What is sharp in such a number, a formula or a window, no print of parts foresees.
+- Numbers: exp(−|a − b|² / 2 d l²) of d numbers of the whole molecule (elements, rings, logP, TPSA, …), standardised on
+  ZINC. What is sharp in such a number, a formula or a window, no print of parts foresees, nor what drifts with it; so
+  there is a short length l and a long one.
+- Means of these. A mean, not a product: what a number says holds for molecules that have no part in common.
 
 Sources: Ralaivola et al. 2005 (MinMax); Rogers & Hahn 2010 and Carhart et al. 1985 (the fingerprints).
 """
@@ -19,6 +21,7 @@ from rdkit.Chem import Mol, rdMolDescriptors
 
 from designloop.molecules.corpus import held_out_smiles
 from designloop.molecules.count_prints import Prints, Vocabulary, units_of
+from designloop.molecules.crippen import crippen_logp
 from designloop.molecules.parsing import require
 
 ELEMENTS = (1, 6, 7, 8, 9, 15, 16, 17, 35, 53)
@@ -84,6 +87,7 @@ def numbers_of(mol: Mol) -> np.ndarray:
             10 * rdMolDescriptors.CalcFractionCSP3(mol),
             rdMolDescriptors.CalcNumBridgeheadAtoms(mol),
             rdMolDescriptors.CalcNumSpiroAtoms(mol),
+            crippen_logp(mol),
         ],
         np.float32,
     )
@@ -138,31 +142,44 @@ class MinMax:
 
 
 @dataclass(frozen=True)
-class Composition:
-    """The mean of MinMax of a kind of fingerprint and a Gaussian kernel of whole-molecule numbers.
+class Numbers:
+    """The Gaussian kernel of whole-molecule numbers."""
 
-    The mean, not the product: what a number says holds for molecules that have no part in common.
-    """
-
-    parts: MinMax
+    length: float
+    """In standard deviations of each number over ZINC."""
 
     def to(self, molecules: Sequence[MoleculeFeatures]) -> Similarity:
         """The kernel of others with these molecules."""
-        parts, own = self.parts.to(molecules), _numbers(molecules)
+        own = _numbers(molecules)
+        width = 2 * own.shape[1] * self.length**2
 
         def similarity(others: Sequence[MoleculeFeatures]) -> np.ndarray:
             theirs = _numbers(others)
             squares = np.square(theirs).sum(1)[:, None] + np.square(own).sum(1) - 2 * theirs @ own.T
-            return np.asarray((parts(others) + np.exp(-np.maximum(squares, 0) / (2 * own.shape[1]))) / 2)
+            return np.asarray(np.exp(-np.maximum(squares, 0) / width))
 
         return similarity
 
 
+@dataclass(frozen=True)
+class MeanOf:
+    """The mean of some kernels."""
+
+    kernels: Sequence[Kernel]
+
+    def to(self, molecules: Sequence[MoleculeFeatures]) -> Similarity:
+        """The kernel of others with these molecules."""
+        parts = [kernel.to(molecules) for kernel in self.kernels]
+        return lambda others: np.asarray(np.mean([part(others) for part in parts], axis=0, dtype=np.float32))
+
+
+SHARP, WIDE = Numbers(1.0), Numbers(3.0)
+
 KERNELS: Mapping[str, Kernel] = {
     "ecfp6": MinMax("ecfp6"),
-    "fcfp4": MinMax("fcfp4"),
-    "atom_pair": MinMax("atom_pair"),
-    "composition": Composition(MinMax("fcfp4")),
+    "features": MeanOf((MinMax("fcfp4"), MinMax("feature_pair"))),
+    "pairs": MeanOf((MinMax("atom_pair"), MinMax("fcfp4"), SHARP, WIDE)),
+    "composition": MeanOf((MinMax("ecfp6"), MinMax("fcfp4"), MinMax("feature_pair"), SHARP, WIDE)),
 }
 """The kernels there are, by name."""
 

@@ -23,7 +23,7 @@ from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate
 from designloop.strategies.surrogates.axes import Axes
-from designloop.strategies.surrogates.kernels import Kernel, MoleculeFeatures, Similarity, features_of_molecule
+from designloop.strategies.surrogates.kernels import MoleculeFeatures, features_of_molecule
 from designloop.strategies.surrogates.views import StandardFormView
 
 ALIKE = 0.4
@@ -118,18 +118,6 @@ class LatentMatern:
         """The kernel of others with these."""
         latents = latents_of_points(molecules, len(self.axes.centre))
         return LatentSimilarity(self.axes, self.length, latents, self.axes(torch.from_numpy(latents)).numpy())
-
-
-@dataclass(frozen=True)
-class MeanOf:
-    """The mean of some kernels."""
-
-    kernels: Sequence[Kernel]
-
-    def to(self, molecules: Sequence[MoleculeFeatures]) -> Similarity:
-        """The kernel of others with these."""
-        parts = [kernel.to(molecules) for kernel in self.kernels]
-        return lambda others: np.asarray(np.mean([part(others) for part in parts], axis=0, dtype=np.float32))
 
 
 def kernel_of_model(vae: SequenceVAE, corpus: Corpus, dims: int, rng: np.random.Generator) -> LatentMatern:

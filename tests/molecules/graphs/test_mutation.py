@@ -80,7 +80,7 @@ def test_what_steps_put_in() -> None:
 
 
 def test_bonds_that_do_not_last_are_not_made() -> None:
-    assert children(mutation.change_element, "CNC") == {"CCC", "COC", "CSC"}
+    assert children(mutation.change_element, "CNC") == {"CCC", "COC", "CPC", "CSC"}
     weak = Chem.MolFromSmarts("[$([OX2][N,O,S]),$([CX4]([N,O,F,Cl,Br])[N,O])]")
     made = [parse(child) for child in children(mutation.append_group, "CO")]
     assert made
@@ -170,3 +170,10 @@ with rdBase.BlockLogs():
         check=True,
     )
     assert elsewhere.stdout.split() == [str(child) for child in here]
+
+
+@pytest.mark.parametrize("element", ["P", "I"])
+def test_every_element_of_zinc_can_come_about(element: str) -> None:
+    rng = np.random.default_rng(5)
+    made = [Chem.MolFromSmiles(child) for _ in range(40) for row in ROWS if (child := mutant(row, rng)) is not None]
+    assert any(atom.GetSymbol() == element for mol in made for atom in mol.GetAtoms())
