@@ -64,7 +64,7 @@ def _gram(kernel: Any, smiles: Sequence[str]) -> np.ndarray:
 
 
 def _with_latents(smiles: Sequence[str]) -> np.ndarray:
-    """The composition's five parts and one of latents; a molecule that the model cannot write is like no other there."""
+    """The composition's five parts and one of latents, where what the model cannot write is like nothing else."""
     from designloop.molecules.errors import MoleculeError
     from designloop.molecules.sequence_vae import load
     from designloop.molecules.shipped import DEFAULT_MODEL
