@@ -13,6 +13,13 @@ SHARES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
 LEAST = 1e-4
 """Variance of the noise that is taken at least, for what a kernel cannot tell apart."""
 
+LEAST_VARIANCE = 10 * LEAST
+"""Variance of the process that is taken at least: ten elevenths of a score then tell of its molecule, not of the noise.
+
+Scores that are almost alike, such as those of a start where nothing is any good yet, would else be fitted by a process
+that doubts nothing anywhere, and so hopes for nothing that is unlike them.
+"""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -32,6 +39,7 @@ def likely_scale(kernel: np.ndarray, scores: np.ndarray) -> Scale:
     """The scale that makes scores most likely: mean and variance at their closed-form maximum, the noise's best share.
 
     Without it a process of variance 1 would take the noise of an assay, which is far less, for something to follow.
+    The likelihood has one maximum in the variance, so where that lies below the least one, the least is the best.
     Source: Rasmussen & Williams 2006, eq. 2.30.
 
     Args:
@@ -47,8 +55,9 @@ def likely_scale(kernel: np.ndarray, scores: np.ndarray) -> Scale:
         lower = cholesky(kernel + share * np.eye(n), lower=True)
         of_scores, of_ones = cho_solve((lower, True), right).T
         mean = float(of_scores.sum() / of_ones.sum())
-        variance = float((scores - mean) @ (of_scores - mean * of_ones)) / n
-        evidence = float(-0.5 * n * np.log(variance) - np.log(np.diag(lower)).sum())
+        fitted = float((scores - mean) @ (of_scores - mean * of_ones)) / n
+        variance = max(fitted, LEAST_VARIANCE)
+        evidence = float(-0.5 * n * (np.log(variance) + fitted / variance) - np.log(np.diag(lower)).sum())
         if evidence > best[0]:
             best = evidence, Scale(mean, variance, share * variance + LEAST)
     return best[1]
