@@ -102,6 +102,8 @@ class Scored:
     """Property name -> 0..1; None where the property has no value."""
     score: float | None
     """0..1; None where the status is not ok."""
+    told_before: bool = False
+    """Whether it is of an amendment: its molecule was told, and charged, in an earlier round."""
 
     @property
     def candidate(self) -> Candidate:
@@ -109,8 +111,8 @@ class Scored:
 
     @property
     def is_charged(self) -> bool:
-        """Whether it counts against the budget: all do but those whose values the user gave."""
-        return self.candidate.proposer != MEASURED
+        """Whether it counts against the budget, as all do but what the user gave values of, or was charged before."""
+        return self.candidate.proposer != MEASURED and not self.told_before
 
     @property
     def smiles(self) -> str:

@@ -21,7 +21,7 @@ from designloop.tables import QueryError, TableError, durable
 from designloop.tables.ledger import Ledger
 from designloop.tables.suggestions import FILE
 from tests.campaigns import write_campaign
-from tests.commands import designloop_, fails, succeeds
+from tests.commands import designloop_, fails, succeeds, told_rows
 
 POTENCY = {"name": "potency", "oracle": "measured", "transform": {"type": "linear", "low": 4, "high": 8}}
 SOLUBILITY = POTENCY | {"name": "solubility"}
@@ -116,13 +116,14 @@ def test_the_ledger_keeps_what_was_told_and_a_correction_as_the_last_word(campai
     assert len(runs) == 3
 
 
-def test_a_correction_supersedes_visibly_and_charges_nothing(campaign: Path) -> None:
+def test_a_correction_supersedes_visibly_and_charges_nothing(campaign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = campaign.parent
     api.tell(campaign, write_results(folder / "a.csv", "id,potency", "M0001,7.9", "M0002,5"))
-    best = api.status(campaign).best
+    best, heard = api.status(campaign).best, told_rows(monkeypatch)
     told = api.tell(
         campaign, write_results(folder / "b.csv", "id,potency,failed", "M0001,5.1,", "M0003,6,", "M0002,5,")
     )
+    assert [row.is_charged for row in heard] == [True, False], "of the new one, and of the corrected one"
     assert (told.new, told.corrected, told.repeated, told.rounds) == (["M0003"], ["M0001"], ["M0002"], [2, 3])
     summary = api.status(campaign)
     assert [info.kind for info in summary.rounds] == ["round", "round", "amendment"]

@@ -212,8 +212,9 @@ class Search:
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
         if self.restarts is not None:
+            calls = sum(row.is_charged for row in scored)
             starting = [member for row, member in zip(rows, members, strict=True) if row.candidate.proposer in STARTING]
-            self.archive = self.restarts.archive_after(self.archive, len(good), starting, withdrawn)
+            self.archive = self.restarts.archive_after(self.archive, calls, starting, withdrawn)
             metrics |= self.restarts.metrics()
         if belief is not None:
             metrics |= {f"{part}_seconds": self._spent[part] for part in PARTS if part in self._spent}
