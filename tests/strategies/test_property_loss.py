@@ -16,7 +16,7 @@ import torch
 from designloop.molecules.chemistry import scaffold, standard_forms
 from designloop.molecules.sequence_vae import PRIOR_TEMPERATURE
 from designloop.molecules.shipped import PRIOR_NOISE
-from designloop.records import Candidate, Evaluation, Scored
+from designloop.records import Candidate, Evaluation, Result, Scored
 from designloop.strategies import random
 from designloop.strategies.acquisition.votes import FITTED, WIDE, Kappas
 from designloop.strategies.archive.archive import Member
@@ -81,6 +81,13 @@ def prior_of(search: Search) -> CampaignPrior:
     prior = search.learners["prior"]
     assert isinstance(prior, CampaignPrior)
     return prior
+
+
+NAMES = small_molecules(80)
+
+
+def failed(smiles: str, proposer: str) -> Scored:
+    return Scored(Evaluation(Candidate(smiles, proposer), {"toy": Result(None, "failed", "no value")}), {}, None)
 
 
 def scored(smiles: list[str], proposer: str = "start") -> list[Scored]:
@@ -172,6 +179,33 @@ def test_credit_follows_what_a_proposer_brings_over_its_share() -> None:
     kept = 0.8**0.1  # of ten calls, where a hundred keep 0.8
     assert credit_of(search)["prior"] == pytest.approx(kept * FIRST_CREDIT)
     assert credit_of(search)["mutation"] == pytest.approx(kept * FIRST_CREDIT + (1 - kept) * (10 / 0.1) / 0.5)
+
+
+def test_a_round_that_one_proposer_drew_alone_says_nothing_of_shares() -> None:
+    """At the beginning, and after a restart, which leaves no elites to breed from."""
+    search = strategy(proposers=["prior", "mutation"], learning={"steps": 0}, restart_after=20)
+    even = {"prior": FIRST_CREDIT, "mutation": FIRST_CREDIT}
+    for first in (0, 20):
+        drawn = list(islice(search.ask(20), 20))
+        assert {candidate.proposer for candidate in drawn} == {"prior"}
+        search.tell([Scored(Evaluation(Candidate(name, "prior"), {}), {}, 1.0) for name in NAMES[first : first + 20]])
+        assert credit_of(search) == even, "each elite came from the prior, as nobody else was asked"
+        search.tell([failed(name, "mutation") for name in NAMES[40 + first : 60 + first]])  # and no gain: a restart
+        kept = 0.8**0.2
+        even = {name: kept * before for name, before in even.items()}
+        assert credit_of(search) == pytest.approx(even), "calls that brought nothing, failures, are calls"
+    assert search.restarts is not None
+    assert search.restarts.beginnings == 2
+
+
+def test_what_is_told_again_brings_no_elites_again() -> None:
+    search = strategy(proposers=["prior", "mutation"], learning={"steps": 0})
+    search.tell(scored(NAMES[:20]))
+    search.tell(scored(NAMES[20:30], "mutation"))
+    before = dict(credit_of(search))
+    again = [replace(row, score=3.0, told_before=True) for row in scored(NAMES[20:30], "mutation")]
+    assert search.tell(again)["elites_by_mutation"] == 0
+    assert credit_of(search) == before
 
 
 def test_learning_that_costs_reconstruction_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
