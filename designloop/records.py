@@ -61,7 +61,7 @@ class Candidate:
     allowed: bool = True
     """Whether the filters allow it: they bind what is proposed, so only a starting molecule may be one they refuse."""
     origin: Origin | None = field(default=None, compare=False, repr=False)
-    """Where the model wrote it from, where one wrote it in this process; no table keeps it."""
+    """Where the model wrote it from, where one did; kept with what is suggested, and not in the table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ import csv
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -17,9 +19,10 @@ from designloop.api.inputs import InputError
 from designloop.loop.campaign.known_values import Reading
 from designloop.loop.laboratory.readings import ledger_key
 from designloop.loop.laboratory.suggesting import nearest_of
+from designloop.records import Origin
 from designloop.tables import QueryError, TableError, durable
 from designloop.tables.ledger import Ledger
-from designloop.tables.suggestions import FILE
+from designloop.tables.suggestions import FILE, read_suggestions, write_suggestions
 from tests.campaigns import write_campaign
 from tests.commands import designloop_, fails, succeeds, told_rows
 
@@ -365,6 +368,27 @@ def test_a_withdrawn_molecule_is_not_bred_from(tmp_path: Path, tiny_model: Path)
     parents = {parent for item in api.suggest(path, 6).suggestions for parent in item.candidate.parents}
     assert parents
     assert parents <= {*own[1:]}
+
+
+def test_a_strategy_is_told_where_the_model_wrote_what_was_measured(
+    campaign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, heard = campaign.with_suffix(""), told_rows(monkeypatch)
+    file = durable.read_json(folder / FILE)
+    origin = Origin(np.array([0.5, -1.5], dtype=np.float32), 0.7)
+    written = [
+        replace(item, candidate=replace(item.candidate, origin=origin))
+        for item in read_suggestions(folder, file["campaign"])
+    ]
+    write_suggestions(folder, file["campaign"], written)
+    api.suggest(campaign, 1)  # which writes all of them again
+    api.tell(campaign, write_results(campaign.parent / "a.csv", "id,potency", "M0001,5", "M0007,6"))
+    api.tell(campaign, write_results(campaign.parent / "b.csv", "id,potency", "M0001,7"))
+    first, unwritten, corrected = (row.candidate.origin for row in heard)
+    assert unwritten is None
+    for told in (first, corrected):
+        assert told is not None
+        assert (told.latent.tolist(), told.noise) == ([0.5, -1.5], 0.7)
 
 
 def test_the_nearest_measured_molecule_is_the_most_similar_one() -> None:
