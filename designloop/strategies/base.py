@@ -84,6 +84,14 @@ class Foreseeing(Protocol):
         """What it expects of each, by what it was told; of one that it knows too little to say anything of, nothing."""
 
 
+@runtime_checkable
+class Explaining(Protocol):
+    """What a strategy may be, too: one that says why it gave out what it did."""
+
+    def why(self, candidate: Candidate) -> str:
+        """By what it chose a candidate that it gave out since it was last told anything, in a few words."""
+
+
 def unchanged(desirability: np.ndarray) -> np.ndarray:
     """The transform of what is a desirability already; what a surrogate expects outside 0..1 is brought in."""
     return np.asarray(np.clip(desirability, 0.0, 1.0))

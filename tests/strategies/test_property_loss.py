@@ -5,6 +5,7 @@ That it keeps the contract is tested in ``tests/testing/test_strategy.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -20,7 +21,7 @@ from designloop.records import Candidate, Evaluation, Result, Scored
 from designloop.strategies import random
 from designloop.strategies.acquisition.votes import FITTED, WIDE, Kappas
 from designloop.strategies.archive.archive import Member
-from designloop.strategies.base import SCORE_ALONE, CampaignView, KnownObjective, unchanged
+from designloop.strategies.base import SCORE_ALONE, CampaignView, Explaining, KnownObjective, unchanged
 from designloop.strategies.learning.fine_tuning import forget
 from designloop.strategies.learning.learned_prior import CampaignPrior
 from designloop.strategies.learning.tuned_model import TunedModel
@@ -133,6 +134,37 @@ def test_goals_are_voted_on_by_committees(settings: dict[str, Any], trade_offs: 
     assert isinstance(search.breed, BreedByVote)
     assert isinstance(search.breed.electorate, GoalElectorate)
     assert isinstance(search.breed.electorate.trade_offs, trade_offs)
+
+
+WHY = {
+    "one score": ({}, None, r"highest by (ecfp6|fcfp4|atom_pair|composition) at [\d.]+ sd of doubt"),
+    "several properties": ({}, replace(GOALS, reference=None), r"highest by the surrogate at 1 sd of doubt"),
+    "a front": ({}, GOALS, r"for the front, by \w+ \(a\), \w+ \(b\) at [\d.]+ sd of doubt"),
+    "a front, by the composite": ({"surrogate": "composite"}, GOALS, r"for what it may add to the front, by the.*"),
+    "a round's trade-off": ({"trade_offs": "chebyshev"}, GOALS, r"highest by \w+ \(a\), \w+ \(b\) at [\d.]+ sd.*"),
+    "no surrogate": ({"surrogate": "none"}, None, r"drawn by \w+: no surrogate ranks"),
+}
+
+
+@pytest.mark.parametrize("case", WHY)
+def test_it_says_by_what_it_chose(case: str) -> None:
+    changes, objective, pattern = WHY[case]
+    seen = replace(view(), objective=objective or SCORE_ALONE)
+    search = build(
+        Settings(learning=LEARNING, proposers=["prior", "mutation", "graph_mutation"], **changes), seen, None
+    )
+    assert isinstance(search, Search)
+    assert isinstance(search, Explaining)
+    (drawn,) = islice(search.ask(1), 1)
+    assert search.why(drawn).startswith("drawn by prior: ")
+    values = dict.fromkeys((objective or SCORE_ALONE).names, 0.5)
+    results = {name: Result(value) for name, value in values.items()}
+    rows = [replace(row, evaluation=replace(row.evaluation, results=results)) for row in scored(NAMES[:20])]
+    search.tell([replace(row, desirability=values) for row in rows])
+    given = list(islice(search.ask(3), 3))
+    assert len(given) == 3
+    for candidate in given:
+        assert re.fullmatch(pattern, search.why(candidate))
 
 
 def test_several_properties_of_one_score_have_committees_on_demand_alone() -> None:

@@ -55,6 +55,8 @@ class CommitteeModel:
     """Those of its members that are fixed processes, which come first, by the names of their kernels."""
     values: Mapping[str, np.ndarray]
     """Property -> (n,) values of the molecules that it was fitted on."""
+    names: Sequence[str] = ()
+    """Of the members; none where they have none."""
 
     def paid(self, member: int) -> np.ndarray:
         """(n,) what a member would have foreseen of the molecules that it was fitted on: their scores."""
@@ -79,7 +81,8 @@ class CommitteeModel:
     def only(self, numbers: Sequence[int]) -> CommitteeModel:
         """A committee of some of its members, in this order."""
         shares = self.shares[list(numbers)]
-        return replace(self, members=[self.members[number] for number in numbers], shares=shares / shares.sum())
+        members, names = [self.members[number] for number in numbers], [self.names[n] for n in numbers if self.names]
+        return replace(self, members=members, shares=shares / shares.sum(), names=names)
 
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
         """The posterior over candidates, of (m,) features."""
@@ -174,7 +177,7 @@ class Committee:
             if composite is not None:
                 members.append(lambda rows: composite(bits.features([row.smiles for row in rows])))
         values = dict(zip(self._properties, archive.values.T, strict=True))
-        return CommitteeModel(members, self.shares, scores, processes, values)
+        return CommitteeModel(members, self.shares, scores, processes, values, self.names[: len(members)])
 
     def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
         """Moves the record by what each member foresaw of a round; tells the members' shares."""

@@ -35,6 +35,15 @@ class CommitteesModel:
     desirable: np.ndarray
     """(n, properties) desirabilities of the molecules that it was fitted on."""
     aggregate: Callable[[np.ndarray], np.ndarray]
+    properties: Sequence[str]
+    """Whose committees these are."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of the members of all committees, with the property that each foresees."""
+        return [
+            f"{name} ({goal})" for goal, part in zip(self.properties, self.parts, strict=True) for name in part.names
+        ]
 
     @property
     def members(self) -> list[Member]:
@@ -128,7 +137,7 @@ class Committees:
             if (part := committee.fit(replace(archive, members=tuple(members)), seed)) is None:
                 return None
             parts.append(part)
-        return CommitteesModel(parts, desirable, self._objective.aggregate)
+        return CommitteesModel(parts, desirable, self._objective.aggregate, self._objective.names)
 
     def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
         """Moves each committee's record by what its members foresaw of a round; tells the members' shares."""
