@@ -32,7 +32,8 @@ def test_every_field_of_a_candidate_comes_back(tmp_path: Path) -> None:
     for name in (field.name for field in fields(Candidate) if field.name != "origin"):
         assert getattr(again, name) == getattr(FULL, name) != getattr(plain, name), name
     assert again.origin is not None
-    assert (again.origin.latent.dtype, again.origin.latent.tolist()) == (np.float32, LATENT.tolist())
+    assert again.origin.latent.dtype == np.float32
+    assert again.origin.latent.tolist() == LATENT.tolist()
     assert again.origin.noise == 0.3
 
 
