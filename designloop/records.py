@@ -77,6 +77,8 @@ class Result:
     """The oracle's own time on this molecule (a chunk's time shared equally)."""
     attempt: int = 1
     """Number of the run; 0 where nothing was run, since the user gave the value."""
+    readings: int = 0
+    """Of an assay, that its value is the mean of; 0 where it was computed, or is none."""
 
 
 @dataclass(frozen=True, slots=True)

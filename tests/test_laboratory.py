@@ -84,13 +84,18 @@ def test_what_is_suggested_is_new_pending_and_charged_to_nothing(
     assert {(row["potency"], row["failed"], row["proposer"]) for row in written} == {("", "", "file")}
 
 
-def test_told_results_are_a_round_with_the_mean_of_replicates_beside_what_is_computed(campaign: Path) -> None:
+def test_told_results_are_a_round_with_the_mean_of_replicates_beside_what_is_computed(
+    campaign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = told_rows(monkeypatch)
     results = write_results(
         campaign.parent / "results.csv", "id,potency,failed", "M0002,6.0,", "M0004,,could not be made", "M0002,7.0,",
         "M0001,5.5,", "M0003,,",
     )  # fmt: skip
     told = api.tell(campaign, results)
     assert (told.new, told.blank, told.pending, told.rounds) == (["M0001", "M0002", "M0004"], 1, 3, [1])
+    counts = [tuple(result.readings for result in row.evaluation.results.values()) for row in heard]
+    assert counts == [(0, 1), (0, 2), (0, 0)], "carbons are computed; two readings, one, and a failure"
     table = rows(campaign)
     assert [row["potency"] for row in table] == [5.5, 6.5, None]
     assert [row["status"] for row in table] == ["ok", "ok", "failed"]

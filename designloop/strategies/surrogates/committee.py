@@ -8,7 +8,7 @@ Source: Dawid 1984, "Present position and potential developments: the prequentia
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -57,6 +57,8 @@ class CommitteeModel:
     """Property -> (n,) values of the molecules that it was fitted on."""
     names: Sequence[str] = ()
     """Of the members; none where they have none."""
+    readings: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Property -> (n,) readings that each of its values is the mean of; nothing where each is one."""
 
     def paid(self, member: int) -> np.ndarray:
         """(n,) what a member would have foreseen of the molecules that it was fitted on: their scores."""
@@ -69,7 +71,8 @@ class CommitteeModel:
         for name, values in self.values.items():
             centre, scale = values.mean(), max(values.std(), 1e-9)
             # How noisy a property is, is asked also where scores are exact: the sd shown is that of a measurement.
-            processes = [it.refitted((values - centre) / scale, noisy=True) for it in self.processes.values()]
+            standard, readings = (values - centre) / scale, self.readings.get(name)
+            processes = [it.refitted(standard, noisy=True, readings=readings) for it in self.processes.values()]
             own = [process(features.tolist()) for process in processes]
             means = np.array([posterior.means[0] for posterior in own])
             variances = np.array([posterior.variances()[0] + posterior.noises[0] for posterior in own])
@@ -169,7 +172,8 @@ class Committee:
             return None
         molecules, scores = self.view.features_of(archive.members).tolist(), archive.scores
         processes = {
-            name: FixedGP.fit(kernel, molecules, scores, self._noisy) for name, kernel in self._kernels.items()
+            name: FixedGP.fit(kernel, molecules, scores, self._noisy, archive.score_readings)
+            for name, kernel in self._kernels.items()
         }
         members: list[Member] = [*processes.values()]
         if self._composite is not None and self._bits is not None:
@@ -177,7 +181,9 @@ class Committee:
             if composite is not None:
                 members.append(lambda rows: composite(bits.features([row.smiles for row in rows])))
         values = dict(zip(self._properties, archive.values.T, strict=True))
-        return CommitteeModel(members, self.shares, scores, processes, values, self.names[: len(members)])
+        readings = dict(zip(self._properties, archive.readings.T, strict=True))
+        names = self.names[: len(members)]
+        return CommitteeModel(members, self.shares, scores, processes, values, names, readings)
 
     def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
         """Moves the record by what each member foresaw of a round; tells the members' shares."""

@@ -131,7 +131,12 @@ class Committees:
         for goal, committee in enumerate(self._committees.values()):
             scores = desirable[:, goal].tolist()
             members = [
-                replace(member, score=score, values=member.values[goal : goal + 1])
+                replace(
+                    member,
+                    score=score,
+                    values=member.values[goal : goal + 1],
+                    readings=member.readings[goal : goal + 1],
+                )
                 for member, score in zip(archive.members, scores, strict=True)
             ]
             if (part := committee.fit(replace(archive, members=tuple(members)), seed)) is None:

@@ -28,14 +28,18 @@ class Scale:
     mean: float = 0.0
     variance: float = 1.0
     noise: float = LEAST
-    """Variance of what is observed."""
+    """Variance of what is observed once."""
+
+    def noises(self, readings: np.ndarray) -> np.ndarray:
+        """(n,) variances of means of so many readings; what a kernel cannot tell apart stays."""
+        return np.where(readings > 1, (self.noise - LEAST) / readings + LEAST, self.noise)
 
 
 UNIT = Scale()
 """Of a process that nothing is fitted of."""
 
 
-def likely_scale(kernel: np.ndarray, scores: np.ndarray) -> Scale:
+def likely_scale(kernel: np.ndarray, scores: np.ndarray, readings: np.ndarray | None = None) -> Scale:
     """The scale that makes scores most likely: mean and variance at their closed-form maximum, the noise's best share.
 
     Without it a process of variance 1 would take the noise of an assay, which is far less, for something to follow.
@@ -45,14 +49,16 @@ def likely_scale(kernel: np.ndarray, scores: np.ndarray) -> Scale:
     Args:
         kernel: (n, n) of the molecules with themselves, 1 on the diagonal.
         scores: (n,)
+        readings: (n,) that each is the mean of; None: each is one.
     """
     n = len(scores)
+    of_one = 1 / (np.ones(n) if readings is None else readings)
     if n < 2 or np.ptp(scores) == 0:
         return Scale(float(scores.mean()) if n else 0.0)
     right = np.column_stack([scores, np.ones(n)])
     best = (-np.inf, UNIT)
     for share in SHARES:
-        lower = cholesky(kernel + share * np.eye(n), lower=True)
+        lower = cholesky(kernel + np.diag(share * of_one), lower=True)
         of_scores, of_ones = cho_solve((lower, True), right).T
         mean = float(of_scores.sum() / of_ones.sum())
         fitted = float((scores - mean) @ (of_scores - mean * of_ones)) / n
