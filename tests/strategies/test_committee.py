@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -126,6 +127,18 @@ def test_who_foresees_better_gets_the_greater_share_and_keeps_it_after_a_restart
     assert own.shares.sum() == pytest.approx(1)
     assert own.shares[0] >= 0.05
     assert committee(kernels=("ecfp6", "composition"), state=own.state()).shares == pytest.approx(own.shares)
+
+
+def test_a_correction_of_what_a_committee_was_fitted_on_says_nothing_of_its_foresight() -> None:
+    own, archive = committee(), archive_of(SMILES[:40], SCORES[:40])
+    belief, before = own.fit(archive, 0), own.state()
+    corrected = replace(told(belief, SMILES[:5], [0.9, 0.1, 0.8, 0.2, 0.7]), before=archive)
+    own.learn(corrected)
+    assert own.state() == before
+    own.learn(replace(told(belief, SMILES[:41], SCORES[:41].tolist()), before=archive))
+    alone = committee()
+    alone.learn(told(belief, SMILES[40:41], SCORES[40:41].tolist()))
+    assert own.state() == alone.state()
 
 
 def test_the_record_is_the_discounted_log_density_of_rescaled_errors() -> None:

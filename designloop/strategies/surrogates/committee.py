@@ -124,7 +124,11 @@ class JudgedRound(Protocol):
 
     @property
     def news(self) -> Sequence[Scored]:
-        """Those of its rows that were not known, with their scores."""
+        """Those of its rows that were not known with those very values, with their scores."""
+
+    @property
+    def before(self) -> Archive:
+        """What the belief was fitted on."""
 
 
 class Committee:
@@ -186,12 +190,17 @@ class Committee:
         return CommitteeModel(members, self.shares, scores, processes, values, names, readings)
 
     def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
-        """Moves the record by what each member foresaw of a round; tells the members' shares."""
-        if told_round.belief is not None and told_round.news:
-            posterior = told_round.belief(self.view.features([row.smiles for row in told_round.news]))
+        """Moves the record by what each member foresaw of a round; tells the members' shares.
+
+        A correction says nothing of foresight: the members were fitted on the molecule.
+        """
+        known = set(told_round.before.smiles)
+        news = [row for row in told_round.news if row.smiles not in known]
+        if told_round.belief is not None and news:
+            posterior = told_round.belief(self.view.features([row.smiles for row in news]))
             if isinstance(posterior, CommitteePosterior):
                 moments = [member.moments() for member in posterior.members]
-                scores = np.array([row.score for row in told_round.news], dtype=float)
+                scores = np.array([row.score for row in news], dtype=float)
                 noises = np.array([member.noises[0] for member in posterior.members])
                 self._judge(np.array([m for m, _ in moments]), np.array([d for _, d in moments]), scores, noises)
         return {f"surrogate_share_{name}": float(share) for name, share in zip(self.names, self.shares, strict=True)}

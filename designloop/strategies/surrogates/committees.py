@@ -101,6 +101,7 @@ def _desirabilities(draws: Sequence[np.ndarray]) -> np.ndarray:
 class _JudgedRound:
     belief: Belief | None
     news: Sequence[Scored]
+    before: Archive
 
 
 class Committees:
@@ -150,7 +151,7 @@ class Committees:
         parts = belief.parts if isinstance(belief, CommitteesModel) else [None] * len(self._committees)
         for (name, committee), part in zip(self._committees.items(), parts, strict=True):
             news = [replace(row, score=row.desirability[name]) for row in told_round.news]
-            shares = committee.learn(_JudgedRound(part, news))
+            shares = committee.learn(_JudgedRound(part, news, told_round.before))
             metrics |= {f"{key}_{name}": share for key, share in shares.items()}
         return metrics
 
