@@ -61,7 +61,7 @@ class Candidate:
     allowed: bool = True
     """Whether the filters allow it: they bind what is proposed, so only a starting molecule may be one they refuse."""
     origin: Origin | None = field(default=None, compare=False, repr=False)
-    """Where the model wrote it from, where one wrote it in this process; no table keeps it."""
+    """Where the model wrote it from, where one did; kept with what is suggested, and not in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ class Result:
     """The oracle's own time on this molecule (a chunk's time shared equally)."""
     attempt: int = 1
     """Number of the run; 0 where nothing was run, since the user gave the value."""
+    readings: int = 0
+    """Of an assay, that its value is the mean of; 0 where it was computed, or is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Scored:
     """Property name -> 0..1; None where the property has no value."""
     score: float | None
     """0..1; None where the status is not ok."""
+    told_before: bool = False
+    """Whether it is of an amendment: its molecule was told, and charged, in an earlier round."""
 
     @property
     def candidate(self) -> Candidate:
@@ -109,8 +113,8 @@ class Scored:
 
     @property
     def is_charged(self) -> bool:
-        """Whether it counts against the budget: all do but those whose values the user gave."""
-        return self.candidate.proposer != MEASURED
+        """Whether it counts against the budget, as all do but what the user gave values of, or was charged before."""
+        return self.candidate.proposer != MEASURED and not self.told_before
 
     @property
     def smiles(self) -> str:

@@ -84,6 +84,14 @@ class Foreseeing(Protocol):
         """What it expects of each, by what it was told; of one that it knows too little to say anything of, nothing."""
 
 
+@runtime_checkable
+class Explaining(Protocol):
+    """What a strategy may be, too: one that says why it gave out what it did."""
+
+    def why(self, candidate: Candidate) -> str:
+        """By what it chose a candidate that it gave out since it was last told anything, in a few words."""
+
+
 def unchanged(desirability: np.ndarray) -> np.ndarray:
     """The transform of what is a desirability already; what a surrogate expects outside 0..1 is brought in."""
     return np.asarray(np.clip(desirability, 0.0, 1.0))
@@ -176,14 +184,36 @@ def check_files(name: str, settings: BaseModel, resolve: Callable[[str], str]) -
         check(settings, resolve)
 
 
-def why_no_trade_offs(name: str, settings: BaseModel) -> tuple[str, str] | None:
-    """(key, what is wrong with it) where a strategy of these settings cannot trade properties off; None where it can.
+@dataclass(frozen=True)
+class Unfit:
+    """A setting with which a strategy cannot serve an objective."""
 
-    A strategy that cannot, or not with all settings, has a function of this name; what reads only scores may have none.
+    key: str
+    actual: str
+    """What it says, and what that cannot do."""
+    expected: str
+    hint: str
+    """What to do."""
+
+
+def why_unfit(name: str, settings: BaseModel, objective: KnownObjective) -> Unfit | None:
+    """What keeps a strategy of these settings from serving an objective; None where nothing does.
+
+    A strategy that cannot serve all, or not with all settings, has a function of this name, without ``name``.
     """
-    why: Callable[[BaseModel], tuple[str, str] | None] | None
-    why = getattr(import_module(f"designloop.strategies.{name}"), "why_no_trade_offs", None)
-    return None if why is None else why(settings)
+    why: Callable[[BaseModel, KnownObjective], Unfit | None] | None
+    why = getattr(import_module(f"designloop.strategies.{name}"), "why_unfit", None)
+    return None if why is None else why(settings, objective)
+
+
+def idle_settings(name: str, settings: BaseModel, objective: KnownObjective) -> Mapping[str, str]:
+    """Dotted key -> why it does nothing, of the settings that do nothing beside the others, or for this objective.
+
+    A strategy that has such settings has a function of this name, without ``name``.
+    """
+    idle: Callable[[BaseModel, KnownObjective], Mapping[str, str]] | None
+    idle = getattr(import_module(f"designloop.strategies.{name}"), "idle_settings", None)
+    return {} if idle is None else idle(settings, objective)
 
 
 def build(name: str, settings: BaseModel, campaign: CampaignView, state: State | None = None) -> Strategy:

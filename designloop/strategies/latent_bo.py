@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import CampaignView, RestartAfter, Strategy
+from designloop.strategies.base import CampaignView, KnownObjective, RestartAfter, Strategy
 from designloop.strategies.learning.settings import NoiseRange
 from designloop.strategies.search.trust_region import RegionSettings
 
@@ -56,6 +56,19 @@ class Settings(BaseModel):
     posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around parents")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; chains decode greedily")
     restart_after: RestartAfter = 500
+
+
+def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, str]:
+    """Dotted key -> why it does nothing."""
+    idle = dict[str, str]()
+    if settings.acquisition != "ucb":
+        idle["kappa"] = f"it is for `acquisition: ucb`, and here it is {settings.acquisition}"
+    if not settings.regions.decoded:
+        others = [f"regions.{key}" for key in RegionSettings.model_fields if key != "decoded"]
+        idle |= dict.fromkeys(others, "`regions.decoded` is 0, so there are no regions")
+    if settings.restart_after and objective.reference is not None:
+        idle["restart_after"] = "it is for one score, as no mean of ten says whether a front grows"
+    return idle
 
 
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:

@@ -19,7 +19,9 @@ _KEPT = 0.8
 class Credit:
     """A proposer's credit is a running mean of the elites it brought in 100 calls, over its share of the pool.
 
-    Over its share, because one that is hardly asked cannot bring many, however good what it brings.
+    Over its share, because one that is hardly asked cannot bring many, however good what it brings. A round before
+    which there were fewer than two elites was drawn by one proposer alone, at the beginning of a campaign as after each
+    restart: it says nothing of shares, and neither does what was known before and is told again.
 
     Args:
         names: of the proposers.
@@ -39,11 +41,14 @@ class Credit:
         share = shares_of(self.credit)
         elites = self._elites(told_round.archive)
         best = {elite.smiles for elite in elites[: max(len(elites) // 2, 1)]}
+        known = set(told_round.before.smiles)
+        new = [row for row in (*told_round.scored, *told_round.failed) if row.smiles not in known]
         metrics: dict[str, float] = {}
-        hundreds = len(told_round.scored) / 100
+        hundreds = len(new) / 100
+        was_shared = len(self._elites(told_round.before)) >= 2
         for name in self.credit:
-            brought = sum(row.candidate.proposer == name and row.smiles in best for row in told_round.scored)
-            if told_round.number > 1 and hundreds:  # the first round had no elites to be bred from
+            brought = sum(row.candidate.proposer == name and row.smiles in best for row in new)
+            if was_shared and hundreds:
                 kept = _KEPT**hundreds
                 self.credit[name] = kept * self.credit[name] + (1 - kept) * brought / hundreds / share[name]
             metrics[f"elites_by_{name}"] = float(brought)

@@ -70,6 +70,8 @@ class Search:
         self._fitted = False
         self._spent: dict[str, float] = {}
         """Part of a round -> seconds that it took since the last round was told."""
+        self._reasons: dict[str, str] = {}
+        """Molecule -> by what it was chosen, of those that were since the last round was told."""
 
     # ---- ask
 
@@ -112,8 +114,11 @@ class Search:
         if first is None:
             yield from bred.free
             return
-        for row in chain([first], chosen):
-            yield from allowed(row)
+        of_what = " of this round's trade-off" if self.trade_offs is not None else ""
+        for place, row in enumerate(chain([first], chosen)):
+            for candidate in allowed(row):
+                self._reasons[candidate.smiles] = acquisition.reason(place) + of_what
+                yield candidate
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -160,6 +165,11 @@ class Search:
             for row, mean, deviation in zip(seen, means.tolist(), deviations.tolist(), strict=True):
                 foreseen[row][name] = (mean, deviation)
         return list[Foreseen](foreseen)
+
+    def why(self, candidate: Candidate) -> str:
+        """By what a candidate was chosen that was given out since the last round was told; else that it was drawn."""
+        why_drawn = "no surrogate ranks" if self.surrogate is None else "too little is known to choose by"
+        return self._reasons.get(candidate.smiles, f"drawn by {candidate.proposer}: {why_drawn}")
 
     def candidates(self, wanted: int) -> list[Candidate]:
         """The free molecules among which the coming round's batch of so many would be chosen; none before it breeds.
@@ -212,12 +222,13 @@ class Search:
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
         if self.restarts is not None:
+            calls = sum(row.is_charged for row in scored)
             starting = [member for row, member in zip(rows, members, strict=True) if row.candidate.proposer in STARTING]
-            self.archive = self.restarts.archive_after(self.archive, len(good), starting, withdrawn)
+            self.archive = self.restarts.archive_after(self.archive, calls, starting, withdrawn)
             metrics |= self.restarts.metrics()
         if belief is not None:
             metrics |= {f"{part}_seconds": self._spent[part] for part in PARTS if part in self._spent}
-        self._spent = {}
+        self._spent, self._reasons = {}, {}
         return metrics
 
     def _foreseen(self, belief: Belief, members: Sequence[Member]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate, State
-from designloop.strategies.base import available, settings_of
+from designloop.strategies.base import KnownObjective, available, settings_of, unchanged
 from designloop.strategies.latent_bo import Settings
 from designloop.strategies.search.core import Core
 from designloop.strategies.search.machine import PARTS, Search
@@ -150,6 +151,34 @@ def test_asking_twice_gives_the_same_and_changes_nothing(campaign: Make, setting
     after = strategy.state()
     assert after.data == before.data
     assert all(np.array_equal(after.arrays[name], before.arrays[name]) for name in before.arrays)
+
+
+WHY = {
+    "votes": r"highest by [\w]+ at [\d.]+ sd of doubt",
+    "ucb": r"highest by the surrogate at 1 sd of doubt",
+    "thompson": r"highest in a draw .*",
+    "qlogei": r"highest expected improvement .*",
+    "uniform": r"by chance, .*",
+}
+
+
+@pytest.mark.parametrize(("acquisition", "trades_off"), [*((name, False) for name in WHY), ("votes", True)])
+def test_it_says_by_what_it_chose(campaign: Make, acquisition: str, trades_off: bool) -> None:
+    loop = campaign()
+    if trades_off:
+        goal = KnownObjective(("carbon",), (unchanged,), lambda rows: rows[:, 0], (0.0,), noisy=True)
+        loop.view = replace(loop.view, objective=goal)
+    strategy = loop.strategy(SMALL.model_copy(update={"acquisition": acquisition}))
+    assert all(
+        strategy.why(given) == "drawn by prior: too little is known to choose by" for given in loop.take(strategy, 2)
+    )
+    strategy.tell(all_scored(starting(20)))
+    given = loop.take(strategy, 3)
+    assert len(given) == 3
+    ending = r" of this round's trade-off" if trades_off else ""
+    assert all(re.fullmatch(WHY[acquisition] + ending, strategy.why(candidate)) for candidate in given)
+    strategy.tell([])
+    assert strategy.why(given[0]).startswith("drawn by"), "of what was given out before nothing is known any more"
 
 
 def test_what_a_batch_is_chosen_of_can_be_looked_at(campaign: Make) -> None:
