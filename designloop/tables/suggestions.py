@@ -91,5 +91,5 @@ def pending_of(suggestions: Iterable[Suggestion], charged: Iterable[str]) -> lis
 
 def _candidate_fields(candidate: Candidate) -> dict[str, object]:
     """All that a table keeps of a candidate."""
-    kept = "smiles proposer selfies parents model_round written allowed".split()
+    kept = "smiles proposer selfies parents model_round written allowed chosen predicted_mean predicted_sd".split()
     return {name: getattr(candidate, name) for name in kept}

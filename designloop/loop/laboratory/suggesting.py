@@ -8,10 +8,10 @@ from dataclasses import replace
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.laboratory.pricing import WINDOW, affordable, prices_of
 from designloop.loop.laboratory.readings import measured_properties, readings_in
-from designloop.loop.runner import build_strategy, starting
+from designloop.loop.runner import build_strategy, starting, with_prediction
 from designloop.loop.screening.screening import Screening, Take
 from designloop.molecules.chemistry import fingerprints, tanimoto
-from designloop.records import START, Candidate
+from designloop.records import START, UNIFORM, Candidate
 from designloop.strategies.base import Foreseeing, Foreseen, Strategy
 from designloop.tables import CandidateTable
 from designloop.tables.suggestions import Suggestion, pending_of, write_suggestions
@@ -102,7 +102,13 @@ def _explained(
     described = zip(chosen, nearest_of([item.smiles for item in chosen], measured), expected, strict=True)
     return [
         Suggestion(
-            f"M{number:04}", candidate, batch, nearest, similarity, foreseen, blind or _why(candidate, foreseen, best)
+            f"M{number:04}",
+            with_prediction(candidate, foreseen),
+            batch,
+            nearest,
+            similarity,
+            foreseen,
+            blind or _why(candidate, foreseen, best),
         )
         for number, (candidate, (nearest, similarity), foreseen) in enumerate(described, len(given) + 1)
     ]
@@ -112,6 +118,8 @@ def _why(candidate: Candidate, foreseen: Foreseen, best: float | None) -> str:
     """Why a molecule was chosen, by what is foreseen of its score and the best score so far."""
     if candidate.proposer == START:
         return "a starting molecule of yours"
+    if candidate.chosen == UNIFORM:
+        return "drawn at random from the better half: foresight is judged by it"
     if "score" not in foreseen or best is None:
         return "nothing is foreseen of it"
     mean, deviation = foreseen["score"]
