@@ -24,6 +24,18 @@ START = "start"
 MEASURED = "measured"
 """The proposer of a starting molecule whose values the user gave: it is knowledge, and charged to no budget."""
 
+STARTING = frozenset({START, MEASURED})
+"""The proposers of what a campaign begins with."""
+
+Chosen = Literal["acquisition", "uniform"]
+"""How a molecule came into its batch."""
+
+ACQUISITION: Chosen = "acquisition"
+"""It was worth most of what there was."""
+
+UNIFORM: Chosen = "uniform"
+"""It was drawn from the better half of what there was, each as likely as any other: foresight is judged by these."""
+
 _SEVERITY: Mapping[str, int] = {"ok": 0, "not_run": 1, "failed": 2, "timeout": 3}
 
 
@@ -60,6 +72,12 @@ class Candidate:
     """The user's own string, for starting molecules only."""
     allowed: bool = True
     """Whether the filters allow it: they bind what is proposed, so only a starting molecule may be one they refuse."""
+    chosen: Chosen | None = None
+    """How it came into its batch; None where nothing ranked it: of draws as they come, and of starting molecules."""
+    predicted_mean: float | None = None
+    """Score that the strategy expected of it before it was paid for; None where it said nothing."""
+    predicted_sd: float | None = None
+    """Standard deviation of that, as it is shown."""
     origin: Origin | None = field(default=None, compare=False, repr=False)
     """Where the model wrote it from, where one did; kept with what is suggested, and not in the table."""
 

@@ -41,6 +41,7 @@ def run_campaign(
             with clock("propose"):
                 drawn = strategy.ask(wanted) if number else starting(campaign)
                 admitted = allowed.take(drawn, wanted, keep_refused=number == 0 and not campaign.only_allowed)
+                admitted = foreseen_by(strategy, admitted)
             if allowed.last_take.refused_starting:
                 say(allowed.last_take.starting_line)
             with clock("oracle"):
@@ -88,6 +89,20 @@ def build_strategy(
         pending=tuple(pending),
     )
     return base.build(campaign.strategy.name, campaign.strategy.settings, view, state)
+
+
+def foreseen_by(strategy: base.Strategy, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The same candidates, each with the score that the strategy expects of it, where it expects any."""
+    if not isinstance(strategy, base.Foreseeing):
+        return list(candidates)
+    expected = strategy.foresee(candidates, has_properties=False)
+    return [with_prediction(*row) for row in zip(candidates, expected, strict=True)]
+
+
+def with_prediction(candidate: Candidate, foreseen: base.Foreseen) -> Candidate:
+    """The candidate as a table keeps it, with what is foreseen of its score."""
+    mean, deviation = foreseen.get("score", (None, None))
+    return replace(candidate, predicted_mean=mean, predicted_sd=deviation)
 
 
 def is_noisy(campaign: Campaign) -> bool:

@@ -72,6 +72,22 @@ RestartAfter = Annotated[
 """The setting of strategies that begin anew."""
 
 
+JudgedShare = Annotated[
+    float,
+    Formerly(0.0),
+    Field(
+        ge=0,
+        le=1,
+        description="share of the molecules paid for that is not chosen but drawn uniformly from the better half of "
+        "the free ones: by these `status` says how well scores are foreseen, which a chosen batch cannot show",
+    ),
+]
+"""The setting of strategies that judge their own foresight."""
+
+
+PROPOSER_SHARE = "proposer_share_"
+"""What the metric of a proposer's share of the pool begins with; its name follows."""
+
 Foreseen = Mapping[str, tuple[float, float]]
 """Property, and ``score`` -> the mean and standard deviation of what would be measured."""
 
@@ -80,8 +96,13 @@ Foreseen = Mapping[str, tuple[float, float]]
 class Foreseeing(Protocol):
     """What a strategy may be, too: one that says what it expects of molecules before they are paid for."""
 
-    def foresee(self, candidates: Sequence[Candidate]) -> Sequence[Foreseen]:
-        """What it expects of each, by what it was told; of one that it knows too little to say anything of, nothing."""
+    def foresee(self, candidates: Sequence[Candidate], *, has_properties: bool = True) -> Sequence[Foreseen]:
+        """What it expects of each, by what it was told; of one that it knows too little to say anything of, nothing.
+
+        Args:
+            candidates: in standard form.
+            has_properties: whether more than the score is wanted; properties may take fits of their own.
+        """
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import CampaignView, KnownObjective, RestartAfter, Strategy
+from designloop.strategies.base import CampaignView, JudgedShare, KnownObjective, RestartAfter, Strategy
 from designloop.strategies.learning.settings import NoiseRange
 from designloop.strategies.search.trust_region import RegionSettings
 
@@ -56,6 +56,7 @@ class Settings(BaseModel):
     posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around parents")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; chains decode greedily")
     restart_after: RestartAfter = 500
+    judged: JudgedShare = 0.1
 
 
 def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, str]:
@@ -87,7 +88,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers import graphs, latents, mixing, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
-    from designloop.strategies.search import chains, core, credit, machine, pool, region_search, regions, saved
+    from designloop.strategies.search import chains, core, credit, judged, machine, pool, region_search, regions, saved
     from designloop.strategies.search.elections import ScoreElectorate
     from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
@@ -149,11 +150,13 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         state=before.parts.get("calibration"),
     )
     foreseen = Feasibility(before.parts.get("feasibility"))
+    judge = judged.Judged(settings.judged, before.parts.get("judged"))
     learners: dict[str, Learner] = {
         "credit": earned,
         "committee": committee,
         "calibration": calibration,
         "feasibility": foreseen,
+        "judged": judge,
     }
     sources: list[pool.Source] = []
     if settings.chains:
@@ -203,7 +206,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         learners=learners,
         trade_offs=RandomTradeOffs(campaign.objective, campaign.seed) if has_goals else None,
         restarts=restarts,
-        foresight=True,
         calibration=calibration,
+        judged=judge,
         saved=before,
     )

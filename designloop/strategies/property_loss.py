@@ -23,7 +23,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import SCORE_ALONE, CampaignView, KnownObjective, RestartAfter, Strategy, Unfit
+from designloop.strategies.base import (
+    SCORE_ALONE,
+    CampaignView,
+    JudgedShare,
+    KnownObjective,
+    RestartAfter,
+    Strategy,
+    Unfit,
+)
 from designloop.strategies.learning.settings import FineTuning, NoiseRange
 
 ProposerName = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover", "screen"]
@@ -111,6 +119,7 @@ class Settings(BaseModel):
         0, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule; some ms each"
     )
     restart_after: RestartAfter = 500
+    judged: JudgedShare = 0.1
     learning: FineTuning = FineTuning()
 
 
@@ -179,7 +188,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers import graphs, latents, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
-    from designloop.strategies.search import breeding, credit, elections, health, machine, pool, saved
+    from designloop.strategies.search import breeding, credit, elections, health, judged, machine, pool, saved
     from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import PROPOSER as SCREEN
     from designloop.strategies.search.screen import ZincScreen
@@ -305,11 +314,12 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     if settings.restart_after and goals is None and generators:
         empty = Archive(limit=LIMIT)
         restarts = Restarts(settings.restart_after, tuned.forget, empty, before.parts.get("restarts"))
-    calibration: Calibration | None = None
-    if campaign.objective.noisy:  # a laboratory's, where the doubt is shown
-        calibration = learners["calibration"] = Calibration(
-            surrogate.view, has_properties=True, state=before.parts.get("calibration")
-        )
+    learners["calibration"] = calibration = Calibration(
+        surrogate.view,
+        has_properties=campaign.objective.noisy,  # a laboratory's, which alone are shown
+        state=before.parts.get("calibration"),
+    )
+    learners["judged"] = judge = judged.Judged(settings.judged, before.parts.get("judged"))
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
@@ -321,5 +331,6 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         model_round=lambda: tuned.model_round,
         restarts=restarts,
         calibration=calibration,
+        judged=judge,
         saved=before,
     )

@@ -95,7 +95,7 @@ def pending_of(suggestions: Iterable[Suggestion], charged: Iterable[str]) -> lis
 
 def _candidate_fields(candidate: Candidate) -> dict[str, object]:
     """All of a candidate as JSON values; a model that is told of it learns from where it wrote it."""
-    kept = "smiles proposer selfies parents model_round written allowed".split()
+    kept = "smiles proposer selfies parents model_round written allowed chosen predicted_mean predicted_sd".split()
     fields = {name: getattr(candidate, name) for name in kept}
     if (origin := candidate.origin) is not None:
         latent = base64.b64encode(np.asarray(origin.latent, "<f4").tobytes()).decode("ascii")

@@ -11,14 +11,16 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from designloop.molecules.chemistry import scaffold, standard_forms
 from designloop.molecules.sequence_vae import PRIOR_TEMPERATURE
 from designloop.molecules.shipped import PRIOR_NOISE
-from designloop.records import Candidate, Evaluation, Result, Scored
+from designloop.records import ACQUISITION, UNIFORM, Candidate, Evaluation, Result, Scored
 from designloop.strategies import random
+from designloop.strategies.acquisition.upper_bound import UpperBound
 from designloop.strategies.acquisition.votes import FITTED, WIDE, Kappas
 from designloop.strategies.archive.archive import Member
 from designloop.strategies.base import SCORE_ALONE, CampaignView, Explaining, KnownObjective, unchanged
@@ -27,6 +29,7 @@ from designloop.strategies.learning.learned_prior import CampaignPrior
 from designloop.strategies.learning.tuned_model import TunedModel
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.proposers.selfies import SelfiesCrossover
+from designloop.strategies.proposers.weighted import shares_of
 from designloop.strategies.search.credit import FIRST_CREDIT, Credit
 from designloop.strategies.search.elections import (
     Directions,
@@ -36,6 +39,7 @@ from designloop.strategies.search.elections import (
     ScoreElectorate,
 )
 from designloop.strategies.search.machine import Search
+from designloop.strategies.search.pool import Turn
 from designloop.strategies.search.voting import BreedByVote
 from designloop.strategies.surrogates.committees import Committees
 from designloop.strategies.surrogates.composite import CompositeSurrogate
@@ -96,22 +100,37 @@ def scored(smiles: list[str], proposer: str = "start") -> list[Scored]:
 
 
 @pytest.mark.parametrize("noisy", [False, True])
-def test_doubt_is_rescaled_where_a_laboratory_is_shown_it(noisy: bool) -> None:
+def test_the_doubt_that_is_shown_is_rescaled(noisy: bool) -> None:
     seen = replace(view(), objective=replace(SCORE_ALONE, noisy=noisy))
     settings = Settings(**{"learning": LEARNING, "proposers": ["mutation", "graph_mutation"]})
     search = build(settings, seen, None)
     assert isinstance(search, Search)
-    assert (search.calibration is not None) is noisy
     search.tell(scored(small_molecules()[:20]))
     batch = scored([candidate.smiles for candidate in search.campaign.allowed(list(islice(search.ask(15), 15)))])
     told = search.tell(batch)
     assert "interval_coverage" not in told
-    if noisy:
-        again = build(settings, seen, search.state())
-        assert isinstance(again, Search)
-        assert again.calibration is not None
-        assert search.calibration is not None
-        assert again.calibration.factor("score") == search.calibration.factor("score") != 1
+    again = build(settings, seen, search.state())
+    assert isinstance(again, Search)
+    assert again.calibration is not None
+    assert search.calibration is not None
+    assert again.calibration.factor("score") == search.calibration.factor("score") != 1
+
+
+@pytest.mark.parametrize("surrogate", ["score", "committee"])
+def test_some_are_drawn_uniformly_from_the_better_half(surrogate: str) -> None:
+    search = strategy(surrogate=surrogate, proposers=["mutation", "graph_mutation"], judged=0.5)
+    search.tell(scored(small_molecules()[:20]))
+    belief = search._fit()
+    assert belief is not None
+    bred = search.breed(search.archive, belief, 8, Turn(0, 1))
+    assert bred is not None
+    stream = list(islice(search.ask(8), 8))
+    assert [candidate.chosen for candidate in stream] == [UNIFORM] * 4 + [ACQUISITION] * 4
+    assert {candidate.smiles for candidate in stream[:4]} <= {bred.pool.candidates[row].smiles for row in bred.better}
+    assert len(bred.better) <= len(bred.pool) / 2 + 1
+    if surrogate == "score":
+        bounds = UpperBound(1.0).bounds(belief(bred.pool.features(slice(None))))
+        assert bounds[bred.better].min() >= np.delete(bounds, bred.better).max()
 
 
 @pytest.mark.parametrize(("noisy", "kappas"), [(False, WIDE), (True, FITTED)])
@@ -208,6 +227,7 @@ def test_credit_follows_what_a_proposer_brings_over_its_share() -> None:
     best = [Scored(row.evaluation, {}, 2.0) for row in scored(molecules[20:30], "mutation")]
     metrics = search.tell(best)
     assert metrics["elites_by_mutation"] == 10
+    assert metrics["proposer_share_mutation"] == shares_of(credit_of(search))["mutation"] > 0.5
     kept = 0.8**0.1  # of ten calls, where a hundred keep 0.8
     assert credit_of(search)["prior"] == pytest.approx(kept * FIRST_CREDIT)
     assert credit_of(search)["mutation"] == pytest.approx(kept * FIRST_CREDIT + (1 - kept) * (10 / 0.1) / 0.5)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.laboratory.pricing import WINDOW, affordable, prices_of
 from designloop.loop.laboratory.readings import measured_properties, readings_in
-from designloop.loop.runner import build_strategy, starting
+from designloop.loop.runner import build_strategy, starting, with_prediction
 from designloop.loop.screening.screening import Screening, Take
 from designloop.molecules.chemistry import fingerprints, tanimoto
 from designloop.records import START, Candidate
@@ -101,7 +101,7 @@ def _expected(
     batch = max((item.batch for item in given), default=0) + 1
     described = zip(chosen, nearest_of([item.smiles for item in chosen], measured), expected, strict=True)
     return [
-        Suggestion(f"M{number:04}", candidate, batch, nearest, similarity, foreseen)
+        Suggestion(f"M{number:04}", with_prediction(candidate, foreseen), batch, nearest, similarity, foreseen)
         for number, (candidate, (nearest, similarity), foreseen) in enumerate(described, len(given) + 1)
     ]
 

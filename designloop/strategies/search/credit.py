@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from designloop.records import State
 from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.base import PROPOSER_SHARE
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.proposers.weighted import shares_of
 
@@ -37,7 +38,7 @@ class Credit:
         self.credit: dict[str, float] = {name: float(known.get(name, FIRST_CREDIT)) for name in names}
 
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
-        """Moves the credit; tells how many elites of this round each proposer brought."""
+        """Moves the credit; tells how many elites of this round each proposer brought, and its share from now on."""
         share = shares_of(self.credit)
         elites = self._elites(told_round.archive)
         best = {elite.smiles for elite in elites[: max(len(elites) // 2, 1)]}
@@ -52,7 +53,7 @@ class Credit:
                 kept = _KEPT**hundreds
                 self.credit[name] = kept * self.credit[name] + (1 - kept) * brought / hundreds / share[name]
             metrics[f"elites_by_{name}"] = float(brought)
-        return metrics
+        return metrics | {f"{PROPOSER_SHARE}{name}": value for name, value in shares_of(self.credit).items()}
 
     def state(self) -> State:
         """The credit by name."""
