@@ -164,7 +164,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "pareto": {"common"},
         "pmo": {"common"},
         "learning": {"common", "pmo"},
-        "sequence_vae": {"common"},
+        "sequence_vae": {"common", "pmo"},
         "synthetic": {"common"},
         "vae": {"common", "peers"},
     },

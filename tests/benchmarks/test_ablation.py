@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from designloop.benchmarks import Options
-from designloop.benchmarks.ablation import ARMS, FULL, STUDY, TASKS, WithoutKernel, merge, report, without_kernel
+from designloop.benchmarks.ablation import ARMS, STUDY, merge, report, without_kernel
 from designloop.benchmarks.common.arms import overrides_of
+from designloop.benchmarks.pmo.altered import Altered
+from designloop.benchmarks.pmo.left_out import TASKS
 from designloop.benchmarks.pmo.tasks import write_campaign
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.strategies.base import SCORE_ALONE
@@ -58,7 +60,7 @@ def test_a_trial_without_a_kernel_is_not_taken_for_the_whole_one(model: str, tmp
     common = overrides_of(Options(model=model))
     trials = [arm.trial(TASKS[0], 0, 600, file, common) for arm in ARMS]
     assert len({trial.key.rpartition("-")[2] for trial in trials}) == len(ARMS)
-    (own,) = [trial for trial, arm in zip(trials, ARMS, strict=True) if isinstance(arm, WithoutKernel)]
+    (own,) = [trial for trial, arm in zip(trials, ARMS, strict=True) if isinstance(arm, Altered)]
     assert isinstance(own.work, partial)
     assert (own.work.func, own.work.args[0]) == (without_kernel, "composition")
 
@@ -78,7 +80,7 @@ def test_differences_are_of_the_pairs_that_both_have() -> None:
     rng = np.random.default_rng(0)
     whole, own = rng.random((3, 3)) / 2, rng.random((3, 3)) / 2
     own[1, 2] = np.nan
-    page = report(record({FULL.name: whole, "no_vae": own}))
+    page = report(record({"full": whole, "no_vae": own}))
     gaps = (whole - own)[~np.isnan(own)].tolist()
     shown = f"{fmean(gaps):+.3f} ± {stdev(gaps) / len(gaps) ** 0.5:.3f}"
     double = f"{2 * fmean(gaps):+.3f} ± {2 * stdev(gaps) / len(gaps) ** 0.5:.3f}"
@@ -95,9 +97,7 @@ def test_a_record_is_made_in_parts() -> None:
     nothing = np.full((3, 3), np.nan)
     first, second = nothing.copy(), nothing.copy()
     first[0], second[1:] = 0.25, 0.5
-    both = merge(record({FULL.name: first}), record({FULL.name: second, "no_vae": second}))
-    assert [list(both["tasks"][task][FULL.name]) for task in TASKS] == [["0", "1", "2"]] * 3
+    both = merge(record({"full": first}), record({"full": second, "no_vae": second}))
+    assert [list(both["tasks"][task]["full"]) for task in TASKS] == [["0", "1", "2"]] * 3
     assert (both["seeds"], list(both["arms"])) == ([0, 1, 2], ["full", "no_vae"])
-    assert STUDY.by_seed(both["tasks"], FULL.name, lambda own: float(own["auc_top10"])) == dict.fromkeys(
-        "012", 1.25 / 3
-    )
+    assert STUDY.by_seed(both["tasks"], "full", lambda own: float(own["auc_top10"])) == dict.fromkeys("012", 1.25 / 3)

@@ -6,16 +6,18 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import pytest
 from rdkit.Chem import rdFingerprintGenerator as generators
 from rdkit.DataStructs import TanimotoSimilarity
+from scipy.stats import ttest_rel
 
 from designloop.api import InputError
 from designloop.benchmarks import Options
 from designloop.benchmarks.common.arms import draw_start, make_trials, overrides_of
 from designloop.benchmarks.common.mol_ga import search
 from designloop.benchmarks.demo import benchmark as demo
-from designloop.benchmarks.demo.report import _kept, _unspent
+from designloop.benchmarks.demo.report import _kept, _unspent, intervals_table
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.screening.filters import FilterContext, build
 from designloop.molecules.chemistry import parse, require
@@ -148,6 +150,24 @@ def test_a_small_run_of_the_demo(model: str, tmp_path: Path, monkeypatch: pytest
 
     assert demo.run(options, lines.append) == results
     assert lines[-1] == f"0 of 2 trials to run; what they give is kept in {tmp_path / 'demo'}"
+
+
+@pytest.mark.parametrize(("seeds", "gap", "holds"), [(20, 0.02, "yes"), (20, 0.0, "**no**"), (19, 0.02, "*pending*")])
+def test_full_above_genetic_steps_is_judged_by_the_interval_of_twenty_pairs(seeds: int, gap: float, holds: str) -> None:
+    rng = np.random.default_rng(0)
+    own = rng.normal(0.5, 0.02, seeds)
+    full = own + gap + rng.normal(0, 0.01, seeds)
+    arms = {
+        name: {"seeds": {str(seed): {"mean_top_10": value} for seed, value in enumerate(values)}}
+        for name, values in (("full", full), ("G", own), ("N", own[:1]))
+    }
+    table = intervals_table(arms)
+    span = ttest_rel(full, own).confidence_interval()
+    row = f"| full − G | {seeds} | {np.mean(full - own):+.4f} | {span.low:+.4f} to {span.high:+.4f} |"
+    assert row in table
+    assert table.splitlines()[2].endswith(f"| {'yes' if gap else 'no'} | interval above 0, of 20 pairs | {holds} |")
+    assert "full − N" not in table, "one pair has no interval"
+    assert intervals_table({"G": arms["G"]}) == ""
 
 
 def test_the_ten_best_are_measured() -> None:

@@ -128,6 +128,11 @@ def interval(differences: Sequence[float], share: float = 0.95) -> tuple[float, 
     return fmean(differences) - half, fmean(differences) + half
 
 
+def show_interval(span: Sequence[float] | None, decimals: int = 3) -> str | None:
+    """An interval as a cell has it; None of none."""
+    return None if span is None else f"{span[0]:+.{decimals}f} to {span[1]:+.{decimals}f}"
+
+
 def signed_rank_p(differences: Sequence[float]) -> float | None:
     """Wilcoxon's one-sided chance of such differences were they even about 0; None where none differs from 0."""
     from scipy.stats import wilcoxon  # a second

@@ -9,6 +9,9 @@ from pathlib import Path
 from designloop.benchmarks.common import registry
 from designloop.benchmarks.common.records import Record, read_records
 
+PENDING = "*pending*"
+"""What stands where nothing was measured yet."""
+
 _HEAD = """\
 # Benchmarks
 

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
+from designloop.benchmarks.common.measures import interval, show_interval
 from designloop.benchmarks.common.mol_ga import CHILDREN_A_CALL
 from designloop.benchmarks.common.options import Options, Results
-from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.common.search_report import arms_table, criteria_table
 from designloop.report.pictures import draw_sheet
 
 PICTURE = "demo_best.svg"
+
+ABOVE, PAIRS = "G", 20
+"""The arm above which the whole campaign has to be with all of its interval, and the paired seeds that this takes."""
 
 
 def pictures(options: Options, results: Results) -> dict[str, str]:
@@ -42,11 +46,35 @@ def report(results: Results) -> str:
         arms_table(results["arms"]),
         *_kept(results),
         *_unspent(results),
-        *filter(None, [criteria_table(results["bars"])]),
+        *filter(None, [criteria_table(results["bars"]), intervals_table(results["arms"])]),
     ]
     if "full" in results["arms"]:
         parts += [*_ten(results), _drawn_table(results)]
     return "\n".join(parts)
+
+
+def intervals_table(arms: Mapping[str, Mapping[str, Any]]) -> str:
+    """Returns the table of how far ``full`` is above each other arm, with the interval of the paired mean difference.
+
+    Empty where no arm shares two seeds with it. Of ``ABOVE`` it says whether the interval is above 0, which is pending
+    of fewer pairs than ``PAIRS``.
+    """
+    whole, rows = arms.get("full", {}).get("seeds", {}), []
+    for name, arm in arms.items():
+        pairs = [seed for seed in whole if seed in arm["seeds"]]
+        if name == "full" or len(pairs) < 2:
+            continue
+        differences = [whole[seed]["mean_top_10"] - arm["seeds"][seed]["mean_top_10"] for seed in pairs]
+        span = interval(differences)
+        excludes = None if span is None else "no" if span[0] <= 0 <= span[1] else "yes"
+        asked, holds = None, None
+        if name == ABOVE:
+            asked = f"interval above 0, of {PAIRS} pairs"
+            holds = PENDING if len(pairs) < PAIRS else span is not None and span[0] > 0
+        mean = f"{fmean(differences):+.4f}"
+        rows.append((f"full − {name}", len(pairs), mean, show_interval(span, 4), excludes, asked, holds))
+    columns = ("mean top-10", "pairs", "mean difference", "95 % interval", "excludes 0", "asked", "holds")
+    return table(columns, rows) if rows else ""
 
 
 def _kept(results: Results) -> list[str]:

@@ -7,10 +7,10 @@ from statistics import fmean
 from typing import Any
 
 from designloop.benchmarks.common.measures import PAIRED_COLUMNS, paired_row
-from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.learning.arms import DRAWS, PROPERTY, STUDY
 from designloop.benchmarks.learning.bars import FEWEST, marks_of, mean_at
-from designloop.benchmarks.pmo.studies import PENDING, Entries, Entry, of, with_error
+from designloop.benchmarks.pmo.studies import Entries, Entry, of, with_error
 
 
 def report(results: Mapping[str, Any]) -> str:

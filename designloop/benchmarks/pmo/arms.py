@@ -13,10 +13,13 @@ from designloop import api
 from designloop.benchmarks.common.arms import model_digest
 from designloop.benchmarks.common.gp_search import gp_bo, zinc_screen
 from designloop.benchmarks.common.pmo_measures import Paid, mean_top_10
-from designloop.benchmarks.common.trials import Trial, TrialResult, in_fresh_process
+from designloop.benchmarks.common.trials import Trial, TrialResult, code_digest, in_fresh_process
+from designloop.benchmarks.pmo import own
+from designloop.benchmarks.pmo.cpu import CpuClock
 from designloop.benchmarks.pmo.door import Door
 from designloop.benchmarks.pmo.ga_search import mol_ga
 from designloop.benchmarks.pmo.outcome import peak_memory_gb
+from designloop.benchmarks.pmo.own_door import OwnDoor
 from designloop.benchmarks.pmo.sources import code_of
 from designloop.benchmarks.pmo.tasks import oracle_module
 from designloop.loop.progress import Progress
@@ -38,6 +41,11 @@ class Ours:
     what: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def code(self) -> str:
+        """Digest of the code that decides what it finds."""
+        return code_digest()
+
     def trial(self, task: str, seed: int, calls: int, file: Path, common: Mapping[str, Any]) -> Trial:
         """The trial of a task's campaign file with a seed; its key hangs on all of the package's code."""
         overrides = {**common, **self.overrides, "seed": seed, "budget.oracle_calls": calls}
@@ -54,18 +62,30 @@ class Peer:
     what: str
     search: Search
 
+    @property
+    def code(self) -> str:
+        """Digest of the code that decides what it finds, but for the task's."""
+        return code_of(*self._parts(Door))
+
     def trial(self, task: str, seed: int, calls: int, file: Path, common: Mapping[str, Any]) -> Trial:
         """The trial of a task with a seed; its key hangs on this search, the door and the oracle, on nothing else."""
         identity = {"calls": calls, "packages": {name: version(name) for name in PEER_PACKAGES}}
-        parts = [f"{part.__module__}:{part.__name__}" for part in (self.search, Door, zinc_bank)]
-        code = code_of(*parts, f"{oracle_module(task)}:{task}")
-        return Trial(f"{task}.{self.name}", seed, partial(run_peer, self.search, task, calls, seed), identity, code)
+        door, module = (OwnDoor, own.MODULE) if task in own.OWN else (Door, oracle_module(task))
+        code = code_of(*self._parts(door), f"{module}:{task}")
+        work = partial(run_peer, self.search, door, task, calls, seed)
+        return Trial(f"{task}.{self.name}", seed, work, identity, code)
+
+    def _parts(self, door: type[Door]) -> list[str]:
+        return [f"{part.__module__}:{part.__name__}" for part in (self.search, door, zinc_bank)]
 
 
 ARMS: tuple[Ours | Peer, ...] = (
     Ours("property_loss", "designloop's default strategy at its default settings"),
     Ours("latent_bo", "designloop's latent Bayesian optimization, 20 molecules a round", {
         "strategy": {"name": "latent_bo"}, "batch_size": 20,
+    }),
+    Ours("no_surrogate", "the default strategy without its surrogate, hence without ZINC's screen", {
+        "strategy": {"name": "property_loss", "surrogate": "none"},
     }),
     Ours("random", "random draws from designloop's pretrained model", {"strategy": {"name": "random"}}),
     Peer("mol_ga", "PyPI's mol_ga: 100 random ZINC molecules, 5 children a generation", mol_ga),
@@ -79,29 +99,39 @@ def run_ours(
     file: Path, overrides: Mapping[str, Any], folder: Path, on_round: Callable[[Progress], None] = silent
 ) -> TrialResult:
     """Runs a campaign into a folder, or goes on with the one that is there; its calls and what they took."""
+    clock = CpuClock(folder / "cpu_seconds")
     places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
     campaign = api.load_campaign(file, {**overrides, **places})
-    summary = api.run(campaign, on_round=on_round).summary
+
+    def after_round(progress: Progress) -> None:
+        on_round(progress)
+        clock.note()
+
+    summary = api.run(campaign, on_round=after_round).summary
     rows = api.open_candidates(campaign.output_folder).to_arrow()
     calls: list[Paid] = list(zip(rows["smiles"].to_pylist(), rows["score"].to_pylist(), strict=True))
     seconds, oracle = (sum(summary.metric(name).values()) for name in ("seconds", "worker_seconds"))
-    return _result_of(calls, seconds, oracle)
+    return _result_of(calls, seconds, oracle, clock.seconds)
 
 
-def run_peer(search: Search, task: str, calls: int, seed: int, folder: Path) -> TrialResult:
+def run_peer(search: Search, kind: type[Door], task: str, calls: int, seed: int, folder: Path) -> TrialResult:
     """Runs a peer's search, or goes on with it; its calls, which ``calls.jsonl`` has as well, and what they took."""
-    bank = zinc_bank()  # made before the clock starts
-    door = Door(task, calls, folder / "calls.jsonl")
+    bank = zinc_bank()  # made before the clocks start
+    file = folder / "calls.jsonl"
+    begun, clock = file.is_file(), CpuClock(folder / "cpu_seconds")
+    door = kind(task, calls, file)
     search(door, bank, seed)
-    return _result_of(door.calls, door.seconds, door.oracle_seconds)
+    cpu = None if begun else clock.seconds  # a search that went on repeats what it had thought before
+    return _result_of(door.calls, door.seconds, door.oracle_seconds, cpu)
 
 
-def _result_of(calls: Sequence[Paid], seconds: float, oracle_seconds: float) -> TrialResult:
+def _result_of(calls: Sequence[Paid], seconds: float, oracle_seconds: float, cpu_seconds: float | None) -> TrialResult:
     """What is kept of a search: no measure but that which is told, so that another measure voids none."""
     return {
         "paid": [list(call) for call in calls],
         "seconds": seconds,
         "oracle_seconds": oracle_seconds,
+        "cpu_seconds": cpu_seconds,
         "peak_memory_gb": peak_memory_gb(),
         "mean_top_10": mean_top_10(calls, len(calls)),
     }

@@ -32,7 +32,8 @@ def outcome(kept: Mapping[str, Any], budget: int) -> dict[str, Any]:
 
     Args:
         kept: ``paid`` (pairs of SMILES and score, in turn), ``seconds`` of the whole search, ``oracle_seconds`` of
-            these, and ``peak_memory_gb``.
+            these, ``peak_memory_gb`` and ``cpu_seconds``, which trials of before and those of peers that were
+            interrupted lack.
         budget: calls that could be spent.
     """
     calls: list[Paid] = [(smiles, score) for smiles, score in kept["paid"]]
@@ -50,6 +51,7 @@ def outcome(kept: Mapping[str, Any], budget: int) -> dict[str, Any]:
         "calls_made": len(calls),
         "seconds_a_call": kept["seconds"] / made,
         "oracle_seconds_a_call": kept["oracle_seconds"] / made,
+        "cpu_seconds_a_call": None if (cpu := kept.get("cpu_seconds")) is None else cpu / made,
         "peak_memory_gb": kept["peak_memory_gb"],
         "curve": _marked(calls, budget),
     }

@@ -34,7 +34,9 @@ def draw_curves(results: Mapping[str, Any]) -> str:
             panel.tick_params(labelsize=7)
             panel.grid(alpha=0.3)
             for name, entry in arms.items():
-                means = [fmean(values) for values in zip(*entry["curve"], strict=True)]
+                longest = max(map(len, entry["curve"]))  # seeds may have had other budgets
+                curves = [curve for curve in entry["curve"] if len(curve) == longest]
+                means = [fmean(values) for values in zip(*curves, strict=True)]
                 lines[name] = panel.plot(MARKS[: len(means)], means, color=colours[name], linewidth=1.2)[0]
         if lines:
             figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=len(lines), fontsize=8)

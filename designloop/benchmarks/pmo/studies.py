@@ -11,13 +11,11 @@ from typing import Any
 from designloop.api import load_campaign
 from designloop.benchmarks.common.arms import choose, model_digest, overrides_of, seeds_of
 from designloop.benchmarks.common.options import Options, Results, Say
+from designloop.benchmarks.common.page import PENDING
 from designloop.benchmarks.common.pmo_measures import Paid, auc_top_10, mean_top_10
 from designloop.benchmarks.common.trials import TrialResult, code_digest, run_trials
 from designloop.benchmarks.pmo.arms import Ours, alone
 from designloop.benchmarks.pmo.tasks import write_campaign
-
-PENDING = "*pending*"
-"""What stands where nothing was measured yet."""
 
 Entry = Mapping[str, Any]
 """What is recorded of one campaign."""

@@ -42,7 +42,7 @@ stereo: keep
 objective:
   properties:
     - name: task_score
-      oracle: {task}
+      oracle: {oracle}
       transform: {{type: linear, low: 0, high: 1}} # leaves a score from 0 to 1 as it is
 filters:
   elements: null
@@ -76,9 +76,14 @@ def oracle_of(task: str) -> Callable[[list[str]], Mapping[str, float]]:
     return oracle
 
 
-def write_campaign(task: str, folder: Path) -> Path:
-    """The campaign file of a task, written into a folder."""
+def write_campaign(task: str, folder: Path, module: str | None = None) -> Path:
+    """The campaign file of a task, written into a folder.
+
+    Args:
+        module: that has the task's oracle; None where it is a built-in one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{task}.yaml"
-    path.write_text(_CAMPAIGN.format(task=task), encoding="utf-8")
+    oracle = task if module is None else f"{module}:{task}"
+    path.write_text(_CAMPAIGN.format(task=task, oracle=oracle), encoding="utf-8")
     return path

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from designloop.benchmarks.common.options import Options, Results, Say
-from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.page import PENDING, table
+from designloop.benchmarks.sequence_vae.limits import DRUG_SIZE, LONG
 from designloop.molecules.reconstruction import REFINE
 from designloop.molecules.shipped import DEFAULT_MODEL
 
@@ -21,6 +22,9 @@ OPTIONS = frozenset({"model"})
 SEED = 0
 
 MODEL = DEFAULT_MODEL
+
+AS_ENCODED, REFINED = 0.6, 0.9
+"""Least shares that come back of the molecules that campaigns are about."""
 
 PICTURES = ("training", "samples", "reconstructions", "neighbourhood", "interpolation")
 
@@ -128,7 +132,38 @@ def judge(results: Results) -> list[dict[str, Any]]:
         ("training step, share of the matmul rate", "≥ 0.5", results["speed"]["training"]["share_of_matmul"],
          results["speed"]["training"]["share_of_matmul"] >= 0.5),
     )  # fmt: skip
-    return [{"bar": what, "promised": bar, "found": value, "holds": holds} for what, bar, value, holds in promised]
+    judged = [{"bar": what, "promised": bar, "found": value, "holds": holds} for what, bar, value, holds in promised]
+    return judged + judge_as_campaigns_ask(results)
+
+
+def judge_as_campaigns_ask(results: Results) -> list[dict[str, Any]]:
+    """Compares what comes back of drugs outside ZINC and of long molecules of it with what campaigns ask for.
+
+    What a record does not have is None, and neither holds nor fails.
+    """
+    drugs, long = results.get("unknown_drugs") or {}, results.get("reconstruction_of_long") or {}
+    measured: Sequence[tuple[str, float | None, float | None]] = (
+        (
+            f"drugs of at most {DRUG_SIZE} heavy atoms outside ZINC that come back",
+            drugs.get("reconstructed_without_refinement"),
+            drugs.get("reconstructed"),
+        ),
+        (
+            f"held-out molecules of more than {LONG} SELFIES symbols that come back",
+            long.get("exact_without_refinement"),
+            long.get("exact"),
+        ),
+    )
+    return [
+        {
+            "bar": f"{what}, {state}",
+            "promised": f"≥ {least:g}",
+            "found": value,
+            "holds": None if value is None else value >= least,
+        }
+        for what, as_encoded, refined in measured
+        for state, value, least in (("none refined", as_encoded, AS_ENCODED), ("refined", refined, REFINED))
+    ]
 
 
 def report(results: Results) -> str:
@@ -136,8 +171,13 @@ def report(results: Results) -> str:
     head = table(
         ("measure", "promised", "found", "holds"),
         [
-            (criterion["bar"], criterion["promised"], criterion["found"], criterion["holds"])
-            for criterion in results["bars"]
+            (
+                criterion["bar"],
+                criterion["promised"],
+                PENDING if criterion["found"] is None else criterion["found"],
+                PENDING if criterion["holds"] is None else criterion["holds"],
+            )
+            for criterion in judge(results)  # anew, so that a record shows what was asked for after it was made
         ],
     )
     speed = results["speed"]

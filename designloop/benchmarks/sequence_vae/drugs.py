@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from designloop.benchmarks.pmo import own
+from designloop.benchmarks.sequence_vae.limits import DRUG_SIZE
 from designloop.benchmarks.sequence_vae.samples import zinc_parents
 from designloop.molecules.chemistry import require, standard_form, standard_forms, without_stereo
 from designloop.molecules.drugs import Drug, approved_drugs, organic_drugs
@@ -20,12 +22,9 @@ TARGETS = (
     guacamol.SITAGLIPTIN, guacamol.ZALEPLON, guacamol.HOPPED, guacamol_more.COBIMETINIB, guacamol_more.PIOGLITAZONE,
     guacamol_targets.CELECOXIB, guacamol_targets.TROGLITAZONE, guacamol_targets.THIOTHIXENE,
     guacamol_targets.ARIPIPRAZOLE, guacamol_targets.ALBUTEROL, guacamol_targets.MESTRANOL, guacamol_targets.CAMPHOR,
-    guacamol_targets.MENTHOL, guacamol_targets.TADALAFIL, guacamol_targets.SILDENAFIL,
+    guacamol_targets.MENTHOL, guacamol_targets.TADALAFIL, guacamol_targets.SILDENAFIL, *own.TARGETS,
 )  # fmt: skip
 """Molecules that the goal-directed benchmarks ask for: no model is judged, or chosen, by how well it knows them."""
-
-DRUG_SIZE = 40
-"""Heavy atoms of the drugs that campaigns are about, at most."""
 
 LARGE = {
     "atorvastatin": "CC(C)c1c(C(=O)Nc2ccccc2)c(-c2ccccc2)c(-c2ccc(F)cc2)n1CC[C@@H](O)C[C@@H](O)CC(=O)O",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from designloop.benchmarks.sequence_vae.limits import LONG
 from designloop.molecules import corpus
 from designloop.molecules.chemistry import without_stereo
 from designloop.molecules.reconstruction import REFINE
@@ -15,9 +16,6 @@ from designloop.molecules.sequence_vae import SequenceVAE
 
 LENGTHS = (0, 30, 35, 40, 45, 50, 60)
 """Lower ends of the ranges of SELFIES symbols."""
-
-LONG = 50
-"""SELFIES symbols above which a molecule of ZINC is long."""
 
 COUNTS = (0, 100, 1_000, 10_000, 100_000)
 """Lower ends of the ranges of how often a molecule's rarest token stands in the training corpus."""

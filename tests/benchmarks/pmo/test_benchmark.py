@@ -119,9 +119,13 @@ def test_each_arm_runs_a_task_once_and_is_recorded(model: str, tmp_path: Path, m
     assert said[0] == f"2 of 2 trials to run; what they give is kept in {tmp_path / 'pmo'}"
     assert list(results["tasks"]["qed"]) == list(names)
     for measured in results["tasks"]["qed"].values():
-        assert (measured["calls"], measured["seeds"], measured["calls_made"]) == (12, [0], [12])
+        assert (measured["calls"], measured["seeds"], measured["calls_made"]) == ([12], [0], [12])
+        assert 0 < measured["cpu_seconds_a_call"][0] < 60
         assert 0 < measured["auc_top10"][0] <= measured["top10"][0] <= measured["best"][0] <= 1
         assert measured["auc_at_1000"] == [None]
+    ours, peer = (results["tasks"]["qed"][name] for name in names)
+    assert (ours["code"], len(ours["model"][0])) == ([trials.code_digest()[:12]], 12)
+    assert (peer["code"][0] != ours["code"][0], peer["model"]) == (True, [None])
     assert benchmark.run(options, said.append) == results
     assert said[-1] == f"0 of 2 trials to run; what they give is kept in {tmp_path / 'pmo'}"
     assert "| qed | zinc_screen | 12 |" in benchmark.report(results)
@@ -201,11 +205,12 @@ def test_a_later_run_adds_to_a_record_and_never_shortens_it() -> None:
     new = {**record({"qed": {"mol_ga": entry(0.6), "gp_bo": entry(0.6), "random": entry(0.6, calls=40)},
                      "deco_hop": {"mol_ga": entry(0.7)}}), "seeds": [0]}  # fmt: skip
     both = merge(old, new)
-    assert {task: {arm: of["auc_top10"][0] for arm, of in arms.items()} for task, arms in both["tasks"].items()} == {
-        "deco_hop": {"mol_ga": 0.7},
-        "qed": {"random": 0.5, "mol_ga": 0.6, "gp_bo": 0.5},
+    assert {task: {arm: of["auc_top10"] for arm, of in arms.items()} for task, arms in both["tasks"].items()} == {
+        "deco_hop": {"mol_ga": [0.7]},
+        "qed": {"random": [0.5], "mol_ga": [0.6], "gp_bo": [0.6, 0.5, 0.5]},
     }
-    assert both["seeds"] == [0]
+    assert both["tasks"]["qed"]["random"]["calls"] == [CALLS]
+    assert both["seeds"] == [0, 1, 2]
 
 
 def test_sums_are_given_once_all_tasks_are_there() -> None:
@@ -227,7 +232,7 @@ def test_ours_is_compared_with_peers_task_by_task() -> None:
     }
     text = report(record(tasks))
     assert "AUC at 10,000 calls" not in text
-    assert "| property_loss − gp_bo | 4 | +0.000 | 0.5 | 2 |" in text
+    assert "| property_loss − gp_bo | 4 | 4 | +0.000 | 0.5 | 2 | not validated |" in text
 
 
 @pytest.mark.parametrize(("value", "holds"), [(0.61, "yes"), (0.59, "**no**"), (0.9, "yes")])

@@ -1,0 +1,107 @@
+"""`latent_bo` without one ingredient after another, or with those that are off, on three of PMO's tasks of development.
+
+Left out are parts, by what stands in their place while a campaign runs, and settings. That a search begins anew is
+not among them: it does after 500 calls without gain, and has no more than these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from designloop.benchmarks.ablation import without_kernel
+from designloop.benchmarks.common.options import Options, Results, Say
+from designloop.benchmarks.common.trials import TrialResult
+from designloop.benchmarks.pmo import left_out
+from designloop.benchmarks.pmo.altered import Altered, Work
+from designloop.benchmarks.pmo.arms import Ours
+from designloop.benchmarks.pmo.studies import Study
+
+SUMMARY = "Latent Bayesian optimization without its parts, and with those that are off: three PMO tasks at 500 calls."
+
+OPTIONS = frozenset({"arms", "calls", "jobs", "model", "seeds", "tasks", "work"})
+
+MODEL = ("prior", "posterior", "mixing")
+GENETIC = ("mutation", "crossover", "graph_mutation", "graph_crossover")
+"""Proposers of `latent_bo`."""
+
+WRITTEN = 15
+"""Molecules that chains, or trust regions, write for each one paid for, where they are asked for."""
+
+
+def without_latent_kernels(work: Work, folder: Path) -> TrialResult:
+    """Runs a trial in which no member of a committee sees latents."""
+    from designloop.strategies.surrogates import committee
+
+    whole: Callable[..., committee.Committee] = committee.Committee
+
+    def of_molecules_alone(*given: Any, others: Mapping[str, Any], **settings: Any) -> committee.Committee:
+        return whole(*given, **settings)
+
+    with patch.object(committee, "Committee", of_molecules_alone):
+        return work(folder)
+
+
+def without_proposers(names: Sequence[str], work: Work, folder: Path) -> TrialResult:
+    """Runs a trial in which these proposers are never asked, and earn nothing."""
+    from designloop.strategies.proposers import weighted
+    from designloop.strategies.search import credit
+
+    class Weighted(weighted.Weighted):
+        def __init__(self, proposers: Mapping[str, Any], *rest: Any) -> None:
+            super().__init__({name: asked for name, asked in proposers.items() if name not in names}, *rest)
+
+    class Credit(credit.Credit):
+        def __init__(self, proposers: Sequence[str], *rest: Any) -> None:
+            super().__init__([name for name in proposers if name not in names], *rest)
+
+    with patch.object(weighted, "Weighted", Weighted), patch.object(credit, "Credit", Credit):
+        return work(folder)
+
+
+def strategy(**settings: Any) -> dict[str, Any]:
+    """The strategy, but for some settings."""
+    return {"strategy": {"name": "latent_bo", **settings}}
+
+
+ARMS = (
+    Ours("full", "latent_bo at its default settings", strategy()),
+    Altered("no_latent_kernels", "no surrogate sees latents", strategy(), run_by=without_latent_kernels),
+    Altered("no_composition", "no surrogate sees whole molecules alone", strategy(),
+           run_by=partial(without_kernel, "composition")),
+    Altered("no_mixing", "latents of two parents are not mixed", strategy(),
+           run_by=partial(without_proposers, ("mixing",))),
+    Altered("no_model", "the model proposes nothing; it begins with its draws", strategy(),
+           run_by=partial(without_proposers, MODEL)),
+    Altered("no_genetics", "no genetic steps", strategy(), run_by=partial(without_proposers, GENETIC)),
+    Ours("no_screen", "ZINC is not looked through", strategy(screen=False)),
+    Ours("low_effort", "a quarter of the free molecules a call, a fifth of ZINC screened", strategy(effort="low")),
+    Ours("uniform", "batches are drawn blindly of what the votes choose from", strategy(acquisition="uniform")),
+    Ours("thompson", "batches by joint draws of the committee", strategy(acquisition="thompson")),
+    Ours("qlogei", "batches by their expected improvement", strategy(acquisition="qlogei")),
+    Ours("ucb", "batches by upper bounds", strategy(acquisition="ucb")),
+    Ours("chains", f"and {WRITTEN} molecules a call by chains in latent space", strategy(chains=WRITTEN)),
+    Ours("regions", f"and {WRITTEN} molecules a call by trust regions", strategy(regions={"decoded": WRITTEN})),
+    Ours("fitted_regions", "the same, by a process with fitted lengths",
+         strategy(regions={"decoded": WRITTEN, "fitted": True})),
+)  # fmt: skip
+
+STUDY = Study("latent-ablation", ARMS, left_out.TASKS, calls=500, seeds=3)
+
+
+def run(options: Options, say: Say) -> Results:
+    """Runs every arm on every task and seed that was asked for; what is done already is read."""
+    return STUDY.run(options, say)
+
+
+def merge(earlier: Results, now: Results) -> Results:
+    """Both records."""
+    return STUDY.merge(earlier, now)
+
+
+def report(results: Results) -> str:
+    """Each arm's values, and what the whole strategy is above it, pair by pair."""
+    return left_out.report(STUDY, results)

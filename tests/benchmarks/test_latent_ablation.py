@@ -1,0 +1,130 @@
+"""The benchmark that leaves ingredients of latent Bayesian optimization out: what each arm lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from designloop.benchmarks import Options
+from designloop.benchmarks.common.arms import open_screening, overrides_of
+from designloop.benchmarks.latent_ablation import (
+    ARMS,
+    GENETIC,
+    MODEL,
+    STUDY,
+    merge,
+    report,
+    without_latent_kernels,
+    without_proposers,
+)
+from designloop.benchmarks.pmo.altered import Altered
+from designloop.benchmarks.pmo.left_out import TASKS
+from designloop.benchmarks.pmo.tasks import write_campaign
+from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.runner import build_strategy
+from designloop.strategies.archive.archive import LIMIT, Archive
+from designloop.strategies.latent_bo import Settings
+from designloop.strategies.search.pool import Turn
+from designloop.strategies.surrogates.kernels import KERNELS
+
+
+def test_each_arm_differs_by_what_its_name_says(model: str, tmp_path: Path) -> None:
+    file, common = write_campaign(TASKS[0], tmp_path), overrides_of(Options(model=model))
+    default = Settings().model_dump()
+    differs: dict[str, dict[str, Any]] = {}
+    for arm in ARMS:
+        own = load_campaign(file, {**common, **arm.overrides}).strategy.settings.model_dump()
+        differs[arm.name] = {key: value for key, value in own.items() if value != default[key]}
+    regions = {name: of.pop("regions") for name, of in differs.items() if "regions" in of}
+    assert {name: of for name, of in differs.items() if of} == {
+        "no_screen": {"screen": False},
+        "low_effort": {"effort": "low"},
+        "chains": {"chains": 15.0},
+        **{name: {"acquisition": name} for name in ("uniform", "thompson", "qlogei", "ucb")},
+    }
+    assert {name: (of["decoded"], of["fitted"]) for name, of in regions.items()} == {
+        "regions": (15, False),
+        "fitted_regions": (15, True),
+    }
+    trials = [arm.trial(TASKS[0], 0, 500, file, common) for arm in ARMS]
+    assert len({trial.key.rpartition("-")[2] for trial in trials}) == len(ARMS)
+    assert [arm.name for arm in ARMS if isinstance(arm, Altered)] == [
+        "no_latent_kernels",
+        "no_composition",
+        "no_mixing",
+        "no_model",
+        "no_genetics",
+    ]
+
+
+def parts_of(campaign: Campaign) -> dict[str, Any]:
+    """Names of a committee's members, of the proposers that earn credit, and of those that wrote candidates."""
+    search: Any = build_strategy(campaign, None, open_screening(campaign))
+    drawn = search.draw(Archive(limit=LIMIT), 4, Turn(0, 0))
+    return {
+        "members": search.surrogate.names,
+        "earning": tuple(search.learners["credit"].credit),
+        "drawn": {candidate.proposer for candidate in drawn},
+    }
+
+
+def test_parts_are_left_out_while_a_trial_runs(model: str, tmp_path: Path) -> None:
+    own = {**overrides_of(Options(model=model)), "strategy": {"name": "latent_bo"}}
+    campaign = load_campaign(write_campaign(TASKS[0], tmp_path), own)
+
+    def work(folder: Path) -> dict[str, Any]:
+        return parts_of(campaign)
+
+    whole = work(tmp_path)
+    assert set(whole["earning"]) == {*MODEL, *GENETIC}
+    assert whole["members"] == (*KERNELS, "latent", "latent_composition")
+    assert without_latent_kernels(work, tmp_path) == {**whole, "members": tuple(KERNELS)}
+    for names in (("mixing",), MODEL, GENETIC):
+        lacking = without_proposers(names, work, tmp_path)
+        assert lacking == {**whole, "earning": tuple(name for name in whole["earning"] if name not in names)}
+    assert whole["drawn"] == {"prior"}, "every arm begins with draws of the model"
+    assert work(tmp_path) == whole, "nothing stays changed"
+
+
+def test_a_proposer_that_is_left_out_is_not_asked(tmp_path: Path) -> None:
+    def work(folder: Path) -> dict[str, Any]:
+        from designloop.strategies.proposers import weighted
+
+        asked: list[str] = []
+
+        class Asked:
+            def __init__(self, name: str) -> None:
+                self.name = name
+
+            def propose(self, *given: object) -> list[object]:
+                asked.append(self.name)
+                return []
+
+        given: Any = {name: Asked(name) for name in (*MODEL, *GENETIC)}
+        together: Any = weighted.Weighted(given, dict.fromkeys(given, 1.0), given["prior"])
+        together.propose([object(), object()], 20, None)
+        return {"asked": asked}
+
+    assert without_proposers(MODEL, work, tmp_path)["asked"] == list(GENETIC)
+    assert work(tmp_path)["asked"] == [*MODEL, *GENETIC]
+
+
+def test_the_report_is_of_pairs_and_what_is_not_measured_is_pending() -> None:
+    areas = np.random.default_rng(0).random((2, 3, 3))
+    tasks = {
+        task: {
+            arm: {str(seed): {"auc_top10": value, "top10": value} for seed, value in enumerate(areas[place, row])}
+            for place, arm in enumerate(("full", "no_mixing"))
+        }
+        for row, task in enumerate(TASKS)
+    }
+    of = {"calls": 500, "code": "c", "model": "m"}
+    record = {"seeds": [0, 1, 2], "of": of, "arms": {}, "tasks": tasks}
+    page = report(merge({**record, "tasks": {}}, record))
+    gap = areas[0] - areas[1]
+    assert f"| {gap.mean():+.3f} ± {gap.std(ddof=1) / 3:.3f} |" in page
+    assert f"| {(gap > 0).sum()} of 9 |" in page
+    assert "| thompson | batches by joint draws of the committee | *pending* |" in page
+    assert STUDY.calls == 500
