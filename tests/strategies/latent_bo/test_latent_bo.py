@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -12,14 +12,16 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from designloop.molecules.chemistry import standard_forms
+from designloop.molecules.chemistry import fingerprints, standard_forms, tanimoto
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
+from designloop.pieces import P, R, S, one_by_one
 from designloop.records import Candidate, State
-from designloop.strategies.base import available, settings_of
-from designloop.strategies.latent_bo import Settings
+from designloop.strategies.base import SCORE_ALONE, available, settings_of
+from designloop.strategies.latent_bo import Settings, spread_for
 from designloop.strategies.search.core import Core
 from designloop.strategies.search.machine import PARTS, Search
+from designloop.strategies.search.pool import Turn
 from designloop.strategies.surrogates.kernels import KERNELS
 from tests.strategies.latent_bo.small_loop import (
     SEARCHED,
@@ -87,8 +89,9 @@ def test_then_latent_space_is_searched_and_steps_are_bred(campaign: Make) -> Non
     strategy.tell(all_scored(starting(20)))
     batch = loop.take(strategy, 30)
     known = {candidate.smiles for candidate in starting(20)}
-    written = [candidate for candidate in batch if candidate.proposer in ("chain", "trust_region")]
-    assert 0 < len(written) < len(batch)
+    free = strategy.candidates(30)
+    written = [candidate for candidate in free if candidate.proposer in ("chain", "trust_region")]
+    assert 0 < len(written) < len(free)
     assert all(c.selfies and c.origin and len(c.parents) == 1 and c.parents[0] in known for c in written)
     metrics = strategy.tell(all_scored(batch))
     assert metrics["surrogate_molecules"] == 20
@@ -152,6 +155,45 @@ def test_asking_twice_gives_the_same_and_changes_nothing(campaign: Make, setting
     assert all(np.array_equal(after.arrays[name], before.arrays[name]) for name in before.arrays)
 
 
+@pytest.mark.parametrize("acquisition", ["votes", "ucb"])
+def test_a_batch_that_is_chosen_while_others_are_pending_avoids_their_like(campaign: Make, acquisition: str) -> None:
+    """Of one and the same pool, by the same voters; what is pending is not chosen again in either case.
+
+    Scores are an assay's that measured little but its noise, so that it is doubt that chooses.
+    """
+    loop = campaign()
+    loop.view = replace(loop.view, objective=replace(SCORE_ALONE, noisy=True))
+    strategy = loop.strategy(SMALL.model_copy(update={"acquisition": acquisition, "kappa": 3.0}))
+    measured = np.random.default_rng(2).uniform(0.4, 0.6, 20).tolist()
+    strategy.tell([scored(candidate, score) for candidate, score in zip(starting(20), measured, strict=True)])
+    belief = strategy._fit()
+    assert belief is not None
+    bred = strategy.breed(strategy.archive, belief, 8, Turn(0, 1))
+    strategy.breed = lambda *_: bred
+
+    def chosen(out: Sequence[Candidate], pending: Sequence[Candidate]) -> list[Candidate]:
+        """Eight others than what is out, all of it pending or none."""
+        known = {candidate.smiles for candidate in out}
+        strategy.campaign = replace(
+            loop.view,
+            allowed=lambda asked: [each for each in loop.allowed(asked) if each.smiles not in known],
+            pending=tuple(pending),
+        )
+        return list(islice(strategy.ask(8), 8))
+
+    out = chosen([], [])
+    alone, beside = chosen(out, []), chosen(out, out)
+    assert len(out) == len(alone) == len(beside) == 8
+    assert facts(alone) != facts(beside)
+    assert likeness(beside, out) < likeness(alone, out)
+
+
+def likeness(molecules: Sequence[Candidate], others: Sequence[Candidate]) -> float:
+    """The ECFP4 similarity of some molecules to the most alike of others, in the mean."""
+    prints = [fingerprints([candidate.smiles for candidate in each]) for each in (molecules, others)]
+    return float(tanimoto(*prints).max(1).mean())
+
+
 def test_what_a_batch_is_chosen_of_can_be_looked_at(campaign: Make) -> None:
     loop = campaign()
     strategy = loop.strategy(SMALL.model_copy(update={"acquisition": "uniform"}))
@@ -187,6 +229,34 @@ def test_the_doubt_that_is_shown_follows_the_errors_and_that_of_the_choice_does_
     shown = np.array([foreseen["score"] for foreseen in strategy.foresee(asked)])
     assert shown == pytest.approx(np.column_stack([mean, factor * doubt]), rel=1e-6)
     assert "interval_coverage" in strategy.tell(all_scored(loop.take(strategy, 4)))
+
+
+def test_latent_search_is_spread_and_nothing_else(campaign: Make) -> None:
+    counts = list[int]()
+
+    def counted(work: Callable[[S, P], R], shared: S, pieces: Sequence[P]) -> list[R]:
+        counts.append(len(pieces))
+        return one_by_one(work, shared, pieces)
+
+    streams = list[list[tuple[object, ...]]]()
+    for spread in (one_by_one, counted):
+        for settings in (SMALL, SEARCHED):
+            loop = campaign()
+            loop.view = replace(loop.view, spread=spread)
+            strategy = loop.strategy(settings)
+            strategy.tell(all_scored(starting(20)))
+            streams.append(facts(list(islice(strategy.ask(4), 20))))
+    assert streams[:2] == streams[2:]
+    assert counts == [1, 1], "six chains are a piece, and all that was paid for lies in one region"
+
+
+def test_the_pieces_of_a_model_on_a_gpu_are_done_where_it_is(campaign: Make) -> None:
+    def elsewhere(work: Callable[[S, P], R], shared: S, pieces: Sequence[P]) -> list[R]:
+        raise AssertionError("not here")
+
+    view = replace(campaign().view, spread=elsewhere)
+    assert spread_for("cpu", view) is elsewhere
+    assert spread_for("cuda", view) is one_by_one
 
 
 def test_another_seed_gives_another_stream(campaign: Make) -> None:
