@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from designloop.parts import modules_in
+from designloop.pieces import Spread, one_by_one
 from designloop.randomness import seed_of
 from designloop.records import Candidate, Scored, State
 
@@ -166,6 +167,8 @@ class CampaignView:
     """A path of the campaign file, made absolute."""
     pending: tuple[Candidate, ...] = ()
     """What was given out and is not told yet: it is not to be given out again, nor is its like."""
+    spread: Spread = one_by_one
+    """Does pieces of work that need nothing of each other, over the workers of the campaign where it has some."""
 
     @property
     def stream_seed(self) -> int:

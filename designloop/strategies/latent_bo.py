@@ -16,6 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from designloop.pieces import Spread, one_by_one
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
 from designloop.strategies.base import CampaignView, JudgedShare, KnownObjective, RestartAfter, Strategy
@@ -159,20 +160,17 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         "judged": judge,
     }
     sources: list[pool.Source] = []
+    spread = spread_for(vae.device.type, campaign)
     if settings.chains:
-        sources.append(chains.Chains(vae=vae, view=view, elites=elites, decoded=settings.chains, core=kept))
+        walk = chains.ChainWalk(vae=vae, view=view, core=kept)
+        sources.append(chains.Chains(walk=walk, elites=elites, decoded=settings.chains, spread=spread))
     if settings.regions.decoded:
         learners["regions"] = trusted = regions.Regions(settings.regions, campaign.seed, before.parts.get("regions"))
-        searched = region_search.RegionSearch(
-            vae=vae,
-            view=view,
-            transcriber=transcriber,
-            regions=trusted,
-            decoded=settings.regions.decoded,
-            temperature=settings.temperature,
-            core=kept,
+        writer = region_search.RegionWriter(
+            vae=vae, view=view, transcriber=transcriber, temperature=settings.temperature, core=kept
         )
-        sources.append(searched)
+        decoded = settings.regions.decoded
+        sources.append(region_search.RegionSearch(writer=writer, regions=trusted, decoded=decoded, spread=spread))
     thought = EFFORT[settings.effort]
     by_vote = BreedByVote(
         campaign=campaign,
@@ -210,3 +208,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         judged=judge,
         saved=before,
     )
+
+
+def spread_for(device: str, campaign: CampaignView) -> Spread:
+    """Who does the pieces of latent search: the campaign's workers, but for those of a model on a GPU, which is one."""
+    return campaign.spread if device == "cpu" else one_by_one

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -17,9 +16,10 @@ from designloop.loop.runner import foreseen_by
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
+from designloop.pieces import P, R, S, one_by_one
 from designloop.records import ACQUISITION, UNIFORM, Candidate, State
-from designloop.strategies.base import KnownObjective, available, settings_of, unchanged
-from designloop.strategies.latent_bo import Settings
+from designloop.strategies.base import available, settings_of
+from designloop.strategies.latent_bo import Settings, spread_for
 from designloop.strategies.search.core import Core
 from designloop.strategies.search.judged import rank_correlation
 from designloop.strategies.search.machine import PARTS, Search
@@ -91,8 +91,9 @@ def test_then_latent_space_is_searched_and_steps_are_bred(campaign: Make) -> Non
     strategy.tell(all_scored(starting(20)))
     batch = loop.take(strategy, 30)
     known = {candidate.smiles for candidate in starting(20)}
-    written = [candidate for candidate in batch if candidate.proposer in ("chain", "trust_region")]
-    assert 0 < len(written) < len(batch)
+    free = strategy.candidates(30)
+    written = [candidate for candidate in free if candidate.proposer in ("chain", "trust_region")]
+    assert 0 < len(written) < len(free)
     assert all(c.selfies and c.origin and len(c.parents) == 1 and c.parents[0] in known for c in written)
     metrics = strategy.tell(all_scored(batch))
     assert metrics["surrogate_molecules"] == 20
@@ -153,34 +154,6 @@ def test_asking_twice_gives_the_same_and_changes_nothing(campaign: Make, setting
     after = strategy.state()
     assert after.data == before.data
     assert all(np.array_equal(after.arrays[name], before.arrays[name]) for name in before.arrays)
-
-
-WHY = {
-    "votes": r"highest by [\w]+ at [\d.]+ sd of doubt",
-    "ucb": r"highest by the surrogate at 1 sd of doubt",
-    "thompson": r"highest in a draw .*",
-    "qlogei": r"highest expected improvement .*",
-    "uniform": r"by chance, .*",
-}
-
-
-@pytest.mark.parametrize(("acquisition", "trades_off"), [*((name, False) for name in WHY), ("votes", True)])
-def test_it_says_by_what_it_chose(campaign: Make, acquisition: str, trades_off: bool) -> None:
-    loop = campaign()
-    if trades_off:
-        goal = KnownObjective(("carbon",), (unchanged,), lambda rows: rows[:, 0], (0.0,), noisy=True)
-        loop.view = replace(loop.view, objective=goal)
-    strategy = loop.strategy(SMALL.model_copy(update={"acquisition": acquisition}))
-    assert all(
-        strategy.why(given) == "drawn by prior: too little is known to choose by" for given in loop.take(strategy, 2)
-    )
-    strategy.tell(all_scored(starting(20)))
-    given = loop.take(strategy, 3)
-    assert len(given) == 3
-    ending = r" of this round's trade-off" if trades_off else ""
-    assert all(re.fullmatch(WHY[acquisition] + ending, strategy.why(candidate)) for candidate in given)
-    strategy.tell([])
-    assert strategy.why(given[0]).startswith("drawn by"), "of what was given out before nothing is known any more"
 
 
 def test_what_a_batch_is_chosen_of_can_be_looked_at(campaign: Make) -> None:
@@ -287,6 +260,34 @@ def test_the_doubt_that_is_shown_follows_the_errors_and_that_of_the_choice_does_
     shown = np.array([foreseen["score"] for foreseen in strategy.foresee(asked)])
     assert shown == pytest.approx(np.column_stack([mean, factor * doubt]), rel=1e-6)
     assert "interval_coverage" in strategy.tell(all_scored(loop.take(strategy, 4)))
+
+
+def test_latent_search_is_spread_and_nothing_else(campaign: Make) -> None:
+    counts = list[int]()
+
+    def counted(work: Callable[[S, P], R], shared: S, pieces: Sequence[P]) -> list[R]:
+        counts.append(len(pieces))
+        return one_by_one(work, shared, pieces)
+
+    streams = list[list[tuple[object, ...]]]()
+    for spread in (one_by_one, counted):
+        for settings in (SMALL, SEARCHED):
+            loop = campaign()
+            loop.view = replace(loop.view, spread=spread)
+            strategy = loop.strategy(settings)
+            strategy.tell(all_scored(starting(20)))
+            streams.append(facts(list(islice(strategy.ask(4), 20))))
+    assert streams[:2] == streams[2:]
+    assert counts == [1, 1], "six chains are a piece, and all that was paid for lies in one region"
+
+
+def test_the_pieces_of_a_model_on_a_gpu_are_done_where_it_is(campaign: Make) -> None:
+    def elsewhere(work: Callable[[S, P], R], shared: S, pieces: Sequence[P]) -> list[R]:
+        raise AssertionError("not here")
+
+    view = replace(campaign().view, spread=elsewhere)
+    assert spread_for("cpu", view) is elsewhere
+    assert spread_for("cuda", view) is one_by_one
 
 
 def test_another_seed_gives_another_stream(campaign: Make) -> None:
