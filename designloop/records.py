@@ -24,6 +24,18 @@ START = "start"
 MEASURED = "measured"
 """The proposer of a starting molecule whose values the user gave: it is knowledge, and charged to no budget."""
 
+STARTING = frozenset({START, MEASURED})
+"""The proposers of what a campaign begins with."""
+
+Chosen = Literal["acquisition", "uniform"]
+"""How a molecule came into its batch."""
+
+ACQUISITION: Chosen = "acquisition"
+"""It was worth most of what there was."""
+
+UNIFORM: Chosen = "uniform"
+"""It was drawn from the better half of what there was, each as likely as any other: foresight is judged by these."""
+
 _SEVERITY: Mapping[str, int] = {"ok": 0, "not_run": 1, "failed": 2, "timeout": 3}
 
 
@@ -60,8 +72,14 @@ class Candidate:
     """The user's own string, for starting molecules only."""
     allowed: bool = True
     """Whether the filters allow it: they bind what is proposed, so only a starting molecule may be one they refuse."""
+    chosen: Chosen | None = None
+    """How it came into its batch; None where nothing ranked it: of draws as they come, and of starting molecules."""
+    predicted_mean: float | None = None
+    """Score that the strategy expected of it before it was paid for; None where it said nothing."""
+    predicted_sd: float | None = None
+    """Standard deviation of that, as it is shown."""
     origin: Origin | None = field(default=None, compare=False, repr=False)
-    """Where the model wrote it from, where one wrote it in this process; no table keeps it."""
+    """Where the model wrote it from, where one did; kept with what is suggested, and not in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +95,8 @@ class Result:
     """The oracle's own time on this molecule (a chunk's time shared equally)."""
     attempt: int = 1
     """Number of the run; 0 where nothing was run, since the user gave the value."""
+    readings: int = 0
+    """Of an assay, that its value is the mean of; 0 where it was computed, or is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +122,8 @@ class Scored:
     """Property name -> 0..1; None where the property has no value."""
     score: float | None
     """0..1; None where the status is not ok."""
+    told_before: bool = False
+    """Whether it is of an amendment: its molecule was told, and charged, in an earlier round."""
 
     @property
     def candidate(self) -> Candidate:
@@ -109,8 +131,8 @@ class Scored:
 
     @property
     def is_charged(self) -> bool:
-        """Whether it counts against the budget: all do but those whose values the user gave."""
-        return self.candidate.proposer != MEASURED
+        """Whether it counts against the budget, as all do but what the user gave values of, or was charged before."""
+        return self.candidate.proposer != MEASURED and not self.told_before
 
     @property
     def smiles(self) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import pytest
 from typer.testing import CliRunner, Result
 
 from designloop.cli import app
+from designloop.records import Scored
+from designloop.strategies.random import RandomDraws
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 COMMANDS = (
@@ -29,3 +34,16 @@ def fails(code: int, *words: object) -> str:
     assert done.exit_code == code, done.output
     assert "Traceback" not in done.output
     return done.stderr
+
+
+def told_rows(monkeypatch: pytest.MonkeyPatch) -> list[Scored]:
+    """A list that gets every row that the strategy `random` is told from now on."""
+    rows: list[Scored] = []
+    tell = RandomDraws.tell
+
+    def listen(self: RandomDraws, scored: Sequence[Scored]) -> Mapping[str, float]:
+        rows.extend(scored)
+        return tell(self, scored)
+
+    monkeypatch.setattr(RandomDraws, "tell", listen)
+    return rows

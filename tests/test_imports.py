@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lazy": set(),
     "words": set(),
     "parts": {"words"},
+    "pieces": set(),
     "pareto": set(),
     "paths": set(),
     "records": set(),
@@ -51,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Layer -> the layers that it may name, beside those that are open to all; every other arrow runs back."""
 
-OPEN = {"designloop", "_version", "lazy", "words", "parts", "paths", "pareto"}
+OPEN = {"designloop", "_version", "lazy", "words", "parts", "pieces", "paths", "pareto"}
 """What everything may name: the face, its version, and helpers that know nothing of ours."""
 
 

@@ -6,9 +6,11 @@ import csv
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -17,11 +19,12 @@ from designloop.api.inputs import InputError
 from designloop.loop.campaign.known_values import Reading
 from designloop.loop.laboratory.readings import ledger_key
 from designloop.loop.laboratory.suggesting import nearest_of
+from designloop.records import Origin
 from designloop.tables import QueryError, TableError, durable
 from designloop.tables.ledger import Ledger
-from designloop.tables.suggestions import FILE
+from designloop.tables.suggestions import FILE, read_suggestions, write_suggestions
 from tests.campaigns import write_campaign
-from tests.commands import designloop_, fails, succeeds
+from tests.commands import designloop_, fails, succeeds, told_rows
 
 POTENCY = {"name": "potency", "oracle": "measured", "transform": {"type": "linear", "low": 4, "high": 8}}
 SOLUBILITY = POTENCY | {"name": "solubility"}
@@ -81,13 +84,18 @@ def test_what_is_suggested_is_new_pending_and_charged_to_nothing(
     assert {(row["potency"], row["failed"], row["proposer"]) for row in written} == {("", "", "file")}
 
 
-def test_told_results_are_a_round_with_the_mean_of_replicates_beside_what_is_computed(campaign: Path) -> None:
+def test_told_results_are_a_round_with_the_mean_of_replicates_beside_what_is_computed(
+    campaign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = told_rows(monkeypatch)
     results = write_results(
         campaign.parent / "results.csv", "id,potency,failed", "M0002,6.0,", "M0004,,could not be made", "M0002,7.0,",
         "M0001,5.5,", "M0003,,",
     )  # fmt: skip
     told = api.tell(campaign, results)
     assert (told.new, told.blank, told.pending, told.rounds) == (["M0001", "M0002", "M0004"], 1, 3, [1])
+    counts = [tuple(result.readings for result in row.evaluation.results.values()) for row in heard]
+    assert counts == [(0, 1), (0, 2), (0, 0)], "carbons are computed; two readings, one, and a failure"
     table = rows(campaign)
     assert [row["potency"] for row in table] == [5.5, 6.5, None]
     assert [row["status"] for row in table] == ["ok", "ok", "failed"]
@@ -116,13 +124,14 @@ def test_the_ledger_keeps_what_was_told_and_a_correction_as_the_last_word(campai
     assert len(runs) == 3
 
 
-def test_a_correction_supersedes_visibly_and_charges_nothing(campaign: Path) -> None:
+def test_a_correction_supersedes_visibly_and_charges_nothing(campaign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = campaign.parent
     api.tell(campaign, write_results(folder / "a.csv", "id,potency", "M0001,7.9", "M0002,5"))
-    best = api.status(campaign).best
+    best, heard = api.status(campaign).best, told_rows(monkeypatch)
     told = api.tell(
         campaign, write_results(folder / "b.csv", "id,potency,failed", "M0001,5.1,", "M0003,6,", "M0002,5,")
     )
+    assert [row.is_charged for row in heard] == [True, False], "of the new one, and of the corrected one"
     assert (told.new, told.corrected, told.repeated, told.rounds) == (["M0003"], ["M0001"], ["M0002"], [2, 3])
     summary = api.status(campaign)
     assert [info.kind for info in summary.rounds] == ["round", "round", "amendment"]
@@ -364,6 +373,27 @@ def test_a_withdrawn_molecule_is_not_bred_from(tmp_path: Path, tiny_model: Path)
     parents = {parent for item in api.suggest(path, 6).suggestions for parent in item.candidate.parents}
     assert parents
     assert parents <= {*own[1:]}
+
+
+def test_a_strategy_is_told_where_the_model_wrote_what_was_measured(
+    campaign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, heard = campaign.with_suffix(""), told_rows(monkeypatch)
+    file = durable.read_json(folder / FILE)
+    origin = Origin(np.array([0.5, -1.5], dtype=np.float32), 0.7)
+    written = [
+        replace(item, candidate=replace(item.candidate, origin=origin))
+        for item in read_suggestions(folder, file["campaign"])
+    ]
+    write_suggestions(folder, file["campaign"], written)
+    api.suggest(campaign, 1)  # which writes all of them again
+    api.tell(campaign, write_results(campaign.parent / "a.csv", "id,potency", "M0001,5", "M0007,6"))
+    api.tell(campaign, write_results(campaign.parent / "b.csv", "id,potency", "M0001,7"))
+    first, unwritten, corrected = (row.candidate.origin for row in heard)
+    assert unwritten is None
+    for told in (first, corrected):
+        assert told is not None
+        assert (told.latent.tolist(), told.noise) == ([0.5, -1.5], 0.7)
 
 
 def test_the_nearest_measured_molecule_is_the_most_similar_one() -> None:

@@ -15,7 +15,7 @@ from designloop.tables import QueryError, TableError
 from designloop.tables.manifest import read_campaign
 from designloop.tables.manifest import write_campaign as write_record
 from tests.campaigns import ORACLE, write_campaign
-from tests.commands import designloop_, fails, succeeds
+from tests.commands import designloop_, fails, succeeds, told_rows
 
 FLUORIDES = [f"{'C' * length}F" for length in range(10, 16)]
 """Starting molecules that the broken oracle fails on."""
@@ -46,7 +46,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_once_the_oracle_is_mended_a_retry_gives_values_at_their_places_and_charges_nothing(
-    tmp_path: Path, tiny_model: Path
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_broken(tmp_path, tiny_model, {"budget.oracle_calls": 12})
     api.run(path)
@@ -56,8 +56,10 @@ def test_once_the_oracle_is_mended_a_retry_gives_values_at_their_places_and_char
     mend(tmp_path)
     with pytest.raises(TableError, match="--accept-changed-oracles"):
         api.retry(path)
+    told = told_rows(monkeypatch)
     retried = api.retry(path, accept_changed_oracles=True)
     assert [*retried.molecules] == [row["smiles"] for row in before if row["status"] == "failed"] == [*retried.mended]
+    assert [(row.smiles, row.is_charged) for row in told] == [(smiles, False) for smiles in retried.molecules]
     after = rows(tmp_path)
     assert [row["carbons"] for row in after[:6]] == [length / 10 for length in range(10, 16)]
     kept = ("round", "position", "call", "smiles", "proposer", "parents", "written", "selfies")

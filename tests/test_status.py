@@ -9,6 +9,7 @@ import pytest
 
 from designloop import display
 from designloop.loop.summary import Summary
+from designloop.strategies.base import PROPOSER_SHARE
 from designloop.strategies.search.machine import PARTS
 from designloop.tables.manifest import RoundInfo
 
@@ -40,6 +41,21 @@ def test_the_seconds_of_fit_breeding_and_acquisition_stand_beside_those_of_propo
     assert [word for word in second.split() if "." in word] == ["3.250", "0.750", "2.125", "0.250", "0.500", "1.500"]
     assert [word for word in first.split() if "." in word] == ["3.250", "0.500", "1.500"], "none were told of this one"
     assert "Of the seconds of propose: fit, the surrogate's fit; breed, " in text
+
+
+def test_foresight_and_the_shares_of_proposers_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    shares = {f"{PROPOSER_SHARE}{name}": share for name, share in (("prior", 0.125), ("mutation", 0.875))}
+    judged = {"judged_molecules": 34.0, "judged_rank_correlation": 0.525, "judged_coverage": 0.875}
+    text = printed(capsys, {**shares, f"{PROPOSER_SHARE}prior": 0.5, "rank_correlation": 0.1}, judged | shares, {})
+    assert (
+        "Foresight, by the last 34 molecules that were drawn uniformly from the better half of the free ones: rank "
+        "correlation with their scores 0.53, 88% within the 90 % intervals\n"
+    ) in text
+    assert "Shares of the proposers: mutation 0.88, prior 0.12\n" in text
+    assert text.count("orrelation") == 1, "within a chosen batch it means nothing"
+    text = printed(capsys, {"judged_molecules": 2.0, "judged_coverage": 1.0})
+    assert "of the free ones: 100% within" in text
+    assert "Shares" not in text
 
 
 def test_what_no_strategy_told_has_no_column(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from designloop.benchmarks.common.arms import (
+    JUDGED,
     RANDOM_PRIOR,
     RANDOM_ZINC,
     Arm,
@@ -30,12 +31,9 @@ from designloop.benchmarks.common.search_report import arms_table, criteria_tabl
 from designloop.benchmarks.common.trials import TrialResult, run_trials
 from designloop.loop.campaign.campaign import load_campaign
 
-SUMMARY = "Latent Bayesian optimization of a costly score against other searches; its surrogates' rank correlation."
+SUMMARY = "Latent Bayesian optimization of a costly score against other searches; how well it foresees."
 
 OPTIONS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "work"})
-
-SETTLED = 3
-"""Rounds after which the surrogate's rank correlation has to be positive."""
 
 Search = Callable[[Path, Mapping[str, Any], Path], TrialResult]
 
@@ -94,7 +92,7 @@ def run(options: Options, say: Say) -> Results:
         "calls": load_campaign(file, common).budget.oracle_calls,
         "arms": results,
         **judge(results),
-        "surrogate": rank_correlations(by_arm["latent_bo"]) if "latent_bo" in by_arm else None,
+        "foresight": foresight(by_arm["latent_bo"]) if "latent_bo" in by_arm else None,
     }
 
 
@@ -121,32 +119,23 @@ def merge(earlier: Results, now: Results) -> Results:
         if versions:
             arms[name] = max(versions, key=lambda arm: len(arm["seeds"]))  # the first of equals
     seeds = sorted({int(seed) for arm in arms.values() for seed in arm["seeds"]})
-    surrogate = rank_correlations(arms["latent_bo"]["seeds"]) if "latent_bo" in arms else None
-    return {**now, "seeds": seeds, "arms": arms, **judge(arms), "surrogate": surrogate}
+    seen = foresight(arms["latent_bo"]["seeds"]) if "latent_bo" in arms else None
+    return {**now, "seeds": seeds, "arms": arms, **judge(arms), "foresight": seen}
 
 
-def rank_correlations(by_seed: Mapping[Any, TrialResult]) -> dict[str, Any]:
-    """Averages Spearman's rank correlation of the surrogate's mean with the scores of batches not yet paid for.
+def foresight(by_seed: Mapping[Any, TrialResult]) -> dict[str, float | None]:
+    """Averages over the seeds what the last round said of the molecules that were drawn uniformly.
 
     Returns:
-        ``by_round``: round -> mean over the seeds, ``mean`` over all rounds after the third, and whether it is
-        positive, ``holds``.
+        Each of ``JUDGED``; None where no seed has it.
     """
-    of_round: dict[int, list[float]] = {}
-    for result in by_seed.values():
-        for number, value in result["rounds"].get("rank_correlation", {}).items():
-            of_round.setdefault(int(number), []).append(value)
-    settled = [value for number, values in of_round.items() if number > SETTLED for value in values]
-    mean = fmean(settled) if settled else None
-    return {
-        "by_round": {str(number): fmean(values) for number, values in sorted(of_round.items())},
-        "mean": mean,
-        "holds": mean is not None and mean > 0,
-    }
+    of_rounds = {name: [result["rounds"].get(name, {}) for result in by_seed.values()] for name in JUDGED}
+    last = {name: [seed[max(seed, key=int)] for seed in seeds if seed] for name, seeds in of_rounds.items()}
+    return {name: fmean(values) if values else None for name, values in last.items()}
 
 
 def report(results: Results) -> str:
-    """Shows the arms, the criteria, and the surrogate round by round."""
+    """Shows the arms, the criteria, and how well latent_bo foresees; a record from before it was judged lacks that."""
     head = (
         f"`{results['campaign']}`, {results['calls']:,} calls. All measures count stereoisomers once and are "
         "means over the seeds, ± their standard error. The arm gp_bo_by_fives takes five picks of a search where the "
@@ -157,14 +146,12 @@ def report(results: Results) -> str:
     if results["pairs"]:
         parts.append(table(PAIRED_COLUMNS, map(paired_row, results["pairs"])))
     parts += filter(None, [criteria_table(results["bars"])])
-    surrogate = results["surrogate"]
-    if surrogate is not None and surrogate["by_round"]:
+    seen = results.get("foresight")
+    if seen is not None and seen["judged_molecules"] is not None:
         parts.append(
-            "Rank correlation of the surrogate with each batch before it was paid for, in the mean of the seeds:\n"
+            "How well latent_bo foresaw the scores of molecules that were drawn uniformly from the better half of the "
+            "free ones, in the mean of the seeds:\n"
         )
-        by_round: Mapping[str, float] = surrogate["by_round"]
-        parts.append(table(("round", *by_round), [("ρ", *(f"{value:.2f}" for value in by_round.values()))]))
-        if surrogate["mean"] is not None:
-            holds = "positive" if surrogate["holds"] else "**not positive**"
-            parts.append(f"After round {SETTLED}: {surrogate['mean']:.3f} in the mean, {holds}.\n")
+        columns = ("molecules of a seed", "rank correlation", "within the 90 % intervals")
+        parts.append(table(columns, [[seen[name] for name in JUDGED]]))
     return "\n".join(parts)

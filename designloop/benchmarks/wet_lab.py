@@ -38,7 +38,8 @@ from designloop.loop.runner import build_strategy
 from designloop.loop.screening.screening import Screening
 from designloop.randomness import rng_of
 from designloop.records import Candidate
-from designloop.strategies.search.machine import Search, rank_correlation
+from designloop.strategies.search.judged import rank_correlation
+from designloop.strategies.search.machine import Search
 from designloop.strategies.surrogates.calibration import HALF_WIDTH
 from designloop.words import silent
 

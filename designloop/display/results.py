@@ -142,8 +142,31 @@ def _print_rounds(summary: Summary) -> None:
         if values:
             last = ", ".join(f"{value:.2f}" for value in list(values.values())[-10:])
             say(f"{words}: {last}")
+    for line in (_foresight(summary), _shares(summary)):
+        if line:
+            say(line)
     if began := _beginnings(summary.metric("restarts")):
         say(f"The search stood still and began anew after round {', '.join(map(str, began))}")
+
+
+def _foresight(summary: Summary) -> str:
+    """How well scores are foreseen, by molecules that were not chosen for it; empty where there are none."""
+    judged, correlation = summary.last("judged_molecules"), summary.last("judged_rank_correlation")
+    covered = summary.last("judged_coverage")
+    if judged is None or covered is None:
+        return ""
+    ranks = "" if correlation is None else f"rank correlation with their scores {correlation:.2f}, "
+    return (
+        f"Foresight, by the last {judged:,.0f} molecules that were drawn uniformly from the better half of the free "
+        f"ones: {ranks}{covered:.0%} within the 90 % intervals"
+    )
+
+
+def _shares(summary: Summary) -> str:
+    """The proposers' shares of what is bred, the greatest first; empty where no round tells of them."""
+    in_order = sorted(summary.proposer_shares.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{name} {share:.2f}" for name, share in in_order)
+    return f"Shares of the proposers: {listed}" if listed else ""
 
 
 def _beginnings(restarts: Mapping[int, float]) -> list[int]:
@@ -168,8 +191,6 @@ _OF_PROPOSING = {
 """Parts of proposing whose seconds ``status`` shows, where a strategy tells them, and what each is."""
 
 _WORTH_SHOWING = {
-    "rank_correlation": "Rank correlation of the surrogate with each batch before it was paid for",
-    "interval_coverage": "Share of each batch within the 90 % intervals that were foreseen",
     "reconstruction": "Held-out molecules that the model reconstructs",
     "prior_allowed": "Prior samples that pass the filters",
     "failures_evidence": "Evidence that failures can be foreseen, which counts from 3.0 on",

@@ -155,7 +155,7 @@ objective:
       transform: {type: sigmoid, low: -6, high: -3}
 strategy:
   name: property_loss
-  effort: low
+  elites: 100
 filters:
   require_smarts: ['c1ccc2c(c1)ncnc2N'] # a core to keep
   forbid_smarts: ['[CX3H1]=O']

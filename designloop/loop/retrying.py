@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.evaluation.evaluator import Evaluator
@@ -29,7 +30,8 @@ def retry_candidates(
         top_ten, clock = TopTen(table.ranked_scores()), Clock()
         front = Front.committed(campaign.objective.goals, campaign.output_folder)
         with clock("oracle"):
-            scored = campaign.objective(evaluate.again(failed, given_results(campaign)))
+            evaluations = evaluate.again(failed, given_results(campaign))
+            scored = [replace(row, told_before=True) for row in campaign.objective(evaluations)]
         remarks = evaluate.report(say)
         with clock("learn"):
             learned = strategy.tell(scored)

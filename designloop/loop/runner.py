@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.ends import why_it_ends
@@ -16,6 +17,7 @@ from designloop.loop.saturation import Saturation
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
+from designloop.pieces import Spread, one_by_one
 from designloop.records import MEASURED, START, Candidate, Result, Round, State
 from designloop.strategies import base
 from designloop.tables import CandidateTable
@@ -33,7 +35,8 @@ def run_campaign(
     """Runs the rounds that a campaign has left; each is committed as one atom, and the end is marked in the table."""
     allowed = Screening(campaign, table)
     with Evaluator(campaign, table.ledger) as evaluate:
-        strategy = build_strategy(campaign, table.last_state(), allowed)  # as the last committed round left it
+        # As the last committed round left it.
+        strategy = build_strategy(campaign, table.last_state(), allowed, spread=evaluate.spread)
         top_ten, clock = TopTen(table.ranked_scores()), Clock()
         front = Front.committed(campaign.objective.goals, campaign.output_folder)
         saturation = Saturation(campaign.objective, table.rounds())
@@ -41,6 +44,7 @@ def run_campaign(
             with clock("propose"):
                 drawn = strategy.ask(wanted) if number else starting(campaign)
                 admitted = allowed.take(drawn, wanted, keep_refused=number == 0 and not campaign.only_allowed)
+                admitted = foreseen_by(strategy, admitted)
             if allowed.last_take.refused_starting:
                 say(allowed.last_take.starting_line)
             with clock("oracle"):
@@ -68,26 +72,46 @@ def run_campaign(
 
 
 def build_strategy(
-    campaign: Campaign, state: State | None, allowed: Screening, pending: Sequence[Candidate] = ()
+    campaign: Campaign,
+    state: State | None,
+    allowed: Screening,
+    pending: Sequence[Candidate] = (),
+    spread: Spread = one_by_one,
 ) -> base.Strategy:
     """Builds the campaign's strategy, fresh or as its state left it, with what it may know of the campaign.
 
     Args:
         pending: what was given out and is not told yet.
+        spread: does its pieces of work.
     """
     model = Pretrained.of(campaign)
     view = base.CampaignView(
         seed=campaign.seed,
         allowed=allowed,
-        standard_forms=lambda smiles: standard_forms(smiles, campaign.standardize),
+        standard_forms=partial(standard_forms, mode=campaign.standardize),  # which can be sent to a worker
         load_model=model.load,
         load_replay=model.replay,
         objective=replace(campaign.objective.known(), noisy=is_noisy(campaign)),
         keep=tuple(campaign.filters.require_smarts),
         resolve=lambda path: str(campaign.resolve(path)),
         pending=tuple(pending),
+        spread=spread,
     )
     return base.build(campaign.strategy.name, campaign.strategy.settings, view, state)
+
+
+def foreseen_by(strategy: base.Strategy, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The same candidates, each with the score that the strategy expects of it, where it expects any."""
+    if not isinstance(strategy, base.Foreseeing):
+        return list(candidates)
+    expected = strategy.foresee(candidates, has_properties=False)
+    return [with_prediction(*row) for row in zip(candidates, expected, strict=True)]
+
+
+def with_prediction(candidate: Candidate, foreseen: base.Foreseen) -> Candidate:
+    """The candidate as a table keeps it, with what is foreseen of its score."""
+    mean, deviation = foreseen.get("score", (None, None))
+    return replace(candidate, predicted_mean=mean, predicted_sd=deviation)
 
 
 def is_noisy(campaign: Campaign) -> bool:

@@ -21,6 +21,7 @@ from designloop.loop.reasons import commonest
 from designloop.loop.round_metrics import REMARKS
 from designloop.loop.scoring.objective import NADIR
 from designloop.paths import exists, is_folder, real
+from designloop.strategies.base import PROPOSER_SHARE
 from designloop.tables import QueryError, open_candidates
 from designloop.tables.errors import DamagedFile
 from designloop.tables.failed_rows import failed_rows
@@ -138,27 +139,41 @@ class Summary:
 
     @property
     def best(self) -> float | None:
-        return self._last("best")
+        return self.last("best")
 
     @property
     def mean_top_10(self) -> float | None:
-        return self._last("mean_top_10")
+        return self.last("mean_top_10")
 
     @property
     def hypervolume(self) -> float | None:
         """Of the front, above the reference point; None without goals to trade off or without a score."""
-        return self._last("hypervolume")
+        return self.last("hypervolume")
 
     @property
     def front_size(self) -> int:
         """Molecules of the front."""
-        return int(self._last("front_size") or 0)
+        return int(self.last("front_size") or 0)
+
+    @property
+    def proposer_shares(self) -> dict[str, float]:
+        """Proposer -> its share of the pool after the last round that tells of any; none where none does."""
+        named = [
+            {
+                name.removeprefix(PROPOSER_SHARE): float(value)
+                for name, value in info.metrics.items()
+                if name.startswith(PROPOSER_SHARE)
+            }
+            for info in self.rounds
+        ]
+        return next(filter(None, reversed(named)), {})
 
     def metric(self, name: str) -> dict[int, float]:
         """Round -> a metric, of the rounds that have it."""
         return {info.number: float(info.metrics[name]) for info in self.rounds if name in info.metrics}
 
-    def _last(self, name: str) -> float | None:
+    def last(self, name: str) -> float | None:
+        """A metric of the last round that has it; None where none has."""
         return next(reversed(self.metric(name).values()), None)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from designloop.parts import modules_in
+from designloop.pieces import Spread, one_by_one
 from designloop.randomness import seed_of
 from designloop.records import Candidate, Scored, State
 
@@ -72,6 +73,22 @@ RestartAfter = Annotated[
 """The setting of strategies that begin anew."""
 
 
+JudgedShare = Annotated[
+    float,
+    Formerly(0.0),
+    Field(
+        ge=0,
+        le=1,
+        description="share of the molecules paid for that is not chosen but drawn uniformly from the better half of "
+        "the free ones: by these `status` says how well scores are foreseen, which a chosen batch cannot show",
+    ),
+]
+"""The setting of strategies that judge their own foresight."""
+
+
+PROPOSER_SHARE = "proposer_share_"
+"""What the metric of a proposer's share of the pool begins with; its name follows."""
+
 Foreseen = Mapping[str, tuple[float, float]]
 """Property, and ``score`` -> the mean and standard deviation of what would be measured."""
 
@@ -80,8 +97,21 @@ Foreseen = Mapping[str, tuple[float, float]]
 class Foreseeing(Protocol):
     """What a strategy may be, too: one that says what it expects of molecules before they are paid for."""
 
-    def foresee(self, candidates: Sequence[Candidate]) -> Sequence[Foreseen]:
-        """What it expects of each, by what it was told; of one that it knows too little to say anything of, nothing."""
+    def foresee(self, candidates: Sequence[Candidate], *, has_properties: bool = True) -> Sequence[Foreseen]:
+        """What it expects of each, by what it was told; of one that it knows too little to say anything of, nothing.
+
+        Args:
+            candidates: in standard form.
+            has_properties: whether more than the score is wanted; properties may take fits of their own.
+        """
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """What a strategy may be, too: one that says why it gave out what it did."""
+
+    def why(self, candidate: Candidate) -> str:
+        """By what it chose a candidate that it gave out since it was last told anything, in a few words."""
 
 
 def unchanged(desirability: np.ndarray) -> np.ndarray:
@@ -137,6 +167,8 @@ class CampaignView:
     """A path of the campaign file, made absolute."""
     pending: tuple[Candidate, ...] = ()
     """What was given out and is not told yet: it is not to be given out again, nor is its like."""
+    spread: Spread = one_by_one
+    """Does pieces of work that need nothing of each other, over the workers of the campaign where it has some."""
 
     @property
     def stream_seed(self) -> int:
@@ -176,14 +208,36 @@ def check_files(name: str, settings: BaseModel, resolve: Callable[[str], str]) -
         check(settings, resolve)
 
 
-def why_no_trade_offs(name: str, settings: BaseModel) -> tuple[str, str] | None:
-    """(key, what is wrong with it) where a strategy of these settings cannot trade properties off; None where it can.
+@dataclass(frozen=True)
+class Unfit:
+    """A setting with which a strategy cannot serve an objective."""
 
-    A strategy that cannot, or not with all settings, has a function of this name; what reads only scores may have none.
+    key: str
+    actual: str
+    """What it says, and what that cannot do."""
+    expected: str
+    hint: str
+    """What to do."""
+
+
+def why_unfit(name: str, settings: BaseModel, objective: KnownObjective) -> Unfit | None:
+    """What keeps a strategy of these settings from serving an objective; None where nothing does.
+
+    A strategy that cannot serve all, or not with all settings, has a function of this name, without ``name``.
     """
-    why: Callable[[BaseModel], tuple[str, str] | None] | None
-    why = getattr(import_module(f"designloop.strategies.{name}"), "why_no_trade_offs", None)
-    return None if why is None else why(settings)
+    why: Callable[[BaseModel, KnownObjective], Unfit | None] | None
+    why = getattr(import_module(f"designloop.strategies.{name}"), "why_unfit", None)
+    return None if why is None else why(settings, objective)
+
+
+def idle_settings(name: str, settings: BaseModel, objective: KnownObjective) -> Mapping[str, str]:
+    """Dotted key -> why it does nothing, of the settings that do nothing beside the others, or for this objective.
+
+    A strategy that has such settings has a function of this name, without ``name``.
+    """
+    idle: Callable[[BaseModel, KnownObjective], Mapping[str, str]] | None
+    idle = getattr(import_module(f"designloop.strategies.{name}"), "idle_settings", None)
+    return {} if idle is None else idle(settings, objective)
 
 
 def build(name: str, settings: BaseModel, campaign: CampaignView, state: State | None = None) -> Strategy:

@@ -16,9 +16,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from designloop.pieces import Spread, one_by_one
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import CampaignView, RestartAfter, Strategy
+from designloop.strategies.base import CampaignView, JudgedShare, KnownObjective, RestartAfter, Strategy
 from designloop.strategies.learning.settings import NoiseRange
 from designloop.strategies.search.trust_region import RegionSettings
 
@@ -56,6 +57,20 @@ class Settings(BaseModel):
     posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around parents")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws; chains decode greedily")
     restart_after: RestartAfter = 500
+    judged: JudgedShare = 0.1
+
+
+def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, str]:
+    """Dotted key -> why it does nothing."""
+    idle = dict[str, str]()
+    if settings.acquisition != "ucb":
+        idle["kappa"] = f"it is for `acquisition: ucb`, and here it is {settings.acquisition}"
+    if not settings.regions.decoded:
+        others = [f"regions.{key}" for key in RegionSettings.model_fields if key != "decoded"]
+        idle |= dict.fromkeys(others, "`regions.decoded` is 0, so there are no regions")
+    if settings.restart_after and objective.reference is not None:
+        idle["restart_after"] = "it is for one score, as no mean of ten says whether a front grows"
+    return idle
 
 
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
@@ -74,7 +89,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers import graphs, latents, mixing, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
-    from designloop.strategies.search import chains, core, credit, machine, pool, region_search, regions, saved
+    from designloop.strategies.search import chains, core, credit, judged, machine, pool, region_search, regions, saved
     from designloop.strategies.search.elections import ScoreElectorate
     from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
@@ -136,27 +151,26 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         state=before.parts.get("calibration"),
     )
     foreseen = Feasibility(before.parts.get("feasibility"))
+    judge = judged.Judged(settings.judged, before.parts.get("judged"))
     learners: dict[str, Learner] = {
         "credit": earned,
         "committee": committee,
         "calibration": calibration,
         "feasibility": foreseen,
+        "judged": judge,
     }
     sources: list[pool.Source] = []
+    spread = spread_for(vae.device.type, campaign)
     if settings.chains:
-        sources.append(chains.Chains(vae=vae, view=view, elites=elites, decoded=settings.chains, core=kept))
+        walk = chains.ChainWalk(vae=vae, view=view, core=kept)
+        sources.append(chains.Chains(walk=walk, elites=elites, decoded=settings.chains, spread=spread))
     if settings.regions.decoded:
         learners["regions"] = trusted = regions.Regions(settings.regions, campaign.seed, before.parts.get("regions"))
-        searched = region_search.RegionSearch(
-            vae=vae,
-            view=view,
-            transcriber=transcriber,
-            regions=trusted,
-            decoded=settings.regions.decoded,
-            temperature=settings.temperature,
-            core=kept,
+        writer = region_search.RegionWriter(
+            vae=vae, view=view, transcriber=transcriber, temperature=settings.temperature, core=kept
         )
-        sources.append(searched)
+        decoded = settings.regions.decoded
+        sources.append(region_search.RegionSearch(writer=writer, regions=trusted, decoded=decoded, spread=spread))
     thought = EFFORT[settings.effort]
     by_vote = BreedByVote(
         campaign=campaign,
@@ -190,7 +204,12 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         learners=learners,
         trade_offs=RandomTradeOffs(campaign.objective, campaign.seed) if has_goals else None,
         restarts=restarts,
-        foresight=True,
         calibration=calibration,
+        judged=judge,
         saved=before,
     )
+
+
+def spread_for(device: str, campaign: CampaignView) -> Spread:
+    """Who does the pieces of latent search: the campaign's workers, but for those of a model on a GPU, which is one."""
+    return campaign.spread if device == "cpu" else one_by_one

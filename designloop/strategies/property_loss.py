@@ -4,10 +4,13 @@ One round: a pool of free candidates (draws from the prior, from the posterior o
 graphs, molecules of ZINC), bred on from what a committee of surrogates votes for, and of all that what it votes for;
 then the scores come back, the proposers' and the surrogates' shares follow how each did, and decoder and likelihood
 learn from all of them, good and bad, by the property loss. A search that stands still begins anew, and what it found
-is set aside until the next one stands still as well.
+is set aside until the next one stands still as well. Where one score is made of several properties, a process of each
+takes the place of the committee, unless `surrogate: committees` is asked for: what is bred and chosen has the highest
+bound, and ZINC is not screened.
 The one to begin with: it takes one score or several properties, a core to keep, a Pareto front, measured values, and
 molecules that the model cannot write, from which its genetic steps breed. Thinking between the calls takes its time;
-where calls cost next to nothing and there are many, `effort: low` takes less.
+where calls cost next to nothing and there are many, `effort: low` takes less (fewer `generations` do where one score is
+made of several properties).
 """
 
 from __future__ import annotations
@@ -20,7 +23,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import SCORE_ALONE, CampaignView, RestartAfter, Strategy
+from designloop.strategies.base import (
+    SCORE_ALONE,
+    CampaignView,
+    JudgedShare,
+    KnownObjective,
+    RestartAfter,
+    Strategy,
+    Unfit,
+)
 from designloop.strategies.learning.settings import FineTuning, NoiseRange
 
 ProposerName = Literal["prior", "posterior", "mutation", "crossover", "graph_mutation", "graph_crossover", "screen"]
@@ -39,6 +50,9 @@ class Thought:
     """Of these, so many of highest mean are bred from."""
 
 
+VOTING = ("committee", "committees")
+"""Surrogates whose members vote."""
+
 EFFORT = {"low": Thought(10, 50_000, 100), "normal": Thought(40, None, 300), "high": Thought(100, None, 300)}
 
 
@@ -51,17 +65,22 @@ class Settings(BaseModel):
         PROPOSERS,
         min_length=1,
         description="what proposes: the model's draws (prior, and posterior around elites), genetic steps on SELFIES "
-        "and on graphs, and ZINC, screened; each has a share by what it brought",
+        "and on graphs, each with a share by what it brought; and ZINC, screened by a committee (committee, "
+        "committees), of which the 300 best (100 under `effort: low`) and 100 at random stand beside them each time",
     )
     elites: int = Field(200, ge=2, description="best molecules that are bred, encoded and learned from")
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
     pool: float = Field(
         2.5,
         ge=1,
-        description="genetic steps of a generation for each molecule wanted; the model proposes on top of them",
+        description="genetic steps of a generation for each molecule wanted; the model proposes on top of them "
+        "(composite, score)",
     )
     generations: int = Field(
-        4, ge=1, description="free generations a round: each after the first is bred from what ranks best"
+        4,
+        ge=1,
+        description="free generations a round: each after the first is bred from what ranks best (composite, score; "
+        "committees breed five)",
     )
     surrogate: Literal["auto", "committee", "committees", "composite", "score", "none"] = Field(
         "auto",
@@ -75,9 +94,14 @@ class Settings(BaseModel):
         description="free molecules that are thought of for each one paid for (committee, committees): 10, 40 or 100; "
         "and how much of ZINC is screened once there is much to screen it by: 50,000 molecules or all",
     )
-    parents: int = Field(40, ge=2, description="free candidates that each generation after the first is bred from")
-    parents_per_scaffold: int = Field(3, ge=1, description="most of these that share a scaffold")
-    kappa: float = Field(1.0, ge=0, description="standard deviations of doubt added to the mean when ranking")
+    parents: int = Field(40, ge=2, description="what each generation after the first is bred from (composite, score)")
+    parents_per_scaffold: int = Field(3, ge=1, description="most of these that share a scaffold (composite, score)")
+    kappa: float = Field(
+        1.0,
+        ge=0,
+        description="standard deviations of doubt added to the mean when ranking (composite, score; the voters of "
+        "committees draw theirs)",
+    )
     trade_offs: Literal["hypervolume", "chebyshev"] = Field(
         "hypervolume",
         description="under `aggregate: pareto`: a batch is chosen for what it adds to the front's hypervolume, or by a "
@@ -95,18 +119,65 @@ class Settings(BaseModel):
         0, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule; some ms each"
     )
     restart_after: RestartAfter = 500
+    judged: JudgedShare = 0.1
     learning: FineTuning = FineTuning()
 
 
-def why_no_trade_offs(settings: Settings) -> tuple[str, str] | None:
-    """(key, why) of what keeps these settings from a campaign that trades properties off; None where nothing does."""
-    if settings.surrogate in ("committee", "score"):
-        return "surrogate", f"{settings.surrogate}, which foresees one score: take auto, committees, composite or none"
+def surrogate_of(settings: Settings, objective: KnownObjective) -> str:
+    """The surrogate of a campaign that is begun with these settings."""
+    if settings.surrogate != "auto":
+        return settings.surrogate
+    if objective.reference is not None:
+        return "committees"
+    return "composite" if len(objective.names) > 1 else "committee"
+
+
+def why_unfit(settings: Settings, objective: KnownObjective) -> Unfit | None:
+    """What keeps these settings from serving an objective; None where nothing does."""
+    kind, trades_off = surrogate_of(settings, objective), objective.reference is not None
+    if trades_off and kind in ("committee", "score"):
+        actual = f"{kind}, which foresees one score: take auto, committees, composite or none"
+        return Unfit("surrogate", actual, "what serves `objective.aggregate: pareto`", "or another aggregate")
+    if set(settings.proposers) == {"screen"} and kind not in VOTING:
+        asked = f"surrogate: {kind}" if settings.surrogate == kind else f"{kind}, the surrogate of several properties,"
+        actual = f"screen alone: ZINC is screened by committees, and {asked} does not screen it"
+        other = "committees" if trades_off or len(objective.names) > 1 else "committee"
+        return Unfit("proposers", actual, "another proposer beside it", f"or say surrogate: {other}")
     return None
+
+
+def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, str]:
+    """Dotted key -> why it does nothing."""
+    kind, trades_off = surrogate_of(settings, objective), objective.reference is not None
+    by_bound, learns_by = ("composite", "score"), settings.learning.learns_by()
+    idle = dict[str, str]()
+    if kind not in by_bound:
+        of_bound = ("pool", "generations", "parents", "parents_per_scaffold", "kappa")
+        idle |= dict.fromkeys(of_bound, f"it is for the surrogates {' and '.join(by_bound)}, and here it is {kind}")
+    if kind not in VOTING:
+        idle["effort"] = f"it is for the surrogates {' and '.join(VOTING)}, and here it is {kind}"
+        if "screen" in settings.proposers:
+            idle["proposers"] = (
+                f"screen, that is; it is for the surrogates {' and '.join(VOTING)}, and here it is {kind}"
+            )
+    if not trades_off:
+        idle["trade_offs"] = "it is for `objective.aggregate: pareto`"
+    elif kind == "none":
+        idle["trade_offs"] = "it is for a surrogate, and here there is none"
+    if settings.restart_after and trades_off:
+        idle["restart_after"] = "it is for one score, as no mean of ten says whether a front grows"
+    elif settings.restart_after and set(settings.proposers) == {"screen"}:
+        idle["restart_after"] = "it is for what is bred, and here there is only the screen"
+    if "posterior" not in settings.proposers:
+        idle["posterior_noise"] = "it is for the proposer posterior"
+        if learns_by != "property":
+            idle["refine"] = "it is for the proposer posterior and for `learning.loss: property`"
+    return idle | {f"learning.{key}": why for key, why in settings.learning.idle().items()}
 
 
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
     """Fresh, or as it was after its last round."""
+    from designloop.molecules.corpus import zinc
     from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
     from designloop.strategies.acquisition.upper_bound import UpperBound
     from designloop.strategies.acquisition.votes import FITTED, WIDE
@@ -117,8 +188,9 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers import graphs, latents, selfies
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
-    from designloop.strategies.search import breeding, credit, elections, health, machine, pool, saved
+    from designloop.strategies.search import breeding, credit, elections, health, judged, machine, pool, saved
     from designloop.strategies.search.restarts import Restarts
+    from designloop.strategies.search.screen import PROPOSER as SCREEN
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.base import Surrogate
@@ -133,11 +205,9 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     standing = by_score if goals is None else by_front(campaign.objective.desirabilities)
     before = saved.Saved.read(state, LIMIT, saved.property_loss_version_1, standing)
     vae, reference, corpus = campaign.load_model(), campaign.load_model(), campaign.load_replay()
-    kind = settings.surrogate
-    if kind == "auto":
-        kind = "composite" if len(campaign.objective.names) > 1 else "committee"
-        if goals is not None and (state is None or "committees" in before.parts):
-            kind = "committees"  # what was begun when there were none goes on with the composite
+    kind = surrogate_of(settings, campaign.objective)
+    if settings.surrogate == "auto" and goals is not None and state is not None and "committees" not in before.parts:
+        kind = "composite"  # it was begun when there were no committees
     has_parts = goals is not None or kind in ("committee", "committees", "composite")
     objective = campaign.objective if has_parts else SCORE_ALONE
     transcriber, view = Transcriber(vae.codec, objective.names), FingerprintView(campaign.standard_forms)
@@ -184,8 +254,13 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         return Weighted(proposers(generation > 0), earned.credit, prior).propose(parents, n, rng)
 
     def draw(archive: Archive, wanted: int, turn: pool.Turn) -> list[Candidate]:
-        n, rng = int(1.5 * max(wanted, 16)), rng_of(turn.seed, turn.rounds_seen, "parents", turn.block)
-        return propose(parents_by_rank(rng, elites(archive), n), n, turn)
+        n = int(1.5 * max(wanted, 16))
+        if generators:
+            rng = rng_of(turn.seed, turn.rounds_seen, "parents", turn.block)
+            return propose(parents_by_rank(rng, elites(archive), n), n, turn)
+        # What only screens begins with any molecules of ZINC, until there is something to screen by.
+        rows = rng_of(turn.seed, turn.rounds_seen, "zinc", turn.block).integers(len(zinc()), size=n)
+        return [Candidate(zinc()[row], SCREEN) for row in dict.fromkeys(rows.tolist())]
 
     bound: UpperBound | HypervolumeImprovement
     surrogate: Surrogate | None
@@ -206,7 +281,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         parents=settings.parents,
         per_scaffold=settings.parents_per_scaffold,
     )
-    if kind in ("committee", "committees"):
+    if kind in VOTING:
         seen, thought = MoleculeView(campaign.standard_forms), EFFORT[settings.effort]
         kappas = FITTED if objective.noisy else WIDE
         electorate: elections.Electorate
@@ -239,11 +314,12 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     if settings.restart_after and goals is None and generators:
         empty = Archive(limit=LIMIT)
         restarts = Restarts(settings.restart_after, tuned.forget, empty, before.parts.get("restarts"))
-    calibration: Calibration | None = None
-    if campaign.objective.noisy:  # a laboratory's, where the doubt is shown
-        calibration = learners["calibration"] = Calibration(
-            surrogate.view, has_properties=True, state=before.parts.get("calibration")
-        )
+    learners["calibration"] = calibration = Calibration(
+        surrogate.view,
+        has_properties=campaign.objective.noisy,  # a laboratory's, which alone are shown
+        state=before.parts.get("calibration"),
+    )
+    learners["judged"] = judge = judged.Judged(settings.judged, before.parts.get("judged"))
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,
@@ -255,5 +331,6 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         model_round=lambda: tuned.model_round,
         restarts=restarts,
         calibration=calibration,
+        judged=judge,
         saved=before,
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, Scored, State
-from designloop.strategies.base import CampaignView, StateError
+from designloop.strategies.base import CampaignView, KnownObjective, StateError
 
 if TYPE_CHECKING:
     from designloop.molecules.reading import ReadMolecules
@@ -31,6 +31,16 @@ class Settings(BaseModel):
     skip_bad: bool = Field(False, description="leave out lines of the file that hold no molecule; they are told")
     temperature: float = Field(0.8, gt=0, description="of the decoder's draws")
     noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
+
+
+def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, str]:
+    """Key -> why it does nothing."""
+    idle = dict[str, str]()
+    if settings.source != "prior":
+        idle |= dict.fromkeys(("temperature", "noise"), f"it is for `source: prior`, and here it is {settings.source}")
+    if settings.source in _NO_FILES:
+        idle["skip_bad"] = f"it is for a file, and the source is {settings.source}"
+    return idle
 
 
 class RandomDraws:

@@ -11,7 +11,7 @@ from designloop.records import Candidate
 from designloop.tables.errors import DamagedFile
 from designloop.tables.files import details_file, relative, rows_file
 from designloop.tables.manifest import RoundInfo, read_checked
-from designloop.tables.rows import LOST_DETAILS, from_parquet
+from designloop.tables.rows import LOST_DETAILS, from_parquet, stored_rows
 
 FAILED = ("failed", "timeout")
 """The statuses of a run that came to nothing."""
@@ -47,7 +47,7 @@ def failed_rows(folder: Path, rounds: Sequence[RoundInfo]) -> tuple[list[FailedR
     for info in rounds:
         is_last = info is rounds[-1]
         content = read_checked(folder, info, relative(folder, rows_file(folder, info.number)), last=is_last)
-        rows = from_parquet(content).to_pylist()
+        rows = stored_rows(content).to_pylist()
         name = relative(folder, details_file(folder, info.number))
         try:
             details = from_parquet(read_checked(folder, info, name, last=is_last)).to_pylist()
@@ -77,4 +77,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         parents=tuple(row["parents"]),
         model_round=row["model_round"],
         written=row["written"],
+        chosen=row["chosen"],
+        predicted_mean=row["predicted_mean"],
+        predicted_sd=row["predicted_sd"],
     )

@@ -23,6 +23,10 @@ LOST_DETAILS = "what its oracles said, their attempts and timings are lost; the 
 _DIGESTED = ("round", "position", "smiles", "selfies", "proposer", "parents", "status")
 
 
+_SINCE = {"chosen": None, "predicted_mean": None, "predicted_sd": None, "allowed": True}
+"""Columns that a round's file lacks if it is old enough, in their order, and what their rows hold there."""
+
+
 def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int) -> pa.Table:
     """Lay out the round's rows as they are stored.
 
@@ -55,6 +59,9 @@ def rows_table(done: Round, properties: Sequence[str], campaign: str, calls: int
         "proposer": [candidate.proposer for candidate in candidates],
         "parents": [list(candidate.parents) for candidate in candidates],
         "model_round": [candidate.model_round for candidate in candidates],
+        "chosen": [candidate.chosen for candidate in candidates],
+        "predicted_mean": [candidate.predicted_mean for candidate in candidates],
+        "predicted_sd": [candidate.predicted_sd for candidate in candidates],
         "written": [candidate.written for candidate in candidates],
         "allowed": [candidate.allowed for candidate in candidates],
         "status": [row.status for row in done.scored],
@@ -96,13 +103,15 @@ def from_parquet(content: bytes, columns: Sequence[str] | None = None) -> pa.Tab
 
 
 def stored_rows(content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
-    """A round's rows as its file holds them; those from before there was a column `allowed` all are."""
+    """A round's rows as its file holds them, with the columns that there were not yet when it was written."""
     table = from_parquet(content, columns)
-    if "allowed" in table.column_names or (columns is not None and "allowed" not in columns):
-        return table
-    place = table.num_columns if columns else table.column_names.index("status")
-    field = pa.field("allowed", pa.bool_(), nullable=False)
-    return table.add_column(place, field, pa.repeat(pa.scalar(True), len(table)))
+    order = columns if columns is not None else [field.name for field in stored_schema((), "")]
+    for name, value in _SINCE.items():
+        if name in order and name not in table.column_names:
+            field = stored_schema((), "").field(name)
+            place = min(order.index(name), table.num_columns)
+            table = table.add_column(place, field, pa.repeat(pa.scalar(value, field.type), len(table)))
+    return table
 
 
 def digest(rows: pa.Table, properties: Iterable[str], before: str = EMPTY_DIGEST) -> str:
@@ -158,6 +167,12 @@ def _check_row(row: Scored, properties: Sequence[str], where: str) -> None:
                 f"{where}, property {name}: found status {result.status} with value {result.value}. "
                 "A value goes with status ok, and only with it."
             )
+    predicted = (row.candidate.predicted_mean, row.candidate.predicted_sd)
+    if any(number is not None and not math.isfinite(number) for number in predicted):
+        raise TableError(
+            f"{where}: found the predicted score {predicted[0]} ± {predicted[1]}, expected finite numbers. A strategy "
+            "foresees nothing of a molecule that it can say nothing of."
+        )
     for number in (row.score, *desirability.values(), *(result.value for result in results.values())):
         if number is not None and not math.isfinite(number):
             raise TableError(

@@ -45,6 +45,23 @@ CANDIDATES = (
     Column("proposer", pa.string(), "Part of the strategy that it came from; `start` and, with values, `measured`."),
     Column("parents", pa.list_(pa.string()), "Standard forms of the molecules it was made from."),
     Column("model_round", pa.int32(), "Round after whose learning the proposing model stood; 0 is the pretrained one."),
+    Column(
+        "chosen",
+        pa.string(),
+        "How it came into its batch: by the `acquisition`, or `uniform`, drawn from the better half of the free "
+        "molecules; null where nothing ranked it, and in rounds from before there was this column.",
+    ),
+    Column(
+        "predicted_mean",
+        pa.float64(),
+        "Score that the strategy expected before the molecule was paid for; null where it expected none, and in rounds "
+        "from before there was this column.",
+    ),
+    Column(
+        "predicted_sd",
+        pa.float64(),
+        "Standard deviation of that, rescaled by how far off the last 200 were; null where that is null.",
+    ),
     Column("written", pa.string(), "The user's own string, for starting molecules."),
     Column("allowed", pa.bool_(), "False for a starting molecule that a filter refuses: no `top` shows it unasked."),
     Column("status", pa.string(), "Worst status among its oracles: timeout > failed > not_run > ok."),

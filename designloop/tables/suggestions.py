@@ -6,11 +6,15 @@ crash can leave this file and the table in disagreement.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from designloop.records import Candidate
+import numpy as np
+
+from designloop.records import Candidate, Origin
 from designloop.tables.durable import disk_errors, publish_json, read_json
 from designloop.tables.errors import TableError
 
@@ -71,7 +75,7 @@ def read_suggestions(folder: Path, campaign: str) -> list[Suggestion]:
         Suggestion(
             **row
             | {
-                "candidate": Candidate(**row["candidate"] | {"parents": tuple(row["candidate"]["parents"])}),
+                "candidate": _candidate_of(row["candidate"]),
                 "predicted": {name: (mean, deviation) for name, (mean, deviation) in row["predicted"].items()},
             }
         )
@@ -90,6 +94,19 @@ def pending_of(suggestions: Iterable[Suggestion], charged: Iterable[str]) -> lis
 
 
 def _candidate_fields(candidate: Candidate) -> dict[str, object]:
-    """All that a table keeps of a candidate."""
-    kept = "smiles proposer selfies parents model_round written allowed".split()
-    return {name: getattr(candidate, name) for name in kept}
+    """All of a candidate as JSON values; a model that is told of it learns from where it wrote it."""
+    kept = "smiles proposer selfies parents model_round written allowed chosen predicted_mean predicted_sd".split()
+    fields = {name: getattr(candidate, name) for name in kept}
+    if (origin := candidate.origin) is not None:
+        latent = base64.b64encode(np.asarray(origin.latent, "<f4").tobytes()).decode("ascii")
+        fields["origin"] = {"latent": latent, "noise": float(origin.noise)}
+    return fields
+
+
+def _candidate_of(fields: Mapping[str, Any]) -> Candidate:
+    """What ``_candidate_fields`` gave; files of earlier releases have no origins."""
+    origin = fields.get("origin")
+    if origin is not None:
+        latent = np.frombuffer(base64.b64decode(origin["latent"]), "<f4").astype(np.float32)
+        origin = Origin(latent, float(origin["noise"]))
+    return Candidate(**{**fields, "parents": tuple(fields["parents"]), "origin": origin})

@@ -21,11 +21,15 @@ CAMPAIGNS = Path(__file__).parents[2] / "campaigns"
 
 
 def trial_result(**by_round: float) -> dict[str, object]:
-    return {"rounds": {"rank_correlation": {name.removeprefix("r"): value for name, value in by_round.items()}}}
+    of_rounds = {name.removeprefix("r"): value for name, value in by_round.items()}
+    covered = dict.fromkeys(of_rounds, 0.875)
+    counts = {name: float(name) for name in of_rounds}
+    judged = {"judged_molecules": counts, "judged_rank_correlation": of_rounds, "judged_coverage": covered}
+    return {"rounds": judged}
 
 
 RECORD: dict[str, Any] = {
-    "campaign": "c", "calls": 300, "seeds": [], "arms": {}, "bars": [], "pairs": [], "surrogate": None,
+    "campaign": "c", "calls": 300, "seeds": [], "arms": {}, "bars": [], "pairs": [],
 }  # fmt: skip
 
 
@@ -65,23 +69,10 @@ def test_of_two_records_each_arm_has_its_fuller_version_and_is_judged_anew() -> 
     assert latent_bo.merge({**earlier, "calls": 200}, now) == now
 
 
-def test_rank_correlations_are_averaged_over_seeds_and_judged_after_round_3() -> None:
-    of_all = latent_bo.rank_correlations(
-        {0: trial_result(r2=-0.9, r4=0.4, r10=0.2), 1: trial_result(r2=-0.5, r4=0.0), 2: trial_result()}
-    )
-    assert of_all["by_round"] == pytest.approx({"2": -0.7, "4": 0.2, "10": 0.2})
-    assert list(of_all["by_round"]) == ["2", "4", "10"]
-    assert of_all["mean"] == pytest.approx(0.2)
-    assert of_all["holds"] is True
-    assert latent_bo.rank_correlations({0: trial_result(r2=0.9, r4=-0.1)})["holds"] is False
-
-
-def test_without_a_settled_round_nothing_is_claimed() -> None:
-    assert latent_bo.rank_correlations({0: trial_result(r2=0.9)}) == {
-        "by_round": {"2": 0.9},
-        "mean": None,
-        "holds": False,
-    }
+def test_what_was_last_said_of_foresight_is_averaged_over_seeds() -> None:
+    seen = latent_bo.foresight({0: trial_result(r9=-0.9, r10=0.25), 1: trial_result(r9=0.5), 2: {"rounds": {}}})
+    assert seen == {"judged_molecules": 9.5, "judged_rank_correlation": 0.375, "judged_coverage": 0.875}
+    assert set(latent_bo.foresight({0: {"rounds": {}}}).values()) == {None}
 
 
 def test_every_arm_has_the_same_objective_and_budget(model: str) -> None:
@@ -99,7 +90,7 @@ def test_a_small_run(model: str, tmp_path: Path) -> None:
     options = Options(CAMPAIGNS / "latent_bo.yaml", model, seeds=1, calls=20, arms=("random_zinc",), work=tmp_path)
     results = latent_bo.run(options, lambda line: None)
     assert results["arms"]["random_zinc"]["seeds"]["0"]["calls"] == 20
-    assert results["surrogate"] is None
+    assert results["foresight"] is None
     assert "| random_zinc | random ZINC molecules |" in latent_bo.report(results)
 
 
@@ -131,10 +122,9 @@ def test_the_published_process_begins_with_ten_molecules_and_pays_for_five_at_on
     assert [row.smiles for row in open_screening(campaign).take([Candidate(text, "x") for text in best], 10)] == best
 
 
-def test_the_surrogate_is_reported_round_by_round() -> None:
-    surrogate = latent_bo.rank_correlations({0: trial_result(r2=0.5, r4=-0.25)})
-    page = latent_bo.report(
-        {"campaign": "c", "calls": 300, "arms": {}, "bars": [], "pairs": [], "surrogate": surrogate}
-    )
-    assert "| round | 2 | 4 |\n| --- | --- | --- |\n| ρ | 0.50 | -0.25 |" in page
-    assert "After round 3: -0.250 in the mean, **not positive**." in page
+def test_foresight_is_reported_where_it_was_judged() -> None:
+    seen = latent_bo.foresight({0: trial_result(r9=0.25)})
+    page = latent_bo.report({**RECORD, "foresight": seen})
+    assert "| 9.000 | 0.250 | 0.875 |" in page
+    assert "foresaw" not in latent_bo.report(RECORD), "a record from before it was judged"
+    assert "foresaw" not in latent_bo.report({**RECORD, "foresight": latent_bo.foresight({})})

@@ -76,7 +76,8 @@ def test_the_example_of_a_filter_can_be_read(card: PartCard) -> None:
 def test_the_example_of_a_strategy_can_be_read(card: PartCard) -> None:
     settings = yaml.safe_load(card.example)["strategy"]
     assert settings["name"] == card.name
-    base.settings_of(card.name).model_validate(settings)
+    read = base.settings_of(card.name).model_validate(settings)
+    assert not settings.keys() & base.idle_settings(card.name, read, base.SCORE_ALONE).keys()
     assert card.description
 
 
@@ -101,6 +102,7 @@ def test_the_example_of_the_page_has_every_section_and_can_be_read(tmp_path: Pat
     campaign = load_campaign(tmp_path / "egfr.yaml")
     assert [(own.name, own.known["potency"].mean) for own in campaign.starting()] == [("CHEMBL1", 8.5)]
     assert any("line 3: potency (pChEMBL Value) is '4.0' with '>'" in warning for warning in campaign.warnings)
+    assert not any("does nothing" in warning for warning in campaign.warnings)
     assert set(_SECTIONS) <= yaml.safe_load(EXAMPLE).keys()
 
 

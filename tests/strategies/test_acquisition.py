@@ -20,7 +20,7 @@ from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
 from designloop.strategies.acquisition.thompson import Thompson, in_turns
 from designloop.strategies.acquisition.uniform import Uniform
 from designloop.strategies.acquisition.upper_bound import UpperBound
-from designloop.strategies.search.machine import rank_correlation
+from designloop.strategies.search.judged import rank_correlation
 from designloop.strategies.surrogates.axes import Axes
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import MoleculeFeatures

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rdkit import Chem, DataStructs
 from rdkit.Chem import Crippen, rdFingerprintGenerator
 from scipy.stats import norm
@@ -53,6 +57,13 @@ def archive_of(smiles: Sequence[str], scores: Sequence[float] | np.ndarray) -> A
 
 def committee(objective: KnownObjective = SCORE_ALONE, **more: object) -> Committee:
     return Committee(MoleculeView(lambda smiles: smiles), objective, **more)  # type: ignore[arg-type]
+
+
+@cache
+def voted() -> CommitteePosterior:
+    belief = committee().fit(archive_of(SMILES[:40], SCORES[:40]), 0)
+    assert belief is not None
+    return belief(np.array(FEATURES[40:], dtype=object))
 
 
 def first_of(means: np.ndarray) -> np.ndarray:
@@ -148,6 +159,18 @@ def test_who_foresees_better_gets_the_greater_share_and_keeps_it_after_a_restart
     assert committee(kernels=("ecfp6", "composition"), state=own.state()).shares == pytest.approx(own.shares)
 
 
+def test_a_correction_of_what_a_committee_was_fitted_on_says_nothing_of_its_foresight() -> None:
+    own, archive = committee(), archive_of(SMILES[:40], SCORES[:40])
+    belief, before = own.fit(archive, 0), own.state()
+    corrected = replace(told(belief, SMILES[:5], [0.9, 0.1, 0.8, 0.2, 0.7]), before=archive)
+    own.learn(corrected)
+    assert own.state() == before
+    own.learn(replace(told(belief, SMILES[:41], SCORES[:41].tolist()), before=archive))
+    alone = committee()
+    alone.learn(told(belief, SMILES[40:41], SCORES[40:41].tolist()))
+    assert own.state() == alone.state()
+
+
 def test_the_record_is_the_discounted_log_density_of_rescaled_errors() -> None:
     own = committee(kernels=("ecfp6",))
     own._judge(np.array([[0.2]]), np.array([[0.3]]), np.array([0.7]), np.array([LEAST]))
@@ -189,6 +212,28 @@ def test_voters_take_turns_and_never_choose_twice() -> None:
     second[rows[0]] = -np.inf
     assert rows[1] == int(np.argmax(second))
     assert rows[0] not in list(greedy.select(posterior, 2, 0, lambda row: row != rows[0]))
+
+
+@settings(max_examples=20)
+@given(st.sets(st.integers(0, 19), min_size=1), st.lists(st.integers(0, 3), min_size=1, max_size=5))
+def test_the_surrogate_that_is_named_is_the_one_whose_favourite_it_was(kept: set[int], asked: list[int]) -> None:
+    """Whoever votes, and whatever may not be admitted: at no doubt, its mean is the highest of what was left."""
+    posterior, names = voted(), [f"member {number}" for number in range(4)]
+    means = [member.moments()[0] for member in posterior.members]
+    votes, left = Votes([Voter(member, 0.0) for member in asked], names=names), set(kept)
+    for place, row in enumerate(votes.select(posterior, 3, 0, lambda row: row in kept)):
+        named = names.index(votes.reason(place).removeprefix("highest by ").removesuffix(" at 0 sd of doubt"))
+        assert means[named][row] == max(means[named][other] for other in left)
+        left.remove(row)
+    assert not left
+
+
+def test_a_committee_of_some_members_has_their_names() -> None:
+    own = committee()
+    belief = own.fit(archive_of(SMILES[:40], SCORES[:40]), 0)
+    assert belief is not None
+    assert belief.names == own.names == tuple(KERNELS)
+    assert belief.only([2, 0]).names == [own.names[2], own.names[0]]
 
 
 def test_where_nothing_is_admissible_all_are_asked_once() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 from scipy.stats import multivariate_normal
 
 from designloop.molecules.corpus import held_out_smiles
@@ -15,7 +18,7 @@ from designloop.strategies.surrogates.base import Fantasies, Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
-from designloop.strategies.surrogates.noise import LEAST, SHARES, Scale, likely_scale
+from designloop.strategies.surrogates.noise import LEAST, LEAST_VARIANCE, SHARES, Scale, likely_scale
 from designloop.strategies.surrogates.pending import conditioned, given_pending
 from designloop.strategies.surrogates.views import MoleculeView
 
@@ -110,6 +113,42 @@ def test_noise_is_found_where_it_is_and_not_where_it_is_not() -> None:
     assert flat == Scale(flat.mean)
     assert flat.mean == pytest.approx(0.7)
     assert likely_scale(kernel[:1, :1], np.ones(1)) == Scale(1.0)
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.floats(-9, 0), st.floats(0, 1), st.integers(0, 99))
+def test_however_alike_scores_are_the_process_reaches_as_far_as_it_must(
+    log_spread: float, level: float, seed: int
+) -> None:
+    """Mean, variance and share are the likeliest of those that are allowed, by an optimizer that is held to bounds."""
+    kernel = KERNELS["ecfp6"].to(FEATURES[:12])(FEATURES[:12]).astype(float)
+    scores = level + 10**log_spread * np.random.default_rng(seed).standard_normal(12)
+
+    def unlikelihood(mean: float, log_variance: float, share: float) -> float:
+        covariance = np.exp(log_variance) * (kernel + share * np.eye(12))
+        off = scores - mean
+        return float(0.5 * off @ np.linalg.solve(covariance, off) + 0.5 * np.linalg.slogdet(covariance)[1])
+
+    def bounded(share: float) -> tuple[float, float]:
+        inverse = np.linalg.inv(kernel + share * np.eye(12))
+        mean = float(inverse.sum(0) @ scores / inverse.sum())
+        bounds = np.log(LEAST_VARIANCE), np.log(1e3)
+        fit = minimize_scalar(lambda log: unlikelihood(mean, log, share), bounds=bounds, options={"xatol": 1e-9})
+        return float(fit.fun), float(np.exp(fit.x))
+
+    best = min(SHARES, key=lambda share: bounded(share)[0])
+    scale = likely_scale(kernel, scores)
+    assert scale.variance >= LEAST_VARIANCE
+    assert scale.variance == pytest.approx(bounded(best)[1], rel=1e-4)
+    assert scale.noise == pytest.approx(best * scale.variance + LEAST, rel=1e-4)
+
+
+def test_of_a_molecule_unlike_all_others_something_is_hoped_however_alike_these_are() -> None:
+    scores = np.where(np.arange(40) == 7, 1e-4, 0.0)
+    own = FixedGP.fit(KERNELS["ecfp6"], FEATURES[:40], scores, noisy=True)
+    unlike = features_of_molecule("[SiH4]")
+    assert own.similarity([unlike]).max() < 0.02
+    assert own([unlike]).moments()[1] == pytest.approx([LEAST_VARIANCE**0.5], rel=0.01)
 
 
 def test_a_noisy_process_is_that_of_its_scale_and_does_not_follow_every_score() -> None:

@@ -5,27 +5,31 @@ That it keeps the contract is tested in ``tests/testing/test_strategy.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from designloop.molecules.chemistry import scaffold, standard_forms
 from designloop.molecules.sequence_vae import PRIOR_TEMPERATURE
 from designloop.molecules.shipped import PRIOR_NOISE
-from designloop.records import Candidate, Evaluation, Scored
+from designloop.records import ACQUISITION, UNIFORM, Candidate, Evaluation, Result, Scored
 from designloop.strategies import random
+from designloop.strategies.acquisition.upper_bound import UpperBound
 from designloop.strategies.acquisition.votes import FITTED, WIDE, Kappas
 from designloop.strategies.archive.archive import Member
-from designloop.strategies.base import SCORE_ALONE, CampaignView, KnownObjective, unchanged
+from designloop.strategies.base import SCORE_ALONE, CampaignView, Explaining, KnownObjective, unchanged
 from designloop.strategies.learning.fine_tuning import forget
 from designloop.strategies.learning.learned_prior import CampaignPrior
 from designloop.strategies.learning.tuned_model import TunedModel
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.proposers.selfies import SelfiesCrossover
+from designloop.strategies.proposers.weighted import shares_of
 from designloop.strategies.search.credit import FIRST_CREDIT, Credit
 from designloop.strategies.search.elections import (
     Directions,
@@ -35,6 +39,7 @@ from designloop.strategies.search.elections import (
     ScoreElectorate,
 )
 from designloop.strategies.search.machine import Search
+from designloop.strategies.search.pool import Turn
 from designloop.strategies.search.voting import BreedByVote
 from designloop.strategies.surrogates.committees import Committees
 from designloop.strategies.surrogates.composite import CompositeSurrogate
@@ -83,27 +88,49 @@ def prior_of(search: Search) -> CampaignPrior:
     return prior
 
 
+NAMES = small_molecules(80)
+
+
+def failed(smiles: str, proposer: str) -> Scored:
+    return Scored(Evaluation(Candidate(smiles, proposer), {"toy": Result(None, "failed", "no value")}), {}, None)
+
+
 def scored(smiles: list[str], proposer: str = "start") -> list[Scored]:
     return [Scored(Evaluation(Candidate(text, proposer), {}), {}, 1 / (1 + row)) for row, text in enumerate(smiles)]
 
 
 @pytest.mark.parametrize("noisy", [False, True])
-def test_doubt_is_rescaled_where_a_laboratory_is_shown_it(noisy: bool) -> None:
+def test_the_doubt_that_is_shown_is_rescaled(noisy: bool) -> None:
     seen = replace(view(), objective=replace(SCORE_ALONE, noisy=noisy))
     settings = Settings(**{"learning": LEARNING, "proposers": ["mutation", "graph_mutation"]})
     search = build(settings, seen, None)
     assert isinstance(search, Search)
-    assert (search.calibration is not None) is noisy
     search.tell(scored(small_molecules()[:20]))
     batch = scored([candidate.smiles for candidate in search.campaign.allowed(list(islice(search.ask(15), 15)))])
     told = search.tell(batch)
     assert "interval_coverage" not in told
-    if noisy:
-        again = build(settings, seen, search.state())
-        assert isinstance(again, Search)
-        assert again.calibration is not None
-        assert search.calibration is not None
-        assert again.calibration.factor("score") == search.calibration.factor("score") != 1
+    again = build(settings, seen, search.state())
+    assert isinstance(again, Search)
+    assert again.calibration is not None
+    assert search.calibration is not None
+    assert again.calibration.factor("score") == search.calibration.factor("score") != 1
+
+
+@pytest.mark.parametrize("surrogate", ["score", "committee"])
+def test_some_are_drawn_uniformly_from_the_better_half(surrogate: str) -> None:
+    search = strategy(surrogate=surrogate, proposers=["mutation", "graph_mutation"], judged=0.5)
+    search.tell(scored(small_molecules()[:20]))
+    belief = search._fit()
+    assert belief is not None
+    bred = search.breed(search.archive, belief, 8, Turn(0, 1))
+    assert bred is not None
+    stream = list(islice(search.ask(8), 8))
+    assert [candidate.chosen for candidate in stream] == [UNIFORM] * 4 + [ACQUISITION] * 4
+    assert {candidate.smiles for candidate in stream[:4]} <= {bred.pool.candidates[row].smiles for row in bred.better}
+    assert len(bred.better) <= len(bred.pool) / 2 + 1
+    if surrogate == "score":
+        bounds = UpperBound(1.0).bounds(belief(bred.pool.features(slice(None))))
+        assert bounds[bred.better].min() >= np.delete(bounds, bred.better).max()
 
 
 @pytest.mark.parametrize(("noisy", "kappas"), [(False, WIDE), (True, FITTED)])
@@ -126,6 +153,37 @@ def test_goals_are_voted_on_by_committees(settings: dict[str, Any], trade_offs: 
     assert isinstance(search.breed, BreedByVote)
     assert isinstance(search.breed.electorate, GoalElectorate)
     assert isinstance(search.breed.electorate.trade_offs, trade_offs)
+
+
+WHY = {
+    "one score": ({}, None, r"highest by (ecfp6|fcfp4|atom_pair|composition) at [\d.]+ sd of doubt"),
+    "several properties": ({}, replace(GOALS, reference=None), r"highest by the surrogate at 1 sd of doubt"),
+    "a front": ({}, GOALS, r"for the front, by \w+ \(a\), \w+ \(b\) at [\d.]+ sd of doubt"),
+    "a front, by the composite": ({"surrogate": "composite"}, GOALS, r"for what it may add to the front, by the.*"),
+    "a round's trade-off": ({"trade_offs": "chebyshev"}, GOALS, r"highest by \w+ \(a\), \w+ \(b\) at [\d.]+ sd.*"),
+    "no surrogate": ({"surrogate": "none"}, None, r"drawn by \w+: no surrogate ranks"),
+}
+
+
+@pytest.mark.parametrize("case", WHY)
+def test_it_says_by_what_it_chose(case: str) -> None:
+    changes, objective, pattern = WHY[case]
+    seen = replace(view(), objective=objective or SCORE_ALONE)
+    search = build(
+        Settings(learning=LEARNING, proposers=["prior", "mutation", "graph_mutation"], **changes), seen, None
+    )
+    assert isinstance(search, Search)
+    assert isinstance(search, Explaining)
+    (drawn,) = islice(search.ask(1), 1)
+    assert search.why(drawn).startswith("drawn by prior: ")
+    values = dict.fromkeys((objective or SCORE_ALONE).names, 0.5)
+    results = {name: Result(value) for name, value in values.items()}
+    rows = [replace(row, evaluation=replace(row.evaluation, results=results)) for row in scored(NAMES[:20])]
+    search.tell([replace(row, desirability=values) for row in rows])
+    given = list(islice(search.ask(3), 3))
+    assert len(given) == 3
+    for candidate in given:
+        assert re.fullmatch(pattern, search.why(candidate))
 
 
 def test_several_properties_of_one_score_have_committees_on_demand_alone() -> None:
@@ -169,9 +227,37 @@ def test_credit_follows_what_a_proposer_brings_over_its_share() -> None:
     best = [Scored(row.evaluation, {}, 2.0) for row in scored(molecules[20:30], "mutation")]
     metrics = search.tell(best)
     assert metrics["elites_by_mutation"] == 10
+    assert metrics["proposer_share_mutation"] == shares_of(credit_of(search))["mutation"] > 0.5
     kept = 0.8**0.1  # of ten calls, where a hundred keep 0.8
     assert credit_of(search)["prior"] == pytest.approx(kept * FIRST_CREDIT)
     assert credit_of(search)["mutation"] == pytest.approx(kept * FIRST_CREDIT + (1 - kept) * (10 / 0.1) / 0.5)
+
+
+def test_a_round_that_one_proposer_drew_alone_says_nothing_of_shares() -> None:
+    """At the beginning, and after a restart, which leaves no elites to breed from."""
+    search = strategy(proposers=["prior", "mutation"], learning={"steps": 0}, restart_after=20)
+    even = {"prior": FIRST_CREDIT, "mutation": FIRST_CREDIT}
+    for first in (0, 20):
+        drawn = list(islice(search.ask(20), 20))
+        assert {candidate.proposer for candidate in drawn} == {"prior"}
+        search.tell([Scored(Evaluation(Candidate(name, "prior"), {}), {}, 1.0) for name in NAMES[first : first + 20]])
+        assert credit_of(search) == even, "each elite came from the prior, as nobody else was asked"
+        search.tell([failed(name, "mutation") for name in NAMES[40 + first : 60 + first]])  # and no gain: a restart
+        kept = 0.8**0.2
+        even = {name: kept * before for name, before in even.items()}
+        assert credit_of(search) == pytest.approx(even), "calls that brought nothing, failures, are calls"
+    assert search.restarts is not None
+    assert search.restarts.beginnings == 2
+
+
+def test_what_is_told_again_brings_no_elites_again() -> None:
+    search = strategy(proposers=["prior", "mutation"], learning={"steps": 0})
+    search.tell(scored(NAMES[:20]))
+    search.tell(scored(NAMES[20:30], "mutation"))
+    before = dict(credit_of(search))
+    again = [replace(row, score=3.0, told_before=True) for row in scored(NAMES[20:30], "mutation")]
+    assert search.tell(again)["elites_by_mutation"] == 0
+    assert credit_of(search) == before
 
 
 def test_learning_that_costs_reconstruction_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from designloop.molecules.chemistry import standard_forms
-from designloop.records import MEASURED, START, Candidate, Evaluation, Scored
+from designloop.records import MEASURED, START, Candidate, Evaluation, Result, Scored
 from designloop.strategies import latent_bo
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE, CampaignView, KnownObjective
@@ -139,6 +139,29 @@ def test_a_strategy_begins_anew_with_its_starting_molecules(proposer: str) -> No
     told(search, 0.1)
     assert search.restarts is not None
     assert (search.archive.smiles, search.restarts.beginnings) == (NAMES[:20], 1)
+
+
+def scored(
+    names: list[str], score: float | None, proposer: str = "prior", *, told_before: bool = False
+) -> list[Scored]:
+    results = {"toy": Result(score) if score is not None else Result(None, "failed", "no value")}
+    return [Scored(Evaluation(Candidate(name, proposer), results), {}, score, told_before) for name in names]
+
+
+def test_calls_are_counted_and_nothing_else() -> None:
+    """A failure is a call; neither what the user gave values of nor what is told again is."""
+    search = build(SETTINGS, view(), None)
+    assert isinstance(search, Search)
+    assert search.restarts is not None
+    search.tell(scored(NAMES[:10], 0.0, MEASURED))
+    assert search.restarts.metrics()["calls_since_gain"] == 0
+    search.tell([*scored(NAMES[10:14], 0.0), *scored(NAMES[14:20], None)])
+    assert search.restarts.metrics()["calls_since_gain"] == 10
+    corrected = scored(NAMES[10:14], 0.001, told_before=True)
+    search.tell([*corrected, *scored(NAMES[14:20], None, told_before=True)])
+    assert search.restarts.metrics() == {"restarts": 0, "calls_since_gain": 10}
+    search.tell(scored(NAMES[20:30], None))
+    assert search.restarts.metrics() == {"restarts": 1, "calls_since_gain": 0}, "20 calls, of which 16 failed"
 
 
 @given(st.lists(st.floats(0, 1), max_size=40))

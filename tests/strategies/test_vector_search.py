@@ -93,6 +93,18 @@ def test_regions_lie_around_the_best_and_shrink_where_nothing_is_better() -> Non
     assert search.regions["whole"].successes == 1
 
 
+def test_a_region_goes_with_the_best_and_counts_what_is_hardly_better_as_a_failure() -> None:
+    search = begun()
+    for place, counts in ((0.8, (1, 0)), (0.8003, (0, 1))):
+        point = np.full((1, 4), place)
+        search.tell(point, worth(point))
+        for region in search.regions.values():
+            assert region.centre == str(len(search._values) - 1)
+            assert (region.successes, region.failures) == counts
+    search.tell(np.zeros((0, 4)), np.zeros(0))
+    assert search.regions["whole"].length == Cube.regions.length / Cube.regions.factor, "nothing was told"
+
+
 def test_a_region_that_has_shrunk_to_nothing_opens_anew() -> None:
     search = begun()
     lengths = list[float]()

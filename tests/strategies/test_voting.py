@@ -168,9 +168,15 @@ def test_a_campaign_is_gone_on_with_as_if_it_had_not_been_interrupted(tmp_path: 
             (tmp_path / f"{name}.yaml").write_text(text.format(name=name, calls=calls))
             campaign = load_campaign(tmp_path / f"{name}.yaml", {"ledger": str(tmp_path / f"{name}.sqlite")})
             run(campaign)
-        tables.append(open_candidates(campaign.output_folder).to_arrow()["smiles"].to_pylist())
+        columns = ["smiles", "chosen", "predicted_mean", "predicted_sd", "round"]
+        tables.append(open_candidates(campaign.output_folder).to_arrow().select(columns).to_pylist())
     assert len(tables[0]) == 40
     assert tables[0] == tables[1]
+    foreseen = [row for row in tables[0] if row["round"] > 1]
+    assert [row["chosen"] for row in foreseen].count("uniform") == 3, "of 37 that were proposed"
+    assert all(row["predicted_mean"] is not None and row["predicted_sd"] > 0 for row in foreseen)
+    of_first = {(row["chosen"], row["predicted_mean"], row["predicted_sd"]) for row in tables[0] if row["round"] < 2}
+    assert of_first == {(None, None, None)}, "there was nothing yet to foresee by"
 
 
 def test_a_surrogate_without_a_voter_is_not_asked() -> None:
@@ -215,6 +221,21 @@ def test_those_who_vote_choose_what_they_would_choose_among_all() -> None:
     assert list(Votes(renumbered).select(alone(features), 6, 0)) == among_all
     assert alone.shares.sum() == pytest.approx(1)
     assert len(set(among_all)) == 25
+
+
+def test_the_better_half_is_what_the_voters_expect_more_of_than_of_the_other() -> None:
+    bred, _ = breed()
+    acquisition, belief = bred.acquisition, bred.belief
+    assert isinstance(acquisition, Votes)
+    assert isinstance(belief, CommitteeModel)
+    free = [row for row, name in enumerate(bred.pool.names) if name not in PAID]
+    members = [member(bred.pool.features(free).tolist()).moments()[0] for member in belief.members]
+    numbers = [number for voter in acquisition.voters for number in voter.members]
+    expected = dict(zip(free, np.mean([members[number] for number in numbers], axis=0), strict=True))
+    assert set(bred.better) <= set(free)
+    assert len(bred.better) == (len(free) + 1) // 2
+    others = [expected[row] for row in free if row not in bred.better]
+    assert min(expected[row] for row in bred.better) >= max(others) - 1e-9
 
 
 def test_the_members_that_vote_are_those_that_the_batch_is_chosen_by() -> None:

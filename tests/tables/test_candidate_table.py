@@ -244,6 +244,7 @@ def test_rounds_come_in_turn(campaign):
         (Scored(scored("CO").evaluation, {"weight": 0.5}, 0.5), "Give a result"),
         (scored("CO", math.nan), "found the number nan, expected a finite one"),
         (scored("CO", math.inf), "found the number inf, expected a finite one"),
+        (scored("CO", predicted_mean=0.5, predicted_sd=math.nan), "predicted score 0.5 ± nan, expected finite numbers"),
         (scored("C(", 0.5), "found 'C\\('"),
     ],
 )  # fmt: skip

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from designloop.records import Candidate, Round
+from designloop.records import UNIFORM, Candidate, Round
 from designloop.tables import TableError, open_candidates
 from designloop.tables.schema import check_metrics, check_properties
 from designloop.tables.schema_page import to_markdown
 from tests.data.make_campaign_schema_1 import CAMPAIGN, scored
 from tests.tables.fakes import FakeCampaign, a_round, open_table
+
+LATER = ("chosen", "predicted_mean", "predicted_sd")
+"""Columns that a round's file has only since they are there."""
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,8 +90,10 @@ def test_a_campaign_of_schema_version_1_stays_readable(version_1):
     assert stored.finish is not None
     assert stored.finish.reason == expected["reason"]
     assert candidates.query("SELECT DISTINCT allowed FROM candidates")["allowed"].to_pylist() == [True]
+    later = candidates.query(f"SELECT DISTINCT {', '.join(LATER)} FROM candidates").to_pylist()
+    assert later == [dict.fromkeys(LATER)]
     answer = candidates.query(
-        "SELECT * EXCLUDE (objective, id, allowed, pareto_rank) FROM candidates ORDER BY call"
+        f"SELECT * EXCLUDE (objective, id, allowed, pareto_rank, {', '.join(LATER)}) FROM candidates ORDER BY call"
     ).to_pylist()
     assert answer == expected["candidates"]
     rounds = candidates.query("SELECT round, kind, rows, calls, best FROM rounds ORDER BY round").to_pylist()
@@ -104,5 +109,11 @@ def test_a_campaign_of_schema_version_1_can_go_on(version_1):
         assert state.data == {"best": 0.1 + 0.2}
         assert state.arrays["weights"].tolist() == [0, 1, 2, 3]
         assert table.next_round() == 4
-        table.commit(Round(4, [scored(Candidate("CCO", "prior"))]))
-    assert open_candidates(campaign.output_folder).to_arrow()["call"].to_pylist() == [1, 2, 3, 4, 5, 6]
+        new = Candidate("CCO", "prior", chosen=UNIFORM, predicted_mean=0.25, predicted_sd=0.5)
+        table.commit(Round(4, [scored(new)]))
+    rows = open_candidates(campaign.output_folder).to_arrow()
+    assert rows["call"].to_pylist() == [1, 2, 3, 4, 5, 6]
+    assert rows.select(LATER).to_pylist()[4:] == [
+        dict.fromkeys(LATER),
+        {"chosen": "uniform", "predicted_mean": 0.25, "predicted_sd": 0.5},
+    ]

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from designloop.records import Candidate, Evaluation, Result, Round, Scored, State, Status
+from designloop.records import ACQUISITION, UNIFORM, Candidate, Evaluation, Result, Round, Scored, State, Status
 from designloop.tables import open_candidates
 from designloop.tables.errors import TableError
 from designloop.tables.manifest import FOLDERS
@@ -46,6 +46,9 @@ def _row(draw: st.DrawFn, number: int) -> Scored:
         tuple(draw(st.lists(_text, max_size=2))),
         draw(st.integers(0, 999)),
         draw(st.none() | _text),
+        chosen=draw(st.sampled_from([None, ACQUISITION, UNIFORM])),
+        predicted_mean=draw(st.none() | _finite),
+        predicted_sd=draw(st.none() | _finite),
     )
     evaluation = Evaluation(candidate, {"weight": result(), "logP": result()})
     desirability = {
@@ -85,6 +88,9 @@ def test_rows_and_state_come_back_bit_for_bit(tmp_path_factory, data):
             "proposer": candidate.proposer,
             "parents": list(candidate.parents),
             "model_round": candidate.model_round,
+            "chosen": candidate.chosen,
+            "predicted_mean": candidate.predicted_mean,
+            "predicted_sd": candidate.predicted_sd,
             "written": candidate.written,
             "status": row.status,
             "score": row.score,

@@ -19,7 +19,10 @@ from designloop.molecules.corpus import zinc
 from designloop.randomness import rng_of
 from designloop.records import Candidate
 
-ROUND_METRICS = ("mean_top_10", "reconstruction", "rolled_back", "prior_allowed", "prior_sa", "rank_correlation")
+JUDGED = ("judged_molecules", "judged_rank_correlation", "judged_coverage")
+"""How well a strategy foresaw scores, of molecules that were drawn uniformly."""
+
+ROUND_METRICS = ("mean_top_10", "reconstruction", "rolled_back", "prior_allowed", "prior_sa", *JUDGED)
 """What is kept of each round."""
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from designloop import api
 from designloop.benchmarks.common.arms import model_digest
+from designloop.benchmarks.common.sources import code_of
 from designloop.benchmarks.common.trials import Trial, TrialResult
+from designloop.benchmarks.common.turbo import Rules
 from designloop.benchmarks.latent_peers.searches import LolBo, Search, TurboL
-from designloop.benchmarks.latent_peers.turbo import Rules
 from designloop.benchmarks.pmo.arms import Ours
 from designloop.benchmarks.pmo.door import Door
-from designloop.benchmarks.pmo.sources import code_of
 from designloop.benchmarks.pmo.tasks import oracle_module
 from designloop.molecules.sequence_vae import load
 from designloop.molecules.training_corpus import Corpus

@@ -16,8 +16,8 @@ from botorch.models import SingleTaskGP
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor
 
+from designloop.benchmarks.common.process import fitted, untrained
 from designloop.benchmarks.latent_peers.cube import LatentCube
-from designloop.benchmarks.latent_peers.process import fitted
 from designloop.molecules.pretrain import levels
 from designloop.molecules.sequence_vae import SequenceVAE, shorten
 from designloop.molecules.training_corpus import Corpus
@@ -35,6 +35,8 @@ class JointSettings:
     failures: int = 5
     """Batches without a new best, since the last time, after which they are."""
     steps: int = 20
+    fit_steps: int = 30
+    """Of the fit that the surrogate begins with."""
     best: int = 200
     """Molecules, of the highest scores, that are learned from."""
     batch: int = 64
@@ -93,7 +95,7 @@ def train_together(
         return cube.points(vae.encode(tokens).mean.cpu())
 
     with seeded(seed_of(*parts, "surrogate")):  # a fit that fails is tried again from a draw
-        model = fitted(points().detach(), values)
+        model = fitted(untrained(points().detach(), values), steps=settings.fit_steps)
     optimizer = torch.optim.Adam(
         [
             {"params": list(vae.parameters()), "lr": settings.learning_rate},

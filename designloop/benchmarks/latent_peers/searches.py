@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from designloop.benchmarks.common.turbo import Rules, Turbo
 from designloop.benchmarks.latent_peers.cube import LatentCube
 from designloop.benchmarks.latent_peers.joint import JointSettings, train_together
-from designloop.benchmarks.latent_peers.turbo import Rules, Turbo
 from designloop.benchmarks.pmo.door import BudgetSpent, Door
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
@@ -78,7 +78,12 @@ def search(
 
     Args:
         learning: where the model has learned, all that was paid for is encoded anew.
+
+    Raises:
+        ValueError: the rules forget what was paid for, whose latents are kept here.
     """
+    if rules.restart:
+        raise ValueError(f"found restart {rules.restart} among the rules of TuRBO in latents, expected 0; change it")
     with suppress(BudgetSpent):
         door(start)
         scores = cube.expressed(door.paid)

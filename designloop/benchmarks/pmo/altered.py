@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from designloop.benchmarks.common.sources import code_of
 from designloop.benchmarks.common.trials import Trial, TrialResult
 from designloop.benchmarks.pmo.arms import Ours
-from designloop.benchmarks.pmo.sources import code_of
 
 Work = Callable[[Path], TrialResult]
 """(folder) -> what a trial gives."""

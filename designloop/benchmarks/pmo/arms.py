@@ -13,6 +13,7 @@ from designloop import api
 from designloop.benchmarks.common.arms import model_digest
 from designloop.benchmarks.common.gp_search import gp_bo, zinc_screen
 from designloop.benchmarks.common.pmo_measures import Paid, mean_top_10
+from designloop.benchmarks.common.sources import code_of
 from designloop.benchmarks.common.trials import Trial, TrialResult, code_digest, in_fresh_process
 from designloop.benchmarks.pmo import own
 from designloop.benchmarks.pmo.cpu import CpuClock
@@ -20,7 +21,6 @@ from designloop.benchmarks.pmo.door import Door
 from designloop.benchmarks.pmo.ga_search import mol_ga
 from designloop.benchmarks.pmo.outcome import peak_memory_gb
 from designloop.benchmarks.pmo.own_door import OwnDoor
-from designloop.benchmarks.pmo.sources import code_of
 from designloop.benchmarks.pmo.tasks import oracle_module
 from designloop.loop.progress import Progress
 from designloop.molecules.count_prints import Bank, zinc_bank

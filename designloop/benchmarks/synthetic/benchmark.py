@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from designloop.benchmarks.common.arms import choose, seeds_of
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.sources import code_of
 from designloop.benchmarks.common.trials import Trial, TrialResult, code_digest, digest_of, run_trials
 from designloop.benchmarks.synthetic.cases import CASES, Case, Problem
 from designloop.benchmarks.synthetic.ours import by_parts
@@ -73,10 +74,15 @@ def make_trial(case: str, arm: str, seed: int, model: str) -> Trial:
     identity = {"case": case, "botorch": version("botorch")}
     if case == "planted":
         identity["model"] = hashlib.sha256(find(model).read_bytes()).hexdigest()
-    own = sorted(Path(__file__).parent.glob("*.py"))
-    shared = [path for path in own if path.stem in ("cases", "peers")]
-    code = digest_of(own) + code_digest() if arm == OURS else digest_of(shared)
+    code = digest_of(sorted(Path(__file__).parent.glob("*.py"))) + code_digest() if arm == OURS else _code_of_peer(arm)
     return Trial(f"{case}.{arm}", seed, partial(search, case, arm, seed, model), identity, code)
+
+
+@cache
+def _code_of_peer(arm: str) -> str:
+    """Digest of what decides what a peer gives, and of nothing else of ours."""
+    course = PEERS[arm][1]
+    return code_of(f"{course.__module__}:{course.__name__}", Case.__module__)
 
 
 def search(case: str, arm: str, seed: int, model: str, folder: Path | None = None) -> TrialResult:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_valid
 
 from designloop.loop.campaign.checks import Parts, load_parts
 from designloop.loop.campaign.identity import identity_of
+from designloop.loop.campaign.idle import find_idle
 from designloop.loop.campaign.known_values import Readings
 from designloop.loop.campaign.prices import Prices
 from designloop.loop.campaign.user_molecules import UserMolecule, digest_of_forms, digest_of_lines, is_path
@@ -170,11 +171,9 @@ class Campaign(StrictSettings):
     @model_validator(mode="after")
     def _strategy_serves_the_objective(self) -> Campaign:
         chosen = self.strategy
-        why = strategies.why_no_trade_offs(chosen.name, chosen.settings) if self.objective.goals else None
+        why = strategies.why_unfit(chosen.name, chosen.settings, self.objective.known())
         if why is not None:
-            key, actual = why
-            expected = "what serves `objective.aggregate: pareto`"
-            raise error("campaign", [Finding(("strategy", key), actual, expected, "or another aggregate")])
+            raise error("campaign", [Finding(("strategy", why.key), why.actual, why.expected, why.hint)])
         return self
 
     @model_serializer(mode="wrap")
@@ -341,6 +340,7 @@ def load_campaign(
                 problems, key=lambda problem: (problem.file != document.file, problem.line or 0, problem.column or 0)
             )
         )
+    parts.warnings += find_idle(document, campaign.strategy, campaign.objective.known())
     return campaign._with_origin(file, parts)
 
 

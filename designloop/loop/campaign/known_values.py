@@ -87,7 +87,7 @@ class Reading:
         """
         if not self.values:
             return Result(None, "failed", self.failure, attempt=attempt)
-        return Result(self.mean, attempt=attempt)
+        return Result(self.mean, attempt=attempt, readings=len(self.values))
 
     @classmethod
     def pooled(cls, readings: Sequence[Reading]) -> Reading:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from designloop.loop.evaluation.child.exchange import Reply, Request
 from designloop.loop.evaluation.child.oracle_process import OracleProcess
+from designloop.pieces import Spread, one_by_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def spread(self) -> Spread:
+        """Does a strategy's pieces of work, while no request is under way."""
+        ...
+
+    @property
     def resent(self) -> int:
         """How many times a request was sent again so far."""
         ...
@@ -68,6 +74,7 @@ class Backend(Protocol):
 class InlineBackend:
     """One child process of this one; requests are scored one after the other, while the caller waits."""
 
+    spread: Spread = staticmethod(one_by_one)
     resent = 0
     losses: Sequence[WorkerLoss] = ()
 

@@ -27,6 +27,7 @@ from designloop.loop.evaluation.incidents import date_metrics, describe_losses, 
 from designloop.loop.evaluation.ray.backend import RayBackend
 from designloop.loop.evaluation.stats import EvaluationStats
 from designloop.loop.evaluation.tally import Tally
+from designloop.pieces import P, R, S
 from designloop.records import Candidate, Evaluation, Result, Status
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Finished, Intent, LedgerResult, Purpose
@@ -129,6 +130,10 @@ class Evaluator:
         A failure among them is no verdict: it is tried anew by the next check, and if the campaign asks for it.
         """
         return self._evaluate([Candidate(molecule, "check") for molecule in smiles], "check")
+
+    def spread(self, work: Callable[[S, P], R], shared: S, pieces: Sequence[P]) -> list[R]:
+        """Does a strategy's pieces of work, over the workers where there are some; it is a ``Spread``."""
+        return self._start().spread(work, shared, pieces)
 
     def cannot_load(self) -> list[str]:
         """Says for each oracle and node where it cannot be loaded why; one worker on each node is asked."""

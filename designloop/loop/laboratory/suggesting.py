@@ -8,11 +8,11 @@ from dataclasses import replace
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.laboratory.pricing import WINDOW, affordable, prices_of
 from designloop.loop.laboratory.readings import measured_properties, readings_in
-from designloop.loop.runner import build_strategy, starting
+from designloop.loop.runner import build_strategy, starting, with_prediction
 from designloop.loop.screening.screening import Screening, Take
 from designloop.molecules.chemistry import fingerprints, tanimoto
 from designloop.records import START, Candidate
-from designloop.strategies.base import Foreseeing, Foreseen, Strategy
+from designloop.strategies.base import Explaining, Foreseeing, Foreseen, Strategy
 from designloop.tables import CandidateTable
 from designloop.tables.suggestions import Suggestion, pending_of, write_suggestions
 
@@ -63,8 +63,10 @@ def suggest_molecules(
     if spend is not None:
         rows = affordable(prices, wanted, spend)
         chosen, prices = [chosen[row] for row in rows], [prices[row] for row in rows]
-    new = _explained(campaign, table, given, chosen, strategy)
-    new = [replace(item, price=price) for item, price in zip(new, prices, strict=True)]
+    new = [
+        replace(item, price=price, reason=_why(item.candidate, campaign, strategy, spend))
+        for item, price in zip(_expected(campaign, table, given, chosen, strategy), prices, strict=True)
+    ]
     if new:
         write_suggestions(table.folder, table.campaign_id, [*given, *new])
     return new, allowed.last_take
@@ -79,14 +81,14 @@ def nearest_of(smiles: Sequence[str], known: Sequence[str]) -> list[tuple[str | 
     return [(known[column], float(similar[row, column])) for row, column in enumerate(best)]
 
 
-def _explained(
+def _expected(
     campaign: Campaign,
     table: CandidateTable,
     given: Sequence[Suggestion],
     chosen: Sequence[Candidate],
     strategy: Strategy,
 ) -> list[Suggestion]:
-    """The chosen as suggestions, with what the strategy expects of them, and why they were chosen."""
+    """The chosen as suggestions, with what the strategy expects of them, and what they are near to."""
     expected: Sequence[Foreseen] = [{} for _ in chosen]
     if isinstance(strategy, Foreseeing):
         expected = strategy.foresee(chosen)
@@ -97,26 +99,25 @@ def _explained(
         if any(reading.values for name, reading in of_molecule.items() if name in properties)
     ]
     batch = max((item.batch for item in given), default=0) + 1
-    best = max((score for score in table.ranked_scores().values() if score is not None), default=None)
-    blind = "" if isinstance(strategy, Foreseeing) else f"the strategy {campaign.strategy.name} foresees nothing"
     described = zip(chosen, nearest_of([item.smiles for item in chosen], measured), expected, strict=True)
     return [
-        Suggestion(
-            f"M{number:04}", candidate, batch, nearest, similarity, foreseen, blind or _why(candidate, foreseen, best)
-        )
+        Suggestion(f"M{number:04}", with_prediction(candidate, foreseen), batch, nearest, similarity, foreseen)
         for number, (candidate, (nearest, similarity), foreseen) in enumerate(described, len(given) + 1)
     ]
 
 
-def _why(candidate: Candidate, foreseen: Foreseen, best: float | None) -> str:
-    """Why a molecule was chosen, by what is foreseen of its score and the best score so far."""
+def _why(candidate: Candidate, campaign: Campaign, strategy: Strategy, spend: float | None) -> str:
+    """By what a molecule was chosen: by the strategy, and of what that gave by prices and distance."""
     if candidate.proposer == START:
-        return "a starting molecule of yours"
-    if "score" not in foreseen or best is None:
-        return "nothing is foreseen of it"
-    mean, deviation = foreseen["score"]
-    if mean >= best:
-        return "foreseen to be better than the best so far"
-    if mean + deviation >= best:
-        return "may well be better than the best so far"
-    return "to be learned from: much is doubted of it" if mean + 2 * deviation >= best else "good for its kind"
+        parts = ["a starting molecule of yours"]
+    elif isinstance(strategy, Explaining):
+        parts = [strategy.why(candidate)]
+    elif isinstance(strategy, Foreseeing):
+        parts = [f"the strategy {campaign.strategy.name} does not say why"]
+    else:
+        parts = [f"the strategy {campaign.strategy.name} foresees nothing"]
+    if campaign.diversity.penalty and candidate.proposer != START:
+        parts.append("weighed with its distance")
+    if spend is not None:
+        parts.append("worth its price")
+    return "; ".join(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import Reading, Readings, noise_of
@@ -157,7 +157,8 @@ class Teller:
                 smiles: {name: reading.result(int(kind != "start")) for name, reading in of_molecule.items()}
                 for smiles, of_molecule in committed.items()
             }
-            scored = campaign.objective([self._evaluation(item, results, computed) for item in candidates])
+            evaluations = [self._evaluation(item, results, computed) for item in candidates]
+            scored = [replace(row, told_before=kind == "amendment") for row in campaign.objective(evaluations)]
         with clock("learn"):
             learned = strategy.tell(scored)
         noise = {f"{name}_replicate_sd": deviation for name, deviation in noise_of(committed).items()}

@@ -22,6 +22,9 @@ class Acquisition(Protocol):
         What is not admissible is passed over and changes nothing.
         """
 
+    def reason(self, place: int) -> str:
+        """By what it chose the row at a place of that order, from 0 on: a few words for who pays for it."""
+
 
 class Ranking(Protocol):
     """Chooses what to breed from."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from designloop.strategies.acquisition.base import Admissible, anything
 from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement, reaches
-from designloop.strategies.acquisition.votes import MomentsOf, Outcomes, worth
+from designloop.strategies.acquisition.votes import MomentsOf, Outcomes, words_of, worth
 from designloop.strategies.surrogates.base import Posterior
 
 Worth = Callable[[np.ndarray], np.ndarray]
@@ -56,6 +56,12 @@ class FrontVotes:
     """Whose reference point it is."""
     chances: np.ndarray | None = None
     """(m,) of the candidates, to give a value at all; None: all surely do."""
+    names: Sequence[str] = ()
+    """Of the surrogates, by number; none where they have none."""
+
+    def reason(self, place: int) -> str:
+        """The voter, who chose in turn."""
+        return f"for the front, by {words_of(self.voters[place % len(self.voters)], self.names)}"
 
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows in the order in which the voters choose them; a voter that expects no gain goes by its trade-off."""

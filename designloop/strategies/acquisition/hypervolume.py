@@ -91,6 +91,10 @@ class HypervolumeImprovement:
         order = rows[self.order(self.bounds(posterior)[rows])] if rows.size else rows
         yield from (row for row in order.tolist() if admissible(row))
 
+    def reason(self, place: int) -> str:
+        """The front, for which all are chosen."""
+        return "for what it may add to the front, by the surrogate"
+
 
 def reaches(points: Points, reference: tuple[float, ...]) -> np.ndarray:
     """(…, directions) by each direction what a point alone adds to the mean that is a hypervolume."""

@@ -52,6 +52,10 @@ class LogExpectedImprovement:
                 yield row
         yield from (row for row in [*considered, *alone[self.most :]] if admissible(row))
 
+    def reason(self, place: int) -> str:
+        """The improvement, which chooses all."""
+        return "highest expected improvement over the best so far"
+
 
 def _points(rows: Sequence[int]) -> Tensor:
     """(n, 1) numbers of rows, as BoTorch's points."""

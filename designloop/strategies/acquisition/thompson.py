@@ -22,6 +22,10 @@ class Thompson:
         """Rows in the order in which the draws choose them."""
         return in_turns(posterior.samples(wanted, seed), admissible)
 
+    def reason(self, place: int) -> str:
+        """A draw, as of all."""
+        return "highest in a draw of what the surrogate holds for possible"
+
 
 def in_turns(preferences: np.ndarray, admissible: Admissible = anything) -> Iterator[int]:
     """Columns in the order in which voters, taking turns, choose their favourite of what is left and admissible.

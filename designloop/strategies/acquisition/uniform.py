@@ -17,3 +17,7 @@ class Uniform:
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows in an order that the seed draws; the number wanted does not matter."""
         return filter(admissible, rng_of(seed, "uniform").permutation(len(posterior)).tolist())
+
+    def reason(self, place: int) -> str:
+        """Chance, as of all."""
+        return "by chance, of what the votes would choose from"

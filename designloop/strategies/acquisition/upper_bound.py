@@ -24,6 +24,10 @@ class UpperBound:
     kappa: float
     """Standard deviations added to the mean."""
 
+    def reason(self, place: int) -> str:
+        """The bound, which chooses all."""
+        return f"highest by the surrogate at {self.kappa:.2g} sd of doubt"
+
     def bounds(self, posterior: Posterior) -> np.ndarray:
         """(m,) upper confidence bounds, before anything is chosen."""
         mean, doubt = posterior.moments()

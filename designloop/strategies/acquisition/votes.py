@@ -39,6 +39,10 @@ class Elector(Hashable, Protocol):
     def members(self) -> Sequence[int]:
         """Numbers of the surrogates that it asks."""
 
+    @property
+    def kappa(self) -> float:
+        """Standard deviations of their doubt that it adds to their means."""
+
     def bounds(self, moments: MomentsOf) -> np.ndarray:
         """(m,) what each candidate may be worth to it."""
 
@@ -76,6 +80,16 @@ def draw_kappas(rng: np.random.Generator, n: int, kappas: Kappas) -> list[float]
     least, greatest = kappas
     drawn: list[float] = np.exp(rng.uniform(np.log(least), np.log(greatest), n)).tolist()
     return drawn
+
+
+def words_of(voter: Elector, names: Sequence[str]) -> str:
+    """Whose judgement a voter goes by, and at what doubt, in words.
+
+    Args:
+        names: of the surrogates, by number; none where they have none.
+    """
+    asked = ", ".join(names[member] for member in voter.members) if names else "a surrogate"
+    return f"{asked} at {voter.kappa:.2g} sd of doubt"
 
 
 class Outcomes:
@@ -121,6 +135,12 @@ class Votes:
     voters: Sequence[Elector]
     chances: np.ndarray | None = None
     """(m,) of the candidates, to give a value at all; None: all surely do."""
+    names: Sequence[str] = ()
+    """Of the surrogates, by number; none where they have none."""
+
+    def reason(self, place: int) -> str:
+        """The voter, who chose in turn."""
+        return f"highest by {words_of(self.voters[place % len(self.voters)], self.names)}"
 
     def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
         """Rows in the order in which the voters choose them; neither the number wanted nor the seed matters."""

@@ -29,6 +29,8 @@ class Member:
     """Of the properties that its score is made of, in the objective's order; none where it has not been scored."""
     ancestor: str = ""
     """Of a free one: the molecule paid for that it descends from, where its children are to name that one."""
+    readings: tuple[int, ...] = ()
+    """Of an assay, that each value is the mean of, 0 of one that was computed; none where no value is of several."""
 
     @property
     def name(self) -> str:
@@ -89,6 +91,17 @@ class Archive:
     def values(self) -> np.ndarray:
         """One row a molecule, (len(self), properties)."""
         return np.array([member.values for member in self.members])
+
+    @property
+    def readings(self) -> np.ndarray:
+        """(len(self), properties) readings that each value is the mean of; 1 of one that was computed."""
+        rows = [member.readings or (1,) * len(member.values) for member in self.members]
+        return np.asarray(np.maximum(np.array(rows, dtype=int), 1))
+
+    @property
+    def score_readings(self) -> np.ndarray:
+        """(len(self),) readings of the value of each molecule that has the fewest; 1 where all were computed."""
+        return np.array([min(filter(None, member.readings), default=1) for member in self.members], dtype=int)
 
     def add(self, members: Sequence[Member]) -> Archive:
         """The archive with further molecules, bounded; one told again takes the place of what was said before."""

@@ -33,15 +33,18 @@ class Transcriber:
 
         A value may change where the score does not: beyond the ends of a transform, say.
         """
-        known = {member.smiles: (member.score, member.values) for member in archive.members}
+        known = {member.smiles: (member.score, member.values, member.readings) for member in archive.members}
         latest = {row.smiles: row for row in scored if row.score is not None}
         rows, members = [], []
         for row in latest.values():
-            if row.score is None or known.get(row.smiles) == (row.score, self._values(row, row.score)):
+            if row.score is None:
+                continue
+            values, readings = self._values(row, row.score), self._readings(row)
+            if known.get(row.smiles) == (row.score, values, readings):
                 continue
             if (member := self.member(row.candidate, row.score)) is not None:
                 rows.append(row)
-                members.append(replace(member, values=self._values(row, row.score)))
+                members.append(replace(member, values=values, readings=readings))
         return rows, members
 
     def _values(self, row: Scored, score: float) -> tuple[float, ...]:
@@ -49,3 +52,10 @@ class Transcriber:
         values = {name: result.value for name, result in row.evaluation.results.items() if result.value is not None}
         values["score"] = score
         return tuple(values[name] for name in self.properties)
+
+    def _readings(self, row: Scored) -> tuple[int, ...]:
+        """How many readings each of these values is the mean of; a score is as noisy as what was read least often."""
+        counts = {name: result.readings for name, result in row.evaluation.results.items()}
+        counts["score"] = min(filter(None, counts.values()), default=0)
+        readings = tuple(counts[name] for name in self.properties)
+        return readings if max(readings, default=0) > 1 else ()

@@ -78,3 +78,17 @@ class FineTuning(BaseModel):
     def learns_by(self) -> Literal["property", "likelihood", "none"]:
         """The loss that is used: none as well where there are no steps, as files of earlier versions say it."""
         return self.loss if self.steps else "none"
+
+    def idle(self) -> dict[str, str]:
+        """Dotted key -> why it does nothing beside the others."""
+        learns_by, said = self.learns_by(), f"`loss: {self.loss}`" if self.steps else "`steps: 0`"
+        idle = dict[str, str]()
+        if learns_by != "property":
+            of_property = [f"property.{key}" for key in PropertyLearning.model_fields]
+            idle |= dict.fromkeys(of_property, f"it is for `loss: property`, and here is {said}")
+        if learns_by != "likelihood":
+            of_likelihood = [key for key in FineTuning.model_fields if key not in ("loss", "property", "steps")]
+            idle |= dict.fromkeys(of_likelihood, f"it is for `loss: likelihood`, and here is {said}")
+            if self.steps:
+                idle["steps"] = f"it is for `loss: likelihood`, and here is {said}"
+        return idle

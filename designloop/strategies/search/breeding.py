@@ -5,6 +5,7 @@ Screening is the dearest step, so only what is about to breed or to be paid for 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ class BreedByBound:
 
         evolve(pool, choose, draw, self.generations)
         ranked = rank(slice(sum(map(len, bounds)), len(pool)))
-        return Bred(pool, ranked[: _CONSIDERED * wanted].tolist(), pool.candidates)
+        better = ranked[: math.ceil(len(ranked) / 2)].tolist()
+        return Bred(pool, ranked[: _CONSIDERED * wanted].tolist(), better, pool.candidates)
 
     def _favourites(self, pool: Pool, ranked: Sequence[int], allowed: Allowed) -> list[Member]:
         """Those that the next generation is bred from, of rows of the pool, the best first."""

@@ -17,7 +17,8 @@ from scipy.special import log_ndtr, logsumexp
 from torch import Tensor
 
 from designloop.molecules.sequence_vae import SequenceVAE
-from designloop.randomness import generators_of
+from designloop.pieces import Spread, one_by_one
+from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate
 from designloop.strategies.acquisition.votes import members_of, shares_of
 from designloop.strategies.archive.archive import Archive, Member, draw_by_rank
@@ -38,6 +39,9 @@ _STEPS = 8
 _LEVELS = (0.1, 0.8)
 """Range of the noise that chains propose by, log-uniform; each has its own."""
 
+_PART = 8
+"""Most chains that walk together."""
+
 _REFINE = 20
 """Most gradient steps on the latent of an elite that would not decode to itself."""
 
@@ -51,47 +55,61 @@ def log_chance(posterior: Posterior, best: float) -> np.ndarray:
     return np.asarray(logsumexp(np.array(chances), axis=0, b=np.asarray(shares_of(posterior))[:, None]))
 
 
+@dataclass(frozen=True)
+class ChainsPart:
+    """Some of the chains of a block, with draws of their own."""
+
+    number: int
+    """Among the parts of the block."""
+    starts: Sequence[Member]
+    """Of each chain the elite that it begins at."""
+
+
+@dataclass(frozen=True)
+class ChainsBlock:
+    """What all chains of a block go by."""
+
+    belief: Belief
+    best: float
+    """What is to be bettered."""
+    turn: Turn
+
+
 @dataclass(frozen=True, kw_only=True)
-class Chains:
-    """Writes molecules from the latents that chains come by."""
+class ChainWalk:
+    """Walks chains; it needs nothing else of a campaign than what it is given."""
 
     vae: SequenceVAE
     view: View
-    elites: Callable[[Archive], list[Member]]
-    decoded: float
-    """Molecules that are decoded for each one wanted."""
     core: Core
     """What lacks it is never better than anything."""
 
-    def propose(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> list[Candidate]:
-        """What chains from elites on come by; nothing of fewer than two elites."""
-        elites, best = self.elites(archive), float(archive.scores.max())
-        if len(elites) < 2:
-            return []
-        rng = generators_of(self.vae.device, turn.seed, turn.rounds_seen, "chains", turn.block)
-        n = max(int(self.decoded * wanted), _FEWEST) // _STEPS
-        rows = draw_by_rank(rng.numpy, elites, n)
-        distinct = sorted(set(rows))
-        start = self.vae.posteriors([elites[row].selfies for row in distinct], _REFINE).mean
-        start = start[torch.as_tensor([distinct.index(row) for row in rows])]
-        level = torch.from_numpy(np.exp(rng.numpy.uniform(np.log(_LEVELS[0]), np.log(_LEVELS[1]), n))).to(start)
+    def __call__(self, block: ChainsBlock, part: ChainsPart) -> list[Candidate]:
+        """The molecules that some chains come by."""
+        turn, n = block.turn, len(part.starts)
+        rng = generators_of(self.vae.device, turn.seed, turn.rounds_seen, "chains", turn.block, part.number)
+        distinct = {start.smiles: start for start in part.starts}
+        places = {smiles: row for row, smiles in enumerate(distinct)}
+        means = self.vae.posteriors([start.selfies for start in distinct.values()], _REFINE).mean
+        first = means[torch.as_tensor([places[start.smiles] for start in part.starts])]
+        level = torch.from_numpy(np.exp(rng.numpy.uniform(np.log(_LEVELS[0]), np.log(_LEVELS[1]), n))).to(first)
         visited: list[Candidate] = []
 
         def log_likelihood(z: Tensor) -> Tensor:
             selfies = self.vae.write(z)
             smiles = [self.vae.codec.to_smiles(text) for text in selfies]
-            chances = self._log_chances(smiles, belief, best)
-            places = zip(smiles, selfies, rows, origins_of(z, [0.0] * n), chances, strict=True)
+            chances = self._log_chances(smiles, block.belief, block.best)
+            rows = zip(smiles, selfies, part.starts, origins_of(z, [0.0] * n), chances, strict=True)
             visited.extend(
-                Candidate(text, PROPOSER, written, parents=(elites[row].name,), origin=origin)
-                for text, written, row, origin, chance in places
+                Candidate(text, PROPOSER, written, parents=(start.name,), origin=origin)
+                for text, written, start, origin, chance in rows
                 if text is not None and np.isfinite(chance)
             )
             return torch.from_numpy(chances)
 
-        for _ in islice(crank_nicolson(start, log_likelihood, level, rng.torch), _STEPS + 1):
+        for _ in islice(crank_nicolson(first, log_likelihood, level, rng.torch), _STEPS + 1):
             pass
-        return list({candidate.smiles: candidate for candidate in reversed(visited)}.values())[::-1]
+        return each_once(visited)
 
     def _log_chances(self, smiles: Sequence[str | None], belief: Belief, best: float) -> np.ndarray:
         """(n,) log probability that each is better than the best; -inf of what cannot be seen or lacks the core."""
@@ -103,3 +121,34 @@ class Chains:
             values = log_chance(belief(self.view.features(list(seen.values()))), best)
             chance = dict(zip(seen, values.tolist(), strict=True))
         return np.array([chance.get(text, -np.inf) for text in smiles])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chains:
+    """Writes molecules from the latents that chains come by."""
+
+    walk: ChainWalk
+    elites: Callable[[Archive], list[Member]]
+    decoded: float
+    """Molecules that are decoded for each one wanted."""
+    spread: Spread = one_by_one
+    """Over whom the parts of a block are spread."""
+
+    def propose(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> list[Candidate]:
+        """What chains from elites on come by; nothing of fewer than two elites."""
+        elites = self.elites(archive)
+        if len(elites) < 2:
+            return []
+        n = max(int(self.decoded * wanted), _FEWEST) // _STEPS
+        rng = rng_of(turn.seed, turn.rounds_seen, "chains", turn.block)
+        starts = [elites[row] for row in draw_by_rank(rng, elites, n)]
+        # Cut by their number alone: how many workers there are must not change what is drawn.
+        count = -(-n // _PART)
+        parts = [ChainsPart(number, starts[number::count]) for number in range(count)]
+        block = ChainsBlock(belief, float(archive.scores.max()), turn)
+        return each_once([candidate for part in self.spread(self.walk, block, parts) for candidate in part])
+
+
+def each_once(visited: Sequence[Candidate]) -> list[Candidate]:
+    """Each molecule as it was first come by, in the order in which they were last come by."""
+    return list({candidate.smiles: candidate for candidate in reversed(visited)}.values())[::-1]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from designloop.records import State
 from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.base import PROPOSER_SHARE
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.proposers.weighted import shares_of
 
@@ -19,7 +20,9 @@ _KEPT = 0.8
 class Credit:
     """A proposer's credit is a running mean of the elites it brought in 100 calls, over its share of the pool.
 
-    Over its share, because one that is hardly asked cannot bring many, however good what it brings.
+    Over its share, because one that is hardly asked cannot bring many, however good what it brings. A round before
+    which there were fewer than two elites was drawn by one proposer alone, at the beginning of a campaign as after each
+    restart: it says nothing of shares, and neither does what was known before and is told again.
 
     Args:
         names: of the proposers.
@@ -35,19 +38,22 @@ class Credit:
         self.credit: dict[str, float] = {name: float(known.get(name, FIRST_CREDIT)) for name in names}
 
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
-        """Moves the credit; tells how many elites of this round each proposer brought."""
+        """Moves the credit; tells how many elites of this round each proposer brought, and its share from now on."""
         share = shares_of(self.credit)
         elites = self._elites(told_round.archive)
         best = {elite.smiles for elite in elites[: max(len(elites) // 2, 1)]}
+        known = set(told_round.before.smiles)
+        new = [row for row in (*told_round.scored, *told_round.failed) if row.smiles not in known]
         metrics: dict[str, float] = {}
-        hundreds = len(told_round.scored) / 100
+        hundreds = len(new) / 100
+        was_shared = len(self._elites(told_round.before)) >= 2
         for name in self.credit:
-            brought = sum(row.candidate.proposer == name and row.smiles in best for row in told_round.scored)
-            if told_round.number > 1 and hundreds:  # the first round had no elites to be bred from
+            brought = sum(row.candidate.proposer == name and row.smiles in best for row in new)
+            if was_shared and hundreds:
                 kept = _KEPT**hundreds
                 self.credit[name] = kept * self.credit[name] + (1 - kept) * brought / hundreds / share[name]
             metrics[f"elites_by_{name}"] = float(brought)
-        return metrics
+        return metrics | {f"{PROPOSER_SHARE}{name}": value for name, value in shares_of(self.credit).items()}
 
     def state(self) -> State:
         """The credit by name."""

@@ -83,7 +83,8 @@ class ScoreElection:
         voters = draw_voters(rng, self.belief.shares, n, self.kappas)
         voting = sorted({voter.member for voter in voters})  # the others need not say what they hold of these
         renumbered = [replace(voter, member=voting.index(voter.member)) for voter in voters]
-        return voters, lambda chances: (Votes(renumbered, chances), self.belief.only(voting))
+        chosen = self.belief.only(voting)
+        return voters, lambda chances: (Votes(renumbered, chances, chosen.names), chosen)
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,12 @@ class TradeOffs(Protocol):
     def draw(self, paid: np.ndarray, n: int, turn: Turn) -> Sequence[Worth]:
         """One trade-off for each of n voters, in view of (m, goals) desirabilities of what was paid for."""
 
-    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None) -> Acquisition:
-        """How they choose a batch of candidates, in view of their chances to give a value at all."""
+    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None, names: Sequence[str]) -> Acquisition:
+        """How they choose a batch of candidates, in view of their chances to give a value at all.
+
+        Args:
+            names: of the surrogates, by number.
+        """
 
 
 @dataclass(frozen=True)
@@ -119,9 +124,9 @@ class KnownWorth:
         """The same for all."""
         return [self.aggregate] * n
 
-    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None) -> Acquisition:
+    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None, names: Sequence[str]) -> Acquisition:
         """Each by its own bound."""
-        return Votes(voters, chances)
+        return Votes(voters, chances, names)
 
 
 @dataclass(frozen=True)
@@ -132,9 +137,9 @@ class RoundsChebyshev:
         """That of the round for all."""
         return [Chebyshev.drawn(paid, seed_of(turn.seed, turn.rounds_seen, "trade-off"))] * n
 
-    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None) -> Acquisition:
+    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None, names: Sequence[str]) -> Acquisition:
         """Each by its own bound."""
-        return Votes(voters, chances)
+        return Votes(voters, chances, names)
 
 
 @dataclass(frozen=True)
@@ -148,9 +153,9 @@ class Directions:
         rng = rng_of(turn.seed, turn.rounds_seen, "directions", turn.block)
         return list(draw_directions(rng, n, paid, self.front.reference_of(paid)))
 
-    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None) -> Acquisition:
+    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None, names: Sequence[str]) -> Acquisition:
         """By what each adds to the front."""
-        return FrontVotes(voters, self.front, chances)
+        return FrontVotes(voters, self.front, chances, names)
 
 
 @dataclass(frozen=True)
@@ -182,7 +187,7 @@ class GoalElection:
         """Their surrogates of each goal are drawn by shares; they choose as the trade-offs have it."""
         rows = zip(self.belief.draw_members(rng, n), draw_kappas(rng, n, self.kappas), self.drawn, strict=True)
         voters = [GoalVoter(*row) for row in rows]
-        return voters, lambda chances: (self.trade_offs.choice(voters, chances), None)
+        return voters, lambda chances: (self.trade_offs.choice(voters, chances, self.belief.names), None)
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field, replace
 from functools import lru_cache
-from itertools import chain, count
+from itertools import chain, count, islice
 from time import perf_counter
 
 import numpy as np
-from scipy.stats import spearmanr
 
-from designloop.randomness import seed_of
-from designloop.records import MEASURED, START, Candidate, Scored, State
+from designloop.randomness import rng_of, seed_of
+from designloop.records import ACQUISITION, STARTING, UNIFORM, Candidate, Chosen, Scored, State
 from designloop.strategies.acquisition.base import Acquisition
-from designloop.strategies.archive.archive import Archive, Member
+from designloop.strategies.archive.archive import Archive
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView, Foreseen
 from designloop.strategies.learning.base import Learner, Stateful, ToldRound
 from designloop.strategies.learning.feasibility import failed_rows
+from designloop.strategies.search.judged import Judged
 from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
 from designloop.strategies.search.restarts import Restarts
 from designloop.strategies.search.saved import Saved
@@ -31,11 +31,11 @@ from designloop.strategies.surrogates.pending import given_pending
 PARTS = ("fit", "breed", "choose")
 """Parts of proposing whose seconds are told of each round: the surrogate's fit, breeding, the choice of a batch."""
 
+_AT_RANDOM = "drawn at random from the better half: foresight is judged by it"
+"""Why such a molecule is in a batch."""
+
 _EMPTY_BLOCKS = 10
 """So many blocks running without a candidate end the stream."""
-
-STARTING = frozenset({START, MEASURED})
-"""The proposers of what a campaign begins with."""
 
 
 @dataclass(kw_only=True)
@@ -58,8 +58,8 @@ class Search:
     """Of a campaign with several goals whose surrogate foresees one score: what that is in each round."""
     restarts: Restarts | None = None
     """None: it never begins anew."""
-    foresight: bool = False
-    """Whether to tell how well the surrogate foresaw the scores of a round."""
+    judged: Judged | None = None
+    """Says how many of a batch are drawn uniformly, one of the learners; None: none are."""
     calibration: Calibration | None = None
     """By which the doubt that is shown is rescaled, one of the learners; None: it is shown as it is."""
     saved: InitVar[Saved]
@@ -70,23 +70,27 @@ class Search:
         self._fitted = False
         self._spent: dict[str, float] = {}
         """Part of a round -> seconds that it took since the last round was told."""
+        self._reasons: dict[str, str] = {}
+        """Molecule -> by what it was chosen, of those that were since the last round was told."""
 
     # ---- ask
 
     def ask(self, wanted: int) -> Iterator[Candidate]:
         """Blocks of candidates, ranked where there is something to rank by; it ends when the parts give no more."""
         belief, empty = self._fit(), 0
+        uniform = 0 if self.judged is None else self.judged.wanted(wanted, len(self.campaign.pending))
         for block in count():
-            candidates = self._block(belief, wanted, self._turn(block))
+            candidates = self._block(belief, wanted, uniform, self._turn(block))
             first = next(candidates, None)
             empty = empty + 1 if first is None else 0
             if empty == _EMPTY_BLOCKS:
                 return
             if first is not None:
                 for candidate in chain([first], candidates):
+                    uniform -= candidate.chosen == UNIFORM
                     yield replace(candidate, model_round=self.model_round())
 
-    def _block(self, belief: Belief | None, wanted: int, turn: Turn) -> Iterator[Candidate]:
+    def _block(self, belief: Belief | None, wanted: int, uniform: int, turn: Turn) -> Iterator[Candidate]:
         archive, bred = self._seen(self.archive), None
         if belief is not None:
             with self._timed("breed"):
@@ -96,24 +100,41 @@ class Search:
         elif not bred.considered:
             yield from bred.free
         else:
-            yield from self._batch(bred, belief, wanted, turn)
+            yield from self._batch(bred, belief, wanted, uniform, turn)
 
-    def _batch(self, bred: Bred, belief: Belief, wanted: int, turn: Turn) -> Iterator[Candidate]:
-        """What is worth paying for, screened one by one in the order of the acquisition."""
-        candidates = [bred.pool.candidates[row] for row in bred.considered]
-        allowed = lru_cache(None)(lambda row: self.campaign.allowed([candidates[row]]))
+    def _batch(self, bred: Bred, belief: Belief, wanted: int, uniform: int, turn: Turn) -> Iterator[Candidate]:
+        """What is to be paid for, screened one by one: so many drawn uniformly, then the acquisition's in its order."""
+
+        @lru_cache(None)
+        def allowed(row: int) -> list[Candidate]:
+            return self.campaign.allowed([bred.pool.candidates[row]])
+
+        shuffled = rng_of(turn.seed, turn.rounds_seen, "judged", turn.block).permutation(bred.better).tolist()
+        drawn = list(islice(filter(allowed, shuffled), uniform))
+        for row in drawn:
+            for candidate in _as_chosen(allowed(row), UNIFORM):
+                self._reasons[candidate.smiles] = _AT_RANDOM
+                yield candidate
         with self._timed("choose"):
             features = bred.pool.features(bred.considered)
             posterior = given_pending(bred.belief or belief, features, self._pending_features())
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
         acquisition = bred.acquisition or self.acquisition
-        chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, lambda row: bool(allowed(row))))
+
+        def admissible(place: int) -> bool:
+            row = bred.considered[place]
+            return row not in drawn and bool(allowed(row))
+
+        chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, admissible))
         first = next(chosen, None)
         if first is None:
             yield from bred.free
             return
-        for row in chain([first], chosen):
-            yield from allowed(row)
+        of_what = " of this round's trade-off" if self.trade_offs is not None else ""
+        for number, place in enumerate(chain([first], chosen)):
+            for candidate in _as_chosen(allowed(bred.considered[place]), ACQUISITION):
+                self._reasons[candidate.smiles] = acquisition.reason(number) + of_what
+                yield candidate
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -140,10 +161,14 @@ class Search:
         names = [name for name in self.surrogate.view.names(self.campaign.pending) if name is not None]
         return self.surrogate.view.features(names) if names else None
 
-    def foresee(self, candidates: Sequence[Candidate]) -> list[Foreseen]:
+    def foresee(self, candidates: Sequence[Candidate], *, has_properties: bool = True) -> list[Foreseen]:
         """What the surrogate expects of each candidate: nothing before it is fitted, or of what it cannot see.
 
         Nor of any, where its values have the order of the score alone.
+
+        Args:
+            candidates: in standard form.
+            has_properties: whether more than the score is wanted.
         """
         belief, foreseen = self._fit(), [dict[str, tuple[float, float]]() for _ in candidates]
         if self.surrogate is None or belief is None or not isinstance(belief, PropertyBelief):
@@ -153,13 +178,19 @@ class Search:
             return list[Foreseen](foreseen)
         features = self.surrogate.view.features(list(seen.values()))
         # Of a round's trade-off the surrogate knows the weighted score, which is not the campaign's.
-        moments = moments_of(belief, features, has_score=self.trade_offs is None, has_properties=True)
+        has_score = self.trade_offs is None
+        moments = moments_of(belief, features, has_score=has_score, has_properties=has_properties)
         if self.calibration is not None:
             moments = self.calibration.rescaled(moments)
         for name, (means, deviations) in moments.items():
             for row, mean, deviation in zip(seen, means.tolist(), deviations.tolist(), strict=True):
                 foreseen[row][name] = (mean, deviation)
         return list[Foreseen](foreseen)
+
+    def why(self, candidate: Candidate) -> str:
+        """By what a candidate was chosen that was given out since the last round was told; else that it was drawn."""
+        why_drawn = "no surrogate ranks" if self.surrogate is None else "too little is known to choose by"
+        return self._reasons.get(candidate.smiles, f"drawn by {candidate.proposer}: {why_drawn}")
 
     def candidates(self, wanted: int) -> list[Candidate]:
         """The free molecules among which the coming round's batch of so many would be chosen; none before it breeds.
@@ -198,8 +229,7 @@ class Search:
         rows, members = self.transcriber.read(scored, self.archive)
         belief = self._fit() if rows else None  # the one that chose them, of the archive as it was
         trade_off = self._trade_off()
-        seen = members if trade_off is None else trade_off.members(members)
-        metrics = self._foreseen(belief, seen) if belief is not None else {}
+        metrics = {"surrogate_molecules": float(len(self.archive))} if belief is not None else {}
         withdrawn = {row.smiles for row in scored if row.score is None}  # they may have had a score before
         before, self.archive = self.archive, self.archive.without(withdrawn).add(members)
         self._belief, self._fitted = None, False
@@ -212,22 +242,14 @@ class Search:
         for learner in self.learners.values():
             metrics |= learner.learn(told_round)
         if self.restarts is not None:
+            calls = sum(row.is_charged for row in scored)
             starting = [member for row, member in zip(rows, members, strict=True) if row.candidate.proposer in STARTING]
-            self.archive = self.restarts.archive_after(self.archive, len(good), starting, withdrawn)
+            self.archive = self.restarts.archive_after(self.archive, calls, starting, withdrawn)
             metrics |= self.restarts.metrics()
         if belief is not None:
             metrics |= {f"{part}_seconds": self._spent[part] for part in PARTS if part in self._spent}
-        self._spent = {}
+        self._spent, self._reasons = {}, {}
         return metrics
-
-    def _foreseen(self, belief: Belief, members: Sequence[Member]) -> dict[str, float]:
-        """How well a belief foresaw scores, where that is defined."""
-        if not self.foresight or self.surrogate is None:
-            return {}
-        metrics = {"surrogate_molecules": float(len(self.archive))}
-        expected = belief(self.surrogate.view.features_of(members)).moments()[0]
-        correlation = rank_correlation(expected, np.array([member.score for member in members]))
-        return metrics if correlation is None else metrics | {"rank_correlation": correlation}
 
     # ---- state
 
@@ -239,8 +261,6 @@ class Search:
         return Saved(self.rounds_seen, self.archive, parts).state()
 
 
-def rank_correlation(predicted: np.ndarray, scores: np.ndarray) -> float | None:
-    """Spearman's correlation of (n,) predictions and scores; None where it is undefined: fewer than 3, or all alike."""
-    if len(scores) < 3 or np.ptp(scores) == 0 or np.ptp(predicted) == 0:
-        return None
-    return float(spearmanr(predicted, scores).statistic)
+def _as_chosen(candidates: Sequence[Candidate], chosen: Chosen) -> list[Candidate]:
+    """The same, with how they came into their batch."""
+    return [replace(candidate, chosen=chosen) for candidate in candidates]

@@ -68,6 +68,8 @@ class Bred:
     pool: Pool
     considered: Sequence[int]
     """Rows that the acquisition sees."""
+    better: Sequence[int]
+    """Rows of the better half of the free molecules, by what they are expected to be or hoped to be."""
     free: Sequence[Candidate]
     """All that was not paid for. Where nothing may be admitted it goes out as it is: the loop counts why, and ends."""
     acquisition: Acquisition | None = None

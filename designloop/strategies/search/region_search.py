@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from designloop.molecules.sequence_vae import SequenceVAE
+from designloop.pieces import Spread, one_by_one
 from designloop.randomness import Generators, generators_of
 from designloop.records import Candidate
 from designloop.strategies.acquisition.votes import draw_voters, members_of, shares_of
@@ -47,38 +48,49 @@ _REFINE = 20
 """Most gradient steps on the latent of a molecule that would not decode to itself."""
 
 
+@dataclass(frozen=True)
+class RegionPart:
+    """One region of a block, with draws of its own."""
+
+    number: int
+    """Among the regions of the block."""
+    region: TrustRegion
+    centre: Member
+
+
+@dataclass(frozen=True)
+class RegionsBlock:
+    """What all regions of a block go by."""
+
+    belief: Belief
+    process: Sloping
+    """The one that places are sought by."""
+    places: int
+    """Places of a region that are decoded in a generation."""
+    turn: Turn
+
+
 @dataclass(frozen=True, kw_only=True)
-class RegionSearch:
-    """Writes molecules from latents in trust regions."""
+class RegionWriter:
+    """Writes molecules in a region; it needs nothing else of a campaign than what it is given."""
 
     vae: SequenceVAE
     view: View
     transcriber: Transcriber
-    regions: Regions
-    decoded: float
-    """Molecules that are decoded for each one wanted."""
     temperature: float
     """Of the decoder."""
     core: Core
     """What lacks it is dropped."""
 
-    def propose(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> list[Candidate]:
-        """What was written; nothing where no surrogate sees latents."""
-        process = self.regions.process(belief, archive)
-        if process is None:
-            return []
-        regions = self.regions.placed(archive, process, turn.rounds_seen)
-        members = {member.smiles: member for member in archive.members}
-        decoded = max(int(self.decoded * wanted), _FEWEST)
-        places = max(decoded // (_DECODES * _GENERATIONS * max(len(regions), 1)), 1)
-        drawn: list[Candidate] = []
-        for number, region in enumerate(regions):
-            rng = generators_of(self.vae.device, turn.seed, turn.rounds_seen, "region", turn.block, number)
-            parents = [members[region.centre]]
-            for _ in range(_GENERATIONS):
-                written = self._around(region, parents, process, places, rng)
-                drawn += written
-                parents = self._favourites(written, belief, places, rng) or parents
+    def __call__(self, block: RegionsBlock, part: RegionPart) -> list[Candidate]:
+        """All that was written in the region."""
+        turn = block.turn
+        rng = generators_of(self.vae.device, turn.seed, turn.rounds_seen, "region", turn.block, part.number)
+        parents, drawn = [part.centre], list[Candidate]()
+        for _ in range(_GENERATIONS):
+            written = self._around(part.region, parents, block.process, block.places, rng)
+            drawn += written
+            parents = self._favourites(written, block.belief, block.places, rng) or parents
         return drawn
 
     def _around(
@@ -115,3 +127,28 @@ class RegionSearch:
             chosen[int(np.argmax(mean + voter.kappa * doubt))] = None
         members = (self.transcriber.member(candidates[row]) for row in chosen)
         return [replace(member, ancestor=candidates[0].parents[0]) for member in members if member is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionSearch:
+    """Writes molecules from latents in trust regions."""
+
+    writer: RegionWriter
+    regions: Regions
+    decoded: float
+    """Molecules that are decoded for each one wanted."""
+    spread: Spread = one_by_one
+    """Over whom the regions of a block are spread."""
+
+    def propose(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> list[Candidate]:
+        """What was written; nothing where no surrogate sees latents."""
+        process = self.regions.process(belief, archive)
+        if process is None:
+            return []
+        regions = self.regions.placed(archive, process, turn.rounds_seen)
+        members = {member.smiles: member for member in archive.members}
+        decoded = max(int(self.decoded * wanted), _FEWEST)
+        places = max(decoded // (_DECODES * _GENERATIONS * max(len(regions), 1)), 1)
+        block = RegionsBlock(belief, process, places, turn)
+        parts = [RegionPart(number, region, members[region.centre]) for number, region in enumerate(regions)]
+        return [candidate for part in self.spread(self.writer, block, parts) for candidate in part]

@@ -32,7 +32,7 @@ class Restarts:
     """What stands aside, and how long the search has gained nothing.
 
     Args:
-        patience: molecules paid for without a gain, after which the search begins anew.
+        patience: calls without a gain, failures among them, after which the search begins anew.
         forget: sets what learned from the search back to how it was before the campaign.
         empty: an archive of nothing.
         state: what earlier restarts of this campaign gave.
@@ -48,20 +48,20 @@ class Restarts:
         self._gained, self._since = float(data.get("gained", 0.0)), int(data.get("since", 0))
 
     def archive_after(
-        self, archive: Archive, paid: int, starting: Sequence[Member] = (), withdrawn: Collection[str] = ()
+        self, archive: Archive, calls: int, starting: Sequence[Member] = (), withdrawn: Collection[str] = ()
     ) -> Archive:
         """The archive that the search goes on with after a round.
 
         Args:
             archive: of the search, with the round's molecules.
-            paid: how many of these were paid for.
+            calls: how many were charged, whether they have a score or failed.
             starting: those of them that the user began with.
             withdrawn: molecules that have no score, though they may have had one.
         """
         # What is told again belongs to the search that hears it.
         self.start = self.start.without(withdrawn).add(starting)
         self.aside = self.aside.without({*archive.smiles, *withdrawn})
-        self._since += paid
+        self._since += calls
         best = best_mean(archive.members)
         if best >= self._gained + GAIN:
             self._gained, self._since = best, 0
@@ -78,7 +78,7 @@ class Restarts:
         return archive
 
     def metrics(self) -> Mapping[str, float]:
-        """How often the search began anew, and for how many molecules it has gained nothing."""
+        """How often the search began anew, and in how many calls it has gained nothing."""
         return {"restarts": float(self.beginnings), "calls_since_gain": float(self._since)}
 
     def state(self) -> State:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -86,13 +87,25 @@ class Saved:
 
 
 def rows_of(archive: Archive) -> list[list[Any]]:
-    """An archive's members as JSON values."""
-    return [[member.smiles, member.selfies, member.score, list(member.values)] for member in archive.members]
+    """An archive's members as JSON values; a fifth one stands where a value is the mean of several readings."""
+    return [
+        [
+            member.smiles,
+            member.selfies,
+            member.score,
+            list(member.values),
+            *([list(member.readings)] * bool(member.readings)),
+        ]
+        for member in archive.members
+    ]
 
 
 def members_of(rows: Sequence[Sequence[Any]]) -> tuple[Member, ...]:
     """What ``rows_of`` gave."""
-    return tuple(Member(smiles, selfies, score, tuple(values)) for smiles, selfies, score, values in rows)
+    return tuple(
+        Member(smiles, selfies, score, tuple(values), readings=tuple(chain.from_iterable(readings)))
+        for smiles, selfies, score, values, *readings in rows
+    )
 
 
 def property_loss_version_1(state: State) -> Saved:

@@ -8,7 +8,7 @@ Source: Eriksson et al. 2019, "Scalable global optimization via local Bayesian o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 
@@ -18,7 +18,7 @@ from designloop.randomness import rng_of, seed_of
 from designloop.strategies.acquisition.base import Acquisition, anything
 from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
 from designloop.strategies.search.spaces import Space
-from designloop.strategies.search.trust_region import TrustRegion
+from designloop.strategies.search.trust_region import LEAST_GAIN, TrustRegion
 from designloop.strategies.surrogates.fitted_process import FittedProcess
 from designloop.strategies.surrogates.latent_process import ascended, favourites
 
@@ -84,13 +84,14 @@ class VectorSearch:
         self._points = np.concatenate([self._points, points]) if known else points
         self._values = np.concatenate([self._values, values])
         self._process = FittedProcess.fit(self._points, self._values, self._process)
-        for part, region in self._centred(self._process):
+        for part, heights in self._heights(self._process).items():
+            region = TrustRegion(str(int(heights.argmax())), self.space.regions.length)
             before = self.regions.get(part)
             if before is None:
                 self.regions[part] = region
                 continue
-            better = region.centre if int(region.centre) >= known else None
-            after = before.after(better, self.space.regions)
+            better = heights[known:].max(initial=-np.inf) > heights[:known].max() + LEAST_GAIN
+            after = before.after(region.centre if better else None, self.space.regions)
             # Where the trend is highest may change by what was learned elsewhere; a closed region opens there anew.
             self.regions[part] = region if after is None else replace(after, centre=region.centre)
 
@@ -130,11 +131,9 @@ class VectorSearch:
     def _parts(process: FittedProcess) -> dict[str, FittedProcess]:
         return {"whole": process, "trend": process.trend()}
 
-    def _centred(self, process: FittedProcess) -> Iterator[tuple[str, TrustRegion]]:
-        """A new region for each part, around the best that there is."""
-        trend = process.trend()(self._points).means[0]
-        for part, heights in (("whole", self._values), ("trend", trend)):
-            yield part, TrustRegion(str(int(heights.argmax())), self.space.regions.length)
+    def _heights(self, process: FittedProcess) -> dict[str, np.ndarray]:
+        """What each part sees at all points, in standard deviations of values."""
+        return {"whole": process.scale(self._values), "trend": process.trend()(self._points).means[0]}
 
     def _places(self, process: FittedProcess, region: TrustRegion, rng: np.random.Generator) -> np.ndarray:
         """(n, dims) places that may be worth it, in a region and everywhere, before they were moved and after."""

@@ -88,9 +88,10 @@ class BreedByVote:
             stock.add(self.propose(parents, n, turn, generation))
         if not self.chooses:
             considered = stock.favourites(voters, min(_CONSIDERED * wanted, MOST_JOINT))
-            return Bred(stock.pool, considered, stock.unpaid())
+            return Bred(stock.pool, considered, stock.better_half(voters), stock.unpaid())
         considered = stock.favourites(voters, _CONSIDERED * wanted)
-        return Bred(stock.pool, considered, stock.unpaid(), *choose(stock.chances(considered)))
+        better = stock.better_half(voters)
+        return Bred(stock.pool, considered, better, stock.unpaid(), *choose(stock.chances(considered)))
 
     def _parents(self, stock: Stock, voters: Sequence[Elector], n: int, rng: np.random.Generator) -> list[Member]:
         """The parents of n children: the voters take turns, each of its own ranking; each parent once."""
@@ -199,6 +200,18 @@ class Stock:
             if len(chosen) == n:
                 break
         return list(chosen)
+
+    def better_half(self, voters: Sequence[Elector]) -> list[int]:
+        """Rows of the better half of what was not paid for, by the mean of what the voters expect without any hope."""
+        expected = sum((voter.bounds(self._means) for voter in voters), np.zeros(len(self.pool)))
+        order = np.argsort(-worth(expected, self.chances()), kind="stable")
+        rows = [row for row in order.tolist() if self.pool.names[row] not in self.paid]
+        return rows[: math.ceil(len(rows) / 2)]
+
+    def _means(self, member: int) -> tuple[np.ndarray, np.ndarray]:
+        """The moments that a surrogate would give if it doubted nothing."""
+        means, doubts = self.moments(member)
+        return means, np.zeros_like(doubts)
 
     def unpaid(self) -> list[Candidate]:
         """What was not paid for."""

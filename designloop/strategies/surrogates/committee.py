@@ -8,7 +8,7 @@ Source: Dawid 1984, "Present position and potential developments: the prequentia
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -55,6 +55,10 @@ class CommitteeModel:
     """Those of its members that are fixed processes, which come first, by the names of their kernels."""
     values: Mapping[str, np.ndarray]
     """Property -> (n,) values of the molecules that it was fitted on."""
+    names: Sequence[str] = ()
+    """Of the members; none where they have none."""
+    readings: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Property -> (n,) readings that each of its values is the mean of; nothing where each is one."""
 
     def paid(self, member: int) -> np.ndarray:
         """(n,) what a member would have foreseen of the molecules that it was fitted on: their scores."""
@@ -67,7 +71,8 @@ class CommitteeModel:
         for name, values in self.values.items():
             centre, scale = values.mean(), max(values.std(), 1e-9)
             # How noisy a property is, is asked also where scores are exact: the sd shown is that of a measurement.
-            processes = [it.refitted((values - centre) / scale, noisy=True) for it in self.processes.values()]
+            standard, readings = (values - centre) / scale, self.readings.get(name)
+            processes = [it.refitted(standard, noisy=True, readings=readings) for it in self.processes.values()]
             own = [process(features.tolist()) for process in processes]
             means = np.array([posterior.means[0] for posterior in own])
             variances = np.array([posterior.variances()[0] + posterior.noises[0] for posterior in own])
@@ -79,7 +84,8 @@ class CommitteeModel:
     def only(self, numbers: Sequence[int]) -> CommitteeModel:
         """A committee of some of its members, in this order."""
         shares = self.shares[list(numbers)]
-        return replace(self, members=[self.members[number] for number in numbers], shares=shares / shares.sum())
+        members, names = [self.members[number] for number in numbers], [self.names[n] for n in numbers if self.names]
+        return replace(self, members=members, shares=shares / shares.sum(), names=names)
 
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
         """The posterior over candidates, of (m,) features."""
@@ -118,7 +124,11 @@ class JudgedRound(Protocol):
 
     @property
     def news(self) -> Sequence[Scored]:
-        """Those of its rows that were not known, with their scores."""
+        """Those of its rows that were not known with those very values, with their scores."""
+
+    @property
+    def before(self) -> Archive:
+        """What the belief was fitted on."""
 
 
 class Committee:
@@ -166,7 +176,8 @@ class Committee:
             return None
         molecules, scores = self.view.features_of(archive.members).tolist(), archive.scores
         processes = {
-            name: FixedGP.fit(kernel, molecules, scores, self._noisy) for name, kernel in self._kernels.items()
+            name: FixedGP.fit(kernel, molecules, scores, self._noisy, archive.score_readings)
+            for name, kernel in self._kernels.items()
         }
         members: list[Member] = [*processes.values()]
         if self._composite is not None and self._bits is not None:
@@ -174,15 +185,22 @@ class Committee:
             if composite is not None:
                 members.append(lambda rows: composite(bits.features([row.smiles for row in rows])))
         values = dict(zip(self._properties, archive.values.T, strict=True))
-        return CommitteeModel(members, self.shares, scores, processes, values)
+        readings = dict(zip(self._properties, archive.readings.T, strict=True))
+        names = self.names[: len(members)]
+        return CommitteeModel(members, self.shares, scores, processes, values, names, readings)
 
     def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
-        """Moves the record by what each member foresaw of a round; tells the members' shares."""
-        if told_round.belief is not None and told_round.news:
-            posterior = told_round.belief(self.view.features([row.smiles for row in told_round.news]))
+        """Moves the record by what each member foresaw of a round; tells the members' shares.
+
+        A correction says nothing of foresight: the members were fitted on the molecule.
+        """
+        known = set(told_round.before.smiles)
+        news = [row for row in told_round.news if row.smiles not in known]
+        if told_round.belief is not None and news:
+            posterior = told_round.belief(self.view.features([row.smiles for row in news]))
             if isinstance(posterior, CommitteePosterior):
                 moments = [member.moments() for member in posterior.members]
-                scores = np.array([row.score for row in told_round.news], dtype=float)
+                scores = np.array([row.score for row in news], dtype=float)
                 noises = np.array([member.noises[0] for member in posterior.members])
                 self._judge(np.array([m for m, _ in moments]), np.array([d for _, d in moments]), scores, noises)
         return {f"surrogate_share_{name}": float(share) for name, share in zip(self.names, self.shares, strict=True)}

@@ -35,6 +35,15 @@ class CommitteesModel:
     desirable: np.ndarray
     """(n, properties) desirabilities of the molecules that it was fitted on."""
     aggregate: Callable[[np.ndarray], np.ndarray]
+    properties: Sequence[str]
+    """Whose committees these are."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of the members of all committees, with the property that each foresees."""
+        return [
+            f"{name} ({goal})" for goal, part in zip(self.properties, self.parts, strict=True) for name in part.names
+        ]
 
     @property
     def members(self) -> list[Member]:
@@ -92,6 +101,7 @@ def _desirabilities(draws: Sequence[np.ndarray]) -> np.ndarray:
 class _JudgedRound:
     belief: Belief | None
     news: Sequence[Scored]
+    before: Archive
 
 
 class Committees:
@@ -122,13 +132,18 @@ class Committees:
         for goal, committee in enumerate(self._committees.values()):
             scores = desirable[:, goal].tolist()
             members = [
-                replace(member, score=score, values=member.values[goal : goal + 1])
+                replace(
+                    member,
+                    score=score,
+                    values=member.values[goal : goal + 1],
+                    readings=member.readings[goal : goal + 1],
+                )
                 for member, score in zip(archive.members, scores, strict=True)
             ]
             if (part := committee.fit(replace(archive, members=tuple(members)), seed)) is None:
                 return None
             parts.append(part)
-        return CommitteesModel(parts, desirable, self._objective.aggregate)
+        return CommitteesModel(parts, desirable, self._objective.aggregate, self._objective.names)
 
     def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
         """Moves each committee's record by what its members foresaw of a round; tells the members' shares."""
@@ -136,7 +151,7 @@ class Committees:
         parts = belief.parts if isinstance(belief, CommitteesModel) else [None] * len(self._committees)
         for (name, committee), part in zip(self._committees.items(), parts, strict=True):
             news = [replace(row, score=row.desirability[name]) for row in told_round.news]
-            shares = committee.learn(_JudgedRound(part, news))
+            shares = committee.learn(_JudgedRound(part, news, told_round.before))
             metrics |= {f"{key}_{name}": share for key, share in shares.items()}
         return metrics
 

@@ -77,7 +77,9 @@ class CompositeModel:
     """Property -> its GP as that of its own value, whether that foresees its desirability better or not."""
 
     @classmethod
-    def fit(cls, train_x: np.ndarray, values: np.ndarray, objective: KnownObjective) -> CompositeModel:
+    def fit(
+        cls, train_x: np.ndarray, values: np.ndarray, objective: KnownObjective, readings: np.ndarray | None = None
+    ) -> CompositeModel:
         """Fits each property twice, as its value and as its desirability, and keeps what foresees the latter better.
 
         Mostly the value: the transform's bend is then known, not learned. A value spread over decades is better learned
@@ -86,6 +88,7 @@ class CompositeModel:
         Args:
             train_x: (n, d) rows of bits.
             values: (n, properties) in the order of the objective.
+            readings: (n, properties) that each value is the mean of; None: each is one.
         """
         linear_scale = mean_square(train_x)
         kernels = Kernels.between(train_x, train_x, linear_scale)
@@ -94,7 +97,8 @@ class CompositeModel:
         centre, scale = raw.mean(0), np.maximum(raw.std(0), 1e-9)
         targets = (raw - centre) / scale
         transforms = [*objective.transforms, *[unchanged] * values.shape[1]]
-        fitted = FingerprintGP.fit(kernels, targets), centre.tolist(), scale.tolist(), transforms
+        twice = None if readings is None else np.column_stack([readings, readings])
+        fitted = FingerprintGP.fit(kernels, targets, twice), centre.tolist(), scale.tolist(), transforms
         models = [PropertyModel(*parts) for parts in zip(*fitted, strict=True)]
         wanted = np.column_stack([desirable, desirable])
         errors = [m.leave_one_out_error(*known) for m, *known in zip(models, targets.T, wanted.T, strict=True)]
@@ -158,4 +162,4 @@ class CompositeSurrogate:
             return None
         self.view.forget_all_but(archive.smiles)
         train_x = self.view.features_of(archive.members).astype(np.float32)
-        return CompositeModel.fit(train_x, archive.values, self.objective)
+        return CompositeModel.fit(train_x, archive.values, self.objective, archive.readings)

@@ -86,7 +86,7 @@ class FingerprintGP:
     variance: float
     """s²"""
     noise: float
-    """Noise variance as a share of s²."""
+    """Noise variance of one reading as a share of s²."""
     linear: float
     """w"""
     cholesky: np.ndarray
@@ -98,19 +98,30 @@ class FingerprintGP:
     log_evidence: float
 
     @classmethod
-    def fit(cls, kernels: Kernels, targets: np.ndarray) -> list[FingerprintGP]:
+    def fit(cls, kernels: Kernels, targets: np.ndarray, readings: np.ndarray | None = None) -> list[FingerprintGP]:
         """For each target the GP of highest evidence; mean and s² at their closed-form maximum.
 
         Args:
             kernels: (n, n) of the molecules with themselves.
             targets: (n, k)
+            readings: (n, k) that each target is the mean of; None: each is one.
         """
+        counts = np.ones(targets.shape, dtype=int) if readings is None else readings
+        fitted: dict[int, FingerprintGP] = {}
+        for alike in np.unique(counts, axis=1).T:
+            columns = np.flatnonzero((counts == alike[:, None]).all(0))
+            fitted |= dict(zip(columns.tolist(), cls._fit_alike(kernels, targets[:, columns], alike), strict=True))
+        return [fitted[column] for column in range(targets.shape[1])]
+
+    @classmethod
+    def _fit_alike(cls, kernels: Kernels, targets: np.ndarray, readings: np.ndarray) -> list[FingerprintGP]:
+        """Those of targets (n, k) of the same numbers (n,) of readings, which share their factors."""
         n, k = targets.shape
         right = np.column_stack([targets, np.ones(n)])
         best: list[tuple[float, float, float]] = [(-np.inf, 0.0, 0.0)] * k
         factors: dict[tuple[float, float], np.ndarray] = {}
         for linear, noise in product(_LINEAR, _NOISES):
-            factors[linear, noise] = _factor(kernels, linear, noise)
+            factors[linear, noise] = _factor(kernels, linear, noise / readings)
             evidences = _solved(factors[linear, noise], right)[-1]
             best = [max(old, (new, linear, noise)) for old, new in zip(best, evidences.tolist(), strict=True)]
             factors = {(w, noise): factors[w, noise] for _, w, noise in best}  # all of them would be large
@@ -155,10 +166,9 @@ class FingerprintGP:
         return np.asarray(targets - self.weights / self.precision)
 
 
-def _factor(kernels: Kernels, linear: float, noise: float) -> np.ndarray:
-    """(n, n) lower Cholesky factor of K + noise, in units of s²."""
-    kernel = kernels.weighted(linear)
-    return np.asarray(cholesky(kernel + (noise + JITTER) * np.eye(len(kernel)), lower=True))
+def _factor(kernels: Kernels, linear: float, noises: np.ndarray) -> np.ndarray:
+    """(n, n) lower Cholesky factor of K + noises (n,), in units of s²."""
+    return np.asarray(cholesky(kernels.weighted(linear) + np.diag(noises + JITTER), lower=True))
 
 
 def _solved(lower: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -173,9 +183,9 @@ def _solved(lower: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def covariances_of(gps: Sequence[FingerprintGP], k_test_train: Kernels, k_test: Kernels) -> list[np.ndarray]:
-    """The ``covariance`` of each; those that share a kernel and a noise differ by their variances alone."""
-    unit: dict[tuple[float, float], np.ndarray] = {}
+    """The ``covariance`` of each; those that share a factor differ by their variances alone."""
+    unit: dict[int, np.ndarray] = {}
     for gp in gps:
-        if (gp.linear, gp.noise) not in unit:
-            unit[gp.linear, gp.noise] = gp.covariance(k_test_train, k_test) / gp.variance
-    return [gp.variance * unit[gp.linear, gp.noise] for gp in gps]
+        if id(gp.cholesky) not in unit:
+            unit[id(gp.cholesky)] = gp.covariance(k_test_train, k_test) / gp.variance
+    return [gp.variance * unit[id(gp.cholesky)] for gp in gps]

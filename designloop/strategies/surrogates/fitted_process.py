@@ -1,17 +1,18 @@
-"""A Gaussian process over vectors of which the kernel's shape is fitted to the values that were paid for.
+"""A Gaussian process over vectors of which kernel and scale are fitted to the values that were paid for.
 
-    value(x) = m + s h(x),    h ~ GP(0, k + noise),    k = (1 - a) M(d) + a M(d / f) + b (x·x' / dims + q q')
+    T(value(x)) = m + s h(x),    h ~ GP(0, k + noise),    k = (1 - a) M(d) + a M(d / f) + b (x·x' / dims + q q')
 
 M is Matérn 5/2, d the distance |(x - x') / l|, q = (|x|² - dims) / √(2 dims), and x in units of the space's standard
-deviation. The first part is a landscape with a length l for each axis. The second is what is rough in the values: it
-tells of near neighbours alone, f of a length away; without it short waves on a slope would be all that there is, or
-noise. The third is a slope and a bowl, which reach beyond what was seen. The trend is all but what is rough.
-m and s are at their closed-form maximum; l, f, a, b and the noise have the highest posterior density. A priori lengths
-grow with the root of the number of axes, as distances do, and are alike, so that few values are enough to learn what is
-common to all axes, and many to tell them apart.
+deviation. T is the scale that values are seen on (``scales``). The first part is a landscape with a length l for each
+axis. The second is what is rough in the values: it tells of near neighbours alone, f of a length away; without it short
+waves on a slope would be all that there is, or noise. The third is a slope and a bowl, which reach beyond what was
+seen. The trend is all but what is rough.
+m and s are at their closed-form maximum; l, f, a, b, the noise and the power of T have the highest posterior density.
+A priori lengths grow with the root of the number of axes, as distances do, and are alike, so that few values are enough
+to learn what is common to all axes, and many to tell them apart.
 Sources: Rasmussen & Williams 2006, eqs. 2.25-2.30 and 5.9 (posterior, evidence, its slope); Hvarfner et al. 2024,
 "Vanilla Bayesian optimization performs great in high dimensions" (lengths by the number of axes); Box & Wilson 1951
-(slope and bowl).
+(slope and bowl); Snelson et al. 2004, "Warped Gaussian processes" (a scale that is fitted with the kernel).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from scipy.special import expit, logit
 
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.latent_kernels import distances, matern
+from designloop.strategies.surrogates.scales import POWERS, Scale, powered, stretches
 
 _ROOT = 5**0.5
 
@@ -39,6 +41,9 @@ _ALIKE = 0.5
 
 _OTHERS = np.array([[-8.0, 3.0], [np.log(0.05), 1.0], [-3.0, 2.0], [-3.0, 2.0]])
 """Mean and standard deviation of the logarithms of noise and f, of the log odds of a, and of the logarithm of b."""
+
+_POWER = (1.0, 0.5)
+"""Mean and standard deviation of the power of a scale."""
 
 _LENGTHS = (np.log(1e-2), np.log(1e3))
 _REACH = [(np.log(1e-6), 0.0), (np.log(1e-3), np.log(0.3)), (-8.0, 3.0), (-12.0, 6.0)]
@@ -145,6 +150,9 @@ class FittedProcess:
     weights: np.ndarray
     """(n,) inverse of kernel and noise, times the values less their mean."""
     best: float
+    """Of the values, as they are seen."""
+    scale: Scale
+    """What values are seen on; bounds are of values themselves."""
     part: Shape
     """Of what is foreseen: the whole kernel, or of its trend alone, what is rough being as noise."""
 
@@ -155,31 +163,33 @@ class FittedProcess:
         Args:
             points: (n, dims) in units of the space's standard deviation.
             values: (n,)
-            before: an earlier one, from whose shape on it is sought.
+            before: an earlier one, from whose shape and scale on it is sought.
         """
         dims = points.shape[1]
-        start = np.append(np.full(dims, _LENGTH[0] + 0.5 * np.log(dims)), _OTHERS[:, 0])
+        start = np.concatenate([np.full(dims, _LENGTH[0] + 0.5 * np.log(dims)), _OTHERS[:, 0], [_POWER[0]]])
         if before is not None:
-            start = before.shape.logs()
-        known = (points, (values - values.mean()) / (float(values.std()) or 1.0))
-        reach = [_LENGTHS] * dims + _REACH
+            start = np.append(before.shape.logs(), before.scale.power)
+        known = (points, Scale.of(values)(values))
+        reach = [*[_LENGTHS] * dims, *_REACH, POWERS]
         solved = minimize(_loss, start, known, "L-BFGS-B", jac=True, bounds=reach, options={"maxiter": _STEPS})
-        return cls.of(points, values, Shape.of_logs(solved.x))
+        return cls.of(points, values, Shape.of_logs(solved.x[:-1]), float(solved.x[-1]))
 
     @classmethod
-    def of(cls, points: np.ndarray, values: np.ndarray, shape: Shape) -> Self:
-        """The process with a kernel of this shape."""
-        lower = cholesky(shape.kernel(points, points) + shape.noise * np.eye(len(values)), lower=True)
-        mean, weights = _centred(lower, values)
-        variance = max(float((values - mean) @ weights) / len(values), _LEAST**2)
-        return cls(points, shape, mean, variance, lower, weights, float(values.max()), shape)
+    def of(cls, points: np.ndarray, values: np.ndarray, shape: Shape, power: float = 1.0) -> Self:
+        """The process with a kernel of this shape and a scale of this power."""
+        scale = Scale.of(values, power)
+        seen = scale(values)
+        lower = cholesky(shape.kernel(points, points) + shape.noise * np.eye(len(seen)), lower=True)
+        mean, weights = _centred(lower, seen)
+        variance = max(float((seen - mean) @ weights) / len(seen), _LEAST**2)
+        return cls(points, shape, mean, variance, lower, weights, float(seen.max()), scale, shape)
 
     def trend(self) -> Self:
         """The posterior of the trend."""
         return replace(self, part=self.shape.trend())
 
     def __call__(self, points: np.ndarray) -> Posterior:
-        """The posterior over (m, dims) points."""
+        """The posterior over (m, dims) points of values as they are seen."""
         across = self.part.kernel(points, self.latents)
         half = solve_triangular(self.lower, across.T, lower=True, check_finite=False)
         mean = self.mean + across @ self.weights
@@ -194,9 +204,9 @@ class FittedProcess:
         return Posterior([mean], variances, covariances, [self.shape.noise * self.variance], self.best)
 
     def bounds(self, points: np.ndarray, kappa: np.ndarray | float) -> np.ndarray:
-        """(m,) mean and ``kappa`` (m,) standard deviations at (m, dims) points."""
+        """(m,) values of which mean and ``kappa`` (m,) standard deviations are seen at (m, dims) points."""
         mean, doubt = self(points).moments()
-        return np.asarray(mean + kappa * doubt)
+        return self.scale.values(mean + kappa * doubt)
 
     def slopes(self, points: np.ndarray, kappa: np.ndarray | float) -> np.ndarray:
         """(m, dims) gradients of the bounds."""
@@ -204,9 +214,12 @@ class FittedProcess:
         half = solve_triangular(self.lower, across.T, lower=True, check_finite=False)
         solved = solve_triangular(self.lower, half, lower=True, trans=1, check_finite=False).T
         left = np.maximum(self.part.variance(points) - np.square(half).sum(0), _LEAST)
-        share = (self.variance * np.asarray(kappa) / np.sqrt(self.variance * left))[:, None]
+        doubt = np.sqrt(self.variance * left)
+        share = (self.variance * np.asarray(kappa) / doubt)[:, None]
         rising = self.part.slopes(points, self.latents, self.weights - share * solved)
-        return np.asarray(rising + 0.5 * share * self.part.variance_slopes(points))
+        rising += 0.5 * share * self.part.variance_slopes(points)
+        behind = self.scale.slopes(self.mean + across @ self.weights + kappa * doubt)
+        return np.asarray(behind[:, None] * rising)
 
 
 def _centred(lower: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray]:
@@ -216,20 +229,36 @@ def _centred(lower: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray]:
     return mean, of_values - mean * of_ones
 
 
-def _loss(logs: np.ndarray, x: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray]:
-    """Minus the log posterior density of a shape, and its slope. Arguments as ``log_evidence``."""
-    likely, rising = log_evidence(logs, x, values)
+def log_density(numbers: np.ndarray, x: np.ndarray, z: np.ndarray) -> tuple[float, np.ndarray]:
+    """The log posterior density of a shape and a power, but for a constant, and its slope.
+
+    Args:
+        numbers: (dims + 5,) logarithms of the shape, and the power.
+        x: (n, dims)
+        z: (n,) standardized values.
+    """
+    logs, power = numbers[:-1], float(numbers[-1])
+    seen, by_power = powered(z, power)
+    likely, rising, by_seen = log_evidence(logs, x, seen)
     prior, steep = log_prior(logs)
-    return -likely - prior, -rising - steep
+    stretch, off = float(stretches(z).sum()), (power - _POWER[0]) / _POWER[1]
+    # A density of values is that of what is seen, times how much that rises with them.
+    density = likely + (power - 1) * stretch + prior - 0.5 * off**2
+    return density, np.append(rising + steep, by_seen @ by_power + stretch - off / _POWER[1])
 
 
-def log_evidence(logs: np.ndarray, x: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray]:
-    """The greatest log density of values over m and s, but for a constant, and its slope by a shape.
+def _loss(numbers: np.ndarray, x: np.ndarray, z: np.ndarray) -> tuple[float, np.ndarray]:
+    density, slope = log_density(numbers, x, z)
+    return -density, -slope
+
+
+def log_evidence(logs: np.ndarray, x: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """The greatest log density of values over m and s, but for a constant, its slope by a shape, and by values.
 
     Args:
         logs: (dims + 4,) of the shape.
         x: (n, dims)
-        values: (n,)
+        values: (n,) as they are seen.
     """
     n = len(x)
     shape, bowl = Shape.of_logs(logs), _bowl(x)
@@ -255,7 +284,7 @@ def log_evidence(logs: np.ndarray, x: np.ndarray, values: np.ndarray) -> tuple[f
         shape.bowl * float(((slack @ bowl) * bowl).sum()),
     ]
     evidence = -0.5 * n * np.log(variance) - np.log(np.diag(lower)).sum()
-    return float(evidence), np.append(of_lengths, np.multiply(0.5, of_others))
+    return float(evidence), np.append(of_lengths, np.multiply(0.5, of_others)), -weights / variance
 
 
 def log_prior(logs: np.ndarray) -> tuple[float, np.ndarray]:

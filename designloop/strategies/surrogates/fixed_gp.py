@@ -47,18 +47,25 @@ class FixedGP:
 
     @classmethod
     def fit(
-        cls, kernel: Kernel, molecules: Sequence[MoleculeFeatures], scores: np.ndarray, noisy: bool = False
+        cls,
+        kernel: Kernel,
+        molecules: Sequence[MoleculeFeatures],
+        scores: np.ndarray,
+        noisy: bool = False,
+        readings: np.ndarray | None = None,
     ) -> FixedGP:
         """Conditions the process on (n,) scores.
 
         Args:
             noisy: whether they are those of an assay, say; where the process lies and how noisy it is, they then say.
+            readings: (n,) that each is the mean of; None: each is one.
         """
-        return cls._conditioned(kernel, molecules, kernel.to(molecules), scores, noisy)
+        unfitted = kernel, molecules, kernel.to(molecules)
+        return cls._conditioned(*unfitted, scores, noisy, readings)
 
-    def refitted(self, scores: np.ndarray, noisy: bool = False) -> FixedGP:
+    def refitted(self, scores: np.ndarray, noisy: bool = False, readings: np.ndarray | None = None) -> FixedGP:
         """The process of the same molecules, conditioned on (n,) other scores. Arguments as ``fit``."""
-        return self._conditioned(self.kernel, self.molecules, self.similarity, scores, noisy)
+        return self._conditioned(self.kernel, self.molecules, self.similarity, scores, noisy, readings)
 
     @classmethod
     def _conditioned(
@@ -68,10 +75,12 @@ class FixedGP:
         similarity: Similarity,
         scores: np.ndarray,
         noisy: bool,
+        readings: np.ndarray | None,
     ) -> FixedGP:
         prior = similarity(molecules).astype(np.float64)
-        scale = likely_scale(prior, scores) if noisy else Scale(float(np.quantile(scores, POOR)))
-        lower = cholesky(scale.variance * prior + scale.noise * np.eye(len(molecules)), lower=True)
+        scale = likely_scale(prior, scores, readings) if noisy else Scale(float(np.quantile(scores, POOR)))
+        noises = scale.noises(np.ones(len(molecules)) if readings is None else readings)
+        lower = cholesky(scale.variance * prior + np.diag(noises), lower=True)
         white = solve_triangular(lower, scores - scale.mean, lower=True).astype(np.float32)
         return cls(kernel, molecules, similarity, lower.astype(np.float32), white, float(scores.max()), scale)
 

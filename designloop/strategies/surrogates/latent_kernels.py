@@ -146,6 +146,10 @@ class EncodedView(StandardFormView):
         self._vae = vae
         self._selfies = lru_cache(20_000)(vae.codec.to_selfies)
 
+    def __reduce__(self) -> tuple[type[EncodedView], tuple[object, ...]]:
+        """Elsewhere it remembers nothing yet."""
+        return type(self), (self._standard_forms, self._vae)
+
     def names(self, drawn: Sequence[Candidate]) -> Sequence[str | None]:
         """Their standard forms; None for what the model's alphabet cannot express, as nothing is learned from it."""
         return [form if form is not None and self._expresses(form) else None for form in super().names(drawn)]

@@ -53,6 +53,10 @@ class FingerprintView(StandardFormView):
         super().__init__(standard_forms)
         self._rows: dict[str, np.ndarray] = {}
 
+    def __reduce__(self) -> tuple[type[FingerprintView], tuple[object, ...]]:
+        """Elsewhere it makes its rows anew, which are more than what they are made of."""
+        return type(self), (self._standard_forms,)
+
     def features(self, names: Sequence[str]) -> np.ndarray:
         """(n, bits) booleans, of any molecules."""
         new = [name for name in dict.fromkeys(names) if name not in self._rows]

@@ -12,11 +12,11 @@ from designloop.api import InputError
 from designloop.benchmarks import Options
 from designloop.benchmarks.common.measures import signed_rank_p
 from designloop.benchmarks.common.trials import Trial
+from designloop.benchmarks.common.turbo import Rules
 from designloop.benchmarks.latent_peers import benchmark, searches
 from designloop.benchmarks.latent_peers.arms import ARMS, LATENT_BO, LOL_BO, TURBO, Peer
 from designloop.benchmarks.latent_peers.benchmark import entry, judge, merge, report, run
 from designloop.benchmarks.latent_peers.searches import TurboL
-from designloop.benchmarks.latent_peers.turbo import Rules
 from designloop.benchmarks.pmo.arms import Ours
 from designloop.benchmarks.pmo.tasks import write_campaign
 from designloop.molecules.chemistry import canonical

@@ -11,13 +11,13 @@ import torch
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
+from designloop.benchmarks.common.process import untrained
+from designloop.benchmarks.common.turbo import Rules
 from designloop.benchmarks.latent_peers import cube as cube_module
 from designloop.benchmarks.latent_peers import searches
 from designloop.benchmarks.latent_peers.cube import LatentCube
 from designloop.benchmarks.latent_peers.joint import JointSettings, NegativeEvidence, train_together
-from designloop.benchmarks.latent_peers.process import untrained
 from designloop.benchmarks.latent_peers.searches import Learning, LolBo, TurboL, search
-from designloop.benchmarks.latent_peers.turbo import Rules
 from designloop.benchmarks.pmo import door as door_module
 from designloop.benchmarks.pmo.door import Door
 from designloop.molecules.chemistry import require
@@ -86,6 +86,13 @@ def test_starting_molecules_are_paid_for_first_and_every_call_is_counted(oracle:
     assert oracle.asked == list(door.paid)
     assert len(set(oracle.asked)) == 14
     assert max(door.paid.values()) > 2.5
+
+
+def test_rules_that_forget_what_was_paid_for_are_refused(oracle: Carbons, tmp_path: Path) -> None:
+    door = Door("qed", 14, tmp_path / "calls.jsonl")
+    with pytest.raises(ValueError, match="found restart 5 among the rules of TuRBO in latents, expected 0"):
+        search(door, ["CCCC"], Chains.line(), Rules(restart=5), seed=0)
+    assert not oracle.asked
 
 
 def test_a_search_ends_where_nothing_new_is_written(

@@ -187,6 +187,15 @@ def test_a_campaign_that_was_begun_before_there_were_restarts_goes_on_without(wr
     assert as_begun(old, campaign).strategy.settings.model_dump()["restart_after"] == 0
 
 
+@pytest.mark.parametrize("name", ["property_loss", "latent_bo"])
+def test_a_campaign_that_was_begun_before_foresight_was_judged_goes_on_without(write: Write, name: str) -> None:
+    campaign = load_campaign(write(f"strategy: {{name: {name}}}\n"))
+    old = campaign.dump()
+    assert old["strategy"].pop("judged") == 0.1
+    assert unknown_settings(old, campaign) == {"strategy.judged": 0.0}
+    assert as_begun(old, campaign).strategy.settings.model_dump()["judged"] == 0.0
+
+
 def test_a_strategy_without_such_settings_or_of_another_name_stays_as_it_is(write: Write) -> None:
     old = load_campaign(write("strategy: {name: random}\n")).dump()
     for strategy in ("{name: random}", "{name: property_loss}"):

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from ray import cloudpickle
 from scipy.stats import norm
 from torch import Tensor
 
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.sequence_networks import on_sphere
 from designloop.molecules.sequence_vae import SequenceVAE
+from designloop.pieces import P, R, S, Spread, one_by_one
 from designloop.randomness import generators_of
 from designloop.records import Candidate
 from designloop.strategies.archive.archive import Archive, Member
@@ -19,10 +23,10 @@ from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import SCORE_ALONE
 from designloop.strategies.proposers.mixing import LatentMixing
 from designloop.strategies.search.chains import PROPOSER as CHAIN
-from designloop.strategies.search.chains import Chains, log_chance
+from designloop.strategies.search.chains import Chains, ChainWalk, log_chance
 from designloop.strategies.search.core import Core
 from designloop.strategies.search.pool import Source, Turn
-from designloop.strategies.search.region_search import RegionSearch
+from designloop.strategies.search.region_search import RegionSearch, RegionWriter
 from designloop.strategies.search.regions import PROPOSER, Regions
 from designloop.strategies.search.trust_region import RegionSettings
 from designloop.strategies.surrogates.base import Posterior
@@ -71,28 +75,39 @@ def written_by_table() -> tuple[list[str], Tensor]:
     return known, vae.latents(known)
 
 
-def search(core: tuple[str, ...] = (), decoded: float = 6) -> tuple[list[Source], Archive, Committee]:
+def search(
+    core: tuple[str, ...] = (), decoded: float = 6, spread: Spread = one_by_one
+) -> tuple[list[Source], Archive, Committee]:
     """Chains and regions, what was paid for, and who votes."""
     vae = tiny_vae()
     vae.__class__ = Table
     view = EncodedView(standard_forms, vae)
     members = tuple(Member(name, vae.codec.to_selfies(name), score_of(name), (score_of(name),)) for name in SMILES)
     others = {"latent": LatentMatern(plain_axes(8), 4.0)}
-    chains = Chains(vae=vae, view=view, elites=lambda archive: archive.best(20, 20), decoded=decoded, core=Core(core))
+    chains = Chains(
+        walk=ChainWalk(vae=vae, view=view, core=Core(core)),
+        elites=lambda archive: archive.best(20, 20),
+        decoded=decoded,
+        spread=spread,
+    )
+    writer = RegionWriter(vae=vae, view=view, transcriber=Transcriber(vae.codec), temperature=1.0, core=Core(core))
     regions = RegionSearch(
-        vae=vae,
-        view=view,
-        transcriber=Transcriber(vae.codec),
+        writer=writer,
         regions=Regions(RegionSettings(count=2, length=0.02, shortest=0.01), seed=0),
         decoded=decoded,
-        temperature=1.0,
-        core=Core(core),
+        spread=spread,
     )
     return [chains, regions], Archive(members), Committee(view, SCORE_ALONE, ("ecfp6",), others=others)
 
 
-def propose(wanted: int = 10, seed: int = 0, core: tuple[str, ...] = (), decoded: float = 6) -> list[Candidate]:
-    sources, archive, committee = search(core, decoded)
+def propose(
+    wanted: int = 10,
+    seed: int = 0,
+    core: tuple[str, ...] = (),
+    decoded: float = 6,
+    spread: Spread = one_by_one,
+) -> list[Candidate]:
+    sources, archive, committee = search(core, decoded, spread)
     belief = committee.fit(archive, 0)
     assert belief is not None
     return [candidate for source in sources for candidate in source.propose(archive, belief, wanted, Turn(seed, 3))]
@@ -121,6 +136,30 @@ def test_what_chains_give_is_what_their_latents_decode_to() -> None:
 def test_it_follows_from_the_turn() -> None:
     assert propose(seed=1) == propose(seed=1)
     assert propose(seed=1) != propose(seed=2)
+
+
+class Elsewhere:
+    """Does pieces in copies of what is sent, the last one first, as another process may."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def __call__(self, work: Callable[[S, P], R], shared: S, pieces: Sequence[P]) -> list[R]:
+        self.counts.append(len(pieces))
+        torch.rand(3)  # a process of its own stands elsewhere in the global generators
+        done = [pickle.loads(cloudpickle.dumps((work, shared, piece))) for piece in reversed(pieces)]
+        return [theirs(given, piece) for theirs, given, piece in done][::-1]
+
+
+def test_it_is_the_same_wherever_and_in_whatever_order_the_pieces_are_done() -> None:
+    elsewhere = Elsewhere()
+    spread, here = propose(wanted=20, decoded=8, spread=elsewhere), propose(wanted=20, decoded=8)
+    assert spread == here
+    assert all(
+        theirs.origin and ours.origin and np.array_equal(theirs.origin.latent, ours.origin.latent)
+        for theirs, ours in zip(spread, here, strict=True)
+    )
+    assert elsewhere.counts == [3, 2], "20 chains are three pieces, and each region is one"
 
 
 def test_about_as_many_are_decoded_as_are_to_be() -> None:

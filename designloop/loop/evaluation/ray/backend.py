@@ -30,6 +30,7 @@ from designloop.loop.evaluation.errors import NoWorkers
 from designloop.loop.evaluation.incidents import describe_losses
 from designloop.loop.evaluation.ray import cluster as ray_cluster
 from designloop.loop.evaluation.ray.keeper import RayKeeper, last_line
+from designloop.loop.evaluation.ray.spreading import RaySpread
 from designloop.loop.evaluation.ray.worker import Sent, Worker
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class RayBackend:
         """Whether no CPU was free when the first workers were made, and that was not told yet."""
         # The keeper makes the first workers; once Ray is up, only the thread that scores touches them.
         self._keeper = RayKeeper(workers or 1, address, first=self._fill)
+        self.spread = RaySpread(self._keeper, lambda: self._count)
 
     def takes(self, request: Request) -> bool:
         """Whether a worker is idle, or so quickly through with what it has that it may have this too."""
@@ -156,6 +158,7 @@ class RayBackend:
             import ray
 
             ray.kill(worker.actor)
+        self.spread.close()
         self._keeper.close()
 
     @property

@@ -46,6 +46,31 @@ def count_free_cpus() -> float:
     return float(ray.available_resources().get("CPU", 0))
 
 
+def actor_on(node: str, kind: type) -> Any:
+    """An actor on a node, or on another where that is gone, beside those that hold its CPUs: it holds none itself."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    place = NodeAffinitySchedulingStrategy(node, soft=True)
+    return ray.remote(kind).options(num_cpus=0, max_restarts=0, scheduling_strategy=place).remote()
+
+
+def spare_nodes(count: int) -> list[str]:
+    """Ids of the nodes that others may work on beside this process, one for each, so that ``count`` work in all.
+
+    The nodes take turns, each for as many as it has CPUs; on its own this process takes one.
+    """
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    cpus = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]}
+    if cpus.get(here):
+        cpus[here] -= 1
+        count -= 1
+    turns = range(max(cpus.values(), default=0))
+    return [node for turn in turns for node, most in cpus.items() if turn < most][:count]
+
+
 def why_none_starts(seconds: float) -> str:
     """Says how many CPUs there are, for when no worker started within so many seconds."""
     import ray

@@ -65,6 +65,11 @@ class RayKeeper:
         self._thread = threading.Thread(target=self._keep, name="ray", daemon=True)
         self._thread.start()
 
+    @property
+    def is_up(self) -> bool:
+        """Whether Ray is up, and its head not lost."""
+        return self._up.is_set() and self._error is None
+
     def wait_until_up(self) -> None:
         """Return when Ray is up; to be asked again before each wait for what Ray does, since its head may be lost.
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from designloop.benchmarks.pmo import sources
-from designloop.benchmarks.pmo.sources import code_of, definitions_of
+from designloop.benchmarks.common import sources
+from designloop.benchmarks.common.sources import code_of, definitions_of
 
 SEARCH = '''"""A search."""
 from box.face import helper

@@ -11,8 +11,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 from torch import Tensor
 
-from designloop.benchmarks.latent_peers.process import fitted, lengths_of, standardized
-from designloop.benchmarks.latent_peers.turbo import Rules, Turbo, box, perturbed
+from designloop.benchmarks.common.process import Lengths, fitted, lengths_of, standardized, untrained
+from designloop.benchmarks.common.turbo import Rules, Turbo, box, perturbed
 from designloop.randomness import seeded
 
 
@@ -66,6 +66,22 @@ def test_a_region_below_its_shortest_begins_anew_around_the_best_of_all() -> Non
     lengths = told(search, *[0.0] * 8)
     assert lengths == [0.8 / 2**k for k in range(1, 7)] + [0.8, 0.4]
     assert (search.restarts, len(search.values), search.centre) == (1, 5 + 16, 4)
+
+
+def test_a_search_that_forgets_begins_anew_from_even_points() -> None:
+    search = turbo(2, Rules(restart=16))
+    assert told(search, *[0.0] * 7)[-1] == 0.8
+    assert (search.restarts, len(search.points)) == (1, 0)
+    again = search.ask()
+    assert again.shape == (16, 2)
+    # Sobol's points in base 2: of 16, one in each sixteenth of either axis.
+    assert (again * 16).long().sort(dim=0).values.tolist() == [[k, k] for k in range(16)]
+    assert not search.tell(again[:0], torch.zeros(0, dtype=torch.double))
+    other = search.ask()
+    assert not torch.equal(again, other)
+    assert search.tell(other, -torch.ones(16, dtype=torch.double)), "what was better is forgotten"
+    assert (search.centre, search.region.length) == (0, 0.8)
+    assert search.ask().shape == (10, 2)
 
 
 def test_sides_are_as_the_lengths_and_their_product_as_that_of_a_cube() -> None:
@@ -129,7 +145,7 @@ def test_the_process_is_scikit_learns_with_the_same_lengths() -> None:
     x, new = rng.random((30, 4)), rng.random((7, 4))
     y = np.sin(5 * x[:, 0]) + x[:, 1]
     values = torch.from_numpy(y)
-    model = fitted(torch.from_numpy(x), values)
+    model = fitted(untrained(torch.from_numpy(x), values))
     lengths, level = lengths_of(model).numpy(), model.likelihood.noise.item()
     constant = model.mean_module.constant.item()
     peer = GaussianProcessRegressor(Matern(lengths, nu=2.5), alpha=level, optimizer=None)
@@ -140,6 +156,16 @@ def test_the_process_is_scikit_learns_with_the_same_lengths() -> None:
     assert posterior.mean.squeeze(-1).numpy() == pytest.approx(mean + constant, abs=1e-5)
     assert posterior.distribution.covariance_matrix.numpy() == pytest.approx(covariance, abs=1e-5)
     assert lengths[:2].max() < lengths[2:].min()  # what does nothing varies slowly
+
+
+@pytest.mark.parametrize("lengths", ["prior", "bounds"])
+def test_lengths_are_held_by_a_prior_or_by_bounds(lengths: Lengths) -> None:
+    points = torch.rand(20, 3, generator=torch.Generator().manual_seed(0), dtype=torch.double)
+    model = fitted(untrained(points, 1e-6 * points[:, 0], lengths))
+    bounded, own = lengths == "bounds", lengths_of(model)
+    assert own.shape == (3,)
+    assert bool(own.max() <= 4) is bounded, "nothing changes along two axes"
+    assert len(list(model.named_priors())) == (0 if bounded else 2)
 
 
 def density(model: SingleTaskGP) -> float:
@@ -153,9 +179,9 @@ def density(model: SingleTaskGP) -> float:
 def test_a_fit_goes_on_from_the_one_before() -> None:
     points = torch.rand(30, 4, generator=torch.Generator().manual_seed(0), dtype=torch.double)
     values = points[:, 0].square()
-    before = fitted(points, values)
-    assert density(before) > density(fitted(points, values, steps=1)) + 0.05
-    assert density(fitted(points, values, before, steps=1)) >= density(before) - 1e-6
+    before = fitted(untrained(points, values))
+    assert density(before) > density(fitted(untrained(points, values), steps=1)) + 0.05
+    assert density(fitted(untrained(points, values), before, steps=1)) >= density(before) - 1e-6
 
 
 def test_equal_values_are_no_error() -> None:
