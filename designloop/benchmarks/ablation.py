@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,20 +20,19 @@ SUMMARY = "The default strategy without its parts, one at a time: three of PMO's
 
 OPTIONS = frozenset({"arms", "calls", "jobs", "model", "seeds", "tasks", "work"})
 
-KERNEL = "composition"
-"""Of the committee: what it knows of whole molecules."""
-
 ALL = property_loss.PROPOSERS
 MODEL = [name for name in ALL if name in MODEL_PROPOSERS]
 
 
-def without_kernel(kernel: str, work: Work, folder: Path) -> TrialResult:
-    """Runs a trial in which committees are made without a kernel."""
-    from designloop.strategies.surrogates import committee
-    from designloop.strategies.surrogates.kernels import KERNELS
+def without_numbers(work: Work, folder: Path) -> TrialResult:
+    """Runs a trial in which no kernel of a committee sees numbers of whole molecules, where another part is left."""
+    from designloop.strategies.surrogates.kernels import KERNELS, MeanOf, Numbers
 
-    smaller = partial(committee.Committee, kernels=[name for name in KERNELS if name != kernel])
-    with patch.object(committee, "Committee", smaller):
+    means = {name: kernel for name, kernel in KERNELS.items() if isinstance(kernel, MeanOf)}
+    fewer = {
+        name: MeanOf([part for part in mean.kernels if not isinstance(part, Numbers)]) for name, mean in means.items()
+    }
+    with patch.dict(KERNELS, fewer):
         return work(folder)
 
 
@@ -56,11 +54,7 @@ ARMS = (
     ),
     Ours("no_surrogate", "candidates as drawn, so without ZINC's screen as well", strategy(surrogate="none")),
     Ours("no_screen", "without ZINC's screen", strategy(proposers=[name for name in ALL if name != SCREEN])),
-    Altered(
-        "no_composition",
-        "without the committee's kernel on whole molecules",
-        run_by=partial(without_kernel, KERNEL),
-    ),
+    Altered("no_numbers", "no surrogate sees numbers of whole molecules", run_by=without_numbers),
     Ours("one_process", "one fitted process for the committee, so without ZINC's screen", strategy(surrogate="score")),
     Ours("low_effort", "a quarter of the free molecules a call, a fifth of ZINC screened", strategy(effort="low")),
 )

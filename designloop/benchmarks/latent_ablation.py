@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from designloop.benchmarks.ablation import without_kernel
+from designloop.benchmarks.ablation import without_numbers
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.trials import TrialResult
 from designloop.benchmarks.pmo import left_out
@@ -70,8 +70,7 @@ def strategy(**settings: Any) -> dict[str, Any]:
 ARMS = (
     Ours("full", "latent_bo at its default settings", strategy()),
     Altered("no_latent_kernels", "no surrogate sees latents", strategy(), run_by=without_latent_kernels),
-    Altered("no_composition", "no surrogate sees whole molecules alone", strategy(),
-           run_by=partial(without_kernel, "composition")),
+    Altered("no_numbers", "no surrogate sees numbers of whole molecules", strategy(), run_by=without_numbers),
     Altered("no_mixing", "latents of two parents are not mixed", strategy(),
            run_by=partial(without_proposers, ("mixing",))),
     Altered("no_model", "the model proposes nothing; it begins with its draws", strategy(),

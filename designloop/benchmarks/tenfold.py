@@ -69,7 +69,8 @@ def run_with(times: int, looks: Sequence[int], work: Work, folder: Path) -> Tria
 
     def breed(bred_by: BreedByVote, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
         bred = own(times_as_many(bred_by, times), archive, belief, wanted, turn)
-        mark = next((mark for mark in looks if mark <= len(archive) < mark + wanted), None)
+        calls = turn.rounds_seen * wanted  # not the archive's length: what the model cannot write is not in it
+        mark = next((mark for mark in looks if mark <= calls < mark + wanted), None)
         if mark is not None and turn.block == 0 and bred is not None:
             other = own(times_as_many(bred_by, TIMES), archive, belief, wanted, turn)
             assert other is not None  # it has the same molecules to breed from

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from designloop.benchmarks import Options
-from designloop.benchmarks.ablation import ARMS, STUDY, merge, report, without_kernel
+from designloop.benchmarks.ablation import ARMS, STUDY, merge, report, without_numbers
 from designloop.benchmarks.common.arms import overrides_of
 from designloop.benchmarks.pmo.altered import Altered
 from designloop.benchmarks.pmo.left_out import TASKS
@@ -19,7 +19,7 @@ from designloop.loop.campaign.campaign import load_campaign
 from designloop.strategies.base import SCORE_ALONE
 from designloop.strategies.property_loss import PROPOSERS
 from designloop.strategies.surrogates import committee
-from designloop.strategies.surrogates.kernels import KERNELS
+from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MeanOf, Numbers
 from designloop.strategies.surrogates.views import MoleculeView
 
 
@@ -47,22 +47,30 @@ def test_each_arm_lacks_what_its_name_says_and_nothing_else(model: str, tmp_path
     }
 
 
-def test_a_kernel_is_left_out_while_a_trial_runs(tmp_path: Path) -> None:
-    def members(folder: Path) -> dict[str, Any]:
-        return {"members": committee.Committee(MoleculeView(lambda smiles: smiles), SCORE_ALONE).names}
+def test_numbers_of_whole_molecules_are_left_out_while_a_trial_runs(tmp_path: Path) -> None:
+    def seen(folder: Path) -> dict[str, Any]:
+        members = committee.Committee(MoleculeView(lambda smiles: smiles), SCORE_ALONE)._kernels
+        return {name: parts_of(kernel) for name, kernel in members.items()}
 
-    assert without_kernel("composition", members, tmp_path)["members"] == ("ecfp6", "fcfp4", "atom_pair")
-    assert members(tmp_path)["members"] == tuple(KERNELS)
+    def parts_of(kernel: Kernel) -> list[Kernel]:
+        return list(kernel.kernels) if isinstance(kernel, MeanOf) else [kernel]
+
+    whole = seen(tmp_path)
+    without = without_numbers(seen, tmp_path)
+    assert any(isinstance(part, Numbers) for parts in whole.values() for part in parts)
+    assert without == {name: [part for part in parts if not isinstance(part, Numbers)] for name, parts in whole.items()}
+    assert all(without.values()), "each member still sees something"
+    assert (seen(tmp_path), list(whole)) == (whole, list(KERNELS)), "nothing stays changed"
 
 
-def test_a_trial_without_a_kernel_is_not_taken_for_the_whole_one(model: str, tmp_path: Path) -> None:
+def test_a_trial_without_numbers_is_not_taken_for_the_whole_one(model: str, tmp_path: Path) -> None:
     file = write_campaign(TASKS[0], tmp_path)
     common = overrides_of(Options(model=model))
     trials = [arm.trial(TASKS[0], 0, 600, file, common) for arm in ARMS]
     assert len({trial.key.rpartition("-")[2] for trial in trials}) == len(ARMS)
     (own,) = [trial for trial, arm in zip(trials, ARMS, strict=True) if isinstance(arm, Altered)]
     assert isinstance(own.work, partial)
-    assert (own.work.func, own.work.args[0]) == (without_kernel, "composition")
+    assert own.work.func is without_numbers
 
 
 def record(areas: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_each_arm_differs_by_what_its_name_says(model: str, tmp_path: Path) -> N
     assert len({trial.key.rpartition("-")[2] for trial in trials}) == len(ARMS)
     assert [arm.name for arm in ARMS if isinstance(arm, Altered)] == [
         "no_latent_kernels",
-        "no_composition",
+        "no_numbers",
         "no_mixing",
         "no_model",
         "no_genetics",
@@ -104,7 +105,7 @@ def test_a_proposer_that_is_left_out_is_not_asked(tmp_path: Path) -> None:
 
         given: Any = {name: Asked(name) for name in (*MODEL, *GENETIC)}
         together: Any = weighted.Weighted(given, dict.fromkeys(given, 1.0), given["prior"])
-        together.propose([object(), object()], 20, None)
+        together.propose([SimpleNamespace(smiles=text) for text in ("C", "N")], 20, None)
         return {"asked": asked}
 
     assert without_proposers(MODEL, work, tmp_path)["asked"] == list(GENETIC)

@@ -83,11 +83,11 @@ def test_a_look_changes_nothing_and_a_larger_pool_is_larger(
         (tmp_path / name).mkdir()
     plain = trial.work(tmp_path / "plain")
     without = pools.copy()
-    looked = run_with(1, (10,), trial.work, tmp_path / "looked")
+    looked = run_with(1, (15,), trial.work, tmp_path / "looked")
     assert looked["paid"] == plain["paid"]
     assert [pool for pool in pools[len(without) :] if pool in without] == without
     (calls, look), = looked["further"]["looks"].items()  # fmt: skip
-    assert (calls, look["calls"]) == ("10", 10)
+    assert (calls, look["calls"]) == ("15", 15)
     assert look["own"] != look["tenfold"]
     pools.clear()
     larger = run_with(3, (), trial.work, tmp_path / "larger")
