@@ -156,7 +156,7 @@ def test_goals_are_voted_on_by_committees(settings: dict[str, Any], trade_offs: 
 
 
 WHY = {
-    "one score": ({}, None, r"highest by (ecfp6|fcfp4|atom_pair|composition) at [\d.]+ sd of doubt"),
+    "one score": ({}, None, r"highest by (ecfp6|features|pairs|composition) at [\d.]+ sd of doubt"),
     "several properties": ({}, replace(GOALS, reference=None), r"highest by the surrogate at 1 sd of doubt"),
     "a front": ({}, GOALS, r"for the front, by \w+ \(a\), \w+ \(b\) at [\d.]+ sd of doubt"),
     "a front, by the composite": ({"surrogate": "composite"}, GOALS, r"for what it may add to the front, by the.*"),

@@ -66,12 +66,18 @@ def version_1(name: str, state: State) -> State:
     return State(weights, {"told": 2, **parts["model"], **parts["credit"], "seen": rows})
 
 
+def without_judges(state: State) -> State:
+    """The state but for what judges foresight, of which version 1 kept nothing: it begins anew."""
+    parts = {name: part for name, part in state.data["parts"].items() if name not in ("judged", "calibration")}
+    return replace(state, data={**state.data, "parts": parts})
+
+
 def test_a_campaign_begun_under_version_1_goes_on_the_same_way() -> None:
     name = "property_loss"
     now = search_after_two_rounds(name)
     state = through_files(now.state())
     old = strategy(name, through_files(version_1(name, state)))
-    assert same_state(through_files(old.state()), state)
+    assert same_state(without_judges(through_files(old.state())), without_judges(state))
     drawn = [list(islice(search.ask(6), 20)) for search in (now, old)]
     assert drawn[0] == drawn[1]
 
