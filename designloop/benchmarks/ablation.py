@@ -56,6 +56,7 @@ ARMS = (
     Ours("no_screen", "without ZINC's screen", strategy(proposers=[name for name in ALL if name != SCREEN])),
     Altered("no_numbers", "no surrogate sees numbers of whole molecules", run_by=without_numbers),
     Ours("one_process", "one fitted process for the committee, so without ZINC's screen", strategy(surrogate="score")),
+    Ours("none_at_random", "no molecule of a batch is drawn at random", strategy(judged=0)),
     Ours("low_effort", "a quarter of the free molecules a call, a fifth of ZINC screened", strategy(effort="low")),
 )
 

@@ -78,6 +78,7 @@ ARMS = (
     Altered("no_genetics", "no genetic steps", strategy(), run_by=partial(without_proposers, GENETIC)),
     Ours("no_screen", "ZINC is not looked through", strategy(screen=False)),
     Ours("low_effort", "a quarter of the free molecules a call, a fifth of ZINC screened", strategy(effort="low")),
+    Ours("none_at_random", "no molecule of a batch is drawn at random", strategy(judged=0)),
     Ours("uniform", "batches are drawn blindly of what the votes choose from", strategy(acquisition="uniform")),
     Ours("thompson", "batches by joint draws of the committee", strategy(acquisition="thompson")),
     Ours("qlogei", "batches by their expected improvement", strategy(acquisition="qlogei")),

@@ -92,7 +92,10 @@ def times_as_many(bred_by: BreedByVote, times: int) -> BreedByVote:
 
 
 def batch_worth(bred: Bred, belief: Belief, wanted: int, allowed: Callable[..., Sequence[object]]) -> float:
-    """The mean over a batch of what each molecule was worth to the voter who chose it, when it did."""
+    """The mean over a batch of what each molecule was worth to the voter who chose it, when it did.
+
+    It is a batch of which none is drawn at random.
+    """
     import numpy as np
 
     from designloop.strategies.acquisition.votes import Outcomes, Votes, worth
@@ -167,8 +170,8 @@ def _worth(tasks: Mapping[str, Any], calls: int) -> tuple[object, ...]:
         return (calls, 0, PENDING, PENDING, PENDING, None, PENDING)
     own, tenfold = ([look[name] for look in looks] for name in ("own", "tenfold"))
     bar = paired("rises", tenfold, own)
-    p = None if bar["p"] is None else f"{bar['p']:.2g}"
-    return (calls, len(looks), fmean(own), fmean(tenfold), f"{bar['value']:+.3f}", p, bar["holds"])
+    p, holds = (None, PENDING) if bar["p"] is None else (f"{bar['p']:.2g}", bar["holds"])  # one pair proves nothing
+    return (calls, len(looks), fmean(own), fmean(tenfold), f"{bar['value']:+.3f}", p, holds)
 
 
 def _gain(words: str, gaps: Sequence[float]) -> tuple[object, ...]:

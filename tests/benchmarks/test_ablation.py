@@ -43,6 +43,7 @@ def test_each_arm_lacks_what_its_name_says_and_nothing_else(model: str, tmp_path
     assert {name: of for name, of in differs.items() if of} == {
         "no_surrogate": {"surrogate": "none"},
         "one_process": {"surrogate": "score"},
+        "none_at_random": {"judged": 0},
         "low_effort": {"effort": "low"},
     }
 

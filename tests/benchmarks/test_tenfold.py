@@ -149,6 +149,10 @@ def test_a_batch_that_is_worth_more_is_seen_and_what_was_not_looked_at_is_pendin
     assert row.startswith("| 100 | 15 | 0.500 | 0.600 | +0.100 |")
     assert row.endswith("| yes |")
     assert report(record(np.zeros((5, 3)), -0.1)).count("| **no** |") == 1
+    single = record(np.zeros((5, 3)), 0.1)
+    single["tasks"] = {TASKS[0]: {NORMAL.name: {"0": single["tasks"][TASKS[0]][NORMAL.name]["0"]}}}
+    (row,) = [line for line in report(single).splitlines() if line.startswith("| 100 | 1 | 0.500 |")]
+    assert row.endswith("|  | *pending* |"), "one pair proves nothing"
     assert "| 300 | 0 | *pending* | *pending* | *pending* |  | *pending* |" in page
     assert "| area after 300 calls | 15 | +0.000 ± 0.000 |  | *pending* | *pending* |" in page, (
         "equal ones prove nothing"
