@@ -74,8 +74,13 @@ def make_trial(case: str, arm: str, seed: int, model: str) -> Trial:
     identity = {"case": case, "botorch": version("botorch")}
     if case == "planted":
         identity["model"] = hashlib.sha256(find(model).read_bytes()).hexdigest()
-    code = digest_of(sorted(Path(__file__).parent.glob("*.py"))) + code_digest() if arm == OURS else _code_of_peer(arm)
+    code = _code_of_ours() if arm == OURS else _code_of_peer(arm)
     return Trial(f"{case}.{arm}", seed, partial(search, case, arm, seed, model), identity, code)
+
+
+def _code_of_ours() -> str:
+    """Digest of the problems, of how they are put to our search, and of all that this may hang on."""
+    return digest_of(Path(__file__).with_name(name) for name in ("cases.py", "ours.py")) + code_digest()
 
 
 @cache
@@ -128,9 +133,10 @@ def judge(case: str, arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, An
 
 def report(results: Results) -> str:
     """Shows the regrets of each case, and the bars."""
+    seeds = len(next(of["regret"] for case in results["cases"].values() for of in case["arms"].values()))
     parts = [
         "How far the best of all calls is below the optimum, in the median of "
-        f"{len(results['seeds'])} paired seeds: all arms of a seed have the same optimum and the same first points.\n",
+        f"{seeds} paired seeds: all arms of a seed have the same optimum and the same first points.\n",
         table(("arm", "what it is"), results["arms"].items()),
     ]
     for name, case in results["cases"].items():
