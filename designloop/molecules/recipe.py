@@ -94,8 +94,10 @@ def between(knots: Knots, share: float) -> float:
 
 
 JOINS = Recipe(
-    phases=(Phase(steps=6000, learning_rate=1.5e-3, warmup=200, clean=0.5, beta=(0.04,), fingerprint_weight=(10.0,)),),
+    phases=(
+        Phase(steps=8000, learning_rate=1.5e-3, warmup=200, clean=0.5, beta=(0.04, 0.02), fingerprint_weight=(10.0,)),
+    ),
     parent="zinc250k",
-    joined=60_000,
+    joined=80_000,
 )
 """How ``zinc250k`` is taught molecules that are longer and stranger than ZINC's, with a reader of 256; not shipped."""
