@@ -126,6 +126,9 @@ def test_some_are_drawn_uniformly_from_the_better_half(surrogate: str) -> None:
     assert bred is not None
     stream = list(islice(search.ask(8), 8))
     assert [candidate.chosen for candidate in stream] == [UNIFORM] * 4 + [ACQUISITION] * 4
+    assert ["at random from the better half" in search.why(candidate) for candidate in stream] == [True] * 4 + [
+        False
+    ] * 4
     assert {candidate.smiles for candidate in stream[:4]} <= {bred.pool.candidates[row].smiles for row in bred.better}
     assert len(bred.better) <= len(bred.pool) / 2 + 1
     if surrogate == "score":

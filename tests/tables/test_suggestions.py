@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from designloop.records import Candidate, Origin
+from designloop.records import UNIFORM, Candidate, Origin
 from designloop.tables import durable
 from designloop.tables.suggestions import FILE, Suggestion, read_suggestions, write_suggestions
 
 pytestmark = pytest.mark.usefixtures("quick_disk")
 
 LATENT = np.array([0.1, -2.5, 3e-8, 1e30], dtype=np.float32)
-FULL = Candidate("CCO", "posterior", "[C][C][O]", ("CCC", "CCN"), 7, "OCC", False, Origin(LATENT, 0.3))
+FULL = Candidate(
+    "CCO", "posterior", "[C][C][O]", ("CCC", "CCN"), 7, "OCC", False, UNIFORM, 0.5, 0.25, origin=Origin(LATENT, 0.3)
+)
 
 
 def through_file(folder: Path, candidate: Candidate) -> Candidate:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from designloop.loop.laboratory.suggesting import _why
-from designloop.records import ACQUISITION, UNIFORM, Candidate
+from designloop.records import UNIFORM, Candidate
 from designloop.tables.durable import publish_json
 from designloop.tables.suggestions import FILE, Suggestion, read_suggestions, write_suggestions
 
@@ -31,8 +30,3 @@ def test_a_file_from_before_it_was_written_how_they_were_chosen_is_read(tmp_path
            "reason": "", "price": None}  # fmt: skip
     publish_json(tmp_path / FILE, {"campaign": "c", "suggestions": [row]})
     assert read_suggestions(tmp_path, "c") == [Suggestion("M0001", Candidate("CCO", "mutation", parents=("CC",)), 1)]
-
-
-def test_what_was_drawn_uniformly_is_said_to_be() -> None:
-    assert "at random from the better half" in _why(Candidate("C", "x", chosen=UNIFORM), FORESEEN, 0.4)
-    assert _why(Candidate("C", "x", chosen=ACQUISITION), FORESEEN, 0.4) == "foreseen to be better than the best so far"
