@@ -8,12 +8,11 @@ are: 1 as the ten best of the hundred, 0 as ten of them at random.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from designloop.benchmarks.common.arms import choose, seeds_of
 from designloop.benchmarks.common.options import Options, Results, Say
@@ -23,6 +22,10 @@ from designloop.benchmarks.learning.arms import TASKS
 from designloop.benchmarks.pmo.arms import ARMS as PMO_ARMS
 from designloop.benchmarks.pmo.arms import alone
 from designloop.benchmarks.pmo.tasks import write_campaign
+
+if TYPE_CHECKING:
+    from designloop.molecules.sequence_vae import SequenceVAE
+    from designloop.strategies.surrogates.latent_kernels import LatentMatern
 
 SUMMARY = "How well each kernel of the committee foresees what a genetic algorithm pays for next, at two prior means."
 
@@ -63,16 +66,25 @@ def _gram(kernel: Any, smiles: Sequence[str]) -> np.ndarray:
     return np.asarray(kernel.to(molecules)(molecules), dtype=np.float64)
 
 
-def _with_latents(smiles: Sequence[str]) -> np.ndarray:
-    """The composition's five parts and one of latents, where what the model cannot write is like nothing else."""
-    from designloop.molecules.errors import MoleculeError
+@cache
+def _model_and_kernel() -> tuple[SequenceVAE, LatentMatern]:
+    """The shipped model, and the kernel of its latents: the same for all tasks."""
     from designloop.molecules.sequence_vae import load
     from designloop.molecules.shipped import DEFAULT_MODEL
     from designloop.molecules.training_corpus import Corpus
-    from designloop.strategies.surrogates.kernels import KERNELS
-    from designloop.strategies.surrogates.latent_kernels import kernel_of_model, points_of_latents
+    from designloop.strategies.surrogates.latent_kernels import kernel_of_model
 
     vae = load(DEFAULT_MODEL)
+    return vae, kernel_of_model(vae, Corpus.zinc(), vae.architecture.latent, np.random.default_rng(0))
+
+
+def _with_latents(smiles: Sequence[str]) -> np.ndarray:
+    """The composition's five parts and one of latents, where what the model cannot write is like nothing else."""
+    from designloop.molecules.errors import MoleculeError
+    from designloop.strategies.surrogates.kernels import KERNELS
+    from designloop.strategies.surrogates.latent_kernels import points_of_latents
+
+    vae, kernel = _model_and_kernel()
     written: dict[int, str] = {}
     for row, text in enumerate(smiles):
         try:
@@ -80,7 +92,6 @@ def _with_latents(smiles: Sequence[str]) -> np.ndarray:
         except MoleculeError:
             continue
     points = points_of_latents(vae.latents(list(written.values())).cpu().numpy())
-    kernel = kernel_of_model(vae, Corpus.zinc(), vae.architecture.latent, np.random.default_rng(0))
     latent, rows = np.eye(len(smiles)), list(written)
     latent[np.ix_(rows, rows)] = kernel.to(points)(points)
     return np.asarray((5 * _gram(KERNELS["composition"], smiles) + latent) / 6)
@@ -94,6 +105,7 @@ def foresight(gram: np.ndarray, scores: np.ndarray, poor: float | None) -> dict[
     """
     from scipy.linalg import cho_factor, cho_solve
 
+    from designloop.strategies.search.judged import rank_correlation
     from designloop.strategies.surrogates.noise import LEAST
 
     correlations, chosen = [], []
@@ -107,7 +119,7 @@ def foresight(gram: np.ndarray, scores: np.ndarray, poor: float | None) -> dict[
         best = np.sort(asked)[-CHOSEN:].mean()
         if np.ptp(asked) and best > asked.mean():
             # A process that says the same of all foresees nothing.
-            correlations.append(float(spearmanr(means, asked).statistic) if np.ptp(means) else 0.0)
+            correlations.append(rank_correlation(means, asked) or 0.0)
             picks = asked[np.argsort(-(means + KAPPA * doubts), kind="stable")[:CHOSEN]]
             chosen.append(float((picks.mean() - asked.mean()) / (best - asked.mean())))
     return {"rank_correlation": fmean(correlations), "chosen": fmean(chosen)}

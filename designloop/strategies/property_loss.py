@@ -155,11 +155,9 @@ def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, st
         of_bound = ("pool", "generations", "parents", "parents_per_scaffold", "kappa")
         idle |= dict.fromkeys(of_bound, f"it is for the surrogates {' and '.join(by_bound)}, and here it is {kind}")
     if kind not in VOTING:
-        idle["effort"] = f"it is for the surrogates {' and '.join(VOTING)}, and here it is {kind}"
+        idle["effort"] = why = f"it is for the surrogates {' and '.join(VOTING)}, and here it is {kind}"
         if "screen" in settings.proposers:
-            idle["proposers"] = (
-                f"screen, that is; it is for the surrogates {' and '.join(VOTING)}, and here it is {kind}"
-            )
+            idle["proposers"] = f"screen, that is; {why}"
     if not trades_off:
         idle["trade_offs"] = "it is for `objective.aggregate: pareto`"
     elif kind == "none":
