@@ -149,7 +149,7 @@ def test_what_is_no_molecule_has_no_answer(name: str) -> None:
 
 @pytest.mark.parametrize("task", [goal.task for goal in GOALS.values() if goal.has_bars])
 def test_a_task_takes_a_few_times_as_long_as_parsing(task: str) -> None:
-    """1.6 to 4.7 times when it was measured (``designloop benchmark guacamol``); a machine that does other things has
+    """1.4 to 3.9 times when it was measured (``designloop benchmark guacamol``); a machine that does other things has
     more time."""
     drawn = random.Random(20123).sample(zinc(), 2400)
     turns = [{"task": task, "smiles": drawn[start : start + 50]} for start in range(2000, 2400, 50)]
