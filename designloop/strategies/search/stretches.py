@@ -42,7 +42,8 @@ def inverse_root(metric: Metric, z: Tensor, units: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(precision)
     scales = values.clamp_min(1).rsqrt()  # G has no negative ones but by rounding
     scales = scales / scales.square().mean().sqrt()
-    return (vectors * scales) @ vectors.T
+    root: Tensor = (vectors * scales) @ vectors.T
+    return root
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,17 +16,20 @@ from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import rng_of
 from designloop.records import Candidate
 from designloop.strategies.search import stretches
+from designloop.strategies.search.machine import Search
 from designloop.strategies.search.pool import Turn
-from designloop.strategies.search.region_search import RegionSearch
+from designloop.strategies.search.region_search import RegionSearch, RegionWriter
 from designloop.strategies.search.regions import PROPOSER
 from designloop.strategies.search.stretches import Stretches, inverse_root
 from designloop.strategies.search.trust_region import RegionSettings
 from designloop.strategies.search.typical import Typical
+from designloop.strategies.search.voting import BreedByVote
 from designloop.strategies.surrogates.latent_process import ascended
 from designloop.vae.anomaly import decoder_nll
 from designloop.vae.geometry import FisherRao
 from designloop.vae.linear.linear_gaussian import LinearGaussian, posterior
 from designloop.vae.linear.linear_vae import as_vae
+from designloop.vae.networks import MLPDecoder
 from tests.strategies.latent_bo.small_loop import SMALL, Make
 from tests.strategies.latent_bo.test_latent_search import SMILES, search
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
@@ -42,6 +46,7 @@ def linear_model(noise: float) -> LinearGaussian:
 
 def root_of(model: LinearGaussian, units: Tensor = EVERY) -> Tensor:
     vae = as_vae(model)  # in the canonical rotation, which is not the model's own
+    assert isinstance(vae.decoder, MLPDecoder)
     vae.decoder.load_state_dict({"net.0.weight": model.weights, "net.0.bias": model.offset})
     return inverse_root(FisherRao(vae), torch.randn(LATENT, dtype=torch.float64), units)
 
@@ -137,7 +142,10 @@ class Bowl:
 
 def step(scale: np.ndarray | float) -> np.ndarray:
     bowl, z = Bowl([[9.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 2.0], [2.0, -1.0]])
-    return ascended(bowl, z, np.zeros(2), steps=1, length=0.3, scale=scale, kept=lambda moved, before: moved) - z
+    moved: np.ndarray = ascended(
+        bowl, z, np.zeros(2), steps=1, length=0.3, scale=scale, kept=lambda ahead, before: ahead
+    )
+    return np.asarray(moved - z)
 
 
 def test_steps_are_along_the_slope_in_units_of_each_latent() -> None:
@@ -193,50 +201,52 @@ def test_what_the_alphabet_lacks_is_left_out() -> None:
 # ---- in the search
 
 
-def region_search() -> tuple[RegionSearch, Sequence[object]]:
+def written(**changes: Any) -> list[Candidate]:
+    """What regions write, their writer changed."""
     (_, regions), archive, committee = search()
     assert isinstance(regions, RegionSearch)
     belief = committee.fit(archive, 0)
     assert belief is not None
-    return regions, (archive, belief, 10, Turn(0, 3))
+    changed = replace(regions, writer=replace(regions.writer, **changes))
+    return changed.propose(archive, belief, 10, Turn(0, 3))
 
 
-def written(regions: RegionSearch, given: Sequence[object]) -> list[Candidate]:
-    drawn: list[Candidate] = regions.propose(*given)  # type: ignore[arg-type]  # what region_search gives
-    return drawn
+def latents_of(drawn: Sequence[Candidate]) -> np.ndarray:
+    return np.stack([candidate.origin.latent for candidate in drawn if candidate.origin])
 
 
-def test_regions_of_the_metric_write_elsewhere_and_as_many() -> None:
-    regions, given = region_search()
-    plain = written(regions, given)
-    stretched = written(replace(regions, writer=replace(regions.writer, metric="pullback")), given)
-    assert len(stretched) == len(plain)
-    assert [candidate.origin for candidate in stretched] != [candidate.origin for candidate in plain]
+def test_regions_of_the_metric_write_around_the_same_centres_from_elsewhere() -> None:
+    plain, stretched = written(metric="posterior"), written(metric="pullback")
+    assert np.array_equal(latents_of(plain), latents_of(written())), "the posterior's is the default"
+    assert {candidate.parents for candidate in plain} == {candidate.parents for candidate in stretched}
+    apart = np.linalg.norm(latents_of(plain)[0] - latents_of(stretched)[0])
+    assert 1e-3 < apart < 1, "noise of level .02 is short either way"
 
 
 def test_regions_keep_what_is_typical() -> None:
-    regions, given = region_search()
-    vae = regions.writer.vae
-    plain = written(regions, given)
-    strict = Typical(vae, torch.linspace(0, 100, 99), 0.9)
-    kept = written(replace(regions, writer=replace(regions.writer, typical=strict)), given)
+    plain = written()
+    strict = Typical(tiny_vae(), torch.linspace(0, 100, 99), 0.9)
+    kept = written(typical=strict)
     assert kept
     assert strict.keeping(kept) == kept
     assert strict.keeping(plain) != plain
-    nothing = Typical(vae, torch.full((99,), -1e6), 0.9)
-    assert written(replace(regions, writer=replace(regions.writer, typical=nothing)), given) == []
+    assert written(typical=Typical(tiny_vae(), torch.full((99,), -1e6), 0.9)) == []
+
+
+def writer_of(strategy: Search) -> RegionWriter:
+    assert isinstance(strategy.breed, BreedByVote)
+    (regions,) = (source for source in strategy.breed.sources if isinstance(source, RegionSearch))
+    return regions.writer
 
 
 def test_a_campaign_may_ask_for_both(campaign: Make) -> None:
     asked = RegionSettings(decoded=2, count=2, metric="pullback", typical=0.5)
     strategy = campaign().strategy(SMALL.model_copy(update={"regions": asked}))
-    (regions,) = (source for source in strategy.breed.sources if isinstance(source, RegionSearch))
-    assert regions.writer.metric == "pullback"
-    assert regions.writer.typical is not None
-    assert regions.writer.typical.share == 0.5
+    writer = writer_of(strategy)
+    assert (writer.metric, writer.typical is not None and writer.typical.share) == ("pullback", 0.5)
 
 
 def test_nothing_is_left_out_unless_a_campaign_asks(vae: SequenceVAE, campaign: Make) -> None:
     strategy = campaign().strategy(SMALL.model_copy(update={"regions": RegionSettings(decoded=2)}))
-    (regions,) = (source for source in strategy.breed.sources if isinstance(source, RegionSearch))
-    assert (regions.writer.metric, regions.writer.typical) == ("posterior", None)
+    writer = writer_of(strategy)
+    assert (writer.metric, writer.typical) == ("posterior", None)
