@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
+from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.records import Candidate
@@ -22,6 +23,9 @@ from designloop.vae.anomaly import conformal_p_values, decoder_nll
 
 HELD_OUT = 1000
 """Molecules of the corpus that others are compared with, at most."""
+
+_ROUNDING = 1e-9
+"""Of 1 - share: 1 - .9 is a little less than .1."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,18 @@ class Typical:
 
     @classmethod
     def of_corpus(cls, vae: SequenceVAE, corpus: Corpus, share: float, rng: np.random.Generator) -> Self:
-        """Compares with molecules that a corpus holds out."""
+        """Compares with molecules that a corpus holds out.
+
+        Raises:
+            MoleculeError: they are so few that nothing could ever be told from them.
+        """
         rows = rng.permutation(corpus.held_out)[:HELD_OUT]
+        least = round(1 / (1 - share)) - 1
+        if len(rows) < least:
+            raise MoleculeError(
+                f"the model's corpus holds out {len(rows)} molecules, expected at least {least} to tell what is "
+                f"odder than {share:g} of them; lower strategy.regions.typical, or leave it out"
+            )
         return cls(vae, _scores(vae, vae.codec.selfies_of(corpus.rows.take(rows))), share)
 
     def keeping(self, drawn: Sequence[Candidate]) -> list[Candidate]:
@@ -47,7 +61,7 @@ class Typical:
         if not written:
             return []
         chances = iter(conformal_p_values(_scores(self.vae, written), self.calibration).tolist())
-        kept = [member is not None and next(chances) > 1 - self.share for member in members]
+        kept = [member is not None and next(chances) > 1 - self.share + _ROUNDING for member in members]
         return [candidate for candidate, stays in zip(drawn, kept, strict=True) if stays]
 
 

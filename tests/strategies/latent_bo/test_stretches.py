@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
+from designloop.molecules.errors import MoleculeError
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import rng_of
 from designloop.records import Candidate
@@ -189,6 +190,22 @@ def test_planted_outliers_are_left_out() -> None:
     kept = [candidate.smiles for candidate in typical.keeping(candidates([*usual, *planted]))]
     assert 0.85 * len(usual) <= len(kept) <= 0.95 * len(usual)
     assert not set(planted) & set(kept)
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.9, 9), (0.95, 19), (0.99, 99), (0.8, 4)])
+def test_as_many_have_to_be_held_out_as_tell_the_share(share: float, least: int) -> None:
+    vae, odd = tiny_vae(), candidates(["CCO"])
+    assert Typical(vae, torch.full((least,), -1e6), share).keeping(odd) == []
+    assert Typical(vae, torch.full((least - 1,), -1e6), share).keeping(odd) == odd, (
+        "the odder one of so few may be usual"
+    )
+
+
+def test_a_corpus_that_holds_out_too_few_is_refused() -> None:
+    with pytest.raises(
+        MoleculeError, match=r"holds out 12 molecules, expected at least 19 .* strategy\.regions\.typical"
+    ):
+        Typical.of_corpus(tiny_vae(), tiny_corpus(60, held_out=12), 0.95, rng_of(0, "typical"))
 
 
 def test_what_the_alphabet_lacks_is_left_out() -> None:
