@@ -55,10 +55,12 @@ class Stretches:
 
     def __call__(self, rows: Tensor, vectors: Tensor) -> Tensor:
         """(k, latent) vectors, each stretched as around the latent of its row (k,)."""
-        maps = self.maps[rows]
-        if maps.ndim == 2:
-            return maps * vectors
-        stretched: Tensor = (maps @ vectors.unsqueeze(-1)).squeeze(-1)
+        if self.maps.ndim == 2:
+            return self.maps[rows] * vectors
+        stretched = torch.empty_like(vectors)
+        for row in rows.unique().tolist():  # a matrix for each vector would fill the memory
+            here = rows == row
+            stretched[here] = vectors[here] @ self.maps[row]
         return stretched
 
     @classmethod
