@@ -182,6 +182,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score, parents_by_rank
     from designloop.strategies.archive.transcriber import Transcriber
     from designloop.strategies.learning import base, fine_tuning, learned_prior, property_learning, replay, tuned_model
+    from designloop.strategies.learning.diversity import ScaffoldsDrawn
     from designloop.strategies.learning.feasibility import Feasibility
     from designloop.strategies.proposers import graphs, latents, selfies
     from designloop.strategies.proposers.base import Proposer
@@ -219,9 +220,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     learned_by = "property" if settings.learning.learns_by() == "property" else "model"
     if learned_by == "property":
         reader = replay.Reader(vae, settings.learning.property.noise, settings.refine)
+        drawn = ScaffoldsDrawn(vae, settings.prior_noise, settings.temperature, campaign.standard_forms)
         tuned = property_learning.PropertyLearner(
             vae, reference, corpus, settings.learning.property,
-            reader=reader, prior_noise=settings.prior_noise, seed=campaign.seed, state=before.parts.get("property"),
+            reader=reader, drawn=drawn, seed=campaign.seed, state=before.parts.get("property"),
         )  # fmt: skip
     else:
         tuner = fine_tuning.FineTuner(vae, reference, corpus, settings.learning)

@@ -17,6 +17,7 @@ from designloop.records import Candidate, Evaluation, Origin, Scored, State
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import CampaignView
 from designloop.strategies.learning.base import ToldRound
+from designloop.strategies.learning.diversity import ScaffoldsDrawn
 from designloop.strategies.learning.groups import WIDE, GroupedReplay
 from designloop.strategies.learning.property_learning import PropertyLearner, bound_kernels
 from designloop.strategies.learning.replay import PaidMolecule, Reader, Replay
@@ -63,8 +64,8 @@ def told(rows: Sequence[Scored], number: int = 1, before: Archive | None = None)
 def learner(state: State | None = None, **settings) -> PropertyLearner:
     vae = tiny_vae()
     wanted = PropertyLearning(**SMALL | settings)
-    reader = Reader(vae, wanted.noise)
-    return PropertyLearner(vae, tiny_vae(), tiny_corpus(), wanted, reader=reader, prior_noise=6.0, seed=3, state=state)
+    reader, drawn = Reader(vae, wanted.noise), ScaffoldsDrawn(vae, 6.0, 1.0, standard_forms)
+    return PropertyLearner(vae, tiny_vae(), tiny_corpus(), wanted, reader=reader, drawn=drawn, seed=3, state=state)
 
 
 def scored(n: int, first: int = 0) -> list[Scored]:

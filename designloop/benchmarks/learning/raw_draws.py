@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,6 +29,7 @@ from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, Evaluation, Scored, State
 from designloop.strategies.archive.archive import LIMIT, Archive
 from designloop.strategies.learning.base import ToldRound
+from designloop.strategies.learning.diversity import ScaffoldsDrawn
 from designloop.strategies.learning.property_learning import PropertyLearner
 from designloop.strategies.learning.replay import PaidMolecule, Reader, Replay
 from designloop.strategies.property_loss import Settings
@@ -236,7 +238,9 @@ def learn_again(
         model.replay(),
         learning,
         reader=Reader(vae, learning.noise, settings.refine),
-        prior_noise=settings.prior_noise,
+        drawn=ScaffoldsDrawn(
+            vae, settings.prior_noise, settings.temperature, partial(standard_forms, mode=campaign.standardize)
+        ),
         seed=campaign.seed,
     )
     for number, molecules in rounds.items():

@@ -1,24 +1,27 @@
 """Batches of the property loss: paid molecules in groups, over each of which log Z is a mean.
 
 - *Wide*: molecules of every origin at one latent, of a noise level at which it says next to nothing. They teach the
-  language model that draws from the prior come from.
+  language model that draws from the prior come from. One scaffold holds a bounded share of them, and is worth less
+  while it is crowded in the model's own draws (`diversity.py`).
 - *Families*: molecules that were written from latents around one elite, each at the latent and the noise level that it
   was written from. They teach which way to go from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import torch
 
+from designloop.molecules.chemistry import scaffold
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import Generators
 from designloop.records import Origin
 from designloop.strategies.archive.archive import rank_weights
+from designloop.strategies.learning.diversity import limit_shares
 from designloop.strategies.learning.replay import Replay
 from designloop.strategies.learning.settings import PropertyLearning
 from designloop.vae.training.batches import Batch
@@ -48,14 +51,21 @@ class GroupedReplay:
     settings: PropertyLearning
     prior_noise: float
     """Noise level of a wide group where no molecule was written from such a latent."""
+    crowding: Mapping[str, float] = field(default_factory=dict)
+    """Scaffold -> nats that its molecules are worth less in a wide group."""
+
+    @cached_property
+    def scaffolds(self) -> list[str]:
+        """Of each molecule."""
+        return [scaffold(row.smiles) for row in self.replay.rows]
 
     @cached_property
     def chances(self) -> np.ndarray:
-        """(rows,) of each molecule to be drawn, by the rank of its score."""
+        """(rows,) of each molecule to be drawn, by the rank of its score; one scaffold holds a bounded share."""
         chances = np.empty(len(self.replay))
         order = np.argsort(-self.replay.scores, kind="stable")
         chances[order] = rank_weights(len(chances), self.settings.rank)
-        return chances
+        return limit_shares(chances, self.scaffolds, self.settings.per_scaffold)
 
     @cached_property
     def wide(self) -> list[Origin]:
@@ -80,11 +90,18 @@ class GroupedReplay:
                 vae.tokens([molecule.selfies for molecule in paid]),
                 context={"noise": _column([row.origin.noise for row in rows], vae)},
                 targets={
-                    SCORE: _column([molecule.score for molecule in paid], vae),
+                    SCORE: _column([self._worth(row) for row in rows], vae),
                     GROUP: _column([float(row.group) for row in rows], vae),
                 },
                 z=torch.from_numpy(np.stack([row.origin.latent for row in rows])).to(vae.device),
             )
+
+    def _worth(self, row: _Row) -> float:
+        """What a row's molecule scored; in a wide group, less what its scaffold's crowd takes of it."""
+        score = self.replay.rows[row.place].score
+        if row.group >= self.settings.wide:
+            return score
+        return score - self.crowding.get(self.scaffolds[row.place], 0.0) / self.settings.scale
 
     def _wide_rows(self, vae: SequenceVAE, rng: Generators) -> list[_Row]:
         """Groups of molecules drawn by rank, each group at one latent."""

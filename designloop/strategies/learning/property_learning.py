@@ -22,6 +22,7 @@ from designloop.molecules.training_corpus import Corpus
 from designloop.randomness import generators_of
 from designloop.records import State
 from designloop.strategies.learning.base import ToldRound
+from designloop.strategies.learning.diversity import ScaffoldsDrawn, crowding_of
 from designloop.strategies.learning.fine_tuning import HeldOutMolecules, forget, reconstruction
 from designloop.strategies.learning.groups import GROUP, SCORE, GroupedReplay
 from designloop.strategies.learning.replay import Reader, Replay
@@ -59,7 +60,7 @@ class PropertyLearner:
         reference: the frozen pretrained model.
         corpus: of the model; its held-out rows watch over the reconstruction.
         reader: of paid molecules.
-        prior_noise: level at which the prior is drawn from.
+        drawn: what the model writes from its prior, as it learns.
         seed: of the campaign.
         state: what an earlier learner of this campaign gave.
     """
@@ -72,13 +73,13 @@ class PropertyLearner:
         settings: PropertyLearning,
         *,
         reader: Reader,
-        prior_noise: float,
+        drawn: ScaffoldsDrawn,
         seed: int,
         state: State | None = None,
     ) -> None:
         bound_kernels()
         self.vae, self.reference, self.settings = vae, reference, settings
-        self._reader, self._prior_noise, self._seed = reader, prior_noise, seed
+        self._reader, self._drawn, self._seed = reader, drawn, seed
         self.loss = PropertyLoss(reference, SCORE, settings.scale, group=GROUP)
         self.held_out = HeldOutMolecules.of(reference, corpus, _HELD_OUT, parts=2)
         self.replay = Replay(limit=settings.replay)
@@ -117,7 +118,8 @@ class PropertyLearner:
 
         before = self._arrays()
         rng = generators_of(self.vae.device, self._seed, number, "learn")
-        grouped = GroupedReplay(self.replay, self.settings, self._prior_noise)
+        crowding, said = self._crowding(number)
+        grouped = GroupedReplay(self.replay, self.settings, self._drawn.noise, crowding)
         try:
             fit(
                 self.vae,
@@ -130,13 +132,22 @@ class PropertyLearner:
             )
         except VAEError:
             self._load(before)
-            return {"rolled_back": 1.0}
+            return {**said, "rolled_back": 1.0}
         self.model_round, self.reconstruction = number, reconstruction(self.vae, self.held_out)
         too_bad = self.reconstruction < self.pretrained_reconstruction - self.settings.tolerance
         if too_bad:
             forget({name: weight.detach() for name, weight in self.learned().items()}, self.reference, _BACK)
         metrics = {name: float(np.mean(values)) for name, values in noted.items()}
-        return {**metrics, "rolled_back": 0.0, "pulled_back": float(too_bad)}
+        return {**metrics, **said, "rolled_back": 0.0, "pulled_back": float(too_bad)}
+
+    def _crowding(self, number: int) -> tuple[dict[str, float], dict[str, float]]:
+        """Scaffold -> nats that it is worth less, by the model's draws; and what they show, for the round's metrics."""
+        settings = self.settings
+        if not settings.crowding:
+            return {}, {}
+        scaffolds = self._drawn.draw(generators_of(self.vae.device, self._seed, number, "crowding"))
+        crowding = crowding_of(scaffolds, settings.per_scaffold, settings.crowding)
+        return crowding, {"prior_scaffolds": len(set(scaffolds)) / max(len(scaffolds), 1)}
 
     def forget(self) -> None:
         """Sets the model back to the pretrained one; nothing is left of what it learned from."""

@@ -33,6 +33,19 @@ class PropertyLearning(BaseModel):
     learning_rate: float = Field(2.5e-4, gt=0, description="length of a gradient step (Adam)")
     scale: float = Field(100.0, gt=0, description="nats of log-probability that a score of 1 is worth")
     rank: float = Field(0.01, gt=0, description="how evenly molecules are drawn: the lower, the more often the best")
+    per_scaffold: Annotated[float, Formerly(1.0)] = Field(
+        0.15,
+        gt=0,
+        le=1,
+        description="largest share of what is drawn to learn from that one scaffold may hold, and the share of the "
+        "model's own draws above which one is crowded",
+    )
+    crowding: Annotated[float, Formerly(0.0)] = Field(
+        30.0,
+        ge=0,
+        description="nats of log-probability that a crowded scaffold is worth less, for each factor e of its share "
+        "above that; 0: the scores alone count",
+    )
     replay: int = Field(1024, ge=20, description="paid molecules that are learned from: the best half, the latest")
     noise: NoiseRange = Field(
         (0.3, 8.0), description="range of the noise level of molecules that no latent wrote, log-uniform"

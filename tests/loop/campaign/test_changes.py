@@ -187,6 +187,21 @@ def test_a_campaign_that_was_begun_before_there_were_restarts_goes_on_without(wr
     assert as_begun(old, campaign).strategy.settings.model_dump()["restart_after"] == 0
 
 
+def test_a_campaign_that_was_begun_before_scaffolds_were_bounded_goes_on_learning_without(write: Write) -> None:
+    campaign = load_campaign(write("strategy: {name: property_loss}\n"))
+    old = campaign.dump()
+    for key in ("per_scaffold", "crowding"):
+        del old["strategy"]["learning"]["property"][key]
+    former = {"per_scaffold": 1.0, "crowding": 0.0}
+    assert unknown_settings(old, campaign) == {
+        f"strategy.learning.property.{key}": value for key, value in former.items()
+    }
+    resumed = as_begun(old, campaign)
+    learning = resumed.strategy.settings.model_dump()["learning"]["property"]
+    assert {key: learning[key] for key in former} == former
+    assert changes(old, resumed) == changes(resumed.dump(), resumed) == []
+
+
 @pytest.mark.parametrize("name", ["property_loss", "latent_bo"])
 def test_a_campaign_that_was_begun_before_foresight_was_judged_goes_on_without(write: Write, name: str) -> None:
     campaign = load_campaign(write(f"strategy: {{name: {name}}}\n"))
