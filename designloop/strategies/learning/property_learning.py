@@ -22,6 +22,7 @@ from designloop.molecules.training_corpus import Corpus
 from designloop.randomness import generators_of
 from designloop.records import State
 from designloop.strategies.learning.base import ToldRound
+from designloop.strategies.learning.evidence import EvidenceSteps
 from designloop.strategies.learning.fine_tuning import HeldOutMolecules, forget, reconstruction
 from designloop.strategies.learning.groups import GROUP, SCORE, GroupedReplay
 from designloop.strategies.learning.replay import Reader, Replay
@@ -32,6 +33,8 @@ from designloop.vae.training.losses import PropertyLoss
 
 FEWEST = 20
 """Paid molecules that are learned from; of fewer there is too little to learn."""
+
+_ENCODER = "encoder."
 
 _BACK = 0.25
 """Share of the way back to the pretrained weights that is gone where the model reconstructs too badly."""
@@ -87,7 +90,9 @@ class PropertyLearner:
         self.waiting = 0
         """Molecules that were told since the last update."""
         vae.encoder.requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.learned().values(), lr=settings.learning_rate, betas=(0.0, 0.99))
+        self._evidence = EvidenceSteps(vae, corpus, settings.evidence_rate)
+        scored = [weight for name, weight in self.learned().items() if not name.startswith(_ENCODER)]
+        self.optimizer = torch.optim.Adam(scored, lr=settings.learning_rate, betas=(0.0, 0.99))
         if state is None:
             self.reconstruction = self.pretrained_reconstruction = reconstruction(reference, self.held_out)
         else:
@@ -104,11 +109,11 @@ class PropertyLearner:
         metrics = {}
         if self.waiting >= self.settings.every and len(self.replay) >= FEWEST:
             blocks, self.waiting = divmod(self.waiting, self.settings.every)
-            metrics = self._learn(blocks * self.settings.updates, told_round.number)
+            metrics = self._learn(blocks, told_round.number)
         return {**metrics, "reconstruction": self.reconstruction}
 
-    def _learn(self, updates: int, number: int) -> dict[str, float]:
-        """So many updates; undone where the loss stopped being finite, softened where the model reconstructs badly."""
+    def _learn(self, blocks: int, number: int) -> dict[str, float]:
+        """So many blocks of updates; undone where a loss is not finite, softened where the model reconstructs badly."""
         noted: dict[str, list[float]] = {"learn_property_loss": [], "learn_nats": []}
 
         def note(step: Step) -> None:
@@ -118,14 +123,19 @@ class PropertyLearner:
         before = self._arrays()
         rng = generators_of(self.vae.device, self._seed, number, "learn")
         grouped = GroupedReplay(self.replay, self.settings, self._prior_noise)
+        fast = precision(self.vae.device) if self.settings.precision == "fastest" else None
+        metrics = dict[str, float]()
         try:
+            if steps := blocks * self.settings.evidence:
+                evidence_rng = generators_of(self.vae.device, self._seed, number, "evidence")
+                metrics["learn_evidence_nats"] = self._evidence(self.replay, steps, evidence_rng, fast)
             fit(
                 self.vae,
                 self.loss,
-                grouped.batches(self.vae, updates, rng),
+                grouped.batches(self.vae, blocks * self.settings.updates, rng),
                 self.optimizer,
                 generator=rng.torch,
-                precision=precision(self.vae.device) if self.settings.precision == "fastest" else None,
+                precision=fast,
                 on_step=note,
             )
         except VAEError:
@@ -135,7 +145,7 @@ class PropertyLearner:
         too_bad = self.reconstruction < self.pretrained_reconstruction - self.settings.tolerance
         if too_bad:
             forget({name: weight.detach() for name, weight in self.learned().items()}, self.reference, _BACK)
-        metrics = {name: float(np.mean(values)) for name, values in noted.items()}
+        metrics |= {name: float(np.mean(values)) for name, values in noted.items()}
         return {**metrics, "rolled_back": 0.0, "pulled_back": float(too_bad)}
 
     def forget(self) -> None:
@@ -148,8 +158,8 @@ class PropertyLearner:
 
     def learned(self) -> dict[str, nn.Parameter]:
         """The weights that learning changes, by name."""
-        weights = self.vae.named_parameters()
-        return {name: weight for name, weight in weights if name.startswith(("decoder.", "likelihood."))}
+        learned = ("decoder.", "likelihood.", *([_ENCODER] if self.settings.evidence else []))
+        return {name: weight for name, weight in self.vae.named_parameters() if name.startswith(learned)}
 
     # ---- state
 
