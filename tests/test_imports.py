@@ -156,6 +156,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "benchmarks": {
         "common": set(),
         "demo": {"common"},
+        "guacamol": {"common", "peers"},
         "keep_the_core": {"common"},
         "latent_peers": {"common", "pmo"},
         "odd_molecules": {"common"},

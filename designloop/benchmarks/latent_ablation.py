@@ -85,8 +85,12 @@ ARMS = (
     Ours("ucb", "batches by upper bounds", strategy(acquisition="ucb")),
     Ours("chains", f"and {WRITTEN} molecules a call by chains in latent space", strategy(chains=WRITTEN)),
     Ours("regions", f"and {WRITTEN} molecules a call by trust regions", strategy(regions={"decoded": WRITTEN})),
-    Ours("fitted_regions", "the same, by a process with fitted lengths",
+    Ours("fitted_regions", "regions by a process with fitted lengths",
          strategy(regions={"decoded": WRITTEN, "fitted": True})),
+    Ours("metric_regions", "regions stretched by the decoder's metric",
+         strategy(regions={"decoded": WRITTEN, "metric": "pullback"})),
+    Ours("typical_regions", "regions without what the model takes for odd",
+         strategy(regions={"decoded": WRITTEN, "typical": 0.95})),
 )  # fmt: skip
 
 STUDY = Study("latent-ablation", ARMS, left_out.TASKS, calls=500, seeds=3)

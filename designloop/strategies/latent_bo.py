@@ -94,6 +94,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.trade_offs import RandomTradeOffs
+    from designloop.strategies.search.typical import Typical
     from designloop.strategies.search.voting import BreedByVote
     from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
@@ -166,10 +167,18 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         sources.append(chains.Chains(walk=walk, elites=elites, decoded=settings.chains, spread=spread))
     if settings.regions.decoded:
         learners["regions"] = trusted = regions.Regions(settings.regions, campaign.seed, before.parts.get("regions"))
+        decoded, share = settings.regions.decoded, settings.regions.typical
         writer = region_search.RegionWriter(
-            vae=vae, view=view, transcriber=transcriber, temperature=settings.temperature, core=kept
+            vae=vae,
+            view=view,
+            transcriber=transcriber,
+            temperature=settings.temperature,
+            core=kept,
+            metric=settings.regions.metric,
+            typical=Typical.of_corpus(vae, campaign.load_replay(), share, rng_of(campaign.seed, "typical"))
+            if share < 1
+            else None,
         )
-        decoded = settings.regions.decoded
         sources.append(region_search.RegionSearch(writer=writer, regions=trusted, decoded=decoded, spread=spread))
     thought = EFFORT[settings.effort]
     by_vote = BreedByVote(

@@ -46,9 +46,11 @@ def test_each_arm_differs_by_what_its_name_says(model: str, tmp_path: Path) -> N
         "chains": {"chains": 15.0},
         **{name: {"acquisition": name} for name in ("uniform", "thompson", "qlogei", "ucb")},
     }
-    assert {name: (of["decoded"], of["fitted"]) for name, of in regions.items()} == {
-        "regions": (15, False),
-        "fitted_regions": (15, True),
+    assert {name: (of["decoded"], of["fitted"], of["metric"], of["typical"]) for name, of in regions.items()} == {
+        "regions": (15, False, "posterior", 1),
+        "fitted_regions": (15, True, "posterior", 1),
+        "metric_regions": (15, False, "pullback", 1),
+        "typical_regions": (15, False, "posterior", 0.95),
     }
     trials = [arm.trial(TASKS[0], 0, 500, file, common) for arm in ARMS]
     assert len({trial.key.rpartition("-")[2] for trial in trials}) == len(ARMS)

@@ -167,26 +167,10 @@ def analogues(target: str, seed: int, number: int = 200) -> list[str]:
     return list(drawn)
 
 
-class Stub(types.ModuleType):
-    """A module whose every attribute can be imported, and is None."""
-
-    def __getattr__(self, name: str) -> None:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-
-def guacamol_benchmarks() -> Any:
-    """The package's module of benchmarks."""
-    import numpy
-    import scipy
-
-    scipy.histogram = numpy.histogram
-    sys.modules["fcd"] = Stub("fcd")
-    return importlib.import_module("guacamol.standard_benchmarks")
-
-
 def tdc_oracles() -> Any:
     """PyTDC's module of oracles, loaded anew."""
+    from designloop.benchmarks.guacamol.scripts.package import Stub
+
     names = ("tdc", "tdc.utils", "tdc.chem_utils", "tdc.chem_utils.oracle", "rdkit.six", "pkg_resources")
     stubs = {name: Stub(name) for name in names}
     vars(stubs["rdkit.six"])["iteritems"] = lambda mapping: iter(mapping.items())
@@ -201,7 +185,9 @@ def tdc_oracles() -> Any:
 
 def of_guacamol(case: Case, smiles: Sequence[str]) -> list[float | None]:
     """Its values; None for the -1 with which it says that it failed."""
-    objective = case.benchmark(guacamol_benchmarks()).objective
+    from designloop.benchmarks.guacamol.scripts.package import standard_benchmarks
+
+    objective = case.benchmark(standard_benchmarks()).objective
     values = [float(objective.score(molecule)) for molecule in smiles]
     return [None if value == -1.0 else round(value, DIGITS) for value in values]
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from functools import cache
 from typing import Any
 
 import pytest
 from rdkit import rdBase
 
+from designloop.benchmarks.guacamol.benchmark import GOALS
+from designloop.benchmarks.guacamol.scripts import ours as our_side
+from designloop.benchmarks.guacamol.scripts import parses
 from designloop.molecules.chemistry import without_stereo
+from designloop.molecules.corpus import zinc
 from designloop.oracles import available, load
 from designloop.testing import check_oracle
-from tests.oracles import time_guacamol
 from tests.oracles.record_guacamol import CASES, TARGETS, Case, analogues, molecules, read_record
 
 TOLERANCE = 1e-6
@@ -143,12 +147,13 @@ def test_what_is_no_molecule_has_no_answer(name: str) -> None:
     assert set(load(name).score(["C1CC", "CCO", "", "CCO"])) == {"CCO"}
 
 
-@pytest.mark.parametrize("task", time_guacamol.MPO)
+@pytest.mark.parametrize("task", [goal.task for goal in GOALS.values() if goal.has_bars])
 def test_a_task_takes_a_few_times_as_long_as_parsing(task: str) -> None:
-    """1.3 to 3.4 times when it was measured; twice that is allowed on a machine that does other things."""
-
-    def ratio() -> float:
-        seconds = time_guacamol.timed(task, time_guacamol.molecules(50), turns=5)
-        return seconds["ours"] / seconds["parse"]
-
-    assert any(ratio() < 7 for _ in range(4))
+    """1.4 to 3.9 times when it was measured (``designloop benchmark guacamol``); a machine that does other things has
+    more time."""
+    drawn = random.Random(20123).sample(zinc(), 2400)
+    turns = [{"task": task, "smiles": drawn[start : start + 50]} for start in range(2000, 2400, 50)]
+    given = {"others": drawn[:2000], "turns": turns}
+    parsing, ours = parses.prepare(given), our_side.prepare(given)
+    ratios = [ours(turn)["seconds"] / parsing(turn)["seconds"] for turn in range(len(turns))]
+    assert min(ratios) < 7

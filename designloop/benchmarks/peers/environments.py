@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from sysconfig import get_path
 
 from designloop.benchmarks.common.options import Say
 
@@ -53,6 +54,29 @@ def make_environment(requirement: str, folder: Path, say: Say) -> Path:
         raise failure
     stamp.write_text(contents, encoding="utf-8")
     return python
+
+
+def install_alone(requirement: str, folder: Path, say: Say) -> Path:
+    """Installs one package without what it requires, and returns the folder that it is imported from.
+
+    For what runs beside this process's own packages, which it must not change.
+
+    Args:
+        requirement: pinned, "guacamol==0.5.5".
+        folder: of the virtual environment that it is installed into.
+
+    Raises:
+        InstallError: venv or pip failed.
+    """
+    stamp, site = folder / _STAMP, Path(get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == requirement and site.is_dir():
+        return site
+    say(f"installing {requirement} into {folder}")
+    _call([sys.executable, "-m", "venv", "--clear", str(folder)])
+    python = str(folder / "bin" / "python")
+    _call([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", requirement])
+    stamp.write_text(requirement, encoding="utf-8")
+    return site
 
 
 def _call(command: Sequence[str]) -> None:

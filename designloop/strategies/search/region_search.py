@@ -26,9 +26,12 @@ from designloop.strategies.search.core import Core
 from designloop.strategies.search.crank_nicolson import turned
 from designloop.strategies.search.pool import Turn
 from designloop.strategies.search.regions import PROPOSER, Regions
-from designloop.strategies.search.trust_region import TrustRegion
+from designloop.strategies.search.stretches import Stretches
+from designloop.strategies.search.trust_region import StretchedBy, TrustRegion
+from designloop.strategies.search.typical import Typical
 from designloop.strategies.surrogates.base import Belief, View
 from designloop.strategies.surrogates.latent_process import Sloping, ascended, favourites
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 _FEWEST = 24
 """Molecules that are decoded, however few are wanted."""
@@ -81,6 +84,10 @@ class RegionWriter:
     """Of the decoder."""
     core: Core
     """What lacks it is dropped."""
+    metric: StretchedBy = "posterior"
+    """What stretches noise and steps."""
+    typical: Typical | None = None
+    """Drops what the model takes for odd; None where nothing is."""
 
     def __call__(self, block: RegionsBlock, part: RegionPart) -> list[Candidate]:
         """All that was written in the region."""
@@ -98,20 +105,28 @@ class RegionWriter:
     ) -> list[Candidate]:
         """Molecules written from the most promising of some places around parents."""
         posterior = self.vae.posteriors([parent.selfies for parent in parents], _REFINE)
+        stretches = self._stretches(parents, posterior, region.length)
         rows = torch.arange(_PLACES * places) % len(parents)
         noise = torch.randn((len(rows), posterior.mean.shape[1]), generator=rng.torch, device=posterior.mean.device)
         level = torch.full((len(rows),), region.length).to(posterior.mean)
-        z = turned(posterior.mean[rows], level, posterior.relative_scale[rows] * noise).cpu().numpy()
+        z = turned(posterior.mean[rows], level, stretches(rows, noise)).cpu().numpy()
         kappa = np.array([voter.kappa for voter in draw_voters(rng.numpy, (1.0,), places)])
         chosen = favourites(process, z, kappa)
         steps, length = _SLOPE
-        best = ascended(process, z[chosen].astype(float), kappa, steps=steps, length=length)
+        scale = stretches.maps[rows[chosen]].cpu().numpy() if self.metric == "pullback" else 1.0
+        best = ascended(process, z[chosen].astype(float), kappa, steps=steps, length=length, scale=scale)
         # The decoder takes latents with the noise in them, which made them longer.
         noisy = torch.from_numpy(best * (1 + region.length**2) ** 0.5).to(posterior.mean).repeat_interleave(_DECODES, 0)
         written = self.vae.write(noisy, region.length, rng.torch, self.temperature)
         names = [(region.centre,)] * len(written)
         drawn = candidates_of(self.vae.codec, written, PROPOSER, names, origins_of(noisy, [region.length] * len(noisy)))
-        return self.core.holding(drawn)
+        kept = self.core.holding(drawn)
+        return kept if self.typical is None else self.typical.keeping(kept)
+
+    def _stretches(self, parents: Sequence[Member], posterior: DiagonalNormal, level: float) -> Stretches:
+        if self.metric == "posterior":
+            return Stretches.of_posterior(posterior)
+        return Stretches.of_metric(self.vae, [parent.selfies for parent in parents], posterior, level)
 
     def _favourites(self, drawn: Sequence[Candidate], belief: Belief, n: int, rng: Generators) -> list[Member]:
         """Of what was written, each voter's favourite, as parents of the next generation."""

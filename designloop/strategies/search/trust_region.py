@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LEAST_GAIN = 1e-3
 """What the best score has to rise by for a round to count as a success."""
+
+StretchedBy = Literal["posterior", "pullback"]
+"""Encoder or decoder: who says how far each direction of a latent may go beside the others."""
 
 
 def within(latents: np.ndarray, centre: np.ndarray, length: float) -> np.ndarray:
@@ -46,6 +49,19 @@ class RegionSettings(BaseModel):
         False,
         description="whether places are sought by a process whose lengths are fitted to the scores, not by that of the "
         "committee, of which nothing is; it takes some seconds a round at 1,000 molecules",
+    )
+    metric: StretchedBy = Field(
+        "posterior",
+        description="what stretches noise around centres: posterior, what the encoder leaves open; or pullback, the "
+        "metric of the decoder there, by which no direction changes what is written more than another, and which steps "
+        "along the slope follow, too; it takes a tenth of a second a centre",
+    )
+    typical: float = Field(
+        1,
+        gt=0,
+        le=1,
+        description="share of the molecules that the model's corpus holds out which is as typical as what is kept of "
+        "what is written: 0.95 leaves out what the model writes worse than 95 % of these; 1: nothing is left out",
     )
 
     @model_validator(mode="after")

@@ -104,15 +104,20 @@ def ascended(
     A step that lowers a bound is not taken, and the next one from there is half as long.
 
     Args:
-        scale: (latent,) of the axes: the slope is that by latents in these units, and so is the step.
+        scale: (latent,) of the axes, or (m, latent, latent) symmetric, of each latent: the slope is that by latents in
+            these units, and so is the step.
         kept: brings a step back to where it may go.
     """
+
+    def scaled(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(np.einsum("mij,mj->mi", scale, rows) if np.ndim(scale) == 3 else scale * rows)
+
     z, best = latents.copy(), process.bounds(latents, kappa)
     reach = np.full(len(z), length)
     for _ in range(steps):
-        slope = process.slopes(z, kappa) * scale
+        slope = scaled(process.slopes(z, kappa))
         norm = np.linalg.norm(slope, axis=1, keepdims=True)
-        ahead = kept(z + reach[:, None] * scale * slope / np.where(norm > 0, norm, 1.0), z)
+        ahead = kept(z + reach[:, None] * scaled(slope) / np.where(norm > 0, norm, 1.0), z)
         theirs = process.bounds(ahead, kappa)
         higher = theirs > best
         z, best = np.where(higher[:, None], ahead, z), np.where(higher, theirs, best)
