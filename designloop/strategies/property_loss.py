@@ -221,7 +221,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         reader = replay.Reader(vae, settings.learning.property.noise, settings.refine)
         tuned = property_learning.PropertyLearner(
             vae, reference, corpus, settings.learning.property,
-            reader=reader, prior_noise=settings.prior_noise, seed=campaign.seed, state=before.parts.get("property"),
+            reader=reader, breeders=(graphs.GraphMutation(campaign.keep), graphs.GraphCrossover(campaign.keep)),
+            prior_noise=settings.prior_noise, seed=campaign.seed, state=before.parts.get("property"),
         )  # fmt: skip
     else:
         tuner = fine_tuning.FineTuner(vae, reference, corpus, settings.learning)

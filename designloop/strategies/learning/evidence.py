@@ -1,43 +1,43 @@
-"""Teaching the model what was paid for by the evidence: encoder and decoder learn to give those molecules back.
+"""Teaching the model where the search is, by the evidence: encoder and decoder learn to give its molecules back.
 
 A search leaves the corpus: what it comes by is longer and stranger than what the model was pretrained on, and the
-posterior of a molecule that the model cannot write again is a posterior around another one. The steps here see
-molecules that were paid for, good and bad, and as a third of a batch molecules of the corpus, which they are not to
-forget. Source: Maus et al. 2022, "Local latent space Bayesian optimization over structured inputs" (joint learning).
+posterior of a molecule that the model cannot write again is a posterior around another one. A batch is in equal parts
+molecules that were paid for; their kin, free children by genetic steps that need no score, so that the model learns the
+neighbourhood and not a list; and molecules of the corpus, which are not to be forgotten.
+Source: Maus et al. 2022, "Local latent space Bayesian optimization over structured inputs" (joint learning).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from designloop.molecules.errors import MoleculeError
 from designloop.molecules.pretrain import levels
 from designloop.molecules.sequence_vae import SequenceVAE, shorten
 from designloop.molecules.training_corpus import Corpus
 from designloop.randomness import Generators
-from designloop.strategies.archive.archive import rank_weights
+from designloop.strategies.archive.archive import Member, draw_by_rank, parents_by_rank
 from designloop.strategies.learning.replay import Replay
+from designloop.strategies.proposers.base import Proposer, without_new_radicals
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO, Loss
 
-BATCH = 48
-"""Molecules of a step."""
-
-_OLD = 1 / 3
-"""Share of a batch that is the corpus'."""
-
-_RANK = 0.1
-"""How evenly paid molecules are drawn: the greater, the more evenly."""
+PART = 16
+"""Molecules of a step that were paid for; as many of their kin, and as many of the corpus."""
 
 _BETA = 0.02
 """Weight of the KL, that of the end of the pretraining."""
 
 _CLEAN, _NOISE = 0.5, (0.1, 4.0)
 """Share of rows at noise level 0, and the range of the others' levels, log-uniform."""
+
+_RATE = 3e-4
+"""Length of a step (Adam)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class EvidenceSteps:
     """Learns in place."""
     corpus: Corpus
     """What the model was pretrained on."""
-    learning_rate: float
+    breeders: Sequence[Proposer]
+    """Make kin of what was paid for, each as much; none: paid molecules stand in their place."""
 
     def __call__(self, replay: Replay, steps: int, rng: Generators, precision: torch.dtype | None) -> float:
         """Makes so many steps; gives the mean −log p(x | z) of their molecules, in nats.
@@ -57,14 +58,14 @@ class EvidenceSteps:
             VAEError: the loss stopped being finite.
         """
         # Made anew each time: its second moments would be as large as the weights to keep, and a few steps find them.
-        optimizer = torch.optim.Adam(self.vae.parameters(), lr=self.learning_rate, betas=(0.9, 0.98))
+        optimizer = torch.optim.Adam(self.vae.parameters(), lr=_RATE, betas=(0.9, 0.98))
         noted: list[float] = []
         self.vae.encoder.requires_grad_(True)
         try:
             fit(
                 self.vae,
                 Loss([(1.0, ELBO(_BETA))]),
-                self._batches(replay, steps, rng.numpy),
+                self.batches(replay, steps, rng),
                 optimizer,
                 generator=rng.torch,
                 clip=1.0,
@@ -75,21 +76,36 @@ class EvidenceSteps:
             self.vae.encoder.requires_grad_(False)
         return float(np.mean(noted))
 
-    def _batches(self, replay: Replay, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
-        """One a step, rows of about one length in each, of both kinds, so that little of it is padding."""
-        old_rows = round(_OLD * BATCH)
-        new_rows = BATCH - old_rows
+    def batches(self, replay: Replay, steps: int, rng: Generators) -> Iterator[Batch]:
+        """One a step; rows of about one length are in one, of each kind, so that little of it is padding."""
+        codec, n = self.vae.codec, PART * steps
         order = np.argsort(-replay.scores, kind="stable")
-        drawn = order[rng.choice(len(order), new_rows * steps, p=rank_weights(len(order), _RANK))]
-        codec = self.vae.codec
-        new = codec.pad([codec.tokens(replay.rows[place].selfies) for place in drawn])
-        old = self.corpus.rows.take(rng.choice(self.corpus.train, old_rows * steps))
-        new, old = (rows[np.argsort((rows != 0).sum(1), kind="stable")] for rows in (new, old))
-        for step in rng.permutation(steps):
-            x = np.zeros((BATCH, max(new.shape[1], old.shape[1])), dtype=np.int64)
-            x[:new_rows, : new.shape[1]] = new[step * new_rows : (step + 1) * new_rows]
-            x[new_rows:, : old.shape[1]] = old[step * old_rows : (step + 1) * old_rows]
-            noise = torch.from_numpy(levels(rng, BATCH, _CLEAN, *_NOISE))
-            yield Batch(
-                torch.from_numpy(shorten(x)).to(self.vae.device), context={"noise": noise.to(self.vae.device)}
-            )
+        best_first = [replay.rows[place] for place in order]
+        members = [Member(row.smiles, row.selfies, row.score) for row in best_first]
+        paid = [codec.tokens(members[place].selfies) for place in draw_by_rank(rng.numpy, members, n)]
+        kin = self._kin(members, n, rng)
+        kin += paid[: n - len(kin)]
+        old = self.corpus.rows.take(rng.numpy.choice(self.corpus.train, n))
+        kinds = [
+            rows[np.argsort((rows != 0).sum(1), kind="stable")] for rows in (codec.pad(paid), codec.pad(kin[:n]), old)
+        ]
+        for step in rng.numpy.permutation(steps):
+            x = np.zeros((len(kinds) * PART, max(rows.shape[1] for rows in kinds)), dtype=np.int64)
+            for number, rows in enumerate(kinds):
+                x[number * PART : (number + 1) * PART, : rows.shape[1]] = rows[step * PART : (step + 1) * PART]
+            noise = torch.from_numpy(levels(rng.numpy, len(x), _CLEAN, *_NOISE))
+            device = self.vae.device
+            yield Batch(torch.from_numpy(shorten(x)).to(device), context={"noise": noise.to(device)})
+
+    def _kin(self, members: Sequence[Member], n: int, rng: Generators) -> list[np.ndarray]:
+        """Tokens of at most ``n`` children of members, sorted best first, that the model can write."""
+        each = -(-n // max(len(self.breeders), 1))
+        rows = []
+        for breeder in self.breeders:
+            parents = parents_by_rank(rng.numpy, members, each)
+            for child in without_new_radicals(breeder.propose(parents, each, rng)):
+                try:
+                    rows.append(self.vae.codec.tokens(self.vae.codec.to_selfies(child.smiles)))
+                except MoleculeError:  # what is too long, or of atoms that the alphabet lacks
+                    continue
+        return rows

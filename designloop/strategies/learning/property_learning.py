@@ -10,7 +10,7 @@ optimization" (replay by rank, many small updates).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from designloop.strategies.learning.fine_tuning import HeldOutMolecules, forget,
 from designloop.strategies.learning.groups import GROUP, SCORE, GroupedReplay
 from designloop.strategies.learning.replay import Reader, Replay
 from designloop.strategies.learning.settings import PropertyLearning
+from designloop.strategies.proposers.base import Proposer
 from designloop.vae.errors import VAEError
 from designloop.vae.training.fit import Step, fit
 from designloop.vae.training.losses import PropertyLoss
@@ -62,6 +63,7 @@ class PropertyLearner:
         reference: the frozen pretrained model.
         corpus: of the model; its held-out rows watch over the reconstruction.
         reader: of paid molecules.
+        breeders: make kin of paid molecules, free ones that the model learns to give back.
         prior_noise: level at which the prior is drawn from.
         seed: of the campaign.
         state: what an earlier learner of this campaign gave.
@@ -75,6 +77,7 @@ class PropertyLearner:
         settings: PropertyLearning,
         *,
         reader: Reader,
+        breeders: Sequence[Proposer] = (),
         prior_noise: float,
         seed: int,
         state: State | None = None,
@@ -90,7 +93,7 @@ class PropertyLearner:
         self.waiting = 0
         """Molecules that were told since the last update."""
         vae.encoder.requires_grad_(False)
-        self._evidence = EvidenceSteps(vae, corpus, settings.evidence_rate)
+        self._evidence = EvidenceSteps(vae, corpus, breeders)
         scored = [weight for name, weight in self.learned().items() if not name.startswith(_ENCODER)]
         self.optimizer = torch.optim.Adam(scored, lr=settings.learning_rate, betas=(0.0, 0.99))
         if state is None:

@@ -30,10 +30,9 @@ class PropertyLearning(BaseModel):
     evidence: Annotated[int, Formerly(0)] = Field(
         6,
         ge=0,
-        description="gradient steps by the evidence for each so many, which teach encoder and decoder to give back "
-        "what was paid for; 0: the encoder stays as it was pretrained",
+        description="gradient steps by the evidence for each so many: encoder and decoder learn to give back what was "
+        "paid for, and its kin; 0: the encoder stays as it was pretrained",
     )
-    evidence_rate: float = Field(3e-4, gt=0, description="length of these steps (Adam)")
     wide: int = Field(3, ge=1, description="groups of a step at a latent that says next to nothing")
     group: int = Field(16, ge=2, description="most molecules of a group")
     families: int = Field(16, ge=0, description="molecules of a step that stand with others of the same elite")
