@@ -223,7 +223,9 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         drawn = ScaffoldsDrawn(vae, settings.prior_noise, settings.temperature, campaign.standard_forms)
         tuned = property_learning.PropertyLearner(
             vae, reference, corpus, settings.learning.property,
-            reader=reader, drawn=drawn, seed=campaign.seed, state=before.parts.get("property"),
+            reader=reader, drawn=drawn,
+            breeders=(graphs.GraphMutation(campaign.keep), graphs.GraphCrossover(campaign.keep)),
+            seed=campaign.seed, state=before.parts.get("property"),
         )  # fmt: skip
     else:
         tuner = fine_tuning.FineTuner(vae, reference, corpus, settings.learning)

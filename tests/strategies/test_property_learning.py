@@ -208,7 +208,7 @@ def test_what_a_call_costs_does_not_hang_on_the_size_of_rounds(monkeypatch: pyte
 
 def test_it_learns_the_scores_and_leaves_encoder_and_reference_alone() -> None:
     fresh = tiny_vae().state_dict()
-    of = learner(learning_rate=3e-3, updates=60, scale=5.0)
+    of = learner(learning_rate=3e-3, updates=60, scale=5.0, evidence=0)
     metrics = of.learn(told(scored(40)))
     assert metrics["rolled_back"] == 0.0
     assert of.model_round == 1

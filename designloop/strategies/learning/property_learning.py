@@ -10,7 +10,7 @@ optimization" (replay by rank, many small updates).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -23,16 +23,20 @@ from designloop.randomness import generators_of
 from designloop.records import State
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.diversity import ScaffoldsDrawn, crowding_of
+from designloop.strategies.learning.evidence import EvidenceSteps
 from designloop.strategies.learning.fine_tuning import HeldOutMolecules, forget, reconstruction
 from designloop.strategies.learning.groups import GROUP, SCORE, GroupedReplay
 from designloop.strategies.learning.replay import Reader, Replay
 from designloop.strategies.learning.settings import PropertyLearning
+from designloop.strategies.proposers.base import Proposer
 from designloop.vae.errors import VAEError
 from designloop.vae.training.fit import Step, fit
 from designloop.vae.training.losses import PropertyLoss
 
 FEWEST = 20
 """Paid molecules that are learned from; of fewer there is too little to learn."""
+
+_ENCODER = "encoder."
 
 _BACK = 0.25
 """Share of the way back to the pretrained weights that is gone where the model reconstructs too badly."""
@@ -61,6 +65,7 @@ class PropertyLearner:
         corpus: of the model; its held-out rows watch over the reconstruction.
         reader: of paid molecules.
         drawn: what the model writes from its prior, as it learns.
+        breeders: make kin of paid molecules, free ones that the model learns to give back.
         seed: of the campaign.
         state: what an earlier learner of this campaign gave.
     """
@@ -74,6 +79,7 @@ class PropertyLearner:
         *,
         reader: Reader,
         drawn: ScaffoldsDrawn,
+        breeders: Sequence[Proposer] = (),
         seed: int,
         state: State | None = None,
     ) -> None:
@@ -88,7 +94,9 @@ class PropertyLearner:
         self.waiting = 0
         """Molecules that were told since the last update."""
         vae.encoder.requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.learned().values(), lr=settings.learning_rate, betas=(0.0, 0.99))
+        self._evidence = EvidenceSteps(vae, corpus, breeders)
+        scored = [weight for name, weight in self.learned().items() if not name.startswith(_ENCODER)]
+        self.optimizer = torch.optim.Adam(scored, lr=settings.learning_rate, betas=(0.0, 0.99))
         if state is None:
             self.reconstruction = self.pretrained_reconstruction = reconstruction(reference, self.held_out)
         else:
@@ -105,11 +113,11 @@ class PropertyLearner:
         metrics = {}
         if self.waiting >= self.settings.every and len(self.replay) >= FEWEST:
             blocks, self.waiting = divmod(self.waiting, self.settings.every)
-            metrics = self._learn(blocks * self.settings.updates, told_round.number)
+            metrics = self._learn(blocks, told_round.number)
         return {**metrics, "reconstruction": self.reconstruction}
 
-    def _learn(self, updates: int, number: int) -> dict[str, float]:
-        """So many updates; undone where the loss stopped being finite, softened where the model reconstructs badly."""
+    def _learn(self, blocks: int, number: int) -> dict[str, float]:
+        """So many blocks of updates; undone where a loss is not finite, softened where the model reconstructs badly."""
         noted: dict[str, list[float]] = {"learn_property_loss": [], "learn_nats": []}
 
         def note(step: Step) -> None:
@@ -118,27 +126,31 @@ class PropertyLearner:
 
         before = self._arrays()
         rng = generators_of(self.vae.device, self._seed, number, "learn")
-        crowding, said = self._crowding(number)
+        crowding, metrics = self._crowding(number)
         grouped = GroupedReplay(self.replay, self.settings, self._drawn.noise, crowding)
+        fast = precision(self.vae.device) if self.settings.precision == "fastest" else None
         try:
+            if steps := blocks * self.settings.evidence:
+                evidence_rng = generators_of(self.vae.device, self._seed, number, "evidence")
+                metrics["learn_evidence_nats"] = self._evidence(self.replay, steps, evidence_rng, fast)
             fit(
                 self.vae,
                 self.loss,
-                grouped.batches(self.vae, updates, rng),
+                grouped.batches(self.vae, blocks * self.settings.updates, rng),
                 self.optimizer,
                 generator=rng.torch,
-                precision=precision(self.vae.device) if self.settings.precision == "fastest" else None,
+                precision=fast,
                 on_step=note,
             )
         except VAEError:
             self._load(before)
-            return {**said, "rolled_back": 1.0}
+            return {**metrics, "rolled_back": 1.0}
         self.model_round, self.reconstruction = number, reconstruction(self.vae, self.held_out)
         too_bad = self.reconstruction < self.pretrained_reconstruction - self.settings.tolerance
         if too_bad:
             forget({name: weight.detach() for name, weight in self.learned().items()}, self.reference, _BACK)
-        metrics = {name: float(np.mean(values)) for name, values in noted.items()}
-        return {**metrics, **said, "rolled_back": 0.0, "pulled_back": float(too_bad)}
+        metrics |= {name: float(np.mean(values)) for name, values in noted.items()}
+        return {**metrics, "rolled_back": 0.0, "pulled_back": float(too_bad)}
 
     def _crowding(self, number: int) -> tuple[dict[str, float], dict[str, float]]:
         """Scaffold -> nats that it is worth less, by the model's draws; and what they show, for the round's metrics."""
@@ -159,8 +171,8 @@ class PropertyLearner:
 
     def learned(self) -> dict[str, nn.Parameter]:
         """The weights that learning changes, by name."""
-        weights = self.vae.named_parameters()
-        return {name: weight for name, weight in weights if name.startswith(("decoder.", "likelihood."))}
+        learned = ("decoder.", "likelihood.", *([_ENCODER] if self.settings.evidence else []))
+        return {name: weight for name, weight in self.vae.named_parameters() if name.startswith(learned)}
 
     # ---- state
 

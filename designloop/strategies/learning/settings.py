@@ -27,6 +27,12 @@ class PropertyLearning(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     every: int = Field(25, ge=1, description="paid molecules after which the model learns")
     updates: int = Field(3, ge=1, description="gradient steps for each so many")
+    evidence: Annotated[int, Formerly(0)] = Field(
+        6,
+        ge=0,
+        description="gradient steps by the evidence for each so many: encoder and decoder learn to give back what was "
+        "paid for, and its kin; 0: the encoder stays as it was pretrained",
+    )
     wide: int = Field(3, ge=1, description="groups of a step at a latent that says next to nothing")
     group: int = Field(16, ge=2, description="most molecules of a group")
     families: int = Field(16, ge=0, description="molecules of a step that stand with others of the same elite")
