@@ -215,6 +215,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
 
     generators = tuple(name for name in settings.proposers if name != "screen")
+    steps: dict[str, Proposer] = {
+        "graph_mutation": graphs.GraphMutation(campaign.keep),
+        "graph_crossover": graphs.GraphCrossover(campaign.keep),
+    }
     earned = credit.Credit(generators, elites, before.parts.get("credit"))
     tuned: base.ModelLearner
     learned_by = "property" if settings.learning.learns_by() == "property" else "model"
@@ -223,8 +227,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         drawn = ScaffoldsDrawn(vae, settings.prior_noise, settings.temperature, campaign.standard_forms)
         tuned = property_learning.PropertyLearner(
             vae, reference, corpus, settings.learning.property,
-            reader=reader, drawn=drawn,
-            breeders=(graphs.GraphMutation(campaign.keep), graphs.GraphCrossover(campaign.keep)),
+            reader=reader, drawn=drawn, breeders=[steps[name] for name in generators if name in steps],
             seed=campaign.seed, state=before.parts.get("property"),
         )  # fmt: skip
     else:
@@ -246,8 +249,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             "posterior": latents.PosteriorDraws(vae, settings.posterior_noise, settings.temperature, refine),
             "mutation": selfies.SelfiesMutation(vae.codec),
             "crossover": selfies.SelfiesCrossover(vae.codec),
-            "graph_mutation": graphs.GraphMutation(campaign.keep),
-            "graph_crossover": graphs.GraphCrossover(campaign.keep),
+            **steps,
         }
         return {name: all_there_are[name] for name in generators if not (bred and name == "prior")}
 
