@@ -64,6 +64,13 @@ class CommitteeModel:
         """(n,) what a member would have foreseen of the molecules that it was fitted on: their scores."""
         return self.scores
 
+    @property
+    def expected(self) -> np.ndarray:
+        """(n,) what its processes expect of the molecules that it was fitted on, in view of how noisy scores are."""
+        shares = self.shares[: len(self.processes)]
+        means = [process.expected for process in self.processes.values()]
+        return np.asarray(shares @ np.array(means) / shares.sum())
+
     def property_moments(self, features: np.ndarray) -> Moments:
         """(m,) means and standard deviations of new measurements of each property, each member trusted by its share."""
         moments = {}
