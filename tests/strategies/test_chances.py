@@ -199,6 +199,7 @@ def drawn(search: Search, feasibility: Feasibility | None) -> list[str]:
 def test_a_search_pays_for_nothing_that_fails_and_is_the_same_where_nothing_does(name: str) -> None:
     search = search_of(name)
     own = search.breed.feasibility  # type: ignore[attr-defined]  # of either breeding
+    assert isinstance(own, Feasibility)
     assert own is search.learners["feasibility"]
     assert drawn(search, own) == drawn(search, None)
     fails = FailingNitrogen()

@@ -79,7 +79,7 @@ def test_voters_seek_what_a_lucky_measurement_would_hide() -> None:
     for paid in (lucky.expected, MEASURED):
         goals = replace(posterior.known_goals, paid=paid)
         row = next(acquisition.select(replace(posterior, goals=goals), 1, 0))
-        point = voters[0].goal_bounds(lambda number: posterior.members[number].moments())[row]  # type: ignore[attr-defined]
+        point = voters[0].goal_bounds(lambda number: posterior.members[number].moments())[row]
         gains.append(hypervolume(np.vstack([paid, point]), (0.0, 0.0)) - hypervolume(paid, (0.0, 0.0)))
     assert gains[0] > gains[1]
 

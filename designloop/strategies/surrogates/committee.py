@@ -181,7 +181,11 @@ class Committee:
         """The belief after what an archive holds; None of too few molecules."""
         if len(archive) < self._start:
             return None
-        molecules, scores = self.view.features_of(archive.members).tolist(), archive.scores
+        return self.fit_seen(archive, self.view.features_of(archive.members).tolist(), seed)
+
+    def fit_seen(self, archive: Archive, molecules: Sequence[MoleculeFeatures], seed: int) -> CommitteeModel:
+        """The belief after what an archive holds, of enough molecules that were seen already."""
+        scores = archive.scores
         processes = {
             name: FixedGP.fit(kernel, molecules, scores, self._noisy, archive.score_readings)
             for name, kernel in self._kernels.items()

@@ -128,7 +128,7 @@ class Committees:
         others: Mapping[str, Kernel] = MappingProxyType({}),
         start: int = 10,
     ) -> None:
-        self.view, self._objective = view, objective
+        self.view, self._objective, self._start = view, objective, start
         self._committees = {
             name: Committee(
                 view,
@@ -142,8 +142,9 @@ class Committees:
 
     def fit(self, archive: Archive, seed: int) -> CommitteesModel | None:
         """The belief after what an archive holds; None of too few molecules."""
-        if not len(archive):
+        if len(archive) < self._start:
             return None
+        molecules = self.view.features_of(archive.members).tolist()  # once for all: latents have to be encoded
         desirable, parts = self._objective.desirabilities(archive.values), list[CommitteeModel]()
         for goal, committee in enumerate(self._committees.values()):
             scores = desirable[:, goal].tolist()
@@ -156,9 +157,7 @@ class Committees:
                 )
                 for member, score in zip(archive.members, scores, strict=True)
             ]
-            if (part := committee.fit(replace(archive, members=tuple(members)), seed)) is None:
-                return None
-            parts.append(part)
+            parts.append(committee.fit_seen(replace(archive, members=tuple(members)), molecules, seed))
         expected = desirable
         if self._objective.noisy:  # a front of measurements is one of lucky measurements
             expected = _desirabilities([part.expected for part in parts])
