@@ -98,17 +98,18 @@ def batch_worth(bred: Bred, belief: Belief, wanted: int, allowed: Callable[..., 
     """
     import numpy as np
 
-    from designloop.strategies.acquisition.votes import Outcomes, Votes, worth
+    from designloop.strategies.acquisition.base import of_rows, worth
+    from designloop.strategies.acquisition.votes import Outcomes, Votes
 
     votes = bred.acquisition
     assert isinstance(votes, Votes)  # the strategy's, on one score
     posterior = (bred.belief or belief)(bred.pool.features(bred.considered))
     candidates = [bred.pool.candidates[row] for row in bred.considered]
     outcomes, worths = Outcomes(posterior, votes.voters), []
-    chosen = votes.select(posterior, wanted, 0, lambda row: bool(allowed([candidates[row]])))
+    chosen = votes.select(posterior, wanted, 0, lambda row: bool(allowed([candidates[row]])), bred.chances)
     for voter, row in zip(votes.voters, chosen, strict=False):  # as many voters as molecules are wanted
-        chances = None if votes.chances is None else votes.chances[[row]]
-        worths.append(float(worth(voter.bounds(outcomes.of(np.array([row]))), chances)[0]))
+        rows = np.array([row])
+        worths.append(float(worth(voter.bounds(outcomes.of(rows)), of_rows(bred.chances, rows))[0]))
         outcomes.tell(row)
     return fmean(worths)
 

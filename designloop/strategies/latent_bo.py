@@ -2,26 +2,38 @@
 
 One round: all that was paid for and ZINC, screened, are bred on, by genetic steps and by the model's own draws, from
 what the committee votes for; and of all that is there it votes on what is paid for. Its members see latents,
-fingerprints, whole-molecule numbers, and each property where there are several. The model does not learn: latents keep
-their meaning. Chains and trust regions in latent space write molecules beside, where a campaign asks for them.
+fingerprints, whole-molecule numbers, and each property where there are several. Goals that are traded off have a
+committee each. The model does not learn: latents keep their meaning. Chains and trust regions in latent space write
+molecules beside, where a campaign asks for them.
 For calls that are dear and few, some tens to some hundreds. It learns from molecules that the model can write alone
-(`designloop validate` says which of yours it can); goals are traded off by a trade-off that is drawn anew each round.
+(`designloop validate` says which of yours it can).
 Sources: Tripp & Hernández-Lobato 2024 (fixed processes); Moss et al. 2025 (chains); Eriksson et al. 2019 (regions).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from designloop.pieces import Spread, one_by_one
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
-from designloop.strategies.base import CampaignView, JudgedShare, KnownObjective, RestartAfter, Strategy
+from designloop.strategies.base import (
+    CampaignView,
+    Formerly,
+    JudgedShare,
+    KnownObjective,
+    RestartAfter,
+    Strategy,
+    Unfit,
+)
 from designloop.strategies.learning.settings import NoiseRange
 from designloop.strategies.search.trust_region import RegionSettings
+
+_HOPE = 1.0
+"""Standard deviations of doubt by which candidates of no expected gain are put in order."""
 
 
 class Settings(BaseModel):
@@ -29,11 +41,19 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Literal["latent_bo"] = "latent_bo"
-    acquisition: Literal["votes", "thompson", "qlogei", "ucb", "uniform"] = Field(
+    acquisition: Literal["votes", "thompson", "qlogei", "qlognei", "ucb", "uniform"] = Field(
         "votes",
-        description="votes: each choice by one surrogate, at a doubt drawn anew; thompson, qlogei and ucb see the "
-        "committee as one: joint draws, expected improvement of the batch, upper bound; uniform, the control, chooses "
-        "blindly of what the votes would choose from",
+        description="votes: each choice by one surrogate, at a doubt drawn anew; thompson, qlogei, qlognei and ucb see "
+        "the committee as one: joint draws, expected improvement of the batch over the best value or over whatever "
+        "the noisy values say is best, upper bound; uniform, the control, chooses blindly of what the votes would "
+        "choose from, whatever may fail",
+    )
+    trade_offs: Annotated[Literal["auto", "hypervolume", "chebyshev"], Formerly("chebyshev")] = Field(
+        "auto",
+        description="under `aggregate: pareto`: a batch is chosen for what it adds to the front's hypervolume, with a "
+        "committee of each goal (qlogei, qlognei: expected over joint draws), or by a trade-off that is drawn anew "
+        "each round (Chebyshev's scalarisation with random weights), with one committee of its values; auto: "
+        "hypervolume, but chebyshev where thompson, ucb, chains or regions are asked for, which go by one value",
     )
     kappa: float = Field(1.0, ge=0, description="standard deviations of doubt in the upper bound of `ucb`")
     start: int = Field(10, ge=3, description="scored molecules before there is a surrogate; until then, plain draws")
@@ -60,11 +80,38 @@ class Settings(BaseModel):
     judged: JudgedShare = 0.1
 
 
+def by_one_value(settings: Settings) -> str | None:
+    """What of these settings goes by one value of a molecule, as the file says it; None where nothing does."""
+    if settings.acquisition in ("thompson", "ucb"):
+        return f"acquisition: {settings.acquisition}"
+    if settings.chains:
+        return "chains"
+    return "regions" if settings.regions.decoded else None
+
+
+def trade_offs_of(settings: Settings) -> str:
+    """How goals are traded off with these settings."""
+    if settings.trade_offs != "auto":
+        return settings.trade_offs
+    return "hypervolume" if by_one_value(settings) is None else "chebyshev"
+
+
+def why_unfit(settings: Settings, objective: KnownObjective) -> Unfit | None:
+    """What keeps these settings from serving an objective; None where nothing does."""
+    asked = by_one_value(settings)
+    if objective.reference is None or settings.trade_offs != "hypervolume" or asked is None:
+        return None
+    actual = f"hypervolume beside {asked}, which goes by one value of each molecule"
+    return Unfit("trade_offs", actual, "auto or chebyshev", "or leave that out")
+
+
 def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, str]:
     """Dotted key -> why it does nothing."""
     idle = dict[str, str]()
     if settings.acquisition != "ucb":
         idle["kappa"] = f"it is for `acquisition: ucb`, and here it is {settings.acquisition}"
+    if objective.reference is None:
+        idle["trade_offs"] = "it is for `objective.aggregate: pareto`"
     if not settings.regions.decoded:
         others = [f"regions.{key}" for key in RegionSettings.model_fields if key != "decoded"]
         idle |= dict.fromkeys(others, "`regions.decoded` is 0, so there are no regions")
@@ -76,7 +123,9 @@ def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, st
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
     """Fresh, or as it was after its last round."""
     from designloop.strategies.acquisition.base import Acquisition
+    from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
     from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
+    from designloop.strategies.acquisition.log_nei import LogNoisyExpectedImprovement
     from designloop.strategies.acquisition.thompson import Thompson
     from designloop.strategies.acquisition.uniform import Uniform
     from designloop.strategies.acquisition.upper_bound import UpperBound
@@ -90,25 +139,29 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import chains, core, credit, judged, machine, pool, region_search, regions, saved
-    from designloop.strategies.search.elections import ScoreElectorate
+    from designloop.strategies.search.elections import Directions, Electorate, GoalElectorate, ScoreElectorate
     from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.trade_offs import RandomTradeOffs
     from designloop.strategies.search.typical import Typical
-    from designloop.strategies.search.voting import BreedByVote
+    from designloop.strategies.search.voting import MOST_JOINT, BreedByVote
     from designloop.strategies.surrogates.calibration import Calibration
     from designloop.strategies.surrogates.committee import Committee
-    from designloop.strategies.surrogates.kernels import KERNELS, MeanOf
+    from designloop.strategies.surrogates.committees import Committees
+    from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MeanOf
     from designloop.strategies.surrogates.latent_kernels import EncodedView, kernel_of_model
     from designloop.strategies.surrogates.views import FingerprintView
 
-    has_goals = campaign.objective.reference is not None
-    standing = by_front(campaign.objective.desirabilities) if has_goals else by_score
+    objective, goals = campaign.objective, campaign.objective.reference
+    by_hypervolume = goals is not None and trade_offs_of(settings) == "hypervolume"
+    by_round = goals is not None and not by_hypervolume
+    standing = by_score if goals is None else by_front(objective.desirabilities)
     before = saved.Saved.read(state, LIMIT, saved.latent_bo_version_1, standing)
-    if state is not None and "committee" not in before.parts:
-        raise saved.of_another_search(f"the parts {', '.join(sorted(before.parts)) or 'none'}")
+    part = "committees" if by_hypervolume else "committee"
+    if state is not None and part not in before.parts:
+        raise saved.of_another_search(f"the parts {', '.join(sorted(before.parts)) or 'none'}", part)
     vae, kept = campaign.load_model(), core.Core(campaign.keep)
-    transcriber, view = Transcriber(vae.codec, campaign.objective.names), EncodedView(campaign.standard_forms, vae)
+    transcriber, view = Transcriber(vae.codec, objective.names), EncodedView(campaign.standard_forms, vae)
 
     def elites(archive: Archive) -> list[Member]:
         return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
@@ -136,26 +189,44 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         return propose(parents_by_rank(rng, elites(archive), n), n, turn)
 
     along = kernel_of_model(vae, campaign.load_replay(), settings.dimensions, rng_of(campaign.seed, "axes"))
-    committee = Committee(
-        view,
-        campaign.objective,
-        state=before.parts.get("committee"),
-        # Of goals that are traded off the committee foresees one value, another one each round.
-        bits=None if has_goals else FingerprintView(campaign.standard_forms),
-        others={"latent": along, "latent_composition": MeanOf((along, KERNELS["composition"]))},
-        start=settings.start,
-    )
+    others: dict[str, Kernel] = {"latent": along, "latent_composition": MeanOf((along, KERNELS["composition"]))}
+    kappas = FITTED if objective.noisy else WIDE
+    acquisitions: dict[str, Acquisition] = {
+        "thompson": Thompson(),
+        "qlogei": LogExpectedImprovement(),
+        "qlognei": LogNoisyExpectedImprovement(),
+        "ucb": UpperBound(settings.kappa),
+        "uniform": Uniform(),
+    }
+    committee: Committee | Committees
+    electorate: Electorate
+    if goals is not None and by_hypervolume:
+        front = HypervolumeImprovement(goals, _HOPE, objective.reference_moves)
+        acquisitions |= dict.fromkeys(("qlogei", "qlognei"), front)
+        electorate = GoalElectorate(Directions(front), kappas)
+        committee = Committees(view, objective, before.parts.get(part), others=others, start=settings.start)
+    else:
+        electorate = ScoreElectorate(kappas)
+        committee = Committee(
+            view,
+            objective,
+            state=before.parts.get(part),
+            # Of a round's trade-off the committee foresees the value, another one each round.
+            bits=None if by_round else FingerprintView(campaign.standard_forms),
+            others=others,
+            start=settings.start,
+        )
     calibration = Calibration(
         view,
-        has_score=not has_goals,
-        has_properties=campaign.objective.noisy,  # a laboratory's, which alone are shown
+        has_score=not by_round,
+        has_properties=objective.noisy,  # a laboratory's, which alone are shown
         state=before.parts.get("calibration"),
     )
     foreseen = Feasibility(before.parts.get("feasibility"))
     judge = judged.Judged(settings.judged, before.parts.get("judged"))
     learners: dict[str, Learner] = {
         "credit": earned,
-        "committee": committee,
+        part: committee,
         "calibration": calibration,
         "feasibility": foreseen,
         "judged": judge,
@@ -180,7 +251,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             else None,
         )
         sources.append(region_search.RegionSearch(writer=writer, regions=trusted, decoded=decoded, spread=spread))
-    thought = EFFORT[settings.effort]
+    thought, sees_measured = EFFORT[settings.effort], settings.acquisition == "qlognei"
     by_vote = BreedByVote(
         campaign=campaign,
         transcriber=transcriber,
@@ -188,19 +259,14 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         propose=propose,
         screen=ZincScreen(thought.screened, best=thought.best) if settings.screen else None,
         draws=thought.free,
-        electorate=ScoreElectorate(FITTED if campaign.objective.noisy else WIDE),
+        electorate=electorate,
         sources=sources,
         chooses=settings.acquisition == "votes",
+        most=MOST_JOINT - LIMIT if sees_measured else MOST_JOINT,
         feasibility=foreseen,
     )
-    acquisitions: dict[str, Acquisition] = {
-        "thompson": Thompson(),
-        "qlogei": LogExpectedImprovement(),
-        "ucb": UpperBound(settings.kappa),
-        "uniform": Uniform(),
-    }
     restarts = None
-    if settings.restart_after and not has_goals:  # no mean of ten says whether a front grows
+    if settings.restart_after and goals is None:  # no mean of ten says whether a front grows
         # There is nothing to forget: the model does not learn.
         restarts = Restarts(settings.restart_after, lambda: None, Archive(limit=LIMIT), before.parts.get("restarts"))
     return machine.Search(
@@ -211,7 +277,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         breed=by_vote,
         acquisition=acquisitions.get(settings.acquisition, UpperBound(settings.kappa)),
         learners=learners,
-        trade_offs=RandomTradeOffs(campaign.objective, campaign.seed) if has_goals else None,
+        trade_offs=RandomTradeOffs(objective, campaign.seed) if by_round else None,
+        sees_measured=sees_measured,
         restarts=restarts,
         calibration=calibration,
         judged=judge,

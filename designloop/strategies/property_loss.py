@@ -273,6 +273,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         bound = HypervolumeImprovement(goals, settings.kappa, campaign.objective.reference_moves)
     elif goals is not None:
         surrogate = ScalarisedSurrogate(surrogate)
+    foreseen = Feasibility(before.parts.get("feasibility"))
     breed: pool.Breed = breeding.BreedByBound(
         campaign=campaign,
         transcriber=transcriber,
@@ -284,6 +285,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         generations=settings.generations,
         parents=settings.parents,
         per_scaffold=settings.parents_per_scaffold,
+        feasibility=foreseen,
     )
     if kind in VOTING:
         seen, thought = MoleculeView(campaign.standard_forms), EFFORT[settings.effort]
@@ -302,7 +304,6 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             elif goals is not None:
                 trade_offs = elections.RoundsChebyshev()
             electorate = elections.GoalElectorate(trade_offs, kappas)
-        learners["feasibility"] = foreseen = Feasibility(before.parts.get("feasibility"))
         breed = BreedByVote(
             campaign=campaign,
             transcriber=transcriber,
@@ -313,6 +314,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             electorate=electorate,
             feasibility=foreseen,
         )
+    if kind != "none":  # nothing is chosen there
+        learners["feasibility"] = foreseen
     restarts = None
     # No mean of ten says whether a front grows; and a strategy that only screens has nothing to begin anew from.
     if settings.restart_after and goals is None and generators:

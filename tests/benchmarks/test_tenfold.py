@@ -28,8 +28,9 @@ def bred(means: np.ndarray, covariance: np.ndarray, voters: list[Voter], chances
     rows = range(len(means))
     pool = SimpleNamespace(candidates=list(rows), features=lambda considered: np.array(considered))
     posterior = Posterior([means], lambda: [np.diag(covariance)], lambda: [covariance], [0.01], 0.0)
-    acquisition = Votes(voters, chances)
-    return SimpleNamespace(pool=pool, considered=rows, acquisition=acquisition, belief=lambda features: posterior)
+    return SimpleNamespace(
+        pool=pool, considered=rows, acquisition=Votes(voters), belief=lambda features: posterior, chances=chances
+    )
 
 
 def everything(candidates: list[object]) -> list[object]:

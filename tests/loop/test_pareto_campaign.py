@@ -115,6 +115,14 @@ def test_settings_that_see_one_score_are_refused(tmp_path: Path) -> None:
         designloop.load_campaign(path)
 
 
+def test_hypervolume_beside_what_goes_by_one_value_is_refused(tmp_path: Path) -> None:
+    strategy = {"strategy": {"name": "latent_bo", "trade_offs": "hypervolume", "acquisition": "ucb"}}
+    path = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), PARETO | strategy)
+    refused = "found hypervolume beside acquisition: ucb, which goes by one value of each molecule, expected auto or"
+    with pytest.raises(CampaignError, match=refused):
+        designloop.load_campaign(path)
+
+
 @pytest.mark.parametrize("strategy", [{"name": "latent_bo"}, {"name": "property_loss", "trade_offs": "chebyshev"}])
 def test_both_strategies_take_a_campaign_that_trades_off(strategy: dict[str, Any], tmp_path: Path) -> None:
     path = write_campaign(tmp_path, write_tiny_model(tmp_path / "tiny.pt"), PARETO | {"strategy": strategy})
@@ -124,7 +132,8 @@ def test_both_strategies_take_a_campaign_that_trades_off(strategy: dict[str, Any
 STRATEGIES: dict[str, dict[str, Any]] = {
     "hypervolume": {"name": "property_loss"},
     "chebyshev": {"name": "property_loss", "trade_offs": "chebyshev"},
-    "latent_bo": {"name": "latent_bo"},
+    "latent_bo": {"name": "latent_bo", "effort": "low"},
+    "latent_bo, a trade-off a round": {"name": "latent_bo", "effort": "low", "trade_offs": "chebyshev"},
 }
 
 

@@ -7,8 +7,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rdkit import Chem
 from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct
@@ -16,14 +14,13 @@ from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct
 from designloop.molecules.chemistry import count_fingerprints, parse
 from designloop.molecules.corpus import held_out_smiles
 from designloop.records import Candidate, Evaluation, Result, Scored, Status
-from designloop.strategies.acquisition.votes import Voter, Votes, draw_voters, worth
+from designloop.strategies.acquisition.votes import Votes, draw_voters
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.feasibility import LIMIT, TRUSTED, Feasibility, failed_rows
 from designloop.strategies.search.pool import Pool
 from designloop.strategies.search.voting import Stock
-from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee
 from designloop.strategies.surrogates.success import AMPLITUDES, SuccessModel, rate_of
 from designloop.strategies.surrogates.views import MoleculeView
@@ -150,27 +147,6 @@ def test_the_latest_outcomes_are_remembered() -> None:
 # ---- what is made of it
 
 
-@given(st.lists(st.tuples(st.floats(-1, 2), st.floats(0, 1)), min_size=1, max_size=20))
-def test_a_chance_makes_no_molecule_better(pairs: list[tuple[float, float]]) -> None:
-    bounds, chances = (np.array(column) for column in zip(*pairs, strict=True))
-    assert (worth(bounds, chances) <= bounds).all()
-    assert np.array_equal(worth(bounds, np.ones(len(bounds))), bounds)
-    assert worth(bounds, None) is bounds
-    assert np.argsort(worth(np.abs(bounds), np.full(len(bounds), 0.5))).tolist() == np.argsort(np.abs(bounds)).tolist()
-
-
-def flat(means: Sequence[float]) -> Posterior:
-    n = len(means)
-    return Posterior([np.array(means)], lambda: [np.full(n, 1e-6)], lambda: [1e-6 * np.eye(n)], [0.0], 1.0)
-
-
-def test_votes_put_what_will_fail_last() -> None:
-    posterior, voters = flat([0.9, 0.8, 0.7]), [Voter(0, 0.1)]
-    assert list(Votes(voters).select(posterior, 3, 0)) == [0, 1, 2]
-    assert list(Votes(voters, np.ones(3)).select(posterior, 3, 0)) == [0, 1, 2]
-    assert list(Votes(voters, np.array([0.1, 0.9, 0.9])).select(posterior, 3, 0)) == [1, 2, 0]
-
-
 def search(fails: Callable[[str, np.random.Generator], bool], seed: int, heeded: bool) -> tuple[int, float]:
     """Failed calls of a hundred, and the mean of the best ten, of a search among some ZINC molecules by vote."""
     rng, learner, known = np.random.default_rng(seed), Feasibility(), dict[str, float | None]()
@@ -189,7 +165,7 @@ def search(fails: Callable[[str, np.random.Generator], bool], seed: int, heeded:
         voters = draw_voters(rng, belief.shares, 20)
         considered = stock.favourites(voters, 100)
         posterior = belief(stock.pool.features(considered))
-        chosen = Votes(voters, stock.chances(considered)).select(posterior, 20, 0)
+        chosen = Votes(voters).select(posterior, 20, 0, chances=stock.chances(considered))
         drawn = [stock.pool.names[considered[place]] for place, _ in zip(chosen, range(20), strict=False)]
     scores = sorted(score for score in known.values() if score is not None)
     return sum(score is None for score in known.values()), float(np.mean(scores[-10:]))

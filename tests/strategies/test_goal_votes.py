@@ -144,4 +144,4 @@ def test_what_may_fail_is_worth_less_by_its_chance() -> None:
     means = np.array([[0.6, 0.61], [0.6, 0.61], [0.6, 0.61], [0.6, 0.61]])
     own, posterior = voters(np.random.default_rng(3), 1, kappa=0.0), committees(means, np.full((4, 2), 1e-6), NOTHING)
     assert next(FrontVotes(own, FRONT).select(posterior, 1, 0)) == 1
-    assert next(FrontVotes(own, FRONT, np.array([0.9, 0.5])).select(posterior, 1, 0)) == 0
+    assert next(FrontVotes(own, FRONT).select(posterior, 1, 0, chances=np.array([0.9, 0.5]))) == 0

@@ -115,13 +115,14 @@ def test_an_archive_keeps_its_front_and_begins_with_it() -> None:
     assert SCORE_ALONE.reference is None
 
 
-def latent_processes(seed: int) -> tuple[ModelListGP, torch.Tensor, torch.Tensor, np.ndarray]:
+def latent_processes(seed: int, noise: float) -> tuple[ModelListGP, torch.Tensor, torch.Tensor, np.ndarray]:
     """Two processes on latents of eight axes, the latents paid for and those of candidates, and what was paid for."""
     generator = torch.Generator().manual_seed(seed)
     paid, new = (torch.randn(n, 8, generator=generator).double() for n in (15, 25))
     angle = paid[:, 0] + 0.3 * paid[:, 1]
     goals = torch.stack([0.5 + 0.4 * torch.sin(angle), 0.5 + 0.4 * torch.cos(angle)], -1)
-    known = torch.full_like(goals[:, :1], 1e-6)
+    goals += noise**0.5 * torch.randn(goals.shape, generator=generator)
+    known = torch.full_like(goals[:, :1], noise)
     with quiet():
         processes = [SingleTaskGP(paid, goals[:, k : k + 1], known, outcome_transform=None) for k in range(2)]
     for process in processes:
@@ -129,19 +130,23 @@ def latent_processes(seed: int) -> tuple[ModelListGP, torch.Tensor, torch.Tensor
     return ModelListGP(*processes).eval(), paid, new, goals.numpy()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_on_processes_of_latents_each_choice_is_worth_what_botorchs_is(seed: int) -> None:
-    model, paid, new, goals = latent_processes(seed)
+@pytest.mark.parametrize(("seed", "noise"), [(0, 1e-6), (1, 1e-6), (2, 1e-6), (0, 0.02), (1, 0.02)])
+def test_on_processes_of_latents_each_choice_is_worth_what_botorchs_is(seed: int, noise: float) -> None:
+    """Where measurements are noisy, beside what was measured, as theirs."""
+    model, paid, new, goals = latent_processes(seed, noise)
+    is_noisy = noise > 1e-6
     with torch.no_grad():
-        parts = [process.posterior(new).distribution for process in model.models]
+        seen = torch.cat([new, paid]) if is_noisy else new
+        parts = [process.posterior(seen).distribution for process in model.models]
     belief = Posterior(
         [part.mean.numpy() for part in parts],
         lambda: [part.variance.numpy() for part in parts],
         lambda: [part.covariance_matrix.numpy() for part in parts],
-        [1e-6] * 2,
+        [noise] * 2,
         0.0,
         lambda draws: np.mean(draws, 0),
         Goals(lambda draws: np.stack(draws, -1), goals),
+        measured=len(paid) if is_noisy else 0,
     )
     rows = list(islice(HypervolumeImprovement((0.0, 0.0), 1.0).select(belief, 3, seed), 3))
     sampler = SobolQMCNormalSampler(torch.Size([128]), seed=0)

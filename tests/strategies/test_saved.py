@@ -67,8 +67,9 @@ def version_1(name: str, state: State) -> State:
 
 
 def without_judges(state: State) -> State:
-    """The state but for what judges foresight, of which version 1 kept nothing: it begins anew."""
-    parts = {name: part for name, part in state.data["parts"].items() if name not in ("judged", "calibration")}
+    """The state but for what judges foresight and failures, of which version 1 kept nothing: it begins anew."""
+    fresh = ("judged", "calibration", "feasibility")
+    parts = {name: part for name, part in state.data["parts"].items() if name not in fresh}
     return replace(state, data={**state.data, "parts": parts})
 
 
@@ -87,7 +88,7 @@ def test_what_the_first_latent_bo_wrote_is_refused_with_a_sentence() -> None:
     state = search_after_two_rounds("latent_bo").state()
     parts = {**state.data, "parts": {"region": {"region": {"length": 0.8}}}}
     for old in (version_1("latent_bo", state), replace(state, data=parts)):
-        with pytest.raises(StateError, match="expected a committee and credit: the latent_bo of an earlier"):
+        with pytest.raises(StateError, match="expected committee and credit: the latent_bo of an earlier"):
             strategy("latent_bo", through_files(old))
 
 

@@ -59,7 +59,12 @@ CHEBYSHEV = Arm(
 )
 OURS = Arm("hypervolume", "the campaign as it stands: what a batch adds to the front's hypervolume")
 LATENT = Arm("latent_bo", "the same goals, latent Bayesian optimization", {"strategy": {"name": "latent_bo"}})
-ARMS: tuple[Arm, ...] = (OURS, CHEBYSHEV, *FIXED, LATENT)
+LATENT_CHEBYSHEV = Arm(
+    "latent_chebyshev",
+    "latent Bayesian optimization, by a trade-off drawn anew each round",
+    {"strategy": {"name": "latent_bo", "trade_offs": "chebyshev"}},
+)
+ARMS: tuple[Arm, ...] = (OURS, CHEBYSHEV, *FIXED, LATENT, LATENT_CHEBYSHEV)
 
 
 def run_arm(names: Sequence[str], file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:

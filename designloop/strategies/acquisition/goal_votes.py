@@ -14,9 +14,9 @@ from itertools import cycle
 
 import numpy as np
 
-from designloop.strategies.acquisition.base import Admissible, anything
+from designloop.strategies.acquisition.base import Admissible, Chances, anything, of_rows, worth
 from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement, reaches
-from designloop.strategies.acquisition.votes import MomentsOf, Outcomes, words_of, worth
+from designloop.strategies.acquisition.votes import MomentsOf, Outcomes, words_of
 from designloop.strategies.surrogates.base import Posterior
 
 Worth = Callable[[np.ndarray], np.ndarray]
@@ -54,8 +54,6 @@ class FrontVotes:
     voters: Sequence[GoalVoter]
     front: HypervolumeImprovement
     """Whose reference point it is."""
-    chances: np.ndarray | None = None
-    """(m,) of the candidates, to give a value at all; None: all surely do."""
     names: Sequence[str] = ()
     """Of the surrogates, by number; none where they have none."""
 
@@ -63,16 +61,23 @@ class FrontVotes:
         """The voter, who chose in turn."""
         return f"for the front, by {words_of(self.voters[place % len(self.voters)], self.names)}"
 
-    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
+    def select(
+        self,
+        posterior: Posterior,
+        wanted: int,
+        seed: int,
+        admissible: Admissible = anything,
+        chances: Chances = None,
+    ) -> Iterator[int]:
         """Rows in the order in which the voters choose them; a voter that expects no gain goes by its trade-off."""
         paid, outcomes = posterior.known_goals.paid, Outcomes(posterior, self.voters)
         reference, left = self.front.reference_of(paid), np.arange(len(posterior))
         best = reaches(paid, reference).max(0, initial=0.0)
         for voter in cycle(self.voters):
             bounds = voter.goal_bounds(outcomes.of(left))
-            chances = None if self.chances is None else self.chances[left]
-            gains = worth(np.maximum(reaches(bounds, reference) - best, 0.0).mean(1), chances)
-            for row in left[np.lexsort((-worth(voter.worth(bounds), chances), -gains))].tolist():
+            of_left = of_rows(chances, left)
+            gains = worth(np.maximum(reaches(bounds, reference) - best, 0.0).mean(1), of_left)
+            for row in left[np.lexsort((-worth(voter.worth(bounds), of_left), -gains))].tolist():
                 left = left[left != row]
                 if admissible(row):
                     yield row

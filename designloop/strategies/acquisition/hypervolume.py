@@ -6,7 +6,10 @@ A hypervolume is a mean over directions from the reference point, of how far the
 
 so its improvement is one, too, at the same cost for any number of goals. The mean is taken over some directions and
 over joint draws of the candidates' desirabilities; each choice is taken, draw by draw, for what that draw says of it.
-Sources: Daulton et al. 2020 (expected hypervolume improvement by joint draws); Zhang & Golovin 2020 (directions).
+Where the posterior is over what was measured, too, each draw has a front of its own: none of them is taken for what a
+lucky measurement says.
+Sources: Daulton et al. 2020 (expected hypervolume improvement by joint draws); Daulton et al. 2021 (noisy
+measurements); Zhang & Golovin 2020 (directions).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from scipy.stats import norm
 from scipy.stats.qmc import Sobol
 
 from designloop.pareto import pareto_order, pareto_ranks, reference_by_rule
-from designloop.strategies.acquisition.base import Admissible, anything
+from designloop.strategies.acquisition.base import Admissible, Chances, anything, of_rows, worth
 from designloop.strategies.surrogates.base import Posterior
 
 _DRAWS = 64
@@ -53,10 +56,20 @@ class HypervolumeImprovement:
     moves: bool = False
     """Whether the reference point follows the front by rule, from ``reference`` upwards."""
 
-    def bounds(self, posterior: Posterior) -> np.ndarray:
-        """(m, goals) upper confidence bounds of the desirabilities, before anything is chosen."""
+    def bounds(self, posterior: Posterior, chances: Chances = None) -> np.ndarray:
+        """(m, goals) upper confidence bounds of the desirabilities, before anything is chosen.
+
+        What may fail is drawn towards the reference point by its chance, so that it reaches less far in all directions.
+        """
         mean, doubt = posterior.goal_moments()
-        return np.asarray(mean + self.kappa * doubt)
+        return self._weighed(np.asarray(mean + self.kappa * doubt), chances)
+
+    def _weighed(self, bounds: np.ndarray, chances: Chances) -> np.ndarray:
+        """(m, goals) bounds in view of the chances."""
+        if chances is None:
+            return bounds
+        reference = np.array(self.reference)
+        return np.asarray(reference + worth(bounds - reference, chances[:, None]))
 
     def order(self, bounds: np.ndarray) -> np.ndarray:
         """(m,) rows, those that nothing dominates first, of these the solitary ones."""
@@ -68,17 +81,26 @@ class HypervolumeImprovement:
             return self.reference
         return tuple(reference_by_rule(paid[pareto_ranks(paid) == 1], self.reference).tolist())
 
-    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
+    def select(
+        self,
+        posterior: Posterior,
+        wanted: int,
+        seed: int,
+        admissible: Admissible = anything,
+        chances: Chances = None,
+    ) -> Iterator[int]:
         """Rows in the order in which they add most; those of which no draw expects anything in that of ``order``."""
-        left, paid = np.ones(len(posterior), dtype=bool), posterior.known_goals.paid
-        reference = self.reference_of(paid)
-        reach = reaches(posterior.goal_samples(_DRAWS, seed), reference)
-        best = reaches(paid, reference).max(0, initial=0.0)
-        best = np.broadcast_to(best, (_DRAWS, best.shape[-1])).copy()
-        stale, gains = True, np.zeros(len(posterior))
+        n, paid = posterior.free, posterior.known_goals.paid
+        reference, draws = self.reference_of(paid), posterior.goal_samples(_DRAWS, seed)
+        reach = reaches(draws[:, :n], reference)
+        if posterior.measured:
+            best = reaches(draws[:, n:], reference).max(1)
+        else:
+            best = np.tile(reaches(paid, reference).max(0, initial=0.0), (_DRAWS, 1))
+        left, stale, gains = np.ones(n, dtype=bool), True, np.zeros(n)
         while left.any():
             if stale:
-                gains = np.maximum(reach - best[:, None], 0.0).mean((0, 2))
+                gains = worth(np.maximum(reach - best[:, None], 0.0).mean((0, 2)), chances)
                 stale = False
             row = int(np.argmax(np.where(left, gains, -np.inf)))
             if gains[row] <= 0:
@@ -88,8 +110,9 @@ class HypervolumeImprovement:
                 yield row
                 best, stale = np.maximum(best, reach[:, row]), True
         rows = np.flatnonzero(left)
-        order = rows[self.order(self.bounds(posterior)[rows])] if rows.size else rows
-        yield from (row for row in order.tolist() if admissible(row))
+        if rows.size:
+            rows = rows[self.order(self._weighed(self.bounds(posterior)[rows], of_rows(chances, rows)))]
+        yield from filter(admissible, rows.tolist())
 
     def reason(self, place: int) -> str:
         """The front, for which all are chosen."""

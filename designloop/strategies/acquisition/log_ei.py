@@ -9,15 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from botorch.acquisition import qLogExpectedImprovement
+from botorch.acquisition import GenericMCObjective, qLogExpectedImprovement
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior
 from botorch.sampling import SobolQMCNormalSampler
 from torch import Tensor
 
 from designloop.randomness import seeded
-from designloop.strategies.acquisition.base import Admissible, anything
+from designloop.strategies.acquisition.base import Admissible, Chances, anything, worth
 from designloop.strategies.surrogates.base import Posterior, normal_posterior, quiet
 
 _DRAWS = 128
@@ -30,11 +31,19 @@ class LogExpectedImprovement:
     most: int = 128
     """Candidates, of the best alone, that a batch is chosen from; the rest follow as they stood alone."""
 
-    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
+    def select(
+        self,
+        posterior: Posterior,
+        wanted: int,
+        seed: int,
+        admissible: Admissible = anything,
+        chances: Chances = None,
+    ) -> Iterator[int]:
         """Rows of the batch, then the rest."""
         model = _FiniteModel(posterior)
         sampler = SobolQMCNormalSampler(torch.Size([_DRAWS]), seed=seed)
-        gain = qLogExpectedImprovement(model, posterior.best, sampler)
+        weighed = None if chances is None else _weighed(posterior.best, chances)
+        gain = qLogExpectedImprovement(model, posterior.best, sampler, weighed)
 
         def gains(rows: Sequence[int]) -> Tensor:
             with seeded(seed), quiet(), torch.no_grad():
@@ -60,6 +69,18 @@ class LogExpectedImprovement:
 def _points(rows: Sequence[int]) -> Tensor:
     """(n, 1) numbers of rows, as BoTorch's points."""
     return torch.tensor(rows, dtype=torch.double).unsqueeze(-1)
+
+
+def _weighed(best: float, chances: np.ndarray) -> GenericMCObjective:
+    """Values whose improvement over the best is, draw by draw, worth the chance that there is a value at all."""
+
+    def values(samples: Tensor, X: Tensor | None = None) -> Tensor:
+        """(draws, ..., q) of draws (draws, ..., q, 1) at points (..., q, 1)."""
+        assert X is not None  # acquisitions give it
+        improvement = samples.squeeze(-1).numpy() - best
+        return torch.from_numpy(best + worth(improvement, chances[X.squeeze(-1).long().numpy()]))
+
+    return GenericMCObjective(values)
 
 
 class _FiniteModel(Model):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from designloop.strategies.acquisition.base import Admissible, anything
+from designloop.strategies.acquisition.base import Admissible, Chances, anything, worth
 from designloop.strategies.surrogates.base import Posterior
 
 
@@ -18,9 +18,20 @@ from designloop.strategies.surrogates.base import Posterior
 class Thompson:
     """As many draws as molecules are wanted."""
 
-    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
-        """Rows in the order in which the draws choose them."""
-        return in_turns(posterior.samples(wanted, seed), admissible)
+    def select(
+        self,
+        posterior: Posterior,
+        wanted: int,
+        seed: int,
+        admissible: Admissible = anything,
+        chances: Chances = None,
+    ) -> Iterator[int]:
+        """Rows in the order in which the draws choose them.
+
+        What is drawn of a candidate is worth its chance: were success drawn as well, each candidate for itself, some of
+        many kin that will all fail would succeed in every draw.
+        """
+        return in_turns(worth(posterior.samples(wanted, seed), chances), admissible)
 
     def reason(self, place: int) -> str:
         """A draw, as of all."""

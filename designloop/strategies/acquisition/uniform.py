@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from designloop.randomness import rng_of
-from designloop.strategies.acquisition.base import Admissible, anything
+from designloop.strategies.acquisition.base import Admissible, Chances, anything
 from designloop.strategies.surrogates.base import Posterior
 
 
@@ -14,8 +14,15 @@ from designloop.strategies.surrogates.base import Posterior
 class Uniform:
     """Chooses without looking."""
 
-    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
-        """Rows in an order that the seed draws; the number wanted does not matter."""
+    def select(
+        self,
+        posterior: Posterior,
+        wanted: int,
+        seed: int,
+        admissible: Admissible = anything,
+        chances: Chances = None,
+    ) -> Iterator[int]:
+        """Rows in an order that the seed draws; neither the number wanted nor a chance to fail matters."""
         return filter(admissible, rng_of(seed, "uniform").permutation(len(posterior)).tolist())
 
     def reason(self, place: int) -> str:

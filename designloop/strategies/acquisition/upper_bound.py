@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from designloop.strategies.acquisition.base import Admissible, anything
+from designloop.strategies.acquisition.base import Admissible, Chances, anything, of_rows, worth
 from designloop.strategies.surrogates.base import Fantasies, Posterior
 
 _BATCH = 32
@@ -28,16 +28,23 @@ class UpperBound:
         """The bound, which chooses all."""
         return f"highest by the surrogate at {self.kappa:.2g} sd of doubt"
 
-    def bounds(self, posterior: Posterior) -> np.ndarray:
+    def bounds(self, posterior: Posterior, chances: Chances = None) -> np.ndarray:
         """(m,) upper confidence bounds, before anything is chosen."""
         mean, doubt = posterior.moments()
-        return np.asarray(mean + self.kappa * doubt)
+        return worth(np.asarray(mean + self.kappa * doubt), chances)
 
     def order(self, bounds: np.ndarray) -> np.ndarray:
         """(m,) rows, the highest bound first."""
         return np.argsort(-bounds, kind="stable")
 
-    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
+    def select(
+        self,
+        posterior: Posterior,
+        wanted: int,
+        seed: int,
+        admissible: Admissible = anything,
+        chances: Chances = None,
+    ) -> Iterator[int]:
         """Rows from the highest bound on; neither the number wanted nor the seed matters."""
         fantasies, n = Fantasies(posterior), len(posterior)
         bounds, left, fresh = np.full(n, np.inf), np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
@@ -49,7 +56,7 @@ class UpperBound:
                 stale = np.flatnonzero(left & ~fresh)
                 rows = stale if chosen == 0 else stale[np.argsort(-bounds[stale], kind="stable")[:_BATCH]]
                 mean, doubt = fantasies.moments(rows)
-                bounds[rows], fresh[rows] = mean + self.kappa * doubt, True
+                bounds[rows], fresh[rows] = worth(mean + self.kappa * doubt, of_rows(chances, rows)), True
                 continue
             left[row] = False
             if admissible(row):

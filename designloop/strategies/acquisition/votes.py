@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from designloop.strategies.acquisition.base import Admissible, anything
+from designloop.strategies.acquisition.base import Admissible, Chances, anything, of_rows, worth
 from designloop.strategies.surrogates.base import Fantasies, Posterior
 from designloop.strategies.surrogates.committee import CommitteePosterior
 
@@ -120,21 +120,11 @@ def shares_of(posterior: Posterior) -> Sequence[float] | np.ndarray:
     return posterior.shares if isinstance(posterior, CommitteePosterior) else (1.0,)
 
 
-def worth(bounds: np.ndarray, chances: np.ndarray | None) -> np.ndarray:
-    """(m,) what molecules may come to, times the (m,) chances that they give a value at all; None: all surely do.
-
-    A bound below 0, which a poor molecule may have, stays what it is: a chance must not make it better.
-    """
-    return bounds if chances is None else np.where(bounds > 0, bounds * chances, bounds)
-
-
 @dataclass(frozen=True)
 class Votes:
     """The voters of a batch, who choose in turn."""
 
     voters: Sequence[Elector]
-    chances: np.ndarray | None = None
-    """(m,) of the candidates, to give a value at all; None: all surely do."""
     names: Sequence[str] = ()
     """Of the surrogates, by number; none where they have none."""
 
@@ -142,12 +132,18 @@ class Votes:
         """The voter, who chose in turn."""
         return f"highest by {words_of(self.voters[place % len(self.voters)], self.names)}"
 
-    def select(self, posterior: Posterior, wanted: int, seed: int, admissible: Admissible = anything) -> Iterator[int]:
+    def select(
+        self,
+        posterior: Posterior,
+        wanted: int,
+        seed: int,
+        admissible: Admissible = anything,
+        chances: Chances = None,
+    ) -> Iterator[int]:
         """Rows in the order in which the voters choose them; neither the number wanted nor the seed matters."""
         outcomes, left = Outcomes(posterior, self.voters), np.arange(len(posterior))
         for voter in cycle(self.voters):
-            chances = None if self.chances is None else self.chances[left]
-            bounds = worth(voter.bounds(outcomes.of(left)), chances)
+            bounds = worth(voter.bounds(outcomes.of(left)), of_rows(chances, left))
             for row in left[np.argsort(-bounds, kind="stable")].tolist():
                 left = left[left != row]
                 if admissible(row):

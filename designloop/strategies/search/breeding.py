@@ -21,6 +21,7 @@ from designloop.strategies.acquisition.base import Ranking
 from designloop.strategies.archive.archive import Archive, Member, parents_by_rank
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
+from designloop.strategies.learning.feasibility import Feasibility
 from designloop.strategies.search.pool import Bred, Pool, Propose, Turn, evolve
 from designloop.strategies.surrogates.base import Belief, View
 
@@ -52,6 +53,8 @@ class BreedByBound:
     """What each generation after the first is bred from."""
     per_scaffold: int = 3
     """Most parents that share a scaffold; a new scaffold has generations of its own to catch up in."""
+    feasibility: Feasibility | None = None
+    """Says which molecules may fail; None: nothing is thought of it."""
 
     def __call__(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
         """The pool, of which the candidates of highest bound are considered; None of fewer than two elites."""
@@ -59,11 +62,13 @@ class BreedByBound:
         if len(elites) < 2:
             return None
         pool, bounds = Pool(self.view), list[np.ndarray]()
+        chances_of = None if self.feasibility is None else self.feasibility.chances()
 
         def rank(new: slice) -> np.ndarray:
             """Rows of the pool, the highest bound first."""
             if new.stop > new.start:
-                bounds.append(self.bound.bounds(belief(pool.features(new))))
+                chances = None if chances_of is None else chances_of(pool.names[new])
+                bounds.append(self.bound.bounds(belief(pool.features(new)), chances))
             return self.bound.order(np.concatenate(bounds)) if bounds else np.zeros(0, dtype=int)
 
         @lru_cache(None)  # what ranks highest is asked about in every generation
@@ -84,8 +89,9 @@ class BreedByBound:
 
         evolve(pool, choose, draw, self.generations)
         ranked = rank(slice(sum(map(len, bounds)), len(pool)))
-        better = ranked[: math.ceil(len(ranked) / 2)].tolist()
-        return Bred(pool, ranked[: _CONSIDERED * wanted].tolist(), better, pool.candidates)
+        better, considered = ranked[: math.ceil(len(ranked) / 2)].tolist(), ranked[: _CONSIDERED * wanted].tolist()
+        chances = None if chances_of is None else chances_of([pool.names[row] for row in considered])
+        return Bred(pool, considered, better, pool.candidates, chances)
 
     def _favourites(self, pool: Pool, ranked: Sequence[int], allowed: Allowed) -> list[Member]:
         """Those that the next generation is bred from, of rows of the pool, the best first."""

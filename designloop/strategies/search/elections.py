@@ -33,11 +33,6 @@ class VotedBelief(Protocol):
         """(n,) what a member would have foreseen of the molecules that the belief was fitted on."""
 
 
-Choose = Callable[[np.ndarray | None], tuple[Acquisition, Belief | None]]
-"""(m,) chances that candidates give a value at all, None where all surely do -> the choice of a batch of these, and
-the belief that it goes by; None: the one that is voted by."""
-
-
 class Election(Protocol):
     """The vote on one block."""
 
@@ -53,8 +48,8 @@ class Election(Protocol):
     def worths(self) -> Sequence[Worth]:
         """Of (m, processes) means above those of the processes' scales, (m,) values: each has its best of ZINC."""
 
-    def voters(self, rng: np.random.Generator, n: int) -> tuple[Sequence[Elector], Choose]:
-        """So many of those who vote, and how they choose a batch."""
+    def voters(self, rng: np.random.Generator, n: int) -> tuple[Sequence[Elector], Acquisition, Belief | None]:
+        """So many of those who vote, how they choose a batch, and the belief that this goes by; None: the same."""
 
 
 Electorate = Callable[[Belief, int, Turn], Election]
@@ -78,13 +73,13 @@ class ScoreElection:
         """The score."""
         return [lambda means: means[:, 0]]
 
-    def voters(self, rng: np.random.Generator, n: int) -> tuple[list[Voter], Choose]:
+    def voters(self, rng: np.random.Generator, n: int) -> tuple[list[Voter], Acquisition, Belief]:
         """Their surrogates are drawn by shares; each chooses by its own bound."""
         voters = draw_voters(rng, self.belief.shares, n, self.kappas)
         voting = sorted({voter.member for voter in voters})  # the others need not say what they hold of these
         renumbered = [replace(voter, member=voting.index(voter.member)) for voter in voters]
         chosen = self.belief.only(voting)
-        return voters, lambda chances: (Votes(renumbered, chances, chosen.names), chosen)
+        return voters, Votes(renumbered, chosen.names), chosen
 
 
 @dataclass(frozen=True)
@@ -106,8 +101,8 @@ class TradeOffs(Protocol):
     def draw(self, paid: np.ndarray, n: int, turn: Turn) -> Sequence[Worth]:
         """One trade-off for each of n voters, in view of (m, goals) desirabilities of what was paid for."""
 
-    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None, names: Sequence[str]) -> Acquisition:
-        """How they choose a batch of candidates, in view of their chances to give a value at all.
+    def choice(self, voters: Sequence[GoalVoter], names: Sequence[str]) -> Acquisition:
+        """How they choose a batch of candidates.
 
         Args:
             names: of the surrogates, by number.
@@ -124,9 +119,9 @@ class KnownWorth:
         """The same for all."""
         return [self.aggregate] * n
 
-    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None, names: Sequence[str]) -> Acquisition:
+    def choice(self, voters: Sequence[GoalVoter], names: Sequence[str]) -> Acquisition:
         """Each by its own bound."""
-        return Votes(voters, chances, names)
+        return Votes(voters, names)
 
 
 @dataclass(frozen=True)
@@ -137,9 +132,9 @@ class RoundsChebyshev:
         """That of the round for all."""
         return [Chebyshev.drawn(paid, seed_of(turn.seed, turn.rounds_seen, "trade-off"))] * n
 
-    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None, names: Sequence[str]) -> Acquisition:
+    def choice(self, voters: Sequence[GoalVoter], names: Sequence[str]) -> Acquisition:
         """Each by its own bound."""
-        return Votes(voters, chances, names)
+        return Votes(voters, names)
 
 
 @dataclass(frozen=True)
@@ -153,9 +148,9 @@ class Directions:
         rng = rng_of(turn.seed, turn.rounds_seen, "directions", turn.block)
         return list(draw_directions(rng, n, paid, self.front.reference_of(paid)))
 
-    def choice(self, voters: Sequence[GoalVoter], chances: np.ndarray | None, names: Sequence[str]) -> Acquisition:
+    def choice(self, voters: Sequence[GoalVoter], names: Sequence[str]) -> Acquisition:
         """By what each adds to the front."""
-        return FrontVotes(voters, self.front, chances, names)
+        return FrontVotes(voters, self.front, names)
 
 
 @dataclass(frozen=True)
@@ -183,11 +178,11 @@ class GoalElection:
 
         return [of_means(worth) for worth in {id(worth): worth for worth in self.drawn}.values()]
 
-    def voters(self, rng: np.random.Generator, n: int) -> tuple[list[GoalVoter], Choose]:
+    def voters(self, rng: np.random.Generator, n: int) -> tuple[list[GoalVoter], Acquisition, None]:
         """Their surrogates of each goal are drawn by shares; they choose as the trade-offs have it."""
         rows = zip(self.belief.draw_members(rng, n), draw_kappas(rng, n, self.kappas), self.drawn, strict=True)
         voters = [GoalVoter(*row) for row in rows]
-        return voters, lambda chances: (self.trade_offs.choice(voters, chances, self.belief.names), None)
+        return voters, self.trade_offs.choice(voters, self.belief.names), None
 
 
 @dataclass(frozen=True)
@@ -201,5 +196,5 @@ class GoalElectorate:
     def __call__(self, belief: Belief, wanted: int, turn: Turn) -> GoalElection:
         """The vote on a block."""
         assert isinstance(belief, CommitteesModel)  # no other belief votes on goals
-        drawn = self.trade_offs.draw(belief.desirable, wanted, turn)
+        drawn = self.trade_offs.draw(belief.expected, wanted, turn)
         return GoalElection(belief, self.trade_offs, drawn, self.kappas)

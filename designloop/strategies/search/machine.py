@@ -24,7 +24,7 @@ from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
 from designloop.strategies.search.restarts import Restarts
 from designloop.strategies.search.saved import Saved
 from designloop.strategies.search.trade_offs import RandomTradeOffs, RoundsTradeOff
-from designloop.strategies.surrogates.base import Belief, PropertyBelief, Surrogate
+from designloop.strategies.surrogates.base import Belief, Posterior, PropertyBelief, Surrogate
 from designloop.strategies.surrogates.calibration import Calibration, moments_of
 from designloop.strategies.surrogates.pending import given_pending
 
@@ -56,6 +56,8 @@ class Search:
     """After which round's learning the model stands: stamped on every candidate that is given out."""
     trade_offs: RandomTradeOffs | None = None
     """Of a campaign with several goals whose surrogate foresees one score: what that is in each round."""
+    sees_measured: bool = False
+    """Whether the acquisition is shown what was measured beside the candidates, for that is noisy."""
     restarts: Restarts | None = None
     """None: it never begins anew."""
     judged: Judged | None = None
@@ -116,8 +118,7 @@ class Search:
                 self._reasons[candidate.smiles] = _AT_RANDOM
                 yield candidate
         with self._timed("choose"):
-            features = bred.pool.features(bred.considered)
-            posterior = given_pending(bred.belief or belief, features, self._pending_features())
+            posterior = self._posterior(bred, bred.belief or belief)
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
         acquisition = bred.acquisition or self.acquisition
 
@@ -125,7 +126,7 @@ class Search:
             row = bred.considered[place]
             return row not in drawn and bool(allowed(row))
 
-        chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, admissible))
+        chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, admissible, bred.chances))
         first = next(chosen, None)
         if first is None:
             yield from bred.free
@@ -153,6 +154,14 @@ class Search:
             if row is None:
                 return
             yield row
+
+    def _posterior(self, bred: Bred, belief: Belief) -> Posterior:
+        """Over what is considered, and after it what was measured where the acquisition is shown that."""
+        features, measured = bred.pool.features(bred.considered), 0
+        if self.sees_measured and self.surrogate is not None:
+            of_measured = self.surrogate.view.features_of(self.archive.members)
+            features, measured = np.concatenate([features, of_measured]), len(of_measured)
+        return replace(given_pending(belief, features, self._pending_features()), measured=measured)
 
     def _pending_features(self) -> np.ndarray | None:
         """What the surrogate sees of the molecules that are under way; None where it sees none of them."""

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from designloop.records import Candidate
-from designloop.strategies.acquisition.base import Acquisition
+from designloop.strategies.acquisition.base import Acquisition, Chances
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.surrogates.base import Belief, View
 
@@ -72,6 +72,8 @@ class Bred:
     """Rows of the better half of the free molecules, by what they are expected to be or hoped to be."""
     free: Sequence[Candidate]
     """All that was not paid for. Where nothing may be admitted it goes out as it is: the loop counts why, and ends."""
+    chances: Chances = None
+    """Of those considered."""
     acquisition: Acquisition | None = None
     """That was bred for; None: the search's own."""
     belief: Belief | None = None

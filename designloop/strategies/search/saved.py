@@ -126,9 +126,9 @@ def latent_bo_version_1(state: State) -> Saved:
     raise of_another_search(f"{len(state.data['smiles'])} molecules around one region ({state.data['region']})")
 
 
-def of_another_search(found: str) -> StateError:
+def of_another_search(found: str, part: str = "committee") -> StateError:
     """The refusal of a state whose parts are not those that this ``latent_bo`` is made of."""
     return StateError(
-        f"the strategy's state has {found}, expected a committee and credit: the latent_bo of an earlier designloop "
+        f"the strategy's state has {found}, expected {part} and credit: the latent_bo of an earlier designloop "
         "wrote it, which searched in another way. Go on with that version, or begin anew with --fresh"
     )

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle, islice, zip_longest
 
 import numpy as np
 
 from designloop.randomness import rng_of
 from designloop.records import START, Candidate
-from designloop.strategies.acquisition.votes import Elector, worth
+from designloop.strategies.acquisition.base import worth
+from designloop.strategies.acquisition.votes import Elector
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
@@ -39,7 +40,7 @@ _CONSIDERED = 10
 """Favourites of the voters that a batch is chosen from, for each molecule wanted."""
 
 MOST_JOINT = 3000
-"""Favourites that an acquisition which needs their joint law sees."""
+"""Molecules whose joint law an acquisition may need."""
 
 _TRIES = 4
 """Draws of a parent, for each one wanted; what was drawn before or may not be admitted is none."""
@@ -64,6 +65,8 @@ class BreedByVote:
     """Of what stands in the pool beside the screen before anything is bred."""
     chooses: bool = True
     """Whether those who bred choose the batch, too; False: the search's own acquisition does."""
+    most: int = MOST_JOINT
+    """Favourites that the search's own acquisition sees."""
     electorate: Electorate = field(default_factory=ScoreElectorate)
     """Who votes."""
     feasibility: Feasibility | None = None
@@ -81,17 +84,15 @@ class BreedByVote:
             stock.add(Core(self.campaign.keep).holding(screened))
         for source in self.sources:
             stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
-        voters, choose = election.voters(rng, wanted)
+        voters, acquisition, chosen_by = election.voters(rng, wanted)
         n = max(int(self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
-        if not self.chooses:
-            considered = stock.favourites(voters, min(_CONSIDERED * wanted, MOST_JOINT))
-            return Bred(stock.pool, considered, stock.better_half(voters), stock.unpaid())
-        considered = stock.favourites(voters, _CONSIDERED * wanted)
-        better = stock.better_half(voters)
-        return Bred(stock.pool, considered, better, stock.unpaid(), *choose(stock.chances(considered)))
+        most = _CONSIDERED * wanted if self.chooses else min(_CONSIDERED * wanted, self.most)
+        considered, better = stock.favourites(voters, most), stock.better_half(voters)
+        bred = Bred(stock.pool, considered, better, stock.unpaid(), stock.chances(considered))
+        return replace(bred, acquisition=acquisition, belief=chosen_by) if self.chooses else bred
 
     def _parents(self, stock: Stock, voters: Sequence[Elector], n: int, rng: np.random.Generator) -> list[Member]:
         """The parents of n children: the voters take turns, each of its own ranking; each parent once."""

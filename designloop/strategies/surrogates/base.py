@@ -95,7 +95,7 @@ class Goals:
     of_draws: Callable[[Sequence[np.ndarray]], np.ndarray]
     """Draws (draws, m) of each h_k to desirabilities (draws, m, goals)."""
     paid: np.ndarray
-    """(n, goals) desirabilities of the molecules paid for."""
+    """(n, goals) desirabilities of the molecules paid for; those that are expected of them where they are noisy."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,16 @@ class Posterior:
     """g: draws (draws, m) of each h_k to values (draws, m). None: there is one h, and it is the value."""
     goals: Goals | None = None
     """What the value is made of, where that is known."""
+    measured: int = 0
+    """So many of its molecules, the last ones, are no candidates: they were measured, and how noisily it allows for."""
 
     def __len__(self) -> int:
         return len(self.means[0])
+
+    @property
+    def free(self) -> int:
+        """How many of its molecules, the first ones, are candidates."""
+        return len(self) - self.measured
 
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """(m,) means and standard deviations."""

@@ -64,6 +64,13 @@ class CommitteeModel:
         """(n,) what a member would have foreseen of the molecules that it was fitted on: their scores."""
         return self.scores
 
+    @property
+    def expected(self) -> np.ndarray:
+        """(n,) what its processes expect of the molecules that it was fitted on, in view of how noisy scores are."""
+        shares = self.shares[: len(self.processes)]
+        means = [process.expected for process in self.processes.values()]
+        return np.asarray(shares @ np.array(means) / shares.sum())
+
     def property_moments(self, features: np.ndarray) -> Moments:
         """(m,) means and standard deviations of new measurements of each property, each member trusted by its share."""
         moments = {}
@@ -174,7 +181,11 @@ class Committee:
         """The belief after what an archive holds; None of too few molecules."""
         if len(archive) < self._start:
             return None
-        molecules, scores = self.view.features_of(archive.members).tolist(), archive.scores
+        return self.fit_seen(archive, self.view.features_of(archive.members).tolist(), seed)
+
+    def fit_seen(self, archive: Archive, molecules: Sequence[MoleculeFeatures], seed: int) -> CommitteeModel:
+        """The belief after what an archive holds, of enough molecules that were seen already."""
+        scores = archive.scores
         processes = {
             name: FixedGP.fit(kernel, molecules, scores, self._noisy, archive.score_readings)
             for name, kernel in self._kernels.items()

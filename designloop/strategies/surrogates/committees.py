@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from designloop.strategies.surrogates.committee import (
     Member,
 )
 from designloop.strategies.surrogates.fixed_gp import FixedGP
+from designloop.strategies.surrogates.kernels import Kernel
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class CommitteesModel:
     parts: Sequence[CommitteeModel]
     """Of each property, of its desirability."""
     desirable: np.ndarray
-    """(n, properties) desirabilities of the molecules that it was fitted on."""
+    """(n, properties) desirabilities of the molecules that it was fitted on, as they were measured."""
+    expected: np.ndarray
+    """(n, properties) those that are expected of them: the same, where these are not noisy."""
     aggregate: Callable[[np.ndarray], np.ndarray]
     properties: Sequence[str]
     """Whose committees these are."""
@@ -83,7 +87,7 @@ class CommitteesModel:
             [part.noises[0] for part in parts],
             float(self.aggregate(self.desirable).max()),
             self._scores,
-            Goals(_desirabilities, self.desirable),
+            Goals(_desirabilities, self.expected),
             members=[member for part in parts for member in part.members],
             shares=shares,
         )
@@ -111,23 +115,36 @@ class Committees:
         view: how candidates are seen.
         objective: whose properties these are.
         state: what earlier committees of this campaign gave.
+        others: further members' kernels for each property, by name.
+        start: scored molecules before they are fitted.
     """
 
-    def __init__(self, view: View, objective: KnownObjective, state: State | None = None) -> None:
-        self.view, self._objective = view, objective
+    def __init__(
+        self,
+        view: View,
+        objective: KnownObjective,
+        state: State | None = None,
+        *,
+        others: Mapping[str, Kernel] = MappingProxyType({}),
+        start: int = 10,
+    ) -> None:
+        self.view, self._objective, self._start = view, objective, start
         self._committees = {
             name: Committee(
                 view,
                 KnownObjective((name,), (transform,), lambda desirable: desirable[:, 0], noisy=objective.noisy),
                 state=None if state is None else State(data=state.data[name]),
+                others=others,
+                start=start,
             )
             for name, transform in zip(objective.names, objective.transforms, strict=True)
         }
 
     def fit(self, archive: Archive, seed: int) -> CommitteesModel | None:
         """The belief after what an archive holds; None of too few molecules."""
-        if not len(archive):
+        if len(archive) < self._start:
             return None
+        molecules = self.view.features_of(archive.members).tolist()  # once for all: latents have to be encoded
         desirable, parts = self._objective.desirabilities(archive.values), list[CommitteeModel]()
         for goal, committee in enumerate(self._committees.values()):
             scores = desirable[:, goal].tolist()
@@ -140,10 +157,11 @@ class Committees:
                 )
                 for member, score in zip(archive.members, scores, strict=True)
             ]
-            if (part := committee.fit(replace(archive, members=tuple(members)), seed)) is None:
-                return None
-            parts.append(part)
-        return CommitteesModel(parts, desirable, self._objective.aggregate, self._objective.names)
+            parts.append(committee.fit_seen(replace(archive, members=tuple(members)), molecules, seed))
+        expected = desirable
+        if self._objective.noisy:  # a front of measurements is one of lucky measurements
+            expected = _desirabilities([part.expected for part in parts])
+        return CommitteesModel(parts, desirable, expected, self._objective.aggregate, self._objective.names)
 
     def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
         """Moves each committee's record by what its members foresaw of a round; tells the members' shares."""

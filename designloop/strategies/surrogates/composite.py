@@ -10,7 +10,7 @@ Source: Astudillo & Frazier 2019, "Bayesian optimization of composite functions"
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class CompositeModel:
     best: float
     """Greatest score among the molecules paid for."""
     paid: np.ndarray
-    """(n, properties) desirabilities of these."""
+    """(n, properties) desirabilities of these; those that are expected of them where they are noisy."""
     values: Mapping[str, PropertyModel]
     """Property -> its GP as that of its own value, whether that foresees its desirability better or not."""
 
@@ -106,7 +106,10 @@ class CompositeModel:
         kept = tuple(models[k + n if errors[k + n] < errors[k] else k] for k in range(n))
         best = float(objective.aggregate(desirable).max())
         own = dict(zip(objective.names, models[:n], strict=True))
-        return cls(train_x, linear_scale, kept, objective.aggregate, best, desirable, own)
+        model = cls(train_x, linear_scale, kept, objective.aggregate, best, desirable, own)
+        if objective.noisy:  # a front of measurements is one of lucky measurements
+            return replace(model, paid=model(train_x).goal_moments()[0])
+        return model
 
     def __call__(self, features: np.ndarray) -> Posterior:
         """The posterior over candidates, of rows (m, d) of bits."""

@@ -89,6 +89,11 @@ class FixedGP:
         """(n,) of the n molecules: a mean is that of the scale and similarities times these."""
         return np.asarray(self.scale.variance * solve_triangular(self.lower, self.white, lower=True, trans=1))
 
+    @property
+    def expected(self) -> np.ndarray:
+        """(n,) means of the n molecules themselves."""
+        return np.asarray(self.scale.mean + self.similarity(self.molecules) @ self.weights)
+
     def __call__(self, molecules: Sequence[MoleculeFeatures]) -> Posterior:
         """The posterior of m molecules."""
         scale = self.scale

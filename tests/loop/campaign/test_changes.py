@@ -211,6 +211,16 @@ def test_a_campaign_that_was_begun_before_foresight_was_judged_goes_on_without(w
     assert as_begun(old, campaign).strategy.settings.model_dump()["judged"] == 0.0
 
 
+def test_goals_that_latent_bo_traded_off_a_round_at_a_time_are_traded_off_so_on(write: Write) -> None:
+    campaign = load_campaign(write("strategy: {name: latent_bo}\n"))
+    old = campaign.dump()
+    assert old["strategy"].pop("trade_offs") == "auto"
+    assert unknown_settings(old, campaign) == {"strategy.trade_offs": "chebyshev"}
+    resumed = as_begun(old, campaign)
+    assert resumed.strategy.settings.model_dump()["trade_offs"] == "chebyshev"
+    assert changes(old, resumed) == []
+
+
 def test_a_strategy_without_such_settings_or_of_another_name_stays_as_it_is(write: Write) -> None:
     old = load_campaign(write("strategy: {name: random}\n")).dump()
     for strategy in ("{name: random}", "{name: property_loss}"):
