@@ -8,7 +8,13 @@ from typing import Any
 
 from designloop.api.inputs import Say
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.campaign.changes import as_begun, changed_keys, unknown_filters, unknown_settings
+from designloop.loop.campaign.changes import (
+    as_begun,
+    changed_keys,
+    former_default_model,
+    unknown_filters,
+    unknown_settings,
+)
 from designloop.loop.logbook import Book, logbook
 from designloop.tables import CandidateTable
 from designloop.tables.manifest import read_campaign
@@ -48,6 +54,11 @@ def opened(
 def _kept_as_begun(begun: Mapping[str, Any], campaign: Campaign) -> list[str]:
     """A sentence on each kind of key that the campaign was begun without, and goes on without."""
     said = []
+    if model := former_default_model(begun, campaign):
+        said.append(
+            f"this campaign was begun with the model {model}, which was the default then, and goes on with it; --fresh "
+            f"begins anew with {campaign.model}"
+        )
     if filters := unknown_filters(begun, campaign):
         said.append(
             f"this campaign was begun by a version without the filters {', '.join(filters)}, and goes on without them; "

@@ -13,6 +13,7 @@ from designloop.loop.config.setting_cards import PartCard, SettingCard, setting_
 from designloop.loop.scoring.objective import AGGREGATES, Objective, Property
 from designloop.loop.screening.diversity import Diversity
 from designloop.molecules.corpus import zinc_codec
+from designloop.molecules.shipped import DEFAULT_MODEL
 
 _PAGE = """\
 # The campaign file
@@ -43,7 +44,7 @@ Every section is here, and most of it may be left out: only `objective` and `bud
 - **Stereo.** Stereoisomers are one molecule, the first of them that comes, unless an oracle declares that it sees
   stereo or the file says `stereo: keep`. Oracles get the stereo marks that are written; what is not marked is not
   guessed.
-- **What the model can write.** The model `zinc250k` writes at most {longest} SELFIES symbols of {symbols} kinds;
+- **What the model can write.** The model `{model}` writes at most {longest} SELFIES symbols of {symbols} kinds;
   its corpus, ZINC 250k, has 6 to 38 heavy atoms, and what is much larger or of another kind seldom comes back from
   its latent space as it went in ([benchmarks.md](benchmarks.md#sequence-vae) has the shares by length). `designloop
   validate` says how many of your own molecules do, `designloop reconstruct mine.smi` which. What does not come back
@@ -179,6 +180,7 @@ def to_markdown() -> str:
     codec = zinc_codec()
     return _PAGE.format(
         example=EXAMPLE,
+        model=DEFAULT_MODEL,
         longest=codec.greatest_length,
         symbols=len(codec.symbols),
         campaign=_table(keys),

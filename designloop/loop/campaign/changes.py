@@ -13,6 +13,7 @@ from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.identity import MAY_CHANGE, flat, own_file
 from designloop.loop.screening.diversity import with_todays_keys
 from designloop.loop.screening.filters import switched_on, without
+from designloop.molecules.shipped import shipped_models
 from designloop.strategies.base import Formerly
 
 _ABSENT = object()
@@ -83,13 +84,23 @@ def _former(stored: Mapping[str, Any], settings: BaseModel) -> Iterator[tuple[st
             yield from ((name, mark.value) for mark in field.metadata if isinstance(mark, Formerly))
 
 
+def former_default_model(old: Mapping[str, Any], campaign: Campaign) -> str | None:
+    """Returns the shipped model of a stored `Campaign.dump()` where it is another one only because the default is."""
+    then = old.get("model", campaign.model)
+    if "model" in campaign.model_fields_set or then == campaign.model or then not in shipped_models():
+        return None
+    return str(then)
+
+
 def as_begun(old: Mapping[str, Any], campaign: Campaign) -> Campaign:
     """Returns the campaign as it goes on from stored settings: what is on by default only since then stays off.
 
-    Otherwise a new version would refuse, in mid-campaign and unnoticed, what the earlier rounds were allowed, or learn
-    by another loss than they did.
+    Otherwise a new version would refuse, in mid-campaign and unnoticed, what the earlier rounds were allowed, learn by
+    another loss than they did, or read with one model what another one wrote.
     """
     update: dict[str, Any] = {}
+    if model := former_default_model(old, campaign):
+        update["model"] = model
     if names := unknown_filters(old, campaign):
         update["filters"] = without(campaign.filters, names)
     if former := unknown_settings(old, campaign):

@@ -17,6 +17,7 @@ from designloop.molecules import corpus
 from designloop.molecules.drugs import Drug, approved_drugs
 from designloop.molecules.metrics import Activations
 from designloop.molecules.sequence_vae import SequenceVAE, load
+from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.strategies.proposers.selfies import edit
 from designloop.vae.priors.learned import LearnedPrior
 
@@ -246,7 +247,7 @@ def test_a_small_run_has_all_that_is_promised(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(samples, "highest_zinc_similarity", lambda smiles, rows, say: np.full(len(smiles), 0.5))
     monkeypatch.setattr(latents, "fit_prior", lambda vae, rows: LearnedPrior(
         torch.ones(1), torch.zeros(1, 128), torch.eye(128).unsqueeze(0)))  # fmt: skip
-    results = json.loads(json.dumps(measure("zinc250k", SMALL, lambda line: None)))
+    results = json.loads(json.dumps(measure(DEFAULT_MODEL, SMALL, lambda line: None)))
     expected = (
         "reconstruction reconstruction_jtvae_protocol validity uniqueness novelty fcd fcd_floor fcd_standard_normal "
         "kl_nats active_units shuffle_cost_nats neighbours ridge_r2 samples_per_second reconstructions_per_second"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from designloop.loop.campaign.campaign import load_campaign
+from designloop.molecules.shipped import DEFAULT_MODEL
 from tests.loop.campaign.writing import Write, problems, with_property
 
 
@@ -16,7 +17,7 @@ def test_a_short_file_has_the_defaults(write: Write) -> None:
     path = write()
     campaign = load_campaign(path)
     assert campaign.name == "test"
-    assert (campaign.seed, campaign.model, campaign.device, campaign.batch_size) == (0, "zinc250k", "cpu", 20)
+    assert (campaign.seed, campaign.model, campaign.device, campaign.batch_size) == (0, DEFAULT_MODEL, "cpu", 20)
     assert (campaign.standardize, campaign.stereo) == ("parent", "ignore")
     assert campaign.starting() == campaign.references() == []
     assert campaign.objective.aggregate == "geometric_mean"
@@ -41,7 +42,7 @@ def test_paths_are_relative_to_the_file_wherever_one_is(write: Write, monkeypatc
     assert campaign.output_folder == path.parent / "results/one"
     assert campaign.ledger_path == path.parent.parent / "shared.sqlite"
     assert campaign.resolve("known.smi") == path.parent / "known.smi"
-    assert campaign.model_file == "zinc250k"
+    assert campaign.model_file == DEFAULT_MODEL
 
 
 def test_a_key_whose_value_was_commented_out_is_as_good_as_absent(write: Write) -> None:

@@ -10,8 +10,16 @@ import pytest
 import yaml
 
 from designloop.loop.campaign.campaign import Campaign, load_campaign
-from designloop.loop.campaign.changes import as_begun, changed_keys, changes, unknown_filters, unknown_settings
+from designloop.loop.campaign.changes import (
+    as_begun,
+    changed_keys,
+    changes,
+    former_default_model,
+    unknown_filters,
+    unknown_settings,
+)
 from designloop.loop.screening.filters import FilterContext, Filters, build, switched_on
+from designloop.molecules.shipped import DEFAULT_MODEL, shipped_models
 from designloop.tables.manifest import read_campaign
 from tests.loop.campaign.writing import ORACLE, Write, with_property
 
@@ -161,6 +169,24 @@ def test_a_filter_that_the_file_names_is_a_change_where_the_campaign_was_begun_w
     del old["filters"]["known_rings"]
     assert as_begun(old, campaign) is campaign
     assert [str(change) for change in changed_keys(old, campaign)] == ["filters.known_rings: found 1, expected nothing"]
+
+
+def test_a_campaign_that_was_begun_with_another_default_model_goes_on_with_it(write: Write) -> None:
+    campaign = load_campaign(write())
+    assert former_default_model(campaign.dump(), campaign) is None
+    old = campaign.dump() | {"model": next(name for name in shipped_models() if name != DEFAULT_MODEL)}
+    assert former_default_model(old, campaign) == old["model"]
+    resumed = as_begun(old, campaign)
+    assert resumed.model == old["model"]
+    assert changes(old, resumed) == changes(resumed.dump(), resumed) == []
+
+
+@pytest.mark.parametrize(("said", "then"), [(f"model: {DEFAULT_MODEL}\n", "zinc250k"), ("", "mine.safetensors")])
+def test_a_model_that_the_file_names_or_that_is_the_users_own_is_a_change(write: Write, said: str, then: str) -> None:
+    campaign = load_campaign(write(said))
+    old = campaign.dump() | {"model": then}
+    assert as_begun(old, campaign) is campaign
+    assert [change.key for change in changed_keys(old, campaign)] == ["model"]
 
 
 def test_a_setting_that_an_older_version_did_not_know_is_what_was_done_then(write: Write) -> None:

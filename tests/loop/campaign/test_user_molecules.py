@@ -116,7 +116,7 @@ def test_what_is_no_molecule_is_refused_at_its_place(write: Write, text: str, me
         ("filters: {exclude: {file: test.yaml, skip_bda: true}}", "filters.exclude.skip_bda"),
         ("filters: {require_smarts: 5}", "filters.require_smarts: found 5 (a whole number), expected a list"),
         ("filters: {forbid_smarts: CC #N\n  }", "filters.forbid_smarts: found 'CC', cut off at ` #`"),
-        ("model: zink250k", "found 'zink250k', expected a shipped model (zinc250k) or a file"),
+        ("model: zink250k", "found 'zink250k', expected a shipped model (zinc250k or zinc250k-joins) or a file"),
         ("output: .", "output: found '.', which holds the campaign file"),
         ("name: my campaign", "for example name: my_campaign"),
     ],
