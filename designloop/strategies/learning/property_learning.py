@@ -1,8 +1,9 @@
 """Fine-tuning by the property loss: every score, good and bad, is propagated back into decoder and likelihood.
 
-What a call costs is fixed: so many updates for so many paid molecules, whatever the size of a round. The encoder stays
-as it was pretrained. What the optimizer knows of the gradients goes on from round to round: it is the running mean of
-their squares alone, without momentum, which would be as large again to keep.
+What a call costs is fixed: so many updates for so many paid molecules, whatever the size of a round. Before them come
+steps by the evidence, of the encoder too, which teach the model where the search is. What the optimizer knows of the
+property loss' gradients goes on from round to round: it is the running mean of their squares alone, without momentum,
+which would be as large again to keep.
 Sources: Venkatraman et al. 2024 (the loss); Kim et al. 2024, "Genetic-guided GFlowNets for sample efficient molecular
 optimization" (replay by rank, many small updates).
 """
@@ -37,6 +38,9 @@ FEWEST = 20
 """Paid molecules that are learned from; of fewer there is too little to learn."""
 
 _ENCODER = "encoder."
+
+_FULL = 3
+"""Times fewer steps by the evidence once the replay is full: a long campaign pays less for each call."""
 
 _BACK = 0.25
 """Share of the way back to the pretrained weights that is gone where the model reconstructs too badly."""
@@ -130,7 +134,7 @@ class PropertyLearner:
         grouped = GroupedReplay(self.replay, self.settings, self._drawn.noise, crowding)
         fast = precision(self.vae.device) if self.settings.precision == "fastest" else None
         try:
-            if steps := blocks * self.settings.evidence:
+            if steps := self._evidence_steps(blocks):
                 evidence_rng = generators_of(self.vae.device, self._seed, number, "evidence")
                 metrics["learn_evidence_nats"] = self._evidence(self.replay, steps, evidence_rng, fast)
             fit(
@@ -151,6 +155,11 @@ class PropertyLearner:
             forget({name: weight.detach() for name, weight in self.learned().items()}, self.reference, _BACK)
         metrics |= {name: float(np.mean(values)) for name, values in noted.items()}
         return {**metrics, "rolled_back": 0.0, "pulled_back": float(too_bad)}
+
+    def _evidence_steps(self, blocks: int) -> int:
+        """Steps by the evidence for so many blocks; fewer once the replay is full, as a search then moves on less."""
+        full = len(self.replay) >= self.settings.replay
+        return max(blocks * self.settings.evidence // (_FULL if full else 1), min(self.settings.evidence, 1))
 
     def _crowding(self, number: int) -> tuple[dict[str, float], dict[str, float]]:
         """Scaffold -> nats that it is worth less, by the model's draws; and what they show, for the round's metrics."""

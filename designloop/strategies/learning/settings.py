@@ -31,7 +31,7 @@ class PropertyLearning(BaseModel):
         6,
         ge=0,
         description="gradient steps by the evidence for each so many: encoder and decoder learn to give back what was "
-        "paid for, and its kin; 0: the encoder stays as it was pretrained",
+        "paid for, and its kin; a third of them once `replay` is full; 0: the encoder stays as it was pretrained",
     )
     wide: int = Field(3, ge=1, description="groups of a step at a latent that says next to nothing")
     group: int = Field(16, ge=2, description="most molecules of a group")
