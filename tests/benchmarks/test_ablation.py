@@ -44,7 +44,7 @@ def test_each_arm_lacks_what_its_name_says_and_nothing_else(model: str, tmp_path
         "no_surrogate": {"surrogate": "none"},
         "one_process": {"surrogate": "score"},
         "none_at_random": {"judged": 0},
-        "no_evidence": {"learning": {"property": {"evidence": 0}}},
+        "evidence": {"learning": {"property": {"evidence": 6}}},
     }
 
 
@@ -95,7 +95,7 @@ def test_differences_are_of_the_pairs_that_both_have() -> None:
     double = f"{2 * fmean(gaps):+.3f} ± {2 * stdev(gaps) / len(gaps) ** 0.5:.3f}"
     assert f"| {shown} | {double} | {sum(gap > 0 for gap in gaps)} of 8 |" in page
     assert f"| full | the default strategy | {fmean(whole.ravel()):.3f} ± " in page
-    assert "| no_evidence | *pending* | *pending* | *pending* |" in page
+    assert "| evidence | *pending* | *pending* | *pending* |" in page
     assert (
         page.count("| no_screen | without ZINC's screen | *pending* | *pending* | *pending* | *pending* | 0 of 0 |")
         == 1

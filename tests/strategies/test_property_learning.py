@@ -208,7 +208,7 @@ def test_what_a_call_costs_does_not_hang_on_the_size_of_rounds(monkeypatch: pyte
 
 def test_it_learns_the_scores_and_leaves_encoder_and_reference_alone() -> None:
     fresh = tiny_vae().state_dict()
-    of = learner(learning_rate=3e-3, updates=60, scale=5.0, evidence=0)
+    of = learner(learning_rate=3e-3, updates=60, scale=5.0)
     metrics = of.learn(told(scored(40)))
     assert metrics["rolled_back"] == 0.0
     assert of.model_round == 1
@@ -239,8 +239,9 @@ def test_scores_that_are_permuted_teach_something_else() -> None:
     assert not same(weights(first), weights(other))
 
 
-def test_learning_that_diverges_is_undone_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    of = learner()
+@pytest.mark.parametrize("evidence", [0, 2])
+def test_learning_that_diverges_is_undone_and_forgotten(evidence: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = learner(evidence=evidence)
     of.learn(told(scored(20), 1))
     before, updates = weights(of), of._updates()
     monkeypatch.setattr(of.optimizer, "step", lambda: [w.data.fill_(float("nan")) for w in of.learned().values()])
@@ -248,6 +249,25 @@ def test_learning_that_diverges_is_undone_and_forgotten(monkeypatch: pytest.Monk
     assert metrics["rolled_back"] == 1.0
     assert same(weights(of), before)
     assert (of.model_round, of._updates()) == (1, updates)
+
+
+def test_by_the_evidence_the_encoder_learns_and_a_search_that_begins_anew_forgets_it() -> None:
+    of = learner(evidence=3)
+    fresh = weights(of)
+    assert any(name.startswith("encoder.") for name in fresh)
+    assert of.learn(told(scored(20)))["learn_evidence_nats"] > 0
+    changed = weights(of)
+    assert not torch.equal(changed["encoder.by_position.weight"], fresh["encoder.by_position.weight"])
+    of.forget()
+    assert same(weights(of), fresh)
+
+
+def test_once_the_replay_is_full_a_third_of_the_steps_by_the_evidence_are_made() -> None:
+    of = learner(evidence=6, replay=20)
+    assert of._evidence_steps(2) == 12
+    of.replay = of.replay.add(paid(20))
+    assert of._evidence_steps(2) == 4
+    assert learner(evidence=0)._evidence_steps(2) == 0
 
 
 def test_a_model_that_reconstructs_badly_is_drawn_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,10 +284,11 @@ def test_a_model_that_reconstructs_badly_is_drawn_back(monkeypatch: pytest.Monke
     assert steps == [0.25]
 
 
-def test_it_goes_on_after_a_restart_as_if_nothing_had_been() -> None:
-    straight = learner()
+@pytest.mark.parametrize("evidence", [0, 2])
+def test_it_goes_on_after_a_restart_as_if_nothing_had_been(evidence: int) -> None:
+    straight = learner(evidence=evidence)
     straight.learn(told(scored(25), 1))
-    again = learner(through_files(straight.state()))
+    again = learner(through_files(straight.state()), evidence=evidence)
     assert same_state(through_files(again.state()), through_files(straight.state()))
     for of in (straight, again):
         of.learn(told(scored(25, 25), 2))

@@ -27,8 +27,8 @@ class PropertyLearning(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     every: int = Field(25, ge=1, description="paid molecules after which the model learns")
     updates: int = Field(3, ge=1, description="gradient steps for each so many")
-    evidence: Annotated[int, Formerly(0)] = Field(
-        6,
+    evidence: int = Field(
+        0,
         ge=0,
         description="gradient steps by the evidence for each so many: encoder and decoder learn to give back what was "
         "paid for, and its kin; a third of them once `replay` is full; 0: the encoder stays as it was pretrained",

@@ -213,12 +213,12 @@ def test_a_campaign_that_was_begun_before_there_were_restarts_goes_on_without(wr
     assert as_begun(old, campaign).strategy.settings.model_dump()["restart_after"] == 0
 
 
-def test_a_campaign_that_was_begun_before_learning_was_bounded_and_of_the_evidence_goes_on_without(write: Write) -> None:
+def test_a_campaign_that_was_begun_before_scaffolds_were_bounded_goes_on_learning_without(write: Write) -> None:
     campaign = load_campaign(write("strategy: {name: property_loss}\n"))
     old = campaign.dump()
-    for key in ("evidence", "per_scaffold", "crowding"):
+    for key in ("per_scaffold", "crowding"):
         del old["strategy"]["learning"]["property"][key]
-    former = {"evidence": 0, "per_scaffold": 1.0, "crowding": 0.0}
+    former = {"per_scaffold": 1.0, "crowding": 0.0}
     assert unknown_settings(old, campaign) == {
         f"strategy.learning.property.{key}": value for key, value in former.items()
     }
