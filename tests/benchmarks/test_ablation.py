@@ -33,18 +33,19 @@ def test_each_arm_lacks_what_its_name_says_and_nothing_else(model: str, tmp_path
         differs[arm.name] = {key: value for key, value in own.items() if value != default[key]}
     taken = {name: of.pop("proposers", PROPOSERS) for name, of in differs.items()}
     lacking = {name: [own for own in PROPOSERS if own not in names] for name, names in taken.items()}
+    evidence = {name: of["learning"]["property"]["evidence"] for name, of in differs.items() if "learning" in of}
+    assert evidence == {"no_vae": 0, "no_learning": 0, "evidence": 6}
     losses = {name: of.pop("learning")["loss"] for name, of in differs.items() if "learning" in of}
     assert {name: names for name, names in lacking.items() if names} == {
         "no_vae": ["prior", "posterior"],
         "no_genetics": ["mutation", "crossover", "graph_mutation", "graph_crossover"],
         "no_screen": ["screen"],
     }
-    assert losses == {"no_vae": "none", "no_learning": "none"}
+    assert losses == {"no_vae": "none", "no_learning": "none", "evidence": "property"}
     assert {name: of for name, of in differs.items() if of} == {
         "no_surrogate": {"surrogate": "none"},
         "one_process": {"surrogate": "score"},
         "none_at_random": {"judged": 0},
-        "evidence": {"learning": {"property": {"evidence": 6}}},
     }
 
 
