@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from designloop.molecules.corpus import TokenRows
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.joins import draw_joins, join_graphs, joined_rows, splice
 from designloop.molecules.pretrain import batches, pretrain_corpus, take_weights
-from designloop.molecules.recipe import JOINS, Phase, Recipe
+from designloop.molecules.recipe import JOINS, MORE_JOINS, Phase, Recipe
 from designloop.molecules.sequence_networks import Architecture
 from designloop.molecules.sequence_vae import load, training_record
 from designloop.molecules.training_corpus import Corpus
@@ -139,7 +141,11 @@ def test_a_parent_of_other_widths_is_refused(architecture: Architecture, length:
         take_weights(vae, tiny_vae(), "old")
 
 
-def test_the_recipe_of_joins_is_one_phase_behind_its_parents() -> None:
+def test_the_recipes_of_joins_are_what_the_shipped_model_says_of_itself() -> None:
+    recorded: dict[str, Any] = training_record("zinc250k-joins")
+    assert {**recorded["recipe"], "parent": None} == json.loads(json.dumps(asdict(MORE_JOINS)))
+    assert recorded["before"]["recipe"] == json.loads(json.dumps(asdict(JOINS)))
     assert JOINS.parent == "zinc250k"
-    assert JOINS.noise == Recipe().noise
-    assert JOINS.fingerprint_components == Recipe().fingerprint_components
+    for recipe in (JOINS, MORE_JOINS):
+        assert recipe.noise == Recipe().noise
+        assert recipe.fingerprint_components == Recipe().fingerprint_components

@@ -33,8 +33,9 @@ PART = 16
 _BETA = 0.02
 """Weight of the KL, that of the end of the pretraining."""
 
-_CLEAN, _NOISE = 0.5, (0.1, 4.0)
-"""Share of rows at noise level 0, and the range of the others' levels, log-uniform."""
+_CLEAN, _NOISE = 0.4, (0.1, 0.8)
+"""Share of rows at noise level 0, and the range of the others' levels, log-uniform: near the molecules alone, for what
+is written at high noise has learned from the scores, and is not to be drawn back to what is common."""
 
 _RATE = 3e-4
 """Length of a step (Adam)."""
