@@ -100,7 +100,7 @@ JOINS = Recipe(
     parent="zinc250k",
     joined=80_000,
 )
-"""How ``zinc250k`` is taught molecules that are longer and stranger than ZINC's, with a reader of 256 in its encoder."""
+"""How ``zinc250k`` is taught molecules longer and stranger than ZINC's, with a reader of 256 in its encoder."""
 
 MORE_JOINS = Recipe(
     phases=(
