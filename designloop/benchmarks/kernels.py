@@ -17,8 +17,8 @@ import numpy as np
 from designloop.benchmarks.common.arms import choose, seeds_of
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.trajectories import trajectories
 from designloop.benchmarks.learning.arms import TASKS
+from designloop.benchmarks.pmo.trajectories import trajectories
 
 if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE

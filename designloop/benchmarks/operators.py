@@ -19,9 +19,9 @@ import numpy as np
 from designloop.benchmarks.common.arms import choose, seeds_of
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.trajectories import trajectories
 from designloop.benchmarks.learning.arms import TASKS
 from designloop.benchmarks.pmo.tasks import oracle_of
+from designloop.benchmarks.pmo.trajectories import trajectories
 
 if TYPE_CHECKING:
     from designloop.molecules.sequence_vae import SequenceVAE
@@ -85,7 +85,7 @@ def taught(vae: SequenceVAE, paid: Mapping[str, float], seed: int) -> SequenceVA
     nowhere = Origin(np.zeros(vae.architecture.latent, np.float32), 0.0)  # steps by the evidence encode anew
     rows = [PaidMolecule(member.smiles, member.selfies, member.score, nowhere) for member in members_of(paid, vae)]
     copy.train()
-    steps = EvidenceSteps(copy, Corpus.zinc(), [GraphMutation(), GraphCrossover()])
+    steps = EvidenceSteps(copy, Corpus.zinc(), [GraphMutation().propose, GraphCrossover().propose])
     steps(Replay(tuple(rows)), TAUGHT, generators_of(vae.device, seed, len(paid), "taught"), precision(vae.device))
     return copy.eval()
 

@@ -227,7 +227,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         drawn = ScaffoldsDrawn(vae, settings.prior_noise, settings.temperature, campaign.standard_forms)
         tuned = property_learning.PropertyLearner(
             vae, reference, corpus, settings.learning.property,
-            reader=reader, drawn=drawn, breeders=[steps[name] for name in generators if name in steps],
+            reader=reader, drawn=drawn, breeders=[steps[name].propose for name in generators if name in steps],
             seed=campaign.seed, state=before.parts.get("property"),
         )  # fmt: skip
     else:

@@ -260,14 +260,14 @@ def test_columns_of_padding_are_cut() -> None:
 
 
 def test_refinement_moves_only_latents_that_miss_and_most_then_come_back() -> None:
-    vae, rows = load(), corpus.held_out_rows()[:60]
+    vae, rows = load(), corpus.held_out_rows()[:120]
     selfies = vae.codec.selfies_of(corpus.zinc_tokens().take(rows))
     before, after = vae.latents(selfies), vae.latents(selfies, refine=16)
     missed = np.array([written != string for written, string in zip(vae.write(before), selfies, strict=True)])
     still = np.array([written != string for written, string in zip(vae.write(after), selfies, strict=True)])
-    assert 10 < missed.sum() < 40
+    assert 10 < missed.sum() < 60
     assert still.sum() < 0.3 * missed.sum()
     distance = (after - before).norm(dim=1).numpy()
     assert (distance[missed] > 0.5).all()
     assert (distance[~missed] < 1e-3).all()
-    assert torch.allclose(after.square().mean(1), torch.ones(60), atol=1e-4)
+    assert torch.allclose(after.square().mean(1), torch.ones(len(rows)), atol=1e-4)

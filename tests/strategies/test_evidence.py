@@ -28,7 +28,7 @@ def written(x: torch.Tensor) -> list[str]:
 
 
 def test_a_batch_is_paid_molecules_their_kin_and_the_corpus_in_equal_parts() -> None:
-    steps = EvidenceSteps(VAE, CORPUS, [GraphMutation()])
+    steps = EvidenceSteps(VAE, CORPUS, [GraphMutation().propose])
     paid, train = {row.smiles for row in replay().rows}, set(written(torch.from_numpy(CORPUS.rows.take(CORPUS.train))))
     batches = list(steps.batches(replay(), 3, generators_of("cpu", 1)))
     assert [len(batch.x) for batch in batches] == [3 * PART] * 3
@@ -49,7 +49,7 @@ def test_without_breeders_paid_molecules_stand_in_the_place_of_kin() -> None:
 
 def test_the_model_learns_to_give_back_what_was_paid_for() -> None:
     vae = tiny_vae()
-    steps, rng = EvidenceSteps(vae, CORPUS, [GraphMutation()]), generators_of("cpu", 5)
+    steps, rng = EvidenceSteps(vae, CORPUS, [GraphMutation().propose]), generators_of("cpu", 5)
     paid = vae.tokens([row.selfies for row in replay().rows])
 
     def nats() -> float:

@@ -9,7 +9,7 @@ Source: Maus et al. 2022, "Local latent space Bayesian optimization over structu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +17,19 @@ import torch
 
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.pretrain import levels
+from designloop.molecules.radicals import has_radical
 from designloop.molecules.sequence_vae import SequenceVAE, shorten
 from designloop.molecules.training_corpus import Corpus
 from designloop.randomness import Generators
+from designloop.records import Candidate
 from designloop.strategies.archive.archive import Member, draw_by_rank, parents_by_rank
 from designloop.strategies.learning.replay import Replay
-from designloop.strategies.proposers.base import Proposer, without_new_radicals
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO, Loss
+
+Breed = Callable[[Sequence[Member], int, Generators], Sequence[Candidate]]
+"""(parents, children wanted, randomness) -> free children: what a proposer's ``propose`` is."""
 
 PART = 16
 """Molecules of a step that were paid for; as many of their kin, and as many of the corpus."""
@@ -49,7 +53,7 @@ class EvidenceSteps:
     """Learns in place."""
     corpus: Corpus
     """What the model was pretrained on."""
-    breeders: Sequence[Proposer]
+    breeders: Sequence[Breed]
     """Make kin of what was paid for, each as much; none: paid molecules stand in their place."""
 
     def __call__(self, replay: Replay, steps: int, rng: Generators, precision: torch.dtype | None) -> float:
@@ -102,9 +106,10 @@ class EvidenceSteps:
         """Tokens of at most ``n`` children of members, sorted best first, that the model can write."""
         each = -(-n // max(len(self.breeders), 1))
         rows = []
-        for breeder in self.breeders:
-            parents = parents_by_rank(rng.numpy, members, each)
-            for child in without_new_radicals(breeder.propose(parents, each, rng)):
+        for breed in self.breeders:
+            for child in breed(parents_by_rank(rng.numpy, members, each), each, rng):
+                if has_radical(child.smiles):
+                    continue
                 try:
                     rows.append(self.vae.codec.tokens(self.vae.codec.to_selfies(child.smiles)))
                 except MoleculeError:  # what is too long, or of atoms that the alphabet lacks

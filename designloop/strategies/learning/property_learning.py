@@ -24,12 +24,11 @@ from designloop.randomness import generators_of
 from designloop.records import State
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.diversity import ScaffoldsDrawn, crowding_of
-from designloop.strategies.learning.evidence import EvidenceSteps
+from designloop.strategies.learning.evidence import Breed, EvidenceSteps
 from designloop.strategies.learning.fine_tuning import HeldOutMolecules, forget, reconstruction
 from designloop.strategies.learning.groups import GROUP, SCORE, GroupedReplay
 from designloop.strategies.learning.replay import Reader, Replay
 from designloop.strategies.learning.settings import PropertyLearning
-from designloop.strategies.proposers.base import Proposer
 from designloop.vae.errors import VAEError
 from designloop.vae.training.fit import Step, fit
 from designloop.vae.training.losses import PropertyLoss
@@ -83,7 +82,7 @@ class PropertyLearner:
         *,
         reader: Reader,
         drawn: ScaffoldsDrawn,
-        breeders: Sequence[Proposer] = (),
+        breeders: Sequence[Breed] = (),
         seed: int,
         state: State | None = None,
     ) -> None:

@@ -179,8 +179,10 @@ def test_of_the_shipped_model_the_coordinates_that_carry_the_molecule_are_search
     cube = LatentCube.of(vae)
     with torch.no_grad():
         said = vae.encode(vae.tokens([vae.codec.to_selfies(text) for text in zinc()[:50]]))
-    sure = said.relative_scale.mean(0) < 1
-    assert cube.used.tolist() == sure.nonzero().squeeze(-1).tolist()
+    scale = said.relative_scale.mean(0)
+    surest, sure = (set((scale < most).nonzero().squeeze(-1).tolist()) for most in (0.3, 1.0))
+    assert len(surest) > 20
+    assert surest <= set(cube.used.tolist()) <= sure
 
 
 def test_what_the_alphabet_lacks_is_not_learned_from(small: SequenceVAE) -> None:
