@@ -105,20 +105,22 @@ def run(options: Options, say: Say) -> Results:
         for seed, paid in zip(seeds, searches, strict=True):
             for after in AFTER:
                 so_far = dict(list(paid.items())[:after])
-                now = asked
+                elites, now = elites_of(so_far, vae), asked
                 if set(names) & set(AFTER_EVIDENCE):
                     of_taught = proposers(taught(vae, so_far, seed))
                     now = {**asked, **{name: of_taught[plain] for name, plain in AFTER_EVIDENCE.items()}}
                 for name in names:
-                    found[name][task].append(measure(now[name], so_far, task, vae, seed))
+                    found[name][task].append(measure(now[name], elites, so_far, task, seed))
         say(f"{task}: {len(seeds) * len(AFTER) * len(names)} times {CHILDREN} children")
     return {
         "seeds": seeds, "tasks": list(tasks), "calls": calls, "after": AFTER, "model": str(model), "proposers": found,
     }  # fmt: skip
 
 
-def measure(proposer: Proposer, paid: Mapping[str, float], task: str, vae: SequenceVAE, seed: int) -> dict[str, float]:
-    """What a proposer makes of the elites of some paid molecules, SMILES -> score.
+def measure(
+    proposer: Proposer, elites: Sequence[Member], paid: Mapping[str, float], task: str, seed: int
+) -> dict[str, float]:
+    """What a proposer makes of the elites, best first, of some paid molecules, SMILES -> score.
 
     Returns:
         ``new``: share of the children asked for that are molecules which nobody paid for; of these the shares
@@ -131,10 +133,9 @@ def measure(proposer: Proposer, paid: Mapping[str, float], task: str, vae: Seque
     from designloop.strategies.archive.archive import parents_by_rank
     from designloop.strategies.proposers.base import without_new_radicals
 
-    elites = elites_of(paid, vae)
     parents = parents_by_rank(np.random.default_rng([seed, len(paid)]), elites, CHILDREN)
     began = time.process_time()
-    children = proposer.propose(parents, CHILDREN, generators_of(vae.device, seed, len(paid), "operators"))
+    children = proposer.propose(parents, CHILDREN, generators_of("cpu", seed, len(paid), "operators"))
     seconds = time.process_time() - began
     new = [child for child in without_new_radicals(children) if child.smiles not in paid]
     if not new:
@@ -164,18 +165,12 @@ def elites_of(paid: Mapping[str, float], vae: SequenceVAE) -> list[Member]:
 
 def members_of(paid: Mapping[str, float], vae: SequenceVAE) -> list[Member]:
     """Paid molecules that the model can write, in their order."""
-    from designloop.molecules.errors import MoleculeError
-    from designloop.strategies.archive.archive import Member
+    from designloop.records import START, Candidate
+    from designloop.strategies.archive.transcriber import Transcriber
 
-    members = []
-    for smiles, score in paid.items():
-        try:
-            written = vae.codec.to_selfies(smiles)
-            vae.codec.tokens(written)
-        except MoleculeError:
-            continue
-        members.append(Member(smiles, written, score))
-    return members
+    transcriber = Transcriber(vae.codec)
+    written = (transcriber.member(Candidate(smiles, START), score) for smiles, score in paid.items())
+    return [member for member in written if member is not None]
 
 
 def merge(earlier: Results, now: Results) -> Results:

@@ -18,6 +18,7 @@ VAE = tiny_vae()
 SMILES = small_molecules(120)
 SCORES = qed(SMILES)
 PAID = {smiles: SCORES[smiles] for smiles in SMILES[:60]}
+ELITES = operators.elites_of(PAID, VAE)
 
 
 class Copies:
@@ -38,12 +39,12 @@ class Given:
 
 
 def test_copies_of_what_was_paid_for_are_not_new() -> None:
-    assert operators.measure(Copies(), PAID, "qed", VAE, 0)["new"] == 0
+    assert operators.measure(Copies(), ELITES, PAID, "qed", 0)["new"] == 0
 
 
 def test_shares_are_those_of_the_scores() -> None:
     new = SMILES[60:]
-    found = operators.measure(Given(new), PAID, "qed", VAE, 0)
+    found = operators.measure(Given(new), ELITES, PAID, "qed", 0)
     ten = sum(sorted(PAID.values())[-10:]) / 10
     assert found["new"] == len(new) / operators.CHILDREN
     assert found["better_than_ten"] == pytest.approx(sum(SCORES[smiles] > ten for smiles in new) / len(new))

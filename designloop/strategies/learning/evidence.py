@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from designloop.molecules.errors import MoleculeError
-from designloop.molecules.pretrain import levels
 from designloop.molecules.radicals import has_radical
-from designloop.molecules.sequence_vae import SequenceVAE, shorten
+from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.randomness import Generators
 from designloop.records import Candidate
 from designloop.strategies.archive.archive import Member, draw_by_rank, parents_by_rank
+from designloop.strategies.archive.transcriber import Transcriber
+from designloop.strategies.learning.fine_tuning import mixed_batches
 from designloop.strategies.learning.replay import Replay
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import fit
@@ -82,7 +82,7 @@ class EvidenceSteps:
         return float(np.mean(noted))
 
     def batches(self, replay: Replay, steps: int, rng: Generators) -> Iterator[Batch]:
-        """One a step; rows of about one length are in one, of each kind, so that little of it is padding."""
+        """One a step."""
         codec, n = self.vae.codec, PART * steps
         order = np.argsort(-replay.scores, kind="stable")
         best_first = [replay.rows[place] for place in order]
@@ -91,27 +91,16 @@ class EvidenceSteps:
         kin = self._kin(members, n, rng)
         kin += paid[: n - len(kin)]
         old = self.corpus.rows.take(rng.numpy.choice(self.corpus.train, n))
-        kinds = [
-            rows[np.argsort((rows != 0).sum(1), kind="stable")] for rows in (codec.pad(paid), codec.pad(kin[:n]), old)
-        ]
-        for step in rng.numpy.permutation(steps):
-            x = np.zeros((len(kinds) * PART, max(rows.shape[1] for rows in kinds)), dtype=np.int64)
-            for number, rows in enumerate(kinds):
-                x[number * PART : (number + 1) * PART, : rows.shape[1]] = rows[step * PART : (step + 1) * PART]
-            noise = torch.from_numpy(levels(rng.numpy, len(x), _CLEAN, *_NOISE))
-            device = self.vae.device
-            yield Batch(torch.from_numpy(shorten(x)).to(device), context={"noise": noise.to(device)})
+        kinds = (codec.pad(paid), codec.pad(kin[:n]), old)
+        yield from mixed_batches(kinds, steps, rng.numpy, _CLEAN, _NOISE, self.vae.device)
 
     def _kin(self, members: Sequence[Member], n: int, rng: Generators) -> list[np.ndarray]:
         """Tokens of at most ``n`` children of members, sorted best first, that the model can write."""
         each = -(-n // max(len(self.breeders), 1))
-        rows = []
+        transcriber, rows = Transcriber(self.vae.codec), list[np.ndarray]()
         for breed in self.breeders:
             for child in breed(parents_by_rank(rng.numpy, members, each), each, rng):
-                if has_radical(child.smiles):
-                    continue
-                try:
-                    rows.append(self.vae.codec.tokens(self.vae.codec.to_selfies(child.smiles)))
-                except MoleculeError:  # what is too long, or of atoms that the alphabet lacks
-                    continue
+                written = None if has_radical(child.smiles) else transcriber.member(child)
+                if written is not None:
+                    rows.append(self.vae.codec.tokens(written.selfies))
         return rows

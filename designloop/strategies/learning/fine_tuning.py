@@ -74,15 +74,33 @@ class FineTuner:
         best = vae.codec.pad([vae.codec.tokens(elite.selfies) for elite in elites])
         new = best[draw_by_rank(rng, elites, half * settings.steps)]
         old = self.replay.rows.take(rng.choice(self.replay.train, half * settings.steps))
-        # Each step sees rows of about one length, of both kinds, so that little of it is padding.
-        new, old = (rows[np.argsort((rows != 0).sum(1), kind="stable")] for rows in (new, old))
-        for step in rng.permutation(settings.steps):
-            part = slice(step * half, (step + 1) * half)
-            x = np.zeros((2 * half, max(new.shape[1], old.shape[1])), dtype=np.int64)
-            x[:half, : new.shape[1]] = new[part]
-            x[half:, : old.shape[1]] = old[part]
-            noise = torch.from_numpy(levels(rng, 2 * half, settings.clean, *settings.noise))
-            yield Batch(torch.from_numpy(shorten(x)).to(vae.device), context={"noise": noise.to(vae.device)})
+        yield from mixed_batches((new, old), settings.steps, rng, settings.clean, settings.noise, vae.device)
+
+
+def mixed_batches(
+    kinds: Sequence[np.ndarray],
+    steps: int,
+    rng: np.random.Generator,
+    clean: float,
+    noise: tuple[float, float],
+    device: torch.device,
+) -> Iterator[Batch]:
+    """One a step, of each kind as many rows; those of about one length together, so that little of it is padding.
+
+    Args:
+        kinds: (steps · rows, length) padded tokens each.
+        clean, noise: share of rows at noise level 0, and the range of the others' levels.
+    """
+    ordered = [rows[np.argsort((rows != 0).sum(1), kind="stable")] for rows in kinds]
+    counts = [len(rows) // steps for rows in ordered]
+    for step in rng.permutation(steps):
+        x = np.zeros((sum(counts), max(rows.shape[1] for rows in ordered)), dtype=np.int64)
+        first = 0
+        for rows, count in zip(ordered, counts, strict=True):
+            x[first : first + count, : rows.shape[1]] = rows[step * count : (step + 1) * count]
+            first += count
+        told = torch.from_numpy(levels(rng, len(x), clean, *noise))
+        yield Batch(torch.from_numpy(shorten(x)).to(device), context={"noise": told.to(device)})
 
 
 @torch.no_grad()
@@ -103,22 +121,33 @@ def forget(learned: Mapping[str, torch.Tensor], reference: SequenceVAE, share: f
 
 @dataclass(frozen=True)
 class HeldOutMolecules:
-    """Molecules that no training has seen, in parts, the shortest first, so that little of a part is padding."""
+    """Molecules that no training has seen, and where an encoder puts them.
+
+    In parts, the shortest first, so that little of a part is padding. They hold while the encoder is left alone.
+    """
 
     tokens: Sequence[torch.Tensor]
     """(part, length) each"""
+    latents: Sequence[torch.Tensor]
+    """(part, latent) each: posterior means."""
 
     @classmethod
     def of(cls, vae: SequenceVAE, replay: Corpus, molecules: int = 500, parts: int = 4) -> HeldOutMolecules:
-        """The first of the corpus' held-out rows, on the device of a model."""
+        """The first of the corpus' held-out rows."""
         rows = replay.held_out[:molecules]
         by_length = rows[np.argsort(replay.rows.lengths[rows], kind="stable")]
         pieces = [piece for piece in np.array_split(by_length, parts) if len(piece)]
-        return cls([torch.from_numpy(shorten(replay.rows.take(piece))).to(vae.device) for piece in pieces])
+        tokens = [torch.from_numpy(shorten(replay.rows.take(piece))).to(vae.device) for piece in pieces]
+        return cls(tokens, ()).encoded_by(vae)
+
+    @torch.no_grad()
+    def encoded_by(self, vae: SequenceVAE) -> HeldOutMolecules:
+        """The same molecules, where another encoder puts them."""
+        return HeldOutMolecules(self.tokens, [vae.encode(x).mean for x in self.tokens])
 
 
 @torch.no_grad()
 def reconstruction(vae: SequenceVAE, held_out: HeldOutMolecules) -> float:
     """Share of held-out molecules that come back exactly from their posterior mean, decoded greedily."""
-    back = [vae.likelihood.recovers(vae.decode_along(x, vae.encode(x).mean), x) for x in held_out.tokens]
-    return float(torch.cat(back).float().mean())
+    parts = zip(held_out.latents, held_out.tokens, strict=True)
+    return float(torch.cat([vae.likelihood.recovers(vae.decode_along(x, z), x) for z, x in parts]).float().mean())

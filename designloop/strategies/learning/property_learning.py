@@ -148,7 +148,9 @@ class PropertyLearner:
         except VAEError:
             self._load(before)
             return {**metrics, "rolled_back": 1.0}
-        self.model_round, self.reconstruction = number, reconstruction(self.vae, self.held_out)
+        # Where the encoder stays as it was, it puts them where it did.
+        held_out = self.held_out.encoded_by(self.vae) if self.settings.evidence else self.held_out
+        self.model_round, self.reconstruction = number, reconstruction(self.vae, held_out)
         too_bad = self.reconstruction < self.pretrained_reconstruction - self.settings.tolerance
         if too_bad:
             forget({name: weight.detach() for name, weight in self.learned().items()}, self.reference, _BACK)
