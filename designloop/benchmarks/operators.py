@@ -46,7 +46,7 @@ ELITES, PER_SCAFFOLD = 200, 20
 TAUGHT = 60
 """Steps by the evidence, those of 250 paid molecules in a campaign."""
 
-AFTER_EVIDENCE = {f"{name}, after evidence": name for name in ("posterior", "posterior, noise 0.1 to 0.5", "mixing")}
+AFTER_EVIDENCE = {f"{name} after evidence": name for name in ("posterior", "near posterior", "mixing")}
 """Name -> that of the same proposer before the model was taught what was paid for."""
 
 REFINE = 16
@@ -64,9 +64,9 @@ def proposers(vae: SequenceVAE) -> Mapping[str, Proposer]:
         "mutation": selfies.SelfiesMutation(vae.codec),
         "crossover": selfies.SelfiesCrossover(vae.codec),
         "posterior": latents.PosteriorDraws(vae, wide, temperature),
-        "posterior, noise 0.1 to 0.5": latents.PosteriorDraws(vae, near, temperature),
-        "posterior, refined": latents.PosteriorDraws(vae, wide, temperature, REFINE),
-        "posterior, refined, noise 0.1 to 0.5": latents.PosteriorDraws(vae, near, temperature, REFINE),
+        "near posterior": latents.PosteriorDraws(vae, near, temperature),
+        "refined posterior": latents.PosteriorDraws(vae, wide, temperature, REFINE),
+        "refined near posterior": latents.PosteriorDraws(vae, near, temperature, REFINE),
         "mixing": mixing.LatentMixing(vae, near, temperature),
     }
 
@@ -192,7 +192,8 @@ def report(results: Results) -> str:
     """Each proposer, the mean over tasks, seeds and times; below, how many better ones a task has of each."""
     head = (
         f"Trajectories of `mol_ga`, {results['calls']:,} calls each; {CHILDREN} children of the elites after "
-        f"{', '.join(map(str, results['after']))} calls. Model: `{results['model']}`. Scores in units of the mean "
+        f"{', '.join(map(str, results['after']))} calls. Model: `{results['model']}`. Near and mixing: at "
+        "noise 0.1 to 0.5, the other posteriors at 0.3 to 1.3. Scores in units of the mean "
         "of the ten best so far; similarity is Tanimoto's of ECFP4. By task: of 1,000 asked for "
         "those better than the ten best.\n"
     )

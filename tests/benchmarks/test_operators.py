@@ -58,3 +58,9 @@ def test_elites_are_the_best_that_the_model_can_write() -> None:
     assert scores == sorted(scores, reverse=True)
     assert {elite.smiles for elite in elites} <= set(PAID)
     assert len(elites) > 5
+
+
+def test_each_proposer_can_be_asked_for_by_name() -> None:
+    """Names stand in one option with commas between."""
+    assert not [name for name in (*operators.proposers(VAE), *operators.AFTER_EVIDENCE) if "," in name]
+    assert set(operators.AFTER_EVIDENCE.values()) <= set(operators.proposers(VAE))
