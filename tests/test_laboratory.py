@@ -5,50 +5,23 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from designloop import api
 from designloop.api.inputs import InputError
-from designloop.loop.campaign.known_values import Reading
 from designloop.loop.laboratory.readings import ledger_key
-from designloop.loop.laboratory.suggesting import nearest_of
 from designloop.records import Origin
 from designloop.tables import QueryError, TableError, durable
 from designloop.tables.ledger import Ledger
 from designloop.tables.suggestions import FILE, read_suggestions, write_suggestions
 from tests.campaigns import write_campaign
 from tests.commands import designloop_, fails, succeeds, told_rows
-
-POTENCY = {"name": "potency", "oracle": "measured", "transform": {"type": "linear", "low": 4, "high": 8}}
-SOLUBILITY = POTENCY | {"name": "solubility"}
-
-
-def write_measured(
-    folder: Path, model: Path, changes: Mapping[str, Any] | None = None, measured: Sequence[Any] = (POTENCY,)
-) -> Path:
-    """A campaign whose potency is measured and whose carbons are counted."""
-    path = write_campaign(folder, model, {"batch_size": 6, "budget.oracle_calls": 30, **(changes or {})})
-    settings = yaml.safe_load(path.read_text())
-    settings["objective"]["properties"] += measured
-    path.write_text(yaml.safe_dump(settings, sort_keys=False))
-    return path
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    table: list[dict[str, Any]] = api.open_candidates(path.with_suffix("")).to_arrow().to_pylist()
-    return table
-
-
-def write_results(path: Path, header: str, *lines: str) -> Path:
-    path.write_text("\n".join([header, *lines]) + "\n")
-    return path
+from tests.laboratory import POTENCY, SOLUBILITY, rows, write_measured, write_results
 
 
 @pytest.fixture(scope="module")
@@ -396,11 +369,6 @@ def test_a_strategy_is_told_where_the_model_wrote_what_was_measured(
         assert (told.latent.tolist(), told.noise) == ([0.5, -1.5], 0.7)
 
 
-def test_the_nearest_measured_molecule_is_the_most_similar_one() -> None:
-    assert nearest_of(["CCCCO"], ["CCN", "CCCCO"]) == [("CCCCO", 1.0)]
-    assert nearest_of(["CCCCO"], []) == [(None, None)]
-
-
 def test_of_a_strategy_that_foresees_nothing_that_is_said(campaign: Path) -> None:
     lines = [f"M{number:04},{5 + number / 10}" for number in range(1, 7)]
     api.tell(campaign, write_results(campaign.parent / "r.csv", "id,potency", *lines))
@@ -413,11 +381,3 @@ def test_of_a_strategy_that_foresees_nothing_that_is_said(campaign: Path) -> Non
     for row in written:
         assert row["nearest"] in measured
         assert 0 <= float(row["similarity"]) < 1
-
-
-def test_a_reading_is_the_mean_of_its_replicates() -> None:
-    reading = Reading((1.0, 2.0, 6.0))
-    assert reading.mean == 3.0
-    assert reading.deviation == pytest.approx(7**0.5)
-    assert str(reading) == "3 ± 2.6"
-    assert str(Reading((), "not made")) == "failed (not made)"

@@ -333,3 +333,11 @@ def test_strategies_learn_from_what_was_measured(strategy: str, tmp_path: Path, 
         state = table.last_state()
     assert state is not None
     assert len(state.data["archive"]) == len(LINES)
+
+
+def test_a_reading_is_the_mean_of_its_replicates() -> None:
+    reading = Reading((1.0, 2.0, 6.0))
+    assert reading.mean == 3.0
+    assert reading.deviation == pytest.approx(7**0.5)
+    assert str(reading) == "3 ± 2.6"
+    assert str(Reading((), "not made")) == "failed (not made)"

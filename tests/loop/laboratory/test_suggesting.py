@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from designloop.loop.laboratory.suggesting import _why
+from designloop.loop.laboratory.suggesting import _why, nearest_of
 from designloop.records import START, Candidate
 from designloop.strategies.base import Foreseen
 
@@ -43,3 +43,8 @@ def test_what_chose_a_molecule_is_said(case: str) -> None:
     strategy, candidate, penalty, spend, expected = CASES[case]
     campaign = SimpleNamespace(strategy=SimpleNamespace(name="mine"), diversity=SimpleNamespace(penalty=penalty))
     assert _why(candidate, campaign, strategy, spend) == expected  # type: ignore[arg-type]  # as far as it is asked
+
+
+def test_the_nearest_measured_molecule_is_the_most_similar_one() -> None:
+    assert nearest_of(["CCCCO"], ["CCN", "CCCCO"]) == [("CCCCO", 1.0)]
+    assert nearest_of(["CCCCO"], []) == [(None, None)]

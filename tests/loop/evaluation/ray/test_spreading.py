@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ray import cloudpickle
 
-from designloop.loop.evaluation.evaluator import Evaluator
-from designloop.loop.evaluation.processes import family
 from designloop.loop.evaluation.ray import cluster as ray_cluster
 from designloop.loop.evaluation.ray import spreading
-from designloop.loop.evaluation.ray.backend import RayBackend
-from designloop.loop.evaluation.ray.listening import listeners
 from designloop.loop.evaluation.ray.spreading import MOST_LOST, SILENT_SECONDS, PieceWorker, RaySpread
-from tests.loop.evaluation.misbehaving import alive, campaign, candidates, left_over, values
 
 
 class RayError(Exception):
@@ -339,58 +330,6 @@ def test_this_process_is_one_of_as_many_as_there_are_workers(
     )
     monkeypatch.setitem(sys.modules, "ray", ray)
     assert ray_cluster.spare_nodes(count) == nodes
-
-
-# ---- on a Ray
-
-
-@pytest.fixture
-def evaluator(tmp_path: Path) -> Iterator[Evaluator]:
-    with Evaluator(campaign(tmp_path, backend="ray", workers=2)) as evaluator:
-        yield evaluator
-
-
-def spread_of(evaluator: Evaluator) -> RaySpread:
-    assert isinstance(evaluator._backend, RayBackend)
-    return evaluator._backend.spread
-
-
-@pytest.mark.xdist_group("ray")
-def test_pieces_on_a_ray_of_its_own(evaluator: Evaluator, sockets_before: set[str]) -> None:
-    assert values(evaluator(candidates(["C"]))) == {"C": 1.0}
-    assert spread_of(evaluator)._nodes is None, "as long as nothing is spread, nothing is prepared for it"
-    here = os.getpid()
-    before = family(here)
-
-    def process(shared: float, piece: int) -> tuple[int, int]:
-        time.sleep(shared)
-        return piece, os.getpid()
-
-    limit, pids = time.monotonic() + 120, set[int]()
-    while not pids - {here}:
-        assert time.monotonic() < limit
-        done = evaluator.spread(process, 0.05, range(6))
-        assert [piece for piece, _ in done] == list(range(6))
-        pids |= {pid for _, pid in done}
-    (there,) = pids - {here}
-    assert here in pids, "this process does its part"
-    opened = [listener for listener in listeners(family(here)) if listener.inode not in sockets_before]
-    assert any(f"process {there}" in str(listener) for listener in opened)
-    assert [str(listener) for listener in opened if not listener.is_loopback] == []
-
-    def fatal(driver: int, piece: int) -> int:
-        if os.getpid() != driver:
-            os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0.05)
-        return piece
-
-    assert evaluator.spread(fatal, here, range(4)) == list(range(4))
-    assert left_over(lambda: alive({there})) == {}
-    assert spread_of(evaluator)._lost_count == 1
-    assert values(evaluator(candidates(["C", "CC"]))) == {"C": 1.0, "CC": 2.0}, "oracles' workers are others"
-    evaluator.spread(process, 0.0, range(2))  # one is starting again
-    evaluator.close()
-    assert left_over(lambda: alive(family(here) - before)) == {}
 
 
 def test_what_goes_to_and_fro_can_be_written_to() -> None:
