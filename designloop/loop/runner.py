@@ -94,6 +94,7 @@ def build_strategy(
         objective=replace(campaign.objective.known(), noisy=is_noisy(campaign)),
         keep=tuple(campaign.filters.require_smarts),
         resolve=lambda path: str(campaign.resolve(path)),
+        keeps_stereo=campaign.stereo == "keep",
         pending=tuple(pending),
         spread=spread,
     )

@@ -165,6 +165,8 @@ class CampaignView:
     """What the score is made of."""
     resolve: Callable[[str], str] = str
     """A path of the campaign file, made absolute."""
+    keeps_stereo: bool = False
+    """Whether each stereoisomer is a molecule of its own."""
     pending: tuple[Candidate, ...] = ()
     """What was given out and is not told yet: it is not to be given out again, nor is its like."""
     spread: Spread = one_by_one

@@ -140,6 +140,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import chains, core, credit, judged, machine, pool, region_search, regions, saved
     from designloop.strategies.search.elections import Directions, Electorate, GoalElectorate, ScoreElectorate
+    from designloop.strategies.search.isomers import Isomers
     from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
     from designloop.strategies.search.trade_offs import RandomTradeOffs
@@ -223,6 +224,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         state=before.parts.get("calibration"),
     )
     foreseen = Feasibility(before.parts.get("feasibility"))
+    isomers = Isomers.followed(campaign, state, before.parts.get("isomers"))
     judge = judged.Judged(settings.judged, before.parts.get("judged"))
     learners: dict[str, Learner] = {
         "credit": earned,
@@ -231,6 +233,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         "feasibility": foreseen,
         "judged": judge,
     }
+    if isomers is not None:
+        learners["isomers"] = isomers
     sources: list[pool.Source] = []
     spread = spread_for(vae.device.type, campaign)
     if settings.chains:
@@ -264,6 +268,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         chooses=settings.acquisition == "votes",
         most=MOST_JOINT - LIMIT if sees_measured else MOST_JOINT,
         feasibility=foreseen,
+        isomers=isomers,
     )
     restarts = None
     if settings.restart_after and goals is None:  # no mean of ten says whether a front grows
@@ -282,6 +287,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         restarts=restarts,
         calibration=calibration,
         judged=judge,
+        isomers=isomers,
         saved=before,
     )
 

@@ -188,6 +188,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import breeding, credit, elections, health, judged, machine, pool, saved
+    from designloop.strategies.search.isomers import Isomers
     from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import PROPOSER as SCREEN
     from designloop.strategies.search.screen import ZincScreen
@@ -274,6 +275,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     elif goals is not None:
         surrogate = ScalarisedSurrogate(surrogate)
     foreseen = Feasibility(before.parts.get("feasibility"))
+    isomers = Isomers.followed(campaign, state, before.parts.get("isomers"))
     breed: pool.Breed = breeding.BreedByBound(
         campaign=campaign,
         transcriber=transcriber,
@@ -286,6 +288,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         parents=settings.parents,
         per_scaffold=settings.parents_per_scaffold,
         feasibility=foreseen,
+        isomers=isomers,
     )
     if kind in VOTING:
         seen, thought = MoleculeView(campaign.standard_forms), EFFORT[settings.effort]
@@ -313,9 +316,12 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             draws=thought.free,
             electorate=electorate,
             feasibility=foreseen,
+            isomers=isomers,
         )
     if kind != "none":  # nothing is chosen there
         learners["feasibility"] = foreseen
+    if isomers is not None:
+        learners["isomers"] = isomers
     restarts = None
     # No mean of ten says whether a front grows; and a strategy that only screens has nothing to begin anew from.
     if settings.restart_after and goals is None and generators:
@@ -339,5 +345,6 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         restarts=restarts,
         calibration=calibration,
         judged=judge,
+        isomers=isomers,
         saved=before,
     )

@@ -110,7 +110,10 @@ class Campaign(StrictSettings):
     standardize: Mode = "parent"
     """What a molecule's standard form is, which is what oracles see."""
     stereo: Stereo = "ignore"
-    """Whether stereoisomers are one molecule; by default `keep` where an oracle declares that it sees stereo."""
+    """Whether stereoisomers are one molecule; by default `keep` where an oracle declares that it sees stereo. Kept,
+    each is a call of its own, but strategies that model pay for no more of them once three came out alike and none
+    otherwise.
+    """
     starting_molecules: str | Annotated[tuple[str, ...], Field(strict=False)] | StartingSettings = ()
     """SMILES, a file of them (.smi, .csv, .sdf, …), or either with what is said of them: scored first, in round 0."""
     reference: str | Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str] = ()

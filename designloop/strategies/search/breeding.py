@@ -22,6 +22,7 @@ from designloop.strategies.archive.archive import Archive, Member, parents_by_ra
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
 from designloop.strategies.learning.feasibility import Feasibility
+from designloop.strategies.search.isomers import Isomers, worth_paying
 from designloop.strategies.search.pool import Bred, Pool, Propose, Turn, evolve
 from designloop.strategies.surrogates.base import Belief, View
 
@@ -55,6 +56,8 @@ class BreedByBound:
     """Most parents that share a scaffold; a new scaffold has generations of its own to catch up in."""
     feasibility: Feasibility | None = None
     """Says which molecules may fail; None: nothing is thought of it."""
+    isomers: Isomers | None = None
+    """Says which isomers are not worth a call; None: each is a molecule like any other."""
 
     def __call__(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
         """The pool, of which the candidates of highest bound are considered; None of fewer than two elites."""
@@ -89,7 +92,8 @@ class BreedByBound:
 
         evolve(pool, choose, draw, self.generations)
         ranked = rank(slice(sum(map(len, bounds)), len(pool)))
-        better, considered = ranked[: math.ceil(len(ranked) / 2)].tolist(), ranked[: _CONSIDERED * wanted].tolist()
+        better = ranked[: math.ceil(len(ranked) / 2)].tolist()
+        considered = list(islice(worth_paying(self.isomers, pool.names, ranked.tolist()), _CONSIDERED * wanted))
         chances = None if chances_of is None else chances_of([pool.names[row] for row in considered])
         return Bred(pool, considered, better, pool.candidates, chances)
 

@@ -19,6 +19,7 @@ from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView, Foreseen
 from designloop.strategies.learning.base import Learner, Stateful, ToldRound
 from designloop.strategies.learning.feasibility import failed_rows
+from designloop.strategies.search.isomers import Isomers, worth_paying
 from designloop.strategies.search.judged import Judged
 from designloop.strategies.search.pool import Bred, Breed, Draw, Turn
 from designloop.strategies.search.restarts import Restarts
@@ -62,6 +63,8 @@ class Search:
     """None: it never begins anew."""
     judged: Judged | None = None
     """Says how many of a batch are drawn uniformly, one of the learners; None: none are."""
+    isomers: Isomers | None = None
+    """Says which isomers are not worth a call, one of the learners; None: each is a molecule like any other."""
     calibration: Calibration | None = None
     """By which the doubt that is shown is rescaled, one of the learners; None: it is shown as it is."""
     saved: InitVar[Saved]
@@ -112,7 +115,7 @@ class Search:
             return self.campaign.allowed([bred.pool.candidates[row]])
 
         shuffled = rng_of(turn.seed, turn.rounds_seen, "judged", turn.block).permutation(bred.better).tolist()
-        drawn = list(islice(filter(allowed, shuffled), uniform))
+        drawn = list(islice(filter(allowed, worth_paying(self.isomers, bred.pool.names, shuffled)), uniform))
         for row in drawn:
             for candidate in _as_chosen(allowed(row), UNIFORM):
                 self._reasons[candidate.smiles] = _AT_RANDOM
@@ -121,10 +124,11 @@ class Search:
             posterior = self._posterior(bred, bred.belief or belief)
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
         acquisition = bred.acquisition or self.acquisition
+        others = set(worth_paying(self.isomers, bred.pool.names, [*drawn, *bred.considered])) - set(drawn)
 
         def admissible(place: int) -> bool:
             row = bred.considered[place]
-            return row not in drawn and bool(allowed(row))
+            return row in others and bool(allowed(row))
 
         chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, admissible, bred.chances))
         first = next(chosen, None)

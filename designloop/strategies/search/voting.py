@@ -26,6 +26,7 @@ from designloop.strategies.learning.feasibility import Chances, Feasibility
 from designloop.strategies.proposers.base import without_new_radicals
 from designloop.strategies.search.core import Core
 from designloop.strategies.search.elections import Electorate, ScoreElectorate, VotedBelief
+from designloop.strategies.search.isomers import Isomers, worth_paying
 from designloop.strategies.search.pool import Bred, Pool, Propose, Source, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.base import Belief, View
@@ -71,6 +72,8 @@ class BreedByVote:
     """Who votes."""
     feasibility: Feasibility | None = None
     """Says which molecules may fail; None: nothing is thought of it."""
+    isomers: Isomers | None = None
+    """Says which isomers are not worth a call; None: each is a molecule like any other."""
 
     def __call__(self, archive: Archive, belief: Belief, wanted: int, turn: Turn) -> Bred | None:
         """The pool, of which each voter's favourites are considered; None of fewer than two molecules."""
@@ -78,7 +81,7 @@ class BreedByVote:
             return None
         rng, election = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block), self.electorate(belief, wanted, turn)
         chances = None if self.feasibility is None else self.feasibility.chances()
-        stock = Stock(Pool(self.view), archive, election.belief, chances)
+        stock = Stock(Pool(self.view), archive, election.belief, chances, self.isomers)
         if self.screen is not None:
             screened = self.screen.propose(election.processes, election.worths, rng)
             stock.add(Core(self.campaign.keep).holding(screened))
@@ -120,10 +123,18 @@ class Stock:
         archive: what was paid for; it stands in the pool before anything else, believed to be what it is.
         belief: of the committee that votes.
         chances: of molecules to give a value at all; None: all surely do.
+        isomers: which of them are not worth a call; None: all may be.
     """
 
-    def __init__(self, pool: Pool, archive: Archive, belief: VotedBelief, chances: Chances | None = None) -> None:
-        self.pool, self._belief, self._chances_of = pool, belief, chances
+    def __init__(
+        self,
+        pool: Pool,
+        archive: Archive,
+        belief: VotedBelief,
+        chances: Chances | None = None,
+        isomers: Isomers | None = None,
+    ) -> None:
+        self.pool, self._belief, self._chances_of, self._isomers = pool, belief, chances, isomers
         self._chances = np.zeros(0)
         """Of the first rows of the pool, as far as they were asked."""
         self.paid = {name: row for row, name in enumerate(archive.smiles)}
@@ -190,17 +201,12 @@ class Stock:
         return self._rankings[voter]
 
     def favourites(self, voters: Sequence[Elector], n: int) -> list[int]:
-        """About n rows that were not paid for: of each voter's ranking as many of the first as it takes."""
+        """About n rows that are worth a call: of each voter's ranking as many of the first as it takes."""
         unpaid = np.array([name not in self.paid for name in self.pool.names])
         rankings = [ranking[unpaid[ranking]] for ranking in map(self.ranking, voters)]
         places = zip_longest(*(ranking.tolist() for ranking in rankings))
-        in_turn = (row for place in places for row in place if row is not None)
-        chosen: dict[int, None] = {}
-        for row in in_turn:
-            chosen[row] = None
-            if len(chosen) == n:
-                break
-        return list(chosen)
+        in_turn = dict.fromkeys(row for place in places for row in place if row is not None)
+        return list(islice(worth_paying(self._isomers, self.pool.names, in_turn), n))
 
     def better_half(self, voters: Sequence[Elector]) -> list[int]:
         """Rows of the better half of what was not paid for, by the mean of what the voters expect without any hope."""
