@@ -7,12 +7,15 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 
+from designloop import signals
 from designloop.api import InputError
 from designloop.benchmarks.common.options import Say
 
@@ -88,8 +91,9 @@ def _run(trials: Sequence[tuple[Trial, Path]], jobs: int) -> Iterator[tuple[Tria
             for trial, trial_folder in trials
         }
         try:
-            for done in as_completed(under_way):
-                yield under_way[done], done.result()
+            with processes_end_too():
+                for done in as_completed(under_way):
+                    yield under_way[done], done.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -97,8 +101,28 @@ def _run(trials: Sequence[tuple[Trial, Path]], jobs: int) -> Iterator[tuple[Tria
 def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Calls a function in a process that inherits no memory, caches or global state, and ends with it."""
     # A pool for each call: one that replaces its processes after so many tasks can hang (CPython's gh-115634).
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(function, *args, **kwargs).result()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool, processes_end_too():
+        return pool.submit(_heeding_signals, partial(function, *args, **kwargs)).result()
+
+
+def _heeding_signals(function: Callable[[], T]) -> T:
+    """Calls a function; SIGTERM, of which nothing else hears here, ends it and what it started in its turn."""
+    with signals.heeded():
+        return function()
+
+
+@contextmanager
+def processes_end_too() -> Iterator[None]:
+    """An interruption of the block ends the processes that this one started, which else would be waited for.
+
+    SIGTERM is sent to one process, where Ctrl-C in a terminal reaches all. What they keep survives any end.
+    """
+    try:
+        yield
+    except BaseException:
+        for process in active_children():
+            process.terminate()
+        raise
 
 
 def _run_trial(trial: Trial, folder: Path, threads: int | None = None) -> TrialResult:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from designloop import signals
 from designloop.api import InputError
 from designloop.benchmarks.common import trials
 from designloop.benchmarks.common.trials import Trial, TrialResult, run_trials
@@ -62,6 +66,39 @@ def test_trials_run_side_by_side_in_processes_of_their_own(tmp_path: Path) -> No
     a, b = results["a"][1], results["b"][0]
     assert len({a["process"], b["process"], os.getpid()}) == 3
     assert int(a["threads"]) == int(b["threads"]) == max(1, len(os.sched_getaffinity(0)) // 2)
+
+
+def take_long(folder: Path) -> TrialResult:
+    (folder / "process").write_text(str(os.getpid()))
+    time.sleep(600)
+    return {}
+
+
+def in_a_process_of_its_own(folder: Path) -> TrialResult:
+    return trials.in_fresh_process(take_long, folder)
+
+
+def is_running(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_sigterm_ends_all_that_was_started(tmp_path: Path, jobs: int) -> None:
+    """Also where only the process that waits hears of it, and what it waits for started one in its turn."""
+    long = [Steady("a", seed, in_a_process_of_its_own, {}) for seed in range(jobs)]
+    started: list[int] = []
+
+    def terminate() -> None:
+        while len(found := [path.read_text() for path in tmp_path.glob("*/process")]) < jobs or not all(found):
+            time.sleep(0.05)
+        started.extend(map(int, found))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=terminate, daemon=True).start()
+    with pytest.raises(signals.Terminated), signals.heeded():
+        run_trials(long, tmp_path, jobs, lambda line: None)
+    assert len(started) == jobs
+    assert not any(map(is_running, started))
 
 
 def test_the_code_that_decides_is_all_there() -> None:
