@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import rdqueries
+
+from designloop.molecules.parsing import parse
 
 
 @lru_cache(10_000)
@@ -16,8 +18,7 @@ def has_radical(smiles: str) -> bool:
     """
     if "[" not in smiles.replace("[nH]", ""):
         return False
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles)
+    molecule = parse(smiles)
     return molecule is not None and bool(molecule.GetAtomsMatchingQuery(radical_atom()))
 
 

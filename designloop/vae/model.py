@@ -21,7 +21,7 @@ from designloop.vae.doors import as_tensor, take, take_context, take_weights
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.forward_pass import ForwardPass as ForwardPass
 from designloop.vae.likelihoods.base import Context, Likelihood
-from designloop.vae.posteriors.base import Posterior, standard_noise
+from designloop.vae.posteriors.base import NotEncoded, Posterior, standard_noise
 from designloop.vae.priors.base import Prior
 
 Encoder = Callable[[Tensor, Tensor | None, Context | None], Posterior]
@@ -141,6 +141,7 @@ class VAE(nn.Module):
         generator: torch.Generator | None = None,
         draws: int | None = None,
         z: Tensor | None = None,
+        encode: bool = True,
     ) -> ForwardPass:
         """One batch through encoder, posterior, decoder and likelihood; pure given ``noise`` or ``z``.
 
@@ -150,18 +151,24 @@ class VAE(nn.Module):
             generator: of the noise where none is given, and of terms that draw; None decodes the posterior mean.
             draws: of each row, where the generator makes the noise; None for one.
             z: (batch, latent) where the rows are decoded from, in place of draws of their posteriors.
+            encode: False leaves the encoder out, where z is given and nothing asks for posteriors: the pass has none,
+                and its KL is NaN.
 
         Raises:
             ShapeError: rows, mask, context, targets, weights, noise and latents do not go together.
             VAEError: x has observed entries that are NaN or infinite, or the mask observes nothing of some row. Or z is
-                given and is to be drawn as well.
+                given and is to be drawn as well, or neither given nor made by the encoder.
         """
         x, mask, context = self.take_rows(x, mask, context)
         targets, weights = (
             take_context(self._like(), targets, len(x), "targets"),
             take_weights(self._like(), weights, len(x)),
         )
-        posterior = self._encode(x, mask, context)
+        if z is None and not encode:
+            raise VAEError(
+                "found encode=False without z, expected latents to decode; give z, or let the rows be encoded"
+            )
+        posterior = self._encode(x, mask, context) if encode else NotEncoded()
         if z is not None:
             z = self._take_latents(z, len(x), drawn=noise is not None or draws is not None)
         elif noise is None and generator is not None:
@@ -190,7 +197,7 @@ class VAE(nn.Module):
             z=z,
             params=params,
             log_prob=log_prob,
-            kl=self.prior.kl(posterior, z, context),
+            kl=self.prior.kl(posterior, z, context) if encode else torch.full_like(log_prob, torch.nan),
             context=context,
             targets=targets,
             weights=weights,

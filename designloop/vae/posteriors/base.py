@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from designloop.vae.capabilities import optional
-from designloop.vae.errors import CapabilityError
+from designloop.vae.errors import CapabilityError, VAEError
 
 
 class Posterior(ABC):
@@ -61,6 +61,29 @@ class Posterior(ABC):
     def __getitem__(self, rows: Tensor | slice) -> Self:
         """The posterior of some rows, in any order and as often as they are named."""
         raise NotImplementedError
+
+
+class NotEncoded(Posterior):
+    """In the place of the posterior where rows were not encoded: whatever is asked of it is an error."""
+
+    __slots__ = ()
+
+    @property
+    def mean(self) -> Tensor:  # type: ignore[override]
+        """There is none.
+
+        Raises:
+            VAEError: always.
+        """
+        raise VAEError("the rows of this pass were not encoded, so that they have no posterior; encode them")
+
+    def at(self, noise: Tensor) -> Tensor:
+        """There is none; raises as ``mean`` does."""
+        return self.mean
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """There is none; raises as ``mean`` does."""
+        return self.mean
 
 
 def standard_noise(like: Tensor, generator: torch.Generator | None = None, samples: int | None = None) -> Tensor:

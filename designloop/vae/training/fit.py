@@ -29,7 +29,7 @@ class Step:
     log_prob: float
     """Mean log p(x | z), nats a row."""
     kl: float
-    """Mean KL(q || p), nats a row."""
+    """Mean KL(q || p), nats a row; NaN where the rows were not encoded."""
     gradient_norm: float
     """Of all parameters that the optimizer holds, before it was clipped."""
     clipped: bool
@@ -125,6 +125,7 @@ class _Trainer:
             out = self.vae(
                 batch.x, batch.mask, batch.context, None, batch.targets, batch.weights,
                 generator=self.generator, draws=self.draws, z=batch.z,
+                encode=batch.z is None or self.loss.needs_posterior,
             )  # fmt: skip
             value, terms = self.loss(out)
         self.optimizer.zero_grad(set_to_none=True)

@@ -30,6 +30,8 @@ class Term(nn.Module):
     """
 
     step: Tensor
+    needs_posterior: bool = True
+    """Whether it looks at the posterior or its KL; where no term does and latents are given, rows are not encoded."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,6 +80,11 @@ class Loss(nn.Module):
                 name, number = f"{term.name}_{number}", number + 1
             named[name] = term
         return named
+
+    @property
+    def needs_posterior(self) -> bool:
+        """Whether any term does."""
+        return any(term.needs_posterior for _, term in self.parts)
 
     def __add__(self, other: Term | Loss) -> Loss:
         more = other if isinstance(other, Loss) else Loss([(1.0, other)])
@@ -222,6 +229,8 @@ class PropertyLoss(Term):
         group: name in the batch's targets of (batch,) numbers of groups, for rows whose latents are so near that one Z
             does for all. None groups the rows of one z and context.
     """
+
+    needs_posterior = False
 
     def __init__(
         self,

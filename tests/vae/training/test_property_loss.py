@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from copy import deepcopy
 
@@ -14,6 +15,7 @@ from designloop.vae import ELBO, VAE, Batch, PropertyLoss, PropertyRegression, S
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.training.fit import Step
+from designloop.vae.training.losses import Loss
 
 LONGEST, VOCABULARY = 4, 4
 SCALE = 3.0
@@ -230,3 +232,43 @@ def test_a_pass_at_given_latents_is_one_there() -> None:
     for more in ({"noise": torch.zeros(3, 2)}, {"draws": 2}):
         with pytest.raises(VAEError, match="found z as well as noise or draws, expected one of them"):
             vae(X[:3], None, context, z=z, **more)
+
+
+def steps(loss: Loss | PropertyLoss, batch: Batch) -> tuple[VAE, list[Step], int]:
+    """A model after some steps from the same beginning, what they reported, and how often it encoded."""
+    vae, noted, encoded = toy(0), list[Step](), list[int]()
+    vae.get_submodule("encoder").register_forward_hook(lambda *_: encoded.append(1))
+    learned = [weight for name, weight in vae.named_parameters() if not name.startswith("encoder.")]
+    fit(
+        vae,
+        loss,
+        [batch] * 5,
+        torch.optim.Adam(learned, lr=1e-2),
+        generator=torch.Generator().manual_seed(0),
+        on_step=noted.append,
+    )
+    return vae, noted, len(encoded)
+
+
+def test_rows_are_encoded_only_where_a_term_asks_for_their_posterior() -> None:
+    """A term that does, at no weight, changes nothing but what it costs and what is told of the KL."""
+    latents = torch.randn(len(X), 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    context = {"noise": torch.ones(len(X), dtype=torch.float64)}
+    batch = Batch(X, context=context, targets={"score": SCORES}, z=latents)
+    alone, told, none = steps(PropertyLoss(toy(1), scale=SCALE), batch)
+    beside, told_beside, all_steps = steps(PropertyLoss(toy(1), scale=SCALE) + 0.0 * ELBO(), batch)
+    assert (none, all_steps) == (0, 5)
+    assert all(torch.equal(value, beside.state_dict()[name]) for name, value in alone.state_dict().items())
+    assert [step.loss for step in told] == [step.loss for step in told_beside]
+    assert all(math.isnan(step.kl) for step in told)
+    assert not any(math.isnan(step.kl) for step in told_beside)
+
+
+def test_what_was_not_encoded_has_no_posterior() -> None:
+    context = {"noise": torch.ones(len(X), dtype=torch.float64)}
+    with pytest.raises(VAEError, match="encode=False without z"):
+        toy(0)(X, context=context, encode=False)
+    out = toy(0)(X, context=context, z=torch.zeros(len(X), 2, dtype=torch.float64), encode=False)
+    for ask in (lambda: out.posterior.mean, lambda: out.log_posterior, lambda: out.posterior.rsample()):
+        with pytest.raises(VAEError, match="not encoded"):
+            ask()
