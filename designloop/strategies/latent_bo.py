@@ -59,7 +59,8 @@ class Settings(BaseModel):
     start: int = Field(10, ge=3, description="scored molecules before there is a surrogate; until then, plain draws")
     effort: Literal["low", "normal", "high"] = Field(
         "normal",
-        description="free molecules bred for each one paid for: 10, 40 or 100; and how much of ZINC is looked at",
+        description="free molecules bred for each one paid for: 10, 40 or 100, half as many once 1,000 were paid for; "
+        "and how much of ZINC is looked at",
     )
     screen: bool = Field(True, description="whether ZINC is looked through, beside what is bred")
     chains: float = Field(
@@ -263,6 +264,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         propose=propose,
         screen=ZincScreen(thought.screened, best=thought.best) if settings.screen else None,
         draws=thought.free,
+        paid=lambda: judge.paid,
         electorate=electorate,
         sources=sources,
         chooses=settings.acquisition == "votes",

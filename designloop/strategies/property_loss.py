@@ -43,7 +43,7 @@ class Thought:
     """What is thought before a molecule is paid for."""
 
     free: float
-    """Free molecules for each one paid for."""
+    """Free molecules for each one paid for, of the first thousand."""
     screened: int | None
     """Molecules of ZINC that are looked through; None: all."""
     best: int
@@ -91,8 +91,9 @@ class Settings(BaseModel):
     )
     effort: Literal["low", "normal", "high"] = Field(
         "normal",
-        description="free molecules that are thought of for each one paid for (committee, committees): 10, 40 or 100; "
-        "and how much of ZINC is screened once there is much to screen it by: 50,000 molecules or all",
+        description="free molecules that are thought of for each one paid for (committee, committees): 10, 40 or 100, "
+        "half as many once 1,000 were paid for; and how much of ZINC is screened once there is much to screen it by: "
+        "50,000 molecules or all",
     )
     parents: int = Field(40, ge=2, description="what each generation after the first is bred from (composite, score)")
     parents_per_scaffold: int = Field(3, ge=1, description="most of these that share a scaffold (composite, score)")
@@ -275,6 +276,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     elif goals is not None:
         surrogate = ScalarisedSurrogate(surrogate)
     foreseen = Feasibility(before.parts.get("feasibility"))
+    judge = judged.Judged(settings.judged, before.parts.get("judged"))
     isomers = Isomers.followed(campaign, state, before.parts.get("isomers"))
     breed: pool.Breed = breeding.BreedByBound(
         campaign=campaign,
@@ -314,6 +316,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             propose=propose,
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
+            paid=lambda: judge.paid,
             electorate=electorate,
             feasibility=foreseen,
             isomers=isomers,
@@ -332,7 +335,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         has_properties=campaign.objective.noisy,  # a laboratory's, which alone are shown
         state=before.parts.get("calibration"),
     )
-    learners["judged"] = judge = judged.Judged(settings.judged, before.parts.get("judged"))
+    learners["judged"] = judge
     return machine.Search(
         campaign=campaign,
         transcriber=transcriber,

@@ -3,26 +3,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from designloop.molecules.corpus import held_out_smiles
 from designloop.molecules.count_prints import Bank, prints_of
-from designloop.records import Candidate
+from designloop.records import START, Candidate, Evaluation, Scored
+from designloop.strategies import latent_bo, property_loss
 from designloop.strategies.acquisition.votes import Voter, Votes
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import SCORE_ALONE, CampaignView
 from designloop.strategies.search.pool import Bred, Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
-from designloop.strategies.search.voting import BreedByVote, Stock
+from designloop.strategies.search.voting import LATE, BreedByVote, Stock
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteeModel
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, MoleculeFeatures
 from designloop.strategies.surrogates.views import MoleculeView
-from tests.tiny import tiny_vae
+from designloop.testing.rehearsal import through_files
+from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
 PAID, BANK, BRED = held_out_smiles()[:30], held_out_smiles()[100:300], held_out_smiles()[400:600]
 
@@ -43,7 +46,7 @@ def archive() -> Archive:
 
 
 def breed(
-    draws: float = 20, allowed: Callable[[str], bool] = lambda smiles: True
+    draws: float = 20, allowed: Callable[[str], bool] = lambda smiles: True, spent: int = 0
 ) -> tuple[Bred, list[tuple[list[str], int]]]:
     """A block for a batch of five, and the parents and the number of children of each generation."""
     asked: list[tuple[list[str], int]] = []
@@ -70,6 +73,7 @@ def breed(
         propose=propose,
         screen=ZincScreen(fresh=5, best=20),
         draws=draws,
+        paid=lambda: spent,
     )
     belief = Committee(VIEW, SCORE_ALONE).fit(archive(), 0)
     assert belief is not None
@@ -101,6 +105,29 @@ def test_generations_share_the_free_molecules_and_have_what_came_before_as_paren
     assert [n for _, n in asked] == [20] * 5
     assert not set(asked[0][0]) & set(BRED), "the first generation knows nothing that was bred"
     assert {name for parents, _ in asked[1:] for name in parents} & set(BRED)
+
+
+def test_a_long_campaign_thinks_of_half_as_many() -> None:
+    assert [n for _, n in breed(draws=20, spent=LATE - 1)[1]] == [20] * 5
+    assert [n for _, n in breed(draws=20, spent=LATE)[1]] == [10] * 5
+    assert [n for _, n in breed(draws=2, spent=LATE)[1]] == [8] * 5, "never fewer"
+
+
+@pytest.mark.parametrize("judged", [0.0, 0.5])
+@pytest.mark.parametrize("module", [property_loss, latent_bo])
+def test_strategies_count_what_was_paid_for(module: Any, judged: float) -> None:
+    """Whether any of it is drawn at random or not; and go on counting after an interruption."""
+    view = CampaignView(
+        seed=0, allowed=list, standard_forms=lambda smiles: smiles, load_model=tiny_vae, load_replay=tiny_corpus
+    )
+    search, paid = module.build(module.Settings(judged=judged), view, None), 0
+    for first in range(0, 20, 10):
+        rows = [Candidate(name, "mutation" if first else START) for name in small_molecules(20)[first : first + 10]]
+        search.tell([Scored(Evaluation(row, {}), {}, 0.5) for row in rows])
+        paid += 10 if first else 0
+        assert search.breed.paid() == paid, "of what was proposed"
+        search = module.build(module.Settings(judged=judged), view, through_files(search.state()))
+        assert search.breed.paid() == paid
 
 
 def test_what_the_filters_refuse_is_not_bred_from() -> None:

@@ -38,6 +38,11 @@ class Judged:
         self._latest = {smiles: (mean, deviation, score) for smiles, mean, deviation, score in latest}
         """Molecule -> expected score, standard deviation as it was shown, and score."""
 
+    @property
+    def paid(self) -> int:
+        """Molecules paid for so far that were proposed."""
+        return self._paid
+
     def wanted(self, batch: int, pending: int = 0) -> int:
         """How many of the coming batch are drawn uniformly: the share holds over all batches, however small they are.
 

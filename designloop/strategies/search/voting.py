@@ -9,7 +9,7 @@ Source: Tripp & Hernández-Lobato 2023, "Genetic algorithms are strong baselines
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice, zip_longest
 
@@ -40,6 +40,10 @@ _FEWEST = 8
 _CONSIDERED = 10
 """Favourites of the voters that a batch is chosen from, for each molecule wanted."""
 
+LATE, LATE_SHARE = 1000, 0.5
+"""Molecules paid for, from which on a campaign thinks of this share of the free ones for each further one: where there
+are so many calls, one is worth less, and what is bred from gets better by itself."""
+
 MOST_JOINT = 3000
 """Molecules whose joint law an acquisition may need."""
 
@@ -58,7 +62,9 @@ class BreedByVote:
     screen: ZincScreen | None
     """None: no molecule of ZINC is looked at."""
     draws: float
-    """Free molecules for each one wanted, those of all generations together."""
+    """Free molecules for each one wanted, those of all generations together; of a long campaign fewer later on."""
+    paid: Callable[[], int] = lambda: 0
+    """How many molecules were paid for so far."""
     generations: int = 5
     litter: int = 3
     """Children of a parent."""
@@ -88,7 +94,8 @@ class BreedByVote:
         for source in self.sources:
             stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
         voters, acquisition, chosen_by = election.voters(rng, wanted)
-        n = max(int(self.draws * wanted / self.generations), _FEWEST)
+        draws = self.draws if self.paid() < LATE else LATE_SHARE * self.draws
+        n = max(int(draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
