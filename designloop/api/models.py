@@ -111,7 +111,7 @@ def pretrain(
 
     Args:
         output: the folder.
-        corpus: a .smi, .csv or .parquet file; by default ZINC 250k, which gives the shipped model.
+        corpus: a .smi, .csv or .parquet file; by default ZINC 250k, which gives the shipped `zinc250k`.
         steps: gradient steps; by default the recipe's.
         on_measure: told the held-out measures from time to time.
     Raises:

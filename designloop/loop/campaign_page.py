@@ -22,7 +22,7 @@ Made of the code: `python -m designloop.loop.campaign_page > docs/campaign-file.
 start from; `designloop strategies`, `filters`, `transforms`, `descriptors` and `oracles` list what can be named, and
 with a NAME behind them say all about one.
 
-A key with a dot stands inside another: `region.length` is written `region: {{length: 0.8}}`.
+A key with a dot stands inside another: `regions.length` is written `regions: {{length: 0.8}}`.
 
 ## An example
 
@@ -47,8 +47,9 @@ Every section is here, and most of it may be left out: only `objective` and `bud
 - **What the model can write.** The model `{model}` writes at most {longest} SELFIES symbols of {symbols} kinds;
   its corpus, ZINC 250k, has 6 to 38 heavy atoms, and what is much larger or of another kind seldom comes back from
   its latent space as it went in ([benchmarks.md](benchmarks.md#sequence-vae) has the shares by length). `designloop
-  validate` says how many of your own molecules do, `designloop reconstruct mine.smi` which. What does not come back
-  is scored and learned from all the same, and genetic steps breed from it.
+  validate` says how many of your own molecules do, `designloop reconstruct mine.smi --no-refine` which. What does not
+  come back is scored and learned from all the same, and genetic steps breed from it; what cannot be written is only
+  scored.
 
 ## Keys
 

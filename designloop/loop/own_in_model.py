@@ -49,11 +49,13 @@ def describe(model: str, molecules: Sequence[UserMolecule], back: Sequence[Recon
         lines.append(f"  as another: {_few([f'{name} ({similar:.2f})' for name, similar in others])}")
     if unwritten := [f"{name} ({result.error})" for name, result in named if result.error]:
         lines.append(f"  cannot be written, {len(unwritten):,}: {_few(unwritten)}")
-    if exact < len(back):
+    if exact + len(unwritten) < len(back):
         lines.append(
-            "  The others are scored and learned from all the same, and genetic steps breed from them as they are; "
-            "what the model draws around one of them is around what it wrote instead"
+            "  What does not come back is scored and learned from all the same, and genetic steps breed from it as "
+            "it is; what the model draws around it is around what it wrote instead"
         )
+    if unwritten:
+        lines.append("  What cannot be written is scored, and not learned from")
     return lines
 
 

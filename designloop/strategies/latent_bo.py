@@ -5,7 +5,7 @@ what the committee votes for; and of all that is there it votes on what is paid 
 fingerprints, whole-molecule numbers, and each property where there are several. Goals that are traded off have a
 committee each. The model does not learn: latents keep their meaning. Chains and trust regions in latent space write
 molecules beside, where a campaign asks for them.
-For calls that are dear and few, some tens to some hundreds. It learns from molecules that the model can write alone
+For calls that are dear and few, some tens to some hundreds. It learns only from molecules that the model can write
 (`designloop validate` says which of yours it can).
 Sources: Tripp & Hernández-Lobato 2024 (fixed processes); Moss et al. 2025 (chains); Eriksson et al. 2019 (regions).
 """
@@ -56,7 +56,9 @@ class Settings(BaseModel):
         "hypervolume, but chebyshev where thompson, ucb, chains or regions are asked for, which go by one value",
     )
     kappa: float = Field(1.0, ge=0, description="standard deviations of doubt in the upper bound of `ucb`")
-    start: int = Field(10, ge=3, description="scored molecules before there is a surrogate; until then, plain draws")
+    start: int = Field(
+        10, ge=3, description="scored molecules before there is a surrogate; until then, candidates are not ranked"
+    )
     effort: Literal["low", "normal", "high"] = Field(
         "normal",
         description="free molecules bred for each one paid for: 10, 40 or 100, half as many once 1,000 were paid for; "

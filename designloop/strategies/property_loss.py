@@ -1,14 +1,15 @@
 """Property loss: the VAE is fine-tuned by the scores of what was paid for, and proposes beside genetic steps.
 
 One round: a pool of free candidates (draws from the prior, from the posterior of elites, steps on SELFIES and on
-graphs, molecules of ZINC), bred on from what a committee of surrogates votes for, and of all that what it votes for;
-then the scores come back, the proposers' and the surrogates' shares follow how each did, and decoder and likelihood
-learn from all of them, good and bad, by the property loss. A search that stands still begins anew, and what it found
-is set aside until the next one stands still as well. Where one score is made of several properties, a process of each
-takes the place of the committee, unless `surrogate: committees` is asked for: what is bred and chosen has the highest
-bound, and ZINC is not screened.
+graphs, molecules of ZINC), bred further from what a committee of surrogates votes for; of all these, what it votes for
+is paid for. Then the scores come back, the proposers' and the surrogates' shares follow how each did, and decoder and
+likelihood learn from all of them, good and bad, by the property loss. A search that stands still begins anew, and what
+it found is set aside until the next one stands still as well. Where one score is made of several properties, a process
+of each takes the place of the committee, unless another `surrogate` is asked for: what is bred and chosen has the
+highest bound, and ZINC is not screened.
 The one to begin with: it takes one score or several properties, a core to keep, a Pareto front, measured values, and
-molecules that the model cannot write, from which its genetic steps breed. Thinking between the calls takes its time;
+molecules that do not come back from the model's latent space, from which its genetic steps breed; what the model's
+alphabet lacks is scored, and not learned from. Thinking between the calls takes its time;
 where calls cost next to nothing and there are many, `effort: low` takes less (fewer `generations` do where one score is
 made of several properties).
 """
@@ -68,7 +69,12 @@ class Settings(BaseModel):
         "and on graphs, each with a share by what it brought; and ZINC, screened by a committee (committee, "
         "committees), of which the 300 best (100 under `effort: low`) and 100 at random stand beside them each time",
     )
-    elites: int = Field(200, ge=2, description="best molecules that are bred, encoded and learned from")
+    elites: int = Field(
+        200,
+        ge=2,
+        description="best molecules that proposers are credited for; bred from (composite, score, none), and learned "
+        "from under `learning.loss: likelihood`",
+    )
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
     pool: float = Field(
         2.5,

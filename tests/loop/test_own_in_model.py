@@ -28,12 +28,14 @@ def test_what_comes_back_as_another_molecule_and_what_cannot_be_written_are_told
         Reconstruction("CCCC", None, None, "too long"),
         Reconstruction("CCCCC", None, None),
     ]
-    first, another, unwritten, others = describe("m", [own(name) for name in "abcde"], back, 5)
+    first, another, unwritten, others, never = describe("m", [own(name) for name in "abcde"], back, 5)
     assert first.startswith("1 of 5 come back exactly from m's latent space, 2 as another molecule (mean ECFP4 simila")
     assert "0.50)" in first
     assert another == "  as another: b (0.25), c (0.75)"
     assert unwritten == "  cannot be written, 1: d (too long)"
-    assert others.startswith("  The others are scored")
+    assert others.startswith("  What does not come back is scored and learned from")
+    assert never == "  What cannot be written is scored, and not learned from"
+    assert describe("m", [own("a")], back[3:4], 1)[2:] == [never]
     many = describe("m", [own(str(place)) for place in range(9)], back[1:2] * 9, 9)
     assert many[1].endswith("4 (0.25), …; `designloop reconstruct FILE --no-refine` lists all")
     assert describe("m", [own("a")], back[:1], 1) == ["1 of 1 come back exactly from m's latent space"]

@@ -40,7 +40,7 @@ class Judged:
 
     @property
     def paid(self) -> int:
-        """Molecules paid for so far that were proposed."""
+        """Molecules so far that were proposed, paid for, and have a score."""
         return self._paid
 
     def wanted(self, batch: int, pending: int = 0) -> int:

@@ -1,7 +1,7 @@
 """Several trust regions at once, each around a molecule of its own, each with a length of its own.
 
 One opens where value and potential add to most: at a molecule of high score in whose reach the latents' process has a
-high bound, for the best may have nothing left around it. No two overlap, and none opens where one was closed.
+high bound, for the best may have nothing left around it. None opens within another, nor where one was closed.
 Sources: Eriksson et al. 2019 (several trust regions); Chu et al. 2024, "Inversion-based latent Bayesian optimization"
 (centres by their potential).
 """

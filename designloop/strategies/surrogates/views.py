@@ -1,4 +1,4 @@
-"""Molecules as surrogates see them: as kernels do, by fingerprints, or by the latents of the model."""
+"""Molecules as surrogates see them: as kernels do, or by the bits of a fingerprint."""
 
 from __future__ import annotations
 
