@@ -244,7 +244,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     learners: dict[str, base.Learner] = {"credit": earned, learned_by: tuned}
     prior = latents.PriorDraws(lambda: vae, settings.prior_noise, settings.temperature)
     if settings.prior != "standard_normal":
-        fitted = learned_prior.corpus_prior(vae, corpus, rng_of(campaign.seed, "corpus prior"))
+        fitted = learned_prior.corpus_prior(reference, corpus, rng_of(campaign.seed, "corpus prior"))
         followed = elites if settings.prior == "refitted" else None
         learned = learners["prior"] = learned_prior.CampaignPrior(vae, fitted, followed, before.archive)
         prior = latents.PriorDraws(lambda: learned.model, settings.prior_noise, settings.temperature)

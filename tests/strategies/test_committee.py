@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -20,6 +20,7 @@ from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE, KnownObjective, unchanged
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.screen import ZincScreen
+from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.fixed_gp import POOR, FixedGP
 from designloop.strategies.surrogates.kernels import (
@@ -194,6 +195,22 @@ def test_an_objective_of_several_parts_has_the_composite_as_a_member() -> None:
     posterior = belief(np.array(FEATURES[40:45], dtype=object))
     assert len(posterior.members) == len(posterior.shares) == 5
     assert committee(bits=bits).names == tuple(KERNELS), "of one property, the composite would be one GP more"
+
+
+def test_the_noise_of_a_value_is_in_its_own_unit() -> None:
+    """Of what is made of several properties too: of a sum in closed form, of another function by simulation."""
+    rng = np.random.default_rng(0)
+    means, noises = [rng.random(30), rng.random(30)], [0.04, 0.0009]
+
+    def posterior(value: Callable[[Sequence[np.ndarray]], np.ndarray] | None) -> Posterior:
+        return Posterior(means, lambda: [np.ones(30)] * 2, lambda: [np.eye(30)] * 2, noises, 1.0, value)
+
+    assert posterior(None).noise == noises[0]
+    assert posterior(lambda drawn: 2 * drawn[0]).noise == pytest.approx(4 * 0.04)
+    assert posterior(lambda drawn: 2 * drawn[0] - 9 * drawn[1]).noise == pytest.approx(4 * 0.04 + 81 * 0.0009)
+    simulated = [m + np.sqrt(noise) * rng.standard_normal((20_000, 1)) for m, noise in zip(means, noises, strict=True)]
+    product = posterior(lambda drawn: drawn[0] * drawn[1]).noise
+    assert product == pytest.approx((simulated[0] * simulated[1]).var(0).mean(), rel=0.1)
 
 
 def test_of_few_molecules_there_is_no_belief() -> None:

@@ -18,7 +18,7 @@ from designloop.strategies.acquisition.thompson import Thompson
 from designloop.strategies.acquisition.upper_bound import UpperBound
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE, KnownObjective, unchanged
-from designloop.strategies.surrogates.base import even_draws
+from designloop.strategies.surrogates.base import Posterior, even_draws
 from designloop.strategies.surrogates.composite import CompositeModel, CompositeSurrogate, cut
 from designloop.strategies.surrogates.fingerprint_gp import FingerprintGP, Kernels, count_features, mean_square
 from designloop.strategies.surrogates.views import FingerprintView
@@ -180,10 +180,24 @@ def test_every_acquisition_chooses_the_promising_by_it(acquisition: Any) -> None
     assert true[order[:8]].mean() > true[::2].mean()
 
 
-def test_even_draws_are_standard_normal_to_the_last_digit() -> None:
-    drawn = even_draws(32, 3)
+@pytest.mark.parametrize(("n", "dims"), [(32, 1), (32, 2), (32, 3), (64, 8), (128, 16)])
+def test_even_draws_are_standard_normal_to_the_last_digit(n: int, dims: int) -> None:
+    drawn = even_draws(n, dims)
     np.testing.assert_allclose(drawn.mean(0), 0.0, atol=1e-12)
-    np.testing.assert_allclose(drawn.std(0), 1.0)
+    np.testing.assert_allclose(np.cov(drawn.T, bias=True).reshape(dims, dims), np.eye(dims), atol=1e-9)
+    assert np.mean(np.abs(drawn) < 1.96) == pytest.approx(0.95, abs=0.03)
+
+
+@pytest.mark.parametrize("goals", [1, 2, 5, 9])
+def test_the_spread_of_a_sum_is_that_of_independent_parts(goals: int) -> None:
+    means = [np.full(1, 0.1 * k) for k in range(goals)]
+    variances = [np.full(1, 0.01 + 0.02 * k) for k in range(goals)]
+    posterior = Posterior(
+        means, lambda: variances, lambda: [], [0.0] * goals, 1.0, lambda drawn: np.sum(list(drawn), axis=0)
+    )
+    mean, deviation = posterior.moments()
+    assert float(mean[0]) == pytest.approx(sum(0.1 * k for k in range(goals)))
+    assert float(deviation[0]) == pytest.approx(np.sqrt(sum(0.01 + 0.02 * k for k in range(goals))))
 
 
 def test_of_too_few_molecules_there_is_no_belief() -> None:

@@ -82,14 +82,15 @@ def test_alike_are_those_whose_last_values_are_those_of_the_first(
         )
         kept = Isomers(State(data=json.loads(json.dumps(kept.state().data))))
     # Told again, a molecule is what it is said to be last; pairs are judged as the later of the two is told.
-    begun, verdicts = dict[int, int](), dict[tuple[int, int], bool | None]()
+    begun, verdicts, differ = dict[int, int](), dict[tuple[int, int], bool](), False
     for family, isomer, value in calls:
         last[family, isomer] = value
         if begun.setdefault(family, isomer) != isomer:
             same = value == last[family, begun[family]]
-            verdicts[family, isomer] = (True if value else None) if same else False
-    outcomes = list(verdicts.values())
-    assert kept.are_alike == (outcomes.count(True) >= ENOUGH and False not in outcomes)
+            verdicts[family, isomer] = bool(value)
+            differ |= not same
+    assert kept.are_alike == (sum(verdicts.values()) >= ENOUGH and not differ)
+    assert not differ or kept.state() == State(data={"first": [], "alike": [], "differ": True})
     names = [smiles for family in FAMILIES for smiles in family]
     chosen = [names[place] for place in kept.worth_paying(names, range(len(names)))]
     if kept.are_alike:
@@ -160,6 +161,15 @@ def test_isomers_are_molecules_like_any_other_where_two_of_them_differ(name: str
     known = tell_families(search, differ=True)
     batch = [candidate.smiles for candidate in islice(search.ask(14), 14) if candidate.smiles not in known]
     assert len({identity(smiles) for smiles in batch}) < len(set(batch))
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_isomers_come_last_where_nothing_may_be_admitted(name: str) -> None:
+    """All goes out then, so that the loop can count why."""
+    search = search_of(name, replace(VIEW, allowed=lambda candidates: []))
+    tell_families(search, differ=False)
+    batch = [identity(candidate.smiles) for candidate in islice(search.ask(4), len(FLAT[4:]))]
+    assert sorted(batch) == sorted(identity(family[0]) for family in FAMILIES[4:])
 
 
 def test_where_stereo_is_ignored_or_a_campaign_began_before_nothing_is_followed() -> None:

@@ -17,6 +17,7 @@ from designloop.records import MEASURED, START, Candidate, Evaluation, Result, S
 from designloop.strategies import latent_bo
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE, CampaignView, KnownObjective
+from designloop.strategies.learning.settings import FineTuning
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.search.machine import Search
 from designloop.strategies.search.restarts import BEST, GAIN, Restarts, best_mean
@@ -124,6 +125,7 @@ def test_it_begins_with_what_the_user_began_with() -> None:
     assert anew.smiles == [member.smiles for member in start]
     assert kept.aside.smiles == [member.smiles for member in found]
     second = anew.add(members(0.1, first=40))
+    assert kept.archive_after(second, 1) is second  # there are not ten yet
     assert kept.archive_after(second, 1).smiles == anew.smiles  # that the start is good is nothing that it found
     assert len(kept.aside) == 13
     kept.archive_after(anew, 1, withdrawn={NAMES[0]})
@@ -164,9 +166,30 @@ def test_calls_are_counted_and_nothing_else() -> None:
     assert search.restarts.metrics() == {"restarts": 1, "calls_since_gain": 0}, "20 calls, of which 16 failed"
 
 
+def test_a_search_that_gains_from_one_good_molecule_on_is_no_search_that_stands_still() -> None:
+    """The mean of fewer than ten falls as others join them, though each round finds better ones."""
+    model, archive = Model(), Archive().add(members(0.8))
+    kept = restarts(30, model)
+    for row in range(1, 50):
+        archive = archive.add(members(0.3 + 0.01 * row, first=row))
+        assert kept.archive_after(archive, 10) is archive
+    assert model.forgot == 0
+
+
+def test_after_a_correction_gains_count_from_what_is_left() -> None:
+    model, archive = Model(), Archive().add(members(*[0.5] * 12))
+    kept = restarts(3, model)
+    kept.archive_after(archive, 1)
+    low = archive.add(members(*[0.2] * 12))
+    for row in range(12, 40):
+        kept.archive_after(low, 1)
+        low = low.add(members(0.3 + 0.02 * (row - 12), first=row))
+    assert model.forgot == 0
+
+
 @given(st.lists(st.floats(0, 1), max_size=40))
 def test_the_mean_is_of_the_ten_best(scores: list[float]) -> None:
-    expected = float(np.mean(sorted(scores)[-BEST:])) if scores else 0.0
+    expected = float(np.mean(sorted([*scores, *[0.0] * BEST])[-BEST:]))
     assert best_mean(members(*scores)) == pytest.approx(expected)
 
 
@@ -224,6 +247,26 @@ def test_a_search_goes_on_from_its_state_around_a_restart(rounds: int) -> None:
     told(search, 0.2)
     told(again, 0.2)
     assert same_state(search.state(), again.state())
+
+
+@pytest.mark.parametrize(
+    ("prior", "learning"),
+    [("refitted", {"steps": 0}), ("learned", {"property": {"every": 10, "updates": 1, "evidence": 3}})],
+    ids=["a prior that follows the elites", "a prior of a corpus, and an encoder that learns"],
+)
+def test_a_learned_prior_goes_on_as_it_was(prior: str, learning: dict[str, Any]) -> None:
+    """Also behind a restart, which its elites are no part of any more."""
+    settings = SETTINGS.model_copy(update={"prior": prior, "learning": FineTuning.model_validate(learning)})
+    search = build(settings, view(), None)
+    assert isinstance(search, Search)
+    search.tell([Scored(Evaluation(Candidate(name, "start"), {}), {}, 0.5) for name in NAMES[:20]])
+    for _ in range(4):
+        told(search, 0.1)
+        again = build(settings, view(), through_files(search.state()))
+        assert isinstance(again, Search)
+        models = [part.learners["prior"].model for part in (search, again)]  # type: ignore[attr-defined]
+        draws = [model.draw_latents(50, torch.Generator().manual_seed(0), 0.5) for model in models]
+        torch.testing.assert_close(draws[0], draws[1], rtol=0, atol=0)
 
 
 def test_latent_bo_begins_anew_as_well() -> None:

@@ -49,6 +49,14 @@ class ModelLearner(Learner, Protocol):
 
 
 @runtime_checkable
+class Restarting(Protocol):
+    """A part that goes by what the search knows now, also where that is another archive than it was told of."""
+
+    def restarted(self, archive: Archive) -> None:
+        """Takes in the archive that the search goes on with."""
+
+
+@runtime_checkable
 class Stateful(Protocol):
     """A part that a restart has to bring back: it is made from what it gave here."""
 

@@ -76,6 +76,10 @@ class CampaignPrior:
         self.model = self._model(told_round.archive)
         return {}
 
+    def restarted(self, archive: Archive) -> None:
+        """Refits to what a search goes on with that began anew, or was joined with an earlier one."""
+        self.model = self._model(archive)
+
     def _model(self, archive: Archive) -> SequenceVAE:
         elites = self._elites(archive) if self._elites is not None else []
         if len(elites) < 2:

@@ -45,7 +45,7 @@ class Credit:
         known = set(told_round.before.smiles)
         new = [row for row in (*told_round.scored, *told_round.failed) if row.smiles not in known]
         metrics: dict[str, float] = {}
-        hundreds = len(new) / 100
+        hundreds = sum(not row.told_before for row in new) / 100  # a failure that was tried again was counted then
         was_shared = len(self._elites(told_round.before)) >= 2
         for name in self.credit:
             brought = sum(row.candidate.proposer == name and row.smiles in best for row in new)

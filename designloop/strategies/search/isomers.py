@@ -35,23 +35,27 @@ class Isomers:
             key: (told, values) for key, told, values in data.get("first", ())
         }
         """Digest of a molecule without stereo -> digest of the first isomer that had values, and these."""
-        self._alike, self._differ = set[str](data.get("alike", ())), set[str](data.get("differ", ()))
-        """Digests of later isomers, by how they came out beside the first."""
+        self._alike = set[str](data.get("alike", ()))
+        """Digests of later isomers that came out as the first did."""
+        self._differ = bool(data.get("differ", False))
+        """Whether any did not; from then on nothing is followed."""
 
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Compares what was told with the isomers that were told before; the last word on a molecule counts."""
-        for row in told_round.scored:
+        for row in () if self._differ else told_round.scored:
             flat, molecule, values = _digest(identity(row.smiles)), _digest(row.smiles), _values(row)
             first, expected = self._first.setdefault(flat, (molecule, values))
             if molecule == first:
                 self._first[flat] = molecule, values
                 continue
             self._alike.discard(molecule)
-            self._differ.discard(molecule)
             if values != expected:
-                self._differ.add(molecule)
+                self._differ = True
             elif any(values):  # where most of all molecules have 0, to have it, too, says nothing
                 self._alike.add(molecule)
+        if self._differ:
+            self._first.clear()
+            self._alike.clear()
         return {}
 
     @classmethod
@@ -88,7 +92,7 @@ class Isomers:
     def state(self) -> State:
         """All of it, by digests."""
         first = [[flat, *told] for flat, told in self._first.items()]
-        return State(data={"first": first, "alike": sorted(self._alike), "differ": sorted(self._differ)})
+        return State(data={"first": first, "alike": sorted(self._alike), "differ": self._differ})
 
 
 def worth_paying(isomers: Isomers | None, names: Sequence[str], rows: Iterable[int]) -> Iterator[int]:

@@ -17,7 +17,7 @@ from designloop.strategies.acquisition.base import Acquisition
 from designloop.strategies.archive.archive import Archive
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView, Foreseen
-from designloop.strategies.learning.base import Learner, Stateful, ToldRound
+from designloop.strategies.learning.base import Learner, Restarting, Stateful, ToldRound
 from designloop.strategies.learning.feasibility import failed_rows
 from designloop.strategies.search.isomers import Isomers, worth_paying
 from designloop.strategies.search.judged import Judged
@@ -103,7 +103,7 @@ class Search:
         if belief is None or bred is None:
             yield from self.draw(archive, wanted, turn)
         elif not bred.considered:
-            yield from bred.free
+            yield from self._unranked(bred)
         else:
             yield from self._batch(bred, belief, wanted, uniform, turn)
 
@@ -133,13 +133,19 @@ class Search:
         chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, admissible, bred.chances))
         first = next(chosen, None)
         if first is None:
-            yield from bred.free
+            yield from self._unranked(bred)
             return
         of_what = " of this round's trade-off" if self.trade_offs is not None else ""
         for number, place in enumerate(chain([first], chosen)):
             for candidate in _as_chosen(allowed(bred.considered[place]), ACQUISITION):
                 self._reasons[candidate.smiles] = acquisition.reason(number) + of_what
                 yield candidate
+
+    def _unranked(self, bred: Bred) -> Iterator[Candidate]:
+        """All that is free, where nothing of it may be admitted: the loop counts why; what is worth no call is last."""
+        rows, names = range(len(bred.free)), [candidate.smiles for candidate in bred.free]
+        for row in dict.fromkeys([*worth_paying(self.isomers, names, rows), *rows]):
+            yield bred.free[row]
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -257,7 +263,11 @@ class Search:
         if self.restarts is not None:
             calls = sum(row.is_charged for row in scored)
             starting = [member for row, member in zip(rows, members, strict=True) if row.candidate.proposer in STARTING]
-            self.archive = self.restarts.archive_after(self.archive, calls, starting, withdrawn)
+            if (after := self.restarts.archive_after(self.archive, calls, starting, withdrawn)) is not self.archive:
+                self.archive = after
+                for part in self.learners.values():
+                    if isinstance(part, Restarting):
+                        part.restarted(after)
             metrics |= self.restarts.metrics()
         if belief is not None:
             metrics |= {f"{part}_seconds": self._spent[part] for part in PARTS if part in self._spent}

@@ -65,6 +65,7 @@ class Restarts:
         best = best_mean(archive.members)
         if best >= self._gained + GAIN:
             self._gained, self._since = best, 0
+        self._gained = min(self._gained, best)  # it falls where a correction takes a high score away
         if self._since < self._patience:
             return archive
         known = self.aside.add(archive.members)
@@ -88,6 +89,6 @@ class Restarts:
 
 
 def best_mean(members: Sequence[Member]) -> float:
-    """Mean score of the ten best, of fewer where there are fewer; 0 of none."""
+    """Mean score of the ten best, each that is missing counted as 0: further members so never lower it."""
     scores = np.sort([member.score for member in members])[-BEST:]
-    return float(scores.mean()) if scores.size else 0.0
+    return float(scores.sum()) / BEST

@@ -196,7 +196,7 @@ class Stock:
     def refuse(self, row: int) -> None:
         """Takes a molecule that may not be admitted out of all rankings."""
         self._refused.append(row)
-        self._rankings.clear()
+        self._rankings = {voter: ranking[ranking != row] for voter, ranking in self._rankings.items()}
 
     def ranking(self, voter: Elector) -> np.ndarray:
         """Rows of the pool, the highest bound first; without what was refused."""

@@ -7,6 +7,7 @@ Expectation and doubt of a score are taken over draws of the h_k, the same ones 
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from botorch.posteriors import GPyTorchPosterior
 from gpytorch.distributions import MultivariateNormal
 from linear_operator import to_linear_operator
 from linear_operator.utils.warnings import NumericalWarning
+from scipy.linalg import cholesky, solve_triangular
 from scipy.stats import norm
 from scipy.stats.qmc import Sobol
 
@@ -30,6 +32,9 @@ from designloop.strategies.archive.archive import Archive, Member
 
 _DRAWS = 32
 """Of all latent values together, for the expectation of a score."""
+
+_DRAWS_EACH = 8
+"""At least so many for each latent value: of fewer, even draws of many are anything but independent."""
 
 _JOINT_DRAWS = 512
 """For the covariance of scores."""
@@ -139,6 +144,14 @@ class Posterior:
         drawn = self.value(_marginal_draws(means, doubts))
         return drawn.mean(0), drawn.std(0)
 
+    @property
+    def noise(self) -> float:
+        """Variance of what is observed of the value around it, a mean over the candidates."""
+        if self.value is None:
+            return float(self.noises[0])
+        spread = [np.full(len(mean), np.sqrt(noise)) for mean, noise in zip(self.means, self.noises, strict=True)]
+        return float(self.value(_marginal_draws(self.means, spread)).var(0).mean())
+
     def goal_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """(m, goals) means and standard deviations of the desirabilities."""
         doubts = [np.sqrt(np.maximum(variance, 0.0)) for variance in self.variances()]
@@ -222,7 +235,8 @@ class Fantasies:
 
 def _marginal_draws(means: Sequence[np.ndarray], doubts: Sequence[np.ndarray]) -> list[np.ndarray]:
     """(draws, m) of each h_k, the same noise for every candidate."""
-    noises = even_draws(_DRAWS, len(means)).T
+    enough = 2 ** math.ceil(math.log2(_DRAWS_EACH * len(means)))
+    noises = even_draws(max(_DRAWS, enough), len(means)).T
     return [m + d * noise[:, None] for m, d, noise in zip(means, doubts, noises, strict=True)]
 
 
@@ -230,9 +244,10 @@ def _marginal_draws(means: Sequence[np.ndarray], doubts: Sequence[np.ndarray]) -
 def even_draws(n: int, dims: int) -> np.ndarray:
     """(n, dims) standard normal draws that lie evenly: shifted Sobol points and their mirror images, n a power of 2.
 
-    Each column has mean 0 and variance 1, so what is linear in the draws has its exact mean and standard deviation.
+    Each column has mean 0 and variance 1, and no two are correlated: so what is linear in the draws has its exact mean
+    and standard deviation. That takes at least as many pairs of mirror images as columns.
     """
     shift = np.random.default_rng(0).random(dims)
     half = norm.ppf((Sobol(dims, scramble=False).random(n // 2) + shift) % 1)
     draws = np.concatenate([half, -half])
-    return np.asarray(draws / draws.std(0))
+    return np.asarray(solve_triangular(cholesky(draws.T @ draws / n, lower=True), draws.T, lower=True).T)

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
 
-from designloop.records import Scored, State
+from designloop.records import State
 from designloop.strategies.archive.archive import Archive
 from designloop.strategies.base import KnownObjective
-from designloop.strategies.surrogates.base import Belief, Moments, Posterior, View
+from designloop.strategies.surrogates.base import Moments, Posterior, View
+from designloop.strategies.surrogates.calibration import SeenRound
 from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MoleculeFeatures
@@ -110,7 +110,7 @@ class CommitteeModel:
             rows = zip(self.shares, joint, apart, strict=True)
             return [np.asarray(sum(share * (own + np.outer(gap, gap)) for share, own, gap in rows))]
 
-        noise = float(np.mean([member.noises[0] for member in members]))
+        noise = float(np.mean([member.noise for member in members]))
         return CommitteePosterior(
             [mean],
             lambda: [variance],
@@ -120,22 +120,6 @@ class CommitteeModel:
             members=members,
             shares=self.shares,
         )
-
-
-class JudgedRound(Protocol):
-    """A round by which members are judged; that of ``learning.base`` is one."""
-
-    @property
-    def belief(self) -> Belief | None:
-        """By which candidates were ranked."""
-
-    @property
-    def news(self) -> Sequence[Scored]:
-        """Those of its rows that were not known with those very values, with their scores."""
-
-    @property
-    def before(self) -> Archive:
-        """What the belief was fitted on."""
 
 
 class Committee:
@@ -200,7 +184,7 @@ class Committee:
         names = self.names[: len(members)]
         return CommitteeModel(members, self.shares, scores, processes, values, names, readings)
 
-    def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
+    def learn(self, told_round: SeenRound) -> Mapping[str, float]:
         """Moves the record by what each member foresaw of a round; tells the members' shares.
 
         A correction says nothing of foresight: the members were fitted on the molecule.
@@ -212,7 +196,7 @@ class Committee:
             if isinstance(posterior, CommitteePosterior):
                 moments = [member.moments() for member in posterior.members]
                 scores = np.array([row.score for row in news], dtype=float)
-                noises = np.array([member.noises[0] for member in posterior.members])
+                noises = np.array([member.noise for member in posterior.members])
                 self._judge(np.array([m for m, _ in moments]), np.array([d for _, d in moments]), scores, noises)
         return {f"surrogate_share_{name}": float(share) for name, share in zip(self.names, self.shares, strict=True)}
 

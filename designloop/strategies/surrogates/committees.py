@@ -17,11 +17,11 @@ from designloop.records import Scored, State
 from designloop.strategies.archive.archive import Archive
 from designloop.strategies.base import KnownObjective
 from designloop.strategies.surrogates.base import Belief, Goals, Moments, View
+from designloop.strategies.surrogates.calibration import SeenRound
 from designloop.strategies.surrogates.committee import (
     Committee,
     CommitteeModel,
     CommitteePosterior,
-    JudgedRound,
     Member,
 )
 from designloop.strategies.surrogates.fixed_gp import FixedGP
@@ -163,7 +163,7 @@ class Committees:
             expected = _desirabilities([part.expected for part in parts])
         return CommitteesModel(parts, desirable, expected, self._objective.aggregate, self._objective.names)
 
-    def learn(self, told_round: JudgedRound) -> Mapping[str, float]:
+    def learn(self, told_round: SeenRound) -> Mapping[str, float]:
         """Moves each committee's record by what its members foresaw of a round; tells the members' shares."""
         metrics, belief = dict[str, float](), told_round.belief
         parts = belief.parts if isinstance(belief, CommitteesModel) else [None] * len(self._committees)
