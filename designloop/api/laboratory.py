@@ -14,7 +14,7 @@ from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import describe_readings
 from designloop.loop.laboratory.pricing import PRICE, PriceError
-from designloop.loop.laboratory.readings import measured_properties, readings_in
+from designloop.loop.laboratory.readings import asked_of, measured_properties, readings_in
 from designloop.loop.laboratory.results_file import FAILED, ID, STRUCTURE, RefusedRow, ResultsError, ResultsReader
 from designloop.loop.summary import results_folder
 from designloop.paths import exists
@@ -102,7 +102,7 @@ def suggest(
         TableError, TableBusy: the results cannot be written to, or not now.
         BrokenOracle: an oracle of a computed property works on no molecule that it was tried on.
     """
-    from designloop.loop.ends import why_it_ends
+    from designloop.loop.ends import what_is_left, why_it_ends
     from designloop.loop.laboratory.suggesting import suggest_molecules
     from designloop.loop.laboratory.telling import Teller
 
@@ -124,18 +124,18 @@ def suggest(
             Teller(campaign, table, given, book.say).tell_known()
         pending = pending_of(given, table.charged())
         measured, remark = measured_properties(campaign), ""
-        asked_of, last = table.per_oracle_calls(), table.next_round() - 1
-        end = why_it_ends(campaign.budget, table.rounds(), asked_of, last, campaign.batch_size)
-        left = 0 if end else max(0, campaign.budget.oracle_calls - table.calls() - len(pending))
+        spent, last = asked_of(campaign, table), table.next_round() - 1
+        end = why_it_ends(campaign.budget, table.rounds(), spent, last, campaign.batch_size)
+        left = what_is_left(campaign.budget, table.calls(), spent, len(pending))
         if end:
             remark = f"The campaign has ended ({end})."
-        elif left < wanted:
+        elif left.molecules < wanted:
             remark = (
-                f"The budget has {campaign.budget.oracle_calls:,} oracle calls, of which {table.calls():,} are spent "
-                f"and {len(pending):,} wait for results; raise `budget.oracle_calls` for more."
+                f"{left.words}, of which {left.spent:,} are spent and {len(pending):,} wait for results; raise "
+                f"`{left.key}` for more."
             )
         new: list[Suggestion] = []
-        if asked := min(wanted, left):
+        if asked := 0 if end else min(wanted, left.molecules):
             try:
                 new, take = suggest_molecules(campaign=campaign, table=table, given=given, wanted=asked, spend=spend)
             except PriceError as error:
