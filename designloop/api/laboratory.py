@@ -143,7 +143,7 @@ def suggest(
             if len(new) < asked:
                 remark = f"No more than {len(new):,} are new and allowed: {take}."
                 if spend is not None and len(new) < take.admitted:
-                    remark = f"No more than {len(new):,} have prices that {_amount(campaign, spend)} pay for: {take}."
+                    remark = f"No more than {len(new):,} are chosen within {_amount(campaign, spend)}: {take}."
         unit = campaign.prices.unit if campaign.prices else ""
         suggested = Suggested(new, len(pending) + len(new), measured, table.folder, remark, unit)
         book.note(f"{len(new):,} molecules are suggested, {suggested.pending:,} are pending")
