@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
 
-from designloop.api.inputs import MOST_MOLECULES, InputError, Say, load_if_file, require_sum, require_whole
+from designloop.api.inputs import (
+    MOST_MOLECULES,
+    InputError,
+    Say,
+    load_if_file,
+    require_folder_of,
+    require_sum,
+    require_whole,
+    writing,
+)
 from designloop.api.opening import open_ledger, opened
 from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
@@ -98,7 +107,7 @@ def suggest(
     Raises:
         CampaignError: all that is wrong with the file.
         InputError: the campaign has no measured property, ``n`` is no number of molecules, ``spend`` no sum, the prices
-            cannot be used, or the file is there.
+            cannot be used, or the file is there, or cannot be made.
         TableError, TableBusy: the results cannot be written to, or not now.
         BrokenOracle: an oracle of a computed property works on no molecule that it was tried on.
     """
@@ -148,7 +157,11 @@ def suggest(
         suggested = Suggested(new, len(pending) + len(new), measured, table.folder, remark, unit)
         book.note(f"{len(new):,} molecules are suggested, {suggested.pending:,} are pending")
     if csv is not None and new:
-        write_suggestions(suggested, csv)
+        try:
+            write_suggestions(suggested, csv)
+        except InputError as error:
+            again = f"`designloop suggest {campaign.path.name} --pending --csv FILE` writes them"
+            raise InputError(f"{error}. {suggested.pending:,} suggestions are pending: {again}") from error
     return suggested
 
 
@@ -158,7 +171,7 @@ def pending(campaign: Campaign | Path | str, *, csv: Path | str | None = None, s
     Args:
         csv: a file to write them to; never one that is there.
     Raises:
-        InputError: the campaign has no measured property, or the file is there.
+        InputError: the campaign has no measured property, or the file is there, or cannot be made.
         QueryError: nothing was suggested yet.
     """
     campaign = _with_laboratory(load_if_file(campaign))
@@ -234,15 +247,16 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
     """Writes suggestions as CSV: a row a molecule, with blank columns for what is to be measured.
 
     Raises:
-        InputError: the file is there.
+        InputError: the file is there, or cannot be written.
     """
+    path = Path(path)
     _refuse_existing(path)
     computed = [name for item in suggested.suggestions for name in item.predicted]
     predicted = [f"{name}_predicted{end}" for name in dict.fromkeys(computed) for end in ("", "_sd")]
     columns = [ID, STRUCTURE, *suggested.measured, FAILED, *predicted]
     columns += [PRICE] if suggested.cost is not None else []
     columns += ["why", "proposer", "parents", "nearest", "similarity"]
-    with Path(path).open("x", encoding="utf-8", newline="") as file:
+    with writing(path), path.open("x", encoding="utf-8", newline="") as file:
         writer = DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for item in suggested.suggestions:
@@ -261,7 +275,7 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
                     "similarity": "" if item.similarity is None else f"{item.similarity:.3f}",
                 }
             )
-    return Path(path)
+    return path
 
 
 def _with_laboratory(campaign: Campaign) -> Campaign:
@@ -306,5 +320,9 @@ def refuse_laboratory(campaign: Campaign) -> None:
 
 
 def _refuse_existing(path: Path | str | None) -> None:
-    if path is not None and exists(path):
+    """Returns if a file can be made of this name, where one is given; asked before anything is chosen to be written."""
+    if path is None:
+        return
+    if exists(path):
         raise InputError(f"{path} is there already, and may hold results: name another file")
+    require_folder_of(Path(path))
