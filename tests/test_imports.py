@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loop": LOOP,
     "api": LOOP | {"report", "api"},
     "testing": ALL_BUT_FACES | {"benchmarks", "exit_codes"},
-    "benchmarks": ALL_BUT_FACES | {"benchmarks"},
+    "benchmarks": ALL_BUT_FACES | {"benchmarks", "signals"},
     "display": ALL_BUT_FACES | {"display"},
     "exit_codes": ALL_BUT_FACES,
     "standard_streams": set(),

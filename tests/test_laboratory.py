@@ -133,6 +133,7 @@ REFUSED = {
     "M0001,,<5,": "a bound and no value",
     "M0001,,nan,": "expected a finite number",
     "M0001,,1e999,": "expected a finite number",
+    "M0001,,-1e308,": "expected a number from -1e+100 to 1e+100",
     'M0001,,"5,2",': "with a decimal point: write 5.2;",
     "M0001,,5.2 uM,": "the number alone, in the unit of all the others",
     "M0001,,70%,": "the number alone",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import inf
 from operator import index
 from pathlib import Path
 from typing import SupportsFloat, SupportsIndex
 
 from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.paths import is_folder
 from designloop.words import shorten
 
 Say = Callable[[str], None]
@@ -46,6 +48,26 @@ def require_sum(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, SupportsFloat) or not 0 < float(value) < inf:
         raise InputError(f"found {name}={shorten(repr(value))}, expected a sum of money above 0, without its unit")
     return float(value)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """The operating system's errors as ours; a folder is never made, since its name may be misspelt."""
+    try:
+        require_folder_of(path)
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
+
+
+def require_folder_of(path: Path) -> None:
+    """Returns if a file of this name has a folder to lie in.
+
+    Raises:
+        InputError: it has none.
+    """
+    if not is_folder(path.absolute().parent):
+        raise InputError(f"there is no folder {path.parent} to write {path.name} into; make it, or name another")
 
 
 def load_if_file(campaign: Campaign | Path | str) -> Campaign:

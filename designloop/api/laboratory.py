@@ -8,13 +8,22 @@ from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
 
-from designloop.api.inputs import MOST_MOLECULES, InputError, Say, load_if_file, require_sum, require_whole
+from designloop.api.inputs import (
+    MOST_MOLECULES,
+    InputError,
+    Say,
+    load_if_file,
+    require_folder_of,
+    require_sum,
+    require_whole,
+    writing,
+)
 from designloop.api.opening import open_ledger, opened
 from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import describe_readings
 from designloop.loop.laboratory.pricing import PRICE, PriceError
-from designloop.loop.laboratory.readings import measured_properties, readings_in
+from designloop.loop.laboratory.readings import asked_of, measured_properties, readings_in
 from designloop.loop.laboratory.results_file import FAILED, ID, STRUCTURE, RefusedRow, ResultsError, ResultsReader
 from designloop.loop.summary import results_folder
 from designloop.paths import exists
@@ -98,11 +107,11 @@ def suggest(
     Raises:
         CampaignError: all that is wrong with the file.
         InputError: the campaign has no measured property, ``n`` is no number of molecules, ``spend`` no sum, the prices
-            cannot be used, or the file is there.
+            cannot be used, or the file is there, or cannot be made.
         TableError, TableBusy: the results cannot be written to, or not now.
         BrokenOracle: an oracle of a computed property works on no molecule that it was tried on.
     """
-    from designloop.loop.ends import why_it_ends
+    from designloop.loop.ends import what_is_left, why_it_ends
     from designloop.loop.laboratory.suggesting import suggest_molecules
     from designloop.loop.laboratory.telling import Teller
 
@@ -124,18 +133,18 @@ def suggest(
             Teller(campaign, table, given, book.say).tell_known()
         pending = pending_of(given, table.charged())
         measured, remark = measured_properties(campaign), ""
-        asked_of, last = table.per_oracle_calls(), table.next_round() - 1
-        end = why_it_ends(campaign.budget, table.rounds(), asked_of, last, campaign.batch_size)
-        left = 0 if end else max(0, campaign.budget.oracle_calls - table.calls() - len(pending))
+        spent, last = asked_of(campaign, table), table.next_round() - 1
+        end = why_it_ends(campaign.budget, table.rounds(), spent, last, campaign.batch_size)
+        left = what_is_left(campaign.budget, table.calls(), spent, len(pending))
         if end:
             remark = f"The campaign has ended ({end})."
-        elif left < wanted:
+        elif left.molecules < wanted:
             remark = (
-                f"The budget has {campaign.budget.oracle_calls:,} oracle calls, of which {table.calls():,} are spent "
-                f"and {len(pending):,} wait for results; raise `budget.oracle_calls` for more."
+                f"{left.words}, of which {left.spent:,} are spent and {len(pending):,} wait for results; raise "
+                f"`{left.key}` for more."
             )
         new: list[Suggestion] = []
-        if asked := min(wanted, left):
+        if asked := 0 if end else min(wanted, left.molecules):
             try:
                 new, take = suggest_molecules(campaign=campaign, table=table, given=given, wanted=asked, spend=spend)
             except PriceError as error:
@@ -143,12 +152,16 @@ def suggest(
             if len(new) < asked:
                 remark = f"No more than {len(new):,} are new and allowed: {take}."
                 if spend is not None and len(new) < take.admitted:
-                    remark = f"No more than {len(new):,} have prices that {_amount(campaign, spend)} pay for: {take}."
+                    remark = f"No more than {len(new):,} are chosen within {_amount(campaign, spend)}: {take}."
         unit = campaign.prices.unit if campaign.prices else ""
         suggested = Suggested(new, len(pending) + len(new), measured, table.folder, remark, unit)
         book.note(f"{len(new):,} molecules are suggested, {suggested.pending:,} are pending")
     if csv is not None and new:
-        write_suggestions(suggested, csv)
+        try:
+            write_suggestions(suggested, csv)
+        except InputError as error:
+            again = f"`designloop suggest {campaign.path.name} --pending --csv FILE` writes them"
+            raise InputError(f"{error}. {suggested.pending:,} suggestions are pending: {again}") from error
     return suggested
 
 
@@ -158,7 +171,7 @@ def pending(campaign: Campaign | Path | str, *, csv: Path | str | None = None, s
     Args:
         csv: a file to write them to; never one that is there.
     Raises:
-        InputError: the campaign has no measured property, or the file is there.
+        InputError: the campaign has no measured property, or the file is there, or cannot be made.
         QueryError: nothing was suggested yet.
     """
     campaign = _with_laboratory(load_if_file(campaign))
@@ -234,15 +247,16 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
     """Writes suggestions as CSV: a row a molecule, with blank columns for what is to be measured.
 
     Raises:
-        InputError: the file is there.
+        InputError: the file is there, or cannot be written.
     """
+    path = Path(path)
     _refuse_existing(path)
     computed = [name for item in suggested.suggestions for name in item.predicted]
     predicted = [f"{name}_predicted{end}" for name in dict.fromkeys(computed) for end in ("", "_sd")]
     columns = [ID, STRUCTURE, *suggested.measured, FAILED, *predicted]
     columns += [PRICE] if suggested.cost is not None else []
     columns += ["why", "proposer", "parents", "nearest", "similarity"]
-    with Path(path).open("x", encoding="utf-8", newline="") as file:
+    with writing(path), path.open("x", encoding="utf-8", newline="") as file:
         writer = DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for item in suggested.suggestions:
@@ -261,7 +275,7 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
                     "similarity": "" if item.similarity is None else f"{item.similarity:.3f}",
                 }
             )
-    return Path(path)
+    return path
 
 
 def _with_laboratory(campaign: Campaign) -> Campaign:
@@ -306,5 +320,9 @@ def refuse_laboratory(campaign: Campaign) -> None:
 
 
 def _refuse_existing(path: Path | str | None) -> None:
-    if path is not None and exists(path):
+    """Returns if a file can be made of this name, where one is given; asked before anything is chosen to be written."""
+    if path is None:
+        return
+    if exists(path):
         raise InputError(f"{path} is there already, and may hold results: name another file")
+    require_folder_of(Path(path))

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from designloop.api.inputs import MOST_MOLECULES, InputError, Say, require_whole
+from designloop.api.inputs import MOST_MOLECULES, InputError, Say, require_whole, writing
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.molecule_scores import OwnMolecule, score_rows
 from designloop.loop.summary import Summary, results_below, summarize
 from designloop.loop.summary import results_folder as results_folder
 from designloop.molecules.neighbours import nearest_zinc
-from designloop.paths import is_folder
 from designloop.report import comparison
 from designloop.report.references import Reference, read_references, read_units
 from designloop.report.top import TopMolecule, top_molecules
@@ -128,7 +126,7 @@ def write_top(
     writer = writers.get(ending or path.suffix.lower())
     if writer is None:
         raise InputError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(writers)}; give another name")
-    with _writing(path):
+    with writing(path):
         writer(best, path)
     return path
 
@@ -140,7 +138,7 @@ def write_rows(rows: pa.Table, path: Path | str) -> Path:
         InputError: the file cannot be written.
     """
     path = Path(path)
-    with _writing(path), path.open("w", encoding="utf-8", newline="") as file:
+    with writing(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(rows.column_names)
         for row in rows.to_pylist():
@@ -156,22 +154,11 @@ def write_scores(scored: Sequence[OwnMolecule], path: Path | str) -> Path:
     """
     path = Path(path)
     columns, rows = score_rows(scored)
-    with _writing(path), path.open("w", encoding="utf-8", newline="") as file:
+    with writing(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return path
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """The operating system's errors as ours; a folder is never made, since its name may be misspelt."""
-    try:
-        if not is_folder(path.absolute().parent):
-            raise InputError(f"there is no folder {path.parent} to write {path.name} into; make it, or name another")
-        yield
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
 
 
 def compare(campaigns: Sequence[Campaign | Path | str], *, say: Say = silent) -> list[comparison.Standings]:

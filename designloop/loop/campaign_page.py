@@ -134,8 +134,9 @@ It holds for every strategy: what a strategy proposes passes through it, in the 
 Where a property is measured in a laboratory, molecules must be bought or made first, and `designloop suggest` can
 choose within a sum: `designloop suggest assay.yaml -n 24 --spend 5000`, or `spend` here. The batch that is worth most
 is chosen, exactly, of the strategy's first three times as many: each molecule is worth its place in that order, from
-1 (the first) to 0 (the last). A favourite is so forgone only for several others that cost as much together. Prices
-stand in the column `price` of `--csv`. They are read anew by each `suggest` and may change at any time.
+1 (the first) to 0 (the last). A favourite is so forgone only for several others that cost as much together. Molecules
+that the strategy draws uniformly (`judged`) are the same share of what is bought as without a sum, whatever they cost.
+Prices stand in the column `price` of `--csv`. They are read anew by each `suggest` and may change at any time.
 
 {prices}
 """

@@ -50,6 +50,42 @@ class BudgetLike(Protocol):
     def per_oracle(self) -> Mapping[str, int]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a budget can pay for still, by the cap that leaves least."""
+
+    molecules: int
+    key: str
+    """Of the cap, in the campaign file."""
+    most: int
+    """What the cap is."""
+    spent: int
+    """Of that, for molecules that are charged."""
+    name: str = ""
+    """The property whose calls are capped; empty where all calls are."""
+
+    @property
+    def words(self) -> str:
+        """What the cap gives, as the beginning of a sentence."""
+        if self.name:
+            return f"`{self.key}` gives {self.name!r} {self.most:,} calls"
+        return f"The budget has {self.most:,} oracle calls"
+
+
+def what_is_left(budget: BudgetLike, calls: int, asked: Mapping[str, int], pending: int = 0) -> Left:
+    """How many molecules more a budget pays for: each is one call of all, and one of every oracle.
+
+    Args:
+        calls: molecules that are charged.
+        asked: property -> molecules that its oracle was asked about.
+        pending: molecules that are chosen and will be charged.
+    """
+    caps = [("budget.oracle_calls", budget.oracle_calls, calls, "")]
+    caps += [("budget.per_oracle", most, asked.get(name, 0), name) for name, most in budget.per_oracle.items()]
+    left = [Left(max(0, most - spent - pending), key, most, spent, name) for key, most, spent, name in caps]
+    return min(left, key=lambda cap: cap.molecules)
+
+
 def why_it_ends(
     budget: BudgetLike,
     rounds: Sequence[RoundInfo],

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.ends import why_it_ends
+from designloop.loop.ends import what_is_left, why_it_ends
 from designloop.loop.evaluation.evaluator import Evaluator
-from designloop.loop.laboratory.readings import measured_properties
+from designloop.loop.laboratory.readings import asked_of, measured_properties
 from designloop.loop.pretrained import Pretrained
 from designloop.loop.progress import Scoring
 from designloop.loop.round_metrics import Clock, Front, TopTen, remarks_metric
@@ -129,9 +129,9 @@ def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int
     batch = campaign.batch_size if measured_properties(campaign) else None
     if table.next_round() == 0 and (starting_count := len(campaign.starting())):
         yield 0, starting_count
-    while (end := why_it_ends(budget, table.rounds(), table.per_oracle_calls(), resumed_after, batch)) is None:
-        capped = [most - table.per_oracle_calls().get(name, 0) for name, most in budget.per_oracle.items()]
-        yield max(table.next_round(), 1), min(campaign.batch_size, budget.oracle_calls - table.calls(), *capped)
+    while (end := why_it_ends(budget, table.rounds(), asked_of(campaign, table), resumed_after, batch)) is None:
+        left = what_is_left(budget, table.calls(), asked_of(campaign, table))
+        yield max(table.next_round(), 1), min(campaign.batch_size, left.molecules)
     table.finish(str(end))
 
 

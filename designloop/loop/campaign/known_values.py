@@ -31,6 +31,10 @@ _WITH_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?", re.IGNORECASE)
 _WITH_UNIT = re.compile(rf"{_NUMBER.pattern}\s*([^\W\d_][\w/]*|%)", re.IGNORECASE)
 
 
+_MOST = 1e100
+"""No assay's unit makes a value this large, and squares of such values are numbers still."""
+
+
 class UnusableValue(ValueError):
     """A cell that holds no value that can be taken; the message says what it holds and what to do."""
 
@@ -45,8 +49,10 @@ def number_in(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if math.isfinite(number):
+    if abs(number) <= _MOST:
         return number
+    if math.isfinite(number):
+        raise UnusableValue(f"expected a number from {-_MOST:g} to {_MOST:g}")
     if _CENSORED.match(text):
         raise UnusableValue("a bound and no value")
     if _WITH_COMMA.fullmatch(text):

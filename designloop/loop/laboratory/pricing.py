@@ -93,30 +93,38 @@ def find_bad_prices(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -
     return []
 
 
-def affordable(prices: Sequence[float | None], wanted: int, spend: float) -> list[int]:
+def affordable(prices: Sequence[float | None], wanted: int, spend: float, sure: Sequence[float] = ()) -> list[int]:
     """The rows of the batch of greatest value, in their order: at most so many, that cost no more than a sum together.
 
     Args:
         prices: of molecules in the strategy's order; one without a price is never taken.
+        sure: prices of others that are in the batch whatever joins them; they count among those wanted.
     """
     from scipy.optimize import Bounds, LinearConstraint, milp  # a second
 
     rows = [row for row, price in enumerate(prices) if price is not None and price <= spend]
-    if not rows or wanted < 1:
+    room = wanted - len(sure)
+    if not rows or room < 1:
         return []
     costs = np.array([prices[row] for row in rows], dtype=float)
     values = 1 - np.array(rows) / len(prices)
     # In parts of the sum, so that the solver's tolerance means the same for cents and for thousands.
-    limits = LinearConstraint(np.array([costs / spend, np.ones(len(rows))]), ub=[1.0, wanted])
+    rest = max(0.0, 1.0 - math.fsum(sure) / spend)
+    limits = LinearConstraint(np.array([costs / spend, np.ones(len(rows))]), ub=[rest, room])
     solved = milp(-values, constraints=limits, integrality=np.ones(len(rows)), bounds=Bounds(0, 1))
     if solved.x is None:
         raise RuntimeError(
             f"no batch of {len(rows)} molecules was found that costs at most {spend:g}: {solved.message}"
         )
     chosen = [row for row, is_taken in zip(rows, solved.x > 0.5, strict=True) if is_taken]
-    while math.fsum(prices[row] or 0.0 for row in chosen) > spend * _ROUNDED:
+    while chosen and not is_within([*sure, *(prices[row] or 0.0 for row in chosen)], spend):
         chosen.pop()
     return chosen
+
+
+def is_within(prices: Sequence[float], spend: float) -> bool:
+    """Whether some prices come to no more than a sum."""
+    return math.fsum(prices) <= spend * _ROUNDED
 
 
 def _listed_prices(campaign: Campaign) -> dict[str, float]:

@@ -12,6 +12,7 @@ from designloop.loop.campaign.known_values import Reading, Readings
 from designloop.oracles import Oracle
 from designloop.oracles.measured import NAME, is_measured
 from designloop.records import Result
+from designloop.tables import CandidateTable
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Finished, Intent, LedgerResult, RunStatus, StoredValue
 from designloop.tables.manifest import RoundInfo
@@ -63,6 +64,20 @@ def readings_in(rounds: Iterable[RoundInfo]) -> dict[str, dict[str, Reading]]:
                 }
             )
     return readings
+
+
+def asked_of(campaign: Campaign, table: CandidateTable) -> dict[str, int]:
+    """Property -> molecules that its oracle, or the laboratory, was asked about.
+
+    A laboratory may tell one property of a molecule with the round and another one later, by an amendment.
+    """
+    asked = table.per_oracle_calls()
+    if measured := measured_properties(campaign):
+        given = readings_in(info for info in table.rounds() if info.kind == "start")
+        told = readings_in(info for info in table.rounds() if info.kind != "start")
+        for name in measured:
+            asked[name] = sum(name in of and name not in given.get(smiles, {}) for smiles, of in told.items())
+    return asked
 
 
 def corrections_in(rounds: Iterable[RoundInfo]) -> list[str]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from designloop.loop.campaign.campaign import Campaign
-from designloop.loop.laboratory.pricing import WINDOW, affordable, prices_of
+from designloop.loop.laboratory.buying import bought, draws_owed
+from designloop.loop.laboratory.pricing import WINDOW, prices_of
 from designloop.loop.laboratory.readings import measured_properties, readings_in
 from designloop.loop.runner import build_strategy, starting, with_prediction
 from designloop.loop.screening.screening import Screening, Take
 from designloop.molecules.chemistry import fingerprints, tanimoto
-from designloop.records import START, Candidate
+from designloop.records import START, UNIFORM, Candidate
 from designloop.strategies.base import Explaining, Foreseeing, Foreseen, Strategy
 from designloop.tables import CandidateTable
 from designloop.tables.suggestions import Suggestion, pending_of, write_suggestions
@@ -61,7 +62,8 @@ def suggest_molecules(
         chosen += allowed.take(strategy.ask(max(left, 1)), WINDOW * wanted - len(chosen))
     prices = prices_of(campaign, table.ledger, [candidate.smiles for candidate in chosen])
     if spend is not None:
-        rows = affordable(prices, wanted, spend)
+        share = float(getattr(campaign.strategy.settings, "judged", 0.0))
+        rows = bought(chosen, prices, wanted, spend, share=share, owed=draws_owed(given, wanted, share))
         chosen, prices = [chosen[row] for row in rows], [prices[row] for row in rows]
     new = [
         replace(item, price=price, reason=_why(item.candidate, campaign, strategy, spend))
@@ -118,6 +120,6 @@ def _why(candidate: Candidate, campaign: Campaign, strategy: Strategy, spend: fl
         parts = [f"the strategy {campaign.strategy.name} foresees nothing"]
     if campaign.diversity.penalty and candidate.proposer != START:
         parts.append("weighed with its distance")
-    if spend is not None:
+    if spend is not None and candidate.chosen != UNIFORM:
         parts.append("worth its price")
     return "; ".join(parts)

@@ -20,6 +20,7 @@ from designloop.loop.campaign.known_values import (
     find_mixed_kinds,
     merged,
     noise_of,
+    number_in,
 )
 from designloop.loop.laboratory.readings import ledger_key
 from designloop.molecules.chemistry import fingerprints, tanimoto
@@ -83,6 +84,7 @@ UNUSABLE = {
     "70 nM": "the number alone, in the unit of all the others",
     "inf": "expected a finite number",
     "nan": "expected a finite number",
+    "1.1e100": "expected a number from",
 }
 
 
@@ -341,3 +343,11 @@ def test_a_reading_is_the_mean_of_its_replicates() -> None:
     assert reading.deviation == pytest.approx(7**0.5)
     assert str(reading) == "3 ± 2.6"
     assert str(Reading((), "not made")) == "failed (not made)"
+
+
+def test_the_largest_values_that_are_taken_have_a_mean_and_a_noise() -> None:
+    extreme = Reading(tuple(number_in(cell) for cell in ("1e100", "-1e100") * 50))
+    assert extreme.mean == 0
+    assert extreme.deviation == pytest.approx(1e100 * (100 / 99) ** 0.5)
+    many = {f"{'C' * n}": {"potency": extreme} for n in range(1, 100)}
+    assert noise_of(many)["potency"] == pytest.approx(extreme.deviation)

@@ -73,6 +73,14 @@ def test_a_favourite_is_forgone_for_others_that_cost_as_much_together_alone() ->
     assert affordable([None, 101], 2, 100) == affordable([], 2, 100) == []
 
 
+def test_what_is_bought_at_any_rate_leaves_less_of_the_sum_and_of_the_number() -> None:
+    assert affordable([0.1] * 5, 9, 0.3, sure=[0.1]) == [0, 1]
+    assert affordable([0.1] * 5, 2, 0.5, sure=[0.1]) == [0]
+    assert affordable([0.1, 0.0], 9, 0.3, sure=[0.3]) == [1]
+    assert affordable([0.1], 2, 0.3, sure=[0.0, 0.0]) == []
+    assert affordable([60, 30, 30, 99], 3, 100, sure=[40]) == [1, 2]
+
+
 # ---- where prices come from
 
 
@@ -197,7 +205,7 @@ def test_a_batch_is_chosen_within_the_sum_and_what_it_costs_is_told(tmp_path: Pa
     assert again.read_text() == todo.read_text()
     least = api.suggest(path, 4, spend=10)
     assert (least.suggestions, least.cost) == ([], None)
-    assert "No more than 0 have prices that 10 EUR pay for" in least.remark
+    assert "No more than 0 are chosen within 10 EUR" in least.remark
 
 
 def test_without_a_sum_prices_are_shown_and_choose_nothing(tmp_path: Path, tiny_model: Path) -> None:

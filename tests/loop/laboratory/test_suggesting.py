@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from designloop.loop.laboratory.suggesting import _why, nearest_of
-from designloop.records import START, Candidate
+from designloop.records import START, UNIFORM, Candidate
 from designloop.strategies.base import Foreseen
 
 DRAWN = Candidate("CCO", "prior")
@@ -30,6 +30,7 @@ CASES = {
     "one that foresees alone": (Foresees(), DRAWN, 0.0, None, "the strategy mine does not say why"),
     "one that draws": (object(), DRAWN, 0.0, None, "the strategy mine foresees nothing"),
     "within a sum": (Explains(), DRAWN, 0.0, 100.0, "CCO is good; worth its price"),
+    "one that nobody chose": (Explains(), Candidate("CCO", "prior", chosen=UNIFORM), 0.0, 100.0, "CCO is good"),
     "where distance weighs": (Explains(), DRAWN, 0.5, None, "CCO is good; weighed with its distance"),
     "both": (Explains(), DRAWN, 0.5, 100.0, "CCO is good; weighed with its distance; worth its price"),
     "a starting molecule within a sum": (
