@@ -294,10 +294,18 @@ def _budget(draft: Draft, starting: UserMolecules) -> Iterator[Finding]:
         yield Finding(("starting_molecules",), actual, expected, "give fewer, or raise budget.oracle_calls")
     names = [name for _, item in draft.properties for name in (item.name, item.oracle) if name is not None]
     known = list(dict.fromkeys(names))
-    for key in budget.per_oracle or ():
+    for key, most in (budget.per_oracle or {}).items():
         if key not in known:
             actual, expected = f"the unknown oracle {key!r}", f"a property or its oracle: {listed(known)}"
             yield Finding(("budget", "per_oracle", key), actual, expected, did_you_mean(key, known), at_key=True)
+            continue
+        properties = [item.name for _, item in draft.properties if key in (item.name, item.oracle)]
+        asked = max(sum(name not in molecule.known for molecule in starting.molecules) for name in properties)
+        if isinstance(most, int) and asked > most:
+            actual = f"{asked:,} molecules of which {key!r} is asked"
+            expected = f"no more than the {most:,} calls that budget.per_oracle gives it"
+            hint = "give fewer, their values (`values:`), or more calls"
+            yield Finding(("starting_molecules",), actual, expected, hint)
 
 
 def _one_round(draft: Draft) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import pytest
 from rdkit import Chem
@@ -134,6 +135,18 @@ def test_more_starting_molecules_than_calls_are_refused(write: Write) -> None:
         "to which they are charged; give fewer, or raise budget.oracle_calls"
     ]
     assert len(load_campaign(path, {"budget.oracle_calls": 3}).starting()) == 3
+
+
+def test_more_starting_molecules_than_calls_of_an_oracle_are_refused(write: Write, tmp_path: Path) -> None:
+    path = write("starting_molecules: [C, CC, CCC]\n")
+    assert problems(path, {"budget.per_oracle": {"qed": 2}}) == [
+        "test.yaml:1:21: starting_molecules: found 3 molecules of which 'qed' is asked, expected no more than the 2 "
+        "calls that budget.per_oracle gives it; give fewer, their values (`values:`), or more calls"
+    ]
+    assert len(load_campaign(path, {"budget.per_oracle": {"qed": 3}}).starting()) == 3
+    (tmp_path / "known.csv").write_text("smiles,value\nC,0.3\nCC,0.4\nCCC,\n")
+    of_some = write("starting_molecules: {file: known.csv, values: {qed: value}}\n")
+    assert len(load_campaign(of_some, {"budget.per_oracle": {"qed": 1}}).starting()) == 3, "it is asked of one"
 
 
 MIXED = "CCO ethanol\nc1ccc nothing\nCC\nC(C)(C)(C)(C)C\n"
