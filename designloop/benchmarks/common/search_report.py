@@ -26,16 +26,6 @@ def criteria_table(criteria: Sequence[Mapping[str, Any]]) -> str:
     return table(columns, rows) if rows else ""
 
 
-def best_table(name: str, arm: Mapping[str, Any]) -> str:
-    """Returns the table of the ten best molecules of an arm on its first seed."""
-    seed, result = next(iter(arm["seeds"].items()))
-    rows = [
-        (place, molecule["score"], molecule["proposer"], f"`{molecule['smiles']}`")
-        for place, molecule in enumerate(result["top_10"], 1)
-    ]
-    return f"The ten best of {name}, seed {seed}:\n\n" + table(("", "score", "proposer", "molecule"), rows)
-
-
 def _row(name: str, arm: Mapping[str, Any]) -> tuple[object, ...]:
     error = arm["standard_error"]
     mean = f"{arm['mean_top_10']:.3f}" + (f" ± {error:.3f}" if error is not None else "")
