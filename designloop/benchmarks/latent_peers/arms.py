@@ -92,6 +92,8 @@ def run_peer(
 ) -> TrialResult:
     """Runs a peer's search, or goes on with it; its calls, which ``calls.jsonl`` has as well, and what they took."""
     vae, corpus = load(model), Corpus.of_model(model)  # before the clock starts
-    door = Door(task, calls, folder / "calls.jsonl")
+    file = folder / "calls.jsonl"
+    begun, door = file.is_file(), Door(task, calls, file)
     search(door, start, vae, corpus, seed)
-    return {"paid": [list(call) for call in door.calls], "seconds": door.seconds}
+    seconds = None if begun else door.seconds  # a search that went on repeats what it had thought before
+    return {"paid": [list(call) for call in door.calls], "seconds": seconds}

@@ -14,7 +14,7 @@ from designloop import api
 from designloop.benchmarks.common.arms import choose, draw_start, overrides_of, seeds_of
 from designloop.benchmarks.common.measures import PAIRED_COLUMNS, paired, paired_row, signed_rank_p
 from designloop.benchmarks.common.options import Options, Results, Say
-from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.common.pmo_measures import mean_top_10
 from designloop.benchmarks.common.trials import TrialResult, run_trials
 from designloop.benchmarks.latent_peers.arms import ARMS, LATENT_BO, TURBO, VARIANTS, Peer
@@ -175,7 +175,7 @@ def _arms_table(tasks: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) ->
             fmean(of["best_of_start"]),
             fmean(of["top10"]),
             f"{fmean(of['calls_made']):.0f}",
-            f"{fmean(of['seconds']):.0f}",
+            f"{fmean(known):.0f}" if (known := [value for value in of["seconds"] if value is not None]) else PENDING,
         )
         for task in shown
         for arm, of in tasks.get(task, {}).items()

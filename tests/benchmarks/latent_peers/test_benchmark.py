@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from designloop.benchmarks import Options
 from designloop.benchmarks.common.measures import signed_rank_p
 from designloop.benchmarks.common.trials import Trial
 from designloop.benchmarks.common.turbo import Rules
+from designloop.benchmarks.latent_peers import arms as arms_module
 from designloop.benchmarks.latent_peers import benchmark, searches
-from designloop.benchmarks.latent_peers.arms import ARMS, LATENT_BO, LOL_BO, TURBO, Peer
+from designloop.benchmarks.latent_peers.arms import ARMS, LATENT_BO, LOL_BO, TURBO, Peer, run_peer
 from designloop.benchmarks.latent_peers.benchmark import entry, judge, merge, report, run
 from designloop.benchmarks.latent_peers.searches import TurboL
 from designloop.benchmarks.pmo.arms import Ours
+from designloop.benchmarks.pmo.door import Door
 from designloop.benchmarks.pmo.tasks import write_campaign
 from designloop.molecules.chemistry import canonical
 
@@ -119,6 +122,22 @@ def test_a_trial_of_a_peer_hangs_on_its_settings_and_its_start(model: str, tmp_p
     other = Peer(TURBO.name, TURBO.what, TurboL(rules=Rules(candidates=10)))
     keys = [key(TURBO, "CCO"), key(TURBO, "CCN"), key(other, "CCO"), key(LOL_BO, "CCO")]
     assert len({text.rpartition("-")[2] for text in keys}) == 4
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_a_peer_took_is_not_told_where_it_went_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begun: bool
+) -> None:
+    monkeypatch.setattr(arms_module, "load", lambda model: None)
+    monkeypatch.setattr(arms_module, "Corpus", SimpleNamespace(of_model=lambda model: None))
+    if begun:
+        Door("qed", 2, tmp_path / "calls.jsonl")(["CCO"])
+    result = run_peer(lambda door, start, *rest: door(start), "qed", 2, ["CCO", "CCN"], "model", 0, tmp_path)
+    assert [smiles for smiles, _ in result["paid"]] == ["CCO", "CCN"]
+    assert (result["seconds"] is None) is begun
+    tasks = {"median2": {"turbo_l": of([0.5]) | {"seconds": [result["seconds"]]}}}
+    page = report({"calls": 600, "arms": {"turbo_l": "theirs"}, "tasks": tasks, "bars": []})
+    assert page.strip().splitlines()[-1].endswith("| *pending* |" if begun else "| 0 |")
 
 
 def test_a_peer_and_ours_run_from_molecules_to_a_table(

@@ -186,6 +186,8 @@ def test_an_outcome_has_both_budgets_and_a_curve() -> None:
     assert given["seconds_a_call"] == pytest.approx(12 / 1100)
     assert outcome(kept([0.5] * 20), 100)["top10_at_1000"] is None
     assert outcome(kept([]), 100)["diversity"] is None
+    assert outcome(kept([0.5]), 100)["seconds_a_call"] == 12, "a trial from before CPU time was kept"
+    assert outcome({**kept([0.5]), "cpu_seconds": None}, 100)["seconds_a_call"] is None, "it had gone on"
     assert outcome(kept([None]), 100)["best"] == 0
 
 

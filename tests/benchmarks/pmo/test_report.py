@@ -212,6 +212,20 @@ def test_wall_time_is_set_beside_gp_bos_of_the_same_budget() -> None:
     assert bar(apart, "over gp_bo's").value is None
 
 
+def test_a_search_that_went_on_has_no_wall_time_and_bars_of_it_are_of_the_others() -> None:
+    went_on = {"seconds_a_call": None, "oracle_seconds_a_call": None}
+    arms = {"property_loss": {0: run(0.5, 1000)}, "gp_bo": {0: run(0.5, 1000, **went_on)}}
+    assert bar(runs_of(dict.fromkeys(TASKS, arms)), "over gp_bo's").value is None
+    arms["gp_bo"][1] = run(0.5, 1000, seconds_a_call=0.4)
+    assert bar(runs_of(dict.fromkeys(TASKS, arms)), "over gp_bo's").value == pytest.approx(0.25)
+    both = runs_of({"qed": {"latent_bo": {0: run(0.5, **went_on), 1: run(0.5, seconds_a_call=0.15)}}})
+    assert bar(both, "seconds a call of 10,000").value == pytest.approx(0.1)
+    assert bar(both, "seconds a call of 10,000").measured == "1 searches"
+    only = runs_of({"qed": {"latent_bo": {0: run(0.5, **went_on)}}})
+    assert bar(only, "seconds a call of 10,000").value is None
+    assert "| *pending* |" in tables.cost(only, TASKS)
+
+
 # --- tables ---------------------------------------------------------------------------------------------------------
 
 
