@@ -51,6 +51,8 @@ class Ours:
         overrides = {**common, **self.overrides, "seed": seed, "budget.oracle_calls": calls}
         campaign = api.load_campaign(file, overrides)
         identity = {"campaign": campaign.fingerprint, "model": model_digest(campaign), "calls": calls}
+        if (start := overrides.get("starting_molecules")) is not None:  # of no campaign's fingerprint
+            identity["start"] = start
         return Trial(f"{task}.{self.name}", seed, partial(run_ours, file.resolve(), overrides), identity)
 
 
