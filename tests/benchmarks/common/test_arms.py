@@ -97,8 +97,8 @@ class Thing:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (partial(run_gp_bo, object()), "expected a value whose repr says what it is"),
-        (partial(run_gp_bo, sizes=[run_gp_bo]), "expected a value whose repr says what it is"),
+        (partial(print, object()), "expected a value whose repr says what it is"),
+        (partial(print, file=[run_gp_bo]), "expected a value whose repr says what it is"),
         (Thing(), "expected a function of a module, or a partial of one"),
         (lambda: None, "expected a module or a definition below"),
     ],

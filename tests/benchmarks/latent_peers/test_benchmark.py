@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from designloop.api import InputError
 from designloop.benchmarks import Options
 from designloop.benchmarks.common.measures import signed_rank_p
-from designloop.benchmarks.common.trials import Trial
+from designloop.benchmarks.common.trials import Trial, code_digest
 from designloop.benchmarks.common.turbo import Rules
 from designloop.benchmarks.latent_peers import arms as arms_module
 from designloop.benchmarks.latent_peers import benchmark, searches
@@ -57,6 +57,31 @@ def test_bars_are_over_all_pairs_of_the_four_tasks_and_no_other() -> None:
     assert ten["differences"] == pytest.approx(best["differences"])
     assert judge({"median2": {"turbo_l": of([0.4])}}) == []
     assert judge({"median2": {"latent_bo": of([0.5]), "turbo_l": of([0.4]) | {"calls": 250}}}) == []
+
+
+def test_arms_that_were_not_made_by_the_same_are_not_tested_against_each_other() -> None:
+    ours = {"code": "c", "model": "m", "search": "o"}
+    theirs = {"code": "t", "model": "m", "search": "p"}
+
+    def judged(other: str, second: dict[str, str], first: dict[str, str] = theirs) -> list[tuple[str, bool | None]]:
+        tasks = {
+            task: {"latent_bo": of([0.5, 0.6, 0.7]) | ours, other: of([0.4, 0.48, 0.55]) | made}
+            for task, made in zip(("median2", "scaffold_hop"), (first, second), strict=True)
+        }
+        bars = judge(tasks)
+        page = report({"calls": 600, "arms": {"latent_bo": "ours", other: "theirs"}, "tasks": tasks, "bars": bars})
+        assert ("**This mixes codes:**" in page) is (first != second)
+        return [(bar["bar"].removeprefix("best score: "), bar["holds"]) for bar in bars[:1]]
+
+    assert judged("turbo_l", theirs) == [("latent_bo above turbo_l", True)], "a peer has code of its own"
+    for name in ("code", "search", "model"):
+        other = judged("turbo_l", {**theirs, name: "x"})
+        assert other == [(f"latent_bo above turbo_l (of other {name})", None)]
+    unknown: dict[str, str] = {}
+    assert judged("turbo_l", unknown) == [("latent_bo above turbo_l (of other code and model and search)", None)]
+    campaign, later = {**ours, "search": "q"}, {**ours, "code": "d"}
+    assert judged("property_loss", campaign, campaign) == [("latent_bo above property_loss", True)]
+    assert judged("property_loss", later, later) == [("latent_bo above property_loss (of other code)", None)]
 
 
 def test_a_later_run_adds_to_the_record_and_the_bars_are_judged_anew() -> None:
@@ -153,6 +178,9 @@ def test_a_peer_and_ours_run_from_molecules_to_a_table(
     results = run(options, print)
     arms = results["tasks"]["median2"]
     assert arms["latent_bo"]["calls_made"] == [24]
+    assert arms["latent_bo"]["model"] == arms["turbo_l"]["model"]
+    assert (arms["latent_bo"]["code"], arms["turbo_l"]["code"]) == (code_digest()[:12], TURBO.code[:12])
+    assert arms["latent_bo"]["search"] != arms["turbo_l"]["search"]
     assert 12 < arms["turbo_l"]["calls_made"][0] <= 24
     assert arms["latent_bo"]["best_of_start"] == arms["turbo_l"]["best_of_start"]
     assert all(arm["best"][0] >= arm["best_of_start"][0] for arm in arms.values())
