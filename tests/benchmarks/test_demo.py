@@ -168,6 +168,8 @@ def test_full_above_genetic_steps_is_judged_by_the_interval_of_twenty_pairs(seed
     assert table.splitlines()[2].endswith(f"| {'yes' if gap else 'no'} | interval above 0, of 20 pairs | {holds} |")
     assert "full − N" not in table, "one pair has no interval"
     assert intervals_table({"G": arms["G"]}) == ""
+    equal = {name: {"seeds": {str(seed): {"mean_top_10": 0.5} for seed in range(20)}} for name in ("full", "G")}
+    assert intervals_table(equal).splitlines()[2].endswith("| interval above 0, of 20 pairs | *pending* |")
 
 
 def test_the_ten_best_are_measured() -> None:
