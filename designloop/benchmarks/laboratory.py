@@ -22,6 +22,7 @@ from designloop.benchmarks.common.arms import campaign_file, choose, draw_start,
 from designloop.benchmarks.common.measures import PAIRED_COLUMNS, paired, paired_row
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.sources import identity_of
 from designloop.benchmarks.common.trials import Trial, TrialResult, run_trials
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.screening.screening import Screening
@@ -130,7 +131,7 @@ def make_trial(name: str, file: Path, common: Mapping[str, Any], seed: int) -> T
         "campaign": campaign.fingerprint,
         "model": model_digest(campaign),
         "assay": file.with_name("simulated_assay.py").read_text(encoding="utf-8"),
-        "benchmark": Path(__file__).read_text(encoding="utf-8"),
+        "search": identity_of(work),
     }
     return Trial(name, seed, partial(work, file.resolve(), settings, seed), identity)
 

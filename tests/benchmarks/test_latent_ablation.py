@@ -125,7 +125,7 @@ def test_the_report_is_of_pairs_and_what_is_not_measured_is_pending() -> None:
         for row, task in enumerate(TASKS)
     }
     of = {"calls": 500, "code": "c", "model": "m"}
-    record = {"seeds": [0, 1, 2], "of": of, "arms": {}, "tasks": tasks}
+    record = {"seeds": [0, 1, 2], "of": of, "arms": {}, "searches": {}, "tasks": tasks}
     page = report(merge({**record, "tasks": {}}, record))
     gap = areas[0] - areas[1]
     assert f"| {gap.mean():+.3f} ± {gap.std(ddof=1) / 3:.3f} |" in page

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from designloop.benchmarks import Options, latent_bo
-from designloop.benchmarks.common import gp_bo
+from designloop.benchmarks.common import gp_bo, trials
 from designloop.benchmarks.common.arms import make_trials, open_screening, overrides_of
 from designloop.benchmarks.common.gp_search import Sizes
 from designloop.loop.campaign.campaign import load_campaign
@@ -69,6 +69,41 @@ def test_of_two_records_each_arm_has_its_fuller_version_and_is_judged_anew() -> 
     assert latent_bo.merge({**earlier, "calls": 200}, now) == now
 
 
+def test_arms_of_other_code_or_another_model_are_not_tested_against_each_other() -> None:
+    own = {"code": "c", "model": "m", "search": "s"}
+    ours = arm(0.80, 0.84, 0.77, 0.80) | {"made_by": own}
+    below = {
+        "mol_ga": arm(0.70, 0.73, 0.66, 0.71) | {"made_by": {**own, "search": "another, as of every arm"}},
+        "random_zinc": arm(0.70, 0.73, 0.66, 0.71) | {"made_by": {**own, "code": "d"}},
+        "random_prior": arm(0.70, 0.73, 0.66, 0.71) | {"made_by": {**own, "model": "n"}},
+        "zinc_screen": arm(0.70, 0.73, 0.66, 0.71),
+        "property_loss": arm(0.70, 0.73, 0.66, 0.71) | {"made_by": {**own, "code": "d"}},
+    }
+    both = latent_bo.merge({**RECORD, "arms": below}, {**RECORD, "arms": {"latent_bo": ours}})
+    assert {pair["bar"]: pair["holds"] for pair in both["pairs"]} == {
+        "latent_bo above random_prior (of other model)": None,
+        "latent_bo above random_zinc (of other code)": None,
+        "latent_bo above mol_ga": True,
+        "latent_bo above zinc_screen (of other code and model)": None,
+    }
+    (bar,) = both["bars"]
+    assert (bar["bar"][-16:], bar["holds"]) == (" (of other code)", None)
+    page = latent_bo.report(both)
+    assert "| latent_bo above random_zinc (of other code) | +0.1" in page
+    assert page.count("| *pending* |") == 4
+    mixed = "latent_bo, mol_ga of code c with model m; property_loss, random_zinc of code d with model m;"
+    assert f"**This mixes codes:** {mixed}" in page
+    assert "By what code zinc_screen was made was not kept." in page
+
+
+def test_a_record_from_before_codes_were_kept_is_read_and_one_pair_of_it_is_pending() -> None:
+    arms = {"latent_bo": arm(0.8), "gp_bo_by_fives": arm(0.7)}
+    pair = {"bar": "latent_bo above gp_bo_by_fives", "value": 0.1, "differences": [0.1], "won": 1, "p": None}
+    page = latent_bo.report({**RECORD, "arms": arms, "pairs": [{**pair, "holds": False}]})
+    assert "| latent_bo above gp_bo_by_fives | +0.100 | +0.100 | 1 of 1 |  | *pending* |" in page
+    assert "By what code latent_bo, gp_bo_by_fives was made was not kept." in page
+
+
 def test_what_was_last_said_of_foresight_is_averaged_over_seeds() -> None:
     seen = latent_bo.foresight({0: trial_result(r9=-0.9, r10=0.25), 1: trial_result(r9=0.5), 2: {"rounds": {}}})
     assert seen == {"judged_molecules": 9.5, "judged_rank_correlation": 0.375, "judged_coverage": 0.875}
@@ -91,6 +126,8 @@ def test_a_small_run(model: str, tmp_path: Path) -> None:
     results = latent_bo.run(options, lambda line: None)
     assert results["arms"]["random_zinc"]["seeds"]["0"]["calls"] == 20
     assert results["foresight"] is None
+    made = results["arms"]["random_zinc"]["made_by"]
+    assert (made["code"], len(made["model"]), len(made["search"])) == (trials.code_digest()[:12], 12, 12)
     assert "| random_zinc | random ZINC molecules |" in latent_bo.report(results)
 
 

@@ -100,8 +100,7 @@ def test_a_small_run(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     options = Options(model=model, calls=6, tasks=(task,), arms=("random", "zinc_screen"), work=tmp_path)
     results = own_tasks.run(options, lambda line: None)
     assert list(results["tasks"]) == [task]
-    (campaign,) = (tmp_path / "own-tasks" / "campaigns").glob("*.yaml")
-    (seen,) = load_campaign(campaign).objective.properties
+    (seen,) = load_campaign(tmp_path / "own-tasks" / "campaigns" / f"{task}.yaml").objective.properties
     assert seen.oracle == f"{own.MODULE}:{task}"
     for measured in results["tasks"][task].values():
         assert measured["best"] == [pytest.approx(score(task, measured["best_smiles"][0]), rel=1e-6)]

@@ -17,7 +17,7 @@ from designloop.benchmarks.common.arms import overrides_of
 from designloop.benchmarks.common.trials import Trial
 from designloop.benchmarks.pareto.arms import ARMS, OURS, measure
 from designloop.benchmarks.pareto.assay import STRONGEST, WEAKEST, potency, site
-from designloop.benchmarks.pareto.benchmark import judge, report, run
+from designloop.benchmarks.pareto.benchmark import KEPT, judge, report, run
 from designloop.benchmarks.pareto.cases import CASES, write_campaign
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.molecules.corpus import zinc
@@ -62,6 +62,16 @@ def test_the_bars_are_paired_and_one_sided_against_the_best_of_the_fixed_weights
 def test_a_front_of_one_point_loses() -> None:
     alone = judge({OURS.name: {"hypervolume": [0.3, 0.4], "one_point": [0.3, 0.4]}})
     assert [bar["holds"] for bar in alone] == [False, True]
+
+
+def test_a_single_seed_proves_nothing() -> None:
+    arms = {OURS.name: {name: [0.5] for name in KEPT} | {"one_point": [0.4]}}
+    bars = judge(arms)
+    assert [bar["holds"] for bar in bars] == [None, True]
+    page = report(
+        {"calls": 5, "arms": {OURS.name: "x"}, "cases": {"c": {"what": "x", "arms": arms}}, "bars": {"c": bars}}
+    )
+    assert "| hypervolume above a front of one point, the best of all arms | 0.100 | +0.100 |  | *pending* |" in page
 
 
 def test_a_case_that_is_saturated_is_told() -> None:

@@ -15,9 +15,10 @@ from scipy.stats import t
 
 from designloop.benchmarks import Options, tenfold
 from designloop.benchmarks.common.arms import overrides_of
+from designloop.benchmarks.common.records import RecordError
 from designloop.benchmarks.pmo.arms import Ours
 from designloop.benchmarks.pmo.tasks import write_campaign
-from designloop.benchmarks.tenfold import NORMAL, TASKS, TENFOLD, batch_worth, read_looks, report, run_with
+from designloop.benchmarks.tenfold import NORMAL, TASKS, TENFOLD, add_look, batch_worth, read_looks, report, run_with
 from designloop.strategies.acquisition.votes import Voter, Votes
 from designloop.strategies.search.voting import BreedByVote
 from designloop.strategies.surrogates.base import Posterior
@@ -108,6 +109,28 @@ def test_of_looks_that_an_interruption_doubled_the_later_counts(tmp_path: Path) 
     assert read_looks(file) == {}
     file.write_text("".join(json.dumps({"calls": 100, "own": own, "tenfold": 1}) + "\n" for own in (1, 2)))
     assert read_looks(file)["100"]["own"] == 2
+
+
+def test_a_look_that_a_kill_cut_off_makes_way_for_the_next(tmp_path: Path) -> None:
+    file = tmp_path / "looks.jsonl"
+    looks = [{"calls": calls, "own": 0.25, "tenfold": 0.5} for calls in (100, 300, 500)]
+    add_look(file, looks[0])
+    add_look(file, looks[1])
+    whole = file.read_text()
+    for kept in range(len(whole) + 1):
+        file.write_text(whole[:kept])
+        ended = [look for look in looks[:2] if json.dumps(look) + "\n" in whole[:kept]]
+        assert list(read_looks(file).values()) == ended
+        add_look(file, looks[2])
+        assert list(read_looks(file).values()) == [*ended, looks[2]]
+
+
+@pytest.mark.parametrize("line", ['{"calls": 1', "[1]", "7", '{"own": 1}'])
+def test_another_line_that_is_no_look_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "looks.jsonl"
+    file.write_text('{"calls": 100}\n' + line + "\n")
+    with pytest.raises(RecordError, match=r"looks\.jsonl, line 2: found .* delete the trial's folder"):
+        read_looks(file)
 
 
 def record(gap: np.ndarray, rise: float) -> dict[str, Any]:

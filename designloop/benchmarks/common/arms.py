@@ -12,6 +12,7 @@ from typing import Any
 from designloop import api
 from designloop.benchmarks.common.measures import Call, measure_calls
 from designloop.benchmarks.common.options import Options
+from designloop.benchmarks.common.sources import identity_of
 from designloop.benchmarks.common.trials import Trial, TrialResult
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.screening.screening import Screening
@@ -144,6 +145,8 @@ def make_trials(
 ) -> list[Trial]:
     """Makes a trial for each arm and seed; all arms of a seed start from the same molecules.
 
+    A trial's key hangs on the campaign, on where it starts, and on how its arm searches and is measured.
+
     Args:
         common: overrides of every arm.
         start: molecules that each starts from, counted: the file's own, and random ones of ZINC; with 0, the file's.
@@ -153,6 +156,7 @@ def make_trials(
     made = []
     starts = {seed: _start(file, common, start, seed) for seed in seeds}
     for arm in arms:
+        search = identity_of(arm.search)
         for seed in seeds:
             overrides = {**common, **arm.overrides, **starts[seed], "seed": seed}
             campaign = load_campaign(file, overrides)
@@ -160,6 +164,8 @@ def make_trials(
                 "campaign": campaign.fingerprint,
                 "model": model_digest(campaign),
                 "calls": campaign.budget.oracle_calls,
+                "start": overrides.get("starting_molecules"),  # of no campaign's fingerprint
+                "search": search,
             }
             made.append(Trial(arm.name, seed, partial(arm.search, file.resolve(), overrides), identity))
     return made

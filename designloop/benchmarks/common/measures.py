@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from designloop.benchmarks.common.page import PENDING
 from designloop.tables.best import best, course
 
 BEST = 10
@@ -107,12 +108,15 @@ class Criterion:
 LEVEL = 0.05
 """Of the one-sided tests."""
 
+ROUNDING = 1e-12
+"""Differences that lie no further apart, of values about 1, differ by how numbers are rounded."""
+
 
 def one_sided_p(differences: Sequence[float]) -> float | None:
     """The paired t-test's chance of such differences were their mean 0; None of fewer than two, or of equal ones."""
     from scipy.stats import ttest_1samp  # a second
 
-    if len(set(differences)) < 2:
+    if _are_equal(differences):
         return None
     return float(ttest_1samp(differences, 0, alternative="greater").pvalue)
 
@@ -122,10 +126,16 @@ def interval(differences: Sequence[float], share: float = 0.95) -> tuple[float, 
     from scipy.stats import t  # a second
 
     n = len(differences)
-    if len(set(differences)) < 2:
+    if _are_equal(differences):
         return None
     half = float(t.ppf((1 + share) / 2, n - 1)) * stdev(differences) / math.sqrt(n)
     return fmean(differences) - half, fmean(differences) + half
+
+
+def _are_equal(differences: Sequence[float]) -> bool:
+    """Whether all differences are the same, but for rounding; so are fewer than two."""
+    size = max(1.0, *map(abs, differences)) if differences else 1.0
+    return len(differences) < 2 or max(differences) - min(differences) <= ROUNDING * size
 
 
 def show_interval(span: Sequence[float] | None, decimals: int = 3) -> str | None:
@@ -134,10 +144,12 @@ def show_interval(span: Sequence[float] | None, decimals: int = 3) -> str | None
 
 
 def signed_rank_p(differences: Sequence[float]) -> float | None:
-    """Wilcoxon's one-sided chance of such differences were they even about 0; None where none differs from 0."""
+    """Wilcoxon's one-sided chance of such differences were they even about 0; None of fewer than two, or of zeros."""
     from scipy.stats import wilcoxon  # a second
 
-    return float(wilcoxon(differences, alternative="greater").pvalue) if any(differences) else None
+    if len(differences) < 2 or not any(differences):
+        return None
+    return float(wilcoxon(differences, alternative="greater").pvalue)
 
 
 def paired(
@@ -153,7 +165,7 @@ def paired(
         chance: the test, from the differences.
     Returns:
         ``bar``, the given words; ``value``, the mean of the ``differences``; ``won``, of how many pairs; the one-sided
-        ``p`` and whether it ``holds``: p below ``LEVEL``.
+        ``p`` and whether it ``holds``: p below ``LEVEL``; both are None where no test is possible.
     Raises:
         ValueError: for another number of values, or none.
     """
@@ -167,16 +179,22 @@ def paired(
         "differences": differences,
         "won": sum(difference > 0 for difference in differences),
         "p": p,
-        "holds": p is not None and p < LEVEL,
+        "holds": None if p is None else p < LEVEL,
     }
 
 
 def paired_row(bar: Mapping[str, Any]) -> tuple[object, ...]:
-    """A row of the table with ``PAIRED_COLUMNS``."""
+    """A row of the table with ``PAIRED_COLUMNS``; what cannot be said yet is pending."""
     differences, p = bar["differences"], bar["p"]
     by_pair = " ".join(f"{value:+.3f}" for value in differences) if len(differences) <= FEW else None
     won = f"{bar['won']} of {len(differences)}"
-    return bar["bar"], f"{bar['value']:+.3f}", by_pair, won, None if p is None else f"{p:.2g}", bar["holds"]
+    shown_p = None if p is None else f"{p:.2g}"
+    return bar["bar"], f"{bar['value']:+.3f}", by_pair, won, shown_p, pending_or(bar["holds"])
+
+
+def pending_or(holds: bool | None) -> bool | str:
+    """Whether something holds, as a cell has it: pending where that cannot be said yet."""
+    return PENDING if holds is None else holds
 
 
 PAIRED_COLUMNS = ("bar", "mean difference", "by pair", "won", "one-sided p", "holds")

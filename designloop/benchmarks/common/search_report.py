@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from designloop.benchmarks.common.measures import pending_or
 from designloop.benchmarks.common.page import table
 
 _SHARES = "of the 100 best, by proposer"
@@ -20,20 +21,9 @@ def criteria_table(criteria: Sequence[Mapping[str, Any]]) -> str:
     """Returns the table of all criteria: the difference of the mean top-10, that of each seed, whether it holds."""
     columns = ("mean top-10 of", "difference", "by seed", "holds")
     rows = [
-        (criterion["bar"], criterion["difference"], _signed(criterion["differences"].values()), criterion["holds"])
-        for criterion in criteria
+        (of["bar"], of["difference"], _signed(of["differences"].values()), pending_or(of["holds"])) for of in criteria
     ]
     return table(columns, rows) if rows else ""
-
-
-def best_table(name: str, arm: Mapping[str, Any]) -> str:
-    """Returns the table of the ten best molecules of an arm on its first seed."""
-    seed, result = next(iter(arm["seeds"].items()))
-    rows = [
-        (place, molecule["score"], molecule["proposer"], f"`{molecule['smiles']}`")
-        for place, molecule in enumerate(result["top_10"], 1)
-    ]
-    return f"The ten best of {name}, seed {seed}:\n\n" + table(("", "score", "proposer", "molecule"), rows)
 
 
 def _row(name: str, arm: Mapping[str, Any]) -> tuple[object, ...]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[3]
 """Where the packages lie."""
@@ -26,6 +28,34 @@ def code_of(*wanted: str) -> str:
         ValueError: one of them is not there.
     """
     return hashlib.sha256("\n".join(f"{name}\n{code}" for name, code in _code(*wanted)).encode()).hexdigest()
+
+
+def identity_of(function: Callable[..., object]) -> str:
+    """A digest of a function's code and of all that it reaches by name, and what it is given beforehand.
+
+    Args:
+        function: of a module, or a partial of one; so are functions that it is given. What else it is given is known
+            by its ``repr``.
+    Raises:
+        ValueError: it is no function of a module of this repository, or given what an address alone tells from others.
+    """
+    if not isinstance(function, partial):
+        name = getattr(function, "__name__", None)
+        if name is None:
+            raise ValueError(f"found {function!r}, expected a function of a module, or a partial of one")
+        return code_of(f"{function.__module__}:{name}")
+    args = tuple(map(_given, function.args))
+    keywords = {name: _given(value) for name, value in function.keywords.items()}
+    return f"{identity_of(function.func)} of {args!r}, {keywords!r}"
+
+
+def _given(value: Any) -> Any:
+    """What is shown of a value that a function is given beforehand."""
+    if callable(value):
+        return identity_of(value)
+    if re.search(r" at 0x[0-9a-f]+>", repr(value)):
+        raise ValueError(f"found {value!r}, expected a value whose repr says what it is; give it one, or a function")
+    return value
 
 
 def definitions_of(*wanted: str) -> list[str]:

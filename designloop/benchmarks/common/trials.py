@@ -71,7 +71,8 @@ def run_trials(trials: Sequence[Trial], folder: Path, jobs: int, say: Say) -> di
     for done, (trial, result) in enumerate(_run(left, jobs), 1):
         results_by_trial[trial.arm, trial.seed] = result
         score = f"mean top-10 {result['mean_top_10']:.3f}, " if "mean_top_10" in result else ""
-        say(f"{trial.arm}, seed {trial.seed}: {score}{result['seconds']:.0f} s ({done} of {len(left)})")
+        took = "went on" if (seconds := result["seconds"]) is None else f"{seconds:.0f} s"
+        say(f"{trial.arm}, seed {trial.seed}: {score}{took} ({done} of {len(left)})")
     results: dict[str, dict[int, TrialResult]] = {}
     for trial in trials:
         results.setdefault(trial.arm, {})[trial.seed] = results_by_trial[trial.arm, trial.seed]

@@ -19,9 +19,11 @@ from designloop.benchmarks.common.arms import (
     overrides_of,
     seeds_of,
 )
+from designloop.benchmarks.common.made_by import DIGITS
 from designloop.benchmarks.common.measures import Criterion, average_over_seeds
 from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
+from designloop.benchmarks.common.sources import identity_of
 from designloop.benchmarks.common.trials import run_trials
 from designloop.benchmarks.demo.report import PICTURE, pictures, report
 from designloop.loop.campaign.campaign import Campaign, load_campaign
@@ -118,6 +120,7 @@ def run(options: Options, say: Say) -> Results:
         "calls": calls,
         "start": START,
         "batch": campaign.batch_size,
+        "searches": {arm.name: identity_of(arm.search)[:DIGITS] for arm in ARMS},
         **judge(results),
         "drawn": describe(campaign, next(iter(whole.values()))["top_10"]) if whole else [],
         "kept": {},
@@ -140,7 +143,8 @@ def merge(earlier: Results, now: Results) -> Results:
     """Keeps the arms and seeds of an earlier record that this run has not measured, if they are of the same search.
 
     They are where both measured some arm on some seed, each such pair gave the same table, and campaign and calls are
-    the same; ``kept`` names them. Else the earlier record is of another search, and nothing of it is kept.
+    the same; ``kept`` names them. Else the earlier record is of another search, and nothing of it is kept. An arm that
+    leaves no table, as a peer does, is kept where its code is known to be the same.
     """
     if any(earlier.get(key) != now[key] for key in ("campaign", "calls", "start")) or not _agree(earlier, now):
         return now
@@ -149,6 +153,9 @@ def merge(earlier: Results, now: Results) -> Results:
     for arm in ARMS:
         before = earlier["arms"].get(arm.name, {}).get("seeds", {})
         measured = now["arms"].get(arm.name, {}).get("seeds", {})
+        tables = all("digest" in result for result in before.values())
+        if not tables and earlier.get("searches", {}).get(arm.name) != now["searches"][arm.name]:
+            before = {}
         if lacking := [seed for seed in before if seed not in measured]:
             kept[arm.name] = lacking
         if by_seed := {int(seed): result for seed, result in sorted({**before, **measured}.items())}:

@@ -70,7 +70,7 @@ def intervals_table(arms: Mapping[str, Mapping[str, Any]]) -> str:
         asked, holds = None, None
         if name == ABOVE:
             asked = f"interval above 0, of {PAIRS} pairs"
-            holds = PENDING if len(pairs) < PAIRS else span is not None and span[0] > 0
+            holds = PENDING if len(pairs) < PAIRS or span is None else span[0] > 0
         mean = f"{fmean(differences):+.4f}"
         rows.append((f"full − {name}", len(pairs), mean, show_interval(span, 4), excludes, asked, holds))
     columns = ("mean top-10", "pairs", "mean difference", "95 % interval", "excludes 0", "asked", "holds")

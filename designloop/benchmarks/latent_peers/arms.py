@@ -35,6 +35,11 @@ class Peer:
     tasks: tuple[str, ...] = ()
     """Those that it runs on where no tasks are named; all without any."""
 
+    @property
+    def code(self) -> str:
+        """Digest of the code that decides what it finds, but for the task's."""
+        return code_of(*self._parts())
+
     def trial(self, task: str, seed: int, calls: int, file: Path, common: Mapping[str, Any]) -> Trial:
         """The trial of a task with a seed; its key hangs on this search, the model, the door and the oracle.
 
@@ -50,11 +55,12 @@ class Peer:
             "settings": asdict(self.search),
             "packages": {name: version(name) for name in PEER_PACKAGES},
         }
-        kind = type(self.search)
-        parts = (f"{part.__module__}:{part.__name__}" for part in (kind, Door, load, Corpus))
-        code = code_of(*parts, f"{oracle_module(task)}:{task}")
+        code = code_of(*self._parts(), f"{oracle_module(task)}:{task}")
         work = partial(run_peer, self.search, task, calls, start, campaign.model_file, seed)
         return Trial(f"{task}.{self.name}", seed, work, identity, code)
+
+    def _parts(self) -> list[str]:
+        return [f"{part.__module__}:{part.__name__}" for part in (type(self.search), Door, load, Corpus)]
 
 
 TURBO_L = TurboL()
@@ -92,6 +98,8 @@ def run_peer(
 ) -> TrialResult:
     """Runs a peer's search, or goes on with it; its calls, which ``calls.jsonl`` has as well, and what they took."""
     vae, corpus = load(model), Corpus.of_model(model)  # before the clock starts
-    door = Door(task, calls, folder / "calls.jsonl")
+    file = folder / "calls.jsonl"
+    begun, door = file.is_file(), Door(task, calls, file)
     search(door, start, vae, corpus, seed)
-    return {"paid": [list(call) for call in door.calls], "seconds": door.seconds}
+    seconds = None if begun else door.seconds  # a search that went on repeats what it had thought before
+    return {"paid": [list(call) for call in door.calls], "seconds": seconds}

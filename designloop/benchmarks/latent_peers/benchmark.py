@@ -12,9 +12,10 @@ from typing import Any
 
 from designloop import api
 from designloop.benchmarks.common.arms import choose, draw_start, overrides_of, seeds_of
+from designloop.benchmarks.common.made_by import in_words, made_by, marked, mixed, unequal
 from designloop.benchmarks.common.measures import PAIRED_COLUMNS, paired, paired_row, signed_rank_p
 from designloop.benchmarks.common.options import Options, Results, Say
-from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.common.pmo_measures import mean_top_10
 from designloop.benchmarks.common.trials import TrialResult, run_trials
 from designloop.benchmarks.latent_peers.arms import ARMS, LATENT_BO, TURBO, VARIANTS, Peer
@@ -54,9 +55,12 @@ def run(options: Options, say: Say) -> Results:
         for task, name in chosen
     ]
     kept = run_trials(planned, folder, options.jobs, say)
+    first = write_campaign(TASKS[0], folder / "campaigns")
+    of_first = {**common, "starting_molecules": starts[seeds[0]]}
+    made = {name: made_by(arms[name].trial(TASKS[0], 0, CALLS, first, of_first), arms[name].code) for name in names}
     entries: dict[str, dict[str, Any]] = {task: {} for task in tasks}
     for task, name in chosen:
-        entries[task][name] = entry(kept[f"{task}.{name}"], calls)
+        entries[task][name] = {**made[name], **entry(kept[f"{task}.{name}"], calls)}
     what = {name: arms[name].what for name in names}
     results: dict[str, Any] = {"seeds": seeds, "calls": calls, "arms": what, "tasks": entries, "bars": judge(entries)}
     if set(tasks) & set(DEVELOPMENT):
@@ -100,15 +104,23 @@ def entry(by_seed: Mapping[int, TrialResult], calls: int) -> dict[str, Any]:
 
 
 def judge(tasks: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Best score and mean of the ten best of ``latent_bo`` against each other arm, over all pairs of task and seed."""
+    """Best score and mean of the ten best of ``latent_bo`` against each other arm, over all pairs of task and seed.
+
+    Nothing holds where an arm is not the same search on all of the tasks, or both do not have one model, or two
+    campaigns not one code; the bar says so.
+    """
     bars = []
     for arm in ARMS[1:]:
+        both = [arms for task in TASKS if _pairs(arms := tasks.get(task, {}), arm.name, "best")]
+        own_made, their_made = ([arms[name] for arms in both] for name in (LATENT_BO.name, arm.name))
+        shared = ("model",) if isinstance(arm, Peer) else ("code", "model")
+        differ = {*unequal(own_made), *unequal(their_made), *unequal([*own_made, *their_made], shared)}
         for measure, words in (("best", "best score"), ("top10", "mean of the ten best")):
             pairs = [pair for task in TASKS for pair in _pairs(tasks.get(task, {}), arm.name, measure)]
             if pairs:
                 sentence = f"{words}: {LATENT_BO.name} above {arm.name}"
                 own, theirs = zip(*pairs, strict=True)
-                bars.append(paired(sentence, own, theirs, chance=signed_rank_p))
+                bars.append(marked(paired(sentence, own, theirs, chance=signed_rank_p), sorted(differ)))
     return bars
 
 
@@ -144,10 +156,11 @@ def _fuller(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Map
 def report(results: Results) -> str:
     """Shows the bars, the arms task by task, and on other tasks why the peers are run as they are."""
     tasks: Mapping[str, Mapping[str, Any]] = results["tasks"]
+    codes = mixed({name: [in_words(of[name]) for of in tasks.values() if name in of] for name in results["arms"]})
     parts = [
         f"{START} random molecules of ZINC, the same for all arms of a seed and counted, and "
         f"{results['calls'] - START:,} calls more, every distinct canonical SMILES one. p is of Wilcoxon's signed-rank "
-        "test, one-sided, over all pairs of task and seed.\n",
+        f"test, one-sided, over all pairs of task and seed.{codes}\n",
         table(("arm", "what it is"), results["arms"].items()),
     ]
     if results["bars"]:
@@ -175,7 +188,7 @@ def _arms_table(tasks: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) ->
             fmean(of["best_of_start"]),
             fmean(of["top10"]),
             f"{fmean(of['calls_made']):.0f}",
-            f"{fmean(of['seconds']):.0f}",
+            f"{fmean(known):.0f}" if (known := [value for value in of["seconds"] if value is not None]) else PENDING,
         )
         for task in shown
         for arm, of in tasks.get(task, {}).items()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from designloop.benchmarks.common.measures import PAIRED_COLUMNS, paired_row
+from designloop.benchmarks.common.measures import PAIRED_COLUMNS, paired_row, pending_or
 from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.learning.arms import DRAWS, PROPERTY, STUDY
 from designloop.benchmarks.learning.bars import FEWEST, marks_of, mean_at
@@ -30,12 +30,10 @@ def _bar(bar: Mapping[str, Any]) -> Sequence[object]:
     """A bar's row: with pairs, of a least value, or pending."""
     if bar["differences"] is None:
         value = PENDING if bar["value"] is None else f"{bar['value']:g} is the least"
-        row: Sequence[object] = (bar["bar"], value, None, None, None, bar["holds"])
-    elif not bar["differences"]:
-        row = (bar["bar"], PENDING, None, None, None, None)
-    else:
-        row = paired_row(bar)
-    return row if bar["holds"] is not None else (*row[:-1], PENDING)
+        return bar["bar"], value, None, None, None, pending_or(bar["holds"])
+    if not bar["differences"]:
+        return bar["bar"], PENDING, None, None, None, PENDING
+    return paired_row(bar)
 
 
 def _areas(tasks: Entries) -> str:

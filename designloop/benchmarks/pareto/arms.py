@@ -12,6 +12,7 @@ import numpy as np
 
 from designloop import api
 from designloop.benchmarks.common.arms import model_digest
+from designloop.benchmarks.common.sources import identity_of
 from designloop.benchmarks.common.trials import Trial, TrialResult
 from designloop.benchmarks.pareto.cases import CASES
 from designloop.pareto import hypervolume, pareto_ranks
@@ -44,9 +45,14 @@ class Arm:
         """The trial of a case's campaign file with a seed."""
         overrides = {**common, **self.settings(case), "seed": seed, "budget.oracle_calls": calls}
         campaign = api.load_campaign(file, overrides)
-        identity = {"campaign": campaign.fingerprint, "model": model_digest(campaign), "calls": calls}
-        work = partial(run_arm, CASES[case].names, file.resolve(), overrides)
-        return Trial(f"{case}.{self.name}", seed, work, identity)
+        search = partial(run_arm, CASES[case].names)
+        identity = {
+            "campaign": campaign.fingerprint,
+            "model": model_digest(campaign),
+            "calls": calls,
+            "search": identity_of(search),
+        }
+        return Trial(f"{case}.{self.name}", seed, partial(search, file.resolve(), overrides), identity)
 
 
 FIXED = (

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from designloop.benchmarks.common.arms import choose, overrides_of, seeds_of
-from designloop.benchmarks.common.measures import paired
+from designloop.benchmarks.common.measures import paired, pending_or
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.trials import TrialResult, run_trials
@@ -65,10 +65,11 @@ def judge(arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         rivals["the best of the fixed weights"] = max(fixed, key=fmean)
     if CHEBYSHEV.name in arms:
         rivals["random Chebyshev weights"] = arms[CHEBYSHEV.name]["hypervolume"]
-    rivals["a front of one point, the best of all arms"] = [
-        max(points) for points in zip(*(arm["one_point"] for arm in arms.values()), strict=True)
-    ]
+    one_point = [max(points) for points in zip(*(arm["one_point"] for arm in arms.values()), strict=True)]
+    rivals["a front of one point, the best of all arms"] = one_point
     bars = [paired(f"{OURS.name} above {words}", own, values) for words, values in rivals.items()]
+    if len(own) > 1 and not bars[-1]["won"]:
+        bars[-1]["holds"] = False  # its fronts are points, or worse: no test is needed
     highest = max(fmean(arm["hypervolume"]) for arm in arms.values())
     bars.append({"bar": f"every arm below {SATURATED:g}", "value": highest, "holds": highest < SATURATED})
     return bars
@@ -105,4 +106,4 @@ def report(results: Results) -> str:
 def _bar(bar: Mapping[str, Any]) -> tuple[object, ...]:
     by_seed = " ".join(f"{value:+.3f}" for value in bar.get("differences", ()))
     p = bar.get("p")
-    return bar["bar"], bar["value"], by_seed, None if p is None else f"{p:.3g}", bar["holds"]
+    return bar["bar"], bar["value"], by_seed, None if p is None else f"{p:.3g}", pending_or(bar["holds"])

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from designloop.benchmarks.common.sources import code_of
+from designloop.benchmarks.common.sources import identity_of
 from designloop.benchmarks.common.trials import Trial, TrialResult
 from designloop.benchmarks.pmo.arms import Ours
 
@@ -28,10 +28,3 @@ class Altered(Ours):
         plain = super().trial(task, seed, calls, file, common)
         identity = {**plain.identity, "run by": identity_of(self.run_by)}
         return replace(plain, work=partial(self.run_by, plain.work), identity=identity)
-
-
-def identity_of(function: Callable[..., object]) -> str:
-    """A digest of a function's code and of all that it reaches by name, and what it is given beforehand."""
-    if isinstance(function, partial):
-        return f"{identity_of(function.func)} of {function.args!r}, {function.keywords!r}"
-    return code_of(f"{function.__module__}:{function.__name__}")

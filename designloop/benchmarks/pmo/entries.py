@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from designloop.benchmarks.common.made_by import NAMES, in_words
+
 Entries = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Task -> arm -> column -> one value a seed, as a record has them."""
 
-OF_A_SEED = ("calls", "code", "model")
+OF_A_SEED = ("calls", *NAMES)
 """Columns that records from before they were kept seed by seed have once for all seeds, or not at all."""
 
 
@@ -30,9 +32,8 @@ class Run:
 
     @property
     def made_by(self) -> str:
-        """Digests of the code and of the model that decided what was found; empty where they were not kept."""
-        code, model = self.of.get("code"), self.of.get("model")
-        return "" if code is None else code if model is None else f"{code} with model {model}"
+        """Digests of the code, the model and the search that decided what was found; empty where none was kept."""
+        return in_words(self.of)
 
 
 @dataclass(frozen=True)

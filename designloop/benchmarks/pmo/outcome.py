@@ -32,13 +32,15 @@ def outcome(kept: Mapping[str, Any], budget: int) -> dict[str, Any]:
 
     Args:
         kept: ``paid`` (pairs of SMILES and score, in turn), ``seconds`` of the whole search, ``oracle_seconds`` of
-            these, ``peak_memory_gb`` and ``cpu_seconds``, which trials of before and those of peers that were
-            interrupted lack.
+            these, ``peak_memory_gb`` and ``cpu_seconds``, which trials of before lack. That all times are None of a
+            peer that was interrupted; where a trial of before has the others then, they are not believed.
         budget: calls that could be spent.
     """
     calls: list[Paid] = [(smiles, score) for smiles, score in kept["paid"]]
     made = max(len(calls), 1)
     early = budget >= EARLY
+    went_on = "cpu_seconds" in kept and kept["cpu_seconds"] is None
+    times = {name: None if went_on else kept.get(name) for name in ("seconds", "oracle_seconds", "cpu_seconds")}
     ranked = heapq.nlargest(SHARED, calls, key=lambda call: call[1] or 0.0)
     return {
         **pmo_measures(calls, budget),
@@ -49,9 +51,7 @@ def outcome(kept: Mapping[str, Any], budget: int) -> dict[str, Any]:
         "best_smiles": ranked[0][0] if ranked else "",
         **_of_the_best([smiles for smiles, _ in ranked]),
         "calls_made": len(calls),
-        "seconds_a_call": kept["seconds"] / made,
-        "oracle_seconds_a_call": kept["oracle_seconds"] / made,
-        "cpu_seconds_a_call": None if (cpu := kept.get("cpu_seconds")) is None else cpu / made,
+        **{f"{name}_a_call": None if spent is None else spent / made for name, spent in times.items()},
         "peak_memory_gb": kept["peak_memory_gb"],
         "curve": _marked(calls, budget),
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from designloop.api import load_campaign
 from designloop.benchmarks.common.arms import choose, model_digest, overrides_of, seeds_of
+from designloop.benchmarks.common.made_by import DIGITS, search_of
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import PENDING
 from designloop.benchmarks.common.pmo_measures import Paid, auc_top_10, mean_top_10
@@ -41,7 +42,7 @@ class Study:
 
         Returns:
             ``seeds``; ``of``, which says what alone may be recorded together (calls, code and model); ``arms``, in
-            words; and ``tasks``, the entries.
+            words; ``searches``, a digest of what each arm is; and ``tasks``, the entries.
         """
         arms = {arm.name: arm for arm in self.arms}
         names, tasks = choose(arms, options.arms), choose(self.tasks, options.tasks, "task")
@@ -55,11 +56,14 @@ class Study:
             for name in names
         ]
         kept = run_trials(planned, folder, options.jobs, say)
+        first = write_campaign(self.tasks[0], folder / "campaigns")
+        searches = {name: search_of(arms[name].trial(self.tasks[0], 0, self.calls, first, common)) for name in names}
         model = model_digest(load_campaign(next(iter(files.values())), common))
         return {
             "seeds": seeds,
-            "of": {"calls": calls, "code": code_digest()[:12], "model": model[:12]},
+            "of": {"calls": calls, "code": code_digest()[:DIGITS], "model": model[:DIGITS]},
             "arms": {name: arms[name].what for name in names},
+            "searches": searches,
             "tasks": {
                 task: {
                     name: {str(seed): entry(result, calls) for seed, result in kept[f"{task}.{name}"].items()}
@@ -72,14 +76,19 @@ class Study:
     def merge(self, earlier: Results, now: Results) -> dict[str, Any]:
         """Both records, the new one's entry where both have one.
 
-        An earlier one of another budget, code or model is left out: pairs of the two would compare these.
+        An earlier one of another budget, code or model is left out: pairs of the two would compare these. So is what
+        it has of an arm that was run again and is another search by now, or of which that was not kept.
         """
         if earlier["of"] != now["of"]:
             return dict(now)
+        before, searches = earlier.get("searches", {}), now["searches"]
+        again = {name for name, search in searches.items() if before.get(name) != search}
         tasks: dict[str, dict[str, dict[str, Entry]]] = {}
         for task in self.tasks:
             for arm in self.arms:
                 old, new = (record["tasks"].get(task, {}).get(arm.name, {}) for record in (earlier, now))
+                if arm.name in again:
+                    old = {}
                 if both := {**old, **new}:
                     tasks.setdefault(task, {})[arm.name] = {seed: both[seed] for seed in sorted(both, key=int)}
         what = {**earlier["arms"], **now["arms"]}
@@ -87,6 +96,7 @@ class Study:
             "seeds": sorted({int(seed) for arms in tasks.values() for of in arms.values() for seed in of}),
             "of": now["of"],
             "arms": {arm.name: what[arm.name] for arm in self.arms if arm.name in what},
+            "searches": {**before, **searches},
             "tasks": tasks,
         }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
+from designloop.benchmarks.common.made_by import mixed
 from designloop.benchmarks.common.measures import one_sided_p
 from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.pmo.arms import ARMS
@@ -163,16 +163,7 @@ def arms_of(runs: Sequence[Run]) -> list[str]:
 
 def codes(runs: Sequence[Run]) -> str:
     """Sentences on arms whose searches are not of one code and model, or of unknown ones; empty where there is none."""
-    mixed, unknown = [], []
-    for arm in arms_of(runs):
-        made_by = Counter(run.made_by for run in runs if run.arm == arm)
-        if len(made_by) > 1:
-            each = [f"{name or 'one that was not kept'} ({count})" for name, count in made_by.most_common()]
-            mixed.append(f"{arm} is of code {', '.join(each)}")
-        elif "" in made_by:
-            unknown.append(arm)
-    text = f" **This mixes codes:** {'; '.join(mixed)}." if mixed else ""
-    return text + (f" By what code {', '.join(unknown)} was made was not kept." if unknown else "")
+    return mixed({arm: [run.made_by for run in runs if run.arm == arm] for arm in arms_of(runs)})
 
 
 def cell(values: Sequence[float]) -> str:

@@ -15,7 +15,9 @@ from designloop.benchmarks.common.measures import (
     measure_calls,
     paired,
     paired_row,
+    signed_rank_p,
 )
+from designloop.benchmarks.common.page import PENDING
 
 
 def calls(*scores: float | None) -> list[Call]:
@@ -126,10 +128,17 @@ def test_the_interval_of_a_mean_difference_is_scipys() -> None:
     assert interval([0.1]) is None
 
 
-@pytest.mark.parametrize("gaps", [[0.1], [0.1, 0.1]])
+@pytest.mark.parametrize("gaps", [[0.1], [0.1, 0.1], [0.9 - 0.8, 0.8 - 0.7], [1e-308, 2e-308]])
 def test_equal_or_single_differences_prove_nothing(gaps: list[float]) -> None:
     bar = paired("a above b", gaps, [0.0] * len(gaps))
-    assert (bar["p"], bar["holds"]) == (None, False)
+    assert (bar["p"], bar["holds"]) == (None, None)
+    assert paired_row(bar)[-1] == PENDING
+
+
+def test_a_single_pair_proves_nothing_by_its_rank_nor_do_pairs_without_a_difference() -> None:
+    for gaps in ([0.1], [0.0], [0.0, 0.0]):
+        assert paired("a above b", gaps, [0.0] * len(gaps), chance=signed_rank_p)["holds"] is None
+    assert paired("a above b", [-0.1, -0.2], [0.0, 0.0], chance=signed_rank_p)["holds"] is False
 
 
 def test_no_pairs_are_an_error() -> None:

@@ -22,6 +22,16 @@ def note(number: int, folder: Path) -> TrialResult:
     return {"mean_top_10": number / 10, "process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
 
 
+def go_on(folder: Path) -> TrialResult:
+    return {"seconds": None}
+
+
+def test_a_trial_that_does_not_know_what_it_took_says_so(tmp_path: Path) -> None:
+    lines: list[str] = []
+    run_trials([Trial("a", 0, go_on, {})], tmp_path, 1, lines.append)
+    assert lines[-1] == "a, seed 0: went on (1 of 1)"
+
+
 def break_off(folder: Path) -> TrialResult:
     raise KeyboardInterrupt
 

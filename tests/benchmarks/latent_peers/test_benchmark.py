@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,13 +12,15 @@ from scipy.stats import binomtest
 from designloop.api import InputError
 from designloop.benchmarks import Options
 from designloop.benchmarks.common.measures import signed_rank_p
-from designloop.benchmarks.common.trials import Trial
+from designloop.benchmarks.common.trials import Trial, code_digest
 from designloop.benchmarks.common.turbo import Rules
+from designloop.benchmarks.latent_peers import arms as arms_module
 from designloop.benchmarks.latent_peers import benchmark, searches
-from designloop.benchmarks.latent_peers.arms import ARMS, LATENT_BO, LOL_BO, TURBO, Peer
+from designloop.benchmarks.latent_peers.arms import ARMS, LATENT_BO, LOL_BO, TURBO, Peer, run_peer
 from designloop.benchmarks.latent_peers.benchmark import entry, judge, merge, report, run
 from designloop.benchmarks.latent_peers.searches import TurboL
 from designloop.benchmarks.pmo.arms import Ours
+from designloop.benchmarks.pmo.door import Door
 from designloop.benchmarks.pmo.tasks import write_campaign
 from designloop.molecules.chemistry import canonical
 
@@ -54,6 +57,31 @@ def test_bars_are_over_all_pairs_of_the_four_tasks_and_no_other() -> None:
     assert ten["differences"] == pytest.approx(best["differences"])
     assert judge({"median2": {"turbo_l": of([0.4])}}) == []
     assert judge({"median2": {"latent_bo": of([0.5]), "turbo_l": of([0.4]) | {"calls": 250}}}) == []
+
+
+def test_arms_that_were_not_made_by_the_same_are_not_tested_against_each_other() -> None:
+    ours = {"code": "c", "model": "m", "search": "o"}
+    theirs = {"code": "t", "model": "m", "search": "p"}
+
+    def judged(other: str, second: dict[str, str], first: dict[str, str] = theirs) -> list[tuple[str, bool | None]]:
+        tasks = {
+            task: {"latent_bo": of([0.5, 0.6, 0.7]) | ours, other: of([0.4, 0.48, 0.55]) | made}
+            for task, made in zip(("median2", "scaffold_hop"), (first, second), strict=True)
+        }
+        bars = judge(tasks)
+        page = report({"calls": 600, "arms": {"latent_bo": "ours", other: "theirs"}, "tasks": tasks, "bars": bars})
+        assert ("**This mixes codes:**" in page) is (first != second)
+        return [(bar["bar"].removeprefix("best score: "), bar["holds"]) for bar in bars[:1]]
+
+    assert judged("turbo_l", theirs) == [("latent_bo above turbo_l", True)], "a peer has code of its own"
+    for name in ("code", "search", "model"):
+        other = judged("turbo_l", {**theirs, name: "x"})
+        assert other == [(f"latent_bo above turbo_l (of other {name})", None)]
+    unknown: dict[str, str] = {}
+    assert judged("turbo_l", unknown) == [("latent_bo above turbo_l (of other code and model and search)", None)]
+    campaign, later = {**ours, "search": "q"}, {**ours, "code": "d"}
+    assert judged("property_loss", campaign, campaign) == [("latent_bo above property_loss", True)]
+    assert judged("property_loss", later, later) == [("latent_bo above property_loss (of other code)", None)]
 
 
 def test_a_later_run_adds_to_the_record_and_the_bars_are_judged_anew() -> None:
@@ -121,6 +149,22 @@ def test_a_trial_of_a_peer_hangs_on_its_settings_and_its_start(model: str, tmp_p
     assert len({text.rpartition("-")[2] for text in keys}) == 4
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_a_peer_took_is_not_told_where_it_went_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begun: bool
+) -> None:
+    monkeypatch.setattr(arms_module, "load", lambda model: None)
+    monkeypatch.setattr(arms_module, "Corpus", SimpleNamespace(of_model=lambda model: None))
+    if begun:
+        Door("qed", 2, tmp_path / "calls.jsonl")(["CCO"])
+    result = run_peer(lambda door, start, *rest: door(start), "qed", 2, ["CCO", "CCN"], "model", 0, tmp_path)
+    assert [smiles for smiles, _ in result["paid"]] == ["CCO", "CCN"]
+    assert (result["seconds"] is None) is begun
+    tasks = {"median2": {"turbo_l": of([0.5]) | {"seconds": [result["seconds"]]}}}
+    page = report({"calls": 600, "arms": {"turbo_l": "theirs"}, "tasks": tasks, "bars": []})
+    assert page.strip().splitlines()[-1].endswith("| *pending* |" if begun else "| 0 |")
+
+
 def test_a_peer_and_ours_run_from_molecules_to_a_table(
     model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -134,6 +178,9 @@ def test_a_peer_and_ours_run_from_molecules_to_a_table(
     results = run(options, print)
     arms = results["tasks"]["median2"]
     assert arms["latent_bo"]["calls_made"] == [24]
+    assert arms["latent_bo"]["model"] == arms["turbo_l"]["model"]
+    assert (arms["latent_bo"]["code"], arms["turbo_l"]["code"]) == (code_digest()[:12], TURBO.code[:12])
+    assert arms["latent_bo"]["search"] != arms["turbo_l"]["search"]
     assert 12 < arms["turbo_l"]["calls_made"][0] <= 24
     assert arms["latent_bo"]["best_of_start"] == arms["turbo_l"]["best_of_start"]
     assert all(arm["best"][0] >= arm["best_of_start"][0] for arm in arms.values())

@@ -10,13 +10,16 @@ import pytest
 
 from designloop.api import InputError, load_campaign
 from designloop.benchmarks import Options, available, load
+from designloop.benchmarks.ablation import without_numbers
 from designloop.benchmarks.common import trials
 from designloop.benchmarks.common.arms import choose, overrides_of
 from designloop.benchmarks.common.pmo_measures import auc_top_10
 from designloop.benchmarks.common.trials import Trial, TrialResult
 from designloop.benchmarks.pmo import arms as arms_module
 from designloop.benchmarks.pmo import benchmark
-from designloop.benchmarks.pmo.arms import ARMS, alone
+from designloop.benchmarks.pmo import tasks as tasks_module
+from designloop.benchmarks.pmo.altered import Altered
+from designloop.benchmarks.pmo.arms import ARMS, Ours, alone
 from designloop.benchmarks.pmo.benchmark import merge, run
 from designloop.benchmarks.pmo.outcome import MARKS, auc_of_the_tenth, outcome, peak_memory_gb
 from designloop.benchmarks.pmo.published import FILE, published
@@ -126,12 +129,42 @@ def test_each_arm_runs_a_task_once_and_is_recorded(model: str, tmp_path: Path, m
     ours, peer = (results["tasks"]["qed"][name] for name in names)
     assert (ours["code"], len(ours["model"][0])) == ([trials.code_digest()[:12]], 12)
     assert (peer["code"][0] != ours["code"][0], peer["model"]) == (True, [None])
+    assert len({ours["search"][0], peer["search"][0]}) == 2
     assert benchmark.run(options, said.append) == results
     assert said[-1] == f"0 of 2 trials to run; what they give is kept in {tmp_path / 'pmo'}"
     assert "| qed | zinc_screen | 12 |" in benchmark.report(results)
     pictures = benchmark.pictures(options, results)
     assert list(pictures) == ["pmo.svg"]
     assert pictures == benchmark.pictures(options, results), "the same record gives the same bytes"
+
+
+def test_what_is_recorded_tells_an_arm_from_what_it_was_and_not_tasks_seeds_or_budgets(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recorded(arm: Ours, **options: Any) -> set[str]:
+        monkeypatch.setattr(benchmark, "ARMS", (arm,))
+        given = Options(model=model, work=tmp_path, **options)
+        tasks = benchmark.run(given, lambda line: None)["tasks"]
+        return {search for of in tasks.values() for search in of[arm.name]["search"]}
+
+    def nothing(planned: list[Trial], *_: object) -> dict[str, dict[int, TrialResult]]:
+        results: dict[str, dict[int, TrialResult]] = {}
+        for trial in planned:
+            results.setdefault(trial.arm, {})[trial.seed] = kept([0.5])
+        return results
+
+    monkeypatch.setattr(benchmark, "run_trials", nothing)
+    plain = Ours("own", "as it is")
+    own = recorded(plain, seeds=2, tasks=("qed", "deco_hop"))
+    assert len(own) == 1
+    assert recorded(plain, seeds=1, tasks=("qed",), calls=40) == own
+    others = [Ours("own", "", {"batch_size": 7}), Altered("own", "", run_by=without_numbers)]
+    monkeypatch.setattr(tasks_module, "_CAMPAIGN", tasks_module._CAMPAIGN.replace("net_charge: null", "net_charge: 0"))
+    edited = recorded(plain, tasks=("qed",))
+    monkeypatch.undo()
+    monkeypatch.setattr(benchmark, "run_trials", nothing)
+    changed = [recorded(arm, tasks=("qed",)) for arm in others]
+    assert len(own.union(edited, *changed)) == 4
 
 
 def zinc_of(bank: Bank) -> Any:
@@ -186,6 +219,8 @@ def test_an_outcome_has_both_budgets_and_a_curve() -> None:
     assert given["seconds_a_call"] == pytest.approx(12 / 1100)
     assert outcome(kept([0.5] * 20), 100)["top10_at_1000"] is None
     assert outcome(kept([]), 100)["diversity"] is None
+    assert outcome(kept([0.5]), 100)["seconds_a_call"] == 12, "a trial from before CPU time was kept"
+    assert outcome({**kept([0.5]), "cpu_seconds": None}, 100)["seconds_a_call"] is None, "it had gone on"
     assert outcome(kept([None]), 100)["best"] == 0
 
 

@@ -212,6 +212,20 @@ def test_wall_time_is_set_beside_gp_bos_of_the_same_budget() -> None:
     assert bar(apart, "over gp_bo's").value is None
 
 
+def test_a_search_that_went_on_has_no_wall_time_and_bars_of_it_are_of_the_others() -> None:
+    went_on: Any = {"seconds_a_call": None, "oracle_seconds_a_call": None}
+    arms = {"property_loss": {0: run(0.5, 1000)}, "gp_bo": {0: run(0.5, 1000, **went_on)}}
+    assert bar(runs_of(dict.fromkeys(TASKS, arms)), "over gp_bo's").value is None
+    arms["gp_bo"][1] = run(0.5, 1000, seconds_a_call=0.4)
+    assert bar(runs_of(dict.fromkeys(TASKS, arms)), "over gp_bo's").value == pytest.approx(0.25)
+    both = runs_of({"qed": {"latent_bo": {0: run(0.5, **went_on), 1: run(0.5, seconds_a_call=0.15)}}})
+    assert bar(both, "seconds a call of 10,000").value == pytest.approx(0.1)
+    assert bar(both, "seconds a call of 10,000").measured == "1 searches"
+    only = runs_of({"qed": {"latent_bo": {0: run(0.5, **went_on)}}})
+    assert bar(only, "seconds a call of 10,000").value is None
+    assert "| *pending* |" in tables.cost(only, TASKS)
+
+
 # --- tables ---------------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +271,12 @@ def test_a_table_says_where_it_mixes_codes_and_where_they_were_not_kept() -> Non
     assert sentences in tables.cost(runs, TASKS)
     assert sentences in tables.early(runs, TASKS, {})
     assert tables.codes(runs.where(arm="a")) == ""
+    of_one_code = runs_of(
+        {"qed": {"a": {seed: run(0.5, search=search) for seed, search in enumerate(("s", "s", "t"))}}}
+    )
+    assert tables.codes(of_one_code.all) == (
+        " **This mixes codes:** a is of code c with model m, search s (2), c with model m, search t (1)."
+    )
 
 
 def test_arms_stand_in_their_own_order_whatever_ran_first() -> None:

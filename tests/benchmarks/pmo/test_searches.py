@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from designloop.benchmarks.common import gp_search, seeds
 from designloop.benchmarks.common.breeding import bred, canonical_children, quantile_sample
 from designloop.benchmarks.common.gp_search import Sizes, gp_bo, zinc_screen
 from designloop.benchmarks.common.records import RecordError
+from designloop.benchmarks.pmo import arms
 from designloop.benchmarks.pmo import door as door_module
 from designloop.benchmarks.pmo.door import BudgetSpent, Door
 from designloop.benchmarks.pmo.ga_search import mol_ga
+from designloop.benchmarks.pmo.outcome import outcome
 from designloop.molecules.chemistry import canonical, require
 from designloop.molecules.corpus import zinc
 from designloop.molecules.count_prints import Bank, prints_of
@@ -108,6 +111,34 @@ def test_an_interrupted_search_need_not_ask_again(oracle: Nitrogens, tmp_path: P
     again(["CF"])
     assert oracle.asked == ["CO", "CN", "CF"]
     assert len(file.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("cut_off_after", [None, 4])
+def test_what_a_search_took_is_not_told_where_it_went_on(
+    oracle: Nitrogens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_off_after: int | None
+) -> None:
+    """It has thought twice of what it had paid for before, and of what the oracle took it knows the last part alone."""
+    smiles = [f"{'C' * length}N" for length in range(1, 9)]
+    cuts = [cut_off_after]
+
+    def one_by_one(door: Door, bank: Bank, seed: int) -> None:
+        for count, text in enumerate(smiles):
+            if cuts == [count]:
+                cuts.clear()
+                raise KeyboardInterrupt
+            door([text])
+
+    monkeypatch.setattr(arms, "zinc_bank", lambda: None)
+    work = partial(arms.run_peer, one_by_one, Door, "qed", len(smiles), 0, tmp_path)
+    if cut_off_after is not None:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    result = work()
+    assert [text for text, _ in result["paid"]] == smiles == oracle.asked
+    measured = outcome(result, len(smiles))
+    for name in ("seconds", "oracle_seconds", "cpu_seconds"):
+        assert (result[name] is None) is (cut_off_after is not None)
+        assert (measured[f"{name}_a_call"] is None) is (cut_off_after is not None)
 
 
 def test_a_broken_file_of_calls_is_told(oracle: Nitrogens, tmp_path: Path) -> None:
