@@ -61,6 +61,10 @@ class Formerly:
     value: Any
 
 
+LATE, LATE_SHARE = 1000, 0.5
+"""Molecules paid for, from which on a campaign spends this share of the thought on each further one: there one call is
+worth less, as there are many, and what is bred from and learned from gets better by itself."""
+
 RestartAfter = Annotated[
     int,
     Formerly(0),

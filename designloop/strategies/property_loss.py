@@ -222,6 +222,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     def elites(archive: Archive) -> list[Member]:
         return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
 
+    judge = judged.Judged(settings.judged, before.parts.get("judged"))
     generators = tuple(name for name in settings.proposers if name != "screen")
     steps: dict[str, Proposer] = {
         "graph_mutation": graphs.GraphMutation(campaign.keep),
@@ -236,7 +237,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         tuned = property_learning.PropertyLearner(
             vae, reference, corpus, settings.learning.property,
             reader=reader, drawn=drawn, breeders=[steps[name].propose for name in generators if name in steps],
-            seed=campaign.seed, state=before.parts.get("property"),
+            paid=lambda: judge.paid, seed=campaign.seed, state=before.parts.get("property"),
         )  # fmt: skip
     else:
         tuner = fine_tuning.FineTuner(vae, reference, corpus, settings.learning)
@@ -282,7 +283,6 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     elif goals is not None:
         surrogate = ScalarisedSurrogate(surrogate)
     foreseen = Feasibility(before.parts.get("feasibility"))
-    judge = judged.Judged(settings.judged, before.parts.get("judged"))
     isomers = Isomers.followed(campaign, state, before.parts.get("isomers"))
     breed: pool.Breed = breeding.BreedByBound(
         campaign=campaign,

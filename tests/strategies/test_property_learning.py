@@ -15,7 +15,7 @@ from designloop.molecules.chemistry import standard_forms
 from designloop.randomness import generators_of
 from designloop.records import Candidate, Evaluation, Origin, Scored, State
 from designloop.strategies.archive.archive import Archive, Member
-from designloop.strategies.base import CampaignView
+from designloop.strategies.base import LATE, CampaignView
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.diversity import ScaffoldsDrawn
 from designloop.strategies.learning.groups import WIDE, GroupedReplay
@@ -61,11 +61,13 @@ def told(rows: Sequence[Scored], number: int = 1, before: Archive | None = None)
     return ToldRound(number, rows, rows, archive, archive, None)
 
 
-def learner(state: State | None = None, **settings) -> PropertyLearner:
+def learner(state: State | None = None, paid: int = 0, **settings) -> PropertyLearner:
     vae = tiny_vae()
     wanted = PropertyLearning(**SMALL | settings)
     reader, drawn = Reader(vae, wanted.noise), ScaffoldsDrawn(vae, 6.0, 1.0, standard_forms)
-    return PropertyLearner(vae, tiny_vae(), tiny_corpus(), wanted, reader=reader, drawn=drawn, seed=3, state=state)
+    return PropertyLearner(
+        vae, tiny_vae(), tiny_corpus(), wanted, reader=reader, drawn=drawn, paid=lambda: paid, seed=3, state=state
+    )
 
 
 def scored(n: int, first: int = 0) -> list[Scored]:
@@ -204,6 +206,14 @@ def test_what_a_call_costs_does_not_hang_on_the_size_of_rounds(monkeypatch: pyte
         counts.append(of._updates())
     assert counts[0] == counts[1] == 8
     assert counts[2] in range(4, 9), "learning waits until there is enough to learn from"
+
+
+@pytest.mark.parametrize(("paid", "updates"), [(LATE - 1, 8), (LATE, 4)])
+def test_a_long_campaign_learns_half_as_much_of_each_molecule(paid: int, updates: int) -> None:
+    of = learner(paid=paid)
+    for number, first in enumerate(range(0, 40, 10), 1):
+        of.learn(told(scored(40)[first : first + 10], number))
+    assert of._updates() == updates
 
 
 def test_it_learns_the_scores_and_leaves_encoder_and_reference_alone() -> None:

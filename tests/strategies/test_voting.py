@@ -15,10 +15,10 @@ from designloop.strategies import latent_bo, property_loss
 from designloop.strategies.acquisition.votes import Voter, Votes
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
-from designloop.strategies.base import SCORE_ALONE, CampaignView
+from designloop.strategies.base import LATE, SCORE_ALONE, CampaignView
 from designloop.strategies.search.pool import Bred, Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
-from designloop.strategies.search.voting import LATE, BreedByVote, Stock
+from designloop.strategies.search.voting import BreedByVote, Stock
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteeModel
 from designloop.strategies.surrogates.fixed_gp import FixedGP

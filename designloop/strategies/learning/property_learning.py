@@ -1,9 +1,9 @@
 """Fine-tuning by the property loss: every score, good and bad, is propagated back into decoder and likelihood.
 
-What a call costs is fixed: so many updates for so many paid molecules, whatever the size of a round. The encoder stays
-as it was pretrained, unless steps by the evidence, which come first, are asked for. What the optimizer knows of the
-property loss' gradients goes on from round to round: it is the running mean of their squares alone, without momentum,
-which would be as large again to keep.
+What a call costs is fixed: so many updates for so many paid molecules, whatever the size of a round, and half as many
+once a campaign is long. The encoder stays as it was pretrained, unless steps by the evidence, which come first, are
+asked for. What the optimizer knows of the property loss' gradients goes on from round to round: it is the running mean
+of their squares alone, without momentum, which would be as large again to keep.
 Sources: Venkatraman et al. 2024 (the loss); Kim et al. 2024, "Genetic-guided GFlowNets for sample efficient molecular
 optimization" (replay by rank, many small updates).
 """
@@ -11,7 +11,7 @@ optimization" (replay by rank, many small updates).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.randomness import generators_of
 from designloop.records import State
+from designloop.strategies.base import LATE, LATE_SHARE
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.diversity import ScaffoldsDrawn, crowding_of
 from designloop.strategies.learning.evidence import Breed, EvidenceSteps
@@ -69,6 +70,7 @@ class PropertyLearner:
         reader: of paid molecules.
         drawn: what the model writes from its prior, as it learns.
         breeders: make kin of paid molecules, free ones that the model learns to give back.
+        paid: how many molecules were paid for so far; of a long campaign each is learned from less later on.
         seed: of the campaign.
         state: what an earlier learner of this campaign gave.
     """
@@ -83,12 +85,13 @@ class PropertyLearner:
         reader: Reader,
         drawn: ScaffoldsDrawn,
         breeders: Sequence[Breed] = (),
+        paid: Callable[[], int] = lambda: 0,
         seed: int,
         state: State | None = None,
     ) -> None:
         bound_kernels()
         self.vae, self.reference, self.settings = vae, reference, settings
-        self._reader, self._drawn, self._seed = reader, drawn, seed
+        self._reader, self._drawn, self._paid, self._seed = reader, drawn, paid, seed
         self.loss = PropertyLoss(reference, SCORE, settings.scale, group=GROUP)
         self.held_out = HeldOutMolecules.of(reference, corpus, _HELD_OUT, parts=2)
         self.replay = Replay(limit=settings.replay)
@@ -114,8 +117,9 @@ class PropertyLearner:
         self.replay = self.replay.add(new)
         self.waiting += len(new)
         metrics = {}
-        if self.waiting >= self.settings.every and len(self.replay) >= FEWEST:
-            blocks, self.waiting = divmod(self.waiting, self.settings.every)
+        every = self.settings.every if self._paid() < LATE else int(self.settings.every / LATE_SHARE)
+        if self.waiting >= every and len(self.replay) >= FEWEST:
+            blocks, self.waiting = divmod(self.waiting, every)
             metrics = self._learn(blocks, told_round.number)
         return {**metrics, "reconstruction": self.reconstruction}
 

@@ -25,7 +25,9 @@ class PropertyLearning(BaseModel):
     """How the VAE is fine-tuned by the property loss."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    every: int = Field(25, ge=1, description="paid molecules after which the model learns")
+    every: int = Field(
+        25, ge=1, description="paid molecules after which the model learns; twice as many once 1,000 are"
+    )
     updates: int = Field(3, ge=1, description="gradient steps for each so many")
     evidence: int = Field(
         0,

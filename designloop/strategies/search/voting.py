@@ -21,7 +21,7 @@ from designloop.strategies.acquisition.base import worth
 from designloop.strategies.acquisition.votes import Elector
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
-from designloop.strategies.base import CampaignView
+from designloop.strategies.base import LATE, LATE_SHARE, CampaignView
 from designloop.strategies.learning.feasibility import Chances, Feasibility
 from designloop.strategies.proposers.base import without_new_radicals
 from designloop.strategies.search.core import Core
@@ -39,10 +39,6 @@ _FEWEST = 8
 
 _CONSIDERED = 10
 """Favourites of the voters that a batch is chosen from, for each molecule wanted."""
-
-LATE, LATE_SHARE = 1000, 0.5
-"""Molecules paid for, from which on a campaign thinks of this share of the free ones for each further one: where there
-are so many calls, one is worth less, and what is bred from gets better by itself."""
 
 MOST_JOINT = 3000
 """Molecules whose joint law an acquisition may need."""
