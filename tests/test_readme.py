@@ -135,7 +135,7 @@ def test_every_command_of_a_page_is_one_that_there_is(page: Path) -> None:
         if words[0].startswith("-"):
             continue
         command = group.commands[words[0]]  # type: ignore[attr-defined]
-        options = {name for parameter in command.params for name in parameter.opts}
+        options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
         unknown = [word for word in words[1:] if word.startswith("-") and word not in options]
         assert not unknown, f"{line}: no option {unknown[0]}"
         if words[0] == "benchmark" and len(words) > 1 and words[1].islower():
