@@ -129,8 +129,11 @@ def rounds_left(campaign: Campaign, table: CandidateTable) -> Iterator[tuple[int
     batch = campaign.batch_size if measured_properties(campaign) else None
     if table.next_round() == 0 and (starting_count := len(campaign.starting())):
         yield 0, starting_count
-    while (end := why_it_ends(budget, table.rounds(), asked_of(campaign, table), resumed_after, batch)) is None:
-        left = what_is_left(budget, table.calls(), asked_of(campaign, table))
+    while True:
+        asked = asked_of(campaign, table)
+        if (end := why_it_ends(budget, table.rounds(), asked, resumed_after, batch)) is not None:
+            break
+        left = what_is_left(budget, table.calls(), asked)
         yield max(table.next_round(), 1), min(campaign.batch_size, left.molecules)
     table.finish(str(end))
 

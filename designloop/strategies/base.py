@@ -65,6 +65,12 @@ LATE, LATE_SHARE = 1000, 0.5
 """Molecules paid for, from which on a campaign spends this share of the thought on each further one: there one call is
 worth less, as there are many, and what is bred from and learned from gets better by itself."""
 
+
+def share_of_thought(paid: int) -> float:
+    """The share of its thought that a campaign spends on a further molecule after so many were paid for."""
+    return 1.0 if paid < LATE else LATE_SHARE
+
+
 RestartAfter = Annotated[
     int,
     Formerly(0),

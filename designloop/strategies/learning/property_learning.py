@@ -22,7 +22,7 @@ from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.randomness import generators_of
 from designloop.records import State
-from designloop.strategies.base import LATE, LATE_SHARE
+from designloop.strategies.base import share_of_thought
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.diversity import ScaffoldsDrawn, crowding_of
 from designloop.strategies.learning.evidence import Breed, EvidenceSteps
@@ -117,7 +117,7 @@ class PropertyLearner:
         self.replay = self.replay.add(new)
         self.waiting += len(new)
         metrics = {}
-        every = self.settings.every if self._paid() < LATE else int(self.settings.every / LATE_SHARE)
+        every = int(self.settings.every / share_of_thought(self._paid()))
         if self.waiting >= every and len(self.replay) >= FEWEST:
             blocks, self.waiting = divmod(self.waiting, every)
             metrics = self._learn(blocks, told_round.number)

@@ -71,7 +71,7 @@ class Isomers:
     @property
     def are_alike(self) -> bool:
         """Whether isomers are taken to be alike."""
-        return len(self._alike) >= ENOUGH and not self._differ
+        return len(self._alike) >= ENOUGH
 
     def worth_paying(self, names: Sequence[str], rows: Iterable[int]) -> Iterator[int]:
         """Those of some rows, in order, of which no isomer was paid for nor comes before; all where isomers may differ.

@@ -21,7 +21,7 @@ from designloop.strategies.acquisition.base import worth
 from designloop.strategies.acquisition.votes import Elector
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
-from designloop.strategies.base import LATE, LATE_SHARE, CampaignView
+from designloop.strategies.base import CampaignView, share_of_thought
 from designloop.strategies.learning.feasibility import Chances, Feasibility
 from designloop.strategies.proposers.base import without_new_radicals
 from designloop.strategies.search.core import Core
@@ -90,8 +90,7 @@ class BreedByVote:
         for source in self.sources:
             stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
         voters, acquisition, chosen_by = election.voters(rng, wanted)
-        draws = self.draws if self.paid() < LATE else LATE_SHARE * self.draws
-        n = max(int(draws * wanted / self.generations), _FEWEST)
+        n = max(int(share_of_thought(self.paid()) * self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
@@ -208,8 +207,13 @@ class Stock:
         unpaid = np.array([name not in self.paid for name in self.pool.names])
         rankings = [ranking[unpaid[ranking]] for ranking in map(self.ranking, voters)]
         places = zip_longest(*(ranking.tolist() for ranking in rankings))
-        in_turn = dict.fromkeys(row for place in places for row in place if row is not None)
-        return list(islice(worth_paying(self._isomers, self.pool.names, in_turn), n))
+        in_turn = (row for place in places for row in place if row is not None)
+        chosen: dict[int, None] = {}
+        for row in worth_paying(self._isomers, self.pool.names, in_turn):
+            chosen[row] = None
+            if len(chosen) == n:
+                break
+        return list(chosen)
 
     def better_half(self, voters: Sequence[Elector]) -> list[int]:
         """Rows of the better half of what was not paid for, by the mean of what the voters expect without any hope."""
