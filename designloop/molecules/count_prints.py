@@ -68,9 +68,13 @@ class Prints:
         return cls(np.concatenate([np.zeros(0, np.int32), *rows]), starts)
 
 
-def units_of(mol: Mol, kind: str = KIND) -> np.ndarray:
-    """The units of a molecule in a kind of fingerprint, those of one feature side by side."""
-    counts = count_fingerprint(mol, kind)
+def units_of(mol: Mol, kind: str = KIND, features: Sequence[int] | None = None) -> np.ndarray:
+    """The units of a molecule in a kind of fingerprint, those of one feature side by side.
+
+    Args:
+        features: as ``count_fingerprint`` takes them.
+    """
+    counts = count_fingerprint(mol, kind, features=features)
     bits = np.fromiter(counts.keys(), np.int32, len(counts))
     repeats = np.minimum(np.fromiter(counts.values(), np.int32, len(counts)), MOST)
     ends = np.cumsum(repeats)

@@ -33,6 +33,12 @@ _GENERATORS: Mapping[str, Callable[[int], Any]] = {
     "rdkit": lambda size: rdFingerprintGenerator.GetRDKitFPGenerator(fpSize=size),
 }
 
+SEE_FEATURES = ("fcfp4", "fcfp6", "feature_pair")
+"""The kinds whose atoms are what they do: donors, acceptors, aromatic, halogens, bases, acids."""
+
+DONOR, ACCEPTOR = 1, 2
+"""Bits of such an atom."""
+
 FINGERPRINTS: tuple[str, ...] = (*_GENERATORS, "maccs")
 """The kinds there are; all of 2,048 bits but ``maccs``, whose 167 keys are fixed."""
 
@@ -69,13 +75,25 @@ def fingerprints(smiles: Sequence[str], kind: str = "ecfp4") -> list[ExplicitBit
     return [fingerprint(require(molecule), kind) for molecule in smiles]
 
 
-def count_fingerprint(mol: Mol, kind: str = "ecfp4", size: int = BITS) -> dict[int, int]:
+def atom_features(mol: Mol) -> list[int]:
+    """(atoms,) bits of what each atom does; most of the price of a fingerprint that sees them."""
+    features: list[int] = rdMolDescriptors.GetFeatureInvariants(mol)
+    return features
+
+
+def count_fingerprint(
+    mol: Mol, kind: str = "ecfp4", size: int = BITS, features: Sequence[int] | None = None
+) -> dict[int, int]:
     """How often the molecule has each feature that it has, by the feature's folded number.
+
+    Args:
+        features: of its atoms, for the kinds that see them, where they are known; else they are looked for.
 
     Raises:
         MoleculeError: the kind has no counts (``maccs``) or does not exist.
     """
-    counts: dict[int, int] = _generator(kind, size).GetCountFingerprint(mol).GetNonzeroElements()
+    known = {} if features is None else {"customAtomInvariants": features}
+    counts: dict[int, int] = _generator(kind, size).GetCountFingerprint(mol, **known).GetNonzeroElements()
     return counts
 
 

@@ -61,8 +61,8 @@ class Settings(BaseModel):
     )
     effort: Literal["low", "normal", "high"] = Field(
         "normal",
-        description="free molecules bred for each one paid for: 10, 40 or 100, half as many once 1,000 were paid for; "
-        "and how much of ZINC is looked at",
+        description="free molecules bred for each one paid for: 10, 40 or 100, fewer and fewer once 1,000 were paid "
+        "for; and how much of ZINC is looked at",
     )
     screen: bool = Field(True, description="whether ZINC is looked through, beside what is bred")
     chains: float = Field(

@@ -98,7 +98,7 @@ class Settings(BaseModel):
     effort: Literal["low", "normal", "high"] = Field(
         "normal",
         description="free molecules that are thought of for each one paid for (committee, committees): 10, 40 or 100, "
-        "half as many once 1,000 were paid for; and how much of ZINC is screened once there is much to screen it by: "
+        "fewer and fewer once 1,000 were paid for; and how much of ZINC is screened once there is much to screen it by: "
         "50,000 molecules or all",
     )
     parents: int = Field(40, ge=2, description="what each generation after the first is bred from (composite, score)")
@@ -249,7 +249,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         followed = elites if settings.prior == "refitted" else None
         learned = learners["prior"] = learned_prior.CampaignPrior(vae, fitted, followed, before.archive)
         prior = latents.PriorDraws(lambda: learned.model, settings.prior_noise, settings.temperature)
-    learners["health"] = health.SampleHealth(campaign, prior)
+    learners["health"] = health.SampleHealth(campaign, prior, lambda: judge.paid)
 
     def proposers(bred: bool) -> dict[str, Proposer]:
         refine = 0 if bred else settings.refine  # what is only bred from is not worth the time

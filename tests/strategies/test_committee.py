@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem, DataStructs
-from rdkit.Chem import Crippen, rdFingerprintGenerator
+from rdkit.Chem import rdFingerprintGenerator
 from scipy.stats import norm
 
 from designloop.molecules.corpus import held_out_smiles
 from designloop.molecules.count_prints import Bank, prints_of
+from designloop.molecules.whole_numbers import numbers_of
 from designloop.records import Candidate, Evaluation, Result, Scored
 from designloop.strategies.acquisition.votes import FITTED, WIDE, Kappas, Voter, Votes, draw_voters
 from designloop.strategies.archive.archive import Archive, Member
@@ -28,8 +29,8 @@ from designloop.strategies.surrogates.kernels import (
     Kernel,
     MinMax,
     Numbers,
+    Similarities,
     features_of_molecule,
-    numbers_of,
     standard_numbers,
 )
 from designloop.strategies.surrogates.noise import LEAST
@@ -99,9 +100,20 @@ def test_the_others_are_means_of_these(kernel: str, parts: list[Kernel]) -> None
     assert KERNELS[kernel].to(FEATURES[:20])(FEATURES) == pytest.approx(expected, abs=1e-6)
 
 
-def test_logp_is_among_the_numbers() -> None:
-    molecules = [Chem.MolFromSmiles(text) for text in SMILES]
-    assert [numbers_of(mol)[-1] for mol in molecules] == pytest.approx([Crippen.MolLogP(mol) for mol in molecules])
+def test_kernels_that_have_parts_in_common_say_together_what_they_say_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = {name: kernel.to(FEATURES[:20]) for name, kernel in KERNELS.items()}
+    together = Similarities(KERNELS, FEATURES[:20])
+    assert list(together) == list(KERNELS)
+    for others in (FEATURES, FEATURES[20:30], FEATURES):
+        for name, similarity in alone.items():
+            assert together[name](list(others)).tolist() == similarity(others).tolist()
+    together.forget()
+    asked: list[str] = []
+    prints = MinMax._prints
+    monkeypatch.setattr(MinMax, "_prints", lambda self, rows: asked.append(self.kind) or prints(self, rows))
+    for name in together:
+        together[name](FEATURES)
+    assert sorted(asked) == ["atom_pair", "ecfp6", "fcfp4", "feature_pair"], "each part is asked once"
 
 
 def test_numbers_tell_isomers_by_formula_alone_alike_and_others_apart() -> None:

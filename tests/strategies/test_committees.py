@@ -10,6 +10,7 @@ from rdkit import Chem
 
 from designloop.molecules.corpus import held_out_smiles
 from designloop.molecules.count_prints import Bank, prints_of
+from designloop.molecules.whole_numbers import numbers_of
 from designloop.records import Candidate, Evaluation, Result, Scored
 from designloop.strategies.acquisition.goal_votes import FrontVotes
 from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
@@ -31,7 +32,7 @@ from designloop.strategies.search.voting import Stock
 from designloop.strategies.surrogates.base import Belief
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.committees import Committees, CommitteesModel
-from designloop.strategies.surrogates.kernels import KERNELS, numbers_of
+from designloop.strategies.surrogates.kernels import KERNELS
 from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.pending import given_pending
 from designloop.strategies.surrogates.views import MoleculeView

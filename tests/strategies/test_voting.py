@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from designloop.strategies import latent_bo, property_loss
 from designloop.strategies.acquisition.votes import Voter, Votes
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
-from designloop.strategies.base import LATE, SCORE_ALONE, CampaignView
+from designloop.strategies.base import LATE, LEAST_SHARE, SCORE_ALONE, CampaignView, share_of_thought
 from designloop.strategies.search.pool import Bred, Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.search.voting import BreedByVote, Stock
@@ -107,10 +108,27 @@ def test_generations_share_the_free_molecules_and_have_what_came_before_as_paren
     assert {name for parents, _ in asked[1:] for name in parents} & set(BRED)
 
 
-def test_a_long_campaign_thinks_of_half_as_many() -> None:
-    assert [n for _, n in breed(draws=20, spent=LATE - 1)[1]] == [20] * 5
-    assert [n for _, n in breed(draws=20, spent=LATE)[1]] == [10] * 5
+def test_a_long_campaign_thinks_of_fewer_and_fewer() -> None:
+    assert [n for _, n in breed(draws=100, spent=LATE)[1]] == [100] * 5
+    assert [n for _, n in breed(draws=100, spent=2 * LATE)[1]] == [50] * 5
+    assert [n for _, n in breed(draws=100, spent=100 * LATE)[1]] == [20] * 5
     assert [n for _, n in breed(draws=2, spent=LATE)[1]] == [8] * 5, "never fewer"
+
+
+def test_each_doubling_of_a_campaign_takes_as_much_thought_as_the_last_until_little_is_left() -> None:
+    shares = [share_of_thought(paid) for paid in range(100 * LATE)]
+    assert shares[: LATE + 1] == [1.0] * (LATE + 1)
+    assert shares == sorted(shares, reverse=True)
+    assert shares[-1] == LEAST_SHARE
+    first, second = sum(shares[LATE : 2 * LATE]), sum(shares[2 * LATE : 4 * LATE])
+    assert first == pytest.approx(second, rel=1e-2) == pytest.approx(LATE * math.log(2), rel=1e-2)
+    assert share_of_thought(0) == 1.0
+
+
+def test_of_a_long_campaign_fewer_molecules_of_zinc_stand_in_the_pool() -> None:
+    early, late = (breed(spent=spent)[0].pool.candidates for spent in (0, 2 * LATE))
+    screened = [sum(candidate.proposer == "screen" for candidate in pool) for pool in (early, late)]
+    assert screened[1] == pytest.approx(screened[0] / 2, abs=2)
 
 
 @pytest.mark.parametrize("judged", [0.0, 0.5])

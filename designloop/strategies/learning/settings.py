@@ -26,7 +26,7 @@ class PropertyLearning(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     every: int = Field(
-        25, ge=1, description="paid molecules after which the model learns; twice as many once 1,000 are"
+        25, ge=1, description="paid molecules after which the model learns; more and more once 1,000 are"
     )
     updates: int = Field(3, ge=1, description="gradient steps for each so many")
     evidence: int = Field(

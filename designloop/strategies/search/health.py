@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from designloop.molecules.chemistry import parse_all, sa_score
 from designloop.randomness import generators_of
-from designloop.strategies.base import CampaignView
+from designloop.strategies.base import CampaignView, share_of_thought
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.proposers.latents import PriorDraws
 
@@ -23,10 +23,13 @@ class SampleHealth:
 
     campaign: CampaignView
     prior: PriorDraws
+    paid: Callable[[], int] = lambda: 0
+    """How many molecules were paid for so far; of a long campaign it is looked at less often later on."""
 
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Share of the samples that the campaign allows, and their mean SA score; about every ``_DRAWS`` calls."""
-        if (told_round.number - 1) % math.ceil(_DRAWS / max(len(told_round.scored), 1)):
+        calls = _DRAWS / share_of_thought(self.paid())
+        if (told_round.number - 1) % math.ceil(calls / max(len(told_round.scored), 1)):
             return {}
         device = self.prior.model().device
         drawn = self.prior.propose((), _DRAWS, generators_of(device, self.campaign.seed, told_round.number, "health"))

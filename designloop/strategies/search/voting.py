@@ -58,7 +58,7 @@ class BreedByVote:
     screen: ZincScreen | None
     """None: no molecule of ZINC is looked at."""
     draws: float
-    """Free molecules for each one wanted, those of all generations together; of a long campaign fewer later on."""
+    """Free molecules for each one wanted, those of all generations together; of a long campaign fewer and fewer later on."""
     paid: Callable[[], int] = lambda: 0
     """How many molecules were paid for so far."""
     generations: int = 5
@@ -84,13 +84,14 @@ class BreedByVote:
         rng, election = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block), self.electorate(belief, wanted, turn)
         chances = None if self.feasibility is None else self.feasibility.chances()
         stock = Stock(Pool(self.view), archive, election.belief, chances, self.isomers)
+        share = share_of_thought(self.paid())
         if self.screen is not None:
-            screened = self.screen.propose(election.processes, election.worths, rng)
+            screened = self.screen.propose(election.processes, election.worths, rng, share)
             stock.add(Core(self.campaign.keep).holding(screened))
         for source in self.sources:
             stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
         voters, acquisition, chosen_by = election.voters(rng, wanted)
-        n = max(int(share_of_thought(self.paid()) * self.draws * wanted / self.generations), _FEWEST)
+        n = max(int(share * self.draws * wanted / self.generations), _FEWEST)
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))

@@ -20,7 +20,7 @@ from designloop.strategies.surrogates.base import Moments, Posterior, View
 from designloop.strategies.surrogates.calibration import SeenRound
 from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.strategies.surrogates.fixed_gp import FixedGP
-from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MoleculeFeatures
+from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MoleculeFeatures, Similarities
 from designloop.strategies.surrogates.views import FingerprintView
 
 FLOOR = 0.1
@@ -165,13 +165,27 @@ class Committee:
         """The belief after what an archive holds; None of too few molecules."""
         if len(archive) < self._start:
             return None
-        return self.fit_seen(archive, self.view.features_of(archive.members).tolist(), seed)
+        molecules = self.view.features_of(archive.members).tolist()
+        similarities = self.similarities(molecules)
+        model = self.fit_seen(archive, molecules, similarities, seed)
+        similarities.forget()
+        return model
 
-    def fit_seen(self, archive: Archive, molecules: Sequence[MoleculeFeatures], seed: int) -> CommitteeModel:
-        """The belief after what an archive holds, of enough molecules that were seen already."""
-        scores = archive.scores
+    def similarities(self, molecules: Sequence[MoleculeFeatures]) -> Similarities:
+        """Those of the fixed processes' kernels, of others with some molecules."""
+        return Similarities(self._kernels, molecules)
+
+    def fit_seen(
+        self, archive: Archive, molecules: Sequence[MoleculeFeatures], similarities: Similarities, seed: int
+    ) -> CommitteeModel:
+        """The belief after what an archive holds, of enough molecules that were seen already.
+
+        Args:
+            similarities: with these molecules.
+        """
+        scores, noisy, readings = archive.scores, self._noisy, archive.score_readings
         processes = {
-            name: FixedGP.fit(kernel, molecules, scores, self._noisy, archive.score_readings)
+            name: FixedGP.fit(kernel, molecules, scores, noisy, readings, similarities[name])
             for name, kernel in self._kernels.items()
         }
         members: list[Member] = [*processes.values()]

@@ -145,6 +145,7 @@ class Committees:
         if len(archive) < self._start:
             return None
         molecules = self.view.features_of(archive.members).tolist()  # once for all: latents have to be encoded
+        similarities = next(iter(self._committees.values())).similarities(molecules)
         desirable, parts = self._objective.desirabilities(archive.values), list[CommitteeModel]()
         for goal, committee in enumerate(self._committees.values()):
             scores = desirable[:, goal].tolist()
@@ -157,7 +158,8 @@ class Committees:
                 )
                 for member, score in zip(archive.members, scores, strict=True)
             ]
-            parts.append(committee.fit_seen(replace(archive, members=tuple(members)), molecules, seed))
+            parts.append(committee.fit_seen(replace(archive, members=tuple(members)), molecules, similarities, seed))
+        similarities.forget()
         expected = desirable
         if self._objective.noisy:  # a front of measurements is one of lucky measurements
             expected = _desirabilities([part.expected for part in parts])

@@ -53,14 +53,16 @@ class FixedGP:
         scores: np.ndarray,
         noisy: bool = False,
         readings: np.ndarray | None = None,
+        similarity: Similarity | None = None,
     ) -> FixedGP:
         """Conditions the process on (n,) scores.
 
         Args:
             noisy: whether they are those of an assay, say; where the process lies and how noisy it is, they then say.
             readings: (n,) that each is the mean of; None: each is one.
+            similarity: the kernel's, with the molecules, where it is made already.
         """
-        unfitted = kernel, molecules, kernel.to(molecules)
+        unfitted = kernel, molecules, kernel.to(molecules) if similarity is None else similarity
         return cls._conditioned(*unfitted, scores, noisy, readings)
 
     def refitted(self, scores: np.ndarray, noisy: bool = False, readings: np.ndarray | None = None) -> FixedGP:

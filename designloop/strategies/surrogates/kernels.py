@@ -11,21 +11,18 @@ Sources: Ralaivola et al. 2005 (MinMax); Rogers & Hahn 2010 and Carhart et al. 1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Protocol
 
 import numpy as np
-from rdkit.Chem import Mol, rdMolDescriptors
 
 from designloop.molecules.corpus import held_out_smiles
 from designloop.molecules.count_prints import Prints, Vocabulary, units_of
-from designloop.molecules.crippen import crippen_logp
+from designloop.molecules.fingerprints import SEE_FEATURES, atom_features
 from designloop.molecules.parsing import require
-
-ELEMENTS = (1, 6, 7, 8, 9, 15, 16, 17, 35, 53)
-"""Atomic numbers that are counted."""
+from designloop.molecules.whole_numbers import numbers_of
 
 _LEAST_SPREAD = 0.15
 """Standard deviation that a number is taken to have at least: what is rare in ZINC must not be all that counts."""
@@ -42,8 +39,15 @@ class _Units(dict[str, np.ndarray]):
         self._smiles = smiles
 
     def __missing__(self, kind: str) -> np.ndarray:
-        units = self[kind] = units_of(require(self._smiles), kind)
+        features = _atom_features(self._smiles) if kind in SEE_FEATURES else None
+        units = self[kind] = units_of(require(self._smiles), kind, features)
         return units
+
+
+@lru_cache(_REMEMBERED)
+def _atom_features(smiles: str) -> list[int]:
+    """Those of a molecule, which several kernels see."""
+    return atom_features(require(smiles))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,37 +66,6 @@ class MoleculeFeatures:
         return _standardised(self.smiles)
 
 
-def numbers_of(mol: Mol) -> np.ndarray:
-    """(d,) numbers of a whole molecule: its elements, charge, rings by kind, bonds that turn, and the like."""
-    atoms = list(mol.GetAtoms())
-    elements = [atom.GetAtomicNum() for atom in atoms]
-    hydrogens = sum(atom.GetTotalNumHs() for atom in atoms)
-    counts = [hydrogens, *(elements.count(number) for number in ELEMENTS[1:])]
-    rings = mol.GetRingInfo().AtomRings()
-    aromatic = [all(atoms[i].GetIsAromatic() for i in ring) for ring in rings]
-    sizes = [len(ring) for ring in rings]
-    return np.array(
-        [
-            *counts,
-            len(atoms) - sum(counts[1:]),
-            sum(atom.GetFormalCharge() for atom in atoms),
-            sum(size == 5 for size in sizes),
-            sum(size == 6 for size in sizes),
-            sum(size not in (5, 6) for size in sizes),
-            sum(aromatic),
-            rdMolDescriptors.CalcNumRotatableBonds(mol),
-            rdMolDescriptors.CalcTPSA(mol) / 10,
-            rdMolDescriptors.CalcNumHBD(mol),
-            rdMolDescriptors.CalcNumHBA(mol),
-            10 * rdMolDescriptors.CalcFractionCSP3(mol),
-            rdMolDescriptors.CalcNumBridgeheadAtoms(mol),
-            rdMolDescriptors.CalcNumSpiroAtoms(mol),
-            crippen_logp(mol),
-        ],
-        np.float32,
-    )
-
-
 @cache
 def standard_numbers() -> tuple[np.ndarray, np.ndarray]:
     """(d,) means and standard deviations of the numbers over ZINC's first 1,000 held-out molecules."""
@@ -103,7 +76,7 @@ def standard_numbers() -> tuple[np.ndarray, np.ndarray]:
 @lru_cache(20_000)
 def _standardised(smiles: str) -> np.ndarray:
     mean, deviation = standard_numbers()
-    return np.asarray((numbers_of(require(smiles)) - mean) / deviation)
+    return np.asarray((numbers_of(require(smiles), _atom_features(smiles)) - mean) / deviation)
 
 
 Similarity = Callable[[Sequence[MoleculeFeatures]], np.ndarray]
@@ -169,19 +142,76 @@ class MeanOf:
 
     def to(self, molecules: Sequence[MoleculeFeatures]) -> Similarity:
         """The kernel of others with these molecules."""
-        parts = [kernel.to(molecules) for kernel in self.kernels]
+        return self.of([kernel.to(molecules) for kernel in self.kernels])
+
+    @staticmethod
+    def of(parts: Sequence[Similarity]) -> Similarity:
+        """The mean of what its kernels say of others."""
         return lambda others: np.asarray(np.mean([part(others) for part in parts], axis=0, dtype=np.float32))
 
 
+ECFP6, FCFP4, FEATURE_PAIR, ATOM_PAIR = (MinMax(kind) for kind in ("ecfp6", "fcfp4", "feature_pair", "atom_pair"))
 SHARP, WIDE = Numbers(1.0), Numbers(3.0)
 
 KERNELS: Mapping[str, Kernel] = {
-    "ecfp6": MinMax("ecfp6"),
-    "features": MeanOf((MinMax("fcfp4"), MinMax("feature_pair"))),
-    "pairs": MeanOf((MinMax("atom_pair"), MinMax("fcfp4"), SHARP, WIDE)),
-    "composition": MeanOf((MinMax("ecfp6"), MinMax("fcfp4"), MinMax("feature_pair"), SHARP, WIDE)),
+    "ecfp6": ECFP6,
+    "features": MeanOf((FCFP4, FEATURE_PAIR)),
+    "pairs": MeanOf((ATOM_PAIR, FCFP4, SHARP, WIDE)),
+    "composition": MeanOf((ECFP6, FCFP4, FEATURE_PAIR, SHARP, WIDE)),
 }
 """The kernels there are, by name."""
+
+
+class _Remembered:
+    """A part of several kernels: what it last said, and of whom, since they are asked of the same molecules."""
+
+    def __init__(self, part: Similarity) -> None:
+        self._part = part
+        self.forget()
+
+    def __call__(self, others: Sequence[MoleculeFeatures]) -> np.ndarray:
+        if self._others != others:  # molecules are told apart by identity
+            self._others, self._said = others, self._part(others)
+        return self._said
+
+    def forget(self) -> None:
+        self._others: Sequence[MoleculeFeatures] | None = None
+        self._said = np.zeros((0, 0), np.float32)
+
+
+class Similarities(Mapping[str, Similarity]):
+    """Some kernels of others with the same molecules: a part that several of them have is made and asked once.
+
+    Args:
+        kernels: by name.
+        molecules: (n,) that others are compared with.
+    """
+
+    def __init__(self, kernels: Mapping[str, Kernel], molecules: Sequence[MoleculeFeatures]) -> None:
+        self._molecules = molecules
+        self._parts: dict[int, _Remembered] = {}
+        self._of = {name: self._similarity(kernel) for name, kernel in kernels.items()}
+
+    def _similarity(self, kernel: Kernel) -> Similarity:
+        if isinstance(kernel, MeanOf):
+            return kernel.of([self._similarity(part) for part in kernel.kernels])
+        if id(kernel) not in self._parts:
+            self._parts[id(kernel)] = _Remembered(kernel.to(self._molecules))
+        return self._parts[id(kernel)]
+
+    def __getitem__(self, name: str) -> Similarity:
+        return self._of[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._of)
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def forget(self) -> None:
+        """Forgets what was last said, which is n times n numbers a part once the n molecules themselves were asked."""
+        for part in self._parts.values():
+            part.forget()
 
 
 def _numbers(molecules: Sequence[MoleculeFeatures]) -> np.ndarray:
