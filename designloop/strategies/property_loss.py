@@ -98,8 +98,8 @@ class Settings(BaseModel):
     effort: Literal["low", "normal", "high"] = Field(
         "normal",
         description="free molecules that are thought of for each one paid for (committee, committees): 10, 40 or 100, "
-        "fewer and fewer once 1,000 were paid for; and how much of ZINC is screened once there is much to screen it by: "
-        "50,000 molecules or all",
+        "fewer and fewer once 1,000 were paid for; and how much of ZINC is screened once there is much to screen it "
+        "by: 50,000 molecules or all",
     )
     parents: int = Field(40, ge=2, description="what each generation after the first is bred from (composite, score)")
     parents_per_scaffold: int = Field(3, ge=1, description="most of these that share a scaffold (composite, score)")

@@ -47,7 +47,7 @@ def archive() -> Archive:
 
 
 def breed(
-    draws: float = 20, allowed: Callable[[str], bool] = lambda smiles: True, spent: int = 0
+    draws: float = 20, allowed: Callable[[str], bool] = lambda smiles: True, spent: int = 0, seen: int = 3
 ) -> tuple[Bred, list[tuple[list[str], int]]]:
     """A block for a batch of five, and the parents and the number of children of each generation."""
     asked: list[tuple[list[str], int]] = []
@@ -78,7 +78,7 @@ def breed(
     )
     belief = Committee(VIEW, SCORE_ALONE).fit(archive(), 0)
     assert belief is not None
-    bred = by_vote(archive(), belief, 5, Turn(1, 3))
+    bred = by_vote(archive(), belief, 5, Turn(1, seen))
     assert bred is not None
     return bred, asked
 
@@ -125,10 +125,11 @@ def test_each_doubling_of_a_campaign_takes_as_much_thought_as_the_last_until_lit
     assert share_of_thought(0) == 1.0
 
 
-def test_of_a_long_campaign_fewer_molecules_of_zinc_stand_in_the_pool() -> None:
-    early, late = (breed(spent=spent)[0].pool.candidates for spent in (0, 2 * LATE))
-    screened = [sum(candidate.proposer == "screen" for candidate in pool) for pool in (early, late)]
-    assert screened[1] == pytest.approx(screened[0] / 2, abs=2)
+@pytest.mark.parametrize(("spent", "rounds"), [(0, 1), (LATE, 1), (2 * LATE, 2), (100 * LATE, 5)])
+def test_in_a_long_campaign_zinc_is_looked_through_every_so_many_rounds(spent: int, rounds: int) -> None:
+    for seen in range(3, 13):
+        pool = breed(spent=spent, seen=seen)[0].pool
+        assert any(candidate.proposer == "screen" for candidate in pool.candidates) == (seen % rounds == 0)
 
 
 @pytest.mark.parametrize("judged", [0.0, 0.5])

@@ -53,7 +53,6 @@ class ZincScreen:
         processes: Sequence[FixedGP],
         worths: Sequence[Callable[[np.ndarray], np.ndarray]],
         rng: np.random.Generator,
-        share: float = 1.0,
     ) -> list[Candidate]:
         """The best of ZINC by each worth in turn, and some at random, each once.
 
@@ -61,14 +60,12 @@ class ZincScreen:
             processes: of the same molecules.
             worths: (m, processes) means to (m,) values.
             rng: draws what is taken at random.
-            share: of as many as are taken of each at most.
         """
         bank = zinc_bank(self.size(len(processes[0].molecules)))
         means = np.stack([self.means(bank, process) for process in processes], -1)
         in_turn = zip_longest(*(self._best_by(worth(means)) for worth in worths))
         best = dict.fromkeys(row for place in in_turn for row in place if row is not None)
-        taken, fresh = (round(share * most) for most in (self.best, self.fresh))
-        rows = [*islice(best, taken), *rng.integers(len(bank), size=fresh)]
+        rows = [*islice(best, self.best), *rng.integers(len(bank), size=self.fresh)]
         return [Candidate(bank.smiles[row], PROPOSER) for row in dict.fromkeys(rows)]
 
     def _best_by(self, value: np.ndarray) -> list[int]:

@@ -56,9 +56,9 @@ class BreedByVote:
     view: View
     propose: Propose
     screen: ZincScreen | None
-    """None: no molecule of ZINC is looked at."""
+    """None: no molecule of ZINC is looked at; in a long campaign ZINC is looked through every so many rounds."""
     draws: float
-    """Free molecules for each one wanted, those of all generations together; of a long campaign fewer and fewer later on."""
+    """Free molecules for each one wanted, those of all generations together; of a long campaign ever fewer."""
     paid: Callable[[], int] = lambda: 0
     """How many molecules were paid for so far."""
     generations: int = 5
@@ -85,8 +85,8 @@ class BreedByVote:
         chances = None if self.feasibility is None else self.feasibility.chances()
         stock = Stock(Pool(self.view), archive, election.belief, chances, self.isomers)
         share = share_of_thought(self.paid())
-        if self.screen is not None:
-            screened = self.screen.propose(election.processes, election.worths, rng, share)
+        if self.screen is not None and turn.rounds_seen % round(1 / share) == 0:
+            screened = self.screen.propose(election.processes, election.worths, rng)
             stock.add(Core(self.campaign.keep).holding(screened))
         for source in self.sources:
             stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
