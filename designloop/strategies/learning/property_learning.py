@@ -2,8 +2,8 @@
 
 What a call costs is fixed: so many updates for so many paid molecules, whatever the size of a round, and fewer and
 fewer once a campaign is long. The encoder stays as it was pretrained, unless steps by the evidence, which come first,
-are asked for. What the optimizer knows of the property loss' gradients goes on from round to round: it is the running mean
-of their squares alone, without momentum, which would be as large again to keep.
+are asked for. What the optimizer knows of the property loss' gradients goes on from round to round: it is the running
+mean of their squares alone, without momentum, which would be as large again to keep.
 Sources: Venkatraman et al. 2024 (the loss); Kim et al. 2024, "Genetic-guided GFlowNets for sample efficient molecular
 optimization" (replay by rank, many small updates).
 """

@@ -169,6 +169,10 @@ class _Remembered:
         self._part = part
         self.forget()
 
+    def __reduce__(self) -> tuple[type[_Remembered], tuple[Similarity]]:
+        """Elsewhere others are asked."""
+        return type(self), (self._part,)
+
     def __call__(self, others: Sequence[MoleculeFeatures]) -> np.ndarray:
         if self._others != others:  # molecules are told apart by identity
             self._others, self._said = others, self._part(others)

@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 from designloop.strategies.surrogates.base import Belief
 from designloop.strategies.surrogates.committee import CommitteeModel
 from designloop.strategies.surrogates.fixed_gp import FixedGP
-from designloop.strategies.surrogates.latent_kernels import LatentSimilarity, points_of_latents
+from designloop.strategies.surrogates.latent_kernels import LatentMatern, LatentSimilarity, points_of_latents
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class LatentProcess:
     def of(cls, belief: Belief) -> Self | None:
         """The one among a committee's members; None where there is none."""
         for process in belief.processes.values() if isinstance(belief, CommitteeModel) else ():
-            if isinstance(process.similarity, LatentSimilarity):
-                return cls(process, process.similarity)
+            if isinstance(process.kernel, LatentMatern):
+                return cls(process, process.kernel.to(process.molecules))
         return None
 
     @property
