@@ -48,6 +48,13 @@ class Settings(BaseModel):
         "the noisy values say is best, upper bound; uniform, the control, chooses blindly of what the votes would "
         "choose from, whatever may fail",
     )
+    surrogate: Annotated[Literal["auto", "committee", "committees"], Formerly("committee")] = Field(
+        "auto",
+        description="committee: GPs of the score with several kernels, each trusted by how well it foresaw, and where "
+        "the objective has several properties a composite of GPs of these; committees: such GPs for each property, "
+        "through the objective; auto: committees where there are several properties, unless chains or regions are "
+        "asked for, which go by one value",
+    )
     trade_offs: Annotated[Literal["auto", "hypervolume", "chebyshev"], Formerly("chebyshev")] = Field(
         "auto",
         description="under `aggregate: pareto`: a batch is chosen for what it adds to the front's hypervolume, with a "
@@ -83,13 +90,27 @@ class Settings(BaseModel):
     judged: JudgedShare = 0.1
 
 
-def by_one_value(settings: Settings) -> str | None:
-    """What of these settings goes by one value of a molecule, as the file says it; None where nothing does."""
-    if settings.acquisition in ("thompson", "ucb"):
-        return f"acquisition: {settings.acquisition}"
+def in_latent_space(settings: Settings) -> str | None:
+    """What of these settings searches latent space, as the file says it; None where nothing does."""
     if settings.chains:
         return "chains"
     return "regions" if settings.regions.decoded else None
+
+
+def by_one_value(settings: Settings) -> str | None:
+    """What of these settings goes by one value of a molecule where goals are traded off; None where nothing does."""
+    if settings.acquisition in ("thompson", "ucb"):
+        return f"acquisition: {settings.acquisition}"
+    return in_latent_space(settings)
+
+
+def surrogate_of(settings: Settings, objective: KnownObjective) -> str:
+    """The surrogate of a campaign that is begun with these settings."""
+    if objective.reference is not None:
+        return "committees" if trade_offs_of(settings) == "hypervolume" else "committee"
+    if settings.surrogate != "auto":
+        return settings.surrogate
+    return "committees" if len(objective.names) > 1 and in_latent_space(settings) is None else "committee"
 
 
 def trade_offs_of(settings: Settings) -> str:
@@ -101,11 +122,16 @@ def trade_offs_of(settings: Settings) -> str:
 
 def why_unfit(settings: Settings, objective: KnownObjective) -> Unfit | None:
     """What keeps these settings from serving an objective; None where nothing does."""
-    asked = by_one_value(settings)
-    if objective.reference is None or settings.trade_offs != "hypervolume" or asked is None:
+    if objective.reference is None:
+        key, found, others = "surrogate", "committees", "auto or committee"
+        is_asked, asked = settings.surrogate == found, in_latent_space(settings)
+    else:
+        key, found, others = "trade_offs", "hypervolume", "auto or chebyshev"
+        is_asked, asked = settings.trade_offs == found, by_one_value(settings)
+    if not is_asked or asked is None:
         return None
-    actual = f"hypervolume beside {asked}, which goes by one value of each molecule"
-    return Unfit("trade_offs", actual, "auto or chebyshev", "or leave that out")
+    actual = f"{found} beside {asked}, which goes by one value of each molecule"
+    return Unfit(key, actual, others, "or leave that out")
 
 
 def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, str]:
@@ -115,6 +141,8 @@ def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, st
         idle["kappa"] = f"it is for `acquisition: ucb`, and here it is {settings.acquisition}"
     if objective.reference is None:
         idle["trade_offs"] = "it is for `objective.aggregate: pareto`"
+    else:
+        idle["surrogate"] = "it is for one score; of goals there are committees, or one of each round's trade-off"
     if not settings.regions.decoded:
         others = [f"regions.{key}" for key in RegionSettings.model_fields if key != "decoded"]
         idle |= dict.fromkeys(others, "`regions.decoded` is 0, so there are no regions")
@@ -142,7 +170,14 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.proposers.base import Proposer
     from designloop.strategies.proposers.weighted import Weighted
     from designloop.strategies.search import chains, core, credit, judged, machine, pool, region_search, regions, saved
-    from designloop.strategies.search.elections import Directions, Electorate, GoalElectorate, ScoreElectorate
+    from designloop.strategies.search.elections import (
+        Directions,
+        Electorate,
+        GoalElectorate,
+        KnownWorth,
+        ScoreElectorate,
+        TradeOffs,
+    )
     from designloop.strategies.search.isomers import Isomers
     from designloop.strategies.search.restarts import Restarts
     from designloop.strategies.search.screen import ZincScreen
@@ -157,11 +192,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.surrogates.views import FingerprintView
 
     objective, goals = campaign.objective, campaign.objective.reference
-    by_hypervolume = goals is not None and trade_offs_of(settings) == "hypervolume"
-    by_round = goals is not None and not by_hypervolume
+    by_round = goals is not None and trade_offs_of(settings) == "chebyshev"
     standing = by_score if goals is None else by_front(objective.desirabilities)
     before = saved.Saved.read(state, LIMIT, saved.latent_bo_version_1, standing)
-    part = "committees" if by_hypervolume else "committee"
+    part = surrogate_of(settings, objective)
     if state is not None and part not in before.parts:
         raise saved.of_another_search(f"the parts {', '.join(sorted(before.parts)) or 'none'}", part)
     vae, kept = campaign.load_model(), core.Core(campaign.keep)
@@ -204,10 +238,13 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     }
     committee: Committee | Committees
     electorate: Electorate
-    if goals is not None and by_hypervolume:
-        front = HypervolumeImprovement(goals, _HOPE, objective.reference_moves)
-        acquisitions |= dict.fromkeys(("qlogei", "qlognei"), front)
-        electorate = GoalElectorate(Directions(front), kappas)
+    if part == "committees":
+        trade_offs: TradeOffs = KnownWorth(objective.aggregate)
+        if goals is not None:
+            front = HypervolumeImprovement(goals, _HOPE, objective.reference_moves)
+            acquisitions |= dict.fromkeys(("qlogei", "qlognei"), front)
+            trade_offs = Directions(front)
+        electorate = GoalElectorate(trade_offs, kappas)
         committee = Committees(view, objective, before.parts.get(part), others=others, start=settings.start)
     else:
         electorate = ScoreElectorate(kappas)

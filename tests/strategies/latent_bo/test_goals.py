@@ -1,4 +1,4 @@
-"""Goals that are traded off by latent_bo: who chooses how, what is refused, and what goes on as it was begun."""
+"""Several properties in latent_bo, traded off or one score: who chooses how, what is refused, what goes on as begun."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from designloop.records import Candidate, Evaluation, Result, Scored
 from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
 from designloop.strategies.acquisition.log_nei import LogNoisyExpectedImprovement
 from designloop.strategies.base import SCORE_ALONE, KnownObjective, StateError, idle_settings, unchanged, why_unfit
-from designloop.strategies.latent_bo import Settings, trade_offs_of
+from designloop.strategies.latent_bo import Settings, surrogate_of, trade_offs_of
 from designloop.strategies.search.elections import Directions, GoalElectorate, ScoreElectorate
 from designloop.strategies.search.machine import Search
 from designloop.strategies.search.voting import MOST_JOINT, BreedByVote
@@ -34,6 +34,12 @@ ASKED: dict[str, dict[str, Any]] = {
     "regions": {"regions": {"decoded": 1}},
 }
 """What goes by one value of a molecule."""
+
+
+SCORE = replace(GOALS, reference=None)
+"""One score of the same two properties."""
+
+ACQUISITIONS = ("votes", "thompson", "qlogei", "qlognei", "ucb", "uniform")
 
 
 def with_goals(loop: Campaign, **changes: Any) -> Campaign:
@@ -88,7 +94,62 @@ def test_of_one_score_nothing_is_traded_off() -> None:
     assert "trade_offs" not in idle_settings("latent_bo", Settings(), GOALS)
 
 
+@pytest.mark.parametrize(
+    ("own", "objective", "expected"),
+    [
+        ({}, SCORE_ALONE, "committee"),
+        ({}, SCORE, "committees"),
+        ({"surrogate": "committee"}, SCORE, "committee"),
+        ({"surrogate": "committees"}, SCORE_ALONE, "committees"),
+        ({"chains": 2.0}, SCORE, "committee"),
+        ({"regions": {"decoded": 1}}, SCORE, "committee"),
+        ({"acquisition": "thompson"}, SCORE, "committees"),
+        ({}, GOALS, "committees"),
+        ({"surrogate": "committee"}, GOALS, "committees"),
+        ({"trade_offs": "chebyshev"}, GOALS, "committee"),
+    ],
+)
+def test_each_property_has_a_committee_unless_one_value_is_gone_by(
+    own: dict[str, Any], objective: KnownObjective, expected: str
+) -> None:
+    assert surrogate_of(settings(**own), objective) == expected
+
+
+@pytest.mark.parametrize("asked", ["chains", "regions"])
+def test_committees_of_a_score_beside_a_search_of_latent_space_are_refused(asked: str) -> None:
+    both = settings(surrogate="committees", **ASKED[asked])
+    why = why_unfit("latent_bo", both, SCORE)
+    assert why is not None
+    assert why.key == "surrogate"
+    assert asked in why.actual
+    for fine in ({**ASKED[asked]}, {"surrogate": "committees"}, {"surrogate": "committees", "acquisition": "ucb"}):
+        assert why_unfit("latent_bo", settings(**fine), SCORE) is None
+
+
+def test_where_goals_are_traded_off_the_surrogate_of_a_score_is_idle() -> None:
+    assert "it is for one score" in idle_settings("latent_bo", Settings(), GOALS)["surrogate"]
+    assert "surrogate" not in idle_settings("latent_bo", Settings(), SCORE)
+
+
 # ---- the search
+
+
+@pytest.mark.parametrize("acquisition", ACQUISITIONS)
+def test_a_score_of_several_properties_is_foreseen_property_by_property(campaign: Make, acquisition: str) -> None:
+    """Whatever chooses; and it goes on after an interruption as it would have."""
+    loop, own = with_goals(campaign(), reference=None), settings(acquisition=acquisition)
+    strategy = loop.strategy(own)
+    strategy.tell(rows_of(starting(20)))
+    belief = strategy._fit()
+    assert isinstance(belief, CommitteesModel)
+    again = loop.strategy(own, strategy.state())
+    assert facts(list(islice(strategy.ask(6), 12))) == facts(list(islice(again.ask(6), 12)))
+    batch = loop.take(strategy, 6)
+    assert all(set(foreseen) == {"score", *GOALS.names} for foreseen in strategy.foresee(batch))
+    metrics = strategy.tell(rows_of(batch))
+    for goal in GOALS.names:
+        shares = [metrics[f"surrogate_share_{name}_{goal}"] for name in (*KERNELS, "latent", "latent_composition")]
+        assert sum(shares) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("noisy", [False, True])
