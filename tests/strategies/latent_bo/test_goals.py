@@ -16,7 +16,7 @@ from designloop.records import Candidate, Evaluation, Result, Scored
 from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
 from designloop.strategies.acquisition.log_nei import LogNoisyExpectedImprovement
 from designloop.strategies.base import SCORE_ALONE, KnownObjective, StateError, idle_settings, unchanged, why_unfit
-from designloop.strategies.latent_bo import Settings, surrogate_of, trade_offs_of
+from designloop.strategies.latent_bo import Settings, surrogate_of
 from designloop.strategies.search.elections import Directions, GoalElectorate, ScoreElectorate
 from designloop.strategies.search.machine import Search
 from designloop.strategies.search.voting import MOST_JOINT, BreedByVote
@@ -69,10 +69,10 @@ def rows_of(candidates: Sequence[Candidate]) -> list[Scored]:
 
 def test_hypervolume_is_sought_unless_something_goes_by_one_value() -> None:
     for acquisition in ("votes", "qlogei", "qlognei", "uniform"):
-        assert trade_offs_of(settings(acquisition=acquisition)) == "hypervolume"
+        assert surrogate_of(settings(acquisition=acquisition), GOALS) == "committees"
     for asked in ASKED.values():
-        assert trade_offs_of(settings(**asked)) == "chebyshev"
-    assert trade_offs_of(settings(trade_offs="chebyshev")) == "chebyshev"
+        assert surrogate_of(settings(**asked), GOALS) == "committee"
+    assert surrogate_of(settings(trade_offs="chebyshev"), GOALS) == "committee"
 
 
 @pytest.mark.parametrize("asked", ASKED)
@@ -105,8 +105,7 @@ def test_of_one_score_nothing_is_traded_off() -> None:
         ({"regions": {"decoded": 1}}, SCORE, "committee"),
         ({"acquisition": "thompson"}, SCORE, "committees"),
         ({}, GOALS, "committees"),
-        ({"surrogate": "committee"}, GOALS, "committees"),
-        ({"trade_offs": "chebyshev"}, GOALS, "committee"),
+        ({"surrogate": "committee"}, GOALS, "committee"),
     ],
 )
 def test_each_property_has_a_committee_unless_one_value_is_gone_by(
@@ -115,20 +114,25 @@ def test_each_property_has_a_committee_unless_one_value_is_gone_by(
     assert surrogate_of(settings(**own), objective) == expected
 
 
-@pytest.mark.parametrize("asked", ["chains", "regions"])
-def test_committees_of_a_score_beside_a_search_of_latent_space_are_refused(asked: str) -> None:
-    both = settings(surrogate="committees", **ASKED[asked])
-    why = why_unfit("latent_bo", both, SCORE)
+@pytest.mark.parametrize("objective", [SCORE, GOALS], ids=["score", "goals"])
+@pytest.mark.parametrize("asked", [*ASKED, "trade_offs: chebyshev"])
+def test_committees_beside_what_goes_by_one_value_are_refused(asked: str, objective: KnownObjective) -> None:
+    changes = ASKED.get(asked, {"trade_offs": "chebyshev"})
+    why = why_unfit("latent_bo", settings(surrogate="committees", **changes), objective)
+    if objective is SCORE and asked not in ("chains", "regions"):
+        assert why is None, "of a score of several properties these take the whole posterior"
+        return
     assert why is not None
     assert why.key == "surrogate"
     assert asked in why.actual
-    for fine in ({**ASKED[asked]}, {"surrogate": "committees"}, {"surrogate": "committees", "acquisition": "ucb"}):
-        assert why_unfit("latent_bo", settings(**fine), SCORE) is None
+    for surrogate in ("auto", "committee"):
+        assert why_unfit("latent_bo", settings(surrogate=surrogate, **changes), objective) is None
 
 
-def test_where_goals_are_traded_off_the_surrogate_of_a_score_is_idle() -> None:
-    assert "it is for one score" in idle_settings("latent_bo", Settings(), GOALS)["surrogate"]
-    assert "surrogate" not in idle_settings("latent_bo", Settings(), SCORE)
+def test_one_committee_seeks_no_hypervolume() -> None:
+    why = why_unfit("latent_bo", settings(surrogate="committee", trade_offs="hypervolume"), GOALS)
+    assert why is not None
+    assert (why.key, "surrogate: committee" in why.actual) == ("trade_offs", True)
 
 
 # ---- the search
@@ -198,6 +202,16 @@ def test_goals_that_were_traded_off_by_one_value_go_on_so_and_other_states_are_r
     assert facts(list(islice(again.ask(4), 8))) == facts(list(islice(before.ask(4), 8)))
     with pytest.raises(StateError, match="expected committees and credit"):
         loop.strategy(settings(), before.state())
+
+
+def test_a_score_that_one_committee_foresaw_goes_on_so(campaign: Make) -> None:
+    """As it was begun before there were committees of a score."""
+    loop = with_goals(campaign(), reference=None)
+    before = loop.strategy(settings(surrogate="committee"))
+    before.tell(rows_of(starting(20)))
+    again = loop.strategy(settings(), before.state())
+    assert isinstance(again.surrogate, Committee)
+    assert facts(list(islice(again.ask(4), 8))) == facts(list(islice(before.ask(4), 8)))
 
 
 # ---- what is shown of what was measured
