@@ -61,15 +61,22 @@ class Formerly:
     value: Any
 
 
-LATE, LEAST_SHARE = 1000, 0.2
-"""Molecules paid for, from which on a campaign thinks less of each further one, and the share of its thought that is
-left to each in the end: there one call is worth less, as there are many, and what is bred from and learned from gets
-better by itself. So each time that a campaign doubles, the search takes about as long as it did the last time."""
+LATE, LATE_SHARE, LEAST_SHARE = 1000, 0.5, 0.2
+"""Molecules paid for, from which on a campaign thinks less of each further one: there one call is worth less, as there
+are many. The share of its thought that is left to each where the search has begun anew, which climbs from far below and
+not by itself; and what is left in the end to a search that goes on."""
 
 
-def share_of_thought(paid: int) -> float:
-    """The share of its thought that a campaign spends on a further molecule after so many were paid for."""
-    return min(1.0, max(LATE / max(paid, 1), LEAST_SHARE))
+def share_of_thought(paid: int, known: int) -> float:
+    """The share of its thought that a campaign spends on a further molecule.
+
+    Args:
+        paid: molecules that were paid for.
+        known: of these, as many as the search goes by; few of them where it has begun anew.
+    """
+    if paid < LATE:
+        return 1.0
+    return LATE_SHARE if known < LATE else min(LATE_SHARE, max(LATE / paid, LEAST_SHARE))
 
 
 RestartAfter = Annotated[

@@ -16,7 +16,7 @@ from designloop.strategies import latent_bo, property_loss
 from designloop.strategies.acquisition.votes import Voter, Votes
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
-from designloop.strategies.base import LATE, LEAST_SHARE, SCORE_ALONE, CampaignView, share_of_thought
+from designloop.strategies.base import LATE, LATE_SHARE, LEAST_SHARE, SCORE_ALONE, CampaignView, share_of_thought
 from designloop.strategies.search.pool import Bred, Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.search.voting import BreedByVote, Stock
@@ -108,24 +108,29 @@ def test_generations_share_the_free_molecules_and_have_what_came_before_as_paren
     assert {name for parents, _ in asked[1:] for name in parents} & set(BRED)
 
 
-def test_a_long_campaign_thinks_of_fewer_and_fewer() -> None:
-    assert [n for _, n in breed(draws=100, spent=LATE)[1]] == [100] * 5
-    assert [n for _, n in breed(draws=100, spent=2 * LATE)[1]] == [50] * 5
-    assert [n for _, n in breed(draws=100, spent=100 * LATE)[1]] == [20] * 5
+def test_a_long_campaign_thinks_of_fewer() -> None:
+    """Of half as many where the search has begun anew, as one of so few molecules must have."""
+    assert [n for _, n in breed(draws=100, spent=LATE - 1)[1]] == [100] * 5
+    assert [n for _, n in breed(draws=100, spent=100 * LATE)[1]] == [50] * 5
     assert [n for _, n in breed(draws=2, spent=LATE)[1]] == [8] * 5, "never fewer"
 
 
-def test_each_doubling_of_a_campaign_takes_as_much_thought_as_the_last_until_little_is_left() -> None:
-    shares = [share_of_thought(paid) for paid in range(100 * LATE)]
-    assert shares[: LATE + 1] == [1.0] * (LATE + 1)
+def test_a_search_that_goes_on_thinks_of_fewer_and_fewer() -> None:
+    shares = [share_of_thought(paid, LATE) for paid in range(100 * LATE)]
+    assert shares[:LATE] == [1.0] * LATE
     assert shares == sorted(shares, reverse=True)
-    assert shares[-1] == LEAST_SHARE
-    first, second = sum(shares[LATE : 2 * LATE]), sum(shares[2 * LATE : 4 * LATE])
-    assert first == pytest.approx(second, rel=1e-2) == pytest.approx(LATE * math.log(2), rel=1e-2)
-    assert share_of_thought(0) == 1.0
+    assert (shares[LATE], shares[2 * LATE], shares[4 * LATE], shares[-1]) == (LATE_SHARE, 0.5, 0.25, LEAST_SHARE)
+    third, fourth = sum(shares[2 * LATE : 3 * LATE]), sum(shares[3 * LATE : 4 * LATE])
+    assert third == pytest.approx(LATE * math.log(3 / 2), rel=1e-2)
+    assert fourth == pytest.approx(LATE * math.log(4 / 3), rel=1e-2)
 
 
-@pytest.mark.parametrize(("spent", "rounds"), [(0, 1), (LATE, 1), (2 * LATE, 2), (100 * LATE, 5)])
+def test_a_search_that_has_begun_anew_thinks_as_much_however_long_the_campaign_is() -> None:
+    assert {share_of_thought(paid, LATE - 1) for paid in range(LATE, 100 * LATE, 99)} == {LATE_SHARE}
+    assert {share_of_thought(paid, 0) for paid in range(LATE)} == {1.0}
+
+
+@pytest.mark.parametrize(("spent", "rounds"), [(0, 1), (LATE - 1, 1), (LATE, 2), (100 * LATE, 2)])
 def test_in_a_long_campaign_zinc_is_looked_through_every_so_many_rounds(spent: int, rounds: int) -> None:
     for seen in range(3, 13):
         pool = breed(spent=spent, seen=seen)[0].pool

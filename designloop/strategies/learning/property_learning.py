@@ -117,7 +117,7 @@ class PropertyLearner:
         self.replay = self.replay.add(new)
         self.waiting += len(new)
         metrics = {}
-        every = int(self.settings.every / share_of_thought(self._paid()))
+        every = int(self.settings.every / share_of_thought(self._paid(), len(told_round.archive)))
         if self.waiting >= every and len(self.replay) >= FEWEST:
             blocks, self.waiting = divmod(self.waiting, every)
             metrics = self._learn(blocks, told_round.number)

@@ -28,7 +28,7 @@ class SampleHealth:
 
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Share of the samples that the campaign allows, and their mean SA score; about every ``_DRAWS`` calls."""
-        calls = _DRAWS / share_of_thought(self.paid())
+        calls = _DRAWS / share_of_thought(self.paid(), len(told_round.archive))
         if (told_round.number - 1) % math.ceil(calls / max(len(told_round.scored), 1)):
             return {}
         device = self.prior.model().device

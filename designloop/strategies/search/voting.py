@@ -84,7 +84,7 @@ class BreedByVote:
         rng, election = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block), self.electorate(belief, wanted, turn)
         chances = None if self.feasibility is None else self.feasibility.chances()
         stock = Stock(Pool(self.view), archive, election.belief, chances, self.isomers)
-        share = share_of_thought(self.paid())
+        share = share_of_thought(self.paid(), len(archive))
         if self.screen is not None and turn.rounds_seen % round(1 / share) == 0:
             screened = self.screen.propose(election.processes, election.worths, rng)
             stock.add(Core(self.campaign.keep).holding(screened))

@@ -159,10 +159,10 @@ class Committees:
                 for member, score in zip(archive.members, scores, strict=True)
             ]
             parts.append(committee.fit_seen(replace(archive, members=tuple(members)), molecules, similarities, seed))
-        similarities.forget()
         expected = desirable
         if self._objective.noisy:  # a front of measurements is one of lucky measurements
             expected = _desirabilities([part.expected for part in parts])
+        similarities.forget()
         return CommitteesModel(parts, desirable, expected, self._objective.aggregate, self._objective.names)
 
     def learn(self, told_round: SeenRound) -> Mapping[str, float]:
