@@ -43,7 +43,8 @@ class Credit:
         elites = self._elites(told_round.archive)
         best = {elite.smiles for elite in elites[: max(len(elites) // 2, 1)]}
         known = set(told_round.before.smiles)
-        new = [row for row in (*told_round.scored, *told_round.failed) if row.smiles not in known]
+        # What failed is for feasibility to learn from: here it would turn the shares, and so all that is drawn.
+        new = [row for row in told_round.scored if row.smiles not in known]
         metrics: dict[str, float] = {}
         hundreds = sum(not row.told_before for row in new) / 100  # a failure that was tried again was counted then
         was_shared = len(self._elites(told_round.before)) >= 2

@@ -21,6 +21,7 @@ from designloop.strategies.surrogates.calibration import SeenRound
 from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MoleculeFeatures, Similarities
+from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.views import FingerprintView
 
 FLOOR = 0.1
@@ -221,7 +222,7 @@ class Committee:
             noises: (members,) variances that each takes the scores to have.
         """
         for mean, doubt, score in zip(means.T, doubts.T, scores, strict=True):
-            variance = np.square(doubt) + noises
+            variance = np.maximum(np.square(doubt) + noises, LEAST)  # a score at its bound may be doubted by nothing
             error = np.square(score - mean)
             self._scale = _KEPT * self._scale + (1 - _KEPT) * error / variance
             expected = self._scale * variance
