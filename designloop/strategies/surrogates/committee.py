@@ -184,9 +184,9 @@ class Committee:
         Args:
             similarities: with these molecules.
         """
-        scores, noisy, readings = archive.scores, self._noisy, archive.score_readings
+        scores, noisy, of_scores = archive.scores, self._noisy, archive.score_readings
         processes = {
-            name: FixedGP.fit(kernel, molecules, scores, noisy, readings, similarities[name])
+            name: FixedGP.fit(kernel, molecules, scores, noisy, of_scores, similarities[name])
             for name, kernel in self._kernels.items()
         }
         members: list[Member] = [*processes.values()]

@@ -167,7 +167,8 @@ class _Remembered:
 
     def __init__(self, part: Similarity) -> None:
         self._part = part
-        self.forget()
+        self._others: Sequence[MoleculeFeatures] | None = None
+        self._said = np.zeros((0, 0), np.float32)
 
     def __reduce__(self) -> tuple[type[_Remembered], tuple[Similarity]]:
         """Elsewhere others are asked."""
@@ -179,8 +180,7 @@ class _Remembered:
         return self._said
 
     def forget(self) -> None:
-        self._others: Sequence[MoleculeFeatures] | None = None
-        self._said = np.zeros((0, 0), np.float32)
+        self._others, self._said = None, np.zeros((0, 0), np.float32)
 
 
 class Similarities(Mapping[str, Similarity]):
