@@ -13,7 +13,7 @@ from rdkit.Chem import rdFingerprintGenerator
 from scipy.stats import norm
 
 from designloop.molecules.corpus import held_out_smiles
-from designloop.molecules.count_prints import Bank, prints_of
+from designloop.molecules.count_prints import Bank, Prints, prints_of
 from designloop.molecules.whole_numbers import numbers_of
 from designloop.records import Candidate, Evaluation, Result, Scored
 from designloop.strategies.acquisition.votes import FITTED, WIDE, Kappas, Voter, Votes, draw_voters
@@ -28,6 +28,7 @@ from designloop.strategies.surrogates.kernels import (
     KERNELS,
     Kernel,
     MinMax,
+    MoleculeFeatures,
     Numbers,
     Similarities,
     features_of_molecule,
@@ -110,7 +111,12 @@ def test_kernels_that_have_parts_in_common_say_together_what_they_say_alone(monk
     together.forget()
     asked: list[str] = []
     prints = MinMax._prints
-    monkeypatch.setattr(MinMax, "_prints", lambda self, rows: asked.append(self.kind) or prints(self, rows))
+
+    def counted(self: MinMax, rows: Sequence[MoleculeFeatures]) -> Prints:
+        asked.append(self.kind)
+        return prints(self, rows)
+
+    monkeypatch.setattr(MinMax, "_prints", counted)
     for name in together:
         together[name](FEATURES)
     assert sorted(asked) == ["atom_pair", "ecfp6", "fcfp4", "feature_pair"], "each part is asked once"
