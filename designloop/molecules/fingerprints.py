@@ -36,8 +36,8 @@ _GENERATORS: Mapping[str, Callable[[int], Any]] = {
 SEE_FEATURES = ("fcfp4", "fcfp6", "feature_pair")
 """The kinds whose atoms are what they do: donors, acceptors, aromatic, halogens, bases, acids."""
 
-DONOR, ACCEPTOR = 1, 2
-"""Bits of such an atom."""
+ACCEPTOR = 2
+"""The bit of an atom that accepts hydrogen bonds."""
 
 FINGERPRINTS: tuple[str, ...] = (*_GENERATORS, "maccs")
 """The kinds there are; all of 2,048 bits but ``maccs``, whose 167 keys are fixed."""
