@@ -261,6 +261,20 @@ def test_what_is_told_again_brings_no_elites_again() -> None:
     assert credit_of(search) == before
 
 
+def test_what_failed_counts_once_it_has_a_score() -> None:
+    """A molecule that is tried again brings as much as one that did not fail."""
+    earned = []
+    for fails in (False, True):
+        search = strategy(proposers=["prior", "mutation"], learning={"steps": 0})
+        search.tell(scored(NAMES[:20]))
+        if fails:
+            search.tell([failed(name, "mutation") for name in NAMES[20:30]])
+        search.tell([replace(row, told_before=fails) for row in scored(NAMES[20:30], "mutation")])
+        earned.append(credit_of(search))
+    assert earned[0] == earned[1]
+    assert earned[0]["mutation"] != FIRST_CREDIT
+
+
 def test_learning_that_costs_reconstruction_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
     shares = iter([0.9, 0.8, 0.88])  # pretrained; after a bad round; after a good one
     monkeypatch.setattr("designloop.strategies.learning.tuned_model.reconstruction", lambda *_: next(shares))

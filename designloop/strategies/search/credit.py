@@ -22,7 +22,8 @@ class Credit:
 
     Over its share, because one that is hardly asked cannot bring many, however good what it brings. A round before
     which there were fewer than two elites was drawn by one proposer alone, at the beginning of a campaign as after each
-    restart: it says nothing of shares, and neither does what was known before and is told again.
+    restart: it says nothing of shares, and neither does what was known before and is told again. What failed counts once
+    it has a score, if it ever has.
 
     Args:
         names: of the proposers.
@@ -46,7 +47,7 @@ class Credit:
         # What failed is for feasibility to learn from: here it would turn the shares, and so all that is drawn.
         new = [row for row in told_round.scored if row.smiles not in known]
         metrics: dict[str, float] = {}
-        hundreds = sum(not row.told_before for row in new) / 100  # a failure that was tried again was counted then
+        hundreds = len(new) / 100
         was_shared = len(self._elites(told_round.before)) >= 2
         for name in self.credit:
             brought = sum(row.candidate.proposer == name and row.smiles in best for row in new)
