@@ -22,8 +22,8 @@ class Credit:
 
     Over its share, because one that is hardly asked cannot bring many, however good what it brings. A round before
     which there were fewer than two elites was drawn by one proposer alone, at the beginning of a campaign as after each
-    restart: it says nothing of shares, and neither does what was known before and is told again. What failed counts once
-    it has a score, if it ever has.
+    restart: it says nothing of shares, and neither does what was known before and is told again. What failed counts
+    once it has a score, if it ever has.
 
     Args:
         names: of the proposers.
