@@ -77,8 +77,12 @@ class CommitteesModel:
         return {name: own for part in self.parts for name, own in part.property_moments(features).items()}
 
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
-        """The posterior over candidates, of (m,) features: a mixture for each property, through the objective."""
-        parts = [part(features) for part in self.parts]
+        """The posterior over candidates, of (m,) features: a mixture for each property, through the objective.
+
+        A desirability ends at 0 and 1, so that a doubt that is wide by design would draw what is expected to the
+        middle: here it is rescaled to the errors that were made. Voters go by their members, whose doubt stays.
+        """
+        parts = [part.as_it_errs(features) for part in self.parts]
         shares = np.concatenate([part.shares for part in parts]) / len(parts)
         return CommitteePosterior(
             [part.means[0] for part in parts],
