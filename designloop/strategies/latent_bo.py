@@ -28,6 +28,7 @@ from designloop.strategies.base import (
     RestartAfter,
     Strategy,
     Unfit,
+    share_of_thought,
 )
 from designloop.strategies.learning.settings import NoiseRange
 from designloop.strategies.search.trust_region import RegionSettings
@@ -295,7 +296,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         propose=propose,
         screen=ZincScreen(thought.screened, best=thought.best) if settings.screen else None,
         draws=thought.free,
-        paid=lambda: judge.paid,
+        share=lambda archive: share_of_thought(judge.paid, len(archive)),
         electorate=electorate,
         sources=sources,
         chooses=settings.acquisition == "votes",

@@ -32,6 +32,7 @@ from designloop.strategies.base import (
     RestartAfter,
     Strategy,
     Unfit,
+    share_of_thought,
 )
 from designloop.strategies.learning.settings import FineTuning, NoiseRange
 
@@ -223,6 +224,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
 
     judge = judged.Judged(settings.judged, before.parts.get("judged"))
+
+    def share(archive: Archive) -> float:
+        return share_of_thought(judge.paid, len(archive))
+
     generators = tuple(name for name in settings.proposers if name != "screen")
     steps: dict[str, Proposer] = {
         "graph_mutation": graphs.GraphMutation(campaign.keep),
@@ -237,7 +242,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         tuned = property_learning.PropertyLearner(
             vae, reference, corpus, settings.learning.property,
             reader=reader, drawn=drawn, breeders=[steps[name].propose for name in generators if name in steps],
-            paid=lambda: judge.paid, seed=campaign.seed, state=before.parts.get("property"),
+            share=share, seed=campaign.seed, state=before.parts.get("property"),
         )  # fmt: skip
     else:
         tuner = fine_tuning.FineTuner(vae, reference, corpus, settings.learning)
@@ -249,7 +254,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         followed = elites if settings.prior == "refitted" else None
         learned = learners["prior"] = learned_prior.CampaignPrior(vae, fitted, followed, before.archive)
         prior = latents.PriorDraws(lambda: learned.model, settings.prior_noise, settings.temperature)
-    learners["health"] = health.SampleHealth(campaign, prior, lambda: judge.paid)
+    learners["health"] = health.SampleHealth(campaign, prior, share)
 
     def proposers(bred: bool) -> dict[str, Proposer]:
         refine = 0 if bred else settings.refine  # what is only bred from is not worth the time
@@ -322,7 +327,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             propose=propose,
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
             draws=thought.free,
-            paid=lambda: judge.paid,
+            share=share,
             electorate=electorate,
             feasibility=foreseen,
             isomers=isomers,

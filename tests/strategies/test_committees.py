@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.search.voting import Stock
 from designloop.strategies.surrogates.base import Belief
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
-from designloop.strategies.surrogates.committees import Committees, CommitteesModel
+from designloop.strategies.surrogates.committees import NARROWED, Committees, CommitteesModel
 from designloop.strategies.surrogates.kernels import KERNELS
 from designloop.strategies.surrogates.noise import LEAST
 from designloop.strategies.surrogates.pending import given_pending
@@ -72,7 +73,7 @@ def test_each_property_is_foreseen_as_a_committee_of_it_alone_would() -> None:
     for goal in range(2):
         alone = Committee(VIEW, SCORE_ALONE).fit(alone_with(goal), 0)
         assert alone is not None
-        own = alone(VIEW.features(SMILES[40:]))
+        own = alone.doubting(NARROWED, VIEW.features(SMILES[40:]))
         np.testing.assert_allclose(posterior.means[goal], own.means[0])
         np.testing.assert_allclose(posterior.variances()[goal], own.variances()[0])
         np.testing.assert_allclose(posterior.covariances()[goal], own.covariances()[0])
@@ -115,47 +116,36 @@ def test_members_are_trusted_with_a_property_as_if_it_were_the_score_and_so_afte
     assert again.state() == own.state()
 
 
-def test_taken_as_one_their_doubt_is_that_of_the_errors_they_made_and_voters_keep_theirs() -> None:
-    own = Committees(VIEW, KNOWN)
-    first = own.fit(archive(), 0)
-    assert first is not None
-    own.learn(told(first, KNOWN.names))
-    belief, features = own.fit(archive(), 0), VIEW.features(SMILES[40:])
+@pytest.mark.parametrize(("noisy", "part"), [(False, NARROWED), (True, 1.0)])
+def test_taken_as_one_they_have_a_part_of_the_wide_doubt_and_voters_all_of_it(noisy: bool, part: float) -> None:
+    belief, features = Committees(VIEW, replace(KNOWN, noisy=noisy)).fit(archive(), 0), VIEW.features(SMILES[40:])
     assert belief is not None
-    posterior, before = belief(features), first(features)
-    for goal, part in enumerate(belief.parts):
-        assert part.error_scales is not None
-        assert (part.error_scales < 1).all()  # the doubt is wide by design
-        moments = np.array([member(features.tolist()).moments() for member in part.members])
-        shares, means, variances = part.shares, moments[:, 0], np.square(moments[:, 1])
-        mixed = shares @ (part.error_scales[:, None] * variances + np.square(means - shares @ means))
-        np.testing.assert_allclose(posterior.variances()[goal], mixed)
-        np.testing.assert_allclose(np.diagonal(posterior.covariances()[goal]), mixed, atol=1e-6)
-        np.testing.assert_allclose(
-            part(features).variances()[0], shares @ (variances + np.square(means - shares @ means))
-        )
-    for one, other in zip(posterior.members, before.members, strict=True):
+    posterior = belief(features)
+    for goal, committee in enumerate(belief.parts):
+        moments = np.array([member(features.tolist()).moments() for member in committee.members])
+        shares, means, variances = committee.shares, moments[:, 0], np.square(moments[:, 1])
+        apart = np.square(means - shares @ means)
+        np.testing.assert_allclose(posterior.variances()[goal], shares @ (part**2 * variances + apart))
+        diagonal = np.diagonal(posterior.covariances()[goal])
+        np.testing.assert_allclose(diagonal, posterior.variances()[goal], atol=1e-6)
+        np.testing.assert_allclose(committee(features).variances()[0], shares @ (variances + apart))
+    own = [member(features.tolist()) for member in belief.members]
+    for one, other in zip(posterior.members, own, strict=True):
         np.testing.assert_allclose(one.moments(), other.moments())
 
 
-def test_the_more_is_known_of_their_errors_the_less_a_score_is_drawn_to_the_middle() -> None:
+def test_a_score_of_properties_near_their_best_is_not_drawn_to_the_middle() -> None:
     """A desirability ends at 1: a wide doubt that is cut off there has its mean below what is expected."""
-    own, good = Committees(VIEW, KNOWN), np.array([[38.0, 0.95], [36.0, 0.97]])
+    good = np.array([[39.0, 0.95], [37.0, 0.97]])
     known = [Member(name, "[C]", 0.95, tuple(good[row % 2].tolist())) for row, name in enumerate(SMILES[:40])]
-    features, desirable = VIEW.features(SMILES[40:]), KNOWN.desirabilities(good)
+    belief, features = Committees(VIEW, KNOWN).fit(Archive().add(known), 0), VIEW.features(SMILES[40:])
+    assert belief is not None
     drawn = []
-    for _ in range(5):
-        belief = own.fit(Archive().add(known), 0)
-        assert belief is not None
-        posterior, rows = belief(features), []
-        drawn.append(np.abs(np.mean(posterior.means, axis=0) - posterior.moments()[0]).mean())
-        for row, name in enumerate(SMILES[40:]):
-            results = {key: Result(float(value)) for key, value in zip(KNOWN.names, good[row % 2], strict=True)}
-            parts = dict(zip(KNOWN.names, desirable[row % 2].tolist(), strict=True))
-            rows.append(Scored(Evaluation(Candidate(name, "prior"), results), parts, float(desirable[row % 2].mean())))
-        own.learn(ToldRound(2, rows, rows, Archive(), Archive(), belief))
-    assert drawn == sorted(drawn, reverse=True)
-    assert drawn[-1] < drawn[0] / 2
+    for part in (1.0, belief.part):
+        posterior = replace(belief, part=part)(features)
+        drawn.append(np.mean(posterior.means, axis=0) - posterior.moments()[0])
+    assert (drawn[0] > 0).all()
+    assert drawn[0].mean() > 4 * np.abs(drawn[1]).mean()
 
 
 def test_too_few_molecules_are_no_belief() -> None:

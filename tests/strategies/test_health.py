@@ -9,7 +9,7 @@ import torch
 
 from designloop.records import Candidate, Evaluation, Result, Scored
 from designloop.strategies.archive.archive import Archive
-from designloop.strategies.base import LATE, CampaignView
+from designloop.strategies.base import LATE, CampaignView, share_of_thought
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.health import SampleHealth
 
@@ -37,7 +37,7 @@ def health(prior: Prior, paid: int = 0) -> SampleHealth:
         load_model=lambda: pytest.fail("the prior has its own"),
         load_replay=lambda: pytest.fail("nothing is learned"),
     )
-    return SampleHealth(campaign, prior, lambda: paid)  # type: ignore[arg-type]
+    return SampleHealth(campaign, prior, lambda archive: share_of_thought(paid, len(archive)))  # type: ignore[arg-type]
 
 
 def told(number: int, rows: int = 20) -> ToldRound:

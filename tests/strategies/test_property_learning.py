@@ -15,7 +15,7 @@ from designloop.molecules.chemistry import standard_forms
 from designloop.randomness import generators_of
 from designloop.records import Candidate, Evaluation, Origin, Scored, State
 from designloop.strategies.archive.archive import Archive, Member
-from designloop.strategies.base import LATE, CampaignView
+from designloop.strategies.base import LATE, CampaignView, share_of_thought
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.diversity import ScaffoldsDrawn
 from designloop.strategies.learning.groups import WIDE, GroupedReplay
@@ -65,8 +65,12 @@ def learner(state: State | None = None, paid: int = 0, **settings) -> PropertyLe
     vae = tiny_vae()
     wanted = PropertyLearning(**SMALL | settings)
     reader, drawn = Reader(vae, wanted.noise), ScaffoldsDrawn(vae, 6.0, 1.0, standard_forms)
+
+    def share(archive: Archive) -> float:
+        return share_of_thought(paid, len(archive))
+
     return PropertyLearner(
-        vae, tiny_vae(), tiny_corpus(), wanted, reader=reader, drawn=drawn, paid=lambda: paid, seed=3, state=state
+        vae, tiny_vae(), tiny_corpus(), wanted, reader=reader, drawn=drawn, share=share, seed=3, state=state
     )
 
 

@@ -74,7 +74,7 @@ def breed(
         propose=propose,
         screen=ZincScreen(fresh=5, best=20),
         draws=draws,
-        paid=lambda: spent,
+        share=lambda archive: share_of_thought(spent, len(archive)),
     )
     belief = Committee(VIEW, SCORE_ALONE).fit(archive(), 0)
     assert belief is not None
@@ -139,8 +139,9 @@ def test_in_a_long_campaign_zinc_is_looked_through_every_so_many_rounds(spent: i
 
 @pytest.mark.parametrize("judged", [0.0, 0.5])
 @pytest.mark.parametrize("module", [property_loss, latent_bo])
-def test_strategies_count_what_was_paid_for(module: Any, judged: float) -> None:
+def test_strategies_count_what_was_paid_for(module: Any, judged: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether any of it is drawn at random or not; and go on counting after an interruption."""
+    monkeypatch.setattr("designloop.strategies.base.LATE", 10)
     view = CampaignView(
         seed=0, allowed=list, standard_forms=lambda smiles: smiles, load_model=tiny_vae, load_replay=tiny_corpus
     )
@@ -149,9 +150,9 @@ def test_strategies_count_what_was_paid_for(module: Any, judged: float) -> None:
         rows = [Candidate(name, "mutation" if first else START) for name in small_molecules(20)[first : first + 10]]
         search.tell([Scored(Evaluation(row, {}), {}, 0.5) for row in rows])
         paid += 10 if first else 0
-        assert search.breed.paid() == paid, "of what was proposed"
+        assert search.breed.share(Archive()) == (1.0 if paid < 10 else LATE_SHARE), "of what was proposed"
         search = module.build(module.Settings(judged=judged), view, through_files(search.state()))
-        assert search.breed.paid() == paid
+        assert search.breed.share(Archive()) == (1.0 if paid < 10 else LATE_SHARE)
 
 
 def test_what_the_filters_refuse_is_not_bred_from() -> None:

@@ -22,7 +22,7 @@ from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.molecules.training_corpus import Corpus
 from designloop.randomness import generators_of
 from designloop.records import State
-from designloop.strategies.base import share_of_thought
+from designloop.strategies.archive.archive import Archive
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.diversity import ScaffoldsDrawn, crowding_of
 from designloop.strategies.learning.evidence import Breed, EvidenceSteps
@@ -70,7 +70,7 @@ class PropertyLearner:
         reader: of paid molecules.
         drawn: what the model writes from its prior, as it learns.
         breeders: make kin of paid molecules, free ones that the model learns to give back.
-        paid: how many molecules were paid for so far; of a long campaign each is learned from less later on.
+        share: of its thought that a campaign spends now; the less it is, the less each molecule is learned from.
         seed: of the campaign.
         state: what an earlier learner of this campaign gave.
     """
@@ -85,13 +85,13 @@ class PropertyLearner:
         reader: Reader,
         drawn: ScaffoldsDrawn,
         breeders: Sequence[Breed] = (),
-        paid: Callable[[], int] = lambda: 0,
+        share: Callable[[Archive], float] = lambda archive: 1.0,
         seed: int,
         state: State | None = None,
     ) -> None:
         bound_kernels()
         self.vae, self.reference, self.settings = vae, reference, settings
-        self._reader, self._drawn, self._paid, self._seed = reader, drawn, paid, seed
+        self._reader, self._drawn, self._share, self._seed = reader, drawn, share, seed
         self.loss = PropertyLoss(reference, SCORE, settings.scale, group=GROUP)
         self.held_out = HeldOutMolecules.of(reference, corpus, _HELD_OUT, parts=2)
         self.replay = Replay(limit=settings.replay)
@@ -117,7 +117,7 @@ class PropertyLearner:
         self.replay = self.replay.add(new)
         self.waiting += len(new)
         metrics = {}
-        every = int(self.settings.every / share_of_thought(self._paid(), len(told_round.archive)))
+        every = int(self.settings.every / self._share(told_round.archive))
         if self.waiting >= every and len(self.replay) >= FEWEST:
             blocks, self.waiting = divmod(self.waiting, every)
             metrics = self._learn(blocks, told_round.number)

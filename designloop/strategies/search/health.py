@@ -10,7 +10,8 @@ import numpy as np
 
 from designloop.molecules.chemistry import parse_all, sa_score
 from designloop.randomness import generators_of
-from designloop.strategies.base import CampaignView, share_of_thought
+from designloop.strategies.archive.archive import Archive
+from designloop.strategies.base import CampaignView
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.proposers.latents import PriorDraws
 
@@ -23,12 +24,12 @@ class SampleHealth:
 
     campaign: CampaignView
     prior: PriorDraws
-    paid: Callable[[], int] = lambda: 0
-    """How many molecules were paid for so far; of a long campaign it is looked at less often later on."""
+    share: Callable[[Archive], float] = lambda archive: 1.0
+    """The share of its thought that a campaign spends now; the less it is, the less often it looks."""
 
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Share of the samples that the campaign allows, and their mean SA score; about every ``_DRAWS`` calls."""
-        calls = _DRAWS / share_of_thought(self.paid(), len(told_round.archive))
+        calls = _DRAWS / self.share(told_round.archive)
         if (told_round.number - 1) % math.ceil(calls / max(len(told_round.scored), 1)):
             return {}
         device = self.prior.model().device

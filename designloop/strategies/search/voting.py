@@ -21,7 +21,7 @@ from designloop.strategies.acquisition.base import worth
 from designloop.strategies.acquisition.votes import Elector
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
-from designloop.strategies.base import CampaignView, share_of_thought
+from designloop.strategies.base import CampaignView
 from designloop.strategies.learning.feasibility import Chances, Feasibility
 from designloop.strategies.proposers.base import without_new_radicals
 from designloop.strategies.search.core import Core
@@ -59,8 +59,8 @@ class BreedByVote:
     """None: no molecule of ZINC is looked at; in a long campaign ZINC is looked through every so many rounds."""
     draws: float
     """Free molecules for each one wanted, those of all generations together; of a long campaign ever fewer."""
-    paid: Callable[[], int] = lambda: 0
-    """How many molecules were paid for so far."""
+    share: Callable[[Archive], float] = lambda archive: 1.0
+    """The share of these draws that a molecule is worth now, in view of what the search goes by."""
     generations: int = 5
     litter: int = 3
     """Children of a parent."""
@@ -84,7 +84,7 @@ class BreedByVote:
         rng, election = rng_of(turn.seed, turn.rounds_seen, "votes", turn.block), self.electorate(belief, wanted, turn)
         chances = None if self.feasibility is None else self.feasibility.chances()
         stock = Stock(Pool(self.view), archive, election.belief, chances, self.isomers)
-        share = share_of_thought(self.paid(), len(archive))
+        share = self.share(archive)
         if self.screen is not None and turn.rounds_seen % round(1 / share) == 0:
             screened = self.screen.propose(election.processes, election.worths, rng)
             stock.add(Core(self.campaign.keep).holding(screened))

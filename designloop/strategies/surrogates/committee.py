@@ -60,8 +60,6 @@ class CommitteeModel:
     """Of the members; none where they have none."""
     readings: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Property -> (n,) readings that each of its values is the mean of; nothing where each is one."""
-    error_scales: np.ndarray | None = None
-    """(members,) squared errors that each made, in its own variances; None where nothing was foreseen so far."""
 
     def paid(self, member: int) -> np.ndarray:
         """(n,) what a member would have foreseen of the molecules that it was fitted on: their scores."""
@@ -95,32 +93,27 @@ class CommitteeModel:
         """A committee of some of its members, in this order."""
         shares = self.shares[list(numbers)]
         members, names = [self.members[number] for number in numbers], [self.names[n] for n in numbers if self.names]
-        scales = None if self.error_scales is None else self.error_scales[list(numbers)]
-        return replace(self, members=members, shares=shares / shares.sum(), names=names, error_scales=scales)
+        return replace(self, members=members, shares=shares / shares.sum(), names=names)
 
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
         """The posterior over candidates, of (m,) features."""
-        return self._mixture(features, np.ones(len(self.members)))
+        return self.doubting(1.0, features)
 
-    def as_it_errs(self, features: np.ndarray) -> CommitteePosterior:
-        """The same, taken as one with each member's doubt rescaled to the errors that it made; the members stay."""
-        return self._mixture(features, np.ones(len(self.members)) if self.error_scales is None else self.error_scales)
-
-    def _mixture(self, features: np.ndarray, scales: np.ndarray) -> CommitteePosterior:
-        """The posterior over candidates, each member's variance times its scale."""
+    def doubting(self, part: float, features: np.ndarray) -> CommitteePosterior:
+        """The same, taken as one with this part of each member's standard deviation; the members' own stays."""
         members = [member(features.tolist()) for member in self.members]
         moments = [member.moments() for member in members]
         mean = sum(share * own for share, (own, _) in zip(self.shares, moments, strict=True))
         apart = [own - mean for own, _ in moments]
         variance = sum(
-            share * (scale * np.square(doubt) + np.square(gap))
-            for share, scale, (_, doubt), gap in zip(self.shares, scales, moments, apart, strict=True)
+            share * (np.square(part * doubt) + np.square(gap))
+            for share, (_, doubt), gap in zip(self.shares, moments, apart, strict=True)
         )
 
         def covariance() -> list[np.ndarray]:
             joint = (member.joint()[1] for member in members)
-            rows = zip(self.shares, scales, joint, apart, strict=True)
-            return [np.asarray(sum(share * (scale * own + np.outer(gap, gap)) for share, scale, own, gap in rows))]
+            rows = zip(self.shares, joint, apart, strict=True)
+            return [np.asarray(sum(share * (part**2 * own + np.outer(gap, gap)) for share, own, gap in rows))]
 
         noise = float(np.mean([member.noise for member in members]))
         return CommitteePosterior(
@@ -208,8 +201,7 @@ class Committee:
         values = dict(zip(self._properties, archive.values.T, strict=True))
         readings = dict(zip(self._properties, archive.readings.T, strict=True))
         names = self.names[: len(members)]
-        scales = self._scale[: len(members)]
-        return CommitteeModel(members, self.shares, scores, processes, values, names, readings, scales)
+        return CommitteeModel(members, self.shares, scores, processes, values, names, readings)
 
     def learn(self, told_round: SeenRound) -> Mapping[str, float]:
         """Moves the record by what each member foresaw of a round; tells the members' shares.

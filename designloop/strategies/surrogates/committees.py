@@ -27,6 +27,9 @@ from designloop.strategies.surrogates.committee import (
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import Kernel
 
+NARROWED = 0.2
+"""Part of the wide doubt that is near the errors that are made; what is shown is calibrated from there."""
+
 
 @dataclass(frozen=True)
 class CommitteesModel:
@@ -41,6 +44,8 @@ class CommitteesModel:
     aggregate: Callable[[np.ndarray], np.ndarray]
     properties: Sequence[str]
     """Whose committees these are."""
+    part: float = 1.0
+    """Of the members' standard deviations, where they are taken as one."""
 
     @property
     def names(self) -> list[str]:
@@ -79,10 +84,10 @@ class CommitteesModel:
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
         """The posterior over candidates, of (m,) features: a mixture for each property, through the objective.
 
-        A desirability ends at 0 and 1, so that a doubt that is wide by design would draw what is expected to the
-        middle: here it is rescaled to the errors that were made. Voters go by their members, whose doubt stays.
+        A desirability ends at 0 and 1, where a doubt that is wide by design is cut off, and draws what is expected to
+        the middle: of that doubt a part is taken. Voters go by their members, whose doubt stays.
         """
-        parts = [part.as_it_errs(features) for part in self.parts]
+        parts = [part.doubting(self.part, features) for part in self.parts]
         shares = np.concatenate([part.shares for part in parts]) / len(parts)
         return CommitteePosterior(
             [part.means[0] for part in parts],
@@ -167,7 +172,8 @@ class Committees:
         if self._objective.noisy:  # a front of measurements is one of lucky measurements
             expected = _desirabilities([part.expected for part in parts])
         similarities.forget()
-        return CommitteesModel(parts, desirable, expected, self._objective.aggregate, self._objective.names)
+        part = 1.0 if self._objective.noisy else NARROWED  # of noisy values the doubt is fitted
+        return CommitteesModel(parts, desirable, expected, self._objective.aggregate, self._objective.names, part)
 
     def learn(self, told_round: SeenRound) -> Mapping[str, float]:
         """Moves each committee's record by what its members foresaw of a round; tells the members' shares."""
