@@ -17,6 +17,9 @@ from designloop.molecules.chemistry import MoleculeError, inchikey, standard_for
 BEST = 10
 """Molecules in the mean."""
 
+HIGHEST = 1.0
+"""Score that nothing is above."""
+
 EVERY = 100
 """Calls between two points of the curve."""
 
@@ -84,6 +87,13 @@ def auc_top_10(calls: Sequence[Paid], budget: int, key: Key = as_written) -> flo
 def mean_top_10(calls: Sequence[Paid], budget: int, key: Key = as_written) -> float:
     """Returns the mean of the ten best within the budget; 0 without a call."""
     return curve(calls, budget, key)[-1][1]
+
+
+def is_solved(calls: Sequence[Paid]) -> bool:
+    """Whether ten compounds have the highest score there is at a point of the curve: no further call moves an area."""
+    known = calls[: len(calls) // EVERY * EVERY]
+    best = {compound(smiles) for smiles, score in known if score is not None and score >= HIGHEST}
+    return len(best) >= BEST
 
 
 def pmo_measures(calls: Sequence[Paid], budget: int) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from typing import Any
 from designloop import api
 from designloop.benchmarks.common.arms import model_digest
 from designloop.benchmarks.common.gp_search import gp_bo, zinc_screen
-from designloop.benchmarks.common.pmo_measures import Paid, mean_top_10
+from designloop.benchmarks.common.pmo_measures import HIGHEST, Paid, is_solved, mean_top_10
 from designloop.benchmarks.common.sources import code_of
 from designloop.benchmarks.common.trials import Trial, TrialResult, code_digest, in_fresh_process
 from designloop.benchmarks.pmo import own
@@ -22,6 +23,7 @@ from designloop.benchmarks.pmo.ga_search import mol_ga
 from designloop.benchmarks.pmo.outcome import peak_memory_gb
 from designloop.benchmarks.pmo.own_door import OwnDoor
 from designloop.benchmarks.pmo.tasks import oracle_module
+from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.progress import Progress
 from designloop.molecules.count_prints import Bank, zinc_bank
 from designloop.words import silent
@@ -53,7 +55,8 @@ class Ours:
         identity = {"campaign": campaign.fingerprint, "model": model_digest(campaign), "calls": calls}
         if (start := overrides.get("starting_molecules")) is not None:  # of no campaign's fingerprint
             identity["start"] = start
-        return Trial(f"{task}.{self.name}", seed, partial(run_ours, file.resolve(), overrides), identity)
+        work = partial(run_ours, file.resolve(), overrides, ends_when_solved=True)
+        return Trial(f"{task}.{self.name}", seed, work, identity)
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,24 @@ ARMS: tuple[Ours | Peer, ...] = (
 )  # fmt: skip
 
 
+class _Solved(Exception):
+    """Nothing that a campaign may still pay for moves a measure."""
+
+
 def run_ours(
-    file: Path, overrides: Mapping[str, Any], folder: Path, on_round: Callable[[Progress], None] = silent
+    file: Path,
+    overrides: Mapping[str, Any],
+    folder: Path,
+    on_round: Callable[[Progress], None] = silent,
+    ends_when_solved: bool = False,
 ) -> TrialResult:
-    """Runs a campaign into a folder, or goes on with the one that is there; its calls and what they took."""
+    """Runs a campaign into a folder, or goes on with the one that is there; its calls and what they took.
+
+    Args:
+        on_round: told after each round.
+        ends_when_solved: whether it ends once its ten best have the highest score there is, of ten compounds: the areas
+            under their mean are then what they would be after the whole budget.
+    """
     clock = CpuClock(folder / "cpu_seconds")
     places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
     campaign = api.load_campaign(file, {**overrides, **places})
@@ -108,12 +125,20 @@ def run_ours(
     def after_round(progress: Progress) -> None:
         on_round(progress)
         clock.note()
+        if ends_when_solved and progress.metric("mean_top_10") == HIGHEST and is_solved(_calls_of(campaign)):
+            raise _Solved("the ten best have the highest score there is")
 
-    summary = api.run(campaign, on_round=after_round).summary
-    rows = api.open_candidates(campaign.output_folder).to_arrow()
-    calls: list[Paid] = list(zip(rows["smiles"].to_pylist(), rows["score"].to_pylist(), strict=True))
+    with suppress(_Solved):
+        api.run(campaign, on_round=after_round)
+    summary, calls = api.status(campaign), _calls_of(campaign)
     seconds, oracle = (sum(summary.metric(name).values()) for name in ("seconds", "worker_seconds"))
     return _result_of(calls, seconds, oracle, clock.seconds)
+
+
+def _calls_of(campaign: Campaign) -> list[Paid]:
+    """What a campaign paid for so far, in turn."""
+    rows = api.open_candidates(campaign.output_folder).to_arrow()
+    return list(zip(rows["smiles"].to_pylist(), rows["score"].to_pylist(), strict=True))
 
 
 def run_peer(search: Search, kind: type[Door], task: str, calls: int, seed: int, folder: Path) -> TrialResult:

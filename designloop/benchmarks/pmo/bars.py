@@ -194,10 +194,10 @@ def _unvalidated(runs: Runs, peer: str) -> str:
 
 
 def _minutes(runs: Runs) -> Bar:
-    ran = [run for run in runs.where(arm=OURS, calls=CALLS) if run.of.get("cpu_seconds_a_call") is not None]
-    tasks = {run.task for run in ran}
+    timed = [run for run in runs.where(arm=OURS, calls=CALLS) if run.of.get("cpu_seconds_a_call") is not None]
+    tasks, ran = {run.task for run in timed}, [run for run in timed if run.of["calls_made"] >= CALLS]
     words = f"{OURS}: {CALLS:,} calls, median of the CPU minutes, the oracle's among them"
-    measured = f"{_share(tasks)}, {len(ran)} searches"
+    measured = f"{_share(tasks)}, {len(ran)} searches that made them all"
     if not ran:
         return Bar(words, f"≤ {MINUTES}", measured)
     minutes = median(run.of["cpu_seconds_a_call"] * run.of["calls_made"] for run in ran) / 60

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from designloop.benchmarks.common import pmo_measures as pmo
-from designloop.benchmarks.common.pmo_measures import auc_top_10, compound, curve, mean_top_10
+from designloop.benchmarks.common.pmo_measures import HIGHEST, auc_top_10, compound, curve, is_solved, mean_top_10
 
 SCORES = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 LENGTHS = st.integers(1, 700)
@@ -126,3 +126,16 @@ def test_keys_are_made_of_few_molecules_only() -> None:
     calls = charged(np.linspace(1, 0, 1000).tolist())
     assert mean_top_10(calls, 1000, key) == pytest.approx(np.mean(np.linspace(1, 0, 1000)[:10]))
     assert len(keyed) == 10
+
+
+def test_a_search_is_solved_by_ten_compounds_that_nothing_is_above() -> None:
+    rest = [("N" + "C" * size, 0.5) for size in range(1, 200)]
+    chains = [("C" * size, HIGHEST) for size in range(1, 11)]
+    assert is_solved([*chains, *rest[:90]])
+    assert not is_solved([*chains, *rest[:89]]), "before the curve has a point that says so"
+    assert not is_solved([*chains[:9], *rest[:91], chains[9]])
+    assert not is_solved([*chains[:9], ("CO", 0.999), ("CN", None), *rest[:90]])
+    assert not is_solved([*chains[:8], ("C[C@H](N)CC", HIGHEST), ("C[C@@H](N)CC", HIGHEST), *rest[:90]])
+    for key in (pmo.as_written, compound):
+        areas = [auc_top_10([*chains, *rest[:more]], 1000, key) for more in (90, 97, 190)]
+        assert areas == pytest.approx([areas[0]] * 3)

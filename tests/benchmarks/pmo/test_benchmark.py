@@ -19,7 +19,7 @@ from designloop.benchmarks.pmo import arms as arms_module
 from designloop.benchmarks.pmo import benchmark
 from designloop.benchmarks.pmo import tasks as tasks_module
 from designloop.benchmarks.pmo.altered import Altered
-from designloop.benchmarks.pmo.arms import ARMS, Ours, alone
+from designloop.benchmarks.pmo.arms import ARMS, Ours, alone, run_ours
 from designloop.benchmarks.pmo.benchmark import merge, run
 from designloop.benchmarks.pmo.outcome import MARKS, auc_of_the_tenth, outcome, peak_memory_gb
 from designloop.benchmarks.pmo.published import FILE, published
@@ -136,6 +136,19 @@ def test_each_arm_runs_a_task_once_and_is_recorded(model: str, tmp_path: Path, m
     pictures = benchmark.pictures(options, results)
     assert list(pictures) == ["pmo.svg"]
     assert pictures == benchmark.pictures(options, results), "the same record gives the same bytes"
+
+
+@pytest.mark.parametrize(("highest", "calls"), [(True, 100), (False, 150)])
+def test_a_search_ends_where_nothing_can_be_better(model: str, tmp_path: Path, highest: bool, calls: int) -> None:
+    file = write_campaign("qed", tmp_path)
+    transform = {"type": "linear", "low": -1, "high": 0 if highest else 2}
+    seen = [{"name": "qed", "oracle": "qed", "transform": transform}]
+    overrides = {**overrides_of(Options(model=model)), "objective.properties": seen, "strategy": {"name": "random"}}
+    overrides |= {"budget.oracle_calls": 150, "batch_size": 10}
+    result = run_ours(file, overrides, tmp_path / "ends", ends_when_solved=True)
+    assert len(result["paid"]) == calls
+    assert {score == 1 for _, score in result["paid"]} == {highest}
+    assert len(run_ours(file, overrides, tmp_path / "goes on")["paid"]) == 150
 
 
 def test_what_is_recorded_tells_an_arm_from_what_it_was_and_not_tasks_seeds_or_budgets(

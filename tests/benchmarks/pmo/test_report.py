@@ -138,6 +138,17 @@ def test_minutes_are_of_the_processor_and_their_median() -> None:
     assert bar(whole_record(0.5, cpu_seconds_a_call=None), "CPU minutes").value is None
 
 
+def test_searches_that_ended_early_do_not_shorten_the_median() -> None:
+    short = {"calls_made": 900, "cpu_seconds_a_call": 0.01}
+    of = {
+        "qed": {
+            "property_loss": {0: run(0.5, cpu_seconds_a_call=0.1), 1: {**run(0.5), **short}, 2: {**run(0.5), **short}}
+        }
+    }
+    assert bar(runs_of(of), "CPU minutes").value == f"{1000 / 60:.1f}"
+    assert bar(runs_of({"qed": {"property_loss": {0: {**run(0.5), **short}}}}), "CPU minutes").value is None
+
+
 def against(peer: str, gap: np.ndarray, seeds: int, tasks: tuple[str, ...] = TASKS, arm: str = "property_loss") -> Runs:
     """Our areas of the first calls above a peer's, task by task, with so many seeds on the tasks of development."""
     numbers = {task: range(seeds if task in DEVELOPMENT else 1) for task in tasks}
