@@ -109,7 +109,8 @@ def reference_by_rule(front: np.ndarray, least: Sequence[float] | np.ndarray) ->
     """(goals,) a tenth of the front's range below the worst that it has in each goal, and not below ``least``.
 
     Source: Ishibuchi et al. 2011, "Many-objective test problems to visually examine the behavior of multiobjective
-    evolution in a decision space"; BoTorch's ``infer_reference_point``, which this is, but for ``least``.
+    evolution in a decision space"; BoTorch's ``infer_reference_point``, which this is, but for ``least``, and for a
+    goal in which all of the front are alike: its range is taken for that one value.
 
     Args:
         front: (n, goals) points that nothing dominates; of none the answer is ``least``.
@@ -118,7 +119,8 @@ def reference_by_rule(front: np.ndarray, least: Sequence[float] | np.ndarray) ->
     floor = np.asarray(least, dtype=float)
     if not len(front):
         return floor
-    width = np.ptp(front, axis=0) if len(front) > 1 else np.abs(front[0])
+    width = np.ptp(front, axis=0)
+    width = np.where(width > 0, width, np.abs(front[0]))  # of one value its size, else nothing would be above the point
     return np.asarray(np.maximum(front.min(0) - _BEYOND * width, floor))
 
 

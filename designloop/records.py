@@ -124,6 +124,8 @@ class Scored:
     """0..1; None where the status is not ok."""
     told_before: bool = False
     """Whether it is of an amendment: its molecule was told, and charged, in an earlier round."""
+    scored_before: bool = False
+    """Whether its molecule had a score then, which this corrects."""
 
     @property
     def candidate(self) -> Candidate:

@@ -105,6 +105,7 @@ def test_a_correction_supersedes_visibly_and_charges_nothing(campaign: Path, mon
         campaign, write_results(folder / "b.csv", "id,potency,failed", "M0001,5.1,", "M0003,6,", "M0002,5,")
     )
     assert [row.is_charged for row in heard] == [True, False], "of the new one, and of the corrected one"
+    assert [row.scored_before for row in heard] == [False, True]
     assert (told.new, told.corrected, told.repeated, told.rounds) == (["M0003"], ["M0001"], ["M0002"], [2, 3])
     summary = api.status(campaign)
     assert [info.kind for info in summary.rounds] == ["round", "round", "amendment"]
@@ -122,6 +123,9 @@ def test_a_correction_supersedes_visibly_and_charges_nothing(campaign: Path, mon
     assert withdrawn.corrected == ["M0001"]
     assert api.status(campaign).failed == 1
     assert [row["score"] is None for row in rows(campaign)] == [True, False, False]
+    api.tell(campaign, write_results(folder / "d.csv", "id,potency", "M0001,5.2"))
+    told_again = [(row.told_before, row.scored_before) for row in heard[2:]]
+    assert told_again == [(True, True), (True, False)], "withdrawn, and given a value after all"
 
 
 REFUSED = {

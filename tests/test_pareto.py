@@ -120,3 +120,18 @@ def test_the_reference_by_rule_is_botorchs_but_never_below_the_least(n: int) -> 
     np.testing.assert_allclose(reference_by_rule(front, (0, 0, 0)), expected)
     np.testing.assert_allclose(reference_by_rule(front, (0.6, 0, 0.9)), np.maximum(expected, (0.6, 0, 0.9)))
     assert reference_by_rule(np.zeros((0, 2)), (0.1, 0.0)).tolist() == [0.1, 0.0]
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)), min_size=1, max_size=6),
+    st.floats(0.01, 1),
+    st.integers(1, 3),
+)
+def test_a_front_is_above_its_reference_by_rule_in_every_goal(
+    points: list[tuple[float, float]], same: float, twins: int
+) -> None:
+    """Also where all of it is alike in a goal, or is one point several times."""
+    rows = np.array([(*point, same) for point in points] * twins)
+    front = rows[pareto_ranks(rows) == 1]
+    assert (reference_by_rule(front, (0, 0, 0)) < front.min(0)).all()
+    assert hypervolume(front, reference_by_rule(front, (0, 0, 0))) > 0

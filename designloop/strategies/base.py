@@ -104,6 +104,10 @@ JudgedShare = Annotated[
 """The setting of strategies that judge their own foresight."""
 
 
+NOTHING_TO_JUDGE = "no score is foreseen here that it could be judged by: each round has a trade-off of its own"
+"""Why that setting does nothing where several goals are sought by one value that is drawn anew each round."""
+
+
 PROPOSER_SHARE = "proposer_share_"
 """What the metric of a proposer's share of the pool begins with; its name follows."""
 

@@ -21,6 +21,7 @@ from designloop.pieces import Spread, one_by_one
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
 from designloop.strategies.base import (
+    NOTHING_TO_JUDGE,
     CampaignView,
     Formerly,
     JudgedShare,
@@ -134,6 +135,8 @@ def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, st
         idle["kappa"] = f"it is for `acquisition: ucb`, and here it is {settings.acquisition}"
     if objective.reference is None:
         idle["trade_offs"] = "it is for `objective.aggregate: pareto`"
+    elif surrogate_of(settings, objective) == "committee":
+        idle["judged"] = NOTHING_TO_JUDGE
     if not settings.regions.decoded:
         others = [f"regions.{key}" for key in RegionSettings.model_fields if key != "decoded"]
         idle |= dict.fromkeys(others, "`regions.decoded` is 0, so there are no regions")
@@ -192,7 +195,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     if state is not None and part not in before.parts:
         raise saved.of_another_search(f"the parts {', '.join(sorted(before.parts)) or 'none'}", part)
     vae, kept = campaign.load_model(), core.Core(campaign.keep)
-    transcriber, view = Transcriber(vae.codec, objective.names), EncodedView(campaign.standard_forms, vae)
+    transcriber, view = Transcriber(vae.codec, objective.names, True), EncodedView(campaign.standard_forms, vae)
 
     def elites(archive: Archive) -> list[Member]:
         return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
@@ -258,7 +261,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     )
     foreseen = Feasibility(before.parts.get("feasibility"))
     isomers = Isomers.followed(campaign, state, before.parts.get("isomers"))
-    judge = judged.Judged(settings.judged, before.parts.get("judged"))
+    # Of a round's trade-off nothing is foreseen that a score could be held against.
+    judge = judged.Judged(0.0 if by_round else settings.judged, before.parts.get("judged"))
     learners: dict[str, Learner] = {
         "credit": earned,
         part: committee,

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from designloop.randomness import generators_of, rng_of
 from designloop.records import Candidate, State
 from designloop.strategies.base import (
+    NOTHING_TO_JUDGE,
     SCORE_ALONE,
     CampaignView,
     JudgedShare,
@@ -68,7 +69,8 @@ class Settings(BaseModel):
         min_length=1,
         description="what proposes: the model's draws (prior, and posterior around elites), genetic steps on SELFIES "
         "and on graphs, each with a share by what it brought; and ZINC, screened by a committee (committee, "
-        "committees), of which the 300 best (100 under `effort: low`) and 100 at random stand beside them each time",
+        "committees), of which the 300 best (100 under `effort: low`) and 100 at random stand beside them, once 1,000 "
+        "were paid for not each time",
     )
     elites: int = Field(
         200,
@@ -154,6 +156,12 @@ def why_unfit(settings: Settings, objective: KnownObjective) -> Unfit | None:
     return None
 
 
+def judges_nothing(settings: Settings, objective: KnownObjective) -> bool:
+    """Whether the surrogate foresees a trade-off of each round, and no score."""
+    by_value = settings.trade_offs == "chebyshev" and surrogate_of(settings, objective) == "composite"
+    return by_value and objective.reference is not None
+
+
 def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, str]:
     """Dotted key -> why it does nothing."""
     kind, trades_off = surrogate_of(settings, objective), objective.reference is not None
@@ -170,6 +178,10 @@ def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, st
         idle["trade_offs"] = "it is for `objective.aggregate: pareto`"
     elif kind == "none":
         idle["trade_offs"] = "it is for a surrogate, and here there is none"
+    if kind == "none":
+        idle["judged"] = "it is for a surrogate, and here there is none"
+    elif judges_nothing(settings, objective):
+        idle["judged"] = NOTHING_TO_JUDGE
     if settings.restart_after and trades_off:
         idle["restart_after"] = "it is for one score, as no mean of ten says whether a front grows"
     elif settings.restart_after and set(settings.proposers) == {"screen"}:
@@ -223,7 +235,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     def elites(archive: Archive) -> list[Member]:
         return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
 
-    judge = judged.Judged(settings.judged, before.parts.get("judged"))
+    by_round = judges_nothing(settings, campaign.objective)
+    judge = judged.Judged(0.0 if by_round else settings.judged, before.parts.get("judged"))
 
     def share(archive: Archive) -> float:
         return share_of_thought(judge.paid, len(archive))
@@ -326,6 +339,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             view=seen,
             propose=propose,
             screen=ZincScreen(thought.screened, best=thought.best) if "screen" in settings.proposers else None,
+            breeds=bool(generators),
             draws=thought.free,
             share=share,
             electorate=electorate,

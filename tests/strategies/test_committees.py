@@ -69,11 +69,12 @@ def fitted(n: int = 40) -> CommitteesModel:
 
 def test_each_property_is_foreseen_as_a_committee_of_it_alone_would() -> None:
     belief, desirable = fitted(), KNOWN.desirabilities(VALUES[:40])
-    posterior = belief(VIEW.features(SMILES[40:]))
+    posterior, shown = belief(VIEW.features(SMILES[40:])), belief.shown(VIEW.features(SMILES[40:]))
     for goal in range(2):
         alone = Committee(VIEW, SCORE_ALONE).fit(alone_with(goal), 0)
         assert alone is not None
-        own = alone.doubting(NARROWED, VIEW.features(SMILES[40:]))
+        own, narrowed = alone(VIEW.features(SMILES[40:])), alone.doubting(NARROWED, VIEW.features(SMILES[40:]))
+        np.testing.assert_allclose(shown.variances()[goal], narrowed.variances()[0])
         np.testing.assert_allclose(posterior.means[goal], own.means[0])
         np.testing.assert_allclose(posterior.variances()[goal], own.variances()[0])
         np.testing.assert_allclose(posterior.covariances()[goal], own.covariances()[0])
@@ -117,10 +118,10 @@ def test_members_are_trusted_with_a_property_as_if_it_were_the_score_and_so_afte
 
 
 @pytest.mark.parametrize(("noisy", "part"), [(False, NARROWED), (True, 1.0)])
-def test_taken_as_one_they_have_a_part_of_the_wide_doubt_and_voters_all_of_it(noisy: bool, part: float) -> None:
+def test_a_part_of_the_wide_doubt_is_shown_and_choices_go_by_all_of_it(noisy: bool, part: float) -> None:
     belief, features = Committees(VIEW, replace(KNOWN, noisy=noisy)).fit(archive(), 0), VIEW.features(SMILES[40:])
     assert belief is not None
-    posterior = belief(features)
+    posterior = belief.shown(features)
     for goal, committee in enumerate(belief.parts):
         moments = np.array([member(features.tolist()).moments() for member in committee.members])
         shares, means, variances = committee.shares, moments[:, 0], np.square(moments[:, 1])
@@ -128,7 +129,7 @@ def test_taken_as_one_they_have_a_part_of_the_wide_doubt_and_voters_all_of_it(no
         np.testing.assert_allclose(posterior.variances()[goal], shares @ (part**2 * variances + apart))
         diagonal = np.diagonal(posterior.covariances()[goal])
         np.testing.assert_allclose(diagonal, posterior.variances()[goal], atol=1e-6)
-        np.testing.assert_allclose(committee(features).variances()[0], shares @ (variances + apart))
+        np.testing.assert_allclose(belief(features).variances()[goal], shares @ (variances + apart))
     own = [member(features.tolist()) for member in belief.members]
     for one, other in zip(posterior.members, own, strict=True):
         np.testing.assert_allclose(one.moments(), other.moments())
@@ -142,7 +143,7 @@ def test_a_score_of_properties_near_their_best_is_not_drawn_to_the_middle() -> N
     assert belief is not None
     drawn = []
     for part in (1.0, belief.part):
-        posterior = replace(belief, part=part)(features)
+        posterior = replace(belief, part=part).shown(features)
         drawn.append(np.mean(posterior.means, axis=0) - posterior.moments()[0])
     assert (drawn[0] > 0).all()
     assert drawn[0].mean() > 4 * np.abs(drawn[1]).mean()

@@ -104,7 +104,18 @@ def test_a_voter_ranks_by_its_trade_off_of_its_own_surrogates_bounds() -> None:
         first = min(means[1, row] + 0.7 * doubts[1, row], 1)
         second = min(means[2, row] + 0.7 * doubts[2, row], 1) - 0.1
         expected = min(first / 0.6, second / 0.8) + 0.02 * (first + second)
-        assert bounds[row] == pytest.approx(expected)
+        assert bounds[row] == pytest.approx(expected, abs=1e-5)
+
+
+def test_of_what_may_be_the_best_there_is_the_one_that_may_be_so_most_is_first() -> None:
+    """Where doubt is wide many bounds reach 1 in every goal."""
+    means = np.array([[0.5, 0.9, 0.2, 0.7], [0.6, 0.8, 0.9, 0.7]])
+    voter = GoalVoter((0, 1), 1.0, Direction(np.array([0.6, 0.8]), (0.0, 0.0)))
+    for value, first in ((voter.worth, int(np.argmax(means[1]))), (lambda points: points.prod(-1), 1)):
+        bounds = GoalVoter(voter.members, 1.0, value).bounds(lambda number: (means[number], np.full(4, 0.9)))
+        assert np.ptp(bounds) < 1e-5
+        assert np.argmax(bounds) == first
+    assert (voter.goal_bounds(lambda number: (means[number] - 2, np.full(4, 0.9))) == 0).all()
 
 
 @pytest.mark.parametrize("seed", range(6))

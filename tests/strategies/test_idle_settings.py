@@ -26,7 +26,7 @@ OBJECTIVES = {"one": SCORE_ALONE, "several": SEVERAL, "front": FRONT}
 SURROGATES = ("auto", "committee", "committees", "composite", "score", "none")
 FEW = {"proposers": ["mutation", "crossover", "graph_mutation"], "learning": {"loss": "none"}}
 CHANGED = {"pool": 5.0, "generations": 2, "parents": 2, "parents_per_scaffold": 1, "kappa": 4.0, "effort": "low"}
-CHANGED |= {"trade_offs": "chebyshev", "posterior_noise": (0.5, 0.6), "refine": 3}
+CHANGED |= {"trade_offs": "chebyshev", "posterior_noise": (0.5, 0.6), "refine": 3, "judged": 0.7}
 
 
 def searched(objective: KnownObjective, settings: Mapping[str, Any]) -> list[str]:
@@ -111,6 +111,18 @@ def test_a_screen_alone_is_served_by_those_who_screen(surrogate: str, objective:
     else:
         assert why is not None
         assert why.key in ("proposers", "surrogate")
+
+
+def test_a_screen_alone_goes_on_however_much_was_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What breeds looks through ZINC in some rounds only, once much was paid for."""
+    monkeypatch.setattr("designloop.strategies.base.LATE", 5)
+    view = CampaignView(seed=0, allowed=list, standard_forms=list, load_model=tiny_vae, load_replay=tiny_corpus)
+    settings = Settings(proposers=("screen",), learning=FEW["learning"], effort="low")
+    search = build(settings, view, None)
+    for _ in range(4):
+        drawn = list(islice(search.ask(6), 6))
+        assert len(drawn) == 6
+        search.tell([Scored(Evaluation(candidate, {}), {}, 1 / len(candidate.smiles)) for candidate in drawn])
 
 
 def test_a_screen_alone_begins_with_any_molecules_of_zinc() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,13 @@ def test_what_was_known_or_failed_or_begun_with_counts_for_nothing() -> None:
     judged.learn(told([row(4)]))
     judged.learn(told([row(4)]))
     assert judged.state().data["paid"] == 1, "told twice"
+    again = row(5, chosen=None)
+    judged.learn(told([again]))
+    judged.learn(told([replace(again, score=0.7, told_before=True, scored_before=True)]))
+    assert judged.state().data["paid"] == 2, "and a correction of what the search has forgotten"
+    judged.learn(told([row(6, None)]))
+    judged.learn(told([replace(row(6), told_before=True)]))
+    assert judged.state().data["paid"] == 3, "what failed counts once it has a score"
 
 
 def test_the_measures_are_the_textbooks() -> None:

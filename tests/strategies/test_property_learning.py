@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Literal
 
@@ -140,6 +141,14 @@ def test_a_replay_is_bounded_by_the_best_and_the_latest() -> None:
     again = replay.add([PaidMolecule(rows[0].smiles, rows[0].selfies, 9.0, rows[0].origin)])
     assert len(again) == 8
     assert again.rows[-1].score == 9.0
+
+
+def test_what_is_withdrawn_is_learned_from_no_more() -> None:
+    of, rows = learner(), scored(12)
+    of.learn(told(rows))
+    archive = Archive()
+    of.learn(ToldRound(2, [], [], archive, archive, None, failed=[replace(rows[3], score=None)]))
+    assert [molecule.smiles for molecule in of.replay.rows] == [row.smiles for row in (*rows[:3], *rows[4:])]
 
 
 def test_a_replay_comes_back_from_its_state() -> None:

@@ -212,6 +212,51 @@ def test_a_front_that_was_sought_before_there_were_committees_is_sought_on_as_it
     assert isinstance(again.surrogate, Committees)
 
 
+def test_where_nothing_considered_may_be_admitted_the_rest_of_the_better_half_is() -> None:
+    """What is paid for already is not considered either, and is no part of that half."""
+    refused = set[str]()
+
+    def named(candidates: Sequence[Candidate]) -> list[str | None]:
+        return standard_forms([candidate.smiles for candidate in candidates], "parent")
+
+    def allowed(candidates: Sequence[Candidate]) -> list[Candidate]:
+        return [item for item, name in zip(candidates, named(candidates), strict=True) if name not in refused]
+
+    search = strategy(allowed, surrogate="score")
+    told = scored(NAMES[:20])
+    search.tell(told)
+    belief, turn = search._fit(), Turn(0, 1)
+    assert belief is not None
+    bred = search.breed(search.archive, belief, 2, turn)
+    assert bred is not None
+    considered = {bred.pool.names[row] for row in bred.considered}
+    better = {bred.pool.names[row] for row in bred.better}
+    assert not {row.smiles for row in told} & (considered | better)
+    refused |= considered
+    given = list(islice(search._batch(bred, belief, 2, 0, turn), 4))
+    assert set(named(given)) <= better - considered
+    assert [candidate.chosen for candidate in given] == [ACQUISITION] * 4
+    assert "better half" in search.why(given[0])
+    refused |= better
+    assert next(iter(search._batch(bred, belief, 2, 0, turn))).chosen is None, "the loop counts why"
+
+
+@pytest.mark.parametrize(("trade_offs", "drawn"), [("chebyshev", 0), ("hypervolume", 3)])
+def test_where_no_score_is_foreseen_none_is_drawn_to_judge_that(trade_offs: str, drawn: int) -> None:
+    settings = Settings.model_validate(
+        {"learning": LEARNING, "surrogate": "composite", "trade_offs": trade_offs, "judged": 0.5}
+    )
+    search = build(settings, replace(view(), objective=GOALS), None)
+    assert isinstance(search, Search)
+    values = [dict(zip(GOALS.names, (1 / (1 + row), row / 20), strict=True)) for row in range(20)]
+    rows = [
+        replace(row, evaluation=replace(row.evaluation, results={k: Result(v) for k, v in of.items()}), desirability=of)
+        for row, of in zip(scored(NAMES[:20]), values, strict=True)
+    ]
+    search.tell(rows)
+    assert [candidate.chosen for candidate in islice(search.ask(6), 6)].count(UNIFORM) == drawn
+
+
 def test_elites_are_the_best_and_no_scaffold_holds_them_all() -> None:
     search = strategy(elites=10, per_scaffold=0.2)
     rings = [f"{'C' * n}c1ccccc1" for n in range(1, 9)]
@@ -258,6 +303,14 @@ def test_what_is_told_again_brings_no_elites_again() -> None:
     before = dict(credit_of(search))
     again = [replace(row, score=3.0, told_before=True) for row in scored(NAMES[20:30], "mutation")]
     assert search.tell(again)["elites_by_mutation"] == 0
+    assert credit_of(search) == before
+
+
+def test_a_correction_of_what_the_search_has_forgotten_moves_no_shares() -> None:
+    search = strategy(proposers=["prior", "mutation"], learning={"steps": 0})
+    search.tell(scored(NAMES[:20]))
+    before = dict(credit_of(search))
+    search.tell([replace(row, told_before=True, scored_before=True) for row in scored(NAMES[20:30], "mutation")])
     assert credit_of(search) == before
 
 

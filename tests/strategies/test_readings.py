@@ -167,3 +167,10 @@ def test_exact_scores_are_followed_however_often_they_were_read() -> None:
     assert after is not None
     asked = np.array(FEATURES[20:], dtype=object)
     assert after(asked).moments()[0].tolist() == before(asked).moments()[0].tolist()
+
+
+def test_a_surrogate_that_writes_standard_forms_is_told_of_none_that_cannot_be_written() -> None:
+    candidate = Candidate("C[Sn]C", "mutation", selfies="[C][C]")
+    assert Transcriber(tiny_codec()).member(candidate) is not None
+    assert Transcriber(tiny_codec(), as_standardised=True).member(candidate) is None
+    assert Transcriber(tiny_codec(), as_standardised=True).member(Candidate("CC", "mutation")) is not None

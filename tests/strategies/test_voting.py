@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rdkit import Chem
 
 from designloop.molecules.corpus import held_out_smiles
 from designloop.molecules.count_prints import Bank, prints_of
@@ -47,7 +48,12 @@ def archive() -> Archive:
 
 
 def breed(
-    draws: float = 20, allowed: Callable[[str], bool] = lambda smiles: True, spent: int = 0, seen: int = 3
+    draws: float = 20,
+    allowed: Callable[[str], bool] = lambda smiles: True,
+    spent: int = 0,
+    seen: int = 3,
+    written: Callable[[str], str] = str,
+    view: MoleculeView = VIEW,
 ) -> tuple[Bred, list[tuple[list[str], int]]]:
     """A block for a batch of five, and the parents and the number of children of each generation."""
     asked: list[tuple[list[str], int]] = []
@@ -61,7 +67,7 @@ def breed(
 
     def propose(parents: Sequence[Member], n: int, turn: Turn, generation: int) -> list[Candidate]:
         asked.append(([parent.name for parent in parents], n))
-        return [Candidate(name, "bred") for name in BRED[len(asked) * n : (len(asked) + 1) * n]]
+        return [Candidate(written(name), "bred") for name in BRED[len(asked) * n : (len(asked) + 1) * n]]
 
     class AsTheyAre(Transcriber):
         def member(self, candidate: Candidate, score: float = 0.0) -> Member | None:
@@ -70,7 +76,7 @@ def breed(
     by_vote = BreedByVote(
         campaign=campaign,
         transcriber=AsTheyAre(tiny_vae().codec),
-        view=VIEW,
+        view=view,
         propose=propose,
         screen=ZincScreen(fresh=5, best=20),
         draws=draws,
@@ -161,6 +167,15 @@ def test_what_the_filters_refuse_is_not_bred_from() -> None:
     parents = {name for names, _ in asked for name in names}
     assert parents & (set(BANK) | set(BRED))
     assert not parents & refused
+
+
+def test_parents_are_known_by_their_standard_forms() -> None:
+    """As tables have them: what is bred from may be written otherwise."""
+    view = MoleculeView(lambda smiles: [Chem.CanonSmiles(text) for text in smiles])
+    asked = breed(written=lambda name: Chem.MolToSmiles(Chem.MolFromSmiles(name), canonical=False), view=view)[1]
+    parents = {name for names, _ in asked for name in names}
+    assert parents & {Chem.CanonSmiles(name) for name in BRED}
+    assert parents <= {Chem.CanonSmiles(name) for name in (*PAID, *BANK, *BRED)} | set(PAID)
 
 
 def test_a_block_follows_from_its_turn() -> None:

@@ -146,7 +146,8 @@ class Teller:
         committed = {candidate.smiles: readings[candidate.smiles] for candidate in candidates}
         record_readings(campaign, table.ledger, committed)
         strategy = build_strategy(campaign, table.last_state(), Screening(campaign, self._known))
-        top_ten = TopTen({smiles: score for smiles, score in table.ranked_scores().items() if smiles not in committed})
+        known = table.ranked_scores()
+        top_ten = TopTen({smiles: score for smiles, score in known.items() if smiles not in committed})
         goals = {} if kind == "amendment" else campaign.objective.goals
         front = Front.committed(goals, campaign.output_folder)
         metrics: dict[str, float | str] = {**counts}
@@ -158,7 +159,10 @@ class Teller:
                 for smiles, of_molecule in committed.items()
             }
             evaluations = [self._evaluation(item, results, computed) for item in candidates]
-            scored = [replace(row, told_before=kind == "amendment") for row in campaign.objective(evaluations)]
+            scored = campaign.objective(evaluations)
+            if kind == "amendment":
+                had_score = {smiles for smiles, score in known.items() if score is not None}
+                scored = [replace(row, told_before=True, scored_before=row.smiles in had_score) for row in scored]
         with clock("learn"):
             learned = strategy.tell(scored)
         noise = {f"{name}_replicate_sd": deviation for name, deviation in noise_of(committed).items()}

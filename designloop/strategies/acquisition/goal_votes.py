@@ -19,6 +19,9 @@ from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
 from designloop.strategies.acquisition.votes import MomentsOf, Outcomes, words_of
 from designloop.strategies.surrogates.base import Posterior
 
+_BEYOND = 1e-6
+"""What a bound counts by which a desirability would exceed its highest value."""
+
 Worth = Callable[[np.ndarray], np.ndarray]
 """(m, goals) desirabilities -> (m,) what they are worth under a trade-off."""
 
@@ -34,9 +37,11 @@ class GoalVoter:
     """Its trade-off."""
 
     def goal_bounds(self, moments: MomentsOf) -> np.ndarray:
-        """(m, goals) upper confidence bounds of the desirabilities."""
+        """(m, goals) upper confidence bounds of the desirabilities, from 0 to next to nothing above 1."""
         known = (moments(member) for member in self.members)
-        return np.asarray(np.clip(np.stack([mean + self.kappa * doubt for mean, doubt in known], -1), 0.0, 1.0))
+        bounds = np.stack([mean + self.kappa * doubt for mean, doubt in known], -1)
+        # Many reach 1 where the doubt is wide; which of them goes furthest is still told.
+        return np.asarray(np.clip(bounds, 0.0, 1.0) + _BEYOND * np.maximum(bounds - 1.0, 0.0))
 
     def expected(self, moments: MomentsOf) -> np.ndarray:
         """(m, goals) desirabilities that it expects."""

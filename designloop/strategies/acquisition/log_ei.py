@@ -29,7 +29,7 @@ class LogExpectedImprovement:
     """Of a posterior that is not Gaussian it sees mean and covariance."""
 
     most: int = 128
-    """Candidates, of the best alone, that a batch is chosen from; the rest follow as they stood alone."""
+    """Candidates, of the best alone, that a batch is chosen from, at least two for each wanted; the rest follow."""
 
     def select(
         self,
@@ -50,16 +50,16 @@ class LogExpectedImprovement:
                 values: Tensor = gain(_points(rows).unsqueeze(1))
             return values
 
-        n = len(posterior)
+        n, most = len(posterior), max(self.most, 2 * wanted)
         alone = gains(range(n)).argsort(descending=True, stable=True).tolist() if n else []
-        considered, chosen = alone[: self.most], list[int]()
+        considered, rest, chosen = alone[:most], alone[most:], list[int]()
         while considered and len(chosen) < wanted:
             row = considered.pop(int(gains(considered).argmax()))
             if admissible(row):
                 chosen.append(row)
                 gain.set_X_pending(_points(chosen))
                 yield row
-        yield from (row for row in [*considered, *alone[self.most :]] if admissible(row))
+        yield from (row for row in [*considered, *rest] if admissible(row))
 
     def reason(self, place: int) -> str:
         """The improvement, which chooses all."""

@@ -19,11 +19,15 @@ class Transcriber:
     """Of the model; what its alphabet cannot express is not remembered."""
     properties: Sequence[str] = ("score",)
     """Whose values are remembered beside the score; ``score`` may be one of them."""
+    as_standardised: bool = False
+    """Whether the alphabet has to express the standard form, too, by which the surrogate sees a molecule."""
 
     def member(self, candidate: Candidate, score: float = 0.0) -> Member | None:
         """A candidate in the model's own canonical writing; None where the alphabet cannot express it."""
         try:
             written = self.codec.to_smiles(candidate.selfies) if candidate.selfies else None
+            if self.as_standardised and written:
+                self.codec.to_selfies(candidate.smiles)
             return Member(candidate.smiles, self.codec.to_selfies(written or candidate.smiles), score)
         except MoleculeError:  # it can be scored and stands in the table, but the model cannot write it
             return None

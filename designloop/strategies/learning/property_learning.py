@@ -114,7 +114,8 @@ class PropertyLearner:
             # Of a campaign that was begun before it learned this way, or is told its first round.
             self.replay = self.replay.add(self._reader.members(told_round.before.members, self._seed, "before"))
         new = self._reader.read(told_round.news, self._seed, told_round.number, "origins")
-        self.replay = self.replay.add(new)
+        withdrawn = {row.smiles for row in told_round.failed}  # they may have had a score before
+        self.replay = self.replay.without(withdrawn).add(new)
         self.waiting += len(new)
         metrics = {}
         every = int(self.settings.every / self._share(told_round.archive))

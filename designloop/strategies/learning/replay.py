@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,6 +56,10 @@ class Replay:
             best, others = order[: self.limit - half], np.sort(order[self.limit - half :])
             rows = [rows[row] for row in np.sort(np.concatenate([best, others[len(others) - half :]]))]
         return replace(self, rows=tuple(rows))
+
+    def without(self, names: Collection[str]) -> Replay:
+        """What is left without some molecules, by their standard forms."""
+        return replace(self, rows=tuple(row for row in self.rows if row.smiles not in names))
 
     def state(self) -> State:
         """All of it."""

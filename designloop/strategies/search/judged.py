@@ -67,7 +67,8 @@ class Judged:
             self._latest.pop(row.smiles, None)  # it may have had a score before
         for row in told_round.scored:
             candidate = row.candidate
-            self._paid += candidate.proposer not in STARTING and row.smiles not in known
+            is_new = row.smiles not in known and not row.scored_before
+            self._paid += candidate.proposer not in STARTING and is_new
             mean, deviation, score = candidate.predicted_mean, candidate.predicted_sd, row.score
             if candidate.chosen == UNIFORM and mean is not None and deviation is not None and score is not None:
                 self._latest[row.smiles] = (mean, deviation, score)

@@ -35,6 +35,9 @@ PARTS = ("fit", "breed", "choose")
 _AT_RANDOM = "drawn at random from the better half: foresight is judged by it"
 """Why such a molecule is in a batch."""
 
+_BEYOND = "of the better half, as nothing that was considered may be admitted"
+"""Why such a molecule is in a batch, too."""
+
 _EMPTY_BLOCKS = 10
 """So many blocks running without a candidate end the stream."""
 
@@ -133,13 +136,24 @@ class Search:
         chosen = self._timed_one_by_one(acquisition.select(posterior, wanted, seed, admissible, bred.chances))
         first = next(chosen, None)
         if first is None:
-            yield from self._unranked(bred)
+            yield from self._beyond(bred, allowed)
             return
         of_what = " of this round's trade-off" if self.trade_offs is not None else ""
         for number, place in enumerate(chain([first], chosen)):
             for candidate in _as_chosen(allowed(bred.considered[place]), ACQUISITION):
                 self._reasons[candidate.smiles] = acquisition.reason(number) + of_what
                 yield candidate
+
+    def _beyond(self, bred: Bred, allowed: Callable[[int], list[Candidate]]) -> Iterator[Candidate]:
+        """Where nothing that was considered may be admitted: what may be of the better half, else all that is free."""
+        considered = set(bred.considered)
+        rest = worth_paying(self.isomers, bred.pool.names, (row for row in bred.better if row not in considered))
+        empty = True
+        for candidate in chain.from_iterable(_as_chosen(allowed(row), ACQUISITION) for row in rest):
+            empty, self._reasons[candidate.smiles] = False, _BEYOND
+            yield candidate
+        if empty:
+            yield from self._unranked(bred)
 
     def _unranked(self, bred: Bred) -> Iterator[Candidate]:
         """All that is free, where nothing of it may be admitted: the loop counts why; what is worth no call is last."""

@@ -36,8 +36,6 @@ class Pool:
         self.view = view
         self.names: list[str] = []
         self.candidates: list[Candidate] = []
-        self.drawn: list[Candidate] = []
-        """What was added last, all of it."""
         self._known: set[str] = set()
         self._features: list[np.ndarray] = []
 
@@ -46,7 +44,7 @@ class Pool:
 
     def add(self, drawn: Sequence[Candidate]) -> None:
         """Takes in those that are new, and that the surrogate can see."""
-        self.drawn, first = list(drawn), len(self.names)
+        first = len(self.names)
         for name, candidate in zip(self.view.names(drawn), drawn, strict=True):
             if name is not None and name not in self._known:
                 self._known.add(name)

@@ -56,7 +56,9 @@ class BreedByVote:
     view: View
     propose: Propose
     screen: ZincScreen | None
-    """None: no molecule of ZINC is looked at; in a long campaign ZINC is looked through every so many rounds."""
+    """None: no molecule of ZINC is looked at."""
+    breeds: bool = True
+    """Whether anything is bred; then, in a long campaign, ZINC is looked through every so many rounds only."""
     draws: float
     """Free molecules for each one wanted, those of all generations together; of a long campaign ever fewer."""
     share: Callable[[Archive], float] = lambda archive: 1.0
@@ -85,7 +87,7 @@ class BreedByVote:
         chances = None if self.feasibility is None else self.feasibility.chances()
         stock = Stock(Pool(self.view), archive, election.belief, chances, self.isomers)
         share = self.share(archive)
-        if self.screen is not None and turn.rounds_seen % round(1 / share) == 0:
+        if self.screen is not None and not (self.breeds and turn.rounds_seen % round(1 / share)):
             screened = self.screen.propose(election.processes, election.worths, rng)
             stock.add(Core(self.campaign.keep).holding(screened))
         for source in self.sources:
@@ -110,7 +112,7 @@ class BreedByVote:
             if not (name in stock.paid or self.campaign.allowed([candidate])):
                 stock.refuse(row)
             elif member := stock.member(name) or self.transcriber.member(candidate):
-                parents[name] = member
+                parents[name] = replace(member, ancestor=name)  # by its standard form, as tables have it
             if len(parents) == wanted:
                 break
         return list(parents.values())

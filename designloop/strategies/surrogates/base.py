@@ -93,6 +93,14 @@ class PropertyBelief(Protocol):
         """What it expects of candidates, in the units of the properties."""
 
 
+@runtime_checkable
+class ShownBelief(Protocol):
+    """What a belief may be, too: one whose doubt is too wide to be shown of a score."""
+
+    def shown(self, features: np.ndarray, /) -> Posterior:
+        """The posterior over candidates with what of its doubt is near the errors that are made."""
+
+
 @dataclass(frozen=True)
 class Goals:
     """What a score is made of, for who trades it off."""

@@ -18,7 +18,7 @@ from scipy.stats import norm
 
 from designloop.records import Scored, State
 from designloop.strategies.archive.archive import Archive
-from designloop.strategies.surrogates.base import Belief, Moments, PropertyBelief
+from designloop.strategies.surrogates.base import Belief, Moments, PropertyBelief, ShownBelief
 
 LATEST = 200
 """Errors that count."""
@@ -65,7 +65,8 @@ def moments_of(belief: PropertyBelief, features: np.ndarray, *, has_score: bool,
     """
     moments = dict(belief.property_moments(features)) if has_properties else {}
     if has_score:
-        moments["score"] = belief(features).moments()
+        posterior = belief.shown(features) if isinstance(belief, ShownBelief) else belief(features)
+        moments["score"] = posterior.moments()
     return moments
 
 

@@ -45,7 +45,7 @@ class CommitteesModel:
     properties: Sequence[str]
     """Whose committees these are."""
     part: float = 1.0
-    """Of the members' standard deviations, where they are taken as one."""
+    """Of the members' standard deviations, in what is shown of a score."""
 
     @property
     def names(self) -> list[str]:
@@ -82,12 +82,19 @@ class CommitteesModel:
         return {name: own for part in self.parts for name, own in part.property_moments(features).items()}
 
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
-        """The posterior over candidates, of (m,) features: a mixture for each property, through the objective.
+        """The posterior over candidates, of (m,) features: a mixture for each property, through the objective."""
+        return self._through_objective([part(features) for part in self.parts])
+
+    def shown(self, features: np.ndarray) -> CommitteePosterior:
+        """The same with a part of the doubt.
 
         A desirability ends at 0 and 1, where a doubt that is wide by design is cut off, and draws what is expected to
-        the middle: of that doubt a part is taken. Voters go by their members, whose doubt stays.
+        the middle.
         """
-        parts = [part.doubting(self.part, features) for part in self.parts]
+        return self._through_objective([part.doubting(self.part, features) for part in self.parts])
+
+    def _through_objective(self, parts: Sequence[CommitteePosterior]) -> CommitteePosterior:
+        """Posteriors of each property as one of the score."""
         shares = np.concatenate([part.shares for part in parts]) / len(parts)
         return CommitteePosterior(
             [part.means[0] for part in parts],

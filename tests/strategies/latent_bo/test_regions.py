@@ -148,6 +148,13 @@ def test_a_round_without_surrogates_or_news_changes_nothing() -> None:
     assert regions.open == ()
 
 
+def test_a_correction_is_no_round_without_a_new_best() -> None:
+    regions = Regions(REGION, seed=0)
+    for number in range(2, 6):
+        regions.learn(told(ARCHIVE, [drawn(0.1 + 1e-6 * number, "", "mutation", "C")], number))
+    assert (regions.open, regions.closed) == ((), ())
+
+
 def test_regions_go_on_from_their_state() -> None:
     regions = Regions(SEVERAL, seed=0)
     regions.learn(told(ARCHIVE, [drawn(0.95, "CC")]))
