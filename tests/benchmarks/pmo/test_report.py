@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -129,6 +130,18 @@ def test_what_no_further_task_can_mend_fails_at_once() -> None:
         assert bar(good, words).holds is None
         assert bar(whole_record(0.99), words).holds is True
         assert bar(Runs([]), words).value is None
+
+
+def test_what_several_codes_found_together_holds_of_none_of_them() -> None:
+    enough = whole_record(0.99)
+    mixed = Runs([replace(of, of={**of.of, "code": "another"}) if of.task == "qed" else of for of in enough.all])
+    for words in ("sum of 19", "both together", "strict sum", "REINVENT"):
+        assert bar(enough, words).holds is True
+        assert bar(mixed, words).holds is None
+        assert bar(mixed, words).value == bar(enough, words).value
+        assert bar(mixed, words).measured.endswith("; 2 codes")
+    poor = Runs([replace(of, of={**of.of, "auc_top10": 0.1}) for of in mixed.all])
+    assert bar(poor, "sum of 19").holds is False
 
 
 def test_minutes_are_of_the_processor_and_their_median() -> None:
