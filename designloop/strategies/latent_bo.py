@@ -195,7 +195,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     if state is not None and part not in before.parts:
         raise saved.of_another_search(f"the parts {', '.join(sorted(before.parts)) or 'none'}", part)
     vae, kept = campaign.load_model(), core.Core(campaign.keep)
-    transcriber, view = Transcriber(vae.codec, objective.names, True), EncodedView(campaign.standard_forms, vae)
+    transcriber, view = (
+        Transcriber(vae.codec, objective.names, as_standardised=True),
+        EncodedView(campaign.standard_forms, vae),
+    )
 
     def elites(archive: Archive) -> list[Member]:
         return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))

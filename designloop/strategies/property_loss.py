@@ -235,8 +235,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     def elites(archive: Archive) -> list[Member]:
         return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
 
-    by_round = judges_nothing(settings, campaign.objective)
-    judge = judged.Judged(0.0 if by_round else settings.judged, before.parts.get("judged"))
+    rate = 0.0 if judges_nothing(settings, campaign.objective) else settings.judged
+    judge = judged.Judged(rate, before.parts.get("judged"))
 
     def share(archive: Archive) -> float:
         return share_of_thought(judge.paid, len(archive))

@@ -73,7 +73,7 @@ def test_each_property_is_foreseen_as_a_committee_of_it_alone_would() -> None:
     for goal in range(2):
         alone = Committee(VIEW, SCORE_ALONE).fit(alone_with(goal), 0)
         assert alone is not None
-        own, narrowed = alone(VIEW.features(SMILES[40:])), alone.doubting(NARROWED, VIEW.features(SMILES[40:]))
+        own, narrowed = alone(VIEW.features(SMILES[40:])), alone.narrowed(NARROWED, VIEW.features(SMILES[40:]))
         np.testing.assert_allclose(shown.variances()[goal], narrowed.variances()[0])
         np.testing.assert_allclose(posterior.means[goal], own.means[0])
         np.testing.assert_allclose(posterior.variances()[goal], own.variances()[0])
@@ -117,8 +117,8 @@ def test_members_are_trusted_with_a_property_as_if_it_were_the_score_and_so_afte
     assert again.state() == own.state()
 
 
-@pytest.mark.parametrize(("noisy", "part"), [(False, NARROWED), (True, 1.0)])
-def test_a_part_of_the_wide_doubt_is_shown_and_choices_go_by_all_of_it(noisy: bool, part: float) -> None:
+@pytest.mark.parametrize(("noisy", "width"), [(False, NARROWED), (True, 1.0)])
+def test_a_part_of_the_wide_doubt_is_shown_and_choices_go_by_all_of_it(noisy: bool, width: float) -> None:
     belief, features = Committees(VIEW, replace(KNOWN, noisy=noisy)).fit(archive(), 0), VIEW.features(SMILES[40:])
     assert belief is not None
     posterior = belief.shown(features)
@@ -126,7 +126,7 @@ def test_a_part_of_the_wide_doubt_is_shown_and_choices_go_by_all_of_it(noisy: bo
         moments = np.array([member(features.tolist()).moments() for member in committee.members])
         shares, means, variances = committee.shares, moments[:, 0], np.square(moments[:, 1])
         apart = np.square(means - shares @ means)
-        np.testing.assert_allclose(posterior.variances()[goal], shares @ (part**2 * variances + apart))
+        np.testing.assert_allclose(posterior.variances()[goal], shares @ (width**2 * variances + apart))
         diagonal = np.diagonal(posterior.covariances()[goal])
         np.testing.assert_allclose(diagonal, posterior.variances()[goal], atol=1e-6)
         np.testing.assert_allclose(belief(features).variances()[goal], shares @ (variances + apart))
@@ -142,8 +142,8 @@ def test_a_score_of_properties_near_their_best_is_not_drawn_to_the_middle() -> N
     belief, features = Committees(VIEW, KNOWN).fit(Archive().add(known), 0), VIEW.features(SMILES[40:])
     assert belief is not None
     drawn = []
-    for part in (1.0, belief.part):
-        posterior = replace(belief, part=part).shown(features)
+    for width in (1.0, belief.width):
+        posterior = replace(belief, width=width).shown(features)
         drawn.append(np.mean(posterior.means, axis=0) - posterior.moments()[0])
     assert (drawn[0] > 0).all()
     assert drawn[0].mean() > 4 * np.abs(drawn[1]).mean()

@@ -101,10 +101,11 @@ def test_a_voter_ranks_by_its_trade_off_of_its_own_surrogates_bounds() -> None:
     voter = GoalVoter((1, 2), 0.7, Direction(np.array([0.6, 0.8]), (0.0, 0.1)))
     bounds = voter.bounds(lambda number: (means[number], doubts[number]))
     for row in range(9):
-        first = min(means[1, row] + 0.7 * doubts[1, row], 1)
-        second = min(means[2, row] + 0.7 * doubts[2, row], 1) - 0.1
+        first, second = (means[member, row] + 0.7 * doubts[member, row] for member in (1, 2))
+        first = min(first, 1) + 1e-6 * max(first - 1, 0)
+        second = min(second, 1) + 1e-6 * max(second - 1, 0) - 0.1
         expected = min(first / 0.6, second / 0.8) + 0.02 * (first + second)
-        assert bounds[row] == pytest.approx(expected, abs=1e-5)
+        assert bounds[row] == pytest.approx(expected, rel=1e-9)
 
 
 def test_of_what_may_be_the_best_there_is_the_one_that_may_be_so_most_is_first() -> None:

@@ -1,4 +1,4 @@
-"""The property-loss strategy: its elites, its credit, and the rollback of bad learning.
+"""The property-loss strategy: who votes and chooses, its elites, and the rollback of bad learning.
 
 That it keeps the contract is tested in ``tests/testing/test_strategy.py``.
 """
@@ -6,7 +6,7 @@ That it keeps the contract is tested in ``tests/testing/test_strategy.py``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -18,19 +18,17 @@ import torch
 from designloop.molecules.chemistry import scaffold, standard_forms
 from designloop.molecules.sequence_vae import PRIOR_TEMPERATURE
 from designloop.molecules.shipped import PRIOR_NOISE
-from designloop.records import ACQUISITION, UNIFORM, Candidate, Evaluation, Result, Scored
+from designloop.records import ACQUISITION, UNIFORM, Candidate, Result, Scored
 from designloop.strategies import random
 from designloop.strategies.acquisition.upper_bound import UpperBound
 from designloop.strategies.acquisition.votes import FITTED, WIDE, Kappas
 from designloop.strategies.archive.archive import Member
-from designloop.strategies.base import SCORE_ALONE, CampaignView, Explaining, KnownObjective, unchanged
+from designloop.strategies.base import SCORE_ALONE, Explaining
 from designloop.strategies.learning.fine_tuning import forget
 from designloop.strategies.learning.learned_prior import CampaignPrior
 from designloop.strategies.learning.tuned_model import TunedModel
 from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.proposers.selfies import SelfiesCrossover
-from designloop.strategies.proposers.weighted import shares_of
-from designloop.strategies.search.credit import FIRST_CREDIT, Credit
 from designloop.strategies.search.elections import (
     Directions,
     GoalElectorate,
@@ -44,26 +42,8 @@ from designloop.strategies.search.voting import BreedByVote
 from designloop.strategies.surrogates.committees import Committees
 from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.vae.priors.learned import LearnedPrior
-from tests.tiny import small_molecules, tiny_corpus, tiny_vae
-
-GOALS = KnownObjective(("a", "b"), (unchanged, unchanged), lambda rows: rows.mean(1), (0.0, 0.0))
-LEARNING = {"loss": "likelihood", "steps": 2, "batch": 8}
-
-
-def view(allowed: Callable[[Sequence[Candidate]], list[Candidate]] = list) -> CampaignView:
-    return CampaignView(
-        seed=0,
-        allowed=allowed,
-        standard_forms=lambda smiles: standard_forms(smiles, "parent"),
-        load_model=tiny_vae,
-        load_replay=tiny_corpus,
-    )
-
-
-def strategy(allowed: Callable[[Sequence[Candidate]], list[Candidate]] = list, **settings) -> Search:
-    search = build(Settings(**{"learning": LEARNING} | settings), view(allowed), None)
-    assert isinstance(search, Search)
-    return search
+from tests.strategies.small_property_loss import GOALS, LEARNING, NAMES, scored, strategy, view
+from tests.tiny import small_molecules
 
 
 def model_of(search: Search) -> TunedModel:
@@ -76,27 +56,10 @@ def elites_of(search: Search) -> list[Member]:
     return model_of(search)._elites(search.archive)
 
 
-def credit_of(search: Search) -> dict[str, float]:
-    credit = search.learners["credit"]
-    assert isinstance(credit, Credit)
-    return credit.credit
-
-
 def prior_of(search: Search) -> CampaignPrior:
     prior = search.learners["prior"]
     assert isinstance(prior, CampaignPrior)
     return prior
-
-
-NAMES = small_molecules(80)
-
-
-def failed(smiles: str, proposer: str) -> Scored:
-    return Scored(Evaluation(Candidate(smiles, proposer), {"toy": Result(None, "failed", "no value")}), {}, None)
-
-
-def scored(smiles: list[str], proposer: str = "start") -> list[Scored]:
-    return [Scored(Evaluation(Candidate(text, proposer), {}), {}, 1 / (1 + row)) for row, text in enumerate(smiles)]
 
 
 @pytest.mark.parametrize("noisy", [False, True])
@@ -266,67 +229,6 @@ def test_elites_are_the_best_and_no_scaffold_holds_them_all() -> None:
     assert kinds.count("c1ccccc1") == 2
     assert [e.smiles for e in elites_of(search)][:2] == rings[:2]
     assert {"C1CCCCC1", ""} <= set(kinds)
-
-
-def test_credit_follows_what_a_proposer_brings_over_its_share() -> None:
-    search = strategy(proposers=["prior", "mutation"], learning={"steps": 0})
-    molecules = small_molecules(40)
-    search.tell(scored(molecules[:20]))
-    assert credit_of(search) == {"prior": FIRST_CREDIT, "mutation": FIRST_CREDIT}
-    best = [Scored(row.evaluation, {}, 2.0) for row in scored(molecules[20:30], "mutation")]
-    metrics = search.tell(best)
-    assert metrics["elites_by_mutation"] == 10
-    assert metrics["proposer_share_mutation"] == shares_of(credit_of(search))["mutation"] > 0.5
-    kept = 0.8**0.1  # of ten calls, where a hundred keep 0.8
-    assert credit_of(search)["prior"] == pytest.approx(kept * FIRST_CREDIT)
-    assert credit_of(search)["mutation"] == pytest.approx(kept * FIRST_CREDIT + (1 - kept) * (10 / 0.1) / 0.5)
-
-
-def test_a_round_that_one_proposer_drew_alone_says_nothing_of_shares() -> None:
-    """At the beginning, and after a restart, which leaves no elites to breed from."""
-    search = strategy(proposers=["prior", "mutation"], learning={"steps": 0}, restart_after=20)
-    even = {"prior": FIRST_CREDIT, "mutation": FIRST_CREDIT}
-    for first in (0, 20):
-        drawn = list(islice(search.ask(20), 20))
-        assert {candidate.proposer for candidate in drawn} == {"prior"}
-        search.tell([Scored(Evaluation(Candidate(name, "prior"), {}), {}, 1.0) for name in NAMES[first : first + 20]])
-        assert credit_of(search) == even, "each elite came from the prior, as nobody else was asked"
-        search.tell([failed(name, "mutation") for name in NAMES[40 + first : 60 + first]])  # and no gain: a restart
-        assert credit_of(search) == even, "failures teach nothing but how to foresee failures"
-    assert search.restarts is not None
-    assert search.restarts.beginnings == 2
-
-
-def test_what_is_told_again_brings_no_elites_again() -> None:
-    search = strategy(proposers=["prior", "mutation"], learning={"steps": 0})
-    search.tell(scored(NAMES[:20]))
-    search.tell(scored(NAMES[20:30], "mutation"))
-    before = dict(credit_of(search))
-    again = [replace(row, score=3.0, told_before=True) for row in scored(NAMES[20:30], "mutation")]
-    assert search.tell(again)["elites_by_mutation"] == 0
-    assert credit_of(search) == before
-
-
-def test_a_correction_of_what_the_search_has_forgotten_moves_no_shares() -> None:
-    search = strategy(proposers=["prior", "mutation"], learning={"steps": 0})
-    search.tell(scored(NAMES[:20]))
-    before = dict(credit_of(search))
-    search.tell([replace(row, told_before=True, scored_before=True) for row in scored(NAMES[20:30], "mutation")])
-    assert credit_of(search) == before
-
-
-def test_what_failed_counts_once_it_has_a_score() -> None:
-    """A molecule that is tried again brings as much as one that did not fail."""
-    earned = []
-    for fails in (False, True):
-        search = strategy(proposers=["prior", "mutation"], learning={"steps": 0})
-        search.tell(scored(NAMES[:20]))
-        if fails:
-            search.tell([failed(name, "mutation") for name in NAMES[20:30]])
-        search.tell([replace(row, told_before=fails) for row in scored(NAMES[20:30], "mutation")])
-        earned.append(credit_of(search))
-    assert earned[0] == earned[1]
-    assert earned[0]["mutation"] != FIRST_CREDIT
 
 
 def test_learning_that_costs_reconstruction_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,8 +156,10 @@ def test_strategies_count_what_was_paid_for(module: Any, judged: float, monkeypa
         rows = [Candidate(name, "mutation" if first else START) for name in small_molecules(20)[first : first + 10]]
         search.tell([Scored(Evaluation(row, {}), {}, 0.5) for row in rows])
         paid += 10 if first else 0
-        assert search.breed.share(Archive()) == (1.0 if paid < 10 else LATE_SHARE), "of what was proposed"
+        assert search.judged.paid == paid, "of what was proposed"
+        assert search.breed.share(Archive()) == (1.0 if paid < 10 else LATE_SHARE)
         search = module.build(module.Settings(judged=judged), view, through_files(search.state()))
+        assert search.judged.paid == paid
         assert search.breed.share(Archive()) == (1.0 if paid < 10 else LATE_SHARE)
 
 

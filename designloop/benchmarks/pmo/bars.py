@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
+from designloop.benchmarks.common.made_by import unequal
 from designloop.benchmarks.common.measures import LEVEL, one_sided_p
 from designloop.benchmarks.common.page import PENDING, table
-from designloop.benchmarks.pmo.entries import Runs
+from designloop.benchmarks.pmo.entries import Run, Runs
 from designloop.benchmarks.pmo.outcome import EARLY
 from designloop.benchmarks.pmo.published import published
 from designloop.benchmarks.pmo.tables import PEERS, cell, gaps
@@ -76,28 +77,39 @@ def bars_table(runs: Runs) -> str:
 def bars(runs: Runs) -> list[Bar]:
     """All bars of both strategies."""
     return [
-        _unmixed(runs, OURS, _sum(runs, OURS, WITHOUT_LUCK, SUM)),
-        _unmixed(runs, OURS, _sum_with_luck(runs)),
-        _unmixed(runs, OURS, _strict(runs)),
-        _unmixed(runs, OURS, _reinvent(runs)),
-        *(_above_peer(runs, peer) for peer in PEERS),
+        *(
+            _unmixed(bar, runs.where(arm=OURS, calls=CALLS))
+            for bar in (_sum(runs, OURS, WITHOUT_LUCK, SUM), _sum_with_luck(runs), _strict(runs), _reinvent(runs))
+        ),
+        *(_unmixed(_above_peer(runs, peer), _early(runs, OURS), _early(runs, peer)) for peer in PEERS),
         _minutes(runs),
         _memory(runs),
         _as_fast_as_gp(runs),
         _validation(runs),
-        _unmixed(runs, LATENT, _development(runs)),
-        _unmixed(runs, LATENT, _sum(runs, LATENT, TASKS, LATENT_SUM)),
-        *(_ahead(runs, other) for other in ("gp_bo", "mol_ga", "no_surrogate")),
+        *(
+            _unmixed(bar, runs.where(arm=LATENT, calls=CALLS))
+            for bar in (_development(runs), _sum(runs, LATENT, TASKS, LATENT_SUM))
+        ),
+        *(
+            _unmixed(_ahead(runs, other), _early(runs, LATENT), _early(runs, other))
+            for other in ("gp_bo", "mol_ga", "no_surrogate")
+        ),
         *_overhead(runs),
     ]
 
 
-def _unmixed(runs: Runs, arm: str, bar: Bar) -> Bar:
-    """The same; where an arm's searches are of several codes it holds of none of them, so it is not said to hold."""
-    codes = len({run.made_by for run in runs.where(arm=arm, calls=CALLS)})
-    if codes < 2:
+def _early(runs: Runs, arm: str) -> list[Run]:
+    """An arm's searches that have an area of the first calls."""
+    return [run for run in runs.where(arm=arm) if run.of.get("auc_at_1000") is not None]
+
+
+def _unmixed(bar: Bar, *arms: Sequence[Run]) -> Bar:
+    """The same; where the searches of an arm were not all made by one code, it holds of none, and is not said to."""
+    differ = sorted({name for searches in arms for name in unequal([run.of for run in searches])})
+    if not differ:
         return bar
-    return replace(bar, measured=f"{bar.measured}; {codes} codes", holds=None if bar.holds else bar.holds)
+    measured = f"{bar.measured}; of more than one {' and '.join(differ)}"
+    return replace(bar, measured=measured, holds=None if bar.holds else bar.holds)
 
 
 def is_validated(runs: Runs) -> bool:

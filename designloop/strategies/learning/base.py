@@ -29,6 +29,11 @@ class ToldRound:
     failed: Sequence[Scored] = ()
     """Those of its rows that were tried and gave no value."""
 
+    def firsts(self, rows: Sequence[Scored]) -> list[Scored]:
+        """Those of some of its rows whose molecule has its first score: none that was known, and no correction."""
+        known = set(self.before.smiles)
+        return [row for row in rows if row.smiles not in known and not row.scored_before]
+
 
 class Learner(Protocol):
     """Learns from a round."""

@@ -91,10 +91,10 @@ class BreedByBound:
             return self.propose(parents_by_rank(rng, parents, n), n, turn, generation)
 
         evolve(pool, choose, draw, self.generations)
-        ranked, paid = rank(slice(sum(map(len, bounds)), len(pool))), set(archive.smiles)
-        ranked = np.array([row for row in ranked.tolist() if pool.names[row] not in paid], dtype=int)
-        better = ranked[: math.ceil(len(ranked) / 2)].tolist()
-        considered = list(islice(worth_paying(self.isomers, pool.names, ranked.tolist()), _CONSIDERED * wanted))
+        paid, rows = set(archive.smiles), rank(slice(sum(map(len, bounds)), len(pool))).tolist()
+        ranked = [row for row in rows if pool.names[row] not in paid]
+        better = ranked[: math.ceil(len(ranked) / 2)]
+        considered = list(islice(worth_paying(self.isomers, pool.names, ranked), _CONSIDERED * wanted))
         chances = None if chances_of is None else chances_of([pool.names[row] for row in considered])
         return Bred(pool, considered, better, pool.candidates, chances)
 

@@ -43,9 +43,8 @@ class Credit:
         share = shares_of(self.credit)
         elites = self._elites(told_round.archive)
         best = {elite.smiles for elite in elites[: max(len(elites) // 2, 1)]}
-        known = set(told_round.before.smiles)
         # What failed is for feasibility to learn from: here it would turn the shares, and so all that is drawn.
-        new = [row for row in told_round.scored if row.smiles not in known and not row.scored_before]
+        new = told_round.firsts(told_round.scored)
         metrics: dict[str, float] = {}
         hundreds = len(new) / 100
         was_shared = len(self._elites(told_round.before)) >= 2

@@ -62,13 +62,12 @@ class Judged:
 
         A molecule without a score counts for nothing; of one that is told again the last word counts.
         """
-        known = {*told_round.before.smiles, *self._latest}
+        firsts = [row for row in told_round.firsts(told_round.scored) if row.smiles not in self._latest]
+        self._paid += sum(row.candidate.proposer not in STARTING for row in firsts)
         for row in told_round.failed:
             self._latest.pop(row.smiles, None)  # it may have had a score before
         for row in told_round.scored:
             candidate = row.candidate
-            is_new = row.smiles not in known and not row.scored_before
-            self._paid += candidate.proposer not in STARTING and is_new
             mean, deviation, score = candidate.predicted_mean, candidate.predicted_sd, row.score
             if candidate.chosen == UNIFORM and mean is not None and deviation is not None and score is not None:
                 self._latest[row.smiles] = (mean, deviation, score)

@@ -120,9 +120,7 @@ class Search:
         shuffled = rng_of(turn.seed, turn.rounds_seen, "judged", turn.block).permutation(bred.better).tolist()
         drawn = list(islice(filter(allowed, worth_paying(self.isomers, bred.pool.names, shuffled)), uniform))
         for row in drawn:
-            for candidate in _as_chosen(allowed(row), UNIFORM):
-                self._reasons[candidate.smiles] = _AT_RANDOM
-                yield candidate
+            yield from self._given(allowed(row), UNIFORM, _AT_RANDOM)
         with self._timed("choose"):
             posterior = self._posterior(bred, bred.belief or belief)
         seed = seed_of(turn.seed, turn.rounds_seen, "picks", turn.block)
@@ -140,20 +138,21 @@ class Search:
             return
         of_what = " of this round's trade-off" if self.trade_offs is not None else ""
         for number, place in enumerate(chain([first], chosen)):
-            for candidate in _as_chosen(allowed(bred.considered[place]), ACQUISITION):
-                self._reasons[candidate.smiles] = acquisition.reason(number) + of_what
-                yield candidate
+            yield from self._given(allowed(bred.considered[place]), ACQUISITION, acquisition.reason(number) + of_what)
+
+    def _given(self, candidates: Sequence[Candidate], chosen: Chosen, why: str) -> Iterator[Candidate]:
+        """The same, with how they came into their batch; why they did is remembered."""
+        for candidate in candidates:
+            self._reasons[candidate.smiles] = why
+            yield replace(candidate, chosen=chosen)
 
     def _beyond(self, bred: Bred, allowed: Callable[[int], list[Candidate]]) -> Iterator[Candidate]:
         """Where nothing that was considered may be admitted: what may be of the better half, else all that is free."""
         considered = set(bred.considered)
         rest = worth_paying(self.isomers, bred.pool.names, (row for row in bred.better if row not in considered))
-        empty = True
-        for candidate in chain.from_iterable(_as_chosen(allowed(row), ACQUISITION) for row in rest):
-            empty, self._reasons[candidate.smiles] = False, _BEYOND
-            yield candidate
-        if empty:
-            yield from self._unranked(bred)
+        given = chain.from_iterable(self._given(allowed(row), ACQUISITION, _BEYOND) for row in rest)
+        first = next(given, None)
+        yield from self._unranked(bred) if first is None else chain([first], given)
 
     def _unranked(self, bred: Bred) -> Iterator[Candidate]:
         """All that is free, where nothing of it may be admitted: the loop counts why; what is worth no call is last."""
@@ -296,8 +295,3 @@ class Search:
         if self.restarts is not None:
             parts["restarts"] = self.restarts.state()
         return Saved(self.rounds_seen, self.archive, parts).state()
-
-
-def _as_chosen(candidates: Sequence[Candidate], chosen: Chosen) -> list[Candidate]:
-    """The same, with how they came into their batch."""
-    return [replace(candidate, chosen=chosen) for candidate in candidates]

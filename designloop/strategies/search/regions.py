@@ -103,7 +103,7 @@ class Regions:
         One that nothing was bought from had nothing that was worth it: for it the round was one without a new best.
         """
         # A correction says nothing of where to search.
-        if told_round.belief is None or {row.smiles for row in told_round.news} <= set(told_round.before.smiles):
+        if told_round.belief is None or not told_round.firsts(told_round.news):
             return self._metrics()
         process = self.process(told_round.belief, told_round.before)
         if process is None:

@@ -97,23 +97,23 @@ class CommitteeModel:
 
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
         """The posterior over candidates, of (m,) features."""
-        return self.doubting(1.0, features)
+        return self.narrowed(1.0, features)
 
-    def doubting(self, part: float, features: np.ndarray) -> CommitteePosterior:
-        """The same, taken as one with this part of each member's standard deviation; the members' own stays."""
+    def narrowed(self, width: float, features: np.ndarray) -> CommitteePosterior:
+        """The same, taken as one with each member's standard deviation times a width; the members' own stays."""
         members = [member(features.tolist()) for member in self.members]
         moments = [member.moments() for member in members]
         mean = sum(share * own for share, (own, _) in zip(self.shares, moments, strict=True))
         apart = [own - mean for own, _ in moments]
         variance = sum(
-            share * (np.square(part * doubt) + np.square(gap))
+            share * (np.square(width * doubt) + np.square(gap))
             for share, (_, doubt), gap in zip(self.shares, moments, apart, strict=True)
         )
 
         def covariance() -> list[np.ndarray]:
             joint = (member.joint()[1] for member in members)
             rows = zip(self.shares, joint, apart, strict=True)
-            return [np.asarray(sum(share * (part**2 * own + np.outer(gap, gap)) for share, own, gap in rows))]
+            return [np.asarray(sum(share * (width**2 * own + np.outer(gap, gap)) for share, own, gap in rows))]
 
         noise = float(np.mean([member.noise for member in members]))
         return CommitteePosterior(

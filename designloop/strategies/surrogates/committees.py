@@ -44,8 +44,8 @@ class CommitteesModel:
     aggregate: Callable[[np.ndarray], np.ndarray]
     properties: Sequence[str]
     """Whose committees these are."""
-    part: float = 1.0
-    """Of the members' standard deviations, in what is shown of a score."""
+    width: float = 1.0
+    """Of the doubt in what is shown of a score, over that of the members."""
 
     @property
     def names(self) -> list[str]:
@@ -91,7 +91,7 @@ class CommitteesModel:
         A desirability ends at 0 and 1, where a doubt that is wide by design is cut off, and draws what is expected to
         the middle.
         """
-        return self._through_objective([part.doubting(self.part, features) for part in self.parts])
+        return self._through_objective([part.narrowed(self.width, features) for part in self.parts])
 
     def _through_objective(self, parts: Sequence[CommitteePosterior]) -> CommitteePosterior:
         """Posteriors of each property as one of the score."""
@@ -179,8 +179,8 @@ class Committees:
         if self._objective.noisy:  # a front of measurements is one of lucky measurements
             expected = _desirabilities([part.expected for part in parts])
         similarities.forget()
-        part = 1.0 if self._objective.noisy else NARROWED  # of noisy values the doubt is fitted
-        return CommitteesModel(parts, desirable, expected, self._objective.aggregate, self._objective.names, part)
+        width = 1.0 if self._objective.noisy else NARROWED  # of noisy values the doubt is fitted
+        return CommitteesModel(parts, desirable, expected, self._objective.aggregate, self._objective.names, width)
 
     def learn(self, told_round: SeenRound) -> Mapping[str, float]:
         """Moves each committee's record by what its members foresaw of a round; tells the members' shares."""

