@@ -46,8 +46,12 @@ def run_from_zinc(search: Search, n: int, file: Path, overrides: Mapping[str, An
     return search(file, {**overrides, "starting_molecules": start}, folder)
 
 
-SCREEN = {"name": "property_loss", "surrogate": "committee", "proposers": ["screen"], "learning": {"loss": "none"}}
-MOL_GA = Arm("mol_ga", "PyPI's mol_ga from 100 random ZINC molecules", search=partial(run_from_zinc, run_mol_ga, 100))
+SCREEN = {"name": "property_loss", "surrogate": "committees", "proposers": ["screen"], "learning": {"loss": "none"}}
+MOL_GA = Arm(
+    "mol_ga",
+    "PyPI's mol_ga from 100 random ZINC molecules, five children a generation as published",
+    search=partial(run_from_zinc, partial(run_mol_ga, offspring=5), 100),
+)
 GP_BO = Arm(
     "gp_bo_by_fives",
     "the published Tanimoto GP with genetic search from 10 random ZINC molecules, but five picks of a search, not one",
@@ -83,7 +87,7 @@ ARMS = (
     ),
     Arm(
         "zinc_screen",
-        "ZINC screened by the committee from 20 random ones on, nothing generated",
+        "ZINC screened by the same committees from 20 random ones on, nothing generated",
         {"strategy": SCREEN},
         partial(run_from_zinc, run_campaign_arm, 20),
     ),

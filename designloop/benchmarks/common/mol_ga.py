@@ -29,6 +29,7 @@ from designloop.randomness import seed_of
 from designloop.records import START
 
 POPULATION, OFFSPRING = 100, 100
+"""Molecules kept, and children of a generation where the search is not told another number."""
 
 CHILDREN_A_CALL = DRAWS_PER_WANTED
 """Children bred at most for each call: as many as a campaign draws for each molecule wanted in a round."""
@@ -59,16 +60,21 @@ def require_mol_ga() -> None:
         )
 
 
-def run_mol_ga(file: Path, overrides: Mapping[str, Any], folder: Path) -> TrialResult:
+def run_mol_ga(file: Path, overrides: Mapping[str, Any], folder: Path, *, offspring: int = OFFSPRING) -> TrialResult:
     """Measures one search from the campaign's starting molecules; nothing is left in ``folder``."""
     campaign = load_campaign(file, overrides)
     start = [molecule.smiles for molecule in campaign.starting()]
-    done = search(campaign, start, campaign.budget.oracle_calls, seed_of(campaign.seed, "mol_ga"))
+    done = search(campaign, start, campaign.budget.oracle_calls, seed_of(campaign.seed, "mol_ga"), offspring)
     return {**measure_calls(done.calls, campaign.budget.oracle_calls), "bred": done.bred}
 
 
-def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> Search:
-    """Runs the search: its molecules charged, in turn; the starting molecules come first."""
+def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int, offspring: int = OFFSPRING) -> Search:
+    """Runs the search: its molecules charged, in turn; the starting molecules come first.
+
+    Args:
+        calls: that it may pay for.
+        offspring: children of a generation; the fewer, the sooner the best ones breed.
+    """
     from mol_ga import default_ga
 
     bred = 0
@@ -91,8 +97,8 @@ def search(campaign: Campaign, start: Sequence[str], calls: int, seed: int) -> S
             default_ga(
                 starting_population_smiles=door(start, START),
                 scoring_function=scores,
-                max_generations=CHILDREN_A_CALL * calls // OFFSPRING,
-                offspring_size=OFFSPRING,
+                max_generations=CHILDREN_A_CALL * calls // offspring,
+                offspring_size=offspring,
                 population_size=POPULATION,
                 offspring_gen_func=generation,
                 rng=random.Random(seed),
