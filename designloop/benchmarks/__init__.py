@@ -60,8 +60,10 @@ def _refuse_other_options(name: str, benchmark: Benchmark, options: Options) -> 
 def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: Say) -> None:
     import designloop
     from designloop.benchmarks.common.machine import calibrations, machine
+    from designloop.benchmarks.common.made_by import DIGITS
     from designloop.benchmarks.common.page import write_pages
     from designloop.benchmarks.common.records import Record, read_record, record_path, write_record
+    from designloop.benchmarks.common.trials import code_digest
 
     say(f"{name}: {benchmark.SUMMARY}")
     measured, where = calibrations(), machine()
@@ -78,6 +80,7 @@ def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: S
         machine=where,
         calibrations=measured,
         results={key: value for key, value in results.items() if key != "seeds"},
+        code=code_digest()[:DIGITS],
     )
     path = write_record(record, output)
     say("\n" + benchmark.report(record.results))

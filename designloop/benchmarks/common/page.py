@@ -72,11 +72,12 @@ def _section(record: Record) -> str:
     benchmark = registry.load(record.benchmark)
     machine, speed = record.machine, record.calibrations
     seeds = f", seeds {', '.join(map(str, record.seeds))}" if record.seeds else ""
+    code = f", code {record.code}" if record.code else ""
     return "\n".join(
         [
             f"## {record.benchmark}\n",
             f"{benchmark.SUMMARY}\n",
-            f"`{record.command}`, designloop {record.designloop}, {record.date}{seeds}. {machine['cpu']}, "
+            f"`{record.command}`, designloop {record.designloop}{code}, {record.date}{seeds}. {machine['cpu']}, "
             f"{machine['cores']} cores, {machine['memory_gb']:.0f} GB, {'AMX' if machine['amx'] else 'no AMX'}: "
             f"{speed['fp32_matmul_tflops']:.3f} TFLOP/s in fp32, {speed['rdkit_parses_per_second']:,.0f} RDKit parses "
             f"a second. torch {machine['torch']}, RDKit {machine['rdkit']}.\n",

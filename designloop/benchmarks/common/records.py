@@ -33,6 +33,8 @@ class Record:
     calibrations: Mapping[str, float]
     """Taken in the same run, so that times of different machines can be set side by side."""
     results: Mapping[str, Any]
+    code: str = ""
+    """Digest of the package's code that the run was made by; empty where a record is from before it was kept."""
 
 
 def record_path(name: str, folder: Path) -> Path:
@@ -60,7 +62,7 @@ def read_record(path: Path) -> Record:
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read ({error}); run the benchmark again") from error
     expected = [field.name for field in fields(Record)]
-    if not isinstance(data, dict) or sorted(data) != sorted(expected):
+    if not isinstance(data, dict) or sorted({"code": "", **data}) != sorted(expected):
         names = ", ".join(data) if isinstance(data, dict) else type(data).__name__
         raise RecordError(f"{path}: found {names}, expected {', '.join(expected)}; run the benchmark again")
     return Record(**data)
