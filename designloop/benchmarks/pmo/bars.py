@@ -260,10 +260,11 @@ def _validation(runs: Runs) -> Bar:
 
 
 def _development(runs: Runs) -> Bar:
+    """By the tenth-best score, which is what was published of gp_bo: at most the mean of the ten best."""
     least = math.fsum(published()[task]["gp_bo_tripp"] for task in DEVELOPMENT)
-    seeds = min(len(runs.values(task, LATENT, "auc_top10", CALLS)) for task in DEVELOPMENT)
-    means = _means(runs, LATENT, DEVELOPMENT)
-    words = f"{LATENT}: sum of the tasks of development at {CALLS:,} calls, beside gp_bo's published"
+    seeds = min(len(runs.values(task, LATENT, "auc_tenth", CALLS)) for task in DEVELOPMENT)
+    means = _means(runs, LATENT, DEVELOPMENT, "auc_tenth")
+    words = f"{LATENT}: sum of the tasks of development at {CALLS:,} calls by the tenth-best, beside gp_bo's published"
     measured = f"{_share(means, DEVELOPMENT)}, {seeds} of {SEEDS} seeds"
     if seeds < SEEDS:
         return Bar(words, f"≥ {least:.3f}", measured)
