@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import pytest
 import typer
@@ -14,6 +17,10 @@ from typer.testing import CliRunner
 
 from designloop import api, benchmarks
 from designloop.api import results as api_results
+from designloop.benchmarks.pmo.bars import OURS, WITHOUT_LUCK
+from designloop.benchmarks.pmo.entries import Runs
+from designloop.benchmarks.pmo.published import TITLES, published
+from designloop.benchmarks.pmo.tasks import CALLS as CALLS_OF_PMO
 from designloop.cli import app
 from designloop.loop import passing
 from designloop.loop.campaign.campaign import load_campaign
@@ -196,3 +203,37 @@ def test_the_changelog_says_nothing_twice() -> None:
     entries = re.split(r"^(?=- |#)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     firsts = [entry.partition("\n")[0] for entry in entries if entry.startswith("- ")]
     assert sorted(firsts) == sorted(set(firsts))
+
+
+# --- figures ----------------------------------------------------------------------------------------------------
+
+
+def recorded(benchmark: str) -> Any:
+    return json.loads((ROOT / "docs" / "benchmarks" / f"{benchmark}.json").read_text(encoding="utf-8"))["results"]
+
+
+def test_the_sums_of_pmo_are_those_of_the_record_and_of_the_published_table() -> None:
+    (said,) = re.findall(r"the sum of 19 tasks is\s+([\d.]+).*?where (.*?);", README, flags=re.DOTALL)
+    runs = Runs.of_record(recorded("pmo")["tasks"])
+    own = sum(fmean(runs.values(task, OURS, "auc_top10", CALLS_OF_PMO)) for task in WITHOUT_LUCK)
+    assert float(said[0]) == round(own, 1)
+    others = {
+        heading.removesuffix(" (tenth)"): round(sum(published()[task][column] for task in WITHOUT_LUCK), 1)
+        for column, heading in TITLES.items()
+    }
+    told: dict[str, float] = {}
+    for figure, names in re.findall(
+        r"([\d.]+)(?: is published)? of ([A-Z][\w ]*?)(?:,| and (?=[\d])|$)", " ".join(said[1].split())
+    ):
+        told |= dict.fromkeys(names.split(" and "), float(figure))
+    assert len(told) == 5
+    assert told == {name: others[name] for name in told}
+    assert max(others.values()) == max(told.values()), "the best of the published ones is among them"
+
+
+def test_what_latent_bo_is_said_to_make_is_what_the_record_has() -> None:
+    (said,) = re.findall(r"mean top-10 (\.\d+) and (\.\d+), five seeds of `designloop benchmark latent-bo`", README)
+    arms = recorded("latent_bo")["arms"]
+    for figure, name in zip(said, ("latent_bo", "property_loss"), strict=True):
+        of_seeds = [seed["mean_top_10"] for seed in arms[name]["seeds"].values()]
+        assert (float(figure), len(of_seeds)) == (round(fmean(of_seeds), 3), 5)
