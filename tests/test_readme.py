@@ -1,4 +1,4 @@
-"""What the pages tell a reader to type is typed here: the README's campaigns, oracle, commands, Python; links too."""
+"""What the pages tell a reader to type is typed here: campaigns, an oracle, commands, Python; links and figures too."""
 
 from __future__ import annotations
 

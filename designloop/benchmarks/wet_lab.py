@@ -171,24 +171,17 @@ def compare(results: Mapping[str, Mapping[str, Sequence[float]]], rival: str) ->
     ``interval_by_start`` is of the means over the tasks, one a start, and hangs on nothing that pairs share. The bar
     ``holds`` where both intervals are above 0.
     """
-    own = [value for task in results.values() for value in task[OURS.name]]
-    theirs = [value for task in results.values() for value in task[rival]]
+    own, theirs = ([value for task in results.values() for value in task[arm]] for arm in (OURS.name, rival))
     bar = paired(f"{OURS.name} above {rival}", own, theirs)
-    by_start = [fmean(gaps) for gaps in zip(*_gaps(results, rival).values(), strict=True)]
-    spans = interval(bar["differences"]), interval(by_start)
+    gaps = np.array(bar["differences"]).reshape(len(results), -1)
+    spans = interval(bar["differences"]), interval(gaps.mean(0).tolist())
     return {
         **bar,
         "interval": spans[0],
         "interval_by_start": spans[1],
-        "holds": None if None in spans else all(span is not None and span[0] > 0 for span in spans),
-        "by_task": {task: fmean(gaps) for task, gaps in _gaps(results, rival).items()},
+        "holds": None if None in spans else min(span[0] for span in spans if span is not None) > 0,
+        "by_task": dict(zip(results, gaps.mean(1).tolist(), strict=True)),
     }
-
-
-def _gaps(results: Mapping[str, Mapping[str, Sequence[float]]], rival: str) -> dict[str, list[float]]:
-    """Task -> latent_bo's mean top-10 less another arm's, start by start."""
-    both = {task: zip(arms[OURS.name], arms[rival], strict=True) for task, arms in results.items()}
-    return {task: [own - theirs for own, theirs in pairs] for task, pairs in both.items()}
 
 
 def judge(looked_at: Mapping[str, Any]) -> dict[str, Any]:
