@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from designloop.benchmarks.common.graph_ga import CHECKED_FIRST, Way
 from designloop.benchmarks.common.graph_ga import children as blended_children
 from designloop.molecules.chemistry import canonical
 
@@ -29,6 +30,7 @@ def bred(
     children: int,
     population: int,
     rng: random.Random,
+    way: Way = CHECKED_FIRST,
 ) -> dict[str, float]:
     """Value of every molecule of a stock, and of all that a genetic search makes of it, as ``mol_ga.default_ga`` does.
 
@@ -36,6 +38,7 @@ def bred(
         stock: canonical SMILES.
         value: what is maximised.
         population: molecules that are kept from one generation to the next.
+        way: how a child is drawn of all that two parents could have.
     """
     scored: dict[str, float] = {}
 
@@ -47,7 +50,7 @@ def bred(
     ranked = sorted(((score, molecule) for molecule, score in scored.items()), reverse=True)[:population]
     for _ in range(generations):
         parents = quantile_sample(ranked, _PARENTS * children, rng)
-        born = canonical_children(parents, children, rng)
+        born = canonical_children(parents, children, rng, way=way)
         if new := born - scored.keys():
             ask(new)
         born -= {molecule for _, molecule in ranked}
@@ -55,9 +58,11 @@ def bred(
     return scored
 
 
-def canonical_children(parents: list[str], n: int, rng: random.Random, parallel: object = None) -> set[str]:
+def canonical_children(
+    parents: list[str], n: int, rng: random.Random, parallel: object = None, way: Way = CHECKED_FIRST
+) -> set[str]:
     """A generation's children as the package makes them, written canonically; few of what it writes is no molecule."""
-    return {form for text in blended_children(parents, n, rng) if (form := canonical(text)) is not None}
+    return {form for text in blended_children(parents, n, rng, way) if (form := canonical(text)) is not None}
 
 
 def quantile_sample(population: Sequence[tuple[float, str]], n: int, rng: random.Random) -> list[str]:

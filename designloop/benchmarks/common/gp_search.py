@@ -26,6 +26,7 @@ from typing import Protocol
 import numpy as np
 
 from designloop.benchmarks.common.breeding import bred
+from designloop.benchmarks.common.graph_ga import DRAWN_FIRST
 from designloop.benchmarks.common.posterior import Screen, TanimotoProcess
 from designloop.benchmarks.common.seeds import seed_of
 from designloop.molecules.chemistry import require
@@ -196,7 +197,7 @@ class _Search:
             return [float(value) for value in acquired]
 
         stock, sizes = [*drawn, *known], self._sizes
-        scored = bred(stock, acquire, sizes.generations, sizes.children, sizes.drawn, rng)
+        scored = bred(stock, acquire, sizes.generations, sizes.children, sizes.drawn, rng, DRAWN_FIRST)
         return iter(sorted(scored, key=lambda molecule: (-scored[molecule], molecule)))
 
     def _prints(self, smiles: Sequence[str]) -> Prints:
