@@ -41,7 +41,8 @@ def entry(values: list[float], one_point: float = 0.1) -> dict[str, list[float]]
 
 
 def test_the_bars_are_paired_and_one_sided_against_the_best_of_the_fixed_weights() -> None:
-    own, good, bad, random = [0.5, 0.6, 0.7], [0.4, 0.5, 0.62], [0.5, 0.4, 0.4], [0.52, 0.58, 0.71]
+    own, good = [0.5, 0.6, 0.7, 0.6, 0.6], [0.4, 0.5, 0.62, 0.5, 0.5]
+    bad, random = [0.5, 0.4, 0.4, 0.4, 0.5], [0.52, 0.58, 0.71, 0.6, 0.61]
     bars = judge(
         {
             OURS.name: entry(own),
@@ -52,10 +53,10 @@ def test_the_bars_are_paired_and_one_sided_against_the_best_of_the_fixed_weights
     )
     fixed, chebyshev, one_point, below = bars
     assert fixed["p"] == pytest.approx(ttest_rel(own, good, alternative="greater").pvalue)
-    assert fixed["differences"] == pytest.approx([0.1, 0.1, 0.08])
+    assert fixed["differences"] == pytest.approx([0.1, 0.1, 0.08, 0.1, 0.1])
     assert (fixed["holds"], chebyshev["holds"]) == (True, False)
-    assert one_point["differences"] == pytest.approx([0.05, 0.15, 0.25])
-    assert below == {"bar": "every arm below 0.9", "value": pytest.approx(1.81 / 3), "holds": True}
+    assert one_point["differences"] == pytest.approx([0.05, 0.15, 0.25, 0.15, 0.15])
+    assert below == {"bar": "every arm below 0.9", "value": pytest.approx(3.02 / 5), "holds": True}
     assert judge({"chebyshev": entry(random)}) == []
 
 

@@ -108,6 +108,9 @@ class Criterion:
 LEVEL = 0.05
 """Of the one-sided tests."""
 
+FEWEST = 5
+"""Pairs of which it is said whether a bar holds: a test of fewer cannot tell chance from a fault of the search."""
+
 ROUNDING = 1e-12
 """Differences that lie no further apart, of values about 1, differ by how numbers are rounded."""
 
@@ -165,7 +168,8 @@ def paired(
         chance: the test, from the differences.
     Returns:
         ``bar``, the given words; ``value``, the mean of the ``differences``; ``won``, of how many pairs; the one-sided
-        ``p`` and whether it ``holds``: p below ``LEVEL``; both are None where no test is possible.
+        ``p`` and whether it ``holds``: p below ``LEVEL``; both are None where no test is possible, the latter of fewer
+        pairs than ``FEWEST`` too.
     Raises:
         ValueError: for another number of values, or none.
     """
@@ -179,7 +183,7 @@ def paired(
         "differences": differences,
         "won": sum(difference > 0 for difference in differences),
         "p": p,
-        "holds": None if p is None else p < LEVEL,
+        "holds": None if p is None or len(differences) < FEWEST else p < LEVEL,
     }
 
 

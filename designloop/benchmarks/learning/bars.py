@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
-from designloop.benchmarks.common.measures import paired
+from designloop.benchmarks.common.measures import FEWEST, paired
 from designloop.benchmarks.learning.arms import (
     FULL_LIKELIHOOD,
     FULL_NONE,
@@ -17,9 +17,6 @@ from designloop.benchmarks.learning.arms import (
     STUDY,
 )
 from designloop.benchmarks.pmo.studies import Entries, Entry, of
-
-FEWEST = 5
-"""Seeds of which a bar is judged; of fewer it is pending."""
 
 BELOW = 0.01
 """What the whole strategy may lose by learning, at most."""
@@ -41,14 +38,14 @@ def judge(tasks: Entries) -> list[dict[str, Any]]:
     area = of("auc_top10")
     mean = {arm.name: STUDY.by_seed(tasks, arm.name, area) for arm in STUDY.arms}
     bars = [
-        _above(f"{PROPERTY.name} above {arm.name}", mean[PROPERTY.name], mean[arm.name]) for arm in (NONE, LIKELIHOOD)
+        _pairs(f"{PROPERTY.name} above {arm.name}", mean[PROPERTY.name], mean[arm.name]) for arm in (NONE, LIKELIHOOD)
     ]
     for arm in (FULL_NONE, FULL_LIKELIHOOD):
         words = f"{FULL_PROPERTY.name} at most {BELOW:g} below {arm.name}, in the mean"
         bars.append(_not_below(words, mean[FULL_PROPERTY.name], mean[arm.name]))
     first, last, permuted = (STUDY.by_seed(tasks, PROPERTY.name, read) for read in (_first, _last, _permuted))
-    bars.append(_above("draws after the budget above those after its first tenth, mean score", last, first))
-    bars.append(_above("draws after the budget above those of scores permuted, mean score", last, permuted))
+    bars.append(_pairs("draws after the budget above those after its first tenth, mean score", last, first))
+    bars.append(_pairs("draws after the budget above those of scores permuted, mean score", last, permuted))
     for words, name, least in (
         (f"at least {SCAFFOLDS} scaffolds in 200 distinct draws, at each tenth", "scaffolds", SCAFFOLDS),
         (f"at least {NEW:g} of them not paid for, at each tenth", "new", NEW),
@@ -83,11 +80,6 @@ def _pairs(words: str, own: Mapping[str, float], theirs: Mapping[str, float]) ->
     if not seeds:
         return {"bar": words, "value": None, "differences": [], "won": 0, "p": None, "holds": None}
     return paired(words, [own[seed] for seed in seeds], [theirs[seed] for seed in seeds])
-
-
-def _above(words: str, own: Mapping[str, float], theirs: Mapping[str, float]) -> dict[str, Any]:
-    bar = _pairs(words, own, theirs)
-    return bar if len(bar["differences"]) >= FEWEST else {**bar, "holds": None}
 
 
 def _not_below(words: str, own: Mapping[str, float], theirs: Mapping[str, float]) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from designloop.benchmarks.common.measures import PAIRED_COLUMNS, paired_row, pending_or
+from designloop.benchmarks.common.measures import FEWEST, PAIRED_COLUMNS, paired_row, pending_or
 from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.learning.arms import DRAWS, PROPERTY, STUDY
-from designloop.benchmarks.learning.bars import FEWEST, marks_of, mean_at
+from designloop.benchmarks.learning.bars import marks_of, mean_at
 from designloop.benchmarks.pmo.studies import Entries, Entry, of, with_error
 
 

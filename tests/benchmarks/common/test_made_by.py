@@ -61,7 +61,7 @@ def test_arms_of_other_codes_or_models_are_named_and_other_searches_are_what_arm
 
 @pytest.mark.parametrize("names", [[], ["code"], ["code", "model"]])
 def test_a_test_between_what_was_made_otherwise_does_not_count(names: list[str]) -> None:
-    bar = paired("a above b", [1.0, 1.1, 1.05, 1.02], [0.0] * 4)
+    bar = paired("a above b", [1.0, 1.1, 1.05, 1.02, 1.07], [0.0] * 5)
     assert bar["holds"] is True
     row = paired_row(marked(bar, names))
     assert row[0] == (f"a above b (of other {' and '.join(names)})" if names else "a above b")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp, ttest_rel
 
 from designloop.benchmarks.common.measures import (
+    FEWEST,
     PAIRED_COLUMNS,
     Call,
     Criterion,
@@ -116,7 +117,7 @@ def test_pairs_are_judged_as_scipy_judges_them(pairs: list[tuple[float, float]])
     assert bar["won"] == sum(a > b for a, b in pairs)
     if np.ptp(np.subtract(own, theirs)) > 1e-6:
         assert bar["p"] == pytest.approx(ttest_rel(own, theirs, alternative="greater").pvalue)
-        assert bar["holds"] == (bar["p"] < 0.05)
+        assert bar["holds"] == (None if len(pairs) < FEWEST else bar["p"] < 0.05)
 
 
 def test_the_interval_of_a_mean_difference_is_scipys() -> None:
@@ -138,7 +139,15 @@ def test_equal_or_single_differences_prove_nothing(gaps: list[float]) -> None:
 def test_a_single_pair_proves_nothing_by_its_rank_nor_do_pairs_without_a_difference() -> None:
     for gaps in ([0.1], [0.0], [0.0, 0.0]):
         assert paired("a above b", gaps, [0.0] * len(gaps), chance=signed_rank_p)["holds"] is None
-    assert paired("a above b", [-0.1, -0.2], [0.0, 0.0], chance=signed_rank_p)["holds"] is False
+    falls = [-0.1, -0.2, -0.3, -0.1, -0.4]
+    assert paired("a above b", falls, [0.0] * 5, chance=signed_rank_p)["holds"] is False
+
+
+def test_whether_a_bar_holds_is_said_of_five_pairs_and_more() -> None:
+    gaps = [0.1, 0.11, 0.12, 0.13, 0.14]
+    few, enough = paired("a above b", gaps[:4], [0.0] * 4), paired("a above b", gaps, [0.0] * 5)
+    assert (few["won"], few["p"] < 0.01, few["holds"], paired_row(few)[-1]) == (4, True, None, PENDING)
+    assert (enough["won"], enough["holds"]) == (5, True)
 
 
 def test_no_pairs_are_an_error() -> None:
