@@ -196,7 +196,7 @@ def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, st
 def build(settings: Settings, campaign: CampaignView, state: State | None) -> Strategy:
     """Fresh, or as it was after its last round."""
     from designloop.molecules.corpus import zinc
-    from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement
+    from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement, nearness
     from designloop.strategies.acquisition.upper_bound import UpperBound
     from designloop.strategies.acquisition.votes import FITTED, WIDE
     from designloop.strategies.archive.archive import LIMIT, Archive, Member, by_front, by_score, parents_by_rank
@@ -250,12 +250,14 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     tuned: base.ModelLearner
     learned_by = "property" if settings.learning.learns_by() == "property" else "model"
     if learned_by == "property":
-        reader = replay.Reader(vae, settings.learning.property.noise, settings.refine)
+        traded_off = None if goals is None else campaign.objective
+        reader = replay.Reader(vae, settings.learning.property.noise, settings.refine, traded_off)
         drawn = ScaffoldsDrawn(vae, settings.prior_noise, settings.temperature, campaign.standard_forms)
         tuned = property_learning.PropertyLearner(
             vae, reference, corpus, settings.learning.property,
             reader=reader, drawn=drawn, breeders=[steps[name].propose for name in generators if name in steps],
-            share=share, seed=campaign.seed, state=before.parts.get("property"),
+            share=share, worth=None if goals is None else nearness,
+            seed=campaign.seed, state=before.parts.get("property"),
         )  # fmt: skip
     else:
         tuner = fine_tuning.FineTuner(vae, reference, corpus, settings.learning)

@@ -10,9 +10,12 @@ import torch
 from botorch.acquisition.multi_objective import qNoisyExpectedHypervolumeImprovement
 from botorch.models import ModelListGP, SingleTaskGP
 from botorch.sampling import SobolQMCNormalSampler
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from designloop.pareto import hypervolume
-from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement, reaches
+from designloop.pareto import hypervolume, pareto_ranks
+from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement, nearness, reaches
 from designloop.strategies.archive.archive import Archive, Member, by_front
 from designloop.strategies.base import SCORE_ALONE
 from designloop.strategies.surrogates.base import Goals, Posterior, quiet
@@ -40,6 +43,33 @@ def test_a_mean_over_directions_is_the_hypervolume(goals: int) -> None:
     reference = tuple(np.linspace(0.0, 0.2, goals).tolist())
     volume = reaches(points, reference).max(0).mean()
     assert volume == pytest.approx(hypervolume(points, reference), rel=0.015)
+
+
+POINTS = arrays(float, st.tuples(st.integers(1, 12), st.integers(2, 4)), elements=st.floats(0, 1))
+
+
+@given(POINTS, st.floats(0.1, 1))
+def test_nearness_is_a_share_that_no_dominated_point_has_more_of(points: np.ndarray, scale: float) -> None:
+    near = nearness(points)
+    assert ((near >= 0) & (near <= 1)).all()
+    below = nearness(np.vstack([points, points * scale]))[len(points) :]
+    assert (below <= near + 1e-12).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nearness_is_how_far_a_point_could_shrink_the_front_in_the_direction_that_suits_it_best(seed: int) -> None:
+    points = np.random.default_rng(seed).uniform(0.05, 1, (15, 2))
+    angles = np.linspace(1e-4, np.pi / 2 - 1e-4, 20_001)
+    reach = np.minimum(points[:, :1] / np.cos(angles), points[:, 1:] / np.sin(angles))
+    shares = (reach / reach.max(0)).max(1)
+    assert nearness(points) == pytest.approx(0.98 * shares + 0.02 * points.mean(1), abs=0.03)
+    assert nearness(points)[pareto_ranks(points) == 1] == pytest.approx(1, abs=0.04)
+
+
+def test_where_every_point_lacks_a_goal_the_mean_tells_them_apart() -> None:
+    near = nearness(np.array([[0.0, 0.9], [0.4, 0.0], [0.0, 0.0]]))
+    assert near == pytest.approx([0.009, 0.004, 0])
+    assert nearness(np.zeros((0, 3))).shape == (0,)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -15,8 +15,9 @@ import torch
 from designloop.molecules.chemistry import standard_forms
 from designloop.randomness import generators_of
 from designloop.records import Candidate, Evaluation, Origin, Scored, State
+from designloop.strategies.acquisition.hypervolume import nearness
 from designloop.strategies.archive.archive import Archive, Member
-from designloop.strategies.base import LATE, CampaignView, share_of_thought
+from designloop.strategies.base import LATE, CampaignView, KnownObjective, share_of_thought
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.diversity import ScaffoldsDrawn
 from designloop.strategies.learning.groups import WIDE, GroupedReplay
@@ -141,6 +142,39 @@ def test_a_replay_is_bounded_by_the_best_and_the_latest() -> None:
     again = replay.add([PaidMolecule(rows[0].smiles, rows[0].selfies, 9.0, rows[0].origin)])
     assert len(again) == 8
     assert again.rows[-1].score == 9.0
+
+
+def test_where_trade_offs_are_sought_a_replay_keeps_and_ranks_by_the_front_and_not_by_the_mean() -> None:
+    ends = [(0.9, 0.2), (0.2, 0.9)]
+    dominated = [(0.6, 0.6), (0.1, 0.1), (0.2, 0.3), (0.3, 0.2)]  # the first is of a higher mean than the ends
+    goals = [*ends, (0.7, 0.7), *dominated]
+    rows = [replace(row, goals=of, score=float(np.mean(of))) for row, of in zip(paid(7), goals, strict=True)]
+    replay = Replay(limit=6, worth=nearness).add(rows)
+    kept = [row.goals for row in replay.rows]
+    assert kept == [*ends, (0.7, 0.7), *dominated[1:]]
+    assert replay.scores[:3] == pytest.approx(1.0, abs=0.02)
+    assert max(replay.scores[3:]) < 0.9
+    back = Replay.of_state(through_files(replay.state()), 6, nearness)
+    np.testing.assert_array_equal(back.scores, replay.scores)
+    alone = Replay(limit=6).add(rows)
+    assert (0.6, 0.6) in [row.goals for row in alone.rows]
+    np.testing.assert_array_equal(alone.scores, [row.score for row in alone.rows])
+
+
+def test_what_was_paid_for_before_goals_were_kept_counts_by_its_score() -> None:
+    old, new = replace(paid(2)[0], score=0.7), replace(paid(2)[1], score=0.1, goals=(0.4, 0.4))
+    assert Replay(worth=nearness).add([old, new]).scores == pytest.approx([0.7, 0.98 + 0.02 * 0.4])
+
+
+def test_a_reader_gives_desirabilities_where_trade_offs_are_sought() -> None:
+    objective = KnownObjective(("a", "b"), (lambda values: values / 10, lambda values: 1 - values), lambda d: d.mean(1))
+    reader = Reader(VAE, (0.3, 8.0), goals=objective)
+    written = replace(row("CCO", 0.5, origin(0.5)), desirability={"b": 0.25, "a": 0.75, "beside": 0.0})
+    unwritten = replace(row("CCF", 0.5), desirability={"a": 0.5, "b": 1.0})
+    assert [molecule.goals for molecule in reader.read([written, unwritten], 1)] == [(0.75, 0.25), (0.5, 1.0)]
+    member = Member("CCO", VAE.codec.to_selfies("CCO"), 0.5, (3.0, 0.2))
+    assert reader.members([member], 1)[0].goals == pytest.approx((0.3, 0.8))
+    assert reader.members([], 1) == []
 
 
 def test_what_is_withdrawn_is_learned_from_no_more() -> None:

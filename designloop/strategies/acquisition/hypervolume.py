@@ -131,6 +131,20 @@ def reaches(points: Points, reference: tuple[float, ...]) -> np.ndarray:
     return np.asarray(pi ** (goals / 2) / gamma(goals / 2 + 1) / 2**goals * lengths**goals)
 
 
+def nearness(points: Points) -> np.ndarray:
+    """(n,) how near each of (n, goals) points comes to the front of them all, seen from the origin, from 0 to 1.
+
+    In each direction it is the share of the furthest reach, and the direction counts in which that is greatest: 1 where
+    nothing reaches further. A little of the goals' mean tells apart what reaches nowhere, for one of its goals is 0.
+    """
+    points = np.asarray(points, dtype=float)
+    goals = points.shape[1]
+    lengths = reaches(points, (0.0,) * goals) ** (1 / goals)
+    furthest = lengths.max(0, initial=0.0)
+    shares = np.divide(lengths, furthest, out=np.zeros_like(lengths), where=furthest > 0)
+    return np.asarray((1 - _TIES) * shares.max(1) + _TIES * points.mean(1))
+
+
 @lru_cache(maxsize=4)
 def directions_of(goals: int) -> np.ndarray:
     """(directions, goals) unit vectors without a negative entry that lie evenly."""

@@ -97,8 +97,8 @@ class GroupedReplay:
             )
 
     def _worth(self, row: _Row) -> float:
-        """What a row's molecule scored; in a wide group, less what its scaffold's crowd takes of it."""
-        score = self.replay.rows[row.place].score
+        """What a row's molecule is worth; in a wide group, less what its scaffold's crowd takes of it."""
+        score = float(self.replay.scores[row.place])
         if row.group >= self.settings.wide:
             return score
         return score - self.crowding.get(self.scaffolds[row.place], 0.0) / self.settings.scale

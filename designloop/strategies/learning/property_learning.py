@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from designloop.strategies.learning.diversity import ScaffoldsDrawn, crowding_of
 from designloop.strategies.learning.evidence import Breed, EvidenceSteps
 from designloop.strategies.learning.fine_tuning import HeldOutMolecules, forget, reconstruction
 from designloop.strategies.learning.groups import GROUP, SCORE, GroupedReplay
-from designloop.strategies.learning.replay import Reader, Replay
+from designloop.strategies.learning.replay import Reader, Replay, Worth
 from designloop.strategies.learning.settings import PropertyLearning
 from designloop.vae.errors import VAEError
 from designloop.vae.training.fit import Step, fit
@@ -71,6 +72,7 @@ class PropertyLearner:
         drawn: what the model writes from its prior, as it learns.
         breeders: make kin of paid molecules, free ones that the model learns to give back.
         share: of its thought that a campaign spends now; the less it is, the less each molecule is learned from.
+        worth: of desirabilities, where trade-offs are sought; None: scores are what counts.
         seed: of the campaign.
         state: what an earlier learner of this campaign gave.
     """
@@ -86,6 +88,7 @@ class PropertyLearner:
         drawn: ScaffoldsDrawn,
         breeders: Sequence[Breed] = (),
         share: Callable[[Archive], float] = lambda archive: 1.0,
+        worth: Worth | None = None,
         seed: int,
         state: State | None = None,
     ) -> None:
@@ -94,7 +97,7 @@ class PropertyLearner:
         self._reader, self._drawn, self._share, self._seed = reader, drawn, share, seed
         self.loss = PropertyLoss(reference, SCORE, settings.scale, group=GROUP)
         self.held_out = HeldOutMolecules.of(reference, corpus, _HELD_OUT, parts=2)
-        self.replay = Replay(limit=settings.replay)
+        self.replay = Replay(limit=settings.replay, worth=worth)
         self.model_round = 0
         """Number of the round whose learning the model has; 0 is the pretrained model."""
         self.waiting = 0
@@ -180,7 +183,7 @@ class PropertyLearner:
         """Sets the model back to the pretrained one; nothing is left of what it learned from."""
         forget({name: weight.detach() for name, weight in self.learned().items()}, self.reference, 1.0)
         self.optimizer.state.clear()
-        self.replay = Replay(limit=self.settings.replay)
+        self.replay = replace(self.replay, rows=())
         self.model_round = self.waiting = 0
         self.reconstruction = self.pretrained_reconstruction
 
@@ -235,7 +238,7 @@ class PropertyLearner:
 
     def _go_on(self, state: State) -> None:
         replay = {name.removeprefix("replay/"): a for name, a in state.arrays.items() if name.startswith("replay/")}
-        self.replay = Replay.of_state(State(replay, state.data["replay"]), self.settings.replay)
+        self.replay = Replay.of_state(State(replay, state.data["replay"]), self.settings.replay, self.replay.worth)
         self.model_round, self.waiting = int(state.data["model_round"]), int(state.data["waiting"])
         self.reconstruction = float(state.data["reconstruction"])
         self.pretrained_reconstruction = float(state.data["pretrained_reconstruction"])

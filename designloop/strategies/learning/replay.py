@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import generators_of
 from designloop.records import Origin, Scored, State
 from designloop.strategies.archive.archive import Member
+from designloop.strategies.base import KnownObjective
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +31,12 @@ class PaidMolecule:
     """Where it was written from; of one that no latent wrote, a draw around its own."""
     family: str = ""
     """The elite around which it was written; empty of one that was not."""
+    goals: tuple[float, ...] = ()
+    """Its desirabilities, where trade-offs are sought; none where its score is all that counts."""
+
+
+Worth = Callable[[np.ndarray], np.ndarray]
+"""(n, goals) desirabilities of all that is replayed -> (n,) what each is worth, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +45,34 @@ class Replay:
 
     rows: tuple[PaidMolecule, ...] = ()
     limit: int = 1024
+    worth: Worth | None = field(default=None, compare=False, repr=False)
+    """Of molecules among each other, where trade-offs are sought; None: their scores are what counts."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    @property
+    @cached_property
     def scores(self) -> np.ndarray:
-        """(len(self),) one a molecule."""
-        return np.array([row.score for row in self.rows], dtype=np.float64)
+        """(len(self),) one a molecule: its score, or what it is worth beside the others.
+
+        A molecule without goals, of a campaign that was begun when none were kept, counts by its score.
+        """
+        scores = np.array([row.score for row in self.rows], dtype=np.float64)
+        known = [place for place, row in enumerate(self.rows) if row.goals]
+        if self.worth is not None and known:
+            scores[known] = self.worth(np.array([self.rows[place].goals for place in known]))
+        return scores
 
     def add(self, new: Sequence[PaidMolecule]) -> Replay:
         """With further molecules, bounded; one told again takes the place of what was said before."""
         again = {row.smiles for row in new}
-        rows = [row for row in self.rows if row.smiles not in again] + list(new)
-        if len(rows) > self.limit:
-            order = np.argsort([-row.score for row in rows], kind="stable")
-            half = self.limit // 2
-            best, others = order[: self.limit - half], np.sort(order[self.limit - half :])
-            rows = [rows[row] for row in np.sort(np.concatenate([best, others[len(others) - half :]]))]
-        return replace(self, rows=tuple(rows))
+        whole = replace(self, rows=(*(row for row in self.rows if row.smiles not in again), *new))
+        if len(whole) <= self.limit:
+            return whole
+        order, half = np.argsort(-whole.scores, kind="stable"), self.limit // 2
+        best, others = order[: self.limit - half], np.sort(order[self.limit - half :])
+        kept = np.sort(np.concatenate([best, others[len(others) - half :]]))
+        return replace(self, rows=tuple(whole.rows[row] for row in kept))
 
     def without(self, names: Collection[str]) -> Replay:
         """What is left without some molecules, by their standard forms."""
@@ -64,18 +81,28 @@ class Replay:
     def state(self) -> State:
         """All of it."""
         latents = np.stack([row.origin.latent for row in self.rows]) if self.rows else np.zeros((0, 0), np.float32)
-        rows = [[row.smiles, row.selfies, row.score, row.origin.noise, row.family] for row in self.rows]
+        rows = [[row.smiles, row.selfies, row.score, row.origin.noise, row.family, *row.goals] for row in self.rows]
         return State({"latents": latents}, {"rows": rows})
 
     @classmethod
-    def of_state(cls, state: State, limit: int) -> Replay:
+    def of_state(cls, state: State, limit: int, worth: Worth | None = None) -> Replay:
         """What ``state`` gave."""
         latents = np.array(state.arrays["latents"])
         rows = [
-            PaidMolecule(smiles, selfies, score, Origin(latents[row], noise), family)
-            for row, (smiles, selfies, score, noise, family) in enumerate(state.data["rows"])
+            PaidMolecule(smiles, selfies, score, Origin(latents[row], noise), family, tuple(goals))
+            for row, (smiles, selfies, score, noise, family, *goals) in enumerate(state.data["rows"])
         ]
-        return cls(tuple(rows), limit)
+        return cls(tuple(rows), limit, worth)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unwritten:
+    """A molecule that no latent wrote, or of which it is not known."""
+
+    smiles: str
+    selfies: str
+    score: float
+    goals: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -87,6 +114,8 @@ class Reader:
     """Range of the noise level of a molecule that no latent wrote, log-uniform."""
     refine: int = 0
     """Most gradient steps on the latent of such a molecule."""
+    goals: KnownObjective | None = None
+    """The objective, where trade-offs are sought: molecules are read with their desirabilities."""
 
     def read(self, rows: Sequence[Scored], *key: int | str) -> list[PaidMolecule]:
         """Those that have a score and that the model can write, what latents wrote first.
@@ -95,22 +124,28 @@ class Reader:
             key: of the randomness.
         """
         paid: list[PaidMolecule] = []
-        others: list[tuple[str, str, float]] = []
+        others: list[_Unwritten] = []
         for row in rows:
             candidate = row.candidate
             written = self._written(candidate.selfies, candidate.smiles)
             if row.score is None or written is None:
                 continue
+            names = () if self.goals is None else self.goals.names
+            goals = tuple(float(row.desirability[name] or 0.0) for name in names)
             if candidate.origin is None:
-                others.append((row.smiles, written, row.score))
+                others.append(_Unwritten(row.smiles, written, row.score, goals))
             else:
                 family = candidate.parents[0] if candidate.parents else ""
-                paid.append(PaidMolecule(row.smiles, written, row.score, candidate.origin, family))
+                paid.append(PaidMolecule(row.smiles, written, row.score, candidate.origin, family, goals))
         return paid + self._encode(others, *key)
 
     def members(self, members: Sequence[Member], *key: int | str) -> list[PaidMolecule]:
         """Members of an archive, of which it is not known what they were written from."""
-        return self._encode([(member.smiles, member.selfies, member.score) for member in members], *key)
+        goals: list[tuple[float, ...]] = [()] * len(members)
+        if self.goals is not None and members:
+            goals = list(map(tuple, self.goals.desirabilities(np.array([own.values for own in members])).tolist()))
+        rows = [_Unwritten(own.smiles, own.selfies, own.score, of) for own, of in zip(members, goals, strict=True)]
+        return self._encode(rows, *key)
 
     def _written(self, selfies: str | None, smiles: str) -> str | None:
         try:
@@ -120,17 +155,17 @@ class Reader:
             return None
         return written
 
-    def _encode(self, rows: Sequence[tuple[str, str, float]], *key: int | str) -> list[PaidMolecule]:
+    def _encode(self, rows: Sequence[_Unwritten], *key: int | str) -> list[PaidMolecule]:
         """Molecules with latents drawn around their own, each at a noise level of its own."""
         if not rows:
             return []
         rng = generators_of(self.vae.device, *key)
-        posterior = self.vae.posteriors([selfies for _, selfies, _ in rows], self.refine)
+        posterior = self.vae.posteriors([row.selfies for row in rows], self.refine)
         noise = levels(rng.numpy, len(rows), 0.0, *self.noise)
         scale = (posterior.scale.square() + torch.from_numpy(noise).to(posterior.scale).square().unsqueeze(-1)).sqrt()
         drawn = torch.randn(scale.shape, generator=rng.torch, device=scale.device, dtype=scale.dtype)
         latents = (posterior.mean + scale * drawn).cpu().numpy()
         return [
-            PaidMolecule(*row, Origin(latent, float(level)))
+            PaidMolecule(row.smiles, row.selfies, row.score, Origin(latent, float(level)), goals=row.goals)
             for row, latent, level in zip(rows, latents, noise, strict=True)
         ]
