@@ -37,7 +37,8 @@ _CUTS = 2
 """Bonds of a ring that are cut."""
 
 _TRIES = 10
-_KEPT = 20_000
+_KEPT = 2_000
+"""Results of each kind that are kept, the latest: with 20,000, a long search slowed down as it went on."""
 
 _SINGLE = "[*]-;!@[*]"
 _ACROSS, _BESIDE = "[R]@[R]@[R]@[R]", "[R]@[R;!D2]@[R]"
