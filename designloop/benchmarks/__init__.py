@@ -29,7 +29,7 @@ def main(name: str, output: Path, options: Options | None = None, say: Say = typ
         output: folder of the records; the page of all of them is ``output`` with ``.md`` behind it.
         options: what differs from the benchmarks' own defaults.
     Raises:
-        InputError: no such benchmark, or an option that it does not heed.
+        InputError: no such benchmark, an option that it does not heed, or a record that would be lost.
     """
     if not name:
         width = max(map(len, available()))
@@ -41,6 +41,7 @@ def main(name: str, output: Path, options: Options | None = None, say: Say = typ
     chosen = {key: load(key) for key in (available() if name == "all" else [name])}
     for benchmark_name, benchmark in chosen.items():
         _refuse_other_options(benchmark_name, benchmark, options)
+        _refuse_to_lose(benchmark_name, benchmark, options, output)
     for benchmark_name, benchmark in chosen.items():
         _run(benchmark_name, benchmark, output, options, say)
 
@@ -54,6 +55,20 @@ def _refuse_other_options(name: str, benchmark: Benchmark, options: Options) -> 
         heeded = ", ".join(f"--{option}" for option in sorted(benchmark.OPTIONS - {"method"})) or "none"
         raise InputError(
             f"the benchmark {name} has no option --{unheeded[0]}; it has {heeded}. Leave --{unheeded[0]} out."
+        )
+
+
+def _refuse_to_lose(name: str, benchmark: Benchmark, options: Options, output: Path) -> None:
+    """Refuses a run of some arms or tasks where its record would take the place of one that may have all."""
+    from designloop.api import InputError
+    from designloop.benchmarks.common.records import record_path
+
+    parts = sorted(options.explicit().keys() & {"arms", "tasks"})
+    path = record_path(name, output)
+    if parts and getattr(benchmark, "merge", None) is None and path.is_file():
+        raise InputError(
+            f"{path}: found --{parts[0]} and a record, expected all of the benchmark {name}, whose record would be "
+            f"replaced by one of a part of it. Leave --{parts[0]} out, or give another --output"
         )
 
 

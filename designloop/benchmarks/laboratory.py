@@ -19,6 +19,7 @@ import numpy as np
 
 from designloop import api
 from designloop.benchmarks.common.arms import campaign_file, choose, draw_start, model_digest, overrides_of, seeds_of
+from designloop.benchmarks.common.cases import not_measured
 from designloop.benchmarks.common.measures import PAIRED_COLUMNS, paired, paired_row
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
@@ -170,6 +171,7 @@ def report(results: Results) -> str:
         head,
         table(("arm", "what it is", "best three", "of the start", "mean of what was bought", "seconds"), arms),
     ]
+    parts += filter(None, [not_measured("arms", ARMS, results["arms"])])
     return "\n".join([*parts, table(PAIRED_COLUMNS, map(paired_row, results["bars"]))])
 
 

@@ -21,6 +21,7 @@ from designloop.benchmarks.common.arms import (
     run_campaign_arm,
     seeds_of,
 )
+from designloop.benchmarks.common.cases import not_measured
 from designloop.benchmarks.common.gp_bo import run_gp_bo
 from designloop.benchmarks.common.gp_search import Sizes
 from designloop.benchmarks.common.made_by import made_by, marked, mixed_arms, unequal
@@ -196,6 +197,7 @@ def report(results: Results) -> str:
         f"variant alone.{codes}\n"
     )
     parts = [head, arms_table(results["arms"])]
+    parts += filter(None, [not_measured("arms", [arm.name for arm in ARMS], results["arms"])])
     if judged["pairs"]:
         parts.append(table(PAIRED_COLUMNS, map(paired_row, judged["pairs"])))
     parts += filter(None, [criteria_table(judged["bars"])])

@@ -25,6 +25,7 @@ from designloop.benchmarks.common.arms import (
     run_campaign_arm,
     seeds_of,
 )
+from designloop.benchmarks.common.cases import not_measured
 from designloop.benchmarks.common.gp_bo import run_gp_bo
 from designloop.benchmarks.common.gp_search import Sizes
 from designloop.benchmarks.common.measures import interval, paired, pending_or, show_interval
@@ -230,6 +231,8 @@ def report(results: Results) -> str:
         for name, what in results["arms"].items()
     ]  # fmt: skip
     parts = [head, table(("arm", "what it is", *tasks, "mean", "seconds"), rows)]
+    lacking = (("tasks", TASKS, tasks), ("arms", [arm.name for arm in ARMS], results["arms"]))
+    parts += filter(None, (not_measured(*of) for of in lacking))
     if bars:
         pairs = len(bars[0]["differences"])
         parts.append(

@@ -13,7 +13,7 @@ from designloop.api import InputError
 from designloop.benchmarks import Options
 from designloop.benchmarks.common import registry
 from designloop.benchmarks.common.options import Say
-from designloop.benchmarks.common.records import read_record
+from designloop.benchmarks.common.records import read_record, record_path
 
 
 class Doubling:
@@ -79,6 +79,20 @@ def test_an_option_that_is_not_heeded_is_refused_before_anything_runs(doubling: 
     with pytest.raises(InputError, match="the benchmark doubling has no option --jobs; it has --calls, --seeds"):
         benchmarks.main("doubling", tmp_path, Options(jobs=2))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_part_of_a_benchmark_does_not_take_the_place_of_the_whole(
+    doubling: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Doubling, "OPTIONS", frozenset({"arms", "seeds"}))
+    benchmarks.main("doubling", tmp_path, Options(seeds=3, arms=("one",)), lambda line: None)
+    before = record_path("doubling", tmp_path).read_text()
+    with pytest.raises(InputError, match=r"doubling\.json: found --arms and a record, .* give another --output"):
+        benchmarks.main("doubling", tmp_path, Options(seeds=3, arms=("one",)), lambda line: None)
+    assert record_path("doubling", tmp_path).read_text() == before
+    benchmarks.main("doubling", tmp_path, Options(seeds=3), lambda line: None)
+    monkeypatch.setattr(Doubling, "merge", lambda earlier, now: now, raising=False)
+    benchmarks.main("doubling", tmp_path, Options(seeds=3, arms=("one",)), lambda line: None)
 
 
 def test_a_method_is_refused_where_there_are_none(doubling: None, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from designloop.benchmarks.common.arms import overrides_of
 from designloop.benchmarks.common.trials import Trial
 from designloop.benchmarks.pareto.arms import ARMS, OURS, measure
 from designloop.benchmarks.pareto.assay import STRONGEST, WEAKEST, potency, site
-from designloop.benchmarks.pareto.benchmark import KEPT, judge, report, run
+from designloop.benchmarks.pareto.benchmark import KEPT, judge, merge, report, run
 from designloop.benchmarks.pareto.cases import CASES, write_campaign
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.molecules.corpus import zinc
@@ -69,9 +69,8 @@ def test_a_single_seed_proves_nothing() -> None:
     arms = {OURS.name: {name: [0.5] for name in KEPT} | {"one_point": [0.4]}}
     bars = judge(arms)
     assert [bar["holds"] for bar in bars] == [None, True]
-    page = report(
-        {"calls": 5, "arms": {OURS.name: "x"}, "cases": {"c": {"what": "x", "arms": arms}}, "bars": {"c": bars}}
-    )
+    case = {"what": "x", "of": {"seeds": [0], "calls": 5, "code": "d"}, "arms": arms}
+    page = report({"calls": 5, "arms": {OURS.name: "x"}, "cases": {"c": case}, "bars": {"c": bars}})
     assert "| hypervolume above a front of one point, the best of all arms | 0.100 | +0.100 |  | *pending* |" in page
 
 
@@ -120,10 +119,32 @@ def test_a_run_plans_each_trial_once_and_its_report_shows_what_they_gave(
     results = run(options, lambda line: None)
     assert (results["seeds"], results["calls"]) == ([0, 1], 500)
     page = report(results)
-    assert "**logp_tpsa**: greasiness against polar surface." in page
+    assert "**logp_tpsa**: greasiness against polar surface; after 500 calls, seeds 0, 1, code " in page
+    assert "Not measured yet, of the cases: qed_similarity, potency_solubility." in page
+    assert "Not measured yet, of the arms: chebyshev, weights_25, weights_75, latent_bo, latent_chebyshev." in page
     assert "| weights_50 | one score, both weights equal | 0.275 | 0.250 0.300 | 0.275 | 1 | 3 |" in page
     assert "| hypervolume above the best of the fixed weights | 0.085 | +0.070 +0.100 |" in page
-    assert "chebyshev" not in page
+    assert "random Chebyshev weights" not in page
+
+
+def test_a_case_or_an_arm_that_is_measured_by_itself_leaves_the_others(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("designloop.benchmarks.pareto.benchmark.run_trials", given_results)
+
+    def measured(case: str, arm: str, seeds: int = 2) -> dict[str, Any]:
+        return dict(run(Options(None, model, seeds=seeds, arms=(arm,), tasks=(case,), work=tmp_path), print))
+
+    first = measured("logp_tpsa", "weights_50")
+    both = merge(first, measured("qed_similarity", "hypervolume"))
+    assert list(both["cases"]) == ["qed_similarity", "logp_tpsa"]
+    assert both["cases"]["logp_tpsa"] == first["cases"]["logp_tpsa"]
+    joined = merge(both, measured("logp_tpsa", "hypervolume"))
+    assert list(joined["cases"]["logp_tpsa"]["arms"]) == ["weights_50", "hypervolume"]
+    assert joined["bars"]["logp_tpsa"][0]["bar"] == "hypervolume above the best of the fixed weights"
+    other_seeds = merge(joined, measured("logp_tpsa", "chebyshev", seeds=1))
+    assert list(other_seeds["cases"]["logp_tpsa"]["arms"]) == ["chebyshev"]
+    assert list(other_seeds["arms"]) == ["hypervolume", "chebyshev"]
 
 
 def given_results(trials: Sequence[Trial], *_: object) -> dict[str, dict[int, dict[str, Any]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,8 +129,27 @@ def test_a_small_run_and_its_report(toy: None, tmp_path: Path) -> None:
     recorded = {key: value for key, value in results.items() if key != "seeds"}  # which a record has elsewhere
     page = report({**recorded, "bars": judge("hartmann", {OURS: {"median": 0.5}, "random": {"median": 2.0}})})
     assert "in the median of 2 paired seeds" in page
+    assert "Not measured yet" not in page
     assert "**hartmann**: Hartmann's function in 6 dimensions; 8 calls, 4 a round." in page
     assert "| hartmann: median regret at most 0.2 of random's | 0.5 | 0.4 | **no** |" in page
+
+
+def test_a_case_that_is_measured_by_itself_leaves_the_others() -> None:
+    def record(case: str, **arms: float) -> dict[str, Any]:
+        entries = {name: {"median": value, "regret": [value], "seconds": 1.0} for name, value in arms.items()}
+        of = {"seeds": [0], "code": "c"}
+        return {
+            "cases": {case: {"what": "w", "calls": 8, "batch": 4, "of": of, "arms": entries}},
+            "arms": {},
+            "bars": [],
+        }
+
+    both = benchmark.merge(record("levy", ours=0.1), record("ackley", ours=0.2, random=2.0))
+    assert list(both["cases"]) == ["ackley", "levy"]
+    joined = benchmark.merge(both, record("levy", random=0.4))
+    assert [(bar["bar"][:6], bar["holds"]) for bar in joined["bars"]] == [("ackley", True), ("levy: ", False)]
+    assert list(joined["arms"]) == ["ours", "random"]
+    assert "Not measured yet, of the cases: hartmann, planted." in report(joined)
 
 
 def test_an_unknown_case_is_told() -> None:

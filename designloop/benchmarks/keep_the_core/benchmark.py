@@ -19,6 +19,7 @@ from designloop.benchmarks.common.arms import (
     run_campaign_arm,
     seeds_of,
 )
+from designloop.benchmarks.common.cases import not_measured
 from designloop.benchmarks.common.measures import PAIRED_COLUMNS, average_over_seeds, paired, paired_row
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
@@ -155,7 +156,9 @@ def report(results: Results) -> str:
     demands = [
         (demand["bar"], ", ".join(map(str, demand["by_seed"])), demand["holds"]) for demand in results["demands"]
     ]
-    parts = [head, arms_table(results["arms"]), counted, table(columns, rows)]
+    parts = [head, arms_table(results["arms"])]
+    parts += filter(None, [not_measured("arms", [arm.name for arm in ARMS], results["arms"])])
+    parts += [counted, table(columns, rows)]
     parts.append(table(("bar", "by seed", "holds"), demands))
     if results["bars"]:
         parts += ["Mean top-10, pair by pair:\n", table(PAIRED_COLUMNS, map(paired_row, results["bars"]))]

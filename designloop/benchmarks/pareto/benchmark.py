@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from designloop.benchmarks.common.arms import choose, overrides_of, seeds_of
+from designloop.api import load_campaign
+from designloop.benchmarks.common.arms import choose, model_digest, overrides_of, seeds_of
+from designloop.benchmarks.common.cases import merge_cases, not_measured
+from designloop.benchmarks.common.made_by import DIGITS
 from designloop.benchmarks.common.measures import paired, pending_or
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
-from designloop.benchmarks.common.trials import TrialResult, run_trials
+from designloop.benchmarks.common.trials import TrialResult, code_digest, run_trials
 from designloop.benchmarks.pareto.arms import ARMS, CHEBYSHEV, FIXED, OURS
 from designloop.benchmarks.pareto.cases import CALLS, CASES, write_campaign
 
@@ -37,13 +40,24 @@ def run(options: Options, say: Say) -> Results:
     ]
     kept = run_trials(planned, folder, options.jobs, say)
     entries = {case: {name: _entry(kept[f"{case}.{name}"]) for name in names} for case in cases}
+    model = model_digest(load_campaign(write_campaign(cases[0], folder / "campaigns"), common))
+    of = {"seeds": seeds, "calls": calls, "code": code_digest()[:DIGITS], "model": model[:DIGITS]}
     return {
         "seeds": seeds,
         "calls": calls,
         "arms": {name: arms[name].what for name in names},
-        "cases": {case: {"what": CASES[case].what, "arms": entries[case]} for case in cases},
+        "cases": {case: {"what": CASES[case].what, "of": of, "arms": entries[case]} for case in cases},
         "bars": {case: judge(entries[case]) for case in cases},
     }
+
+
+def merge(earlier: Results, now: Results) -> Results:
+    """Both records, case by case, judged anew; arms of other calls, seeds, code or model are not put together."""
+    cases = merge_cases(CASES, earlier["cases"], now["cases"])
+    what = {**earlier["arms"], **now["arms"]}
+    arms = {arm.name: what[arm.name] for arm in ARMS if any(arm.name in case["arms"] for case in cases.values())}
+    bars = {name: judge(case["arms"]) for name, case in cases.items()}
+    return {**now, "arms": arms, "cases": cases, "bars": bars}
 
 
 def _entry(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:
@@ -78,11 +92,15 @@ def judge(arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 def report(results: Results) -> str:
     """Shows the arms of each case, and its bars."""
     parts = [
-        f"Hypervolume of the front above (0, 0) in desirabilities after {results['calls']:,} calls, "
-        "from the pretrained model alone; same surrogate, same proposers. One value a seed.\n"
+        "Hypervolume of the front above (0, 0) in desirabilities, from the pretrained model alone; same surrogate, "
+        "same proposers. One value a seed.\n",
+        not_measured("cases", CASES, results["cases"]),
     ]
     for name, case in results["cases"].items():
-        parts.append(f"**{name}**: {case['what']}.\n")
+        made = case["of"]
+        of = f"after {made['calls']:,} calls, seeds {', '.join(map(str, made['seeds']))}, code {made['code']}"
+        parts.append(f"**{name}**: {case['what']}; {of}.\n")
+        parts.append(not_measured("arms", [arm.name for arm in ARMS], case["arms"]))
         rows = [
             (
                 arm,
@@ -100,7 +118,7 @@ def report(results: Results) -> str:
         bars = results["bars"][name]
         if bars:
             parts.append(table(("bar", "value", "by seed", "one-sided p", "holds"), map(_bar, bars)))
-    return "\n".join(parts)
+    return "\n".join(filter(None, parts))
 
 
 def _bar(bar: Mapping[str, Any]) -> tuple[object, ...]:

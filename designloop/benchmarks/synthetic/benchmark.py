@@ -13,6 +13,8 @@ from time import process_time
 from typing import Any
 
 from designloop.benchmarks.common.arms import choose, seeds_of
+from designloop.benchmarks.common.cases import merge_cases, not_measured
+from designloop.benchmarks.common.made_by import DIGITS
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.sources import code_of
@@ -57,16 +59,29 @@ def run(options: Options, say: Say) -> Results:
     model = options.model or DEFAULT_MODEL
     planned = [make_trial(case, name, seed, model) for case in cases for name in names for seed in seeds]
     kept = run_trials(planned, options.work / "synthetic", options.jobs, say)
-    entries = {case: {name: _entry(kept[f"{case}.{name}"]) for name in names} for case in cases}
-    return {
-        "seeds": seeds,
-        "arms": {name: ARMS[name] for name in names},
-        "cases": {
-            case: {"what": CASES[case].what, "calls": CASES[case].calls, "batch": CASES[case].batch, "arms": arms}
-            for case, arms in entries.items()
-        },
-        "bars": [bar for case, arms in entries.items() for bar in judge(case, arms)],
+    of = {"seeds": seeds, "code": code_digest()[:DIGITS]}
+    entries = {
+        case: {
+            "what": CASES[case].what,
+            "calls": CASES[case].calls,
+            "batch": CASES[case].batch,
+            "of": of,
+            "arms": {name: _entry(kept[f"{case}.{name}"]) for name in names},
+        }
+        for case in cases
     }
+    return {"seeds": seeds, "arms": {name: ARMS[name] for name in names}, "cases": entries, "bars": _judge_all(entries)}
+
+
+def merge(earlier: Results, now: Results) -> Results:
+    """Both records, case by case, judged anew; arms of other seeds or of other code of ours are not put together."""
+    cases = merge_cases(CASES, earlier["cases"], now["cases"])
+    arms = {name: what for name, what in ARMS.items() if any(name in case["arms"] for case in cases.values())}
+    return {**now, "arms": arms, "cases": cases, "bars": _judge_all(cases)}
+
+
+def _judge_all(cases: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [bar for case, entry in cases.items() for bar in judge(case, entry["arms"])]
 
 
 def make_trial(case: str, arm: str, seed: int, model: str) -> Trial:
@@ -137,6 +152,7 @@ def report(results: Results) -> str:
     parts = [
         "How far the best of all calls is below the optimum, in the median of "
         f"{seeds} paired seeds: all arms of a seed have the same optimum and the same first points.\n",
+        not_measured("cases", CASES, results["cases"]),
         table(("arm", "what it is"), results["arms"].items()),
     ]
     for name, case in results["cases"].items():
@@ -147,7 +163,7 @@ def report(results: Results) -> str:
         ]
         parts.append(table(("arm", "median regret", "by seed", "CPU seconds"), rows))
     bars = [(bar["bar"], _figure(bar["value"]), _figure(bar["limit"]), bar["holds"]) for bar in results["bars"]]
-    return "\n".join([*parts, table(("bar", "median regret", "limit", "holds"), bars)])
+    return "\n".join([*filter(None, parts), table(("bar", "median regret", "limit", "holds"), bars)])
 
 
 def _entry(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:
