@@ -110,6 +110,7 @@ def by_chance(known: Mapping[str, float], seed: int) -> Iterator[str]:
 
 ARMS: Mapping[str, tuple[str, Mapping[str, Any], Callable[..., TrialResult]]] = {
     "suggest": ("the campaign as it stands", {}, suggested),
+    "latent_bo": ("the same by latent Bayesian optimization", {"strategy": {"name": "latent_bo"}}, suggested),
     "screen": (
         "the same, choosing of the library alone",
         {"strategy": {"name": "property_loss", "proposers": ["screen"]}},
@@ -120,7 +121,8 @@ ARMS: Mapping[str, tuple[str, Mapping[str, Any], Callable[..., TrialResult]]] = 
 }
 """Arm -> what it is, what differs from the campaign file, and how it is run."""
 
-BARS = (("suggest", "random"), ("suggest", "forest"), ("screen", "random"), ("screen", "forest"))
+BARS = tuple((above, below) for above in ("suggest", "latent_bo", "screen") for below in ("random", "forest"))
+"""Arms of which the one has to be above the other, start by start."""
 
 
 def make_trial(name: str, file: Path, common: Mapping[str, Any], seed: int) -> Trial:

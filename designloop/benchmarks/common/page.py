@@ -17,7 +17,8 @@ _HEAD = """\
 
 Made of the records in `benchmarks/`, each written by the command that stands with it; none of the numbers was typed.
 `python -m designloop.benchmarks.common.page docs/benchmarks` makes this page anew. Times hold for the machine that is
-named; its two calibrations were taken in the same run.
+named; its two calibrations were taken in the same run. What was not measured is told where it would stand; what was
+tried without gain stands in [decisions.md](decisions.md), beside what was done instead.
 """
 
 
