@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 from scipy.stats import norm
@@ -23,6 +24,7 @@ from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
+from designloop.strategies.surrogates.faint import FAINT, told_apart
 from designloop.strategies.surrogates.fixed_gp import POOR, FixedGP
 from designloop.strategies.surrogates.kernels import (
     KERNELS,
@@ -67,6 +69,31 @@ def voted() -> CommitteePosterior:
     belief = committee().fit(archive_of(SMILES[:40], SCORES[:40]), 0)
     assert belief is not None
     return belief(np.array(FEATURES[40:], dtype=object))
+
+
+SMALL_SCORES = arrays(float, st.integers(2, 30), elements=st.floats(0, 1, allow_subnormal=False))
+
+
+@given(SMALL_SCORES)
+def test_scores_are_told_apart_by_rank_where_all_are_faint_and_left_as_they_are_elsewhere(scores: np.ndarray) -> None:
+    told = told_apart(scores)
+    if scores.max() >= FAINT or len(set(scores.tolist())) == 1:
+        assert told is scores
+        return
+    assert told_apart(scores / 2) == pytest.approx(told), "their order is all that counts"
+    assert (told.min(), told.max()) == (0, FAINT)
+    assert (np.argsort(told, kind="stable") == np.argsort(scores, kind="stable")).all()
+
+
+def test_a_committee_sees_the_path_that_leads_up_from_next_to_nothing() -> None:
+    """The kin of the best of all, whose score is 1e-40, is believed to be better than molecules like those of 0."""
+    known = Archive().add(archive_of(SMILES[:40], [*np.zeros(38), 1e-80, 1e-40]).members)
+    belief = committee().fit(known, 0)
+    assert belief is not None
+    assert SMILES[39].startswith("Cc1cc")
+    kin = belief(np.array([features_of_molecule("C" + SMILES[39])], dtype=object)).means[0]
+    others = belief(np.array(FEATURES[40:], dtype=object)).means[0]
+    assert kin[0] > others.max() + 0.01
 
 
 def first_of(means: np.ndarray) -> np.ndarray:

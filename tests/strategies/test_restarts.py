@@ -55,6 +55,19 @@ def test_a_search_that_gains_goes_on() -> None:
     assert (model.forgot, kept.beginnings, len(kept.aside)) == (0, 0, 0)
 
 
+def test_a_search_whose_faint_scores_grow_by_their_own_measure_goes_on() -> None:
+    model, archive = Model(), Archive()
+    kept = restarts(4, model)
+    for row in range(40):
+        archive = archive.add(members(1e-80 * 100.0**row, first=row))
+        assert kept.archive_after(archive, 1) is archive
+    assert kept.beginnings == 0
+    for row in range(40, 44):
+        archive = archive.add(members(1e-90, first=row))
+        after = kept.archive_after(archive, 1)
+    assert (len(after), kept.beginnings) == (0, 1), "nothing was gained in four calls"
+
+
 def test_patience_counts_what_was_paid_for_since_the_last_gain() -> None:
     model, archive = Model(), Archive().add(members(0.5))
     kept = restarts(10, model)
@@ -155,11 +168,11 @@ def test_calls_are_counted_and_nothing_else() -> None:
     search = build(SETTINGS, view(), None)
     assert isinstance(search, Search)
     assert search.restarts is not None
-    search.tell(scored(NAMES[:10], 0.0, MEASURED))
+    search.tell(scored(NAMES[:10], 0.2, MEASURED))
     assert search.restarts.metrics()["calls_since_gain"] == 0
-    search.tell([*scored(NAMES[10:14], 0.0), *scored(NAMES[14:20], None)])
+    search.tell([*scored(NAMES[10:14], 0.2), *scored(NAMES[14:20], None)])
     assert search.restarts.metrics()["calls_since_gain"] == 10
-    corrected = scored(NAMES[10:14], 0.001, told_before=True)
+    corrected = scored(NAMES[10:14], 0.201, told_before=True)
     search.tell([*corrected, *scored(NAMES[14:20], None, told_before=True)])
     assert search.restarts.metrics() == {"restarts": 0, "calls_since_gain": 10}
     search.tell(scored(NAMES[20:30], None))

@@ -20,12 +20,13 @@ import numpy as np
 from designloop.records import State
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.search.saved import members_of, rows_of
+from designloop.strategies.surrogates.faint import FAINT
 
 BEST = 10
 """Molecules whose mean says whether a search gains."""
 
 GAIN = 0.005
-"""What that mean has to grow by, since the last time that it did."""
+"""What that mean has to grow by, since the last time that it did; while it is faint, by as much of it in proportion."""
 
 
 class Restarts:
@@ -63,7 +64,7 @@ class Restarts:
         self.aside = self.aside.without({*archive.smiles, *withdrawn})
         self._since += calls
         best = best_mean(archive.members)
-        if best >= self._gained + GAIN:
+        if best >= self._gained + GAIN * min(1.0, self._gained / FAINT) and best > self._gained:
             self._gained, self._since = best, 0
         self._gained = min(self._gained, best)  # it falls where a correction takes a high score away
         if self._since < self._patience:

@@ -19,6 +19,7 @@ from designloop.strategies.base import KnownObjective
 from designloop.strategies.surrogates.base import Moments, Posterior, View
 from designloop.strategies.surrogates.calibration import SeenRound
 from designloop.strategies.surrogates.composite import CompositeSurrogate
+from designloop.strategies.surrogates.faint import told_apart
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MoleculeFeatures, Similarities
 from designloop.strategies.surrogates.noise import LEAST
@@ -51,7 +52,7 @@ class CommitteeModel:
     shares: np.ndarray
     """(members,) that add to 1."""
     scores: np.ndarray
-    """(n,) of the molecules that it was fitted on."""
+    """(n,) of the molecules that it was fitted on, told apart by rank where they are faint."""
     processes: Mapping[str, FixedGP]
     """Those of its members that are fixed processes, which come first, by the names of their kernels."""
     values: Mapping[str, np.ndarray]
@@ -188,7 +189,8 @@ class Committee:
         Args:
             similarities: with these molecules.
         """
-        scores, noisy, of_scores = archive.scores, self._noisy, archive.score_readings
+        noisy, of_scores = self._noisy, archive.score_readings
+        scores = archive.scores if noisy else told_apart(archive.scores)  # an assay's ranks are its noise's
         processes = {
             name: FixedGP.fit(kernel, molecules, scores, noisy, of_scores, similarities[name])
             for name, kernel in self._kernels.items()

@@ -1,0 +1,25 @@
+"""Scores that are all but 0, as a process is told them: by their ranks.
+
+Where a score is a product, most molecules have next to nothing of it, and the best that is known may be 1e-40 beside
+1e-80. To a process that doubts a molecule by a whole unit all of these are 0, so that it would walk away from the one
+path that leads up. Until a score can be seen, what is left of it is its order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+FAINT = 0.1
+"""Score below which the best one is faint: beside the doubt of a unit it hardly draws a choice."""
+
+
+def told_apart(scores: np.ndarray) -> np.ndarray:
+    """(n,) scores as they are, or, where the best is faint, ranks among the distinct ones, from 0 to ``FAINT``.
+
+    Args:
+        scores: (n,) from 0 to 1.
+    """
+    if not 0 < scores.max() < FAINT:
+        return scores
+    levels, ranks = np.unique(scores, return_inverse=True)
+    return scores if len(levels) == 1 else np.asarray(FAINT * ranks / (len(levels) - 1))
