@@ -24,7 +24,7 @@ from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
-from designloop.strategies.surrogates.faint import FAINT, told_apart
+from designloop.strategies.surrogates.faint import FAINT, back, told_apart
 from designloop.strategies.surrogates.fixed_gp import POOR, FixedGP
 from designloop.strategies.surrogates.kernels import (
     KERNELS,
@@ -85,6 +85,16 @@ def test_scores_are_told_apart_by_rank_where_all_are_faint_and_left_as_they_are_
     assert (np.argsort(told, kind="stable") == np.argsort(scores, kind="stable")).all()
 
 
+@given(SMALL_SCORES)
+def test_what_was_told_by_rank_goes_back_to_the_scores(scores: np.ndarray) -> None:
+    told = told_apart(scores)
+    assert back(told, told, scores) == pytest.approx(scores, rel=1e-9, abs=0)
+    between = back(np.array([-1.0, 0.03, 2.0]), told, scores)
+    if told is not scores:
+        assert (between >= scores.min()).all()
+        assert (between <= scores.max()).all()
+
+
 def test_a_committee_sees_the_path_that_leads_up_from_next_to_nothing() -> None:
     """The kin of the best of all, whose score is 1e-40, is believed to be better than molecules like those of 0."""
     known = Archive().add(archive_of(SMILES[:40], [*np.zeros(38), 1e-80, 1e-40]).members)
@@ -94,6 +104,8 @@ def test_a_committee_sees_the_path_that_leads_up_from_next_to_nothing() -> None:
     kin = belief(np.array([features_of_molecule("C" + SMILES[39])], dtype=object)).means[0]
     others = belief(np.array(FEATURES[40:], dtype=object)).means[0]
     assert kin[0] > others.max() + 0.01
+    shown = belief.shown(np.array([features_of_molecule("C" + SMILES[39])], dtype=object)).means[0]
+    assert 0 < shown[0] <= 1e-40, "what is shown is a score"
 
 
 def first_of(means: np.ndarray) -> np.ndarray:

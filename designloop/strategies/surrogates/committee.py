@@ -19,7 +19,7 @@ from designloop.strategies.base import KnownObjective
 from designloop.strategies.surrogates.base import Moments, Posterior, View
 from designloop.strategies.surrogates.calibration import SeenRound
 from designloop.strategies.surrogates.composite import CompositeSurrogate
-from designloop.strategies.surrogates.faint import told_apart
+from designloop.strategies.surrogates.faint import back, told_apart
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MoleculeFeatures, Similarities
 from designloop.strategies.surrogates.noise import LEAST
@@ -61,6 +61,8 @@ class CommitteeModel:
     """Of the members; none where they have none."""
     readings: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Property -> (n,) readings that each of its values is the mean of; nothing where each is one."""
+    true: np.ndarray | None = None
+    """(n,) the scores themselves; None: they are those that it was fitted on."""
 
     def paid(self, member: int) -> np.ndarray:
         """(n,) what a member would have foreseen of the molecules that it was fitted on: their scores."""
@@ -99,6 +101,13 @@ class CommitteeModel:
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
         """The posterior over candidates, of (m,) features."""
         return self.narrowed(1.0, features)
+
+    def shown(self, features: np.ndarray) -> CommitteePosterior:
+        """The same, with means among the scores themselves where it was told ranks of faint ones."""
+        posterior = self(features)
+        if self.true is None or self.true is self.scores:
+            return posterior
+        return replace(posterior, means=[back(posterior.means[0], self.scores, self.true)])
 
     def narrowed(self, width: float, features: np.ndarray) -> CommitteePosterior:
         """The same, taken as one with each member's standard deviation times a width; the members' own stays."""
@@ -139,6 +148,7 @@ class Committee:
         bits: how the composite sees candidates; None: there is none.
         others: further members' kernels, by name.
         start: scored molecules before it is fitted.
+        sees_faint: whether scores that all are faint are told apart by their ranks.
     """
 
     def __init__(
@@ -151,7 +161,9 @@ class Committee:
         bits: FingerprintView | None = None,
         others: Mapping[str, Kernel] = MappingProxyType({}),
         start: int = 10,
+        sees_faint: bool = True,
     ) -> None:
+        self._sees_faint = sees_faint
         self.view, self._start, self._noisy, self._properties = view, start, objective.noisy, objective.names
         self._kernels = {name: KERNELS[name] for name in kernels} | dict(others)
         self._bits = bits if bits is not None and len(objective.names) > 1 else None
@@ -189,8 +201,8 @@ class Committee:
         Args:
             similarities: with these molecules.
         """
-        noisy, of_scores = self._noisy, archive.score_readings
-        scores = archive.scores if noisy else told_apart(archive.scores)  # an assay's ranks are its noise's
+        noisy, of_scores, true = self._noisy, archive.score_readings, archive.scores
+        scores = told_apart(true) if self._sees_faint and not noisy else true  # an assay's ranks are its noise's
         processes = {
             name: FixedGP.fit(kernel, molecules, scores, noisy, of_scores, similarities[name])
             for name, kernel in self._kernels.items()
@@ -203,7 +215,7 @@ class Committee:
         values = dict(zip(self._properties, archive.values.T, strict=True))
         readings = dict(zip(self._properties, archive.readings.T, strict=True))
         names = self.names[: len(members)]
-        return CommitteeModel(members, self.shares, scores, processes, values, names, readings)
+        return CommitteeModel(members, self.shares, scores, processes, values, names, readings, true)
 
     def learn(self, told_round: SeenRound) -> Mapping[str, float]:
         """Moves the record by what each member foresaw of a round; tells the members' shares.

@@ -152,6 +152,7 @@ class Committees:
                 state=None if state is None else State(data=state.data[name]),
                 others=others,
                 start=start,
+                sees_faint=False,  # each property is seen by itself, and a score is made of what it is expected to be
             )
             for name, transform in zip(objective.names, objective.transforms, strict=True)
         }

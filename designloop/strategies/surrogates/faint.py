@@ -23,3 +23,17 @@ def told_apart(scores: np.ndarray) -> np.ndarray:
         return scores
     levels, ranks = np.unique(scores, return_inverse=True)
     return scores if len(levels) == 1 else np.asarray(FAINT * ranks / (len(levels) - 1))
+
+
+def back(told: np.ndarray, known: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(m,) the scores that stand where some are among those that a process was told; as they are where it was told all.
+
+    Args:
+        told: (m,) in its terms.
+        known: (n,) what it was told.
+        scores: (n,) from 0 to 1, which it was told so.
+    """
+    if known is scores:
+        return told
+    order = np.argsort(known)
+    return np.asarray(np.interp(told, known[order], scores[order]))
