@@ -46,6 +46,7 @@ START = 100
 
 STEPS = "strategy.learning.steps"
 PROPOSERS = "strategy.proposers"
+SURROGATE = "strategy.surrogate"
 NO_GENETICS = [name for name in property_loss.PROPOSERS if name in MODEL_PROPOSERS]
 GENETICS = [name for name in property_loss.PROPOSERS if name not in {*MODEL_PROPOSERS, SCREEN}]
 
@@ -53,6 +54,7 @@ MOL_GA = Arm("mol_ga", "PyPI's mol_ga: population 100, 100 offspring a generatio
 ARMS = (
     Arm("full", "the campaign as it stands"),
     Arm("full_no_learning", "full, the model left as it is", {STEPS: 0}),
+    Arm("full_committees", "full, a committee for each property instead of the composite", {SURROGATE: "committees"}),
     Arm("N", "no genetic steps: prior and posterior only", {PROPOSERS: NO_GENETICS}),
     Arm("N0", "N, the model left as it is", {PROPOSERS: NO_GENETICS, STEPS: 0}),
     Arm("G", "genetic steps only", {PROPOSERS: GENETICS, STEPS: 0}),
