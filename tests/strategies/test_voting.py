@@ -20,7 +20,7 @@ from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import LATE, LATE_SHARE, LEAST_SHARE, SCORE_ALONE, CampaignView, share_of_thought
 from designloop.strategies.search.pool import Bred, Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
-from designloop.strategies.search.voting import BreedByVote, Stock
+from designloop.strategies.search.voting import BreedByVote, Stock, considered_of
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteeModel
 from designloop.strategies.surrogates.fixed_gp import FixedGP
@@ -105,6 +105,12 @@ def test_the_screen_and_what_was_bred_are_both_considered() -> None:
     bred, _ = breed()
     proposers = {bred.pool.candidates[row].proposer for row in bred.considered}
     assert proposers == {"screen", "bred"}
+
+
+def test_a_large_batch_is_chosen_from_as_many_as_memory_has_room_for() -> None:
+    """Of batches to 500 no surrogate holds the joint law of more than some 2,000 candidates."""
+    assert [considered_of(wanted) for wanted in (1, 20, 200, 300, 500)] == [10, 200, 2000, 2000, 2000]
+    assert considered_of(2000) == 6000, "a batch has to be chosen from more than itself"
 
 
 def test_generations_share_the_free_molecules_and_have_what_came_before_as_parents() -> None:

@@ -40,6 +40,12 @@ _FEWEST = 8
 _CONSIDERED = 10
 """Favourites of the voters that a batch is chosen from, for each molecule wanted."""
 
+_CONSIDERED_AT_ONCE = 2000
+"""After so many a few for each molecule wanted are enough: every voter's surrogate holds their joint law in memory."""
+
+_FEW = 3
+"""Favourites for each molecule wanted, at least."""
+
 MOST_JOINT = 3000
 """Molecules whose joint law an acquisition may need."""
 
@@ -97,7 +103,7 @@ class BreedByVote:
         for generation in range(self.generations):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
-        most = _CONSIDERED * wanted if self.chooses else min(_CONSIDERED * wanted, self.most)
+        most = considered_of(wanted) if self.chooses else min(_CONSIDERED * wanted, self.most)
         considered, better = stock.favourites(voters, most), stock.better_half(voters)
         bred = Bred(stock.pool, considered, better, stock.unpaid(), stock.chances(considered))
         return replace(bred, acquisition=acquisition, belief=chosen_by) if self.chooses else bred
@@ -116,6 +122,11 @@ class BreedByVote:
             if len(parents) == wanted:
                 break
         return list(parents.values())
+
+
+def considered_of(wanted: int) -> int:
+    """How many favourites a batch of so many molecules is chosen from by votes."""
+    return max(min(_CONSIDERED * wanted, _CONSIDERED_AT_ONCE), _FEW * wanted)
 
 
 class Stock:
