@@ -78,6 +78,13 @@ def test_patience_counts_rounds_without_a_gain_of_more_than_a_thousandth(means: 
     assert rounds_without_gain(rounds(*({"mean_top_10": mean} for mean in means))) == stale
 
 
+def test_where_all_scores_are_faint_gains_count_in_proportion() -> None:
+    climbing = rounds(*({"mean_top_10": 1e-80 * 10.0**step} for step in range(60)))
+    assert rounds_without_gain(climbing) == 0
+    assert rounds_without_gain(rounds(*({"mean_top_10": mean} for mean in (1e-9, 1.005e-9, 1.009e-9)))) == 2
+    assert rounds_without_gain(rounds(*({"mean_top_10": 0.0} for _ in range(4)))) == 3
+
+
 def test_a_slow_creep_of_small_gains_is_a_gain_in_the_end() -> None:
     creep = rounds(*({"mean_top_10": 0.5 + 0.0006 * step} for step in range(5)))
     assert rounds_without_gain(creep) == 0

@@ -62,8 +62,9 @@ class Budget(StrictSettings):
     hours: float | None = Field(default=None, gt=0)
     """Wall-clock time, summed over all runs of the campaign."""
     patience: int | None = Field(default=10, ge=0)
-    """Rounds without a gain of more than 0.001 in mean top-10 (`pareto`: hypervolume) after which it ends; 0: never.
-    Where values are measured in a laboratory, `batch_size` molecules told count as a round, however they come."""
+    """Rounds without a gain of more than 0.001 (below 0.1: of more than 1 %) in mean top-10 (`pareto`: hypervolume)
+    after which it ends; 0: never. Where values are measured in a laboratory, `batch_size` molecules told count as a
+    round, however they come."""
     per_oracle: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """The most molecules that the oracle of a property is asked about, by the property's name, or by the oracle's."""
 
