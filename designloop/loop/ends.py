@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from designloop.loop.screening.screening import DRAWS_PER_WANTED, Take
+from designloop.strategies.surrogates.faint import FAINT, in_proportion
 from designloop.tables.manifest import RoundInfo
 
 GAIN = 0.001
 """What the mean top-10, or a front's hypervolume, must gain for a round not to count against ``patience``."""
-
-FAINT = 0.1
-"""Mean below which a gain counts in proportion: from 1e-40 to 1e-20 is a long way."""
 
 FRUITLESS = 3
 """Rounds running without one good result after which something is broken."""
@@ -124,7 +122,7 @@ def why_it_ends(
             return End("per_oracle", f"{spent}; raise them to go on")
     if budget.patience and (stale := rounds_without_gain(rounds, batch)) >= budget.patience:
         measure = "hypervolume" if any("hypervolume" in info.metrics for info in rounds) else "mean top-10"
-        stuck = f"{stale} rounds without a gain of more than {GAIN} in the {measure} (of 1 % of it, where it is small)"
+        stuck = f"{stale} rounds without a gain of more than {GAIN} in the {measure}, or of 1 % of one below {FAINT}"
         return End("patience", f"{stuck}; raise `budget.patience` to go on, or set it to 0")
     return _unfruitful(run, resumed_after)
 
@@ -161,7 +159,7 @@ def rounds_without_gain(rounds: Sequence[RoundInfo], batch: int | None = None) -
         if molecules < 10:
             continue
         mean = float(info.metrics.get("hypervolume", info.metrics.get("mean_top_10", "-inf")))
-        if mean > best + GAIN * min(1.0, max(best, 0.0) / FAINT):
+        if mean > best + in_proportion(GAIN, best):
             best, stale, stale_rows = mean, 0, 0
         elif info.kind != "amendment":  # it may bring a gain, and is no search that failed to
             stale, stale_rows = stale + 1, stale_rows + info.rows

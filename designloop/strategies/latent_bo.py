@@ -255,6 +255,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             bits=None if by_round else FingerprintView(campaign.standard_forms),
             others=others,
             start=settings.start,
+            # Chains, regions and other acquisitions set scores beside what is believed.
+            sees_faint=settings.acquisition == "votes" and by_one_value(settings, objective) is None,
         )
     calibration = Calibration(
         view,

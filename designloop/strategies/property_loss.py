@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -256,7 +257,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         tuned = property_learning.PropertyLearner(
             vae, reference, corpus, settings.learning.property,
             reader=reader, drawn=drawn, breeders=[steps[name].propose for name in generators if name in steps],
-            share=share, worth=None if goals is None else nearness,
+            share=share, worth=None if goals is None else partial(nearness, reference=goals),
             seed=campaign.seed, state=before.parts.get("property"),
         )  # fmt: skip
     else:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from designloop.pareto import hypervolume, pareto_ranks
+from designloop.pareto import hypervolume
 from designloop.strategies.acquisition.hypervolume import HypervolumeImprovement, nearness, reaches
 from designloop.strategies.archive.archive import Archive, Member, by_front
 from designloop.strategies.base import SCORE_ALONE
@@ -48,28 +48,40 @@ def test_a_mean_over_directions_is_the_hypervolume(goals: int) -> None:
 POINTS = arrays(float, st.tuples(st.integers(1, 12), st.integers(2, 4)), elements=st.floats(0, 1))
 
 
-@given(POINTS, st.floats(0.1, 1))
-def test_nearness_is_a_share_that_no_dominated_point_has_more_of(points: np.ndarray, scale: float) -> None:
-    near = nearness(points)
+@given(POINTS, st.floats(0, 0.5), st.data())
+def test_nearness_is_a_share_and_what_is_dominated_has_no_more_of_it(
+    points: np.ndarray, reference: float, data: st.DataObject
+) -> None:
+    lower = points * data.draw(arrays(float, points.shape, elements=st.floats(0, 1)))
+    near = nearness(np.vstack([points, lower]), (reference,) * points.shape[1])
     assert ((near >= 0) & (near <= 1)).all()
-    below = nearness(np.vstack([points, points * scale]))[len(points) :]
-    assert (below <= near + 1e-12).all()
+    assert (near[len(points) :] <= near[: len(points)] + 1e-12).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_nearness_is_how_far_a_point_could_shrink_the_front_in_the_direction_that_suits_it_best(seed: int) -> None:
+@pytest.mark.parametrize("reference", [(0.0, 0.0), (0.2, 0.1)])
+def test_nearness_is_the_mean_share_of_the_reach_in_the_eighth_of_directions_that_suits_best(
+    seed: int, reference: tuple[float, float]
+) -> None:
     points = np.random.default_rng(seed).uniform(0.05, 1, (15, 2))
-    angles = np.linspace(1e-4, np.pi / 2 - 1e-4, 20_001)
-    reach = np.minimum(points[:, :1] / np.cos(angles), points[:, 1:] / np.sin(angles))
-    shares = (reach / reach.max(0)).max(1)
-    assert nearness(points) == pytest.approx(0.98 * shares + 0.02 * points.mean(1), abs=0.03)
-    assert nearness(points)[pareto_ranks(points) == 1] == pytest.approx(1, abs=0.04)
+    angles = (np.arange(8000) + 0.5) / 8000 * np.pi / 2
+    above = np.maximum(points - reference, 0)
+    reach = np.minimum(above[:, :1] / np.cos(angles), above[:, 1:] / np.sin(angles))
+    shares = np.sort(reach / reach.max(0), axis=1)[:, -1000:].mean(1)
+    assert nearness(points, reference) == pytest.approx(0.98 * shares + 0.02 * points.mean(1), abs=0.03)
 
 
-def test_where_every_point_lacks_a_goal_the_mean_tells_them_apart() -> None:
-    near = nearness(np.array([[0.0, 0.9], [0.4, 0.0], [0.0, 0.0]]))
+def test_one_good_goal_is_not_near_and_balance_below_the_front_is() -> None:
+    front = [(0.7, 0.7), (0.9, 0.5), (0.5, 0.9)]
+    near = dict(zip([*front, lone := (0.9, 0.012), close := (0.65, 0.65)], range(5), strict=True))
+    values = nearness(np.array(list(near)), (0.0, 0.0))
+    assert values[near[lone]] < 0.5 < 0.8 < values[near[close]] < values[:3].min()
+
+
+def test_where_nothing_reaches_beyond_the_reference_the_mean_tells_apart() -> None:
+    near = nearness(np.array([[0.0, 0.9], [0.4, 0.0], [0.0, 0.0]]), (0.0, 0.0))
     assert near == pytest.approx([0.009, 0.004, 0])
-    assert nearness(np.zeros((0, 3))).shape == (0,)
+    assert nearness(np.zeros((0, 3)), (0.0, 0.0, 0.0)).shape == (0,)
 
 
 @pytest.mark.parametrize("seed", range(4))

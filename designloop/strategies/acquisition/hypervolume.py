@@ -35,6 +35,9 @@ _DIRECTIONS = {2: 64}
 
 _MANY_DIRECTIONS = 256
 
+_BROAD = 8
+"""One in so many directions has to be reached for a point to be near the front."""
+
 _TIES = 0.02
 """What all goals together count along a direction, beside the one that lacks most."""
 
@@ -131,18 +134,20 @@ def reaches(points: Points, reference: tuple[float, ...]) -> np.ndarray:
     return np.asarray(pi ** (goals / 2) / gamma(goals / 2 + 1) / 2**goals * lengths**goals)
 
 
-def nearness(points: Points) -> np.ndarray:
-    """(n,) how near each of (n, goals) points comes to the front of them all, seen from the origin, from 0 to 1.
+def nearness(points: Points, reference: tuple[float, ...]) -> np.ndarray:
+    """(n,) how near each of (n, goals) points comes to the front of them all, from 0 to 1.
 
-    In each direction it is the share of the furthest reach, and the direction counts in which that is greatest: 1 where
-    nothing reaches further. A little of the goals' mean tells apart what reaches nowhere, for one of its goals is 0.
+    In each direction from the reference point it is the share of the furthest reach, and what counts is the mean over
+    those eighth of the directions that suit the point best: a point that is good in one goal alone reaches the front in
+    hardly any. A little of the goals' mean tells apart what does not reach beyond the reference point.
     """
     points = np.asarray(points, dtype=float)
-    goals = points.shape[1]
-    lengths = reaches(points, (0.0,) * goals) ** (1 / goals)
+    lengths = reaches(points, reference) ** (1 / len(reference))
     furthest = lengths.max(0, initial=0.0)
     shares = np.divide(lengths, furthest, out=np.zeros_like(lengths), where=furthest > 0)
-    return np.asarray((1 - _TIES) * shares.max(1) + _TIES * points.mean(1))
+    broad = shares.shape[1] // _BROAD
+    own = np.sort(shares, axis=1)[:, -broad:].mean(1)
+    return np.asarray((1 - _TIES) * own + _TIES * points.mean(1))
 
 
 @lru_cache(maxsize=4)

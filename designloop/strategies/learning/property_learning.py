@@ -116,6 +116,8 @@ class PropertyLearner:
         if not self.model_round and not len(self.replay):
             # Of a campaign that was begun before it learned this way, or is told its first round.
             self.replay = self.replay.add(self._reader.members(told_round.before.members, self._seed, "before"))
+        elif self.replay.lacks_goals:  # of a campaign that was begun when none were kept
+            self.replay = self.replay.with_goals(self._reader.goals_of(told_round.before.members))
         new = self._reader.read(told_round.news, self._seed, told_round.number, "origins")
         withdrawn = {row.smiles for row in told_round.failed}  # they may have had a score before
         self.replay = self.replay.without(withdrawn).add(new)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -53,15 +53,20 @@ class Replay:
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """(len(self),) one a molecule: its score, or what it is worth beside the others.
+        """(len(self),) one a molecule: its score, or where trade-offs are sought what it is worth beside the others."""
+        if self.worth is None or not self.rows:
+            return np.array([row.score for row in self.rows], dtype=np.float64)
+        return self.worth(np.array([row.goals for row in self.rows]))
 
-        A molecule without goals, of a campaign that was begun when none were kept, counts by its score.
-        """
-        scores = np.array([row.score for row in self.rows], dtype=np.float64)
-        known = [place for place, row in enumerate(self.rows) if row.goals]
-        if self.worth is not None and known:
-            scores[known] = self.worth(np.array([self.rows[place].goals for place in known]))
-        return scores
+    @property
+    def lacks_goals(self) -> bool:
+        """Whether trade-offs are sought, and of some molecules the desirabilities were not kept."""
+        return self.worth is not None and not all(row.goals for row in self.rows)
+
+    def with_goals(self, known: Mapping[str, tuple[float, ...]]) -> Replay:
+        """The same, with the desirabilities that some molecules lack; without those whose are not known."""
+        rows = [row if row.goals else replace(row, goals=known.get(row.smiles, ())) for row in self.rows]
+        return replace(self, rows=tuple(row for row in rows if row.goals))
 
     def add(self, new: Sequence[PaidMolecule]) -> Replay:
         """With further molecules, bounded; one told again takes the place of what was said before."""
@@ -141,11 +146,16 @@ class Reader:
 
     def members(self, members: Sequence[Member], *key: int | str) -> list[PaidMolecule]:
         """Members of an archive, of which it is not known what they were written from."""
-        goals: list[tuple[float, ...]] = [()] * len(members)
-        if self.goals is not None and members:
-            goals = list(map(tuple, self.goals.desirabilities(np.array([own.values for own in members])).tolist()))
-        rows = [_Unwritten(own.smiles, own.selfies, own.score, of) for own, of in zip(members, goals, strict=True)]
+        goals = self.goals_of(members)
+        rows = [_Unwritten(own.smiles, own.selfies, own.score, goals.get(own.smiles, ())) for own in members]
         return self._encode(rows, *key)
+
+    def goals_of(self, members: Sequence[Member]) -> dict[str, tuple[float, ...]]:
+        """Molecule -> desirabilities, where trade-offs are sought; else none."""
+        if self.goals is None or not members:
+            return {}
+        desirable = self.goals.desirabilities(np.array([member.values for member in members])).tolist()
+        return {member.smiles: tuple(row) for member, row in zip(members, desirable, strict=True)}
 
     def _written(self, selfies: str | None, smiles: str) -> str | None:
         try:

@@ -20,6 +20,7 @@ from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.search.crank_nicolson import turned
 from designloop.strategies.search.trust_region import LEAST_GAIN, RegionSettings, TrustRegion, within
 from designloop.strategies.surrogates.base import Belief
+from designloop.strategies.surrogates.faint import in_proportion
 from designloop.strategies.surrogates.fitted_process import FittedProcess
 from designloop.strategies.surrogates.latent_process import LatentProcess, Sloping
 
@@ -129,7 +130,7 @@ class Regions:
             if row.score is not None and row.candidate.proposer == PROPOSER and centre in row.candidate.parents
         ]
         best, name = max(ours, default=(score, centre))
-        return name if best > score + LEAST_GAIN else None
+        return name if best > score + in_proportion(LEAST_GAIN, score) else None
 
     def _metrics(self) -> dict[str, float]:
         lengths: Sequence[float] = [region.length for region in self.open]

@@ -20,7 +20,7 @@ import numpy as np
 from designloop.records import State
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.search.saved import members_of, rows_of
-from designloop.strategies.surrogates.faint import FAINT
+from designloop.strategies.surrogates.faint import in_proportion
 
 BEST = 10
 """Molecules whose mean says whether a search gains."""
@@ -64,7 +64,7 @@ class Restarts:
         self.aside = self.aside.without({*archive.smiles, *withdrawn})
         self._since += calls
         best = best_mean(archive.members)
-        if best >= self._gained + GAIN * min(1.0, self._gained / FAINT) and best > self._gained:
+        if best >= self._gained + in_proportion(GAIN, self._gained) and best > self._gained:
             self._gained, self._since = best, 0
         self._gained = min(self._gained, best)  # it falls where a correction takes a high score away
         if self._since < self._patience:

@@ -19,7 +19,7 @@ from designloop.strategies.base import KnownObjective
 from designloop.strategies.surrogates.base import Moments, Posterior, View
 from designloop.strategies.surrogates.calibration import SeenRound
 from designloop.strategies.surrogates.composite import CompositeSurrogate
-from designloop.strategies.surrogates.faint import back, told_apart
+from designloop.strategies.surrogates.faint import told_apart, translated
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, Kernel, MoleculeFeatures, Similarities
 from designloop.strategies.surrogates.noise import LEAST
@@ -52,7 +52,7 @@ class CommitteeModel:
     shares: np.ndarray
     """(members,) that add to 1."""
     scores: np.ndarray
-    """(n,) of the molecules that it was fitted on, told apart by rank where they are faint."""
+    """(n,) of the molecules that it was fitted on."""
     processes: Mapping[str, FixedGP]
     """Those of its members that are fixed processes, which come first, by the names of their kernels."""
     values: Mapping[str, np.ndarray]
@@ -61,12 +61,17 @@ class CommitteeModel:
     """Of the members; none where they have none."""
     readings: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Property -> (n,) readings that each of its values is the mean of; nothing where each is one."""
-    true: np.ndarray | None = None
-    """(n,) the scores themselves; None: they are those that it was fitted on."""
+    ranks: np.ndarray | None = None
+    """(n,) what its members were told instead of scores that all are faint; None: the scores."""
+
+    @property
+    def targets(self) -> np.ndarray:
+        """(n,) what its members were told of the molecules that it was fitted on."""
+        return self.scores if self.ranks is None else self.ranks
 
     def paid(self, member: int) -> np.ndarray:
-        """(n,) what a member would have foreseen of the molecules that it was fitted on: their scores."""
-        return self.scores
+        """(n,) what a member would have foreseen of the molecules that it was fitted on: what it was told."""
+        return self.targets
 
     @property
     def expected(self) -> np.ndarray:
@@ -103,11 +108,9 @@ class CommitteeModel:
         return self.narrowed(1.0, features)
 
     def shown(self, features: np.ndarray) -> CommitteePosterior:
-        """The same, with means among the scores themselves where it was told ranks of faint ones."""
+        """The same, but that means are scores where ranks were told; its doubt is that of ranks, for it is rescaled."""
         posterior = self(features)
-        if self.true is None or self.true is self.scores:
-            return posterior
-        return replace(posterior, means=[back(posterior.means[0], self.scores, self.true)])
+        return replace(posterior, means=[translated(posterior.means[0], self.targets, self.scores)])
 
     def narrowed(self, width: float, features: np.ndarray) -> CommitteePosterior:
         """The same, taken as one with each member's standard deviation times a width; the members' own stays."""
@@ -131,7 +134,7 @@ class CommitteeModel:
             lambda: [variance],
             covariance,
             [noise],
-            float(self.scores.max()),
+            float(self.targets.max()),
             members=members,
             shares=self.shares,
         )
@@ -148,7 +151,8 @@ class Committee:
         bits: how the composite sees candidates; None: there is none.
         others: further members' kernels, by name.
         start: scored molecules before it is fitted.
-        sees_faint: whether scores that all are faint are told apart by their ranks.
+        sees_faint: whether scores that all are faint are told apart by their ranks; beside a composite, which foresees
+            scores, they are not.
     """
 
     def __init__(
@@ -163,11 +167,11 @@ class Committee:
         start: int = 10,
         sees_faint: bool = True,
     ) -> None:
-        self._sees_faint = sees_faint
         self.view, self._start, self._noisy, self._properties = view, start, objective.noisy, objective.names
         self._kernels = {name: KERNELS[name] for name in kernels} | dict(others)
         self._bits = bits if bits is not None and len(objective.names) > 1 else None
         self._composite = CompositeSurrogate(self._bits, objective, start) if self._bits is not None else None
+        self._sees_faint = sees_faint and self._composite is None
         self.names = (*self._kernels, *(["composite"] if self._composite is not None else []))
         known: Mapping[str, Sequence[float]] = state.data["record"] if state is not None else {}
         self._log_density = np.array([known.get(name, (0.0, 1.0))[0] for name in self.names])
@@ -201,10 +205,11 @@ class Committee:
         Args:
             similarities: with these molecules.
         """
-        noisy, of_scores, true = self._noisy, archive.score_readings, archive.scores
-        scores = told_apart(true) if self._sees_faint and not noisy else true  # an assay's ranks are its noise's
+        scores, noisy, of_scores = archive.scores, self._noisy, archive.score_readings
+        # An assay's ranks would be its noise's.
+        targets = told_apart(scores) if self._sees_faint and not noisy else scores
         processes = {
-            name: FixedGP.fit(kernel, molecules, scores, noisy, of_scores, similarities[name])
+            name: FixedGP.fit(kernel, molecules, targets, noisy, of_scores, similarities[name])
             for name, kernel in self._kernels.items()
         }
         members: list[Member] = [*processes.values()]
@@ -215,7 +220,8 @@ class Committee:
         values = dict(zip(self._properties, archive.values.T, strict=True))
         readings = dict(zip(self._properties, archive.readings.T, strict=True))
         names = self.names[: len(members)]
-        return CommitteeModel(members, self.shares, scores, processes, values, names, readings, true)
+        ranks = None if targets is scores else targets
+        return CommitteeModel(members, self.shares, scores, processes, values, names, readings, ranks)
 
     def learn(self, told_round: SeenRound) -> Mapping[str, float]:
         """Moves the record by what each member foresaw of a round; tells the members' shares.
@@ -229,6 +235,8 @@ class Committee:
             if isinstance(posterior, CommitteePosterior):
                 moments = [member.moments() for member in posterior.members]
                 scores = np.array([row.score for row in news], dtype=float)
+                if isinstance(told_round.belief, CommitteeModel):  # judged in the terms in which it was told
+                    scores = translated(scores, told_round.belief.scores, told_round.belief.targets)
                 noises = np.array([member.noise for member in posterior.members])
                 self._judge(np.array([m for m, _ in moments]), np.array([d for _, d in moments]), scores, noises)
         return {f"surrogate_share_{name}": float(share) for name, share in zip(self.names, self.shares, strict=True)}

@@ -13,6 +13,11 @@ FAINT = 0.1
 """Score below which the best one is faint: beside the doubt of a unit it hardly draws a choice."""
 
 
+def in_proportion(gain: float, best: float) -> float:
+    """What the best has to gain beside a score that can be seen; of a faint one as much in proportion."""
+    return gain * min(1.0, max(best, 0.0) / FAINT)
+
+
 def told_apart(scores: np.ndarray) -> np.ndarray:
     """(n,) scores as they are, or, where the best is faint, ranks among the distinct ones, from 0 to ``FAINT``.
 
@@ -25,15 +30,15 @@ def told_apart(scores: np.ndarray) -> np.ndarray:
     return scores if len(levels) == 1 else np.asarray(FAINT * ranks / (len(levels) - 1))
 
 
-def back(told: np.ndarray, known: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """(m,) the scores that stand where some are among those that a process was told; as they are where it was told all.
+def translated(values: np.ndarray, known: np.ndarray, meant: np.ndarray) -> np.ndarray:
+    """(m,) where values stand by pairs of what is known and what is meant; themselves where both are the same array.
 
     Args:
-        told: (m,) in its terms.
-        known: (n,) what it was told.
-        scores: (n,) from 0 to 1, which it was told so.
+        values: (m,) in terms of ``known``; beyond its ends they are taken for these.
+        known: (n,) such as scores.
+        meant: (n,) that rise with it, such as what a process was told of these.
     """
-    if known is scores:
-        return told
+    if known is meant:
+        return values
     order = np.argsort(known)
-    return np.asarray(np.interp(told, known[order], scores[order]))
+    return np.asarray(np.interp(values, known[order], meant[order]))
