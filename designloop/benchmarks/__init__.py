@@ -59,16 +59,25 @@ def _refuse_other_options(name: str, benchmark: Benchmark, options: Options) -> 
 
 
 def _refuse_to_lose(name: str, benchmark: Benchmark, options: Options, output: Path) -> None:
-    """Refuses a run of some arms or tasks where its record would take the place of one that may have all."""
+    """Refuses a run whose record would take the place of one that has more arms, tasks or seeds."""
     from designloop.api import InputError
-    from designloop.benchmarks.common.records import record_path
+    from designloop.benchmarks.common.records import read_record, record_path
 
-    parts = sorted(options.explicit().keys() & {"arms", "tasks"})
     path = record_path(name, output)
-    if parts and getattr(benchmark, "merge", None) is None and path.is_file():
+    if getattr(benchmark, "merge", None) is not None or not path.is_file():
+        return
+    earlier = read_record(path)
+    for part, chosen in (("arms", options.arms), ("tasks", options.tasks)):
+        recorded = earlier.results.get(part, {})
+        if chosen and (lost := [of for of in recorded if of not in chosen]):
+            raise InputError(
+                f"{path}: found a record with {part} {', '.join(lost)}, which --{part} leaves out, expected all of "
+                f"them, for it is replaced. Add them, leave --{part} out, or give another --output"
+            )
+    if options.seeds is not None and options.seeds < len(earlier.seeds):
         raise InputError(
-            f"{path}: found --{parts[0]} and a record, expected all of the benchmark {name}, whose record would be "
-            f"replaced by one of a part of it. Leave --{parts[0]} out, or give another --output"
+            f"{path}: found a record of {len(earlier.seeds)} seeds, expected --seeds of as many, for it is replaced. "
+            "Give more, or another --output"
         )
 
 

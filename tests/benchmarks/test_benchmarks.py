@@ -84,15 +84,24 @@ def test_an_option_that_is_not_heeded_is_refused_before_anything_runs(doubling: 
 def test_a_part_of_a_benchmark_does_not_take_the_place_of_the_whole(
     doubling: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def run(**options: Any) -> None:
+        benchmarks.main("doubling", tmp_path, Options(**options), lambda line: None)
+
+    def with_arms(options: Options, say: Say) -> Mapping[str, Any]:
+        return {"seeds": [0, 1], "calls": 2, "arms": dict.fromkeys(options.arms or ("one", "two"), "x")}
+
     monkeypatch.setattr(Doubling, "OPTIONS", frozenset({"arms", "seeds"}))
-    benchmarks.main("doubling", tmp_path, Options(seeds=3, arms=("one",)), lambda line: None)
+    monkeypatch.setattr(Doubling, "run", with_arms)
+    run()
     before = record_path("doubling", tmp_path).read_text()
-    with pytest.raises(InputError, match=r"doubling\.json: found --arms and a record, .* give another --output"):
-        benchmarks.main("doubling", tmp_path, Options(seeds=3, arms=("one",)), lambda line: None)
+    with pytest.raises(InputError, match=r"doubling\.json: found a record with arms two, which --arms leaves out"):
+        run(arms=("one",))
+    with pytest.raises(InputError, match="found a record of 2 seeds, expected --seeds of as many"):
+        run(seeds=1)
     assert record_path("doubling", tmp_path).read_text() == before
-    benchmarks.main("doubling", tmp_path, Options(seeds=3), lambda line: None)
+    run(arms=("two", "one"), seeds=2)
     monkeypatch.setattr(Doubling, "merge", lambda earlier, now: now, raising=False)
-    benchmarks.main("doubling", tmp_path, Options(seeds=3, arms=("one",)), lambda line: None)
+    run(arms=("one",))
 
 
 def test_a_method_is_refused_where_there_are_none(doubling: None, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from designloop.benchmarks import Options
 from designloop.benchmarks.common.arms import draw_start, make_trials, overrides_of
 from designloop.benchmarks.common.mol_ga import search
 from designloop.benchmarks.demo import benchmark as demo
+from designloop.benchmarks.demo.arms import ARMS
 from designloop.benchmarks.demo.report import _kept, _unspent, intervals_table
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.screening.filters import FilterContext, build
@@ -28,9 +29,9 @@ QUICKSTART = CAMPAIGNS / "quickstart.yaml"
 
 
 def test_every_arm_is_a_campaign_from_the_same_start(model: str) -> None:
-    made = make_trials(QUICKSTART, demo.ARMS, [3], overrides_of(Options(model=model, calls=150)), demo.START)
+    made = make_trials(QUICKSTART, ARMS, [3], overrides_of(Options(model=model, calls=150)), demo.START)
     campaigns = {trial.arm: load_campaign(*trial.work.args) for trial in made}  # type: ignore[attr-defined]
-    assert list(campaigns) == [arm.name for arm in demo.ARMS]
+    assert list(campaigns) == [arm.name for arm in ARMS]
     assert {len(campaign.starting()) for campaign in campaigns.values()} == {demo.START}
     assert len({tuple(molecule.smiles for molecule in campaign.starting()) for campaign in campaigns.values()}) == 1
     assert {
@@ -205,7 +206,7 @@ def a_record(tables: Mapping[str, Mapping[str, str]], calls: int = 20) -> dict[s
     }
     seeds = sorted({int(seed) for by_seed in tables.values() for seed in by_seed})
     given = {"campaign": "c.yaml", "calls": calls, "start": 5, "batch": 5, "drawn": ["ten"], "kept": {}}
-    given["searches"] = {arm.name: "s" for arm in demo.ARMS}
+    given["searches"] = {arm.name: "s" for arm in ARMS}
     return {"seeds": seeds, **given, **demo.judge(arms)}
 
 

@@ -128,21 +128,19 @@ def test_a_small_run_and_its_report(toy: None, tmp_path: Path) -> None:
     assert entry["median"] == pytest.approx(np.mean(entry["regret"]))
     recorded = {key: value for key, value in results.items() if key != "seeds"}  # which a record has elsewhere
     page = report({**recorded, "bars": judge("hartmann", {OURS: {"median": 0.5}, "random": {"median": 2.0}})})
-    assert "in the median of 2 paired seeds" in page
+    assert "in the median of the seeds" in page
     assert "Not measured yet" not in page
     assert "**hartmann**: Hartmann's function in 6 dimensions; 8 calls, 4 a round." in page
     assert "| hartmann: median regret at most 0.2 of random's | 0.5 | 0.4 | **no** |" in page
 
 
 def test_a_case_that_is_measured_by_itself_leaves_the_others() -> None:
-    def record(case: str, **arms: float) -> dict[str, Any]:
-        entries = {name: {"median": value, "regret": [value], "seconds": 1.0} for name, value in arms.items()}
-        of = {"seeds": [0], "code": "c"}
-        return {
-            "cases": {case: {"what": "w", "calls": 8, "batch": 4, "of": of, "arms": entries}},
-            "arms": {},
-            "bars": [],
+    def record(case: str, seeds: int = 2, **arms: float) -> dict[str, Any]:
+        of = {"seeds": list(range(seeds)), "model": None}
+        entries = {
+            name: {"of": of, "median": value, "regret": [value] * seeds, "seconds": 1.0} for name, value in arms.items()
         }
+        return {"cases": {case: {"what": "w", "calls": 8, "batch": 4, "arms": entries}}, "arms": {}, "bars": []}
 
     both = benchmark.merge(record("levy", ours=0.1), record("ackley", ours=0.2, random=2.0))
     assert list(both["cases"]) == ["ackley", "levy"]
@@ -150,6 +148,10 @@ def test_a_case_that_is_measured_by_itself_leaves_the_others() -> None:
     assert [(bar["bar"][:6], bar["holds"]) for bar in joined["bars"]] == [("ackley", True), ("levy: ", False)]
     assert list(joined["arms"]) == ["ours", "random"]
     assert "Not measured yet, of the cases: hartmann, planted." in report(joined)
+    assert benchmark.merge(joined, record("levy", seeds=1, ours=0.0))["cases"] == joined["cases"], "of fewer seeds"
+    more = benchmark.merge(joined, record("levy", seeds=3, ours=0.0))
+    assert [bar["bar"][:6] for bar in more["bars"]] == ["ackley"], "arms of other seeds are not set side by side"
+    assert set(more["cases"]["levy"]["arms"]) == {"ours", "random"}
 
 
 def test_an_unknown_case_is_told() -> None:

@@ -107,8 +107,8 @@ def test_the_screen_and_what_was_bred_are_both_considered() -> None:
     assert proposers == {"screen", "bred"}
 
 
-def test_a_large_batch_is_chosen_from_as_many_as_memory_has_room_for() -> None:
-    """Of batches to 500 no surrogate holds the joint law of more than some 2,000 candidates."""
+def test_a_large_batch_is_chosen_from_fewer_for_each_molecule() -> None:
+    """Of batches to 500 no surrogate holds the joint law of more than 2,000 candidates."""
     assert [considered_of(wanted) for wanted in (1, 20, 200, 300, 500)] == [10, 200, 2000, 2000, 2000]
     assert considered_of(2000) == 6000, "a batch has to be chosen from more than itself"
 

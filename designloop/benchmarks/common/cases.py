@@ -1,32 +1,40 @@
-"""Records case by case, so that one case, or one arm, may be measured by itself and the others stay."""
+"""Records case by case and arm by arm, so that a part may be measured by itself and the rest stays."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-Case = Mapping[str, Any]
-"""What is recorded of a case: ``arms``, by name, and ``of``, which says what alone may be set side by side."""
+Arms = Mapping[str, Mapping[str, Any]]
+"""What is recorded of each arm; ``of`` says what has to agree before two are set side by side, as its ``seeds``."""
 
 
-def merge_cases(order: Iterable[str], earlier: Mapping[str, Case], now: Mapping[str, Case]) -> dict[str, Any]:
-    """Cases of both records; of one that both have, the arms of both where it is ``of`` the same, else the new one.
+def merge_cases(
+    cases: Iterable[str], arms: Collection[str], earlier: Mapping[str, Any], now: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arms of each case of both records; of one that both have, that with more seeds, of as many the new one.
 
-    An earlier record that does not say what it is of is like none that does.
+    No arm is put together of both.
 
     Args:
-        order: names of all cases.
-        earlier: of the record.
-        now: of this run.
+        cases: names of all there are, in order.
+        arms: likewise.
+        earlier: case -> what a record has of it, its ``arms`` among that.
+        now: the same of this run.
     """
     merged: dict[str, Any] = {}
-    for name in order:
-        old, new = earlier.get(name), now.get(name)
-        if old is not None and new is not None and old.get("of") == new["of"]:
-            merged[name] = {**new, "arms": {**old["arms"], **new["arms"]}}
-        elif (kept := new or old) is not None:
-            merged[name] = dict(kept)
+    for case in cases:
+        versions = [record[case] for record in (now, earlier) if case in record]
+        if versions:
+            kept = {name: [version["arms"][name] for version in versions if name in version["arms"]] for name in arms}
+            fuller = {name: max(of, key=_seeds) for name, of in kept.items() if of}  # the first of equals
+            merged[case] = {**versions[0], "arms": fuller}
     return merged
+
+
+def beside(arms: Arms, own: str) -> dict[str, Any]:
+    """Those arms that are of the same as one of them, that one included; none where it is not there."""
+    return {name: arm for name, arm in arms.items() if own in arms and arm.get("of") == arms[own].get("of")}
 
 
 def not_measured(what: str, names: Iterable[str], recorded: Collection[str]) -> str:
@@ -35,6 +43,11 @@ def not_measured(what: str, names: Iterable[str], recorded: Collection[str]) -> 
     Args:
         what: the names are of, in the plural.
         names: of all there are.
+        recorded: of those that the record has.
     """
     lacking = [name for name in names if name not in recorded]
     return f"Not measured yet, of the {what}: {', '.join(lacking)}.\n" if lacking else ""
+
+
+def _seeds(arm: Mapping[str, Any]) -> int:
+    return len(arm.get("of", {}).get("seeds", ()))

@@ -9,31 +9,20 @@ from typing import Any
 import numpy as np
 
 from designloop.api import InputError
-from designloop.benchmarks.common.arms import (
-    RANDOM_PRIOR,
-    RANDOM_ZINC,
-    Arm,
-    campaign_file,
-    choose,
-    make_trials,
-    overrides_of,
-    seeds_of,
-)
+from designloop.benchmarks.common.arms import campaign_file, choose, make_trials, overrides_of, seeds_of
 from designloop.benchmarks.common.made_by import DIGITS
 from designloop.benchmarks.common.measures import Criterion, average_over_seeds
-from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
+from designloop.benchmarks.common.mol_ga import require_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.sources import identity_of
 from designloop.benchmarks.common.trials import run_trials
+from designloop.benchmarks.demo.arms import ARMS, MOL_GA
 from designloop.benchmarks.demo.report import PICTURE, pictures, report
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.evaluation.evaluator import Evaluator
 from designloop.molecules.chemistry import fingerprints, require, scaffold, strong_acids, tanimoto
 from designloop.records import Candidate
 from designloop.report.references import Reference
-from designloop.strategies import property_loss
-from designloop.strategies.proposers.base import MODEL_PROPOSERS
-from designloop.strategies.search.screen import PROPOSER as SCREEN
 
 __all__ = ["OPTIONS", "PICTURE", "SUMMARY", "merge", "pictures", "report", "run"]
 
@@ -43,25 +32,6 @@ OPTIONS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "wor
 
 START = 100
 """Molecules that every arm starts from: the file's own, the others random ones of ZINC."""
-
-STEPS = "strategy.learning.steps"
-PROPOSERS = "strategy.proposers"
-SURROGATE = "strategy.surrogate"
-NO_GENETICS = [name for name in property_loss.PROPOSERS if name in MODEL_PROPOSERS]
-GENETICS = [name for name in property_loss.PROPOSERS if name not in {*MODEL_PROPOSERS, SCREEN}]
-
-MOL_GA = Arm("mol_ga", "PyPI's mol_ga: population 100, 100 offspring a generation", search=run_mol_ga)
-ARMS = (
-    Arm("full", "the campaign as it stands"),
-    Arm("full_no_learning", "full, the model left as it is", {STEPS: 0}),
-    Arm("full_committees", "full, a committee for each property instead of the composite", {SURROGATE: "committees"}),
-    Arm("N", "no genetic steps: prior and posterior only", {PROPOSERS: NO_GENETICS}),
-    Arm("N0", "N, the model left as it is", {PROPOSERS: NO_GENETICS, STEPS: 0}),
-    Arm("G", "genetic steps only", {PROPOSERS: GENETICS, STEPS: 0}),
-    RANDOM_PRIOR,
-    RANDOM_ZINC,
-    MOL_GA,
-)
 
 CRITERIA = (
     Criterion("full", "random_zinc", by=0.05),

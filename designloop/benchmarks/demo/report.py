@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
+from designloop.benchmarks.common.cases import not_measured
 from designloop.benchmarks.common.measures import interval, show_interval
 from designloop.benchmarks.common.mol_ga import CHILDREN_A_CALL
 from designloop.benchmarks.common.options import Options, Results
 from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.common.search_report import arms_table, criteria_table
+from designloop.benchmarks.demo.arms import ARMS
 from designloop.report.pictures import draw_sheet
 
 PICTURE = "demo_best.svg"
@@ -44,6 +46,7 @@ def report(results: Results) -> str:
     parts = [
         head,
         arms_table(results["arms"]),
+        *filter(None, [not_measured("arms", [arm.name for arm in ARMS], results["arms"])]),
         *_kept(results),
         *_unspent(results),
         *filter(None, [criteria_table(results["bars"]), intervals_table(results["arms"])]),

@@ -8,7 +8,7 @@ from typing import Any
 
 from designloop.api import load_campaign
 from designloop.benchmarks.common.arms import choose, model_digest, overrides_of, seeds_of
-from designloop.benchmarks.common.cases import merge_cases, not_measured
+from designloop.benchmarks.common.cases import beside, merge_cases, not_measured
 from designloop.benchmarks.common.made_by import DIGITS
 from designloop.benchmarks.common.measures import paired, pending_or
 from designloop.benchmarks.common.options import Options, Results, Say
@@ -39,21 +39,21 @@ def run(options: Options, say: Say) -> Results:
         for name in names
     ]
     kept = run_trials(planned, folder, options.jobs, say)
-    entries = {case: {name: _entry(kept[f"{case}.{name}"]) for name in names} for case in cases}
     model = model_digest(load_campaign(write_campaign(cases[0], folder / "campaigns"), common))
     of = {"seeds": seeds, "calls": calls, "code": code_digest()[:DIGITS], "model": model[:DIGITS]}
+    entries = {case: {name: {"of": of, **_entry(kept[f"{case}.{name}"])} for name in names} for case in cases}
     return {
         "seeds": seeds,
         "calls": calls,
         "arms": {name: arms[name].what for name in names},
-        "cases": {case: {"what": CASES[case].what, "of": of, "arms": entries[case]} for case in cases},
+        "cases": {case: {"what": CASES[case].what, "arms": entries[case]} for case in cases},
         "bars": {case: judge(entries[case]) for case in cases},
     }
 
 
 def merge(earlier: Results, now: Results) -> Results:
-    """Both records, case by case, judged anew; arms of other calls, seeds, code or model are not put together."""
-    cases = merge_cases(CASES, earlier["cases"], now["cases"])
+    """Both records, arm by arm of each case, judged anew: only what is of the same calls, seeds, code and model."""
+    cases = merge_cases(CASES, [arm.name for arm in ARMS], earlier["cases"], now["cases"])
     what = {**earlier["arms"], **now["arms"]}
     arms = {arm.name: what[arm.name] for arm in ARMS if any(arm.name in case["arms"] for case in cases.values())}
     bars = {name: judge(case["arms"]) for name, case in cases.items()}
@@ -71,7 +71,7 @@ def judge(arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     The best of the fixed weights is that of the greatest mean. A front of one point is the best single molecule that
     any arm paid for on the seed.
     """
-    if OURS.name not in arms:
+    if not (arms := beside(arms, OURS.name)):
         return []
     own = arms[OURS.name]["hypervolume"]
     rivals: dict[str, list[float]] = {}
@@ -97,9 +97,7 @@ def report(results: Results) -> str:
         not_measured("cases", CASES, results["cases"]),
     ]
     for name, case in results["cases"].items():
-        made = case["of"]
-        of = f"after {made['calls']:,} calls, seeds {', '.join(map(str, made['seeds']))}, code {made['code']}"
-        parts.append(f"**{name}**: {case['what']}; {of}.\n")
+        parts.append(f"**{name}**: {case['what']}.\n")
         parts.append(not_measured("arms", [arm.name for arm in ARMS], case["arms"]))
         rows = [
             (
@@ -110,10 +108,12 @@ def report(results: Results) -> str:
                 fmean(of["one_point"]),
                 f"{fmean(of['front_size']):.0f}",
                 f"{fmean(of['seconds']):.0f}",
+                of["of"]["calls"],
+                of["of"]["code"],
             )
             for arm, of in case["arms"].items()
         ]
-        columns = ("arm", "what it is", "hypervolume", "by seed", "of one point", "front", "seconds")
+        columns = ("arm", "what it is", "hypervolume", "by seed", "of one point", "front", "seconds", "calls", "code")
         parts.append(table(columns, rows))
         bars = results["bars"][name]
         if bars:

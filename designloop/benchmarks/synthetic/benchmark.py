@@ -13,8 +13,7 @@ from time import process_time
 from typing import Any
 
 from designloop.benchmarks.common.arms import choose, seeds_of
-from designloop.benchmarks.common.cases import merge_cases, not_measured
-from designloop.benchmarks.common.made_by import DIGITS
+from designloop.benchmarks.common.cases import beside, merge_cases, not_measured
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.sources import code_of
@@ -59,14 +58,15 @@ def run(options: Options, say: Say) -> Results:
     model = options.model or DEFAULT_MODEL
     planned = [make_trial(case, name, seed, model) for case in cases for name in names for seed in seeds]
     kept = run_trials(planned, options.work / "synthetic", options.jobs, say)
-    of = {"seeds": seeds, "code": code_digest()[:DIGITS]}
     entries = {
         case: {
             "what": CASES[case].what,
             "calls": CASES[case].calls,
             "batch": CASES[case].batch,
-            "of": of,
-            "arms": {name: _entry(kept[f"{case}.{name}"]) for name in names},
+            "arms": {
+                name: {"of": {"seeds": seeds, "model": _model_of(case, model)}, **_entry(kept[f"{case}.{name}"])}
+                for name in names
+            },
         }
         for case in cases
     }
@@ -74,8 +74,8 @@ def run(options: Options, say: Say) -> Results:
 
 
 def merge(earlier: Results, now: Results) -> Results:
-    """Both records, case by case, judged anew; arms of other seeds or of other code of ours are not put together."""
-    cases = merge_cases(CASES, earlier["cases"], now["cases"])
+    """Both records, arm by arm of each case, judged anew: only what is of the same seeds and the same model."""
+    cases = merge_cases(CASES, ARMS, earlier["cases"], now["cases"])
     arms = {name: what for name, what in ARMS.items() if any(name in case["arms"] for case in cases.values())}
     return {**now, "arms": arms, "cases": cases, "bars": _judge_all(cases)}
 
@@ -87,10 +87,15 @@ def _judge_all(cases: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 def make_trial(case: str, arm: str, seed: int, model: str) -> Trial:
     """Makes the trial of an arm on a case; another model is another problem where there is one."""
     identity = {"case": case, "botorch": version("botorch")}
-    if case == "planted":
-        identity["model"] = hashlib.sha256(find(model).read_bytes()).hexdigest()
+    if (digest := _model_of(case, model)) is not None:
+        identity["model"] = digest
     code = _code_of_ours() if arm == OURS else _code_of_peer(arm)
     return Trial(f"{case}.{arm}", seed, partial(search, case, arm, seed, model), identity, code)
+
+
+def _model_of(case: str, model: str) -> str | None:
+    """Digest of the model in whose latent space a case's function lies; None of one that lies in a cube."""
+    return hashlib.sha256(find(model).read_bytes()).hexdigest() if case == "planted" else None
 
 
 def _code_of_ours() -> str:
@@ -132,7 +137,7 @@ def search(case: str, arm: str, seed: int, model: str, folder: Path | None = Non
 
 def judge(case: str, arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The bars of a case, each with both medians and whether it holds."""
-    if OURS not in arms:
+    if not (arms := beside(arms, OURS)):
         return []
     own = arms[OURS]["median"]
     bars = [
@@ -148,10 +153,9 @@ def judge(case: str, arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, An
 
 def report(results: Results) -> str:
     """Shows the regrets of each case, and the bars."""
-    seeds = len(next(of["regret"] for case in results["cases"].values() for of in case["arms"].values()))
     parts = [
-        "How far the best of all calls is below the optimum, in the median of "
-        f"{seeds} paired seeds: all arms of a seed have the same optimum and the same first points.\n",
+        "How far the best of all calls is below the optimum, in the median of the seeds: all arms of a seed have the "
+        "same optimum and the same first points.\n",
         not_measured("cases", CASES, results["cases"]),
         table(("arm", "what it is"), results["arms"].items()),
     ]

@@ -41,7 +41,7 @@ _CONSIDERED = 10
 """Favourites of the voters that a batch is chosen from, for each molecule wanted."""
 
 _CONSIDERED_AT_ONCE = 2000
-"""After so many a few for each molecule wanted are enough: every voter's surrogate holds their joint law in memory."""
+"""After so many a few for each molecule wanted are enough: every voter's surrogate holds their joint law."""
 
 _FEW = 3
 """Favourites for each molecule wanted, at least."""
