@@ -30,6 +30,7 @@ from designloop.strategies.proposers.base import Proposer
 from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws
 from designloop.strategies.proposers.mixing import LatentMixing
 from designloop.strategies.search.machine import Search
+from designloop.strategies.surrogates.faint import FAINT
 from designloop.testing.rehearsal import same_state, through_files
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
@@ -177,6 +178,14 @@ def test_where_trade_offs_are_sought_a_replay_keeps_and_ranks_by_the_front_and_n
     alone = Replay(limit=6).add(rows)
     assert (0.6, 0.6) in [row.goals for row in alone.rows]
     np.testing.assert_array_equal(alone.scores, [row.score for row in alone.rows])
+
+
+def test_faint_scores_are_learned_from_by_rank() -> None:
+    rows = [replace(row, score=score) for row, score in zip(paid(4), (0.0, 1e-80, 1e-40, 0.0), strict=True)]
+    assert Replay().add(rows).scores == pytest.approx([0, FAINT / 2, FAINT, 0])
+    seen = [replace(rows[0], score=0.5), *rows[1:]]
+    assert Replay().add(seen).scores == pytest.approx([0.5, 1e-80, 1e-40, 0])
+    assert len(Replay().scores) == 0
 
 
 def test_what_was_paid_for_before_goals_were_kept_is_given_them() -> None:

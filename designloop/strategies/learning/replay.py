@@ -16,6 +16,7 @@ from designloop.randomness import generators_of
 from designloop.records import Origin, Scored, State
 from designloop.strategies.archive.archive import Member
 from designloop.strategies.base import KnownObjective
+from designloop.strategies.surrogates.faint import told_apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +54,10 @@ class Replay:
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """(len(self),) one a molecule: its score, or where trade-offs are sought what it is worth beside the others."""
+        """(len(self),) one a molecule: its score, or rank where all are faint; its worth where goals are traded off."""
         if self.worth is None or not self.rows:
-            return np.array([row.score for row in self.rows], dtype=np.float64)
+            scores = np.array([row.score for row in self.rows], dtype=np.float64)
+            return told_apart(scores) if len(scores) else scores
         return self.worth(np.array([row.goals for row in self.rows]))
 
     @property
