@@ -173,7 +173,7 @@ def report(results: Results) -> str:
         head,
         table(("arm", "what it is", "best three", "of the start", "mean of what was bought", "seconds"), arms),
     ]
-    parts += filter(None, [not_measured("arms", ARMS, results["arms"])])
+    parts += not_measured("arms", ARMS, results["arms"])
     return "\n".join([*parts, table(PAIRED_COLUMNS, map(paired_row, results["bars"]))])
 
 

@@ -197,7 +197,7 @@ def report(results: Results) -> str:
         f"variant alone.{codes}\n"
     )
     parts = [head, arms_table(results["arms"])]
-    parts += filter(None, [not_measured("arms", [arm.name for arm in ARMS], results["arms"])])
+    parts += not_measured("arms", [arm.name for arm in ARMS], results["arms"])
     if judged["pairs"]:
         parts.append(table(PAIRED_COLUMNS, map(paired_row, judged["pairs"])))
     parts += filter(None, [criteria_table(judged["bars"])])

@@ -231,8 +231,8 @@ def report(results: Results) -> str:
         for name, what in results["arms"].items()
     ]  # fmt: skip
     parts = [head, table(("arm", "what it is", *tasks, "mean", "seconds"), rows)]
-    lacking = (("tasks", TASKS, tasks), ("arms", [arm.name for arm in ARMS], results["arms"]))
-    parts += filter(None, (not_measured(*of) for of in lacking))
+    parts += not_measured("tasks", TASKS, tasks)
+    parts += not_measured("arms", [arm.name for arm in ARMS], results["arms"])
     if bars:
         pairs = len(bars[0]["differences"])
         parts.append(

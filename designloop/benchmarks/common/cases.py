@@ -37,8 +37,8 @@ def beside(arms: Arms, own: str) -> dict[str, Any]:
     return {name: arm for name, arm in arms.items() if own in arms and arm.get("of") == arms[own].get("of")}
 
 
-def not_measured(what: str, names: Iterable[str], recorded: Collection[str]) -> str:
-    """A sentence on what a record lacks; empty where it lacks nothing.
+def not_measured(what: str, names: Iterable[str], recorded: Collection[str]) -> list[str]:
+    """A sentence for a report on what a record lacks; none where it lacks nothing.
 
     Args:
         what: the names are of, in the plural.
@@ -46,7 +46,7 @@ def not_measured(what: str, names: Iterable[str], recorded: Collection[str]) -> 
         recorded: of those that the record has.
     """
     lacking = [name for name in names if name not in recorded]
-    return f"Not measured yet, of the {what}: {', '.join(lacking)}.\n" if lacking else ""
+    return [f"Not measured yet, of the {what}: {', '.join(lacking)}.\n"] if lacking else []
 
 
 def _seeds(arm: Mapping[str, Any]) -> int:

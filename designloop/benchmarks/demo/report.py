@@ -46,7 +46,7 @@ def report(results: Results) -> str:
     parts = [
         head,
         arms_table(results["arms"]),
-        *filter(None, [not_measured("arms", [arm.name for arm in ARMS], results["arms"])]),
+        *not_measured("arms", [arm.name for arm in ARMS], results["arms"]),
         *_kept(results),
         *_unspent(results),
         *filter(None, [criteria_table(results["bars"]), intervals_table(results["arms"])]),

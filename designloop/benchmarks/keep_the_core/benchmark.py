@@ -157,7 +157,7 @@ def report(results: Results) -> str:
         (demand["bar"], ", ".join(map(str, demand["by_seed"])), demand["holds"]) for demand in results["demands"]
     ]
     parts = [head, arms_table(results["arms"])]
-    parts += filter(None, [not_measured("arms", [arm.name for arm in ARMS], results["arms"])])
+    parts += not_measured("arms", [arm.name for arm in ARMS], results["arms"])
     parts += [counted, table(columns, rows)]
     parts.append(table(("bar", "by seed", "holds"), demands))
     if results["bars"]:

@@ -94,11 +94,11 @@ def report(results: Results) -> str:
     parts = [
         "Hypervolume of the front above (0, 0) in desirabilities, from the pretrained model alone; same surrogate, "
         "same proposers. One value a seed.\n",
-        not_measured("cases", CASES, results["cases"]),
+        *not_measured("cases", CASES, results["cases"]),
     ]
     for name, case in results["cases"].items():
         parts.append(f"**{name}**: {case['what']}.\n")
-        parts.append(not_measured("arms", [arm.name for arm in ARMS], case["arms"]))
+        parts += not_measured("arms", [arm.name for arm in ARMS], case["arms"])
         rows = [
             (
                 arm,
@@ -118,7 +118,7 @@ def report(results: Results) -> str:
         bars = results["bars"][name]
         if bars:
             parts.append(table(("bar", "value", "by seed", "one-sided p", "holds"), map(_bar, bars)))
-    return "\n".join(filter(None, parts))
+    return "\n".join(parts)
 
 
 def _bar(bar: Mapping[str, Any]) -> tuple[object, ...]:

@@ -156,7 +156,7 @@ def report(results: Results) -> str:
     parts = [
         "How far the best of all calls is below the optimum, in the median of the seeds: all arms of a seed have the "
         "same optimum and the same first points.\n",
-        not_measured("cases", CASES, results["cases"]),
+        *not_measured("cases", CASES, results["cases"]),
         table(("arm", "what it is"), results["arms"].items()),
     ]
     for name, case in results["cases"].items():
@@ -167,7 +167,7 @@ def report(results: Results) -> str:
         ]
         parts.append(table(("arm", "median regret", "by seed", "CPU seconds"), rows))
     bars = [(bar["bar"], _figure(bar["value"]), _figure(bar["limit"]), bar["holds"]) for bar in results["bars"]]
-    return "\n".join([*filter(None, parts), table(("bar", "median regret", "limit", "holds"), bars)])
+    return "\n".join([*parts, table(("bar", "median regret", "limit", "holds"), bars)])
 
 
 def _entry(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:
