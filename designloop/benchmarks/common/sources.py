@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,18 @@ def _given(value: Any) -> Any:
     if re.search(r" at 0x[0-9a-f]+>", repr(value)):
         raise ValueError(f"found {value!r}, expected a value whose repr says what it is; give it one, or a function")
     return value
+
+
+@lru_cache(2_000)
+def code_alone(source: bytes) -> bytes:
+    """The code of a file of Python's in one form: without comments, docstrings and layout.
+
+    Raises:
+        SyntaxError: it is none.
+    """
+    tree = ast.parse(source)
+    _drop_texts(tree)
+    return ast.dump(tree).encode()
 
 
 def definitions_of(*wanted: str) -> list[str]:

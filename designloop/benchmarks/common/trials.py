@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from designloop import signals
 from designloop.api import InputError
 from designloop.benchmarks.common.options import Say
+from designloop.benchmarks.common.sources import code_alone
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -153,15 +154,20 @@ def _read_result(folder: Path) -> TrialResult | None:
 
 
 def code_digest() -> str:
-    """Digests the code that decides what a campaign finds; results of other code are not mixed with this one's."""
+    """Digests the code that decides what a campaign finds; results of other code are not mixed with this one's.
+
+    Comments, docstrings and layout do not count.
+    """
     return digest_of(deciding_files())
 
 
 def digest_of(files: Iterable[Path]) -> str:
-    """Digests names and contents of files below ``ROOT``, in the order given."""
+    """Digests names and contents of files below ``ROOT``, in the order given; of Python's the code alone."""
     digest = hashlib.sha256()
     for path in files:
-        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+        content = path.read_bytes()
+        counting = code_alone(content) if path.suffix == ".py" else content
+        digest.update(f"{path.relative_to(ROOT)}\n".encode() + counting)
     return digest.hexdigest()
 
 

@@ -120,6 +120,27 @@ def test_the_code_that_decides_is_all_there() -> None:
     assert not any(name.startswith("designloop/benchmarks/") for name in files)
 
 
+@pytest.mark.parametrize(
+    ("later", "same"),
+    [
+        ('def f(x: int) -> int:\n    """Says it otherwise."""\n    # why\n    return (x +\n        1)\n', True),
+        ("def f(x: int) -> int:\n    return x + 2\n", False),
+        ('def f(x: int) -> str:\n    return "Adds one."\n', False),
+    ],
+)
+def test_of_code_comments_docstrings_and_layout_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: str, same: bool
+) -> None:
+    monkeypatch.setattr(trials, "ROOT", tmp_path)
+    (file := tmp_path / "module.py").write_text('def f(x: int) -> int:\n    """Adds one."""\n    return x + 1\n')
+    (data := tmp_path / "patterns.smarts").write_text("# of what is refused\n[N+]\n")
+    before = trials.digest_of([file, data])
+    file.write_text(later)
+    assert (trials.digest_of([file, data]) == before) is same
+    data.write_text("[N+]\n")
+    assert trials.digest_of([data]) != before
+
+
 def test_what_another_code_or_campaign_gave_is_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = three()[0]
     assert trial.key == three()[0].key
