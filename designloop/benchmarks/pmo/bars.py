@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
-from designloop.benchmarks.common.made_by import unequal
 from designloop.benchmarks.common.measures import LEVEL, one_sided_p
 from designloop.benchmarks.common.page import PENDING, table
-from designloop.benchmarks.pmo.entries import Run, Runs
+from designloop.benchmarks.pmo.entries import Run, Runs, unequal_runs
 from designloop.benchmarks.pmo.outcome import EARLY
 from designloop.benchmarks.pmo.published import published
 from designloop.benchmarks.pmo.tables import PEERS, cell, gaps
@@ -104,7 +103,7 @@ def _early(runs: Runs, arm: str) -> list[Run]:
 
 def _unmixed(bar: Bar, *arms: Sequence[Run]) -> Bar:
     """The same; where the searches of an arm were not all made by one code, it holds of none, and is not said to."""
-    differ = sorted({name for searches in arms for name in unequal([run.of for run in searches])})
+    differ = sorted({name for searches in arms for name in unequal_runs(searches)})
     if not differ:
         return bar
     measured = f"{bar.measured}; of more than one {' and '.join(differ)}"

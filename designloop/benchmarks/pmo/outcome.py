@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from designloop.benchmarks.common.made_by import DIGITS
 from designloop.benchmarks.common.pmo_measures import BEST, Paid, auc_top_10, curve, mean_top_10, pmo_measures
 from designloop.molecules.chemistry import fingerprints, require, sa_score, tanimoto
 
@@ -19,6 +22,9 @@ EARLY = 1000
 
 MARKS = (*range(100, EARLY + 1, 100), *range(2000, 10_001, 1000))
 """Calls at which the curve is recorded."""
+
+FIRST = 300
+"""Calls by which two versions of the code are told apart: those of more calls hang on these."""
 
 SHARED = 100
 """Best molecules whose diversity and ease of synthesis are told."""
@@ -55,6 +61,12 @@ def outcome(kept: Mapping[str, Any], budget: int) -> dict[str, Any]:
         "peak_memory_gb": kept["peak_memory_gb"],
         "curve": _marked(calls, budget),
     }
+
+
+def first_calls(kept: Mapping[str, Any], budget: int, code: str) -> dict[str, str]:
+    """Code -> a digest of the molecules that it paid for first, in turn, with their scores; none of a small budget."""
+    first = json.dumps(kept["paid"][:FIRST])
+    return {code: hashlib.sha256(first.encode()).hexdigest()[:DIGITS]} if budget >= FIRST else {}
 
 
 def auc_of_the_tenth(calls: Sequence[Paid], budget: int) -> float:

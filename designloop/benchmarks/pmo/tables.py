@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean, stdev
 
 from designloop.benchmarks.common.made_by import mixed
 from designloop.benchmarks.common.measures import one_sided_p
 from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.pmo.arms import ARMS
-from designloop.benchmarks.pmo.entries import Run, Runs
-from designloop.benchmarks.pmo.outcome import EARLY
+from designloop.benchmarks.pmo.entries import Run, Runs, common_codes, unequal_runs
+from designloop.benchmarks.pmo.outcome import EARLY, FIRST
 from designloop.benchmarks.pmo.tasks import CALLS
 
 EARLY_AREA = f"auc_at_{EARLY}"
@@ -163,7 +164,24 @@ def arms_of(runs: Sequence[Run]) -> list[str]:
 
 def codes(runs: Sequence[Run]) -> str:
     """Sentences on arms whose searches are not of one code and model, or of unknown ones; empty where there is none."""
-    return mixed({arm: [run.made_by for run in runs if run.arm == arm] for arm in arms_of(runs)})
+    of_arms = {arm: [run for run in runs if run.arm == arm] for arm in arms_of(runs)}
+    same = {
+        arm for arm, own in of_arms.items() if len({run.of.get("code") for run in own}) > 1 and not unequal_runs(own)
+    }
+    text = mixed({arm: [run.made_by for run in own] for arm, own in of_arms.items() if arm not in same})
+    for arm in arms_of(runs):
+        if arm in same:
+            counts = Counter(run.of["code"] for run in of_arms[arm]).most_common()
+            text += (
+                f" {arm} is of code {', '.join(f'{code} ({count})' for code, count in counts)}, and counts as searches "
+                f"of {_either(common_codes(of_arms[arm]))}: wherever another code's stand, both paid for the same "
+                f"first {FIRST} molecules, with one seed on one machine."
+            )
+    return text
+
+
+def _either(codes: Collection[str | None]) -> str:
+    return " or ".join(sorted(str(code) for code in codes))
 
 
 def cell(values: Sequence[float]) -> str:
