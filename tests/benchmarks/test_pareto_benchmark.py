@@ -66,11 +66,14 @@ def test_a_front_of_one_point_loses() -> None:
 
 
 def test_a_single_seed_proves_nothing() -> None:
-    arms: dict[str, dict[str, Any]] = {OURS.name: {name: [0.5] for name in KEPT} | {"one_point": [0.4]}}
+    arms: dict[str, dict[str, Any]] = {
+        OURS.name: {name: [0.5] for name in KEPT} | {"one_point": [0.4], "curve": [[0.2, 0.5]]}
+    }
     bars = judge(arms)
     assert [bar["holds"] for bar in bars] == [None, True]
     arms[OURS.name]["of"] = {"seeds": [0], "calls": 5, "code": "d"}
     page = report({"arms": {OURS.name: "x"}, "cases": {"c": {"what": "x", "arms": arms}}, "bars": {"c": bars}})
+    assert "| hypervolume | x | 0.500 | 0.500 | 0.350 | 0.400 | 0 | 0 | 5 | d |" in page, "0.350 on the way"
     assert "| hypervolume above a front of one point, the best of all arms | 0.100 | +0.100 |  | *pending* |" in page
 
 
@@ -122,7 +125,7 @@ def test_a_run_plans_each_trial_once_and_its_report_shows_what_they_gave(
     assert "**logp_tpsa**: greasiness against polar surface." in page
     assert "Not measured yet, of the cases: qed_similarity, potency_solubility." in page
     assert "Not measured yet, of the arms: chebyshev, weights_25, weights_75, latent_bo, latent_chebyshev." in page
-    assert "| weights_50 | one score, both weights equal | 0.275 | 0.250 0.300 | 0.275 | 1 | 3 | 500 |" in page
+    assert "| weights_50 | one score, both weights equal | 0.275 | 0.250 0.300 | 0.275 | 0.275 | 1 | 3 | 500 |" in page
     assert "| hypervolume above the best of the fixed weights | 0.085 | +0.070 +0.100 |" in page
     assert "random Chebyshev weights" not in page
 
