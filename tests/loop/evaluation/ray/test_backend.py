@@ -305,12 +305,12 @@ def test_a_worker_that_is_stopped_costs_its_deadline_and_a_line(cluster, tmp_pat
             worker = next(worker for worker in made[-1]._workers if worker.loaded)
             processes = lambda place: (os.getpid(), place._process._child._process.pid)  # noqa: E731  # it is pickled
             actor, group = ray.get(worker.actor.__ray_call__.remote(processes))
-            stopped.extend([worker, actor])
+            stopped.extend([worker, actor, group])
             for stop, place in ((os.kill, actor), (os.killpg, group)):
                 threading.Timer(0.7, stop, (place, signal.SIGSTOP)).start()
 
     summary = designloop.run(path, on_round=stop_one).summary
-    [worker, actor] = stopped
+    [worker, actor, group] = stopped
     lines = [line for line in summary.losses if "fell silent" in line]
     assert summary.failed == 0, "no molecule fails for it"
     assert summary.calls == 45
@@ -321,6 +321,8 @@ def test_a_worker_that_is_stopped_costs_its_deadline_and_a_line(cluster, tmp_pat
     assert summary.workers == "1 worker fell silent, 1 chunk was sent again"
     assert [info.metrics["silent_workers"] for info in summary.rounds] == [0, 1, 0]
     assert left_over(lambda: alive([actor])) == {}, "a stopped worker is ended all the same"
+    os.killpg(group, signal.SIGCONT)
+    assert left_over(lambda: alive(group_of(group))) == {}, "and so is its oracle, as soon as its guard may run"
     undisturbed = tmp_path / "undisturbed"
     undisturbed.mkdir()
     assert designloop.run(write_campaign(undisturbed, tiny_model)).summary.digest == summary.digest
