@@ -1,13 +1,14 @@
 """The record of PMO, search by search: what was measured of one arm with one seed on one task, and by which code.
 
 Two versions of the code are the same search on a task where they paid for the same molecules first, to the last digit
-of each score: a record keeps a digest of these for each code that ran there, however short.
+of each score, with every seed that both ran there, however short: a record keeps a digest of these for each code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from designloop.benchmarks.common.made_by import NAMES, in_words, unequal
@@ -32,7 +33,7 @@ class Run:
     of: Mapping[str, Any]
     """Column -> value; what was not measured is missing or None."""
     alike: Sequence[frozenset[str]] = ()
-    """Codes that paid for the same molecules first, on its task with one seed."""
+    """Pairs of codes that paid for the same molecules first, on its task with each seed that both have."""
 
     @property
     def calls(self) -> int:
@@ -44,7 +45,7 @@ class Run:
         """The one that made it, and all that are the same search on its task."""
         same: set[str | None] = {self.of.get("code")}
         for _ in self.alike:  # as many steps as there can be from one to another
-            same.update(*(codes for codes in self.alike if codes & same))
+            same.update(*(pair for pair in self.alike if pair & same))
         return frozenset(same)
 
     @property
@@ -99,14 +100,26 @@ def common_codes(runs: Sequence[Run]) -> frozenset[str | None]:
 
 def _runs(task: str, arm: str, entry: Mapping[str, Any]) -> list[Run]:
     seeds = by_seed(entry)
-    alike = [codes for of in seeds.values() for codes in _of_one_digest(of.get(FIRST_CALLS) or {})]
+    alike = _alike([_digests(of) for of in seeds.values()])
     return [Run(task, arm, seed, of, alike) for seed, of in seeds.items()]
 
 
-def _of_one_digest(digests: Mapping[str, str]) -> list[frozenset[str]]:
-    return [
-        frozenset(code for code, own in digests.items() if own == digest) for digest in dict.fromkeys(digests.values())
-    ]
+def _alike(by_code: Sequence[Mapping[str, str]]) -> list[frozenset[str]]:
+    """Pairs of codes whose digests agree on some seed, and on none differ.
+
+    Args:
+        by_code: of each seed.
+    """
+    verdicts: dict[frozenset[str], list[bool]] = {}
+    for digests in by_code:
+        for one, other in combinations(digests, 2):
+            verdicts.setdefault(frozenset((one, other)), []).append(digests[one] == digests[other])
+    return [pair for pair, agree in verdicts.items() if all(agree)]
+
+
+def _digests(of: Mapping[str, Any]) -> Mapping[str, str]:
+    """Code -> the digest of its first calls, of a search; none of a record from before they were kept."""
+    return of.get(FIRST_CALLS) or {}
 
 
 def by_seed(entry: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
@@ -136,6 +149,6 @@ def joined(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict
     for seed, of in now.items():
         if seed not in before or of["calls"] >= before[seed]["calls"]:
             kept[seed] = of
-        if digests := {**(before.get(seed, {}).get(FIRST_CALLS) or {}), **(of.get(FIRST_CALLS) or {})}:
+        if digests := {**_digests(before.get(seed, {})), **_digests(of)}:
             kept[seed] = {**kept[seed], FIRST_CALLS: digests}
     return entry_of(dict(sorted(kept.items())))
