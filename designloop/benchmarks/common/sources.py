@@ -65,9 +65,7 @@ def code_alone(source: bytes) -> bytes:
     Raises:
         SyntaxError: it is none.
     """
-    tree = ast.parse(source)
-    _drop_texts(tree)
-    return ast.dump(tree).encode()
+    return ast.dump(_parsed(source)).encode()
 
 
 def definitions_of(*wanted: str) -> list[str]:
@@ -158,10 +156,8 @@ def _source(module: str) -> _Source | None:
     path = next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
     if path is None:
         return None
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    _drop_texts(tree)
     source = _Source(path)
-    for statement in tree.body:
+    for statement in _parsed(path.read_bytes()).body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             source.imports.update(_imports(statement))
             continue
@@ -180,13 +176,15 @@ def _bound(statement: ast.stmt) -> list[str]:
     return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
 
 
-def _drop_texts(tree: ast.Module) -> None:
-    """Takes docstrings away, and the strings below names that explain them."""
+def _parsed(source: bytes) -> ast.Module:
+    """A file without its docstrings, and without the strings below names that explain them."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             kept = [item for item in body if not _is_text(item)]
             body[:] = kept or [ast.Pass()]
+    return tree
 
 
 @cache

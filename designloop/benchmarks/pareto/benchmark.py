@@ -115,17 +115,9 @@ def report(results: Results) -> str:
             for arm, of in case["arms"].items()
         ]
         columns = (
-            "arm",
-            "what it is",
-            "hypervolume",
-            "by seed",
-            "on the way",
-            "of one point",
-            "front",
-            "seconds",
-            "calls",
+            "arm", "what it is", "hypervolume", "by seed", "on the way", "of one point", "front", "seconds", "calls",
             "code",
-        )
+        )  # fmt: skip
         parts.append(table(columns, rows))
         bars = results["bars"][name]
         if bars:

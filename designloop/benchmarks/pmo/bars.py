@@ -77,7 +77,7 @@ def bars(runs: Runs) -> list[Bar]:
     """All bars of both strategies."""
     ours = runs.where(arm=OURS, calls=CALLS)
     return [
-        _unmixed(_sum(runs, OURS, WITHOUT_LUCK, SUM), [run for run in ours if run.task in WITHOUT_LUCK]),
+        _unmixed(_sum(runs, OURS, WITHOUT_LUCK, SUM), runs.where(tasks=WITHOUT_LUCK, arm=OURS, calls=CALLS)),
         *(_unmixed(bar, ours) for bar in (_sum_with_luck(runs), _strict(runs), _reinvent(runs))),
         *(_unmixed(_above_peer(runs, peer), _early(runs, OURS), _early(runs, peer)) for peer in PEERS),
         _minutes(runs),

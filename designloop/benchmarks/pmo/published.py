@@ -30,7 +30,7 @@ def published() -> dict[str, dict[str, float]]:
 @cache
 def published_gp_bo() -> dict[str, list[float]]:
     """Task -> the area of the tenth-best score with each of five seeds, whose mean is what ``published`` has."""
-    return {row.pop("task"): [float(value) for value in row.values()] for row in _rows(GP_BO_FILE)}
+    return {task: list(map(float, seeds)) for task, *seeds in (row.values() for row in _rows(GP_BO_FILE))}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
 from designloop.benchmarks.common.made_by import mixed
@@ -164,24 +164,23 @@ def arms_of(runs: Sequence[Run]) -> list[str]:
 
 def codes(runs: Sequence[Run]) -> str:
     """Sentences on arms whose searches are not of one code and model, or of unknown ones; empty where there is none."""
-    of_arms = {arm: [run for run in runs if run.arm == arm] for arm in arms_of(runs)}
-    same = {
-        arm for arm, own in of_arms.items() if len({run.of.get("code") for run in own}) > 1 and not unequal_runs(own)
-    }
-    text = mixed({arm: [run.made_by for run in own] for arm, own in of_arms.items() if arm not in same})
+    words, counted = dict[str, list[str]](), ""
     for arm in arms_of(runs):
-        if arm in same:
-            counts = Counter(run.of["code"] for run in of_arms[arm]).most_common()
-            text += (
-                f" {arm} is of code {', '.join(f'{code} ({count})' for code, count in counts)}, and counts as searches "
-                f"of {_either(common_codes(of_arms[arm]))}: wherever another code's stand, both paid for the same "
-                f"first {FIRST} molecules, with one seed on one machine."
-            )
-    return text
+        own = [run for run in runs if run.arm == arm]
+        if len({run.of.get("code") for run in own}) > 1 and not unequal_runs(own):
+            counted += _counted(arm, own)
+        else:
+            words[arm] = [run.made_by for run in own]
+    return mixed(words) + counted
 
 
-def _either(codes: Collection[str | None]) -> str:
-    return " or ".join(sorted(str(code) for code in codes))
+def _counted(arm: str, runs: Sequence[Run]) -> str:
+    """A sentence on an arm whose searches are of several codes that are the same search."""
+    each = ", ".join(f"{code} ({count})" for code, count in Counter(run.of["code"] for run in runs).most_common())
+    return (
+        f" {arm} is of code {each}, and counts as searches of {' or '.join(sorted(map(str, common_codes(runs))))}: "
+        f"wherever another code's stand, both paid for the same first {FIRST} molecules, with one seed on one machine."
+    )
 
 
 def cell(values: Sequence[float]) -> str:
