@@ -22,9 +22,10 @@ from designloop.benchmarks.common.arms import (
     seeds_of,
 )
 from designloop.benchmarks.common.cases import not_measured
+from designloop.benchmarks.common.earlier import REVISION, run_earlier
 from designloop.benchmarks.common.gp_bo import run_gp_bo
 from designloop.benchmarks.common.gp_search import Sizes
-from designloop.benchmarks.common.made_by import made_by, marked, mixed_arms, unequal
+from designloop.benchmarks.common.made_by import DIGITS, made_by, marked, mixed_arms, unequal
 from designloop.benchmarks.common.measures import PAIRED_COLUMNS, Criterion, average_over_seeds, paired, paired_row
 from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
@@ -76,16 +77,13 @@ ARMS = (
     ),
     Arm(
         "property_loss_formerly",
-        "the same as it was: rounds of 100, the likelihood of elites, nothing begun anew or drawn for judging",
-        {
-            "strategy": {
-                "name": "property_loss",
-                "learning": {"loss": "likelihood"},
-                "restart_after": 0,
-                "judged": 0.0,
-            },
-            "batch_size": 100,
-        },
+        "the default strategy as it was before this one was made, by the code and the model of then",
+        search=partial(run_earlier, "property_loss"),
+    ),
+    Arm(
+        "latent_bo_formerly",
+        "latent Bayesian optimization as it was then: one process over latents in trust regions",
+        search=partial(run_earlier, "latent_bo"),
     ),
     Arm(
         "zinc_screen",
@@ -106,9 +104,13 @@ RIVALS = (
     "zinc_screen",
     "gp_bo_by_fives",
     "property_loss_formerly",
+    "latent_bo_formerly",
     "one_committee",
 )
 """What latent_bo has to be above, pair by pair."""
+
+FORMERLY = frozenset({"property_loss_formerly", "latent_bo_formerly"})
+"""Arms whose code is by design another."""
 
 NOT_BELOW = Criterion("latent_bo", "property_loss", by=-0.01)
 
@@ -124,6 +126,8 @@ def run(options: Options, say: Say) -> Results:
     planned = make_trials(file, [arms[name] for name in names], seeds, common, start=0)
     by_arm = run_trials(planned, options.work / "latent-bo", options.jobs, say)
     made = {trial.arm: made_by(trial, code_digest()) for trial in planned if trial.seed == seeds[0]}
+    for name in FORMERLY & made.keys():
+        made[name] |= {"code": REVISION[:DIGITS], "model": None}  # its own of then
     results = {
         name: {"what": arms[name].what, "made_by": made[name], **average_over_seeds(by_arm[name])} for name in names
     }
@@ -140,12 +144,14 @@ def run(options: Options, say: Say) -> Results:
 def judge(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Returns the paired tests, ``pairs``, and the criteria, ``bars``, of the arms that there are.
 
-    Of arms that are of other code or another model than ``latent_bo`` nothing holds, and their bars say so.
+    Of arms that are of other code or another model than ``latent_bo`` nothing holds, and their bars say so; those of
+    ``FORMERLY`` are to be of other code.
     """
     made = {name: arm.get("made_by", {}) for name, arm in arms.items()}
 
     def of_one_code(bar: Mapping[str, Any], other: str) -> dict[str, Any]:
-        return marked(bar, unequal((made["latent_bo"], made[other]), ("code", "model")))
+        names = [] if other in FORMERLY else unequal((made["latent_bo"], made[other]), ("code", "model"))
+        return marked(bar, names)
 
     pairs = []
     for name in RIVALS:
@@ -189,7 +195,8 @@ def foresight(by_seed: Mapping[Any, TrialResult]) -> dict[str, float | None]:
 def report(results: Results) -> str:
     """Shows the arms, the criteria, and how well latent_bo foresees; a record from before it was judged lacks that."""
     judged = judge(results["arms"])  # as is done now: earlier records took what proves nothing for lost
-    codes = mixed_arms({name: arm.get("made_by", {}) for name, arm in results["arms"].items()})
+    made = {name: arm.get("made_by", {}) for name, arm in results["arms"].items() if name not in FORMERLY}
+    codes = mixed_arms(made)
     head = (
         f"`{results['campaign']}`, {results['calls']:,} calls. All measures count stereoisomers once and are "
         "means over the seeds, ± their standard error. The arm gp_bo_by_fives takes five picks of a search where the "
