@@ -34,7 +34,7 @@ def test_the_search_of_then_spends_the_calls_of_now_and_leaves_nothing(tmp_path:
 
 @with_history
 def test_a_file_that_was_not_there_and_a_strategy_that_was_none_are_told(tmp_path: Path) -> None:
-    with pytest.raises(api.InputError, match="has no campaigns/keep_the_core_of_mars.yaml"):
+    with pytest.raises(api.InputError, match=r"has no campaigns/keep_the_core_of_mars\.yaml"):
         earlier.run_earlier("random", CAMPAIGNS / "keep_the_core_of_mars.yaml", SETTINGS, tmp_path)
     with pytest.raises(RuntimeError, match="ended with 1"):
         earlier.run_earlier("none_such", CAMPAIGNS / "latent_bo.yaml", SETTINGS, tmp_path)
