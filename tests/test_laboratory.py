@@ -83,6 +83,28 @@ def test_told_results_are_a_round_with_the_mean_of_replicates_beside_what_is_com
     assert (failure.property, failure.molecules) == ("potency", 1)
     assert "could not be made" in failure.examples[0]
     assert [item.id for item in summary.pending] == ["M0003", "M0005", "M0006"]
+    assert {path.name for path in told.pictures} == {"best.svg", "progress.svg"}
+    assert "best.svg" in os.listdir(told.folder)
+    (line,) = summary.replicates
+    assert line.startswith("potency: 1 molecule was measured more than once (2 values, of which the table has the means)")
+    assert "the pooled sd of one value is 0.71" in succeeds("status", campaign)
+
+
+def test_what_was_measured_keeps_the_id_by_which_it_was_suggested(campaign: Path) -> None:
+    assert [row["suggestion"] for row in rows(campaign)] == []
+    told = write_results(campaign.parent / "r.csv", "id,potency", "M0002,6.0", "M0004,7", "M0001,5.5")
+    assert "Pictures: best.svg, progress.svg in" in succeeds("tell", campaign, told)
+    assert [(row["id"], row["suggestion"]) for row in rows(campaign)] == [
+        ("small-1", "M0001"), ("small-2", "M0002"), ("small-3", "M0004"),
+    ]  # fmt: skip
+    first = campaign.parent / "best.csv"
+    assert "suggestion" in succeeds("top", campaign, "--csv", first)
+    with first.open(newline="") as file:
+        written = list(csv.DictReader(file))
+    of_rows = {row["smiles"]: row["suggestion"] for row in rows(campaign)}
+    assert {row["smiles"]: row["suggestion"] for row in written} == of_rows
+    answer = api.open_candidates(campaign.with_suffix("")).query("SELECT suggestion FROM candidates WHERE potency = 7")
+    assert answer.to_pylist() == [{"suggestion": "M0004"}]
 
 
 def test_the_ledger_keeps_what_was_told_and_a_correction_as_the_last_word(campaign: Path) -> None:

@@ -76,6 +76,8 @@ class Told:
     folder: Path
     remarks: Sequence[str] = ()
     """On values that were taken and lie far from all that was measured before."""
+    pictures: Sequence[Path] = ()
+    """Those drawn anew; none where no round was committed."""
 
     def __str__(self) -> str:
         parts = [f"{len(self.new):,} new"]
@@ -114,6 +116,7 @@ def suggest(
     from designloop.loop.ends import what_is_left, why_it_ends
     from designloop.loop.laboratory.suggesting import suggest_molecules
     from designloop.loop.laboratory.telling import Teller
+    from designloop.report.drawing import Drawing
 
     campaign = _with_laboratory(load_if_file(campaign))
     wanted = campaign.batch_size if n is None else require_whole("n", n, 1, MOST_MOLECULES)
@@ -130,7 +133,8 @@ def suggest(
             preflight.refuse_broken(campaign, table.ledger)
         if not table.rounds() and (said := describe_readings(campaign.known_values(), len(campaign.starting()))):
             book.say(said)
-            Teller(campaign, table, given, book.say).tell_known()
+            if Teller(campaign, table, given, book.say).tell_known() is not None:
+                Drawing(table.folder).draw()
         pending = pending_of(given, table.charged())
         measured, remark = measured_properties(campaign), ""
         spent, last = asked_of(campaign, table), table.next_round() - 1
@@ -207,6 +211,7 @@ def tell(
     from designloop.loop.laboratory.far_off import describe_far_off
     from designloop.loop.laboratory.telling import Teller, known_as_suggestions, sort_news
     from designloop.loop.runner import rounds_left
+    from designloop.report.drawing import Drawing
 
     campaign = _with_laboratory(load_if_file(campaign))
     results_folder(campaign)
@@ -234,6 +239,7 @@ def tell(
             rounds=[committed.number for committed in rounds],
             folder=table.folder,
             remarks=remarks,
+            pictures=Drawing(table.folder).draw() if rounds else (),
         )
         for refused in file.refused:
             book.note(f"refused {refused}")

@@ -70,6 +70,7 @@ def retry(
     """
     from designloop.loop.retrying import retry_candidates
     from designloop.loop.runner import rounds_left
+    from designloop.report.drawing import Drawing
 
     if reason is not None and not reason.strip():
         raise InputError("the reason is empty, expected a part of what `designloop status` shows; or leave it out")
@@ -92,5 +93,6 @@ def retry(
         retried = Retried(
             len(all_failed), [row.smiles for row in amendment.scored], mended, amendment.number, table.folder
         )
+        Drawing(table.folder).draw()
         book.note(str(retried))
         return retried

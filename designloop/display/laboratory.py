@@ -48,3 +48,5 @@ def told(results: Told) -> None:
     if results.blank:
         say(f"{results.blank:,} rows say nothing yet.")
     say(str(results))
+    if results.pictures:
+        say(f"Pictures: {', '.join(path.name for path in results.pictures)} in {results.folder}")

@@ -46,11 +46,12 @@ def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
         row = {"#": str(ranked.rank), "score": ranked.score, "from": origin, "smiles": ranked.smiles}
         row |= {name: _property(ranked, name) for name in properties}
         row |= {"id": ranked.id}
+        row |= {"suggestion": ranked.suggestion} if ranked.suggestion else {}
         row |= {"pareto": str(ranked.pareto_rank)} if ranked.pareto_rank is not None else {}
         row |= {"start": ranked.start.similarity} if ranked.start else {}
         row |= {"ZINC": ranked.known.similarity} if ranked.known else {}
         rows.append(row)
-    order = ["#", "score", "pareto", *properties, "from", "id", "start", "ZINC", "smiles"]
+    order = ["#", "score", "pareto", *properties, "from", "id", "suggestion", "start", "ZINC", "smiles"]
     columns = [name for name in order if any(name in row for row in rows)]
     grid(columns, [[row.get(name) for name in columns] for row in rows])
     say("\nA property's value, and in brackets its desirability.")
@@ -109,7 +110,7 @@ def _print_standing(summary: Summary) -> None:
     if summary.pending:
         ids = ", ".join(item.id for item in summary.pending)
         say(f"{len(summary.pending):,} suggestions are pending, of which no result was told: {ids}")
-    for line in (summary.known, summary.workers, *summary.losses):
+    for line in (*summary.replicates, summary.known, summary.workers, *summary.losses):
         if line:
             say(line)
 

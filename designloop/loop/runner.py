@@ -13,7 +13,7 @@ from designloop.loop.laboratory.readings import asked_of, measured_properties
 from designloop.loop.pretrained import Pretrained
 from designloop.loop.progress import Scoring
 from designloop.loop.round_metrics import Clock, Front, TopTen, remarks_metric
-from designloop.loop.saturation import Saturation
+from designloop.loop.saturation import SameScores, Saturation
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import standard_forms
 from designloop.molecules.errors import MoleculeError
@@ -40,6 +40,7 @@ def run_campaign(
         top_ten, clock = TopTen(table.ranked_scores()), Clock()
         front = Front.committed(campaign.objective.goals, campaign.output_folder)
         saturation = Saturation(campaign.objective, table.rounds())
+        same = SameScores(table.scores().values())
         for number, wanted in rounds_left(campaign, table):
             with clock("propose"):
                 drawn = strategy.ask(wanted) if number else starting(campaign)
@@ -62,9 +63,9 @@ def run_campaign(
                 **front.after(scored),
             }
             calls_left = campaign.budget.oracle_calls - table.calls() - sum(row.is_charged for row in scored)
-            if saturated := saturation.after(metrics, calls_left):
-                remarks.append(saturated)
-                say(saturated)
+            for line in filter(None, (saturation.after(metrics, calls_left), same.after(scored, calls_left))):
+                remarks.append(line)
+                say(line)
             metrics |= {**learned, **clock.lap(), **remarks_metric(remarks)}
             committed = Round(number, scored, metrics, strategy.state(), "round" if number else "start")
             table.commit(committed)

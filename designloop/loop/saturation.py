@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from designloop.loop.scoring.objective import Objective
+from designloop.records import Scored
 from designloop.tables.manifest import RoundInfo
 
 SATURATED = 0.9995
 """A mean of the ten best, or a front's share of all that it can come to, from which on it is written as 1.000."""
+
+FEWEST = 20
+"""Scores that say something where all are the same."""
 
 
 class Saturation:
@@ -47,6 +51,46 @@ class Saturation:
             f"apart. Stop, tighten the transforms of {names} (values that are still better must score higher) or add a "
             "property, and begin anew with --fresh; the ledger keeps what was paid for"
         )
+
+
+class SameScores:
+    """What is to be said, once in a campaign, when all molecules have the same score: nothing is left to search by.
+
+    Args:
+        scores: of what is committed already; None where a molecule has none.
+    """
+
+    def __init__(self, scores: Iterable[float | None]) -> None:
+        known = [score for score in scores if score is not None]
+        self._count, self._distinct = len(known), set(known)
+        self._said = self._is_same()
+
+    def after(self, scored: Sequence[Scored], left: int) -> str | None:
+        """The line to say after a round with these rows; None where there is nothing to say.
+
+        Args:
+            left: oracle calls that are left in the budget.
+        """
+        good = [row for row in scored if row.score is not None]
+        self._count += len(good)
+        self._distinct |= {row.score for row in good if row.score is not None}
+        if self._said or left <= 0 or not self._is_same():
+            return None
+        self._said = True
+        names = list(dict.fromkeys(name for row in good for name in row.desirability))
+        ends = {name: {row.desirability[name] for row in good} for name in names}
+        same = [f"{name} ({min(of):g})" for name, of in ends.items() if len(of) == 1]
+        where = f"; the desirability is the same of {', '.join(same)}" if same else ""
+        (score,) = self._distinct
+        return (
+            f"all {self._count:,} molecules scored so far have the score {score:.3f}, so that there is nothing to search "
+            f"by yet, with {left:,} calls left{where}. If that was not to be expected, stop, give the transforms ends "
+            "between which the values lie (`designloop query` shows them), and begin anew with --fresh; the ledger "
+            "keeps what was paid for"
+        )
+
+    def _is_same(self) -> bool:
+        return self._count >= FEWEST and len(self._distinct) == 1 and min(self._distinct) < SATURATED
 
 
 def is_saturated(metrics: Mapping[str, float | str], largest: float | None = None) -> bool:

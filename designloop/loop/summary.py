@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designloop.loop.campaign.campaign import Campaign, load_campaign
+from designloop.loop.campaign.known_values import describe_replicates
 from designloop.loop.config.yaml_file import read_yaml
 from designloop.loop.ends import End
 from designloop.loop.evaluation.incidents import LOSSES, describe_known, describe_workers
@@ -23,11 +24,10 @@ from designloop.loop.scoring.objective import NADIR
 from designloop.paths import exists, is_folder, real
 from designloop.strategies.base import PROPOSER_SHARE
 from designloop.tables import QueryError, open_candidates
-from designloop.tables.errors import DamagedFile
 from designloop.tables.failed_rows import failed_rows
 from designloop.tables.ledger_reading import damage_in
 from designloop.tables.manifest import EMPTY_DIGEST, RoundInfo
-from designloop.tables.suggestions import Suggestion, pending_of, read_suggestions
+from designloop.tables.suggestions import Suggestion, pending_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,11 @@ class Summary:
         ]
 
     @property
+    def replicates(self) -> list[str]:
+        """How well several measured values of one molecule agree: a line each property that has any."""
+        return describe_replicates(readings_in(self.rounds))
+
+    @property
     def has_results(self) -> bool:
         """Whether any molecule has a score, and the campaign did not stop because round after round gave none."""
         return self.best is not None and (self.end is None or self.end.reason != "no_results")
@@ -189,10 +194,6 @@ def summarize(folder: Path) -> Summary:
     # Results can be looked at without a ledger.
     of_ledger = damage_in(stored.ledger_path) if stored.ledger_path.exists() else []
     refused = str(stored.rounds[0].metrics.get("refused_starting", "")) if stored.rounds else ""
-    try:
-        suggestions = read_suggestions(folder, stored.record.id)
-    except DamagedFile as damage:
-        suggestions, remarks = [], [*remarks, f"{damage.what}: what is pending is not known"]
     return Summary(
         name=stored.record.name,
         folder=folder,
@@ -209,7 +210,7 @@ def summarize(folder: Path) -> Summary:
             for name in opening.accepted
         ],
         remarks=[*_remarks(stored.rounds), *stored.remarks, *remarks, *of_ledger],
-        pending=pending_of(suggestions, readings_in(stored.rounds)),
+        pending=pending_of(stored.suggestions, readings_in(stored.rounds)),
         corrections=corrections_in(stored.rounds),
         in_laboratory=is_in_laboratory(stored.record.openings[-1].dump),
     )

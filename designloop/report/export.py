@@ -64,6 +64,7 @@ def _fields(molecule: TopMolecule, names: Mapping[str, str]) -> dict[str, object
     fixed: dict[str, object] = {
         "smiles": molecule.smiles,
         "id": molecule.id,
+        "suggestion": molecule.suggestion,
         "rank": molecule.rank,
         "score": molecule.score,
         "pareto_rank": molecule.pareto_rank,

@@ -83,6 +83,7 @@ def top_molecules(
             known=near,
             allowed=row["allowed"],
             pareto_rank=row["pareto_rank"],
+            suggestion=row["suggestion"],
         )
         for rank, (row, best_row, start, near) in enumerate(zip(rows, best_rows, starts, known, strict=True), 1)
     ]
@@ -158,3 +159,5 @@ class TopMolecule:
     """False for a starting molecule that a filter refuses."""
     pareto_rank: int | None = None
     """Among the molecules of its campaign; None where one score is maximised."""
+    suggestion: str | None = None
+    """Its id among what was suggested to be measured; None where it was not."""

@@ -15,6 +15,7 @@ from designloop.tables.schema import DESIRABILITY, Column
 BEST_FILE = (
     Column("smiles", pa.string(), "Standard form; in an SDF also the structure itself, drawn flat."),
     Column("id", pa.string(), "As in `candidates`."),
+    Column("suggestion", pa.string(), "As in `candidates`: the id that `suggest` gave it."),
     Column("rank", pa.int64(), "Place among the molecules written, from 1."),
     Column("score", pa.float64(), "The aggregated number that is maximised."),
     Column("pareto_rank", pa.int64(), "As in `candidates`: 1 on the front; empty where one score is maximised."),

@@ -74,8 +74,8 @@ class Candidates:
         stored = [(reader.folder, *reader.read()) for reader in self._readers]
         names = labels([folder for folder, *_ in stored], [record.name for _, record, *_ in stored])
         return [
-            StoredCampaign(folder, label, record, rounds, finish, remarks)
-            for (folder, record, rounds, finish, remarks), label in zip(stored, names, strict=True)
+            StoredCampaign(folder, label, record, rounds, finish, remarks, suggestions)
+            for (folder, record, rounds, finish, remarks, suggestions), label in zip(stored, names, strict=True)
         ]
 
     @property

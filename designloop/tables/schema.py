@@ -72,11 +72,16 @@ CANDIDATES = (
         "Under `aggregate: pareto`: 1 where no molecule of the campaign is better in every property, 2 where only "
         "those are, and so on; null without a score, for what a filter refuses, and under other aggregates.",
     ),
+    Column(
+        "suggestion",
+        pa.string(),
+        "Of a molecule that was measured because `suggest` gave it: its id there, such as `M0001`; else null.",
+    ),
 )
 """View ``candidates``; two more columns a property follow (``property_columns``)."""
 
-STORED = CANDIDATES[3:-1]
-"""Those of ``CANDIDATES`` that a round's file holds; the first two are the campaign's, third and last follow."""
+STORED = CANDIDATES[3:-2]
+"""Those of ``CANDIDATES`` that a round's file holds; the first two are the campaign's, third and last two follow."""
 
 RESULTS = ("status", "score")
 """Those of ``CANDIDATES`` that come of the oracles; with the properties' columns, what an amendment supersedes."""

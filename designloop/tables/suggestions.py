@@ -16,7 +16,7 @@ import numpy as np
 
 from designloop.records import Candidate, Origin
 from designloop.tables.durable import disk_errors, publish_json, read_json
-from designloop.tables.errors import TableError
+from designloop.tables.errors import DamagedFile
 
 FILE = "suggestions.json"
 
@@ -59,17 +59,16 @@ def read_suggestions(folder: Path, campaign: str) -> list[Suggestion]:
     """The suggestions of a campaign in the order in which they were given; none where there is no file.
 
     Raises:
-        DamagedFile: the file is damaged or was edited.
-        TableError: it is another campaign's.
+        DamagedFile: the file is damaged, was edited, or is another campaign's.
     """
     try:
         body = read_json(folder / FILE)
     except FileNotFoundError:
         return []
     if body["campaign"] != campaign:
-        raise TableError(
-            f"{folder / FILE} holds the suggestions of campaign {body['campaign']}, expected {campaign}. Put the "
-            "file of this campaign back, or begin anew with --fresh."
+        raise DamagedFile(
+            f"{folder / FILE} holds the suggestions of campaign {body['campaign']}, expected {campaign}",
+            "Put the file of this campaign back, or begin anew with --fresh.",
         )
     return [
         Suggestion(

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from designloop.pareto import pareto_ranks
 from designloop.paths import is_folder
-from designloop.tables.errors import QueryError
+from designloop.tables.errors import DamagedFile, QueryError
 from designloop.tables.files import refuse_lost_manifests, rows_numbers
 from designloop.tables.head import read_head, what_is_lost
 from designloop.tables.ledger_reading import read_ledger
@@ -41,6 +41,7 @@ from designloop.tables.schema import (
     property_columns,
     stored_schema,
 )
+from designloop.tables.suggestions import Suggestion, read_suggestions
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class StoredCampaign:
     """How it ended; None while it has not."""
     remarks: Sequence[str] = ()
     """What is damaged in the folder and keeps nobody from reading the rest, a sentence each."""
+    suggestions: Sequence[Suggestion] = ()
+    """What was suggested to be measured, in that order."""
 
     @property
     def objective(self) -> str:
@@ -76,7 +79,7 @@ class FolderReader:
     _rows: list[pa.Table] = field(default_factory=list)
     _id: str | None = None
 
-    def read(self) -> tuple[CampaignRecord, Sequence[RoundInfo], Finish | None, list[str]]:
+    def read(self) -> tuple[CampaignRecord, Sequence[RoundInfo], Finish | None, list[str], Sequence[Suggestion]]:
         """Read what the folder holds now, with a sentence on each damaged file.
 
         Raises:
@@ -102,7 +105,13 @@ class FolderReader:
         finish, of_finish = finish_or_remark(self.folder)
         remarks += [*what_is_lost(self.folder, record.id, head, self._rounds), *of_finish]
         last = self._rounds[-1].number if self._rounds else -1
-        return record, tuple(self._rounds), finish if finish and finish.after_round == last else None, remarks
+        suggestions: Sequence[Suggestion] = ()
+        try:
+            suggestions = read_suggestions(self.folder, record.id)
+        except DamagedFile as damage:
+            remarks.append(f"{damage.what}: what is pending is not known")
+        ended = finish if finish and finish.after_round == last else None
+        return record, tuple(self._rounds), ended, remarks, suggestions
 
     def rows(self, rounds: int) -> list[pa.Table]:
         """Rows of the first so many rounds, a table a round, as stored."""
@@ -134,7 +143,10 @@ def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence
         objective = pa.repeat(pa.scalar(campaign.objective, pa.string()), len(merged))
         name_part = pa.repeat(pa.scalar(campaign.label.replace(" ", "_"), pa.string()), len(merged))
         ranks = pareto_ranks_of(merged, [spelling[name.lower()] for name in campaign.record.goals])
-        merged = merged.add_column(merged.column_names.index("score") + 1, "pareto_rank", ranks)
+        given = {item.candidate.smiles: item.id for item in campaign.suggestions}
+        suggested = pa.array([given.get(smiles) for smiles in merged["smiles"].to_pylist()], pa.string())
+        for place, (name, column) in enumerate((("pareto_rank", ranks), ("suggestion", suggested)), 1):
+            merged = merged.add_column(merged.column_names.index("score") + place, name, column)
         places = pc.cast(pc.add(merged["position"], 1), pa.string())
         numbers = pc.coalesce(pc.cast(merged["call"], pa.string()), pc.binary_join_element_wise("s", places, ""))
         ids = pc.binary_join_element_wise(name_part, numbers, "-")

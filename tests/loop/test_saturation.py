@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from designloop import api
-from designloop.loop.saturation import Saturation, is_saturated
+from designloop.loop.saturation import SameScores, Saturation, is_saturated
 from designloop.loop.scoring.objective import Objective
+from designloop.records import Candidate, Evaluation, Result, Scored
 from tests.campaigns import write_campaign
 from tests.commands import succeeds
 
@@ -54,6 +55,38 @@ def test_it_is_said_once_with_what_is_left_and_the_properties_that_count() -> No
 
 def test_it_is_not_said_when_nothing_is_left() -> None:
     assert Saturation(OBJECTIVE, ()).after(GOOD, 0) is None
+
+
+def scored(score: float | None, **desirability: float) -> Scored:
+    evaluation = Evaluation(Candidate("C", "prior"), {name: Result(1.0) for name in desirability})
+    return Scored(evaluation, desirability, score)
+
+
+def test_equal_scores_are_told_once_with_the_properties_that_make_them_so() -> None:
+    same = SameScores([0.0] * 12 + [None])
+    assert same.after([scored(0.0, qed=0.0, size=0.5), scored(None)], 40) is None, "13 say little"
+    line = same.after([scored(0.0, qed=0.0, size=size / 10) for size in range(7)], 33)
+    assert line is not None
+    assert line.startswith("all 20 molecules scored so far have the score 0.000, so that there is nothing")
+    assert "33 calls left; the desirability is the same of qed (0). If" in line
+    assert same.after([scored(0.0, qed=0.0)], 32) is None
+    assert SameScores([0.0] * 20).after([scored(0.0, qed=0.0)], 5) is None, "it was said before"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "left"), [([0.0] * 30, 0.1, 9), ([0.1] * 19, 0.2, 9), ([1.0] * 30, 1.0, 9), ([0.2] * 19, 0.2, 0)]
+)
+def test_scores_that_differ_are_at_the_top_or_are_the_last_are_not_told(
+    before: list[float], now: float, left: int
+) -> None:
+    assert SameScores(before).after([scored(now, qed=now)], left) is None
+
+
+def test_run_says_that_all_scores_are_equal_and_status_keeps_it(tmp_path: Path, tiny_model: Path) -> None:
+    hopeless = {"objective.properties.0.transform": {"type": "linear", "low": 5, "high": 9}, "budget.oracle_calls": 60}
+    path = write_campaign(tmp_path, tiny_model, hopeless)
+    assert succeeds("run", path).count("have the score 0.000, so that there is nothing to search by") == 1
+    assert sum("nothing to search by" in remark for remark in api.status(path).remarks) == 1
 
 
 def test_run_says_it_once_also_when_resumed_and_status_keeps_it(tmp_path: Path, tiny_model: Path) -> None:

@@ -344,7 +344,7 @@ def load_campaign(
                 problems, key=lambda problem: (problem.file != document.file, problem.line or 0, problem.column or 0)
             )
         )
-    parts.warnings += find_idle(document, campaign.strategy, campaign.objective.known())
+    parts.warnings += find_idle(document, campaign, campaign.objective.known())
     return campaign._with_origin(file, parts)
 
 

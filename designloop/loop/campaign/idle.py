@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from designloop.loop.config.problems import PathKey
 from designloop.loop.config.yaml_file import Document
+from designloop.loop.screening.diversity import Diversity
 from designloop.strategies import base as strategies
 
 
@@ -22,13 +23,59 @@ class ChosenStrategy(Protocol):
     def settings(self) -> BaseModel: ...
 
 
-def find_idle(document: Document, chosen: ChosenStrategy, objective: strategies.KnownObjective) -> Iterator[str]:
-    """A sentence on each setting of the strategy that the file says and that does nothing: key, line and why."""
-    for key, why in strategies.idle_settings(chosen.name, chosen.settings, objective).items():
-        path = ("strategy", *key.split("."))
+class Patience(Protocol):
+    """Of a campaign's budget, what ends a search that stands still."""
+
+    @property
+    def patience(self) -> int | None: ...
+
+
+class Settings(Protocol):
+    """What a campaign says, as far as some of it keeps other parts from doing anything."""
+
+    @property
+    def strategy(self) -> ChosenStrategy: ...
+
+    @property
+    def diversity(self) -> Diversity: ...
+
+    @property
+    def budget(self) -> Patience: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+
+def find_idle(document: Document, campaign: Settings, objective: strategies.KnownObjective) -> Iterator[str]:
+    """A sentence on each setting that the file says and that does nothing: key, line and why."""
+    chosen = campaign.strategy
+    of_strategy = strategies.idle_settings(chosen.name, chosen.settings, objective)
+    idle = {f"strategy.{key}": why for key, why in of_strategy.items()}
+    idle |= _never_begun_anew(campaign)
+    idle |= {f"diversity.{key}": why for key, why in _idle_diversity(campaign.diversity).items()}
+    for key, why in idle.items():
+        path = tuple(key.split("."))
         if _is_said(document.data, path):
             line = document.line(path)
-            yield f"strategy.{key}" + ("" if line is None else f" (line {line})") + f" does nothing: {why}"
+            yield key + ("" if line is None else f" (line {line})") + f" does nothing: {why}"
+
+
+def _never_begun_anew(campaign: Settings) -> dict[str, str]:
+    """A search that would begin anew only after patience has ended it."""
+    after, patience = getattr(campaign.strategy.settings, "restart_after", 0), campaign.budget.patience
+    if not after or not patience or after < patience * campaign.batch_size:
+        return {}
+    ends = f"`budget.patience` ends the campaign after {patience:,} rounds of {campaign.batch_size:,} without gain"
+    return {"strategy.restart_after": f"{ends}, before {after:,} calls without gain have begun it anew"}
+
+
+def _idle_diversity(diversity: Diversity) -> dict[str, str]:
+    idle = {}
+    if diversity.per_scaffold is None:
+        idle["scaffold"] = "it is for `per_scaffold`, which is not given"
+    if diversity.batch is not None and (least := diversity.min_distance) is not None and least >= diversity.batch:
+        idle["batch"] = f"`min_distance` {least:g} keeps a batch as far apart already"
+    return idle
 
 
 def _is_said(data: Any, path: PathKey) -> bool:

@@ -212,6 +212,19 @@ def noise_of(readings: Readings) -> dict[str, float]:
     }
 
 
+def describe_replicates(readings: Readings) -> list[str]:
+    """How many molecules have several values of a property, and how well these agree: a line each such property."""
+    lines = []
+    for name, deviation in noise_of(readings).items():
+        several = [of[name].values for of in readings.values() if name in of and len(of[name].values) > 1]
+        counted = f"{len(several):,} molecule" + ("s were" if len(several) > 1 else " was")
+        lines.append(
+            f"{name}: {counted} measured more than once ({sum(map(len, several)):,} values, of which the table has the "
+            f"means); the pooled sd of one value is {deviation:.2g}"
+        )
+    return lines
+
+
 def describe_readings(readings: Readings, molecules: int) -> str:
     """How many of so many starting molecules have values, of which properties, and how well replicates agree.
 

@@ -34,7 +34,7 @@ from designloop.words import listed
 
 RESERVED = frozenset(
     "campaign objective id round kind position call smiles selfies inchikey scaffold proposer parents".split()
-    + "model_round chosen predicted_mean predicted_sd written allowed status score pareto_rank".split()
+    + "model_round chosen predicted_mean predicted_sd written allowed status score pareto_rank suggestion".split()
 )
 """Columns that every candidate table has: no property may take their names, in whatever case (SQL does not tell)."""
 
