@@ -84,10 +84,26 @@ def test_told_results_are_a_round_with_the_mean_of_replicates_beside_what_is_com
     assert "could not be made" in failure.examples[0]
     assert [item.id for item in summary.pending] == ["M0003", "M0005", "M0006"]
     assert {path.name for path in told.pictures} == {"best.svg", "progress.svg"}
-    assert "best.svg" in os.listdir(told.folder)
+    assert all(path.is_file() and path.parent == told.folder for path in told.pictures)
     (line,) = summary.replicates
-    assert line.startswith("potency: 1 molecule was measured more than once (2 values, of which the table has the means)")
+    assert line.startswith(
+        "potency: 1 molecule was measured more than once (2 values, of which the table has the means)"
+    )
     assert "the pooled sd of one value is 0.71" in succeeds("status", campaign)
+
+
+def test_what_suggesting_took_is_of_the_round_that_first_tells_of_its_batch(campaign: Path) -> None:
+    api.suggest(campaign, 2)
+    file = campaign.with_suffix("") / FILE
+    seconds = durable.read_json(file)["seconds"]
+    assert {batch: set(parts) for batch, parts in seconds.items()} == {"1": {"propose"}, "2": {"propose"}}
+    api.tell(campaign, write_results(campaign.parent / "a.csv", "id,potency", "M0001,5"))
+    api.tell(campaign, write_results(campaign.parent / "b.csv", "id,potency", "M0002,5", "M0007,6"))
+    api.tell(campaign, write_results(campaign.parent / "c.csv", "id,potency", "M0003,5"))
+    spent = [info.metrics.get("propose_seconds") for info in api.status(campaign).rounds]
+    assert spent == [seconds["1"]["propose"], seconds["2"]["propose"], None]
+    assert [float(info.metrics["seconds"]) > float(info.metrics.get("propose_seconds", 0.0))
+            for info in api.status(campaign).rounds] == [True] * 3  # fmt: skip
 
 
 def test_what_was_measured_keeps_the_id_by_which_it_was_suggested(campaign: Path) -> None:

@@ -8,6 +8,7 @@ are: 1 as the ten best of the hundred, 0 as ten of them at random.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -50,10 +51,26 @@ def grams() -> Mapping[str, Gram]:
         "wide numbers": WIDE,
         "fcfp4 and sharp numbers": MeanOf((parts["fcfp4"], SHARP)),
         "fcfp4 and both numbers": MeanOf((parts["fcfp4"], SHARP, WIDE)),
+        "fcfp4 times sharp numbers": ProductOf(parts["fcfp4"], SHARP),
+        "fcfp4 times wide numbers": ProductOf(parts["fcfp4"], WIDE),
+        "ecfp6 times wide numbers": ProductOf(KERNELS["ecfp6"], WIDE),
     }
     return {name: partial(_gram, kernel) for name, kernel in {**KERNELS, **parts, **mixed}.items()} | {
         "composition and latents": _with_latents
     }
+
+
+@dataclass(frozen=True)
+class ProductOf:
+    """The product of two kernels: alike is what both find alike."""
+
+    first: Any
+    second: Any
+
+    def to(self, molecules: Sequence[Any]) -> Callable[[Sequence[Any]], np.ndarray]:
+        """The kernel of others with these molecules."""
+        first, second = self.first.to(molecules), self.second.to(molecules)
+        return lambda others: np.asarray(first(others) * second(others))
 
 
 def _gram(kernel: Any, smiles: Sequence[str]) -> np.ndarray:

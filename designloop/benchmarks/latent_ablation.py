@@ -1,7 +1,8 @@
 """`latent_bo` without one ingredient after another, or with those that are off, on three of PMO's tasks of development.
 
-Left out are parts, by what stands in their place while a campaign runs, and settings. That a search begins anew is
-not among them: it does after 500 calls without gain, and has no more than these.
+Left out are parts, by what stands in their place while a campaign runs, and settings. Two are not among them: that a
+search begins anew, which it does after 500 calls without gain, and has no more than these; and what is learned of
+failures, of which these tasks have none.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+import numpy as np
 
 from designloop.benchmarks.ablation import without_numbers
 from designloop.benchmarks.common.options import Options, Results, Say
@@ -62,6 +65,25 @@ def without_proposers(names: Sequence[str], work: Work, folder: Path) -> TrialRe
         return work(folder)
 
 
+def with_regions_of(constant: str, value: int, work: Work, folder: Path) -> TrialResult:
+    """Runs a trial in which a constant of the search in trust regions has another value."""
+    from designloop.strategies.search import region_search
+
+    with patch.object(region_search, constant, value):
+        return work(folder)
+
+
+def with_centres_by_value(work: Work, folder: Path) -> TrialResult:
+    """Runs a trial in which regions open at the best molecules, whatever could be gained around them."""
+    from designloop.strategies.search.regions import Regions
+
+    def nothing(regions: Regions, process: Any, centres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return np.zeros(len(centres))
+
+    with patch.object(Regions, "_potentials", nothing):
+        return work(folder)
+
+
 def strategy(**settings: Any) -> dict[str, Any]:
     """The strategy, but for some settings."""
     return {"strategy": {"name": "latent_bo", **settings}}
@@ -85,6 +107,12 @@ ARMS = (
     Ours("ucb", "batches by upper bounds", strategy(acquisition="ucb")),
     Ours("chains", f"and {WRITTEN} molecules a call by chains in latent space", strategy(chains=WRITTEN)),
     Ours("regions", f"and {WRITTEN} molecules a call by trust regions", strategy(regions={"decoded": WRITTEN})),
+    Altered("regions_unrefined", "regions whose centres are where the encoder puts them, not inverted",
+            strategy(regions={"decoded": WRITTEN}), run_by=partial(with_regions_of, "_REFINE", 0)),
+    Altered("regions_one_decode", "regions that write one molecule at a place, at three times as many places",
+            strategy(regions={"decoded": WRITTEN}), run_by=partial(with_regions_of, "_DECODES", 1)),
+    Altered("regions_by_value", "regions that open at the best molecules, whatever their potential",
+            strategy(regions={"decoded": WRITTEN}), run_by=with_centres_by_value),
     Ours("fitted_regions", "regions by a process with fitted lengths",
          strategy(regions={"decoded": WRITTEN, "fitted": True})),
     Ours("metric_regions", "regions stretched by the decoder's metric",

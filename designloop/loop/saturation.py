@@ -77,16 +77,18 @@ class SameScores:
         if self._said or left <= 0 or not self._is_same():
             return None
         self._said = True
-        names = list(dict.fromkeys(name for row in good for name in row.desirability))
-        ends = {name: {row.desirability[name] for row in good} for name in names}
-        same = [f"{name} ({min(of):g})" for name, of in ends.items() if len(of) == 1]
+        known: dict[str, set[float]] = {}
+        for name, of_row in ((name, value) for row in good for name, value in row.desirability.items()):
+            if of_row is not None:
+                known.setdefault(name, set()).add(of_row)
+        same = [f"{name} ({min(values):g})" for name, values in known.items() if len(values) == 1]
         where = f"; the desirability is the same of {', '.join(same)}" if same else ""
         (score,) = self._distinct
         return (
-            f"all {self._count:,} molecules scored so far have the score {score:.3f}, so that there is nothing to search "
-            f"by yet, with {left:,} calls left{where}. If that was not to be expected, stop, give the transforms ends "
-            "between which the values lie (`designloop query` shows them), and begin anew with --fresh; the ledger "
-            "keeps what was paid for"
+            f"all {self._count:,} molecules scored have the score {score:.3f} so far, so that there is nothing to "
+            f"search by yet, with {left:,} calls left{where}. If that was not to be expected, stop, give the "
+            "transforms ends between which the values lie (`designloop query` shows them), and begin anew with "
+            "--fresh; the ledger keeps what was paid for"
         )
 
     def _is_same(self) -> bool:

@@ -136,6 +136,14 @@ class Explaining(Protocol):
         """By what it chose a candidate that it gave out since it was last told anything, in a few words."""
 
 
+@runtime_checkable
+class Timed(Protocol):
+    """What a strategy may be, too: one that says what its proposing took."""
+
+    def seconds(self) -> Mapping[str, float]:
+        """Part of proposing, such as ``fit`` -> seconds of it since it was last told anything."""
+
+
 def unchanged(desirability: np.ndarray) -> np.ndarray:
     """The transform of what is a desirability already; what a surrogate expects outside 0..1 is brought in."""
     return np.asarray(np.clip(desirability, 0.0, 1.0))

@@ -42,17 +42,21 @@ class Suggestion:
     """What it costs, in the unit of the campaign's prices; None where it has none."""
 
 
-def write_suggestions(folder: Path, campaign: str, suggestions: Sequence[Suggestion]) -> None:
+def write_suggestions(
+    folder: Path, campaign: str, suggestions: Sequence[Suggestion], seconds: Mapping[int, Mapping[str, float]] = {}
+) -> None:
     """Puts all suggestions of a campaign in place of those that were there, as one atom.
 
     Args:
         campaign: the campaign's id.
+        seconds: number of a batch -> part of proposing it -> seconds, of all batches of which that is known.
     Raises:
         DiskError: the disk failed; the earlier suggestions stand.
     """
     rows = [asdict(item) | {"candidate": _candidate_fields(item.candidate)} for item in suggestions]
     with disk_errors(f"the suggestions could not be written to {folder}", all_are_the_disks=True):
-        publish_json(folder / FILE, {"campaign": campaign, "suggestions": rows})
+        kept = {str(batch): dict(of_batch) for batch, of_batch in seconds.items()}
+        publish_json(folder / FILE, {"campaign": campaign, "suggestions": rows, "seconds": kept})
 
 
 def read_suggestions(folder: Path, campaign: str) -> list[Suggestion]:
@@ -61,15 +65,6 @@ def read_suggestions(folder: Path, campaign: str) -> list[Suggestion]:
     Raises:
         DamagedFile: the file is damaged, was edited, or is another campaign's.
     """
-    try:
-        body = read_json(folder / FILE)
-    except FileNotFoundError:
-        return []
-    if body["campaign"] != campaign:
-        raise DamagedFile(
-            f"{folder / FILE} holds the suggestions of campaign {body['campaign']}, expected {campaign}",
-            "Put the file of this campaign back, or begin anew with --fresh.",
-        )
     return [
         Suggestion(
             **row
@@ -78,8 +73,31 @@ def read_suggestions(folder: Path, campaign: str) -> list[Suggestion]:
                 "predicted": {name: (mean, deviation) for name, (mean, deviation) in row["predicted"].items()},
             }
         )
-        for row in body["suggestions"]
+        for row in _read(folder, campaign).get("suggestions", ())
     ]
+
+
+def read_seconds(folder: Path, campaign: str) -> dict[int, dict[str, float]]:
+    """What proposing each batch took, as it was written; nothing of batches of earlier releases.
+
+    Raises:
+        DamagedFile: as of ``read_suggestions``.
+    """
+    return {int(batch): dict(parts) for batch, parts in _read(folder, campaign).get("seconds", {}).items()}
+
+
+def _read(folder: Path, campaign: str) -> dict[str, Any]:
+    """What the file holds; nothing where there is none."""
+    try:
+        body: dict[str, Any] = read_json(folder / FILE)
+    except FileNotFoundError:
+        return {}
+    if body["campaign"] != campaign:
+        raise DamagedFile(
+            f"{folder / FILE} holds the suggestions of campaign {body['campaign']}, expected {campaign}",
+            "Put the file of this campaign back, or begin anew with --fresh.",
+        )
+    return body
 
 
 def pending_of(suggestions: Iterable[Suggestion], charged: Iterable[str]) -> list[Suggestion]:

@@ -48,6 +48,9 @@ def test_each_arm_differs_by_what_its_name_says(model: str, tmp_path: Path) -> N
     }
     assert {name: (of["decoded"], of["fitted"], of["metric"], of["typical"]) for name, of in regions.items()} == {
         "regions": (15, False, "posterior", 1),
+        "regions_unrefined": (15, False, "posterior", 1),
+        "regions_one_decode": (15, False, "posterior", 1),
+        "regions_by_value": (15, False, "posterior", 1),
         "fitted_regions": (15, True, "posterior", 1),
         "metric_regions": (15, False, "pullback", 1),
         "typical_regions": (15, False, "posterior", 0.95),
@@ -60,6 +63,9 @@ def test_each_arm_differs_by_what_its_name_says(model: str, tmp_path: Path) -> N
         "no_mixing",
         "no_model",
         "no_genetics",
+        "regions_unrefined",
+        "regions_one_decode",
+        "regions_by_value",
     ]
 
 
@@ -89,6 +95,27 @@ def test_parts_are_left_out_while_a_trial_runs(model: str, tmp_path: Path) -> No
         lacking = without_proposers(names, work, tmp_path)
         assert lacking == {**whole, "earning": tuple(name for name in whole["earning"] if name not in names)}
     assert whole["drawn"] == {"prior"}, "every arm begins with draws of the model"
+    assert work(tmp_path) == whole, "nothing stays changed"
+
+
+def test_what_regions_do_is_altered_while_a_trial_runs(tmp_path: Path) -> None:
+    from designloop.strategies.search import region_search, regions
+
+    altered: Any = {arm.name: arm.run_by for arm in ARMS if isinstance(arm, Altered)}
+
+    def work(folder: Path) -> dict[str, Any]:
+        centres = np.zeros((3, 2))
+        own: Any = SimpleNamespace(_settings=SimpleNamespace(length=0.5))
+        process = SimpleNamespace(bounds=lambda places, kappa: places.sum(1))
+        potentials = regions.Regions._potentials(own, process, centres, np.random.default_rng(0))
+        refined, decodes = region_search._REFINE, region_search._DECODES
+        return {"refined": refined, "decodes": decodes, "by_potential": bool(potentials.any())}
+
+    whole = work(tmp_path)
+    assert whole == {"refined": 20, "decodes": 3, "by_potential": True}
+    assert altered["regions_unrefined"](work, tmp_path) == {**whole, "refined": 0}
+    assert altered["regions_one_decode"](work, tmp_path) == {**whole, "decodes": 1}
+    assert altered["regions_by_value"](work, tmp_path) == {**whole, "by_potential": False}
     assert work(tmp_path) == whole, "nothing stays changed"
 
 

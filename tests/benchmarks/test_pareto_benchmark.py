@@ -60,6 +60,15 @@ def test_the_bars_are_paired_and_one_sided_against_the_best_of_the_fixed_weights
     assert judge({"chebyshev": entry(random)}) == []
 
 
+def test_latent_bo_is_set_against_its_own_trade_offs() -> None:
+    own, random = [0.5, 0.6, 0.7], [0.4, 0.55, 0.62]
+    arms = {OURS.name: entry([0.6] * 3), "latent_bo": entry(own), "latent_chebyshev": entry(random)}
+    bar = judge(arms)[-2]
+    assert bar["bar"] == "latent_bo above random Chebyshev weights of its own"
+    assert bar["p"] == pytest.approx(ttest_rel(own, random, alternative="greater").pvalue)
+    assert len(judge({**arms, "latent_chebyshev": {**entry(random), "of": "other"}})) == 2
+
+
 def test_a_front_of_one_point_loses() -> None:
     alone = judge({OURS.name: {"hypervolume": [0.3, 0.4], "one_point": [0.3, 0.4]}})
     assert [bar["holds"] for bar in alone] == [False, True]

@@ -67,7 +67,7 @@ def test_equal_scores_are_told_once_with_the_properties_that_make_them_so() -> N
     assert same.after([scored(0.0, qed=0.0, size=0.5), scored(None)], 40) is None, "13 say little"
     line = same.after([scored(0.0, qed=0.0, size=size / 10) for size in range(7)], 33)
     assert line is not None
-    assert line.startswith("all 20 molecules scored so far have the score 0.000, so that there is nothing")
+    assert line.startswith("all 20 molecules scored have the score 0.000 so far, so that there is nothing")
     assert "33 calls left; the desirability is the same of qed (0). If" in line
     assert same.after([scored(0.0, qed=0.0)], 32) is None
     assert SameScores([0.0] * 20).after([scored(0.0, qed=0.0)], 5) is None, "it was said before"
@@ -85,7 +85,7 @@ def test_scores_that_differ_are_at_the_top_or_are_the_last_are_not_told(
 def test_run_says_that_all_scores_are_equal_and_status_keeps_it(tmp_path: Path, tiny_model: Path) -> None:
     hopeless = {"objective.properties.0.transform": {"type": "linear", "low": 5, "high": 9}, "budget.oracle_calls": 60}
     path = write_campaign(tmp_path, tiny_model, hopeless)
-    assert succeeds("run", path).count("have the score 0.000, so that there is nothing to search by") == 1
+    assert succeeds("run", path).count("have the score 0.000 so far, so that there is nothing to search by") == 1
     assert sum("nothing to search by" in remark for remark in api.status(path).remarks) == 1
 
 

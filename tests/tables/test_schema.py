@@ -93,7 +93,8 @@ def test_a_campaign_of_schema_version_1_stays_readable(version_1):
     later = candidates.query(f"SELECT DISTINCT {', '.join(LATER)} FROM candidates").to_pylist()
     assert later == [dict.fromkeys(LATER)]
     answer = candidates.query(
-        f"SELECT * EXCLUDE (objective, id, allowed, pareto_rank, suggestion, {', '.join(LATER)}) FROM candidates ORDER BY call"
+        f"SELECT * EXCLUDE (objective, id, allowed, pareto_rank, suggestion, {', '.join(LATER)}) FROM candidates "
+        "ORDER BY call"
     ).to_pylist()
     assert answer == expected["candidates"]
     rounds = candidates.query("SELECT round, kind, rows, calls, best FROM rounds ORDER BY round").to_pylist()

@@ -10,10 +10,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
 from designloop.api import InputError
 from designloop.benchmarks.common.arms import campaign_file, overrides_of
+from designloop.benchmarks.common.measures import pending_or
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.overhead.memory import PeakMemory, can_be_read
@@ -39,7 +41,7 @@ EVERY_SECONDS = 1.0
 LEAST_SHOWN_GB = 0.01
 """Memory below which a process is not worth a line."""
 
-MOST_MULTIPLE, MOST_MODEL_MS, MOST_MEMORY_GB = 10, 40, 3
+MOST_MULTIPLE, MOST_MODEL_MS, MOST_MEMORY_GB, MOST_MINUTES = 10, 40, 3, 5
 
 
 def run(options: Options, say: Say) -> Results:
@@ -60,6 +62,7 @@ def run(options: Options, say: Say) -> Results:
             "output": str(Path(folder, "campaign").resolve()),
             "ledger": str(Path(folder, "ledger.sqlite").resolve()),
         }
+        began = perf_counter()
         running = pool.submit(measure_run, file.resolve(), {**overrides, **places})
         while True:
             try:
@@ -68,7 +71,7 @@ def run(options: Options, say: Say) -> Results:
             except StillRunning:
                 peak.look()
     memory = {"peak_gb": peak.bytes / 1e9, "by_process_gb": {name: n / 1e9 for name, n in peak.by_name.items()}}
-    results = {"campaign": str(file), **measured, "memory": memory}
+    results = {"campaign": str(file), **measured, "memory": memory, "minutes": (perf_counter() - began) / 60}
     return {**results, "bars": judge(results)}
 
 
@@ -126,8 +129,12 @@ def judge(results: Results) -> list[dict[str, Any]]:
         ("book-keeping, × RDKit's parse and canonical form", MOST_MULTIPLE, results["book_keeping_multiple"]),
         ("proposing and learning, ms", MOST_MODEL_MS, results["model_ms"]),
         ("peak memory, GB", MOST_MEMORY_GB, results["memory"]["peak_gb"]),
+        ("the whole campaign from the start of Python on, minutes", MOST_MINUTES, results.get("minutes")),
     )
-    return [{"bar": what, "at_most": most, "found": value, "holds": value <= most} for what, most, value in promised]
+    return [
+        {"bar": what, "at_most": most, "found": value, "holds": None if value is None else value <= most}
+        for what, most, value in promised
+    ]
 
 
 _WHAT = {
@@ -152,8 +159,8 @@ def report(results: Results) -> str:
         f"{results['scored']:,} molecules; the first round, which waits for Ray and the model, is left out.\n"
     )
     judged = [
-        (criterion["bar"], f"{criterion['at_most']}", criterion["found"], criterion["holds"])
-        for criterion in results["bars"]
+        (criterion["bar"], f"{criterion['at_most']}", criterion["found"], pending_or(criterion["holds"]))
+        for criterion in judge(results)  # as is done now: earlier records lack some
     ]
     parts = [
         (what, results["ms_per_scored"][part], "yes" if part in BOOK_KEEPING else "") for part, what in _WHAT.items()

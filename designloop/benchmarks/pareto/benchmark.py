@@ -14,7 +14,7 @@ from designloop.benchmarks.common.measures import paired, pending_or
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.trials import TrialResult, code_digest, run_trials
-from designloop.benchmarks.pareto.arms import ARMS, CHEBYSHEV, FIXED, OURS
+from designloop.benchmarks.pareto.arms import ARMS, CHEBYSHEV, FIXED, LATENT, LATENT_CHEBYSHEV, OURS
 from designloop.benchmarks.pareto.cases import CALLS, CASES, write_campaign
 
 SUMMARY = "The front's hypervolume on two-property campaigns, against fixed weights and weights drawn anew each round."
@@ -69,7 +69,8 @@ def judge(arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The bars of one case, each with its paired differences, its one-sided p and whether it holds.
 
     The best of the fixed weights is that of the greatest mean. A front of one point is the best single molecule that
-    any arm paid for on the seed.
+    any arm paid for on the seed. Latent Bayesian optimization is set against trade-offs drawn anew, as it searches the
+    same way for one score whatever that is weighed by.
     """
     if not (arms := beside(arms, OURS.name)):
         return []
@@ -84,6 +85,9 @@ def judge(arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     bars = [paired(f"{OURS.name} above {words}", own, values) for words, values in rivals.items()]
     if len(own) > 1 and not bars[-1]["won"]:
         bars[-1]["holds"] = False  # its fronts are points, or worse: no test is needed
+    if {LATENT.name, LATENT_CHEBYSHEV.name} <= arms.keys():
+        both = [arms[arm.name]["hypervolume"] for arm in (LATENT, LATENT_CHEBYSHEV)]
+        bars.append(paired(f"{LATENT.name} above random Chebyshev weights of its own", *both))
     highest = max(fmean(arm["hypervolume"]) for arm in arms.values())
     bars.append({"bar": f"every arm below {SATURATED:g}", "value": highest, "holds": highest < SATURATED})
     return bars

@@ -47,7 +47,7 @@ def outcome(kept: Mapping[str, Any], budget: int) -> dict[str, Any]:
     early = budget >= EARLY
     went_on = "cpu_seconds" in kept and kept["cpu_seconds"] is None
     times = {name: None if went_on else kept.get(name) for name in ("seconds", "oracle_seconds", "cpu_seconds")}
-    ranked = heapq.nlargest(SHARED, calls, key=lambda call: call[1] or 0.0)
+    ranked = best_of(calls)
     return {
         **pmo_measures(calls, budget),
         "auc_at_1000": auc_top_10(calls, EARLY) if early else None,
@@ -55,7 +55,7 @@ def outcome(kept: Mapping[str, Any], budget: int) -> dict[str, Any]:
         "auc_tenth": auc_of_the_tenth(calls, budget),
         "best": (ranked[0][1] or 0.0) if ranked else 0.0,
         "best_smiles": ranked[0][0] if ranked else "",
-        **_of_the_best([smiles for smiles, _ in ranked]),
+        **how_unlike([smiles for smiles, _ in ranked]),
         "calls_made": len(calls),
         **{f"{name}_a_call": None if spent is None else spent / made for name, spent in times.items()},
         "peak_memory_gb": kept["peak_memory_gb"],
@@ -99,7 +99,12 @@ def _marked(calls: Sequence[Paid], budget: int) -> list[float]:
     return [max(value for call, value in points if call <= mark) for mark in MARKS if mark <= budget]
 
 
-def _of_the_best(smiles: Sequence[str]) -> dict[str, float | None]:
+def best_of(calls: Sequence[Paid]) -> list[Paid]:
+    """The ``SHARED`` of the highest score, best first, the earlier of equals first."""
+    return heapq.nlargest(SHARED, calls, key=lambda call: call[1] or 0.0)
+
+
+def how_unlike(smiles: Sequence[str]) -> dict[str, float | None]:
     """``diversity`` (mean distance of pairs), ``clusters`` (leaders, best first) and ``sa`` of some molecules."""
     if len(smiles) < 2:
         return {"diversity": None, "clusters": None, "sa": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from time import perf_counter
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.laboratory.buying import bought, draws_owed
@@ -13,9 +14,9 @@ from designloop.loop.runner import build_strategy, starting, with_prediction
 from designloop.loop.screening.screening import Screening, Take
 from designloop.molecules.chemistry import fingerprints, tanimoto
 from designloop.records import START, UNIFORM, Candidate
-from designloop.strategies.base import Explaining, Foreseeing, Foreseen, Strategy
+from designloop.strategies.base import Explaining, Foreseeing, Foreseen, Strategy, Timed
 from designloop.tables import CandidateTable
-from designloop.tables.suggestions import Suggestion, pending_of, write_suggestions
+from designloop.tables.suggestions import Suggestion, pending_of, read_seconds, write_suggestions
 
 
 class Known:
@@ -48,7 +49,7 @@ def suggest_molecules(
     Raises:
         PriceError: the campaign's prices cannot be used.
     """
-    known = Known(table, given)
+    began, known = perf_counter(), Known(table, given)
     allowed = Screening(campaign, known)
     pending = [item.candidate for item in pending_of(given, table.charged())]
     before = set(known.charged())
@@ -70,7 +71,10 @@ def suggest_molecules(
         for item, price in zip(_expected(campaign, table, given, chosen, strategy), prices, strict=True)
     ]
     if new:
-        write_suggestions(table.folder, table.campaign_id, [*given, *new])
+        parts = dict(strategy.seconds()) if isinstance(strategy, Timed) else {}
+        seconds = read_seconds(table.folder, table.campaign_id)
+        seconds[new[0].batch] = {"propose": perf_counter() - began, **parts}
+        write_suggestions(table.folder, table.campaign_id, [*given, *new], seconds)
     return new, allowed.last_take
 
 

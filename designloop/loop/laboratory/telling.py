@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,7 +25,7 @@ from designloop.loop.runner import build_strategy, given_results, starting
 from designloop.loop.screening.screening import Screening
 from designloop.records import MEASURED, Candidate, Evaluation, Result, Round, RoundKind
 from designloop.tables import CandidateTable
-from designloop.tables.suggestions import Suggestion
+from designloop.tables.suggestions import Suggestion, read_seconds
 from designloop.words import silent
 
 
@@ -97,7 +98,8 @@ class Teller:
     ) -> None:
         """Prepare to tell a campaign; ``suggestions`` are all that were given, ``say`` hears what oracles remark."""
         self._campaign, self._table, self._say = campaign, table, say
-        self._known, self._measured = Known(table, suggestions), measured_properties(campaign)
+        self._suggestions, self._known = suggestions, Known(table, suggestions)
+        self._measured = measured_properties(campaign)
 
     def tell_known(self) -> Round | None:
         """Commits, as round 0, the starting molecules whose values the user gave; None where there are none to take.
@@ -131,17 +133,33 @@ class Teller:
         if new := [item.candidate for item in news.new]:
             # All that was wanted is there: a laboratory that measures some is no meagre round.
             counts = dict.fromkeys(("wanted", "drawn", "admitted"), len(new))
-            rounds.append(self._commit(new, news.readings, "round", counts))
+            rounds.append(self._commit(new, news.readings, "round", counts, self._proposing(news.new)))
         if corrected := [item.candidate for item in news.corrected]:
             scores = self._table.scores()
             scored = sum(scores[candidate.smiles] is not None for candidate in corrected)
             rounds.append(self._commit(corrected, news.readings, "amendment", {SCORED_BEFORE: scored}))
         return rounds
 
+    def _proposing(self, told: Sequence[Suggestion]) -> dict[str, float]:
+        """``PART_seconds`` of proposing the batches of which nothing was told before: a batch counts once."""
+        charged = set(self._table.charged())
+        before = {item.batch for item in self._suggestions if item.candidate.smiles in charged}
+        seconds = read_seconds(self._table.folder, self._table.campaign_id)
+        spent: Counter[str] = Counter()
+        for batch in {item.batch for item in told} - before:
+            spent.update(seconds.get(batch, {}))
+        parts = {f"{part}_seconds": of_part for part, of_part in spent.items()}
+        return {**parts, "seconds": spent["propose"]} if parts else {}
+
     def _commit(
-        self, candidates: Sequence[Candidate], readings: Readings, kind: RoundKind, counts: Mapping[str, float | str]
+        self,
+        candidates: Sequence[Candidate],
+        readings: Readings,
+        kind: RoundKind,
+        counts: Mapping[str, float | str],
+        proposing: Mapping[str, float] = {},
     ) -> Round:
-        """Commits some molecules as one round, with what is counted of them."""
+        """Commits some molecules as one round, with what is counted of them and what proposing them took."""
         campaign, table, clock = self._campaign, self._table, Clock()
         committed = {candidate.smiles: readings[candidate.smiles] for candidate in candidates}
         record_readings(campaign, table.ledger, committed)
@@ -167,7 +185,9 @@ class Teller:
             learned = strategy.tell(scored)
         noise = {f"{name}_replicate_sd": deviation for name, deviation in noise_of(committed).items()}
         metrics |= {READINGS: to_metric(committed), **noise, **top_ten.after(scored), **front.after(scored)}
-        metrics |= {**learned, **clock.lap()}
+        now = {**learned, **clock.lap()}
+        # What was spent to suggest them adds to what was spent on them here.
+        metrics |= now | {name: now.get(name, 0.0) + of_part for name, of_part in proposing.items()}
         number = 0 if kind == "start" else max(table.next_round(), 1)
         done = Round(number, scored, metrics, strategy.state(), kind)
         table.commit(done)

@@ -224,6 +224,10 @@ class Search:
         why_drawn = "no surrogate ranks" if self.surrogate is None else "too little is known to choose by"
         return self._reasons.get(candidate.smiles, f"drawn by {candidate.proposer}: {why_drawn}")
 
+    def seconds(self) -> dict[str, float]:
+        """Part of a round -> seconds that it took since the last round was told."""
+        return dict(self._spent)
+
     def candidates(self, wanted: int) -> list[Candidate]:
         """The free molecules among which the coming round's batch of so many would be chosen; none before it breeds.
 

@@ -78,8 +78,10 @@ def test_what_is_promised_is_judged_and_reported() -> None:
     }  # fmt: skip
     results |= {"book_keeping_multiple": 9.0, "model_ms": 50.0}
     results["bars"] = overhead.judge(results)
-    assert [criterion["holds"] for criterion in results["bars"]] == [True, False, True]
+    assert [criterion["holds"] for criterion in results["bars"]] == [True, False, True, None]
+    assert overhead.judge({**results, "minutes": 5.5})[-1]["holds"] is False
     page = overhead.report(results)
+    assert "| the whole campaign from the start of Python on, minutes | 5 |  | *pending* |" in page
     assert "| proposing and learning, ms | 40 | 50.000 | **no** |" in page
     assert "| memory of python at the peak, GB | 2.495 |" in page
     assert "memory of sh" not in page
@@ -97,6 +99,7 @@ def test_a_run_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.Monke
     assert results["overrides"]["budget.oracle_calls"] == 300
     assert "evaluation.backend" not in results["overrides"], "the campaign's own"
     assert results["memory"]["peak_gb"] > 0.05
+    assert 1.5 / 60 < results["minutes"] < 5
     assert not list(tmp_path.iterdir()), "nothing is left behind"
 
 

@@ -65,8 +65,8 @@ def test_what_does_nothing_is_told_with_its_line(
         (
             "strategy.restart_after",
             "batch_size: 10",
-            "`budget.patience` ends the campaign after 10 rounds of 10 without gain, before 300 calls without gain have "
-            "begun it anew",
+            "`budget.patience` ends the campaign after 10 rounds of 10 without gain, before 300 calls without gain "
+            "have begun it anew",
         ),
     ],
 )
