@@ -64,8 +64,8 @@ def report(results: Results) -> str:
     head = (
         f"PMO's area under the mean of the ten best scores over {of['calls']:,} calls, and that mean at their end, "
         f"beside the mean distance of pairs (ECFP4), leaders at similarity < 0.4 and SA score of the {SHARED} best; "
-        f"code {of['code']}, model {of['model']}. The price is `{plain}` less the arm, mean ± standard error over pairs "
-        "of one task and seed.\n"
+        f"code {of['code']}, model {of['model']}. The price is `{plain}` less the arm, mean ± standard error over "
+        "pairs of one task and seed.\n"
     )
     rows = [
         (

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from designloop.display.tables import grid, say
 
 if TYPE_CHECKING:
     from designloop.api.laboratory import Suggested, Told
+
+
+SEEN_BY = {
+    "ecfp6": "its circular fragments",
+    "features": "which donors, acceptors, rings and charges it has, and how far apart",
+    "pairs": "pairs of its atoms, and numbers of the whole (size, polarity, rings, …)",
+    "composition": "its fragments, features and numbers together",
+    "latent": "where the model encodes it",
+    "latent_composition": "where the model encodes it, and its composition",
+    "composite": "its fragments, by processes that are fitted to each property",
+}
+"""Surrogates that vote, by name, and what each sees, in words."""
 
 
 def suggested(chosen: Suggested) -> None:
@@ -31,12 +45,21 @@ def suggested(chosen: Suggested) -> None:
         grid(("id", *names, "from", "why", "nearest", *priced, "smiles"), rows)
         if names:
             say("What the strategy expects to be measured, and its standard deviation by how far off it was so far.")
+        if legend := _legend([item.reason for item in chosen.suggestions]):
+            say(legend)
         say("nearest: ECFP4 similarity to the nearest measured molecule.")
     if chosen.cost is not None:
         say(f"They cost {chosen.cost:,.10g} {chosen.unit}".rstrip() + " together.")
     say(f"To be measured: {', '.join(chosen.measured)}. {chosen.pending:,} suggestions are pending.")
     if chosen.remark:
         say(chosen.remark)
+
+
+def _legend(reasons: Sequence[str]) -> str:
+    """What the surrogates see that reasons name; empty where they name none."""
+    words = {word for reason in reasons for word in re.findall(r"\w+", reason)}
+    seen = [f"{name}, {what}" for name, what in SEEN_BY.items() if name in words]
+    return f"why: a surrogate's mean and so many sd of its doubt. Each sees of a molecule: {'; '.join(seen)}." if seen else ""
 
 
 def told(results: Told) -> None:

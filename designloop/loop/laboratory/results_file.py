@@ -114,7 +114,10 @@ class ResultsReader:
                 raise _Refusal(f"its structure is no molecule: {error}") from error
         if not written_id:
             if key not in by_identity:
-                raise _Refusal(f"{structure} was never suggested by this campaign")
+                raise _Refusal(
+                    f"{structure} was never suggested by this campaign; what was measured beside it joins a campaign "
+                    "when that begins, with its value among `starting_molecules`"
+                )
             return by_identity[str(key)]
         if written_id not in by_id:
             known = meant_or_known(written_id, list(by_id)) if len(by_id) <= 100 else "see `designloop status`"
