@@ -69,12 +69,12 @@ class Reader(nn.Module):
         """
         last = (lengths - 1).unsqueeze(1)
         # Each row is turned round in its own length, so that no padding is read before it.
-        turned = (last - torch.arange(embedded.shape[1], device=embedded.device)).clamp(min=0).unsqueeze(-1)
+        turned = (last - torch.arange(embedded.shape[1], device=embedded.device)).clamp(min=0)
+        row = torch.arange(len(embedded), device=embedded.device).unsqueeze(1)
         along, _ = self.along(embedded)
-        against, _ = self.against(embedded.take_along_dim(turned, 1))
-        end = last.unsqueeze(-1)
-        ends = torch.cat([along.take_along_dim(end, 1), against.take_along_dim(end, 1)], -1).squeeze(1)
-        states = torch.cat([along, against.take_along_dim(turned, 1)], -1)
+        against, _ = self.against(embedded[row, turned])
+        ends = torch.cat([along[row, last], against[row, last]], -1).squeeze(1)
+        states = torch.cat([along, against[row, turned]], -1)
         return self.to_features(states), self.to_width(ends)
 
 

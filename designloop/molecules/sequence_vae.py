@@ -88,17 +88,18 @@ class SequenceVAE(VAE):
         return torch.from_numpy(self.codec.pad([self.codec.tokens(string) for string in selfies])).to(self.device)
 
     @torch.no_grad()
-    def latents(self, selfies: list[str], refine: int = 0, batch: int = 512) -> Tensor:
+    def latents(self, selfies: list[str], refine: int = 0, batch: int = 64) -> Tensor:
         """(n, latent) posterior means; the arguments are those of ``posteriors``."""
         return self.posteriors(selfies, refine, batch).mean
 
     @torch.no_grad()
-    def posteriors(self, selfies: list[str], refine: int = 0, batch: int = 512) -> DiagonalNormal:
+    def posteriors(self, selfies: list[str], refine: int = 0, batch: int = 64) -> DiagonalNormal:
         """q(z | x) of SELFIES strings, (n, latent).
 
         Args:
             refine: most gradient steps that a mean takes which would not decode to its own string
                 (``vae.inference.refine``); 0 gives what the encoder says.
+            batch: strings that are read at once, of about one length: of some hundreds half would be padding.
         """
         mean = self.likelihood.head.weight.new_zeros(len(selfies), self.architecture.latent)
         scale = torch.ones_like(mean)
