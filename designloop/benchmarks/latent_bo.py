@@ -62,6 +62,7 @@ GP_BO = Arm(
 )
 ARMS = (
     Arm("latent_bo", "the campaign as it stands"),
+    Arm("hasty", "with no more free molecules for the first calls than for later ones", {"strategy.thorough": 0}),
     Arm("chains", "and 15 molecules by chains in latent space for each one paid for", {"strategy.chains": 15}),
     Arm("regions", "or by trust regions in latent space, as many", {"strategy.regions.decoded": 15}),
     Arm(
@@ -106,11 +107,15 @@ RIVALS = (
     "property_loss_formerly",
     "latent_bo_formerly",
     "one_committee",
+    "hasty",
 )
 """What latent_bo has to be above, pair by pair."""
 
 FORMERLY = frozenset({"property_loss_formerly", "latent_bo_formerly"})
 """Arms whose code is by design another."""
+
+SAME_IN = ("calls", "failed", "mean_top_10", "auc_top_10", "top_10")
+"""What two searches that are the same have alike."""
 
 NOT_BELOW = Criterion("latent_bo", "property_loss", by=-0.01)
 
@@ -167,18 +172,28 @@ def judge(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def merge(earlier: Results, now: Results) -> Results:
     """The arms of both records of a campaign: of one that both have, that with more seeds, of as many the new one.
 
-    No arm is put together of both, and what arms of other code are set against says so.
+    Only where both ran an arm with a seed, and with each such seed it found the same, is it the same search, and its
+    seeds are put together. What arms of other code are set against says so.
     """
     if (earlier["campaign"], earlier["calls"]) != (now["campaign"], now["calls"]):
         return now
     arms = {}
     for name in [arm.name for arm in ARMS]:
         versions = [record["arms"][name] for record in (now, earlier) if name in record["arms"]]
-        if versions:
+        if len(versions) > 1 and found_the_same(*(arm["seeds"] for arm in versions)):
+            by_seed = {int(seed): of for arm in reversed(versions) for seed, of in arm["seeds"].items()}
+            arms[name] = {**versions[0], **average_over_seeds(dict(sorted(by_seed.items())))}
+        elif versions:
             arms[name] = max(versions, key=lambda arm: len(arm["seeds"]))  # the first of equals
     seeds = sorted({int(seed) for arm in arms.values() for seed in arm["seeds"]})
     seen = foresight(arms["latent_bo"]["seeds"]) if "latent_bo" in arms else None
     return {**now, "seeds": seeds, "arms": arms, **judge(arms), "foresight": seen}
+
+
+def found_the_same(first: Mapping[str, TrialResult], second: Mapping[str, TrialResult]) -> bool:
+    """Whether two runs of an arm have seeds in common, and paid for the same with each, as far as is recorded."""
+    common = first.keys() & second.keys()
+    return bool(common) and all(first[seed].get(name) == second[seed].get(name) for seed in common for name in SAME_IN)
 
 
 def foresight(by_seed: Mapping[Any, TrialResult]) -> dict[str, float | None]:

@@ -59,7 +59,11 @@ def _legend(reasons: Sequence[str]) -> str:
     """What the surrogates see that reasons name; empty where they name none."""
     words = {word for reason in reasons for word in re.findall(r"\w+", reason)}
     seen = [f"{name}, {what}" for name, what in SEEN_BY.items() if name in words]
-    return f"why: a surrogate's mean and so many sd of its doubt. Each sees of a molecule: {'; '.join(seen)}." if seen else ""
+    return (
+        f"why: a surrogate's mean and so many sd of its doubt. Each sees of a molecule: {'; '.join(seen)}."
+        if seen
+        else ""
+    )
 
 
 def told(results: Told) -> None:

@@ -70,8 +70,13 @@ class Settings(BaseModel):
     )
     effort: Literal["low", "normal", "high"] = Field(
         "normal",
-        description="free molecules bred for each one paid for: 10, 40 or 100, fewer and fewer once 1,000 were paid "
-        "for; and how much of ZINC is looked at",
+        description="free molecules bred for each one paid for: 10, 40 (100 while `thorough`) or 100, fewer and fewer "
+        "once 1,000 were paid for; and how much of ZINC is looked at",
+    )
+    thorough: Annotated[int, Formerly(0)] = Field(
+        500,
+        ge=0,
+        description="molecules paid for, until which `effort: normal` breeds as many free ones as `effort: high` does",
     )
     screen: bool = Field(True, description="whether ZINC is looked through, beside what is bred")
     chains: float = Field(
@@ -137,6 +142,8 @@ def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, st
         idle["trade_offs"] = "it is for `objective.aggregate: pareto`"
     elif surrogate_of(settings, objective) == "committee":
         idle["judged"] = NOTHING_TO_JUDGE
+    if settings.effort != "normal":
+        idle["thorough"] = f"it is for `effort: normal`, and here it is {settings.effort}"
     if not settings.regions.decoded:
         others = [f"regions.{key}" for key in RegionSettings.model_fields if key != "decoded"]
         idle |= dict.fromkeys(others, "`regions.decoded` is 0, so there are no regions")
@@ -298,6 +305,12 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         )
         sources.append(region_search.RegionSearch(writer=writer, regions=trusted, decoded=decoded, spread=spread))
     thought, sees_measured = EFFORT[settings.effort], settings.acquisition == "qlognei"
+
+    def share_now(archive: Archive) -> float:
+        if settings.effort == "normal" and judge.paid < settings.thorough:
+            return EFFORT["high"].free / thought.free
+        return share_of_thought(judge.paid, len(archive))
+
     by_vote = BreedByVote(
         campaign=campaign,
         transcriber=transcriber,
@@ -305,7 +318,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         propose=propose,
         screen=ZincScreen(thought.screened, best=thought.best) if settings.screen else None,
         draws=thought.free,
-        share=lambda archive: share_of_thought(judge.paid, len(archive)),
+        share=share_now,
         electorate=electorate,
         sources=sources,
         chooses=settings.acquisition == "votes",

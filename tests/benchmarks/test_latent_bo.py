@@ -11,6 +11,7 @@ from designloop.benchmarks import Options, latent_bo
 from designloop.benchmarks.common import gp_bo, trials
 from designloop.benchmarks.common.arms import make_trials, open_screening, overrides_of
 from designloop.benchmarks.common.gp_search import Sizes
+from designloop.benchmarks.common.measures import average_over_seeds
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.molecules.chemistry import canonical
 from designloop.molecules.corpus import zinc
@@ -75,6 +76,30 @@ def test_of_two_records_each_arm_has_its_fuller_version_and_is_judged_anew() -> 
     assert latent_bo.merge({**earlier, "calls": 200}, now) == now
 
 
+def whole(ten: float, seconds: float) -> dict[str, Any]:
+    """What is recorded of a seed."""
+    shown = [{"smiles": "C", "score": ten, "proposer": "prior"}]
+    return {"calls": 300, "failed": 0, "best": ten, "mean_top_10": ten, "auc_top_10": 0.5, "top_10": shown,
+            "proposers": {"prior": 1.0}, "seconds": seconds, "rounds": {}}  # fmt: skip
+
+
+def test_an_arm_that_finds_the_same_again_keeps_its_other_seeds() -> None:
+    def record(code: str, **by_seed: dict[str, Any]) -> dict[str, Any]:
+        seeds = {seed.removeprefix("s"): of for seed, of in by_seed.items()}
+        of = {"what": "x", "made_by": {"code": code}, **average_over_seeds({int(key): seeds[key] for key in seeds})}
+        return {**RECORD, "arms": {"mol_ga": of}}
+
+    earlier = record("c", s0=whole(0.7, 5.0), s1=whole(0.72, 5.0), s2=whole(0.74, 5.0))
+    again = latent_bo.merge(earlier, record("d", s1=whole(0.72, 9.0)))["arms"]["mol_ga"]
+    assert again["made_by"] == {"code": "d"}
+    assert list(again["seeds"]) == ["0", "1", "2"]
+    assert again["seeds"]["1"]["seconds"] == 9.0
+    assert again["mean_top_10"] == pytest.approx(0.72)
+    other = latent_bo.merge(earlier, record("d", s1=whole(0.73, 5.0)))["arms"]["mol_ga"]
+    assert other == earlier["arms"]["mol_ga"], "the fuller one, of the code that made it"
+    assert latent_bo.merge(earlier, record("d", s7=whole(0.7, 5.0)))["arms"]["mol_ga"] == earlier["arms"]["mol_ga"]
+
+
 def test_arms_of_other_code_or_another_model_are_not_tested_against_each_other() -> None:
     own = {"code": "c", "model": "m", "search": "s"}
     ours = arm(0.80, 0.84, 0.77, 0.80, 0.79) | {"made_by": own}
@@ -130,7 +155,7 @@ def test_what_was_last_said_of_foresight_is_averaged_over_seeds() -> None:
 def test_every_arm_has_the_same_objective_and_budget(model: str) -> None:
     made = make_trials(CAMPAIGNS / "latent_bo.yaml", latent_bo.ARMS, [0], overrides_of(Options(model=model)), start=0)
     campaigns = [load_campaign(*trial.work.args[-2:]) for trial in made]  # type: ignore[attr-defined]
-    names = ["latent_bo"] * 4 + ["property_loss"] * 2 + ["latent_bo"] * 2 + ["property_loss"] + ["latent_bo"] * 2
+    names = ["latent_bo"] * 5 + ["property_loss"] * 2 + ["latent_bo"] * 2 + ["property_loss"] + ["latent_bo"] * 2
     names += ["random"] * 2
     assert [trial.strategy.name for trial in campaigns] == names
     batches = [campaign.batch_size for campaign in campaigns]

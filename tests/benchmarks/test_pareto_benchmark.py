@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +158,28 @@ def test_a_case_or_an_arm_that_is_measured_by_itself_leaves_the_others(
     assert set(other_seeds["cases"]["logp_tpsa"]["arms"]) == {"weights_50", "hypervolume", "chebyshev"}
     assert not any("Chebyshev" in bar["bar"] for bar in other_seeds["bars"]["logp_tpsa"])
     assert merge(joined, measured("logp_tpsa", "hypervolume", seeds=1))["cases"] == joined["cases"]
+
+
+def test_an_arm_that_leaves_the_same_tables_again_is_of_the_code_of_now() -> None:
+    def record(code: str, case: str, **tables: list[str]) -> dict[str, Any]:
+        arms = {
+            name: {
+                **entry([0.5] * len(digests)), "digest": digests,
+                "of": {"seeds": list(range(len(digests))), "calls": 500, "code": code, "model": "m"},
+            }
+            for name, digests in tables.items()
+        }  # fmt: skip
+        return {"arms": dict.fromkeys(arms, "x"), "cases": {case: {"what": "x", "arms": arms}}}
+
+    def codes(merged: Mapping[str, Any], case: str) -> dict[str, str]:
+        return {name: arm["of"]["code"] for name, arm in merged["cases"][case]["arms"].items()}
+
+    earlier = record("c", "logp_tpsa", hypervolume=["a", "b"], chebyshev=["d", "e"], latent_bo=["f", "g"])
+    earlier["cases"] |= record("c", "qed_similarity", hypervolume=["h", "i"])["cases"]
+    again = merge(earlier, record("n", "logp_tpsa", hypervolume=["a"], chebyshev=["x"]))
+    assert codes(again, "logp_tpsa") == {"hypervolume": "n", "chebyshev": "c", "latent_bo": "c"}
+    assert again["cases"]["logp_tpsa"]["arms"]["hypervolume"]["digest"] == ["a", "b"], "with both seeds"
+    assert codes(again, "qed_similarity") == {"hypervolume": "n"}, "what is one search on a case is on all"
 
 
 def given_results(trials: Sequence[Trial], *_: object) -> dict[str, dict[int, dict[str, Any]]]:

@@ -52,12 +52,37 @@ def run(options: Options, say: Say) -> Results:
 
 
 def merge(earlier: Results, now: Results) -> Results:
-    """Both records, arm by arm of each case, judged anew: only what is of the same calls, seeds, code and model."""
-    cases = merge_cases(CASES, [arm.name for arm in ARMS], earlier["cases"], now["cases"])
+    """Both records, arm by arm of each case, judged anew: only what is of the same calls, seeds, code and model.
+
+    Codes count as one for an arm that both ran on a case with a seed, if each such campaign left the same table.
+    """
+    before = {
+        case: {
+            **of,
+            "arms": {name: _as_of(arm, name, now["cases"], earlier["cases"]) for name, arm in of["arms"].items()},
+        }
+        for case, of in earlier["cases"].items()
+    }
+    cases = merge_cases(CASES, [arm.name for arm in ARMS], before, now["cases"])
     what = {**earlier["arms"], **now["arms"]}
     arms = {arm.name: what[arm.name] for arm in ARMS if any(arm.name in case["arms"] for case in cases.values())}
     bars = {name: judge(case["arms"]) for name, case in cases.items()}
     return {**now, "arms": arms, "cases": cases, "bars": bars}
+
+
+def _as_of(arm: Mapping[str, Any], name: str, now: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """An arm of an earlier record, of the code of now where that was found to be the same search."""
+    of_arm = {**arm["of"], "seeds": 0, "code": 0}
+    again = [(of["arms"][name], earlier[case]["arms"].get(name)) for case, of in now.items() if name in of["arms"]]
+    pairs = [
+        (new["of"]["code"], new["digest"][row] == old["digest"][old["of"]["seeds"].index(seed)])
+        for new, old in again
+        if old is not None and old["of"] == arm["of"] and {**new["of"], "seeds": 0, "code": 0} == of_arm
+        for row, seed in enumerate(new["of"]["seeds"])
+        if seed in old["of"]["seeds"]
+    ]
+    same = pairs and all(alike for _, alike in pairs)
+    return {**arm, "of": {**arm["of"], "code": pairs[0][0]}} if same else dict(arm)
 
 
 def _entry(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:

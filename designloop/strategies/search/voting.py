@@ -68,7 +68,7 @@ class BreedByVote:
     draws: float
     """Free molecules for each one wanted, those of all generations together; of a long campaign ever fewer."""
     share: Callable[[Archive], float] = lambda archive: 1.0
-    """The share of these draws that a molecule is worth now, in view of what the search goes by."""
+    """Of these draws what a molecule is worth now, in view of what the search goes by: less than 1, or more."""
     generations: int = 5
     litter: int = 3
     """Children of a parent."""
@@ -93,7 +93,7 @@ class BreedByVote:
         chances = None if self.feasibility is None else self.feasibility.chances()
         stock = Stock(Pool(self.view), archive, election.belief, chances, self.isomers)
         share = self.share(archive)
-        if self.screen is not None and not (self.breeds and turn.rounds_seen % round(1 / share)):
+        if self.screen is not None and not (self.breeds and turn.rounds_seen % max(round(1 / share), 1)):
             screened = self.screen.propose(election.processes, election.worths, rng)
             stock.add(Core(self.campaign.keep).holding(screened))
         for source in self.sources:

@@ -213,6 +213,14 @@ def test_a_campaign_that_was_begun_before_there_were_restarts_goes_on_without(wr
     assert as_begun(old, campaign).strategy.settings.model_dump()["restart_after"] == 0
 
 
+def test_latent_bo_that_was_begun_before_it_was_thorough_goes_on_as_quickly(write: Write) -> None:
+    campaign = load_campaign(write("strategy: {name: latent_bo}\n"))
+    old = campaign.dump()
+    assert old["strategy"].pop("thorough") == 500
+    assert unknown_settings(old, campaign) == {"strategy.thorough": 0}
+    assert as_begun(old, campaign).strategy.settings.model_dump()["thorough"] == 0
+
+
 def test_a_campaign_that_was_begun_before_scaffolds_were_bounded_goes_on_learning_without(write: Write) -> None:
     campaign = load_campaign(write("strategy: {name: property_loss}\n"))
     old = campaign.dump()

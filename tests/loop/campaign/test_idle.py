@@ -37,6 +37,13 @@ TOLD = [
         OF_PROPERTY,
     ),
     ("kappa: 2", "product", "latent_bo", "kappa", "it is for `acquisition: ucb`, and here it is votes"),
+    (
+        "thorough: 9\n  effort: low",
+        "product",
+        "latent_bo",
+        "thorough",
+        "it is for `effort: normal`, and here it is low",
+    ),
     ("trade_offs: chebyshev", "product", "latent_bo", "trade_offs", "it is for `objective.aggregate: pareto`"),
     ("regions: {count: 2}", "product", "latent_bo", "regions.count", "`regions.decoded` is 0, so there are no regions"),
     ("noise: 3\n  source: zinc", "product", "random", "noise", "it is for `source: prior`, and here it is zinc"),

@@ -1,0 +1,39 @@
+"""How many free molecules latent Bayesian optimization breeds for each one paid for, early and late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from designloop.strategies.archive.archive import LIMIT, Archive
+from designloop.strategies.base import CampaignView, share_of_thought
+from designloop.strategies.latent_bo import Settings, build
+from designloop.strategies.property_loss import EFFORT
+from tests.tiny import tiny_corpus, tiny_vae
+
+
+def bred(paid: int, **settings: Any) -> float:
+    """Free molecules for one paid for, after so many."""
+    view = CampaignView(seed=0, allowed=list, standard_forms=list, load_model=tiny_vae, load_replay=tiny_corpus)
+    search: Any = build(Settings(dimensions=4, screen=False, **settings), view, None)
+    search.learners["judged"]._paid = paid
+    return float(search.breed.share(Archive(limit=LIMIT)) * search.breed.draws)
+
+
+@pytest.mark.parametrize(
+    ("settings", "early", "at_501", "late"),
+    [
+        ({}, 100, 40, 40 * share_of_thought(4000, 0)),
+        ({"thorough": 0}, 40, 40, 40 * share_of_thought(4000, 0)),
+        ({"thorough": 1000}, 100, 100, 40 * share_of_thought(4000, 0)),
+        ({"effort": "high"}, 100, 100, 100 * share_of_thought(4000, 0)),
+        ({"effort": "low"}, 10, 10, 10 * share_of_thought(4000, 0)),
+    ],
+)
+def test_the_first_molecules_are_thought_of_harder(
+    settings: dict[str, Any], early: float, at_501: float, late: float
+) -> None:
+    found = [bred(paid, **settings) for paid in (0, 499, 501, 4000)]
+    assert found == pytest.approx([early, early, at_501, late])
+    assert EFFORT["high"].screened == EFFORT["normal"].screened, "of ZINC no less is looked at later"
