@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from csv import DictWriter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum
 from pathlib import Path
 
@@ -239,14 +239,14 @@ def tell(
             rounds=[committed.number for committed in rounds],
             folder=table.folder,
             remarks=remarks,
-            pictures=Drawing(table.folder).draw() if rounds else (),
         )
         for refused in file.refused:
             book.note(f"refused {refused}")
         for remark in remarks:
             book.note(remark)
         book.note(str(outcome))
-        return outcome
+        # Last, as a disk that is full must not keep anybody from hearing the rest.
+        return replace(outcome, pictures=Drawing(table.folder).draw()) if rounds else outcome
 
 
 def write_suggestions(suggested: Suggested, path: Path | str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from designloop.api.inputs import InputError, Say, load_if_file
@@ -30,6 +30,8 @@ class Retried:
     round: int | None
     """Number of the amendment that holds them; None where nothing was run."""
     folder: Path
+    pictures: Sequence[Path] = ()
+    """Those drawn anew; none where nothing was run."""
 
     def __str__(self) -> str:
         if not self.failed_before:
@@ -93,6 +95,5 @@ def retry(
         retried = Retried(
             len(all_failed), [row.smiles for row in amendment.scored], mended, amendment.number, table.folder
         )
-        Drawing(table.folder).draw()
         book.note(str(retried))
-        return retried
+        return replace(retried, pictures=Drawing(table.folder).draw())

@@ -155,7 +155,7 @@ def judge(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     made = {name: arm.get("made_by", {}) for name, arm in arms.items()}
 
     def of_one_code(bar: Mapping[str, Any], other: str) -> dict[str, Any]:
-        names = [] if other in FORMERLY else unequal((made["latent_bo"], made[other]), ("code", "model"))
+        names = [] if _is_of_then(other, made[other]) else unequal((made["latent_bo"], made[other]), ("code", "model"))
         return marked(bar, names)
 
     pairs = []
@@ -180,6 +180,8 @@ def merge(earlier: Results, now: Results) -> Results:
     arms = {}
     for name in [arm.name for arm in ARMS]:
         versions = [record["arms"][name] for record in (now, earlier) if name in record["arms"]]
+        if name in FORMERLY:
+            versions = [arm for arm in versions if _is_of_then(name, arm.get("made_by", {}))]
         if len(versions) > 1 and found_the_same(*(arm["seeds"] for arm in versions)):
             by_seed = {int(seed): of for arm in reversed(versions) for seed, of in arm["seeds"].items()}
             arms[name] = {**versions[0], **average_over_seeds(dict(sorted(by_seed.items())))}
@@ -188,6 +190,11 @@ def merge(earlier: Results, now: Results) -> Results:
     seeds = sorted({int(seed) for arm in arms.values() for seed in arm["seeds"]})
     seen = foresight(arms["latent_bo"]["seeds"]) if "latent_bo" in arms else None
     return {**now, "seeds": seeds, "arms": arms, **judge(arms), "foresight": seen}
+
+
+def _is_of_then(name: str, made: Mapping[str, Any]) -> bool:
+    """Whether an arm is by design of other code, and of the very revision that it is to be of."""
+    return name in FORMERLY and made.get("code") == REVISION[:DIGITS]
 
 
 def found_the_same(first: Mapping[str, TrialResult], second: Mapping[str, TrialResult]) -> bool:
@@ -210,8 +217,8 @@ def foresight(by_seed: Mapping[Any, TrialResult]) -> dict[str, float | None]:
 def report(results: Results) -> str:
     """Shows the arms, the criteria, and how well latent_bo foresees; a record from before it was judged lacks that."""
     judged = judge(results["arms"])  # as is done now: earlier records took what proves nothing for lost
-    made = {name: arm.get("made_by", {}) for name, arm in results["arms"].items() if name not in FORMERLY}
-    codes = mixed_arms(made)
+    made = {name: arm.get("made_by", {}) for name, arm in results["arms"].items()}
+    codes = mixed_arms({name: of for name, of in made.items() if not _is_of_then(name, of)})
     head = (
         f"`{results['campaign']}`, {results['calls']:,} calls. All measures count stereoisomers once and are "
         "means over the seeds, ± their standard error. The arm gp_bo_by_fives takes five picks of a search where the "

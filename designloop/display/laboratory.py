@@ -57,7 +57,9 @@ def suggested(chosen: Suggested) -> None:
 
 def _legend(reasons: Sequence[str]) -> str:
     """What the surrogates see that reasons name; empty where they name none."""
-    words = {word for reason in reasons for word in re.findall(r"\w+", reason)}
+    # As `highest by pairs at 1.2 sd of doubt`; of several goals with the property of each: `pairs (potency)`.
+    voters = " ".join(part for reason in reasons for part in re.findall(r"\bby (.*) at \S+ sd of doubt", reason))
+    words = set(re.findall(r"\w+", re.sub(r"\([^)]*\)", "", voters)))
     seen = [f"{name}, {what}" for name, what in SEEN_BY.items() if name in words]
     return (
         f"why: a surrogate's mean and so many sd of its doubt. Each sees of a molecule: {'; '.join(seen)}."

@@ -40,7 +40,7 @@ def run_campaign(
         top_ten, clock = TopTen(table.ranked_scores()), Clock()
         front = Front.committed(campaign.objective.goals, campaign.output_folder)
         saturation = Saturation(campaign.objective, table.rounds())
-        same = SameScores(table.scores().values())
+        same = SameScores(campaign.objective, table.scores().values(), table.rounds())
         for number, wanted in rounds_left(campaign, table):
             with clock("propose"):
                 drawn = strategy.ask(wanted) if number else starting(campaign)

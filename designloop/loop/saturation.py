@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from designloop.loop.round_metrics import REMARKS
 from designloop.loop.scoring.objective import Objective
 from designloop.records import Scored
 from designloop.tables.manifest import RoundInfo
@@ -15,6 +16,8 @@ SATURATED = 0.9995
 
 FEWEST = 20
 """Scores that say something where all are the same."""
+
+_NOTHING = "there is nothing to search by yet"
 
 
 class Saturation:
@@ -56,14 +59,19 @@ class Saturation:
 class SameScores:
     """What is to be said, once in a campaign, when all molecules have the same score: nothing is left to search by.
 
+    Nothing is said where properties are traded off: their scores may be alike along a whole front.
+
     Args:
+        objective: the campaign's.
         scores: of what is committed already; None where a molecule has none.
+        rounds: those committed before.
     """
 
-    def __init__(self, scores: Iterable[float | None]) -> None:
+    def __init__(self, objective: Objective, scores: Iterable[float | None], rounds: Iterable[RoundInfo]) -> None:
         known = [score for score in scores if score is not None]
         self._count, self._distinct = len(known), set(known)
-        self._said = self._is_same()
+        remarks = (str(info.metrics.get(REMARKS, "")) for info in rounds)
+        self._said = bool(objective.goals) or any(_NOTHING in said for said in remarks)
 
     def after(self, scored: Sequence[Scored], left: int) -> str | None:
         """The line to say after a round with these rows; None where there is nothing to say.
@@ -71,28 +79,19 @@ class SameScores:
         Args:
             left: oracle calls that are left in the budget.
         """
-        good = [row for row in scored if row.score is not None]
+        good = [row.score for row in scored if row.score is not None]
         self._count += len(good)
-        self._distinct |= {row.score for row in good if row.score is not None}
-        if self._said or left <= 0 or not self._is_same():
+        self._distinct |= set(good)
+        is_same = self._count >= FEWEST and len(self._distinct) == 1 and min(self._distinct) < SATURATED
+        if self._said or left <= 0 or not is_same:
             return None
         self._said = True
-        known: dict[str, set[float]] = {}
-        for name, of_row in ((name, value) for row in good for name, value in row.desirability.items()):
-            if of_row is not None:
-                known.setdefault(name, set()).add(of_row)
-        same = [f"{name} ({min(values):g})" for name, values in known.items() if len(values) == 1]
-        where = f"; the desirability is the same of {', '.join(same)}" if same else ""
         (score,) = self._distinct
         return (
-            f"all {self._count:,} molecules scored have the score {score:.3f} so far, so that there is nothing to "
-            f"search by yet, with {left:,} calls left{where}. If that was not to be expected, stop, give the "
-            "transforms ends between which the values lie (`designloop query` shows them), and begin anew with "
-            "--fresh; the ledger keeps what was paid for"
+            f"all {self._count:,} molecules scored so far have the score {score:.3f}: {_NOTHING}, with {left:,} calls "
+            "left. If that was not to be expected, stop, give the transforms ends between which the values lie "
+            "(`designloop query` shows them), and begin anew with --fresh; the ledger keeps what was paid for"
         )
-
-    def _is_same(self) -> bool:
-        return self._count >= FEWEST and len(self._distinct) == 1 and min(self._distinct) < SATURATED
 
 
 def is_saturated(metrics: Mapping[str, float | str], largest: float | None = None) -> bool:

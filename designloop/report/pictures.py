@@ -105,7 +105,7 @@ def write_pictures(candidates: Candidates, folder: Path, n: int = 10) -> list[Pa
     (campaign,) = candidates.campaigns()
     references, _ = read_references(campaign.folder)  # damage is told by who asks for them
     calls = calls_of(table).get(campaign.label, [])
-    starting = pc.sum(pc.equal(table["proposer"], START)).as_py() or 0
+    starting = set(table.filter(pc.equal(table["proposer"], START))["call"].to_pylist())
     goals = campaign.record.goals
     volumes = volumes_of(campaign.rounds) if goals else []
     ten = top_molecules(table, n, goals=list(goals), units=read_units(campaign.folder))

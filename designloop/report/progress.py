@@ -7,7 +7,7 @@ molecules give the same bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 
 from designloop.report.references import Reference
@@ -39,7 +39,7 @@ _LABEL = 14
 def draw_progress(
     title: str,
     calls: Sequence[tuple[str, float | None]],
-    starting: int = 0,
+    starting: Collection[int] = (),
     references: Sequence[Reference] = (),
     n: int = 10,
     volumes: Sequence[tuple[int, float]] = (),
@@ -51,7 +51,7 @@ def draw_progress(
     Args:
         title: names the campaign.
         calls: (smiles, score) of each call in turn; no score is None.
-        starting: how many of them, the first ones, are starting molecules.
+        starting: numbers, from 1, of the calls that were starting molecules.
         n: molecules in the mean, one a stereo-free parent.
         volumes: (call, hypervolume) after each round of such a campaign.
     """
@@ -64,11 +64,11 @@ def draw_progress(
         '<rect width="100%" height="100%" fill="white"/>',
         _text(SIZE[0] / 2, 26, what, 'font-size="16" font-weight="bold"'),
         *_axes(last),
-        _points([point for point in points if point[0] > starting], last, "molecules", _POINT, _SIZE),
+        _points([point for point in points if point[0] not in starting], last, "molecules", _POINT, _SIZE),
         *(_line("hypervolume", volumes, last) if volumes else _rise(course(calls, n), last)),
-        _points([point for point in points if point[0] <= starting], last, "starting", _START, _START_SIZE),
+        _points([point for point in points if point[0] in starting], last, "starting", _START, _START_SIZE),
         *_reference_lines(references),
-        *_legend(starting > 0, n, bool(volumes)),
+        *_legend(bool(starting), n, bool(volumes)),
         "</svg>",
         "",
     ]

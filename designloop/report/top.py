@@ -83,7 +83,7 @@ def top_molecules(
             known=near,
             allowed=row["allowed"],
             pareto_rank=row["pareto_rank"],
-            suggestion=row["suggestion"],
+            suggestion=row.get("suggestion") if "suggestion" not in properties else None,
         )
         for rank, (row, best_row, start, near) in enumerate(zip(rows, best_rows, starts, known, strict=True), 1)
     ]

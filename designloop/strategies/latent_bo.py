@@ -76,7 +76,8 @@ class Settings(BaseModel):
     thorough: Annotated[int, Formerly(0)] = Field(
         500,
         ge=0,
-        description="molecules paid for, until which `effort: normal` breeds as many free ones as `effort: high` does",
+        description="molecules paid for that have a score, until which `effort: normal` breeds as many free ones as "
+        "`effort: high` does",
     )
     screen: bool = Field(True, description="whether ZINC is looked through, beside what is bred")
     chains: float = Field(
@@ -307,9 +308,9 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     thought, sees_measured = EFFORT[settings.effort], settings.acquisition == "qlognei"
 
     def share_now(archive: Archive) -> float:
-        if settings.effort == "normal" and judge.paid < settings.thorough:
-            return EFFORT["high"].free / thought.free
-        return share_of_thought(judge.paid, len(archive))
+        thorough = settings.effort == "normal" and judge.paid < settings.thorough
+        more = EFFORT["high"].free / thought.free if thorough else 1.0
+        return more * share_of_thought(judge.paid, len(archive))
 
     by_vote = BreedByVote(
         campaign=campaign,

@@ -63,18 +63,26 @@ def read_suggestions(folder: Path, campaign: str) -> list[Suggestion]:
     """The suggestions of a campaign in the order in which they were given; none where there is no file.
 
     Raises:
-        DamagedFile: the file is damaged, was edited, or is another campaign's.
+        DamagedFile: the file is damaged, was edited, is another campaign's, or says what this release does not know.
+        TableError: it is of a newer schema version.
     """
-    return [
-        Suggestion(
-            **row
-            | {
-                "candidate": _candidate_of(row["candidate"]),
-                "predicted": {name: (mean, deviation) for name, (mean, deviation) in row["predicted"].items()},
-            }
-        )
-        for row in _read(folder, campaign).get("suggestions", ())
-    ]
+    body = _read(folder, campaign)
+    try:
+        return [
+            Suggestion(
+                **row
+                | {
+                    "candidate": _candidate_of(row["candidate"]),
+                    "predicted": {name: (mean, deviation) for name, (mean, deviation) in row["predicted"].items()},
+                }
+            )
+            for row in body.get("suggestions", ())
+        ]
+    except (KeyError, TypeError, ValueError) as problem:
+        raise DamagedFile(
+            f"{folder / FILE} holds suggestions that this release cannot read ({type(problem).__name__}: {problem})",
+            "Use the release of designloop that wrote it, or a newer one.",
+        ) from problem
 
 
 def read_seconds(folder: Path, campaign: str) -> dict[int, dict[str, float]]:
@@ -95,7 +103,7 @@ def _read(folder: Path, campaign: str) -> dict[str, Any]:
     if body["campaign"] != campaign:
         raise DamagedFile(
             f"{folder / FILE} holds the suggestions of campaign {body['campaign']}, expected {campaign}",
-            "Put the file of this campaign back, or begin anew with --fresh.",
+            "Put the file of this campaign back, or move the folder aside to begin anew.",
         )
     return body
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from designloop.pareto import pareto_ranks
 from designloop.paths import is_folder
-from designloop.tables.errors import DamagedFile, QueryError
+from designloop.tables.errors import DamagedFile, QueryError, TableError
 from designloop.tables.files import refuse_lost_manifests, rows_numbers
 from designloop.tables.head import read_head, what_is_lost
 from designloop.tables.ledger_reading import read_ledger
@@ -108,8 +108,9 @@ class FolderReader:
         suggestions: Sequence[Suggestion] = ()
         try:
             suggestions = read_suggestions(self.folder, record.id)
-        except DamagedFile as damage:
-            remarks.append(f"{damage.what}: what is pending is not known")
+        except TableError as damage:
+            what = damage.what if isinstance(damage, DamagedFile) else str(damage).rstrip(".")
+            remarks.append(f"{what}: what is pending is not known, nor by which id anything was suggested")
         ended = finish if finish and finish.after_round == last else None
         return record, tuple(self._rounds), ended, remarks, suggestions
 
@@ -132,6 +133,8 @@ def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence
     """View ``candidates``: each campaign's rows, amendments in place, properties of all campaigns as columns."""
     spelling: dict[str, str] = {}
     parts = []
+    # Campaigns of before there was this column may have a property of its name, which then has it.
+    has_ids = not any("suggestion" in map(str.lower, campaign.record.properties) for campaign in campaigns)
     for campaign, tables in zip(campaigns, rows, strict=True):
         properties = campaign.record.properties
         stored = pa.concat_tables([stored_schema(properties, campaign.record.id).empty_table(), *tables])
@@ -145,8 +148,9 @@ def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence
         ranks = pareto_ranks_of(merged, [spelling[name.lower()] for name in campaign.record.goals])
         given = {item.candidate.smiles: item.id for item in campaign.suggestions}
         suggested = pa.array([given.get(smiles) for smiles in merged["smiles"].to_pylist()], pa.string())
-        for place, (name, column) in enumerate((("pareto_rank", ranks), ("suggestion", suggested)), 1):
-            merged = merged.add_column(merged.column_names.index("score") + place, name, column)
+        made = {"pareto_rank": ranks} | ({"suggestion": suggested} if has_ids else {})
+        for place, (name, column) in enumerate(made.items(), merged.column_names.index("score") + 1):
+            merged = merged.add_column(place, name, column)
         places = pc.cast(pc.add(merged["position"], 1), pa.string())
         numbers = pc.coalesce(pc.cast(merged["call"], pa.string()), pc.binary_join_element_wise("s", places, ""))
         ids = pc.binary_join_element_wise(name_part, numbers, "-")

@@ -10,6 +10,7 @@ from scipy.stats import ttest_rel
 from designloop.benchmarks import Options, latent_bo
 from designloop.benchmarks.common import gp_bo, trials
 from designloop.benchmarks.common.arms import make_trials, open_screening, overrides_of
+from designloop.benchmarks.common.earlier import REVISION
 from designloop.benchmarks.common.gp_search import Sizes
 from designloop.benchmarks.common.measures import average_over_seeds
 from designloop.loop.campaign.campaign import load_campaign
@@ -136,7 +137,7 @@ def test_a_record_from_before_codes_were_kept_is_read_and_one_pair_of_it_is_pend
 
 
 def test_what_stood_before_is_of_other_code_by_design() -> None:
-    then = {"made_by": {"code": "then", "model": None, "search": "s"}}
+    then = {"made_by": {"code": REVISION[:12], "model": None, "search": "s"}}
     now = {"made_by": {"code": "now", "model": "m", "search": "t"}}
     arms = {"latent_bo": {**arm(0.8, 0.82), **now}, "latent_bo_formerly": {**arm(0.7, 0.71), **then}}
     (pair,) = latent_bo.judge(arms)["pairs"]
@@ -144,6 +145,10 @@ def test_what_stood_before_is_of_other_code_by_design() -> None:
     assert pair["value"] == pytest.approx(0.105)
     page = latent_bo.report({**RECORD, "arms": arms, "pairs": []})
     assert "mixes codes" not in page
+    of_another_then = {**arms["latent_bo_formerly"], "made_by": {**then["made_by"], "code": "another"}}
+    other = {**arms, "latent_bo_formerly": of_another_then}
+    assert latent_bo.judge(other)["pairs"][0]["holds"] is None
+    assert "latent_bo_formerly" not in latent_bo.merge({**RECORD, "arms": other}, RECORD)["arms"]
 
 
 def test_what_was_last_said_of_foresight_is_averaged_over_seeds() -> None:

@@ -17,3 +17,5 @@ def test_only_those_that_are_named_are_explained() -> None:
     assert "latent_composition, where the model" in legend
     assert "composition, its" not in legend.replace("latent_composition", "")
     assert _legend(["drawn at random", ""]) == ""
+    of_property = _legend(["for the front, by ecfp6 (pairs), ecfp6 (latent) at 1e-05 sd of doubt; worth its price"])
+    assert of_property.endswith("Each sees of a molecule: ecfp6, its circular fragments.")

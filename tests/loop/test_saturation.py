@@ -9,7 +9,7 @@ import pytest
 from designloop import api
 from designloop.loop.saturation import SameScores, Saturation, is_saturated
 from designloop.loop.scoring.objective import Objective
-from designloop.records import Candidate, Evaluation, Result, Scored
+from designloop.records import Candidate, Evaluation, Scored
 from tests.campaigns import write_campaign
 from tests.commands import succeeds
 
@@ -57,20 +57,19 @@ def test_it_is_not_said_when_nothing_is_left() -> None:
     assert Saturation(OBJECTIVE, ()).after(GOOD, 0) is None
 
 
-def scored(score: float | None, **desirability: float) -> Scored:
-    evaluation = Evaluation(Candidate("C", "prior"), {name: Result(1.0) for name in desirability})
-    return Scored(evaluation, desirability, score)
+def scored(*scores: float | None) -> list[Scored]:
+    return [Scored(Evaluation(Candidate("C", "prior"), {}), {}, score) for score in scores]
 
 
-def test_equal_scores_are_told_once_with_the_properties_that_make_them_so() -> None:
-    same = SameScores([0.0] * 12 + [None])
-    assert same.after([scored(0.0, qed=0.0, size=0.5), scored(None)], 40) is None, "13 say little"
-    line = same.after([scored(0.0, qed=0.0, size=size / 10) for size in range(7)], 33)
+def test_equal_scores_are_told_once() -> None:
+    same = SameScores(OBJECTIVE, [0.0] * 12 + [None], ())
+    assert same.after(scored(0.0, None), 40) is None, "13 say little"
+    line = same.after(scored(*[0.0] * 7), 33)
     assert line is not None
-    assert line.startswith("all 20 molecules scored have the score 0.000 so far, so that there is nothing")
-    assert "33 calls left; the desirability is the same of qed (0). If" in line
-    assert same.after([scored(0.0, qed=0.0)], 32) is None
-    assert SameScores([0.0] * 20).after([scored(0.0, qed=0.0)], 5) is None, "it was said before"
+    assert line.startswith(
+        "all 20 molecules scored so far have the score 0.000: there is nothing to search by yet, with 33"
+    )
+    assert same.after(scored(0.0), 32) is None
 
 
 @pytest.mark.parametrize(
@@ -79,13 +78,27 @@ def test_equal_scores_are_told_once_with_the_properties_that_make_them_so() -> N
 def test_scores_that_differ_are_at_the_top_or_are_the_last_are_not_told(
     before: list[float], now: float, left: int
 ) -> None:
-    assert SameScores(before).after([scored(now, qed=now)], left) is None
+    assert SameScores(OBJECTIVE, before, ()).after(scored(now), left) is None
 
 
-def test_run_says_that_all_scores_are_equal_and_status_keeps_it(tmp_path: Path, tiny_model: Path) -> None:
-    hopeless = {"objective.properties.0.transform": {"type": "linear", "low": 5, "high": 9}, "budget.oracle_calls": 60}
-    path = write_campaign(tmp_path, tiny_model, hopeless)
-    assert succeeds("run", path).count("have the score 0.000 so far, so that there is nothing to search by") == 1
+def test_equal_means_of_what_is_traded_off_are_not_told() -> None:
+    goals = {**OBJECTIVE.model_dump(), "aggregate": "pareto"}
+    for item in goals["properties"]:
+        item["weight"] = 1.0
+    assert SameScores(Objective.model_validate(goals), [0.5] * 30, ()).after(scored(0.5), 9) is None
+
+
+def test_run_says_that_all_scores_are_equal_once_also_when_resumed_and_status_keeps_it(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    hopeless = {"objective.properties.0.transform": {"type": "linear", "low": 5, "high": 9}, "budget.oracle_calls": 20}
+    assert "nothing to search by" not in succeeds("run", write_campaign(tmp_path, tiny_model, hopeless)), (
+        "nothing is left"
+    )
+    path = write_campaign(tmp_path, tiny_model, {**hopeless, "budget.oracle_calls": 60})
+    assert succeeds("run", path).count("have the score 0.000: there is nothing to search by yet") == 1
+    path = write_campaign(tmp_path, tiny_model, {**hopeless, "budget.oracle_calls": 80})
+    assert "nothing to search by" not in succeeds("run", path)
     assert sum("nothing to search by" in remark for remark in api.status(path).remarks) == 1
 
 

@@ -228,6 +228,22 @@ def test_a_damaged_round_is_told(tmp_path):
 # ---- many campaigns
 
 
+def test_a_property_that_was_called_suggestion_before_there_was_the_column_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("designloop.tables.candidate_table.check_properties", lambda names: None)
+    for name, properties in (("then", ["Suggestion", "logP"]), ("now", ["weight", "logP"])):
+        with open_table(FakeCampaign(tmp_path, name, oracles={key: FakeOracle(key) for key in properties})) as table:
+            row = scored("CCO", 0.25)
+            named = dict.fromkeys(properties, row.evaluation.results["weight"])
+            evaluation = type(row.evaluation)(row.candidate, named)
+            table.commit(Round(0, [type(row)(evaluation, dict.fromkeys(properties, 0.5), 0.5)], {}))
+    alone = open_candidates(tmp_path / "then")
+    assert alone.to_arrow()["Suggestion"].to_pylist() == [0.25]
+    assert [molecule.suggestion for molecule in top_molecules(alone)] == [None]
+    both = open_candidates([tmp_path / "then", tmp_path / "now"])
+    assert both.query('SELECT "Suggestion" FROM candidates ORDER BY campaign')["Suggestion"].to_pylist() == [None, 0.25]
+    assert open_candidates(tmp_path / "now").to_arrow()["suggestion"].to_pylist() == [None]
+
+
 def test_many_campaigns_have_the_properties_of_all(tmp_path):
     for name, oracles in (
         ("one", {"QED": FakeOracle("q"), "logP": FakeOracle("l")}),

@@ -46,16 +46,18 @@ def run_earlier(strategy: str, file: Path, overrides: Mapping[str, Any], folder:
         strategy: its name then.
         overrides: of which those that were known then count: seed, calls and backend.
     Raises:
-        InputError: this is no clone with its history, or the revision has no such file.
+        InputError: this is no clone with its history, or the revision has no such file, or another one.
     """
-    began = perf_counter()
-    known = {key: overrides[key] for key in ("seed", "budget.oracle_calls", "evaluation.backend") if key in overrides}
+    began, budget = perf_counter(), api.load_campaign(file, overrides).budget.oracle_calls
+    known = {key: overrides[key] for key in ("seed", "evaluation.backend") if key in overrides}
+    known["budget.oracle_calls"] = budget
     with tempfile.TemporaryDirectory(dir=folder) as place:
         there = Path(place)
         unpack(there / "code")
         then = there / "code" / "campaigns" / file.name
         if not then.is_file():
             raise api.InputError(f"revision {REVISION} has no campaigns/{file.name}; leave this arm out by --arms")
+        _refuse_others(file, then)
         places = {"output": str(there / "campaign"), "ledger": str(there / "ledger.sqlite")}
         settings = {"strategy": {"name": strategy}, "budget.patience": None, **known, **places}
         calls = there / "calls.json"
@@ -70,8 +72,19 @@ def run_earlier(strategy: str, file: Path, overrides: Mapping[str, Any], folder:
         if done.returncode:
             raise RuntimeError(f"{strategy} of revision {REVISION} ended with {done.returncode}:\n{done.stderr}")
         rows = [Call(*row) for row in json.loads(calls.read_text())]
-    budget = overrides.get("budget.oracle_calls") or api.load_campaign(file, overrides).budget.oracle_calls
-    return {**measure_calls(rows, int(budget)), "seconds": perf_counter() - began}
+    return {**measure_calls(rows, budget), "seconds": perf_counter() - began}
+
+
+def _refuse_others(now: Path, then: Path) -> None:
+    """Returns if a campaign file, and the oracles that it names beside it, are what they were."""
+    named = [path.name for path in now.parent.glob("*.py") if path.name in now.read_text(encoding="utf-8")]
+    for name in (now.name, *sorted(named)):
+        before = then.with_name(name)
+        if not before.is_file() or before.read_bytes() != now.with_name(name).read_bytes():
+            raise api.InputError(
+                f"{now.with_name(name)} is not what it was at revision {REVISION}, so that searches of then and of now "
+                "would be for different molecules; leave this arm out by --arms"
+            )
 
 
 def unpack(folder: Path) -> None:

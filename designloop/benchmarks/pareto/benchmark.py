@@ -54,13 +54,10 @@ def run(options: Options, say: Say) -> Results:
 def merge(earlier: Results, now: Results) -> Results:
     """Both records, arm by arm of each case, judged anew: only what is of the same calls, seeds, code and model.
 
-    Codes count as one for an arm that both ran on a case with a seed, if each such campaign left the same table.
+    Codes count as one for an arm of a case that both ran with a seed, if each such campaign left the same table.
     """
     before = {
-        case: {
-            **of,
-            "arms": {name: _as_of(arm, name, now["cases"], earlier["cases"]) for name, arm in of["arms"].items()},
-        }
+        case: {**of, "arms": {name: _as_of(arm, _arm(now, case, name)) for name, arm in of["arms"].items()}}
         for case, of in earlier["cases"].items()
     }
     cases = merge_cases(CASES, [arm.name for arm in ARMS], before, now["cases"])
@@ -70,19 +67,25 @@ def merge(earlier: Results, now: Results) -> Results:
     return {**now, "arms": arms, "cases": cases, "bars": bars}
 
 
-def _as_of(arm: Mapping[str, Any], name: str, now: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+def _arm(results: Results, case: str, name: str) -> Mapping[str, Any]:
+    """What results have of an arm on a case; nothing where that was not run."""
+    arm: Mapping[str, Any] = results["cases"].get(case, {}).get("arms", {}).get(name, {})
+    return arm
+
+
+def _as_of(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """An arm of an earlier record, of the code of now where that was found to be the same search."""
-    of_arm = {**arm["of"], "seeds": 0, "code": 0}
-    again = [(of["arms"][name], earlier[case]["arms"].get(name)) for case, of in now.items() if name in of["arms"]]
-    pairs = [
-        (new["of"]["code"], new["digest"][row] == old["digest"][old["of"]["seeds"].index(seed)])
-        for new, old in again
-        if old is not None and old["of"] == arm["of"] and {**new["of"], "seeds": 0, "code": 0} == of_arm
-        for row, seed in enumerate(new["of"]["seeds"])
-        if seed in old["of"]["seeds"]
-    ]
-    same = pairs and all(alike for _, alike in pairs)
-    return {**arm, "of": {**arm["of"], "code": pairs[0][0]}} if same else dict(arm)
+    before, since = earlier.get("of", {}), now.get("of", {})
+    seeds = [seed for seed in since.get("seeds", ()) if seed in before.get("seeds", ())]
+    alike = [before.get(name) == since.get(name) for name in ("calls", "model")]
+    alike += [_table(earlier, seed) == _table(now, seed) is not None for seed in seeds]
+    return {**earlier, "of": {**before, "code": since["code"]}} if seeds and all(alike) else dict(earlier)
+
+
+def _table(arm: Mapping[str, Any], seed: int) -> str | None:
+    """The digest of the table that a campaign left; None where that was not kept."""
+    digest: str | None = arm.get("digest", [None] * len(arm["of"]["seeds"]))[arm["of"]["seeds"].index(seed)]
+    return digest
 
 
 def _entry(by_seed: Mapping[int, TrialResult]) -> dict[str, Any]:

@@ -23,13 +23,6 @@ class ChosenStrategy(Protocol):
     def settings(self) -> BaseModel: ...
 
 
-class Patience(Protocol):
-    """Of a campaign's budget, what ends a search that stands still."""
-
-    @property
-    def patience(self) -> int | None: ...
-
-
 class Settings(Protocol):
     """What a campaign says, as far as some of it keeps other parts from doing anything."""
 
@@ -39,34 +32,18 @@ class Settings(Protocol):
     @property
     def diversity(self) -> Diversity: ...
 
-    @property
-    def budget(self) -> Patience: ...
-
-    @property
-    def batch_size(self) -> int: ...
-
 
 def find_idle(document: Document, campaign: Settings, objective: strategies.KnownObjective) -> Iterator[str]:
     """A sentence on each setting that the file says and that does nothing: key, line and why."""
     chosen = campaign.strategy
     of_strategy = strategies.idle_settings(chosen.name, chosen.settings, objective)
     idle = {f"strategy.{key}": why for key, why in of_strategy.items()}
-    idle |= _never_begun_anew(campaign)
     idle |= {f"diversity.{key}": why for key, why in _idle_diversity(campaign.diversity).items()}
     for key, why in idle.items():
         path = tuple(key.split("."))
         if _is_said(document.data, path):
             line = document.line(path)
             yield key + ("" if line is None else f" (line {line})") + f" does nothing: {why}"
-
-
-def _never_begun_anew(campaign: Settings) -> dict[str, str]:
-    """A search that would begin anew only after patience has ended it."""
-    after, patience = getattr(campaign.strategy.settings, "restart_after", 0), campaign.budget.patience
-    if not after or not patience or after < patience * campaign.batch_size:
-        return {}
-    ends = f"`budget.patience` ends the campaign after {patience:,} rounds of {campaign.batch_size:,} without gain"
-    return {"strategy.restart_after": f"{ends}, before {after:,} calls without gain have begun it anew"}
 
 
 def _idle_diversity(diversity: Diversity) -> dict[str, str]:

@@ -115,8 +115,8 @@ class ResultsReader:
         if not written_id:
             if key not in by_identity:
                 raise _Refusal(
-                    f"{structure} was never suggested by this campaign; what was measured beside it joins a campaign "
-                    "when that begins, with its value among `starting_molecules`"
+                    f"{structure} was never suggested by this campaign; values of other molecules are given when a "
+                    "campaign begins: `starting_molecules: {file: …, values: …}`"
                 )
             return by_identity[str(key)]
         if written_id not in by_id:

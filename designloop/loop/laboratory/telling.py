@@ -28,6 +28,9 @@ from designloop.tables import CandidateTable
 from designloop.tables.suggestions import Suggestion, read_seconds
 from designloop.words import silent
 
+_PROPOSING = frozenset(f"{part}_seconds" for part in ("fit", "breed", "choose"))
+"""Metrics of a strategy that `suggest` keeps in a laboratory's campaign."""
+
 
 @dataclass(frozen=True)
 class News:
@@ -185,7 +188,8 @@ class Teller:
             learned = strategy.tell(scored)
         noise = {f"{name}_replicate_sd": deviation for name, deviation in noise_of(committed).items()}
         metrics |= {READINGS: to_metric(committed), **noise, **top_ten.after(scored), **front.after(scored)}
-        now = {**learned, **clock.lap()}
+        # What the strategy says of proposing is of what was done again here, in order to learn.
+        now = {name: value for name, value in learned.items() if name not in _PROPOSING} | clock.lap()
         # What was spent to suggest them adds to what was spent on them here.
         metrics |= now | {name: now.get(name, 0.0) + of_part for name, of_part in proposing.items()}
         number = 0 if kind == "start" else max(table.next_round(), 1)

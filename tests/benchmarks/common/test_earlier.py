@@ -33,11 +33,16 @@ def test_the_search_of_then_spends_the_calls_of_now_and_leaves_nothing(tmp_path:
 
 
 @with_history
-def test_a_file_that_was_not_there_and_a_strategy_that_was_none_are_told(tmp_path: Path) -> None:
-    with pytest.raises(api.InputError, match=r"has no campaigns/keep_the_core_of_mars\.yaml"):
-        earlier.run_earlier("random", CAMPAIGNS / "keep_the_core_of_mars.yaml", SETTINGS, tmp_path)
+def test_a_file_that_was_not_there_or_was_another_and_a_strategy_that_was_none_are_told(tmp_path: Path) -> None:
+    with pytest.raises(api.InputError, match=r"has no campaigns/two_goals\.yaml"):
+        earlier.run_earlier("random", CAMPAIGNS / "two_goals.yaml", SETTINGS, tmp_path)
     with pytest.raises(RuntimeError, match="ended with 1"):
         earlier.run_earlier("none_such", CAMPAIGNS / "latent_bo.yaml", SETTINGS, tmp_path)
+    for name in ("latent_bo.yaml", "costly_oracle.py"):
+        text = (CAMPAIGNS / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(text + "\n" * (name == "costly_oracle.py"), encoding="utf-8")
+    with pytest.raises(api.InputError, match=r"costly_oracle\.py is not what it was at revision"):
+        earlier.run_earlier("random", tmp_path / "latent_bo.yaml", SETTINGS, tmp_path)
 
 
 def test_without_history_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

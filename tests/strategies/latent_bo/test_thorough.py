@@ -27,6 +27,7 @@ def bred(paid: int, **settings: Any) -> float:
         ({}, 100, 40, 40 * share_of_thought(4000, 0)),
         ({"thorough": 0}, 40, 40, 40 * share_of_thought(4000, 0)),
         ({"thorough": 1000}, 100, 100, 40 * share_of_thought(4000, 0)),
+        ({"thorough": 5000}, 100, 100, 100 * share_of_thought(4000, 0)),
         ({"effort": "high"}, 100, 100, 100 * share_of_thought(4000, 0)),
         ({"effort": "low"}, 10, 10, 10 * share_of_thought(4000, 0)),
     ],
