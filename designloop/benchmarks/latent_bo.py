@@ -30,6 +30,7 @@ from designloop.benchmarks.common.measures import PAIRED_COLUMNS, Criterion, ave
 from designloop.benchmarks.common.mol_ga import require_mol_ga, run_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
+from designloop.benchmarks.common.records import rounded
 from designloop.benchmarks.common.search_report import arms_table, criteria_table
 from designloop.benchmarks.common.trials import TrialResult, code_digest, run_trials
 from designloop.benchmarks.pmo.ga_search import CHILDREN
@@ -200,7 +201,9 @@ def _is_of_then(name: str, made: Mapping[str, Any]) -> bool:
 def found_the_same(first: Mapping[str, TrialResult], second: Mapping[str, TrialResult]) -> bool:
     """Whether two runs of an arm have seeds in common, and paid for the same with each, as far as is recorded."""
     common = first.keys() & second.keys()
-    return bool(common) and all(first[seed].get(name) == second[seed].get(name) for seed in common for name in SAME_IN)
+    return bool(common) and all(
+        rounded(first[seed].get(name)) == rounded(second[seed].get(name)) for seed in common for name in SAME_IN
+    )
 
 
 def foresight(by_seed: Mapping[Any, TrialResult]) -> dict[str, float | None]:

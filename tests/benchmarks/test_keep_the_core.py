@@ -84,6 +84,12 @@ def test_a_bond_between_positions_is_seen() -> None:
     assert groups("c1ccc(Cc2ccccc2)cc1", biphenyl).pattern == ""
 
 
+def test_what_is_aromatic_only_together_with_the_core_is_a_substituent() -> None:
+    found = groups("N#Cc1cccc(Nc2ncnc3cc4ccoc4cc23)c1", ANILINOQUINAZOLINE)
+    assert any("o" in part for part in found.substituents)
+    assert found == groups("c1(Nc2cccc(C#N)c2)ncnc2cc3ccoc3cc12", ANILINOQUINAZOLINE)
+
+
 def test_what_does_not_hold_the_core_has_no_pattern() -> None:
     core = Chem.MolFromSmarts(ANILINOQUINAZOLINE)
     assert r_groups("c1ccc(Nc2ncccn2)cc1", core) is None

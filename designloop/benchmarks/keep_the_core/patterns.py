@@ -51,8 +51,14 @@ def r_groups(smiles: str, core: Chem.Mol) -> RGroups | None:
     patterns = {_pattern(flat, core, match) for match in matches}
     positions, pattern = min((tuple(sorted(set(_positions(pattern)))), pattern) for pattern in patterns)
     bare = _POSITION.sub("*", pattern)
-    substituents = frozenset(Chem.CanonSmiles(part) for part in bare.split(".") if "*" in part)
+    substituents = frozenset(_canonical(part) for part in bare.split(".") if "*" in part)
     return RGroups(pattern, positions, substituents)
+
+
+def _canonical(part: str) -> str:
+    """A substituent's SMILES; one that is aromatic only together with the core is written as it stands."""
+    mol = Chem.MolFromSmiles(part) or Chem.MolFromSmiles(part, sanitize=False)
+    return str(Chem.MolToSmiles(mol))
 
 
 def _pattern(mol: Chem.Mol, core: Chem.Mol, match: tuple[int, ...]) -> str:
