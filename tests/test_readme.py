@@ -241,5 +241,7 @@ def test_what_latent_bo_is_said_to_make_is_what_the_record_has() -> None:
             [seed["mean_top_10"] for seed in arms[name]["seeds"].values()] for name in ("latent_bo", "property_loss")
         ]
         assert [round(fmean(of_seeds), 3) for of_seeds in tens] == list(map(float, figures))
-        assert sum(own < other for own, other in zip(*tens, strict=True)) == 1
         assert len(tens[0]) == 5
+        if record == "latent_bo":
+            assert sum(own < other for own, other in zip(*tens, strict=True)) == 1
+            assert arms["property_loss"]["seconds"] < arms["latent_bo"]["seconds"] / 5
