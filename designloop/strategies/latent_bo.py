@@ -77,7 +77,7 @@ class Settings(BaseModel):
         500,
         ge=0,
         description="molecules paid for that have a score, until which `effort: normal` breeds as many free ones as "
-        "`effort: high` does",
+        "`effort: high` does, where a score has several properties and each is foreseen by itself",
     )
     screen: bool = Field(True, description="whether ZINC is looked through, beside what is bred")
     chains: float = Field(
@@ -134,6 +134,15 @@ def why_unfit(settings: Settings, objective: KnownObjective) -> Unfit | None:
     return Unfit(key, actual, others, "or leave that out")
 
 
+def why_never_thorough(settings: Settings, objective: KnownObjective) -> str | None:
+    """Why these settings never breed more free molecules for the first ones paid for; None where they do."""
+    if settings.effort != "normal":
+        return f"it is for `effort: normal`, and here it is {settings.effort}"
+    if objective.reference is not None or surrogate_of(settings, objective) != "committees":
+        return "it is for a score of several properties, each of which a committee of its own foresees"
+    return None
+
+
 def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, str]:
     """Dotted key -> why it does nothing."""
     idle = dict[str, str]()
@@ -143,8 +152,8 @@ def idle_settings(settings: Settings, objective: KnownObjective) -> dict[str, st
         idle["trade_offs"] = "it is for `objective.aggregate: pareto`"
     elif surrogate_of(settings, objective) == "committee":
         idle["judged"] = NOTHING_TO_JUDGE
-    if settings.effort != "normal":
-        idle["thorough"] = f"it is for `effort: normal`, and here it is {settings.effort}"
+    if (why := why_never_thorough(settings, objective)) is not None:
+        idle["thorough"] = why
     if not settings.regions.decoded:
         others = [f"regions.{key}" for key in RegionSettings.model_fields if key != "decoded"]
         idle |= dict.fromkeys(others, "`regions.decoded` is 0, so there are no regions")
@@ -306,10 +315,10 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
         )
         sources.append(region_search.RegionSearch(writer=writer, regions=trusted, decoded=decoded, spread=spread))
     thought, sees_measured = EFFORT[settings.effort], settings.acquisition == "qlognei"
+    is_thorough = why_never_thorough(settings, objective) is None
 
     def share_now(archive: Archive) -> float:
-        thorough = settings.effort == "normal" and judge.paid < settings.thorough
-        more = EFFORT["high"].free / thought.free if thorough else 1.0
+        more = EFFORT["high"].free / thought.free if is_thorough and judge.paid < settings.thorough else 1.0
         return more * share_of_thought(judge.paid, len(archive))
 
     by_vote = BreedByVote(

@@ -42,7 +42,7 @@ def test_each_arm_differs_by_what_its_name_says(model: str, tmp_path: Path) -> N
     assert {name: of for name, of in differs.items() if of} == {
         "no_screen": {"screen": False},
         "low_effort": {"effort": "low"},
-        "hasty": {"thorough": 0},
+        "high_effort": {"effort": "high"},
         "none_at_random": {"judged": 0},
         "chains": {"chains": 15.0},
         **{name: {"acquisition": name} for name in ("uniform", "thompson", "qlogei", "ucb")},
