@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -23,6 +24,18 @@ os.environ["NO_COLOR"] = "1"
 # A shell starts what runs in the background with Ctrl-C ignored, which programs that a test starts would inherit.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_AS_MADE: dict[str, dict[str, Any]] = {}
+"""Module -> the state of its ``RNG`` after it was imported."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Sets a module's ``RNG`` back before each of its tests: what one draws must not hang on which ran before it."""
+    module = getattr(item, "module", None)
+    bits = getattr(getattr(module, "RNG", None), "bit_generator", None)
+    if module is not None and bits is not None:
+        bits.state = _AS_MADE.setdefault(module.__name__, bits.state)
 
 
 @pytest.fixture(autouse=True, scope="session")
