@@ -9,8 +9,7 @@ import pytest
 
 from designloop import display
 from designloop.loop.summary import Summary
-from designloop.strategies.base import PROPOSER_SHARE
-from designloop.strategies.search.machine import PARTS
+from designloop.strategies.base import PROPOSER_SHARE, PROPOSING
 from designloop.tables.manifest import RoundInfo
 
 
@@ -27,7 +26,7 @@ def test_the_seconds_of_fit_breeding_and_acquisition_stand_beside_those_of_propo
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     plain = {"propose_seconds": 3.25, "oracle_seconds": 0.5, "learn_seconds": 1.5}
-    seconds = dict(zip((f"{part}_seconds" for part in PARTS), (0.75, 2.125, 0.25), strict=True))
+    seconds = dict(zip((f"{part}_seconds" for part in PROPOSING), (0.75, 2.125, 0.25), strict=True))
     text = printed(capsys, plain, plain | seconds)
     head, first, second = text.split("Last rounds\n")[1].splitlines()[:3]
     assert [word for word in head.split() if word != "s"][-6:] == [

@@ -136,6 +136,10 @@ class Explaining(Protocol):
         """By what it chose a candidate that it gave out since it was last told anything, in a few words."""
 
 
+PROPOSING = ("fit", "breed", "choose")
+"""Parts of proposing whose seconds are told of each round: the surrogate's fit, breeding, the choice of a batch."""
+
+
 @runtime_checkable
 class Timed(Protocol):
     """What a strategy may be, too: one that says what its proposing took."""

@@ -71,7 +71,7 @@ def suggest_molecules(
         for item, price in zip(_expected(campaign, table, given, chosen, strategy), prices, strict=True)
     ]
     if new:
-        parts = dict(strategy.seconds()) if isinstance(strategy, Timed) else {}
+        parts = strategy.seconds() if isinstance(strategy, Timed) else {}
         seconds = read_seconds(table.folder, table.campaign_id)
         seconds[new[0].batch] = {"propose": perf_counter() - began, **parts}
         write_suggestions(table.folder, table.campaign_id, [*given, *new], seconds)

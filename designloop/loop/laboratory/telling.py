@@ -24,11 +24,12 @@ from designloop.loop.round_metrics import Clock, Front, TopTen, remarks_metric
 from designloop.loop.runner import build_strategy, given_results, starting
 from designloop.loop.screening.screening import Screening
 from designloop.records import MEASURED, Candidate, Evaluation, Result, Round, RoundKind
+from designloop.strategies.base import PROPOSING
 from designloop.tables import CandidateTable
 from designloop.tables.suggestions import Suggestion, read_seconds
 from designloop.words import silent
 
-_PROPOSING = frozenset(f"{part}_seconds" for part in ("fit", "breed", "choose"))
+_PROPOSING = frozenset(f"{part}_seconds" for part in PROPOSING)
 """Metrics of a strategy that `suggest` keeps in a laboratory's campaign."""
 
 

@@ -16,7 +16,7 @@ from designloop.records import ACQUISITION, STARTING, UNIFORM, Candidate, Chosen
 from designloop.strategies.acquisition.base import Acquisition
 from designloop.strategies.archive.archive import Archive
 from designloop.strategies.archive.transcriber import Transcriber
-from designloop.strategies.base import CampaignView, Foreseen
+from designloop.strategies.base import PROPOSING, CampaignView, Foreseen
 from designloop.strategies.learning.base import Learner, Restarting, Stateful, ToldRound
 from designloop.strategies.learning.feasibility import failed_rows
 from designloop.strategies.search.isomers import Isomers, worth_paying
@@ -28,9 +28,6 @@ from designloop.strategies.search.trade_offs import RandomTradeOffs, RoundsTrade
 from designloop.strategies.surrogates.base import Belief, Posterior, PropertyBelief, Surrogate
 from designloop.strategies.surrogates.calibration import Calibration, moments_of
 from designloop.strategies.surrogates.pending import given_pending
-
-PARTS = ("fit", "breed", "choose")
-"""Parts of proposing whose seconds are told of each round: the surrogate's fit, breeding, the choice of a batch."""
 
 _AT_RANDOM = "drawn at random from the better half: foresight is judged by it"
 """Why such a molecule is in a batch."""
@@ -287,7 +284,7 @@ class Search:
                         part.restarted(after)
             metrics |= self.restarts.metrics()
         if belief is not None:
-            metrics |= {f"{part}_seconds": self._spent[part] for part in PARTS if part in self._spent}
+            metrics |= {f"{part}_seconds": self._spent[part] for part in PROPOSING if part in self._spent}
         self._spent, self._reasons = {}, {}
         return metrics
 
