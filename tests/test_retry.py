@@ -215,3 +215,19 @@ def test_a_campaign_begun_before_a_filter_is_retried_without_it(tmp_path: Path, 
     said: list[str] = []
     assert [*api.retry(path, say=said.append).molecules] == []
     assert any("without the filters unstable," in line for line in said)
+
+
+def test_a_molecule_that_a_filter_refuses_is_not_among_the_best_once_it_has_a_value(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    """The longest one has most carbons, and is too large."""
+    path = write_broken(tmp_path, tiny_model, {"filters.heavy_atoms": [1, 15]})
+    api.run(path)
+    mend(tmp_path)
+    api.retry(path, accept_changed_oracles=True)
+    table = rows(tmp_path)
+    assert [row["smiles"] for row in table if not row["allowed"]] == FLUORIDES[-1:]
+    allowed = sorted((row["score"] for row in table if row["allowed"]), reverse=True)
+    last = api.status(path).rounds[-1].metrics
+    assert max(row["score"] for row in table) > allowed[0] == last["best"]
+    assert last["mean_top_10"] == pytest.approx(sum(allowed[:10]) / len(allowed[:10]))

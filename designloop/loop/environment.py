@@ -9,13 +9,19 @@ from typing import Any
 
 from designloop._version import __version__
 
-_PACKAGES = ("torch", "numpy", "rdkit", "selfies", "botorch")
+_PACKAGES = ("torch", "numpy", "scipy", "rdkit", "selfies", "botorch", "gpytorch", "linear_operator")
+
+BLAS_THREADS = "blas_threads"
+"""Key of the threads that the linear algebra of NumPy and SciPy takes, in which sums round by how they are shared."""
 
 
 def environment() -> dict[str, Any]:
     """Versions, threads and the CPU's declared capability, as JSON values."""
+    import scipy.linalg  # noqa: F401  # brings a library of its own, of which the threads are told
     import torch
+    from threadpoolctl import threadpool_info
 
+    blas = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
     return {
         "designloop": __version__,
         "python": platform.python_version(),
@@ -24,20 +30,25 @@ def environment() -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "precision": "float32",
         "threads": torch.get_num_threads(),
+        BLAS_THREADS: max(blas, default=1),
     }
 
 
 def take_up(recorded: Mapping[str, Any]) -> list[str]:
-    """Sets torch to the threads that a campaign was begun with; gives what differs now, a sentence each.
+    """Sets torch and the linear algebra to a campaign's first threads; gives what differs now, a sentence each.
 
-    A campaign that is resumed where something differs goes on well, but no longer to the identical table.
+    A campaign that is resumed where something differs goes on well, but no longer to the identical table. What was not
+    recorded when it was begun is not compared.
     """
     import torch
+    from threadpoolctl import threadpool_limits
 
+    environment()  # loads what has threads
     torch.set_num_threads(int(recorded["threads"]))
-    now = environment()
+    if BLAS_THREADS in recorded:
+        threadpool_limits(int(recorded[BLAS_THREADS]), user_api="blas")
     return [
-        f"begun with {name} {recorded[name]}, resumed with {now.get(name)}"
-        for name in ("torch", "cpu_capability", "precision", "threads", "rdkit", "selfies")
-        if recorded.get(name) != now.get(name)
+        f"begun with {name} {recorded[name]}, resumed with {value}"
+        for name, value in environment().items()
+        if name in recorded and recorded[name] != value
     ]

@@ -14,6 +14,7 @@ from statistics import median
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.config.problems import one_of_each
+from designloop.loop.ends import what_is_left
 from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.child.side_by_side import SideBySide
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
@@ -92,7 +93,7 @@ class Estimate:
     """What a campaign will cost, as far as can be told beforehand."""
 
     calls: int
-    """Oracle calls that are left in the budget."""
+    """Oracle calls that are left, by whichever of the budget's caps is reached first, but for its hours."""
     rounds: int
     """In which they are spent, if each is full."""
     seconds: Mapping[str, float | None]
@@ -264,9 +265,7 @@ def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = (
     for name, oracle in campaign.oracles.items():
         first.setdefault(oracle.fingerprint, name)
     seconds = {name: (median(times[name]) if times[name] else None) for name in first.values()}
-    calls = max(0, campaign.budget.oracle_calls - (rounds[-1].calls if rounds else 0))
-    charged_first = 0 if rounds else sum(not molecule.known for molecule in campaign.starting())
-    left = ceil(max(0, calls - charged_first) / campaign.batch_size)
+    calls, left = _calls_and_rounds_left(campaign, rounds)
     round_seconds = [
         float(info.metrics["propose_seconds"]) + float(info.metrics["learn_seconds"])
         for info in rounds
@@ -282,6 +281,19 @@ def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = (
         filter_shares(campaign, verdicts),
         describe_own(verdicts),
     )
+
+
+def _calls_and_rounds_left(campaign: Campaign, rounds: Sequence[RoundInfo]) -> tuple[int, int]:
+    """The oracle calls that are left, and the rounds that they are spent in."""
+    budget = campaign.budget
+    charged = [info for info in rounds if info.kind != "amendment"]
+    asked = {name: sum(info.asked.get(name, 0) for info in charged) for name in campaign.oracles}
+    calls = what_is_left(budget, rounds[-1].calls if rounds else 0, asked).molecules
+    of_start = 0 if rounds else min(calls, sum(not molecule.known for molecule in campaign.starting()))
+    left = ceil((calls - of_start) / campaign.batch_size)
+    if budget.rounds is not None:
+        left = min(left, max(0, budget.rounds - sum(info.kind == "round" for info in rounds)))
+    return min(calls, of_start + left * campaign.batch_size), left
 
 
 @contextmanager

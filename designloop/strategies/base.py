@@ -222,10 +222,17 @@ def settings_of(name: str) -> type[BaseModel]:
 
     Raises:
         KeyError: no strategy of that name; the message lists those there are.
+        TypeError: the module of that name is no strategy; the message names its file and what it lacks.
     """
     if name not in available():
         raise KeyError(f"no strategy {name!r}; there are {', '.join(available())}")
-    model: type[BaseModel] = import_module(f"designloop.strategies.{name}").Settings
+    module = import_module(f"designloop.strategies.{name}")
+    if lacks := [part for part in ("Settings", "build") if not hasattr(module, part)]:
+        raise TypeError(
+            f"{module.__file__} is no strategy: found no {' and no '.join(lacks)}, expected Settings and build as each "
+            "file beside base.py has; a part goes into a folder of its kind"
+        )
+    model: type[BaseModel] = module.Settings
     return model
 
 

@@ -218,7 +218,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     )
 
     def elites(archive: Archive) -> list[Member]:
-        return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
+        return archive.elites(settings.elites, settings.per_scaffold)
 
     prior = latents.PriorDraws(lambda: vae, settings.prior_noise, settings.temperature)
     proposers: dict[str, Proposer] = {

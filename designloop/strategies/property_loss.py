@@ -234,7 +234,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     transcriber, view = Transcriber(vae.codec, objective.names), FingerprintView(campaign.standard_forms)
 
     def elites(archive: Archive) -> list[Member]:
-        return archive.best(settings.elites, max(int(settings.per_scaffold * settings.elites), 1))
+        return archive.elites(settings.elites, settings.per_scaffold)
 
     rate = 0.0 if judges_nothing(settings, campaign.objective) else settings.judged
     judge = judged.Judged(rate, before.parts.get("judged"))

@@ -77,6 +77,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         parents=tuple(row["parents"]),
         model_round=row["model_round"],
         written=row["written"],
+        allowed=row["allowed"],
         chosen=row["chosen"],
         predicted_mean=row["predicted_mean"],
         predicted_sd=row["predicted_sd"],

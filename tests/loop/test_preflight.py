@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,6 +131,40 @@ def test_proposing_and_learning_are_estimated_from_the_rounds_of_the_campaign(tm
         bill = preflight.estimate(campaign, ledger, rounds)
     assert (bill.calls, bill.rounds) == (30, 2)
     assert bill.own_seconds == pytest.approx(2 * 5.0)
+
+
+@pytest.mark.parametrize(
+    ("budget", "bill"),
+    [
+        ({}, (50, 5)),
+        ({"budget.rounds": 3}, (32, 3)),
+        ({"budget.per_oracle": {"carbons": 21}}, (21, 2)),
+        ({"budget.per_oracle": {"carbons": 21}, "budget.rounds": 1}, (12, 1)),
+        ({"budget.per_oracle": {"carbons": 2}}, (2, 0)),
+    ],
+)
+def test_the_bill_is_of_the_cap_that_is_reached_first(
+    budget: dict[str, Any], bill: tuple[int, int], tmp_path: Path, tiny_model: Path
+) -> None:
+    given = {"budget.oracle_calls": 50, "batch_size": 10, "starting_molecules": ["CCO", "CCN"], **budget}
+    with Ledger(None) as ledger:
+        estimate = preflight.estimate(load_campaign(write_campaign(tmp_path, tiny_model, given)), ledger)
+    assert (estimate.calls, estimate.rounds) == bill
+
+
+def test_the_bill_of_what_is_left_counts_calls_of_each_oracle_and_rounds_that_were_run(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    given = {"budget.oracle_calls": 50, "batch_size": 10, "budget.rounds": 4, "budget.per_oracle": {"carbons": 28}}
+    campaign = load_campaign(write_campaign(tmp_path, tiny_model, given))
+    rounds = [
+        RoundInfo("c", 0, "start", 2, 2, {"carbons": 2}, {}, "", "", "", {}),
+        RoundInfo("c", 1, "round", 10, 12, {"carbons": 10}, {}, "", "", "", {}),
+        RoundInfo("c", 2, "amendment", 2, 12, {"carbons": 2}, {}, "", "", "", {}),
+    ]
+    with Ledger(None) as ledger:
+        bill = preflight.estimate(campaign, ledger, rounds)
+    assert (bill.calls, bill.rounds) == (16, 2)
 
 
 def test_two_properties_of_one_oracle_are_billed_once(tmp_path: Path, tiny_model: Path) -> None:

@@ -79,6 +79,13 @@ def test_the_best_are_of_many_scaffolds() -> None:
     assert len(archive.best(3, 8)) == 3
 
 
+@pytest.mark.parametrize(("n", "share", "most"), [(100, 0.29, 29), (200, 0.1, 20), (8, 0.3, 2), (3, 0.1, 1)])
+def test_a_scaffold_may_hold_its_share_of_the_elites_and_one_at_least(n: int, share: float, most: int) -> None:
+    rings = [Member(f"{'C' * length}c1ccccc1", "", 1 / length) for length in range(1, 31)]
+    elites = Archive().add(rings).elites(n, share)
+    assert len(elites) == most
+
+
 def test_the_values_that_a_surrogate_learns_from_are_kept_in_the_order_asked_for() -> None:
     results = {"a": Result(3.5), "shown": Result(7.0), "b": Result(-1.0)}
     rows = [Scored(Evaluation(Candidate("CCO", "start"), results), {}, 0.25)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pydantic import BaseModel
@@ -35,6 +36,18 @@ def test_no_such_strategy_lists_those_there_are() -> None:
     for part in ("base", "proposers", "search", "../random", ""):
         with pytest.raises(KeyError, match="no strategy"):
             base.settings_of(part)
+
+
+def test_a_file_beside_the_strategies_that_is_none_is_named_with_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = ModuleType("designloop.strategies.helpers")
+    part.__file__ = "strategies/helpers.py"
+    part.__dict__["build"] = list
+    monkeypatch.setattr(base, "available", lambda: ["helpers"])
+    monkeypatch.setitem(sys.modules, part.__name__, part)
+    with pytest.raises(
+        TypeError, match=r"strategies/helpers\.py is no strategy: found no Settings, expected Settings and"
+    ):
+        base.settings_of("helpers")
 
 
 def test_settings_are_read_without_torch() -> None:

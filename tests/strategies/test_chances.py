@@ -132,6 +132,17 @@ def test_bounds_of_what_may_fail_reach_less_far_from_the_reference() -> None:
     np.testing.assert_allclose(UpperBound(1.0).bounds(values([0.8]), np.array([0.5])), 0.4, atol=1e-3)
 
 
+def test_what_may_fail_is_drawn_towards_the_reference_that_has_moved() -> None:
+    """Draws towards the first one would put what may dominate all behind what surely adds nothing."""
+    moving, chances = replace(FRONT, moves=True), np.array([0.5, 1.0])
+    posterior = replace(goals([0.9, 0.25]), goals=Goals(lambda draws: np.stack(draws, -1), np.full((2, 2), 0.3)))
+    corner = np.array(moving.reference_of(posterior.known_goals.paid))
+    assert (corner > np.array(FRONT.reference)).all()
+    certain, weighed = moving.bounds(posterior), moving.bounds(posterior, chances)
+    np.testing.assert_allclose(weighed[0] - corner, (certain[0] - corner) / 2)
+    assert moving.order(weighed).tolist() == [0, 1]
+
+
 # ---- who has them
 
 SEVERAL = KnownObjective(("a", "b"), (unchanged, unchanged), lambda rows: rows.mean(1))

@@ -268,7 +268,20 @@ def test_a_committee_of_some_members_has_their_names() -> None:
     belief = own.fit(archive_of(SMILES[:40], SCORES[:40]), 0)
     assert belief is not None
     assert belief.names == own.names == tuple(KERNELS)
-    assert belief.only([2, 0]).names == [own.names[2], own.names[0]]
+    some = belief.only([2, 0])
+    assert some.names == [*some.processes] == [own.names[2], own.names[0]]
+    expected = some.shares @ np.array([belief.processes[name].expected for name in some.names])
+    np.testing.assert_allclose(some.expected, expected, rtol=1e-6)
+
+
+def test_zinc_is_screened_by_the_kernel_of_its_fingerprint_or_what_lacks_is_said() -> None:
+    archive = archive_of(SMILES[:40], SCORES[:40])
+    whole, without = committee().fit(archive, 0), committee(kernels=("pairs", "features")).fit(archive, 0)
+    assert whole is not None
+    assert without is not None
+    assert whole.process_of_bank is whole.processes["ecfp6"]
+    with pytest.raises(ValueError, match="found the kernels pairs, features, expected ecfp6 among them"):
+        _ = without.process_of_bank
 
 
 def test_where_nothing_is_admissible_all_are_asked_once() -> None:

@@ -18,7 +18,7 @@ from designloop.strategies.surrogates.base import Fantasies, Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
-from designloop.strategies.surrogates.noise import LEAST, LEAST_VARIANCE, SHARES, Scale, likely_scale
+from designloop.strategies.surrogates.noise import LEAST, LEAST_VARIANCE, SHARES, ProcessScale, likely_scale
 from designloop.strategies.surrogates.pending import conditioned, given_pending
 from designloop.strategies.surrogates.views import MoleculeView
 
@@ -110,9 +110,9 @@ def test_noise_is_found_where_it_is_and_not_where_it_is_not() -> None:
     noisy = RNG.normal(size=50)
     assert likely_scale(kernel_of_smooth, noisy).noise > 0.3 * noisy.var()
     flat = likely_scale(kernel, np.full(50, 0.7))
-    assert flat == Scale(flat.mean)
+    assert flat == ProcessScale(flat.mean)
     assert flat.mean == pytest.approx(0.7)
-    assert likely_scale(kernel[:1, :1], np.ones(1)) == Scale(1.0)
+    assert likely_scale(kernel[:1, :1], np.ones(1)) == ProcessScale(1.0)
 
 
 @settings(deadline=None, max_examples=12)

@@ -21,7 +21,7 @@ from designloop.strategies.surrogates.composite import CompositeSurrogate
 from designloop.strategies.surrogates.fingerprint_gp import JITTER, FingerprintGP, Kernels, covariances_of
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
-from designloop.strategies.surrogates.noise import LEAST, SHARES, Scale, likely_scale
+from designloop.strategies.surrogates.noise import LEAST, SHARES, ProcessScale, likely_scale
 from designloop.strategies.surrogates.views import FingerprintView, MoleculeView
 from tests.tiny import tiny_codec
 
@@ -69,7 +69,7 @@ def test_the_likeliest_scale_knows_how_many_readings_each_score_is_of() -> None:
 
 
 def test_more_readings_leave_less_noise_and_one_leaves_it_all() -> None:
-    noises = Scale(0.5, 1.0, 0.04).noises(np.array([1, 2, 4, 10**9]))
+    noises = ProcessScale(0.5, 1.0, 0.04).noises(np.array([1, 2, 4, 10**9]))
     assert noises == pytest.approx([0.04, (0.04 - LEAST) / 2 + LEAST, (0.04 - LEAST) / 4 + LEAST, LEAST])
 
 

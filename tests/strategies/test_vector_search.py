@@ -122,7 +122,8 @@ def test_what_lies_where_something_was_paid_for_or_nowhere_is_not_asked_for() ->
         return np.round(points), points[:, 0] >= 0
 
     search = VectorSearch(Cube(), 0, read=read)
-    start, _ = read(np.random.default_rng(0).uniform(0, HALF, (6, 4)))
+    start, _ = read(np.random.default_rng(0).uniform(-HALF / 2, HALF, (6, 4)))
+    assert (np.signbit(start) & (start == 0)).any(), "−0 is where 0 is"
     start = np.unique(start, axis=0)
     search.tell(start, worth(start))
     known = {tuple(row) for row in start.tolist()}

@@ -15,6 +15,10 @@ from designloop.records import Candidate
 from designloop.strategies.archive.archive import Member
 from designloop.strategies.property_loss import PROPOSERS as NAMES
 from designloop.strategies.proposers.base import MODEL_PROPOSERS, Proposer, without_new_radicals
+from designloop.strategies.proposers.graphs import GraphCrossover, GraphMutation
+from designloop.strategies.proposers.latents import PosteriorDraws, PriorDraws
+from designloop.strategies.proposers.mixing import LatentMixing
+from designloop.strategies.proposers.selfies import SelfiesCrossover, SelfiesMutation
 from designloop.strategies.proposers.weighted import Weighted, interleave, shares_of
 from tests.tiny import small_molecules
 
@@ -30,6 +34,10 @@ class Counted:
 
     name: str
     asked: Counter[str]
+
+    @property
+    def decodes(self) -> bool:
+        return self.name in MODEL_PROPOSERS
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
         self.asked[self.name] += n
@@ -103,3 +111,17 @@ class Radicals:
 def test_no_proposer_brings_radicals_in(parents: Sequence[Member]) -> None:
     weighted = Weighted({"mutation": Radicals()}, {"mutation": 1.0}, Radicals())
     assert [candidate.smiles for candidate in weighted.propose(parents, 8, generators_of("cpu", 0))] == ["CCN"]
+
+
+def test_those_that_decode_latents_say_so_and_no_other_does() -> None:
+    classes = {
+        "prior": PriorDraws,
+        "posterior": PosteriorDraws,
+        "mixing": LatentMixing,
+        "mutation": SelfiesMutation,
+        "crossover": SelfiesCrossover,
+        "graph_mutation": GraphMutation,
+        "graph_crossover": GraphCrossover,
+    }
+    assert {*PROPOSERS} <= classes.keys()
+    assert {name for name, kind in classes.items() if getattr(kind, "decodes", False)} == MODEL_PROPOSERS

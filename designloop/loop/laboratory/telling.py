@@ -79,8 +79,9 @@ def known_as_suggestions(campaign: Campaign, table: CandidateTable) -> list[Sugg
     """The starting molecules whose values the user gave, as what may be told of again: a correction, or what lacks."""
     places = {smiles: place for place, smiles in enumerate(table.charged(), 1)}
     given = (candidate for candidate in starting(campaign) if candidate.proposer == MEASURED)
+    allowed = table.ranked_scores()  # what a filter refused stays refused, whatever is told of it
     return [
-        Suggestion(f"s{places[candidate.smiles]}", candidate, batch=0)
+        Suggestion(f"s{places[candidate.smiles]}", replace(candidate, allowed=candidate.smiles in allowed), batch=0)
         for candidate in given
         if candidate.smiles in places
     ]
@@ -168,8 +169,8 @@ class Teller:
         committed = {candidate.smiles: readings[candidate.smiles] for candidate in candidates}
         record_readings(campaign, table.ledger, committed)
         strategy = build_strategy(campaign, table.last_state(), Screening(campaign, self._known))
-        known = table.ranked_scores()
-        top_ten = TopTen({smiles: score for smiles, score in known.items() if smiles not in committed})
+        ranked = table.ranked_scores()
+        top_ten = TopTen({smiles: score for smiles, score in ranked.items() if smiles not in committed})
         goals = {} if kind == "amendment" else campaign.objective.goals
         front = Front.committed(goals, campaign.output_folder)
         metrics: dict[str, float | str] = {**counts}
@@ -183,7 +184,7 @@ class Teller:
             evaluations = [self._evaluation(item, results, computed) for item in candidates]
             scored = campaign.objective(evaluations)
             if kind == "amendment":
-                had_score = {smiles for smiles, score in known.items() if score is not None}
+                had_score = {smiles for smiles, score in table.scores().items() if score is not None}
                 scored = [replace(row, told_before=True, scored_before=row.smiles in had_score) for row in scored]
         with clock("learn"):
             learned = strategy.tell(scored)

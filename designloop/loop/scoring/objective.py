@@ -55,6 +55,7 @@ Aggregate = Callable[[Columns, NDArray[np.float64]], NDArray[np.float64]]
 """(desirabilities, weights) -> (molecules,) scores."""
 
 AGGREGATES: Registry[Aggregate] = Registry("aggregate")
+"""Those whose names ``Objective.aggregate`` allows, each with its sentence there."""
 
 
 @AGGREGATES.named("arithmetic_mean")

@@ -25,7 +25,7 @@ from designloop.molecules.chemistry import (
     standard_form,
     tanimoto,
 )
-from designloop.records import MEASURED, START, Candidate
+from designloop.records import MEASURED, START, UNIFORM, Candidate
 
 __all__ = ["Filters", "Refused", "Screening", "Take"]
 
@@ -205,7 +205,8 @@ class Screening:
         """Draw until ``wanted`` candidates are admitted, the stream ends, or 50 times as many were drawn.
 
         What is admitted counts as charged from now on. ``last_take`` and ``counts()`` tell of the rest. Where distance
-        weighs (``diversity.penalty``), three times as many are drawn, of which the batch is chosen.
+        weighs (``diversity.penalty``), three times as many are drawn, of which the batch is chosen: all that were drawn
+        uniformly, and the others as distance has it.
 
         Args:
             keep_refused: filters bind what is proposed, not what is known. What they refuse of molecules of the user's
@@ -255,7 +256,7 @@ class Screening:
                     seen.add(verdict.smiles, verdict.identity)
                     gathered.append(replace(candidate, smiles=verdict.smiles))
             chosen = self._chosen(gathered, wanted)
-            target = len(gathered) + wanted
+            target = 2 * len(gathered)  # choosing among them costs about the square of how many there are
         draws.reasons[OUTWEIGHED] = len(gathered) - len(chosen)
         return [gathered[row] for row in chosen]
 
@@ -278,7 +279,9 @@ class Screening:
 
             return admit
 
-        return spread_batch(1 - tanimoto(prints, prints), wanted, self._limits.penalty, begin)
+        # What is drawn uniformly must not depend on what is near it: foresight is judged by it.
+        uniform = [row for row, candidate in enumerate(gathered) if candidate.chosen == UNIFORM]
+        return spread_batch(1 - tanimoto(prints, prints), wanted, self._limits.penalty, begin, uniform)
 
     def _reasons(self) -> list[str]:
         """Every reason that can occur, in the order in which they are asked."""

@@ -23,7 +23,9 @@ _TRADE_OFFS = (0.0, *(2.0**power for power in range(-4, 6)))
 """Of the batches of the family; the first follows the order alone."""
 
 
-def spread_batch(distances: np.ndarray, wanted: int, penalty: float, begin: Callable[[], Admit]) -> list[int]:
+def spread_batch(
+    distances: np.ndarray, wanted: int, penalty: float, begin: Callable[[], Admit], first: Sequence[int] = ()
+) -> list[int]:
     """The rows of a batch, in the order in which they were chosen; without a penalty the first that there is room for.
 
     Args:
@@ -31,10 +33,11 @@ def spread_batch(distances: np.ndarray, wanted: int, penalty: float, begin: Call
         wanted: how many at most; the largest batches of the family are compared.
         penalty: what mean distance weighs.
         begin: gives the admission to an empty batch.
+        first: rows that every batch begins with, so far as they are admitted.
     """
     preference = 1 - np.arange(len(distances)) / max(len(distances), 1)
     trade_offs = _TRADE_OFFS if penalty else _TRADE_OFFS[:1]
-    family = [_grow(distances, preference, wanted, trade_off, begin()) for trade_off in trade_offs]
+    family = [_grow(distances, preference, wanted, trade_off, begin(), first) for trade_off in trade_offs]
     size = max(map(len, family))
     largest = [batch for batch in family if len(batch) == size]
     values = [preference[batch].sum() / max(size, 1) + penalty * mean_distance(distances, batch) for batch in largest]
@@ -48,13 +51,15 @@ def mean_distance(distances: np.ndarray, batch: Sequence[int]) -> float:
     return float(distances[np.ix_(batch, batch)].sum() / (len(batch) * (len(batch) - 1)))
 
 
-def _grow(distances: np.ndarray, preference: np.ndarray, wanted: int, trade_off: float, admit: Admit) -> list[int]:
-    """A batch, one after another by preference and by mean distance to those before it."""
+def _grow(
+    distances: np.ndarray, preference: np.ndarray, wanted: int, trade_off: float, admit: Admit, first: Sequence[int]
+) -> list[int]:
+    """A batch, those that are first, then one after another by preference and by mean distance to those before it."""
     chosen: list[int] = []
-    left, far = np.ones(len(distances), dtype=bool), np.zeros(len(distances))
+    left, far, before = np.ones(len(distances), dtype=bool), np.zeros(len(distances)), list(first)[::-1]
     while left.any() and len(chosen) < wanted:
         value = preference + trade_off * far / max(len(chosen), 1)
-        row = int(np.argmax(np.where(left, value, -np.inf)))
+        row = before.pop() if before else int(np.argmax(np.where(left, value, -np.inf)))
         left[row] = False
         if admit(row):
             chosen.append(row)

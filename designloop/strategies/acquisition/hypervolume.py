@@ -65,13 +65,13 @@ class HypervolumeImprovement:
         What may fail is drawn towards the reference point by its chance, so that it reaches less far in all directions.
         """
         mean, doubt = posterior.goal_moments()
-        return self._weighed(np.asarray(mean + self.kappa * doubt), chances)
+        return self._weighed(np.asarray(mean + self.kappa * doubt), posterior, chances)
 
-    def _weighed(self, bounds: np.ndarray, chances: Chances) -> np.ndarray:
+    def _weighed(self, bounds: np.ndarray, posterior: Posterior, chances: Chances) -> np.ndarray:
         """(m, goals) bounds in view of the chances."""
         if chances is None:
             return bounds
-        reference = np.array(self.reference)
+        reference = np.array(self.reference_of(posterior.known_goals.paid))
         return np.asarray(reference + worth(bounds - reference, chances[:, None]))
 
     def order(self, bounds: np.ndarray) -> np.ndarray:
@@ -114,7 +114,7 @@ class HypervolumeImprovement:
                 best, stale = np.maximum(best, reach[:, row]), True
         rows = np.flatnonzero(left)
         if rows.size:
-            rows = rows[self.order(self._weighed(self.bounds(posterior)[rows], of_rows(chances, rows)))]
+            rows = rows[self.order(self._weighed(self.bounds(posterior)[rows], posterior, of_rows(chances, rows)))]
         yield from filter(admissible, rows.tolist())
 
     def reason(self, place: int) -> str:

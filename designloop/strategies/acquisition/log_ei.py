@@ -53,11 +53,16 @@ class LogExpectedImprovement:
         n, most = len(posterior), max(self.most, 2 * wanted)
         alone = gains(range(n)).argsort(descending=True, stable=True).tolist() if n else []
         considered, rest, chosen = alone[:most], alone[most:], list[int]()
+        values: Tensor | None = None
         while considered and len(chosen) < wanted:
-            row = considered.pop(int(gains(considered).argmax()))
+            if values is None:  # of those considered, after the last that was chosen
+                values = gains(considered)
+            place = int(values.argmax())
+            row, values = considered.pop(place), torch.cat([values[:place], values[place + 1 :]])
             if admissible(row):
                 chosen.append(row)
                 gain.set_X_pending(_points(chosen))
+                values = None
                 yield row
         yield from (row for row in [*considered, *rest] if admissible(row))
 

@@ -62,13 +62,14 @@ class LogNoisyExpectedImprovement:
 
         alone = np.argsort(-gains(np.arange(n)), kind="stable")
         considered, rest = np.split(alone, [max(self.most, 2 * wanted)])
-        chosen = 0
+        chosen, values = 0, gains(considered)
         while considered.size and chosen < wanted:
-            place = int(np.argmax(gains(considered)))
-            row, considered = int(considered[place]), np.delete(considered, place)
+            place = int(np.argmax(values))
+            row, considered, values = int(considered[place]), np.delete(considered, place), np.delete(values, place)
             if admissible(row):
                 yield row
                 best, chosen = np.maximum(best, draws[:, row]), chosen + 1
+                values = gains(considered)
         yield from filter(admissible, [*considered.tolist(), *rest.tolist()])
 
     def reason(self, place: int) -> str:

@@ -52,7 +52,9 @@ class UpperBound:
         while left.any():
             row = int(np.argmax(np.where(left, bounds, -np.inf)))
             if not fresh[row]:
-                # What is known about a molecule only grows, so a bound that was not looked at again is none too low.
+                # What is known about a molecule only grows, so a bound that was not looked at again is none too low: of
+                # a Gaussian that holds exactly. Where values are clipped and put together less doubt may raise a mean
+                # a little, and two that are as good as each other may then change places.
                 stale = np.flatnonzero(left & ~fresh)
                 rows = stale if chosen == 0 else stale[np.argsort(-bounds[stale], kind="stable")[:_BATCH]]
                 mean, doubt = fantasies.moments(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from math import floor
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from designloop.pareto import pareto_order
 
 LIMIT = 1000
 """Scored molecules that are remembered, and that a surrogate is fitted on."""
+
+_ROUNDING = 1e-9
+"""Of a share of a number, which is whole where the two say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +111,15 @@ class Archive:
         """The archive with further molecules, bounded; one told again takes the place of what was said before."""
         again = {member.smiles for member in members}
         rows = (*(member for member in self.members if member.smiles not in again), *members)
-        return replace(self, members=_best_and_latest(rows, self.limit, self.standing))
+        return replace(self, members=_kept(rows, self.limit, self.standing))
 
     def without(self, smiles: Collection[str]) -> Archive:
         """The archive less some molecules: those whose values turned out to be none."""
         return replace(self, members=tuple(member for member in self.members if member.smiles not in smiles))
+
+    def elites(self, n: int, per_scaffold: float) -> list[Member]:
+        """The ``n`` that stand highest, best first; one scaffold may hold one of them, or a share of all."""
+        return self.best(n, max(floor(per_scaffold * n + _ROUNDING), 1))
 
     def best(self, n: int, per_scaffold: int) -> list[Member]:
         """The ``n`` that stand highest, best first, the earlier first among equals; few of one scaffold."""
@@ -128,14 +136,22 @@ class Archive:
         return chosen
 
 
-def _best_and_latest(members: tuple[Member, ...], limit: int, standing: Standing) -> tuple[Member, ...]:
+def best_and_latest(values: np.ndarray, limit: int) -> np.ndarray:
+    """(limit,) ascending rows of the best half, the earlier of equals first, and of the latest of the others.
+
+    Args:
+        values: (n,) of more than ``limit`` rows, the latest last.
+    """
+    order, half = np.argsort(-values, kind="stable"), limit // 2
+    best, others = order[: limit - half], np.sort(order[limit - half :])
+    return np.asarray(np.sort(np.concatenate([best, others[len(others) - half :]])))
+
+
+def _kept(members: tuple[Member, ...], limit: int, standing: Standing) -> tuple[Member, ...]:
     """The best half of ``limit`` members and the latest of the others, in their order."""
     if len(members) <= limit:
         return members
-    order = np.argsort(-standing(members), kind="stable")
-    best, others = order[: limit - limit // 2], np.sort(order[limit - limit // 2 :])
-    rows = np.sort(np.concatenate([best, others[len(others) - limit // 2 :]]))
-    return tuple(members[row] for row in rows)
+    return tuple(members[row] for row in best_and_latest(standing(members), limit))
 
 
 def rank_weights(n: int, k: float = 0.02) -> np.ndarray:

@@ -29,7 +29,7 @@ TRUSTED = log(20.0)
 LIMIT = 500
 """Molecules that are remembered, the latest; the classifier is fitted on them."""
 
-Chances = Callable[[Sequence[str]], np.ndarray]
+ChancesOf = Callable[[Sequence[str]], np.ndarray]
 """(m,) chances that molecules in standard form give a value."""
 
 
@@ -66,7 +66,7 @@ class Feasibility:
             return {}
         return {"failures_evidence": self._evidence, "failures_foreseen": float(self._evidence >= TRUSTED)}
 
-    def chances(self) -> Chances | None:
+    def chances(self) -> ChancesOf | None:
         """The classifier; None where it has not shown that it foresees failures, or there are none to learn from."""
         return self._fit() if self._evidence >= TRUSTED else None
 

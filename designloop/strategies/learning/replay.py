@@ -14,7 +14,7 @@ from designloop.molecules.pretrain import levels
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import generators_of
 from designloop.records import Origin, Scored, State
-from designloop.strategies.archive.archive import Member
+from designloop.strategies.archive.archive import Member, best_and_latest
 from designloop.strategies.base import KnownObjective
 from designloop.strategies.surrogates.faint import told_apart
 
@@ -76,10 +76,7 @@ class Replay:
         whole = replace(self, rows=(*(row for row in self.rows if row.smiles not in again), *new))
         if len(whole) <= self.limit:
             return whole
-        order, half = np.argsort(-whole.scores, kind="stable"), self.limit // 2
-        best, others = order[: self.limit - half], np.sort(order[self.limit - half :])
-        kept = np.sort(np.concatenate([best, others[len(others) - half :]]))
-        return replace(self, rows=tuple(whole.rows[row] for row in kept))
+        return replace(self, rows=tuple(whole.rows[row] for row in best_and_latest(whole.scores, self.limit)))
 
     def without(self, names: Collection[str]) -> Replay:
         """What is left without some molecules, by their standard forms."""

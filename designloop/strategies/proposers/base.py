@@ -15,11 +15,15 @@ from designloop.records import Candidate, Origin
 from designloop.strategies.archive.archive import Member
 
 MODEL_PROPOSERS = frozenset({"prior", "posterior", "mixing"})
-"""Names of those that decode latents; the others are genetic steps."""
+"""Names of those that decode latents, which say so by ``decodes``; the others are genetic steps."""
 
 
 class Proposer(Protocol):
-    """Proposes free candidates."""
+    """Proposes free candidates.
+
+    One that decodes latents of the model has an attribute ``decodes = True``: what it gives comes on top of what
+    genetic steps give, and takes none of them away.
+    """
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
         """Makes at most ``n`` distinct candidates of parents, of each as many; none where it makes none.
@@ -30,6 +34,11 @@ class Proposer(Protocol):
         ``rng``; the parents, of which there may be one or none, stay as they are.
         """
         ...
+
+
+def decodes(proposer: Proposer) -> bool:
+    """Whether a proposer decodes latents of the model; a genetic step does not."""
+    return bool(getattr(proposer, "decodes", False))
 
 
 def candidates_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ def origins_of(z: torch.Tensor, noise: Sequence[float]) -> list[Origin]:
 class PriorDraws:
     """Draws from the model's prior (proposer ``prior``); they need no parents."""
 
+    decodes: ClassVar[bool] = True
     model: Callable[[], SequenceVAE]
     """The model under the prior that is drawn from today."""
     noise: float
@@ -46,6 +48,7 @@ class PosteriorDraws:
     The decoder is told how much noise there is, so it repairs rather than obeys; each draw has its own noise level.
     """
 
+    decodes: ClassVar[bool] = True
     vae: SequenceVAE
     noise: tuple[float, float]
     """Range of the noise level, log-uniform."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ class LatentMixing:
     On the sphere again, and under noise, which the decoder is told: what lies between two molecules is no molecule's.
     """
 
+    decodes: ClassVar[bool] = True
     vae: SequenceVAE
     noise: tuple[float, float]
     """Range of the noise level, log-uniform."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from designloop.randomness import Generators
 from designloop.records import Candidate
 from designloop.strategies.archive.archive import Member
-from designloop.strategies.proposers.base import MODEL_PROPOSERS, Proposer, without_new_radicals
+from designloop.strategies.proposers.base import Proposer, decodes, without_new_radicals
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Weighted:
         if len({parent.smiles for parent in parents}) < 2:
             return without_new_radicals(self.fallback.propose(parents, max(n, 4), rng))
         shares = shares_of({name: self.credit[name] for name in self.proposers})
-        genetic = sum(share for name, share in shares.items() if name not in MODEL_PROPOSERS)
+        genetic = sum(share for name, share in shares.items() if not decodes(self.proposers[name]))
         parts = [
             self.proposers[name].propose(parents, max(round(n * share / (genetic or 1.0)), 4), rng)
             for name, share in shares.items()

@@ -105,7 +105,7 @@ class ChainWalk:
                 for text, written, start, origin, chance in rows
                 if text is not None and np.isfinite(chance)
             )
-            return torch.from_numpy(chances)
+            return torch.from_numpy(chances).to(z.device)
 
         for _ in islice(crank_nicolson(first, log_likelihood, level, rng.torch), _STEPS + 1):
             pass

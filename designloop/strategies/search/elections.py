@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 
-from designloop.molecules.count_prints import KIND
 from designloop.randomness import rng_of, seed_of
 from designloop.strategies.acquisition.base import Acquisition
 from designloop.strategies.acquisition.goal_votes import FrontVotes, GoalVoter, Worth
@@ -66,7 +65,7 @@ class ScoreElection:
     @property
     def processes(self) -> list[FixedGP]:
         """That of the fingerprint which ZINC has."""
-        return [self.belief.processes[KIND]]
+        return [self.belief.process_of_bank]
 
     @property
     def worths(self) -> list[Worth]:
@@ -91,7 +90,8 @@ class ScoreElectorate:
 
     def __call__(self, belief: Belief, wanted: int, turn: Turn) -> ScoreElection:
         """The vote on a block."""
-        assert isinstance(belief, CommitteeModel)  # no other belief votes on a score
+        if not isinstance(belief, CommitteeModel):
+            raise TypeError(unfit_belief(belief, "CommitteeModel, as a Committee gives, to vote on a score"))
         return ScoreElection(belief, self.kappas)
 
 
@@ -195,6 +195,12 @@ class GoalElectorate:
 
     def __call__(self, belief: Belief, wanted: int, turn: Turn) -> GoalElection:
         """The vote on a block."""
-        assert isinstance(belief, CommitteesModel)  # no other belief votes on goals
+        if not isinstance(belief, CommitteesModel):
+            raise TypeError(unfit_belief(belief, "CommitteesModel, as Committees give, to vote on goals"))
         drawn = self.trade_offs.draw(belief.expected, wanted, turn)
         return GoalElection(belief, self.trade_offs, drawn, self.kappas)
+
+
+def unfit_belief(belief: Belief, expected: str) -> str:
+    """The sentence on a belief whose members cannot vote."""
+    return f"found the belief {type(belief).__name__}, expected a {expected}"

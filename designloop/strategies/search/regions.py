@@ -51,7 +51,8 @@ class Regions:
         self.open: tuple[TrustRegion, ...] = tuple(TrustRegion.from_json(row) for row in known["open"])
         self.closed: tuple[str, ...] = tuple(known["closed"])
         """Centres of regions that have shrunk to nothing."""
-        self._fitted: tuple[Archive, FittedProcess] | None = None
+        self._fitted: tuple[tuple[bytes, bytes], FittedProcess] | None = None
+        """The last that was fitted, behind the latents and the scores that it was fitted to."""
 
     def process(self, belief: Belief, archive: Archive) -> Sloping | None:
         """What sees an archive's latents: the committee's member that does, or one whose lengths are fitted to scores.
@@ -61,9 +62,10 @@ class Regions:
         process = LatentProcess.of(belief)
         if process is None or not self._settings.fitted:
             return process
-        if self._fitted is None or self._fitted[0] is not archive:
+        key = (process.latents.tobytes(), archive.scores.tobytes())
+        if self._fitted is None or self._fitted[0] != key:
             # From nothing each time: what a fit begins with must not depend on what was fitted before a restart.
-            self._fitted = archive, FittedProcess.fit(process.latents.astype(float), archive.scores)
+            self._fitted = key, FittedProcess.fit(process.latents.astype(float), archive.scores)
         return self._fitted[1]
 
     def placed(self, archive: Archive, process: Sloping, rounds_seen: int) -> list[TrustRegion]:

@@ -96,7 +96,7 @@ class VectorSearch:
             self.regions[part] = region if after is None else replace(after, centre=region.centre)
 
     def ask(self, wanted: int) -> np.ndarray:
-        """(wanted, dims) vectors that are worth paying for.
+        """(n, dims) vectors that are worth paying for: those wanted, or as many as the places looked at give.
 
         Raises:
             ValueError: nothing was told yet.
@@ -121,8 +121,8 @@ class VectorSearch:
     def _new(self, places: np.ndarray, batch: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Of (n, dims) places those that lie where nothing was paid for, each once, and where they lie."""
         seen, real = (places, np.ones(len(places), dtype=bool)) if self._read is None else self._read(places)
-        known = {row.tobytes() for row in np.concatenate([self._points, *batch]).round(_DIGITS)}
-        keys = [row.tobytes() for row in seen.round(_DIGITS)]
+        known = set(_keys(np.concatenate([self._points, *batch])))
+        keys = _keys(seen)
         first = {key: row for row, key in reversed(list(enumerate(keys))) if real[row] and key not in known}
         rows = sorted(first.values())
         return places[rows], seen[rows]
@@ -159,3 +159,8 @@ class VectorSearch:
             )
             chosen += [start, moved]
         return np.concatenate(chosen)
+
+
+def _keys(vectors: np.ndarray) -> list[bytes]:
+    """What is the same for (n, dims) vectors that are the same but for rounding."""
+    return [row.tobytes() for row in vectors.round(_DIGITS) + 0.0]  # −0 is 0, and is written otherwise

@@ -22,7 +22,7 @@ from designloop.strategies.acquisition.votes import Elector
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import CampaignView
-from designloop.strategies.learning.feasibility import Chances, Feasibility
+from designloop.strategies.learning.feasibility import ChancesOf, Feasibility
 from designloop.strategies.proposers.base import without_new_radicals
 from designloop.strategies.search.core import Core
 from designloop.strategies.search.elections import Electorate, ScoreElectorate, VotedBelief
@@ -147,7 +147,7 @@ class Stock:
         pool: Pool,
         archive: Archive,
         belief: VotedBelief,
-        chances: Chances | None = None,
+        chances: ChancesOf | None = None,
         isomers: Isomers | None = None,
     ) -> None:
         self.pool, self._belief, self._chances_of, self._isomers = pool, belief, chances, isomers

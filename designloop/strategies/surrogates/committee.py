@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from designloop.molecules.count_prints import KIND
 from designloop.records import State
 from designloop.strategies.archive.archive import Archive
 from designloop.strategies.base import KnownObjective
@@ -97,11 +98,25 @@ class CommitteeModel:
             moments[name] = (centre + scale * mean, scale * deviation)
         return moments
 
+    @property
+    def process_of_bank(self) -> FixedGP:
+        """The process of the fingerprint which ZINC has, by whose means all of it is screened.
+
+        Raises:
+            ValueError: the committee has no kernel of that fingerprint.
+        """
+        if KIND not in self.processes:
+            raise ValueError(
+                f"found the kernels {', '.join(self.processes)}, expected {KIND} among them to screen ZINC by"
+            )
+        return self.processes[KIND]
+
     def only(self, numbers: Sequence[int]) -> CommitteeModel:
-        """A committee of some of its members, in this order."""
-        shares = self.shares[list(numbers)]
+        """A committee of some of its members, in this order, in which fixed processes come first here, too."""
+        shares, fixed = self.shares[list(numbers)], list(self.processes.items())
         members, names = [self.members[number] for number in numbers], [self.names[n] for n in numbers if self.names]
-        return replace(self, members=members, shares=shares / shares.sum(), names=names)
+        processes = dict(fixed[number] for number in numbers if number < len(fixed))
+        return replace(self, members=members, shares=shares / shares.sum(), processes=processes, names=names)
 
     def __call__(self, features: np.ndarray) -> CommitteePosterior:
         """The posterior over candidates, of (m,) features."""
@@ -243,6 +258,9 @@ class Committee:
 
     def _judge(self, means: np.ndarray, doubts: np.ndarray, scores: np.ndarray, noises: np.ndarray) -> None:
         """Takes in (members, n) means and standard deviations of (n,) scores, one molecule after another.
+
+        The scale takes in an error before its density is told, so that one error without precedent, which no scale
+        from before could foresee, costs a member some nats and not all its credit.
 
         Args:
             noises: (members,) variances that each takes the scores to have.

@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from designloop.molecules.count_prints import KIND
 from designloop.records import Scored, State
 from designloop.strategies.archive.archive import Archive
 from designloop.strategies.base import KnownObjective
@@ -62,7 +61,7 @@ class CommitteesModel:
     @property
     def processes(self) -> list[FixedGP]:
         """By which a large stock is screened, one a property."""
-        return [part.processes[KIND] for part in self.parts]
+        return [part.process_of_bank for part in self.parts]
 
     def paid(self, member: int) -> np.ndarray:
         """(n,) what a member would have foreseen of the molecules that it was fitted on."""

@@ -21,7 +21,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from designloop.strategies.surrogates.base import Posterior
 from designloop.strategies.surrogates.kernels import Kernel, MoleculeFeatures, Similarity
-from designloop.strategies.surrogates.noise import UNIT, Scale, likely_scale
+from designloop.strategies.surrogates.noise import UNIT, ProcessScale, likely_scale
 
 POOR = 0.1
 """Share of what was paid for that is as poor as what nothing is known of."""
@@ -41,9 +41,9 @@ class FixedGP:
     lower: np.ndarray
     """(n, n) float32 Cholesky factor of kernel and noise."""
     white: np.ndarray
-    """(n,) the factor's inverse times the scores."""
+    """(n,) the factor's inverse times what the scores are above the mean of the scale."""
     best: float
-    scale: Scale = UNIT
+    scale: ProcessScale = UNIT
 
     @classmethod
     def fit(
@@ -80,7 +80,7 @@ class FixedGP:
         readings: np.ndarray | None,
     ) -> FixedGP:
         prior = similarity(molecules).astype(np.float64)
-        scale = likely_scale(prior, scores, readings) if noisy else Scale(float(np.quantile(scores, POOR)))
+        scale = likely_scale(prior, scores, readings) if noisy else ProcessScale(float(np.quantile(scores, POOR)))
         noises = scale.noises(np.ones(len(molecules)) if readings is None else readings)
         lower = cholesky(scale.variance * prior + np.diag(noises), lower=True)
         white = solve_triangular(lower, scores - scale.mean, lower=True).astype(np.float32)

@@ -22,7 +22,7 @@ that doubts nothing anywhere, and so hopes for nothing that is unlike them.
 
 
 @dataclass(frozen=True)
-class Scale:
+class ProcessScale:
     """Where a process lies, how far it reaches, and how noisily it is observed."""
 
     mean: float = 0.0
@@ -35,11 +35,11 @@ class Scale:
         return np.where(readings > 1, (self.noise - LEAST) / readings + LEAST, self.noise)
 
 
-UNIT = Scale()
+UNIT = ProcessScale()
 """Of a process that nothing is fitted of."""
 
 
-def likely_scale(kernel: np.ndarray, scores: np.ndarray, readings: np.ndarray | None = None) -> Scale:
+def likely_scale(kernel: np.ndarray, scores: np.ndarray, readings: np.ndarray | None = None) -> ProcessScale:
     """The scale that makes scores most likely: mean and variance at their closed-form maximum, the noise's best share.
 
     Without it a process of variance 1 would take the noise of an assay, which is far less, for something to follow.
@@ -54,7 +54,7 @@ def likely_scale(kernel: np.ndarray, scores: np.ndarray, readings: np.ndarray | 
     n = len(scores)
     of_one = 1 / (np.ones(n) if readings is None else readings)
     if n < 2 or np.ptp(scores) == 0:
-        return Scale(float(scores.mean()) if n else 0.0)
+        return ProcessScale(float(scores.mean()) if n else 0.0)
     right = np.column_stack([scores, np.ones(n)])
     best = (-np.inf, UNIT)
     for share in SHARES:
@@ -65,5 +65,5 @@ def likely_scale(kernel: np.ndarray, scores: np.ndarray, readings: np.ndarray | 
         variance = max(fitted, LEAST_VARIANCE)
         evidence = float(-0.5 * n * (np.log(variance) + fitted / variance) - np.log(np.diag(lower)).sum())
         if evidence > best[0]:
-            best = evidence, Scale(mean, variance, share * variance + LEAST)
+            best = evidence, ProcessScale(mean, variance, share * variance + LEAST)
     return best[1]

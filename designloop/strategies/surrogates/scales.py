@@ -28,8 +28,9 @@ class Scale:
 
     @classmethod
     def of(cls, values: np.ndarray, power: float = 1.0) -> Self:
-        """The scale of these values."""
-        return cls(float(values.mean()), float(values.std()) or 1.0, power)
+        """The scale of these values; where all are the same, that of values 1 apart."""
+        apart = float(values.std()) if np.ptp(values) > 0 else 0.0  # that of equal ones may round to more than 0
+        return cls(float(values.mean()), apart or 1.0, power)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """(n,) what is seen of values (n,)."""

@@ -62,7 +62,8 @@ class FingerprintView(StandardFormView):
         new = [name for name in dict.fromkeys(names) if name not in self._rows]
         if new:
             self._rows.update(zip(new, count_features(new).astype(bool), strict=True))
-        return np.stack([self._rows[name] for name in names])
+        rows = [self._rows[name] for name in names]
+        return np.stack(rows) if rows else count_features([]).astype(bool)
 
     def forget_all_but(self, names: Collection[str]) -> None:
         """Keeps the rows of these molecules alone."""

@@ -351,3 +351,23 @@ def test_the_largest_values_that_are_taken_have_a_mean_and_a_noise() -> None:
     assert extreme.deviation == pytest.approx(1e100 * (100 / 99) ** 0.5)
     many = {f"{'C' * n}": {"potency": extreme} for n in range(1, 100)}
     assert noise_of(many)["potency"] == pytest.approx(extreme.deviation)
+
+
+def test_a_correction_of_what_a_filter_refuses_does_not_make_it_one_of_the_best(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    lines = ["smiles,pIC50", "CCO,5", f"{KNOWN[0]},6", f"{KNOWN[1]},7"]
+    random = {"strategy": {"name": "random", "source": "zinc"}, "filters.heavy_atoms": [5, 60]}
+    path = write_assay(tmp_path, tiny_model, random, lines)
+    api.suggest(path, 2)
+    (tmp_path / "results.csv").write_text(f"smiles,potency\nCCO,7.9\n{KNOWN[0]},6.4\n")
+    told = api.tell(path, tmp_path / "results.csv")
+    assert len(told.corrected) == 2
+    table = rows(path)
+    assert next((row["smiles"], row["allowed"]) for row in table if row["proposer"] == "measured") == ("CCO", False)
+    allowed = [row["score"] for row in table if row["allowed"]]
+    summary = api.status(path)
+    last = summary.rounds[-1].metrics
+    assert last["best"] == pytest.approx(max(allowed)) == pytest.approx((7 - 4) / 4)
+    assert last["mean_top_10"] == pytest.approx(sum(allowed) / len(allowed))
+    assert last["scored_before"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from designloop.loop.screening.screening import Screening
 from designloop.loop.screening.spreading import Admit, mean_distance, spread_batch
 from designloop.molecules.chemistry import fingerprints, framework, scaffold, tanimoto
 from designloop.molecules.corpus import zinc
-from designloop.records import Candidate
+from designloop.records import UNIFORM, Candidate
 from designloop.testing.small_campaign import write_campaign, write_tiny_model
 from tests.loop.screening.test_screening import draw, screening, smiles_of
 
@@ -124,8 +125,18 @@ def test_a_batch_that_has_no_room_for_what_was_gathered_draws_on() -> None:
     near = ["C" * length + "O" for length in range(7, 14)]
     allowed = screening(batch=0.6, penalty=1.0)
     assert smiles_of(allowed.take(draw(*near, "NCCc1ccccc1", "C1CCNCC1"), 2)) == [near[0], "NCCc1ccccc1"]
-    assert allowed.last_take.drawn == 8
+    assert allowed.last_take.drawn == 9
     assert smiles_of(screening(batch=0.6, penalty=1.0).take(draw(*near), 2)) == [near[0]]
+
+
+def test_what_was_drawn_uniformly_is_paid_for_whatever_is_near_it() -> None:
+    """Two twins of each other: distance alone would never take both."""
+    twins = [replace(row, chosen=UNIFORM) for row in draw("CCCCCCCCO", "CCCCCCCCCO")]
+    others = list(draw(*POOL[:28]))
+    for penalty in (0.0, 1.0, 50.0):
+        batch = smiles_of(screening(penalty=penalty).take(iter([*twins, *others]), 10))
+        assert {"CCCCCCCCO", "CCCCCCCCCO"} <= {*batch}
+        assert len(batch) == 10
 
 
 def test_the_users_own_molecules_need_not_be_apart_from_each_other() -> None:

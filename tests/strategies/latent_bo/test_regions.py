@@ -186,3 +186,24 @@ def test_regions_of_a_fitted_process_move_by_the_same_rules() -> None:
     regions = Regions(REGION.model_copy(update={"fitted": True}), seed=0)
     regions.learn(told(ARCHIVE, [drawn(0.95, "CC")]))
     assert [(region.centre, region.successes) for region in regions.open] == [("CCO", 1)]
+
+
+def test_of_the_same_molecules_lengths_are_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a trade-off is drawn each round, each asking makes an archive of its own."""
+    fits: list[np.ndarray] = []
+    fit = FittedProcess.fit
+
+    def counted(latents: np.ndarray, scores: np.ndarray) -> FittedProcess:
+        fits.append(scores)
+        return fit(latents, scores)
+
+    monkeypatch.setattr(FittedProcess, "fit", counted)
+    regions = Regions(REGION.model_copy(update={"fitted": True}), seed=0)
+    scores = [0.1, 0.5, 0.3, 0.2]
+    first, again = (
+        regions.process(belief_of(archive), archive) for archive in (archive_of(scores), archive_of(scores))
+    )
+    assert first is again
+    other = archive_of([0.1, 0.5, 0.3, 0.9])
+    assert regions.process(belief_of(other), other) is not first
+    assert len(fits) == 2
