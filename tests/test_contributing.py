@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +66,15 @@ def test_there_is_a_recipe_for_each_part() -> None:
         "designloop/loop/screening/predicates.py",
         "designloop/loop/screening/filters.py",
     }
+
+
+def test_the_recipes_that_are_whole_files_are_clean() -> None:
+    root = Path(__file__).parent.parent
+    for name, text in RECIPES.items():
+        if "from __future__" in text:
+            asked = [sys.executable, "-m", "ruff", "check", "--stdin-filename", name, "-"]
+            said = subprocess.run(asked, input=text, cwd=root, capture_output=True, text=True)
+            assert said.returncode == 0, f"{name}: {said.stdout}{said.stderr}"
 
 
 def test_the_oracle_passes_its_suite(tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def validate(campaign: Campaign | Path | str) -> Plan:
     with Ledger(campaign.ledger_path) as ledger:
         plan = preflight.plan(campaign, ledger)
         constant = find_constant(campaign, plan.checks, ledger)
-        return replace(plan, remarks=[*undeclared_reads(campaign), *constant, *find_flat_values(campaign)])
+        return replace(
+            plan, remarks=[*plan.remarks, *undeclared_reads(campaign), *constant, *find_flat_values(campaign)]
+        )
 
 
 def score(

@@ -135,17 +135,19 @@ def refuse_wrong_filters(verdicts: Sequence[OwnVerdict], notes: Sequence[str] = 
         raise WrongFilter("\n".join([f"{sentence}. Nothing was charged", *(f"note: {note}" for note in notes)]))
 
 
-def find_wrong_filters(verdicts: Sequence[OwnVerdict]) -> str | None:
+def find_wrong_filters(verdicts: Sequence[OwnVerdict], anyway: str = "designloop run --anyway") -> str | None:
     """Says that none of the user's own molecules passes the filters, and what to do; None where one does.
 
     That a molecule is listed in the file of `exclude` is no slip.
+
+    Args:
+        anyway: the command by which the campaign goes on all the same.
     """
     if not verdicts or any(verdict.refused.keys() <= _MEANT for verdict in verdicts):
         return None
     said = "\n".join(describe_own(verdicts))
     return (
-        f"none of your own molecules passes the filters: {said}\n"
-        "Mend `filters`, or go on all the same with `designloop run --anyway`"
+        f"none of your own molecules passes the filters: {said}\nMend `filters`, or go on all the same with `{anyway}`"
     )
 
 

@@ -19,6 +19,7 @@ from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.child.side_by_side import SideBySide
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
 from designloop.loop.laboratory.pricing import find_bad_prices
+from designloop.loop.laboratory.readings import measured_properties
 from designloop.loop.own_in_model import describe_own_in_model
 from designloop.loop.passing import FilterShare, describe_own, filter_shares, find_wrong_filters, judge_own
 from designloop.molecules.chemistry import standard_form
@@ -127,9 +128,12 @@ def plan(campaign: Campaign, ledger: Ledger) -> Plan:
     check_strategy(campaign)
     verdicts = judge_own(campaign)
     checks = check_oracles(campaign, ledger)
-    wrong_filters = find_wrong_filters(verdicts)
+    # What a laboratory has measured is learned from whatever filters say, so there it stands in nothing's way.
+    is_measured = bool(measured_properties(campaign))
+    wrong_filters = find_wrong_filters(verdicts, *(["designloop suggest"] if is_measured else []))
+    said = [wrong_filters] if wrong_filters else []
     problems = [
-        *([wrong_filters] if wrong_filters else []),
+        *([] if is_measured else said),
         *find_broken(checks),
         *find_unloadable(campaign),
         *find_disturbed(campaign, ledger),
@@ -138,7 +142,8 @@ def plan(campaign: Campaign, ledger: Ledger) -> Plan:
     ]
     own = [] if wrong_filters else describe_own(verdicts)
     shares = filter_shares(campaign, verdicts)
-    return Plan(campaign, shares, checks, problems, own, in_model=describe_own_in_model(campaign))
+    remarks = said if is_measured else []
+    return Plan(campaign, shares, checks, problems, own, remarks, describe_own_in_model(campaign))
 
 
 def check_strategy(campaign: Campaign) -> None:

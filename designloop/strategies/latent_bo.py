@@ -2,9 +2,9 @@
 
 One round: all that was paid for and ZINC, screened, are bred on, by genetic steps and by the model's own draws, from
 what the committee votes for; and of all that is there it votes on what is paid for. Its members see latents,
-fingerprints, whole-molecule numbers, and each property where there are several. Goals that are traded off have a
-committee each. The model does not learn: latents keep their meaning. Chains and trust regions in latent space write
-molecules beside, where a campaign asks for them.
+fingerprints and whole-molecule numbers. Where a score is made of several properties, or goals are traded off, each has
+a committee of its own. The model does not learn: latents keep their meaning. Chains and trust regions in latent space
+write molecules beside, where a campaign asks for them.
 For calls that are dear and few, some tens to some hundreds. It learns only from molecules that the model can write
 (`designloop validate` says which of yours it can).
 Sources: Tripp & Hernández-Lobato 2024 (fixed processes); Moss et al. 2025 (chains); Eriksson et al. 2019 (regions).

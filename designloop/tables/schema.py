@@ -102,7 +102,7 @@ RUNS = (
     Column(
         "campaign",
         pa.string(),
-        "Campaign that ran it: as in `candidates`; its id where it is not opened.",
+        "Campaign that ran it: as in `candidates`; its id where it is not opened; empty for a check outside any.",
     ),
     Column("oracle", pa.string(), "Name of the oracle."),
     Column("fingerprint", pa.string(), "Fingerprint of the oracle: its name, version, parameters and files."),

@@ -129,7 +129,7 @@ def check_oracle(
         NonConformance: It fails some; the message has all of them.
         oracles.OracleError: It cannot be loaded.
     """
-    folder = (folder or Path.cwd()).resolve()
+    folder = Path(folder or ".").resolve()
     if isinstance(oracle, str):
         oracle = load(oracle, params, folder)
     elif not isinstance(oracle, Oracle):

@@ -107,3 +107,15 @@ def test_one_molecule_that_passes_is_enough(tmp_path: Path, tiny_model: Path) ->
     refuse_wrong_filters(judge_own(of(tmp_path, tiny_model, {"starting_molecules": [HEXANE], "reference": [ASPIRIN]})))
     with pytest.raises(WrongFilter, match=r"(?s)0 of 1 starting molecules pass.*Nothing was charged"):
         api.run(of(tmp_path, tiny_model, {"starting_molecules": [HEXANE]}))
+
+
+def test_what_a_laboratory_measured_is_learned_from_whatever_filters_say_so_nothing_stands_in_the_way(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    (tmp_path / "assay.csv").write_text(f"smiles,pIC50\n{HEXANE},5\n")
+    potency = {"name": "potency", "oracle": "measured", "transform": {"type": "linear", "low": 4, "high": 8}}
+    given = {"starting_molecules": {"file": "assay.csv", "values": {"potency": "pIC50"}}}
+    planned = api.validate(of(tmp_path, tiny_model, {**given, "objective": {"properties": [potency]}}))
+    assert planned.ready
+    (remark,) = (text for text in planned.remarks if "passes the filters" in text)
+    assert remark.endswith("go on all the same with `designloop suggest`")

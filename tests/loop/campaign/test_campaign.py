@@ -10,7 +10,11 @@ import pytest
 
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.molecules.shipped import DEFAULT_MODEL
+from designloop.strategies.base import available
+from designloop.words import listed
 from tests.loop.campaign.writing import Write, problems, with_property
+
+STRATEGIES = listed(available())
 
 
 def test_a_short_file_has_the_defaults(write: Write) -> None:
@@ -130,7 +134,7 @@ def test_five_mistakes_of_five_kinds_are_five_messages(write: Write) -> None:
         "test.yaml:9:46: objective.properties[like].transform.low: found low 0.6 and high 0.1, "
         "expected low below high; swap them",
         "test.yaml:10:18: strategy.name: found 'property_los' (text), "
-        "expected the name of a strategy: latent_bo, property_loss or random; did you mean 'property_loss'?",
+        f"expected the name of a strategy: {STRATEGIES}; did you mean 'property_loss'?",
     ]
 
 
@@ -148,11 +152,11 @@ def test_five_mistakes_of_five_kinds_are_five_messages(write: Write) -> None:
         ("evaluation", "[ray]", "found the list ['ray'], expected a mapping with the keys backend, workers"),
         ("evaluation", "{worker: 4}", "found the unknown key 'worker', expected backend, workers, address, chunk"),
         ("evaluation", "{timeout: .inf}", "found .inf (a number), expected a finite number above 0"),
-        ("strategy", "random", "found 'random' (text), expected a mapping such as {name: latent_bo, …}"),
+        ("strategy", "random", f"found 'random' (text), expected a mapping such as {{name: {available()[0]}, …}}"),
         (
             "strategy",
             "{noise: 1}",
-            "found nothing, expected the name of a strategy: latent_bo, property_loss or random",
+            f"found nothing, expected the name of a strategy: {STRATEGIES}",
         ),
         (
             "strategy",

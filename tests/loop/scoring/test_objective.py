@@ -39,7 +39,7 @@ def transforms(draw: st.DrawFn) -> Transform:
         )
     if kind.endswith("sigmoid"):
         return made(kind, low=low, high=high, k=draw(steepness))
-    return made(kind, low=low, high=high)
+    return made(kind, low=low, high=high) if kind in ("linear", "step") else made(kind, **TRANSFORMS[kind].example)
 
 
 @given(transforms(), st.lists(values, min_size=1))
