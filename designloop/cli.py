@@ -195,16 +195,23 @@ def suggest(
     spend: Annotated[float | None, typer.Option(help="The most that they may cost together (`prices:`).")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write them as CSV, to be filled in and told.")] = None,
     pending: Annotated[
-        bool, typer.Option("--pending", help="Only what was suggested before and not told yet.")
+        bool, typer.Option("--pending", help="Only what was suggested before and not, or not wholly, told yet.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew; earlier results and suggestions are moved aside.")
     ] = False,
 ) -> int:
     """Choose the next molecules to measure, where a property is measured in a laboratory."""
     from designloop import api, display
 
+    idle = {"-n": n is not None, "--spend": spend is not None, "--fresh": fresh}
+    if pending and any(idle.values()):
+        found = ", ".join(flag for flag, is_said in idle.items() if is_said)
+        raise typer.BadParameter(f"found {found} beside --pending, which lists what was suggested before; leave it out")
     if pending:
         suggested = api.pending(campaign, csv=csv, say=_aside)
     else:
-        suggested = api.suggest(campaign, n, spend=spend, csv=csv, say=_aside)
+        suggested = api.suggest(campaign, n, spend=spend, csv=csv, fresh=fresh, say=_aside)
     display.suggested(suggested)
     if csv is not None and suggested.suggestions:
         typer.echo(f"Wrote {csv}. Fill it in, then: designloop tell {campaign} {csv}")

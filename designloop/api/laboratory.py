@@ -19,14 +19,26 @@ from designloop.api.inputs import (
     writing,
 )
 from designloop.api.opening import open_ledger, opened
+from designloop.api.reference_scores import score_references
 from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import describe_readings
 from designloop.loop.laboratory.pricing import PRICE, PriceError
-from designloop.loop.laboratory.readings import asked_of, measured_properties, readings_in
-from designloop.loop.laboratory.results_file import FAILED, ID, STRUCTURE, RefusedRow, ResultsError, ResultsReader
+from designloop.loop.laboratory.readings import asked_of, lacking, measured_properties, readings_in, with_values
+from designloop.loop.laboratory.results_file import (
+    BESIDE,
+    ID,
+    PREDICTED,
+    STRUCTURE,
+    RefusedRow,
+    ResultsError,
+    ResultsReader,
+)
+from designloop.loop.scoring.objective import FAILED
 from designloop.loop.summary import results_folder
 from designloop.paths import exists
+from designloop.tables import CandidateTable
+from designloop.tables.file_columns import name_beside
 from designloop.tables.manifest import round_numbers
 from designloop.tables.suggestions import Suggestion, pending_of, read_suggestions
 from designloop.words import silent
@@ -37,9 +49,9 @@ class Suggested:
     """What is to be measured."""
 
     suggestions: Sequence[Suggestion]
-    """The new ones; where what is pending was asked for, all of these."""
+    """The new ones; where what is pending was asked for, all of which something is still to be told."""
     pending: int
-    """Suggestions of which nothing was told yet, these included."""
+    """Suggestions of which something is still to be told, these included."""
     measured: Sequence[str]
     """The properties to be measured."""
     folder: Path
@@ -70,12 +82,14 @@ class Told:
     blank: int
     """Rows that say nothing yet."""
     pending: int
-    """Suggestions of which nothing was told yet."""
+    """Suggestions of which something is still to be told."""
     rounds: Sequence[int]
     """Numbers of the rounds that were committed."""
     folder: Path
     remarks: Sequence[str] = ()
     """On values that were taken and lie far from all that was measured before."""
+    unread: Sequence[str] = ()
+    """Columns of the file that are no property's, nor of those that a file of suggestions has."""
     pictures: Sequence[Path] = ()
     """Those drawn anew; none where no round was committed."""
 
@@ -94,6 +108,7 @@ def suggest(
     *,
     spend: float | None = None,
     csv: Path | str | None = None,
+    fresh: bool = False,
     say: Say = silent,
 ) -> Suggested:
     """Chooses molecules to measure, by the strategy and the filters of a campaign, and keeps them as pending.
@@ -105,6 +120,7 @@ def suggest(
         spend: the most that they may cost together, in the unit of the campaign's prices; by default what
             ``prices.spend`` says.
         csv: a file to write them to, which is filled in and told; never one that is there.
+        fresh: begin anew; earlier results, and what was suggested, are moved aside.
         say: told what a person should know.
     Raises:
         CampaignError: all that is wrong with the file.
@@ -122,15 +138,16 @@ def suggest(
     wanted = campaign.batch_size if n is None else require_whole("n", n, 1, MOST_MOLECULES)
     spend = _sum_to_spend(campaign, spend)
     _refuse_existing(csv)
-    if not round_numbers(campaign.output_folder):
+    if fresh or not round_numbers(campaign.output_folder):
         preflight.check_strategy(campaign)
-    with opened(campaign, say) as (campaign, table, book):
+    with opened(campaign, say, fresh=fresh) as (campaign, table, book):
         given = read_suggestions(table.folder, table.campaign_id)
         if not given:
             for line in passing.describe_own(passing.judge_own(campaign)):
                 book.say(line)
             open_ledger(table, book)
             preflight.refuse_broken(campaign, table.ledger)
+            score_references(campaign, table, book.say, anyway=False)
         if not table.rounds() and (said := describe_readings(campaign.known_values(), len(campaign.starting()))):
             book.say(said)
             if Teller(campaign, table, given, book.say).tell_known() is not None:
@@ -158,7 +175,8 @@ def suggest(
                 if spend is not None and len(new) < take.admitted:
                     remark = f"No more than {len(new):,} are chosen within {_amount(campaign, spend)}: {take}."
         unit = campaign.prices.unit if campaign.prices else ""
-        suggested = Suggested(new, len(pending) + len(new), measured, table.folder, remark, unit)
+        waiting = len(_waiting(given, table, campaign)) + len(new)
+        suggested = Suggested(new, waiting, measured, table.folder, remark, unit)
         book.note(f"{len(new):,} molecules are suggested, {suggested.pending:,} are pending")
     if csv is not None and new:
         try:
@@ -170,7 +188,7 @@ def suggest(
 
 
 def pending(campaign: Campaign | Path | str, *, csv: Path | str | None = None, say: Say = silent) -> Suggested:
-    """Gives the suggestions of which nothing was told yet, and chooses no new ones.
+    """Gives the suggestions of which nothing, or not every property, was told yet, and chooses no new ones.
 
     Args:
         csv: a file to write them to; never one that is there.
@@ -182,7 +200,7 @@ def pending(campaign: Campaign | Path | str, *, csv: Path | str | None = None, s
     _refuse_existing(csv)
     results_folder(campaign)
     with opened(campaign, say) as (campaign, table, _):
-        waiting = pending_of(read_suggestions(table.folder, table.campaign_id), table.charged())
+        waiting = _waiting(read_suggestions(table.folder, table.campaign_id), table, campaign)
         unit = campaign.prices.unit if campaign.prices else ""
         suggested = Suggested(waiting, len(waiting), measured_properties(campaign), table.folder, unit=unit)
     if csv is not None and waiting:
@@ -198,7 +216,9 @@ def tell(
     Args:
         results: a CSV file with the columns ``id`` or ``smiles`` or both, one column a measured property, and, where
             something has no value for good, ``failed`` with the reason. Several rows of a molecule are replicates.
-            What was told before is superseded by other values, and so are those that the campaign started from.
+            What was told before is superseded by other values, and so are those that the campaign started from. Where
+            something failed, that holds of the properties whose cells are blank and of which no value was told before;
+            where all were told, the values are withdrawn.
         accept_changed_oracles: go on although the oracle of a computed property is not the one it was; recorded.
         say: told what a person should know.
     Raises:
@@ -218,16 +238,25 @@ def tell(
     with opened(campaign, say, accept_changed_oracles=accept_changed_oracles) as (campaign, table, book):
         suggestions = read_suggestions(table.folder, table.campaign_id)
         tellable = [*known_as_suggestions(campaign, table), *suggestions]
-        reader = ResultsReader(tellable, measured_properties(campaign), campaign.standardize, campaign.stereo)
+        told = readings_in(table.rounds())
+        reader = ResultsReader(
+            tellable,
+            measured_properties(campaign),
+            campaign.standardize,
+            campaign.stereo,
+            told=with_values(told),
+            campaign=campaign.name,
+        )
         try:
             file = reader.read(Path(results))
         except ResultsError as error:
             raise InputError(str(error)) from error
         news = sort_news(table, tellable, file.readings)
-        remarks = describe_far_off([*news.new, *news.corrected], news.readings, readings_in(table.rounds()))
+        remarks = describe_far_off([*news.new, *news.corrected], news.readings, told)
         open_ledger(table, book)
         rounds = Teller(campaign, table, suggestions, book.say).tell(news)
         if rounds:
+            score_references(campaign, table, book.say, anyway=True)  # one of them may have been measured
             next(rounds_left(campaign, table), None)  # where the campaign has ended, that is marked
         outcome = Told(
             new=[item.id for item in news.new],
@@ -235,10 +264,11 @@ def tell(
             repeated=[item.id for item in news.repeated],
             refused=file.refused,
             blank=file.blank,
-            pending=len(pending_of(suggestions, table.charged())),
+            pending=len(_waiting(suggestions, table, campaign)),
             rounds=[committed.number for committed in rounds],
             folder=table.folder,
             remarks=remarks,
+            unread=file.unread,
         )
         for refused in file.refused:
             book.note(f"refused {refused}")
@@ -258,30 +288,44 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
     path = Path(path)
     _refuse_existing(path)
     computed = [name for item in suggested.suggestions for name in item.predicted]
-    predicted = [f"{name}_predicted{end}" for name in dict.fromkeys(computed) for end in ("", "_sd")]
-    columns = [ID, STRUCTURE, *suggested.measured, FAILED, *predicted]
-    columns += [PRICE] if suggested.cost is not None else []
-    columns += ["why", "proposer", "parents", "nearest", "similarity"]
+    predicted = [f"{name}{end}" for name in dict.fromkeys(computed) for end in PREDICTED]
+    first = [ID, STRUCTURE, *suggested.measured, FAILED, *predicted]
+    # What is to be filled in keeps its name, whatever it is.
+    named = name_beside(BESIDE if suggested.cost is not None else [name for name in BESIDE if name != PRICE], first)
+    columns = [*first, *named.values()]
     with writing(path), path.open("x", encoding="utf-8", newline="") as file:
         writer = DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for item in suggested.suggestions:
-            numbers = {f"{name}_predicted": mean for name, (mean, _) in item.predicted.items()}
-            numbers |= {f"{name}_predicted_sd": deviation for name, (_, deviation) in item.predicted.items()}
+            numbers = {
+                f"{name}{end}": number
+                for name, moments in item.predicted.items()
+                for end, number in zip(PREDICTED, moments, strict=True)
+            }
+            beside = {
+                PRICE: "" if item.price is None else f"{item.price:.10g}",
+                "why": item.reason,
+                "proposer": item.candidate.proposer,
+                "parents": " ".join(item.candidate.parents),
+                "nearest": item.nearest or "",
+                "similarity": "" if item.similarity is None else f"{item.similarity:.3f}",
+            }
             writer.writerow(
                 {
                     ID: item.id,
                     STRUCTURE: item.candidate.smiles,
                     **{name: f"{number:.4g}" for name, number in numbers.items()},
-                    **({} if item.price is None else {PRICE: f"{item.price:.10g}"}),
-                    "why": item.reason,
-                    "proposer": item.candidate.proposer,
-                    "parents": " ".join(item.candidate.parents),
-                    "nearest": item.nearest or "",
-                    "similarity": "" if item.similarity is None else f"{item.similarity:.3f}",
+                    **{column: beside[name] for name, column in named.items()},
                 }
             )
     return path
+
+
+def _waiting(suggestions: Sequence[Suggestion], table: CandidateTable, campaign: Campaign) -> list[Suggestion]:
+    """Those of which nothing, or not every property, was told yet, in their order."""
+    lacks = lacking(readings_in(table.rounds()), measured_properties(campaign))
+    charged = {smiles for smiles in table.charged() if smiles not in lacks}
+    return pending_of(suggestions, charged)
 
 
 def _with_laboratory(campaign: Campaign) -> Campaign:

@@ -9,17 +9,17 @@ from pathlib import Path
 from designloop.api.inputs import Say, load_if_file
 from designloop.api.laboratory import refuse_laboratory
 from designloop.api.opening import open_ledger, opened
+from designloop.api.reference_scores import score_references
 from designloop.loop import first_try, passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.constant import find_constant
-from designloop.loop.molecule_scores import score_checks
 from designloop.loop.progress import Progress, Scoring, watch
 from designloop.loop.summary import Summary, summarize
 from designloop.loop.undeclared import reads_behind_known_values
 from designloop.records import Round
-from designloop.report.references import Reference, read_references, read_units, write_references
+from designloop.report.references import Reference, read_references, read_units
 from designloop.report.top import TopMolecule, top_molecules
-from designloop.tables import CandidateTable, open_candidates
+from designloop.tables import open_candidates
 from designloop.tables.manifest import round_numbers
 from designloop.words import silent
 
@@ -95,7 +95,7 @@ def run(
                 book.say(remark)
             if try_costly:
                 first_try.try_costly(campaign, table.ledger, book.say)
-        _score_references(campaign, table, book.say, anyway=goes_on)
+        score_references(campaign, table, book.say, anyway=goes_on)
         if goes_on:
             book.say(f"resuming after round {table.next_round() - 1}" if table.rounds() else "starting")
             listener = watch(campaign, table, book.also(on_round))
@@ -112,25 +112,3 @@ def run(
         pictures = Drawing(table.folder).draw()
     best = top_molecules(open_candidates(table.folder), units=read_units(table.folder))
     return Outcome(summary, best, read_references(table.folder)[0], pictures)
-
-
-def _score_references(campaign: Campaign, table: CandidateTable, say: Say, anyway: bool) -> None:
-    """Scores the references; what the ledger knows of them is not run again.
-
-    Args:
-        anyway: also where those that are kept are whole and the ones that are wanted: an oracle may have changed.
-    """
-    references = campaign.references()
-    kept, damaged = read_references(table.folder)
-    wanted = [(molecule.name or molecule.smiles, molecule.smiles) for molecule in references]
-    if not (anyway or damaged) and [(molecule.name, molecule.smiles) for molecule in kept] == wanted:
-        return
-    if damaged and table.rounds():
-        say(f"{damaged[0].partition(': the references')[0]}: the references are scored again")
-    scored = score_checks(campaign, table.ledger, [molecule.smiles for molecule in references])
-    units = campaign.units
-    write_references(
-        [Reference.of(reference.name, row, units) for reference, row in zip(references, scored, strict=True)],
-        table.folder,
-        units,
-    )

@@ -74,6 +74,8 @@ def told(results: Told) -> None:
         say(f"refused: {refused}")
     for remark in results.remarks:
         say(f"Note: {remark}.")
+    if results.unread:
+        say(f"Columns that are not read: {', '.join(results.unread)}.")
     if results.blank:
         say(f"{results.blank:,} rows say nothing yet.")
     say(str(results))

@@ -105,11 +105,14 @@ def _print_standing(summary: Summary) -> None:
     say(
         f"ended ({summary.end.reason}): {summary.end.message}"
         if summary.end
-        else f"not ended: designloop {'suggest' if summary.in_laboratory else 'run'} goes on with it"
+        else f"not ended: designloop {'suggest' if summary.measured else 'run'} goes on with it"
     )
     if summary.pending:
         ids = ", ".join(item.id for item in summary.pending)
         say(f"{len(summary.pending):,} suggestions are pending, of which no result was told: {ids}")
+    if summary.told_in_part:
+        lacks = [f"{item.id} ({', '.join(summary.lacking[item.candidate.smiles])})" for item in summary.told_in_part]
+        say(f"{len(lacks):,} suggestions were told in part, and lack: {', '.join(lacks)}")
     for line in (*summary.replicates, summary.known, summary.workers, *summary.losses):
         if line:
             say(line)
@@ -123,7 +126,7 @@ def _print_rounds(summary: Summary) -> None:
     measures = ("hypervolume", "front_size") if summary.goals else ("best", "mean_top_10")
     names = ("hypervolume", "front") if summary.goals else ("best", "mean top-10")
     grid(
-        ("round", "calls", "failed", *names, *(f"{part} s" for part in parts)),
+        ("round", "calls", "without score" if summary.measured else "failed", *names, *(f"{part} s" for part in parts)),
         [
             (
                 info.number,

@@ -148,20 +148,23 @@ def rounds_without_gain(rounds: Sequence[RoundInfo], batch: int | None = None) -
 
     Where it is below 0.1, a rise of more than a hundredth of it is one, too.
 
-    Counted once the table has ten molecules: the mean of a few good starting molecules falls as others join them.
+    Counted once the table has ten molecules, for the mean of a few good starting molecules falls as others join them;
+    and once any has a score. A correction that takes away from what there was begins the count anew: what was no gain
+    beside a wrong value may have been one.
 
     Args:
         batch: counts so many molecules as a round, however they were told.
     """
+    measure = "hypervolume" if any("hypervolume" in info.metrics for info in rounds) else "mean_top_10"
     best, stale, molecules, stale_rows = float("-inf"), 0, 0, 0
     for info in rounds:
         molecules += info.rows if info.kind != "amendment" else 0
-        if molecules < 10:
+        if molecules < 10 or (measure not in info.metrics and (info.kind != "round" or best == float("-inf"))):
             continue
-        mean = float(info.metrics.get("hypervolume", info.metrics.get("mean_top_10", "-inf")))
-        if mean > best + in_proportion(GAIN, best):
-            best, stale, stale_rows = mean, 0, 0
-        elif info.kind != "amendment":  # it may bring a gain, and is no search that failed to
+        now = float(info.metrics.get(measure, "-inf"))
+        if now > best + in_proportion(GAIN, best) or (info.kind == "amendment" and now < best):
+            best, stale, stale_rows = now, 0, 0
+        elif info.kind == "round":  # an amendment may bring a gain, and is no search that failed to
             stale, stale_rows = stale + 1, stale_rows + info.rows
     return stale if batch is None else stale_rows // batch
 

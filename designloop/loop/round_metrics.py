@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from designloop.pareto import hypervolume, pareto_ranks
@@ -65,13 +66,15 @@ class Front:
         self._goals, self._points = goals, points
 
     @classmethod
-    def committed(cls, goals: Mapping[str, float], folder: Path) -> Front:
-        """The front of what a campaign's folder holds."""
+    def committed(cls, goals: Mapping[str, float], folder: Path, without: Collection[str] = ()) -> Front:
+        """The front of what a campaign's folder holds, but for some molecules of which something else is said now."""
         if not goals:
             return cls(goals, np.zeros((0, 0)))
         rows = open_candidates(folder).to_arrow()
-        ranked = rows.filter(pc.is_valid(rows["pareto_rank"]))
-        return cls(goals, desirabilities_of(ranked, list(goals)))
+        counts = pc.and_(
+            pc.is_valid(rows["pareto_rank"]), pc.invert(pc.is_in(rows["smiles"], pa.array([*without], pa.string())))
+        )
+        return cls(goals, desirabilities_of(rows.filter(counts), list(goals)))
 
     def after(self, scored: Sequence[Scored]) -> dict[str, float]:
         """``hypervolume`` and ``front_size``, the molecules of the front, with a round's rows."""

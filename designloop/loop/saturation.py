@@ -57,9 +57,10 @@ class Saturation:
 
 
 class SameScores:
-    """What is to be said, once in a campaign, when all molecules have the same score: nothing is left to search by.
+    """What is to be said, once in a campaign, when all molecules are worth the same: nothing is left to search by.
 
-    Nothing is said where properties are traded off: their scores may be alike along a whole front.
+    They are where all have the same score, or, where properties are traded off, where none is above the reference point
+    in all of them; scores may there be alike along a whole front.
 
     Args:
         objective: the campaign's.
@@ -68,10 +69,11 @@ class SameScores:
     """
 
     def __init__(self, objective: Objective, scores: Iterable[float | None], rounds: Iterable[RoundInfo]) -> None:
-        known = [score for score in scores if score is not None]
+        known, before = [score for score in scores if score is not None], list(rounds)
         self._count, self._distinct = len(known), set(known)
-        remarks = (str(info.metrics.get(REMARKS, "")) for info in rounds)
-        self._said = bool(objective.goals) or any(_NOTHING in said for said in remarks)
+        self._goals = objective.goals
+        self._reached = any(float(info.metrics.get("hypervolume", 0.0)) > 0 for info in before)
+        self._said = any(_NOTHING in str(info.metrics.get(REMARKS, "")) for info in before)
 
     def after(self, scored: Sequence[Scored], left: int) -> str | None:
         """The line to say after a round with these rows; None where there is nothing to say.
@@ -82,15 +84,30 @@ class SameScores:
         good = [row.score for row in scored if row.score is not None]
         self._count += len(good)
         self._distinct |= set(good)
-        is_same = self._count >= FEWEST and len(self._distinct) == 1 and min(self._distinct) < SATURATED
-        if self._said or left <= 0 or not is_same:
+        self._reached = self._reached or any(map(self._is_above, scored))
+        all_alike = len(self._distinct) == 1 and min(self._distinct) < SATURATED
+        is_same = not self._reached if self._goals else all_alike
+        if self._said or left <= 0 or self._count < FEWEST or not is_same:
             return None
         self._said = True
-        (score,) = self._distinct
+        lower = ", a lower `reference_point`" if any(self._goals.values()) else ""
         return (
-            f"all {self._count:,} molecules scored so far have the score {score:.3f}: {_NOTHING}, with {left:,} calls "
-            "left. If that was not to be expected, stop, give the transforms ends between which the values lie "
-            "(`designloop query` shows them), and begin anew with --fresh; the ledger keeps what was paid for"
+            f"{self._what()}: {_NOTHING}, with {left:,} calls left. If that was not to be expected, stop, give the "
+            f"transforms ends between which the values lie (`designloop query` shows them){lower}, and begin anew with "
+            "--fresh; the ledger keeps what was paid for"
+        )
+
+    def _what(self) -> str:
+        if self._goals:
+            point = ", ".join(f"{name} {reference:g}" for name, reference in self._goals.items())
+            return f"none of the {self._count:,} molecules scored so far is above the reference point ({point}) in all"
+        return f"all {self._count:,} molecules scored so far have the score {min(self._distinct):.3f}"
+
+    def _is_above(self, row: Scored) -> bool:
+        desirable = [row.desirability[name] for name in self._goals]
+        return row.candidate.allowed and all(
+            value is not None and value > reference
+            for value, reference in zip(desirable, self._goals.values(), strict=True)
         )
 
 

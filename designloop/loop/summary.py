@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from designloop.loop.campaign.campaign import Campaign, load_campaign
@@ -14,7 +14,8 @@ from designloop.loop.evaluation.incidents import LOSSES, describe_known, describ
 from designloop.loop.laboratory.readings import (
     SCORED_BEFORE,
     corrections_in,
-    is_in_laboratory,
+    lacking,
+    measured_in,
     measured_properties,
     readings_in,
 )
@@ -68,8 +69,12 @@ class Summary:
     """Molecules that were suggested and of which nothing was told yet."""
     corrections: Sequence[str] = ()
     """Molecules of which other results were told later, a sentence each."""
-    in_laboratory: bool = False
-    """Whether the campaign goes on by `suggest` and `tell`."""
+    measured: Sequence[str] = ()
+    """Properties that are measured in a laboratory: the campaign then goes on by `suggest` and `tell`."""
+    lacking: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Molecule -> measured properties of which nothing was told yet, of those of the table."""
+    told_in_part: Sequence[Suggestion] = ()
+    """Those that were suggested of which that holds."""
 
     @property
     def calls(self) -> int:
@@ -88,10 +93,10 @@ class Summary:
 
     @property
     def failed(self) -> int:
-        """Molecules of the table that have no score."""
+        """Molecules of the table that have no score, but for those that lack a measurement."""
         # Rows of an amendment may have had a score before, where a measured value was corrected.
         gained = [int(info.metrics.get("ok", 0)) - int(info.metrics.get(SCORED_BEFORE, 0)) for info in self.rounds]
-        return self.molecules - sum(gained)
+        return self.molecules - sum(gained) - len(self.lacking)
 
     @property
     def known(self) -> str:
@@ -193,6 +198,8 @@ def summarize(folder: Path) -> Summary:
     failures, remarks = _failures(folder, stored.rounds)
     # Results can be looked at without a ledger.
     of_ledger = damage_in(stored.ledger_path) if stored.ledger_path.exists() else []
+    told, measured = readings_in(stored.rounds), measured_in(stored.record.openings[-1].dump)
+    lacks = lacking(told, measured)
     refused = str(stored.rounds[0].metrics.get("refused_starting", "")) if stored.rounds else ""
     return Summary(
         name=stored.record.name,
@@ -210,9 +217,11 @@ def summarize(folder: Path) -> Summary:
             for name in opening.accepted
         ],
         remarks=[*_remarks(stored.rounds), *stored.remarks, *remarks, *of_ledger],
-        pending=pending_of(stored.suggestions, readings_in(stored.rounds)),
+        pending=pending_of(stored.suggestions, told),
         corrections=corrections_in(stored.rounds),
-        in_laboratory=is_in_laboratory(stored.record.openings[-1].dump),
+        measured=measured,
+        lacking=lacks,
+        told_in_part=[item for item in stored.suggestions if item.candidate.smiles in lacks],
     )
 
 

@@ -41,7 +41,7 @@ _HOPE = 1.0
 class Settings(BaseModel):
     """What a campaign file may say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["latent_bo"] = "latent_bo"
     acquisition: Literal["votes", "thompson", "qlogei", "qlognei", "ucb", "uniform"] = Field(
         "votes",
@@ -93,7 +93,7 @@ class Settings(BaseModel):
     per_scaffold: float = Field(0.1, gt=0, le=1, description="largest share of the elites that one scaffold may hold")
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
     posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around parents")
-    temperature: float = Field(0.8, gt=0, description="of the decoder's draws; chains decode greedily")
+    temperature: float = Field(0.8, ge=0.001, description="of the decoder's draws; chains decode greedily")
     restart_after: RestartAfter = 500
     judged: JudgedShare = 0.1
 

@@ -63,7 +63,7 @@ EFFORT = {"low": Thought(10, 50_000, 100), "normal": Thought(40, None, 300), "hi
 class Settings(BaseModel):
     """What a campaign file may say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["property_loss"] = "property_loss"
     proposers: tuple[ProposerName, ...] = Field(
         PROPOSERS,
@@ -124,7 +124,9 @@ class Settings(BaseModel):
         "fitted again to the elites, round after round",
     )
     prior_noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
-    temperature: float = Field(0.8, gt=0, description="of the decoder's draws; below 1 they are more like its corpus")
+    temperature: float = Field(
+        0.8, ge=0.001, description="of the decoder's draws; below 1 they are more like its corpus"
+    )
     posterior_noise: NoiseRange = Field((0.3, 1.3), description="range of the noise level around elites")
     refine: int = Field(
         0, ge=0, description="most gradient steps on an elite's latent that decodes to another molecule; some ms each"

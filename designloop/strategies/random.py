@@ -25,11 +25,11 @@ _LOGGER = logging.getLogger("designloop")
 class Settings(BaseModel):
     """What a campaign file may say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["random"] = "random"
     source: str = Field("prior", description="prior, zinc (the ZINC 250k molecules), or a file of molecules")
     skip_bad: bool = Field(False, description="leave out lines of the file that hold no molecule; they are told")
-    temperature: float = Field(0.8, gt=0, description="of the decoder's draws")
+    temperature: float = Field(0.8, ge=0.001, description="of the decoder's draws")
     noise: float = Field(6.0, gt=0, le=8, description="noise level at which the prior is sampled")
 
 

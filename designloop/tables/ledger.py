@@ -135,6 +135,23 @@ class Ledger:
                     last_own[molecule] = result
         return good | {molecule: result for molecule, result in last_own.items() if result is not None}
 
+    def last_words(self, fingerprint: str, smiles: Sequence[str]) -> dict[str, LedgerResult]:
+        """Molecule -> result of the last run that ended, whoever asked for it and whatever became of it.
+
+        It is how what a laboratory tells is read: a later value supersedes an earlier one, and so does a failure.
+        """
+        with readable_errors(self.path):
+            oracle = self._oracle_id(fingerprint)
+            rows = self._connection.execute(_KNOWN, (oracle, json.dumps(list(smiles)))).fetchall() if oracle else []
+        last: dict[str, tuple[float, LedgerResult]] = {}
+        with readable_errors(self.path):
+            for _, molecule, _, _, attempt, status, value, outputs, error, seconds, finished in sealed_rows(rows):
+                # Of runs that ended at the same time the one with the greater number is later.
+                if status and (molecule not in last or finished >= last[molecule][0]):
+                    result = LedgerResult(status, read_value(value, outputs), error, seconds, attempt)
+                    last[molecule] = finished, result
+        return {molecule: result for molecule, (_, result) in last.items()}
+
     def dates(self, fingerprint: str, smiles: Sequence[str], purpose: Purpose = "round") -> list[float]:
         """When each of these molecules, whose key is settled, was last run, in seconds since 1970 UTC; ascending."""
         with readable_errors(self.path):

@@ -126,6 +126,30 @@ def test_in_a_laboratory_a_batch_of_molecules_counts_as_a_round_however_it_is_to
     assert end.reason == "patience"
 
 
+def test_a_history_without_a_score_is_no_search_that_stood_still() -> None:
+    begun = rounds({"ok": 0}, start=True)
+    assert rounds_without_gain(begun, batch=8) == 0
+    assert rounds_without_gain([*begun, *rounds({"ok": 0}, {"ok": 0})], batch=8) == 0, "nothing is known to beat"
+    scores = [{"mean_top_10": 0.5}, {"mean_top_10": 0.5}]
+    assert rounds_without_gain([*begun, *rounds(*scores)]) == 1
+
+
+@pytest.mark.parametrize("measure", ["mean_top_10", "hypervolume"])
+def test_what_was_no_gain_beside_a_wrong_value_may_have_been_one(measure: str) -> None:
+    *told, amended, after = rounds(*({measure: value} for value in (0.33, 0.405, 0.405, 0.35, 0.352)))
+    corrected = [*told, replace(amended, kind="amendment"), after]
+    assert rounds_without_gain(told) == 1
+    assert rounds_without_gain(corrected) == 0
+    assert rounds_without_gain([*corrected, replace(after, metrics={**GOOD, measure: 0.352})]) == 1
+
+
+def test_a_front_is_judged_by_its_volume_alone() -> None:
+    """Amendments of earlier releases do not tell it; the mean of the ten best is another, greater number."""
+    first, *more = rounds(*({"hypervolume": volume, "mean_top_10": 0.4} for volume in (0.1, 0.12, 0.14)))
+    amended = replace(first, kind="amendment", metrics={**GOOD, "mean_top_10": 0.9})
+    assert rounds_without_gain([first, amended, *more]) == 0
+
+
 def test_the_mean_of_fewer_than_ten_starting_molecules_is_no_mark_to_beat() -> None:
     few = rounds({"admitted": 3, "mean_top_10": 0.9}, {"mean_top_10": 0.4}, {"mean_top_10": 0.5}, start=True)
     assert rounds_without_gain(few) == 0

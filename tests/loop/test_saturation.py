@@ -85,7 +85,19 @@ def test_equal_means_of_what_is_traded_off_are_not_told() -> None:
     goals = {**OBJECTIVE.model_dump(), "aggregate": "pareto"}
     for item in goals["properties"]:
         item["weight"] = 1.0
-    assert SameScores(Objective.model_validate(goals), [0.5] * 30, ()).after(scored(0.5), 9) is None
+    objective = Objective.model_validate(goals)
+
+    def row(*values: float | None) -> Scored:
+        names = [item.name for item in objective.properties]
+        return Scored(Evaluation(Candidate("C", "prior"), {}), dict(zip(names, values, strict=True)), 0.5)
+
+    assert SameScores(objective, [0.5] * 30, ()).after([row(0.5, 0.5, 0.5)], 9) is None
+    flat = SameScores(objective, [0.5] * 19, ())
+    line = flat.after([row(0.9, 0.0, 0.6)], 9)
+    assert line is not None
+    assert line.startswith("none of the 20 molecules scored so far is above the reference point (potency 0, looks 0, ")
+    assert "there is nothing to search by yet, with 9 calls left" in line
+    assert flat.after([row(0.9, 0.0, 0.6)], 8) is None, "once"
 
 
 def test_run_says_that_all_scores_are_equal_once_also_when_resumed_and_status_keeps_it(

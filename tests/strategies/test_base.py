@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from designloop.strategies import base
 
@@ -28,6 +31,30 @@ def test_each_strategy_declares_settings_with_its_name_and_defaults(name: str) -
     assert settings.model_config["frozen"]
     assert settings.model_config["extra"] == "forbid"
     assert settings().name == name  # type: ignore[attr-defined]
+
+
+def numbers_in(model: type[BaseModel], before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The paths of all settings that may be numbers that are not whole, also of models within."""
+    for name, field in model.model_fields.items():
+        kinds = [field.annotation, *get_args(field.annotation)]
+        if float in kinds:
+            yield (*before, name)
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from numbers_in(kind, (*before, name))
+
+
+@pytest.mark.parametrize("number", [math.inf, math.nan], ids=str)
+@pytest.mark.parametrize("name", base.available())
+def test_no_setting_is_an_infinity(name: str, number: float) -> None:
+    paths = list(numbers_in(base.settings_of(name)))
+    assert paths
+    for path in paths:
+        value: object = number
+        for part in reversed(path):
+            value = {part: value}
+        with pytest.raises(ValidationError, match="finite number"):
+            base.settings_of(name).model_validate(value)
 
 
 def test_no_such_strategy_lists_those_there_are() -> None:

@@ -130,9 +130,8 @@ def test_the_same_mean_of_more_readings_is_news() -> None:
     assert more.readings == (4,)
 
 
-@pytest.mark.parametrize("kind", ["committee", "committees", "composite"])
-def test_every_surrogate_of_an_assay_follows_what_was_read_often(kind: str) -> None:
-    """Of the same values, one is believed more where it is the mean of many readings."""
+def surrogate_of(kind: str) -> Any:
+    """One of two measured properties."""
     objective = KnownObjective(("a", "b"), (unchanged, unchanged), lambda rows: rows.mean(1), noisy=True)
     view = MoleculeView(lambda smiles: smiles)
     surrogates: dict[str, Any] = {
@@ -140,7 +139,25 @@ def test_every_surrogate_of_an_assay_follows_what_was_read_often(kind: str) -> N
         "committees": Committees(view, objective),
         "composite": CompositeSurrogate(FingerprintView(lambda smiles: smiles), objective),
     }
-    surrogate = surrogates[kind]
+    return surrogates[kind]
+
+
+@pytest.mark.parametrize("kind", ["committee", "committees", "composite"])
+def test_of_values_that_are_all_alike_nobody_knows_how_far_others_lie(kind: str) -> None:
+    """Their standard deviation of 0 is no certainty."""
+    surrogate = surrogate_of(kind)
+    members = [Member(name, "[C]", 0.3, (0.1, score)) for name, score in zip(SMILES, SCORES.tolist(), strict=False)]
+    moments = surrogate.fit(Archive().add(members), 0).property_moments(surrogate.view.features(SMILES[20:]))
+    means, deviations = moments["a"]
+    assert means == pytest.approx(np.full(10, 0.1))
+    assert (deviations > 0.1).all()
+    assert (deviations <= 1.01).all()
+
+
+@pytest.mark.parametrize("kind", ["committee", "committees", "composite"])
+def test_every_surrogate_of_an_assay_follows_what_was_read_often(kind: str) -> None:
+    """Of the same values, one is believed more where it is the mean of many readings."""
+    surrogate = surrogate_of(kind)
     values = np.column_stack([SCORES, SCORES[::-1]])
     often = int(np.argmax(np.abs(SCORES - SCORES.mean())))
     members = [

@@ -27,6 +27,7 @@ _KIND_HEADERS = {
 """Columns of ChEMBL's that say what is measured, of which the values beside them should all have the same."""
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 _WITH_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?", re.IGNORECASE)
 _WITH_UNIT = re.compile(rf"{_NUMBER.pattern}\s*([^\W\d_][\w/]*|%)", re.IGNORECASE)
 
@@ -46,7 +47,7 @@ def number_in(text: str) -> float:
         UnusableValue: it holds none; the message says what it holds, and what was expected.
     """
     try:
-        number = float(text)
+        number = float(text) if "_" not in text else math.nan  # Python takes 1_0 for ten
     except ValueError:
         number = math.nan
     if abs(number) <= _MOST:
@@ -55,6 +56,14 @@ def number_in(text: str) -> float:
         raise UnusableValue(f"expected a number from {-_MOST:g} to {_MOST:g}")
     if _CENSORED.match(text):
         raise UnusableValue("a bound and no value")
+    if _THOUSANDS.fullmatch(text):
+        instead = text.replace(",", "")
+        decimal = (
+            f", or {text.replace(',', '.')} if the comma is a decimal one"
+            if text.count(",") == 1 > text.count(".")
+            else ""
+        )
+        raise UnusableValue(f"expected a number without commas: write {instead}{decimal}")
     if _WITH_COMMA.fullmatch(text):
         raise UnusableValue(f"expected a number with a decimal point: write {text.replace(',', '.')}")
     if _WITH_UNIT.fullmatch(text) and not _NUMBER.fullmatch(text):
@@ -130,7 +139,7 @@ class ValueColumns:
         for name, column in self.columns.items():
             text = cells[column].strip()
             if text:
-                readings[name] = self._reading(name, column, text, _relation(column, cells))
+                readings[name] = self._reading(name, column, text, relation_beside(column, cells))
         return readings
 
     def _reading(self, name: str, column: str, text: str, relation: tuple[str, str] | None) -> Reading:
@@ -174,7 +183,7 @@ def find_mixed_kinds(values: ValueColumns, columns: Mapping[str, Sequence[str]])
     return sentences
 
 
-def _relation(column: str, cells: Mapping[str, str]) -> tuple[str, str] | None:
+def relation_beside(column: str, cells: Mapping[str, str]) -> tuple[str, str] | None:
     """The sign of a bound beside a value, and the column that holds it; None where the value is one."""
     headers = {_plain(header): header for header in cells}
     for candidate in (*(_plain(column) + word for word in _RELATION_WORDS), *_RELATION_HEADERS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -132,6 +133,7 @@ def read_user_molecules(
     first_entries: dict[str, _Entry] = {}
     known: dict[str, list[Mapping[str, Reading]]] = {}
     forms: dict[str, str] = {}
+    by_isomer: dict[str, dict[str, list[Mapping[str, Reading]]]] = {}
     salts, repeats = 0, []
     hint = "mend or delete the line" if isinstance(value, str) else ""
     for entry in entries:
@@ -144,6 +146,7 @@ def read_user_molecules(
             continue
         salts += "." in entry.text and "." not in smiles
         known.setdefault(identity_key, []).append(entry.known)
+        by_isomer.setdefault(identity_key, {}).setdefault(smiles, []).append(entry.known)
         if identity_key in first_entries:
             if not entry.known:
                 repeats.append(f"{entry.text} (the same as {first_entries[identity_key].text})")
@@ -161,6 +164,8 @@ def read_user_molecules(
             molecules.warnings.append(left_out(key, entries_left_out, which))
         else:
             molecules.problems += _with_skipping(bad, place, value)
+    if values is not None:
+        molecules.warnings += [f"{key}: {said}" for said in _describe_isomers(by_isomer)]
     if salts:
         molecules.warnings.append(f"{key}: counterions and solvents were stripped from {_count(salts)}")
     if repeats:
@@ -253,6 +258,18 @@ class _FileReader:
                 hint = did_you_mean(column, read.columns)
                 self._refuse(Finding((self.place[0], "values", name), repr(column), expected, hint))
             return
+        for name, column in self._columns.items():
+            if twins := [other for other in read.columns if other != column and _plain(other) == _plain(column)]:
+                actual = f"{column!r}, and beside it {listed(map(repr, twins))}"
+                self._refuse(
+                    Finding(
+                        (self.place[0], "values", name),
+                        actual,
+                        f"one such column in {path}",
+                        "rename or delete the others; replicates are rows",
+                    )
+                )
+                return
         for problem in read.problems:
             actual, expected = f"{shown(problem.text)} ({problem.reason})", "a SMILES that RDKit can read"
             self.molecules.unreadable.append(self._problem(problem.line, actual, expected, "mend or delete the line"))
@@ -278,6 +295,33 @@ class _FileReader:
 
     def _refuse(self, finding: Finding) -> None:
         self.molecules.problems.append(self.document.problem(finding))
+
+
+def _plain(header: str) -> str:
+    """A header in small letters, without the place that a second one of its name is told by."""
+    return re.sub(r" \(\d+\)$", "", header).lower()
+
+
+def _describe_isomers(readings: Mapping[str, Mapping[str, Sequence[Mapping[str, Reading]]]]) -> list[str]:
+    """A sentence on molecules whose stereoisomers were measured apart, and differ, though they count as one here.
+
+    Args:
+        readings: molecule -> stereoisomer in standard form -> property -> readings of each row.
+    """
+    said = []
+    for of_isomers in readings.values():
+        merged_by_isomer = {form: merged(rows) for form, rows in of_isomers.items() if any(rows)}
+        for name in dict.fromkeys(name for of in merged_by_isomer.values() for name in of):
+            known = {form: of[name].mean for form, of in merged_by_isomer.items() if name in of and of[name].values}
+            if len(set(known.values())) > 1:
+                said.append(f"{name} " + ", ".join(f"{mean:.6g} of {form}" for form, mean in known.items()))
+    if not said:
+        return []
+    more = f"; and {len(said) - 3:,} more" if len(said) > 3 else ""
+    return [
+        "stereoisomers that were measured apart are one molecule here, whose value is their mean "
+        f"({'; '.join(said[:3])}{more}); `stereo: keep` keeps them apart"
+    ]
 
 
 def _count(number: int) -> str:

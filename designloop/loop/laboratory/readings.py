@@ -32,9 +32,9 @@ def measured_properties(campaign: Campaign) -> list[str]:
     return [name for name, oracle in campaign.oracles.items() if is_measured(oracle)]
 
 
-def is_in_laboratory(dump: Mapping[str, Any]) -> bool:
-    """Whether a campaign has such a property, by its settings as its table keeps them."""
-    return any(item["oracle"] == NAME for item in dump["objective"]["properties"])
+def measured_in(dump: Mapping[str, Any]) -> list[str]:
+    """The same, by the settings of a campaign as its table keeps them."""
+    return [item["name"] for item in dump["objective"]["properties"] if item["oracle"] == NAME]
 
 
 def without_measured(campaign: Campaign) -> Campaign | None:
@@ -80,6 +80,17 @@ def asked_of(campaign: Campaign, table: CandidateTable) -> dict[str, int]:
     return asked
 
 
+def lacking(told: Readings, measured: Sequence[str]) -> dict[str, list[str]]:
+    """Molecule -> the measured properties of which nothing was told yet, of those of which something was."""
+    lacks = {smiles: [name for name in measured if name not in of] for smiles, of in told.items()}
+    return {smiles: names for smiles, names in lacks.items() if names}
+
+
+def with_values(told: Readings) -> dict[str, set[str]]:
+    """Molecule -> the measured properties of which it has a value."""
+    return {smiles: {name for name, reading in of.items() if reading.values} for smiles, of in told.items()}
+
+
 def corrections_in(rounds: Iterable[RoundInfo]) -> list[str]:
     """A sentence for each reading that an amendment put in the place of another, or added."""
     readings: dict[str, dict[str, Reading]] = {}
@@ -121,7 +132,7 @@ def measured_results(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) 
     given = campaign.known_values()
     results = {}
     for name in measured_properties(campaign):
-        known = ledger.known(ledger_key(campaign.oracles[name], name), smiles)
+        known = ledger.last_words(ledger_key(campaign.oracles[name], name), smiles)
         results[name] = {
             molecule: _told_result(known[molecule])
             if molecule in known

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from designloop.loop.campaign.known_values import Reading, UnusableValue, number_in
+from designloop.loop.campaign.known_values import Reading, UnusableValue, number_in, relation_beside
+from designloop.loop.laboratory.pricing import PRICE
+from designloop.loop.scoring.objective import FAILED
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, standard_form
+from designloop.tables.file_columns import name_beside
 from designloop.tables.suggestions import Suggestion
 from designloop.words import meant_or_known
 
-ID, STRUCTURE, FAILED = "id", "smiles", "failed"
+ID, STRUCTURE = "id", "smiles"
 """Columns beside those of the measured properties."""
 
+PREDICTED = ("_predicted", "_predicted_sd")
+"""What stands behind a property's name over what was expected of it in a file of suggestions."""
+
+BESIDE = (PRICE, "why", "proposer", "parents", "nearest", "similarity")
+"""The other columns of such a file."""
+
 _DELIMITERS = ",;\t"
+
+_SEPARATOR_LINE = re.compile(r"\s*sep=(.)\s*$", re.IGNORECASE)
+"""Excel's first line, which says what delimits."""
 
 
 class ResultsError(ValueError):
@@ -46,6 +59,8 @@ class ResultsFile:
     refused: Sequence[RefusedRow] = ()
     blank: int = 0
     """Rows of suggestions that say nothing yet."""
+    unread: Sequence[str] = ()
+    """Columns that are neither of ours nor among those that a file of suggestions has, and so were not read."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +73,26 @@ class ResultsReader:
     """The measured ones."""
     mode: Mode
     stereo: Stereo
+    told: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Standard form -> measured properties of which it has a value already."""
+    campaign: str = ""
+    """Its name, which tables put before the id of a starting molecule; empty: they do not."""
 
     def read(self, path: Path) -> ResultsFile:
         """Reads and matches every row; several rows of one molecule are replicates.
 
-        A value that is left blank was not measured, or, where the column ``failed`` says something, could not be.
+        A value that is left blank was not measured, or, where the column ``failed`` says something, could not be. Where
+        some of what is blank was told before, the rest could not be; where all of it was, that is withdrawn. A column
+        that is not there is not blank, unless none is there.
 
         Raises:
             ResultsError: the file cannot be read, or lacks a column.
         """
         header, rows = _read_rows(path, self.properties)
+        columns = [name for name in self.properties if name in header] or self.properties
         by_id = {item.id: item for item in self.suggestions}
+        if self.campaign:
+            by_id = {f"{self.campaign}-{key}": item for key, item in by_id.items()} | by_id
         by_identity = {identity(item.candidate.smiles, self.stereo): item for item in self.suggestions}
         values: dict[str, dict[str, list[float]]] = {}
         failures: dict[str, dict[str, str]] = {}
@@ -80,9 +104,11 @@ class ResultsReader:
                 if len(cells) > len(header):
                     raise _Refusal(f"{len(cells)} cells, expected {len(header)}: quote a cell that holds a delimiter")
                 item = self._match(row, by_id, by_identity)
-                numbers = {name: _number(name, row[name]) for name in self.properties if row.get(name)}
+                numbers = {name: _number(name, row) for name in self.properties if row.get(name)}
                 why_not = row.get(FAILED, "")
-                without = [name for name in self.properties if name not in numbers]
+                blanks = [name for name in columns if name not in numbers]
+                known = self.told.get(item.candidate.smiles, ())
+                without = [name for name in blanks if name not in known] or blanks
                 if why_not and not without:
                     raise _Refusal(f"it has a value and says that there is none ({why_not}); keep one of both")
             except _Refusal as why:
@@ -93,11 +119,24 @@ class ResultsReader:
             for name in without if why_not else ():
                 failures.setdefault(item.id, {}).setdefault(name, why_not)
             blank += not (numbers or why_not)
+        unread = [name for name in header if name and name not in self._columns]
+        if blank and unread and not {*self.properties} & {*header}:
+            raise ResultsError(
+                f"{path} has the columns {', '.join(filter(None, header))}, and {blank:,} rows say nothing; expected a "
+                f"column {' or '.join(map(repr, self.properties))}"
+            )
         readings = {
             item.id: _readings(values.get(item.id, {}), failures.get(item.id, {}), self.properties)
             for item in self.suggestions
         }
-        return ResultsFile({key: read for key, read in readings.items() if read}, refused, blank)
+        return ResultsFile({key: read for key, read in readings.items() if read}, refused, blank, unread)
+
+    @property
+    def _columns(self) -> set[str]:
+        """Those that are read, or that a file of suggestions has beside them."""
+        predicted = {f"{name}{end}" for item in self.suggestions for name in item.predicted for end in PREDICTED}
+        read = {ID, STRUCTURE, FAILED, *self.properties, *predicted}
+        return {*read, *BESIDE, *name_beside(BESIDE, read).values()}
 
     def _match(
         self, row: Mapping[str, str], by_id: Mapping[str, Suggestion], by_identity: Mapping[str, Suggestion]
@@ -140,13 +179,25 @@ def _read_rows(path: Path, properties: Sequence[str]) -> tuple[list[str], list[t
         raise ResultsError(f"{path} cannot be read ({error.strerror}); name a CSV file of results") from error
     except UnicodeDecodeError as error:
         raise ResultsError(f"{path} is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8") from error
-    first = text.partition("\n")[0]
+    begun, skipped = text.lstrip("\r\n"), 0
+    first = begun.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter)  # str.splitlines cuts at U+2028, too
+    if separator := _SEPARATOR_LINE.match(first):
+        delimiter, begun = separator[1], begun.partition("\n")[2].lstrip("\r\n")
+    skipped = text[: len(text) - len(begun)].count("\n")
+    # Strict, or else a quote that is not closed takes all rows behind it into its cell. No str.splitlines: it cuts at
+    # U+2028, too.
+    reader = csv.reader(io.StringIO(begun, newline="\n"), delimiter=delimiter, strict=True)
+    lines: list[tuple[int, list[str]]] = []
     try:
-        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+        for cells in reader:
+            lines.append((skipped + reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error as error:
-        raise ResultsError(f"{path}, line {reader.line_num}: {error}; save it as CSV anew") from error
+        line = lines[-1][0] + 1 if lines else skipped + 1
+        raise ResultsError(
+            f"{path}, line {line}: {error}; look for a quote in this row or behind it that is not closed, or not "
+            "doubled within a text in quotes"
+        ) from error
     if not lines or not any(lines[0][1]):
         raise ResultsError(f"{path} is empty or lacks a header; its first line names the columns: id, smiles, …")
     ours = {name.lower(): name for name in (ID, STRUCTURE, FAILED, *properties)}
@@ -162,12 +213,17 @@ def _read_rows(path: Path, properties: Sequence[str]) -> tuple[list[str], list[t
     return header, [(line, cells) for line, cells in lines[1:] if any(cells)]
 
 
-def _number(name: str, text: str) -> float:
+def _number(name: str, row: Mapping[str, str]) -> float:
+    text, relation = row[name], relation_beside(name, row)
+    beside = f" with {relation[0]!r} under {relation[1]}" if relation else ""
     try:
-        return number_in(text)
+        number = number_in(text)
+        if relation is not None:
+            raise UnusableValue("a bound and no value")
     except UnusableValue as why:
         advice = f"leave it blank where nothing was measured, and say in the column {FAILED!r} why nothing could be"
-        raise _Refusal(f"{name} is {text!r}, {why}; {advice}") from None
+        raise _Refusal(f"{name} is {text!r}{beside}, {why}; {advice}") from None
+    return number
 
 
 def _readings(

@@ -54,13 +54,15 @@ def suggest_molecules(
     pending = [item.candidate for item in pending_of(given, table.charged())]
     before = set(known.charged())
     own = [item for item in starting(campaign) if item.proposer == START and item.smiles not in before]
-    chosen = allowed.take(own, wanted, keep_refused=not campaign.only_allowed) if own else []
+    # Where a sum limits what is bought, those that are too dear leave room for the ones behind them.
+    looked_at = wanted if spend is None else WINDOW * wanted
+    chosen = allowed.take(own, looked_at, keep_refused=not campaign.only_allowed) if own else []
     strategy = build_strategy(campaign, table.last_state(), allowed, [*pending, *chosen])
     left = wanted - len(chosen)
     if left and spend is None:
         chosen += allowed.take(strategy.ask(left), left)
     elif spend is not None:
-        chosen += allowed.take(strategy.ask(max(left, 1)), WINDOW * wanted - len(chosen))
+        chosen += allowed.take(strategy.ask(max(left, 1)), max(WINDOW * wanted - len(chosen), wanted))
     prices = prices_of(campaign, table.ledger, [candidate.smiles for candidate in chosen])
     if spend is not None:
         share = float(getattr(campaign.strategy.settings, "judged", 0.0))

@@ -171,8 +171,7 @@ class Teller:
         strategy = build_strategy(campaign, table.last_state(), Screening(campaign, self._known))
         ranked = table.ranked_scores()
         top_ten = TopTen({smiles: score for smiles, score in ranked.items() if smiles not in committed})
-        goals = {} if kind == "amendment" else campaign.objective.goals
-        front = Front.committed(goals, campaign.output_folder)
+        front = Front.committed(campaign.objective.goals, campaign.output_folder, without=committed)
         metrics: dict[str, float | str] = {**counts}
         with clock("oracle"):
             computed = self._computed(candidates, metrics)

@@ -26,6 +26,7 @@ from pydantic import (
 from designloop.loop.config.problems import Finding
 from designloop.loop.config.settings import ByName, StrictSettings, also, describe, error
 from designloop.loop.scoring.transforms import TRANSFORMS, Transform
+from designloop.oracles.measured import NAME as MEASURED
 from designloop.pareto import MOST_GOALS
 from designloop.parts import Registry
 from designloop.records import Evaluation, Scored
@@ -46,6 +47,9 @@ PARETO = "pareto"
 
 NADIR = "nadir"
 """The reference point by rule."""
+
+FAILED = "failed"
+"""The column of a file of results that says why something could not be measured."""
 
 Columns = NDArray[np.float64]
 """(molecules, properties)"""
@@ -125,6 +129,16 @@ class Property(StrictSettings):
             expected = f"a name that is no column of every table, and does not end in {DESIRABILITY}"
             raise error("name", [Finding((), f"the reserved name {name!r}", expected, f"for example {name}_value")])
         return name
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> Property:
+        """Refuses the one name of a measured property that stands for something else in a file of results."""
+        if self.oracle == MEASURED and self.name.lower() == FAILED:
+            expected = "another name for what is measured: there a file of results says why something has no value"
+            raise error(
+                "name", [Finding(("name",), f"the name {self.name!r}", expected, f"for example {self.name}_share")]
+            )
+        return self
 
 
 class Objective(StrictSettings):

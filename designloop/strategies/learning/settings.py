@@ -24,7 +24,7 @@ NoiseRange = Annotated[tuple[_Level, _Level], AfterValidator(_ascending)]
 class PropertyLearning(BaseModel):
     """How the VAE is fine-tuned by the property loss."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     every: int = Field(
         25, ge=1, description="paid molecules after which the model learns; more and more once 1,000 are"
     )
@@ -70,7 +70,7 @@ class PropertyLearning(BaseModel):
 class FineTuning(BaseModel):
     """How the VAE is fine-tuned after each round."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     loss: Annotated[Literal["property", "likelihood", "none"], Formerly("likelihood")] = Field(
         "property",
         description="the property loss of all scores; the likelihood of elites; or the pretrained model as it is",

@@ -36,7 +36,7 @@ def within(latents: np.ndarray, centre: np.ndarray, length: float) -> np.ndarray
 class RegionSettings(BaseModel):
     """How trust regions start and move. Their length is a noise level: tan of an angle on the latents' sphere."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     decoded: float = Field(0, ge=0, description="molecules written in them for each one wanted; 0: there are none")
     count: int = Field(3, ge=1, description="open at once")
     length: float = Field(0.8, gt=0, description="at the start and after a restart")

@@ -86,7 +86,8 @@ class CommitteeModel:
         moments = {}
         shares = self.shares[: len(self.processes)] / self.shares[: len(self.processes)].sum()
         for name, values in self.values.items():
-            centre, scale = values.mean(), max(values.std(), 1e-9)
+            # Of values that are all alike nothing says how far others may lie: then it is by 1, in the property's unit.
+            centre, scale = values.mean(), float(values.std()) if np.ptp(values) > 0 else 1.0
             # How noisy a property is, is asked also where scores are exact: the sd shown is that of a measurement.
             standard, readings = (values - centre) / scale, self.readings.get(name)
             processes = [it.refitted(standard, noisy=True, readings=readings) for it in self.processes.values()]

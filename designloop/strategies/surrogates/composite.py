@@ -27,6 +27,9 @@ from designloop.strategies.surrogates.fingerprint_gp import (
 )
 from designloop.strategies.surrogates.views import FingerprintView
 
+_LEAST_SCALE = 1e-9
+"""Standard deviation that values are taken to have at least."""
+
 _OUTLYING = 6.0
 """Robust standard deviations from the median at which a value is cut before a GP sees it: one docking gone wrong must
 not be all that it learns."""
@@ -94,7 +97,7 @@ class CompositeModel:
         kernels = Kernels.between(train_x, train_x, linear_scale)
         desirable = objective.desirabilities(values)
         raw = np.column_stack([cut(values), desirable])
-        centre, scale = raw.mean(0), np.maximum(raw.std(0), 1e-9)
+        centre, scale = raw.mean(0), np.maximum(raw.std(0), _LEAST_SCALE)
         targets = (raw - centre) / scale
         transforms = [*objective.transforms, *[unchanged] * values.shape[1]]
         twice = None if readings is None else np.column_stack([readings, readings])
@@ -132,7 +135,10 @@ class CompositeModel:
         for name, model in self.values.items():
             gp = model.gp
             variance = np.maximum(gp.covariance(k_test_train, diagonal), 0.0) + gp.noise * gp.variance
-            moments[name] = (model.centre + model.scale * gp.predict(k_test_train), model.scale * np.sqrt(variance))
+            # Of values that are all alike nothing says how far others may lie: then it is by 1, in the property's unit.
+            is_constant = model.scale <= _LEAST_SCALE
+            deviations = np.ones(len(variance)) if is_constant else model.scale * np.sqrt(variance)
+            moments[name] = (model.centre + model.scale * gp.predict(k_test_train), deviations)
         return moments
 
     def _kernels(self, test_x: np.ndarray) -> tuple[Kernels, Kernels]:

@@ -208,6 +208,14 @@ def test_a_batch_is_chosen_within_the_sum_and_what_it_costs_is_told(tmp_path: Pa
     assert "No more than 0 are chosen within 10 EUR" in least.remark
 
 
+def test_starting_molecules_behind_those_that_are_too_dear_are_bought(tmp_path: Path, tiny_model: Path) -> None:
+    own = ["C" * 30 + "O", "C" * 29 + "O", "C" * 8 + "O", "C" * 7 + "O"]
+    free = {"heavy_atoms": None, "alerts": None, "unstable": False}
+    path = write_priced(tmp_path, tiny_model, {"oracle": "./prices.py:price"}, starting_molecules=own, filters=free)
+    bought = api.suggest(path, 2, spend=200)
+    assert [item.candidate.smiles for item in bought.suggestions] == own[2:]
+
+
 def test_without_a_sum_prices_are_shown_and_choose_nothing(tmp_path: Path, tiny_model: Path) -> None:
     for folder in ("with", "without"):
         (tmp_path / folder).mkdir()

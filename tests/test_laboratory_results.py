@@ -1,0 +1,225 @@
+"""What a laboratory tells, as people write it: nothing told is lost, and nothing is taken that was not meant."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from designloop import api
+from designloop.api.inputs import InputError
+from designloop.loop.campaign.campaign import CampaignError, load_campaign
+from tests.campaigns import write_campaign
+from tests.commands import designloop_, fails, succeeds
+from tests.laboratory import POTENCY, SOLUBILITY, rows, write_measured, write_results
+
+
+@pytest.fixture(scope="module")
+def suggested(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A campaign of two measured properties with four suggestions; tests take a copy."""
+    path = write_measured(tmp_path_factory.mktemp("two"), tiny_model, measured=[POTENCY, SOLUBILITY])
+    api.suggest(path, 4, csv=path.parent / "todo.csv")
+    return path
+
+
+@pytest.fixture
+def campaign(tmp_path: Path, suggested: Path) -> Path:
+    shutil.copytree(suggested.parent, tmp_path / "copy")
+    return tmp_path / "copy" / suggested.name
+
+
+def told(campaign: Path, *lines: str) -> api.Told:
+    return api.tell(campaign, write_results(campaign.parent / "results.csv", *lines))
+
+
+def known(campaign: Path) -> list[tuple[float | None, float | None]]:
+    """(potency, solubility) of each row."""
+    return [(row["potency"], row["solubility"]) for row in rows(campaign)]
+
+
+@pytest.mark.parametrize(
+    ("header", "failure"), [("id,solubility,failed", "M0001,,precipitated"), ("id,failed", "M0001,precipitated"),
+                            ("id,potency,solubility,failed", "M0001,,,precipitated")],
+    ids=["its own column", "no column", "both columns"],
+)  # fmt: skip
+def test_a_failure_leaves_what_was_measured_before(header: str, failure: str, campaign: Path) -> None:
+    told(campaign, "id,potency", "M0001,8.2")
+    assert told(campaign, header, failure).corrected == ["M0001"]
+    assert known(campaign) == [(8.2, None)]
+    (kind,) = api.status(campaign).failures
+    assert (kind.property, "precipitated" in kind.examples[0]) == ("solubility", True)
+
+
+def test_a_failure_of_what_was_told_before_withdraws_it_and_of_nothing_told_means_all(campaign: Path) -> None:
+    told(campaign, "id,potency,solubility,failed", "M0001,8.2,5,", "M0002,,,could not be made")
+    assert known(campaign) == [(8.2, 5.0), (None, None)]
+    assert {kind.property for kind in api.status(campaign).failures} == {"potency", "solubility"}
+    told(campaign, "id,potency,failed", "M0001,,assay interference")
+    assert known(campaign)[0] == (None, 5.0)
+
+
+def test_what_was_told_in_part_is_still_to_be_told_and_no_failure(campaign: Path) -> None:
+    told(campaign, "id,potency", "M0001,8.2", "M0003,7")
+    summary = api.status(campaign)
+    assert summary.failed == 0
+    assert "2 suggestions were told in part, and lack: M0001 (solubility), M0003 (solubility)" in succeeds(
+        "status", campaign
+    )
+    waiting = api.pending(campaign, csv=campaign.parent / "again.csv")
+    assert [item.id for item in waiting.suggestions] == ["M0001", "M0002", "M0003", "M0004"]
+    with (campaign.parent / "again.csv").open(newline="") as file:
+        assert {row["potency"] for row in csv.DictReader(file)} == {""}, "what is told again would be a replicate"
+    assert told(campaign, "id,solubility", "M0001,5").pending == 3
+    assert known(campaign) == [(8.2, 5.0), (7.0, None)]
+
+
+def test_a_bound_in_a_column_beside_is_no_value(campaign: Path) -> None:
+    result = told(campaign, "id,potency,potency_relation", "M0001,5,>", "M0002,6,", "M0003,7,'='")
+    assert result.new == ["M0002", "M0003"]
+    (refused,) = result.refused
+    assert "potency is '5' with '>' under potency_relation, a bound and no value" in str(refused)
+
+
+def test_a_quote_that_is_not_closed_takes_no_row_with_it(campaign: Path) -> None:
+    lines = ("id,potency,note", "M0001,5.5,fine", 'M0002,5.5,"see page 3', "M0003,6.2,", "M0004,7.1,")
+    with pytest.raises(
+        InputError, match=r"results\.csv, line 3: .*a quote in this row or behind it that is not closed"
+    ):
+        told(campaign, *lines)
+    assert rows(campaign) == []
+
+
+def test_columns_that_are_not_read_are_named_and_a_file_of_none_is_refused(campaign: Path) -> None:
+    with pytest.raises(InputError, match="has the columns id, pIC50, logS, failed, and 2 rows say nothing; expected a"):
+        told(campaign, "id,pIC50,logS,failed", "M0001,6,-3,", "M0002,7,-4,")
+    result = told(campaign, "id,potency,logS measured,failed", "M0001,6.1,-3,")
+    assert (result.new, result.unread) == (["M0001"], ["logS measured"])
+    assert told(campaign, "id,failed,comment", "M0002,lost,sorry").new == ["M0002"], "a comment is none's business"
+    # A file of suggestions as it was written holds nothing else.
+    todo = campaign.parent / "todo.csv"
+    text = todo.read_text().replace("M0003,", "M0003,", 1).splitlines()
+    (row,) = (line for line in text if line.startswith("M0003,"))
+    smiles = row.split(",")[1]
+    filled = [text[0], row.replace(f"{smiles},,", f"{smiles},6.5,", 1)]
+    assert api.tell(campaign, write_results(campaign.parent / "filled.csv", *filled)).unread == []
+
+
+def test_excels_first_line_and_blank_ones_are_passed_over_and_lines_counted(campaign: Path) -> None:
+    result = told(campaign, "", "sep=;", "", "id;potency", "M0001;6,5", "M0002;7")
+    assert result.new == ["M0002"]
+    (refused,) = result.refused
+    assert refused.line == 5
+
+
+def test_a_starting_molecule_is_told_by_the_id_that_tables_show(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "assay.csv").write_text("smiles,pIC50\nCCCCO,5\nCCCCCO,6\n")
+    given = {"starting_molecules": {"file": "assay.csv", "values": {"potency": "pIC50"}}, "reference": ["CCCCO", "CCO"]}
+    path = write_measured(tmp_path, tiny_model, given)
+    api.suggest(path, 2)
+    shown = api.top(path)[1]
+    assert [(reference.smiles, sorted(reference.properties)) for reference in shown] == [
+        ("CCCCO", ["carbons", "potency"]), ("CCO", ["carbons"])
+    ], "references are scored, as far as is known of them"  # fmt: skip
+    assert told(path, "id,potency", f"{load_campaign(path).name}-s1,5.5").corrected == ["s1"]
+    assert rows(path)[0]["potency"] == 5.5
+    assert api.top(path)[1][0].properties["potency"].value == 5.5
+
+
+def test_score_has_the_last_word_of_the_laboratory(campaign: Path) -> None:
+    told(campaign, "id,potency,solubility", "M0001,5.29,5")
+    (row,) = rows(campaign)
+
+    def potency() -> float | None:
+        (own,) = api.score(campaign, [row["smiles"]])
+        return own.scored.evaluation.results["potency"].value
+
+    assert potency() == 5.29
+    told(campaign, "id,potency", "M0001,8")
+    assert potency() == 8.0
+    told(campaign, "id,potency,failed", "M0001,,interference")
+    assert potency() is None
+
+
+def test_a_correction_keeps_the_hypervolume(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_measured(tmp_path, tiny_model, {"objective.aggregate": "pareto"}, measured=[POTENCY, SOLUBILITY])
+    settings = yaml.safe_load(path.read_text())
+    settings["objective"]["properties"] = [POTENCY, SOLUBILITY]
+    path.write_text(yaml.safe_dump(settings))
+    api.suggest(path, 3)
+    told(path, "id,potency,solubility", "M0001,8,8", "M0002,6,6")
+    told(path, "id,potency,solubility", "M0001,6,8", "M0003,7,5")
+    volumes = [info.metrics["hypervolume"] for info in api.status(path).rounds]
+    assert volumes == pytest.approx([1.0, 1.0, 0.5 + 0.25 * 0.25]), "what was wrong is no part of the front any more"
+
+
+def test_suggest_begins_anew_and_what_is_pending_is_listed_as_it_is(campaign: Path) -> None:
+    told(campaign, "id,potency,solubility", "M0001,5.29,5")
+    assert "moved to" in designloop_("suggest", campaign, "-n", 2, "--fresh").output
+    assert api.status(campaign).calls == 0
+    assert [item.id for item in api.pending(campaign).suggestions] == ["M0001", "M0002"]
+    assert "found -n, --spend beside --pending" in fails(2, "suggest", campaign, "--pending", "-n", 1, "--spend", 5)
+
+
+def test_what_is_to_be_filled_in_keeps_its_name_whatever_it_is(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_measured(tmp_path, tiny_model, measured=[{**POTENCY, "name": "similarity"}])
+    api.suggest(path, 1, csv=tmp_path / "todo.csv")
+    with (tmp_path / "todo.csv").open(newline="") as file:
+        reader = csv.DictReader(file)
+        (row,) = reader
+    assert {"similarity", "similarity_2"} <= {*row}
+    with (tmp_path / "todo.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*row])
+        writer.writeheader()
+        writer.writerow({**row, "similarity": "6"})
+    result = api.tell(path, tmp_path / "todo.csv")
+    assert (result.new, result.unread) == (["M0001"], [])
+    with pytest.raises(CampaignError, match="found the name 'failed', expected another name for what is measured"):
+        load_campaign(write_measured(tmp_path, tiny_model, measured=[{**POTENCY, "name": "failed"}]))
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("1_0", "expected a finite number"),
+        ('"1,200"', "without commas: write 1200, or 1.200 if the comma is a decimal one"),
+        ('"1,200,000"', "without commas: write 1200000;"),
+        ('"1,200.5"', "without commas: write 1200.5;"),
+        ('"0,200"', "with a decimal point: write 0.200"),
+    ],
+)
+def test_no_number_is_taken_for_another(cell: str, said: str, campaign: Path) -> None:
+    (refused,) = told(campaign, "id,potency", f"M0001,{cell}").refused
+    assert said in str(refused)
+
+
+def test_a_second_column_of_a_name_and_isomers_that_differ_are_told(tmp_path: Path, tiny_model: Path) -> None:
+    given = {"starting_molecules": {"file": "assay.csv", "values": {"potency": "pIC50"}}}
+    path = write_measured(tmp_path, tiny_model, given)
+    for header in ("smiles,pIC50,pIC50", "smiles,pIC50,PIC50"):
+        (tmp_path / "assay.csv").write_text(f"{header}\nCCCCO,5,6\n")
+        with pytest.raises(CampaignError, match=r"found 'pIC50', and beside it .*, expected one such column in assay"):
+            load_campaign(path)
+    (tmp_path / "assay.csv").write_text("smiles,pIC50\nC[C@H](O)CC,5\nC[C@@H](O)CC,8\nCCO,5\nOCC,6\n")
+    (warning,) = (said for said in load_campaign(path).warnings if "stereoisomers" in said)
+    assert "potency 5 of CC[C@@H](C)O, 8 of CC[C@H](C)O" in warning or "potency 5 of CC[C@H](C)O, 8" in warning
+    assert "`stereo: keep`" in warning
+    apart = load_campaign(path, {"stereo": "keep"})
+    assert not [said for said in apart.warnings if "stereoisomers" in said]
+
+
+def test_a_history_without_any_score_ends_no_campaign(tmp_path: Path, tiny_model: Path) -> None:
+    lines = [f"{'C' * n}O,5" for n in range(3, 28)]
+    (tmp_path / "assay.csv").write_text("\n".join(["smiles,pIC50", *lines]) + "\n")
+    given = {"starting_molecules": {"file": "assay.csv", "values": {"potency": "pIC50"}}, "batch_size": 2}
+    path = write_measured(tmp_path, tiny_model, given, measured=[POTENCY, SOLUBILITY])
+    assert len(api.suggest(path).suggestions) == 2
+    assert api.status(path).failed == 0
+
+
+def test_a_campaign_that_no_laboratory_serves_may_have_any_name(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(tmp_path, tiny_model)
+    path.write_text(path.read_text().replace("name: carbons", "name: failed"))
+    assert load_campaign(path).objective.properties[0].name == "failed"
