@@ -18,7 +18,7 @@ from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
 from designloop.records import Candidate
 from designloop.tables.ledger import Ledger
-from designloop.tables.ledger_records import Finished, Intent
+from designloop.tables.ledger_records import Finished, Intent, StoredValue
 from designloop.testing.mischief import BAD, TIMED_OUT
 from tests.loop.evaluation.misbehaving import (
     GOOD,
@@ -154,7 +154,11 @@ def test_a_value_is_found_behind_one_that_lacks_an_output(tmp_path):
     path = tmp_path / "shared.sqlite"
     asked = campaign(tmp_path, {"carbons": ("./mischief.py:outputs", {}, "carbons")})
     fingerprint = asked.oracles["carbons"].fingerprint
-    for name, value in (("one", {"length": 4.0, "carbons": "no licence"}), ("two", {"length": 4.0, "carbons": 1.0})):
+    given: dict[str, StoredValue] = {
+        "one": {"length": 4.0, "carbons": "no licence"},
+        "two": {"length": 4.0, "carbons": 1.0},
+    }
+    for name, value in given.items():
         with Ledger(path, name) as ledger:
             [intent] = ledger.record_intents({fingerprint: ["half"]}, {fingerprint: "outputs"})
             ledger.record([Finished(intent, "ok", value, None, 0.5, 1)])
