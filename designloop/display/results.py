@@ -254,9 +254,13 @@ def comparison(standings: Sequence[Standings]) -> None:
 
 
 def rows(table: pa.Table) -> None:
-    """Prints the answer to a query."""
-    exact = [
-        [f"{value:.8g}" if isinstance(value, float) else value for value in row.values()] for row in table.to_pylist()
-    ]
+    """Prints the answer to a query.
+
+    Raises:
+        QueryError: a value cannot be shown.
+    """
+    from designloop.tables.query import plain_rows
+
+    exact = [[f"{value:.8g}" if isinstance(value, float) else value for value in row] for row in plain_rows(table)]
     grid(table.column_names, exact)
     say(f"({table.num_rows:,} rows)")
