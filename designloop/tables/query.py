@@ -16,7 +16,7 @@ import pyarrow as pa
 from designloop.paths import real
 from designloop.tables.best import best
 from designloop.tables.errors import QueryError
-from designloop.tables.ledger_file import LedgerError
+from designloop.tables.ledger_file import LedgerBusy, LedgerDiskError, LedgerError
 from designloop.tables.manifest import EMPTY_DIGEST
 from designloop.tables.schema import RUNS
 from designloop.tables.views import (
@@ -147,6 +147,7 @@ class Candidates:
             parameters: values for the ``?`` in it.
         Raises:
             QueryError: the statement is not one, not allowed, or wrong; the message has DuckDB's own, and near names.
+            LedgerBusy: it reads the view ``runs``, and another program holds the ledger.
         """
         campaigns = self.campaigns()
         views = {"candidates": self._candidates(campaigns), "rounds": rounds_view(campaigns)}
@@ -214,6 +215,8 @@ def _runs(campaigns: Sequence[StoredCampaign], asked: bool) -> tuple[pa.Table, l
     except LedgerError as problem:
         if not asked:
             return empty_runs(), []
+        if isinstance(problem, LedgerBusy | LedgerDiskError):
+            raise
         raise QueryError(f"the view runs cannot be read: {problem}") from problem
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from designloop import api, display
 from designloop.tables import Candidates, QueryError, open_candidates
+from designloop.tables.ledger import Ledger
+from designloop.tables.ledger_file import LedgerBusy
 from designloop.tables.query import plain_rows
 from tests.tables.fakes import FakeCampaign, a_round, open_table
 
@@ -41,6 +44,20 @@ def test_a_query_that_reads_no_runs_needs_no_ledger(without_ledger: Candidates, 
 def test_a_query_that_reads_runs_is_told_of_a_missing_ledger(without_ledger: Candidates, sql: str) -> None:
     with pytest.raises(QueryError, match=r"the view runs cannot be read: There is no ledger"):
         without_ledger.query(sql)
+
+
+def test_a_query_of_a_ledger_that_another_program_holds_can_be_repeated(
+    without_ledger: Candidates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("designloop.tables.ledger_file.BUSY_MILLISECONDS", 20)
+    Ledger(tmp_path / "small.ledger.sqlite").close()
+    other = sqlite3.connect(tmp_path / "small.ledger.sqlite", isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("UPDATE totals SET runs = runs")
+    with pytest.raises(LedgerBusy):
+        without_ledger.query("FROM runs")
+    other.close()
+    assert without_ledger.query("FROM runs").num_rows == 0
 
 
 @pytest.mark.parametrize("sql", ["SHOW TABLES", "SELECT view_name AS name FROM duckdb_views() WHERE NOT internal"])
