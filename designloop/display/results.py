@@ -37,22 +37,23 @@ def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
     if not best:
         say("No molecule that the filters allow has a score yet.")
         return
-    properties = list(dict.fromkeys(name for molecule in (*references, *best) for name in molecule.properties))
+    shown: list[Reference | TopMolecule] = [*references, *best]
+    properties = list(dict.fromkeys(name for molecule in shown for name in molecule.properties))
     none = [None] * len(references)
     fixed: dict[str, list[Any]] = {
         "#": [*["" for _ in references], *(str(ranked.rank) for ranked in best)],
-        "score": [molecule.score for molecule in (*references, *best)],
+        "score": [molecule.score for molecule in shown],
         "pareto": [*none, *(ranked.pareto_rank and str(ranked.pareto_rank) for ranked in best)],
         "from": [*(reference.name for reference in references), *map(_origin, best)],
         "id": [*none, *(ranked.id for ranked in best)],
         "suggestion": [*none, *(ranked.suggestion for ranked in best)],
         "start": [*none, *(ranked.start and ranked.start.similarity for ranked in best)],
         "ZINC": [*none, *(ranked.known and ranked.known.similarity for ranked in best)],
-        "smiles": [molecule.smiles for molecule in (*references, *best)],
+        "smiles": [molecule.smiles for molecule in shown],
     }
     fixed = {name: column for name, column in fixed.items() if any(value is not None for value in column)}
     of_properties = {  # a property may be called as one of these, as in the files
-        heading: [_property(molecule, name) for molecule in (*references, *best)]
+        heading: [_property(molecule, name) for molecule in shown]
         for name, heading in name_beside(properties, fixed).items()
     }
     before = [name for name in ("#", "score", "pareto") if name in fixed]

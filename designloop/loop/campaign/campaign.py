@@ -147,7 +147,8 @@ class Campaign(StrictSettings):
     budget: Budget
     """The most that may be spent."""
     ledger: str | None = None
-    """Where every oracle run is recorded; by default NAME.ledger.sqlite beside the campaign file."""
+    """Where every oracle run is recorded, outside the folder of results; by default NAME.ledger.sqlite beside the
+    campaign file."""
     output: str | None = None
     """The folder of results; by default NAME/ beside the campaign file."""
 
