@@ -1,6 +1,6 @@
 """The command line: one thin command for each verb of ``designloop.api``.
 
-Exit codes: 0 done, 1 a defect of ours, 2 bad input, 3 stopped without results, 4 stopped and can be resumed, 130
+Exit codes: 0 done, 1 a defect of ours, 2 bad input, 3 without results, 4 stopped and can be resumed, 130
 Ctrl-C, 143 SIGTERM.
 Modules are imported inside the commands, so that ``--version`` and ``--help`` answer at once.
 """

@@ -5,7 +5,7 @@
 | 0 | done; a campaign that ended has results, and the reason of its end is printed |
 | 1 | a defect of ours |
 | 2 | bad input: a file, an oracle, a query that has to be mended |
-| 3 | a campaign stopped because round after round gave no result, or ended without one molecule that has a score |
+| 3 | no results: round after round gave none, the campaign ended without one, `retry` mended or `suggest` chose none |
 | 4 | stopped, and the same command goes on: no workers, no room on the disk, or another process is writing |
 | 130 | interrupted by Ctrl-C; the same command goes on |
 | 143 | ended by SIGTERM (Slurm, docker stop, systemd); the same command goes on |

@@ -118,6 +118,10 @@ class Oracle:
         """Each molecule's answer: :meth:`score`, read by :func:`designloop.oracles.read_answers`."""
         return read_answers(smiles, self.score(smiles, seeds), output)
 
+    def unit_of(self, output: str | None) -> str:
+        """The unit of what a property picks, empty where none is declared."""
+        return self.unit if output is None else self.outputs.get(output, "")
+
     def check_output(self, output: str | None) -> None:
         """Nothing, if a property may pick this output; an oracle that declares no outputs may still have some.
 

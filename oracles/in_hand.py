@@ -9,9 +9,10 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import symtable
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,17 +74,14 @@ def _add(name: str, item: Any, namespace: Mapping[str, Any], home: str, parts: d
     defined_in = getattr(item, "__module__", None)
     if isinstance(item, ModuleType):
         parts[name] = f"import {item.__name__}" if name == item.__name__ else f"import {item.__name__} as {name}"
-    elif inspect.isfunction(item) or inspect.isclass(item):
-        if defined_in != home:
-            parts[name] = f"from {defined_in} import {item.__qualname__} as {name}"
-            return
+    elif isinstance(defined_in, str) and defined_in != home and (found := _name_in(defined_in, item, name)):
+        parts[name] = f"from {defined_in} import {found} as {name}"
+    elif defined_in == home and (inspect.isfunction(item) or inspect.isclass(item)):
         text = _text_of(item)
         parts[name] = ""  # it may use itself
         _add_used(text, namespace, home, parts)
         del parts[name]
         parts[name] = text
-    elif callable(item) and isinstance(defined_in, str) and defined_in != home:
-        parts[name] = f"from {defined_in} import {getattr(item, '__qualname__', name)} as {name}"
     elif isinstance(item, _CONSTANTS) and _is_literal(item):
         parts[name] = f"{name} = {item!r}"
     else:
@@ -93,11 +91,28 @@ def _add(name: str, item: Any, namespace: Mapping[str, Any], home: str, parts: d
         )
 
 
+def _name_in(module: str, item: Any, name: str) -> str | None:
+    """The name under which a module has a function, class or other object; None where it has it under none.
+
+    An object that only says of what module its class is, such as a partial function or a fitted model, is in none.
+    """
+    names = [getattr(item, "__qualname__", None), getattr(item, "__name__", None), name]
+    holder = sys.modules.get(module)
+    return next((text for text in names if isinstance(text, str) and getattr(holder, text, None) is item), None)
+
+
 def _add_used(text: str, namespace: Mapping[str, Any], home: str, parts: dict[str, str]) -> None:
-    """Adds every global name that a piece of source reads."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in namespace:
-            _add(node.id, namespace[node.id], namespace, home, parts)
+    """Adds every global name that a piece of source reads; a parameter or local of the same name is none."""
+    for name in dict.fromkeys(_global_names(symtable.symtable(text, "<oracle>", "exec"))):
+        if name in namespace:
+            _add(name, namespace[name], namespace, home, parts)
+
+
+def _global_names(scope: symtable.SymbolTable) -> Iterator[str]:
+    """The names that a scope, or one inside it, reads from the module."""
+    yield from (symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global() and symbol.is_referenced())
+    for inner in scope.get_children():
+        yield from _global_names(inner)
 
 
 def _text_of(item: Any) -> str:

@@ -152,7 +152,9 @@ def test_results_are_read_when_the_oracle_is_gone(tmp_path: Path, tiny_model: Pa
     designloop.run(path)
     (tmp_path / "my_oracle.py").unlink()
     assert designloop.status(path).calls == 45
-    assert api.query("SELECT count(*) AS n FROM candidates", [path]).to_pylist() == [{"n": 45}]
+    for one in ([path], path, str(path), path.parent / "small"):
+        assert api.query("SELECT count(*) AS n FROM candidates", one).to_pylist() == [{"n": 45}]
+        assert [standings.calls for standings in api.compare(one)] == [45]
 
 
 def test_results_lie_where_the_file_says(tmp_path: Path, tiny_model: Path) -> None:

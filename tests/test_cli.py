@@ -229,6 +229,14 @@ def test_a_full_disk_ends_a_run_with_the_code_that_says_to_repeat_it(finished: P
     assert "campaign.log cannot be written to" in fails(4, "run", tmp_path / "copy" / finished.name)
 
 
+def test_a_full_disk_is_no_wrong_path(finished: Path, tmp_path: Path) -> None:
+    full = tmp_path / "full.csv"
+    full.symlink_to("/dev/full")
+    said = "full.csv cannot be written (No space left on device). See that the disk works and has room"
+    for words in (["query", "FROM rounds", finished], ["top", finished], ["score", finished, ASPIRIN]):
+        assert said in fails(4, *words, "--csv", full)
+
+
 def test_status_of_a_folder_without_a_campaign_says_what_to_give(tmp_path: Path) -> None:
     assert "holds no campaign" in fails(2, "status", tmp_path)
 

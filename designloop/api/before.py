@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from designloop.api.inputs import InputError, Say, load_if_file
+from designloop.api.inputs import InputError, Say, load_if_file, writing
 from designloop.api.laboratory import refuse_laboratory
 from designloop.loop import preflight
 from designloop.loop.campaign import templates as template
@@ -42,11 +42,9 @@ def init(path: Path | str = "campaign.yaml", start_from: str = template.DEFAULT)
     texts = {path.with_name(name): text for name, text in template.render(start_from, path.stem).items()}
     if existing := [str(file) for file in texts if exists(file)]:
         raise InputError(f"{', '.join(existing)} is there already and is not overwritten; give another name or folder")
-    try:
+    with writing(path):
         for target, text in texts.items():
             target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
     return list(texts)
 
 

@@ -11,6 +11,8 @@ from typing import SupportsFloat, SupportsIndex
 
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.paths import is_folder
+from designloop.tables.durable import NO_ROOM, ROOM
+from designloop.tables.errors import DiskError
 from designloop.words import shorten
 
 Say = Callable[[str], None]
@@ -52,11 +54,18 @@ def require_sum(name: str, value: object) -> float:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """The operating system's errors as ours; a folder is never made, since its name may be misspelt."""
+    """The operating system's errors as ours; a folder is never made, since its name may be misspelt.
+
+    Raises:
+        InputError: there is no such folder, or the file cannot be written.
+        DiskError: the disk is full or fails.
+    """
     try:
         require_folder_of(path)
         yield
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskError(f"{path} cannot be written ({error.strerror}). {ROOM}") from error
         raise InputError(f"{path} cannot be written ({error.strerror}); give another place") from error
 
 

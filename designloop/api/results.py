@@ -19,10 +19,21 @@ from designloop.report.references import Reference, read_references, read_units
 from designloop.report.top import TopMolecule, top_molecules
 from designloop.tables import Candidates, QueryError
 from designloop.tables import open_candidates as open_candidates
+from designloop.tables.query import plain_rows
 from designloop.words import silent
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+OneOrMore = Campaign | Path | str | Sequence[Campaign | Path | str]
+"""A campaign, its file or its folder of results, or several."""
+
+
+def _folders(campaigns: OneOrMore) -> list[Path]:
+    """Their folders of results."""
+    given = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
+    return [results_folder(campaign) for campaign in given]
 
 
 def status(campaign: Campaign | Path | str) -> Summary:
@@ -30,7 +41,7 @@ def status(campaign: Campaign | Path | str) -> Summary:
     return summarize(results_folder(campaign))
 
 
-def query(sql: str, campaigns: Sequence[Campaign | Path | str] = (), *, say: Say = silent) -> pa.Table:
+def query(sql: str, campaigns: OneOrMore = (), *, say: Say = silent) -> pa.Table:
     """Answers one SQL query over the views ``candidates``, ``rounds`` and ``runs`` of some campaigns.
 
     Args:
@@ -39,7 +50,7 @@ def query(sql: str, campaigns: Sequence[Campaign | Path | str] = (), *, say: Say
     Raises:
         QueryError: the statement is wrong, or a folder holds no campaign.
     """
-    candidates = open_candidates([results_folder(campaign) for campaign in campaigns] or results_below(Path.cwd()))
+    candidates = open_candidates(_folders(campaigns) or results_below(Path.cwd()))
     answer = candidates.query(sql)
     for remark in candidates.remarks:
         say(remark)
@@ -47,7 +58,7 @@ def query(sql: str, campaigns: Sequence[Campaign | Path | str] = (), *, say: Say
 
 
 def top(
-    campaigns: Campaign | Path | str | Sequence[Campaign | Path | str],
+    campaigns: OneOrMore,
     n: int = 10,
     *,
     diverse: bool = False,
@@ -68,8 +79,7 @@ def top(
             one that maximises a score.
     """
     n = require_whole("n", n, 1, MOST_MOLECULES)
-    campaign_list = [campaigns] if isinstance(campaigns, Campaign | Path | str) else campaigns
-    folders = [results_folder(campaign) for campaign in campaign_list]
+    folders = _folders(campaigns)
     candidates = open_candidates(folders)
     if pareto:
         _require_goals(candidates)
@@ -132,17 +142,18 @@ def write_top(
 
 
 def write_rows(rows: pa.Table, path: Path | str) -> Path:
-    """Writes the answer to a query as CSV; a list, such as parents, as a JSON list.
+    """Writes the answer to a query as CSV; a list, such as parents, as a JSON list, and a mapping likewise.
 
     Raises:
         InputError: the file cannot be written.
+        QueryError: a value cannot be written; no file is.
     """
-    path = Path(path)
+    path, plain = Path(path), plain_rows(rows)
     with writing(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(rows.column_names)
-        for row in rows.to_pylist():
-            writer.writerow([json.dumps(value) if isinstance(value, list) else value for value in row.values()])
+        for row in plain:
+            writer.writerow([json.dumps(v, default=str) if isinstance(v, list | dict) else v for v in row])
     return path
 
 
@@ -161,13 +172,13 @@ def write_scores(scored: Sequence[OwnMolecule], path: Path | str) -> Path:
     return path
 
 
-def compare(campaigns: Sequence[Campaign | Path | str], *, say: Say = silent) -> list[comparison.Standings]:
+def compare(campaigns: OneOrMore, *, say: Say = silent) -> list[comparison.Standings]:
     """Puts campaigns side by side: calls, best, mean of the ten best, and PMO's area under its curve.
 
     Args:
         say: told what is damaged and was left out.
     """
-    candidates = open_candidates([results_folder(campaign) for campaign in campaigns])
+    candidates = open_candidates(_folders(campaigns))
     standings = comparison.compare(candidates)
     for remark in candidates.remarks:
         say(remark)

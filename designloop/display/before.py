@@ -31,13 +31,14 @@ def plan(planned: Plan) -> None:
     for warning in campaign.warnings:
         say(f"note: {warning}")
     say(f"\nObjective: {campaign.objective.aggregate} of")
+    units = campaign.units
     grid(
         ("property", "oracle", "unit", "transform", "weight"),
         [
             (
                 item.name,
                 item.oracle,
-                campaign.oracles[item.name].unit,
+                units.get(item.name, ""),
                 f"{item.transform.type} {_setting(item.transform.model_dump(exclude_none=True, exclude={'type'}))}",
                 item.weight,
             )

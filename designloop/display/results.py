@@ -32,35 +32,45 @@ def outcome(ended: Outcome) -> None:
 
 def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
     """Prints the best molecules, their score broken down by property, under the references."""
+    from designloop.tables.file_columns import name_beside  # with it comes pyarrow
+
     if not best:
         say("No molecule that the filters allow has a score yet.")
         return
     shown: list[Reference | TopMolecule] = [*references, *best]
     properties = list(dict.fromkeys(name for molecule in shown for name in molecule.properties))
-    rows: list[dict[str, Any]] = []
-    for reference in references:
-        row: dict[str, Any] = {"#": "", "score": reference.score, "from": reference.name, "smiles": reference.smiles}
-        rows.append(row | {name: _property(reference, name) for name in properties})
-    for ranked in best:
-        origin = ranked.proposer if ranked.allowed else f"{ranked.proposer}, refused"
-        row = {"#": str(ranked.rank), "score": ranked.score, "from": origin, "smiles": ranked.smiles}
-        row |= {name: _property(ranked, name) for name in properties}
-        row |= {"id": ranked.id}
-        row |= {"suggestion": ranked.suggestion} if ranked.suggestion else {}
-        row |= {"pareto": str(ranked.pareto_rank)} if ranked.pareto_rank is not None else {}
-        row |= {"start": ranked.start.similarity} if ranked.start else {}
-        row |= {"ZINC": ranked.known.similarity} if ranked.known else {}
-        rows.append(row)
-    order = ["#", "score", "pareto", *properties, "from", "id", "suggestion", "start", "ZINC", "smiles"]
-    columns = [name for name in order if any(name in row for row in rows)]
-    grid(columns, [[row.get(name) for name in columns] for row in rows])
+    none = [None] * len(references)
+    fixed: dict[str, list[Any]] = {
+        "#": [*["" for _ in references], *(str(ranked.rank) for ranked in best)],
+        "score": [molecule.score for molecule in shown],
+        "pareto": [*none, *(ranked.pareto_rank and str(ranked.pareto_rank) for ranked in best)],
+        "from": [*(reference.name for reference in references), *map(_origin, best)],
+        "id": [*none, *(ranked.id for ranked in best)],
+        "suggestion": [*none, *(ranked.suggestion for ranked in best)],
+        "start": [*none, *(ranked.start and ranked.start.similarity for ranked in best)],
+        "ZINC": [*none, *(ranked.known and ranked.known.similarity for ranked in best)],
+        "smiles": [molecule.smiles for molecule in shown],
+    }
+    fixed = {name: column for name, column in fixed.items() if any(value is not None for value in column)}
+    of_properties = {  # a property may be called as one of these, as in the files
+        heading: [_property(molecule, name) for molecule in shown]
+        for name, heading in name_beside(properties, fixed).items()
+    }
+    before = [name for name in ("#", "score", "pareto") if name in fixed]
+    columns = {name: fixed[name] for name in before} | of_properties | fixed
+    grid(list(columns), zip(*columns.values(), strict=True))
     say("\nA property's value, and in brackets its desirability.")
-    if "pareto" in columns:
+    if "pareto" in fixed:
         say("pareto: 1 where no molecule of the campaign is better in every property; score: the plain mean of these.")
     meanings = {"start": "the nearest starting molecule", "ZINC": "the nearest molecule of ZINC 250k"}
     for name, meaning in meanings.items():
-        if name in columns:
+        if name in fixed:
             say(f"{name}: ECFP4 similarity to {meaning}.")
+
+
+def _origin(ranked: TopMolecule) -> str:
+    """Which proposer made a molecule, and whether a filter refuses it."""
+    return ranked.proposer if ranked.allowed else f"{ranked.proposer}, refused"
 
 
 def _property(molecule: TopMolecule | Reference, name: str) -> str:
@@ -248,9 +258,13 @@ def comparison(standings: Sequence[Standings]) -> None:
 
 
 def rows(table: pa.Table) -> None:
-    """Prints the answer to a query."""
-    exact = [
-        [f"{value:.8g}" if isinstance(value, float) else value for value in row.values()] for row in table.to_pylist()
-    ]
+    """Prints the answer to a query.
+
+    Raises:
+        QueryError: a value cannot be shown.
+    """
+    from designloop.tables.query import plain_rows
+
+    exact = [[f"{value:.8g}" if isinstance(value, float) else value for value in row] for row in plain_rows(table)]
     grid(table.column_names, exact)
     say(f"({table.num_rows:,} rows)")

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pyarrow.compute as pc
+
 from designloop.report.pictures import calls_of
 from designloop.tables.best import course
 from designloop.tables.manifest import HYPERVOLUME, RoundInfo
@@ -44,7 +46,8 @@ def compare(candidates: Candidates) -> list[Standings]:
     none: dict[str, list[tuple[str, float | None]]] = {label: [] for label in objectives}
     table = candidates.to_arrow()
     calls = none | calls_of(table)
-    failures = Counter(table.filter(table["score"].is_null())["campaign"].to_pylist())
+    failed = pc.and_(pc.is_null(table["score"]), pc.is_valid(table["call"]))  # one whose values were given is no call
+    failures = Counter(table.filter(failed)["campaign"].to_pylist())
     most_of: dict[str, int] = {}
     for label, scores in calls.items():
         most_of[objectives[label]] = max(most_of.get(objectives[label], 0), len(scores))

@@ -69,10 +69,11 @@ class Course:
     def auc(self, calls: int) -> float:
         """Mean over so many calls of the mean of the best so far, 0 before there is any: it rewards being soon.
 
-        The last mean holds to the end. PMO's AUC top-10 where ``n`` is 10 (Gao et al. 2022).
+        The last mean holds to the end; what came after so many calls does not count.
+        PMO's AUC top-10 where ``n`` is 10 (Gao et al. 2022).
         """
-        # A mean holds from the call that made it until the next that changes it.
-        steps = pairwise([*self.mean, (calls + 1, 0.0)])
+        # A mean holds from the call that made it until the next that changes it, or until the last that counts.
+        steps = pairwise([*((min(call, calls + 1), mean) for call, mean in self.mean), (calls + 1, 0.0)])
         return math.fsum(mean * (later - call) for (call, mean), (later, _) in steps) / calls if calls else 0.0
 
 

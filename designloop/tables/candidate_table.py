@@ -259,9 +259,11 @@ class CandidateTable:
         """
         self._check(done)
         pieces, data = state_pieces(done.state)
+        rows = rows_table(done, self.properties, self.campaign_id, self.calls())
+        details = details_table(done.scored, self.properties)
         self._torn = True  # until all is written; also when interrupted
         with disk_errors(f"round {done.number} could not be committed to {self.folder}", all_are_the_disks=True):
-            rows, files = self._write_files(done, pieces, data)
+            files = self._write_files(done.number, pieces, data, rows, details)
             info = RoundInfo(
                 campaign=self.campaign_id,
                 number=done.number,
@@ -355,21 +357,20 @@ class CandidateTable:
                     )
                 )
 
-    def _write_files(self, done: Round, pieces: Sequence[Piece], data: bytes) -> tuple[pa.Table, dict[str, FileRecord]]:
-        """Write all files of the round but its manifest; return its rows and a record of each file."""
-        rows_path, details_path = rows_file(self.folder, done.number), details_file(self.folder, done.number)
-        arrays_path, data_path = state_files(self.folder, done.number)
-        # Megabytes of state are hashed, written and fsynced outside the interpreter's lock, while the chemistry runs;
+    def _write_files(
+        self, number: int, pieces: Sequence[Piece], data: bytes, rows: pa.Table, details: pa.Table
+    ) -> dict[str, FileRecord]:
+        """Write all files of a round but its manifest; return a record of each."""
+        arrays_path, data_path = state_files(self.folder, number)
+        # Megabytes of state are hashed, written and fsynced outside the interpreter's lock, while the rows are packed;
         # and the disk is waited for once, not file by file.
         with ThreadPoolExecutor(4) as beside:
             writing = {
                 arrays_path: beside.submit(write_file, arrays_path, pieces),
                 data_path: beside.submit(write_file, data_path, [data]),
             }
-            rows = rows_table(done, self.properties, self.campaign_id, self.calls())
-            writing[rows_path] = beside.submit(write_file, rows_path, [to_parquet(rows)])
-            details = to_parquet(details_table(done.scored, self.properties))
-            writing[details_path] = beside.submit(write_file, details_path, [details])
+            for path, table in ((rows_file(self.folder, number), rows), (details_file(self.folder, number), details)):
+                writing[path] = beside.submit(write_file, path, [to_parquet(table)])
             written = {path: future.result() for path, future in writing.items()}
             list(beside.map(sync_folder, sorted({path.parent for path in written})))
-        return rows, {relative(self.folder, path): record for path, record in written.items()}
+        return {relative(self.folder, path): record for path, record in written.items()}

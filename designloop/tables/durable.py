@@ -115,9 +115,9 @@ def remove(path: Path) -> None:
 def publish_json(path: Path, body: Mapping[str, Any]) -> None:
     """Puts a sealed JSON file in place as one atom: a reader, or a restart, sees the old file or the new one."""
     text = _encode(body)
-    sealed = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "schema_version": SCHEMA_VERSION, "body": body}
+    sealed = {"sha256": hashlib.sha256(text).hexdigest(), "schema_version": SCHEMA_VERSION, "body": body}
     temporary = path.with_name(path.name + TEMPORARY)
-    write_file(temporary, [_encode(sealed, indent=1).encode()])
+    write_file(temporary, [_encode(sealed, indent=1)])
     os.replace(temporary, path)  # noqa: PTH105
     sync_folder(path.parent)
 
@@ -133,7 +133,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         sealed = json.loads(path.read_bytes())
         version, seal, body = sealed["schema_version"], sealed["sha256"], sealed["body"]
-        sum_of_body = hashlib.sha256(_encode(body).encode()).hexdigest()
+        sum_of_body = hashlib.sha256(_encode(body)).hexdigest()
     except FileNotFoundError:
         raise
     except OSError as problem:
@@ -154,6 +154,9 @@ def read_json(path: Path) -> dict[str, Any]:
 _RESTORE = "Restore it from a backup, or start again with --fresh (the ledger keeps what was paid for)."
 
 
-def _encode(value: Any, indent: int | None = None) -> str:
-    """JSON text; floats by ``repr``, so they come back bit for bit (NaN and infinities as Python writes them)."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _encode(value: Any, indent: int | None = None) -> bytes:
+    """JSON as UTF-8; floats by ``repr``, so they come back bit for bit (NaN and infinities as Python writes them).
+
+    A lone surrogate, as of a path whose bytes are no UTF-8, is escaped, which in JSON means the same.
+    """
+    return json.dumps(value, ensure_ascii=False, indent=indent).encode("utf-8", "backslashreplace")

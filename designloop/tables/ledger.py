@@ -19,7 +19,7 @@ import itertools
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +32,16 @@ from designloop.tables.ledger_file import (
     set_version,
 )
 from designloop.tables.ledger_reading import all_runs
-from designloop.tables.ledger_records import Finished, Intent, LedgerResult, Purpose, Run, read_value, value_columns
+from designloop.tables.ledger_records import (
+    Finished,
+    Intent,
+    LedgerResult,
+    Purpose,
+    Run,
+    StoredValue,
+    read_value,
+    value_columns,
+)
 from designloop.tables.ledger_rows import (
     RUN_COLUMNS,
     OutcomeColumns,
@@ -112,7 +121,13 @@ class Ledger:
             raise
 
     def known(
-        self, fingerprint: str, smiles: Sequence[str], purpose: Purpose = "round", *, failures_settle: bool = True
+        self,
+        fingerprint: str,
+        smiles: Sequence[str],
+        purpose: Purpose = "round",
+        *,
+        failures_settle: bool = True,
+        is_enough: Callable[[StoredValue | None], bool] = lambda value: True,
     ) -> dict[str, LedgerResult]:
         """Molecule -> result, for those of ``smiles`` whose key is settled; the campaign's own result before another's.
 
@@ -120,6 +135,7 @@ class Ledger:
 
         Args:
             failures_settle: whether the campaign's own failures are the last word, as they are but for a retry.
+            is_enough: whether an ok run's value has all that is wanted; one that lacks some settles nothing.
         """
         with readable_errors(self.path):
             oracle, own_account = self._oracle_id(fingerprint), self._account_id(purpose)
@@ -127,12 +143,18 @@ class Ledger:
         good: dict[str, LedgerResult] = {}
         last_own: dict[str, LedgerResult | None] = {}
         with readable_errors(self.path):
-            for _, molecule, account, _, attempt, status, value, outputs, error, seconds, _ in sealed_rows(rows):
-                result = LedgerResult(status, read_value(value, outputs), error, seconds, attempt) if status else None
+            for *row, checksum in rows:
+                _, molecule, account, _, attempt, status, value, outputs, error, seconds, _ = row
+                result = None  # of an intent, and of a damaged row, after which an earlier failure is no last word
+                if status and seal(row) == checksum:
+                    result = LedgerResult(status, read_value(value, outputs), error, seconds, attempt)
                 if result is not None and result.status == "ok":
-                    good.setdefault(molecule, result)
+                    if is_enough(result.value):
+                        good.setdefault(molecule, result)
+                    else:
+                        result = None
                 if account == own_account and purpose == "round" and failures_settle:
-                    last_own[molecule] = result
+                    last_own[molecule] = result if attempt else None  # one that counts as no attempt is followed
         return good | {molecule: result for molecule, result in last_own.items() if result is not None}
 
     def last_words(self, fingerprint: str, smiles: Sequence[str]) -> dict[str, LedgerResult]:

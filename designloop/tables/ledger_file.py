@@ -80,7 +80,7 @@ class LedgerDiskError(LedgerError):
 
 
 class LedgerBusy(LedgerError):
-    """Another campaign writes to this ledger now; the same command works when it has ended."""
+    """Another campaign, or another program, has this ledger now; the same command works when it has ended."""
 
 
 def lock_ledger(ledger: Path, campaign: str) -> ProcessLock:
@@ -220,7 +220,9 @@ def readable_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        kind = LedgerDiskError if _name_of(error) in ("SQLITE_FULL", "SQLITE_IOERR") else LedgerError
+        kinds: dict[str, type[LedgerError]] = {"SQLITE_FULL": LedgerDiskError, "SQLITE_IOERR": LedgerDiskError}
+        kinds |= {"SQLITE_BUSY": LedgerBusy, "SQLITE_LOCKED": LedgerBusy}
+        kind = kinds.get(_name_of(error), LedgerError)
         raise kind(f"The ledger {path} cannot be used: {error}. {_advice(error)}") from error
     except json.JSONDecodeError as error:  # of a ledger of schema 1, whose rows had no checksums
         raise LedgerError(f"The ledger {path} is damaged: outputs of a run are no JSON ({error}). {RESTORE}") from error

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -16,7 +17,7 @@ from designloop.paths import exists, is_folder, real
 from designloop.tables.durable import TEMPORARY, sync_folder
 from designloop.tables.errors import TableError
 from designloop.tables.lock import lock_folder
-from designloop.tables.manifest import FOLDERS, CampaignRecord, Opening
+from designloop.tables.manifest import FOLDERS, CampaignRecord, Opening, read_campaign
 
 ChangedKeys = Callable[[Mapping[str, Any], Any], Sequence[object]]
 """Called with the stored settings and the campaign; gives what differs and may not, a line each."""
@@ -65,18 +66,24 @@ def set_aside(campaign: TableCampaign) -> Path | None:
 
     Raises:
         TableBusy: a process is writing to it.
-        TableError: the campaign's own file lies in it, and would be moved too.
+        TableError: it is another campaign's; or the campaign's own file or ledger lies in it, and would be moved too.
     """
     folder = campaign.output_folder
     if not (folder / "campaign.json").exists() and not (folder / "manifests").exists():
         return None
-    if real(campaign.folder).is_relative_to(real(folder)):
-        raise TableError(
-            f"--fresh would move {folder} aside, and the campaign file with it. "
-            "Set `output:` to a folder of its own, or move the earlier results away yourself."
-        )
+    for what, path in (("campaign file", campaign.folder), ("ledger", campaign.ledger_path)):
+        if real(path).is_relative_to(real(folder)):
+            raise TableError(
+                f"--fresh would move {folder} aside, and the {what} with it. "
+                "Set `output:` to a folder of its own, or move the earlier results away yourself."
+            )
     lock = lock_folder(folder)
     try:
+        stored = None
+        with suppress(TableError):  # what is damaged or of a newer release is begun anew by --fresh
+            stored = read_campaign(folder)
+        if stored is not None:
+            _refuse_another(folder, stored, campaign)
         aside = next(path for n in count(1) if not (path := folder.with_name(f"{folder.name}.{n}")).exists())
         folder.rename(aside)
         sync_folder(folder.parent)
@@ -98,10 +105,7 @@ def check_same(
         TableError: another campaign, other settings, or other oracles that were not accepted.
     """
     begun = stored.openings[-1]
-    if stored.name != campaign.name:
-        raise TableError(
-            f"{folder} holds the campaign {stored.name!r}, expected {campaign.name!r}. Set `output:` to another folder."
-        )
+    _refuse_another(folder, stored, campaign)
     if changed := [str(key) for key in changed_keys(begun.dump, campaign)]:
         raise TableError(
             "\n  ".join([f"the campaign {stored.name!r} was begun with other settings:", *changed])
@@ -119,6 +123,14 @@ def check_same(
             f"version, parameters, files, or RDKit): {', '.join(changed)}. Put the earlier one back; or go on with "
             "values of both kinds by --accept-changed-oracles, which is recorded; or begin anew with --fresh, which "
             "moves the earlier results aside."
+        )
+
+
+def _refuse_another(folder: Path, stored: CampaignRecord, campaign: TableCampaign) -> None:
+    """Returns if a folder's campaign has this one's name."""
+    if stored.name != campaign.name:
+        raise TableError(
+            f"{folder} holds the campaign {stored.name!r}, expected {campaign.name!r}. Set `output:` to another folder."
         )
 
 

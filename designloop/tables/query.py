@@ -16,7 +16,7 @@ import pyarrow as pa
 from designloop.paths import real
 from designloop.tables.best import best
 from designloop.tables.errors import QueryError
-from designloop.tables.ledger_file import LedgerError
+from designloop.tables.ledger_file import LedgerBusy, LedgerDiskError, LedgerError
 from designloop.tables.manifest import EMPTY_DIGEST
 from designloop.tables.schema import RUNS
 from designloop.tables.views import (
@@ -41,6 +41,12 @@ _LOCKED = (
     "SET python_enable_replacements = false",  # no variable of the calling program
     "SET lock_configuration = true",
 )
+
+
+_RUNS_MISSING = re.compile(r'Table with name "?runs"? does not exist', re.IGNORECASE)
+
+_OF_THE_CATALOG = re.compile(r"information_schema|duckdb_\w+\s*\(", re.IGNORECASE)
+"""What asks DuckDB itself which tables and columns there are."""
 
 
 def open_candidates(folders: Path | str | Iterable[Path | str]) -> Candidates:
@@ -141,20 +147,46 @@ class Candidates:
             parameters: values for the ``?`` in it.
         Raises:
             QueryError: the statement is not one, not allowed, or wrong; the message has DuckDB's own, and near names.
+            LedgerBusy: it reads the view ``runs``, and another program holds the ledger.
         """
         campaigns = self.campaigns()
         views = {"candidates": self._candidates(campaigns), "rounds": rounds_view(campaigns)}
-        # A ledger may be long, so it is read only for those that name it, or ask what there is.
-        if "runs" in sql.lower() or not any(name in sql.lower() for name in views):
-            views["runs"], self._of_ledgers = _runs(campaigns, asked="runs" in sql.lower())
+        # A ledger may be long, so it is read only for those that read the view, or ask what there is. Whether they read
+        # it is what DuckDB misses: a column or an alias may be called so as well.
+        if not any(name in sql.lower() for name in VIEWS) or _OF_THE_CATALOG.search(sql):
+            views["runs"], self._of_ledgers = _runs(campaigns, asked=False)
         try:
-            return _answer(sql, parameters, views)
+            try:
+                return _answer(sql, parameters, views)
+            except duckdb.CatalogException as missing:
+                if not _RUNS_MISSING.search(str(missing)):
+                    raise
+                views["runs"], self._of_ledgers = _runs(campaigns, asked=True)
+                return _answer(sql, parameters, views)
         except duckdb.Error as problem:
             raise _explain(problem, views) from problem
 
     def _candidates(self, campaigns: Sequence[StoredCampaign]) -> pa.Table:
         pairs = zip(self._readers, campaigns, strict=True)
         return candidates_view(campaigns, [reader.rows(len(campaign.rounds)) for reader, campaign in pairs])
+
+
+def plain_rows(answer: pa.Table) -> list[tuple[Any, ...]]:
+    """The rows of an answer as Python's values, in the order of its columns.
+
+    Raises:
+        QueryError: Python has no such value, as of a time that is infinite; it says in which column.
+    """
+    columns = []
+    for name, column in zip(answer.column_names, answer.columns, strict=True):
+        try:
+            columns.append(column.to_pylist())
+        except (ArithmeticError, LookupError, NotImplementedError, ValueError) as problem:
+            raise QueryError(
+                f"the column {name!r} ({column.type}) holds a value that cannot be shown ({problem}); ask for it as "
+                "text: CAST(… AS VARCHAR)"
+            ) from problem
+    return list(zip(*columns, strict=True))
 
 
 def refuse_mixed(rows: pa.Table) -> None:
@@ -183,6 +215,8 @@ def _runs(campaigns: Sequence[StoredCampaign], asked: bool) -> tuple[pa.Table, l
     except LedgerError as problem:
         if not asked:
             return empty_runs(), []
+        if isinstance(problem, LedgerBusy | LedgerDiskError):
+            raise
         raise QueryError(f"the view runs cannot be read: {problem}") from problem
 
 

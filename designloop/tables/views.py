@@ -120,13 +120,19 @@ class FolderReader:
 
 
 def labels(folders: Sequence[Path], names: Sequence[str]) -> list[str]:
-    """A distinct label for each campaign: its name, or its folder from the folder they all lie in."""
+    """A distinct label for each campaign: its name, or its folder from the folder they all lie in.
+
+    Where a folder is called as another campaign is, all have their folders.
+
+    Args:
+        folders: distinct.
+        names: of their campaigns.
+    """
     uses = Counter(names)
     above = Path(os.path.commonpath([folder.parent for folder in folders]))
-    return [
-        name if uses[name] == 1 else folder.relative_to(above).as_posix()
-        for folder, name in zip(folders, names, strict=True)
-    ]
+    places = [folder.relative_to(above).as_posix() for folder in folders]
+    mixed = [name if uses[name] == 1 else place for name, place in zip(names, places, strict=True)]
+    return mixed if len(set(mixed)) == len(mixed) else places
 
 
 def candidates_view(campaigns: Sequence[StoredCampaign], rows: Sequence[Sequence[pa.Table]]) -> pa.Table:

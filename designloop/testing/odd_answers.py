@@ -43,6 +43,7 @@ ANSWERS = (
     OracleCase("long text", _answer("{m: 'x' * 10_000_000 for m in smiles}"), "xxx"),
     OracleCase("text of lines", _answer("{m: 'a\\nb\\x00c' for m in smiles}"), "a"),
     OracleCase("surrogates", _answer("{m: '\\ud800' for m in smiles}"), "ud800|\\?"),
+    OracleCase("surrogates in a guest", _answer("{m: float(len(m)) for m in [*smiles, 'x\\udce9']}")),
     OracleCase("itself", "def score(smiles):\n    d = {}\n    d[smiles[0]] = d\n    return d\n", "answered|output"),
     OracleCase(
         "an exception", _answer("{m: ValueError('not parametrised') for m in smiles}"), "not parametrised|ValueError"

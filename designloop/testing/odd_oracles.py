@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from designloop.loop.evaluation.attempts import judge
 from designloop.loop.evaluation.child.exchange import PortableOracle, Request
 from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.oracles import Oracle, OracleError, load
+from designloop.tables.ledger import Ledger
 from designloop.testing.mischief import BAD, MISCHIEF, TIMED_OUT
 from designloop.testing.processes import living_in
 
@@ -97,10 +99,13 @@ def _faults(case: OracleCase, folder: Path) -> Iterator[str]:
 def _faults_of_values(case: OracleCase, oracle: Oracle, folder: Path) -> Iterator[str]:
     portable = PortableOracle(oracle.fingerprint, oracle.recipe(), dict(oracle.file_bytes))
     process = OracleProcess([portable], ProcessEnvironment.of_driver(folder))
+    ledger = Ledger(None)
     try:
         for place, molecule in enumerate(case.molecules):
             reply = process.score(Request(oracle.fingerprint, (molecule,), None, case.deadline))
             [(value, error)] = reply.answers or ((None, reply.error),)
+            intents = ledger.record_intents({oracle.fingerprint: [molecule]}, {oracle.fingerprint: oracle.name})
+            ledger.record(judge(tuple(intents), reply, [None], retries=0).finished)
             is_meant = bool(case.told) and not (case.recovers and place)
             if error is None and value != float(len(molecule)):
                 yield f"silent: {molecule} has {value}, expected {float(len(molecule))} or an error"
@@ -111,6 +116,7 @@ def _faults_of_values(case: OracleCase, oracle: Oracle, folder: Path) -> Iterato
             elif error is not None:
                 yield from _faults_of_error(case, error)
     finally:
+        ledger.close()
         process.close()
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from designloop import display
-from designloop.records import Round
+from designloop.records import MEASURED, Candidate, Round
 from designloop.report.comparison import compare
 from designloop.report.top import top_molecules
 from designloop.tables import QueryError, open_candidates
-from tests.tables.fakes import FakeCampaign, molecule, open_table, scored
+from tests.tables.fakes import FakeCampaign, molecule, open_table, scored, unscored
 
 
 @pytest.fixture
@@ -37,6 +38,17 @@ def test_campaigns_of_one_objective_stand_together_and_share_their_area(folders:
     assert compare(open_candidates(folders[::2])) == rows[:2], "whatever else is opened"
 
 
+def test_a_starting_molecule_that_was_measured_before_is_no_call_that_failed(tmp_path: Path) -> None:
+    campaign = FakeCampaign(tmp_path)
+    with open_table(campaign) as table:
+        given = unscored("CO")
+        measured = replace(given.evaluation, candidate=Candidate("CO", MEASURED))
+        table.commit(Round(0, [replace(given, evaluation=measured)], kind="start"))
+        table.commit(Round(1, [unscored("CCO"), scored("CCC", 0.5)]))
+    (row,) = compare(open_candidates(campaign.output_folder))
+    assert (row.calls, row.failed) == (2, 1)
+
+
 def test_what_is_printed_says_that_they_do_not_compare(folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     display.comparison(compare(open_candidates(folders)))
     output = capsys.readouterr().out
@@ -54,8 +66,6 @@ def test_the_best_of_different_objectives_are_refused(folders: list[Path]) -> No
 
 
 def test_an_accepted_oracle_makes_another_objective(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     from tests.tables.fakes import FakeOracle
 
     campaign = FakeCampaign(tmp_path)

@@ -54,6 +54,14 @@ def test_a_stereoisomer_of_a_near_duplicate_is_collapsed_too():
     assert best(smiles, [0.9, 0.8, 0.7], 10, diverse=True) == [BestRow(0, 2)]
 
 
+def test_the_area_over_fewer_calls_than_were_made_is_of_these_alone():
+    rise = course(zip(["CO", "CN", "CC", "CF"], [0.1, 0.2, 0.3, 0.9], strict=True))
+    areas = [0.1, (0.1 + 0.15) / 2, (0.1 + 0.15 + 0.2) / 3, (0.1 + 0.15 + 0.2 + 0.375) / 4]
+    assert [rise.auc(calls) for calls in range(1, 5)] == pytest.approx(areas)
+    assert rise.auc(0) == 0.0
+    assert rise.auc(5) == pytest.approx((4 * areas[3] + 0.375) / 5)
+
+
 @pytest.mark.parametrize("diverse", [False, True])
 def test_what_is_picked_is_all_that_could_be_picked(diverse):
     smiles = ["C" * n + "O" for n in range(1, 30)]

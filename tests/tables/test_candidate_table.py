@@ -255,6 +255,17 @@ def test_a_row_that_breaks_a_rule_is_refused(campaign, row, message):
         assert table.rounds() == []
 
 
+def test_a_row_that_is_no_molecule_is_refused_and_the_next_commit_taken(campaign):
+    with open_table(campaign) as table:
+        table.commit(a_round(0))
+        before = files_of(campaign.output_folder)
+        with pytest.raises(TableError, match="round 1 holds what is no molecule"):
+            table.commit(Round(1, [scored("no molecule")]))
+        assert files_of(campaign.output_folder) == before, "nothing was written"
+        table.commit(a_round(1))
+        assert table.next_round() == 2
+
+
 def test_a_value_goes_with_status_ok_only(campaign):
     results = {"weight": Result(0.0, "failed"), "logP": Result(0.5)}
     row = Scored(Evaluation(Candidate("CO", "prior"), results), {"weight": None, "logP": 0.5}, None)

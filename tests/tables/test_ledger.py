@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from designloop.exit_codes import RESUMABLE, exit_code
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_file import LedgerBusy, LedgerError
 from designloop.tables.ledger_reading import read_runs
@@ -184,6 +186,24 @@ os._exit(0)
         Ledger(path).close()
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("lock", ["BEGIN IMMEDIATE", "PRAGMA locking_mode = EXCLUSIVE"])
+def test_a_ledger_that_another_program_holds_is_busy(path, monkeypatch, lock):
+    monkeypatch.setattr("designloop.tables.ledger_file.BUSY_MILLISECONDS", 20)
+    Ledger(path).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute(lock)
+    if "PRAGMA" in lock:
+        other.execute("UPDATE totals SET runs = runs")  # from now on nobody else may even read
+        with pytest.raises(LedgerBusy, match="Another program holds it"):
+            read_runs(path)
+    with pytest.raises(LedgerBusy, match="Another program holds it") as busy, Ledger(path) as ledger:
+        ledger.record_intents({"f1": ["C"]}, NAMES)
+    assert exit_code(busy.value) == RESUMABLE
+    other.close()
+    with Ledger(path) as ledger:
+        assert len(ledger.record_intents({"f1": ["C"]}, NAMES)) == 1
 
 
 def test_readers_see_every_transaction_whole_while_the_writer_writes(path):

@@ -13,6 +13,7 @@ import pytest
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_file import SCHEMA_VERSION, LedgerDiskError, LedgerError
 from designloop.tables.ledger_reading import read_ledger, read_runs
+from designloop.tables.ledger_records import Intent
 from tests.tables.fakes import failed, ok
 
 NAMES = {"f1": "qed", "f2": "docking"}
@@ -96,6 +97,24 @@ def test_a_run_that_does_not_match_its_checksum_is_told_and_not_used(path, colum
         ledger.record([ok(intent, 0.25) for intent in ledger.record_intents({"f1": ["CC"]}, NAMES)])
         assert ledger.known("f1", ["CC"])["CC"].value == 0.25
     assert [run.value for run in read_ledger(path).runs] == [0.25, 0.25, None]
+
+
+@pytest.mark.parametrize(("attempt", "change"), [(1, "seconds = 7.0"), (0, "smiles = 'CN'"), (0, "asker = 2")])
+def test_a_failure_before_a_damaged_run_is_no_last_word(path, attempt, change):
+    with Ledger(path, "one") as ledger:
+        ledger.record_intents({"f1": ["CCC"]}, NAMES)
+        ledger.record_intents({"f1": ["CCC"]}, NAMES, "check")  # so that there are two accounts
+        [first] = ledger.record_intents({"f1": ["C"]}, NAMES)
+        second = Intent("f1", "C", number=2, attempt=attempt + 1)
+        ledger.record([failed(first, attempt=attempt, again=second)])
+        ledger.record([ok(second)])
+        assert ledger.known("f1", ["C"])["C"].status == "ok"
+    edit(path, f"UPDATE runs SET {change} WHERE smiles = 'C' AND number = 2")
+    with Ledger(path, "one") as ledger:
+        assert "do not match" in ledger.remarks[0]
+        assert ledger.known("f1", ["C"]) == {}
+        ledger.record([ok(intent, 0.25) for intent in ledger.record_intents({"f1": ["C"]}, NAMES)])
+        assert ledger.known("f1", ["C"])["C"].value == 0.25
 
 
 def test_text_that_is_not_utf_8_costs_one_run_and_not_the_ledger(path):

@@ -82,6 +82,42 @@ def test_another_campaign_in_the_folder_is_refused(campaign):
         open_table(replace(campaign, name="other"))
 
 
+def test_fresh_moves_no_other_campaigns_results(campaign):
+    begin(campaign)
+    before = (campaign.output_folder / "campaign.json").read_bytes()
+    other = OfOneFolder(campaign.folder, name="other")
+    assert other.output_folder == campaign.output_folder
+    with pytest.raises(TableError, match=r"holds the campaign 'small', expected 'other'. Set `output:`"):
+        open_table(other, fresh=True)
+    assert (campaign.output_folder / "campaign.json").read_bytes() == before
+    (campaign.output_folder / "campaign.json").write_text("{")  # nobody knows whose it was
+    with open_table(other, fresh=True) as table:
+        assert table.moved_aside == campaign.folder / "small.1"
+
+
+def test_fresh_never_moves_the_ledger(tmp_path):
+    campaign = LedgerWithin(tmp_path)
+    begin(campaign)
+    with pytest.raises(TableError, match=r"would move .*small aside, and the ledger with it"):
+        open_table(campaign, fresh=True)
+
+
+class OfOneFolder(FakeCampaign):
+    """A campaign whose results lie in one folder, whatever its name."""
+
+    @property
+    def output_folder(self) -> Path:
+        return self.folder / "small"
+
+
+class LedgerWithin(FakeCampaign):
+    """A campaign whose ledger lies among its results."""
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.output_folder / "runs.sqlite"
+
+
 OTHERS = {"settings": {"seed": 2, "budget": {}}, "oracles": {"weight": FakeOracle("another"), "logP": FakeOracle("")}}
 
 

@@ -16,6 +16,7 @@ from designloop.report.top import top_molecules
 from designloop.tables import Candidates, QueryError, TableError, open_candidates
 from designloop.tables.ledger_records import Finished
 from designloop.tables.manifest import EMPTY_DIGEST
+from designloop.tables.views import labels
 from tests.tables.fakes import FakeCampaign, FakeOracle, a_round, molecule, open_table, scored, unscored
 
 ROOT = Path(__file__).parents[2]
@@ -275,6 +276,13 @@ def test_many_campaigns_have_the_properties_of_all(tmp_path):
         candidates.top(10)
     assert len(set(candidates.to_arrow()["objective"].to_pylist())) == 2
     assert candidates.query("SELECT count(DISTINCT objective) AS n FROM rounds")["n"].to_pylist() == [2]
+
+
+def test_labels_are_distinct_whatever_campaigns_and_folders_are_called(tmp_path):
+    folders = [tmp_path / name for name in "abc"]
+    assert labels(folders, ["x", "y", "z"]) == ["x", "y", "z"]
+    assert labels(folders, ["x", "x", "z"]) == ["a", "b", "z"]
+    assert labels(folders, ["x", "x", "a"]) == ["a", "b", "c"]
 
 
 def test_campaigns_of_one_name_are_told_apart_by_folder(tmp_path):

@@ -71,6 +71,12 @@ def test_an_oracle_that_is_right_or_says_why_has_no_fault(tmp_path: Path) -> Non
     ]
 
 
+def test_texts_that_are_no_utf8_reach_the_ledger(tmp_path: Path) -> None:
+    cases = [case for case in oracle_cases() if "surrogates" in case.name]
+    assert len(cases) > 2
+    assert {case.name: oracle_faults(case, tmp_path) for case in cases} == {case.name: [] for case in cases}
+
+
 def test_a_value_of_another_molecule_and_another_error_are_seen(tmp_path: Path) -> None:
     wrong = OracleCase("wrong", "LAST = []\n" + LENGTHS.replace("len(m)", "len((LAST.append(m), LAST[0])[1])"))
     assert oracle_faults(wrong, tmp_path) == ["silent: CC has 3.0, expected 2.0 or an error"]

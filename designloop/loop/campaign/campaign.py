@@ -147,7 +147,8 @@ class Campaign(StrictSettings):
     budget: Budget
     """The most that may be spent."""
     ledger: str | None = None
-    """Where every oracle run is recorded; by default NAME.ledger.sqlite beside the campaign file."""
+    """Where every oracle run is recorded, outside the folder of results; by default NAME.ledger.sqlite beside the
+    campaign file."""
     output: str | None = None
     """The folder of results; by default NAME/ beside the campaign file."""
 
@@ -221,7 +222,7 @@ class Campaign(StrictSettings):
     def units(self) -> dict[str, str]:
         """Property name -> the unit of its value, of those that have one."""
         oracles = ((item, self.oracles[item.name]) for item in self.objective.properties)
-        units = {item.name: oracle.outputs[item.output] if item.output else oracle.unit for item, oracle in oracles}
+        units = {item.name: oracle.unit_of(item.output) for item, oracle in oracles}
         return {name: unit for name, unit in units.items() if unit}
 
     @property

@@ -237,9 +237,18 @@ def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
             return
     if draft.ledger is not None and is_folder(folder / draft.ledger):
         yield Finding(("ledger",), f"{draft.ledger!r}, which is a folder", "the file of the ledger")
-    if draft.output is not None and real(folder).is_relative_to(real(folder / draft.output)):
-        actual = f"{draft.output!r}, which holds the campaign file"
-        yield Finding(("output",), actual, "a folder of the campaign's own: --fresh moves it aside as a whole")
+    output, ledger = draft.output or draft.name or "", draft.ledger or f"{draft.name}.ledger.sqlite"
+    results = real(folder / output)
+    if real(folder).is_relative_to(results):
+        if draft.output is not None:  # else what is wrong is the name, which is told
+            actual = f"{draft.output!r}, which holds the campaign file"
+            yield Finding(("output",), actual, "a folder of the campaign's own: --fresh moves it aside as a whole")
+    elif real(folder / ledger).is_relative_to(results):
+        key, value = ("output", output) if draft.ledger is None else ("ledger", ledger)
+        actual = f"{value!r}, by which the ledger lies in the folder of results"
+        expected = "a place outside it: --fresh moves it aside as a whole, and all would be paid for again"
+        hint = "" if draft.ledger is None else "leave it out, and the ledger lies beside the campaign file"
+        yield Finding((key,), actual, expected, hint)
 
 
 def _why_no_place(path: Path) -> str:

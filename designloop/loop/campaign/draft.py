@@ -108,6 +108,7 @@ class PricesDraft(_Draft):
 class Draft(_Draft):
     """The keys of a campaign file that are checked against each other, or against what lies beside the file."""
 
+    name: Readable[str] = None
     objective: Readable[ObjectiveDraft] = None
     filters: Readable[FiltersDraft] = None
     budget: Readable[BudgetDraft] = None

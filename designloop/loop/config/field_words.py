@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import types
 from collections.abc import Mapping, Sequence
@@ -125,8 +126,9 @@ def hint_for(value: Any, declared: FieldType | None, written: str | None = None)
         if bool in types_ and value.lower() in _TRUTHS:
             return f"write {_TRUTHS[value.lower()]}"
         number = read_value(value.replace("_", "").replace(",", "").strip()) if takes_number else None
-        if isinstance(number, (int, float)) and not isinstance(number, bool):
-            return f"write {number:g} without quotes" if isinstance(number, float) else f"write {number} without quotes"
+        if isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number):
+            is_whole = float not in types_ and number == int(number)
+            return f"write {int(number) if is_whole else number!r} without quotes"
         if takes_number and (amount := re.fullmatch(r"([0-9.]+)\s*[A-Za-z]+", value)):
             return f"write {amount[1]}, without a unit"
         items = [option.inside(0, [value]) for option in declared.options if option._is(Sequence)]
@@ -172,7 +174,7 @@ def _range(metadata: Metadata) -> str:
         for name, text in (("ge", "of at least"), ("gt", "above"), ("le", "of at most"), ("lt", "below")):
             bound = getattr(mark, name, None)
             if isinstance(bound, (int, float)):
-                words.append(f"{text} {bound:g}")
+                words.append(f"{text} {bound if isinstance(bound, int) else f'{bound:g}'}")
     return f" {' and '.join(words)}" if words else ""
 
 

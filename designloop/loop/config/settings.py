@@ -92,7 +92,7 @@ def describe(value: Any, written: str | None = None) -> str:
     if isinstance(value, int):
         return f"{written or value} (a whole number)"
     if isinstance(value, float):
-        return f"{written or f'{value:g}'} (a number)"
+        return f"{written or repr(value)} (a number)"
     if isinstance(value, str):
         return f"{shorten(repr(value))} (text)" if value else "an empty text"
     if isinstance(value, Mapping):

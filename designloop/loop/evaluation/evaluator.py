@@ -30,7 +30,7 @@ from designloop.loop.evaluation.tally import Tally
 from designloop.pieces import P, R, S
 from designloop.records import Candidate, Evaluation, Result, Status
 from designloop.tables.ledger import Ledger
-from designloop.tables.ledger_records import Finished, Intent, LedgerResult, Purpose
+from designloop.tables.ledger_records import Finished, Intent, LedgerResult, Purpose, StoredValue
 from designloop.words import silent
 
 if TYPE_CHECKING:
@@ -257,16 +257,13 @@ class Evaluator:
     def _known(
         self, fingerprint: str, smiles: Sequence[str], purpose: Purpose, failures_settle: bool
     ) -> dict[str, LedgerResult]:
-        known = self._ledger.known(fingerprint, smiles, purpose, failures_settle=failures_settle)
         outputs = self._asked[fingerprint].outputs
-        # Another campaign may have wanted other outputs, and taken for good what lacks one of ours.
-        lacking = [
-            molecule
-            for molecule, result in known.items()
-            if result.status == "ok" and any(read_value(result.value, None, output).value is None for output in outputs)
-        ]
-        for molecule in lacking:
-            del known[molecule]
+
+        def is_enough(value: StoredValue | None) -> bool:
+            """Another campaign may have wanted other outputs, and taken for good what lacks one of ours."""
+            return all(read_value(value, None, output).value is not None for output in outputs)
+
+        known = self._ledger.known(fingerprint, smiles, purpose, failures_settle=failures_settle, is_enough=is_enough)
         self.stats.wanted_results += len(smiles)
         self.stats.known_results += len(known)
         self._known_dates += self._ledger.dates(fingerprint, list(known), purpose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import runpy
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rdkit import Chem
 
 import designloop
 from designloop import display
@@ -39,6 +41,34 @@ def tenths(smiles: Sequence[str], factor: float = 1.0) -> dict[str, float]:
 
 def uses_an_object(smiles: Sequence[str]) -> dict[str, float]:
     return {molecule: float(hash(NOT_WRITABLE)) for molecule in smiles}
+
+
+mol, values = object(), {"LEFT_OVER": 1}  # as an earlier cell of a notebook leaves them
+scale, title, read = functools.partial(math.pow, 2.0), str.title, Chem.MolFromSmiles
+
+
+def has_locals_of_such_names(smiles: Sequence[str]) -> dict[str, float]:
+    values = {}
+    for mol in smiles:
+        values[mol] = float(math.floor(len(mol)))
+    return values
+
+
+class HasLocals:
+    def __call__(self, smiles: Sequence[str], values: float = 1.0) -> dict[str, float]:
+        return {mol: math.floor(values) for mol in smiles}
+
+
+def uses_a_partial(smiles: Sequence[str]) -> dict[str, float]:
+    return {molecule: scale(len(molecule)) for molecule in smiles}
+
+
+def uses_a_method(smiles: Sequence[str]) -> dict[str, float]:
+    return {molecule: float(len(title(molecule))) for molecule in smiles}
+
+
+def uses_a_renamed_function(smiles: Sequence[str]) -> dict[str, float]:
+    return {molecule: float(read(molecule).GetNumAtoms()) for molecule in smiles}
 
 
 def mapping(model: Path, oracle: Any) -> dict[str, Any]:
@@ -153,6 +183,20 @@ def test_a_lambda_and_a_function_in_a_function_are_refused_with_the_remedy(folde
 def test_an_object_that_no_source_can_say_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"uses 'NOT_WRITABLE', which is object .* inside the function, or write it"):
         source_of(uses_an_object)
+
+
+def test_names_that_a_function_has_of_its_own_are_no_globals() -> None:
+    for function in (has_locals_of_such_names, HasLocals):
+        source = source_of(function)
+        assert "LEFT_OVER" not in source
+        assert "import math\n" in source
+
+
+def test_what_an_other_module_does_not_hold_is_no_import_from_it() -> None:
+    for function, name, kind in ((uses_a_partial, "scale", "partial"), (uses_a_method, "title", "method_descriptor")):
+        with pytest.raises(ValueError, match=rf"uses '{name}', which is {kind} and cannot be written down"):
+            source_of(function)
+    assert "from rdkit.Chem.rdmolfiles import MolFromSmiles as read\n" in source_of(uses_a_renamed_function)
 
 
 def test_a_script_runs_its_own_function_once(folder: Path, tiny_model: Path) -> None:

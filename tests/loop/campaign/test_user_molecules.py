@@ -119,6 +119,9 @@ def test_what_is_no_molecule_is_refused_at_its_place(write: Write, text: str, me
         ("filters: {forbid_smarts: CC #N\n  }", "filters.forbid_smarts: found 'CC', cut off at ` #`"),
         ("model: zink250k", "found 'zink250k', expected a shipped model (zinc250k or zinc250k-joins) or a file"),
         ("output: .", "output: found '.', which holds the campaign file"),
+        ("ledger: test/runs.sqlite", "ledger: found 'test/runs.sqlite', by which the ledger lies in the folder of"),
+        ("output: a\nledger: ./a/../a/b/x.sqlite", "expected a place outside it: --fresh moves it aside as a whole"),
+        ("output: test.ledger.sqlite", "output: found 'test.ledger.sqlite', by which the ledger lies in the folder"),
         ("name: my campaign", "for example name: my_campaign"),
     ],
 )
@@ -126,6 +129,11 @@ def test_what_a_file_refers_to_is_looked_at(write: Write, text: str, message: st
     complaints = problems(write(f"{text}\n"))
     assert len(complaints) == 1
     assert message in complaints[0]
+
+
+def test_a_ledger_beside_the_folder_of_results_is_no_mistake(write: Write) -> None:
+    campaign = load_campaign(write("output: results/a\nledger: results/a.sqlite\n"))
+    assert campaign.ledger_path.parent == campaign.output_folder.parent
 
 
 def test_more_starting_molecules_than_calls_are_refused(write: Write) -> None:

@@ -18,7 +18,7 @@ from designloop.loop.evaluation.child.oracle_process import OracleProcess
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
 from designloop.records import Candidate
 from designloop.tables.ledger import Ledger
-from designloop.tables.ledger_records import Intent
+from designloop.tables.ledger_records import Finished, Intent, StoredValue
 from designloop.testing.mischief import BAD, TIMED_OUT
 from tests.loop.evaluation.misbehaving import (
     GOOD,
@@ -148,6 +148,23 @@ def test_an_output_that_another_campaign_did_not_want_is_asked_for(tmp_path):
         asked = campaign(tmp_path, {"carbons": ("./mischief.py:outputs", {}, "carbons")})
         assert statuses(evaluate(asked, ["half"], ledger)) == {"half": "failed"}
         assert [(run.campaign, run.status) for run in ledger.runs()] == [("one", "ok"), ("two", "failed")]
+
+
+def test_a_value_is_found_behind_one_that_lacks_an_output(tmp_path):
+    path = tmp_path / "shared.sqlite"
+    asked = campaign(tmp_path, {"carbons": ("./mischief.py:outputs", {}, "carbons")})
+    fingerprint = asked.oracles["carbons"].fingerprint
+    given: dict[str, StoredValue] = {
+        "one": {"length": 4.0, "carbons": "no licence"},
+        "two": {"length": 4.0, "carbons": 1.0},
+    }
+    for name, value in given.items():
+        with Ledger(path, name) as ledger:
+            [intent] = ledger.record_intents({fingerprint: ["half"]}, {fingerprint: "outputs"})
+            ledger.record([Finished(intent, "ok", value, None, 0.5, 1)])
+    with Ledger(path, "three") as ledger:
+        assert values(evaluate(asked, ["half"], ledger), "carbons") == {"half": 1.0}
+        assert len(ledger.runs()) == 2
 
 
 def test_a_stochastic_oracle_draws_alike_whenever_it_runs(tmp_path):

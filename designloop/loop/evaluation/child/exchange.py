@@ -57,3 +57,19 @@ class Reply:
     """In words, the files below the oracle's or the campaign's folder that it read so far and does not declare."""
     shared: tuple[str, ...] = ()
     """Files outside its private folder that the oracle opened for writing; noted where ``ProcessEnvironment.pause``."""
+
+    def __post_init__(self) -> None:
+        """Makes every text one that files and databases take: a path in an error may hold bytes that are no UTF-8."""
+        for name in ("answers", "error", "unasked", "reads", "shared"):
+            object.__setattr__(self, name, _storable(getattr(self, name)))
+
+
+def _storable(value: Any) -> Any:
+    """The value with each lone surrogate in its texts written out, as in ``caf\\udce9``."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, tuple):
+        return tuple(map(_storable, value))
+    if isinstance(value, Mapping):
+        return {_storable(name): _storable(inner) for name, inner in value.items()}
+    return value

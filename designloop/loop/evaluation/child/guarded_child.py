@@ -87,16 +87,18 @@ class Child:
             )
         except BaseException:
             self._scratch.remove()
+            for descriptor in (self._requests, self._replies, self._lifeline, self._report):
+                os.close(descriptor)
             raise
         finally:
             for descriptor in child_ends:
                 os.close(descriptor)
             self._scratch.hand_over()
-        os.set_blocking(self._requests, False)
-        os.set_blocking(self._replies, False)
         self._received = b""
         self._guard_report: dict[str, Any] | None = None
         try:
+            os.set_blocking(self._requests, False)
+            os.set_blocking(self._replies, False)
             path = [entry for entry in process_environment.path if Path(entry).exists()]
             first = {"path": path, "workplace": workplace.__name__, "pause": process_environment.pause}
             self.ask(oracle_child.pack(first), CHILD_START_SECONDS)
@@ -106,6 +108,9 @@ class Child:
                 f"The process that runs oracles does not start with {sys.executable}: {error or 'it does not answer'}. "
                 "See that this Python starts and that the machine has memory left, then run the same command again."
             ) from error
+        except BaseException:  # Ctrl-C: nobody has this child yet who could end it
+            self.end()
+            raise
 
     def ask(self, message: bytes, seconds: float) -> dict[str, Any]:
         """Sends a message and returns the reply to it.

@@ -116,7 +116,7 @@ def _guard(worker: int, lifeline: int, report: int, output: int, scratch: Path) 
     waiting = [lifeline, output, woken]
     printed = b""
     while (ended := _reap(worker)) is None:
-        ready = select.select(waiting, [], [])[0]
+        ready = _readable(waiting)
         if woken in ready:
             os.read(woken, 4096)
         if output in ready:
@@ -170,6 +170,14 @@ def _reap(worker: int) -> int | None:
     return ended
 
 
+def _readable(descriptors: Sequence[int], seconds: float | None = None) -> set[int]:
+    """Those that can be read, or have ended, once there are some or so many seconds are over; of any number."""
+    poll = select.poll()  # `select` takes none from 1,024 on, and the process above may have as many files open
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)}
+
+
 def _drain(output: int, printed: bytes) -> tuple[bytes, bool]:
     """The last of what was printed, and whether more may come."""
     try:
@@ -186,7 +194,7 @@ def _add_traceback(worker: int, output: int, printed: bytes) -> bytes:
     os.kill(worker, signal.SIGUSR2)
     limit = time.monotonic() + _TRACEBACK_SECONDS
     pause = _TRACEBACK_SECONDS  # on a busy machine the first line may be long in coming; the others follow it closely
-    while (left := limit - time.monotonic()) > 0 and select.select([output], [], [], min(left, pause))[0]:
+    while (left := limit - time.monotonic()) > 0 and _readable([output], min(left, pause)):
         pause = 0.05
         printed, more = _drain(output, printed)
         if not more:

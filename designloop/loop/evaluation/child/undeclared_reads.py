@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ class UndeclaredReads:
         folders = [folder for folder in (oracle, campaign) if folder is not None]
         self._roots = tuple({f"{name}{os.sep}" for folder in folders for name in (folder, real(folder))})
         self._opened: dict[str, None] = {}
+        """Since ``describe`` was called; what is right is forgotten then, so that a long campaign costs no more."""
+        self._undeclared: dict[str, tuple[str, str]] = {}
+        """Name -> how it is called, and what to do about it."""
         self._written: set[str] = set()
 
     def note(self, path: object, flags: object) -> None:
@@ -45,7 +49,9 @@ class UndeclaredReads:
         if name.startswith(self._roots) and not name.startswith(self._scratch):
             if isinstance(flags, int) and flags & _WRITING:
                 self._written.add(name)
-            else:
+                self._opened.pop(name, None)
+                self._undeclared.pop(name, None)
+            elif name not in self._written and name not in self._undeclared:
                 self._opened[name] = None
 
     def describe(
@@ -58,26 +64,32 @@ class UndeclaredReads:
             located: parameter -> text -> the file that it names; ``Oracle.located``.
             pointed: texts of parameters that are annotated as paths: the content of their files counts.
         """
-        counted = {str(real(self._oracle / name)) for name in declared if self._oracle is not None}
-        counted |= {str(real(self._campaign / name)) for name in pointed if self._campaign is not None}
-        names, remedies = [], []
-        for name in self._opened:
-            target = real(name)
-            if name in self._written or not target.is_file() or _is_nobodys(name, self._roots):
-                continue
-            if any(target.is_relative_to(place) for place in counted):
-                continue
-            shown, remedy = self._remedy(name, target, located)
-            names.append(shown)
-            remedies.append(remedy)
-        if not names:
+        if self._opened:
+            self._judge(declared, located, pointed)
+        if not self._undeclared:
             return ""
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        advice = "; ".join(dict.fromkeys(remedies[:_MOST_NAMED]))
+        names, remedies = zip(*islice(self._undeclared.values(), _MOST_NAMED), strict=True)
+        count = len(self._undeclared)
+        more = f" and {count - _MOST_NAMED} more" if count > _MOST_NAMED else ""
+        advice = "; ".join(dict.fromkeys(remedies))
         return (
-            f"reads {', '.join(names[:_MOST_NAMED])}{more} undeclared: when that changes, old values are taken for new "
+            f"reads {', '.join(names)}{more} undeclared: when that changes, old values are taken for new "
             f"ones, and other machines lack it; {advice}"
         )
+
+    def _judge(
+        self, declared: Collection[str], located: Mapping[str, Mapping[str, str]], pointed: Collection[str]
+    ) -> None:
+        """Keep what was opened and is not declared, and forget the rest."""
+        counted = {str(real(self._oracle / name)) for name in declared if self._oracle is not None}
+        counted |= {str(real(self._campaign / name)) for name in pointed if self._campaign is not None}
+        for name in self._opened:
+            if _is_nobodys(name, self._roots):
+                continue
+            target = real(name)
+            if target.is_file() and not any(target.is_relative_to(place) for place in counted):
+                self._undeclared[name] = self._remedy(name, target, located)
+        self._opened.clear()
 
     def _remedy(self, name: str, target: Path, located: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
         """How the file is called, and what to do about it."""

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -75,6 +78,35 @@ def test_nothing_that_an_oracle_started_survives_it(place, tmp_path, molecule, d
     assert sorted(living_in(tmp_path).values()) == ["python", "python"], "the guard and the worker"
     assert place(molecule, deadline=deadline).failure in ("timeout", "died")
     assert living_in(tmp_path) == {}, "also those that fled into sessions of their own"
+
+
+def test_it_starts_beside_a_thousand_open_files(place):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    with contextlib.ExitStack() as files:
+        for _ in range(1100):
+            files.enter_context(Path(os.devnull).open())
+        assert place("CC").answers == ((2.0, None),)
+        assert "act (mischief.py" in place("hang", deadline=0.5).error
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("where", ["guarded_child.Child.ask", "guarded_child.subprocess.Popen"])
+def test_an_interrupt_while_it_starts_leaves_nothing(place, tmp_path, monkeypatch, where):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with monkeypatch.context() as patched:
+        patched.setattr(f"designloop.loop.evaluation.child.{where}", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            place("CC")
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
+    assert living_in(tmp_path) == {}
+    assert list((tmp_path / f"designloop-{os.getuid()}").iterdir()) == []
+    assert place("CC").answers == ((2.0, None),)
 
 
 def test_a_guard_that_is_killed_takes_the_worker_along(place, tmp_path):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from designloop import api
+from designloop.loop.evaluation.child import undeclared_reads
 from designloop.loop.evaluation.child.exchange import PortableOracle, Reply, Request
 from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.child.oracle_process import OracleProcess
+from designloop.loop.evaluation.child.undeclared_reads import UndeclaredReads
 from designloop.oracles import load
+from designloop.paths import real
 from designloop.testing import NonConformance, check_oracle
 from tests.campaigns import write_campaign
 from tests.commands import succeeds
@@ -95,6 +99,32 @@ def test_a_failure_tells_what_was_read_as_well(campaign_folder: Path) -> None:
     reply = score(campaign_folder, text)
     assert reply.failure == "raised"
     assert "weights.json undeclared" in reply.reads
+
+
+def test_each_file_is_looked_at_when_it_was_opened_and_not_at_every_later_request(
+    campaign_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def noted(path: Path) -> Path:
+        looked.append(str(path))
+        return real(path)
+
+    monkeypatch.setattr(undeclared_reads, "real", noted)
+    reads = UndeclaredReads(campaign_folder / "oracles", campaign_folder, campaign_folder / "scratch")
+    (campaign_folder / "oracles" / "data").mkdir()
+    for number in range(20):
+        for name in (f"data/{number}", f"{number}.txt"):
+            (campaign_folder / "oracles" / name).write_text("2")
+            reads.note(campaign_folder / "oracles" / name, 0)
+        reads.note(campaign_folder / "oracles" / f"not there {number}", 0)
+        said = reads.describe(["data"], {}, [])
+    assert said.startswith("reads 0.txt, 1.txt, 2.txt and 17 more undeclared")
+    assert len([path for path in looked if path.endswith("/data/0")]) == 1
+    assert len([path for path in looked if path.endswith("/0.txt")]) == 1
+    reads.note(campaign_folder / "oracles" / "1.txt", os.O_WRONLY)
+    reads.note(campaign_folder / "oracles" / "1.txt", 0)
+    assert reads.describe(["data"], {}, []).startswith("reads 0.txt, 2.txt, 3.txt and 16 more undeclared")
 
 
 def write_reading(folder: Path, model: Path) -> Path:
