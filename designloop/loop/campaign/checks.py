@@ -40,7 +40,7 @@ from designloop.oracles import Oracle, OracleError, ParameterError, load
 from designloop.oracles.first_import import shared_processes
 from designloop.oracles.measured import NAME as MEASURED
 from designloop.oracles.measured import is_measured
-from designloop.paths import is_file, is_folder, real
+from designloop.paths import exists, is_file, is_folder, real
 from designloop.words import did_you_mean, listed
 
 
@@ -243,7 +243,8 @@ def _files(draft: Draft, folder: Path) -> Iterator[Finding]:
         if draft.output is not None:  # else what is wrong is the name, which is told
             actual = f"{draft.output!r}, which holds the campaign file"
             yield Finding(("output",), actual, "a folder of the campaign's own: --fresh moves it aside as a whole")
-    elif real(folder / ledger).is_relative_to(results):
+    # One that was begun so goes on; then only --fresh is refused.
+    elif real(folder / ledger).is_relative_to(results) and not exists(results / "campaign.json"):
         key, value = ("output", output) if draft.ledger is None else ("ledger", ledger)
         actual = f"{value!r}, by which the ledger lies in the folder of results"
         expected = "a place outside it: --fresh moves it aside as a whole, and all would be paid for again"
