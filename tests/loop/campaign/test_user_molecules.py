@@ -136,6 +136,14 @@ def test_a_ledger_beside_the_folder_of_results_is_no_mistake(write: Write) -> No
     assert campaign.ledger_path.parent == campaign.output_folder.parent
 
 
+def test_a_campaign_that_was_begun_with_its_ledger_among_its_results_goes_on(write: Write) -> None:
+    path = write("ledger: test/runs.sqlite\n")
+    assert len(problems(path)) == 1
+    (path.parent / "test").mkdir()
+    (path.parent / "test" / "campaign.json").touch()
+    assert load_campaign(path).ledger_path.parent == load_campaign(path).output_folder
+
+
 def test_more_starting_molecules_than_calls_are_refused(write: Write) -> None:
     path = write("starting_molecules: [C, CC, CCC]\n")
     assert problems(path, {"budget.oracle_calls": 2}) == [
