@@ -99,8 +99,9 @@ def test_what_does_not_hold_the_core_has_no_pattern() -> None:
     assert counted == expected
 
 
-def around(calls: int, kept: int, proposed: int, patterns: int, scaffolds: int) -> dict[str, Any]:
-    return {"calls": calls, "kept": kept, "proposed": proposed, "patterns": patterns, "scaffolds": scaffolds}
+def around(calls: int, kept: int, proposed: int, substituents: int, scaffolds: int) -> dict[str, Any]:
+    counts = {"patterns": proposed, "substituents": substituents, "scaffolds": scaffolds}
+    return {"calls": calls, "kept": kept, "proposed": proposed, **counts}
 
 
 def test_every_demand_is_made_of_every_seed() -> None:

@@ -41,7 +41,7 @@ SPENT = 0.95
 """Share of the calls that has to be spent."""
 
 VARIED = 20
-"""Scaffolds or patterns of R groups that have to be among what is proposed and paid for."""
+"""Scaffolds or R groups that have to be among what is proposed and paid for."""
 
 COUNTS = ("patterns", "positions", "substituents", "scaffolds")
 
@@ -124,13 +124,14 @@ def judge(name: str, by_seed: Mapping[str, Mapping[str, Any]], calls: int) -> li
     least = int(SPENT * calls)
     kept = [result["kept"] == result["proposed"] for result in runs]
     spent = [result["calls"] for result in runs]
-    varied = [max(result["patterns"], result["scaffolds"]) for result in runs]
+    # Of patterns there are about as many as molecules, so that they would tell nothing.
+    varied = [max(result["substituents"], result["scaffolds"]) for result in runs]
     by_run = [f"{result['kept']} of {result['proposed']}" for result in runs]
     return [
         {"bar": f"{name}: every molecule keeps the core", "by_seed": by_run, "holds": all(kept)},
         {"bar": f"{name}: at least {least} calls are spent", "by_seed": spent, "holds": min(spent) >= least},
         {
-            "bar": f"{name}: at least {VARIED} scaffolds or patterns of R groups",
+            "bar": f"{name}: at least {VARIED} scaffolds or R groups, whatever their positions",
             "by_seed": varied,
             "holds": min(varied) >= VARIED,
         },
