@@ -159,3 +159,22 @@ def log_size(
     # Never in less than single precision: bfloat16 tells sizes apart to 1 %, and their logarithms to 3 % of a size.
     exact = torch.promote_types(params.dtype, torch.float32)
     return size.to(exact).log()
+
+
+def noise_level(context: Context | None) -> Tensor | None:
+    """(batch, 1) the level of noise of each row, the context's entry ``noise``; None where it has none.
+
+    Args:
+        context: the entry is (batch,) or (batch, 1): as it stands, the latter would broadcast over the rows of others.
+
+    Raises:
+        ShapeError: there is not one level a row.
+    """
+    if context is None or "noise" not in context:
+        return None
+    level = context["noise"]
+    if not level.ndim:  # mapped by torch.func, a row and its level come alone
+        return level.unsqueeze(-1)
+    if level.numel() != len(level):
+        raise ShapeError("context['noise']", level.shape, "(batch,)", "give one level a row")
+    return level.reshape(-1, 1)
