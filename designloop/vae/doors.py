@@ -34,6 +34,14 @@ def as_tensor(value: Any, like: Tensor | None, name: str = "x") -> Tensor:
     return tensor.to(like.device, like.dtype if tensor.is_floating_point() else tensor.dtype)
 
 
+def as_numbers(value: Any, like: Tensor | None, name: str) -> Tensor:
+    """``as_tensor`` of what can be any number, such as a latent: whole numbers take the precision of ``like`` too."""
+    tensor = as_tensor(value, like, name)
+    if tensor.is_floating_point():
+        return tensor
+    return tensor.to(torch.get_default_dtype() if like is None else like.dtype)
+
+
 def take(
     like: Tensor | None, x: Any, mask: Any | None, context: Mapping[str, Any] | None
 ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:

@@ -166,7 +166,13 @@ class IWELBO(Term):
 
         Raises:
             CapabilityError: the prior has no ``log_prob``.
+            VAEError: z was not drawn from the posteriors, so that the weights are none, and have no bound.
         """
+        if out.noise is None:
+            raise VAEError(
+                "the pass has latents that were given, or the posterior's mean, expected draws of the posterior; leave "
+                "Batch(z=…) out, or give the pass a generator or noise"
+            )
         bound = out.by_draw(out.log_weight).logsumexp(0) - math.log(out.draws)
         return -bound.repeat(out.draws)
 
