@@ -148,15 +148,18 @@ class TotalCorrelation(Term):
         self.rows, self.groups, self.given, self.most = rows, groups, given, most
 
     def forward(self, out: ForwardPass) -> Tensor:
-        """() mean of ln q(z) − Σ_g ln q(z_g) at the first draw of each row of the pass.
+        """() mean of ln q(z) − Σ_g ln q(z_g) at the first draw of each row of the pass; 0 of a row alone.
 
         Raises:
             MissingContextError: the context has no such labels.
+            VAEError: the first batch has one row, or any has more than the data.
         """
         rows = min(len(out.z) // out.draws, self.most or len(out.z))
         if self.given is None:
             assert isinstance(self.rows, int)
-            weights = stratified_log_weights(rows, self.rows)
+            # The last batch of an epoch may be one row: it is its own component only, of which nothing is to be told.
+            is_alone = rows == 1 and int(self.step) > 0
+            weights = torch.zeros(1, 1) if is_alone else stratified_log_weights(rows, self.rows)
         else:
             if self.given not in out.context:
                 raise MissingContextError("TotalCorrelation", self.given, list(out.context))
