@@ -28,12 +28,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.model import ForwardPass
 from designloop.vae.networks import mlp
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, require_diagonal
 from designloop.vae.training.losses import Term
-
-_LOG_2PI = math.log(2 * math.pi)
 
 Groups = Sequence[Sequence[int]]
 """Units that belong together, each in one group; None where each unit is a group of its own."""
@@ -66,7 +65,7 @@ def total_correlation_of(
         wanted = f"({len(z)}, {components}) or ({components},)"
         raise ShapeError("log_weights", log_weights.shape, wanted, "give one logarithm a component")
     standard = (z.unsqueeze(1) - posterior.mean) / posterior.scale
-    units = -0.5 * (standard.square() + _LOG_2PI) - posterior.scale.log()  # (batch, components, latent)
+    units = -0.5 * (standard.square() + LOG_2PI) - posterior.scale.log()  # (batch, components, latent)
     grouped = units @ membership(groups, latent).to(units)
     joint = torch.logsumexp(units.sum(-1) + log_weights, 1)
     return joint - torch.logsumexp(grouped + log_weights.unsqueeze(-1), 1).sum(-1)

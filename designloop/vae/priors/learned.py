@@ -20,9 +20,10 @@ from torch import Tensor
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import noise_level
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
-from designloop.vae.priors.normal import LOG_2PI, rows_of
+from designloop.vae.priors.normal import rows_of
 
 
 class LearnedPrior(Prior):

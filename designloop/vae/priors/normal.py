@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from designloop.vae.likelihoods.base import Context
-
-LOG_2PI = math.log(2 * math.pi)
+from designloop.vae.likelihoods.special import LOG_2PI
 
 
 def rows_of(context: Context | None) -> int | None:

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import noise_level
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
-from designloop.vae.priors.normal import LOG_2PI, noise_for
+from designloop.vae.priors.normal import noise_for
 
 
 class StandardNormal(Prior):

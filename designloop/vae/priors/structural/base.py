@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.base import Posterior
 from designloop.vae.posteriors.diagonal_normal import require_diagonal
 from designloop.vae.posteriors.partly_set import PartlySet
 from designloop.vae.priors.base import Prior
-from designloop.vae.priors.normal import LOG_2PI, noise_for
+from designloop.vae.priors.normal import noise_for
 from designloop.vae.priors.structural.graph import generations
 
 Do = Mapping[int, float | Tensor]
