@@ -121,6 +121,8 @@ def _take(y: Any, mask: Any | None, like: Tensor) -> tuple[Tensor, Tensor]:
     mask = torch.ones_like(y, dtype=torch.bool) if mask is None else as_tensor(mask, like, "mask")
     if mask.shape != y.shape:
         raise ShapeError("mask", mask.shape, f"{tuple(y.shape)} as y", "give True where an entry is observed")
+    if mask.dtype != torch.bool:
+        raise VAEError(f"mask is of {mask.dtype}, expected torch.bool, True where observed; give mask.bool()")
     y = torch.where(mask, y, 0.0)
     if not bool(y.isfinite().all()):
         row, step = (~y.isfinite()).nonzero()[0].tolist()
