@@ -107,8 +107,8 @@ class Member(nn.Module):
         return LinearGaussian(self.weights, self.offset, self.variance)
 
     def view(self, x: Tensor) -> Tensor:
-        """(batch, features) in float64 of levels."""
-        return (x.double() - self.centre) / self.scale
+        """(batch, features) of levels, in the precision of the model: float64, unless ``to`` has changed it."""
+        return ((x.double() - self.centre) / self.scale).to(self.weights)
 
     def score(self, x: Tensor, score: Score = anomaly_score, mask: Tensor | None = None) -> Tensor:
         """(batch,) how many interquartile ranges a row's score lies above the median.
