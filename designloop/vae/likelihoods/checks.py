@@ -7,7 +7,7 @@ branch on them.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
@@ -124,6 +124,17 @@ def require_labels(labels: Tensor, classes: int, name: str) -> None:
                 f"context[{name!r}] has the label {int(labels[wrong][0])}, expected 0 to {classes - 1}; "
                 "number the labels from 0, or build the model for more"
             )
+
+
+def require_known(network: object, labels: Tensor, name: str) -> None:
+    """Nothing, unless a network begins with a table of labels, and some of the entry ``name`` are not in it.
+
+    Raises:
+        VAEError: so it is, or they are no labels.
+    """
+    table = network[0] if isinstance(network, nn.Sequential) and len(network) else network
+    if isinstance(table, nn.Embedding) and labels.ndim == 1:
+        require_labels(labels, table.num_embeddings, name)
 
 
 def log_size(
