@@ -80,10 +80,10 @@ def sample_missing(
     picked = z.gather(0, chosen.unsqueeze(-1).expand(-1, -1, z.shape[-1]))
     wide = repeat_context(context, n)
     drawn = vae.likelihood.sample_missing(vae.decode(picked.flatten(0, 1), wide), generator, wide)
-    return completed(x, mask, drawn.unflatten(0, (n, len(x))))
+    return filled_with(x, mask, drawn.unflatten(0, (n, len(x))))
 
 
-def completed(x: Tensor, mask: Tensor, drawn: Tensor) -> Tensor:
+def filled_with(x: Tensor, mask: Tensor, drawn: Tensor) -> Tensor:
     """x where observed, else what was drawn, of a type that holds both: no draw is made whole as x is."""
     kind = torch.promote_types(x.dtype, drawn.dtype)
     return torch.where(mask, x.to(kind), drawn.to(kind))
