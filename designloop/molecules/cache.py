@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from importlib.metadata import version
 from pathlib import Path
 
 _MARK = b"designloop-crc32:"
@@ -29,6 +30,11 @@ UNREADABLE = (
     zlib.error,
 )
 """What numpy raises for an ``.npz`` file that is damaged, whose parts have checksums of their own."""
+
+
+def releases() -> tuple[str, str]:
+    """Of RDKit and SELFIES, under which a molecule may be read and written in another way: part of a copy's key."""
+    return version("rdkit"), version("selfies")
 
 
 def seal(path: Path) -> None:

@@ -1,7 +1,7 @@
 """The molecules a model is trained on: the shipped ZINC 250k, or a user's own file, as token rows.
 
 Tokens are made once: those of ZINC ship with the package, a user's are kept in the user's cache folder under a key of
-file bytes, alphabet and SELFIES version.
+file bytes and ending, alphabet, and the releases that read and write molecules.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from designloop.molecules.cache import UNREADABLE
+from designloop.molecules.cache import UNREADABLE, releases
 from designloop.molecules.codec import END, PAD, Codec
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.pool import map_on_cores
 from designloop.molecules.reading import LineProblem, read_molecules
+from designloop.molecules.reading_formats import file_ending
 from designloop.paths import is_file
 
 __all__ = ["LineProblem", "TokenRows", "read_molecules", "tokenise", "training_rows", "zinc", "zinc_tokens"]
@@ -189,8 +189,7 @@ def tokenised_file(path: Path, codec: Codec, on_done: Callable[[int], None] | No
     """
     if not is_file(path):
         raise MoleculeError(f"{path} is not a file; give a .smi, .csv or .parquet file of molecules")
-    # The ending decides how the bytes are read; another release of selfies may write a molecule in another way.
-    reading = "\0".join([path.suffix.lower(), version("selfies"), codec.to_json()])
+    reading = "\0".join([file_ending(path), *releases(), codec.to_json()])  # the ending decides how bytes are read
     kept = cache_folder() / f"tokens-{hashlib.sha256(path.read_bytes() + reading.encode()).hexdigest()[:32]}.npz"
     if (stored := _read_copy(kept)) is not None:
         return stored

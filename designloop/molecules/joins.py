@@ -16,7 +16,7 @@ from math import exp
 import numpy as np
 from rdkit import rdBase
 
-from designloop.molecules.cache import is_whole, seal
+from designloop.molecules.cache import is_whole, releases, seal
 from designloop.molecules.codec import Codec
 from designloop.molecules.corpus import (
     TokenRows,
@@ -48,7 +48,7 @@ def joined_rows(n: int, codec: Codec, seed: int) -> TokenRows:
 
     No held-out molecule is among them.
     """
-    written = f"{VERSION} {n} {seed} {codec.to_json()}"
+    written = " ".join([str(VERSION), str(n), str(seed), *releases(), codec.to_json()])
     kept = cache_folder() / f"joins-{hashlib.sha256(written.encode()).hexdigest()[:32]}.npy"
     if not is_whole(kept):
         refused = set(held_out_smiles())

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import noise_level
 from designloop.vae.likelihoods.tokens import TokenSequence
 from designloop.vae.networks import mlp
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
@@ -125,8 +126,8 @@ class SequenceEncoder(nn.Module):
         # On the sphere of a standard normal's radius, so a noise level means the same signal-to-noise ratio throughout.
         mean = on_sphere(mean)
         scale = log_scale.clamp(-8, 2).exp()
-        if context is not None and "noise" in context:
-            scale = (scale.square() + context["noise"].square().unsqueeze(-1)).sqrt()
+        if (noise := noise_level(context)) is not None:
+            scale = (scale.square() + noise.square()).sqrt()
         return DiagonalNormal(mean, scale)
 
 
@@ -141,8 +142,8 @@ class PlanDecoder(nn.Module):
 
     def forward(self, z: Tensor, context: Context | None = None, positions: int | None = None) -> Tensor:
         """(batch, latent) -> (batch, length, features), or as many first ``positions`` of it."""
-        noise = context["noise"] if context is not None and "noise" in context else z.new_zeros(z.shape[0])
-        entry = torch.cat([z / (1 + noise.square()).sqrt().unsqueeze(-1), noise.log1p().unsqueeze(-1)], -1)
+        noise = z.new_zeros(z.shape[0], 1) if (told := noise_level(context)) is None else told
+        entry = torch.cat([z / (1 + noise.square()).sqrt(), noise.log1p()], -1)
         out = None if positions is None else positions * self.features
         flat = nn.functional.linear(self.net(entry), self.by_position.weight[:out], self.by_position.bias[:out])
         plan: Tensor = flat.unflatten(-1, (-1, self.features))

@@ -7,6 +7,7 @@ not merged.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -14,7 +15,6 @@ from importlib.resources import files
 from typing import Literal
 
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from designloop.molecules.errors import MoleculeError
@@ -267,17 +267,25 @@ def _largest_organic(fragments: Sequence[Chem.Mol]) -> Chem.Mol:
     """The fragment with most heavy atoms among those that are organic and no common counter-ion or solvent."""
 
     def rank(fragment: Chem.Mol) -> tuple[bool, bool, int, float, str]:
+        """Exact to the last digit, so that isomers are alike in it, in whatever order their atoms are written."""
         organic = any(atom.GetAtomicNum() == 6 for atom in fragment.GetAtoms())
         neutral = Chem.MolToSmiles(_uncharge(fragment), isomericSmiles=False)
         return (
             organic,
             neutral not in _counterions(),
             fragment.GetNumHeavyAtoms(),
-            rdMolDescriptors.CalcExactMolWt(fragment),
+            _weight(fragment),
             Chem.MolToSmiles(fragment),
         )
 
     return max(fragments, key=rank)
+
+
+def _weight(molecule: Chem.Mol) -> float:
+    """Monoisotopic, in g/mol: RDKit's own sum hangs on the order of the atoms by its rounding."""
+    mass, atoms = Chem.GetPeriodicTable().GetMostCommonIsotopeMass, molecule.GetAtoms()
+    hydrogens = sum(atom.GetTotalNumHs() for atom in atoms)
+    return math.fsum([*(mass(atom.GetAtomicNum()) for atom in atoms), hydrogens * mass(1)])
 
 
 def _uncharge(molecule: Chem.Mol) -> Chem.Mol:

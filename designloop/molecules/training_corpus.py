@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from designloop.molecules.cache import UNREADABLE, is_whole, seal
+from designloop.molecules.cache import UNREADABLE, is_whole, releases, seal
 from designloop.molecules.chemistry import count_fingerprints
 from designloop.molecules.codec import Codec
 from designloop.molecules.corpus import (
@@ -124,7 +124,7 @@ def fingerprint_targets(rows: TokenRows, codec: Codec, components: int, joined: 
     Args:
         joined: how many of the last rows have no say in what the components are.
     """
-    asked = f"{components}{f' {joined}' if joined else ''}"
+    asked = " ".join([str(components), str(joined), *releases()])
     key = hashlib.sha256(rows.flat.tobytes() + codec.to_json().encode() + asked.encode()).hexdigest()[:32]
     kept = cache_folder() / f"fingerprints-{key}.npy"
     if not is_whole(kept):

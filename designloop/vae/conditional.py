@@ -26,7 +26,7 @@ from designloop.vae.doors import as_tensor
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
 from designloop.vae.inference.evidence import importance_evidence
 from designloop.vae.likelihoods.base import Context
-from designloop.vae.likelihoods.checks import log_size, require_labels, values_can_be_read
+from designloop.vae.likelihoods.checks import log_size, require_known, require_labels, values_can_be_read
 from designloop.vae.model import VAE
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.by_label import ByLabel
@@ -81,12 +81,13 @@ def condition_of(
 
     Raises:
         MissingContextError: the context has no such entry.
-        VAEError: labels without an ``embed``, which would be taken for amounts.
+        VAEError: labels without an ``embed``, which would be taken for amounts, or such as are not in its table.
     """
     if context is None or key not in context:
         raise MissingContextError(type(part).__name__, key, list(context or ()))
     value = context[key]
     if embed is not None:
+        require_known(embed, value, key)
         value = embed(value)
     elif not value.is_floating_point():
         raise VAEError(

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from designloop.vae.capabilities import require
 from designloop.vae.inference.evidence import Evidence
-from designloop.vae.inference.expectations import expectations
+from designloop.vae.inference.expectations import mean_and_variance
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
 
@@ -57,12 +57,10 @@ def denoise(
     likelihood = vae.likelihood
     require(likelihood, "mean")
 
-    def moments(params: Tensor, wide: Context | None) -> list[Tensor]:
-        rate = likelihood.mean(params, wide)
-        return [rate, rate.square()]
+    def rate(params: Tensor, wide: Context | None) -> list[Tensor]:
+        return [likelihood.mean(params, wide)]
 
-    (mean, square), evidence = expectations(vae, moments, x, mask, context, k=k, generator=generator)
-    return Denoised(mean, (square - mean.square()).clamp_min(0), evidence)
+    return Denoised(*mean_and_variance(vae, rate, x, mask, context, k=k, generator=generator))
 
 
 def anscombe(counts: Tensor) -> Tensor:

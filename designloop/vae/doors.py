@@ -34,6 +34,14 @@ def as_tensor(value: Any, like: Tensor | None, name: str = "x") -> Tensor:
     return tensor.to(like.device, like.dtype if tensor.is_floating_point() else tensor.dtype)
 
 
+def as_numbers(value: Any, like: Tensor | None, name: str) -> Tensor:
+    """``as_tensor`` of what can be any number, such as a latent: whole numbers take the precision of ``like`` too."""
+    tensor = as_tensor(value, like, name)
+    if tensor.is_floating_point():
+        return tensor
+    return tensor.to(torch.get_default_dtype() if like is None else like.dtype)
+
+
 def take(
     like: Tensor | None, x: Any, mask: Any | None, context: Mapping[str, Any] | None
 ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
@@ -132,6 +140,14 @@ def _of_array(array: np.ndarray, name: str) -> Tensor:
     return torch.from_numpy(np.array(array))  # a copy: what comes in is never written to
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for none: None, NaN, pandas' NaT and NA, which is not even equal or unequal to itself."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
+
+
 def label_codes(labels: Any) -> tuple[Tensor, list[Any]]:
     """Labels of any kind as numbers (rows,) from 0, and the labels that they stand for, sorted.
 
@@ -145,7 +161,8 @@ def label_codes(labels: Any) -> tuple[Tensor, list[Any]]:
     column = np.asarray(labels.detach().cpu() if isinstance(labels, Tensor) else labels)
     if column.ndim != 1:
         raise ShapeError("labels", column.shape, "(rows,)", "give one label a row")
-    missing = [row for row, label in enumerate(column.tolist()) if label is None or label != label]
+    given = labels if isinstance(labels, list | tuple) else column.tolist()  # of texts and a NaN numpy makes texts
+    missing = [row for row, label in enumerate(given) if is_missing(label)]
     if missing:
         raise VAEError(f"labels has none in row {missing[0]}; leave such rows out, or give them a label of their own")
     names, codes = np.unique(column.astype(str) if column.dtype == object else column, return_inverse=True)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.capabilities import require_base
-from designloop.vae.doors import as_tensor, take, take_context, take_weights
+from designloop.vae.doors import as_numbers, as_tensor, take, take_context, take_weights
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.forward_pass import ForwardPass as ForwardPass
 from designloop.vae.likelihoods.base import Context, Likelihood
@@ -93,12 +93,12 @@ class VAE(nn.Module):
         return self._encode(*self.take_rows(x, mask, context))
 
     def _encode(self, x: Tensor, mask: Tensor | None, context: Context) -> Posterior:
-        posterior = self.prior.condition(self.encoder(x, mask, context), context)
+        posterior = self.encoder(x, mask, context)
         shape = posterior.mean.shape
         if tuple(shape) != (len(x), self.prior.latent):
             wanted = f"({len(x)}, {self.prior.latent}), a row of the prior's width for each of x"
             raise ShapeError("the encoder's mean", shape, wanted, "build encoder and prior with one latent width")
-        return posterior
+        return self.prior.condition(posterior, context)
 
     def _like(self) -> Tensor | None:
         """A weight, of the precision and on the device that the model computes in; None for a model without any."""
@@ -150,7 +150,8 @@ class VAE(nn.Module):
             noise: (batch, noise_width) standard normal, or (draws, batch, noise_width); None draws it.
             generator: of the noise where none is given, and of terms that draw; None decodes the posterior mean.
             draws: of each row, where the generator makes the noise; None for one.
-            z: (batch, latent) where the rows are decoded from, in place of draws of their posteriors.
+            z: (batch, latent) where the rows are decoded from, in place of draws of their posteriors. A KL that has no
+                closed form is then that at one draw of each posterior, from the generator, and NaN without one.
             encode: False leaves the encoder out, where z is given and nothing asks for posteriors: the pass has none,
                 and its KL is NaN.
 
@@ -175,7 +176,7 @@ class VAE(nn.Module):
             noise = self.draw_noise(len(x), generator, draws, width=posterior.noise_width)
         elif noise is not None:
             noise = self._take_noise(noise, len(x), posterior.noise_width)
-        copies = 1 if noise is None or noise.ndim == 2 else len(noise)
+        is_given, copies = z is not None, 1 if noise is None or noise.ndim == 2 else len(noise)
         if noise is not None and noise.ndim == 3:
             rows = torch.arange(len(x), device=x.device).repeat(copies)
             x, mask, posterior, noise = (
@@ -197,7 +198,7 @@ class VAE(nn.Module):
             z=z,
             params=params,
             log_prob=log_prob,
-            kl=self.prior.kl(posterior, z, context) if encode else torch.full_like(log_prob, torch.nan),
+            kl=self._kl(posterior, z, context, generator, is_given) if encode else torch.full_like(log_prob, torch.nan),
             context=context,
             targets=targets,
             weights=weights,
@@ -209,9 +210,24 @@ class VAE(nn.Module):
             likelihood=self.likelihood,
         )
 
+    def _kl(
+        self, posterior: Posterior, z: Tensor, context: Context, generator: torch.Generator | None, is_given: bool
+    ) -> Tensor:
+        """(batch,) KL(posterior || prior) in nats; at z, where it has no closed form, unless z was given.
+
+        At latents from elsewhere log q(z) − log p(z) is no estimate of a KL, and has no least value.
+        """
+        kl = self.prior.kl(posterior, z, context)
+        if not is_given or torch.equal(kl, self.prior.kl(posterior, z + 1, context)):  # closed: it does not look at z
+            return kl
+        if generator is None:
+            return torch.full_like(kl, torch.nan)
+        noise = self.draw_noise(len(z), generator, width=posterior.noise_width)
+        return self.prior.kl(posterior, posterior.at(noise), context)
+
     def _take_latents(self, z: Tensor, rows: int, drawn: bool) -> Tensor:
         """Given latents, if they are of the rows' number and the prior's width, and nothing asks for draws."""
-        taken: Tensor = as_tensor(z, self._like(), "z")
+        taken: Tensor = as_numbers(z, self._like(), "z")
         if tuple(taken.shape) != (rows, self.prior.latent):
             raise ShapeError("z", taken.shape, f"({rows}, {self.prior.latent})", "give one latent for each row")
         if drawn:
@@ -220,7 +236,7 @@ class VAE(nn.Module):
 
     def _take_noise(self, noise: Tensor, rows: int, width: int) -> Tensor:
         """Given noise, if it is of the rows' number and the posterior's width: a narrower one would be shared."""
-        taken: Tensor = as_tensor(noise, self._like(), "noise")
+        taken: Tensor = as_numbers(noise, self._like(), "noise")
         if taken.ndim not in (2, 3) or tuple(taken.shape[-2:]) != (rows, width):
             wanted = f"({rows}, {width}), or (draws, {rows}, {width})"
             raise ShapeError("noise", taken.shape, wanted, "draw it by vae.draw_noise, or give a generator")
@@ -245,10 +261,14 @@ class VAE(nn.Module):
     ) -> Tensor:
         """(batch, width) standard normal noise, or (samples, batch, width), of the model's dtype and device.
 
+        A model without parameters has torch's default dtype, and the generator's device.
+
         Args:
             width: ``noise_width`` of the posterior; None for the latent's, which is that of every normal.
         """
-        like = next(p for p in self.parameters() if p.is_floating_point())
+        like = self._like()
+        if like is None:
+            like = torch.empty(0, device=None if generator is None else generator.device)
         return standard_noise(like.new_empty(batch, width or self.prior.latent), generator, samples)
 
     @torch.no_grad()

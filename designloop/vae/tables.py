@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from designloop.vae.doors import label_codes
+from designloop.vae.doors import is_missing, label_codes
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.inference.expectations import expectations
 from designloop.vae.likelihoods.base import Context, Likelihood
@@ -174,6 +174,7 @@ class MixedTable:
             ]
 
         parts, _ = expectations(vae, best, x, mask, k=k, generator=generator)
+        parts = [part.cpu() for part in parts]  # where the table's own rows are
         filled = torch.cat([part.argmax(-1).to(x) if part.ndim == 3 else part for part in parts], 1)
         is_binary = torch.tensor([column.kind == "binary" for column in self.columns])
         filled = torch.where(is_binary, (filled > 0.5).to(x), filled)
@@ -216,7 +217,9 @@ def _columns(frame: Any) -> dict[Any, Given]:
         if values.dtype.kind in "fiub":
             given[name] = values, ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), bool)
         else:
-            missing = column.isna() if hasattr(column, "isna") else [v is None or v != v for v in values.tolist()]
+            # Of texts and a NaN numpy makes texts.
+            cells = column if isinstance(column, list | tuple) else values.tolist()
+            missing = column.isna() if hasattr(column, "isna") else [is_missing(cell) for cell in cells]
             given[name] = values, ~np.asarray(missing, bool)
     if not given:
         raise VAEError("the table has no columns; give at least one")

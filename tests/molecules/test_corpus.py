@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import time
 from pathlib import Path
@@ -198,7 +199,7 @@ def test_a_file_is_tokenised_once_and_its_problems_come_again(cache: Path, tmp_p
 
 
 def test_the_cache_is_asked_and_not_only_as_fast(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What decides whether a file is tokenised again: its bytes, its ending, the alphabet, the release of selfies."""
+    """What decides whether a file is tokenised again: bytes, ending, alphabet, the releases of RDKit and selfies."""
     path, other = tmp_path / "a.smi", tmp_path / "a.txt"
     path.write_text("CCO\nCC\n")
     other.write_text("CCO\nCC\n")
@@ -212,10 +213,21 @@ def test_the_cache_is_asked_and_not_only_as_fast(cache: Path, tmp_path: Path, mo
     tokenised_file(path, Codec(CODEC.symbols, greatest_length=100), done.append)
     tokenised_file(path, Codec(CODEC.symbols[::-1]), done.append)
     assert done == [2] * 5
-    monkeypatch.setattr(corpus, "version", lambda name: "9.9.9")
-    tokenised_file(path, CODEC, done.append)
-    assert done == [2] * 6
-    assert len(list(cache.iterdir())) == 6
+    for name in ("rdkit", "selfies"):
+        monkeypatch.setattr("designloop.molecules.cache.version", lambda asked, name=name: f"{asked == name}")
+        tokenised_file(path, CODEC, done.append)
+    assert done == [2] * 7
+    assert len(list(cache.iterdir())) == 7
+
+
+def test_a_packed_file_is_read_by_its_own_ending(cache: Path, tmp_path: Path) -> None:
+    """The same bytes are a table under one name and lines under another."""
+    table, lines = tmp_path / "a.csv.gz", tmp_path / "a.smi.gz"
+    table.write_bytes(gzip.compress(b"name,smiles\nC,CCO\nCC,CCN\n"))
+    lines.write_bytes(table.read_bytes())
+    assert CODEC.selfies_of(tokenised_file(table, CODEC).take(np.arange(2))) == ["[C][C][O]", "[C][C][N]"]
+    with pytest.raises(MoleculeError):  # its lines are "C,CCO", and its cache not the table's
+        tokenised_file(lines, CODEC)
 
 
 def test_a_damaged_copy_is_made_again(cache: Path, tmp_path: Path) -> None:

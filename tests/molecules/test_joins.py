@@ -74,6 +74,9 @@ def test_rows_follow_from_the_seed_are_distinct_and_are_made_once(cache: Path, m
     assert np.array_equal(joined_rows(12, codec, 3).flat, rows.flat)
     monkeypatch.setattr(joins, "draw_joins", None)  # which would fail
     assert np.array_equal(joined_rows(12, codec, 3).flat, rows.flat)
+    monkeypatch.setattr("designloop.molecules.cache.version", lambda name: "9.9.9")
+    with pytest.raises(TypeError):  # made again under another release
+        joined_rows(12, codec, 3)
 
 
 def test_held_out_and_repeated_molecules_are_no_joins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,6 +237,40 @@ def test_salts_are_their_parent(smiles, partner):
     assert standard_form(f"{smiles}.{partner}") == standard_form(f"{partner}.{smiles}") == standard_form(smiles)
 
 
+def _methylated(smiles: str) -> list[str]:
+    """With a methyl group on the first aromatic CH, and on the last: isomers, if there are two."""
+    made = []
+    places = [place for (place,) in require(smiles).GetSubstructMatches(Chem.MolFromSmarts("[cH]"))]
+    for place in places[:1] + places[1:][-1:]:
+        molecule = Chem.RWMol(require(smiles))
+        molecule.AddBond(place, molecule.AddAtom(Chem.Atom(6)), Chem.BondType.SINGLE)
+        Chem.SanitizeMol(molecule)
+        made.append(Chem.MolToSmiles(molecule))
+    return made
+
+
+@given(smiles=rows, seed=st.integers(1, 2**31 - 1), turned=st.booleans())
+@on_real_molecules
+def test_of_isomers_the_same_one_is_the_parent_however_they_are_written(smiles, seed, turned):
+    """Their weights are the same number, which a sum of floating-point numbers in another order is not."""
+    isomers = _methylated(standard_form(smiles))
+    parent = standard_form(".".join(isomers)) if isomers else ""
+    anew = [Chem.MolToRandomSmilesVect(require(isomer), 1, seed)[0] for isomer in isomers]
+    assert (standard_form(".".join(anew[::-1] if turned else anew)) if anew else "") == parent
+    assert not isomers or parent in map(standard_form, isomers)
+
+
+def test_the_isomers_of_verteporfin_are_one_in_any_order():
+    one = "C=CC1=C(C)c2cc3[nH]c(cc4nc(cc5[nH]c(cc1n2)c(C)c5CCC(=O)OC)C(CCC(=O)O)=C4C)C1(C)C3=CC=C(C(=O)OC)C1C(=O)OC"
+    other = one.replace("CCC(=O)OC)", "CCC(=O)O])").replace("CCC(=O)O)", "CCC(=O)OC)").replace("O])", "O)")
+    assert canonical(one) != canonical(other)
+    forms = set()
+    for seed in range(1, 9):
+        pair = [Chem.MolToRandomSmilesVect(require(isomer), 1, seed)[0] for isomer in (one, other)]
+        forms |= {standard_form(".".join(pair)), standard_form(".".join(pair[::-1]))}
+    assert len(forms) == 1
+
+
 @given(smiles=rows)
 @on_real_molecules
 def test_isotopes_and_atom_maps_do_not_matter(smiles):

@@ -115,3 +115,6 @@ def test_targets_are_made_once_for_a_corpus_and_follow_its_rows(cache: Path, mon
     assert np.array_equal(fingerprint_targets(rows, codec, 5), targets)
     with pytest.raises(AssertionError, match="made again"):
         fingerprint_targets(rows, codec, 4)
+    monkeypatch.setattr("designloop.molecules.cache.version", lambda name: "9.9.9")
+    with pytest.raises(AssertionError, match="made again"):
+        fingerprint_targets(rows, codec, 5)

@@ -29,6 +29,7 @@ from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.tables import MixedTable
 from designloop.vae.training.batches import Batch
 from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO
@@ -221,3 +222,14 @@ def test_labels_become_numbers() -> None:
         label_codes(["a", None])
     with pytest.raises(ShapeError, match=r"labels has shape \(1, 1\), expected \(rows,\)"):
         label_codes([["a"]])
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), pd.NA, pd.NaT], ids=repr)
+def test_labels_and_columns_without_a_value_are_told_or_masked(nothing: object) -> None:
+    with pytest.raises(VAEError, match="labels has none in row 1; leave such rows out, or give them a label of their"):
+        label_codes(["a", nothing, "b"])
+    with pytest.raises(VAEError, match="labels has none in row 1"):
+        label_codes(pd.Series(["a", nothing, "b"], dtype=object))
+    for wards in (["a", nothing, "b", "c"], np.array(["a", nothing, "b", "c"], dtype=object)):
+        _, mask = MixedTable.of({"ward": wards}).rows({"ward": wards})
+        assert mask[:, 0].tolist() == [True, False, True, True]

@@ -263,3 +263,47 @@ def test_interventions_that_cannot_be_are_told() -> None:
     full = VAE(FullEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), StructuralCausal(CAUSES))
     with pytest.raises(VAEError, match="an intervention asks for the scale of each unit by itself"):
         full.encode(torch.zeros(1, 3), context={"do": torch.zeros(1, 2)})
+
+
+# ---- latents that are given, and models without weights
+
+
+@pytest.mark.parametrize("encoder", [MLPEncoder, FullEncoder])
+def test_where_latents_are_given_the_kl_is_still_one(encoder: type[nn.Module]) -> None:
+    """Far latents would pull log q there without end: the KL is that at a draw, or closed and without any."""
+    torch.manual_seed(0)
+    vae = VAE(encoder(3, 2), MLPDecoder(2, 3), Gaussian(3), GaussianMixture(2, 3, generator())).double()
+    x, far = X.repeat(2000, 1), torch.full((8000, 2), 7.0).double()
+    given = vae(x, z=far, generator=generator(1))
+    assert torch.equal(given.z, far)
+    drawn = vae(x, generator=generator(2))
+    apart = float((given.kl.mean() - drawn.kl.mean()).detach())
+    assert abs(apart) < 5 * float(drawn.kl.std().detach()) * (2 / 8000) ** 0.5
+    assert bool(vae(x, z=far).kl.isnan().all())
+    steps: list[Step] = []
+    optimizer = torch.optim.Adam(vae.parameters(), lr=0.05)
+    batches = [Batch(X, z=torch.ones(4, 2).double())] * 150
+    fit(vae, ELBO(), batches, optimizer, generator=generator(), on_step=steps.append)
+    assert min(step.kl for step in steps) > -10
+
+
+def test_a_closed_kl_takes_nothing_from_the_generator() -> None:
+    vae, source = small_vae(), generator(3)
+    given = vae(X, MASK, DOSE, z=torch.ones(4, 2), generator=source)
+    assert torch.equal(source.get_state(), generator(3).get_state())
+    torch.testing.assert_close(given.kl, vae(X, MASK, DOSE).kl)
+    with pytest.raises(VAEError, match="expected draws of the posterior; leave Batch\\(z=…\\) out"):
+        IWELBO()(given)
+
+
+def test_a_model_without_weights_is_passed_through_and_scored() -> None:
+    class Fixed(nn.Module):
+        def forward(self, x: Tensor, mask: object = None, context: object = None) -> DiagonalNormal:
+            return DiagonalNormal(x, torch.full_like(x, 0.5))
+
+    vae = VAE(Fixed(), lambda z, context: z, Gaussian(2, 1.0, learned=False), StandardNormal(2))
+    assert not list(vae.parameters())
+    noise = vae.draw_noise(3, generator(1))
+    assert noise.dtype == torch.get_default_dtype()
+    out = vae(torch.zeros(3, 2), generator=generator(1))
+    torch.testing.assert_close(out.z, 0.5 * noise)

@@ -108,6 +108,19 @@ def test_token_samples_follow_the_probabilities() -> None:
     assert scipy.stats.chisquare(result, n * wanted / wanted.sum()).pvalue > 1e-4
 
 
+def test_a_mask_that_hides_a_token_is_refused_and_one_of_the_padding_changes_nothing() -> None:
+    likelihood, rows = small(), sequences(3)
+    plan = torch.randn(len(rows), 4, 4, dtype=torch.float64, generator=generator(1))
+    seen = rows != 0
+    assert torch.equal(likelihood.log_prob(plan, rows, seen), likelihood.log_prob(plan, rows))
+    seen[5, 1] = False
+    for asked in (likelihood.log_prob, likelihood.entry_log_prob, likelihood.score):
+        with pytest.raises(
+            VAEError, match="mask hides a token of row 5, which would have to be summed over; give True"
+        ):
+            asked(plan, rows, seen)
+
+
 def test_greedy_is_the_argmax_of_the_teacher_forced_logits() -> None:
     likelihood = small()
     plan = torch.randn(16, 12, 4, dtype=torch.float64, generator=generator(7))

@@ -21,8 +21,8 @@ from designloop.vae.anomaly.robust import (
 from designloop.vae.linear.linear_gaussian import LinearGaussian, log_evidence
 
 FOLDS = 5
-STRIDE = 7919
-"""A prime: folds take rows from everywhere, in whatever order they stand."""
+SEED = 7919
+"""Of the folds: rows are dealt in an order that is always the same and has nothing to do with how they stand."""
 
 MOST_ASKED = 8
 """Units at most of the models that are asked."""
@@ -46,7 +46,7 @@ def contamination_evidence(x: Tensor, mask: Tensor | None = None) -> float:
     centre, scale = next(iter(views_of(x, mask)))
     rows = fill((x.double() - centre) / scale, mask)
     units = [q for q in units_of(rows) if q <= MOST_ASKED][-1]
-    fold = torch.arange(len(rows), device=x.device) * STRIDE % len(rows) % FOLDS
+    fold = folds_of(len(rows)).to(x.device)
     totals = rows.new_zeros(3, 3)  # plain, bent by all rows or by the core; one kind, some wider, or some elsewhere
     for number in range(FOLDS):
         learnt, held = rows[fold != number], rows[fold == number]
@@ -59,6 +59,11 @@ def contamination_evidence(x: Tensor, mask: Tensor | None = None) -> float:
             totals[line] += bend.log_slope(held, held_mask).sum()
     same, others = totals[:2, 0].max(), totals[:, 1:].max()
     return float(others - same) / len(rows)
+
+
+def folds_of(rows: int) -> Tensor:
+    """(rows,) numbers of folds, each of as many rows as any other or one fewer."""
+    return torch.randperm(rows, generator=torch.Generator().manual_seed(SEED)) % FOLDS
 
 
 def _three_evidences(

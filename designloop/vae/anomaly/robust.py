@@ -20,7 +20,7 @@ starts that are not drawn); Hampel 1974 (median absolute deviation).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,9 @@ SHARE = 0.1
 
 MARGIN = 30.0
 """Nats by which rows have to be likelier for another start than the usual one: few rows cannot tell."""
+
+DISTANCES_AT_ONCE = 2**23
+"""Of rows from each other, that are held in memory."""
 
 EM_STEPS = 30
 """Of expectation maximisation at each fit to rows with missing entries; concentration fits often."""
@@ -104,8 +107,8 @@ class Member(nn.Module):
         return LinearGaussian(self.weights, self.offset, self.variance)
 
     def view(self, x: Tensor) -> Tensor:
-        """(batch, features) in float64 of levels."""
-        return (x.double() - self.centre) / self.scale
+        """(batch, features) of levels, in the precision of the model: float64, unless ``to`` has changed it."""
+        return ((x.double() - self.centre) / self.scale).to(self.weights)
 
     def score(self, x: Tensor, score: Score = anomaly_score, mask: Tensor | None = None) -> Tensor:
         """(batch,) how many interquartile ranges a row's score lies above the median.
@@ -164,8 +167,9 @@ def fit_members(x: Tensor, mask: Tensor | None = None) -> tuple[list[Member], Te
     members, kept = [], []
     for centre, scale in views_of(x, mask):
         seen = fill((x.double() - centre) / scale, mask)
+        starts = list(starts_of(seen, mask))
         for units in units_of(seen):
-            model, inside = robust_ppca(seen, units, mask)
+            model, inside = robust_ppca(seen, units, mask, starts)
             members.append(Member.of(seen, centre, scale, model, mask))
             kept.append(inside)
     return members, torch.stack(kept).double().mean(0) >= 0.5
@@ -224,15 +228,19 @@ def isotropic_or_ppca(x: Tensor, units: int, mask: Tensor | None = None) -> Line
     return LinearGaussian(x.new_zeros(x.shape[1], 1), centre, variance.clamp_min(1e-12).reshape(1))
 
 
-def robust_ppca(x: Tensor, units: int, mask: Tensor | None = None) -> tuple[LinearGaussian, Tensor]:
+def robust_ppca(
+    x: Tensor, units: int, mask: Tensor | None = None, starts: Iterable[Tensor] | None = None
+) -> tuple[LinearGaussian, Tensor]:
     """PPCA of the rows kept by concentration, and (rows,) True for them.
 
     Of the starts the first is taken, unless rows are likelier by ``MARGIN`` nats in all under another.
 
     Args:
         x: (rows, features) in float64. units: q. mask: True where observed.
+        starts: those of ``starts_of``, where they are known.
     """
-    searches = [_concentrate(x, units, start, mask) for start in starts_of(x, mask)]
+    starts = starts_of(x, mask) if starts is None else starts
+    searches = [_concentrate(x, units, start, mask) for start in starts]
     gains = [_evidence_of_two(model, x, mask) for model, _ in searches]
     gains[0] += MARGIN
     return searches[gains.index(max(gains))]
@@ -245,12 +253,20 @@ def starts_of(x: Tensor, mask: Tensor | None = None) -> Iterator[Tensor]:
     """
     half = max(4, math.ceil(len(x) / 2))
     yield least(_from_median(x, mask), half)
-    apart = torch.cdist(x, x)  # what is missing lies at the centre of its view
     near = max(2, math.ceil(SHARE / 2 * len(x)))
-    densest = int(apart.kthvalue(min(near + 1, len(x)), dim=1).values.argmin())
-    rest = ~least(apart[densest], math.ceil(SHARE * len(x)))
+    densest = int(_distance_to(x, min(near + 1, len(x))).argmin())
+    rest = ~least((x - x[densest]).norm(dim=1), math.ceil(SHARE * len(x)))
     from_rest = _from_median(x, mask, rest)
     yield least(torch.where(rest, from_rest, torch.full_like(from_rest, math.inf)), min(half, int(rest.sum())))
+
+
+def _distance_to(x: Tensor, number: int) -> Tensor:
+    """(rows,) from each row to the one that is nearest to it but for ``number`` − 1, itself among them.
+
+    What is missing lies at the centre of its view.
+    """
+    parts = x.split(max(1, DISTANCES_AT_ONCE // len(x)))
+    return torch.cat([torch.cdist(part, x).kthvalue(number, dim=1).values for part in parts])
 
 
 def _from_median(x: Tensor, mask: Tensor | None, of: Tensor | None = None) -> Tensor:

@@ -199,13 +199,14 @@ def _draws(posterior: Posterior, k: int) -> Iterator[Tensor]:
 
 @contextmanager
 def _evaluation_mode(vae: VAE) -> Iterator[None]:
-    """The model in evaluation mode, so that no dropout is drawn, and as it was behind."""
-    training = vae.training
+    """The model in evaluation mode, so that no dropout is drawn, and each part of it as it was behind."""
+    before = [(module, module.training) for module in vae.modules()]
     vae.eval()
     try:
         yield
     finally:
-        vae.train(training)
+        for module, training in before:
+            module.training = training
 
 
 def _over_observed(entries: Tensor, mask: Tensor | None) -> Tensor:

@@ -11,6 +11,7 @@ from designloop.vae.causal.learned_graph import LearnedGraph
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.forward_pass import ForwardPass
 from designloop.vae.likelihoods.checks import values_can_be_read
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.training.losses import Term, target_of
 
 
@@ -49,7 +50,7 @@ class Concepts(Term):
             raise VAEError(f"targets[{self.target!r}] has infinite labels; write NaN where there is none")
         away = torch.where(labels.isnan(), 0.0, labels.nan_to_num() - mean).square()
         spread = torch.where(labels.isnan(), 0.0, out.posterior.variance)
-        units = 0.5 * (away + spread) / self.noise**2 + math.log(self.noise) + 0.5 * math.log(2 * math.pi)
+        units = 0.5 * (away + spread) / self.noise**2 + math.log(self.noise) + 0.5 * LOG_2PI
         return units.masked_fill(labels.isnan(), 0.0).sum(-1)
 
 

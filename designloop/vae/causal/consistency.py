@@ -18,7 +18,8 @@ class Consistency(Term):
 
     Of each row one unit, drawn evenly, is set to what it is in another row of the batch. What does not descend from it
     has to come back as it was, which is what the consistency score counts; the unit and its descendants have to come
-    back as they were changed to, so that an intervention that does nothing is no way out.
+    back as they were changed to, so that an intervention that does nothing is no way out. Units that the row's context
+    sets stay set, but for the one that is drawn.
 
     Args:
         vae: the model that is trained, with a structural prior and a likelihood that has a mean. Its conditions, if it
@@ -49,7 +50,10 @@ class Consistency(Term):
         unit = torch.randint(latent, (rows,), generator=out.generator, device=z.device)
         other = torch.randperm(rows, generator=out.generator, device=z.device)
         is_set = torch.nn.functional.one_hot(unit, latent).bool()
-        wanted = prior.counterfactual(z, {i: z[other, i].where(is_set[:, i], torch.nan) for i in range(latent)})
-        again = vae.encode(vae.likelihood.mean(vae.decode(wanted, out.context), out.context), None, out.context).mean
+        do = {i: z[other, i].where(is_set[:, i], torch.nan) for i in range(latent)}
+        wanted, context = prior.counterfactual(z, do, out.context), dict(out.context)
+        if prior.key in context:  # else a unit that was set already would come back as it was, whatever is decoded
+            context[prior.key] = context[prior.key].masked_fill(is_set, torch.nan)
+        again = vae.encode(vae.likelihood.mean(vae.decode(wanted, context), context), None, context).mean
         weights = torch.where(self.behind[unit], 1.0, self.outside)
         return (weights * ((again - wanted) / prior.log_scale.detach().exp()).square()).mean(-1)

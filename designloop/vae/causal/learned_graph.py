@@ -8,9 +8,14 @@ from torch import Tensor, nn
 from designloop.vae.causal.additive_noise import AdditiveNoise
 from designloop.vae.causal.graph import without_cycles
 from designloop.vae.causal.mechanisms import Mechanisms
+from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.posteriors.base import Posterior
 from designloop.vae.priors.base import Prior
 from designloop.vae.priors.normal import log_normal
+
+KEY = "do"
+"""Of the context's entry with interventions, as the settled model reads it."""
 
 _LEAST = 1e-12
 """Added to squares of strengths, so that the root of none has a slope without bound."""
@@ -21,7 +26,8 @@ class LearnedGraph(Prior):
 
     It is a density as soon as there is no cycle, which ``causal.Cycles`` asks for, and has few arrows by
     ``causal.Arrows``; ``settled`` then gives the structural causal model that was learned. Until there is no cycle it
-    is a pseudo-likelihood: each unit given all others.
+    is a pseudo-likelihood: each unit given all others. It knows of no interventions, and refuses a context that has
+    some: the settled model takes them.
 
     Args:
         latent: width of z.
@@ -54,11 +60,22 @@ class LearnedGraph(Prior):
         return z - self.mechanisms(z, self.elsewhere)  # type: ignore[no-any-return]
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
-        """(..., batch) log p(z) in nats at z (..., batch, latent)."""
+        """(..., batch) log p(z) in nats at z (..., batch, latent).
+
+        Raises:
+            VAEError: the context sets units.
+        """
+        _refuse_interventions(context)
         return log_normal(self.noise_of(z), self.log_scale.exp())
 
+    def condition(self, posterior: Posterior, context: Context | None = None) -> Posterior:
+        """The posterior as it is. Errors as ``log_prob``."""
+        _refuse_interventions(context)
+        return posterior
+
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """(n, latent) draws of the settled model; with a context (n, batch, latent)."""
+        """(n, latent) draws of the settled model; with a context (n, batch, latent). Errors as ``log_prob``."""
+        _refuse_interventions(context)
         return self.settled().sample(n, context, generator)
 
     def settled(self, threshold: float | None = None) -> AdditiveNoise:
@@ -68,7 +85,16 @@ class LearnedGraph(Prior):
         """
         causes = without_cycles(self.strengths().detach(), self.threshold if threshold is None else threshold)
         with torch.random.fork_rng(devices=[]):
-            prior = AdditiveNoise(causes, self.hidden).to(self.log_scale)
+            prior = AdditiveNoise(causes, self.hidden, KEY).to(self.log_scale)
         prior.mechanisms.load_state_dict(self.mechanisms.state_dict())
         prior.log_scale.data.copy_(self.log_scale.detach())
         return prior
+
+
+def _refuse_interventions(context: Context | None) -> None:
+    """Nothing, unless the context has them: of a graph that is still learned nobody knows what follows."""
+    if context is not None and KEY in context:
+        raise VAEError(
+            f"context[{KEY!r}] sets units, and a LearnedGraph knows of no interventions; leave it out, or take "
+            "vae.with_prior(prior.settled())"
+        )

@@ -42,10 +42,11 @@ def kernel(x: Tensor, width: float | Tensor | None = None) -> Tensor:
 
     Args:
         x: (rows, width) or (rows,) floating point; integers or truth values (rows,) are labels.
-        width: of the Gaussian, x's unit; None for the median distance.
+        width: of the Gaussian, x's unit; None for the median distance. Rows that are all alike are so at any width.
 
     Raises:
         ShapeError: it is neither.
+        VAEError: more than half of the pairs are alike, but not all, and there is no width.
     """
     if not x.is_floating_point():
         if x.ndim != 1:
@@ -54,7 +55,9 @@ def kernel(x: Tensor, width: float | Tensor | None = None) -> Tensor:
     x = x.unsqueeze(1) if x.ndim == 1 else x
     if x.ndim != 2:
         raise ShapeError("x", x.shape, "(rows, width)", "flatten it")
-    width = median_distance(x) if width is None else width
+    if width is None:
+        width = 1.0 if bool((x == x[:1]).all()) else median_distance(x)
+    x = x - x.mean(0)  # far from 0 the squares below would cancel
     square = x.square().sum(1)
     apart = (square.unsqueeze(1) + square - 2 * x @ x.T).clamp_min(0)
     return (-0.5 * apart / width**2).exp()
@@ -194,23 +197,26 @@ class HSIC(Term):
         units: of the latent; all by default.
         given: name of labels in the context within which they are to be independent.
         draws: look at the draws of z in the place of the means.
+        widths: of the two Gaussians, of the units' and of the entry's, as for ``hsic_of``.
     """
 
     def __init__(
-        self, key: str, units: Sequence[int] | None = None, given: str | None = None, draws: bool = False
-    ) -> None:
+        self, key: str, units: Sequence[int] | None = None, given: str | None = None, draws: bool = False,
+        widths: Sequence[float | None] = (None, None),
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.key, self.units, self.given, self.draws = key, units, given, draws
+        self.key, self.units, self.given, self.draws, self.widths = key, units, given, draws, tuple(widths)
 
     @property
     def name(self) -> str:
         return f"hsic_{self.key}"
 
     def forward(self, out: ForwardPass) -> Tensor:
-        """() of the batch.
+        """() of the batch; behind the first step, 0 of one too small to tell, as the last of an epoch may be.
 
         Raises:
             MissingContextError: the context lacks one of the entries.
+            VAEError: the first batch has fewer than 4 rows, or of no stratum as many.
         """
         for name in (self.key, self.given):
             if name is not None and name not in out.context:
@@ -219,6 +225,9 @@ class HSIC(Term):
         rows = len(z) // out.draws  # copies of a row are not independent of each other
         z = z[:rows] if self.units is None else z[:rows, list(self.units)]
         y = out.context[self.key][:rows]
+        given = z.new_zeros(rows) if self.given is None else out.context[self.given][:rows]
+        if int(self.step) and int(given.unique(return_counts=True)[1].max()) < 4:
+            return 0 * z.sum()
         return (
-            hsic_of(z, y, True) if self.given is None else conditional_hsic(z, y, out.context[self.given][:rows], True)
+            hsic_of(z, y, True, self.widths) if self.given is None else conditional_hsic(z, y, given, True, self.widths)
         )

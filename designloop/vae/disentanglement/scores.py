@@ -213,13 +213,24 @@ def _is_amount(factor: Numbers) -> bool:
 
 
 def _bin(column: Numbers, bins: int, binning: Binning) -> NDArray[np.int64]:
-    """Labels 0, 1, … of integers as they are, of amounts by bins; a constant has one."""
+    """Labels 0, 1, … of integers as they are, of amounts by bins; a constant has one, all else two or more.
+
+    A value that fills bins of equal numbers by itself, as 0 of amounts that are mostly 0, is a bin of its own; so is
+    the lowest one where a bin begins with it.
+
+    Raises:
+        VAEError: fewer than two bins, or another kind of them.
+    """
+    if bins < 2:
+        raise VAEError(f"bins is {bins}, expected at least 2; 20 are usual")
     if not _is_amount(column):
         labels: NDArray[np.int64] = np.unique(column, return_inverse=True)[1]
         return labels
     if binning == "quantile":
-        edges = np.unique(np.quantile(column, np.linspace(0, 1, bins + 1)[1:-1]))
-        return np.unique(np.searchsorted(edges, column, side="right"), return_inverse=True)[1]
+        edges, times = np.unique(np.quantile(column, np.linspace(0, 1, bins + 1)[1:-1]), return_counts=True)
+        alone = edges[(times > 1) | (edges == column.min())]
+        places = 2 * np.searchsorted(edges, column, side="right") - np.isin(column, alone)
+        return np.unique(places, return_inverse=True)[1]
     if binning != "width":
         raise VAEError(f"binning is {binning!r}, expected 'quantile' or 'width'; choose one of them")
     low, high = column.min(), column.max()

@@ -30,7 +30,7 @@ from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
 from designloop.vae.posteriors.base import Posterior
-from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, require_diagonal
 from designloop.vae.posteriors.partly_set import PartlySet
 from designloop.vae.priors.base import Prior
 from designloop.vae.priors.conditional import ConditionalNormal
@@ -66,19 +66,25 @@ class Subspaces(Prior):
         own = [prior.log_prob(part, context) for prior, part in zip(self._parts(), parts, strict=True)]
         return torch.stack(own).sum(0)
 
+    def settle(self, z: Tensor, context: Context | None = None) -> Tensor:
+        """(..., batch, latent) z with the units that the context sets, of some subspace, at what they are set to."""
+        parts = zip(self._parts(), z.split(self.widths, -1), strict=True)
+        return torch.cat([prior.settle(part, context) for prior, part in parts], -1)
+
     def condition(self, posterior: Posterior, context: Context | None = None) -> Posterior:
-        """The posterior where the context sets units of some subspace; else as it is."""
-        if not isinstance(posterior, DiagonalNormal):
-            return posterior
-        parts = zip(
-            self._parts(), posterior.mean.split(self.widths, -1), posterior.scale.split(self.widths, -1), strict=True
-        )
-        own = [prior.condition(DiagonalNormal(mean, scale), context) for prior, mean, scale in parts]
+        """The posterior where the context sets units of some subspace; else as it is.
+
+        Raises:
+            VAEError: units are set and the posterior is not diagonal.
+        """
+        means = posterior.mean.split(self.widths, -1)  # which units are set, and to what, does not hang on the spread
+        asked = zip(self._parts(), means, strict=True)
+        own = [prior.condition(DiagonalNormal(mean, torch.ones_like(mean)), context) for prior, mean in asked]
         if not any(isinstance(part, PartlySet) for part in own):
             return posterior
         free = torch.full_like(posterior.mean, torch.nan).split(self.widths, -1)
         values = [part.values if isinstance(part, PartlySet) else nan for part, nan in zip(own, free, strict=True)]
-        return PartlySet(posterior, torch.cat(values, -1))
+        return PartlySet(require_diagonal(posterior, "an intervention"), torch.cat(values, -1))
 
     def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch,) KL(posterior || prior) in nats, the subspaces' own, added: each closed where it can be."""
@@ -137,7 +143,7 @@ def counterfactual(
         raise VAEError(f"the prior is {type(vae.prior).__name__}, expected Subspaces; build the VAE with one")
     require(vae.likelihood, "mean")
     x, mask, context = vae.take_rows(x, mask, context)
-    to = take_context(x, to, len(x), "to")
+    to = take_context(vae._like(), to, len(x), "to")
     z = vae.encode(x, mask, context).mean
     other = {**context, **to}
     mean, moved_z = vae.likelihood.mean, move(vae.prior, z, context, to)

@@ -28,12 +28,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.model import ForwardPass
 from designloop.vae.networks import mlp
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal, require_diagonal
 from designloop.vae.training.losses import Term
-
-_LOG_2PI = math.log(2 * math.pi)
 
 Groups = Sequence[Sequence[int]]
 """Units that belong together, each in one group; None where each unit is a group of its own."""
@@ -66,7 +65,7 @@ def total_correlation_of(
         wanted = f"({len(z)}, {components}) or ({components},)"
         raise ShapeError("log_weights", log_weights.shape, wanted, "give one logarithm a component")
     standard = (z.unsqueeze(1) - posterior.mean) / posterior.scale
-    units = -0.5 * (standard.square() + _LOG_2PI) - posterior.scale.log()  # (batch, components, latent)
+    units = -0.5 * (standard.square() + LOG_2PI) - posterior.scale.log()  # (batch, components, latent)
     grouped = units @ membership(groups, latent).to(units)
     joint = torch.logsumexp(units.sum(-1) + log_weights, 1)
     return joint - torch.logsumexp(grouped + log_weights.unsqueeze(-1), 1).sum(-1)
@@ -148,15 +147,18 @@ class TotalCorrelation(Term):
         self.rows, self.groups, self.given, self.most = rows, groups, given, most
 
     def forward(self, out: ForwardPass) -> Tensor:
-        """() mean of ln q(z) − Σ_g ln q(z_g) at the first draw of each row of the pass.
+        """() mean of ln q(z) − Σ_g ln q(z_g) at the first draw of each row of the pass; 0 of a row alone.
 
         Raises:
             MissingContextError: the context has no such labels.
+            VAEError: the first batch has one row, or any has more than the data.
         """
         rows = min(len(out.z) // out.draws, self.most or len(out.z))
         if self.given is None:
             assert isinstance(self.rows, int)
-            weights = stratified_log_weights(rows, self.rows)
+            # The last batch of an epoch may be one row: it is its own component only, of which nothing is to be told.
+            is_alone = rows == 1 and int(self.step) > 0
+            weights = torch.zeros(1, 1) if is_alone else stratified_log_weights(rows, self.rows)
         else:
             if self.given not in out.context:
                 raise MissingContextError("TotalCorrelation", self.given, list(out.context))

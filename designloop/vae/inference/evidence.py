@@ -141,6 +141,7 @@ def annealed_evidence(
     require(vae.prior, "log_prob")
 
     def densities(z: Tensor) -> tuple[Tensor, Tensor]:
+        z = vae.prior.settle(z, context)  # units that are set do not move, whatever momentum they have
         return vae.prior.log_prob(z, context), log_likelihood(vae, z, x, mask, context)
 
     def start(copies: int) -> Tensor:

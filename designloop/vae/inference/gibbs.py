@@ -22,7 +22,7 @@ from torch import Tensor
 from designloop.vae.capabilities import require
 from designloop.vae.errors import VAEError
 from designloop.vae.inference.evidence import repeat_rows
-from designloop.vae.inference.imputation import take_incomplete
+from designloop.vae.inference.imputation import filled_with, take_incomplete
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
 
@@ -69,7 +69,7 @@ def gibbs_missing(
 
     def fill_in(z: Tensor) -> Tensor:
         drawn = vae.likelihood.sample_missing(vae.decode(z, wide), generator, wide)
-        return torch.where(seen, rows, drawn.to(rows.dtype))
+        return filled_with(rows, seen, drawn)
 
     z = vae.encode(rows, seen, wide).rsample(generator)
     filled = fill_in(z)

@@ -16,7 +16,7 @@ from torch import Tensor
 from designloop.vae.capabilities import offers, require
 from designloop.vae.errors import VAEError
 from designloop.vae.inference.evidence import Evidence, importance_draws, repeat_context
-from designloop.vae.inference.expectations import expectations
+from designloop.vae.inference.expectations import mean_and_variance
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
 
@@ -56,11 +56,11 @@ def impute(
 
     def moments(params: Tensor, wide: Context | None) -> list[Tensor]:
         mean = likelihood.mean_of_missing(params, wide)
-        return [mean, likelihood.variance_of_missing(params, wide) + mean.square()] if spreads else [mean]
+        return [mean, likelihood.variance_of_missing(params, wide)] if spreads else [mean]
 
-    (mean, *second), evidence = expectations(vae, moments, x, mask, context, k=k, generator=generator)
-    variance = (second[0] - mean.square()).clamp_min(0).masked_fill(mask, 0.0) if spreads else None
-    return Imputation(torch.where(mask, x.to(mean), mean), variance, evidence)
+    mean, variance, evidence = mean_and_variance(vae, moments, x, mask, context, k=k, generator=generator)
+    filled = torch.where(mask, x.to(mean), mean)
+    return Imputation(filled, variance.masked_fill(mask, 0.0) if spreads else None, evidence)
 
 
 @torch.no_grad()
@@ -80,7 +80,13 @@ def sample_missing(
     picked = z.gather(0, chosen.unsqueeze(-1).expand(-1, -1, z.shape[-1]))
     wide = repeat_context(context, n)
     drawn = vae.likelihood.sample_missing(vae.decode(picked.flatten(0, 1), wide), generator, wide)
-    return torch.where(mask, x, drawn.unflatten(0, (n, len(x))).to(x.dtype))
+    return filled_with(x, mask, drawn.unflatten(0, (n, len(x))))
+
+
+def filled_with(x: Tensor, mask: Tensor, drawn: Tensor) -> Tensor:
+    """x where observed, else what was drawn, of a type that holds both: no draw is made whole as x is."""
+    kind = torch.promote_types(x.dtype, drawn.dtype)
+    return torch.where(mask, x.to(kind), drawn.to(kind))
 
 
 def take_incomplete(vae: VAE, x: Tensor, mask: Tensor, context: Context | None) -> tuple[Tensor, Tensor, Context]:

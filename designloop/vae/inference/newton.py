@@ -162,7 +162,9 @@ class _Search:
             z: (batch, steps). spread: (batch, steps) standard deviations to average over about z; None for none.
         """
         steps = z.shape[-1]
-        comb = torch.eye(3, dtype=z.dtype).repeat(1, steps // 3 + 1)[:, :steps] * self.widths  # (3, steps)
+        comb = (
+            torch.eye(3, dtype=z.dtype, device=z.device).repeat(1, steps // 3 + 1)[:, :steps] * self.widths
+        )  # (3, steps)
         moves = torch.cat([torch.zeros_like(comb[:1]), comb, -comb]).unsqueeze(1)  # (7, 1, steps)
         nodes, shares = np.polynomial.hermite_e.hermegauss(1 if spread is None else NODES)
         points = torch.cat([z + moves + (0 if spread is None else float(node) * spread) for node in nodes])

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from designloop.vae.doors import as_numbers
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.model import VAE
@@ -47,7 +48,7 @@ def refine(
 
     Args:
         x: (batch, …) data.
-        start: (batch, latent) where to begin, the posterior means.
+        start: (batch, latent) where to begin, the posterior means; units that the context sets are set.
         length: of the first step, in units of z; each later one is ``decay`` times as long.
         project: applied after each step.
         arrived: asked before each step; rows that have arrived go no further.
@@ -62,9 +63,10 @@ def refine(
             "expected steps ≥ 0, length > 0, 0 < decay ≤ 1, 0 ≤ momentum < 1"
         )
     x, mask, context = vae.take_rows(x, mask, context)
+    start = as_numbers(start, vae._like(), "start")
     if tuple(start.shape) != (len(x), vae.prior.latent):
         raise ShapeError("start", start.shape, f"({len(x)}, {vae.prior.latent})", "give one latent for each row")
-    z, heading = start.detach().clone(), torch.zeros_like(start)
+    z, heading = vae.prior.settle(start.detach(), context).clone(), torch.zeros_like(start)
     left = torch.arange(len(z), device=z.device)
     if steps and arrived is not None:
         with torch.no_grad():  # most rows may need no gradient at all
@@ -77,16 +79,19 @@ def refine(
             part, own = x[left], {name: value[left] for name, value in (context or {}).items()}
             point = z[left].requires_grad_(True)
             part_mask = None if mask is None else mask[left]
-            params, logits, log_prob = vae.decode_and_score(part, _project(point, project), part_mask, own)
+            there = vae.prior.settle(_project(point, project), own)
+            params, logits, log_prob = vae.decode_and_score(part, there, part_mask, own)
             on = torch.ones_like(left, dtype=torch.bool)
             if arrived is not None and step:
                 on = ~arrived((params if logits is None else logits).detach(), part)
             left = left[on]
             if not len(left):
                 break
+            own = {name: value[on] for name, value in own.items()}
             (gradient,) = torch.autograd.grad(log_prob[on].sum(), point)
             heading[left] = momentum * heading[left] + (1 - momentum) * _unit(gradient[on])
-            z[left] = _project(z[left] + length * decay**step * _unit(heading[left]), project)
+            stepped = _project(z[left] + length * decay**step * _unit(heading[left]), project)
+            z[left] = vae.prior.settle(stepped, own)
     return z
 
 

@@ -7,7 +7,7 @@ branch on them.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from designloop.vae.errors import MissingContextError, ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
@@ -126,6 +126,17 @@ def require_labels(labels: Tensor, classes: int, name: str) -> None:
             )
 
 
+def require_known(network: object, labels: Tensor, name: str) -> None:
+    """Nothing, unless a network begins with a table of labels, and some of the entry ``name`` are not in it.
+
+    Raises:
+        VAEError: so it is, or they are no labels.
+    """
+    table = network[0] if isinstance(network, nn.Sequential) and len(network) else network
+    if isinstance(table, nn.Embedding) and labels.ndim == 1:
+        require_labels(labels, table.num_embeddings, name)
+
+
 def log_size(
     name: str | None, part: object, context: Context | None, params: Tensor, axes: int | None = None
 ) -> Tensor:
@@ -159,3 +170,22 @@ def log_size(
     # Never in less than single precision: bfloat16 tells sizes apart to 1 %, and their logarithms to 3 % of a size.
     exact = torch.promote_types(params.dtype, torch.float32)
     return size.to(exact).log()
+
+
+def noise_level(context: Context | None) -> Tensor | None:
+    """(batch, 1) the level of noise of each row, the context's entry ``noise``; None where it has none.
+
+    Args:
+        context: the entry is (batch,) or (batch, 1): as it stands, the latter would broadcast over the rows of others.
+
+    Raises:
+        ShapeError: there is not one level a row.
+    """
+    if context is None or "noise" not in context:
+        return None
+    level = context["noise"]
+    if not level.ndim:  # mapped by torch.func, a row and its level come alone
+        return level.unsqueeze(-1)
+    if level.numel() != len(level):
+        raise ShapeError("context['noise']", level.shape, "(batch,)", "give one level a row")
+    return level.reshape(-1, 1)

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.entrywise import Entrywise
-
-_LOG_2PI = math.log(2 * math.pi)
+from designloop.vae.likelihoods.special import LOG_2PI
 
 
 class Gaussian(Entrywise):
@@ -43,7 +42,7 @@ class Gaussian(Entrywise):
     def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
         """(..., batch, features) log density about the means, in nats."""
         log_variance: Tensor = self.log_variance
-        return -0.5 * ((x - params).square() * (-log_variance).exp() + log_variance + _LOG_2PI)
+        return -0.5 * ((x - params).square() * (-log_variance).exp() + log_variance + LOG_2PI)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None

@@ -10,8 +10,10 @@ from torch import Tensor
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.entrywise import Entrywise
+from designloop.vae.likelihoods.special import LOG_2PI
 
-_LOG_2PI = math.log(2 * math.pi)
+MOST = 60.0
+"""Of a log variance either way: beyond, float32 can write neither it nor what is divided by it for long."""
 
 
 class HeteroscedasticGaussian(Entrywise):
@@ -36,7 +38,7 @@ class HeteroscedasticGaussian(Entrywise):
     def parts(self, params: Tensor) -> tuple[Tensor, Tensor]:
         """(..., batch, features) mean and variance."""
         mean, log_variance = params.chunk(2, -1)
-        return mean, log_variance.exp() + self.least
+        return mean, log_variance.clamp(-MOST, MOST).exp() + self.least
 
     @property
     def params_per_entry(self) -> int:
@@ -46,7 +48,7 @@ class HeteroscedasticGaussian(Entrywise):
     def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:
         """(..., batch, features) log density of means and log variances, in nats."""
         mean, variance = self.parts(params)
-        return -0.5 * ((x - mean).square() / variance + variance.log() + _LOG_2PI)
+        return -0.5 * ((x - mean).square() / variance + variance.log() + LOG_2PI)
 
     def sample(
         self, params: Tensor, generator: torch.Generator | None = None, context: Context | None = None
@@ -77,7 +79,7 @@ class HeteroscedasticGaussian(Entrywise):
             (batch, k, k)
         """
         of_mean, of_log_variance = tangents.chunk(2, -1)
-        log_variance = params.chunk(2, -1)[1]
+        log_variance = params.chunk(2, -1)[1].clamp(-MOST, MOST)
         variance = (log_variance.exp() + self.least).unsqueeze(-2)
         relative = of_log_variance * log_variance.exp().unsqueeze(-2) / variance
         scaled = torch.cat([of_mean / variance.sqrt(), relative / math.sqrt(2)], -1)

@@ -18,10 +18,14 @@ from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import log_size, require_counts
 from designloop.vae.likelihoods.entrywise import Entrywise
-from designloop.vae.likelihoods.special import log_rising
+from designloop.vae.likelihoods.special import LARGE, LOG_2PI, deviance, log_rising, stirling_rest
 
 NODES = 160
 """Of the integral that the dispersion's information is; 1e-6 of it for 1e-3 ≤ r ≤ 1e4 and μ / r ≤ 1e4."""
+
+
+MOST = 30.0
+"""Of log r either way: beyond, float32 can write neither r nor 1 / r for long, and the law hardly changes."""
 
 
 class NegativeBinomial(Entrywise):
@@ -55,6 +59,8 @@ class NegativeBinomial(Entrywise):
     def parts(self, params: Tensor, context: Context | None = None, axes: int | None = None) -> tuple[Tensor, Tensor]:
         """(..., batch, features) log mean, and log dispersion: as that where it is decoded, else (features,).
 
+        The latter is between −``MOST`` and ``MOST``.
+
         Args:
             axes: how many a row has; None for all of ``params`` but the first.
         """
@@ -62,7 +68,7 @@ class NegativeBinomial(Entrywise):
         if self.decoded:
             log_mean, factor = params.chunk(2, -1)
             log_r = log_r + factor
-        return log_mean + log_size(self.size, self, context, params, axes), log_r
+        return log_mean + log_size(self.size, self, context, params, axes), log_r.clamp(-MOST, MOST)
 
     @property
     def params_per_entry(self) -> int:
@@ -77,11 +83,7 @@ class NegativeBinomial(Entrywise):
         """(..., batch, features) log pmf of log means, and log dispersions where they are decoded, in nats."""
         x = x if x.is_floating_point() else x.to(params.dtype)
         log_mean, log_r = self.parts(params, context, x.ndim - 1)
-        r = log_r.exp()
-        log_choose = log_rising(r, x) - torch.lgamma(x + 1)
-        failures = x * (log_mean - torch.logaddexp(log_mean, log_r))
-        # log(1 + μ / r), for r so large that 1 + μ / r is 1, and for μ / r that cannot be written.
-        return log_choose + failures - r * functional.softplus(log_mean - log_r, threshold=40)
+        return log_pmf(log_mean, log_r, x)
 
     def view(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """log(1 + x), and the mask."""
@@ -126,6 +128,28 @@ class NegativeBinomial(Entrywise):
         )
         scaled = tangents * information.sqrt().unsqueeze(-2)
         return scaled @ scaled.transpose(-1, -2)
+
+
+def log_pmf(log_mean: Tensor, log_r: Tensor, x: Tensor) -> Tensor:
+    """(..., features) log pmf in nats, by terms that are not much larger than what they add up to.
+
+    Where x and r are large that is the saddle-point form: with n = x + r it is r / n times a binomial's pmf of r in n.
+
+    Args:
+        log_mean: (..., features). log_r: as that, or (features,). x: counts, as ``log_mean``.
+    """
+    r, many, high = log_r.exp(), x.clamp_min(LARGE), log_r.exp().clamp_min(LARGE)
+    # log μ / (μ + r) and log r / (μ + r), for r so large that 1 + μ / r is 1, and for μ / r that cannot be written.
+    log_q = -functional.softplus(log_r - log_mean, threshold=40)
+    log_p = -functional.softplus(log_mean - log_r, threshold=40)
+    few, low = x.clamp_max(LARGE), r.clamp_max(LARGE)
+    of_few = log_rising(r, few) - torch.lgamma(few + 1)
+    of_many = log_rising(many + 1, low - 1) - torch.lgamma(low)
+    by_terms = torch.where(x > LARGE, of_many, of_few) + x * log_q + r * log_p
+    rest = stirling_rest(many + high) - stirling_rest(many) - stirling_rest(high)
+    scale = 0.5 * (high.log() - (many + high).log() - many.log() - LOG_2PI)
+    costs = deviance(many, (high / many).log1p() + log_q) + deviance(high, (many / high).log1p() + log_p)
+    return torch.where((x > LARGE) & (r > LARGE), scale + rest - costs, by_terms)
 
 
 def information_of_log_dispersion(log_mean: Tensor, log_r: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.checks import log_size, require_counts
 from designloop.vae.likelihoods.entrywise import Entrywise
+from designloop.vae.likelihoods.special import LARGE, LOG_2PI, deviance, stirling_rest
 
 
 class Poisson(Entrywise):
@@ -30,7 +31,12 @@ class Poisson(Entrywise):
         """(..., batch, features) log pmf of log rates, in nats."""
         x = x if x.is_floating_point() else x.to(params.dtype)
         log_mean = params + log_size(self.size, self, context, params, x.ndim - 1)
-        return x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
+        is_large, few, many = x > LARGE, x.clamp_max(LARGE), x.clamp_min(LARGE)
+        low = torch.where(is_large, 0.0, log_mean)  # each form sees the entries that it is for: 0 · ∞ is no number
+        apart = torch.where(is_large, log_mean - many.log(), 0.0)
+        by_terms = few * low - low.exp() - torch.lgamma(few + 1)
+        by_saddle = -deviance(many, apart) - stirling_rest(many) - 0.5 * (many.log() + LOG_2PI)
+        return torch.where(is_large, by_saddle, by_terms)
 
     def view(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """log(1 + x), and the mask."""

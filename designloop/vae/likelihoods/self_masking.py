@@ -9,7 +9,7 @@ detection), the bound of the observed entries alone learns from a selection, and
 without it, the data and the missingness cannot in general be told apart from what is observed.
 
 Source: Ipsen, Mattei & Frellsen 2021, "not-MIWAE: deep generative modelling with missing not at random data", whose
-self-masking model with known signs this is; the integral is exact here, and sampled there.
+self-masking model with known signs this is; the integral is by quadrature here, and sampled there.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class SelfMasking(Entrywise):
             nothing that is hidden, so that it is left out of the bound as ever.
         steepness: of the logistic law to start from, one over the data's unit; positive.
         threshold: where half are missing, to start from; the data's unit.
-        nodes: of the quadrature; more where the law is much steeper than what is decoded is wide.
+        nodes: of the quadrature. 32 are off by less than 1e-4 nats where steepness times the decoded standard deviation
+            is 3, by up to 0.03 at 7 and 0.5 at 25, of thresholds up to three standard deviations away; give more there.
         learned: False fixes the steepness and the threshold.
 
     Raises:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from designloop.vae.errors import ShapeError
+from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context, Likelihood
+from designloop.vae.likelihoods.checks import values_can_be_read
 
 _AT_ONCE = 16
 """Positions whose plan is read at once in a roll-out: most end long before the plan does."""
@@ -100,7 +101,7 @@ class TokenSequence(Likelihood):
         self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None
     ) -> Tensor:
         """(batch, length) log p(x_t | x_<t, plan) in nats, zero where masked. Arguments as ``log_prob``."""
-        return _observed(self.token_log_prob(params, x), mask)
+        return _observed(self.token_log_prob(params, x), x, mask)
 
     def log_prob_of_logits(self, logits: Tensor, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(batch,) ``log_prob`` from what ``logits`` gave, for who needs both.
@@ -109,7 +110,7 @@ class TokenSequence(Likelihood):
             logits: (batch, length, vocabulary).
             x, mask: as ``log_prob``.
         """
-        return _observed(_token_log_probs(logits, x), mask).sum(-1)
+        return _observed(_token_log_probs(logits, x), x, mask).sum(-1)
 
     def log_prob(self, params: Tensor, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> Tensor:
         """(batch,) log p(x | params) in nats, end mark included.
@@ -119,6 +120,9 @@ class TokenSequence(Likelihood):
             x: (batch, length) tokens.
             mask: (batch, length) True up to the end mark. It can only repeat where the padding is: a missing inner
                 token would have to be marginalised.
+
+        Raises:
+            VAEError: the mask hides a token.
         """
         return self.score(params, x, mask)[0]
 
@@ -194,8 +198,16 @@ class TokenSequence(Likelihood):
         return out
 
 
-def _observed(log_probs: Tensor, mask: Tensor | None) -> Tensor:
-    return log_probs if mask is None else torch.where(mask, log_probs, torch.zeros_like(log_probs))
+def _observed(log_probs: Tensor, x: Tensor, mask: Tensor | None) -> Tensor:
+    """Log-probabilities, which are 0 at padding already, if the mask hides nothing else."""
+    if mask is None:
+        return log_probs
+    if values_can_be_read(mask, x) and bool((~mask & (x != TokenSequence.PAD)).any()):
+        row = int((~mask & (x != TokenSequence.PAD)).any(1).nonzero()[0])
+        raise VAEError(
+            f"mask hides a token of row {row}, which would have to be summed over; give True up to each row's end mark"
+        )
+    return torch.where(mask, log_probs, torch.zeros_like(log_probs))
 
 
 def _token_log_probs(logits: Tensor, x: Tensor) -> Tensor:

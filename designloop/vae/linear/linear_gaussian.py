@@ -13,7 +13,6 @@ profile likelihood).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +21,8 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.full_normal import FullNormal
-
-_LOG_2PI = math.log(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ def log_evidence(model: LinearGaussian, x: Tensor, mask: Tensor | None = None) -
     given = posterior(model, x, mask)
     # Bayes' rule at the posterior mean: the joint there over the posterior's density there.
     residual = x - model.offset - given.mean @ model.weights.T
-    log_scale = (model.variance.log() + _LOG_2PI).expand_as(x)
+    log_scale = (model.variance.log() + LOG_2PI).expand_as(x)
     if mask is not None:  # before the square, so that NaN in a missing entry reaches no gradient either
         residual = torch.where(mask, residual, torch.zeros_like(residual))
         log_scale = log_scale * mask

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from designloop.vae.errors import VAEError
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.base import Posterior
-
-_LOG_2PI = math.log(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class DiagonalNormal(Posterior):
             (..., batch)
         """
         standard = (z - self.mean) / self.scale
-        return -(0.5 * standard.square() + self.scale.log() + 0.5 * _LOG_2PI).sum(-1)
+        return -(0.5 * standard.square() + self.scale.log() + 0.5 * LOG_2PI).sum(-1)
 
     @property
     def variance(self) -> Tensor:
@@ -60,7 +58,7 @@ class DiagonalNormal(Posterior):
 
     def entropy(self) -> Tensor:
         """(batch,) nats."""
-        return (self.scale.log() + 0.5 * (1 + _LOG_2PI)).sum(-1)
+        return (self.scale.log() + 0.5 * (1 + LOG_2PI)).sum(-1)
 
     def standard_kl(self) -> Tensor:
         """(batch,) KL(q || N(0, I)) in nats."""

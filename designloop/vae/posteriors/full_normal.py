@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.base import Posterior
-
-_LOG_2PI = math.log(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class FullNormal(Posterior):
         """(..., batch) log density in nats at z (..., batch, latent)."""
         standard = (self.precision_tril.mT @ (z - self.mean).unsqueeze(-1)).squeeze(-1)
         log_scale = -self.precision_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return -0.5 * (standard.square() + _LOG_2PI).sum(-1) - log_scale
+        return -0.5 * (standard.square() + LOG_2PI).sum(-1) - log_scale
 
     @property
     def variance(self) -> Tensor:
@@ -47,13 +45,13 @@ class FullNormal(Posterior):
     def entropy(self) -> Tensor:
         """(batch,) nats."""
         log_scale = -self.precision_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return (log_scale + 0.5 * self.mean.shape[-1] * (1 + _LOG_2PI)).expand(self.mean.shape[:-1])
+        return (log_scale + 0.5 * self.mean.shape[-1] * (1 + LOG_2PI)).expand(self.mean.shape[:-1])
 
     def standard_kl(self) -> Tensor:
         """(batch,) KL(q || N(0, I)) in nats."""
         latent = self.mean.shape[-1]
         squares: Tensor = (self.variance + self.mean.square()).sum(-1)
-        return 0.5 * squares + 0.5 * latent * _LOG_2PI - self.entropy()
+        return 0.5 * squares + 0.5 * latent * LOG_2PI - self.entropy()
 
     def __getitem__(self, rows: Tensor | slice) -> FullNormal:
         """The posterior of some rows."""

@@ -18,8 +18,9 @@ from scipy.linalg.lapack import dpttrf
 from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.base import Posterior
-from designloop.vae.priors.normal import LOG_2PI, log_normal
+from designloop.vae.priors.normal import log_normal
 from designloop.vae.recurrence import recur
 
 

@@ -45,8 +45,9 @@ class Mixture(Posterior):
     @property
     def variance(self) -> Tensor:
         """(batch, latent) the mean of the variances and the variance of the means."""
-        squares = torch.stack([each.variance + each.mean.square() for each in self.components], -1)
-        return (squares * self._weights().unsqueeze(-2)).sum(-1) - self.mean.square()
+        middle = self.mean  # deviations from it, squared: squares less a square are rounding alone far from 0
+        squares = torch.stack([each.variance + (each.mean - middle).square() for each in self.components], -1)
+        return (squares * self._weights().unsqueeze(-2)).sum(-1)
 
     @property
     def noise_width(self) -> int:

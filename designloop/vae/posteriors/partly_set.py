@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.base import Posterior
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
-from designloop.vae.priors.normal import LOG_2PI
 
 
 @dataclass(frozen=True, slots=True)

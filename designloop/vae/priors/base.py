@@ -36,6 +36,10 @@ class Prior(nn.Module, ABC):
         """The posterior where the context sets units of z from outside, as interventions do; else as it is."""
         return posterior
 
+    def settle(self, z: Tensor, context: Context | None = None) -> Tensor:
+        """(..., batch, latent) z with the units that the context sets at what they are set to; else as it is."""
+        return z
+
     def kl(self, posterior: Posterior, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch,) KL(posterior || prior) in nats: closed where it can be, else log q(z) − log p(z) at ``z``.
 

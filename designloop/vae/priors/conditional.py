@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import MissingContextError, ShapeError
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import require_known
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
 from designloop.vae.priors.normal import cross_entropy, entropy, log_normal, noise_for
@@ -34,9 +35,11 @@ class ConditionalNormal(Prior):
         Raises:
             MissingContextError: the context has no such entry.
             ShapeError: the network does not give two numbers a unit.
+            VAEError: a label is not in its table, where it is one.
         """
         if context is None or self.key not in context:
             raise MissingContextError(type(self).__name__, self.key, list(context or ()))
+        require_known(self.network, context[self.key], self.key)
         said = self.network(context[self.key])
         if said.shape[-1] != 2 * self.latent:
             raise ShapeError(

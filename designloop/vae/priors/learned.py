@@ -19,8 +19,11 @@ from torch import Tensor
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import noise_level
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
+from designloop.vae.priors.normal import rows_of
 
 
 class LearnedPrior(Prior):
@@ -101,13 +104,12 @@ class LearnedPrior(Prior):
 
     def _noise_variance(self, context: Context | None) -> Tensor:
         """() or (batch, 1): σ²."""
-        if context is None or "noise" not in context:
-            return self.means.new_zeros(())
-        return context["noise"].square().unsqueeze(-1)
+        level = noise_level(context)
+        return self.means.new_zeros(()) if level is None else level.square()
 
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, latent) draws; with a context (n, batch, latent), each at the noise level of its row."""
-        rows = next((value.shape[0] for value in context.values()), None) if context else None
+        rows = rows_of(context)
         shape = (n,) if rows is None else (n, rows)
         many = math.prod(shape)
         if many == 0:
@@ -135,7 +137,7 @@ class LearnedPrior(Prior):
         parts = []
         for weight, mean, variance, axes in zip(self.weights, self.means, self.variances, self.axes, strict=True):
             along, wide = (z - mean) @ axes, variance + noise
-            units = along.square() / wide + wide.log() + math.log(2 * math.pi)
+            units = along.square() / wide + wide.log() + LOG_2PI
             parts.append(weight.log() - 0.5 * units.sum(-1))
         total: Tensor = torch.stack(parts).logsumexp(0)
         return total

@@ -14,7 +14,7 @@ from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.posteriors.base import Posterior
 from designloop.vae.priors.base import Prior
-from designloop.vae.priors.normal import log_normal, noise_for
+from designloop.vae.priors.normal import log_normal, noise_for, rows_of
 
 
 class GaussianMixture(Prior):
@@ -102,10 +102,10 @@ class VampPrior(Prior):
 
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, latent) draws; with a context (n, batch, latent)."""
-        rows = next((len(value) for value in context.values()), 1) if context else 1
-        chosen = _choose(self.logits, self.inputs.new_empty(n * rows), generator)
+        rows = rows_of(context)
+        chosen = _choose(self.logits, self.inputs.new_empty(n * (1 if rows is None else rows)), generator)
         drawn = self.components(chosen).rsample(generator)
-        return drawn.view(n, rows, self.latent) if context else drawn
+        return drawn if rows is None else drawn.view(n, rows, self.latent)
 
 
 def _choose(logits: Tensor, like: Tensor, generator: torch.Generator | None) -> Tensor:

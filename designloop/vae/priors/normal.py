@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.special import LOG_2PI
 
-LOG_2PI = math.log(2 * math.pi)
+
+def rows_of(context: Context | None) -> int | None:
+    """How many rows a context is of; None where there is no context, or nothing in it."""
+    return next((value.shape[0] for value in context.values()), None) if context else None
 
 
 def noise_for(n: int, latent: int, like: Tensor, context: Context | None, generator: torch.Generator | None) -> Tensor:
     """(n, latent) standard normal noise of a tensor's dtype and device; with a context (n, batch, latent)."""
-    rows = next((value.shape[0] for value in context.values()), None) if context else None
+    rows = rows_of(context)
     shape = (n, latent) if rows is None else (n, rows, latent)
     return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.checks import noise_level
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
+from designloop.vae.priors.normal import noise_for
 
 
 class StandardNormal(Prior):
@@ -33,9 +34,7 @@ class StandardNormal(Prior):
     def sample(self, n: int, context: Context | None = None, generator: torch.Generator | None = None) -> Tensor:
         """(n, latent) draws; with a context (n, batch, latent)."""
         scale = self.variance(context).sqrt()
-        rows = next((value.shape[0] for value in context.values()), None) if context else None
-        shape = (n, self.latent) if rows is None else (n, rows, self.latent)
-        return scale * torch.randn(shape, dtype=scale.dtype, device=scale.device, generator=generator)
+        return scale * noise_for(n, self.latent, scale, context, generator)
 
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch) log p(z) in nats.
@@ -44,7 +43,7 @@ class StandardNormal(Prior):
             z: (..., batch, latent).
         """
         variance = self.variance(context)
-        return -0.5 * (z.square() / variance + variance.log() + math.log(2 * math.pi)).sum(-1)
+        return -0.5 * (z.square() / variance + variance.log() + LOG_2PI).sum(-1)
 
     def diagonal_kl(self, posterior: DiagonalNormal, z: Tensor, context: Context | None = None) -> Tensor:
         """(batch,) KL(posterior || prior) in nats, the sum over the units (Kingma & Welling 2014, app. B)."""
@@ -67,6 +66,5 @@ class NoisedStandardNormal(StandardNormal):
 
     def variance(self, context: Context | None = None) -> Tensor:
         """() without a noise level, (batch, 1) with one."""
-        if context is None or "noise" not in context:
-            return torch.ones_like(self.like)
-        return (1 + context["noise"].square()).unsqueeze(-1)
+        level = noise_level(context)
+        return torch.ones_like(self.like) if level is None else 1 + level.square()

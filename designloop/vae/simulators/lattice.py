@@ -104,7 +104,7 @@ def trajectory(
 
     Args:
         fields: (chains, *shape).
-        around: μ² of the free field that is solved exactly.
+        mass2, coupling: of the action. free_mass2: μ² of the free field that is solved exactly.
     """
     shape = fields.shape[1:]
     unit = np.eye(math.prod(shape)).reshape(-1, *shape)

@@ -10,7 +10,6 @@ Sources: Kalman 1960; Durbin & Koopman 2012, "Time series analysis by state spac
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,7 @@ from torch import Tensor
 
 from designloop.vae.doors import as_tensor
 from designloop.vae.errors import ShapeError, VAEError
-
-_LOG_2PI = math.log(2 * math.pi)
+from designloop.vae.likelihoods.special import LOG_2PI
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def kalman_filter(model: StateSpace, y: Any, mask: Any | None = None) -> Filtere
         column = p @ model.design  # (batch, states)
         spread = column @ model.design + model.noise
         gain = torch.where(seen.unsqueeze(-1), column / spread.unsqueeze(-1), 0.0)
-        log_prob = -0.5 * (surprise.square() / spread + spread.log() + _LOG_2PI)
+        log_prob = -0.5 * (surprise.square() / spread + spread.log() + LOG_2PI)
         a = a + gain * surprise.unsqueeze(-1)
         p = p - gain.unsqueeze(-1) * column.unsqueeze(-2)
         kept.append((torch.where(seen, log_prob, 0.0), predicted, predicted_covariance, a, p))
@@ -123,6 +121,8 @@ def _take(y: Any, mask: Any | None, like: Tensor) -> tuple[Tensor, Tensor]:
     mask = torch.ones_like(y, dtype=torch.bool) if mask is None else as_tensor(mask, like, "mask")
     if mask.shape != y.shape:
         raise ShapeError("mask", mask.shape, f"{tuple(y.shape)} as y", "give True where an entry is observed")
+    if mask.dtype != torch.bool:
+        raise VAEError(f"mask is of {mask.dtype}, expected torch.bool, True where observed; give mask.bool()")
     y = torch.where(mask, y, 0.0)
     if not bool(y.isfinite().all()):
         row, step = (~y.isfinite()).nonzero()[0].tolist()

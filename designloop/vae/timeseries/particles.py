@@ -28,7 +28,7 @@ from designloop.vae.errors import VAEError
 from designloop.vae.model import VAE
 from designloop.vae.timeseries.returns import Returns
 from designloop.vae.timeseries.scores import ScoreTable
-from designloop.vae.timeseries.volatility import VolatilityDecoder
+from designloop.vae.timeseries.volatility import VolatilityDecoder, parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def particle_filter(
         raise VAEError(f"levels is {tuple(levels)}, expected probabilities between 0 and 1")
     x, mask, _ = vaes[0].take_rows(x, mask)
     seen = torch.ones_like(x, dtype=torch.bool) if mask is None else mask
-    cloud = _Cloud(*_stack([_parts(each) for each in vaes]), (len(vaes), len(x), particles), generator)
+    cloud = _Cloud(*_stack([parts_of(each) for each in vaes]), (len(vaes), len(x), particles), generator)
     kept: list[tuple[Tensor, ...]] = []
     for now, observed in zip(x.unbind(1), seen.unbind(1), strict=True):
         here, observed = now.unsqueeze(-1), observed.unsqueeze(-1)
@@ -88,16 +88,6 @@ def particle_filter(
         kept.append((evidence.logsumexp(0) - math.log(len(vaes)), middle, variance.sqrt(), quantiles))
         cloud.go_on(here, observed)
     return FilteredVolatility(*(torch.stack(part, 1) for part in zip(*kept, strict=True)))
-
-
-def _parts(vae: VAE) -> tuple[VolatilityDecoder, Returns]:
-    decoder, likelihood = vae.decoder, vae.likelihood
-    if not isinstance(decoder, VolatilityDecoder) or not isinstance(likelihood, Returns):
-        raise VAEError(
-            f"found a decoder {type(decoder).__name__} and a likelihood {type(likelihood).__name__}, expected those of "
-            "volatility_vae; for linear-Gaussian models take kalman_filter"
-        )
-    return decoder, likelihood
 
 
 def _stack(parts: Sequence[tuple[VolatilityDecoder, Returns]]) -> tuple[VolatilityDecoder, Returns]:

@@ -27,9 +27,7 @@ def over(vae: VAE, steps: int) -> VAE:
     Raises:
         VAEError: the prior is no chain.
     """
-    if not isinstance(vae.prior, NormalChain):
-        raise VAEError(f"the prior is {type(vae.prior).__name__}, expected a chain: AutoregressiveNormal or RandomWalk")
-    prior = vae.prior.over(steps)
+    prior = _chain_of(vae).over(steps)
     encoder = vae.encoder
     if isinstance(encoder, NewtonEncoder):
         encoder = encoder.with_prior(prior)
@@ -42,7 +40,8 @@ def extend(vae: VAE, x: Tensor, steps: int, mask: Tensor | None = None) -> tuple
     What is asked of the three is a forecast: ``smooth`` tells the path ahead, ``sample_missing`` draws the data.
 
     Args:
-        x: (batch, steps so far). mask: True where observed.
+        x: (batch, steps so far), or (batch, steps · channels), all channels of the first step before the second's.
+        mask: True where observed.
         steps: how far ahead.
 
     Raises:
@@ -52,8 +51,9 @@ def extend(vae: VAE, x: Tensor, steps: int, mask: Tensor | None = None) -> tuple
         raise VAEError(f"steps is {steps}, expected at least one step ahead")
     x, mask, _ = vae.take_rows(x, mask)
     seen = torch.ones_like(x, dtype=torch.bool) if mask is None else mask
-    ahead = (0, steps)
-    longer = over(vae, vae.prior.latent + steps)
+    prior = _chain_of(vae)
+    ahead = (0, steps * _columns(x, prior))
+    longer = over(vae, prior.steps + steps)
     return longer, torch.nn.functional.pad(x, ahead), torch.nn.functional.pad(seen, ahead)
 
 
@@ -102,7 +102,7 @@ def forecast(
     """(n, batch, steps) draws of how the series go on; their quantiles are those of the forecast.
 
     Args:
-        x: (batch, steps so far). mask: True where observed.
+        x: (batch, steps so far), or of all channels, as for ``extend``. mask: True where observed.
         steps: how far ahead.
         n: draws. k: draws of the posterior that they are chosen among, by weight.
 
@@ -110,4 +110,17 @@ def forecast(
         VAEError: ``steps`` or ``k`` is not positive, or x cannot be (``VAE.take_rows``).
     """
     longer, padded, observed = extend(vae, x, steps, mask)
-    return sample_missing(longer, padded, observed, n=n, k=k, generator=generator)[..., -steps:]
+    ahead = steps * _columns(padded, _chain_of(longer))
+    return sample_missing(longer, padded, observed, n=n, k=k, generator=generator)[..., -ahead:]
+
+
+def _chain_of(vae: VAE) -> NormalChain:
+    """The prior, if it is a chain."""
+    if not isinstance(vae.prior, NormalChain):
+        raise VAEError(f"the prior is {type(vae.prior).__name__}, expected a chain: AutoregressiveNormal or RandomWalk")
+    return vae.prior
+
+
+def _columns(x: Tensor, prior: NormalChain) -> int:
+    """How many columns of x (batch, columns) a step has: one a channel where x is as wide as the path, else one."""
+    return prior.channels if x.shape[-1] == prior.latent else 1

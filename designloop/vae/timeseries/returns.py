@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.entrywise import Entrywise
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.timeseries.scores import from_normal, log_student, normal_score
-
-_LOG_2PI = math.log(2 * math.pi)
 
 
 class Returns(Entrywise):
@@ -80,7 +79,7 @@ class Returns(Entrywise):
         """(...) log p(r_t | h_t) in nats, tomorrow's news unknown."""
         e = self.shocks(h, x)
         if self.log_df is None:
-            return -0.5 * (e.square() + _LOG_2PI + h)
+            return -0.5 * (e.square() + LOG_2PI + h)
         return log_student(e, self.log_df, self.log_skew) - h / 2
 
     def log_prob_of_observed(self, params: Tensor, x: Tensor, context: Context | None) -> Tensor:

@@ -21,11 +21,10 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from designloop.vae.likelihoods.special import log_rising
+from designloop.vae.likelihoods.special import LOG_2PI, log_rising
 
 Array = NDArray[np.float64]
 
-_LOG_2PI = math.log(2 * math.pi)
 
 _MOVE = 1e-4
 """By which parameters are moved for slopes of a score."""
@@ -144,7 +143,7 @@ class _Score(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         e, log_df, log_skew, score = ctx.saved_tensors
-        log_normal = -0.5 * (score.square() + _LOG_2PI)
+        log_normal = -0.5 * (score.square() + LOG_2PI)
         of_e = slope * (log_student(e, log_df, log_skew) - log_normal).exp() if ctx.needs_input_grad[0] else None
         values = e.numpy(force=True).astype(float)
         falls = values < -_numbers(log_df, log_skew)[2]

@@ -131,8 +131,8 @@ def volatility_vae(
     return VAE(SeriesEncoder(scale), decoder, likelihood, prior)
 
 
-def parameters_of(vae: VAE) -> dict[str, float]:
-    """The numbers of a ``volatility_vae`` by name: level, persistence, wander, mean, and leverage, df and skew if any.
+def parts_of(vae: VAE) -> tuple[VolatilityDecoder, Returns]:
+    """Decoder and likelihood of a ``volatility_vae``.
 
     Raises:
         VAEError: the VAE is another.
@@ -141,8 +141,18 @@ def parameters_of(vae: VAE) -> dict[str, float]:
     if not isinstance(decoder, VolatilityDecoder) or not isinstance(likelihood, Returns):
         raise VAEError(
             f"found a decoder {type(decoder).__name__} and a likelihood {type(likelihood).__name__}, expected those of "
-            "volatility_vae"
+            "volatility_vae; for linear-Gaussian models take kalman_filter"
         )
+    return decoder, likelihood
+
+
+def parameters_of(vae: VAE) -> dict[str, float]:
+    """The numbers of a ``volatility_vae`` by name: level, persistence, wander, mean, and leverage, df and skew if any.
+
+    Raises:
+        VAEError: the VAE is another.
+    """
+    decoder, likelihood = parts_of(vae)
     named = {
         "level": decoder.level,
         "persistence": decoder.prior.correlation,

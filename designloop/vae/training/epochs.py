@@ -5,6 +5,7 @@ history = fit_epochs(vae, ELBO(), x, epochs=200, validation=0.1, patience=10)
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ class Epoch:
     validation: float | None
     """Negative ELBO of the rows held out, nats a row, at the same noise in every epoch; None without such rows."""
     is_best: bool
-    """Whether the validation was never as low before; always without rows held out."""
+    """Whether the validation was never as low before, NaN above all numbers; always without rows held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ def fit_epochs(
         vae: trained in place; with ``validation`` it has the weights of its best epoch in the end.
         loss: as for ``fit``.
         data: rows alone (a tensor, an array, a data frame, lists), a ``Batch`` of all rows with their masks, contexts,
-            targets and weights, or what can be gone through again and again and gives batches: a ``DataLoader`` of
-            ``Batch``, of rows, or of ``{"x": …, "mask": …, "context": …}``.
+            targets, weights and latents, or what can be gone through again and again and gives batches: a
+            ``DataLoader`` of ``Batch``, of rows, or of ``{"x": …, "mask": …, "context": …}``.
         epochs: passes at most.
         batch: rows of a step, of data that is not batched already.
         rate: of Adam, where no ``optimizer`` is given.
@@ -96,7 +97,7 @@ def fit_epochs(
     if device is not None:
         vae.to(device)
         loss.to(device)
-    where = next(vae.parameters()).device
+    where = _device_of(vae)
     orders = torch.Generator().manual_seed(seed)
     noise = torch.Generator(where).manual_seed(seed)
     learnt, held = _sources(vae, data, validation, batch, orders)
@@ -119,8 +120,11 @@ def fit_epochs(
         if not losses:
             raise VAEError("data gave no batch in an epoch; give what can be gone through again, such as a DataLoader")
         held_out_loss = None if held is None else _negative_elbo(vae, held(), seed)
-        lowest = min((epoch.validation for epoch in done if epoch.validation is not None), default=None)
-        is_best = held_out_loss is None or lowest is None or held_out_loss < lowest
+        is_best = (
+            not done
+            or held_out_loss is None
+            or _height(held_out_loss) < min(_height(epoch.validation) for epoch in done)
+        )
         done.append(Epoch(number, sum(losses) / len(losses), held_out_loss, is_best))
         if is_best and held_out_loss is not None:
             kept = [_copy(vae), _copy(loss)]
@@ -172,7 +176,8 @@ def _whole(vae: VAE, data: Any) -> Batch | None:
     x, mask, context = vae.take_rows(given.x, given.mask, given.context)
     out = vae.take_rows(x, mask, given.targets)[2]
     weights = vae.take_rows(x, mask, {} if given.weights is None else {"weights": given.weights})[2].get("weights")
-    return Batch(x, mask, context, out, weights)
+    z = vae.take_rows(x, mask, {} if given.z is None else {"z": given.z})[2].get("z")
+    return Batch(x, mask, context, out, weights, z)
 
 
 def _passes(data: Any, whole: Batch | None, batch: int, orders: torch.Generator | None) -> Source:
@@ -210,14 +215,14 @@ def _rows(batch: Batch, rows: Tensor) -> Batch:
 
     return replace(
         batch, x=batch.x[rows.to(batch.x.device)], mask=take(batch.mask), context=take_all(batch.context),
-        targets=take_all(batch.targets), weights=take(batch.weights),
+        targets=take_all(batch.targets), weights=take(batch.weights), z=take(batch.z),
     )  # fmt: skip
 
 
 @torch.no_grad()
 def _negative_elbo(vae: VAE, batches: Iterable[Batch], seed: int) -> float:
     """Mean over the rows, by their weights, whatever schedules the loss has: epochs are then comparable."""
-    generator = torch.Generator(next(vae.parameters()).device).manual_seed(seed)
+    generator = torch.Generator(_device_of(vae)).manual_seed(seed)
     total, rows = 0.0, 0.0
     for batch in batches:
         out = vae(batch.x, batch.mask, batch.context, weights=batch.weights, generator=generator)
@@ -227,6 +232,15 @@ def _negative_elbo(vae: VAE, batches: Iterable[Batch], seed: int) -> float:
     if not rows:
         raise VAEError("validation has no rows; give some, or what can be gone through again, a list or a DataLoader")
     return total / rows
+
+
+def _height(validation: float | None) -> float:
+    """A validation to be compared: what is no number is worse than any."""
+    return math.inf if validation is None or math.isnan(validation) else validation
+
+
+def _device_of(vae: VAE) -> torch.device:
+    return next((parameter.device for parameter in vae.parameters()), torch.device("cpu"))
 
 
 def _copy(module: nn.Module) -> dict[str, Tensor]:

@@ -166,7 +166,13 @@ class IWELBO(Term):
 
         Raises:
             CapabilityError: the prior has no ``log_prob``.
+            VAEError: z was not drawn from the posteriors, so that the weights are none, and have no bound.
         """
+        if out.noise is None:
+            raise VAEError(
+                "the pass has latents that were given, or the posterior's mean, expected draws of the posterior; leave "
+                "Batch(z=…) out, or give the pass a generator or noise"
+            )
         bound = out.by_draw(out.log_weight).logsumexp(0) - math.log(out.draws)
         return -bound.repeat(out.draws)
 
@@ -271,8 +277,11 @@ class PropertyLoss(Term):
 
     def _means(self, values: Tensor, out: ForwardPass) -> Tensor:
         """(batch,) the mean of values (batch,) over each row's group."""
-        parts = [out.z.detach(), *out.context.values()] if self.group is None else [target_of(out, self.group)]
-        keys = torch.cat([part.reshape(len(values), -1).to(values) for part in parts], -1)
+        if self.group is None:
+            parts = [out.z.detach(), *out.context.values()]
+            keys = torch.cat([part.reshape(len(values), -1).to(values) for part in parts], -1)
+        else:  # as they are: numbers of groups above 2²⁴ are not all there are in float32
+            keys = target_of(out, self.group).reshape(len(values), -1).to(values.device)
         group = keys.unique(dim=0, return_inverse=True)[1]
         sums = values.new_zeros(len(values)).index_add(0, group, values)
         sizes = values.new_zeros(len(values)).index_add(0, group, torch.ones_like(values))
@@ -305,6 +314,8 @@ class ReferenceKL(Term):
     Raises:
         CapabilityError: the reference's likelihood does not work token by token.
     """
+
+    needs_posterior = False
 
     def __init__(self, reference: VAE, rows: int | None = None) -> None:
         super().__init__()

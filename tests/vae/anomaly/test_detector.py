@@ -7,10 +7,10 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from designloop.testing.draws import generator
-from designloop.vae.anomaly.detector import fit_neural
+from designloop.vae.anomaly.detector import fit_neural, fit_robust
 from designloop.vae.anomaly.kinds import Binary, Counts, Numbers
 from designloop.vae.anomaly.neural import Settings, concentrate, starting_vae
-from designloop.vae.anomaly.scores import negative_evidence, reconstruction_error
+from designloop.vae.anomaly.scores import negative_elbo, negative_evidence, reconstruction_error
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.bernoulli import Bernoulli
 from designloop.vae.likelihoods.gaussian import Gaussian
@@ -117,3 +117,13 @@ def test_what_cannot_be_is_said() -> None:
     assert result.steps == 0
     with pytest.raises(ShapeError, match=r"x has shape \(120, 5\), expected \(batch, 12\)"):
         result.score(x[:, :5])
+
+
+def test_a_robust_detector_may_be_moved_to_single_precision() -> None:
+    x = torch.randn(60, 5, generator=generator(), dtype=torch.float64)
+    detector = fit_robust(x)
+    exact, by_draws = detector.score(x), detector.score(x, negative_elbo)
+    single = detector.float()
+    torch.testing.assert_close(single.score(x), exact, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(single.score(x.float()).double(), exact, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(single.score(x, negative_elbo), by_draws, rtol=1e-3, atol=1e-3)

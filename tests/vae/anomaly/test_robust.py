@@ -7,14 +7,15 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from designloop.testing.draws import generator
-from designloop.vae.anomaly.contamination import contamination_evidence
+from designloop.vae.anomaly import robust
+from designloop.vae.anomaly.contamination import contamination_evidence, folds_of
 from designloop.vae.anomaly.detector import NeuralDetector, RobustDetector, fit_detector, fit_robust
 from designloop.vae.anomaly.neural import Settings
 from designloop.vae.anomaly.robust import (
@@ -22,6 +23,7 @@ from designloop.vae.anomaly.robust import (
     fit_members,
     isotropic_or_ppca,
     robust_ppca,
+    starts_of,
     units_of,
     views_of,
 )
@@ -182,3 +184,38 @@ def test_what_cannot_be_is_said() -> None:
         result.score(torch.full_like(x, torch.nan))
     with pytest.raises(VAEError, match="entries that are no counts"):
         fit_robust(rows_of(overdispersed)).score(torch.full((3, 60), -1.0))
+
+
+@given(rows=st.integers(5, 20_000))
+@settings(max_examples=30, deadline=None)
+@example(rows=719)
+@example(rows=7914)
+@example(rows=7919)
+@example(rows=23_757)
+def test_folds_are_alike_and_take_rows_from_everywhere(rows: int) -> None:
+    fold = folds_of(rows)
+    sizes = torch.bincount(fold, minlength=5)
+    assert int(sizes.max()) - int(sizes.min()) <= 1
+    for fifth in fold.chunk(5):  # each is hypergeometric: a fifth of its rows, within six standard deviations
+        apart = torch.bincount(fifth, minlength=5) - len(fifth) / 5
+        assert float(apart.abs().max()) < 6 * (0.16 * len(fifth)) ** 0.5
+
+
+def test_distances_are_never_all_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = rows_of(clustered, 120, contamination=0.1)
+    whole = list(starts_of(x))
+    apart = np.sort(np.linalg.norm(x.numpy()[:, None] - x.numpy(), axis=-1), 1)
+    kth = 6  # a twentieth of the rows
+    held: list[int] = []
+    of_torch = torch.cdist
+
+    def watched(one: Tensor, other: Tensor) -> Tensor:
+        held.append(len(one) * len(other))
+        return of_torch(one, other)
+
+    monkeypatch.setattr(torch, "cdist", watched)
+    monkeypatch.setattr(robust, "DISTANCES_AT_ONCE", 1000)
+    for start, wanted in zip(starts_of(x), whole, strict=True):
+        assert torch.equal(start, wanted)
+    assert max(held) <= 1000
+    np.testing.assert_allclose(robust._distance_to(x, kth + 1), apart[:, kth])

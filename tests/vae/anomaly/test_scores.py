@@ -27,6 +27,7 @@ from designloop.vae.anomaly.scores import (
     reconstruction_error,
 )
 from designloop.vae.errors import CapabilityError, VAEError
+from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.negative_binomial import NegativeBinomial
 from designloop.vae.linear.linear_gaussian import log_evidence, posterior, ppca
 from designloop.vae.linear.linear_vae import as_vae, exact_vae
@@ -180,3 +181,13 @@ def test_a_peptide_among_zincs_molecules_is_an_anomaly() -> None:
     assert float(conformal_p_values(scores[80:], calibration).median()) > 0.2
     with pytest.raises(CapabilityError, match="TokenSequence offers no mean; draw from it by sample"):
         reconstruction_error(model, x)
+
+
+def test_each_part_of_the_model_is_left_in_the_mode_that_it_had() -> None:
+    """Such as an encoder that is frozen while all else learns."""
+    vae = VAE(MLPEncoder(3, 2), MLPDecoder(2, 3), Gaussian(3), StandardNormal(2)).train()
+    vae.encoder.eval()  # type: ignore[attr-defined]
+    modes = [module.training for module in vae.modules()]
+    anomaly_score(vae, torch.zeros(2, 3))
+    assert [module.training for module in vae.modules()] == modes
+    assert len(set(modes)) == 2

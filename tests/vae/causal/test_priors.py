@@ -12,6 +12,7 @@ from designloop.testing import check_prior
 from designloop.testing.draws import generator
 from designloop.vae import causal
 from designloop.vae.causal import AdditiveNoise, LearnedGraph
+from designloop.vae.errors import VAEError
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 
 CAUSES = torch.tensor([[0, 0, 1], [1, 0, 1], [0, 0, 0]])
@@ -129,3 +130,14 @@ def test_a_graph_of_bent_arrows_is_learned_from_what_it_made() -> None:
     truth = torch.zeros(3, 3)
     truth[1, 0] = 1
     assert causal.structural_distance(prior.settled().causes, truth) == 0
+
+
+def test_a_graph_that_is_still_learned_refuses_interventions() -> None:
+    prior = graph(CAUSES * 0.7)
+    context = {"do": prior.settled().interventions({0: 1.0}, 4)}
+    z = torch.zeros(4, 3)
+    for asked in (lambda: prior.log_prob(z, context), lambda: prior.sample(2, context, generator()),
+                  lambda: prior.condition(DiagonalNormal(z, z + 1), context)):  # fmt: skip
+        with pytest.raises(VAEError, match=r"a LearnedGraph knows of no interventions; leave it out, or take vae.with"):
+            asked()
+    assert prior.settled().sample(2, context, generator())[..., 0].unique().tolist() == [1.0]

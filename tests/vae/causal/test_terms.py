@@ -116,3 +116,18 @@ def test_the_penalty_lowers_the_score() -> None:
     fit(vae, 1e-3 * ELBO() + 1.0 * Consistency(vae), [Batch(x)] * 100, optimizer, generator=generator_)
     assert before > 0.1
     assert score() < before / 5
+
+
+def test_nothing_is_amiss_under_an_intervention_where_decoder_and_encoder_are_each_others_inverse() -> None:
+    """Of any unit, also one that the row's context sets: each row is a row of its own world."""
+    matrix = torch.tensor([[1.0, 0.4, 0.0], [0.0, 1.0, -0.3], [0.2, 0.0, 1.0]])
+    vae = chain_vae(torch.linalg.inv(matrix.double()), matrix.double())
+    prior = vae.prior
+    assert isinstance(prior, StructuralCausal)
+    x = torch.randn(64, 3, generator=generator(), dtype=torch.float64)
+    for do in ({}, {0: 1.5}, {1: x[:, 0]}, {0: 0.3, 1: -2.0}):
+        out = vae(x, None, {"do": prior.interventions(do, 64)}, generator=generator(1))
+        torch.testing.assert_close(Consistency(vae)(out), torch.zeros(64).double(), atol=1e-12, rtol=0)
+    half = chain_vae(0.5 * torch.linalg.inv(matrix.double()), matrix.double())
+    out = half(x, None, {"do": prior.interventions({1: 2.0}, 64)}, generator=generator(1))
+    assert float(Consistency(half)(out).detach().mean()) > 0.1

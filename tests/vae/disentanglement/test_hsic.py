@@ -147,10 +147,44 @@ def test_the_term_is_hsic_of_its_units_and_has_a_gradient() -> None:
 
 def test_what_cannot_be_is_told() -> None:
     with pytest.raises(VAEError, match="the median distance among 5 rows is 0, expected different ones; give a width"):
-        kernel(torch.zeros(5, 2))
+        kernel(torch.eye(5)[:, :1])
     with pytest.raises(ShapeError, match=r"labels has shape \(4, 1\), expected \(rows,\)"):
         kernel(torch.zeros(4, 1, dtype=torch.long))
     with pytest.raises(ShapeError, match=r"y has shape \(3,\), expected \(3 rows as x, at least 4, …\)"):
         hsic_of(rows(3, 1), rows(3, 1)[:, 0], unbiased=True)
     with pytest.raises(VAEError, match="no stratum of 6 rows has as many as 4"):
         conditional_hsic(rows(6, 1), rows(6, 1), torch.arange(6) % 3)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e4])
+def test_where_the_origin_lies_is_no_matter_in_float32_either(offset: float) -> None:
+    x = (rows(60, 2) * 64).round() / 64  # numbers that float32 can write at any of these offsets
+    y = x[:, :1] + rows(60, 1, 1).round()
+    wanted = float(hsic_of(x, y, True))
+    assert float(hsic_of(x.float() + offset, y.float() - offset, True)) == pytest.approx(wanted, rel=1e-3)
+
+
+def test_what_does_not_vary_depends_on_nothing() -> None:
+    """Also in training: a posterior that has collapsed is not pushed, and does not end the run."""
+    same, other = torch.full((8, 2), 0.3), rows(8, 1).float()
+    for pair in ((same, other), (other, same), (same, torch.arange(8) % 2)):
+        assert float(hsic_of(*pair, unbiased=True)) == pytest.approx(0, abs=1e-6)
+    assert independence(same, other, permutations=9, generator=torch.Generator().manual_seed(0)).p_value == 1
+    mean = same.clone().requires_grad_()
+    zeros = torch.zeros(8)
+    context = {"drug": torch.arange(8) % 2, "line": torch.arange(8) // 4}
+    out = ForwardPass(mean, None, DiagonalNormal(mean, torch.ones(8, 2)), mean, mean, zeros, zeros, context)
+    for term in (HSIC("drug"), HSIC("drug", given="line"), HSIC("drug", widths=(0.5, None))):
+        value = term(out)
+        assert float(value.detach()) == pytest.approx(0, abs=1e-6)
+        (slope,) = torch.autograd.grad(value, mean, retain_graph=True)
+        assert torch.equal(slope, torch.zeros(8, 2))
+
+
+def test_widths_of_the_term_are_those_of_hsic() -> None:
+    mean = torch.cat([torch.zeros(25, 1), rows(5, 1).float()])  # most pairs are alike, so that there is no median
+    zeros, age = torch.zeros(30), rows(30, 1, 2)[:, 0].float()
+    out = ForwardPass(mean, None, DiagonalNormal(mean, mean + 1), mean, mean, zeros, zeros, {"age": age})
+    with pytest.raises(VAEError, match="the median distance among 30 rows is 0, expected different ones; give a width"):
+        HSIC("age")(out)
+    torch.testing.assert_close(HSIC("age", widths=(0.5, 2.0))(out), hsic_of(mean, age, True, (0.5, 2.0)))

@@ -14,6 +14,7 @@ from scipy.stats import pearsonr
 from sklearn.metrics import mutual_info_score
 
 from designloop.vae.disentanglement.scores import (
+    Binning,
     dci,
     dci_of,
     factor_vae_score,
@@ -190,3 +191,35 @@ def test_one_outlier_changes_nothing_in_bins_of_equal_numbers_and_much_in_bins_o
     assert 0 <= mig(tied, tied) <= 1
     with pytest.raises(VAEError, match="binning is 'size', expected 'quantile' or 'width'"):
         mig(codes, AMOUNTS, binning="size")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_amounts_that_are_mostly_one_value_are_told_by_a_code_that_is_theirs(seed: int) -> None:
+    """96 % are 0, or the greatest there is: the gap is that of scikit-learn's information about such a factor."""
+    rng = np.random.default_rng(seed)
+    for factor in (rng.exponential(size=2000), -rng.exponential(size=2000)):
+        factor[rng.random(2000) < 0.96] = 0.0
+        noise = rng.standard_normal(2000)
+        score = mig(np.column_stack([factor, noise]), factor[:, None])
+        labels = (factor != 0).astype(int)
+        twentieth = np.argsort(np.argsort(noise)) // 100
+        assert score == pytest.approx(
+            1 - mutual_info_score(labels, twentieth) / mutual_info_score(labels, labels), abs=1e-9
+        )
+        assert score > 0.8
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0, 1e6]), min_size=3, max_size=60), st.integers(2, 20),
+    st.sampled_from(["quantile", "width"]), st.integers(0, 100),
+)  # fmt: skip
+def test_the_gap_is_a_share_however_many_values_there_are(
+    values: list[float], bins: int, binning: Binning, seed: int
+) -> None:
+    factor = np.array([*values, -2.0, 3.0])
+    noise = np.random.default_rng(seed).standard_normal(len(factor))
+    both = mig(np.column_stack([factor, noise]), factor[:, None], bins, binning)
+    assert -1e-9 <= both <= 1 + 1e-9
+    assert mig(np.column_stack([factor, 0 * noise]), factor[:, None], bins, binning) == pytest.approx(1)
+    with pytest.raises(VAEError, match="bins is 1, expected at least 2; 20 are usual"):
+        mig(np.column_stack([factor, noise]), factor[:, None], 1, binning)

@@ -12,9 +12,11 @@ from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE
+from designloop.vae.networks import FullEncoder, MLPDecoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.conditional import ConditionalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.priors.structural.linear import StructuralCausal
 
 CONTEXT = {"line": torch.tensor([0, 1, 1, 0]), "drug": torch.tensor([2, 0, 1, 1])}
 
@@ -103,3 +105,39 @@ def test_what_cannot_be_is_told() -> None:
         counterfactual(vae, x, context=CONTEXT, to={"drug": torch.tensor([0, 2])})
     with pytest.raises(VAEError, match=r"no subspace reads any of \['dose'\]; give one that a ConditionalNormal"):
         counterfactual(vae, x, context=CONTEXT, to={"dose": torch.zeros(4)})
+
+
+def test_interventions_are_those_of_the_subspace_whatever_the_posterior() -> None:
+    """A structural subspace behind another: its units are set, in draws and densities, or the posterior is refused."""
+    structural = StructuralCausal(torch.tensor([[0, 0], [1, 0]]))
+    both, context = Subspaces([StandardNormal(1), structural]), {"do": structural.interventions({0: 2.0}, 4)}
+    z = torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(1))
+    settled = both.settle(z, context)
+    assert bool((settled[..., 1] == 2).all())
+    assert torch.equal(settled[..., [0, 2]], z[..., [0, 2]])
+    torch.testing.assert_close(both.log_prob(settled, context), both.log_prob(z, context))
+    q = both.condition(DiagonalNormal(z[0], z[1].exp()), context)
+    assert torch.equal(q.mean, settled[0])
+    assert both.condition(q.free, {}) is q.free  # type: ignore[attr-defined]
+    full = VAE(FullEncoder(4, 3), MLPDecoder(3, 4), Gaussian(4), both)
+    full.encode(torch.zeros(4, 4))
+    with pytest.raises(VAEError, match=r"an intervention asks for the scale of each unit by itself, .* is FullNormal"):
+        full.encode(torch.zeros(4, 4), context=context)
+
+
+def test_a_cause_keeps_its_fractions_beside_counts() -> None:
+    class Counts(nn.Module):
+        def forward(self, x: Tensor, mask: Tensor | None = None, context: Context | None = None) -> DiagonalNormal:
+            return DiagonalNormal(x[:, :2].float(), torch.ones(len(x), 2))
+
+    slope = nn.Linear(1, 2, bias=False)
+    slope.weight.data = torch.tensor([[1.0], [0.0]])
+    vae = VAE(
+        Counts(), MLPDecoder(2, 2), Gaussian(2), Subspaces([ConditionalNormal(1, slope, "dose"), StandardNormal(1)])
+    )
+    x, dose = torch.tensor([[3, 1], [0, 2]]), torch.tensor([[1.0], [0.5]])
+    answers = [
+        counterfactual(vae, rows, context={"dose": dose}, to={"dose": torch.tensor([[2.9], [0.1]])})[1]
+        for rows in (x, x.float())
+    ]
+    torch.testing.assert_close(*answers)

@@ -14,9 +14,10 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from designloop.testing.draws import generator
-from designloop.vae.errors import CapabilityError, VAEError
+from designloop.vae.errors import CapabilityError, ShapeError, VAEError
 from designloop.vae.inference import evidence
 from designloop.vae.inference.evidence import annealed_evidence, importance_evidence, log_weights
+from designloop.vae.inference.refinement import refine
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.likelihoods.poisson import Poisson
 from designloop.vae.likelihoods.tokens import TokenSequence
@@ -24,7 +25,9 @@ from designloop.vae.model import VAE
 from designloop.vae.networks import MLPDecoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.base import Prior
-from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.priors.learned import LearnedPrior
+from designloop.vae.priors.standard_normal import NoisedStandardNormal, StandardNormal
+from designloop.vae.priors.structural.linear import StructuralCausal
 
 
 class OnlySamples(Prior):
@@ -202,3 +205,56 @@ def test_what_cannot_be_is_refused() -> None:
                   lambda: annealed_evidence(vae.with_prior(OnlySamples()), x[:2], generator=generator())):  # fmt: skip
         with pytest.raises(CapabilityError, match=r"OnlySamples offers no log_prob; it can only be sampled from"):
             asked()
+
+
+def test_evidence_under_an_intervention_is_that_of_the_other_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """do(z_0 = v): x is normal with the mean and the covariance that the cut graph says; units that are set stay so."""
+    prior = StructuralCausal(torch.tensor([[0, 0], [1, 0]])).double()
+    prior.effects.data.fill_(1.5)
+    weights = torch.tensor([[1.0, -0.4], [0.3, 1.0], [0.5, 0.2]]).double()
+    decoder = MLPDecoder(2, 3).double()
+    decoder.load_state_dict({"net.0.weight": weights, "net.0.bias": torch.zeros(3).double()})
+    vae = VAE(lambda x, mask, context: DiagonalNormal(x[:, :2] / 2, torch.ones(len(x), 2).double()), decoder,
+              Gaussian(3, 0.5, learned=False).double(), prior).requires_grad_(False)  # fmt: skip
+    x = torch.tensor([[0.5, -1.0, 0.2], [1.0, 2.0, -0.3], [0.0, 0.4, 1.0]]).double()
+    set_to = torch.tensor([2.0, -1.0, torch.nan]).double()
+    context = {"do": prior.interventions({0: set_to}, 3)}
+    exact = []
+    for row, value in zip(x.numpy(), set_to.tolist(), strict=True):
+        seen = math.isnan(value)
+        mean = weights.numpy() @ (np.zeros(2) if seen else np.array([value, 1.5 * value]))
+        of_z = np.array([[1, 1.5], [1.5, 3.25]]) if seen else np.diag([0.0, 1.0])
+        covariance = weights.numpy() @ of_z @ weights.numpy().T + 0.5 * np.eye(3)
+        exact.append(multivariate_normal(mean, covariance).logpdf(row))
+    annealed = annealed_evidence(vae, x, None, context, generator=generator(), chains=200, temperatures=30)
+    error = (1 / annealed.effective_samples - 1 / 200).sqrt()
+    assert bool(((annealed.log_evidence - torch.tensor(exact)).abs() < 5 * error).all())
+    weighted = importance_evidence(vae, x, None, context, k=4000, generator=generator())
+    error = (1 / weighted.effective_samples - 1 / 4000).sqrt()
+    assert bool(((weighted.log_evidence - torch.tensor(exact)).abs() < 5 * error).all())
+    z = refine(vae, x, torch.zeros(3, 2), steps=300, length=0.3, decay=0.97, context=context)
+    assert torch.equal(z[:2, 0], set_to[:2])
+    offset = x[:2] - set_to[:2, None] * weights[:, 0]  # the other unit is then a line's slope
+    torch.testing.assert_close(z[:2, 1], offset @ weights[:, 1] / weights[:, 1].square().sum(), atol=5e-3, rtol=0)
+    torch.testing.assert_close(z[2], torch.linalg.lstsq(weights, x[2, :, None]).solution[:, 0], atol=5e-3, rtol=0)
+
+
+ROUND = LearnedPrior(torch.ones(1), torch.zeros(1, 2), torch.eye(2).unsqueeze(0))
+"""N(0, I), as a mixture of one."""
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+@pytest.mark.parametrize("noised", [NoisedStandardNormal(2), ROUND])
+def test_a_level_of_noise_a_row_may_be_a_column(noised: Prior, shape: tuple[int, ...]) -> None:
+    """N(0, (1 + σ²) I), each row its own σ; k as many as there are rows."""
+    level = torch.tensor([0.0, 0.5, 1.0, 3.0])
+    context = {"noise": level.view(shape)}
+    z = torch.randn(4, 4, 2, generator=generator())
+    wanted = torch.distributions.Normal(0.0, (1 + level.square()).sqrt()[:, None])
+    torch.testing.assert_close(noised.log_prob(z, context), wanted.log_prob(z).sum(-1))
+    q = DiagonalNormal(z[0], z[1].exp())
+    kl = torch.distributions.kl_divergence(torch.distributions.Normal(q.mean, q.scale), wanted)
+    torch.testing.assert_close(noised.kl(q, q.mean, context), kl.sum(-1), rtol=1e-4, atol=1e-5)
+    assert noised.sample(3, context, generator()).shape == (3, 4, 2)
+    with pytest.raises(ShapeError, match=r"context\['noise'\] has shape \(4, 2\), expected \(batch,\); give one level"):
+        noised.log_prob(z, {"noise": torch.zeros(4, 2)})

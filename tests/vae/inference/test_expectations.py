@@ -9,7 +9,8 @@ from torch import Tensor
 
 from designloop.testing.draws import generator
 from designloop.vae.errors import VAEError
-from designloop.vae.inference.expectations import expectations
+from designloop.vae.inference.evidence import importance_draws
+from designloop.vae.inference.expectations import expectations, mean_and_variance
 from designloop.vae.likelihoods.poisson import Poisson
 from designloop.vae.model import VAE
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
@@ -71,3 +72,39 @@ def test_pieces_change_nothing_and_draws_without_weight_neither(monkeypatch: pyt
 def test_no_draw_is_refused() -> None:
     with pytest.raises(VAEError, match="k is 0, expected at least one draw"):
         expectations(model(), statistics, X, k=0)
+
+
+@pytest.mark.parametrize("level", [0.0, 1e3, 1e4])
+def test_a_small_spread_about_a_large_mean_is_that_of_the_draws_themselves(
+    level: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32 a mean square of 1e8 is known to 8: against weighted moments in float64, at once and in pieces."""
+
+    def encode(x: Tensor, mask: Tensor | None, context: object) -> DiagonalNormal:
+        return DiagonalNormal(torch.zeros(len(x), 1), torch.full((len(x), 1), 1.2))
+
+    vae = VAE(encode, lambda z, context: z.expand(-1, 3), Poisson(), StandardNormal(1))
+    drawn = list(importance_draws(vae, X.float(), k=300, generator=generator(3)))
+    z, weight = (torch.cat(parts).double() for parts in zip(*drawn, strict=True))
+    values, shares = (level + z.squeeze(-1).float()).double(), weight.softmax(0)
+    wanted = (shares * (values - (shares * values).sum(0)).square()).sum(0)
+
+    def at_level(params: Tensor, context: object) -> list[Tensor]:
+        return [level + params, torch.full_like(params, 0.25)]
+
+    for rows_at_once in (2**14, 14):
+        monkeypatch.setattr("designloop.vae.inference.evidence.ROWS_AT_ONCE", rows_at_once)
+        mean, variance, _ = mean_and_variance(vae, at_level, X.float(), k=300, generator=generator(3))
+        np.testing.assert_allclose(mean[:, 0], (shares * values).sum(0), rtol=1e-6)
+        np.testing.assert_allclose(variance[:, 1], 0.25 + wanted, rtol=1e-3)
+
+
+def test_what_no_draw_can_say_is_no_number() -> None:
+    def nowhere(params: Tensor, context: object) -> list[Tensor]:
+        return [params]
+
+    vae = model()
+    hopeless = VAE(vae.encoder, lambda z, context: z.expand(-1, 3) - torch.inf, Poisson(), vae.prior)
+    (value,), evidence = expectations(hopeless, nowhere, X, k=5, generator=generator())
+    assert not bool(evidence.log_evidence.isfinite().any())
+    assert bool(value.isnan().all())

@@ -8,13 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from designloop.testing.draws import generator
+from designloop.vae.denoising import denoise
 from designloop.vae.errors import CapabilityError
+from designloop.vae.inference.gibbs import gibbs_missing
 from designloop.vae.inference.imputation import impute, sample_missing
 from designloop.vae.likelihoods.categorical import Categorical
+from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.linear.linear_gaussian import LinearGaussian, canonicalise, log_evidence, posterior
 from designloop.vae.linear.linear_vae import as_vae, expected_elbo
 from designloop.vae.model import VAE
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.standard_normal import StandardNormal
 from tests.vae.inference.linear_case import HIDDEN, MASK, NOISE, WEIGHTS, X, rough_vae
 
 
@@ -110,3 +114,33 @@ def test_filling_in_the_likelihood_adds_what_is_filled_in_and_before_the_encoder
     torch.testing.assert_close(observed[~masked], evidence[~masked])
     if fill == "conditional means":
         assert bool((whole > evidence)[masked].any()), "no bound of what is observed"
+
+
+@pytest.mark.parametrize("level", [0.0, 1e3, 3e3, 1e4])
+def test_variances_do_not_drown_in_the_mean(level: float) -> None:
+    """A decoder that says one number: the variance of what is missing is the likelihood's, of what is said 0."""
+    vae = VAE(
+        lambda x, mask, context: DiagonalNormal(torch.zeros(2, 1), torch.ones(2, 1)),
+        lambda z, context: torch.full((len(z), 3), level), Gaussian(3, 0.25, learned=False), StandardNormal(1),
+    )  # fmt: skip
+    x, mask = torch.full((2, 3), level), torch.tensor([[True, False, True], [False, True, True]])
+    variance = impute(vae, x, mask, k=500, generator=generator()).variance
+    assert variance is not None
+    torch.testing.assert_close(variance, torch.where(mask, 0.0, 0.25), rtol=1e-4, atol=0)
+    again = denoise(vae, x, k=500, generator=generator()).variance
+    torch.testing.assert_close(again, torch.zeros(2, 3), rtol=0, atol=1e-4)
+
+
+def test_whole_numbers_do_not_make_draws_whole() -> None:
+    """Rows of an integer type, beside a Gaussian of mean .5 and variance 1."""
+    vae = VAE(
+        lambda x, mask, context: DiagonalNormal(torch.zeros(len(x), 1), torch.ones(len(x), 1)),
+        lambda z, context: torch.full((len(z), 2), 0.5), Gaussian(2, 1.0, learned=False), StandardNormal(1),
+    )  # fmt: skip
+    x, mask = torch.tensor([[3, 0]]), torch.tensor([[True, False]])
+    chains = gibbs_missing(vae, x, mask, n=4000, sweeps=1, generator=generator()).rows
+    for rows in (sample_missing(vae, x, mask, n=4000, k=10, generator=generator()), chains):
+        assert rows.dtype == torch.float32
+        assert bool((rows[:, 0, 0] == 3).all())
+        assert float(rows[:, 0, 1].mean()) == pytest.approx(0.5, abs=5 / 4000**0.5)
+        assert float(rows[:, 0, 1].var()) == pytest.approx(1.0, abs=5 * (2 / 4000) ** 0.5)

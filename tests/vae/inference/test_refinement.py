@@ -95,3 +95,10 @@ def test_a_schedule_that_cannot_be_is_told(wrong: dict[str, float]) -> None:
     options = {"steps": 3, "length": 1.0, **wrong}
     with pytest.raises(VAEError, match="expected steps ≥ 0, length > 0"):
         refine(model(), torch.ones(1, 3), torch.zeros(1, 2), **options)  # type: ignore[arg-type]
+
+
+def test_a_start_may_be_of_another_kind_and_precision() -> None:
+    x, start = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(4, 2)
+    wanted = refine(model(), x, start, steps=5, length=0.5)
+    for given in (start.double(), start.numpy(), start.tolist(), start.long()):
+        assert torch.equal(refine(model(), x, given, steps=5, length=0.5), wanted)  # type: ignore[arg-type]

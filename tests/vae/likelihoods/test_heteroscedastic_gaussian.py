@@ -51,3 +51,16 @@ def test_what_cannot_be_is_refused() -> None:
         HeteroscedasticGaussian(-1.0)
     with pytest.raises(ShapeError, match=r"params has shape \(4, 3\), expected \(…, 2 × 3 = 6\)"):
         HeteroscedasticGaussian().log_prob(X, X)
+
+
+@pytest.mark.parametrize("log_variance", [-1e4, -100.0, 100.0, 1e4])
+@pytest.mark.parametrize("least", [0.0, 1e-6])
+def test_a_variance_that_cannot_be_written_is_the_last_that_can(log_variance: float, least: float) -> None:
+    """In float32, in value and slope."""
+    likelihood = HeteroscedasticGaussian(least)
+    params, x = torch.tensor([[0.5, log_variance]]).requires_grad_(), torch.tensor([[0.75]])
+    value = likelihood.log_prob(params, x)
+    (slope,) = torch.autograd.grad(value.sum(), params)
+    assert bool(slope.isfinite().all())
+    sd = np.sqrt(np.exp(np.clip(log_variance, -60, 60)) + least)
+    assert float(value.detach()) == pytest.approx(scipy.stats.norm(0.5, sd).logpdf(0.75), rel=1e-5)

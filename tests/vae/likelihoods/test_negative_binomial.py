@@ -10,10 +10,13 @@ import torch
 from designloop.testing import check_likelihood
 from designloop.vae.errors import MissingContextError, VAEError
 from designloop.vae.likelihoods.negative_binomial import (
+    MOST,
     NegativeBinomial,
     information_of_log_dispersion,
+    log_pmf,
 )
 from designloop.vae.likelihoods.poisson import Poisson
+from tests.vae.likelihoods.test_poisson import COUNTS, offsets
 
 PARAMS = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 BOTH = torch.randn(4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -96,3 +99,37 @@ def test_what_cannot_be_is_refused() -> None:
         NegativeBinomial(3).double().log_prob(PARAMS, X)
     with pytest.raises(VAEError, match=r"params has shape \(4, 3\), expected \(…, 2 × 3 = 6\)"):
         NegativeBinomial(3, decoded=True, size=None).double().log_prob(PARAMS, X)
+
+
+@pytest.mark.parametrize("r", [1e-3, 0.5, 3.0, 19.0, 21.0, 1e3, 1e6])
+def test_large_counts_are_as_exact_in_float32_as_the_log_mean_is(r: float) -> None:
+    """Beside scipy in float64 at the same params, in value and slope; 1e9 is Poisson's law, as above."""
+    log_mean = offsets(COUNTS)[:4]
+    log_r = torch.tensor(math.log(r))
+    exact, exact_r = log_mean.double().requires_grad_(), log_r.double().requires_grad_()
+    mean, shape = exact.detach().exp().numpy(), math.exp(float(exact_r.detach()))
+    wanted = scipy.stats.nbinom(shape, shape / (shape + mean)).logpmf(COUNTS.numpy())
+    np.testing.assert_allclose(log_pmf(exact, exact_r, COUNTS.double()).detach(), wanted, rtol=1e-9, atol=1e-7)
+    single, single_r = log_mean.clone().requires_grad_(), log_r.clone().requires_grad_()
+    result = log_pmf(single, single_r, COUNTS)
+    np.testing.assert_allclose(result.detach(), wanted, rtol=1e-5, atol=2e-3)
+    slopes = torch.autograd.grad(result.sum(), (single, single_r))
+    exacts = torch.autograd.grad(log_pmf(exact, exact_r, COUNTS.double()).sum(), (exact, exact_r))
+    np.testing.assert_allclose(slopes[0], exacts[0], rtol=2e-3, atol=12)
+    np.testing.assert_allclose(slopes[1], exacts[1], rtol=2e-3, atol=0.1)
+
+
+@pytest.mark.parametrize("log_r", [-1e4, -200.0, -100.0, 100.0, 1e4])
+def test_a_dispersion_that_cannot_be_written_is_the_last_that_can(log_r: float) -> None:
+    likelihood = NegativeBinomial(4, decoded=True, size=None)
+    x = torch.tensor([[0.0, 1.0, 30.0, 1e4]])
+    params = torch.tensor([[1.0, -1.0, 3.0, 9.0] + 4 * [log_r]]).requires_grad_()
+    value = likelihood.log_prob(params, x)
+    (slope,) = torch.autograd.grad(value.sum(), params)
+    assert bool(slope.isfinite().all())
+    limit = params.detach().clone().clamp(-MOST, MOST)
+    assert torch.equal(value.detach(), likelihood.log_prob(limit, x))
+    if log_r > 0:
+        torch.testing.assert_close(value.detach(), Poisson().log_prob(limit[:, :4], x), rtol=1e-5, atol=1e-5)
+    for drawn in (likelihood.sample(params.detach(), torch.Generator()), likelihood.variance(params.detach())):
+        assert not bool(drawn.isnan().any())

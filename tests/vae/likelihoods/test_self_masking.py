@@ -195,3 +195,17 @@ def test_what_cannot_be_is_told() -> None:
         SelfMasking(Gaussian(3), SIGN, -1)
     with pytest.raises(ShapeError, match=r"x has shape \(2, 2\), expected \(batch, 3\); give SelfMasking one sign"):
         SelfMasking(Bernoulli(), SIGN).log_prob(torch.zeros(2, 2), torch.zeros(2, 2))
+
+
+@pytest.mark.parametrize(("steepness", "most"), [(3.0, 1e-4), (7.0, 0.03), (25.0, 0.5)])
+def test_the_quadrature_is_as_far_off_as_is_told(steepness: float, most: float) -> None:
+    thresholds = torch.linspace(-3, 3, 61)
+    likelihood = SelfMasking(Gaussian(61, 1.0, learned=False), torch.ones(61), steepness).double()
+    likelihood.threshold.data = thresholds.double()
+    zeros = torch.zeros(1, 61).double()
+    result = likelihood.entry_log_prob(zeros, zeros, zeros.bool()).detach()[0]
+    x = torch.linspace(-9, 9, 20_001).double()
+    density = torch.distributions.Normal(0.0, 1.0).log_prob(x).exp()
+    chance = torch.sigmoid(steepness * (x - thresholds.double()[:, None]))
+    exact = torch.trapezoid(density * chance, x).log()
+    assert float((result - exact).abs().max()) < most

@@ -115,6 +115,12 @@ def test_a_mixture_is_that_of_torch() -> None:
         q.standard_kl()
 
 
+def test_a_mixture_far_from_0_is_as_wide_as_one_at_0() -> None:
+    means = torch.tensor([[1e4, -3e4]]), torch.tensor([[1e4 + 1, -3e4]])
+    q = Mixture([DiagonalNormal(mean, torch.full((1, 2), 0.5)) for mean in means], torch.zeros(1, 2))
+    torch.testing.assert_close(q.variance, torch.tensor([[0.5, 0.25]]), rtol=1e-3, atol=0)
+
+
 def partly_set() -> PartlySet:
     values = torch.full((ROWS, LATENT), torch.nan, dtype=torch.float64)
     values[0, 1], values[2, 0], values[2, 5] = 2.0, -1.0, 0.0

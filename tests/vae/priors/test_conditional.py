@@ -6,7 +6,8 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from designloop.testing import check_prior
-from designloop.vae.errors import MissingContextError, ShapeError
+from designloop.vae.conditional import ConditionalDecoder
+from designloop.vae.errors import MissingContextError, ShapeError, VAEError
 from designloop.vae.networks import mlp
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.conditional import ConditionalNormal
@@ -53,3 +54,14 @@ def test_what_it_reads_has_to_be_there() -> None:
         of_dose().log_prob(torch.zeros(3, 2), LABELS)
     with pytest.raises(ShapeError, match=r"network's output has shape \(3, 3\), expected \(batch, 2 × 2\)"):
         ConditionalNormal(2, mlp([1, 3]), "dose").sample(1, DOSE)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_that_is_not_in_the_table_is_told(label: int) -> None:
+    context = {"line": torch.tensor([0, label])}
+    message = rf"context\['line'\] has the label {label}, expected 0 to 2; number the labels from 0"
+    for network in (nn.Embedding(3, 4), nn.Sequential(nn.Embedding(3, 5), nn.Linear(5, 4))):
+        with pytest.raises(VAEError, match=message):
+            ConditionalNormal(2, network, "line").log_prob(torch.zeros(2, 2), context)
+    with pytest.raises(VAEError, match=message):
+        ConditionalDecoder(nn.Linear(6, 3), nn.Embedding(3, 4), "line")(torch.zeros(2, 2), context)

@@ -113,3 +113,9 @@ def test_a_series_comes_in_by_the_door() -> None:
     assert torch.equal(kalman_filter(model, y, seen).log_likelihood, masked)
     with pytest.raises(VAEError, match="y is of type str, expected a tensor"):
         kalman_filter(model, "1, 2")
+
+
+def test_a_mask_of_numbers_is_told() -> None:
+    y = torch.zeros(1, 5)
+    with pytest.raises(VAEError, match=r"mask is of torch.int64, expected torch.bool, True where observed; give mask."):
+        kalman_filter(local_level(1.0, 1.0), y, torch.ones(1, 5, dtype=torch.long))

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor, nn
 
 from designloop.vae.errors import VAEError
 from designloop.vae.inference.evidence import importance_evidence
+from designloop.vae.likelihoods.heteroscedastic_gaussian import HeteroscedasticGaussian
+from designloop.vae.model import VAE
+from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
+from designloop.vae.priors.autoregressive import AutoregressiveNormal
 from designloop.vae.timeseries.estimation import estimate
 from designloop.vae.timeseries.kalman import kalman_filter, kalman_smoother, local_level
 from designloop.vae.timeseries.levels import LevelDecoder, local_level_vae
 from designloop.vae.timeseries.nile import NILE
-from designloop.vae.timeseries.paths import forecast, smooth
+from designloop.vae.timeseries.paths import extend, forecast, smooth
 
 Y = torch.tensor(NILE, dtype=torch.float64).unsqueeze(0)
 GAPS = torch.ones_like(Y, dtype=torch.bool)
@@ -62,3 +69,28 @@ def test_variances_have_to_be_positive() -> None:
         local_level_vae(5, 1, 0)
     with pytest.raises(VAEError, match=r"steps is 0, expected at least one step ahead"):
         forecast(local_level_vae(100, 1.0, 1.0), Y, 0, n=1, k=1)
+
+
+class Halves(nn.Module):
+    """An encoder of paths of any number of steps and channels."""
+
+    def forward(self, x: Tensor, mask: Any = None, context: Any = None) -> DiagonalNormal:
+        return DiagonalNormal(0.5 * x, torch.full_like(x, 0.7))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_path_ahead_has_as_many_channels_as_the_one_so_far(channels: int) -> None:
+    prior = AutoregressiveNormal(10, channels, 0.8, learned=False)
+    vae = VAE(Halves(), LevelDecoder(0.04), HeteroscedasticGaussian(), prior).requires_grad_(False)
+    x = prior.sample(3, None, torch.Generator().manual_seed(1))
+    longer, padded, mask = extend(vae, x, 1)
+    assert longer.prior.latent == padded.shape[1] == 11 * channels
+    assert torch.equal(mask, torch.arange(11 * channels).expand(3, -1) < 10 * channels)
+    assert longer.encode(padded, mask).mean.shape == (3, 11 * channels)
+    drawn = forecast(vae, x, 2, n=5, k=50, generator=torch.Generator().manual_seed(0))
+    assert drawn.shape == (5, 3, 2 * channels)
+    path = smooth(longer, padded, mask, k=50, generator=torch.Generator().manual_seed(0))
+    assert path.mean.shape == (3, 11 * channels)
+    one, wide, _ = extend(vae, x[:, :10], 3)  # one column a step, seen of all channels
+    assert one.prior.latent == 13 * channels
+    assert wide.shape == (3, 13)

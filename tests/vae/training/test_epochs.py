@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from designloop.testing.draws import generator
+from designloop.vae.disentanglement.hsic import HSIC
+from designloop.vae.disentanglement.total_correlation import TotalCorrelation
 from designloop.vae.errors import VAEError
 from designloop.vae.likelihoods.gaussian import Gaussian
 from designloop.vae.model import VAE
@@ -186,3 +188,36 @@ def test_model_and_data_go_to_the_device_that_is_named() -> None:
 def test_what_cannot_be_is_told(options: dict[str, Any], message: str) -> None:
     with pytest.raises(VAEError, match=message):
         fit_epochs(small_vae(), ELBO(), options.pop("data", X), **options)
+
+
+def test_latents_that_are_given_go_with_their_rows() -> None:
+    seen: list[Tensor] = []
+
+    class Watches(ELBO):
+        def forward(self, out: Any) -> Tensor:
+            assert torch.equal(out.z, out.x[:, :2])
+            seen.append(out.z)
+            return super().forward(out)
+
+    fit_epochs(small_vae(), Watches(), Batch(X, z=X[:, :2]), epochs=1, batch=16, validation=0.2)
+    assert sum(map(len, seen)) == 40
+
+
+def test_an_epoch_without_a_number_is_no_best_one() -> None:
+    values = iter([np.nan, 3.0, np.nan, 2.0, 4.0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("designloop.vae.training.epochs._negative_elbo", lambda *_: next(values))
+        history = fit_epochs(small_vae(), ELBO(), X, epochs=5, validation=X[:10])
+    assert [epoch.is_best for epoch in history.epochs] == [True, True, False, True, False]
+    assert history.best.number == 4
+
+
+@pytest.mark.parametrize("rows", [129, 131])
+def test_terms_of_a_batch_have_nothing_to_say_of_the_few_rows_that_are_left_over(rows: int) -> None:
+    x = torch.randn(rows, 3, generator=generator())
+    labels = torch.arange(rows) % 3
+    loss = ELBO() + TotalCorrelation(rows) + HSIC("label") + HSIC("label", given="label", draws=True)
+    history = fit_epochs(small_vae(), loss, Batch(x, context={"label": labels}), epochs=2)
+    assert len(history.epochs) == 2
+    with pytest.raises(VAEError, match="no stratum of 3 rows has as many as 4; give larger batches or fewer labels"):
+        fit_epochs(small_vae(), HSIC("label", given="label"), Batch(x[:3], context={"label": labels[:3]}), epochs=1)

@@ -15,6 +15,8 @@ from designloop.vae.model import VAE, ForwardPass
 from designloop.vae.networks import MLPDecoder, MLPEncoder
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.priors.standard_normal import StandardNormal
+from designloop.vae.training.batches import Batch
+from designloop.vae.training.fit import fit
 from designloop.vae.training.losses import ELBO, Loss, PropertyRegression, ReferenceKL, Term
 from designloop.vae.training.schedules import ramp
 
@@ -262,3 +264,12 @@ def test_reference_kl_needs_next_token_logits() -> None:
     tokens = ReferenceKL(tiny_sequence_vae(0))
     with pytest.raises(VAEError, match="the pass has no next-token logits; train a VAE with a TokenSequence"):
         tokens(gaussian(torch.zeros(2, 3)))
+
+
+def test_reference_kl_asks_for_no_posterior() -> None:
+    vae, x, z = tiny_sequence_vae(0), torch.tensor([[2, 3, 1, 0], [3, 3, 2, 1]]), torch.ones(2, 2).double()
+    vae.encoder = None  # type: ignore[assignment]  # it would be an error to call it
+    term = ReferenceKL(tiny_sequence_vae(1))
+    assert not Loss([(1.0, term)]).needs_posterior
+    optimizer = torch.optim.SGD(vae.decoder.parameters(), lr=0.1)  # type: ignore[attr-defined]
+    fit(vae, term, [Batch(x, z=z)], optimizer, generator=torch.Generator().manual_seed(0))

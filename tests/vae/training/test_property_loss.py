@@ -272,3 +272,20 @@ def test_what_was_not_encoded_has_no_posterior() -> None:
     for ask in (lambda: out.posterior.mean, lambda: out.log_posterior, lambda: out.posterior.rsample()):
         with pytest.raises(VAEError, match="not encoded"):
             ask()
+
+
+def test_numbers_of_groups_are_told_apart_whatever_their_size() -> None:
+    """2²⁴ and 2²⁴ + 1 are one number in float32."""
+    vae, reference = toy(0).float(), toy(0).float()
+    term = PropertyLoss(reference, group="family")
+    scores, z = torch.tensor([0.0, 1.0, 0.0, 3.0]), torch.zeros(4, 2)
+    said = []
+    for start in (0, 2**24, 2**62):
+        family = torch.tensor([start, start, start + 1, start + 1])
+        out = vae(
+            X[:4], context={"noise": torch.zeros(4)}, targets={"score": scores, "family": family}, z=z, encode=False
+        )
+        said.append(term(out).detach())
+    torch.testing.assert_close(said[0], torch.tensor([0.25, 0.25, 2.25, 2.25]))
+    assert torch.equal(said[1], said[0])
+    assert torch.equal(said[2], said[0])

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from designloop.vae.errors import ShapeError, VAEError
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.base import Posterior
 from designloop.vae.posteriors.diagonal_normal import require_diagonal
 from designloop.vae.posteriors.partly_set import PartlySet
 from designloop.vae.priors.base import Prior
-from designloop.vae.priors.normal import LOG_2PI, noise_for
+from designloop.vae.priors.normal import noise_for
 from designloop.vae.priors.structural.graph import generations
 
 Do = Mapping[int, float | Tensor]
@@ -103,12 +104,17 @@ class Structural(Prior):
             settings = torch.where(settings.isnan(), values, settings)
         return self._under(self.noise_of(z), settings)
 
+    def settle(self, z: Tensor, context: Context | None = None) -> Tensor:
+        """(..., batch, latent) z with the units that the context sets at what they are set to."""
+        values = self._set(context)
+        return z if values is None else torch.where(values.isnan(), z, torch.nan_to_num(values))
+
     def log_prob(self, z: Tensor, context: Context | None = None) -> Tensor:
         """(..., batch) log p(z) in nats at z (..., batch, latent), of the units that are not set."""
         values = self._set(context)
-        if values is not None:
-            z = torch.where(values.isnan(), z, values)
-        units = -0.5 * ((self.noise_of(z) / self.log_scale.exp()).square() + LOG_2PI) - self.log_scale
+        units = (
+            -0.5 * ((self.noise_of(self.settle(z, context)) / self.log_scale.exp()).square() + LOG_2PI) - self.log_scale
+        )
         return (units if values is None else torch.where(values.isnan(), units, 0.0)).sum(-1)
 
     def condition(self, posterior: Posterior, context: Context | None = None) -> Posterior:

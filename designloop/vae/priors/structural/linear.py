@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from designloop.vae.likelihoods.base import Context
+from designloop.vae.likelihoods.special import LOG_2PI
 from designloop.vae.posteriors.base import Posterior
 from designloop.vae.posteriors.diagonal_normal import DiagonalNormal
 from designloop.vae.posteriors.partly_set import PartlySet
-from designloop.vae.priors.normal import LOG_2PI, cross_entropy, entropy
+from designloop.vae.priors.normal import cross_entropy, entropy
 from designloop.vae.priors.structural.base import Structural
 
 
