@@ -14,6 +14,7 @@ from typing import Any
 
 from designloop.benchmarks.common.arms import choose, seeds_of
 from designloop.benchmarks.common.cases import beside, merge_cases, not_measured
+from designloop.benchmarks.common.measures import holds_of, pending_or
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.sources import code_of
@@ -136,7 +137,7 @@ def search(case: str, arm: str, seed: int, model: str, folder: Path | None = Non
 
 
 def judge(case: str, arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The bars of a case, each with both medians and whether it holds."""
+    """The bars of a case, each with both medians and whether it holds; None of fewer seeds than ``FEWEST``."""
     if not (arms := beside(arms, OURS)):
         return []
     own = arms[OURS]["median"]
@@ -148,7 +149,8 @@ def judge(case: str, arms: Mapping[str, Mapping[str, Any]]) -> list[dict[str, An
     if CHANCE in arms:
         limit = SHARE * arms[CHANCE]["median"]
         bars.append({"bar": f"{case}: median regret at most {SHARE:g} of {CHANCE}'s", "value": own, "limit": limit})
-    return [{**bar, "holds": bar["value"] <= bar["limit"]} for bar in bars]
+    seeds = len(arms[OURS]["regret"])
+    return [{**bar, "holds": holds_of(seeds, bar["value"] <= bar["limit"])} for bar in bars]
 
 
 def report(results: Results) -> str:
@@ -166,7 +168,10 @@ def report(results: Results) -> str:
             for arm, of in case["arms"].items()
         ]
         parts.append(table(("arm", "median regret", "by seed", "CPU seconds"), rows))
-    bars = [(bar["bar"], _figure(bar["value"]), _figure(bar["limit"]), bar["holds"]) for bar in results["bars"]]
+    bars = [
+        (bar["bar"], _figure(bar["value"]), _figure(bar["limit"]), pending_or(bar["holds"]))
+        for bar in _judge_all(results["cases"])  # as is done now
+    ]
     return "\n".join([*parts, table(("bar", "median regret", "limit", "holds"), bars)])
 
 
