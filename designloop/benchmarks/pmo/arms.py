@@ -13,6 +13,7 @@ from typing import Any
 from designloop import api
 from designloop.benchmarks.common.arms import model_digest
 from designloop.benchmarks.common.gp_search import gp_bo, zinc_screen
+from designloop.benchmarks.common.machine import ran_on
 from designloop.benchmarks.common.pmo_measures import HIGHEST, Paid, is_solved, mean_top_10
 from designloop.benchmarks.common.sources import code_of
 from designloop.benchmarks.common.trials import Trial, TrialResult, code_digest, in_fresh_process
@@ -118,7 +119,7 @@ def run_ours(
         ends_when_solved: whether it ends once its ten best have the highest score there is, of ten compounds: the areas
             under their mean are then what they would be after the whole budget.
     """
-    clock = CpuClock(folder / "cpu_seconds")
+    clock, machine = CpuClock(folder / "cpu_seconds"), ran_on(folder / "machines")
     places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
     campaign = api.load_campaign(file, {**overrides, **places})
 
@@ -132,7 +133,7 @@ def run_ours(
         api.run(campaign, on_round=after_round)
     summary, calls = api.status(campaign), _calls_of(campaign)
     seconds, oracle = (sum(summary.metric(name).values()) for name in ("seconds", "worker_seconds"))
-    return _result_of(calls, seconds, oracle, clock.seconds)
+    return _result_of(calls, seconds, oracle, clock.seconds, machine)
 
 
 def _calls_of(campaign: Campaign) -> list[Paid]:
@@ -145,26 +146,32 @@ def run_peer(search: Search, kind: type[Door], task: str, calls: int, seed: int,
     """Runs a peer's search, or goes on with it; its calls, which ``calls.jsonl`` has as well, and what they took."""
     bank = zinc_bank()  # made before the clocks start
     file = folder / "calls.jsonl"
-    begun, clock = file.is_file(), CpuClock(folder / "cpu_seconds")
+    begun, clock, machine = file.is_file(), CpuClock(folder / "cpu_seconds"), ran_on(folder / "machines")
     door = kind(task, calls, file)
     search(door, bank, seed)
     if begun:  # a search that went on repeats what it had thought before, and what the oracle took then is not kept
-        return _result_of(door.calls, None, None, None)
-    return _result_of(door.calls, door.seconds, door.oracle_seconds, clock.seconds)
+        return _result_of(door.calls, None, None, None, machine)
+    return _result_of(door.calls, door.seconds, door.oracle_seconds, clock.seconds, machine)
 
 
 def _result_of(
-    calls: Sequence[Paid], seconds: float | None, oracle_seconds: float | None, cpu_seconds: float | None
+    calls: Sequence[Paid],
+    seconds: float | None,
+    oracle_seconds: float | None,
+    cpu_seconds: float | None,
+    machine: str | None,
 ) -> TrialResult:
     """What is kept of a search: no measure but that which is told, so that another measure voids none.
 
-    Times are None where a search went on from an earlier attempt and they cannot be told.
+    Times are None where a search went on from an earlier attempt and they cannot be told, and the machine where it
+    went on with another CPU.
     """
     return {
         "paid": [list(call) for call in calls],
         "seconds": seconds,
         "oracle_seconds": oracle_seconds,
         "cpu_seconds": cpu_seconds,
+        "machine": machine,
         "peak_memory_gb": peak_memory_gb(),
         "mean_top_10": mean_top_10(calls, len(calls)),
     }

@@ -18,7 +18,7 @@ _PICTURE = "benchmarks/pmo.svg"
 
 def report(results: Mapping[str, Any]) -> str:
     """All tables that the record has something for."""
-    runs = Runs.of_record(results["tasks"])
+    runs = Runs.of_record(results["tasks"], results.get("machine"))
     head = (
         "The area under the mean of the ten best scores (trapezoids over points every 100 calls), over the budget. "
         "Every distinct canonical SMILES is a call, those that a search starts from included; nothing is filtered. "
