@@ -158,11 +158,6 @@ def run(options: Options, say: Say) -> Results:
     return {"seeds": seeds, "tasks": list(tasks), "calls": calls, "poor": POOR, "kernels": found}
 
 
-def merge(earlier: Results, now: Results) -> Results:
-    """The new record alone: kernels are compared on the same molecules."""
-    return now
-
-
 def report(results: Results) -> str:
     """Each kernel at each prior mean, the mean over tasks and seeds."""
     head = (

@@ -18,7 +18,7 @@ from designloop.benchmarks.common.arms import draw_start, make_trials, overrides
 from designloop.benchmarks.common.mol_ga import search
 from designloop.benchmarks.demo import benchmark as demo
 from designloop.benchmarks.demo.arms import ARMS
-from designloop.benchmarks.demo.bars import TenCriterion, measure_ten
+from designloop.benchmarks.demo.bars import TenCriterion, judge, measure_ten
 from designloop.benchmarks.demo.report import _kept, _unspent, intervals_table
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.screening.filters import FilterContext, build
@@ -208,7 +208,7 @@ def a_record(tables: Mapping[str, Mapping[str, str]], calls: int = 20) -> dict[s
     seeds = sorted({int(seed) for by_seed in tables.values() for seed in by_seed})
     given = {"campaign": "c.yaml", "calls": calls, "start": 5, "batch": 5, "drawn": ["ten"], "kept": {}}
     given["searches"] = {arm.name: "s" for arm in ARMS}
-    return {"seeds": seeds, **given, **demo.judge(arms)}
+    return {"seeds": seeds, **given, **judge(arms)}
 
 
 def test_what_an_earlier_record_has_beside_is_kept_where_what_both_measured_is_the_same() -> None:
