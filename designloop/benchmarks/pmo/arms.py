@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from designloop.benchmarks.common.arms import model_digest
 from designloop.benchmarks.common.gp_search import gp_bo, zinc_screen
 from designloop.benchmarks.common.machine import ran_on
 from designloop.benchmarks.common.pmo_measures import HIGHEST, Paid, is_solved, mean_top_10
-from designloop.benchmarks.common.sources import code_of
-from designloop.benchmarks.common.trials import Trial, TrialResult, code_digest, in_fresh_process
+from designloop.benchmarks.common.sources import code_of, identity_of
+from designloop.benchmarks.common.trials import Trial, TrialResult, code_digest, in_fresh_process, releases
 from designloop.benchmarks.pmo import own
 from designloop.benchmarks.pmo.cpu import CpuClock
 from designloop.benchmarks.pmo.door import Door
@@ -50,10 +50,19 @@ class Ours:
         return code_digest()
 
     def trial(self, task: str, seed: int, calls: int, file: Path, common: Mapping[str, Any]) -> Trial:
-        """The trial of a task's campaign file with a seed; its key hangs on all of the package's code."""
+        """The trial of a task's campaign file with a seed.
+
+        Its key hangs on all of the package's code and data, on how it is run, and on releases of packages.
+        """
         overrides = {**common, **self.overrides, "seed": seed, "budget.oracle_calls": calls}
         campaign = api.load_campaign(file, overrides)
-        identity = {"campaign": campaign.fingerprint, "model": model_digest(campaign), "calls": calls}
+        identity = {
+            "campaign": campaign.fingerprint,
+            "model": model_digest(campaign),
+            "calls": calls,
+            "search": _identity_of_ours(),
+            "packages": releases(),
+        }
         if (start := overrides.get("starting_molecules")) is not None:  # of no campaign's fingerprint
             identity["start"] = start
         work = partial(run_ours, file.resolve(), overrides, ends_when_solved=True)
@@ -134,6 +143,12 @@ def run_ours(
     summary, calls = api.status(campaign), _calls_of(campaign)
     seconds, oracle = (sum(summary.metric(name).values()) for name in ("seconds", "worker_seconds"))
     return _result_of(calls, seconds, oracle, clock.seconds, machine)
+
+
+@cache
+def _identity_of_ours() -> str:
+    """Digest of how a campaign of ours is run, and when it ends and what is kept of it."""
+    return identity_of(partial(run_ours, ends_when_solved=True))
 
 
 def _calls_of(campaign: Campaign) -> list[Paid]:
