@@ -129,6 +129,7 @@ def test_a_small_run_and_its_report(toy: None, tmp_path: Path) -> None:
     entry = results["cases"]["hartmann"]["arms"]["random"]
     assert (results["seeds"], entry["calls"], len(entry["regret"])) == ([0, 1], [8, 8], 2)
     assert entry["median"] == pytest.approx(np.mean(entry["regret"]))
+    assert (entry["of"]["calls"], entry["of"]["batch"], len(entry["of"]["code"])) == (8, 4, 12)
     recorded = {key: value for key, value in results.items() if key != "seeds"}  # which a record has elsewhere
     arms = results["cases"]["hartmann"]["arms"]
     arms |= {OURS: {**entry, "median": 0.5, "regret": [0.5] * 5}, "random": {**entry, "median": 2.0}}
@@ -162,3 +163,15 @@ def test_a_case_that_is_measured_by_itself_leaves_the_others() -> None:
 def test_an_unknown_case_is_told() -> None:
     with pytest.raises(InputError, match="no task 'nope'; give some of ackley, levy, hartmann, planted"):
         run(Options(tasks=("nope",)), lambda line: None)
+
+
+@pytest.mark.parametrize("name", ["calls", "batch", "code"])
+def test_what_is_of_another_problem_is_not_set_beside_what_is_run_now(name: str) -> None:
+    def record(arm: str, **of: Any) -> dict[str, Any]:
+        entry = {"of": {"seeds": [0], "model": None, "calls": 8, "batch": 4, "code": "c", **of}, "median": 0.1,
+                 "regret": [0.1], "seconds": 1.0}  # fmt: skip
+        return {"cases": {"levy": {"what": "w", "calls": 8, "batch": 4, "arms": {arm: entry}}}, "arms": {}, "bars": []}
+
+    now = record("ours")
+    assert list(benchmark.merge(record("turbo"), now)["cases"]["levy"]["arms"]) == ["ours", "turbo"]
+    assert list(benchmark.merge(record("turbo", **{name: "other"}), now)["cases"]["levy"]["arms"]) == ["ours"]
