@@ -14,6 +14,7 @@ from designloop.benchmarks import Options
 from designloop.benchmarks.common import registry
 from designloop.benchmarks.common.losing import measured
 from designloop.benchmarks.common.options import Say
+from designloop.benchmarks.common.page import to_markdown
 from designloop.benchmarks.common.records import read_record, record_path
 
 
@@ -73,6 +74,10 @@ def test_a_run_leaves_a_record_and_the_page(doubling: None, tmp_path: Path) -> N
     assert "`designloop benchmark doubling --calls 3`" in page
     assert "0.123 TFLOP/s in fp32, 9,876 RDKit parses a second" in page
     assert page.endswith("6 calls\n")
+    assert "By what code it was made was not kept" not in page
+    path = record_path("doubling", tmp_path / "records")
+    path.write_text(path.read_text().replace(f'"code": "{record.code}"', '"code": ""'))
+    assert ". By what code it was made was not kept.\n" in to_markdown([read_record(path)])
     assert "\n6 calls\n" in lines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def refuse_before(path: Path, earlier: Record, benchmark: Benchmark, options: Op
     if getattr(benchmark, "merge", None) is not None:
         return
     results = earlier.results
-    arms = next((results[part] for part in ("kernels", "proposers", "arms") if part in results), {})
+    arms: Collection[str] = next((results[part] for part in ("kernels", "proposers", "arms") if part in results), {})
     for part, recorded, chosen in (("arms", arms, options.arms), ("tasks", results.get("tasks", {}), options.tasks)):
         if chosen and (lost := [of for of in recorded if of not in chosen]):
             raise InputError(

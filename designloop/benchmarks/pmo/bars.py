@@ -277,7 +277,7 @@ def _validation(runs: Runs) -> Bar:
 
 
 def _development(runs: Runs) -> Bar:
-    """By the tenth-best score, which is what was published of gp_bo: at most the mean of the ten best."""
+    """By the tenth-best score, which is what was published of gp_bo: in sum at most the mean of the ten best."""
     least = math.fsum(published()[task]["gp_bo_tripp"] for task in DEVELOPMENT)
     seeds = min(len(runs.values(task, LATENT, "auc_tenth", CALLS)) for task in DEVELOPMENT)
     means = _means(runs, LATENT, DEVELOPMENT, "auc_tenth")
