@@ -21,7 +21,7 @@ from designloop.benchmarks.pmo import own
 from designloop.benchmarks.pmo.cpu import CpuClock
 from designloop.benchmarks.pmo.door import Door
 from designloop.benchmarks.pmo.ga_search import mol_ga
-from designloop.benchmarks.pmo.outcome import peak_memory_gb
+from designloop.benchmarks.pmo.outcome import peak_of_all
 from designloop.benchmarks.pmo.own_door import OwnDoor
 from designloop.benchmarks.pmo.tasks import oracle_module
 from designloop.loop.campaign.campaign import Campaign
@@ -31,6 +31,9 @@ from designloop.words import silent
 
 PEER_PACKAGES = ("mol_ga", "numpy", "rdkit", "scipy")
 """Packages whose release may change what a peer finds."""
+
+PEAK = "peak_memory_gb"
+"""File of a trial's folder: the most memory of the processes so far; of one that was killed, as it was last noted."""
 
 Search = Callable[[Door, Bank, int], None]
 """(door, ZINC, seed): spends the door's budget."""
@@ -135,6 +138,7 @@ def run_ours(
     def after_round(progress: Progress) -> None:
         on_round(progress)
         clock.note()
+        peak_of_all(folder / PEAK)
         if ends_when_solved and progress.metric("mean_top_10") == HIGHEST and is_solved(_calls_of(campaign)):
             raise _Solved("the ten best have the highest score there is")
 
@@ -142,7 +146,7 @@ def run_ours(
         api.run(campaign, on_round=after_round)
     summary, calls = api.status(campaign), _calls_of(campaign)
     seconds, oracle = (sum(summary.metric(name).values()) for name in ("seconds", "worker_seconds"))
-    return _result_of(calls, seconds, oracle, clock.seconds, machine)
+    return _result_of(calls, seconds, oracle, clock.seconds, machine, peak_of_all(folder / PEAK))
 
 
 @cache
@@ -163,10 +167,13 @@ def run_peer(search: Search, kind: type[Door], task: str, calls: int, seed: int,
     file = folder / "calls.jsonl"
     begun, clock, machine = file.is_file(), CpuClock(folder / "cpu_seconds"), ran_on(folder / "machines")
     door = kind(task, calls, file)
-    search(door, bank, seed)
+    try:
+        search(door, bank, seed)
+    finally:
+        peak = peak_of_all(folder / PEAK)
     if begun:  # a search that went on repeats what it had thought before, and what the oracle took then is not kept
-        return _result_of(door.calls, None, None, None, machine)
-    return _result_of(door.calls, door.seconds, door.oracle_seconds, clock.seconds, machine)
+        return _result_of(door.calls, None, None, None, machine, peak)
+    return _result_of(door.calls, door.seconds, door.oracle_seconds, clock.seconds, machine, peak)
 
 
 def _result_of(
@@ -175,6 +182,7 @@ def _result_of(
     oracle_seconds: float | None,
     cpu_seconds: float | None,
     machine: str | None,
+    peak_gb: float | None,
 ) -> TrialResult:
     """What is kept of a search: no measure but that which is told, so that another measure voids none.
 
@@ -187,7 +195,7 @@ def _result_of(
         "oracle_seconds": oracle_seconds,
         "cpu_seconds": cpu_seconds,
         "machine": machine,
-        "peak_memory_gb": peak_memory_gb(),
+        "peak_memory_gb": peak_gb,
         "mean_top_10": mean_top_10(calls, len(calls)),
     }
 

@@ -97,6 +97,19 @@ def peak_memory_gb() -> float | None:
     return int(match[1]) * 1024 / 1e9 if match else None
 
 
+def peak_of_all(file: Path) -> float | None:
+    """The most memory of this process, and of those before that asked by the same file.
+
+    Args:
+        file: one number, the most so far; written anew.
+    """
+    before = float(file.read_text(encoding="utf-8")) if file.is_file() else 0.0
+    if (own := peak_memory_gb()) is None:
+        return None
+    file.write_text(f"{max(before, own)!r}", encoding="utf-8")
+    return max(before, own)
+
+
 def _marked(calls: Sequence[Paid], budget: int) -> list[float]:
     """The mean of the ten best at each mark within the budget; after an early stop its last value."""
     points = curve(calls, budget)

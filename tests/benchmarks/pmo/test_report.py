@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from designloop.benchmarks.pmo import bars, cpu, tables
+from designloop.benchmarks.pmo import bars, cpu, outcome, tables
 from designloop.benchmarks.pmo.arms import ARMS
 from designloop.benchmarks.pmo.bars import DEVELOPMENT, LUCK, REPRODUCED, Bar, bars_table
 from designloop.benchmarks.pmo.cpu import CpuClock, spent
@@ -143,7 +143,8 @@ def test_times_are_judged_of_the_records_own_machine_one_value_a_task() -> None:
     assert bar(here, "CPU minutes").measured.startswith("20 of 20 tasks on this machine, 24 searches")
     assert (bar(here, "most memory").value, bar(here, "over gp_bo's").value) == (2.0, 1.0)
     of_calls = bar(here, "seconds a call of 10,000")
-    assert (of_calls.value, of_calls.measured) == (pytest.approx(0.05), "20 of 20 tasks on this machine, 24 searches")
+    assert of_calls.value == pytest.approx(0.05)
+    assert of_calls.measured == "20 of 20 tasks on this machine, 24 searches"
     for machine in (None, "a third"):
         other = Runs(here.all, machine)
         for words in ("CPU minutes", "most memory", "over gp_bo's", "seconds a call of 10,000"):
@@ -342,6 +343,14 @@ def test_a_trials_seconds_are_summed_over_its_processes(tmp_path: Path, monkeypa
     assert second.seconds == 2.0
     now[0] = 2.5
     assert second.seconds == 3.5
+
+
+def test_a_trials_memory_is_the_most_of_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for own, most in ((2.5, 2.5), (0.5, 2.5), (3.0, 3.0)):
+        monkeypatch.setattr(outcome, "peak_memory_gb", lambda own=own: own)
+        assert outcome.peak_of_all(tmp_path / "peak") == most
+    monkeypatch.setattr(outcome, "peak_memory_gb", lambda: None)
+    assert outcome.peak_of_all(tmp_path / "peak") is None, "a system that does not tell"
 
 
 def test_seconds_are_those_of_the_processor() -> None:
