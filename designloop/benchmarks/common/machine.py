@@ -84,6 +84,7 @@ def ran_on(file: Path) -> str | None:
     names = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     if (own := cpu_name()) not in names:
         names.append(own)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     return own if len(names) == 1 else None
 
