@@ -59,30 +59,17 @@ def _refuse_other_options(name: str, benchmark: Benchmark, options: Options) -> 
 
 
 def _refuse_to_lose(name: str, benchmark: Benchmark, options: Options, output: Path) -> None:
-    """Refuses a run whose record would take the place of one that has more arms, tasks or seeds."""
-    from designloop.api import InputError
+    """Refuses a run whose record would take the place of one that has more arms, tasks, seeds or calls."""
+    from designloop.benchmarks.common.losing import refuse_before
     from designloop.benchmarks.common.records import read_record, record_path
 
-    path = record_path(name, output)
-    if getattr(benchmark, "merge", None) is not None or not path.is_file():
-        return
-    earlier = read_record(path)
-    for part, chosen in (("arms", options.arms), ("tasks", options.tasks)):
-        recorded = earlier.results.get(part, {})
-        if chosen and (lost := [of for of in recorded if of not in chosen]):
-            raise InputError(
-                f"{path}: found a record with {part} {', '.join(lost)}, which --{part} leaves out, expected all of "
-                f"them, for it is replaced. Add them, leave --{part} out, or give another --output"
-            )
-    if options.seeds is not None and options.seeds < len(earlier.seeds):
-        raise InputError(
-            f"{path}: found a record of {len(earlier.seeds)} seeds, expected --seeds of as many, for it is replaced. "
-            "Give more, or another --output"
-        )
+    if (path := record_path(name, output)).is_file():
+        refuse_before(path, read_record(path), benchmark, options)
 
 
 def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: Say) -> None:
     import designloop
+    from designloop.benchmarks.common.losing import refuse_after
     from designloop.benchmarks.common.machine import calibrations, machine
     from designloop.benchmarks.common.made_by import DIGITS
     from designloop.benchmarks.common.page import write_pages
@@ -92,9 +79,12 @@ def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: S
     say(f"{name}: {benchmark.SUMMARY}")
     measured, where = calibrations(), machine()
     results = benchmark.run(options, say)
-    earlier = record_path(name, output)
-    if (merged := getattr(benchmark, "merge", None)) is not None and earlier.is_file():
-        results = merged(read_record(earlier).results, results)
+    if (path := record_path(name, output)).is_file():
+        earlier = read_record(path)
+        if (merged := getattr(benchmark, "merge", None)) is not None:
+            results = merged(earlier.results, results)
+        if left_behind := refuse_after(path, earlier, results, options):
+            say(left_behind)
     record = Record(
         benchmark=name,
         command=options.command(name),
@@ -106,7 +96,7 @@ def _run(name: str, benchmark: Benchmark, output: Path, options: Options, say: S
         results={key: value for key, value in results.items() if key != "seeds"},
         code=code_digest()[:DIGITS],
     )
-    path = write_record(record, output)
+    write_record(record, output)
     say("\n" + benchmark.report(record.results))
     drawn: Mapping[str, str] = getattr(benchmark, "pictures", lambda options, results: {})(options, record.results)
     for file, picture in drawn.items():

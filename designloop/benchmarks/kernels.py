@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from designloop.benchmarks.common.arms import choose, seeds_of
+from designloop.benchmarks.common.cases import not_measured
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.learning.arms import TASKS
@@ -158,11 +159,6 @@ def run(options: Options, say: Say) -> Results:
     return {"seeds": seeds, "tasks": list(tasks), "calls": calls, "poor": POOR, "kernels": found}
 
 
-def merge(earlier: Results, now: Results) -> Results:
-    """The new record alone: kernels are compared on the same molecules."""
-    return now
-
-
 def report(results: Results) -> str:
     """Each kernel at each prior mean, the mean over tasks and seeds."""
     head = (
@@ -182,4 +178,4 @@ def report(results: Results) -> str:
         for measure in ("rank_correlation", "chosen"):
             row += [f"{fmean(entry[measure] for entry in by_prior[prior]):.3f}" for prior in ("0", "poor")]
         rows.append(row)
-    return head + "\n" + table(columns, rows)
+    return "\n".join([head, *not_measured("kernels", grams(), results["kernels"]), table(columns, rows)])

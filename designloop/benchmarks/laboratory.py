@@ -24,7 +24,7 @@ from designloop.benchmarks.common.measures import PAIRED_COLUMNS, paired, paired
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import table
 from designloop.benchmarks.common.sources import identity_of
-from designloop.benchmarks.common.trials import Trial, TrialResult, run_trials
+from designloop.benchmarks.common.trials import Trial, TrialResult, releases, run_trials
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.chemistry import count_fingerprints
@@ -135,6 +135,7 @@ def make_trial(name: str, file: Path, common: Mapping[str, Any], seed: int) -> T
         "model": model_digest(campaign),
         "assay": file.with_name("simulated_assay.py").read_text(encoding="utf-8"),
         "search": identity_of(work),
+        "packages": releases(),
     }
     return Trial(name, seed, partial(work, file.resolve(), settings, seed), identity)
 

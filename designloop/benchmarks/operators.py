@@ -173,11 +173,6 @@ def members_of(paid: Mapping[str, float], vae: SequenceVAE) -> list[Member]:
     return [member for member in written if member is not None]
 
 
-def merge(earlier: Results, now: Results) -> Results:
-    """The new record alone: proposers are compared on the same parents."""
-    return now
-
-
 COLUMNS: Mapping[str, str] = {
     "new": "new, of 100 asked for",
     "better_than_parent": "of 100 new ones better than the better parent",

@@ -26,7 +26,7 @@ def merge(earlier: Results, now: Results) -> Results:
 
 def report(results: Results) -> str:
     """Areas at both budgets, how far ours are above the peers, and cost."""
-    runs = Runs.of_record(results["tasks"])
+    runs = Runs.of_record(results["tasks"], results.get("machine"))
     head = (
         "Isomers of other formulas, another SMARTS gate, rediscovery, similarity and a median of other drugs "
         "(`designloop/benchmarks/pmo/own.py`), measured as PMO's tasks are, where it is judged "

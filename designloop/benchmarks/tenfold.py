@@ -18,15 +18,14 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from designloop.benchmarks.common.measures import interval, paired, pending_or, show_interval
+from designloop.benchmarks.common.measures import holds_of, interval, paired, pending_or, show_interval
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.common.pmo_measures import Paid, auc_top_10, mean_top_10
 from designloop.benchmarks.common.records import RecordError
 from designloop.benchmarks.common.trials import TrialResult
 from designloop.benchmarks.pmo.altered import Altered, Work
-from designloop.benchmarks.pmo.left_out import gaps_of
-from designloop.benchmarks.pmo.studies import Study, with_error
+from designloop.benchmarks.pmo.studies import Study, of, with_error
 
 if TYPE_CHECKING:
     from designloop.strategies.archive.archive import Archive
@@ -149,7 +148,7 @@ def _whole_lines(file: Path) -> str:
 NORMAL = Altered("normal", "the default strategy, 40 free molecules a call", run_by=partial(run_with, 1, LOOKS))
 TENFOLD = Altered("tenfold", f"the same with {TIMES} times the free molecules", run_by=partial(run_with, TIMES, ()))
 
-STUDY = Study("tenfold", (NORMAL, TENFOLD), TASKS, calls=600, seeds=3)
+STUDY = Study("tenfold", (NORMAL, TENFOLD), TASKS, calls=600, seeds=5)
 
 
 def run(options: Options, say: Say) -> Results:
@@ -164,29 +163,36 @@ def merge(earlier: Results, now: Results) -> Results:
 
 def report(results: Results) -> str:
     """What batches are worth, what the search gains, and the values by task."""
-    tasks, of = results["tasks"], results["of"]
+    tasks, made = results["tasks"], results["of"]
     head = (
-        f"PMO's area under the mean of the ten best scores, and that mean, after {EARLY} and after {of['calls']:,} "
-        f"calls; code {of['code']}, model {of['model']}. Differences are `{TENFOLD.name}` less `{NORMAL.name}`, pair "
-        "by pair of one task and seed. What a batch is worth is the mean of its voters' bounds, each when it chose; "
+        f"PMO's area under the mean of the ten best scores, and that mean, after {EARLY} and after {made['calls']:,} "
+        f"calls; code {made['code']}, model {made['model']}. Differences are `{TENFOLD.name}` less `{NORMAL.name}` in "
+        "the mean of the tasks, one a seed, as campaigns of one seed begin alike on every task. "
+        "What a batch is worth is the mean of its voters' bounds, each when it chose; "
         "both batches are of one state of the campaign, by the same voters.\n"
     )
     gains = [
-        _gain(f"{words} after {calls:,} calls", gaps_of(tasks, TENFOLD.name, NORMAL.name, name))
-        for calls, suffix in ((EARLY, "_early"), (of["calls"], ""))
+        _gain(f"{words} after {calls:,} calls", _gaps(tasks, name))
+        for calls, suffix in ((EARLY, "_early"), (made["calls"], ""))
         for words, name in (("area", f"auc_top10{suffix}"), ("ten best", f"top10{suffix}"))
     ]
-    columns = ("of the search", "pairs", "mean difference", "95 % interval", "≥ −1 s.e.", f"interval above {WORST:g}")
+    columns = ("of the search", "seeds", "mean difference", "95 % interval", "≥ −1 s.e.", f"interval above {WORST:g}")
     by_task = [
         (arm.name, *(with_error([own["auc_top10"] for own in tasks.get(task, {}).get(arm.name, {}).values()])
                      for task in TASKS))
         for arm in STUDY.arms
     ]  # fmt: skip
     worths = table(
-        ("what is chosen, after calls", "pairs", "own pool", "tenfold", "mean difference", "one-sided p", "rises"),
+        ("what is chosen, after calls", "looks", "own pool", "tenfold", "mean difference", "one-sided p", "rises"),
         [_worth(tasks, calls) for calls in LOOKS],
     )
     return "\n".join([head, worths, table(columns, gains), table(("AUC by task", *TASKS), by_task)])
+
+
+def _gaps(tasks: Mapping[str, Any], name: str) -> list[float]:
+    """How far a measure is above that of the normal pool, in the mean of the tasks, of each seed that all have."""
+    more, plain = (STUDY.by_seed(tasks, arm.name, of(name)) for arm in (TENFOLD, NORMAL))
+    return [more[seed] - plain[seed] for seed in more if seed in plain]
 
 
 def _worth(tasks: Mapping[str, Any], calls: int) -> tuple[object, ...]:
@@ -195,17 +201,23 @@ def _worth(tasks: Mapping[str, Any], calls: int) -> tuple[object, ...]:
     looks = [entry["looks"][str(calls)] for entry in entries if str(calls) in entry["looks"]]
     if not looks:
         return (calls, 0, PENDING, PENDING, PENDING, None, PENDING)
-    own, tenfold = ([look[name] for look in looks] for name in ("own", "tenfold"))
-    bar = paired("rises", tenfold, own)
+    own, tenfold = (fmean(look[name] for look in looks) for name in ("own", "tenfold"))
+    looked = {
+        task: {NORMAL.name: {seed: entry["looks"][str(calls)] for seed, entry in arms.get(NORMAL.name, {}).items()
+                             if str(calls) in entry["looks"]}}
+        for task, arms in tasks.items()
+    }  # fmt: skip
+    by_seed = [list(STUDY.by_seed(looked, NORMAL.name, of(name)).values()) for name in ("tenfold", "own")]
+    bar = paired("rises", *by_seed) if by_seed[0] else {"p": None, "holds": None}  # one value a seed, as above
     p = None if bar["p"] is None else f"{bar['p']:.2g}"
-    return (calls, len(looks), fmean(own), fmean(tenfold), f"{bar['value']:+.3f}", p, pending_or(bar["holds"]))
+    return (calls, len(looks), own, tenfold, f"{tenfold - own:+.3f}", p, pending_or(bar["holds"]))
 
 
 def _gain(words: str, gaps: Sequence[float]) -> tuple[object, ...]:
-    """The row of a difference: both bars need two pairs that differ."""
+    """The row of a difference: both bars need two seeds that differ, and as many as ``FEWEST``."""
     span = interval(gaps)
     if span is None:
         return (words, len(gaps), with_error(gaps, signed=True), None, PENDING, PENDING)
     error = stdev(gaps) / sqrt(len(gaps))
-    bars = (fmean(gaps) >= -error, span[0] > WORST)
+    bars = (pending_or(holds_of(len(gaps), holds)) for holds in (fmean(gaps) >= -error, span[0] > WORST))
     return (words, len(gaps), with_error(gaps, signed=True), show_interval(span), *bars)

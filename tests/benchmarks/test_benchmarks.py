@@ -12,7 +12,9 @@ from designloop import benchmarks
 from designloop.api import InputError
 from designloop.benchmarks import Options
 from designloop.benchmarks.common import registry
+from designloop.benchmarks.common.losing import measured
 from designloop.benchmarks.common.options import Say
+from designloop.benchmarks.common.page import to_markdown
 from designloop.benchmarks.common.records import read_record, record_path
 
 
@@ -72,6 +74,10 @@ def test_a_run_leaves_a_record_and_the_page(doubling: None, tmp_path: Path) -> N
     assert "`designloop benchmark doubling --calls 3`" in page
     assert "0.123 TFLOP/s in fp32, 9,876 RDKit parses a second" in page
     assert page.endswith("6 calls\n")
+    assert "By what code it was made was not kept" not in page
+    path = record_path("doubling", tmp_path / "records")
+    path.write_text(path.read_text().replace(f'"code": "{record.code}"', '"code": ""'))
+    assert ". By what code it was made was not kept.\n" in to_markdown([read_record(path)])
     assert "\n6 calls\n" in lines
 
 
@@ -99,9 +105,52 @@ def test_a_part_of_a_benchmark_does_not_take_the_place_of_the_whole(
     with pytest.raises(InputError, match="found a record of 2 seeds, expected --seeds of as many"):
         run(seeds=1)
     assert record_path("doubling", tmp_path).read_text() == before
+    monkeypatch.setattr(Doubling, "OPTIONS", frozenset({"arms", "calls", "seeds"}))
+    with pytest.raises(InputError, match="found a record of 2 calls, expected --calls of as many"):
+        run(calls=1)
     run(arms=("two", "one"), seeds=2)
-    monkeypatch.setattr(Doubling, "merge", lambda earlier, now: now, raising=False)
+    monkeypatch.setattr(Doubling, "merge", lambda earlier, now: {**now, "arms": {**earlier["arms"], **now["arms"]}},
+                        raising=False)  # fmt: skip
     run(arms=("one",))
+    assert set(read_record(record_path("doubling", tmp_path)).results["arms"]) == {"one", "two"}
+
+
+def test_a_merge_that_keeps_nothing_loses_no_record(
+    doubling: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+
+    def run(*seeds: int, **options: Any) -> None:
+        monkeypatch.setattr(Doubling, "run", lambda options, say: {
+            "seeds": seeds, "calls": 2, "tasks": {"qed": {"one": {"seeds": list(seeds)}}}
+        })  # fmt: skip
+        benchmarks.main("doubling", tmp_path, Options(**options), lines.append)
+
+    monkeypatch.setattr(Doubling, "merge", lambda earlier, now: now, raising=False)
+    run(0, 1)
+    before = record_path("doubling", tmp_path).read_text()
+    with pytest.raises(
+        InputError, match=r"would not have \(tasks qed one seed 1\).* Nothing was written. Give another"
+    ):
+        run(0, 2, seeds=2)
+    assert record_path("doubling", tmp_path).read_text() == before
+    run(0, 1, 2, seeds=3)
+    run(0, 2)
+    assert lines[-3].endswith("the whole run takes the place of a record that had more: tasks qed one seed 1")
+    assert read_record(record_path("doubling", tmp_path)).seeds == [0, 2]
+
+
+def test_every_kind_of_record_says_what_was_measured() -> None:
+    for results, places in (
+        ({"arms": {"N": {"what": "w", "seeds": {"0": {"top_10": [{}]}}}}}, {"arms N seed 0"}),
+        ({"arms": {"N": "w"}, "tasks": {"qed": {"N": [0.1, 0.2]}}}, {"arms N", "tasks qed N 0", "tasks qed N 1"}),
+        ({"tasks": {"qed": {"N": {"3": {"auc": 0.1, "draws": {"60": {}}}}}}}, {"tasks qed N seed 3"}),
+        ({"cases": {"levy": {"what": "w", "arms": {"N": {"of": {"seeds": [4]}, "regret": [1.0]}}}}},
+         {"cases levy N seed 4"}),
+        ({"tasks": ["qed"], "kernels": {"rbf": {"0": [{"chosen": 0.1}]}}}, {"tasks qed", "kernels rbf seed 0"}),
+        ({"arms": {"N": {"best_three": {"7": 1.0}, "of_start": 0.1}}}, {"arms N best_three seed 7"}),
+    ):  # fmt: skip
+        assert {" ".join(place) for place in measured(results)} == places
 
 
 def test_a_method_is_refused_where_there_are_none(doubling: None, tmp_path: Path) -> None:

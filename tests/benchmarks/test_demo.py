@@ -18,6 +18,7 @@ from designloop.benchmarks.common.arms import draw_start, make_trials, overrides
 from designloop.benchmarks.common.mol_ga import search
 from designloop.benchmarks.demo import benchmark as demo
 from designloop.benchmarks.demo.arms import ARMS
+from designloop.benchmarks.demo.bars import TenCriterion, judge, measure_ten
 from designloop.benchmarks.demo.report import _kept, _unspent, intervals_table
 from designloop.loop.campaign.campaign import load_campaign
 from designloop.loop.screening.filters import FilterContext, build
@@ -175,7 +176,7 @@ def test_full_above_genetic_steps_is_judged_by_the_interval_of_twenty_pairs(seed
 
 def test_the_ten_best_are_measured() -> None:
     benzenes = [{"smiles": smiles, "score": 0.5} for smiles in ("c1ccccc1C(=O)O", "c1ccccc1CO")]
-    measured = demo.measure_ten([*benzenes, {"smiles": "C1CCNCC1", "score": 0.8}])
+    measured = measure_ten([*benzenes, {"smiles": "C1CCNCC1", "score": 0.8}])
     pairs = [
         TanimotoSimilarity(*map(generators.GetMorganGenerator(2, fpSize=2048).GetFingerprint, map(require, pair)))
         for pair in combinations(["c1ccccc1C(=O)O", "c1ccccc1CO", "C1CCNCC1"], 2)
@@ -186,7 +187,7 @@ def test_the_ten_best_are_measured() -> None:
         "strong_acids": 1,
         "mean_top_10": pytest.approx(0.6),
     }
-    assert demo.measure_ten(benzenes[:1])["similarity"] == 0
+    assert measure_ten(benzenes[:1])["similarity"] == 0
 
 
 def a_record(tables: Mapping[str, Mapping[str, str]], calls: int = 20) -> dict[str, Any]:
@@ -207,7 +208,7 @@ def a_record(tables: Mapping[str, Mapping[str, str]], calls: int = 20) -> dict[s
     seeds = sorted({int(seed) for by_seed in tables.values() for seed in by_seed})
     given = {"campaign": "c.yaml", "calls": calls, "start": 5, "batch": 5, "drawn": ["ten"], "kept": {}}
     given["searches"] = {arm.name: "s" for arm in ARMS}
-    return {"seeds": seeds, **given, **demo.judge(arms)}
+    return {"seeds": seeds, **given, **judge(arms)}
 
 
 def test_what_an_earlier_record_has_beside_is_kept_where_what_both_measured_is_the_same() -> None:
@@ -260,15 +261,18 @@ def test_nothing_is_kept_of_a_record_of_another_search(now: dict[str, Any]) -> N
     assert demo.merge(a_record({"full": {"0": "a", "1": "b"}}), now) == now
 
 
-@pytest.mark.parametrize(("least", "values", "holds"), [(True, [5, 6], True), (True, [5, 4], False)])
+@pytest.mark.parametrize(
+    ("least", "values", "holds"),
+    [(True, [5, 6, 5, 5, 7], True), (True, [5, 4, 6, 6, 6], False), (True, [5, 4], False), (True, [5, 6, 5, 5], None)],
+)
 def test_a_criterion_of_the_ten_holds_where_it_holds_on_each_seed(
-    least: bool, values: list[float], holds: bool
+    least: bool, values: list[float], holds: bool | None
 ) -> None:
     by_seed = {str(seed): {"scaffolds": value} for seed, value in enumerate(values)}
-    judged = demo.TenCriterion("scaffolds", "scaffolds", 5, least).judge(by_seed)
-    assert judged == {"bar": "scaffolds, at least 5", "values": {"0": values[0], "1": values[1]}, "holds": holds}
+    judged = TenCriterion("scaffolds", "scaffolds", 5, least).judge(by_seed)
+    assert judged == {"bar": "scaffolds, at least 5", "values": dict(zip(by_seed, values, strict=True)), "holds": holds}
     mirrored = {seed: {"scaffolds": -ten["scaffolds"]} for seed, ten in by_seed.items()}
-    assert demo.TenCriterion("scaffolds", "fewer", -5, least=False).judge(mirrored)["holds"] is holds
+    assert TenCriterion("scaffolds", "fewer", -5, least=False).judge(mirrored)["holds"] is holds
 
 
 @pytest.mark.parametrize(

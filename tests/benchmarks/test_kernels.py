@@ -35,3 +35,9 @@ def test_every_kernel_is_one_with_itself_and_has_an_inverse(name: str) -> None:
     gram = kernels.grams()[name](held_out_smiles()[:12])
     assert np.diag(gram) == pytest.approx(np.ones(12), abs=1e-5)
     assert np.linalg.eigvalsh(gram).min() > -1e-5
+
+
+def test_the_page_names_the_kernels_that_were_not_measured() -> None:
+    found = {prior: [{"rank_correlation": 0.5, "chosen": 0.4}] for prior in ("0", "poor")}
+    record = {"tasks": ["qed"], "calls": 10, "poor": 0.1, "kernels": dict.fromkeys(list(kernels.grams())[2:], found)}
+    assert f"Not measured yet, of the kernels: {', '.join(list(kernels.grams())[:2])}." in kernels.report(record)

@@ -48,7 +48,7 @@ def test_latent_bo_is_tested_pair_by_pair_and_may_be_a_little_below_property_los
         "gp_bo_by_fives": arm(*theirs),
         "mol_ga": arm(0.81, 0.85),
         "random_prior": arm(0.81, 0.86, 0.77, 0.81, 0.8),
-        "property_loss": arm(0.80, 0.85),
+        "property_loss": arm(0.80, 0.85, 0.77, 0.80, 0.79),
     }
     judged = latent_bo.judge(arms)
     of_prior, of_ga, of_gp = judged["pairs"]
@@ -60,7 +60,9 @@ def test_latent_bo_is_tested_pair_by_pair_and_may_be_a_little_below_property_los
     assert of_ga["differences"] == pytest.approx([-0.01, -0.01]), "of the seeds that both have"
     (bar,) = judged["bars"]
     assert bar["holds"]
-    assert list(bar["differences"].values()) == pytest.approx([0, -0.01])
+    assert list(bar["differences"].values()) == pytest.approx([0, -0.01, 0, 0, 0])
+    few = latent_bo.judge({**arms, "property_loss": arm(0.80, 0.85)})["bars"]
+    assert few[0]["holds"] is None, "two seeds say nothing yet"
     page = latent_bo.report({**RECORD, "arms": arms, **judged})
     assert "| latent_bo above gp_bo_by_fives | +0.024 | +0.010 +0.030 +0.010 +0.050 +0.020 | 5 of 5 |" in page
 

@@ -105,13 +105,16 @@ def test_every_call_counts_and_none_more(arm: str, toy: None) -> None:
 
 
 def test_bars_compare_medians() -> None:
-    arms = {name: {"median": value} for name, value in zip(ARMS, (0.2, 0.2, 0.1, 1.1), strict=True)}
+    medians = zip(ARMS, (0.2, 0.2, 0.1, 1.1), strict=True)
+    arms = {name: {"median": value, "regret": [value] * 5} for name, value in medians}
     assert [(bar["limit"], bar["holds"]) for bar in judge("levy", arms)] == [
         (0.2, True),
         (0.1, False),
         (pytest.approx(0.22), True),
     ]
     assert judge("levy", {"random": {"median": 1.0}}) == []
+    few = {name: {**arm, "regret": [0.2] * 4} for name, arm in arms.items()}
+    assert [bar["holds"] for bar in judge("levy", few)] == [None] * 3, "four seeds say nothing yet"
 
 
 def test_another_code_of_ours_does_not_undo_what_peers_gave(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +129,11 @@ def test_a_small_run_and_its_report(toy: None, tmp_path: Path) -> None:
     entry = results["cases"]["hartmann"]["arms"]["random"]
     assert (results["seeds"], entry["calls"], len(entry["regret"])) == ([0, 1], [8, 8], 2)
     assert entry["median"] == pytest.approx(np.mean(entry["regret"]))
+    assert (entry["of"]["calls"], entry["of"]["batch"], len(entry["of"]["code"])) == (8, 4, 12)
     recorded = {key: value for key, value in results.items() if key != "seeds"}  # which a record has elsewhere
-    page = report({**recorded, "bars": judge("hartmann", {OURS: {"median": 0.5}, "random": {"median": 2.0}})})
+    arms = results["cases"]["hartmann"]["arms"]
+    arms |= {OURS: {**entry, "median": 0.5, "regret": [0.5] * 5}, "random": {**entry, "median": 2.0}}
+    page = report(recorded)
     assert "in the median of the seeds" in page
     assert "Not measured yet" not in page
     assert "**hartmann**: Hartmann's function in 6 dimensions; 8 calls, 4 a round." in page
@@ -135,7 +141,7 @@ def test_a_small_run_and_its_report(toy: None, tmp_path: Path) -> None:
 
 
 def test_a_case_that_is_measured_by_itself_leaves_the_others() -> None:
-    def record(case: str, seeds: int = 2, **arms: float) -> dict[str, Any]:
+    def record(case: str, seeds: int = 5, **arms: float) -> dict[str, Any]:
         of = {"seeds": list(range(seeds)), "model": None}
         entries = {
             name: {"of": of, "median": value, "regret": [value] * seeds, "seconds": 1.0} for name, value in arms.items()
@@ -149,7 +155,7 @@ def test_a_case_that_is_measured_by_itself_leaves_the_others() -> None:
     assert list(joined["arms"]) == ["ours", "random"]
     assert "Not measured yet, of the cases: hartmann, planted." in report(joined)
     assert benchmark.merge(joined, record("levy", seeds=1, ours=0.0))["cases"] == joined["cases"], "of fewer seeds"
-    more = benchmark.merge(joined, record("levy", seeds=3, ours=0.0))
+    more = benchmark.merge(joined, record("levy", seeds=6, ours=0.0))
     assert [bar["bar"][:6] for bar in more["bars"]] == ["ackley"], "arms of other seeds are not set side by side"
     assert set(more["cases"]["levy"]["arms"]) == {"ours", "random"}
 
@@ -157,3 +163,15 @@ def test_a_case_that_is_measured_by_itself_leaves_the_others() -> None:
 def test_an_unknown_case_is_told() -> None:
     with pytest.raises(InputError, match="no task 'nope'; give some of ackley, levy, hartmann, planted"):
         run(Options(tasks=("nope",)), lambda line: None)
+
+
+@pytest.mark.parametrize("name", ["calls", "batch", "code"])
+def test_what_is_of_another_problem_is_not_set_beside_what_is_run_now(name: str) -> None:
+    def record(arm: str, **of: Any) -> dict[str, Any]:
+        entry = {"of": {"seeds": [0], "model": None, "calls": 8, "batch": 4, "code": "c", **of}, "median": 0.1,
+                 "regret": [0.1], "seconds": 1.0}  # fmt: skip
+        return {"cases": {"levy": {"what": "w", "calls": 8, "batch": 4, "arms": {arm: entry}}}, "arms": {}, "bars": []}
+
+    now = record("ours")
+    assert list(benchmark.merge(record("turbo"), now)["cases"]["levy"]["arms"]) == ["ours", "turbo"]
+    assert list(benchmark.merge(record("turbo", **{name: "other"}), now)["cases"]["levy"]["arms"]) == ["ours"]

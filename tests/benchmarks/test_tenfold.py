@@ -157,27 +157,29 @@ def record(gap: np.ndarray, rise: float) -> dict[str, Any]:
      (-0.06, 0.02, "**no**", "**no**")],
 )  # fmt: skip
 def test_the_bars_of_the_search(mean: float, sd: float, above: str, excludes: str) -> None:
-    gap = np.random.default_rng(0).normal(0, 1, (5, 3))
-    gap = mean + sd * (gap - gap.mean()) / gap.std(ddof=1)
-    half = t.ppf(0.975, 14) * sd / np.sqrt(15)
+    gap = np.random.default_rng(0).normal(0, 1, (5, 5))
+    gap = mean + sd * (gap - gap.mean()) / gap.mean(0).std(ddof=1)
+    half = t.ppf(0.975, 4) * sd / np.sqrt(5)
     span = f"{mean - half:+.3f} to {mean + half:+.3f}"
-    row = f"| area after 600 calls | 15 | {mean:+.3f} ± {sd / np.sqrt(15):.3f} | {span} |"
+    row = f"| area after 600 calls | 5 | {mean:+.3f} ± {sd / np.sqrt(5):.3f} | {span} |"
     page = report(record(gap, 0.1))
     assert f"{row} {above} | {excludes} |" in page
-    assert page.count(f"| 15 | {mean:+.3f} ±") == 4
+    assert page.count(f"| 5 | {mean:+.3f} ±") == 4
+    few = report(record(gap[:, :4], 0.1))
+    assert few.count("| *pending* | *pending* |") >= 4, "twenty pairs of four seeds say nothing yet"
 
 
 def test_a_batch_that_is_worth_more_is_seen_and_what_was_not_looked_at_is_pending() -> None:
-    page = report(record(np.zeros((5, 3)), 0.1))
-    (row,) = [line for line in page.splitlines() if line.startswith("| 100 | 15 |")]
-    assert row.startswith("| 100 | 15 | 0.500 | 0.600 | +0.100 |")
+    page = report(record(np.zeros((5, 5)), 0.1))
+    (row,) = [line for line in page.splitlines() if line.startswith("| 100 | 25 |")]
+    assert row.startswith("| 100 | 25 | 0.500 | 0.600 | +0.100 |")
     assert row.endswith("| yes |")
-    assert report(record(np.zeros((5, 3)), -0.1)).count("| **no** |") == 1
-    single = record(np.zeros((5, 3)), 0.1)
+    assert report(record(np.zeros((5, 5)), -0.1)).count("| **no** |") == 1
+    single = record(np.zeros((5, 5)), 0.1)
     single["tasks"] = {TASKS[0]: {NORMAL.name: {"0": single["tasks"][TASKS[0]][NORMAL.name]["0"]}}}
     (row,) = [line for line in report(single).splitlines() if line.startswith("| 100 | 1 | 0.500 |")]
     assert row.endswith("|  | *pending* |"), "one pair proves nothing"
     assert "| 300 | 0 | *pending* | *pending* | *pending* |  | *pending* |" in page
-    assert "| area after 300 calls | 15 | +0.000 ± 0.000 |  | *pending* | *pending* |" in page, (
+    assert "| area after 300 calls | 5 | +0.000 ± 0.000 |  | *pending* | *pending* |" in page, (
         "equal ones prove nothing"
     )

@@ -14,8 +14,8 @@ from designloop.oracles.guacamol import zaleplon_mpo
 from designloop.strategies.search.machine import Search
 
 SCORES = {
-    "albuterol_similarity": {"latent_bo": [0.5, 0.7, 0.6], "gp_bo": [0.4, 0.5, 0.5]},
-    "zaleplon_mpo": {"latent_bo": [0.4, 0.3, 0.5], "gp_bo": [0.1, 0.3, 0.3]},
+    "albuterol_similarity": {"latent_bo": [0.5, 0.7, 0.6, 0.6, 0.6], "gp_bo": [0.4, 0.5, 0.5, 0.5, 0.4]},
+    "zaleplon_mpo": {"latent_bo": [0.4, 0.3, 0.5, 0.4, 0.4], "gp_bo": [0.1, 0.3, 0.3, 0.2, 0.3]},
 }
 
 
@@ -24,19 +24,21 @@ def test_the_pairs_of_all_tasks_are_judged_together_by_the_interval_of_their_dif
     own, theirs = ([value for task in SCORES.values() for value in task[name]] for name in ("latent_bo", "gp_bo"))
     span = ttest_rel(own, theirs).confidence_interval(0.95)
     assert bar["interval"] == pytest.approx((span.low, span.high))
-    starts = [[0.1, 0.3], [0.2, 0.0], [0.1, 0.2]]
+    starts = [[0.1, 0.3], [0.2, 0.0], [0.1, 0.2], [0.1, 0.2], [0.2, 0.1]]
     by_start = ttest_1samp([fmean(start) for start in starts], 0).confidence_interval(0.95)
     assert bar["interval_by_start"] == pytest.approx((by_start.low, by_start.high))
     assert (span.low > 0, by_start.low > 0, bar["holds"]) == (True, True, True)
-    assert bar["by_task"] == pytest.approx({"albuterol_similarity": 0.4 / 3, "zaleplon_mpo": 0.5 / 3})
+    assert bar["by_task"] == pytest.approx({"albuterol_similarity": 0.7 / 5, "zaleplon_mpo": 0.8 / 5})
     reverse = wet_lab.compare({task: dict(zip(of, reversed(of.values()), strict=True)) for task, of in SCORES.items()},
                               "gp_bo")  # fmt: skip
     assert reverse["holds"] is False
+    few = {task: {arm: values[:4] for arm, values in of.items()} for task, of in SCORES.items()}
+    assert wet_lab.compare(few, "gp_bo")["holds"] is None, "eight pairs of four starts say nothing yet"
 
 
 def test_pairs_that_share_a_start_are_not_taken_for_unrelated_ones() -> None:
     tasks = ("albuterol_similarity", "fexofenadine_mpo", "perindopril_mpo", "zaleplon_mpo")
-    one_start_decides = {task: {"latent_bo": [0.5, 0.5, 0.8], "gp_bo": [0.49, 0.5, 0.5]} for task in tasks}
+    one_start_decides = {task: {"latent_bo": [0.5] * 4 + [0.8], "gp_bo": [0.49] + [0.5] * 4} for task in tasks}
     bar = wet_lab.compare(one_start_decides, "gp_bo")
     assert bar["interval"][0] > 0 > bar["interval_by_start"][0]
     assert bar["holds"] is False
@@ -60,8 +62,10 @@ def test_what_was_said_is_measured_against_what_was_scored() -> None:
 def test_what_is_asked_of_the_surrogate(correlation: float | None, covered: float, holds: tuple[bool, bool]) -> None:
     row = {"rank_correlation": correlation, "covered": covered, "covered_unscaled": 1.0, "half_width": 0.1,
            "half_width_unscaled": 1.0, "molecules": 40, "task": "qed"}  # fmt: skip
-    means = wet_lab.foresight([row, row])
+    means = wet_lab.foresight([{**row, "seed": seed} for seed in range(5)])
     assert (means["correlation_holds"], means["coverage_holds"]) == holds
+    few = wet_lab.foresight([{**row, "seed": seed, "task": task} for seed in range(4) for task in ("qed", "jnk3")])
+    assert (few["correlation_holds"], few["coverage_holds"]) == (None, None), "four starts say nothing yet"
 
 
 def test_every_arm_starts_from_the_same_hundred_molecules_that_count(

@@ -13,7 +13,7 @@ from designloop import api
 from designloop.benchmarks.common.measures import Call, measure_calls
 from designloop.benchmarks.common.options import Options
 from designloop.benchmarks.common.sources import identity_of
-from designloop.benchmarks.common.trials import Trial, TrialResult
+from designloop.benchmarks.common.trials import Trial, TrialResult, releases
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.screening.screening import Screening
 from designloop.molecules.corpus import zinc
@@ -145,7 +145,8 @@ def make_trials(
 ) -> list[Trial]:
     """Makes a trial for each arm and seed; all arms of a seed start from the same molecules.
 
-    A trial's key hangs on the campaign, on where it starts, and on how its arm searches and is measured.
+    A trial's key hangs on the campaign, on where it starts, on how its arm searches and is measured, and on releases of
+    packages.
 
     Args:
         common: overrides of every arm.
@@ -157,6 +158,7 @@ def make_trials(
     starts = {seed: _start(file, common, start, seed) for seed in seeds}
     for arm in arms:
         search = identity_of(arm.search)
+        packages = releases() if arm.search is run_campaign_arm else releases("mol_ga")
         for seed in seeds:
             overrides = {**common, **arm.overrides, **starts[seed], "seed": seed}
             campaign = load_campaign(file, overrides)
@@ -166,6 +168,7 @@ def make_trials(
                 "calls": campaign.budget.oracle_calls,
                 "start": overrides.get("starting_molecules"),  # of no campaign's fingerprint
                 "search": search,
+                "packages": packages,
             }
             made.append(Trial(arm.name, seed, partial(arm.search, file.resolve(), overrides), identity))
     return made

@@ -26,7 +26,7 @@ def machine() -> dict[str, Any]:
     import torch
 
     return {
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9,
         "amx": bool(torch.cpu._is_amx_tile_supported()),
@@ -75,7 +75,21 @@ def median_seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
     return median(seconds)
 
 
-def _cpu_name() -> str:
+def ran_on(file: Path) -> str | None:
+    """The CPU's name, if that of every process that asked by this file is the same; None where there were several.
+
+    Args:
+        file: the names so far, one a line; this one is added.
+    """
+    names = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    if (own := cpu_name()) not in names:
+        names.append(own)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    return own if len(names) == 1 else None
+
+
+def cpu_name() -> str:
     """Returns Linux's name of the CPU, with family and model, which tell CPUs of one name apart; elsewhere Python's."""
     file = Path("/proc/cpuinfo")
     if not file.is_file():

@@ -18,6 +18,9 @@ BEST = 10
 SHARED = 100
 """Best molecules that are divided among the proposers."""
 
+FEWEST = 5
+"""Seeds, or pairs, of which it is said whether a bar holds: fewer cannot tell chance from a fault of the search."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -94,22 +97,26 @@ class Criterion:
         return f"{self.above} {relation} {'the best of ' if self.than_best else ''}{self.below} {where}"
 
     def judge(self, arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-        """Returns the criterion in words, the paired differences, whether it holds; None where an arm is missing."""
+        """Returns the criterion in words, the paired differences, whether it holds; None where an arm is missing.
+
+        Of fewer seeds than ``FEWEST`` it is not said to hold, nor to fail in the mean: what has to hold on each seed
+        fails with the first that it does not hold on. None, too, where the two have no seed in common.
+        """
         if self.above not in arms or self.below not in arms:
             return None
         above, below = arms[self.above]["seeds"], arms[self.below]["seeds"]
         measure = "best" if self.than_best else "mean_top_10"
         differences = {seed: above[seed]["mean_top_10"] - below[seed][measure] for seed in above if seed in below}
+        if not differences:
+            return None
         least = min(differences.values()) if self.on_each_seed else fmean(differences.values())
         holds = least >= self.by if self.by else least > 0
-        return {"bar": str(self), "difference": least, "differences": differences, "holds": holds}
+        said = holds_of(len(differences), holds, fails_at_once=self.on_each_seed)
+        return {"bar": str(self), "difference": least, "differences": differences, "holds": said}
 
 
 LEVEL = 0.05
 """Of the one-sided tests."""
-
-FEWEST = 5
-"""Pairs of which it is said whether a bar holds: a test of fewer cannot tell chance from a fault of the search."""
 
 ROUNDING = 1e-12
 """Differences that lie no further apart, of values about 1, differ by how numbers are rounded."""
@@ -194,6 +201,15 @@ def paired_row(bar: Mapping[str, Any]) -> tuple[object, ...]:
     won = f"{bar['won']} of {len(differences)}"
     shown_p = None if p is None else f"{p:.2g}"
     return bar["bar"], f"{bar['value']:+.3f}", by_pair, won, shown_p, pending_or(bar["holds"])
+
+
+def holds_of(seeds: int, holds: bool, fails_at_once: bool = False) -> bool | None:
+    """Whether a bar holds; None of fewer seeds than ``FEWEST``.
+
+    Args:
+        fails_at_once: whether what already failed on some seed cannot hold any more, however many follow.
+    """
+    return holds if seeds >= FEWEST or (fails_at_once and not holds) else None
 
 
 def pending_or(holds: bool | None) -> bool | str:

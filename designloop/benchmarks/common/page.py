@@ -15,7 +15,8 @@ PENDING = "*pending*"
 _HEAD = """\
 # Benchmarks
 
-Made of the records in `benchmarks/`, each written by the command that stands with it; none of the numbers was typed.
+Made of the records in `benchmarks/`; none of the numbers was typed. With each stands the command that wrote it, with
+code, date and machine: of a record that was put together of several runs those of the last one.
 `python -m designloop.benchmarks.common.page docs/benchmarks` makes this page anew. Times hold for the machine that is
 named; its two calibrations were taken in the same run. What was not measured is told where it would stand; what was
 tried without gain stands in [decisions.md](decisions.md), beside what was done instead.
@@ -74,6 +75,7 @@ def _section(record: Record) -> str:
     machine, speed = record.machine, record.calibrations
     seeds = f", seeds {', '.join(map(str, record.seeds))}" if record.seeds else ""
     code = f", code {record.code}" if record.code else ""
+    unknown = "" if record.code else " By what code it was made was not kept."
     return "\n".join(
         [
             f"## {record.benchmark}\n",
@@ -81,7 +83,7 @@ def _section(record: Record) -> str:
             f"`{record.command}`, designloop {record.designloop}{code}, {record.date}{seeds}. {machine['cpu']}, "
             f"{machine['cores']} cores, {machine['memory_gb']:.0f} GB, {'AMX' if machine['amx'] else 'no AMX'}: "
             f"{speed['fp32_matmul_tflops']:.3f} TFLOP/s in fp32, {speed['rdkit_parses_per_second']:,.0f} RDKit parses "
-            f"a second. torch {machine['torch']}, RDKit {machine['rdkit']}.\n",
+            f"a second. torch {machine['torch']}, RDKit {machine['rdkit']}.{unknown}\n",
             benchmark.report(record.results),
         ]
     )

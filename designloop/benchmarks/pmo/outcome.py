@@ -26,6 +26,9 @@ MARKS = (*range(100, EARLY + 1, 100), *range(2000, 10_001, 1000))
 FIRST = 300
 """Calls by which two versions of the code are told apart: those of more calls hang on these."""
 
+MACHINE = "machine"
+"""Column of the CPU's name that a search ran on, of which its times are; None where it is unknown, or of several."""
+
 SHARED = 100
 """Best molecules whose diversity and ease of synthesis are told."""
 
@@ -38,8 +41,8 @@ def outcome(kept: Mapping[str, Any], budget: int) -> dict[str, Any]:
 
     Args:
         kept: ``paid`` (pairs of SMILES and score, in turn), ``seconds`` of the whole search, ``oracle_seconds`` of
-            these, ``peak_memory_gb`` and ``cpu_seconds``, which trials of before lack. That all times are None of a
-            peer that was interrupted; where a trial of before has the others then, they are not believed.
+            these, ``peak_memory_gb``, and ``cpu_seconds`` and ``machine``, which trials of before lack. That all times
+            are None of a peer that was interrupted; where a trial of before has the others then, they are not believed.
         budget: calls that could be spent.
     """
     calls: list[Paid] = [(smiles, score) for smiles, score in kept["paid"]]
@@ -59,6 +62,7 @@ def outcome(kept: Mapping[str, Any], budget: int) -> dict[str, Any]:
         "calls_made": len(calls),
         **{f"{name}_a_call": None if spent is None else spent / made for name, spent in times.items()},
         "peak_memory_gb": kept["peak_memory_gb"],
+        MACHINE: kept.get(MACHINE),
         "curve": _marked(calls, budget),
     }
 
@@ -91,6 +95,19 @@ def peak_memory_gb() -> float | None:
     # Not getrusage: it counts what the parent used before this process became a program of its own.
     match = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE) if status.is_file() else None
     return int(match[1]) * 1024 / 1e9 if match else None
+
+
+def peak_of_all(file: Path) -> float | None:
+    """The most memory of this process, and of those before that asked by the same file.
+
+    Args:
+        file: one number, the most so far; written anew.
+    """
+    before = float(file.read_text(encoding="utf-8")) if file.is_file() else 0.0
+    if (own := peak_memory_gb()) is None:
+        return None
+    file.write_text(f"{max(before, own)!r}", encoding="utf-8")
+    return max(before, own)
 
 
 def _marked(calls: Sequence[Paid], budget: int) -> list[float]:

@@ -15,10 +15,17 @@ from designloop.benchmarks.pmo.tasks import CALLS, TASKS
 
 _PICTURE = "benchmarks/pmo.svg"
 
+CHEMMA = (
+    "Of Chemma-2B (Guevorguian et al. 2024), which has 2 billion parameters and was trained on 110 million PubChem "
+    "molecules, the targets' neighbours among them, a sum alone is at hand: 17.534 over 23 tasks, at least 14.53 on "
+    "these 20, as no area is above 1."
+)
+"""What is published of it; the source stands in ``published.csv``."""
+
 
 def report(results: Mapping[str, Any]) -> str:
     """All tables that the record has something for."""
-    runs = Runs.of_record(results["tasks"])
+    runs = Runs.of_record(results["tasks"], results.get("machine"))
     head = (
         "The area under the mean of the ten best scores (trapezoids over points every 100 calls), over the budget. "
         "Every distinct canonical SMILES is a call, those that a search starts from included; nothing is filtered. "
@@ -53,8 +60,9 @@ def _full(runs: Runs) -> str:
     rows.append((f"strict sum of {len(TASKS)}", *strict, *([None] * len(TITLES))))
     note = (
         f"AUC at {CALLS:,} calls; to the right of the line published figures (sources in "
-        "`designloop/benchmarks/pmo/published.csv`; all calls counted; GP BO's are of the tenth-best score, a lower "
-        f"bound). The sum of {len(WITHOUT_LUCK)} leaves out {LUCK}. A strict sum takes one molecule a compound."
+        "`designloop/benchmarks/pmo/published.csv`; all calls counted; GP BO's are of the tenth-best score, in sum "
+        f"a lower bound). {CHEMMA} The sum of {len(WITHOUT_LUCK)} leaves out {LUCK}. A strict sum takes one molecule a "
+        f"compound."
         f"{tables.codes(runs.where(calls=CALLS))}\n"
     )
     return note + "\n" + table(("task", *ran, *(f"│ {title}" for title in TITLES.values())), rows)

@@ -12,7 +12,7 @@ from designloop.benchmarks.common.measures import one_sided_p
 from designloop.benchmarks.common.page import PENDING, table
 from designloop.benchmarks.pmo.arms import ARMS
 from designloop.benchmarks.pmo.entries import Run, Runs, common_codes, unequal_runs
-from designloop.benchmarks.pmo.outcome import EARLY, FIRST
+from designloop.benchmarks.pmo.outcome import EARLY, FIRST, MACHINE
 from designloop.benchmarks.pmo.tasks import CALLS
 
 EARLY_AREA = f"auc_at_{EARLY}"
@@ -132,7 +132,9 @@ def cost(runs: Runs, tasks: Sequence[str]) -> str:
         ]
         if rows:
             columns = ("arm", "kind of tasks", "tasks", *(title for title, _, _ in _COST), "GB")
-            parts.append(f"Searches of {calls:,} calls.{codes(of_budget)}\n\n" + table(columns, rows))
+            parts.append(
+                f"Searches of {calls:,} calls.{codes(of_budget)}{machines(of_budget)}\n\n" + table(columns, rows)
+            )
     if not parts:
         return ""
     note = (
@@ -181,6 +183,19 @@ def _counted(arm: str, runs: Sequence[Run]) -> str:
         f" {arm} is of code {each}, and counts as searches of {' or '.join(sorted(map(str, common_codes(runs))))}: "
         f"wherever another code's stand, both paid for the same first {FIRST} molecules, with one seed on one machine."
     )
+
+
+def machines(runs: Sequence[Run]) -> str:
+    """Sentences on arms whose searches ran on several machines, or on unknown ones; empty where there is none."""
+    text, unknown = "", []
+    for arm in arms_of(runs):
+        counts = Counter(run.of.get(MACHINE) for run in runs if run.arm == arm)
+        if set(counts) == {None}:
+            unknown.append(arm)
+        elif len(counts) > 1:
+            each = (f"{name or 'one that was not kept'} ({count})" for name, count in counts.most_common())
+            text += f" {arm} ran on {', '.join(each)}."
+    return text + (f" On what machine {', '.join(unknown)} ran was not kept." if unknown else "")
 
 
 def cell(values: Sequence[float]) -> str:

@@ -14,6 +14,7 @@ from designloop.benchmarks.common.arms import RANDOM_PRIOR, Arm, make_trials, ov
 from designloop.benchmarks.common.gp_bo import run_gp_bo
 from designloop.benchmarks.common.gp_search import Sizes
 from designloop.benchmarks.common.sources import definitions_of, identity_of
+from designloop.benchmarks.common.trials import releases
 from designloop.benchmarks.keep_the_core import benchmark as keep_the_core
 from designloop.benchmarks.pareto.arms import OURS, run_arm
 from designloop.benchmarks.pareto.cases import CASES, write_campaign
@@ -84,8 +85,20 @@ def test_a_campaign_of_a_task_hangs_on_where_it_starts_if_it_is_told(model: str,
         Ours("plain", "").trial("qed", 0, 40, file, {**common, **start})
         for start in ({}, {"starting_molecules": ["CCO"]}, {"starting_molecules": ["CCN"]})
     )
-    assert set(plain.identity) == {"campaign", "model", "calls"}, "what was run without any stays valid"
+    assert set(plain.identity) == {"campaign", "model", "calls", "search", "packages"}
+    assert plain.identity["packages"] == releases()
     assert len({trial.key for trial in (plain, *others)}) == 3
+
+
+def test_a_trial_hangs_on_the_releases_of_packages(model: str) -> None:
+    genetic, plain = make_trials(FILE, [latent_bo.MOL_GA, RANDOM_PRIOR], [0], overrides_of(Options(model=model)), 0)
+    assert plain.identity["packages"] == releases()
+    assert genetic.identity["packages"] == releases("mol_ga")
+
+
+def test_a_campaign_of_a_task_hangs_on_how_it_is_run() -> None:
+    reached = definitions_of("designloop.benchmarks.pmo.arms:run_ours")
+    assert {"arms.py: run_ours", "arms.py: _result_of", "pmo_measures.py: is_solved"} <= set(reached)
 
 
 class Thing:

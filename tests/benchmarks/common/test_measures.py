@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from statistics import fmean
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -85,19 +87,26 @@ def test_seeds_are_averaged() -> None:
     ],
 )
 def test_a_criterion_holds_or_not(criterion: Criterion, above: tuple[float, float], holds: bool) -> None:
+    values = [*above * (FEWEST // 2), fmean(above)]
     arms = {
-        "a": average_over_seeds({0: search_result(above[0]), 1: search_result(above[1])}),
-        "b": average_over_seeds({0: search_result(0.5), 1: search_result(0.5)}),
+        "a": average_over_seeds({seed: search_result(value) for seed, value in enumerate(values)}),
+        "b": average_over_seeds({seed: search_result(0.5) for seed in range(FEWEST)}),
     }
     judged = criterion.judge(arms)
     assert judged is not None
     assert judged["holds"] is holds
     other = 0.6 if criterion.than_best else 0.5
-    assert judged["differences"] == pytest.approx({"0": above[0] - other, "1": above[1] - other})
+    assert judged["differences"] == pytest.approx({str(seed): value - other for seed, value in enumerate(values)})
+    fewer = criterion.judge({**arms, "b": average_over_seeds({seed: search_result(0.5) for seed in range(FEWEST - 1)})})
+    assert fewer is not None
+    fails = criterion.on_each_seed and not holds
+    assert fewer["holds"] is (False if fails else None), "what has to hold on each seed fails with one"
 
 
 def test_a_criterion_without_its_arms_is_not_judged() -> None:
-    assert Criterion("a", "b").judge({"a": average_over_seeds({0: search_result(0.5)})}) is None
+    one, other = ({"a": average_over_seeds({seed: search_result(0.5)})} for seed in (0, 1))
+    assert Criterion("a", "b").judge(one) is None
+    assert Criterion("a", "b").judge({**one, "b": other["a"]}) is None, "no seed in common"
 
 
 def test_criteria_are_told_in_words() -> None:

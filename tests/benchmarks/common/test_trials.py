@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -114,10 +115,20 @@ def test_sigterm_ends_all_that_was_started(tmp_path: Path, jobs: int) -> None:
 def test_the_code_that_decides_is_all_there() -> None:
     files = {str(path.relative_to(trials.ROOT)) for path in trials.deciding_files()}
     assert files >= {"designloop/records.py", "designloop/oracles/physchem.py", "designloop/molecules/unstable.smarts"}
+    data = {path.name for path in (trials.ROOT / trials.DATA).iterdir()} - {"README.md", "__init__.py", "__pycache__"}
+    assert data >= {"known_parts.tsv.xz", "held_out.txt", "zinc250k.smi.xz", "zinc250k.codec.json"}
+    assert files >= {f"{trials.DATA}/{name}" for name in data}
+    assert not any(name.endswith(".safetensors") for name in files), "weights have a digest of their own"
     assert {folder for folder in trials.DECIDING if any(name.startswith(f"{folder}/") for name in files)} == {
         *trials.DECIDING
     }
     assert not any(name.startswith("designloop/benchmarks/") for name in files)
+
+
+def test_releases_are_of_what_is_installed() -> None:
+    found = trials.releases("no_such_package")
+    assert {"rdkit", "torch", "scikit-learn"} <= set(found)
+    assert (found["rdkit"], found["no_such_package"]) == (version("rdkit"), None)
 
 
 @pytest.mark.parametrize(

@@ -44,16 +44,18 @@ def test_where_all_pairs_are_won_the_signed_rank_test_is_the_sign_test() -> None
     assert signed_rank_p([0.0, 0.0]) is None
 
 
-def test_bars_are_over_all_pairs_of_the_four_tasks_and_no_other() -> None:
+def test_bars_are_over_means_of_the_four_tasks_and_no_other_one_a_seed() -> None:
+    own, theirs = [0.5, 0.6, 0.7, 0.8, 0.9], [0.4, 0.55, 0.9, 0.6, 0.7]
     tasks = {
-        "median2": {"latent_bo": of([0.5, 0.6]), "turbo_l": of([0.4, 0.55])},
-        "scaffold_hop": {"latent_bo": of([0.7, 0.8, 0.9]), "turbo_l": of([0.72, 0.6], seeds=[0, 2])},
+        "median2": {"latent_bo": of(own), "turbo_l": of(theirs)},
+        "scaffold_hop": {"latent_bo": of([0.6] * 5), "turbo_l": of([0.5] * 4, seeds=[0, 2, 3, 4])},
         "zaleplon_mpo": {"latent_bo": of([0.1]), "turbo_l": of([0.9])},
     }
     best, ten = judge(tasks)
-    assert best["differences"] == pytest.approx([0.1, 0.05, -0.02, 0.3])
+    assert best["differences"] == pytest.approx([0.1, -0.05, 0.15, 0.15])
+    assert best["holds"] is None, "eight pairs of four seeds say nothing yet"
     assert (best["bar"], best["won"]) == ("best score: latent_bo above turbo_l", 3)
-    assert best["p"] == pytest.approx(2 / 16)  # of the 16 signs, those with at most the least difference below 0
+    assert best["p"] == pytest.approx(signed_rank_p(best["differences"]))
     assert ten["differences"] == pytest.approx(best["differences"])
     assert judge({"median2": {"turbo_l": of([0.4])}}) == []
     assert judge({"median2": {"latent_bo": of([0.5]), "turbo_l": of([0.4]) | {"calls": 250}}}) == []
@@ -65,7 +67,7 @@ def test_arms_that_were_not_made_by_the_same_are_not_tested_against_each_other()
 
     def judged(other: str, second: dict[str, str], first: dict[str, str] = theirs) -> list[tuple[str, bool | None]]:
         tasks = {
-            task: {"latent_bo": of([0.5, 0.6, 0.7]) | ours, other: of([0.4, 0.48, 0.55]) | made}
+            task: {"latent_bo": of([0.5, 0.6, 0.7, 0.8, 0.9]) | ours, other: of([0.4, 0.48, 0.55, 0.62, 0.69]) | made}
             for task, made in zip(("median2", "scaffold_hop"), (first, second), strict=True)
         }
         bars = judge(tasks)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from designloop.benchmarks.pmo import bars, cpu, tables
+from designloop.benchmarks.pmo import bars, cpu, outcome, tables
 from designloop.benchmarks.pmo.arms import ARMS
 from designloop.benchmarks.pmo.bars import DEVELOPMENT, LUCK, REPRODUCED, Bar, bars_table
 from designloop.benchmarks.pmo.cpu import CpuClock, spent
@@ -34,6 +34,7 @@ MEASURED = {
     "top10": 0.6,
     "code": "c",
     "model": "m",
+    "machine": "here",
 }
 
 
@@ -46,7 +47,8 @@ def run(area: float, calls: int = CALLS, **others: Any) -> dict[str, Any]:
 
 def runs_of(tasks: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> Runs:
     """Of task -> arm -> seed -> search."""
-    return Runs.of_record({task: {arm: entry_of(of) for arm, of in arms.items()} for task, arms in tasks.items()})
+    entries = {task: {arm: entry_of(of) for arm, of in arms.items()} for task, arms in tasks.items()}
+    return Runs.of_record(entries, "here")
 
 
 def bar(runs: Runs, words: str) -> Bar:
@@ -129,6 +131,32 @@ def test_minutes_are_of_the_processor_and_their_median() -> None:
     assert bar(whole_record(0.5, cpu_seconds_a_call=0.1), "CPU minutes").holds is True
     assert bar(whole_record(0.5, cpu_seconds_a_call=0.121), "CPU minutes").holds is False
     assert bar(whole_record(0.5, cpu_seconds_a_call=None), "CPU minutes").value is None
+
+
+def test_times_are_judged_of_the_records_own_machine_one_value_a_task() -> None:
+    elsewhere = run(0.5, cpu_seconds_a_call=0.9, seconds_a_call=0.9, peak_memory_gb=3.5, machine="elsewhere")
+    seeds = {task: {0: run(0.5, cpu_seconds_a_call=0.1), 9: elsewhere} for task in TASKS}
+    seeds[LUCK] |= {seed: run(0.5, cpu_seconds_a_call=9.0) for seed in range(1, 5)}
+    arms = {task: {"property_loss": of, "gp_bo": {0: run(0.5)}, "latent_bo": of} for task, of in seeds.items()}
+    here = runs_of(arms)
+    assert (bar(here, "CPU minutes").value, bar(here, "CPU minutes").holds) == (f"{1000 / 60:.1f}", True)
+    assert bar(here, "CPU minutes").measured.startswith("20 of 20 tasks on this machine, 24 searches")
+    assert (bar(here, "most memory").value, bar(here, "over gp_bo's").value) == (2.0, 1.0)
+    of_calls = bar(here, "seconds a call of 10,000")
+    assert of_calls.value == pytest.approx(0.05)
+    assert of_calls.measured == "20 of 20 tasks on this machine, 24 searches"
+    for machine in (None, "a third"):
+        other = Runs(here.all, machine)
+        for words in ("CPU minutes", "most memory", "over gp_bo's", "seconds a call of 10,000"):
+            assert (bar(other, words).value, bar(other, words).holds) == (None, None)
+
+
+def test_the_page_says_which_machines_were_not_kept() -> None:
+    kept, unknown, other = run(0.5), run(0.5, machine=None), run(0.5, machine="there")
+    text = tables.cost(
+        runs_of({"qed": {"mol_ga": {0: unknown}, "random": {0: kept, 1: other}, "gp_bo": {0: kept}}}), ["qed"]
+    )
+    assert " random ran on here (1), there (1). On what machine mol_ga ran was not kept.\n" in text
 
 
 def test_searches_that_ended_early_do_not_shorten_the_median() -> None:
@@ -227,7 +255,7 @@ def test_a_search_that_went_on_has_no_wall_time_and_bars_of_it_are_of_the_others
     assert bar(runs_of(dict.fromkeys(TASKS, arms)), "over gp_bo's").value == pytest.approx(0.25)
     both = runs_of({"qed": {"latent_bo": {0: run(0.5, **went_on), 1: run(0.5, seconds_a_call=0.15)}}})
     assert bar(both, "seconds a call of 10,000").value == pytest.approx(0.1)
-    assert bar(both, "seconds a call of 10,000").measured == "1 searches"
+    assert bar(both, "seconds a call of 10,000").measured == "1 of 20 tasks on this machine, 1 searches"
     only = runs_of({"qed": {"latent_bo": {0: run(0.5, **went_on)}}})
     assert bar(only, "seconds a call of 10,000").value is None
     assert "| *pending* |" in tables.cost(only, TASKS)
@@ -315,6 +343,14 @@ def test_a_trials_seconds_are_summed_over_its_processes(tmp_path: Path, monkeypa
     assert second.seconds == 2.0
     now[0] = 2.5
     assert second.seconds == 3.5
+
+
+def test_a_trials_memory_is_the_most_of_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for own, most in ((2.5, 2.5), (0.5, 2.5), (3.0, 3.0)):
+        monkeypatch.setattr(outcome, "peak_memory_gb", lambda own=own: own)
+        assert outcome.peak_of_all(tmp_path / "peak") == most
+    monkeypatch.setattr(outcome, "peak_memory_gb", lambda: None)
+    assert outcome.peak_of_all(tmp_path / "peak") is None, "a system that does not tell"
 
 
 def test_seconds_are_those_of_the_processor() -> None:

@@ -11,9 +11,10 @@ from mol_ga import default_ga
 from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation
 from mol_ga.sample_population import uniform_quantile_sampling
 
-from designloop.benchmarks.common import gp_search, seeds
+from designloop.benchmarks.common import gp_search, machine, seeds
 from designloop.benchmarks.common.breeding import bred, canonical_children, quantile_sample
 from designloop.benchmarks.common.gp_search import Sizes, gp_bo, zinc_screen
+from designloop.benchmarks.common.machine import cpu_name, ran_on
 from designloop.benchmarks.common.records import RecordError
 from designloop.benchmarks.pmo import arms
 from designloop.benchmarks.pmo import door as door_module
@@ -136,9 +137,20 @@ def test_what_a_search_took_is_not_told_where_it_went_on(
     result = work()
     assert [text for text, _ in result["paid"]] == smiles == oracle.asked
     measured = outcome(result, len(smiles))
+    assert result["machine"] == measured["machine"] == cpu_name()
     for name in ("seconds", "oracle_seconds", "cpu_seconds"):
         assert (result[name] is None) is (cut_off_after is not None)
         assert (measured[f"{name}_a_call"] is None) is (cut_off_after is not None)
+
+
+def test_a_search_that_went_on_with_another_cpu_is_of_no_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ran_on(tmp_path / "machines") == ran_on(tmp_path / "machines") == cpu_name()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(machine, "cpu_name", lambda: "another")
+        assert ran_on(tmp_path / "machines") is None
+    assert ran_on(tmp_path / "machines") is None
 
 
 def test_a_broken_file_of_calls_is_told(oracle: Nitrogens, tmp_path: Path) -> None:
