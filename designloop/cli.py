@@ -1,7 +1,6 @@
 """The command line: one thin command for each verb of ``designloop.api``.
 
-Exit codes: 0 done, 1 a defect of ours, 2 bad input, 3 without results, 4 stopped and can be resumed, 130
-Ctrl-C, 143 SIGTERM.
+Exit codes: 0 done, 1 a defect of ours, 2 bad input, 3 no results, 4 stopped, goes on, 130 Ctrl-C, 143 SIGTERM.
 Modules are imported inside the commands, so that ``--version`` and ``--help`` answer at once.
 """
 
@@ -194,20 +193,15 @@ def suggest(
     n: Annotated[int | None, typer.Option("--n", "-n", help="How many; by default the batch size.", min=1)] = None,
     spend: Annotated[float | None, typer.Option(help="The most that they may cost together (`prices:`).")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write them as CSV, to be filled in and told.")] = None,
-    pending: Annotated[
-        bool, typer.Option("--pending", help="Only what was suggested before and not, or not wholly, told yet.")
-    ] = False,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin anew; earlier results and suggestions are moved aside.")
-    ] = False,
+    pending: Annotated[bool, typer.Option("--pending", help="What was suggested and is not wholly told yet.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; what there is, is moved aside.")] = False,
 ) -> int:
     """Choose the next molecules to measure, where a property is measured in a laboratory."""
     from designloop import api, display
 
-    idle = {"-n": n is not None, "--spend": spend is not None, "--fresh": fresh}
-    if pending and any(idle.values()):
-        found = ", ".join(flag for flag, is_said in idle.items() if is_said)
-        raise typer.BadParameter(f"found {found} beside --pending, which lists what was suggested before; leave it out")
+    said = {"-n": n is not None, "--spend": spend is not None, "--fresh": fresh}
+    if pending and (idle := ", ".join(flag for flag, is_said in said.items() if is_said)):
+        raise typer.BadParameter(f"found {idle} beside --pending, which lists what was suggested before; leave it out")
     if pending:
         suggested = api.pending(campaign, csv=csv, say=_aside)
     else:
