@@ -251,7 +251,7 @@ def tell(
             file = reader.read(Path(results))
         except ResultsError as error:
             raise InputError(str(error)) from error
-        news = sort_news(table, tellable, file.readings)
+        news = sort_news(told, tellable, file.readings)
         remarks = describe_far_off([*news.new, *news.corrected], news.readings, told)
         open_ledger(table, book)
         rounds = Teller(campaign, table, suggestions, book.say).tell(news)

@@ -40,10 +40,10 @@ def take_up(recorded: Mapping[str, Any]) -> list[str]:
     A campaign that is resumed where something differs goes on well, but no longer to the identical table. What was not
     recorded when it was begun is not compared.
     """
+    import scipy.linalg  # noqa: F401  # as above: limits hold for what is loaded
     import torch
     from threadpoolctl import threadpool_limits
 
-    environment()  # loads what has threads
     torch.set_num_threads(int(recorded["threads"]))
     if BLAS_THREADS in recorded:
         threadpool_limits(int(recorded[BLAS_THREADS]), user_api="blas")

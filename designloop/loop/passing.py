@@ -28,6 +28,10 @@ _EXAMPLES = 3
 """Molecules named for each filter."""
 
 
+RUN_ANYWAY = "designloop run --anyway"
+"""The command by which a campaign begins although the filters refuse all of its own molecules."""
+
+
 class WrongFilter(ValueError):
     """The filters refuse every molecule of the user's own; the message says which and what they found."""
 
@@ -135,7 +139,7 @@ def refuse_wrong_filters(verdicts: Sequence[OwnVerdict], notes: Sequence[str] = 
         raise WrongFilter("\n".join([f"{sentence}. Nothing was charged", *(f"note: {note}" for note in notes)]))
 
 
-def find_wrong_filters(verdicts: Sequence[OwnVerdict], anyway: str = "designloop run --anyway") -> str | None:
+def find_wrong_filters(verdicts: Sequence[OwnVerdict], anyway: str = RUN_ANYWAY) -> str | None:
     """Says that none of the user's own molecules passes the filters, and what to do; None where one does.
 
     That a molecule is listed in the file of `exclude` is no slip.

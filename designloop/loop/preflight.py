@@ -21,13 +21,20 @@ from designloop.loop.evaluation.evaluator import Evaluator, seed_of
 from designloop.loop.laboratory.pricing import find_bad_prices
 from designloop.loop.laboratory.readings import measured_properties
 from designloop.loop.own_in_model import describe_own_in_model
-from designloop.loop.passing import FilterShare, describe_own, filter_shares, find_wrong_filters, judge_own
+from designloop.loop.passing import (
+    RUN_ANYWAY,
+    FilterShare,
+    describe_own,
+    filter_shares,
+    find_wrong_filters,
+    judge_own,
+)
 from designloop.molecules.chemistry import standard_form
 from designloop.strategies import base as strategies
 from designloop.tables import TableError
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Intent
-from designloop.tables.manifest import RoundInfo
+from designloop.tables.manifest import RoundInfo, asked_in
 from designloop.tables.opening import refuse_foreign
 
 KNOWN_MOLECULES: Mapping[str, str] = {
@@ -130,7 +137,7 @@ def plan(campaign: Campaign, ledger: Ledger) -> Plan:
     checks = check_oracles(campaign, ledger)
     # What a laboratory has measured is learned from whatever filters say, so there it stands in nothing's way.
     is_measured = bool(measured_properties(campaign))
-    wrong_filters = find_wrong_filters(verdicts, *(["designloop suggest"] if is_measured else []))
+    wrong_filters = find_wrong_filters(verdicts, "designloop suggest" if is_measured else RUN_ANYWAY)
     said = [wrong_filters] if wrong_filters else []
     problems = [
         *([] if is_measured else said),
@@ -291,8 +298,7 @@ def estimate(campaign: Campaign, ledger: Ledger, rounds: Sequence[RoundInfo] = (
 def _calls_and_rounds_left(campaign: Campaign, rounds: Sequence[RoundInfo]) -> tuple[int, int]:
     """The oracle calls that are left, and the rounds that they are spent in."""
     budget = campaign.budget
-    charged = [info for info in rounds if info.kind != "amendment"]
-    asked = {name: sum(info.asked.get(name, 0) for info in charged) for name in campaign.oracles}
+    asked = asked_in(rounds, campaign.oracles)
     calls = what_is_left(budget, rounds[-1].calls if rounds else 0, asked).molecules
     of_start = 0 if rounds else min(calls, sum(not molecule.known for molecule in campaign.starting()))
     left = ceil((calls - of_start) / campaign.batch_size)

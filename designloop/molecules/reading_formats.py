@@ -29,8 +29,11 @@ NAME_HEADERS = frozenset("name id title chemblid moleculechemblid compoundid com
 
 DELIMITERS = (",", ";", "\t")
 
-_SEPARATOR_LINE = re.compile(r"\s*sep\s*=\s*(.)\s*$", re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r"\s*sep\s*=\s*(.)\s*$", re.IGNORECASE)
 """What Excel writes above a table to say what parts its columns."""
+
+OPEN_QUOTE = "look for a quote in this row or behind it that is not closed, or not doubled within a text in quotes"
+"""What to do about a table that cannot be read."""
 
 _EXTENSION = re.compile(r"\|[^|]*\|\s*")
 """A CXSMILES extension, which stands between a SMILES and its name."""
@@ -136,7 +139,7 @@ def _read_table(path: Path) -> Iterator[FileRow]:
     lines = _lines(path, newline="")
     head = list(islice(lines, 1))
     delimiters: Sequence[str] = ("\t", ",", ";") if file_ending(path) == ".tsv" else DELIMITERS
-    separator = _SEPARATOR_LINE.match(head[0]) if head else None
+    separator = SEPARATOR_LINE.match(head[0]) if head else None
     if separator:
         delimiters, head = (separator.group(1),), []
     skipped = int(bool(separator))
@@ -165,10 +168,7 @@ def _read_table(path: Path) -> Iterator[FileRow]:
                 yield FileRow(reader.line_num + skipped, "" if reason else text, name, columns, text, reason)
             start = reader.line_num + skipped + 1
     except csv.Error as error:
-        raise MoleculeError(
-            f"{path}:{start}: cannot be read as a table ({error}); look for a quote in this row or behind it that is "
-            "not closed, or not doubled within a text in quotes"
-        ) from error
+        raise MoleculeError(f"{path}:{start}: cannot be read as a table ({error}); {OPEN_QUOTE}") from error
 
 
 def _why_no_row(values: Sequence[str], layout: _Layout) -> str:

@@ -31,6 +31,7 @@ from designloop.tables.manifest import (
     CampaignRecord,
     Finish,
     RoundInfo,
+    asked_in,
     finish_or_remark,
     read_campaign,
     read_checked,
@@ -230,8 +231,7 @@ class CandidateTable:
 
     def per_oracle_calls(self) -> dict[str, int]:
         """Property name -> molecules that its oracle was asked about; amendments ask about no new ones."""
-        charged = [info for info in self._rounds if info.kind != "amendment"]
-        return {name: sum(info.asked[name] for info in charged) for name in self.properties}
+        return asked_in(self._rounds, self.properties)
 
     def digest(self) -> str:
         """Hex digest of all rows: equal digests mean identical tables."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,12 @@ class RoundInfo:
     """UTC, ISO 8601."""
     files: Mapping[str, FileRecord]
     """Path in the folder -> what must be there."""
+
+
+def asked_in(rounds: Iterable[RoundInfo], names: Iterable[str]) -> dict[str, int]:
+    """Property name -> molecules that its oracle was asked about in some rounds; amendments ask about no new ones."""
+    charged = [info for info in rounds if info.kind != "amendment"]
+    return {name: sum(info.asked.get(name, 0) for info in charged) for name in names}
 
 
 @dataclass(frozen=True, slots=True)

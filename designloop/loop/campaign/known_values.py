@@ -71,6 +71,25 @@ def number_in(text: str) -> float:
     raise UnusableValue("expected a finite number")
 
 
+def value_in(text: str, relation: tuple[str, str] | None) -> float:
+    """The number that a cell holds, unless a sign beside it makes it a bound.
+
+    Args:
+        relation: the sign and its column; None where there is none.
+
+    Raises:
+        UnusableValue: it holds no value; the message begins with the cell and its sign.
+    """
+    try:
+        number = number_in(text)
+        if relation is not None:
+            raise UnusableValue("a bound and no value")
+    except UnusableValue as why:
+        beside = f" with {relation[0]!r} under {relation[1]}" if relation else ""
+        raise UnusableValue(f"{text!r}{beside}, {why}") from None
+    return number
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """All that is known of one property of one molecule: replicates, or why there is no value."""
@@ -147,18 +166,14 @@ class ValueColumns:
         if is_bound and self.take_censored:
             return Reading((), f"censored: {relation[0] if relation else ''}{text}")
         try:
-            number = number_in(text)
-            if relation is not None:
-                raise UnusableValue("a bound and no value")
+            return Reading((value_in(text, relation),))
         except UnusableValue as why:
-            beside = f" with {relation[0]!r} under {relation[1]}" if relation else ""
             advice = (
                 "measure it again, delete it, or take such rows as failures by `censored: failed`"
                 if is_bound
                 else "leave the cell empty where nothing was measured"
             )
-            raise UnusableValue(f"{name} ({column}) is {text!r}{beside}, {why}; {advice}") from None
-        return Reading((number,))
+            raise UnusableValue(f"{name} ({column}) is {why}; {advice}") from None
 
 
 def find_mixed_kinds(values: ValueColumns, columns: Mapping[str, Sequence[str]]) -> list[str]:

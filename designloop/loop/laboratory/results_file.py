@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from designloop.loop.campaign.known_values import Reading, UnusableValue, number_in, relation_beside
+from designloop.loop.campaign.known_values import Reading, UnusableValue, relation_beside, value_in
 from designloop.loop.laboratory.pricing import PRICE
 from designloop.loop.scoring.objective import FAILED
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, standard_form
+from designloop.molecules.reading_formats import DELIMITERS, OPEN_QUOTE, SEPARATOR_LINE
 from designloop.tables.file_columns import name_beside
 from designloop.tables.suggestions import Suggestion
 from designloop.words import meant_or_known
@@ -25,11 +25,6 @@ PREDICTED = ("_predicted", "_predicted_sd")
 
 BESIDE = (PRICE, "why", "proposer", "parents", "nearest", "similarity")
 """The other columns of such a file."""
-
-_DELIMITERS = ",;\t"
-
-_SEPARATOR_LINE = re.compile(r"\s*sep=(.)\s*$", re.IGNORECASE)
-"""Excel's first line, which says what delimits."""
 
 
 class ResultsError(ValueError):
@@ -181,8 +176,8 @@ def _read_rows(path: Path, properties: Sequence[str]) -> tuple[list[str], list[t
         raise ResultsError(f"{path} is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8") from error
     begun, skipped = text.lstrip("\r\n"), 0
     first = begun.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first.count)
-    if separator := _SEPARATOR_LINE.match(first):
+    delimiter = max(DELIMITERS, key=first.count)
+    if separator := SEPARATOR_LINE.match(first):
         delimiter, begun = separator[1], begun.partition("\n")[2].lstrip("\r\n")
     skipped = text[: len(text) - len(begun)].count("\n")
     # Strict, or else a quote that is not closed takes all rows behind it into its cell. No str.splitlines: it cuts at
@@ -194,10 +189,7 @@ def _read_rows(path: Path, properties: Sequence[str]) -> tuple[list[str], list[t
             lines.append((skipped + reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error as error:
         line = lines[-1][0] + 1 if lines else skipped + 1
-        raise ResultsError(
-            f"{path}, line {line}: {error}; look for a quote in this row or behind it that is not closed, or not "
-            "doubled within a text in quotes"
-        ) from error
+        raise ResultsError(f"{path}, line {line}: {error}; {OPEN_QUOTE}") from error
     if not lines or not any(lines[0][1]):
         raise ResultsError(f"{path} is empty or lacks a header; its first line names the columns: id, smiles, …")
     ours = {name.lower(): name for name in (ID, STRUCTURE, FAILED, *properties)}
@@ -214,16 +206,11 @@ def _read_rows(path: Path, properties: Sequence[str]) -> tuple[list[str], list[t
 
 
 def _number(name: str, row: Mapping[str, str]) -> float:
-    text, relation = row[name], relation_beside(name, row)
-    beside = f" with {relation[0]!r} under {relation[1]}" if relation else ""
     try:
-        number = number_in(text)
-        if relation is not None:
-            raise UnusableValue("a bound and no value")
+        return value_in(row[name], relation_beside(name, row))
     except UnusableValue as why:
         advice = f"leave it blank where nothing was measured, and say in the column {FAILED!r} why nothing could be"
-        raise _Refusal(f"{name} is {text!r}{beside}, {why}; {advice}") from None
-    return number
+        raise _Refusal(f"{name} is {why}; {advice}") from None
 
 
 def _readings(

@@ -14,7 +14,6 @@ from designloop.loop.laboratory.readings import (
     READINGS,
     SCORED_BEFORE,
     measured_properties,
-    readings_in,
     record_readings,
     to_metric,
     without_measured,
@@ -48,14 +47,14 @@ class News:
 
 
 def sort_news(
-    table: CandidateTable, suggestions: Sequence[Suggestion], reported: Mapping[str, Mapping[str, Reading]]
+    before: Readings, suggestions: Sequence[Suggestion], reported: Mapping[str, Mapping[str, Reading]]
 ) -> News:
     """Compares what is told with what is committed.
 
     Args:
+        before: all that is committed.
         reported: id of a suggestion -> property -> reading.
     """
-    before = readings_in(table.rounds())
     new, corrected, repeated = [], [], []
     readings: dict[str, Mapping[str, Reading]] = {}
     for item in suggestions:

@@ -91,7 +91,7 @@ class ScoreElectorate:
     def __call__(self, belief: Belief, wanted: int, turn: Turn) -> ScoreElection:
         """The vote on a block."""
         if not isinstance(belief, CommitteeModel):
-            raise TypeError(unfit_belief(belief, "CommitteeModel, as a Committee gives, to vote on a score"))
+            raise TypeError(_unfit(belief, "CommitteeModel, as a Committee gives, to vote on a score"))
         return ScoreElection(belief, self.kappas)
 
 
@@ -196,11 +196,11 @@ class GoalElectorate:
     def __call__(self, belief: Belief, wanted: int, turn: Turn) -> GoalElection:
         """The vote on a block."""
         if not isinstance(belief, CommitteesModel):
-            raise TypeError(unfit_belief(belief, "CommitteesModel, as Committees give, to vote on goals"))
+            raise TypeError(_unfit(belief, "CommitteesModel, as Committees give, to vote on goals"))
         drawn = self.trade_offs.draw(belief.expected, wanted, turn)
         return GoalElection(belief, self.trade_offs, drawn, self.kappas)
 
 
-def unfit_belief(belief: Belief, expected: str) -> str:
+def _unfit(belief: Belief, expected: str) -> str:
     """The sentence on a belief whose members cannot vote."""
     return f"found the belief {type(belief).__name__}, expected a {expected}"

@@ -138,7 +138,8 @@ def log_pmf(log_mean: Tensor, log_r: Tensor, x: Tensor) -> Tensor:
     Args:
         log_mean: (..., features). log_r: as that, or (features,). x: counts, as ``log_mean``.
     """
-    r, many, high = log_r.exp(), x.clamp_min(LARGE), log_r.exp().clamp_min(LARGE)
+    r, many = log_r.exp(), x.clamp_min(LARGE)
+    high = r.clamp_min(LARGE)
     # log μ / (μ + r) and log r / (μ + r), for r so large that 1 + μ / r is 1, and for μ / r that cannot be written.
     log_q = -functional.softplus(log_r - log_mean, threshold=40)
     log_p = -functional.softplus(log_mean - log_r, threshold=40)
