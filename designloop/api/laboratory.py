@@ -24,7 +24,7 @@ from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import describe_readings
 from designloop.loop.laboratory.pricing import PRICE, PriceError
-from designloop.loop.laboratory.readings import asked_of, lacking, measured_properties, readings_in, with_values
+from designloop.loop.laboratory.readings import asked_of, measured_properties, readings_in, waiting_of, with_values
 from designloop.loop.laboratory.results_file import (
     BESIDE,
     ID,
@@ -37,7 +37,6 @@ from designloop.loop.laboratory.results_file import (
 from designloop.loop.scoring.objective import FAILED
 from designloop.loop.summary import results_folder
 from designloop.paths import exists
-from designloop.tables import CandidateTable
 from designloop.tables.file_columns import name_beside
 from designloop.tables.manifest import round_numbers
 from designloop.tables.suggestions import Suggestion, pending_of, read_suggestions
@@ -175,7 +174,7 @@ def suggest(
                 if spend is not None and len(new) < take.admitted:
                     remark = f"No more than {len(new):,} are chosen within {_amount(campaign, spend)}: {take}."
         unit = campaign.prices.unit if campaign.prices else ""
-        waiting = len(_waiting(given, table, campaign)) + len(new)
+        waiting = len(waiting_of(given, table, campaign)) + len(new)
         suggested = Suggested(new, waiting, measured, table.folder, remark, unit)
         book.note(f"{len(new):,} molecules are suggested, {suggested.pending:,} are pending")
     if csv is not None and new:
@@ -200,7 +199,7 @@ def pending(campaign: Campaign | Path | str, *, csv: Path | str | None = None, s
     _refuse_existing(csv)
     results_folder(campaign)
     with opened(campaign, say) as (campaign, table, _):
-        waiting = _waiting(read_suggestions(table.folder, table.campaign_id), table, campaign)
+        waiting = waiting_of(read_suggestions(table.folder, table.campaign_id), table, campaign)
         unit = campaign.prices.unit if campaign.prices else ""
         suggested = Suggested(waiting, len(waiting), measured_properties(campaign), table.folder, unit=unit)
     if csv is not None and waiting:
@@ -264,7 +263,7 @@ def tell(
             repeated=[item.id for item in news.repeated],
             refused=file.refused,
             blank=file.blank,
-            pending=len(_waiting(suggestions, table, campaign)),
+            pending=len(waiting_of(suggestions, table, campaign)),
             rounds=[committed.number for committed in rounds],
             folder=table.folder,
             remarks=remarks,
@@ -319,13 +318,6 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
                 }
             )
     return path
-
-
-def _waiting(suggestions: Sequence[Suggestion], table: CandidateTable, campaign: Campaign) -> list[Suggestion]:
-    """Those of which nothing, or not every property, was told yet, in their order."""
-    lacks = lacking(readings_in(table.rounds()), measured_properties(campaign))
-    charged = {smiles for smiles in table.charged() if smiles not in lacks}
-    return pending_of(suggestions, charged)
 
 
 def _with_laboratory(campaign: Campaign) -> Campaign:

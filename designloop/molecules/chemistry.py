@@ -30,6 +30,7 @@ from designloop.molecules.descriptors import (
     inchikey,
     sa_score,
     scaffold,
+    scaffold_or_self,
 )
 from designloop.molecules.errors import MoleculeError
 from designloop.molecules.fingerprints import FINGERPRINTS, count_fingerprints, fingerprint, fingerprints, tanimoto
@@ -78,6 +79,7 @@ __all__ = [
     "require",
     "sa_score",
     "scaffold",
+    "scaffold_or_self",
     "standard_form",
     "standard_forms",
     "strong_acids",

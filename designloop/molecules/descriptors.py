@@ -162,6 +162,15 @@ def scaffold(smiles: str) -> str:
     return text
 
 
+def scaffold_or_self(smiles: str) -> str:
+    """What molecules are alike in where one scaffold may have a share only: without rings each is like no other.
+
+    Raises:
+        MoleculeError: when the SMILES is invalid.
+    """
+    return scaffold(smiles) or smiles
+
+
 @lru_cache(TEXT_CACHE_SIZE)
 def framework(smiles: str) -> str:
     """The scaffold with all atoms taken for carbon and all bonds for single; empty for a molecule without rings.

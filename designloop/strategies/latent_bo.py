@@ -273,7 +273,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
             others=others,
             start=settings.start,
             # Chains, regions and other acquisitions set scores beside what is believed.
-            sees_faint=settings.acquisition == "votes" and by_one_value(settings, objective) is None,
+            sees_faint=settings.acquisition in ("votes", "uniform") and by_one_value(settings, objective) is None,
         )
     calibration = Calibration(
         view,

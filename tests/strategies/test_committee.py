@@ -359,6 +359,25 @@ def test_a_bank_of_another_size_is_screened_anew(monkeypatch: pytest.MonkeyPatch
     assert len(screen.propose([many], [first_of], np.random.default_rng(0))) == 5
 
 
+@pytest.mark.parametrize("refused", [0, 5, 6, 20, 55, 60])
+def test_what_cannot_be_admitted_takes_no_place_of_what_can(refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = Bank(tuple(SMILES), prints_of(SMILES))
+    monkeypatch.setattr("designloop.strategies.search.screen.zinc_bank", lambda size: bank)
+    gp, screen = FixedGP.fit(KERNELS["ecfp6"], FEATURES[:20], SCORES[:20]), ZincScreen(fresh=0, best=10)
+    ranked = [SMILES[row] for row in np.argsort(-screen.means(bank, gp), kind="stable")]
+    closed = set(ranked[:refused])
+
+    def admissible(drawn: Sequence[Candidate]) -> list[Candidate]:
+        return [candidate for candidate in drawn if candidate.smiles not in closed]
+
+    screened = screen.propose([gp], [first_of], np.random.default_rng(0), admissible)
+    found = [candidate.smiles for candidate in screened]
+    if refused <= 5:  # half of the ten best are enough, and what is closed harms nobody
+        assert found == ranked[:10]
+    else:
+        assert found == ranked[refused : refused + 10]
+
+
 def test_a_committees_posterior_serves_whatever_takes_one() -> None:
     belief = committee().fit(archive_of(SMILES[:40], SCORES[:40]), 0)
     assert belief is not None

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from designloop.molecules.chemistry import scaffold, standard_forms
 from designloop.randomness import Generators, generators_of
 from designloop.records import Candidate, Evaluation, Origin, Scored
-from designloop.strategies.archive.archive import Archive, rank_weights
+from designloop.strategies.archive.archive import Archive, Member, rank_weights
 from designloop.strategies.learning.base import ToldRound
 from designloop.strategies.learning.diversity import ScaffoldsDrawn, crowding_of, limit_shares
 from designloop.strategies.learning.groups import GroupedReplay
@@ -109,6 +109,20 @@ def test_one_scaffold_holds_a_bounded_share_of_what_is_learned_from() -> None:
     assert held[0.1] == pytest.approx(0.1)
 
 
+def test_molecules_without_rings_are_no_scaffold_that_fills_what_is_learned_from() -> None:
+    alcohols = [f"{'C' * length}O" for length in range(1, 9)]
+    here = np.zeros(VAE.architecture.latent, np.float32)
+    rows = [
+        PaidMolecule(smiles, VAE.codec.to_selfies(smiles), 1 - place / 10, Origin(here, 6.0), "")
+        for place, smiles in enumerate([*alcohols, *RINGS])
+    ]
+    grouped = GroupedReplay(Replay(limit=100).add(rows), PropertyLearning(per_scaffold=0.5), 6.0)
+    assert len(set(grouped.scaffolds)) == len(rows)
+    assert grouped.chances[:8].sum() > 0.5, "together they may hold more than one scaffold may"
+    archive = Archive().add([Member(row.smiles, row.selfies, row.score) for row in rows])
+    assert [member.smiles for member in archive.elites(8, 0.1)] == alcohols
+
+
 # ---- what a crowd takes
 
 
@@ -139,7 +153,7 @@ def test_scaffolds_are_drawn_of_distinct_molecules_in_standard_form() -> None:
 
     asked: list[list[str]] = []
     drawn = ScaffoldsDrawn(VAE, 6.0, 1.0, forms)
-    assert drawn.draw(generators_of("cpu", 1)) == ["", "c1ccccc1", "C1CC1"]
+    assert drawn.draw(generators_of("cpu", 1)) == ["CCO", "c1ccccc1", "C1CC1"], "without rings each is like no other"
     drawn.draw(generators_of("cpu", 1))
     drawn.draw(generators_of("cpu", 2))
     assert asked[0] == asked[1] != asked[2]

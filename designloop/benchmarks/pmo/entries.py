@@ -98,9 +98,18 @@ class Runs:
 
 
 def unequal_runs(runs: Sequence[Run]) -> list[str]:
-    """The names in which an arm's searches differ: of the code where no one code would have made them all."""
-    others = unequal([run.of for run in runs], [name for name in NAMES if name != "code"])
-    return others if not runs or common_codes(runs) else ["code", *others]
+    """The names in which an arm's searches differ: of the code where no one code would have made them all.
+
+    What else makes a search, which has the releases of packages in it, is compared among those of one code alone: that
+    two codes paid for the same molecules first says it of all that they hang on.
+    """
+    by_code: dict[str | None, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        by_code.setdefault(run.of.get("code"), []).append(run.of)
+    differ = unequal([run.of for run in runs], ["model"])
+    if any(unequal(of_code, ["search"]) for of_code in by_code.values()):
+        differ.append("search")
+    return differ if not runs or common_codes(runs) else ["code", *differ]
 
 
 def common_codes(runs: Sequence[Run]) -> frozenset[str | None]:

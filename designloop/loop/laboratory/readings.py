@@ -16,6 +16,7 @@ from designloop.tables import CandidateTable
 from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Finished, Intent, LedgerResult, RunStatus, StoredValue
 from designloop.tables.manifest import RoundInfo
+from designloop.tables.suggestions import Suggestion, pending_of
 
 READINGS = "readings"
 """The metric of a round that holds what was told, as JSON: molecule -> property -> values, or why there is none."""
@@ -84,6 +85,12 @@ def lacking(told: Readings, measured: Sequence[str]) -> dict[str, list[str]]:
     """Molecule -> the measured properties of which nothing was told yet, of those of which something was."""
     lacks = {smiles: [name for name in measured if name not in of] for smiles, of in told.items()}
     return {smiles: names for smiles, names in lacks.items() if names}
+
+
+def waiting_of(given: Sequence[Suggestion], table: CandidateTable, campaign: Campaign) -> list[Suggestion]:
+    """Those of which nothing, or not every measured property, was told yet, in their order."""
+    lacks = lacking(readings_in(table.rounds()), measured_properties(campaign))
+    return pending_of(given, [smiles for smiles in table.charged() if smiles not in lacks])
 
 
 def with_values(told: Readings) -> dict[str, set[str]]:

@@ -9,14 +9,14 @@ from time import perf_counter
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.laboratory.buying import bought, draws_owed
 from designloop.loop.laboratory.pricing import WINDOW, prices_of
-from designloop.loop.laboratory.readings import measured_properties, readings_in
+from designloop.loop.laboratory.readings import measured_properties, readings_in, waiting_of
 from designloop.loop.runner import build_strategy, starting, with_prediction
 from designloop.loop.screening.screening import Screening, Take
 from designloop.molecules.chemistry import fingerprints, tanimoto
 from designloop.records import START, UNIFORM, Candidate
 from designloop.strategies.base import Explaining, Foreseeing, Foreseen, Strategy, Timed
 from designloop.tables import CandidateTable
-from designloop.tables.suggestions import Suggestion, pending_of, read_seconds, write_suggestions
+from designloop.tables.suggestions import Suggestion, read_seconds, write_suggestions
 
 
 class Known:
@@ -51,7 +51,7 @@ def suggest_molecules(
     """
     began, known = perf_counter(), Known(table, given)
     allowed = Screening(campaign, known)
-    pending = [item.candidate for item in pending_of(given, table.charged())]
+    pending = [item.candidate for item in waiting_of(given, table, campaign)]
     before = set(known.charged())
     own = [item for item in starting(campaign) if item.proposer == START and item.smiles not in before]
     # Where a sum limits what is bought, those that are too dear leave room for the ones behind them.

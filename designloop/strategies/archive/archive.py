@@ -9,7 +9,7 @@ from math import floor
 
 import numpy as np
 
-from designloop.molecules.chemistry import scaffold
+from designloop.molecules.chemistry import scaffold_or_self
 from designloop.pareto import pareto_order
 
 LIMIT = 1000
@@ -127,7 +127,7 @@ class Archive:
         chosen: list[Member] = []
         for row in np.argsort(-self.standing(self.members), kind="stable").tolist():
             member = self.members[row]
-            kind = scaffold(member.smiles)
+            kind = scaffold_or_self(member.smiles)
             if count[kind] < per_scaffold:
                 count[kind] += 1
                 chosen.append(member)

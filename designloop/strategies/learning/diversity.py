@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from designloop.molecules.chemistry import scaffold
+from designloop.molecules.chemistry import scaffold_or_self
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import Generators
 
@@ -40,10 +40,10 @@ class ScaffoldsDrawn:
     """The campaign's, so that they are the scaffolds of what is paid for."""
 
     def draw(self, rng: Generators) -> list[str]:
-        """Of each distinct molecule among some draws, in standard form."""
+        """Of each distinct molecule among some draws, in standard form; of one without rings the molecule itself."""
         written = map(self.vae.codec.to_smiles, self.vae.draw(_DRAWS, rng.torch, self.noise, self.temperature))
         forms = self.standard_forms([smiles for smiles in dict.fromkeys(written) if smiles is not None])
-        return [scaffold(smiles) for smiles in dict.fromkeys(forms) if smiles is not None]
+        return [scaffold_or_self(smiles) for smiles in dict.fromkeys(forms) if smiles is not None]
 
 
 def crowding_of(scaffolds: Sequence[str], most: float, price: float) -> dict[str, float]:

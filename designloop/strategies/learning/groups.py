@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from designloop.molecules.chemistry import scaffold
+from designloop.molecules.chemistry import scaffold_or_self
 from designloop.molecules.sequence_vae import SequenceVAE
 from designloop.randomness import Generators
 from designloop.records import Origin
@@ -56,8 +56,8 @@ class GroupedReplay:
 
     @cached_property
     def scaffolds(self) -> list[str]:
-        """Of each molecule."""
-        return [scaffold(row.smiles) for row in self.replay.rows]
+        """Of each molecule; of one without rings the molecule itself."""
+        return [scaffold_or_self(row.smiles) for row in self.replay.rows]
 
     @cached_property
     def chances(self) -> np.ndarray:

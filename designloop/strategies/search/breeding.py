@@ -14,7 +14,7 @@ from itertools import islice
 
 import numpy as np
 
-from designloop.molecules.chemistry import scaffold
+from designloop.molecules.chemistry import scaffold_or_self
 from designloop.randomness import rng_of
 from designloop.records import Candidate
 from designloop.strategies.acquisition.base import Ranking
@@ -109,7 +109,7 @@ def limit_per_scaffold(pool: Pool, rows: Sequence[int], most: int, allowed: Allo
     """Those that are allowed of some rows of a pool, at most so many of each scaffold."""
     count: Counter[str] = Counter()
     for row in rows:
-        kind = scaffold(pool.candidates[row].smiles)
+        kind = scaffold_or_self(pool.candidates[row].smiles)
         if count[kind] < most:
             for candidate in allowed(row):
                 count[kind] += 1

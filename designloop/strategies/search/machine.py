@@ -176,12 +176,16 @@ class Search:
             yield row
 
     def _posterior(self, bred: Bred, belief: Belief) -> Posterior:
-        """Over what is considered, and after it what was measured where the acquisition is shown that."""
-        features, measured = bred.pool.features(bred.considered), 0
-        if self.sees_measured and self.surrogate is not None:
-            of_measured = self.surrogate.view.features_of(self.archive.members)
-            features, measured = np.concatenate([features, of_measured]), len(of_measured)
-        return replace(given_pending(belief, features, self._pending_features()), measured=measured)
+        """Over what is considered, given what is under way.
+
+        Where the acquisition is shown what was measured, that follows, and what is under way after it: each joint draw
+        then says which of all that is best.
+        """
+        features, pending = bred.pool.features(bred.considered), self._pending_features()
+        if not self.sees_measured or self.surrogate is None:
+            return given_pending(belief, features, pending)
+        known = [self.surrogate.view.features_of(self.archive.members), *([] if pending is None else [pending])]
+        return replace(belief(np.concatenate([features, *known])), measured=sum(map(len, known)))
 
     def _pending_features(self) -> np.ndarray | None:
         """What the surrogate sees of the molecules that are under way; None where it sees none of them."""

@@ -5,7 +5,7 @@ Similarities to what was paid for are kept as bytes, a row a molecule, so that a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 
@@ -19,11 +19,16 @@ from designloop.strategies.surrogates.kernels import features_of_molecule
 
 PROPOSER = "screen"
 
+Admissible = Callable[[Sequence[Candidate]], Sequence[Candidate]]
+
 SIZES = ((100, 10_000), (300, 50_000))
 """(molecules paid for, molecules that are looked through before there are so many); all of ZINC from the last on.
 
 Fingerprints of all take a minute, once a machine, and seconds in each process: more than a short campaign is worth.
 """
+
+_DEPTHS = (2, 4, 8)
+"""So many times as far down it looks, step by step, where most of the best cannot be admitted."""
 
 _LEVELS = 255
 _AT_ONCE = 64
@@ -53,26 +58,35 @@ class ZincScreen:
         processes: Sequence[FixedGP],
         worths: Sequence[Callable[[np.ndarray], np.ndarray]],
         rng: np.random.Generator,
+        admissible: Admissible = list,
     ) -> list[Candidate]:
         """The best of ZINC by each worth in turn, and some at random, each once.
+
+        Where most of the best cannot be admitted, those that can be are taken from further down.
 
         Args:
             processes: of the same molecules.
             worths: (m, processes) means to (m,) values.
             rng: draws what is taken at random.
+            admissible: of some candidates those that could be paid for now.
         """
         bank = zinc_bank(self.size(len(processes[0].molecules)))
         means = np.stack([self.means(bank, process) for process in processes], -1)
-        in_turn = zip_longest(*(self._best_by(worth(means)) for worth in worths))
-        best = dict.fromkeys(row for place in in_turn for row in place if row is not None)
-        rows = [*islice(best, self.best), *rng.integers(len(bank), size=self.fresh)]
-        return [Candidate(bank.smiles[row], PROPOSER) for row in dict.fromkeys(rows)]
+        best = self._best(bank, [worth(means) for worth in worths], admissible)
+        fresh = _candidates(bank, rng.integers(len(bank), size=self.fresh))
+        return list({candidate.smiles: candidate for candidate in [*best, *fresh]}.values())
 
-    def _best_by(self, value: np.ndarray) -> list[int]:
-        """Rows of the bank, best first."""
-        best = np.argpartition(-value, self.best)[: self.best] if self.best < len(value) else np.arange(len(value))
-        rows: list[int] = best[np.argsort(-value[best], kind="stable")].tolist()
-        return rows
+    def _best(self, bank: Bank, values: Sequence[np.ndarray], admissible: Admissible) -> list[Candidate]:
+        """As many as it takes; of fewer than half that could be admitted those that could, and such of further down."""
+        best = _candidates(bank, _first_by_each(values, self.best))
+        fit = admissible(best)
+        if 2 * len(fit) >= len(best):
+            return best
+        for depth in _DEPTHS:
+            fit = admissible(_candidates(bank, _first_by_each(values, depth * self.best)))
+            if len(fit) >= self.best:
+                break
+        return list(fit[: self.best])
 
     def size(self, paid: int) -> int | None:
         """Molecules that are looked through when so many were paid for; None: all."""
@@ -107,6 +121,24 @@ class ZincScreen:
             if name not in self._places:
                 self._places[name] = next(free)
                 self._bytes[self._places[name]] = _bytes_of(bank, name)
+
+
+def _candidates(bank: Bank, rows: Iterable[int]) -> list[Candidate]:
+    return [Candidate(bank.smiles[row], PROPOSER) for row in rows]
+
+
+def _first_by_each(values: Sequence[np.ndarray], n: int) -> list[int]:
+    """The rows of the n highest, each once: by each of some values in turn."""
+    in_turn = zip_longest(*(_first(value, n) for value in values))
+    rows = dict.fromkeys(row for place in in_turn for row in place if row is not None)
+    return list(islice(rows, n))
+
+
+def _first(value: np.ndarray, n: int) -> list[int]:
+    """The rows of the n highest, the highest first."""
+    best = np.argpartition(-value, n)[:n] if n < len(value) else np.arange(len(value))
+    rows: list[int] = best[np.argsort(-value[best], kind="stable")].tolist()
+    return rows
 
 
 def _bytes_of(bank: Bank, smiles: str) -> np.ndarray:

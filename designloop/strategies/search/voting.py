@@ -94,7 +94,7 @@ class BreedByVote:
         stock = Stock(Pool(self.view), archive, election.belief, chances, self.isomers)
         share = self.share(archive)
         if self.screen is not None and not (self.breeds and turn.rounds_seen % max(round(1 / share), 1)):
-            screened = self.screen.propose(election.processes, election.worths, rng)
+            screened = self.screen.propose(election.processes, election.worths, rng, self._admissible)
             stock.add(Core(self.campaign.keep).holding(screened))
         for source in self.sources:
             stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
@@ -107,6 +107,10 @@ class BreedByVote:
         considered, better = stock.favourites(voters, most), stock.better_half(voters)
         bred = Bred(stock.pool, considered, better, stock.unpaid(), stock.chances(considered))
         return replace(bred, acquisition=acquisition, belief=chosen_by) if self.chooses else bred
+
+    def _admissible(self, screened: Sequence[Candidate]) -> list[Candidate]:
+        """Of some molecules those that could be paid for now; what lacks the core costs little."""
+        return self.campaign.allowed(Core(self.campaign.keep).holding(screened))
 
     def _parents(self, stock: Stock, voters: Sequence[Elector], n: int, rng: np.random.Generator) -> list[Member]:
         """The parents of n children: the voters take turns, each of its own ranking; each parent once."""

@@ -3,13 +3,14 @@
     mean(x | pending) = mean(x),    cov(x, x' | pending) = k(x, x') - k(x, P) (k(P, P) + noise)⁻¹ k(P, x')
 
 The expectation of what is under way says nothing new of others, but doubt about its kin shrinks: a batch that is chosen
-by hope or by doubt goes elsewhere. Source: Ginsbourger et al. 2010, "Kriging is well-suited to parallelize
+by hope or by doubt goes elsewhere. What improves on the best, or on the front, has to improve on what is expected of
+that, too. Source: Ginsbourger et al. 2010, "Kriging is well-suited to parallelize
 optimization" (the kriging believer).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -48,11 +49,15 @@ def conditioned(posterior: Posterior, n: int) -> Posterior:
         return [np.diagonal(covariance).copy() for covariance in joint()]
 
     means = [mean[:n] for mean in posterior.means]
-    changes: dict[str, Sequence[np.ndarray] | Callable[[], Sequence[np.ndarray]] | Sequence[Posterior]]
-    changes = {"means": means, "variances": variances, "covariances": joint}
-    if isinstance(posterior, CommitteePosterior):
-        changes["members"] = [conditioned(member, n) for member in posterior.members]
-    return replace(posterior, **changes)  # type: ignore[arg-type]  # fields of the posterior, by name
+    under_way = [mean[None, n:] for mean in posterior.means]
+    values = under_way[0] if posterior.value is None else posterior.value(under_way)
+    best, goals = max(posterior.best, float(values.max(initial=-np.inf))), posterior.goals
+    if goals is not None:
+        goals = replace(goals, paid=np.concatenate([goals.paid, goals.of_draws(under_way)[0]]))
+    given = replace(posterior, means=means, variances=variances, covariances=joint, best=best, goals=goals)
+    if not isinstance(given, CommitteePosterior):
+        return given
+    return replace(given, members=[conditioned(member, n) for member in given.members])
 
 
 def _conditioned(covariance: np.ndarray, noise: float, n: int) -> np.ndarray:

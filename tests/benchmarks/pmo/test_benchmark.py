@@ -154,6 +154,8 @@ def test_a_search_ends_where_nothing_can_be_better(model: str, tmp_path: Path, h
     result = run_ours(file, overrides, tmp_path / "ends", ends_when_solved=True)
     assert len(result["paid"]) == calls
     assert {score == 1 for _, score in result["paid"]} == {highest}
+    again = run_ours(file, overrides, tmp_path / "ends", ends_when_solved=True)
+    assert again["paid"] == result["paid"], "cut off before its result was kept, it pays for nothing more"
     assert len(run_ours(file, overrides, tmp_path / "goes on")["paid"]) == 150
 
 

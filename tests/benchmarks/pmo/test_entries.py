@@ -73,6 +73,15 @@ def test_codes_that_paid_for_the_same_first_molecules_count_as_one() -> None:
     assert "This mixes codes" in tables.codes(of_another_model)
 
 
+def test_what_else_makes_a_search_is_compared_among_those_of_one_code() -> None:
+    """Of code b the releases of packages count as well, so that its digest of the same search is another one."""
+    first = run(0.9, code="a", search="s", first_calls={"a": "1", "b": "1"})
+    second = run(0.9, code="b", search="t", first_calls={"b": "2"})
+    assert unequal_runs(runs_of({"qed": {OURS: {0: first, 1: second}}}).all) == []
+    of_other_releases = run(0.9, code="b", search="u", first_calls={"b": "3"})
+    assert unequal_runs(runs_of({"qed": {OURS: {0: first, 1: second, 2: of_other_releases}}}).all) == ["search"]
+
+
 def test_codes_are_the_same_by_way_of_a_third() -> None:
     seeds = {
         0: run(0.9, code="a", first_calls={"a": "1", "b": "1"}),
