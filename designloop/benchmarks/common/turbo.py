@@ -54,7 +54,7 @@ class Rules:
     lengths: Lengths = "prior"
     """What holds the lengths of the process."""
     steps: int | None = 30
-    """Of a fit at most, which goes on from the last one; None: until it has converged."""
+    """Of a fit at most, which goes on from the last one where a prior holds lengths; None: until it has converged."""
 
     def region(self, dims: int) -> RegionSettings:
         """How the region moves in a space of so many dimensions."""
@@ -102,7 +102,9 @@ class Turbo:
             if len(self.values) == 0:
                 return _evenly(self.rules.restart, self.points.shape[-1])
             model = untrained(self.points, self.values, self.rules.lengths)
-            self._model = fitted(model, self._model, self.rules.steps)
+            # An interval's slopes vanish at its ends: a fit that began where the last one ended there would stay there.
+            before = self._model if self.rules.lengths == "prior" else None
+            self._model = fitted(model, before, self.rules.steps)
             low, high = box(self.points[self.centre], self.region.length, lengths_of(model))
             drawn = perturbed(self.points[self.centre], low, high, self.rules.candidates)
             with torch.no_grad():

@@ -184,6 +184,22 @@ def test_a_fit_goes_on_from_the_one_before() -> None:
     assert density(fitted(untrained(points, values), before, steps=1)) >= density(before) - 1e-6
 
 
+def test_lengths_that_ended_at_a_bound_leave_it_where_what_is_known_asks_for_it() -> None:
+    """One value at first, along whose equals nothing tells lengths; then a wave along the first axis."""
+    generator = torch.Generator().manual_seed(0)
+    points = torch.rand(12, 3, generator=generator, dtype=torch.double)
+    search = Turbo(points, 1e-3 * points[:, 1], Rules(batch=2, candidates=20, lengths="bounds", steps=None), seed=0)
+    search.ask()
+    assert search._model is not None
+    assert float(lengths_of(search._model)[0]) > 3.9
+    more = torch.rand(40, 3, generator=generator, dtype=torch.double)
+    search.replace(more, torch.sin(12 * more[:, 0]))
+    search.ask()
+    own = lengths_of(search._model)
+    assert torch.equal(own, lengths_of(fitted(untrained(search.points, search.values, "bounds"))))
+    assert float(own[0]) < 1
+
+
 def test_equal_values_are_no_error() -> None:
     points = torch.rand(6, 3, dtype=torch.double)
     search = Turbo(points, torch.zeros(6, dtype=torch.double), Rules(batch=2, candidates=20), seed=0)
