@@ -18,10 +18,12 @@ import numpy as np
 from designloop.benchmarks.ablation import without_numbers
 from designloop.benchmarks.common.options import Options, Results, Say
 from designloop.benchmarks.common.trials import TrialResult
+from designloop.benchmarks.kernels import ProductOf
 from designloop.benchmarks.pmo import left_out
 from designloop.benchmarks.pmo.altered import Altered, Work
 from designloop.benchmarks.pmo.arms import Ours
 from designloop.benchmarks.pmo.studies import Study
+from designloop.strategies.surrogates.kernels import KERNELS, Kernel
 
 SUMMARY = "Latent Bayesian optimization without its parts, and with those that are off: three PMO tasks at 500 calls."
 
@@ -45,6 +47,31 @@ def without_latent_kernels(work: Work, folder: Path) -> TrialResult:
         return whole(*given, **settings)
 
     with patch.object(committee, "Committee", of_molecules_alone):
+        return work(folder)
+
+
+def with_products(work: Work, folder: Path) -> TrialResult:
+    """Runs a trial in which a member sees latents and the composition's parts as a product, where it is their mean."""
+    from designloop.strategies.surrogates import committee
+
+    whole: Callable[..., committee.Committee] = committee.Committee
+
+    def of_products(*given: Any, others: Mapping[str, Kernel], **settings: Any) -> committee.Committee:
+        product = ProductOf(others["latent"], KERNELS["composition"])
+        return whole(*given, others={**others, "latent_composition": product}, **settings)
+
+    with patch.object(committee, "Committee", of_products):
+        return work(folder)
+
+
+def with_equal_shares(work: Work, folder: Path) -> TrialResult:
+    """Runs a trial in which all members of a committee have the same share of the choices, however they foresee."""
+    from designloop.strategies.surrogates.committee import Committee
+
+    def equal(of: Committee) -> np.ndarray:
+        return np.full(len(of.names), 1 / len(of.names))
+
+    with patch.object(Committee, "shares", property(equal)):
         return work(folder)
 
 
@@ -92,6 +119,10 @@ def strategy(**settings: Any) -> dict[str, Any]:
 ARMS = (
     Ours("full", "latent_bo at its default settings", strategy()),
     Altered("no_latent_kernels", "no surrogate sees latents", strategy(), run_by=without_latent_kernels),
+    Altered("latent_product", "latents times what the composition's kernel sees, not the mean of both", strategy(),
+           run_by=with_products),
+    Altered("equal_shares", "each surrogate has the same share of the choices, however it foresees", strategy(),
+           run_by=with_equal_shares),
     Altered("no_numbers", "no surrogate sees numbers of whole molecules", strategy(), run_by=without_numbers),
     Altered("no_mixing", "latents of two parents are not mixed", strategy(),
            run_by=partial(without_proposers, ("mixing",))),

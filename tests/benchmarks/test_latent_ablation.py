@@ -10,6 +10,7 @@ import numpy as np
 
 from designloop.benchmarks import Options
 from designloop.benchmarks.common.arms import open_screening, overrides_of
+from designloop.benchmarks.kernels import ProductOf
 from designloop.benchmarks.latent_ablation import (
     ARMS,
     GENETIC,
@@ -17,6 +18,8 @@ from designloop.benchmarks.latent_ablation import (
     STUDY,
     merge,
     report,
+    with_equal_shares,
+    with_products,
     without_latent_kernels,
     without_proposers,
 )
@@ -25,10 +28,13 @@ from designloop.benchmarks.pmo.left_out import TASKS
 from designloop.benchmarks.pmo.tasks import write_campaign
 from designloop.loop.campaign.campaign import Campaign, load_campaign
 from designloop.loop.runner import build_strategy
+from designloop.records import State
 from designloop.strategies.archive.archive import LIMIT, Archive
+from designloop.strategies.base import SCORE_ALONE
 from designloop.strategies.latent_bo import Settings
 from designloop.strategies.search.pool import Turn
-from designloop.strategies.surrogates.kernels import KERNELS
+from designloop.strategies.surrogates.committee import Committee
+from designloop.strategies.surrogates.kernels import KERNELS, MeanOf
 
 
 def test_each_arm_differs_by_what_its_name_says(model: str, tmp_path: Path) -> None:
@@ -60,6 +66,8 @@ def test_each_arm_differs_by_what_its_name_says(model: str, tmp_path: Path) -> N
     assert len({trial.key.rpartition("-")[2] for trial in trials}) == len(ARMS)
     assert [arm.name for arm in ARMS if isinstance(arm, Altered)] == [
         "no_latent_kernels",
+        "latent_product",
+        "equal_shares",
         "no_numbers",
         "no_mixing",
         "no_model",
@@ -76,6 +84,8 @@ def parts_of(campaign: Campaign) -> dict[str, Any]:
     drawn = search.draw(Archive(limit=LIMIT), 4, Turn(0, 0))
     return {
         "members": search.surrogate.names,
+        "shares": tuple(search.surrogate.shares.tolist()),
+        "latent_composition": type(search.surrogate._kernels.get("latent_composition")),
         "earning": tuple(search.learners["credit"].credit),
         "drawn": {candidate.proposer for candidate in drawn},
     }
@@ -91,12 +101,28 @@ def test_parts_are_left_out_while_a_trial_runs(model: str, tmp_path: Path) -> No
     whole = work(tmp_path)
     assert set(whole["earning"]) == {*MODEL, *GENETIC}
     assert whole["members"] == (*KERNELS, "latent", "latent_composition")
-    assert without_latent_kernels(work, tmp_path) == {**whole, "members": tuple(KERNELS)}
+    assert whole["latent_composition"] is MeanOf
+    assert with_products(work, tmp_path) == {**whole, "latent_composition": ProductOf}
+    without = without_latent_kernels(work, tmp_path)
+    assert (without["members"], without["latent_composition"]) == (tuple(KERNELS), type(None))
     for names in (("mixing",), MODEL, GENETIC):
         lacking = without_proposers(names, work, tmp_path)
         assert lacking == {**whole, "earning": tuple(name for name in whole["earning"] if name not in names)}
     assert whole["drawn"] == {"prior"}, "every arm begins with draws of the model"
     assert work(tmp_path) == whole, "nothing stays changed"
+
+
+def test_shares_are_equal_however_members_foresaw_while_a_trial_runs(tmp_path: Path) -> None:
+    record = {"ecfp6": [0.0, 1.0], "features": [-5.0, 1.0]}
+
+    def work(folder: Path) -> dict[str, Any]:
+        view: Any = SimpleNamespace()
+        committee = Committee(view, SCORE_ALONE, ("ecfp6", "features"), State(data={"record": record}))
+        return {"shares": committee.shares.round(2).tolist()}
+
+    assert work(tmp_path)["shares"] == [0.94, 0.06]
+    assert with_equal_shares(work, tmp_path)["shares"] == [0.5, 0.5]
+    assert work(tmp_path)["shares"] == [0.94, 0.06], "nothing stays changed"
 
 
 def test_what_regions_do_is_altered_while_a_trial_runs(tmp_path: Path) -> None:
