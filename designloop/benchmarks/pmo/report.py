@@ -30,7 +30,9 @@ def report(results: Mapping[str, Any]) -> str:
         "The area under the mean of the ten best scores (trapezoids over points every 100 calls), over the budget. "
         "Every distinct canonical SMILES is a call, those that a search starts from included; nothing is filtered. "
         "A campaign ends early once ten compounds have a score of 1, and its last mean holds to the end. "
-        f"Means over seeds ± their standard error. The score against calls is drawn in [pmo.svg]({_PICTURE}).\n"
+        f"Means over seeds ± their standard error. The score against calls is drawn in [pmo.svg]({_PICTURE}). "
+        "The record is put together of many runs: `designloop benchmark pmo --arms ARM --tasks TASK --seeds N --calls "
+        "CALLS` makes an arm's searches of a task, and adds them to it.\n"
     )
     what = table(("arm", "what it is"), results["arms"].items())
     remarks = {} if is_validated(runs) else {"gp_bo": "not validated"}
