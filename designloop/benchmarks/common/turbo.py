@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import gpytorch
 import torch
+from botorch.exceptions.errors import ModelFittingError
 from botorch.generation import MaxPosteriorSampling
 from botorch.models import SingleTaskGP
 from torch import Tensor
@@ -101,15 +102,26 @@ class Turbo:
         with seeded(seed_of(self._seed, self.batches)), quiet(), gpytorch.settings.max_cholesky_size(_ALL):
             if len(self.values) == 0:
                 return _evenly(self.rules.restart, self.points.shape[-1])
-            model = untrained(self.points, self.values, self.rules.lengths)
-            # An interval's slopes vanish at its ends: a fit that began where the last one ended there would stay there.
-            before = self._model if self.rules.lengths == "prior" else None
-            self._model = fitted(model, before, self.rules.steps)
+            model = self._model = self._fitted()
             low, high = box(self.points[self.centre], self.region.length, lengths_of(model))
             drawn = perturbed(self.points[self.centre], low, high, self.rules.candidates)
             with torch.no_grad():
                 chosen: Tensor = MaxPosteriorSampling(model, replacement=False)(drawn, self.rules.batch)
         return chosen
+
+    def _fitted(self) -> SingleTaskGP:
+        """The process of what is known.
+
+        A fit goes on from the last one where a prior holds lengths. An interval's slopes vanish at its ends, where a fit
+        that began there would stay, so that within bounds each begins anew, and goes on only where that comes to nothing.
+        """
+        model, steps = untrained(self.points, self.values, self.rules.lengths), self.rules.steps
+        if self.rules.lengths == "prior" or self._model is None:
+            return fitted(model, self._model, steps)
+        try:
+            return fitted(model, steps=steps)
+        except ModelFittingError:
+            return fitted(model, self._model, steps)
 
     def tell(self, points: Tensor, values: Tensor) -> bool:
         """Takes in what a batch gave, which may be fewer points than were asked for; returns if it is a success."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from botorch.exceptions.errors import ModelFittingError
 from botorch.models import SingleTaskGP
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -198,6 +199,22 @@ def test_lengths_that_ended_at_a_bound_leave_it_where_what_is_known_asks_for_it(
     own = lengths_of(search._model)
     assert torch.equal(own, lengths_of(fitted(untrained(search.points, search.values, "bounds"))))
     assert float(own[0]) < 1
+
+
+def test_a_fit_that_comes_to_nothing_goes_on_from_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = turbo(3, Rules(batch=2, candidates=20, lengths="bounds"))
+    search.ask()
+    begun = list[bool]()
+
+    def failing(model: SingleTaskGP, before: SingleTaskGP | None = None, steps: int | None = None) -> SingleTaskGP:
+        begun.append(before is not None)
+        if before is None:
+            raise ModelFittingError("all attempts failed")
+        return fitted(model, before, steps)
+
+    monkeypatch.setattr("designloop.benchmarks.common.turbo.fitted", failing)
+    assert search.ask().shape == (2, 3)
+    assert begun == [False, True]
 
 
 def test_equal_values_are_no_error() -> None:
