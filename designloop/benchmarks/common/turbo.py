@@ -112,8 +112,8 @@ class Turbo:
     def _fitted(self) -> SingleTaskGP:
         """The process of what is known.
 
-        A fit goes on from the last one where a prior holds lengths. An interval's slopes vanish at its ends, where a fit
-        that began there would stay, so that within bounds each begins anew, and goes on only where that comes to nothing.
+        A fit goes on from the last one where a prior holds lengths. An interval's slopes vanish at its ends, where a
+        fit that began there would stay: within bounds each begins anew, and goes on only where that comes to nothing.
         """
         model, steps = untrained(self.points, self.values, self.rules.lengths), self.rules.steps
         if self.rules.lengths == "prior" or self._model is None:
