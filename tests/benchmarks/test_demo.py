@@ -229,6 +229,8 @@ def test_what_an_earlier_record_has_beside_is_kept_where_what_both_measured_is_t
     (line,) = _kept(merged)
     assert line.startswith("Of the record before this one are full (seeds 1), N (seeds 0), G (seeds 0): ")
     assert _kept(now) == []
+    ten = a_record({"full": {"1": "b", "10": "g", "2": "e"}})
+    assert list(demo.merge(ten, now)["arms"]["full"]["seeds"]) == ["0", "1", "2", "10"], "by number"
 
 
 @pytest.mark.parametrize(("before", "kept"), [({"mol_ga": "s"}, True), ({"mol_ga": "t"}, False), (None, False)])

@@ -80,8 +80,8 @@ def merge(earlier: Results, now: Results) -> Results:
             before = {}
         if lacking := [seed for seed in before if seed not in measured]:
             kept[arm.name] = lacking
-        if by_seed := {int(seed): result for seed, result in sorted({**before, **measured}.items())}:
-            arms[arm.name] = {"what": arm.what, **average_over_seeds(by_seed)}
+        if by_seed := {int(seed): result for seed, result in {**before, **measured}.items()}:
+            arms[arm.name] = {"what": arm.what, **average_over_seeds(dict(sorted(by_seed.items())))}
     seeds = sorted({int(seed) for arm in arms.values() for seed in arm["seeds"]})
     drawn = now["drawn"] or earlier.get("drawn", [])
     return {**now, "seeds": seeds, **judge(arms), "drawn": drawn, "kept": kept}
