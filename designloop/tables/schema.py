@@ -104,7 +104,7 @@ RUNS = (
         pa.string(),
         "Campaign that ran it: as in `candidates`; its id where it is not opened; empty for a check outside any.",
     ),
-    Column("oracle", pa.string(), "Name of the oracle."),
+    Column("oracle", pa.string(), "Name of the oracle: a built-in's, that of your function, or `measured PROPERTY`."),
     Column("fingerprint", pa.string(), "Fingerprint of the oracle: its name, version, parameters and files."),
     Column("smiles", pa.string(), "Standard form of the molecule."),
     Column("output", pa.string(), "Name of the output; null for an oracle that gives one number."),

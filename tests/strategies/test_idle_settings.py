@@ -19,7 +19,8 @@ from designloop.strategies.property_loss import Settings, build
 from designloop.strategies.search.machine import Search
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
-NAMES = small_molecules(20)
+NAMES = ["CC1CC1", "OC1CC1", "NC1CC1", "CCC1CC1", *small_molecules(16)]
+"""The best share a scaffold."""
 SEVERAL = KnownObjective(("a", "b"), (unchanged, unchanged), lambda rows: rows.mean(1))
 FRONT = replace(SEVERAL, reference=(0.0, 0.0))
 OBJECTIVES = {"one": SCORE_ALONE, "several": SEVERAL, "front": FRONT}

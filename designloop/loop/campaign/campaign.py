@@ -60,7 +60,7 @@ class Budget(StrictSettings):
     rounds: int | None = Field(default=None, ge=1)
     """Rounds after that of the starting molecules."""
     hours: float | None = Field(default=None, gt=0)
-    """Wall-clock time, summed over all runs of the campaign."""
+    """Wall-clock time of all committed rounds together, whichever runs made them."""
     patience: int | None = Field(default=10, ge=0)
     """Rounds without a gain of more than 0.001 (below 0.1: of more than 1 %) in mean top-10 (`pareto`: hypervolume)
     after which it ends; 0: never. Where values are measured in a laboratory, `batch_size` molecules told count as a
