@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,13 @@ import pytest
 from designloop import api
 from designloop.api.inputs import InputError
 from designloop.loop.laboratory.readings import ledger_key
-from designloop.loop.runner import build_strategy
-from designloop.records import Candidate, Origin
+from designloop.records import Origin
 from designloop.tables import QueryError, TableError, durable
 from designloop.tables.ledger import Ledger
 from designloop.tables.suggestions import FILE, read_suggestions, write_suggestions
 from tests.campaigns import write_campaign
 from tests.commands import designloop_, fails, succeeds, told_rows
-from tests.laboratory import POTENCY, SOLUBILITY, rows, write_measured, write_results
+from tests.laboratory import POTENCY, rows, write_measured, write_results
 
 
 @pytest.fixture(scope="module")
@@ -221,42 +219,6 @@ def test_the_file_that_was_written_comes_back_filled_in_from_a_spreadsheet(campa
     told = api.tell(campaign, filled)
     assert (len(told.new), told.refused, told.pending) == (6, [], 0)
     assert [row["potency"] for row in rows(campaign)] == [5 + number / 10 for number in range(6)]
-
-
-def test_a_molecule_of_two_measured_properties_may_be_told_one_after_the_other(
-    tmp_path: Path, tiny_model: Path
-) -> None:
-    path = write_measured(tmp_path, tiny_model, measured=[POTENCY, SOLUBILITY])
-    api.suggest(path, 2)
-    api.tell(path, write_results(tmp_path / "a.csv", "id,potency", "M0001,6"))
-    (row,) = rows(path)
-    assert (row["status"], row["potency"], row["solubility"], row["score"]) == ("not_run", 6.0, None, None)
-    told = api.tell(path, write_results(tmp_path / "b.csv", "id,solubility", "M0001,5"))
-    assert told.corrected == ["M0001"]
-    (row,) = rows(path)
-    assert (row["status"], row["potency"], row["solubility"]) == ("ok", 6.0, 5.0)
-    assert row["score"] is not None
-    assert api.status(path).calls == 1
-
-
-def test_what_was_told_in_part_is_under_way_for_what_is_suggested_next(
-    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_measured(tmp_path, tiny_model, measured=[POTENCY, SOLUBILITY])
-    first = [item.candidate.smiles for item in api.suggest(path, 3).suggestions]
-    header = "id,potency,solubility"
-    api.tell(path, write_results(tmp_path / "a.csv", header, "M0001,6,5", "M0002,7,"))
-    pending = list[list[str]]()
-
-    def seen(campaign: Any, state: Any, allowed: Any, under_way: Sequence[Candidate] = ()) -> Any:
-        pending.append([candidate.smiles for candidate in under_way])
-        return build_strategy(campaign, state, allowed, under_way)
-
-    monkeypatch.setattr("designloop.loop.laboratory.suggesting.build_strategy", seen)
-    new = [item.candidate.smiles for item in api.suggest(path, 1).suggestions]
-    assert pending == [first[1:]]
-    assert new[0] not in first
-    assert api.status(path).calls == 2, "one told in part is charged already"
 
 
 def test_no_more_is_suggested_than_can_be_paid_for_and_a_failure_is_paid_for(tmp_path: Path, tiny_model: Path) -> None:

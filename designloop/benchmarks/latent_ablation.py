@@ -33,35 +33,34 @@ MODEL = ("prior", "posterior", "mixing")
 GENETIC = ("mutation", "crossover", "graph_mutation", "graph_crossover")
 """Proposers of `latent_bo`."""
 
+Kernels = Mapping[str, Kernel]
+"""Name of a member -> its kernel."""
+
 WRITTEN = 15
 """Molecules that chains, or trust regions, write for each one paid for, where they are asked for."""
 
 
-def without_latent_kernels(work: Work, folder: Path) -> TrialResult:
-    """Runs a trial in which no member of a committee sees latents."""
+def with_latent_members(change: Callable[[Kernels], Kernels], work: Work, folder: Path) -> TrialResult:
+    """Runs a trial in which a committee's members that see latents are changed."""
     from designloop.strategies.surrogates import committee
 
     whole: Callable[..., committee.Committee] = committee.Committee
 
-    def of_molecules_alone(*given: Any, others: Mapping[str, Any], **settings: Any) -> committee.Committee:
-        return whole(*given, **settings)
+    def of_others(*given: Any, others: Kernels, **settings: Any) -> committee.Committee:
+        return whole(*given, others=change(others), **settings)
 
-    with patch.object(committee, "Committee", of_molecules_alone):
+    with patch.object(committee, "Committee", of_others):
         return work(folder)
 
 
-def with_products(work: Work, folder: Path) -> TrialResult:
-    """Runs a trial in which a member sees latents and the composition's parts as a product, where it is their mean."""
-    from designloop.strategies.surrogates import committee
+def none_of_them(others: Kernels) -> Kernels:
+    """No member sees latents."""
+    return {}
 
-    whole: Callable[..., committee.Committee] = committee.Committee
 
-    def of_products(*given: Any, others: Mapping[str, Kernel], **settings: Any) -> committee.Committee:
-        product = ProductOf(others["latent"], KERNELS["composition"])
-        return whole(*given, others={**others, "latent_composition": product}, **settings)
-
-    with patch.object(committee, "Committee", of_products):
-        return work(folder)
+def as_product(others: Kernels) -> Kernels:
+    """A member sees latents and the composition's parts as a product, where it is their mean."""
+    return {**others, "latent_composition": ProductOf(others["latent"], KERNELS["composition"])}
 
 
 def with_equal_shares(work: Work, folder: Path) -> TrialResult:
@@ -118,9 +117,10 @@ def strategy(**settings: Any) -> dict[str, Any]:
 
 ARMS = (
     Ours("full", "latent_bo at its default settings", strategy()),
-    Altered("no_latent_kernels", "no surrogate sees latents", strategy(), run_by=without_latent_kernels),
+    Altered("no_latent_kernels", "no surrogate sees latents", strategy(),
+           run_by=partial(with_latent_members, none_of_them)),
     Altered("latent_product", "latents times what the composition's kernel sees, not the mean of both", strategy(),
-           run_by=with_products),
+           run_by=partial(with_latent_members, as_product)),
     Altered("equal_shares", "each surrogate has the same share of the choices, however it foresees", strategy(),
            run_by=with_equal_shares),
     Altered("no_numbers", "no surrogate sees numbers of whole molecules", strategy(), run_by=without_numbers),

@@ -16,11 +16,12 @@ from designloop.benchmarks.latent_ablation import (
     GENETIC,
     MODEL,
     STUDY,
+    as_product,
     merge,
+    none_of_them,
     report,
     with_equal_shares,
-    with_products,
-    without_latent_kernels,
+    with_latent_members,
     without_proposers,
 )
 from designloop.benchmarks.pmo.altered import Altered
@@ -102,8 +103,8 @@ def test_parts_are_left_out_while_a_trial_runs(model: str, tmp_path: Path) -> No
     assert set(whole["earning"]) == {*MODEL, *GENETIC}
     assert whole["members"] == (*KERNELS, "latent", "latent_composition")
     assert whole["latent_composition"] is MeanOf
-    assert with_products(work, tmp_path) == {**whole, "latent_composition": ProductOf}
-    without = without_latent_kernels(work, tmp_path)
+    assert with_latent_members(as_product, work, tmp_path) == {**whole, "latent_composition": ProductOf}
+    without = with_latent_members(none_of_them, work, tmp_path)
     assert (without["members"], without["latent_composition"]) == (tuple(KERNELS), type(None))
     for names in (("mixing",), MODEL, GENETIC):
         lacking = without_proposers(names, work, tmp_path)

@@ -150,9 +150,9 @@ def _share(measured: Collection[str], tasks: Sequence[str] = TASKS) -> str:
     return f"{len(measured)} of {len(tasks)} tasks"
 
 
-def _seeds_of_development(runs: Runs, arm: str) -> int:
+def _seeds_of_development(runs: Runs, arm: str, column: str = "auc_top10") -> int:
     """Seeds at whole budgets that each task of development has."""
-    return min(len(runs.values(task, arm, "auc_top10", CALLS)) for task in DEVELOPMENT)
+    return min(len(runs.values(task, arm, column, CALLS)) for task in DEVELOPMENT)
 
 
 def _share_of(runs: Runs, arm: str, tasks: Sequence[str] = TASKS) -> str:
@@ -298,7 +298,7 @@ def _validation(runs: Runs) -> Bar:
 def _development(runs: Runs) -> Bar:
     """By the tenth-best score, which is what was published of gp_bo: in sum at most the mean of the ten best."""
     least = math.fsum(published()[task]["gp_bo_tripp"] for task in DEVELOPMENT)
-    seeds = min(len(runs.values(task, LATENT, "auc_tenth", CALLS)) for task in DEVELOPMENT)
+    seeds = _seeds_of_development(runs, LATENT, "auc_tenth")
     means = _means(runs, LATENT, DEVELOPMENT, "auc_tenth")
     words = f"{LATENT}: sum of the tasks of development at {CALLS:,} calls by the tenth-best, beside gp_bo's published"
     measured = f"{_share(means, DEVELOPMENT)}, {seeds} of {SEEDS} seeds"
