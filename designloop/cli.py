@@ -15,7 +15,7 @@ import typer
 
 import designloop
 from designloop.command import app as app
-from designloop.command import command
+from designloop.command import command, run_app
 from designloop.exit_codes import BAD_INPUT, DONE, NO_RESULTS
 from designloop.molecules.shipped import DEFAULT_MODEL
 from designloop.paths import is_file
@@ -51,7 +51,7 @@ AcceptChanged = Annotated[
 def main() -> None:
     """The console script."""
     steady()
-    app()
+    run_app()
 
 
 def _aside(line: str) -> None:
@@ -147,7 +147,7 @@ def run(
         campaign, _evaluation(address=address, workers=workers, backend=backend and backend.value)
     )
     if dry_run:
-        display.estimate(api.dry_run(loaded, anyway=anyway))
+        display.estimate(api.dry_run(loaded, fresh=fresh, accept_changed_oracles=accept_changed_oracles, anyway=anyway))
         return DONE
     with display.RunDisplay(loaded) as shown:
         outcome = api.run(

@@ -82,3 +82,11 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
         raise typer.Exit(code or 0)
 
     return app.command(function.__name__.replace("_", "-"), cls=_Command)(guarded)
+
+
+def run_app() -> None:
+    """Runs the command of this process; once it is done, a terminal that goes away does not change its exit code."""
+    try:
+        app()
+    finally:
+        signals.ignore_hang_up()

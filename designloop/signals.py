@@ -47,6 +47,12 @@ def heeded() -> Iterator[None]:
             signal.signal(number, before[number])
 
 
+def ignore_hang_up() -> None:
+    """Ignores SIGHUP from now on: of a process that is done, and whose exit code would say that it was killed."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, _ignore)  # a second one would interrupt the cleaning up
     _LOGGER.info("SIGTERM has come")

@@ -31,6 +31,15 @@ def listed(options: Iterable[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}" if words else "nothing"
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """``1 row``, ``2,000 rows``: a number with the word for what is counted.
+
+    Args:
+        more: the word of another number than one, where it is not ``one`` with an s.
+    """
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def shorten(text: str, most: int = 80) -> str:
     """The text, cut to so many characters with an ellipsis as the last of them where it is longer."""
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -157,9 +157,31 @@ def test_a_dry_run_tells_the_bill_and_spends_nothing(tmp_path: Path, tiny_model:
     path = write_campaign(tmp_path, tiny_model)
     printed = succeeds("run", path, "--dry-run")
     assert "45 oracle calls are left, in 3 rounds" in printed
-    assert "on 1 worker." in succeeds("run", path, "--dry-run", "--workers", 1)
+    assert "on 1 worker." in succeeds("run", path, "--dry-run", "--workers", 1, "--backend", "ray")
+    assert "on 3 workers." in succeeds("run", path, "--dry-run", "--workers", 3, "--backend", "ray")
+    assert "on 1 worker." in succeeds("run", path, "--dry-run"), "inline, which has one process"
     assert "on top is known once a round of this campaign has run" in printed
     assert not (tmp_path / "small").exists()
+
+
+def test_what_a_run_would_refuse_a_dry_run_and_validate_refuse_as_well(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished.parent, tmp_path / "copy")
+    path = tmp_path / "copy" / finished.name
+    path.write_text(path.read_text() + "seed: 12\n")
+    refused = fails(2, "run", path)
+    assert "begun with other settings:\n  seed: found 12" in refused
+    assert fails(2, "run", path, "--dry-run") == refused
+    validated = designloop_("validate", path)
+    assert validated.exit_code == 2
+    assert "problem: the campaign 'small' was begun with other settings" in validated.stdout
+    anew = succeeds("run", path, "--dry-run", "--fresh")
+    assert "45 oracle calls are left, in 3 rounds" in anew
+    assert path.with_suffix("").is_dir(), "nothing was moved aside"
+    oracle = path.parent / "my_oracle.py"
+    oracle.write_text(oracle.read_text() + "# changed\n")
+    path.write_text(path.read_text().replace("seed: 12\n", ""))
+    assert "the oracle behind these properties has changed" in fails(2, "run", path, "--dry-run")
+    assert "0 oracle calls are left" in succeeds("run", path, "--dry-run", "--accept-changed-oracles")
 
 
 # --- what it found --------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def test_a_molecule_of_two_measured_properties_may_be_told_one_after_the_other(
     (row,) = rows(path)
     assert (row["status"], row["potency"], row["solubility"], row["score"]) == ("not_run", 6.0, None, None)
     told = api.tell(path, write_results(tmp_path / "b.csv", "id,solubility", "M0001,5"))
-    assert told.corrected == ["M0001"]
+    assert (told.completed, told.corrected) == (["M0001"], [])
     (row,) = rows(path)
     assert (row["status"], row["potency"], row["solubility"]) == ("ok", 6.0, 5.0)
     assert row["score"] is not None

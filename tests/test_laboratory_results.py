@@ -47,8 +47,9 @@ def known(campaign: Path) -> list[tuple[float | None, float | None]]:
 )  # fmt: skip
 def test_a_failure_leaves_what_was_measured_before(header: str, failure: str, campaign: Path) -> None:
     told(campaign, "id,potency", "M0001,8.2")
-    assert told(campaign, header, failure).corrected == ["M0001"]
+    assert told(campaign, header, failure).completed == ["M0001"]
     assert known(campaign) == [(8.2, None)]
+    assert api.status(campaign).corrections == [], "nothing that was told before is told otherwise"
     (kind,) = api.status(campaign).failures
     assert (kind.property, "precipitated" in kind.examples[0]) == ("solubility", True)
 
@@ -61,11 +62,33 @@ def test_a_failure_of_what_was_told_before_withdraws_it_and_of_nothing_told_mean
     assert known(campaign)[0] == (None, 5.0)
 
 
+def test_what_was_told_later_completes_a_molecule_and_another_value_corrects_it(campaign: Path) -> None:
+    told(campaign, "id,potency", "M0001,8.2", "M0002,7", "M0003,6")
+    later = told(campaign, "id,potency,solubility", "M0001,,5", "M0002,7.5,5", "M0003,6,", "M0004,5,5")
+    assert (later.new, later.completed, later.corrected, later.repeated) == (
+        ["M0004"], ["M0001"], ["M0002"], ["M0003"]
+    )  # fmt: skip
+    assert "1 new, 1 completed (an amendment: nothing was charged), 1 corrected (an" in str(later)
+    (correction,) = api.status(campaign).corrections
+    assert "potency of" in correction
+    assert correction.endswith("is 7.5, and was 7")
+
+
+def test_a_value_in_one_row_and_a_failure_in_another_are_remarked_on(campaign: Path) -> None:
+    results = told(campaign, "id,potency,failed", "M0001,8.2,", "M0001,,insoluble", "M0002,7,")
+    assert known(campaign) == [(8.2, None), (7.0, None)]
+    (remark,) = results.remarks
+    assert (
+        remark
+        == "potency of M0001 has a value, and another row says that there is none (insoluble); the value is taken"
+    )
+
+
 def test_what_was_told_in_part_is_still_to_be_told_and_no_failure(campaign: Path) -> None:
     told(campaign, "id,potency", "M0001,8.2", "M0003,7")
     summary = api.status(campaign)
     assert summary.failed == 0
-    assert "2 suggestions were told in part, and lack: M0001 (solubility), M0003 (solubility)" in succeeds(
+    assert "2 suggestions were told in part; still to be told: M0001 (solubility), M0003 (solubility)" in succeeds(
         "status", campaign
     )
     waiting = api.pending(campaign, csv=campaign.parent / "again.csv")

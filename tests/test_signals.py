@@ -135,3 +135,22 @@ def test_a_run_outlives_its_terminal(tmp_path: Path, tiny_model: Path, backend: 
     log = (tmp_path / "small" / "campaign.log").read_text()
     assert "the terminal is gone; the run goes on" in log
     assert "interrupted" not in log
+
+
+HUNG_UP_AT_THE_END = """
+import atexit, os, signal, sys
+from designloop import cli
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests under nohup would hand down that it is ignored
+atexit.register(os.kill, os.getpid(), signal.SIGHUP)
+sys.argv = ["designloop", *sys.argv[1:]]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["validate", "missing.yaml"], 2)])
+def test_a_terminal_that_goes_away_once_all_is_done_changes_no_exit_code(
+    tmp_path: Path, words: list[str], code: int
+) -> None:
+    done = subprocess.run([sys.executable, "-c", HUNG_UP_AT_THE_END, *words], cwd=tmp_path, capture_output=True)
+    assert done.returncode == code, done.stderr

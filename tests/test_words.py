@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from designloop.molecules.shipped import DEFAULT_MODEL, shipped_models
-from designloop.words import did_you_mean, listed, meant_or_known, nearest, shorten, silent
+from designloop.words import counted, did_you_mean, listed, meant_or_known, nearest, shorten, silent
 
 OPTIONS = ("latent_bo", "property_loss", "PAINS", "random")
 
@@ -41,6 +41,20 @@ def test_where_nothing_is_known_nothing_is_meant() -> None:
 )
 def test_a_list_reads_as_a_sentence(options: list[str], text: str) -> None:
     assert listed(options) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "text"),
+    [
+        (1, ("row",), "1 row"),
+        (0, ("row",), "0 rows"),
+        (2000, ("row",), "2,000 rows"),
+        (1, ("row is", "rows are"), "1 row is"),
+        (3, ("row is", "rows are"), "3 rows are"),
+    ],
+)
+def test_what_is_counted_is_one_or_several(number: int, words: tuple[str, ...], text: str) -> None:
+    assert counted(number, *words) == text
 
 
 def test_silence_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from designloop.api.inputs import InputError, Say, load_if_file, writing
 from designloop.api.laboratory import refuse_laboratory
+from designloop.api.opening import as_it_goes_on
 from designloop.loop import preflight
 from designloop.loop.campaign import templates as template
 from designloop.loop.campaign.campaign import Campaign
@@ -20,8 +21,10 @@ from designloop.loop.preflight import Estimate, Plan
 from designloop.loop.summary import summarize
 from designloop.loop.undeclared import undeclared_reads
 from designloop.paths import exists, is_file
+from designloop.tables import TableError
 from designloop.tables.ledger import Ledger
-from designloop.words import silent
+from designloop.tables.opening import refuse_foreign
+from designloop.words import counted, silent
 
 
 def templates() -> dict[str, str]:
@@ -56,12 +59,16 @@ def validate(campaign: Campaign | Path | str) -> Plan:
         LedgerBusy: the campaign, or another on its ledger, is running.
     """
     campaign = load_if_file(campaign)
+    changed = []
+    try:
+        campaign = as_it_goes_on(campaign)
+    except TableError as error:
+        changed = [str(error)]
     with Ledger(campaign.ledger_path) as ledger:
         plan = preflight.plan(campaign, ledger)
         constant = find_constant(campaign, plan.checks, ledger)
-        return replace(
-            plan, remarks=[*plan.remarks, *undeclared_reads(campaign), *constant, *find_flat_values(campaign)]
-        )
+        remarks = [*plan.remarks, *undeclared_reads(campaign), *constant, *find_flat_values(campaign)]
+        return replace(plan, problems=[*plan.problems, *changed], remarks=remarks)
 
 
 def score(
@@ -83,25 +90,35 @@ def score(
     campaign = load_if_file(campaign)
     written, left_out = read_own(molecules, campaign.standardize, skip_bad=skip_bad)
     if left_out:
-        say(f"{len(left_out):,} of {len(left_out) + len(written):,} molecules are left out:")
+        of_all = counted(len(left_out) + len(written), "molecule")
+        say(f"{len(left_out):,} of {of_all} {'is' if len(left_out) == 1 else 'are'} left out:")
     for sentence in left_out:
         say(f"  {sentence}")
     with Ledger(campaign.ledger_path) as ledger:
         return score_own(campaign, ledger, written)
 
 
-def dry_run(campaign: Campaign | Path | str, *, anyway: bool = False) -> Estimate:
-    """Estimates the calls and time to expect; for it every oracle that is not costly is run on a few molecules.
+def dry_run(
+    campaign: Campaign | Path | str, *, fresh: bool = False, accept_changed_oracles: bool = False, anyway: bool = False
+) -> Estimate:
+    """Estimates the calls and time to expect of `run`, called alike; every oracle that is not costly is run for it.
 
     Args:
+        fresh: of a campaign that begins anew; nothing is moved aside.
+        accept_changed_oracles: of one that goes on although an oracle is not the one it was.
         anyway: also where the filters refuse all of the user's own molecules.
     Raises:
         WrongFilter: they do, and the campaign has not begun.
         InputError: a property is measured in a laboratory.
+        TableError: the folder of results holds other things, or the campaign with other settings or oracles, so that
+            it would not go on.
     """
     campaign = load_if_file(campaign)
     refuse_laboratory(campaign)
-    begun = is_file(campaign.output_folder / "campaign.json")
+    refuse_foreign(campaign.output_folder)
+    begun = not fresh and is_file(campaign.output_folder / "campaign.json")
+    if not fresh:
+        campaign = as_it_goes_on(campaign, accept_changed_oracles=accept_changed_oracles)
     if not (anyway or begun):
         refuse_wrong_filters(judge_own(campaign), campaign.warnings)
     with Ledger(campaign.ledger_path) as ledger:

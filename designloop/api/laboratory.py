@@ -39,8 +39,8 @@ from designloop.loop.summary import results_folder
 from designloop.paths import exists
 from designloop.tables.file_columns import name_beside
 from designloop.tables.manifest import round_numbers
-from designloop.tables.suggestions import Suggestion, pending_of, read_suggestions
-from designloop.words import silent
+from designloop.tables.suggestions import Suggestion, describe_pending, pending_of, read_suggestions
+from designloop.words import counted, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,10 @@ class Told:
 
     new: Sequence[str]
     """Ids of the suggestions that were told for the first time, and charged."""
+    completed: Sequence[str]
+    """Ids of those that were told in part before, and of which more is told now; nothing was charged for them."""
     corrected: Sequence[str]
-    """Ids of those whose earlier results were superseded or added to; nothing was charged for them."""
+    """Ids of those whose earlier results were superseded; nothing was charged for them."""
     repeated: Sequence[str]
     """Ids of those of which the very same was told before; nothing was done for them."""
     refused: Sequence[RefusedRow]
@@ -86,7 +88,7 @@ class Told:
     """Numbers of the rounds that were committed."""
     folder: Path
     remarks: Sequence[str] = ()
-    """On values that were taken and lie far from all that was measured before."""
+    """On values that were taken and lie far from all that was measured before, or beside a row without a value."""
     unread: Sequence[str] = ()
     """Columns of the file that are no property's, nor of those that a file of suggestions has."""
     pictures: Sequence[Path] = ()
@@ -94,11 +96,12 @@ class Told:
 
     def __str__(self) -> str:
         parts = [f"{len(self.new):,} new"]
-        parts += [f"{len(self.corrected):,} corrected (an amendment: nothing was charged)"] if self.corrected else []
+        amended = {"completed": self.completed, "corrected": self.corrected}
+        parts += [f"{len(ids):,} {what} (an amendment: nothing was charged)" for what, ids in amended.items() if ids]
         parts += [f"{len(self.repeated):,} told before"] if self.repeated else []
-        parts += [f"{len(self.refused):,} rows refused"] if self.refused else []
+        parts += [f"{counted(len(self.refused), 'row')} refused"] if self.refused else []
         committed = f"; committed as round {' and '.join(map(str, self.rounds))}" if self.rounds else ""
-        return f"Results: {', '.join(parts)}{committed}. {self.pending:,} suggestions are pending."
+        return f"Results: {', '.join(parts)}{committed}. {describe_pending(self.pending)}."
 
 
 def suggest(
@@ -176,13 +179,14 @@ def suggest(
         unit = campaign.prices.unit if campaign.prices else ""
         waiting = len(waiting_of(given, table, campaign)) + len(new)
         suggested = Suggested(new, waiting, measured, table.folder, remark, unit)
-        book.note(f"{len(new):,} molecules are suggested, {suggested.pending:,} are pending")
+        chosen = counted(len(new), "molecule is", "molecules are")
+        book.note(f"{chosen} suggested, {describe_pending(suggested.pending)}")
     if csv is not None and new:
         try:
             write_suggestions(suggested, csv)
         except InputError as error:
             again = f"`designloop suggest {campaign.path.name} --pending --csv FILE` writes them"
-            raise InputError(f"{error}. {suggested.pending:,} suggestions are pending: {again}") from error
+            raise InputError(f"{error}. {describe_pending(suggested.pending)}: {again}") from error
     return suggested
 
 
@@ -251,7 +255,7 @@ def tell(
         except ResultsError as error:
             raise InputError(str(error)) from error
         news = sort_news(told, tellable, file.readings)
-        remarks = describe_far_off([*news.new, *news.corrected], news.readings, told)
+        remarks = [*file.remarks, *describe_far_off([*news.new, *news.amended], news.readings, told)]
         open_ledger(table, book)
         rounds = Teller(campaign, table, suggestions, book.say).tell(news)
         if rounds:
@@ -259,6 +263,7 @@ def tell(
             next(rounds_left(campaign, table), None)  # where the campaign has ended, that is marked
         outcome = Told(
             new=[item.id for item in news.new],
+            completed=[item.id for item in news.completed],
             corrected=[item.id for item in news.corrected],
             repeated=[item.id for item in news.repeated],
             refused=file.refused,

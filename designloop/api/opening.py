@@ -17,7 +17,8 @@ from designloop.loop.campaign.changes import (
 )
 from designloop.loop.logbook import Book, logbook
 from designloop.tables import CandidateTable
-from designloop.tables.manifest import read_campaign
+from designloop.tables.manifest import CampaignRecord, read_campaign
+from designloop.tables.opening import goes_on
 
 
 @contextmanager
@@ -31,11 +32,7 @@ def opened(
     """
     from designloop.loop.environment import environment, take_up
 
-    stored = None if fresh else read_campaign(campaign.output_folder)
-    kept_as_begun: list[str] = []
-    if stored:  # by its first opening: later ones may have been written by a version that knows more keys
-        begun = stored.openings[0].dump
-        kept_as_begun, campaign = _kept_as_begun(begun, campaign), as_begun(begun, campaign)
+    campaign, kept_as_begun = (campaign, []) if fresh else _as_begun(campaign, read_campaign(campaign.output_folder))
     opening = CandidateTable.open(
         campaign,
         changed_keys=changed_keys,
@@ -49,6 +46,28 @@ def opened(
         for warning in [*kept_as_begun, *campaign.warnings, *take_up(table.environment), *table.remarks]:
             book.say(warning)
         yield campaign, table, book
+
+
+def as_it_goes_on(campaign: Campaign, *, accept_changed_oracles: bool = False) -> Campaign:
+    """Returns a campaign as `opened` would take its results up; nothing is written.
+
+    Raises:
+        TableError: it would not, since another campaign was begun there, or this one with other settings or oracles.
+    """
+    folder = campaign.output_folder
+    stored = read_campaign(folder)
+    campaign, _ = _as_begun(campaign, stored)
+    if stored is not None:
+        goes_on(folder, stored, campaign, changed_keys, accept_changed_oracles)
+    return campaign
+
+
+def _as_begun(campaign: Campaign, stored: CampaignRecord | None) -> tuple[Campaign, list[str]]:
+    """The campaign as it goes on from what is stored, and a sentence on each kind of key that it was begun without."""
+    if stored is None:
+        return campaign, []
+    begun = stored.openings[0].dump  # later openings may have been written by a version that knows more keys
+    return as_begun(begun, campaign), _kept_as_begun(begun, campaign)
 
 
 def _kept_as_begun(begun: Mapping[str, Any], campaign: Campaign) -> list[str]:

@@ -14,7 +14,7 @@ from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.reasons import Reasons
 from designloop.loop.summary import results_folder
 from designloop.tables.failed_rows import failed_rows
-from designloop.words import silent
+from designloop.words import counted, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,14 @@ class Retried:
             return "No molecule of this campaign has failed, so there is nothing to try again."
         if not self.molecules:
             return (
-                f"None of the {self.failed_before:,} failed molecules failed for that reason; "
+                f"None of the {counted(self.failed_before, 'failed molecule')} failed for that reason; "
                 "`designloop status` shows what the oracles said."
             )
-        count = f"{len(self.mended):,} of {len(self.molecules):,} molecules that were run again have a score now"
-        return f"{count} (round {self.round}, an amendment: nothing was charged)."
+        again = counted(len(self.molecules), "molecule that was", "molecules that were")
+        mended = (
+            f"{len(self.mended):,} of {again} run again {'has' if len(self.molecules) == 1 else 'have'} a score now"
+        )
+        return f"{mended} (round {self.round}, an amendment: nothing was charged)."
 
 
 def retry(

@@ -9,6 +9,7 @@ from designloop.display.tables import cell, grid, property_value, say
 from designloop.loop.campaign.known_values import describe_readings
 from designloop.loop.laboratory.readings import measured_properties
 from designloop.loop.progress import duration
+from designloop.words import counted
 
 if TYPE_CHECKING:
     from designloop.loop.molecule_scores import OwnMolecule
@@ -21,7 +22,7 @@ def plan(planned: Plan) -> None:
     campaign = planned.campaign
     has_file = campaign.path.exists()  # one that was built of a mapping has none
     say(f"{campaign.name}: {campaign.path if has_file else campaign.folder}")
-    calls = f"{campaign.budget.oracle_calls:,} oracle calls, {campaign.batch_size:,} a round"
+    calls = f"{counted(campaign.budget.oracle_calls, 'oracle call')}, {campaign.batch_size:,} a round"
     known = campaign.known_values()
     charged = len(campaign.starting()) - len(known)
     starting = f", {charged:,} of them for starting molecules" if charged else ""
@@ -145,15 +146,14 @@ def estimate(bill: Estimate) -> None:
     """Prints what ``run --dry-run`` found."""
     _filters(bill.filters, bill.own)
     say()
-    say(f"{bill.calls:,} oracle calls are left, in {bill.rounds:,} rounds.")
+    say(f"{counted(bill.calls, 'oracle call is', 'oracle calls are')} left, in {counted(bill.rounds, 'round')}.")
     rows = [(name, "not known" if seconds is None else f"{seconds:.3g} s") for name, seconds in bill.seconds.items()]
     grid(("oracle of", "a molecule takes"), rows)
     total = bill.oracle_seconds
     if total is None:
         say("The time of a costly oracle is known once it has run: `designloop score` runs it on molecules of yours.")
     else:
-        workers = f"{bill.workers:,} worker" + ("s" if bill.workers > 1 else "")
-        say(f"Scoring takes about {duration(total)} on {workers}.")
+        say(f"Scoring takes about {duration(total)} on {counted(bill.workers, 'worker')}.")
     if bill.own_seconds is None:
         say("What proposing and learning take on top is known once a round of this campaign has run.")
     else:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from designloop.display.tables import grid, say
+from designloop.tables.suggestions import describe_pending
+from designloop.words import counted
 
 if TYPE_CHECKING:
     from designloop.api.laboratory import Suggested, Told
@@ -50,7 +52,7 @@ def suggested(chosen: Suggested) -> None:
         say("nearest: ECFP4 similarity to the nearest measured molecule.")
     if chosen.cost is not None:
         say(f"They cost {chosen.cost:,.10g} {chosen.unit}".rstrip() + " together.")
-    say(f"To be measured: {', '.join(chosen.measured)}. {chosen.pending:,} suggestions are pending.")
+    say(f"To be measured: {', '.join(chosen.measured)}. {describe_pending(chosen.pending)}.")
     if chosen.remark:
         say(chosen.remark)
 
@@ -77,7 +79,7 @@ def told(results: Told) -> None:
     if results.unread:
         say(f"Columns that are not read: {', '.join(results.unread)}.")
     if results.blank:
-        say(f"{results.blank:,} rows say nothing yet.")
+        say(f"{counted(results.blank, 'row says', 'rows say')} nothing yet.")
     say(str(results))
     if results.pictures:
         say(f"Pictures: {', '.join(path.name for path in results.pictures)} in {results.folder}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from designloop.display.tables import cell, grid, property_value, say
 from designloop.pareto import EXACT_GOALS
+from designloop.tables.suggestions import describe_pending
+from designloop.words import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,10 +106,12 @@ def status(summary: Summary) -> None:
 
 def _print_standing(summary: Summary) -> None:
     """Prints how far a campaign is, how well it does, whether it has ended, and what is pending or was lost."""
-    rounds = len([info for info in summary.rounds if info.kind == "round"])
-    say(f"{summary.name}: {summary.calls:,} of {summary.budget:,} oracle calls, {rounds} rounds  ({summary.folder})")
+    rounds = counted(len([info for info in summary.rounds if info.kind == "round"]), "round")
+    calls = f"{summary.calls:,} of {counted(summary.budget, 'oracle call')}"
+    say(f"{summary.name}: {calls}, {rounds}  ({summary.folder})")
     if summary.hypervolume is not None:
-        say(f"hypervolume {summary.hypervolume:.3f} of a front of {summary.front_size:,} molecules, {_above(summary)}")
+        front = counted(summary.front_size, "molecule")
+        say(f"hypervolume {summary.hypervolume:.3f} of a front of {front}, {_above(summary)}")
     if summary.best is not None and summary.mean_top_10 is not None:
         few = f" (mean of {summary.mean_of})" if summary.mean_of < 10 else ""
         what = "mean desirability of these: " if summary.goals else ""
@@ -119,10 +123,11 @@ def _print_standing(summary: Summary) -> None:
     )
     if summary.pending:
         ids = ", ".join(item.id for item in summary.pending)
-        say(f"{len(summary.pending):,} suggestions are pending, of which no result was told: {ids}")
+        say(f"{describe_pending(len(summary.pending))}, of which no result was told: {ids}")
     if summary.told_in_part:
         lacks = [f"{item.id} ({', '.join(summary.lacking[item.candidate.smiles])})" for item in summary.told_in_part]
-        say(f"{len(lacks):,} suggestions were told in part, and lack: {', '.join(lacks)}")
+        in_part = counted(len(lacks), "suggestion was", "suggestions were")
+        say(f"{in_part} told in part; still to be told: {', '.join(lacks)}")
     for line in (*summary.replicates, summary.known, summary.workers, *summary.losses):
         if line:
             say(line)
@@ -267,4 +272,4 @@ def rows(table: pa.Table) -> None:
 
     exact = [[f"{value:.8g}" if isinstance(value, float) else value for value in row] for row in plain_rows(table)]
     grid(table.column_names, exact)
-    say(f"({table.num_rows:,} rows)")
+    say(f"({counted(table.num_rows, 'row')})")

@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 
 from designloop.display.tables import say
 from designloop.loop.progress import Progress, Scoring, duration
+from designloop.words import counted
 
 if TYPE_CHECKING:
     from designloop.loop.campaign.campaign import Campaign
@@ -82,13 +83,13 @@ class RunDisplay:
     def on_round(self, progress: Progress) -> None:
         """Shows a committed round."""
         self._since, self._scoring = monotonic(), None
-        counted = f"{progress.calls:,} of {progress.budget:,} calls"
-        self._last = counted if self._bar is not None else f"{counted} before it"
+        calls = f"{progress.calls:,} of {counted(progress.budget, 'call')}"
+        self._last = calls if self._bar is not None else f"{calls} before it"
         for line in (str(progress) if self._bar is None else progress.without_remaining, *progress.reasons):
             self.say(line)
         if self._bar is not None:
             left = f", about {duration(progress.left_seconds)} left" if progress.left_seconds else ""
-            self._bar.update(self._task, completed=progress.calls, line=counted + left)
+            self._bar.update(self._task, completed=progress.calls, line=calls + left)
 
 
 def training(measured: HeldOut) -> None:

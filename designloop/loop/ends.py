@@ -9,12 +9,16 @@ from typing import Literal, Protocol
 from designloop.loop.screening.screening import DRAWS_PER_WANTED, Take
 from designloop.strategies.surrogates.faint import FAINT, in_proportion
 from designloop.tables.manifest import RoundInfo
+from designloop.words import counted
 
 GAIN = 0.001
 """What the mean top-10, or a front's hypervolume, must gain for a round not to count against ``patience``."""
 
 FRUITLESS = 3
 """Rounds running without one good result after which something is broken."""
+
+_KEYS_NAMED = 2
+"""Keys at most that are named of those that refuse molecules; the others refused less."""
 
 Reason = Literal["oracle_calls", "rounds", "hours", "patience", "per_oracle", "exhausted", "stagnated", "no_results"]
 
@@ -69,8 +73,8 @@ class Left:
     def words(self) -> str:
         """What the cap gives, as the beginning of a sentence."""
         if self.name:
-            return f"`{self.key}` gives {self.name!r} {self.most:,} calls"
-        return f"The budget has {self.most:,} oracle calls"
+            return f"`{self.key}` gives {self.name!r} {counted(self.most, 'call')}"
+        return f"The budget has {counted(self.most, 'oracle call')}"
 
 
 def what_is_left(budget: BudgetLike, calls: int, asked: Mapping[str, int], pending: int = 0) -> Left:
@@ -106,11 +110,12 @@ def why_it_ends(
     """
     calls = rounds[-1].calls if rounds else 0
     if calls >= budget.oracle_calls:
-        spent = f"all {budget.oracle_calls:,} oracle calls of the budget are spent"
+        spent = f"the budget's {counted(budget.oracle_calls, 'oracle call is', 'oracle calls are')} spent"
         return End("oracle_calls", f"{spent}; raise `budget.oracle_calls` to go on")
     run = [info for info in rounds if info.kind == "round"]
     if budget.rounds is not None and len(run) >= budget.rounds:
-        return End("rounds", f"all {budget.rounds:,} rounds of the budget are run; raise `budget.rounds` to go on")
+        run_all = f"the budget's {counted(budget.rounds, 'round is', 'rounds are')} run"
+        return End("rounds", f"{run_all}; raise `budget.rounds` to go on")
     # What is run again by `designloop retry` is charged to no budget.
     charged = [info for info in rounds if info.kind != "amendment"]
     hours = sum(float(info.metrics.get("seconds", 0.0)) for info in charged) / 3600
@@ -118,11 +123,12 @@ def why_it_ends(
         return End("hours", f"{hours:.2f} of {budget.hours:g} hours are spent; raise `budget.hours` to go on")
     for name, most in budget.per_oracle.items():
         if asked.get(name, 0) >= most:
-            spent = f"all {most:,} calls that `budget.per_oracle` gives {name!r} are spent"
-            return End("per_oracle", f"{spent}; raise them to go on")
+            spent = counted(most, "call is spent", "calls are spent")
+            return End("per_oracle", f"of {name!r} {spent}, all that `budget.per_oracle` gives it; raise that to go on")
     if budget.patience and (stale := rounds_without_gain(rounds, batch)) >= budget.patience:
         measure = "hypervolume" if any("hypervolume" in info.metrics for info in rounds) else "mean top-10"
-        stuck = f"{stale} rounds without a gain of more than {GAIN} in the {measure}, or of 1 % of one below {FAINT}"
+        gain = f"a gain of more than {GAIN} in the {measure}, or of 1 % of one below {FAINT}"
+        stuck = f"{counted(stale, 'round')} without {gain}"
         return End("patience", f"{stuck}; raise `budget.patience` to go on, or set it to 0")
     return _unfruitful(run, resumed_after)
 
@@ -130,17 +136,25 @@ def why_it_ends(
 def _unfruitful(run: Sequence[RoundInfo], resumed_after: int) -> End | None:
     """The end of a campaign whose rounds give nothing any more."""
     takes = [take_of(info) for info in run[-2:]]
-    begin_anew = "loosen `filters` and begin anew with --fresh; the ledger keeps what was paid for"
     if takes and takes[-1].exhausted:
-        return End("exhausted", f"the strategy's stream ended with nothing new and allowed ({takes[-1]}); {begin_anew}")
+        what = f"the strategy's stream ended with nothing new and allowed ({takes[-1]})"
+        return End("exhausted", f"{what}; {_more_to_draw(takes[-1])}")
     if len(takes) == 2 and all(take.meagre for take in takes):
-        return End("stagnated", f"hardly anything drawn is new and allowed ({takes[-1]}); {begin_anew}")
+        return End("stagnated", f"hardly anything drawn is new and allowed ({takes[-1]}); {_more_to_draw(takes[-1])}")
     recent = [info for info in run if info.number > resumed_after][-FRUITLESS:]
     if len(recent) == FRUITLESS and not any(info.metrics.get("ok") for info in recent):
         why = f"{FRUITLESS} rounds running without one good result; `designloop status` shows what the oracles said"
         advice = "mend them and give the same command again, with --accept-changed-oracles if an oracle's file changed"
         return End("no_results", f"{why}; {advice}")
     return None
+
+
+def _more_to_draw(take: Take) -> str:
+    """What to change so that more is new and allowed."""
+    ways = ["give the strategy more to draw from"] if take.mostly_scored_before or not take.refused_by else []
+    if keys := take.refused_by[:_KEYS_NAMED]:
+        ways.append("loosen " + " and ".join(f"`{key}`" for key in keys))
+    return f"{', or '.join(ways)}, and begin anew with --fresh; the ledger keeps what was paid for"
 
 
 def rounds_without_gain(rounds: Sequence[RoundInfo], batch: int | None = None) -> int:

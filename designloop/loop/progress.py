@@ -12,6 +12,7 @@ from designloop.loop.evaluation.tally import Tally
 from designloop.loop.reasons import Reasons
 from designloop.records import Round
 from designloop.tables import CandidateTable
+from designloop.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Progress:
     @property
     def without_remaining(self) -> str:
         """The line without the time that is left."""
-        parts = [f"round {self.round.number}", f"{self.calls:,} of {self.budget:,} calls"]
+        parts = [f"round {self.round.number}", f"{self.calls:,} of {counted(self.budget, 'call')}"]
         parts += [f"{label} {value:.3f}" for label, value in self.scores().items()]
         if (size := self.metric("front_size")) is not None:
             parts[-1] += f" (front of {size:.0f})"

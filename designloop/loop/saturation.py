@@ -10,6 +10,7 @@ from designloop.loop.round_metrics import REMARKS
 from designloop.loop.scoring.objective import Objective
 from designloop.records import Scored
 from designloop.tables.manifest import RoundInfo
+from designloop.words import counted
 
 SATURATED = 0.9995
 """A mean of the ten best, or a front's share of all that it can come to, from which on it is written as 1.000."""
@@ -50,7 +51,7 @@ class Saturation:
         else:
             what = f"the mean of the ten best is {float(metrics['mean_top_10']):.3f}"
         return (
-            f"{what} with {left:,} calls left: the objective no longer tells molecules "
+            f"{what} with {counted(left, 'call')} left: the objective no longer tells molecules "
             f"apart. Stop, tighten the transforms of {names} (values that are still better must score higher) or add a "
             "property, and begin anew with --fresh; the ledger keeps what was paid for"
         )
@@ -92,9 +93,9 @@ class SameScores:
         self._said = True
         lower = ", a lower `reference_point`" if any(self._goals.values()) else ""
         return (
-            f"{self._what()}: {_NOTHING}, with {left:,} calls left. If that was not to be expected, stop, give the "
-            f"transforms ends between which the values lie (`designloop query` shows them){lower}, and begin anew with "
-            "--fresh; the ledger keeps what was paid for"
+            f"{self._what()}: {_NOTHING}, with {counted(left, 'call')} left. If that was not to be expected, stop, "
+            "give the transforms ends between which the values lie (`designloop query` shows them)"
+            f"{lower}, and begin anew with --fresh; the ledger keeps what was paid for"
         )
 
     def _what(self) -> str:

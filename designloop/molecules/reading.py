@@ -14,6 +14,7 @@ from designloop.molecules.parsing import parse_anew, shown, what_instead
 from designloop.molecules.reading_formats import READERS, FileRow, file_ending, split_smiles
 from designloop.molecules.reading_refusals import line_not_utf8, what_file
 from designloop.paths import is_file
+from designloop.words import counted
 
 EXPECTED_FILES = ".smi, .csv, .tsv, .sdf or .parquet"
 """What files of molecules may be, in words; the first four also as .gz."""
@@ -120,7 +121,7 @@ def read_molecules(path: Path | str, columns: bool = False) -> ReadMolecules:
 
 def bad_lines(file: Path | str, problems: Sequence[LineProblem], remedy: str) -> MoleculeError:
     """The error that names file, line and molecule of each of these problems; of many, the first ten."""
-    count = "1 line holds" if len(problems) == 1 else f"{len(problems):,} lines hold"
+    count = counted(len(problems), "line holds", "lines hold")
     shown = [problem.sentence(file) for problem in problems[:_MOST_SHOWN]]
     more = [f"and {len(problems) - _MOST_SHOWN:,} more"] if len(problems) > _MOST_SHOWN else []
     lines = "\n  ".join([f"{file}: {count} no molecule that can be used; {remedy}", *shown, *more])
@@ -139,7 +140,7 @@ def left_out(key: str, entries: Sequence[tuple[int | str, str]], which: str = "n
     places = ", ".join(str(place) for place, _ in entries[_MOST_SHOWN:])
     are_lines = isinstance(entries[-1][0], int)
     more = f"; and {'lines ' if are_lines else ''}{places}" if places else ""
-    are = "1 entry that is" if len(entries) == 1 else f"{len(entries):,} entries that are"
+    are = counted(len(entries), "entry that is", "entries that are")
     return f"{key}: {are} {which} left out ({'; '.join(named)}{more})"
 
 

@@ -21,7 +21,6 @@ from designloop.records import MEASURED, Round, State
 from designloop.tables.durable import FileRecord, Piece, disk_errors, make_folder, sync_folder, write_file
 from designloop.tables.errors import DamagedFile, TableError
 from designloop.tables.files import details_file, relative, remove_leftovers, remove_old_states, rows_file, state_files
-from designloop.tables.head import FILE as HEAD
 from designloop.tables.head import read_head, what_is_lost, write_head
 from designloop.tables.ledger import Ledger
 from designloop.tables.lock import ProcessLock, lock_folder
@@ -45,7 +44,7 @@ from designloop.tables.opening import (
     ChangedKeys,
     TableCampaign,
     add_opening,
-    check_same,
+    goes_on,
     now,
     refuse_foreign,
     set_aside,
@@ -135,13 +134,8 @@ class CandidateTable:
             lock = lock_folder(folder)
         try:
             stored, anew = read_campaign(folder), ""
-            if stored is not None:
-                try:
-                    check_same(folder, stored, campaign, changed_keys, accept_changed_oracles)
-                except TableError:
-                    if stored.name != campaign.name or round_numbers(folder) or (folder / HEAD).exists():
-                        raise
-                    stored, anew = None, ANEW
+            if stored is not None and not goes_on(folder, stored, campaign, changed_keys, accept_changed_oracles):
+                stored, anew = None, ANEW
             record = add_opening(stored, campaign, environment, max(round_numbers(folder), default=-1))
             with disk_errors(unwritable):
                 if record != stored:

@@ -16,8 +16,9 @@ from typing import Any, Protocol
 from designloop.paths import exists, is_folder, real
 from designloop.tables.durable import TEMPORARY, sync_folder
 from designloop.tables.errors import TableError
+from designloop.tables.head import FILE as HEAD
 from designloop.tables.lock import lock_folder
-from designloop.tables.manifest import FOLDERS, CampaignRecord, Opening, read_campaign
+from designloop.tables.manifest import FOLDERS, CampaignRecord, Opening, read_campaign, round_numbers
 
 ChangedKeys = Callable[[Mapping[str, Any], Any], Sequence[object]]
 """Called with the stored settings and the campaign; gives what differs and may not, a line each."""
@@ -92,14 +93,35 @@ def set_aside(campaign: TableCampaign) -> Path | None:
         lock.close()
 
 
-def check_same(
+def goes_on(
+    folder: Path,
+    stored: CampaignRecord,
+    campaign: TableCampaign,
+    changed_keys: ChangedKeys,
+    accept_changed_oracles: bool,
+) -> bool:
+    """Whether a campaign goes on from what is stored; else it has changed before its first round, and begins anew.
+
+    Raises:
+        TableError: it is no longer the one that was begun, and rounds of that one are committed.
+    """
+    try:
+        _check_same(folder, stored, campaign, changed_keys, accept_changed_oracles)
+    except TableError:
+        if stored.name != campaign.name or round_numbers(folder) or (folder / HEAD).exists():
+            raise
+        return False
+    return True
+
+
+def _check_same(
     folder: Path,
     stored: CampaignRecord,
     campaign: TableCampaign,
     changed_keys: ChangedKeys,
     accept_changed_oracles: bool,
 ) -> None:
-    """Refuses to go on with a campaign that is no longer the one that was begun.
+    """Returns if a campaign is still the one that was begun.
 
     Raises:
         TableError: another campaign, other settings, or other oracles that were not accepted.

@@ -17,6 +17,7 @@ import numpy as np
 from designloop.records import Candidate, Origin
 from designloop.tables.durable import disk_errors, publish_json, read_json
 from designloop.tables.errors import DamagedFile
+from designloop.words import counted
 
 FILE = "suggestions.json"
 
@@ -40,6 +41,11 @@ class Suggestion:
     """Why it was chosen, in a few words."""
     price: float | None = None
     """What it costs, in the unit of the campaign's prices; None where it has none."""
+
+
+def describe_pending(number: int) -> str:
+    """Says how many suggestions are pending."""
+    return f"{counted(number, 'suggestion is', 'suggestions are')} pending"
 
 
 def write_suggestions(

@@ -189,6 +189,33 @@ def test_the_end_of_a_barren_stream_says_how_many_were_refused_and_why() -> None
     assert "alerts 7" in end.message
 
 
+@pytest.mark.parametrize(
+    ("refused", "advice"),
+    [
+        ({"per_scaffold": 6, "alerts": 1}, "loosen `diversity.per_scaffold` and `filters.alerts`, and begin"),
+        ({"batch_distance": 7}, "loosen `diversity.batch`, and begin"),
+        ({"known": 7}, "give the strategy more to draw from, and begin"),
+        (
+            {"known": 5, "repeat": 1, "alerts": 1},
+            "give the strategy more to draw from, or loosen `filters.alerts`, and",
+        ),
+        ({"invalid": 7}, "give the strategy more to draw from, and begin"),
+    ],
+)
+def test_what_is_advised_is_what_would_help(refused: dict[str, int], advice: str) -> None:
+    counts = {"drawn": sum(refused.values()), "admitted": 0, "ok": 0, "refused_alerts": 0}
+    counts |= {f"refused_{reason}": count for reason, count in refused.items()}
+    end = why_it_ends(Budget(oracle_calls=100), rounds(counts), {})
+    assert end is not None
+    assert advice in end.message
+
+
+def test_a_stream_that_gives_nothing_needs_more_to_draw_from() -> None:
+    end = why_it_ends(Budget(oracle_calls=100), rounds({"drawn": 0, "admitted": 0, "ok": 0, "refused_alerts": 0}), {})
+    assert end is not None
+    assert "give the strategy more to draw from, and begin anew" in end.message
+
+
 def test_a_take_comes_back_from_the_metrics_of_its_round() -> None:
     (info,) = rounds({"drawn": 4000, "admitted": 60, "refused_known": 3000, "refused_starting": "CC (known: twin)"})
     take = take_of(info)

@@ -41,7 +41,7 @@ from designloop.oracles.first_import import shared_processes
 from designloop.oracles.measured import NAME as MEASURED
 from designloop.oracles.measured import is_measured
 from designloop.paths import exists, is_file, is_folder, real
-from designloop.words import did_you_mean, listed
+from designloop.words import counted, did_you_mean, listed
 
 
 @dataclass
@@ -299,7 +299,7 @@ def _budget(draft: Draft, starting: UserMolecules) -> Iterator[Finding]:
     budget = draft.budget or BudgetDraft()
     charged = sum(not molecule.known for molecule in starting.molecules)
     if budget.oracle_calls is not None and charged > budget.oracle_calls:
-        actual = f"{charged:,} molecules"
+        actual = counted(charged, "molecule")
         expected = f"no more than the {budget.oracle_calls:,} of budget.oracle_calls, to which they are charged"
         yield Finding(("starting_molecules",), actual, expected, "give fewer, or raise budget.oracle_calls")
     names = [name for _, item in draft.properties for name in (item.name, item.oracle) if name is not None]
@@ -312,8 +312,8 @@ def _budget(draft: Draft, starting: UserMolecules) -> Iterator[Finding]:
         properties = [item.name for _, item in draft.properties if key in (item.name, item.oracle)]
         asked = max(sum(name not in molecule.known for molecule in starting.molecules) for name in properties)
         if isinstance(most, int) and asked > most:
-            actual = f"{asked:,} molecules of which {key!r} is asked"
-            expected = f"no more than the {most:,} calls that budget.per_oracle gives it"
+            actual = f"{counted(asked, 'molecule')} of which {key!r} is asked"
+            expected = f"no more than the {counted(most, 'call')} that budget.per_oracle gives it"
             hint = "give fewer, their values (`values:`), or more calls"
             yield Finding(("starting_molecules",), actual, expected, hint)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from designloop.loop.config.problems import PathKey
 from designloop.loop.config.yaml_file import Document
+from designloop.loop.evaluation.settings import EvaluationSettings
 from designloop.loop.screening.diversity import Diversity
 from designloop.strategies import base as strategies
 
@@ -32,6 +33,9 @@ class Settings(Protocol):
     @property
     def diversity(self) -> Diversity: ...
 
+    @property
+    def evaluation(self) -> EvaluationSettings: ...
+
 
 def find_idle(document: Document, campaign: Settings, objective: strategies.KnownObjective) -> Iterator[str]:
     """A sentence on each setting that the file says and that does nothing: key, line and why."""
@@ -39,6 +43,7 @@ def find_idle(document: Document, campaign: Settings, objective: strategies.Know
     of_strategy = strategies.idle_settings(chosen.name, chosen.settings, objective)
     idle = {f"strategy.{key}": why for key, why in of_strategy.items()}
     idle |= {f"diversity.{key}": why for key, why in _idle_diversity(campaign.diversity).items()}
+    idle |= {f"evaluation.{key}": why for key, why in campaign.evaluation.idle().items()}
     for key, why in idle.items():
         path = tuple(key.split("."))
         if _is_said(document.data, path):

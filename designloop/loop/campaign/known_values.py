@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from designloop.records import Result
+from designloop.words import counted
 
 _CENSORED = re.compile(r"\s*(<=|>=|<|>|≤|≥|~)\s*\S")
 """How a laboratory writes a bound instead of a value."""
@@ -241,10 +242,10 @@ def describe_replicates(readings: Readings) -> list[str]:
     lines = []
     for name, deviation in noise_of(readings).items():
         several = [of[name].values for of in readings.values() if name in of and len(of[name].values) > 1]
-        counted = f"{len(several):,} molecule" + ("s were" if len(several) > 1 else " was")
+        molecules = counted(len(several), "molecule was", "molecules were")
         lines.append(
-            f"{name}: {counted} measured more than once ({sum(map(len, several)):,} values, of which the table has the "
-            f"means); the pooled sd of one value is {deviation:.2g}"
+            f"{name}: {molecules} measured more than once ({sum(map(len, several)):,} values, of which the table has "
+            f"the means); the pooled sd of one value is {deviation:.2g}"
         )
     return lines
 

@@ -25,7 +25,7 @@ from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity
 from designloop.molecules.parsing import shown, what_instead
 from designloop.molecules.reading import is_text_file, left_out, names_molecules, read_molecules
 from designloop.paths import exists
-from designloop.words import did_you_mean, listed
+from designloop.words import counted, did_you_mean, listed
 
 _WEIGHTS = ".safetensors"
 
@@ -167,10 +167,12 @@ def read_user_molecules(
     if values is not None:
         molecules.warnings += [f"{key}: {said}" for said in _describe_isomers(by_isomer)]
     if salts:
-        molecules.warnings.append(f"{key}: counterions and solvents were stripped from {_count(salts)}")
+        molecules.warnings.append(f"{key}: counterions and solvents were stripped from {counted(salts, 'molecule')}")
     if repeats:
         first = ", ".join(repeats[:5]) + (", …" if len(repeats) > 5 else "")
-        molecules.warnings.append(f"{key}: {_count(len(repeats))} left out that stood there already: {first}")
+        molecules.warnings.append(
+            f"{key}: {counted(len(repeats), 'molecule')} left out that stood there already: {first}"
+        )
     return molecules
 
 
@@ -322,7 +324,3 @@ def _describe_isomers(readings: Mapping[str, Mapping[str, Sequence[Mapping[str, 
         "stereoisomers that were measured apart are one molecule here, whose value is their mean "
         f"({'; '.join(said[:3])}{more}); `stereo: keep` keeps them apart"
     ]
-
-
-def _count(number: int) -> str:
-    return "1 molecule" if number == 1 else f"{number:,} molecules"

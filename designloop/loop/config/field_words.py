@@ -103,10 +103,13 @@ class FieldType:
 
 def describe_expected(declared: FieldType) -> str:
     """What may stand there, e.g. ``a whole number of at least 1``; empty where no plain words are known."""
-    words = [_expected_of_option(option) for option in declared.options]
+    # Lists last: what follows `each item` would be taken for what its items may be.
+    options = sorted(declared.options, key=lambda option: option._is(Sequence))
+    words = list(dict.fromkeys(map(_expected_of_option, options)))
     if not all(words):
         return ""
-    return " or ".join(dict.fromkeys(words)) + (", or null" if declared.takes_nothing else "")
+    between = "; or " if any(", " in word for word in words[:-1]) else " or "
+    return between.join(words) + (", or null" if declared.takes_nothing else "")
 
 
 def hint_for(value: Any, declared: FieldType | None, written: str | None = None) -> str:

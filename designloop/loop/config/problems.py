@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from designloop.words import counted
+
 PathKey = tuple[str | int, ...]
 """Where a value stands in a file: keys of mappings and positions in lists, e.g. ("objective", "properties", 0)."""
 
@@ -79,5 +81,4 @@ def _text(problems: Sequence[Problem]) -> str:
         for (file, key), count in shown.items()
         if count > SHOWN_OF_ONE_KEY
     ]
-    number = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return "\n".join([*lines, f"{number} to correct, then try again"])
+    return "\n".join([*lines, f"{counted(len(problems), 'problem')} to correct, then try again"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from designloop.loop.evaluation.backends import WorkerLoss
+from designloop.words import counted
 
 LOSSES = "losses"
 """The metric that holds what is said of lost workers, a line a node and kind."""
@@ -40,14 +41,14 @@ def describe_losses(losses: Sequence[WorkerLoss]) -> list[str]:
 
 def _describe_group(group: Sequence[WorkerLoss]) -> str:
     last, number, chunks = group[-1], len(group), sum(loss.chunks for loss in group)
-    workers = "1 worker" if number == 1 else f"{number} workers"
+    workers = counted(number, "worker")
     what = {
         "died": f"{workers} on {last.node} died",
         "node": f"node {last.node} was lost with {workers}",
         "silent": f"{workers} on {last.node} fell silent",
         "unstarted": f"{workers} did not start",
     }
-    again = f"; {chunks} {'chunk was' if chunks == 1 else 'chunks were'} sent again" if chunks else ""
+    again = f"; {counted(chunks, 'chunk was', 'chunks were')} sent again" if chunks else ""
     return f"{what[last.kind]} ({last.why}){again}"
 
 

@@ -34,8 +34,15 @@ class EvaluationSettings(StrictSettings):
 
     @property
     def worker_count(self) -> int:
-        """How many workers there are to be."""
+        """How many workers there are to be; the one child process of ``inline``."""
+        if self.backend == "inline":
+            return 1
         return self.workers or len(os.sched_getaffinity(0))
+
+    def idle(self) -> dict[str, str]:
+        """Returns the settings that do nothing beside the others -> why."""
+        why = "it is for `backend: ray`, and here it is inline"
+        return dict.fromkeys(("workers", "address"), why) if self.backend == "inline" else {}
 
     def chunk_of(self, oracle: Oracle) -> int:
         """Molecules that a worker gets at once for this oracle."""

@@ -23,7 +23,7 @@ from designloop.molecules.chemistry import MoleculeError, identity, standard_for
 from designloop.molecules.reading import read_molecules
 from designloop.oracles import Oracle
 from designloop.tables.ledger import Ledger
-from designloop.words import meant_or_known
+from designloop.words import counted, meant_or_known
 
 WINDOW = 3
 """Molecules that a batch is chosen of, for each one wanted."""
@@ -161,8 +161,8 @@ def _listed_prices(campaign: Campaign) -> dict[str, float]:
     if wrong:
         shown = [f"line {line}: {why}" for line, why in sorted(wrong)[:_SHOWN]]
         more = [f"and {len(wrong) - _SHOWN:,} more"] if len(wrong) > _SHOWN else []
-        count = "1 line" if len(wrong) == 1 else f"{len(wrong):,} lines"
-        head = f"{path}: {count} cannot be used; mend or delete them, and leave a cell blank where there is no price"
+        advice = "mend or delete them, and leave a cell blank where there is no price"
+        head = f"{path}: {counted(len(wrong), 'line')} cannot be used; {advice}"
         raise PriceError("\n  ".join([head, *shown, *more]))
     return prices
 

@@ -99,15 +99,14 @@ def with_values(told: Readings) -> dict[str, set[str]]:
 
 
 def corrections_in(rounds: Iterable[RoundInfo]) -> list[str]:
-    """A sentence for each reading that an amendment put in the place of another, or added."""
+    """A sentence for each reading that an amendment put in the place of another; one that it adds is no correction."""
     readings: dict[str, dict[str, Reading]] = {}
     sentences = []
     for info in rounds:
         for smiles, of_molecule in readings_in([info]).items():
             before = readings.setdefault(smiles, {})
             for name, reading in of_molecule.items():
-                if info.kind == "amendment" and reading != before.get(name):
-                    earlier = before.get(name, "nothing")
+                if info.kind == "amendment" and (earlier := before.get(name, reading)) != reading:
                     sentences.append(f"round {info.number}: {name} of {smiles} is {reading}, and was {earlier}")
             before.update(of_molecule)
     return sentences

@@ -15,7 +15,7 @@ from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity
 from designloop.molecules.reading_formats import DELIMITERS, OPEN_QUOTE, SEPARATOR_LINE
 from designloop.tables.file_columns import name_beside
 from designloop.tables.suggestions import Suggestion
-from designloop.words import meant_or_known
+from designloop.words import counted, meant_or_known
 
 ID, STRUCTURE = "id", "smiles"
 """Columns beside those of the measured properties."""
@@ -54,6 +54,8 @@ class ResultsFile:
     refused: Sequence[RefusedRow] = ()
     blank: int = 0
     """Rows of suggestions that say nothing yet."""
+    remarks: Sequence[str] = ()
+    """On molecules of which one row has a value and another one says that there is none."""
     unread: Sequence[str] = ()
     """Columns that are neither of ours nor among those that a file of suggestions has, and so were not read."""
 
@@ -116,15 +118,22 @@ class ResultsReader:
             blank += not (numbers or why_not)
         unread = [name for name in header if name and name not in self._columns]
         if blank and unread and not {*self.properties} & {*header}:
+            silent = counted(blank, "row says", "rows say")
             raise ResultsError(
-                f"{path} has the columns {', '.join(filter(None, header))}, and {blank:,} rows say nothing; expected a "
-                f"column {' or '.join(map(repr, self.properties))}"
+                f"{path} has the columns {', '.join(filter(None, header))}, and {silent} nothing; expected a column "
+                f"{' or '.join(map(repr, self.properties))}"
             )
+        remarks = [
+            f"{name} of {key} has a value, and another row says that there is none ({why_not}); the value is taken"
+            for key, of_molecule in failures.items()
+            for name, why_not in of_molecule.items()
+            if values.get(key, {}).get(name)
+        ]
         readings = {
             item.id: _readings(values.get(item.id, {}), failures.get(item.id, {}), self.properties)
             for item in self.suggestions
         }
-        return ResultsFile({key: read for key, read in readings.items() if read}, refused, blank, unread)
+        return ResultsFile({key: read for key, read in readings.items() if read}, refused, blank, remarks, unread)
 
     @property
     def _columns(self) -> set[str]:

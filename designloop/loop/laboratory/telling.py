@@ -1,4 +1,4 @@
-"""What was measured becomes rows of the table: new molecules as a round, corrections as an amendment."""
+"""What was measured becomes rows of the table: new molecules as a round, what is told of others as an amendment."""
 
 from __future__ import annotations
 
@@ -38,12 +38,19 @@ class News:
 
     new: Sequence[Suggestion]
     """Molecules of which nothing was told before."""
-    corrected: Sequence[Suggestion]
+    amended: Sequence[Suggestion]
     """Those of which something else, or less, was told before."""
+    completed: Sequence[Suggestion]
+    """Of these, those of which all that was told before stands as it is."""
     repeated: Sequence[Suggestion]
     """Those of which the very same was told before."""
     readings: Readings
-    """Molecule -> property -> all that is known of it now; of those that are new or corrected."""
+    """Molecule -> property -> all that is known of it now; of those that are new or amended."""
+
+    @property
+    def corrected(self) -> list[Suggestion]:
+        """Of those amended, those of which something was told otherwise before."""
+        return [item for item in self.amended if item not in self.completed]
 
 
 def sort_news(
@@ -55,7 +62,7 @@ def sort_news(
         before: all that is committed.
         reported: id of a suggestion -> property -> reading.
     """
-    new, corrected, repeated = [], [], []
+    new, amended, completed, repeated = [], [], [], []
     readings: dict[str, Mapping[str, Reading]] = {}
     for item in suggestions:
         if item.id not in reported:
@@ -65,13 +72,14 @@ def sort_news(
         now = {**earlier, **reported[item.id]}
         if smiles not in before:
             new.append(item)
-        elif now != earlier:
-            corrected.append(item)
-        else:
+        elif now == earlier:
             repeated.append(item)
             continue
+        else:
+            amended.append(item)
+            completed += [item] if all(now[name] == reading for name, reading in earlier.items()) else []
         readings[smiles] = now
-    return News(new, corrected, repeated, readings)
+    return News(new, amended, completed, repeated, readings)
 
 
 def known_as_suggestions(campaign: Campaign, table: CandidateTable) -> list[Suggestion]:
@@ -127,7 +135,7 @@ class Teller:
         return self._commit(admitted, readings, "start", {"wanted": len(given), **allowed.counts()})
 
     def tell(self, news: News) -> list[Round]:
-        """Commits a round of the new molecules and an amendment of the corrected ones, where there are any of either.
+        """Commits a round of the new molecules and an amendment of those told of before, where there are any of either.
 
         Raises:
             EvaluationError: there are no workers for the computed properties; nothing more is committed.
@@ -138,10 +146,10 @@ class Teller:
             # All that was wanted is there: a laboratory that measures some is no meagre round.
             counts = dict.fromkeys(("wanted", "drawn", "admitted"), len(new))
             rounds.append(self._commit(new, news.readings, "round", counts, self._proposing(news.new)))
-        if corrected := [item.candidate for item in news.corrected]:
+        if amended := [item.candidate for item in news.amended]:
             scores = self._table.scores()
-            scored = sum(scores[candidate.smiles] is not None for candidate in corrected)
-            rounds.append(self._commit(corrected, news.readings, "amendment", {SCORED_BEFORE: scored}))
+            scored = sum(scores[candidate.smiles] is not None for candidate in amended)
+            rounds.append(self._commit(amended, news.readings, "amendment", {SCORED_BEFORE: scored}))
         return rounds
 
     def _proposing(self, told: Sequence[Suggestion]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from rdkit.DataStructs import ExplicitBitVect
 from designloop.loop.screening.diversity import Diversity
 from designloop.molecules.chemistry import fingerprints, framework, scaffold
 from designloop.molecules.fingerprints import BITS
+from designloop.words import counted
 
 SCAFFOLD, NEAR, BATCH = "per_scaffold", "min_distance", "batch_distance"
 """Reasons for which a molecule is refused: its scaffold is full; it is too near to one that was charged, or to one of
@@ -82,7 +83,7 @@ class Charged:
         if (most := self._limits.per_scaffold) is not None:
             core = self._core(smiles)
             if core and self.scaffolds[core] + batch.scaffolds[core] >= most:
-                return SCAFFOLD, f"{most} molecules of {core} already"
+                return SCAFFOLD, f"{counted(most, 'molecule')} of {core} already"
         if (least := self._limits.min_distance) is not None:
             similarity, neighbour = max(self.nearest(smiles), batch.nearest(smiles))
             if 1 - similarity < least:

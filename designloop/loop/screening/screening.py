@@ -39,6 +39,9 @@ INVALID, KNOWN, REPEAT, OUTWEIGHED = "invalid", "known", "repeat", "outweighed"
 """Reasons beside the filters' names and those of crowding: no molecule; charged before; twice in one batch; not in the
 batch that distance was weighed for."""
 
+_OF_DIVERSITY = {SCAFFOLD: "per_scaffold", NEAR: "min_distance", BATCH: "batch", OUTWEIGHED: "penalty"}
+"""Reason -> the key of ``diversity:`` that it is for."""
+
 _OWN = (START, MEASURED)
 """Proposers of molecules that are the user's own."""
 
@@ -107,6 +110,22 @@ class Take:
     def meagre(self) -> bool:
         """Whether all draws were used for under a tenth of what was wanted; two such rounds running are stagnation."""
         return self.drawn >= DRAWS_PER_WANTED * self.wanted and self.admitted < MEAGRE * self.wanted
+
+    @property
+    def mostly_scored_before(self) -> bool:
+        """Whether at least half of what was drawn had been scored before, or drawn in the same batch."""
+        return 2 * sum(self.reasons.get(reason, 0) for reason in (KNOWN, REPEAT)) >= self.drawn
+
+    @property
+    def refused_by(self) -> list[str]:
+        """The keys of the campaign file that refused anything, that which refused most first."""
+        counts = Counter({reason: count for reason, count in self.reasons.items() if count})
+        for reason in (INVALID, KNOWN, REPEAT):
+            del counts[reason]
+        return [
+            f"diversity.{_OF_DIVERSITY[reason]}" if reason in _OF_DIVERSITY else f"filters.{reason}"
+            for reason, _ in counts.most_common()
+        ]
 
     @property
     def starting_line(self) -> str:

@@ -69,6 +69,11 @@ def test_what_does_nothing_is_told_with_its_line(
             "diversity: {min_distance: 0.5, batch: 0.3}",
             "`min_distance` 0.5 keeps a batch as far apart already",
         ),
+        (
+            "evaluation.workers",
+            "evaluation: {backend: inline, workers: 4}",
+            "it is for `backend: ray`, and here it is inline",
+        ),
     ],
 )
 def test_what_other_settings_leave_nothing_to_do_is_told(write: Write, key: str, said: str, why: str) -> None:
@@ -97,6 +102,9 @@ def test_what_does_something_or_is_not_said_is_not_told(write: Write) -> None:
 
 def test_what_comes_from_outside_the_file_has_no_line(write: Write) -> None:
     path = write(SEVERAL.format(aggregate="product", name="latent_bo"))
+    given = {"evaluation.backend": "inline", "evaluation.address": "auto"}
+    (warning,) = load_campaign(path, given).warnings
+    assert warning == "evaluation.address does nothing: it is for `backend: ray`, and here it is inline"
     (warning,) = load_campaign(path, {"strategy.kappa": 2.0}).warnings
     assert warning == "strategy.kappa does nothing: it is for `acquisition: ucb`, and here it is votes"
 
