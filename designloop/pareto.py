@@ -3,13 +3,14 @@
 Points are rows, goals are columns, and everything is maximised. A point dominates another where it is at least as good
 in every goal and better in one; equal points do not dominate each other.
 Sources: Deb et al. 2002 (non-dominated sorting, crowding); Zhang et al. 2015 (efficient sorting); Zitzler & Thiele 1998
-(the hypervolume); While et al. 2006 (by slicing); Bader & Zitzler 2011 (by counting).
+(the hypervolume); While et al. 2006 (by slicing); Deng & Zhang 2019, Zhang & Golovin 2020 (by directions).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,8 +20,11 @@ EXACT_GOALS = 4
 MOST_GOALS = 8
 """With more, hardly any molecule is dominated, so that a front tells nothing apart."""
 
-_ESTIMATED_BY = 2**15
-"""Points of a cube that an estimate counts; the same ones each time, so that a front that grows never loses."""
+_ESTIMATED_BY = 2**16
+"""Directions that an estimate looks in; the same ones each time, so that a front that grows never loses."""
+
+_AT_ONCE = 16
+"""Points that are looked at together: so many times the directions take a few megabytes."""
 
 _BEYOND = 0.1
 """Of its range in a goal: how far below the worst of a front its reference point lies by rule."""
@@ -89,20 +93,16 @@ def pareto_order(points: np.ndarray) -> np.ndarray:
 def hypervolume(points: np.ndarray, reference: Sequence[float] | np.ndarray) -> float:
     """The volume of all that is above a reference point and that some point dominates.
 
-    Exact of up to four goals. Of more it is an estimate, off by about 0.002 of the cube's volume, and none of the
-    points may be above 1, as no desirability is.
+    Exact of up to four goals. Of more it is an estimate: of five and six mostly within a hundredth of itself, of seven
+    and eight within a sixth. It never falls as points are added.
 
     Args:
         points: (n, goals); what is not above the reference in every goal adds nothing.
         reference: (goals,)
-
-    Raises:
-        ValueError: a point of more than four goals is above 1.
     """
-    if len(reference) > EXACT_GOALS:
-        return _estimated_volume(np.asarray(points, dtype=float), np.asarray(reference, dtype=float))
     heights = np.asarray(points, dtype=float).reshape(-1, len(reference)) - np.asarray(reference, dtype=float)
-    return _volume(heights[(heights > 0).all(1)])
+    above = heights[(heights > 0).all(1)]
+    return _volume(above) if len(reference) <= EXACT_GOALS else _estimated_volume(above)
 
 
 def reference_by_rule(front: np.ndarray, least: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -124,18 +124,33 @@ def reference_by_rule(front: np.ndarray, least: Sequence[float] | np.ndarray) ->
     return np.asarray(np.maximum(front.min(0) - _BEYOND * width, floor))
 
 
-def _estimated_volume(points: np.ndarray, reference: np.ndarray) -> float:
-    """The share of evenly lying points of the cube from a reference to 1 that some point dominates, as a volume."""
+def _estimated_volume(heights: np.ndarray) -> float:
+    """The volume under (n, goals) points above 0, as the mean over directions of how far the furthest one reaches.
+
+    A direction's greatest coordinate is 1, and V = mean over directions of (max over points of reach)^goals. What a
+    point adds is never lost to another one, and a small volume is told as well as a large one.
+    """
+    goals, directions = heights.shape[1], _directions(heights.shape[1])
+    furthest = np.zeros(len(directions))
+    for first in range(0, len(heights), _AT_ONCE):
+        part = heights[first : first + _AT_ONCE, None]
+        reach = part[..., 0] / directions[:, 0]
+        for goal in range(1, goals):
+            np.minimum(reach, part[..., goal] / directions[:, goal], out=reach)
+        np.maximum(furthest, reach.max(0), out=furthest)
+    return float((furthest**goals).mean())
+
+
+@lru_cache(maxsize=2)
+def _directions(goals: int) -> np.ndarray:
+    """(directions, goals) points that lie evenly on those faces of the unit cube that do not touch 0."""
     from scipy.stats.qmc import Sobol  # half a second, of many goals alone
 
-    points = points.reshape(-1, len(reference))
-    if (points > 1).any():
-        raise ValueError(f"found a point at {points.max():g}, expected none above 1 of more than {EXACT_GOALS} goals")
-    left = reference + (1 - reference) * Sobol(len(reference), rng=0).random(_ESTIMATED_BY)
-    above = points[(points > reference).all(1)]
-    for point in above[np.argsort(-above.sum(1), kind="stable")]:
-        left = left[~(left <= point).all(1)]
-    return float(np.prod(1 - reference) * (1 - len(left) / _ESTIMATED_BY))
+    even = (Sobol(goals - 1, scramble=False).random(_ESTIMATED_BY) + np.random.default_rng(0).random(goals - 1)) % 1
+    faces = np.arange(_ESTIMATED_BY) * goals // _ESTIMATED_BY
+    directions = np.ones((_ESTIMATED_BY, goals))
+    directions[np.arange(goals) != faces[:, None]] = np.maximum(even, 1e-12).ravel()
+    return directions
 
 
 def _volume(heights: np.ndarray) -> float:

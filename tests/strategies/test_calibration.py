@@ -61,7 +61,7 @@ def learned(errors: np.ndarray, deviation: float = 1.0) -> Calibration:
 def coverage(own: Calibration, deviation: float, errors: np.ndarray) -> float:
     """Of the 90 % intervals that are shown."""
     shown: Mapping[str, tuple[np.ndarray, np.ndarray]] = own.rescaled(
-        moments_of(Sayer(deviation), np.zeros(len(errors)), has_score=True, has_properties=False)
+        moments_of(Sayer(deviation), np.zeros(len(errors)), has_score=True, has_properties=False), Sayer(deviation)
     )
     mean, sd = shown["score"]
     low, high = norm.interval(0.9, mean, sd)
@@ -118,7 +118,7 @@ def test_means_stay_and_each_property_has_a_factor_of_its_own() -> None:
     own.learn(told(Sayer(1.0), expected, expected + 2, 10 * expected + 5))
     assert own.factor("score") == pytest.approx(2 / HALF_WIDTH)
     assert own.factor("potency") == pytest.approx(0.5 / HALF_WIDTH)
-    shown = own.rescaled({"potency": (expected, np.ones(50)), "other": (expected, np.ones(50))})
+    shown = own.rescaled({"potency": (expected, np.ones(50)), "other": (expected, np.ones(50))}, Sayer(1.0))
     assert shown["potency"][0].tolist() == expected.tolist()
     assert shown["potency"][1] == pytest.approx(np.full(50, 0.5 / HALF_WIDTH))
     assert shown["other"][1].tolist() == [1.0] * 50
@@ -137,8 +137,8 @@ def test_what_says_nothing_of_errors_is_passed_over() -> None:
     assert own.learn(told(Sayer(1.0), np.zeros(0), np.ones(0))) == {}
     of_trade_offs = calibration(has_score=False)
     assert of_trade_offs.learn(told(Sayer(1.0), np.zeros(20), np.ones(20))) == {}
-    assert of_trade_offs.state().data == {"errors": {}}
-    assert own.state().data == {"errors": {}}
+    assert of_trade_offs.state().data["errors"] == {}
+    assert own.state().data["errors"] == {}
 
 
 def test_a_correction_of_what_was_known_is_no_error_of_foresight() -> None:
@@ -147,6 +147,42 @@ def test_a_correction_of_what_was_known_is_no_error_of_foresight() -> None:
     own.learn(replace(told(Sayer(1.0), expected, expected + 2), before=known))
     assert len(own.state().data["errors"]["score"]) == 20
     assert own.learn(replace(told(Sayer(1.0), expected[:10], expected[:10]), before=known)) == {}
+    forgotten = told(Sayer(1.0), expected[:10], expected[:10])  # as after a restart
+    corrected = [replace(row, told_before=True, scored_before=True) for row in forgotten.news]
+    assert own.learn(replace(forgotten, news=corrected)) == {}
+    assert len(own.state().data["errors"]["score"]) == 20
+
+
+@dataclass(frozen=True)
+class Ranker(Sayer):
+    """A belief whose doubt of scores is that of ranks."""
+
+    doubts_ranks: bool = True
+
+    def shown(self, features: np.ndarray, /) -> Posterior:
+        return self(features)
+
+
+def test_errors_in_deviations_of_ranks_say_nothing_of_deviations_of_scores() -> None:
+    """A score that comes to be seen would else be shown with the tiny intervals of one that was not."""
+    own, nothing, scale = calibration(), np.zeros(LATEST), 1e-6
+    own.learn(told(Ranker(1.0), nothing, scale * RNG.standard_normal(LATEST)))
+    seen = Ranker(0.05, doubts_ranks=False)
+    for belief, factor in ((Ranker(1.0), own.factor("score")), (seen, 1.0)):
+        moments = moments_of(belief, nothing, has_score=True, has_properties=False)
+        shown = own.rescaled(moments, belief)["score"][1]
+        assert shown.tolist() == pytest.approx((factor * belief.deviation * np.ones(LATEST)).tolist())
+    own = calibration(state=State(data=json.loads(json.dumps(own.state().data))))
+    own.learn(told(seen, np.zeros(20), 0.05 * RNG.standard_normal(20)))
+    assert len(own.state().data["errors"]["score"]) == 20
+    assert 0.3 < own.factor("score") < 3
+
+
+def test_a_score_that_nothing_is_doubted_of_and_that_is_off_does_not_widen_all_others_for_good() -> None:
+    own = calibration()
+    own.learn(told(Sayer(0.05), np.zeros(150), 0.05 * RNG.standard_normal(150)))
+    own.learn(told(Sayer(0.0), np.zeros(50), np.full(50, 0.05)))
+    assert own.factor("score") < 50
 
 
 def test_a_restart_changes_nothing() -> None:

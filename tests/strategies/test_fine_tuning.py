@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from designloop.strategies.archive.archive import Member
-from designloop.strategies.learning.fine_tuning import FineTuner, HeldOutMolecules, reconstruction
+from designloop.strategies.learning.fine_tuning import FineTuner, HeldOutMolecules, mixed_batches, reconstruction
 from designloop.strategies.learning.settings import FineTuning
 from tests.tiny import small_molecules, tiny_corpus, tiny_vae
 
@@ -37,6 +38,20 @@ def test_it_learns_and_leaves_encoder_and_reference_alone() -> None:
     _, _, longer = tuned(steps=80)
     assert longer["learn_nats"] < first["learn_nats"]
     assert longer["learn_kl_to_pretrained"] > first["learn_kl_to_pretrained"] > 0
+
+
+def test_the_rows_of_a_step_are_in_random_order_so_that_the_first_stand_for_all() -> None:
+    lengths = np.arange(1, 201)
+    rows = (np.arange(200) < lengths[:, None]).astype(int)
+    rng = np.random.default_rng(0)
+    first, whole = [], []
+    for _ in range(40):
+        for batch in mixed_batches((rows, rows), 2, rng, 0.5, (0.1, 1.0), torch.device("cpu")):
+            sizes = (batch.x[:100] != 0).sum(1).double()
+            assert (sizes.max() - sizes.min()) < 100, "rows of a step are of about one length"
+            first.append(float(sizes[:33].mean()))
+            whole.append(float(sizes.mean()))
+    assert np.mean(first) == pytest.approx(np.mean(whole), rel=0.02)
 
 
 def test_seeds_decide() -> None:

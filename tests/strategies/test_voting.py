@@ -14,10 +14,12 @@ from designloop.molecules.corpus import held_out_smiles
 from designloop.molecules.count_prints import Bank, prints_of
 from designloop.records import START, Candidate, Evaluation, Scored
 from designloop.strategies import latent_bo, property_loss
+from designloop.strategies.acquisition.upper_bound import UpperBound
 from designloop.strategies.acquisition.votes import Voter, Votes
 from designloop.strategies.archive.archive import Archive, Member
 from designloop.strategies.archive.transcriber import Transcriber
 from designloop.strategies.base import LATE, LATE_SHARE, LEAST_SHARE, SCORE_ALONE, CampaignView, share_of_thought
+from designloop.strategies.search.breeding import BreedByBound
 from designloop.strategies.search.pool import Bred, Pool, Turn
 from designloop.strategies.search.screen import ZincScreen
 from designloop.strategies.search.voting import BreedByVote, Stock, considered_of
@@ -54,6 +56,7 @@ def breed(
     seen: int = 3,
     written: Callable[[str], str] = str,
     view: MoleculeView = VIEW,
+    breeds: bool = True,
 ) -> tuple[Bred, list[tuple[list[str], int]]]:
     """A block for a batch of five, and the parents and the number of children of each generation."""
     asked: list[tuple[list[str], int]] = []
@@ -79,6 +82,7 @@ def breed(
         view=view,
         propose=propose,
         screen=ZincScreen(fresh=5, best=20),
+        breeds=breeds,
         draws=draws,
         share=lambda archive: share_of_thought(spent, len(archive)),
     )
@@ -167,6 +171,46 @@ def test_strategies_count_what_was_paid_for(module: Any, judged: float, monkeypa
         search = module.build(module.Settings(judged=judged), view, through_files(search.state()))
         assert search.judged.paid == paid
         assert search.breed.share(Archive()) == (1.0 if paid < 10 else LATE_SHARE)
+
+
+def test_what_was_paid_for_is_not_free_where_it_is_bred_by_bound_either() -> None:
+    belief, paid = Committee(VIEW, SCORE_ALONE).fit(archive(), 0), archive()
+    campaign = CampaignView(
+        seed=1,
+        allowed=list,
+        standard_forms=lambda smiles: smiles,
+        load_model=tiny_vae,
+        load_replay=lambda: pytest.fail("nothing is learned here"),
+    )
+
+    def propose(parents: Sequence[Member], n: int, turn: Turn, generation: int) -> list[Candidate]:
+        return [Candidate(name, "bred") for name in (*PAID[:5], *BRED[10 * generation :][:10])]
+
+    by_bound = BreedByBound(
+        campaign=campaign,
+        transcriber=Transcriber(tiny_vae().codec),
+        view=VIEW,
+        propose=propose,
+        elites=lambda known: known.best(10, 10),
+        bound=UpperBound(1.0),
+    )
+    assert belief is not None
+    bred = by_bound(paid, belief, 5, Turn(1, 3))
+    assert bred is not None
+    assert set(PAID[:5]) < set(bred.pool.names)
+    assert {candidate.smiles for candidate in bred.free} == set(bred.pool.names) - set(PAID)
+
+
+def test_where_nothing_is_bred_no_parents_are_looked_for() -> None:
+    """Of the screen alone only what it gives is screened."""
+    questions = dict[bool, int]()
+    for breeds in (True, False):
+        asked_of = list[str]()
+        bred, asked = breed(allowed=lambda smiles, asked_of=asked_of: not asked_of.append(smiles), breeds=breeds)
+        questions[breeds] = len(asked_of)
+        assert bool(asked) is breeds
+        assert bred.considered
+    assert questions[False] < questions[True]
 
 
 def test_what_the_filters_refuse_is_not_bred_from() -> None:

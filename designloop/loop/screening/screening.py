@@ -205,16 +205,21 @@ class Screening:
         """Standard form -> what the filters say of it."""
         self.last_take = Take(0)
         """What became of the candidates of the last ``take``."""
+        self._taken = self._new_charges()
+        """What the take under way has admitted so far; nothing where none is under way."""
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Those that could be admitted now, in standard form and in the same order; a repeat within them is dropped."""
+        """Those that could be admitted now, in standard form and in the same order; a repeat within them is dropped.
+
+        While a ``take`` is under way, what it admitted so far leaves others as little room as what was charged.
+        """
         batch = self._new_charges()
         admissible = []
         for number, candidate in enumerate(candidates, 1):
             if self._refusals.get(candidate.smiles) is not None:
                 continue  # whatever else there is to say of it
             verdict = self._verdict(candidate.smiles, batch, batch, chosen=False)
-            if verdict.reason is None:
+            if verdict.reason is None and self._charged.crowds(verdict.smiles, self._taken, chosen=True) is None:
                 if number < len(candidates):  # strategies mostly ask of one, which nothing follows
                     batch.add(verdict.smiles, verdict.identity)
                 admissible.append(replace(candidate, smiles=verdict.smiles))
@@ -236,6 +241,7 @@ class Screening:
             admitted = self._spread(draws, wanted)
         else:
             admitted = self._first(draws, wanted, keep_refused)
+        self._taken = self._new_charges()
         for row in admitted:
             self._charged.add(row.smiles, identity(row.smiles, self._stereo))
         ended = draws.count < DRAWS_PER_WANTED * wanted and len(admitted) < wanted
@@ -246,7 +252,7 @@ class Screening:
     def _first(self, draws: _Draws, wanted: int, keep_refused: bool) -> list[Candidate]:
         """The first so many candidates that are admitted."""
         admitted: list[Candidate] = []
-        batch = self._new_charges()
+        self._taken = batch = self._new_charges()
         while len(admitted) < wanted and (candidate := draws.next()) is not None:
             verdict = self._verdict(candidate.smiles, batch, batch, chosen=candidate.proposer not in _OWN)
             is_kept = keep_refused and verdict.reason not in (None, INVALID, KNOWN, REPEAT)

@@ -55,7 +55,7 @@ class FineTuner:
             metrics["learn_nats"].append(-step.log_prob)
             metrics["learn_kl_to_pretrained"].append(step.terms["referencekl"])
 
-        # The first rows are elites drawn at random: a third of them estimates the KL as well, at a third of its cost.
+        # The first rows are elites in random order: a third of them estimates the KL as well, at a third of its cost.
         loss = ELBO(beta=0.0) + settings.kl_weight * ReferenceKL(self.reference, rows=max(half // 3, 1))
         fit(
             self.vae,
@@ -87,6 +87,8 @@ def mixed_batches(
 ) -> Iterator[Batch]:
     """One a step, of each kind as many rows; those of about one length together, so that little of it is padding.
 
+    Within a step the rows of a kind are in random order.
+
     Args:
         kinds: (steps · rows, length) padded tokens each.
         clean, noise: share of rows at noise level 0, and the range of the others' levels.
@@ -97,7 +99,7 @@ def mixed_batches(
         x = np.zeros((sum(counts), max(rows.shape[1] for rows in ordered)), dtype=np.int64)
         first = 0
         for rows, count in zip(ordered, counts, strict=True):
-            x[first : first + count, : rows.shape[1]] = rows[step * count : (step + 1) * count]
+            x[first : first + count, : rows.shape[1]] = rng.permutation(rows[step * count : (step + 1) * count])
             first += count
         told = torch.from_numpy(levels(rng, len(x), clean, *noise))
         yield Batch(torch.from_numpy(shorten(x)).to(device), context={"noise": told.to(device)})

@@ -96,7 +96,8 @@ class BreedByBound:
         better = ranked[: math.ceil(len(ranked) / 2)]
         considered = list(islice(worth_paying(self.isomers, pool.names, ranked), _CONSIDERED * wanted))
         chances = None if chances_of is None else chances_of([pool.names[row] for row in considered])
-        return Bred(pool, considered, better, pool.candidates, chances)
+        free = [candidate for name, candidate in zip(pool.names, pool.candidates, strict=True) if name not in paid]
+        return Bred(pool, considered, better, free, chances)
 
     def _favourites(self, pool: Pool, ranked: Sequence[int], allowed: Allowed) -> list[Member]:
         """Those that the next generation is bred from, of rows of the pool, the best first."""

@@ -115,8 +115,10 @@ class Search:
             return self.campaign.allowed([bred.pool.candidates[row]])
 
         shuffled = rng_of(turn.seed, turn.rounds_seen, "judged", turn.block).permutation(bred.better).tolist()
-        drawn = list(islice(filter(allowed, worth_paying(self.isomers, bred.pool.names, shuffled)), uniform))
-        for row in drawn:
+        drawn = list[int]()
+        # One by one, too: what is taken may leave the next one no room.
+        for row in islice(filter(allowed, worth_paying(self.isomers, bred.pool.names, shuffled)), uniform):
+            drawn.append(row)
             yield from self._given(allowed(row), UNIFORM, _AT_RANDOM)
         with self._timed("choose"):
             posterior = self._posterior(bred, bred.belief or belief)
@@ -214,7 +216,7 @@ class Search:
         has_score = self.trade_offs is None
         moments = moments_of(belief, features, has_score=has_score, has_properties=has_properties)
         if self.calibration is not None:
-            moments = self.calibration.rescaled(moments)
+            moments = self.calibration.rescaled(moments, belief)
         for name, (means, deviations) in moments.items():
             for row, mean, deviation in zip(seen, means.tolist(), deviations.tolist(), strict=True):
                 foreseen[row][name] = (mean, deviation)

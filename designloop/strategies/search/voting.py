@@ -100,7 +100,7 @@ class BreedByVote:
             stock.add(without_new_radicals(source.propose(archive, belief, wanted, turn)))
         voters, acquisition, chosen_by = election.voters(rng, wanted)
         n = max(int(share * self.draws * wanted / self.generations), _FEWEST)
-        for generation in range(self.generations):
+        for generation in range(self.generations if self.breeds else 0):
             parents = self._parents(stock, voters, n, rng)
             stock.add(self.propose(parents, n, turn, generation))
         most = considered_of(wanted) if self.chooses else min(_CONSIDERED * wanted, self.most)
@@ -171,9 +171,9 @@ class Stock:
     def add(self, drawn: Sequence[Candidate]) -> None:
         """Takes in what is new."""
         self.pool.add(drawn)
-        self._rankings.clear()
         if len(self.pool) > self._ends[-1]:
             self._ends.append(len(self.pool))
+            self._rankings.clear()
 
     def moments(self, member: int) -> tuple[np.ndarray, np.ndarray]:
         """(molecules,) means and standard deviations of the pool, by the surrogate of this number."""

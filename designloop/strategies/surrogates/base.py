@@ -97,6 +97,10 @@ class PropertyBelief(Protocol):
 class ShownBelief(Protocol):
     """What a belief may be, too: one whose doubt is too wide to be shown of a score."""
 
+    @property
+    def doubts_ranks(self) -> bool:
+        """Whether this doubt is that of ranks, whose unit is not the scores'."""
+
     def shown(self, features: np.ndarray, /) -> Posterior:
         """The posterior over candidates with what of its doubt is near the errors that are made."""
 

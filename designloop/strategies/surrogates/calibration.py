@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.stats import norm
 
 from designloop.records import Scored, State
-from designloop.strategies.archive.archive import Archive
 from designloop.strategies.surrogates.base import Belief, Moments, PropertyBelief, ShownBelief
 
 LATEST = 200
@@ -32,6 +31,9 @@ HALF_WIDTH = float(norm.ppf((1 + COVERED) / 2))
 _LEAST = 1e-9
 """Standard deviation below which rounding is all that is left."""
 
+_LEAST_OF_SCORES = 1e-3
+"""That of a score: one that is at its bound may be doubted by nothing, and yet be off."""
+
 
 class SeenRound(Protocol):
     """A round by which intervals are judged; that of ``learning.base`` is one."""
@@ -44,9 +46,8 @@ class SeenRound(Protocol):
     def news(self) -> Sequence[Scored]:
         """Those of its rows that were not known with those very values, with their scores."""
 
-    @property
-    def before(self) -> Archive:
-        """What the belief was fitted on."""
+    def firsts(self, rows: Sequence[Scored], /) -> list[Scored]:
+        """Those of some of its rows whose molecule has its first score: none that was known, and no correction."""
 
 
 class FeatureView(Protocol):
@@ -84,8 +85,10 @@ class Calibration:
         self, view: FeatureView, *, has_score: bool = True, has_properties: bool, state: State | None = None
     ) -> None:
         self._view, self._has_score, self._has_properties = view, has_score, has_properties
-        errors: Mapping[str, Sequence[float]] = state.data["errors"] if state is not None else {}
-        self._errors = {name: list(latest) for name, latest in errors.items()}
+        data: Mapping[str, Any] = state.data if state is not None else {"errors": {}}
+        self._errors: dict[str, list[float]] = {name: list(latest) for name, latest in data["errors"].items()}
+        self._of_ranks: bool = data.get("of_ranks", False)
+        """Whether the errors of scores are in standard deviations of ranks."""
 
     def factor(self, name: str) -> float:
         """By how much a standard deviation of this name is rescaled; 1 while there are too few errors to say."""
@@ -93,27 +96,37 @@ class Calibration:
         rank = math.ceil((len(errors) + 1) * COVERED)
         return sorted(errors)[rank - 1] / HALF_WIDTH if rank <= len(errors) else 1.0
 
-    def rescaled(self, moments: Moments) -> Moments:
-        """The same means, and standard deviations as they are shown."""
-        return {name: (means, self.factor(name) * deviations) for name, (means, deviations) in moments.items()}
+    def rescaled(self, moments: Moments, belief: Belief) -> Moments:
+        """The same means, and standard deviations as they are shown.
+
+        Errors in deviations of ranks say nothing of deviations of scores: a score that just came to be seen has those
+        of the belief.
+        """
+        shown = dict[str, tuple[np.ndarray, np.ndarray]]()
+        for name, (means, deviations) in moments.items():
+            is_comparable = name != "score" or _doubts_ranks(belief) == self._of_ranks
+            shown[name] = (means, (self.factor(name) if is_comparable else 1.0) * _bounded(name, deviations))
+        return shown
 
     def learn(self, told_round: SeenRound) -> Mapping[str, float]:
         """Takes the errors of a round in; tells what share of its values the intervals held, by what was known before.
 
         Of several properties that is the mean. A correction says nothing: the belief knew the molecule.
         """
-        known_before = set(told_round.before.smiles)
-        news = [row for row in told_round.news if row.smiles not in known_before]
+        news = told_round.firsts(told_round.news)
         if not isinstance(told_round.belief, PropertyBelief) or not news:
             return {}
         features = self._view.features([row.smiles for row in news])
         moments = moments_of(
             told_round.belief, features, has_score=self._has_score, has_properties=self._has_properties
         )
+        if _doubts_ranks(told_round.belief) != self._of_ranks:
+            self._of_ranks = not self._of_ranks
+            self._errors.pop("score", None)
         held = []
         for name, (means, deviations) in moments.items():
             values = np.array([_value(row, name) for row in news])
-            errors = np.abs(values - means) / np.maximum(deviations, _LEAST)
+            errors = np.abs(values - means) / _bounded(name, deviations)
             known = self._errors.setdefault(name, [])
             if known:
                 held.append(float(np.mean(errors <= HALF_WIDTH * self.factor(name))))
@@ -122,7 +135,17 @@ class Calibration:
 
     def state(self) -> State:
         """The latest errors."""
-        return State(data={"errors": {name: list(errors) for name, errors in self._errors.items()}})
+        errors = {name: list(latest) for name, latest in self._errors.items()}
+        return State(data={"errors": errors, "of_ranks": self._of_ranks})
+
+
+def _doubts_ranks(belief: object) -> bool:
+    return isinstance(belief, ShownBelief) and belief.doubts_ranks
+
+
+def _bounded(name: str, deviations: np.ndarray) -> np.ndarray:
+    """Standard deviations, none of them less than can be told from nothing."""
+    return np.asarray(np.maximum(deviations, _LEAST_OF_SCORES if name == "score" else _LEAST))
 
 
 def _value(row: Scored, name: str) -> float:

@@ -123,6 +123,11 @@ class CommitteeModel:
         """The posterior over candidates, of (m,) features."""
         return self.narrowed(1.0, features)
 
+    @property
+    def doubts_ranks(self) -> bool:
+        """Whether its members were told ranks instead of scores."""
+        return self.ranks is not None
+
     def shown(self, features: np.ndarray) -> CommitteePosterior:
         """The same, but that means are scores where ranks were told; its doubt is that of ranks, for it is rescaled."""
         posterior = self(features)
@@ -244,8 +249,7 @@ class Committee:
 
         A correction says nothing of foresight: the members were fitted on the molecule.
         """
-        known = set(told_round.before.smiles)
-        news = [row for row in told_round.news if row.smiles not in known]
+        news = told_round.firsts(told_round.news)
         if told_round.belief is not None and news:
             posterior = told_round.belief(self.view.features([row.smiles for row in news]))
             if isinstance(posterior, CommitteePosterior):

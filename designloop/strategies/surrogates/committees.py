@@ -120,7 +120,7 @@ def _desirabilities(draws: Sequence[np.ndarray]) -> np.ndarray:
 class _JudgedRound:
     belief: Belief | None
     news: Sequence[Scored]
-    before: Archive
+    firsts: Callable[[Sequence[Scored]], list[Scored]]
 
 
 class Committees:
@@ -188,7 +188,7 @@ class Committees:
         parts = belief.parts if isinstance(belief, CommitteesModel) else [None] * len(self._committees)
         for (name, committee), part in zip(self._committees.items(), parts, strict=True):
             news = [replace(row, score=row.desirability[name]) for row in told_round.news]
-            shares = committee.learn(_JudgedRound(part, news, told_round.before))
+            shares = committee.learn(_JudgedRound(part, news, told_round.firsts))
             metrics |= {f"{key}_{name}": share for key, share in shares.items()}
         return metrics
 

@@ -113,6 +113,24 @@ def test_asking_admits_nothing():
     assert allowed(list(draw("CCO"))) == []
 
 
+@pytest.mark.parametrize("limit", [{"per_scaffold": 1}, {"min_distance": 0.5}, {"batch": 0.5}], ids=str)
+def test_what_a_take_has_admitted_leaves_the_next_as_little_room_as_what_was_charged(limit: dict[str, float]) -> None:
+    """What is asked while a batch is chosen is answered as `take` will: no choice is made that it then refuses."""
+    allowed = screening(**limit)
+    kin, other = ["Cc1ccccc1CCO", "Cc1ccccc1CCCO"], "O=C1CCCN1CCF"
+    answers = list[list[str]]()
+
+    def stream() -> Iterator[Candidate]:
+        for smiles in (*kin, other):
+            answers.append(smiles_of(allowed([Candidate(smiles, "bred")])))
+            yield Candidate(smiles, "bred")
+
+    assert smiles_of(allowed.take(stream(), 3)) == [kin[0], other]
+    assert answers == [[kin[0]], [], [other]]
+    after = smiles_of(allowed([Candidate(kin[1], "bred")]))
+    assert after == ([kin[1]] if "batch" in limit else []), "the next batch need not be apart from this one"
+
+
 def test_take_draws_no_more_than_it_needs():
     stream = draw("CC", "CCC", "C1CC", "CCCC", "CCCCC")
     assert smiles_of(screening().take(stream, 3)) == ["CC", "CCC", "CCCC"]
