@@ -205,9 +205,14 @@ def test_where_nothing_is_bred_no_parents_are_looked_for() -> None:
     """Of the screen alone only what it gives is screened."""
     questions = dict[bool, int]()
     for breeds in (True, False):
-        asked_of = list[str]()
-        bred, asked = breed(allowed=lambda smiles, asked_of=asked_of: not asked_of.append(smiles), breeds=breeds)
-        questions[breeds] = len(asked_of)
+        screened = list[str]()
+
+        def allowed(smiles: str, screened: list[str] = screened) -> bool:
+            screened.append(smiles)
+            return True
+
+        bred, asked = breed(allowed=allowed, breeds=breeds)
+        questions[breeds] = len(screened)
         assert bool(asked) is breeds
         assert bred.considered
     assert questions[False] < questions[True]

@@ -114,7 +114,7 @@ def test_asking_admits_nothing():
 
 
 @pytest.mark.parametrize("limit", [{"per_scaffold": 1}, {"min_distance": 0.5}, {"batch": 0.5}], ids=str)
-def test_what_a_take_has_admitted_leaves_the_next_as_little_room_as_what_was_charged(limit: dict[str, float]) -> None:
+def test_what_a_take_has_admitted_leaves_the_next_as_little_room_as_what_was_charged(limit: dict[str, Any]) -> None:
     """What is asked while a batch is chosen is answered as `take` will: no choice is made that it then refuses."""
     allowed = screening(**limit)
     kin, other = ["Cc1ccccc1CCO", "Cc1ccccc1CCCO"], "O=C1CCCN1CCF"
