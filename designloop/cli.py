@@ -243,7 +243,7 @@ def top(
         bool, typer.Option("--with-refused", help="Also starting molecules that a filter refuses.")
     ] = False,
     pareto: Annotated[
-        bool, typer.Option("--pareto", help="Only the front: none is better in every property that is traded off.")
+        bool, typer.Option("--pareto", help="Only the front: nothing is as good in every property and better in one.")
     ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write them as CSV.")] = None,
     smi: Annotated[Path | None, typer.Option(help="Write them as SMILES, with names.")] = None,
@@ -272,7 +272,8 @@ def compare(campaigns: Several) -> None:
 def query(
     sql: Annotated[str, typer.Argument(help='Such as "SELECT smiles, score FROM candidates LIMIT 5".')],
     campaigns: Annotated[
-        list[Path] | None, typer.Argument(help="Campaign files or folders of results; by default all below this one.")
+        list[Path] | None,
+        typer.Argument(help="Campaign files, folders of results; by default all to two levels below."),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the rows to this file instead.")] = None,
 ) -> None:
@@ -330,9 +331,7 @@ def sample(
     n: Annotated[int, typer.Option("--n", "-n", help="How many molecules.", min=1)] = 10,
     model: Model = DEFAULT_MODEL,
     seed: Seed = 0,
-    filtered: Annotated[
-        bool, typer.Option("--filter", help="Only what passes the default filters, each once.")
-    ] = False,
+    filtered: Annotated[bool, typer.Option("--filter", help="Only what passes the default filters, once.")] = False,
 ) -> None:
     """Draw molecules from a model's prior, one SMILES a line: raw, as the model writes them, or filtered."""
     from designloop import api

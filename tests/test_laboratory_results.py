@@ -69,6 +69,7 @@ def test_what_was_told_later_completes_a_molecule_and_another_value_corrects_it(
         ["M0004"], ["M0001"], ["M0002"], ["M0003"]
     )  # fmt: skip
     assert "1 new, 1 completed (an amendment: nothing was charged), 1 corrected (an" in str(later)
+    assert list(later.corrections) == ["potency of M0002 is 7.5, and was 7"]
     (correction,) = api.status(campaign).corrections
     assert "potency of" in correction
     assert correction.endswith("is 7.5, and was 7")

@@ -89,6 +89,8 @@ class Told:
     folder: Path
     remarks: Sequence[str] = ()
     """On values that were taken and lie far from all that was measured before, or beside a row without a value."""
+    corrections: Sequence[str] = ()
+    """What each corrected molecule was told now, and before."""
     unread: Sequence[str] = ()
     """Columns of the file that are no property's, nor of those that a file of suggestions has."""
     pictures: Sequence[Path] = ()
@@ -232,7 +234,7 @@ def tell(
         EvaluationError: there are no workers for the computed properties; the same call goes on.
     """
     from designloop.loop.laboratory.far_off import describe_far_off
-    from designloop.loop.laboratory.telling import Teller, known_as_suggestions, sort_news
+    from designloop.loop.laboratory.telling import Teller, describe_corrections, known_as_suggestions, sort_news
     from designloop.loop.runner import rounds_left
     from designloop.report.drawing import Drawing
 
@@ -272,12 +274,13 @@ def tell(
             rounds=[committed.number for committed in rounds],
             folder=table.folder,
             remarks=remarks,
+            corrections=describe_corrections(news, told),
             unread=file.unread,
         )
         for refused in file.refused:
             book.note(f"refused {refused}")
-        for remark in remarks:
-            book.note(remark)
+        for line in (*outcome.corrections, *remarks):
+            book.note(line)
         book.note(str(outcome))
         # Last, as a disk that is full must not keep anybody from hearing the rest.
         return replace(outcome, pictures=Drawing(table.folder).draw()) if rounds else outcome

@@ -71,7 +71,8 @@ def top(
     Args:
         diverse: leave out near-duplicates of better ones.
         with_refused: also starting molecules that a filter refuses.
-        pareto: only the front, molecules than which none is better in every property, of campaigns that trade them off.
+        pareto: only the front, molecules than which none is as good in every property and better in one, of campaigns
+            that trade them off.
         say: told when the nearest ZINC molecules take a while, and what is damaged and was left out.
     Raises:
         InputError: ``n`` is no number of molecules.

@@ -63,6 +63,9 @@ def plan(planned: Plan) -> None:
             ("molecule", *properties),
             [(molecule, *(values[molecule, name] or "failed" for name in properties)) for molecule in tried],
         )
+        for check in planned.checks:
+            if check.error:
+                say(f"{check.property} failed on {check.molecule}: {check.error}")
     measured = measured_properties(campaign)
     if measured:
         say(f"\nMeasured in a laboratory, so nothing is tried: {', '.join(measured)}")

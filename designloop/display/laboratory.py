@@ -47,6 +47,8 @@ def suggested(chosen: Suggested) -> None:
         grid(("id", *names, "from", "why", "nearest", *priced, "smiles"), rows)
         if names:
             say("What the strategy expects to be measured, and its standard deviation by how far off it was so far.")
+        if computed := [name for name in names if name not in (*chosen.measured, "score")]:
+            say(f"Foreseen until results are told, and computed then: {', '.join(computed)} (`score` does it now).")
         if legend := _legend([item.reason for item in chosen.suggestions]):
             say(legend)
         say("nearest: ECFP4 similarity to the nearest measured molecule.")
@@ -74,6 +76,8 @@ def told(results: Told) -> None:
     """Prints what became of a file of results; each row that was refused has a line."""
     for refused in results.refused:
         say(f"refused: {refused}")
+    for correction in results.corrections:
+        say(f"corrected: {correction}")
     for remark in results.remarks:
         say(f"Note: {remark}.")
     if results.unread:

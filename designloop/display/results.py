@@ -63,7 +63,7 @@ def top(best: Sequence[TopMolecule], references: Sequence[Reference]) -> None:
     grid(list(columns), zip(*columns.values(), strict=True))
     say("\nA property's value, and in brackets its desirability.")
     if "pareto" in fixed:
-        say("pareto: 1 where no molecule of the campaign is better in every property; score: the plain mean of these.")
+        say("pareto: 1 where no molecule is as good in every desirability and better in one; score: their plain mean.")
     meanings = {"start": "the nearest starting molecule", "ZINC": "the nearest molecule of ZINC 250k"}
     for name, meaning in meanings.items():
         if name in fixed:

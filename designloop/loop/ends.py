@@ -17,6 +17,8 @@ GAIN = 0.001
 FRUITLESS = 3
 """Rounds running without one good result after which something is broken."""
 
+_CORE = "filters.require_smarts"
+
 _KEYS_NAMED = 2
 """Keys at most that are named of those that refuse molecules; the others refused less."""
 
@@ -152,6 +154,8 @@ def _unfruitful(run: Sequence[RoundInfo], resumed_after: int) -> End | None:
 def _more_to_draw(take: Take) -> str:
     """What to change so that more is new and allowed."""
     ways = ["give the strategy more to draw from"] if take.mostly_scored_before or not take.refused_by else []
+    if _CORE in take.refused_by[:_KEYS_NAMED]:
+        ways.append(f"give starting molecules that hold what `{_CORE}` asks for")
     if keys := take.refused_by[:_KEYS_NAMED]:
         ways.append("loosen " + " and ".join(f"`{key}`" for key in keys))
     return f"{', or '.join(ways)}, and begin anew with --fresh; the ledger keeps what was paid for"

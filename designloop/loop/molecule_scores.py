@@ -44,7 +44,7 @@ class OwnMolecule:
     """As the user wrote it."""
     scored: Scored
     refused: str | None
-    """The filter that would refuse it, and what it found."""
+    """The filters that would refuse it, each with what it found; None where all let it pass."""
     line: int = 0
     """In its file, from 1; its place where molecules are given as such."""
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def score_own(campaign: Campaign, ledger: Ledger, molecules: Sequence[WrittenMol
     filters = filters_of(campaign)
 
     def refusal(form: str) -> str | None:
-        return next((f"{name}: {why}" for name, why in refusals(filters, form).items()), None)
+        return "; ".join(f"{name}: {why}" for name, why in refusals(filters, form).items()) or None
 
     return [
         OwnMolecule(written.name, written.text, scored, refusal(form), written.line, written.columns)

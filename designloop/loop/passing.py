@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rdkit import rdBase
+from rdkit import Chem, rdBase
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.user_molecules import UserMolecule
@@ -153,6 +153,26 @@ def find_wrong_filters(verdicts: Sequence[OwnVerdict], anyway: str = RUN_ANYWAY)
     return (
         f"none of your own molecules passes the filters: {said}\nMend `filters`, or go on all the same with `{anyway}`"
     )
+
+
+def find_hard_core(campaign: Campaign, verdicts: Sequence[OwnVerdict]) -> list[str]:
+    """Remarks on a core that is asked for and that nothing to begin with holds, or that leaves scaffolds no room."""
+    if not campaign.filters.require_smarts:
+        return []
+    said = []
+    holders = [own for own in verdicts if not own.is_reference and "require_smarts" not in own.refused]
+    if not holders and campaign.strategy.name != "random":
+        said.append(
+            "filters.require_smarts: no starting molecule holds what it asks for, which the model hardly ever writes "
+            "by itself: give one or more that do under `starting_molecules`"
+        )
+    has_rings = any(len(Chem.GetSSSR(Chem.MolFromSmarts(smarts))) for smarts in campaign.filters.require_smarts)
+    if has_rings and (most := campaign.diversity.per_scaffold) is not None:
+        said.append(
+            f"diversity.per_scaffold: {most} beside `filters.require_smarts`: molecules that keep a core and differ in "
+            "its chains have one scaffold, of which no more are admitted; leave it out if these are what you look for"
+        )
+    return said
 
 
 def _share_of_own(verdicts: Sequence[OwnVerdict], name: str) -> float | None:

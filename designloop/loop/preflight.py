@@ -26,6 +26,7 @@ from designloop.loop.passing import (
     FilterShare,
     describe_own,
     filter_shares,
+    find_hard_core,
     find_wrong_filters,
     judge_own,
 )
@@ -149,7 +150,7 @@ def plan(campaign: Campaign, ledger: Ledger) -> Plan:
     ]
     own = [] if wrong_filters else describe_own(verdicts)
     shares = filter_shares(campaign, verdicts)
-    remarks = said if is_measured else []
+    remarks = [*(said if is_measured else []), *find_hard_core(campaign, verdicts)]
     return Plan(campaign, shares, checks, problems, own, remarks, describe_own_in_model(campaign))
 
 

@@ -287,7 +287,9 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
 
     def propose(parents: Sequence[Member], n: int, turn: pool.Turn, generation: int = 0) -> list[Candidate]:
         rng = generators_of(vae.device, turn.seed, turn.rounds_seen, turn.block, generation, "pool")
-        return Weighted(proposers(generation > 0), earned.credit, prior).propose(parents, n, rng)
+        # The prior hardly ever draws a core: a single molecule that has it is bred from alone.
+        fewest = 1 if campaign.keep else 2
+        return Weighted(proposers(generation > 0), earned.credit, prior, fewest).propose(parents, n, rng)
 
     def draw(archive: Archive, wanted: int, turn: pool.Turn) -> list[Candidate]:
         n = int(1.5 * max(wanted, 16))

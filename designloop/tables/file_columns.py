@@ -38,7 +38,7 @@ SCORED_FILE = (
     Column("name", pa.string(), "What the user calls it."),
     Column("line", pa.int64(), "Its line in the user's file, or its place on the command line, from 1."),
     Column("score", pa.float64(), "The aggregated number that is maximised; empty where an oracle failed."),
-    Column("refused", pa.string(), "The filter that would refuse it, and what it found; empty where none does."),
+    Column("refused", pa.string(), "The filters that would refuse it, each with what it found; empty where none does."),
     Column("error", pa.string(), "Which oracles failed, and why."),
 )
 """Of the CSV file of ``score``; two more columns a property and the user's own columns follow."""

@@ -23,7 +23,12 @@ class Column:
 
 CANDIDATES = (
     Column("campaign", pa.string(), "Name of the campaign; its folder, where several opened campaigns share a name."),
-    Column("objective", pa.string(), "Digest of objective and oracles: scores compare where it is the same."),
+    Column(
+        "objective",
+        pa.string(),
+        "Digest of the campaign's objective and oracles as they are now: scores compare where it is the same. From "
+        "which round on an oracle has changed, where that was accepted, `status` says.",
+    ),
     Column(
         "id",
         pa.string(),
@@ -69,8 +74,9 @@ CANDIDATES = (
     Column(
         "pareto_rank",
         pa.int32(),
-        "Under `aggregate: pareto`: 1 where no molecule of the campaign is better in every property, 2 where only "
-        "those are, and so on; null without a score, for what a filter refuses, and under other aggregates.",
+        "Under `aggregate: pareto`: 1 where no molecule of the campaign is as good in every desirability and better in "
+        "one, 2 where only those are, and so on; null without a score, for what a filter refuses, and under other "
+        "aggregates.",
     ),
     Column(
         "suggestion",

@@ -200,6 +200,7 @@ def test_the_end_of_a_barren_stream_says_how_many_were_refused_and_why() -> None
             "give the strategy more to draw from, or loosen `filters.alerts`, and",
         ),
         ({"invalid": 7}, "give the strategy more to draw from, and begin"),
+        ({"require_smarts": 7}, "molecules that hold what `filters.require_smarts` asks for, or loosen `filters.req"),
     ],
 )
 def test_what_is_advised_is_what_would_help(refused: dict[str, int], advice: str) -> None:

@@ -130,6 +130,15 @@ def test_skipping_bad_ones_lists_them_and_keeps_the_columns(tmp_path: Path, tiny
     assert rows[0]["refused"].startswith("heavy_atoms")
 
 
+def test_every_filter_that_refuses_is_named(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_campaign(
+        tmp_path, tiny_model, {"filters": {"forbid_smarts": ["N=[N+]=[N-]"], "heavy_atoms": [20, 30]}}
+    )
+    (own,) = designloop.score(path, ["CCN=[N+]=[N-]"])
+    assert own.refused is not None
+    assert {part.split(":")[0] for part in own.refused.split("; ")} >= {"heavy_atoms", "forbid_smarts"}
+
+
 def test_a_file_without_one_usable_molecule_is_refused_also_when_skipping(tmp_path: Path) -> None:
     path = tmp_path / "bad.smi"
     path.write_text("C[Mg]Br\n")

@@ -10,7 +10,14 @@ import pytest
 from designloop import api
 from designloop.loop import passing
 from designloop.loop.campaign.campaign import Campaign, load_campaign
-from designloop.loop.passing import WrongFilter, describe_own, filter_shares, judge_own, refuse_wrong_filters
+from designloop.loop.passing import (
+    WrongFilter,
+    describe_own,
+    filter_shares,
+    find_hard_core,
+    judge_own,
+    refuse_wrong_filters,
+)
 from tests.campaigns import write_campaign
 from tests.commands import ASPIRIN, fails, succeeds
 
@@ -101,6 +108,31 @@ def test_what_was_made_already_may_all_be_excluded(tmp_path: Path, tiny_model: P
     filters["require_smarts"] = ["Br"]
     with pytest.raises(WrongFilter, match="require_smarts refuses 1"):
         refuse_wrong_filters(judge_own(of(tmp_path, tiny_model, changes)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "remarks"),
+    [
+        ({"starting_molecules": [PARACETAMOL]}, []),
+        ({"starting_molecules": [HEXANE, PARACETAMOL]}, []),
+        ({"starting_molecules": [HEXANE]}, ["no starting molecule holds what it asks for"]),
+        ({"reference": [PARACETAMOL]}, ["no starting molecule holds what it asks for"]),
+        ({"strategy": {"name": "random", "source": "zinc"}}, []),
+        (
+            {"starting_molecules": [PARACETAMOL], "diversity": {"per_scaffold": 2}},
+            ["have one scaffold, of which no more"],
+        ),
+        ({"starting_molecules": [PARACETAMOL], "filters.require_smarts": "NC=O", "diversity": {"per_scaffold": 2}}, []),
+    ],
+)
+def test_a_core_that_nothing_begins_with_or_that_fills_its_scaffold_is_remarked_on(
+    tmp_path: Path, tiny_model: Path, changes: dict[str, Any], remarks: list[str]
+) -> None:
+    core = {"strategy": {"name": "property_loss"}, "filters.require_smarts": "c1ccc(O)cc1"}
+    campaign = of(tmp_path, tiny_model, {**core, **changes})
+    found = find_hard_core(campaign, judge_own(campaign))
+    assert len(found) == len(remarks)
+    assert all(remark in sentence for remark, sentence in zip(remarks, found, strict=True))
 
 
 def test_one_molecule_that_passes_is_enough(tmp_path: Path, tiny_model: Path) -> None:

@@ -44,6 +44,15 @@ class Counted:
         return []
 
 
+@pytest.mark.parametrize(("fewest", "wanted"), [(2, {"fallback"}), (1, {"mutation", "graph_mutation"})])
+def test_a_single_parent_is_bred_from_where_that_is_asked_for(fewest: int, wanted: set[str]) -> None:
+    counts: Counter[str] = Counter()
+    proposers: dict[str, Proposer] = {name: Counted(name, counts) for name in ("mutation", "graph_mutation")}
+    weighted = Weighted(proposers, dict.fromkeys(proposers, 1.0), Counted("fallback", counts), fewest)
+    weighted.propose(PARENTS[:1], 20, generators_of("cpu", 0))
+    assert set(counts) == wanted
+
+
 def asked(credit: dict[str, float], n: int, parents: Sequence[Member] = PARENTS) -> Counter[str]:
     """How many candidates each proposer is asked for."""
     counts: Counter[str] = Counter()

@@ -82,6 +82,20 @@ def sort_news(
     return News(new, amended, completed, repeated, readings)
 
 
+def describe_corrections(news: News, before: Readings) -> list[str]:
+    """A sentence for each reading that takes the place of another one.
+
+    Args:
+        before: all that is committed.
+    """
+    return [
+        f"{name} of {item.id} is {reading}, and was {earlier}"
+        for item in news.corrected
+        for name, earlier in before[item.candidate.smiles].items()
+        if (reading := news.readings[item.candidate.smiles][name]) != earlier
+    ]
+
+
 def known_as_suggestions(campaign: Campaign, table: CandidateTable) -> list[Suggestion]:
     """The starting molecules whose values the user gave, as what may be told of again: a correction, or what lacks."""
     places = {smiles: place for place, smiles in enumerate(table.charged(), 1)}

@@ -151,7 +151,7 @@ class Filters(BaseModel):
     known_rings: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_rings)] = 1
     """Fewest known molecules (ZINC 250k, drugs) with each ring system or the rings fused in it."""
     known_groups: Annotated[int | None, Field(ge=1), BuiltBy(predicates.known_groups)] = 1
-    """Fewest known molecules (likewise) with each pair of bonded functional groups."""
+    """Fewest known molecules (ZINC 250k, drugs) with each pair of bonded functional groups."""
     strong_acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("strong_acid"), example=0)] = None
     """Most groups with a pKa below 6, such as carboxylic acids; 0 forbids them."""
     acid: Annotated[int | None, Field(ge=0), BuiltBy(predicates.ionisable("acid"), example=0)] = None

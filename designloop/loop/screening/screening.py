@@ -254,7 +254,10 @@ class Screening:
         admitted: list[Candidate] = []
         self._taken = batch = self._new_charges()
         while len(admitted) < wanted and (candidate := draws.next()) is not None:
-            verdict = self._verdict(candidate.smiles, batch, batch, chosen=candidate.proposer not in _OWN)
+            is_own = candidate.proposer in _OWN
+            # How unlike each other molecules are is asked of what is proposed, not of what there is.
+            apart_from = None if is_own and keep_refused else batch
+            verdict = self._verdict(candidate.smiles, batch, apart_from, chosen=not is_own)
             is_kept = keep_refused and verdict.reason not in (None, INVALID, KNOWN, REPEAT)
             if verdict.reason is None or is_kept:
                 batch.add(verdict.smiles, verdict.identity)
@@ -328,12 +331,12 @@ class Screening:
     def _new_charges(self) -> Charged:
         return Charged(self._limits)
 
-    def _verdict(self, drawn: str, seen: Charged, batch: Charged, *, chosen: bool) -> _Verdict:
+    def _verdict(self, drawn: str, seen: Charged, batch: Charged | None, *, chosen: bool) -> _Verdict:
         """Returns the verdict on a drawn SMILES, cheapest question first.
 
         Args:
             seen: what was drawn before and may not be drawn again.
-            batch: what it would have to be apart from, beside what was charged.
+            batch: what it would have to be apart from, beside what was charged; None: nothing crowds it.
             chosen: whether a strategy chose it.
         """
         try:
@@ -345,7 +348,8 @@ class Screening:
             return _Verdict(smiles, identity_key, KNOWN, f"{smiles} was scored already")
         if identity_key in seen.identities:
             return _Verdict(smiles, identity_key, REPEAT, f"{smiles} is there twice")
-        refusal = self._charged.crowds(smiles, batch, chosen=chosen) or self._refusal(smiles)
+        crowded = None if batch is None else self._charged.crowds(smiles, batch, chosen=chosen)
+        refusal = crowded or self._refusal(smiles)
         if refusal is not None:
             return _Verdict(smiles, identity_key, *refusal)
         return _Verdict(smiles, identity_key)

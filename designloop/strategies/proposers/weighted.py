@@ -24,13 +24,15 @@ class Weighted:
     credit: Mapping[str, float]
     """Proposer -> what it brought so far; its share follows."""
     fallback: Proposer
-    """Asked alone while there are fewer than two parents."""
+    """Asked alone while there are fewer parents."""
+    fewest: int = 2
+    """Distinct parents that the proposers are asked with."""
 
     def propose(self, parents: Sequence[Member], n: int, rng: Generators) -> list[Candidate]:
         """The candidates of all, those of the same relative place in their proposer's list side by side."""
         if not self.proposers:
             return []
-        if len({parent.smiles for parent in parents}) < 2:
+        if len({parent.smiles for parent in parents}) < self.fewest:
             return without_new_radicals(self.fallback.propose(parents, max(n, 4), rng))
         shares = shares_of({name: self.credit[name] for name in self.proposers})
         genetic = sum(share for name, share in shares.items() if not decodes(self.proposers[name]))

@@ -47,13 +47,13 @@ def remedy(
         removed: what earlier requests left in ``work``, and is there no more.
     """
     for name in _names(error, work):
+        if (work / name).exists():  # also where the call that failed wrote it itself
+            continue
         if name in removed:
             return (
                 f"{name} was left by an earlier call, and each call finds the folder as it was once the oracle was "
                 "loaded; write it in the same call, in the class's constructor, or when the file is imported"
             )
-        if (work / name).exists():
-            continue
         if oracle_folder is not None and _lies_in(oracle_folder, name):
             return (
                 f"{name} lies beside the oracle's file, but the oracle runs in a folder of its own; "

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 import tempfile
 import time
 import traceback
@@ -26,11 +27,15 @@ from designloop.loop.evaluation.child.oracle_child import TEMPORARY, is_library
 from designloop.loop.evaluation.child.program_remedies import program_remedy
 from designloop.loop.evaluation.child.shared_places import SharedPlaces
 from designloop.loop.evaluation.child.undeclared_reads import ReadAudit, UndeclaredReads
+from designloop.words import shorten
 
 if TYPE_CHECKING:
     from designloop.oracles import Answer, Oracle
 
 _OWN = "own/"
+
+_LAST_WORDS = 200
+"""Characters of what a program said before it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ class Workplace:
         """The error, the line of a user's code that it came from, and what to do about it where that is known."""
         from designloop.oracles.references import names_file
 
-        text = " ".join(f"{type(error).__name__}: {error}".split())
+        text = " ".join(f"{type(error).__name__}: {error}{_last_words(error)}".split())
         user_frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_library(frame.filename)]
         where = f" ({Path(user_frames[-1].filename).name}:{user_frames[-1].lineno})" if user_frames else ""
         place = reference.rpartition(":")[0]
@@ -168,6 +173,17 @@ class Workplace:
             f"{name} was set by an earlier call, and each call finds the environment as it was once the oracle was "
             "loaded; set it in each call, in the class's constructor, or when the file is imported"
         )
+
+
+def _last_words(error: BaseException) -> str:
+    """The last line that a program which failed wrote, on its standard error or else output, where that was kept."""
+    if not isinstance(error, subprocess.CalledProcessError):
+        return ""
+    for kept in (error.stderr, error.output):
+        text = kept.decode(errors="replace") if isinstance(kept, bytes) else str(kept or "")
+        if lines := text.strip().splitlines():
+            return f" It said: {shorten(lines[-1].strip(), _LAST_WORDS)}"
+    return ""
 
 
 def _defaults_of(oracle: Oracle, pointed: Sequence[str]) -> list[str]:

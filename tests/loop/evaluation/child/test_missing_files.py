@@ -50,6 +50,7 @@ DECLARE = "lies beside the oracle's file, but the oracle runs in a folder of its
         (lambda work: missing("../mine.csv"), ""),
         (lambda work: missing("results/out.txt"), "the folder results lies beside the oracle or campaign, but"),
         (lambda work: missing("out.txt"), "out.txt was left by an earlier call, and each call finds the folder as it"),
+        (lambda work: OSError("c.sh c.smi: cannot read c"), ""),
         (lambda work: missing("nowhere.json"), ""),
         (lambda work: missing("/etc/nowhere.json"), ""),
         (lambda work: PermissionError(13, "Permission denied", "c"), ""),
@@ -63,6 +64,13 @@ def test_the_remedy_fits_the_error(folders: Path, error: Callable[[Path], Except
     sentence = remedy(error(work), work, folders / OWN, folders / CAMPAIGN, {"out.txt"})
     assert sentence.startswith(advice)
     assert bool(sentence) is bool(advice)
+
+
+def test_what_the_call_that_failed_wrote_itself_was_not_left_by_an_earlier_one(folders: Path) -> None:
+    work = folders / WORK
+    (work / "in.smi").write_text("CCO")
+    error = OSError("Command 'dock in.smi' returned non-zero exit status 4.")
+    assert remedy(error, work, folders / OWN, folders / CAMPAIGN, {"in.smi"}) == ""
 
 
 def test_where_the_authors_folders_are_not_nothing_is_said(folders: Path) -> None:

@@ -48,7 +48,9 @@ cli.main()
 
 def running(folder: Path, model: Path, backend: str) -> subprocess.Popen[str]:
     """A campaign whose oracle has begun and will not end, run as on the command line, in a process group of its own."""
-    path = write_campaign(folder, model, {"evaluation": {"backend": backend, "workers": 2}})
+    path = write_campaign(
+        folder, model, {"evaluation": {"backend": backend} | ({"workers": 2} if backend == "ray" else {})}
+    )
     (folder / "my_oracle.py").write_text(SLOW)
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, str(path)],
