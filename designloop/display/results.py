@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,10 @@ def status(summary: Summary) -> None:
 
 def _print_standing(summary: Summary) -> None:
     """Prints how far a campaign is, how well it does, whether it has ended, and what is pending or was lost."""
-    rounds = counted(len([info for info in summary.rounds if info.kind == "round"]), "round")
+    kinds = Counter(info.kind for info in summary.rounds)
+    rounds = counted(kinds["round"], "round")
+    if kinds["amendment"]:
+        rounds += f" and {counted(kinds['amendment'], 'amendment')}"
     calls = f"{summary.calls:,} of {counted(summary.budget, 'oracle call')}"
     say(f"{summary.name}: {calls}, {rounds}  ({summary.folder})")
     if summary.hypervolume is not None:

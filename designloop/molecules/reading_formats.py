@@ -25,7 +25,10 @@ SMILES_HEADERS = tuple("smiles isomericsmiles cxsmiles canonicalsmiles structure
 """Headers of a column of SMILES, in small letters without spaces and underscores; of several columns the first in
 this order is read, since PubChem's ``canonicalsmiles`` has no stereo."""
 
-NAME_HEADERS = frozenset("name id title chemblid moleculechemblid compoundid compoundname moleculename".split())
+NAME_HEADERS = frozenset(
+    "name id title chemblid moleculechemblid compound compoundid compoundname moleculename".split()
+)
+"""Headers of a column of names, written likewise."""
 
 DELIMITERS = (",", ";", "\t")
 

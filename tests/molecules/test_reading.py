@@ -101,6 +101,7 @@ def test_parquet_in_a_folder_named_like_a_partition(tmp_path: Path) -> None:
         ("excel_comma.csv", "sep=,\r\nid,smiles\r\nCHEMBL545,CCO\r\nCHEMBL116,CC\r\n"),
         ("tabs.csv", "compound_id\tIsomeric SMILES\tpIC50\nCHEMBL545\tCCO\t6.1\nCHEMBL116\tCC\t5\n"),
         ("commas.tsv", "Compound ID,Canonical_Smiles\nCHEMBL545,CCO\nCHEMBL116,CC\n"),
+        ("plain.csv", "Compound,SMILES\nCHEMBL545,CCO\nCHEMBL116,CC\n"),
         ("empty_rows.csv", "name,smiles,x\nCHEMBL545,CCO,1\n,,\n , ,\n\nCHEMBL116,CC,2\n,,\n"),
         ("named.csv", "smiles\nCCO CHEMBL545\nCC CHEMBL116\n"),
         ("cxsmiles.csv", "smiles,name\nCCO |$;;R1$|,CHEMBL545\nCC |c:0| CHEMBL116,\n"),
