@@ -18,6 +18,7 @@ FRUITLESS = 3
 """Rounds running without one good result after which something is broken."""
 
 _CORE = "filters.require_smarts"
+"""The key of what every molecule has to hold, which hardly anything has by chance."""
 
 _KEYS_NAMED = 2
 """Keys at most that are named of those that refuse molecules; the others refused less."""
