@@ -97,8 +97,8 @@ JudgedShare = Annotated[
     Field(
         ge=0,
         le=1,
-        description="share of the molecules paid for that is not chosen but drawn uniformly from the better half of "
-        "the free ones: by these `status` says how well scores are foreseen, which a chosen batch cannot show",
+        description="share of the molecules with a score that is not chosen but drawn uniformly from the better half "
+        "of the free ones: by these `status` says how well scores are foreseen, which a chosen batch cannot show",
     ),
 ]
 """The setting of strategies that judge their own foresight."""

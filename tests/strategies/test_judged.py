@@ -68,20 +68,6 @@ def test_single_picks_are_drawn_once_in_ten_rounds() -> None:
     assert not any(Judged(0.0, judged.state()).wanted(batch) for batch in range(1, 500))
 
 
-@pytest.mark.parametrize("batch", [1, 3, 10])
-def test_what_fails_does_not_make_uniform_draws_any_likelier(batch: int) -> None:
-    """Also where it is the uniform draws that fail, as they may lie anywhere."""
-    judged, drawn, paid = Judged(0.1), 0, 0
-    while paid < 900:
-        uniform = judged.wanted(batch)
-        rows = [row(paid + place, None if place < uniform and place % 5 else 0.5) for place in range(batch)]
-        rows = [row(paid, None), *rows[1:]] if uniform and paid % 50 else rows
-        judged.learn(told(rows))
-        judged = Judged(0.1, State(data=json.loads(json.dumps(judged.state().data))))
-        drawn, paid = drawn + uniform, paid + batch
-        assert drawn == paid // 10
-
-
 def test_what_was_known_or_failed_or_begun_with_counts_for_nothing() -> None:
     judged = Judged(1.0)
     judged.learn(told([row(0, proposer="start"), row(1, proposer="measured"), row(2, None), row(3)], before=["m3"]))

@@ -79,7 +79,7 @@ def test_whatever_is_answered_is_written_and_shown(
     assert row[:2] == ['["2026-01-02"]', '["1.25"]']
     assert row[3:5] == ['{"a": 1, "b": "01:02:03"}', '[["k", 2]]']
     display.rows(answer)
-    assert "(1 rows)" in capsys.readouterr().out
+    assert "(1 row)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("value", ["'infinity'::TIMESTAMP", "DATE '20000-01-01'", "['infinity'::TIMESTAMP]"])

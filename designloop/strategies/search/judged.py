@@ -27,13 +27,14 @@ class Judged:
     """How many of a batch are drawn uniformly, and what those that were say: a learner, told every round.
 
     Args:
-        rate: share of the molecules paid for that is drawn so.
+        rate: share of the molecules that come to have a score which is drawn so. What failed does not count: a strategy
+            that is told of it proposes as if it were not. Where most of such draws fail, more are made.
         state: what an earlier one of this campaign gave.
     """
 
     def __init__(self, rate: float, state: State | None = None) -> None:
         data: Mapping[str, Any] = {"paid": 0, "latest": []} if state is None else state.data
-        self._rate, self._paid, self._failed = rate, int(data["paid"]), int(data.get("failed", 0))
+        self._rate, self._paid = rate, int(data["paid"])
         latest: Sequence[tuple[str, float, float, float]] = data["latest"]
         self._latest = {smiles: (mean, deviation, score) for smiles, mean, deviation, score in latest}
         """Molecule -> expected score, standard deviation as it was shown, and score."""
@@ -50,7 +51,7 @@ class Judged:
             batch: molecules wanted.
             pending: molecules that were given out, and of which nothing was told yet.
         """
-        before = self._paid + self._failed + pending
+        before = self._paid + pending
         return self._due(before + batch) - self._due(before)
 
     def _due(self, paid: int) -> int:
@@ -60,12 +61,10 @@ class Judged:
     def learn(self, told_round: ToldRound) -> Mapping[str, float]:
         """Counts what is told for the first time; tells how well the last ones that nobody chose were foreseen.
 
-        A molecule without a score says nothing of foresight, but is one of those paid for, of which a share is drawn;
-        of one that is told again the last word counts.
+        A molecule without a score counts for nothing; of one that is told again the last word counts.
         """
         firsts = [row for row in told_round.firsts(told_round.scored) if row.smiles not in self._latest]
         self._paid += sum(row.candidate.proposer not in STARTING for row in firsts)
-        self._failed += sum(row.is_charged and row.candidate.proposer not in STARTING for row in told_round.failed)
         for row in told_round.failed:
             self._latest.pop(row.smiles, None)  # it may have had a score before
         for row in told_round.scored:
@@ -89,9 +88,8 @@ class Judged:
         return measures if correlation is None else measures | {"judged_rank_correlation": correlation}
 
     def state(self) -> State:
-        """The counts, and the latest of those that were drawn uniformly."""
-        latest = [[smiles, *row] for smiles, row in self._latest.items()]
-        return State(data={"paid": self._paid, "failed": self._failed, "latest": latest})
+        """The count, and the latest of those that were drawn uniformly."""
+        return State(data={"paid": self._paid, "latest": [[smiles, *row] for smiles, row in self._latest.items()]})
 
 
 def rank_correlation(predicted: np.ndarray, scores: np.ndarray) -> float | None:
