@@ -52,8 +52,8 @@ def test_what_is_suggested_is_new_pending_and_charged_to_nothing(
     with (campaign.parent / "todo.csv").open(newline="") as file:
         written = list(csv.DictReader(file))
     assert [(row["id"], row["smiles"]) for row in written] == [
-        (item.id, item.candidate.smiles) for item in first.suggestions
-    ]
+        (f"small-{item.id}", item.candidate.smiles) for item in first.suggestions
+    ], "with its campaign's name, as a file is told to one of several"
     assert {(row["potency"], row["failed"], row["proposer"]) for row in written} == {("", "", "file")}
 
 

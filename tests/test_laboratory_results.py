@@ -105,6 +105,11 @@ def test_a_bound_in_a_column_beside_is_no_value(campaign: Path) -> None:
     assert result.new == ["M0002", "M0003"]
     (refused,) = result.refused
     assert "potency is '5' with '>' under potency_relation, a bound and no value" in str(refused)
+    assert result.unread == [], "it was read"
+    in_words = told(campaign, "id,potency,relation", "M0001,5,greater than", "M0004,6,equal")
+    (refused,) = in_words.refused
+    assert "potency is '5' with 'greater than' under relation, a bound and no value" in str(refused)
+    assert (in_words.new, in_words.unread) == (["M0004"], [])
 
 
 def test_a_quote_that_is_not_closed_takes_no_row_with_it(campaign: Path) -> None:
@@ -124,8 +129,8 @@ def test_columns_that_are_not_read_are_named_and_a_file_of_none_is_refused(campa
     assert told(campaign, "id,failed,comment", "M0002,lost,sorry").new == ["M0002"], "a comment is none's business"
     # A file of suggestions as it was written holds nothing else.
     todo = campaign.parent / "todo.csv"
-    text = todo.read_text().replace("M0003,", "M0003,", 1).splitlines()
-    (row,) = (line for line in text if line.startswith("M0003,"))
+    text = todo.read_text().splitlines()
+    (row,) = (line for line in text if line.startswith(f"{load_campaign(campaign).name}-M0003,"))
     smiles = row.split(",")[1]
     filled = [text[0], row.replace(f"{smiles},,", f"{smiles},6.5,", 1)]
     assert api.tell(campaign, write_results(campaign.parent / "filled.csv", *filled)).unread == []
@@ -183,7 +188,100 @@ def test_suggest_begins_anew_and_what_is_pending_is_listed_as_it_is(campaign: Pa
     told(campaign, "id,potency,solubility", "M0001,5.29,5")
     assert "moved to" in designloop_("suggest", campaign, "-n", 2, "--fresh").output
     assert api.status(campaign).calls == 0
-    assert [item.id for item in api.pending(campaign).suggestions] == ["M0001", "M0002"]
+    assert [item.id for item in api.pending(campaign).suggestions] == ["M0005", "M0006"]
+    refused = told(campaign, "id,potency", "M0001,5.29").refused
+    assert "there is no suggestion 'M0001' in this campaign" in str(refused[0]), "it was of the one moved aside"
+    api.suggest(campaign, 1, fresh=True)
+    assert [item.id for item in api.pending(campaign).suggestions] == ["M0007"]
+
+
+def test_starting_molecules_that_lack_an_assay_are_remarked_on(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "assay.csv").write_text("smiles,pIC50\nCCCCO,5\nCCCCCO,6\n")
+    given = {"starting_molecules": {"file": "assay.csv", "values": {"potency": "pIC50"}}}
+    path = write_measured(tmp_path, tiny_model, given, measured=[POTENCY, SOLUBILITY])
+    remark = "2 molecules come with a value and without one of solubility"
+    assert any(remark in line for line in api.validate(path).remarks)
+    said: list[str] = []
+    api.suggest(path, 1, say=said.append)
+    assert any(remark in line for line in said)
+    assert told(path, "smiles,solubility", "CCCCO,5").completed == ["s1"]
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "assay.csv").write_text("smiles,pIC50\nCCCCO,5\n")
+    whole = write_measured(tmp_path / "whole", tiny_model, given)
+    assert not any("without one of" in line for line in api.validate(whole).remarks)
+
+
+def test_isomers_that_count_as_one_are_known_by_each_and_remarked_on(tmp_path: Path, tiny_model: Path) -> None:
+    one, other = "CC(C)Cc1ccc(cc1)[C@@H](C)C(=O)O", "CC(C)Cc1ccc(cc1)[C@H](C)C(=O)O"
+    (tmp_path / "assay.csv").write_text(f"smiles,pIC50\n{one},6\nCCCCO,5\n")
+    given = {"starting_molecules": {"file": "assay.csv", "values": {"potency": "pIC50"}}}
+    path = write_measured(tmp_path, tiny_model, given)
+    api.suggest(path, 1)
+    for value, structure in ((6.0, other), (6.0, "CC(C)Cc1ccc(cc1)C(C)C(=O)O")):
+        (own,) = api.score(path, [structure])
+        assert own.scored.evaluation.results["potency"].value == value
+    results = told(path, "smiles,potency", f"{one},5", f"{other},9")
+    assert any("which are one molecule here: they count as replicates" in remark for remark in results.remarks)
+    (own,) = api.score(path, [other])
+    assert own.scored.evaluation.results["potency"].value == 7.0
+    assert not any("replicates" in remark for remark in told(path, "smiles,potency", f"{one},5", f"{one},6").remarks)
+
+
+def test_what_the_ledger_knows_of_a_suggestion_is_said(tmp_path: Path, tiny_model: Path) -> None:
+    path = write_measured(tmp_path, tiny_model)
+    said: list[str] = []
+    api.suggest(path, 1, say=said.append)
+    told(path, "id,potency", "M0001,6.5")
+    assert not any("was measured before" in line for line in said)
+    api.suggest(path, 1, fresh=True, say=said.append)
+    assert any(line.startswith("M0002 was measured before: potency 6.5; tell that again") for line in said)
+
+
+def test_where_all_that_had_a_score_is_withdrawn_nothing_is_the_best(campaign: Path) -> None:
+    told(campaign, "id,potency,solubility", "M0001,7,6", "M0002,6,6")
+    assert api.status(campaign).best is not None
+    told(campaign, "id,failed", "M0001,mixed up", "M0002,mixed up")
+    summary = api.status(campaign)
+    assert (summary.best, summary.mean_top_10, summary.has_results) == (None, None, False)
+    told(campaign, "id,potency,solubility", "M0003,5,5")
+    assert api.status(campaign).best is not None
+
+
+def test_what_waits_for_its_second_assay_does_not_wear_out_patience(tmp_path: Path, tiny_model: Path) -> None:
+    changes = {"batch_size": 1, "budget": {"oracle_calls": 60, "patience": 4}, "strategy.source": "zinc"}
+    path = write_measured(tmp_path, tiny_model, changes, measured=[POTENCY, SOLUBILITY])
+    ids = [item.id for item in api.suggest(path, 24).suggestions]
+    told(path, "id,potency,solubility", *(f"{key},6,6" for key in ids[:12]))
+    told(path, "id,potency", *(f"{key},7.5" for key in ids[12:]))
+    assert api.status(path).end is None
+    assert len(api.suggest(path, 1).suggestions) == 1
+    told(path, "id,solubility", *(f"{key},6" for key in ids[12:]))
+    assert api.status(path).end is None, "it gained"
+    more = [item.id for item in api.suggest(path, 5).suggestions]
+    told(path, "id,potency", *(f"{key},4.1" for key in more))
+    assert api.status(path).end is None
+    told(path, "id,solubility", *(f"{key},4.1" for key in more))
+    end = api.status(path).end
+    assert end is not None
+    assert end.reason == "patience"
+
+
+def test_results_of_another_campaign_are_refused_by_their_ids(tmp_path: Path, tiny_model: Path) -> None:
+    """Ids alone say which molecule is meant, so those of a file of suggestions say of which campaign."""
+    paths = []
+    for seed in (1, 2):
+        (tmp_path / str(seed)).mkdir()
+        paths.append(
+            write_measured(tmp_path / str(seed), tiny_model, {"seed": seed, "name": ("first", "second")[seed - 1]})
+        )
+    for path in paths:
+        api.suggest(path, 2, csv=path.parent / "todo.csv")
+    with (paths[0].parent / "todo.csv").open(newline="") as file:
+        ids = [row["id"] for row in csv.DictReader(file)]
+    results = write_results(tmp_path / "r.csv", "id,potency", *(f"{key},6" for key in ids))
+    other = api.tell(paths[1], results)
+    assert (other.new, len(other.refused)) == ([], 2)
+    assert api.tell(paths[0], results).new == ["M0001", "M0002"]
     assert "found -n, --spend beside --pending" in fails(2, "suggest", campaign, "--pending", "-n", 1, "--spend", 5)
 
 

@@ -24,7 +24,14 @@ from designloop.loop import passing, preflight
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import describe_readings
 from designloop.loop.laboratory.pricing import PRICE, PriceError
-from designloop.loop.laboratory.readings import asked_of, measured_properties, readings_in, waiting_of, with_values
+from designloop.loop.laboratory.readings import (
+    asked_of,
+    describe_lacking,
+    measured_properties,
+    readings_in,
+    waiting_of,
+    with_values,
+)
 from designloop.loop.laboratory.results_file import (
     BESIDE,
     ID,
@@ -58,6 +65,8 @@ class Suggested:
     """Why there are fewer than were wanted; empty where there are not."""
     unit: str = ""
     """Of their prices."""
+    campaign: str = ""
+    """Its name, which files of suggestions put before ids, so that a file is told to the campaign that it is of."""
 
     @property
     def cost(self) -> float | None:
@@ -134,7 +143,7 @@ def suggest(
         BrokenOracle: an oracle of a computed property works on no molecule that it was tried on.
     """
     from designloop.loop.ends import what_is_left, why_it_ends
-    from designloop.loop.laboratory.suggesting import suggest_molecules
+    from designloop.loop.laboratory.suggesting import describe_measured, suggest_molecules
     from designloop.loop.laboratory.telling import Teller
     from designloop.report.drawing import Drawing
 
@@ -153,7 +162,8 @@ def suggest(
             preflight.refuse_broken(campaign, table.ledger)
             score_references(campaign, table, book.say, anyway=False)
         if not table.rounds() and (said := describe_readings(campaign.known_values(), len(campaign.starting()))):
-            book.say(said)
+            for line in [said, *describe_lacking(campaign)]:
+                book.say(line)
             if Teller(campaign, table, given, book.say).tell_known() is not None:
                 Drawing(table.folder).draw()
         pending = pending_of(given, table.charged())
@@ -174,13 +184,15 @@ def suggest(
                 new, take = suggest_molecules(campaign=campaign, table=table, given=given, wanted=asked, spend=spend)
             except PriceError as error:
                 raise InputError(str(error)) from error
+            for line in describe_measured(campaign, table, new):
+                book.say(line)
             if len(new) < asked:
                 remark = f"No more than {len(new):,} are new and allowed: {take}."
                 if spend is not None and len(new) < take.admitted:
                     remark = f"No more than {len(new):,} are chosen within {_amount(campaign, spend)}: {take}."
         unit = campaign.prices.unit if campaign.prices else ""
         waiting = len(waiting_of(given, table, campaign)) + len(new)
-        suggested = Suggested(new, waiting, measured, table.folder, remark, unit)
+        suggested = Suggested(new, waiting, measured, table.folder, remark, unit, campaign.name)
         chosen = counted(len(new), "molecule is", "molecules are")
         book.note(f"{chosen} suggested, {describe_pending(suggested.pending)}")
     if csv is not None and new:
@@ -207,7 +219,8 @@ def pending(campaign: Campaign | Path | str, *, csv: Path | str | None = None, s
     with opened(campaign, say) as (campaign, table, _):
         waiting = waiting_of(read_suggestions(table.folder, table.campaign_id), table, campaign)
         unit = campaign.prices.unit if campaign.prices else ""
-        suggested = Suggested(waiting, len(waiting), measured_properties(campaign), table.folder, unit=unit)
+        measured = measured_properties(campaign)
+        suggested = Suggested(waiting, len(waiting), measured, table.folder, unit=unit, campaign=campaign.name)
     if csv is not None and waiting:
         write_suggestions(suggested, csv)
     return suggested
@@ -319,7 +332,7 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
             }
             writer.writerow(
                 {
-                    ID: item.id,
+                    ID: f"{suggested.campaign}-{item.id}" if suggested.campaign else item.id,
                     STRUCTURE: item.candidate.smiles,
                     **{name: f"{number:.4g}" for name, number in numbers.items()},
                     **{column: beside[name] for name, column in named.items()},

@@ -10,11 +10,14 @@ from designloop.loop.preflight import KNOWN_MOLECULES, Check
 from designloop.molecules.chemistry import standard_form
 from designloop.tables.ledger import Ledger
 
+_FEWEST = 3
+"""Molecules that must have the same value: two may well be alike."""
+
 
 def find_constant(campaign: Campaign, checks: Sequence[Check], ledger: Ledger) -> list[str]:
     """A sentence for each property whose oracle, one of the user's own, gave all molecules tried the same value.
 
-    Where it was tried on one only, it is asked about molecules that all know as well. What is built in is not looked
+    Where it was tried on one or two, it is asked about molecules that all know as well. What is built in is not looked
     at: a substructure that all molecules of the user's have is no fault.
 
     Args:
@@ -25,15 +28,15 @@ def find_constant(campaign: Campaign, checks: Sequence[Check], ledger: Ledger) -
     for check in checks:
         if check.value is not None and not campaign.oracles[check.property].is_built_in:
             values.setdefault(check.property, {})[check.molecule] = check.value
-    tried_on_one = {name for name, by_molecule in values.items() if len(by_molecule) == 1}
-    for name, molecule, value in _values_of_known(campaign, tried_on_one, ledger):
+    tried_on_few = {name for name, by_molecule in values.items() if len(by_molecule) < _FEWEST}
+    for name, molecule, value in _values_of_known(campaign, tried_on_few, ledger):
         values[name][molecule] = value
     return [
         f"property {name!r}: its oracle gives {next(iter(by_molecule.values())):g} for each of "
         f"{', '.join(by_molecule)}: no molecule is better than another by what is always the same. See that it reads "
         "the molecule that it is given, and that its model is the trained one"
         for name, by_molecule in values.items()
-        if len(by_molecule) > 1 and len(set(by_molecule.values())) == 1
+        if len(by_molecule) >= _FEWEST and len(set(by_molecule.values())) == 1
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from designloop.loop.laboratory.readings import SCORED_BEFORE, WAITING
 from designloop.loop.screening.screening import DRAWS_PER_WANTED, Take
 from designloop.strategies.surrogates.faint import FAINT, in_proportion
 from designloop.tables.manifest import RoundInfo
@@ -184,7 +185,12 @@ def rounds_without_gain(rounds: Sequence[RoundInfo], batch: int | None = None) -
         if now > best + in_proportion(GAIN, best) or (info.kind == "amendment" and now < best):
             best, stale, stale_rows = now, 0, 0
         elif info.kind == "round":  # an amendment may bring a gain, and is no search that failed to
-            stale, stale_rows = stale + 1, stale_rows + info.rows
+            # Of what a laboratory has not wholly told yet nothing can be said; that comes with an amendment.
+            judged = info.rows - int(info.metrics.get(WAITING, 0))
+            stale, stale_rows = stale + (judged > 0 or not info.rows), stale_rows + judged
+        else:
+            completed = int(info.metrics.get("ok", 0)) - int(info.metrics.get(SCORED_BEFORE, 0))
+            stale_rows += max(completed, 0)
     return stale if batch is None else stale_rows // batch
 
 

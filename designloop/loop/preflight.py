@@ -19,7 +19,7 @@ from designloop.loop.evaluation.child.guarded_child import ProcessEnvironment
 from designloop.loop.evaluation.child.side_by_side import SideBySide
 from designloop.loop.evaluation.evaluator import Evaluator, seed_of
 from designloop.loop.laboratory.pricing import find_bad_prices
-from designloop.loop.laboratory.readings import measured_properties
+from designloop.loop.laboratory.readings import describe_lacking, measured_properties
 from designloop.loop.own_in_model import describe_own_in_model
 from designloop.loop.passing import (
     RUN_ANYWAY,
@@ -150,7 +150,7 @@ def plan(campaign: Campaign, ledger: Ledger) -> Plan:
     ]
     own = [] if wrong_filters else describe_own(verdicts)
     shares = filter_shares(campaign, verdicts)
-    remarks = [*(said if is_measured else []), *find_hard_core(campaign, verdicts)]
+    remarks = [*(said if is_measured else []), *find_hard_core(campaign, verdicts), *describe_lacking(campaign)]
     return Plan(campaign, shares, checks, problems, own, remarks, describe_own_in_model(campaign))
 
 

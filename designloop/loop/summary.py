@@ -183,7 +183,9 @@ class Summary:
         return {info.number: float(info.metrics[name]) for info in self.rounds if name in info.metrics}
 
     def last(self, name: str) -> float | None:
-        """A metric of the last round that has it; None where none has."""
+        """A metric of the last round that has it; None where none has, or an amendment took all scores away."""
+        if self.rounds and self.rounds[-1].metrics.get(SCORED_BEFORE) and "best" not in self.rounds[-1].metrics:
+            return None
         return next(reversed(self.metric(name).values()), None)
 
 

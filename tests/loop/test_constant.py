@@ -27,10 +27,17 @@ def score(smiles, fails=""):
     [
         ("0.5", False, {}, "aspirin, caffeine, ibuprofen", True),
         ("0.5", False, {"reference": {"lead": "CCO"}}, "lead, aspirin, caffeine, ibuprofen", True),
-        ("0.5", False, {"starting_molecules": ["CCO", "CCN"]}, "CCO, CCN", True),
+        ("0.5", False, {"starting_molecules": ["CCO", "CCN"]}, "CCO, CCN, aspirin, caffeine, ibuprofen", True),
         ("float(len(molecule))", False, {}, "", False),
         ("float(len(molecule))", False, {"reference": ["CCO"]}, "", False),
         ("1.0 if molecule[0] == 'C' else None", False, {}, "aspirin, caffeine, ibuprofen", True),
+        (
+            "1.0 if molecule[0] == 'C' and '1' in molecule[:3] else None",
+            False,
+            {"reference": ["CCO", "C1CC1"]},
+            "",
+            False,
+        ),
         ("1.0 if molecule == 'CCO' else None", False, {"reference": ["CCO"]}, "", False),
         ("None", False, {}, "", False),
         ("0.5", True, {}, "", False),

@@ -15,8 +15,12 @@ from designloop.words import counted
 _CENSORED = re.compile(r"\s*(<=|>=|<|>|≤|≥|~)\s*\S")
 """How a laboratory writes a bound instead of a value."""
 
-_RELATION = re.compile(r"[\s'\"]*(<<?=?|>>?=?|≤|≥|~)")
-"""A bound's sign in a column of its own; ChEMBL writes it in single quotes."""
+_RELATION = re.compile(
+    r"[\s'\"]*(<<?=?|>>?=?|≤|≥|~|(?:greater|larger|higher|more|above|over|less|lower|smaller|below|under)\b[\w ]*"
+    r"|at (?:least|most)|[gl][te]\b)",
+    re.IGNORECASE,
+)
+"""A bound's sign, or word, in a column of its own; ChEMBL writes it in single quotes."""
 
 _RELATION_WORDS = ("relation", "qualifier", "operator", "modifier")
 _RELATION_HEADERS = ("standardrelation", *_RELATION_WORDS)
@@ -207,6 +211,12 @@ def relation_beside(column: str, cells: Mapping[str, str]) -> tuple[str, str] | 
             sign = _RELATION.match(cells[headers[candidate]])
             return (sign[1], headers[candidate]) if sign else None
     return None
+
+
+def is_relation(header: str, columns: Sequence[str]) -> bool:
+    """Whether a column may hold the signs of bounds of some columns of values."""
+    own = (_plain(column) + word for column in columns for word in _RELATION_WORDS)
+    return _plain(header) in (*own, *_RELATION_HEADERS)
 
 
 def _plain(header: str) -> str:

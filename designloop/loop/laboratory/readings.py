@@ -9,6 +9,7 @@ from typing import Any
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.campaign.known_values import Reading, Readings
+from designloop.molecules.chemistry import identity
 from designloop.oracles import Oracle
 from designloop.oracles.measured import NAME, is_measured
 from designloop.records import Result
@@ -17,12 +18,16 @@ from designloop.tables.ledger import Ledger
 from designloop.tables.ledger_records import Finished, Intent, LedgerResult, RunStatus, StoredValue
 from designloop.tables.manifest import RoundInfo
 from designloop.tables.suggestions import Suggestion, pending_of
+from designloop.words import counted
 
 READINGS = "readings"
 """The metric of a round that holds what was told, as JSON: molecule -> property -> values, or why there is none."""
 
 SCORED_BEFORE = "scored_before"
 """The metric of an amendment that counts those of its rows that had a score before it."""
+
+WAITING = "waiting"
+"""The metric of a round that counts its rows of which something is still to be measured, so that they have no score."""
 
 NOT_MEASURED = Result(None, "not_run", "not measured yet")
 """What the table holds of a property that was not told, where another one of the molecule was."""
@@ -87,6 +92,19 @@ def lacking(told: Readings, measured: Sequence[str]) -> dict[str, list[str]]:
     return {smiles: names for smiles, names in lacks.items() if names}
 
 
+def describe_lacking(campaign: Campaign) -> list[str]:
+    """A remark on the starting molecules of which some measured property is known and another one is not."""
+    lacks = lacking(campaign.known_values(), measured_properties(campaign))
+    if not lacks:
+        return []
+    names = [name for name in measured_properties(campaign) if any(name in of for of in lacks.values())]
+    come = counted(len(lacks), "molecule comes", "molecules come")
+    return [
+        f"starting_molecules: {come} with a value and without one of {', '.join(names)}, so that there is no score to "
+        "learn from, and what comes with a value is not suggested: measure it, and `designloop tell` it by structure"
+    ]
+
+
 def waiting_of(given: Sequence[Suggestion], table: CandidateTable, campaign: Campaign) -> list[Suggestion]:
     """Those of which nothing, or not every measured property, was told yet, in their order."""
     lacks = lacking(readings_in(table.rounds()), measured_properties(campaign))
@@ -134,16 +152,21 @@ def record_readings(campaign: Campaign, ledger: Ledger, readings: Readings) -> N
 
 
 def measured_results(campaign: Campaign, ledger: Ledger, smiles: Sequence[str]) -> dict[str, dict[str, Result]]:
-    """Measured property -> molecule -> what is known of it: what was told last, else what stands in the user's file."""
+    """Measured property -> molecule -> what is known of it: what was told last, else what stands in the user's file.
+
+    Of stereoisomers that count as one molecule any has what is known of the one that the campaign began with.
+    """
     given = campaign.known_values()
+    by_identity = {identity(form, campaign.stereo): form for form in given}
+    forms = {molecule: by_identity.get(identity(molecule, campaign.stereo), molecule) for molecule in smiles}
     results = {}
     for name in measured_properties(campaign):
-        known = ledger.last_words(ledger_key(campaign.oracles[name], name), smiles)
+        known = ledger.last_words(ledger_key(campaign.oracles[name], name), list(forms.values()))
         results[name] = {
-            molecule: _told_result(known[molecule])
-            if molecule in known
-            else given[molecule][name].result()
-            if name in given.get(molecule, {})
+            molecule: _told_result(known[forms[molecule]])
+            if forms[molecule] in known
+            else given[forms[molecule]][name].result()
+            if name in given.get(forms[molecule], {})
             else NOT_MEASURED
             for molecule in smiles
         }

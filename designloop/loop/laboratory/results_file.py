@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from designloop.loop.campaign.known_values import Reading, UnusableValue, relation_beside, value_in
+from designloop.loop.campaign.known_values import Reading, UnusableValue, is_relation, relation_beside, value_in
 from designloop.loop.laboratory.pricing import PRICE
 from designloop.loop.scoring.objective import FAILED
 from designloop.molecules.chemistry import Mode, MoleculeError, Stereo, identity, standard_form
@@ -22,6 +22,9 @@ ID, STRUCTURE = "id", "smiles"
 
 PREDICTED = ("_predicted", "_predicted_sd")
 """What stands behind a property's name over what was expected of it in a file of suggestions."""
+
+_DENIED = frozenset(("-", "0", "n", "no", "none", "false"))
+"""What a column ``failed`` says, in small letters, of what did not fail, where a program keeps a flag there."""
 
 BESIDE = (PRICE, "why", "proposer", "parents", "nearest", "similarity")
 """The other columns of such a file."""
@@ -94,6 +97,7 @@ class ResultsReader:
         values: dict[str, dict[str, list[float]]] = {}
         failures: dict[str, dict[str, str]] = {}
         refused: list[RefusedRow] = []
+        forms: dict[str, dict[str, None]] = {}
         blank = 0
         for line, cells in rows:
             row = dict(zip(header, cells, strict=False))
@@ -102,7 +106,7 @@ class ResultsReader:
                     raise _Refusal(f"{len(cells)} cells, expected {len(header)}: quote a cell that holds a delimiter")
                 item = self._match(row, by_id, by_identity)
                 numbers = {name: _number(name, row) for name in self.properties if row.get(name)}
-                why_not = row.get(FAILED, "")
+                why_not = _why_failed(row, bool(numbers))
                 blanks = [name for name in columns if name not in numbers]
                 known = self.told.get(item.candidate.smiles, ())
                 without = [name for name in blanks if name not in known] or blanks
@@ -111,12 +115,15 @@ class ResultsReader:
             except _Refusal as why:
                 refused.append(RefusedRow(line, row.get(ID) or row.get(STRUCTURE) or "", str(why)))
                 continue
+            if numbers and row.get(STRUCTURE):
+                forms.setdefault(item.id, {})[standard_form(row[STRUCTURE], self.mode)] = None
             for name, number in numbers.items():
                 values.setdefault(item.id, {}).setdefault(name, []).append(number)
             for name in without if why_not else ():
                 failures.setdefault(item.id, {}).setdefault(name, why_not)
             blank += not (numbers or why_not)
-        unread = [name for name in header if name and name not in self._columns]
+        known = self._columns
+        unread = [name for name in header if name and name not in known and not is_relation(name, self.properties)]
         if blank and unread and not {*self.properties} & {*header}:
             silent = counted(blank, "row says", "rows say")
             raise ResultsError(
@@ -128,6 +135,12 @@ class ResultsReader:
             for key, of_molecule in failures.items()
             for name, why_not in of_molecule.items()
             if values.get(key, {}).get(name)
+        ]
+        remarks += [
+            f"{key} has values of {' and '.join(isomers)}, which are one molecule here: they count as replicates; "
+            "`stereo: keep` keeps them apart"
+            for key, isomers in forms.items()
+            if len(isomers) > 1
         ]
         readings = {
             item.id: _readings(values.get(item.id, {}), failures.get(item.id, {}), self.properties)
@@ -220,6 +233,18 @@ def _number(name: str, row: Mapping[str, str]) -> float:
     except UnusableValue as why:
         advice = f"leave it blank where nothing was measured, and say in the column {FAILED!r} why nothing could be"
         raise _Refusal(f"{name} is {why}; {advice}") from None
+
+
+def _why_failed(row: Mapping[str, str], has_value: bool) -> str:
+    """Why a row has no value, as it says; empty where it does not say that it failed."""
+    said = row.get(FAILED, "")
+    if said.lower() not in _DENIED:
+        return said
+    if not has_value:
+        raise _Refusal(
+            f"{FAILED} is {said!r}: leave it blank where nothing was measured yet, or say why nothing could be"
+        )
+    return ""
 
 
 def _readings(

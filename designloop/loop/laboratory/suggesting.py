@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from itertools import count
+from pathlib import Path
 from time import perf_counter
 
 from designloop.loop.campaign.campaign import Campaign
 from designloop.loop.laboratory.buying import bought, draws_owed
 from designloop.loop.laboratory.pricing import WINDOW, prices_of
-from designloop.loop.laboratory.readings import measured_properties, readings_in, waiting_of
+from designloop.loop.laboratory.readings import measured_properties, measured_results, readings_in, waiting_of
 from designloop.loop.runner import build_strategy, starting, with_prediction
 from designloop.loop.screening.screening import Screening, Take
 from designloop.molecules.chemistry import fingerprints, tanimoto
+from designloop.paths import exists
 from designloop.records import START, UNIFORM, Candidate
 from designloop.strategies.base import Explaining, Foreseeing, Foreseen, Strategy, Timed
-from designloop.tables import CandidateTable
-from designloop.tables.suggestions import Suggestion, read_seconds, write_suggestions
+from designloop.tables import CandidateTable, TableError
+from designloop.tables.manifest import read_campaign
+from designloop.tables.suggestions import Suggestion, read_seconds, read_suggestions, write_suggestions
 
 
 class Known:
@@ -80,6 +85,15 @@ def suggest_molecules(
     return new, allowed.last_take
 
 
+def describe_measured(campaign: Campaign, table: CandidateTable, new: Sequence[Suggestion]) -> Iterator[str]:
+    """Says of suggestions what the ledger knows: another campaign on it, or this one before --fresh, was told it."""
+    results = measured_results(campaign, table.ledger, [item.candidate.smiles for item in new])
+    for item in new:
+        known = {name: of[item.candidate.smiles] for name, of in results.items()}
+        if said := ", ".join(f"{name} {result.value:g}" for name, result in known.items() if result.value is not None):
+            yield f"{item.id} was measured before: {said}; tell that again, if it holds, and nothing has to be measured"
+
+
 def nearest_of(smiles: Sequence[str], known: Sequence[str]) -> list[tuple[str | None, float | None]]:
     """Of each molecule the most similar one known, the first of equals, and their ECFP4 similarity."""
     if not known or not smiles:
@@ -107,11 +121,26 @@ def _expected(
         if any(reading.values for name, reading in of_molecule.items() if name in properties)
     ]
     batch = max((item.batch for item in given), default=0) + 1
+    first = 1 + (int(given[-1].id.removeprefix("M")) if given else _numbered_before(table.folder))
     described = zip(chosen, nearest_of([item.smiles for item in chosen], measured), expected, strict=True)
     return [
         Suggestion(f"M{number:04}", with_prediction(candidate, foreseen), batch, nearest, similarity, foreseen)
-        for number, (candidate, (nearest, similarity), foreseen) in enumerate(described, len(given) + 1)
+        for number, (candidate, (nearest, similarity), foreseen) in enumerate(described, first)
     ]
+
+
+def _numbered_before(folder: Path) -> int:
+    """The greatest number that an id had in what --fresh has moved aside; a file of results may name them still."""
+    greatest = 0
+    for place in count(1):
+        aside = folder.with_name(f"{folder.name}.{place}")
+        if not exists(aside):
+            return greatest
+        with suppress(TableError):  # what is damaged hinders nobody
+            record = read_campaign(aside)
+            given = [] if record is None else read_suggestions(aside, record.id)
+            greatest = max([greatest, *(int(item.id.removeprefix("M")) for item in given)])
+    return greatest
 
 
 def _why(candidate: Candidate, campaign: Campaign, strategy: Strategy, spend: float | None) -> str:

@@ -13,6 +13,7 @@ from designloop.loop.laboratory.readings import (
     NOT_MEASURED,
     READINGS,
     SCORED_BEFORE,
+    WAITING,
     measured_properties,
     record_readings,
     to_metric,
@@ -209,6 +210,8 @@ class Teller:
         with clock("learn"):
             learned = strategy.tell(scored)
         noise = {f"{name}_replicate_sd": deviation for name, deviation in noise_of(committed).items()}
+        if waiting := sum(row.status == "not_run" for row in scored):
+            metrics[WAITING] = waiting
         metrics |= {READINGS: to_metric(committed), **noise, **top_ten.after(scored), **front.after(scored)}
         # What the strategy says of proposing is of what was done again here, in order to learn.
         now = {name: value for name, value in learned.items() if name not in _PROPOSING} | clock.lap()

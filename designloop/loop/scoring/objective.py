@@ -117,7 +117,8 @@ class Property(StrictSettings):
     ]
     """From its value to a desirability."""
     weight: float = Field(default=1.0, ge=0)
-    """How much it counts beside the others; 0: shown in the table, left out of the score."""
+    """How much it counts beside the others; 0: shown in the table, left out of the score,
+    which a molecule has all the same only where it has a value of each property."""
 
     @field_validator("name")
     @classmethod

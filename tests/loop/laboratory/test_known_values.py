@@ -284,9 +284,10 @@ def test_a_value_that_the_campaign_started_from_is_corrected_by_its_structure(ca
 
 
 TOLD = {
-    "all failed": (["M0001,,no", "M0002,,no", "M0003,,no", "M0004,,no"], 4, 0),
+    "all failed": (["M0001,,lost", "M0002,,lost", "M0003,,lost", "M0004,,lost"], 4, 0),
     "all alike": (["M0001,5,", "M0002,5,", "M0003,5,", "M0004,5,"], 4, 0),
     "one of them thrice": (["M0001,5,", "M0001,5.5,", "M0001,,lost"], 1, 0),
+    "flags of what did not fail": (["M0001,5,no", "M0002,6,FALSE", "M0003,,0", "M0004,,-"], 2, 2),
     "nothing": (["M0001,,", "M0002,,"], 0, 0),
     "another structure's": ([f"{KNOWN[1]},5,", "M0009,5,"], 0, 2),
 }
