@@ -133,20 +133,29 @@ def _estimated_volume(heights: np.ndarray) -> float:
     goals, directions = heights.shape[1], _directions(heights.shape[1])
     furthest = np.zeros(len(directions))
     for first in range(0, len(heights), _AT_ONCE):
-        part = heights[first : first + _AT_ONCE, None]
-        reach = part[..., 0] / directions[:, 0]
-        for goal in range(1, goals):
-            np.minimum(reach, part[..., goal] / directions[:, goal], out=reach)
-        np.maximum(furthest, reach.max(0), out=furthest)
+        furthest = np.maximum(furthest, lengths_along(directions, heights[first : first + _AT_ONCE]).max(0))
     return float((furthest**goals).mean())
+
+
+def lengths_along(directions: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """(…, directions) how far one can go along (directions, goals) below points of (…, goals) above 0."""
+    lengths: np.ndarray = heights[..., 0, None] / directions[:, 0]
+    for k in range(1, directions.shape[1]):
+        lengths = np.minimum(lengths, heights[..., k, None] / directions[:, k])
+    return lengths
+
+
+def even_points(n: int, dims: int) -> np.ndarray:
+    """(n, dims) points that lie evenly in the unit cube, the same ones each time."""
+    from scipy.stats.qmc import Sobol  # half a second, of many goals alone
+
+    return np.asarray((Sobol(dims, scramble=False).random(n) + np.random.default_rng(0).random(dims)) % 1)
 
 
 @lru_cache(maxsize=2)
 def _directions(goals: int) -> np.ndarray:
     """(directions, goals) points that lie evenly on those faces of the unit cube that do not touch 0."""
-    from scipy.stats.qmc import Sobol  # half a second, of many goals alone
-
-    even = (Sobol(goals - 1, scramble=False).random(_ESTIMATED_BY) + np.random.default_rng(0).random(goals - 1)) % 1
+    even = even_points(_ESTIMATED_BY, goals - 1)
     faces = np.arange(_ESTIMATED_BY) * goals // _ESTIMATED_BY
     directions = np.ones((_ESTIMATED_BY, goals))
     directions[np.arange(goals) != faces[:, None]] = np.maximum(even, 1e-12).ravel()

@@ -40,6 +40,7 @@ from designloop.loop.laboratory.results_file import (
     RefusedRow,
     ResultsError,
     ResultsReader,
+    id_in_files,
 )
 from designloop.loop.scoring.objective import FAILED
 from designloop.loop.summary import results_folder
@@ -61,12 +62,12 @@ class Suggested:
     measured: Sequence[str]
     """The properties to be measured."""
     folder: Path
+    campaign: str
+    """Its name, which files of suggestions put before ids, so that a file is told to the campaign that it is of."""
     remark: str = ""
     """Why there are fewer than were wanted; empty where there are not."""
     unit: str = ""
     """Of their prices."""
-    campaign: str = ""
-    """Its name, which files of suggestions put before ids, so that a file is told to the campaign that it is of."""
 
     @property
     def cost(self) -> float | None:
@@ -97,7 +98,8 @@ class Told:
     """Numbers of the rounds that were committed."""
     folder: Path
     remarks: Sequence[str] = ()
-    """On values that were taken and lie far from all that was measured before, or beside a row without a value."""
+    """On values that were taken, but lie far from all that was measured before, or beside a row without a value, or are
+    of several isomers of one molecule."""
     corrections: Sequence[str] = ()
     """What each corrected molecule was told now, and before."""
     unread: Sequence[str] = ()
@@ -192,7 +194,7 @@ def suggest(
                     remark = f"No more than {len(new):,} are chosen within {_amount(campaign, spend)}: {take}."
         unit = campaign.prices.unit if campaign.prices else ""
         waiting = len(waiting_of(given, table, campaign)) + len(new)
-        suggested = Suggested(new, waiting, measured, table.folder, remark, unit, campaign.name)
+        suggested = Suggested(new, waiting, measured, table.folder, campaign.name, remark, unit)
         chosen = counted(len(new), "molecule is", "molecules are")
         book.note(f"{chosen} suggested, {describe_pending(suggested.pending)}")
     if csv is not None and new:
@@ -220,7 +222,7 @@ def pending(campaign: Campaign | Path | str, *, csv: Path | str | None = None, s
         waiting = waiting_of(read_suggestions(table.folder, table.campaign_id), table, campaign)
         unit = campaign.prices.unit if campaign.prices else ""
         measured = measured_properties(campaign)
-        suggested = Suggested(waiting, len(waiting), measured, table.folder, unit=unit, campaign=campaign.name)
+        suggested = Suggested(waiting, len(waiting), measured, table.folder, campaign.name, unit=unit)
     if csv is not None and waiting:
         write_suggestions(suggested, csv)
     return suggested
@@ -247,7 +249,7 @@ def tell(
         EvaluationError: there are no workers for the computed properties; the same call goes on.
     """
     from designloop.loop.laboratory.far_off import describe_far_off
-    from designloop.loop.laboratory.telling import Teller, describe_corrections, known_as_suggestions, sort_news
+    from designloop.loop.laboratory.telling import Teller, known_as_suggestions, sort_news
     from designloop.loop.runner import rounds_left
     from designloop.report.drawing import Drawing
 
@@ -287,7 +289,7 @@ def tell(
             rounds=[committed.number for committed in rounds],
             folder=table.folder,
             remarks=remarks,
-            corrections=describe_corrections(news, told),
+            corrections=[said for item in news.amended for said in news.corrections[item.id]],
             unread=file.unread,
         )
         for refused in file.refused:
@@ -332,7 +334,7 @@ def write_suggestions(suggested: Suggested, path: Path | str) -> Path:
             }
             writer.writerow(
                 {
-                    ID: f"{suggested.campaign}-{item.id}" if suggested.campaign else item.id,
+                    ID: id_in_files(suggested.campaign, item.id),
                     STRUCTURE: item.candidate.smiles,
                     **{name: f"{number:.4g}" for name, number in numbers.items()},
                     **{column: beside[name] for name, column in named.items()},

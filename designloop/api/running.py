@@ -83,8 +83,9 @@ def run(
         table,
         book,
     ):
-        for line in [*passing.describe_own(verdicts), *(passing.find_hard_core(campaign, verdicts) if begins else [])]:
-            book.say(line)
+        if begins:
+            for line in [*passing.describe_own(verdicts), *passing.find_hard_core(campaign, verdicts)]:
+                book.say(line)
         if goes_on := next(rounds_left(campaign, table), None) is not None:  # else the end is marked anew
             open_ledger(table, book)
             if not table.rounds():

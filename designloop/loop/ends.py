@@ -155,10 +155,11 @@ def _unfruitful(run: Sequence[RoundInfo], resumed_after: int) -> End | None:
 
 def _more_to_draw(take: Take) -> str:
     """What to change so that more is new and allowed."""
-    ways = ["give the strategy more to draw from"] if take.mostly_scored_before or not take.refused_by else []
-    if _CORE in take.refused_by[:_KEYS_NAMED]:
+    keys = take.refused_by[:_KEYS_NAMED]
+    ways = ["give the strategy more to draw from"] if take.mostly_scored_before or not keys else []
+    if _CORE in keys:
         ways.append(f"give starting molecules that hold what `{_CORE}` asks for")
-    if keys := take.refused_by[:_KEYS_NAMED]:
+    if keys:
         ways.append("loosen " + " and ".join(f"`{key}`" for key in keys))
     return f"{', or '.join(ways)}, and begin anew with --fresh; the ledger keeps what was paid for"
 
@@ -171,6 +172,8 @@ def rounds_without_gain(rounds: Sequence[RoundInfo], batch: int | None = None) -
     Counted once the table has ten molecules, for the mean of a few good starting molecules falls as others join them;
     and once any has a score. A correction that takes away from what there was begins the count anew: what was no gain
     beside a wrong value may have been one.
+
+    A molecule of which something is still to be measured counts once that is told.
 
     Args:
         batch: counts so many molecules as a round, however they were told.

@@ -149,16 +149,16 @@ class Summary:
 
     @property
     def best(self) -> float | None:
-        return self.last("best")
+        return self._standing("best")
 
     @property
     def mean_top_10(self) -> float | None:
-        return self.last("mean_top_10")
+        return self._standing("mean_top_10")
 
     @property
     def hypervolume(self) -> float | None:
         """Of the front, above the reference point; None without goals to trade off or without a score."""
-        return self.last("hypervolume")
+        return None if self.best is None else self.last("hypervolume")
 
     @property
     def front_size(self) -> int:
@@ -183,10 +183,13 @@ class Summary:
         return {info.number: float(info.metrics[name]) for info in self.rounds if name in info.metrics}
 
     def last(self, name: str) -> float | None:
-        """A metric of the last round that has it; None where none has, or an amendment took all scores away."""
-        if self.rounds and self.rounds[-1].metrics.get(SCORED_BEFORE) and "best" not in self.rounds[-1].metrics:
-            return None
+        """A metric of the last round that has it; None where none has."""
         return next(reversed(self.metric(name).values()), None)
+
+    def _standing(self, name: str) -> float | None:
+        """A metric of the best as the last round that counts scores has it; None once all of these were withdrawn."""
+        counting = next((info for info in reversed(self.rounds) if "ok" in info.metrics), None)
+        return float(counting.metrics[name]) if counting is not None and name in counting.metrics else None
 
 
 def summarize(folder: Path) -> Summary:

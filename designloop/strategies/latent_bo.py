@@ -179,7 +179,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.property_loss import EFFORT
     from designloop.strategies.proposers import graphs, latents, mixing, selfies
     from designloop.strategies.proposers.base import Proposer
-    from designloop.strategies.proposers.weighted import Weighted
+    from designloop.strategies.proposers.weighted import Weighted, fewest_parents
     from designloop.strategies.search import chains, core, credit, judged, machine, pool, region_search, regions, saved
     from designloop.strategies.search.elections import (
         Directions,
@@ -236,8 +236,8 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     def propose(parents: Sequence[Member], n: int, turn: pool.Turn, generation: int = 0) -> list[Candidate]:
         rng = generators_of(vae.device, turn.seed, turn.rounds_seen, turn.block, generation, "pool")
         asked = {name: proposer for name, proposer in proposers.items() if not (generation and name == "prior")}
-        fewest = 1 if campaign.keep else 2  # a single molecule that has the core is bred from alone
-        return kept.holding(Weighted(asked, earned.credit, prior, fewest).propose(parents, n, rng))
+        weighted = Weighted(asked, earned.credit, prior, fewest_parents(campaign.keep))
+        return kept.holding(weighted.propose(parents, n, rng))
 
     def draw(archive: Archive, wanted: int, turn: pool.Turn) -> list[Candidate]:
         n, rng = int(1.5 * max(wanted, 16)), rng_of(turn.seed, turn.rounds_seen, "parents", turn.block)

@@ -209,7 +209,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
     from designloop.strategies.learning.feasibility import Feasibility
     from designloop.strategies.proposers import graphs, latents, selfies
     from designloop.strategies.proposers.base import Proposer
-    from designloop.strategies.proposers.weighted import Weighted
+    from designloop.strategies.proposers.weighted import Weighted, fewest_parents
     from designloop.strategies.search import breeding, credit, elections, health, judged, machine, pool, saved
     from designloop.strategies.search.isomers import Isomers
     from designloop.strategies.search.restarts import Restarts
@@ -287,8 +287,7 @@ def build(settings: Settings, campaign: CampaignView, state: State | None) -> St
 
     def propose(parents: Sequence[Member], n: int, turn: pool.Turn, generation: int = 0) -> list[Candidate]:
         rng = generators_of(vae.device, turn.seed, turn.rounds_seen, turn.block, generation, "pool")
-        # The prior hardly ever draws a core: a single molecule that has it is bred from alone.
-        fewest = 1 if campaign.keep else 2
+        fewest = fewest_parents(campaign.keep)
         return Weighted(proposers(generation > 0), earned.credit, prior, fewest).propose(parents, n, rng)
 
     def draw(archive: Archive, wanted: int, turn: pool.Turn) -> list[Candidate]:

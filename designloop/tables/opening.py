@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -59,6 +59,11 @@ def refuse_foreign(folder: Path) -> None:
         )
 
 
+def places_aside(folder: Path) -> Iterator[Path]:
+    """NAME.1, NAME.2, …: where what there was of a campaign is moved, one after the other."""
+    return (folder.with_name(f"{folder.name}.{number}") for number in count(1))
+
+
 def set_aside(campaign: TableCampaign) -> Path | None:
     """Move the campaign's earlier folder to NAME.1, NAME.2, … and return where; None where there was none.
 
@@ -85,7 +90,7 @@ def set_aside(campaign: TableCampaign) -> Path | None:
             stored = read_campaign(folder)
         if stored is not None:
             _refuse_another(folder, stored, campaign)
-        aside = next(path for n in count(1) if not (path := folder.with_name(f"{folder.name}.{n}")).exists())
+        aside = next(path for path in places_aside(folder) if not path.exists())
         folder.rename(aside)
         sync_folder(folder.parent)
         return aside

@@ -116,16 +116,21 @@ def with_values(told: Readings) -> dict[str, set[str]]:
     return {smiles: {name for name, reading in of.items() if reading.values} for smiles, of in told.items()}
 
 
+def corrections_of(whose: str, before: Mapping[str, Reading], now: Mapping[str, Reading]) -> list[str]:
+    """A sentence for each reading of a molecule that takes the place of another; one that is added is no correction."""
+    replaced = {name: before[name] for name, reading in now.items() if before.get(name, reading) != reading}
+    return [f"{name} of {whose} is {now[name]}, and was {earlier}" for name, earlier in replaced.items()]
+
+
 def corrections_in(rounds: Iterable[RoundInfo]) -> list[str]:
-    """A sentence for each reading that an amendment put in the place of another; one that it adds is no correction."""
+    """A sentence for each reading that an amendment put in the place of another."""
     readings: dict[str, dict[str, Reading]] = {}
     sentences = []
     for info in rounds:
         for smiles, of_molecule in readings_in([info]).items():
             before = readings.setdefault(smiles, {})
-            for name, reading in of_molecule.items():
-                if info.kind == "amendment" and (earlier := before.get(name, reading)) != reading:
-                    sentences.append(f"round {info.number}: {name} of {smiles} is {reading}, and was {earlier}")
+            if info.kind == "amendment":
+                sentences += [f"round {info.number}: {said}" for said in corrections_of(smiles, before, of_molecule)]
             before.update(of_molecule)
     return sentences
 

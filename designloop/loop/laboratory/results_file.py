@@ -30,6 +30,11 @@ BESIDE = (PRICE, "why", "proposer", "parents", "nearest", "similarity")
 """The other columns of such a file."""
 
 
+def id_in_files(campaign: str, key: str) -> str:
+    """How a molecule's id stands in files and tables: behind its campaign's name."""
+    return f"{campaign}-{key}"
+
+
 class ResultsError(ValueError):
     """A file of results that cannot be read as a whole; the message says what is wrong and what to do."""
 
@@ -58,7 +63,7 @@ class ResultsFile:
     blank: int = 0
     """Rows of suggestions that say nothing yet."""
     remarks: Sequence[str] = ()
-    """On molecules of which one row has a value and another one says that there is none."""
+    """On molecules of which one row has a value and another one none, or whose rows are of several isomers."""
     unread: Sequence[str] = ()
     """Columns that are neither of ours nor among those that a file of suggestions has, and so were not read."""
 
@@ -92,7 +97,7 @@ class ResultsReader:
         columns = [name for name in self.properties if name in header] or self.properties
         by_id = {item.id: item for item in self.suggestions}
         if self.campaign:
-            by_id = {f"{self.campaign}-{key}": item for key, item in by_id.items()} | by_id
+            by_id = {id_in_files(self.campaign, key): item for key, item in by_id.items()} | by_id
         by_identity = {identity(item.candidate.smiles, self.stereo): item for item in self.suggestions}
         values: dict[str, dict[str, list[float]]] = {}
         failures: dict[str, dict[str, str]] = {}
@@ -104,7 +109,7 @@ class ResultsReader:
             try:
                 if len(cells) > len(header):
                     raise _Refusal(f"{len(cells)} cells, expected {len(header)}: quote a cell that holds a delimiter")
-                item = self._match(row, by_id, by_identity)
+                item, form = self._match(row, by_id, by_identity)
                 numbers = {name: _number(name, row) for name in self.properties if row.get(name)}
                 why_not = _why_failed(row, bool(numbers))
                 blanks = [name for name in columns if name not in numbers]
@@ -115,8 +120,8 @@ class ResultsReader:
             except _Refusal as why:
                 refused.append(RefusedRow(line, row.get(ID) or row.get(STRUCTURE) or "", str(why)))
                 continue
-            if numbers and row.get(STRUCTURE):
-                forms.setdefault(item.id, {})[standard_form(row[STRUCTURE], self.mode)] = None
+            if numbers and form is not None:
+                forms.setdefault(item.id, {})[form] = None
             for name, number in numbers.items():
                 values.setdefault(item.id, {}).setdefault(name, []).append(number)
             for name in without if why_not else ():
@@ -157,15 +162,19 @@ class ResultsReader:
 
     def _match(
         self, row: Mapping[str, str], by_id: Mapping[str, Suggestion], by_identity: Mapping[str, Suggestion]
-    ) -> Suggestion:
-        """The suggestion that a row is about: the one of its id, of its structure, or of both if they agree."""
+    ) -> tuple[Suggestion, str | None]:
+        """The suggestion that a row is about, and its structure in standard form, where it has one.
+
+        It is the one of its id, of its structure, or of both if they agree.
+        """
         written_id, structure = row.get(ID, ""), row.get(STRUCTURE, "")
         if not (written_id or structure):
             raise _Refusal("it has neither an id nor a structure")
-        key = None
+        form = key = None
         if structure:
             try:
-                key = identity(standard_form(structure, self.mode), self.stereo)
+                form = standard_form(structure, self.mode)
+                key = identity(form, self.stereo)
             except MoleculeError as error:
                 raise _Refusal(f"its structure is no molecule: {error}") from error
         if not written_id:
@@ -174,14 +183,14 @@ class ResultsReader:
                     f"{structure} was never suggested by this campaign; values of other molecules are given when a "
                     "campaign begins: `starting_molecules: {file: …, values: …}`"
                 )
-            return by_identity[str(key)]
+            return by_identity[str(key)], form
         if written_id not in by_id:
             known = meant_or_known(written_id, list(by_id)) if len(by_id) <= 100 else "see `designloop status`"
             raise _Refusal(f"there is no suggestion {written_id!r} in this campaign; {known}")
         item = by_id[written_id]
         if key is not None and key != identity(item.candidate.smiles, self.stereo):
             raise _Refusal(f"{written_id} was suggested as {item.candidate.smiles}, found {structure}: not the same")
-        return item
+        return item, form
 
 
 class _Refusal(Exception):

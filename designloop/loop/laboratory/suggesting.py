@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
+from itertools import takewhile
 from pathlib import Path
 from time import perf_counter
 
@@ -21,6 +21,7 @@ from designloop.records import START, UNIFORM, Candidate
 from designloop.strategies.base import Explaining, Foreseeing, Foreseen, Strategy, Timed
 from designloop.tables import CandidateTable, TableError
 from designloop.tables.manifest import read_campaign
+from designloop.tables.opening import places_aside
 from designloop.tables.suggestions import Suggestion, read_seconds, read_suggestions, write_suggestions
 
 
@@ -121,7 +122,7 @@ def _expected(
         if any(reading.values for name, reading in of_molecule.items() if name in properties)
     ]
     batch = max((item.batch for item in given), default=0) + 1
-    first = 1 + (int(given[-1].id.removeprefix("M")) if given else _numbered_before(table.folder))
+    first = 1 + (_number_of(given[-1]) if given else _numbered_before(table.folder))
     described = zip(chosen, nearest_of([item.smiles for item in chosen], measured), expected, strict=True)
     return [
         Suggestion(f"M{number:04}", with_prediction(candidate, foreseen), batch, nearest, similarity, foreseen)
@@ -131,16 +132,16 @@ def _expected(
 
 def _numbered_before(folder: Path) -> int:
     """The greatest number that an id had in what --fresh has moved aside; a file of results may name them still."""
-    greatest = 0
-    for place in count(1):
-        aside = folder.with_name(f"{folder.name}.{place}")
-        if not exists(aside):
-            return greatest
+    numbers = [0]
+    for aside in takewhile(exists, places_aside(folder)):
         with suppress(TableError):  # what is damaged hinders nobody
-            record = read_campaign(aside)
-            given = [] if record is None else read_suggestions(aside, record.id)
-            greatest = max([greatest, *(int(item.id.removeprefix("M")) for item in given)])
-    return greatest
+            if (record := read_campaign(aside)) is not None:
+                numbers += map(_number_of, read_suggestions(aside, record.id))
+    return max(numbers)
+
+
+def _number_of(given: Suggestion) -> int:
+    return int(given.id.removeprefix("M"))
 
 
 def _why(candidate: Candidate, campaign: Campaign, strategy: Strategy, spend: float | None) -> str:

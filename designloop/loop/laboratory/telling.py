@@ -14,6 +14,7 @@ from designloop.loop.laboratory.readings import (
     READINGS,
     SCORED_BEFORE,
     WAITING,
+    corrections_of,
     measured_properties,
     record_readings,
     to_metric,
@@ -41,8 +42,8 @@ class News:
     """Molecules of which nothing was told before."""
     amended: Sequence[Suggestion]
     """Those of which something else, or less, was told before."""
-    completed: Sequence[Suggestion]
-    """Of these, those of which all that was told before stands as it is."""
+    corrections: Mapping[str, Sequence[str]]
+    """Id of one of these -> what it was told now, and before; none where all that was told before stands as it is."""
     repeated: Sequence[Suggestion]
     """Those of which the very same was told before."""
     readings: Readings
@@ -51,7 +52,12 @@ class News:
     @property
     def corrected(self) -> list[Suggestion]:
         """Of those amended, those of which something was told otherwise before."""
-        return [item for item in self.amended if item not in self.completed]
+        return [item for item in self.amended if self.corrections[item.id]]
+
+    @property
+    def completed(self) -> list[Suggestion]:
+        """Of those amended, the others: more is told of them."""
+        return [item for item in self.amended if not self.corrections[item.id]]
 
 
 def sort_news(
@@ -63,7 +69,8 @@ def sort_news(
         before: all that is committed.
         reported: id of a suggestion -> property -> reading.
     """
-    new, amended, completed, repeated = [], [], [], []
+    new, amended, repeated = [], [], []
+    corrections: dict[str, list[str]] = {}
     readings: dict[str, Mapping[str, Reading]] = {}
     for item in suggestions:
         if item.id not in reported:
@@ -78,23 +85,9 @@ def sort_news(
             continue
         else:
             amended.append(item)
-            completed += [item] if all(now[name] == reading for name, reading in earlier.items()) else []
+            corrections[item.id] = corrections_of(item.id, earlier, now)
         readings[smiles] = now
-    return News(new, amended, completed, repeated, readings)
-
-
-def describe_corrections(news: News, before: Readings) -> list[str]:
-    """A sentence for each reading that takes the place of another one.
-
-    Args:
-        before: all that is committed.
-    """
-    return [
-        f"{name} of {item.id} is {reading}, and was {earlier}"
-        for item in news.corrected
-        for name, earlier in before[item.candidate.smiles].items()
-        if (reading := news.readings[item.candidate.smiles][name]) != earlier
-    ]
+    return News(new, amended, corrections, repeated, readings)
 
 
 def known_as_suggestions(campaign: Campaign, table: CandidateTable) -> list[Suggestion]:

@@ -21,9 +21,8 @@ from math import gamma, pi
 
 import numpy as np
 from scipy.stats import norm
-from scipy.stats.qmc import Sobol
 
-from designloop.pareto import pareto_order, pareto_ranks, reference_by_rule
+from designloop.pareto import even_points, lengths_along, pareto_order, pareto_ranks, reference_by_rule
 from designloop.strategies.acquisition.base import Admissible, Chances, anything, of_rows, worth
 from designloop.strategies.surrogates.base import Posterior
 
@@ -127,9 +126,7 @@ def reaches(points: Points, reference: tuple[float, ...]) -> np.ndarray:
     goals = len(reference)
     directions = directions_of(goals)
     above = np.maximum(points - np.array(reference), 0.0)
-    lengths = above[..., 0, None] / directions[:, 0]
-    for k in range(1, goals):
-        lengths = np.minimum(lengths, above[..., k, None] / directions[:, k])
+    lengths = lengths_along(directions, above)
     # The ball's volume, of which the part between the axes is one in 2^goals.
     return np.asarray(pi ** (goals / 2) / gamma(goals / 2 + 1) / 2**goals * lengths**goals)
 
@@ -157,8 +154,7 @@ def directions_of(goals: int) -> np.ndarray:
     if goals == 2:
         angles = (np.arange(n) + 0.5) / n * pi / 2
         return np.column_stack([np.cos(angles), np.sin(angles)])
-    even = (Sobol(goals, scramble=False).random(n) + np.random.default_rng(0).random(goals)) % 1
-    drawn = np.maximum(norm.ppf((1 + even) / 2), 1e-12)
+    drawn = np.maximum(norm.ppf((1 + even_points(n, goals)) / 2), 1e-12)
     return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
 
 

@@ -43,6 +43,11 @@ class Weighted:
         return without_new_radicals(interleave(parts))
 
 
+def fewest_parents(keep: Sequence[str]) -> int:
+    """How many distinct parents are bred from: one where it has a core to keep, which the prior hardly ever draws."""
+    return 1 if keep else 2
+
+
 def interleave(parts: Sequence[Sequence[Candidate]]) -> list[Candidate]:
     """All candidates of some lists, by their relative places in them."""
     places = [(row / len(part), k, candidate) for k, part in enumerate(parts) for row, candidate in enumerate(part)]
